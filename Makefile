@@ -1,0 +1,72 @@
+# `make demo` and `make test` set up all they need from Python 3.11-3.13 with pip; after that nothing uses a network.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/installed
+WORKERS ?= 2
+TESTS ?= tests
+CODE := micro_rl tests $(wildcard benchmarks runs)
+
+# Tools that would write below the home directory write below .venv/ instead: the home may be read-only.
+export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.PHONY: help venv demo test lint check bench wheel lock clean
+.DELETE_ON_ERROR:
+
+help:           ## what can be made
+	@sed -n 's/^\([a-z]*\): .*## \(.*\)/make \1\t\2/p' Makefile
+
+venv: $(STAMP)  ## .venv/ with the locked dependencies and this package, editable
+
+demo: $(STAMP)  ## train a policy from the embedded log, evaluate it, write its page
+	@$(VENV)/bin/micro-rl demo $(ARGS)
+
+test: $(STAMP)  ## the tests, with shapes checked at run time and warnings as errors
+	@$(PY) -m pytest -n $(WORKERS) $(TESTS) $(ARGS)
+
+lint: $(STAMP)  ## format, lint and types
+	@$(PY) -m ruff format --check --quiet $(CODE) || { echo "run: $(PY) -m ruff format $(CODE)"; exit 1; }
+	@$(PY) -m ruff check --quiet $(CODE)
+	@$(PY) -m pyright --pythonpath $(PY)
+
+check: lint     ## lint, then the tests
+	@$(MAKE) --no-print-directory test
+
+bench: $(STAMP) ## the speed table of this machine
+	@$(PY) -m benchmarks $(ARGS)
+
+wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
+	@rm -rf dist
+	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist .
+	@ls dist/*.whl
+
+lock:           ## requirements.lock anew from pyproject.toml (the one target that needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+clean:          ## remove .venv/ and what the tools left behind
+	@rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis
+
+# A usable .venv is kept and brought up to date. A machine may have pip without ensurepip (Debian parts them): then
+# the outer pip fills the environment, and the lock itself brings the inner one.
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; \
+	supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; \
+	if ! $(PY) -c "$$supported" 2>/dev/null; then \
+	  for python in $(PYTHON) python3 python3.13 python3.12 python3.11 none; do \
+	    if "$$python" -c "$$supported" 2>/dev/null; then break; fi; \
+	  done; \
+	  if [ $$python = none ]; then \
+	    echo "micro-rl needs Python 3.11, 3.12 or 3.13 and found none: install one, or name it: make PYTHON=/path/to/python" >&2; exit 1; \
+	  fi; \
+	  if "$$python" -c 'import ensurepip' 2>/dev/null; then pip=; else pip=--without-pip; fi; \
+	  "$$python" -m venv --clear $$pip $(VENV); \
+	fi; \
+	if $(PY) -c 'import pip' 2>/dev/null; then install="$(PY) -m pip"; else install="$$python -m pip --python $(PY)"; fi; \
+	echo "Setting up $(VENV) for $$($(PY) -V): about a minute, once" >&2; \
+	$$install install -qq --require-hashes --requirement requirements.lock; \
+	$$install install -qq --no-deps --no-build-isolation --no-index --editable .; \
+	touch $@

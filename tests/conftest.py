@@ -1,0 +1,25 @@
+"""What holds in every test: shapes are checked, ranks never promoted in silence, the CPU does the work."""
+
+import os
+
+os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ["MPLBACKEND"] = "agg"
+
+import jax
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+# Before anything imports micro_rl: modules loaded earlier would escape the checks.
+install_import_hook("micro_rl", "beartype.beartype")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Compilation makes a first example slow and the next one fast, so a deadline would only measure that.
+settings.register_profile(
+    "micro-rl",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("micro-rl")
