@@ -28,8 +28,8 @@ test: $(STAMP)  ## the tests, with shapes checked at run time and warnings as er
 	@$(PY) -m pytest -n $(WORKERS) $(TESTS) $(ARGS)
 
 lint: $(STAMP)  ## format, lint and types
-	@$(PY) -m ruff format --check --quiet $(CODE) || { echo "run: $(PY) -m ruff format $(CODE)"; exit 1; }
-	@$(PY) -m ruff check --quiet $(CODE)
+	@$(PY) -m ruff format --check --quiet --output-format concise $(CODE) || { echo "run: $(PY) -m ruff format $(CODE)"; exit 1; }
+	@$(PY) -m ruff check --quiet --output-format concise $(CODE)
 	@$(PY) -m pyright --pythonpath $(PY)
 
 check: lint     ## lint, then the tests
@@ -66,7 +66,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  "$$python" -m venv --clear $$pip $(VENV); \
 	fi; \
 	if $(PY) -c 'import pip' 2>/dev/null; then install="$(PY) -m pip"; else install="$$python -m pip --python $(PY)"; fi; \
-	echo "Setting up $(VENV) for $$($(PY) -V): about a minute, once" >&2; \
+	echo "Installing the locked packages in $(VENV) ($$($(PY) -V)): about a minute the first time" >&2; \
 	$$install install -qq --require-hashes --requirement requirements.lock; \
 	$$install install -qq --no-deps --no-build-isolation --no-index --editable .; \
 	touch $@

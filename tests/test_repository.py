@@ -66,7 +66,7 @@ def test_wrong_shapes_are_refused_while_testing():
 def test_ranks_are_not_promoted_while_testing():
     assert jax.default_backend() == "cpu"
     with pytest.raises(ValueError, match="rank_promotion"):
-        jnp.ones((2, 3)) + jnp.ones(3)
+        jnp.add(jnp.ones((2, 3)), jnp.ones(3))
 
 
 def test_version_is_a_released_or_coming_section_of_the_changelog():
