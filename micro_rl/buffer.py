@@ -1,0 +1,59 @@
+"""The last few rollouts, one slot each, compacted as they are written; only valid rows are ever sampled."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, Key
+
+from micro_rl.types import Rollout, Transition
+
+
+class Buffer(NamedTuple):
+    """Rows [slot, capacity], of which the first `count[slot]` of each slot are valid."""
+
+    rows: Transition
+    count: Int[Array, " slot"]
+    next_slot: Int[Array, ""]
+
+
+def empty(slots: int, capacity: int, obs: int, act: int) -> Buffer:
+    """Nothing written yet."""
+    rows = Transition(
+        observation=jnp.zeros((slots, capacity, obs)),
+        action=jnp.zeros((slots, capacity, act)),
+        reward=jnp.zeros((slots, capacity)),
+        next_observation=jnp.zeros((slots, capacity, obs)),
+        discount=jnp.zeros((slots, capacity)),
+    )
+    return Buffer(rows, jnp.zeros(slots, jnp.int32), jnp.zeros((), jnp.int32))
+
+
+def write(buffer: Buffer, rollout: Rollout) -> Buffer:
+    """Put a rollout's valid rows into the oldest slot, ahead of its invalid ones."""
+    order = jnp.argsort(~rollout.valid, stable=True)
+    slot = buffer.next_slot
+    rows = jax.tree.map(lambda kept, new: kept.at[slot].set(new[order]), buffer.rows, rollout.rows)
+    count = buffer.count.at[slot].set(jnp.sum(rollout.valid, dtype=jnp.int32))
+    return Buffer(rows, count, (slot + 1) % buffer.count.shape[0])
+
+
+def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> Transition:
+    """`size` valid rows, uniformly and with replacement."""
+    ends = jnp.cumsum(buffer.count)
+    index = jax.random.randint(key, (size,), 0, ends[-1])
+    slot = jnp.searchsorted(ends, index, side="right")
+    row = index - (ends - buffer.count)[slot]
+    return jax.tree.map(lambda column: column[slot, row], buffer.rows)
+
+
+def draw_log(log: Transition, key: Key[Array, ""], size: int) -> Transition:
+    """`size` rows of the log, uniformly and with replacement."""
+    index = jax.random.randint(key, (size,), 0, log.reward.shape[0])
+    return jax.tree.map(lambda column: column[index], log)
+
+
+def mean_reward(rollout: Rollout) -> Float[Array, ""]:
+    """Over valid rows."""
+    return jnp.sum(rollout.rows.reward * rollout.valid) / jnp.maximum(jnp.sum(rollout.valid), 1)

@@ -1,0 +1,123 @@
+"""A method: the slots in which model-based methods differ from SAC on the model, and their neutral values."""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key, PyTree, Scalar
+
+from micro_rl.model import Ensemble
+from micro_rl.nets import MLP
+from micro_rl.types import Batch, Transition
+
+
+class Setting(NamedTuple):
+    """What a target may look at: the target critics, the actor, the elites and gamma."""
+
+    targets: MLP
+    actor: MLP
+    elites: Ensemble
+    discount: Scalar
+
+
+class Prepare(eqx.Module):
+    """Once, before training: what the method itself must remember (`extra`)."""
+
+    @abstractmethod
+    def __call__(self, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> PyTree: ...
+
+
+class Shape(eqx.Module):
+    """The model's reward and discount, at rollout time."""
+
+    @abstractmethod
+    def __call__(self, ensemble: Ensemble, extra: PyTree, rows: Transition) -> Transition: ...
+
+
+class Target(eqx.Module):
+    """The Bellman target y on model rows, from the soft value of the stored next observation."""
+
+    @abstractmethod
+    def noise(self, key: Key[Array, ""], rows: Transition, elites: Ensemble) -> PyTree:
+        """The normal draws `__call__` needs for these rows."""
+
+    @abstractmethod
+    def __call__(
+        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
+        """y [rows], and what is worth logging."""
+
+
+class Regularize(eqx.Module):
+    """What is added to the critics' loss."""
+
+    @abstractmethod
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
+
+
+class Adapt(eqx.Module):
+    """What happens to the model, and to the method's own state, after an epoch."""
+
+    @abstractmethod
+    def __call__(
+        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, key: Key[Array, ""]
+    ) -> tuple[Ensemble, PyTree]: ...
+
+
+def bellman(rows: Transition, value: Float[Array, " rows"], discount: Scalar) -> Float[Array, " rows"]:
+    """y = r + gamma d V(s')."""
+    return rows.reward + discount * rows.discount * value
+
+
+class RemembersNothing(Prepare):
+    """No state beside the agent's."""
+
+    def __call__(self, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> PyTree:
+        return ()
+
+
+class AsPredicted(Shape):
+    """Rewards and terminations as the model predicts them."""
+
+    def __call__(self, ensemble: Ensemble, extra: PyTree, rows: Transition) -> Transition:
+        return rows
+
+
+class SoftTarget(Target):
+    """SAC's: the same on model rows as on the log's."""
+
+    def noise(self, key: Key[Array, ""], rows: Transition, elites: Ensemble) -> PyTree:
+        return ()
+
+    def __call__(
+        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
+        return bellman(rows, next_value, setting.discount), {}
+
+
+class NoPenalty(Regularize):
+    """The critics' loss as it is."""
+
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+        return jnp.zeros(())
+
+
+class ModelStays(Adapt):
+    """The model is not touched after its fit."""
+
+    def __call__(
+        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, key: Key[Array, ""]
+    ) -> tuple[Ensemble, PyTree]:
+        return ensemble, extra
+
+
+class Method(eqx.Module):
+    """The five slots; as it stands, SAC on the model."""
+
+    prepare: Prepare = RemembersNothing()
+    shape: Shape = AsPredicted()
+    target: Target = SoftTarget()
+    regularize: Regularize = NoPenalty()
+    adapt: Adapt = ModelStays()

@@ -1,0 +1,265 @@
+"""The Gaussian ensemble: what it predicts, its loss, and one epoch of fitting it (PETS, arXiv 1805.12114)."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jaxtyping import Bool, Float, Int, Key, PyTree, Scalar
+
+from micro_rl.nets import MLP, normal_mlp
+from micro_rl.settings import FitSizes
+from micro_rl.types import Transition
+
+FIRST_LOG_VARIANCE = (-10.0, 0.5)
+
+
+class Members(eqx.Module):
+    """What is learned: the stacked networks and the bounds of their log-variances, shared by the members."""
+
+    net: MLP
+    max_logvar: Float[Array, " out"]
+    min_logvar: Float[Array, " out"]
+
+
+class Ensemble(eqx.Module):
+    """Members in order of holdout error, with the units of their inputs and targets."""
+
+    members: Members
+    input_mean: Float[Array, " in"]
+    input_std: Float[Array, " in"]
+    target_mean: Float[Array, " out"]
+    target_std: Float[Array, " out"]
+
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+        return self.members.net.weights[0].shape[0]
+
+    def best(self, count: int) -> "Ensemble":
+        """The `count` members with the smallest holdout error: the elites."""
+        net = jax.tree.map(lambda leaf: leaf[:count], self.members.net)
+        return eqx.tree_at(lambda e: e.members.net, self, net)
+
+
+def inputs_of(rows: Transition) -> Float[Array, "*rows in"]:
+    """Observation and action, side by side."""
+    return jnp.concatenate([rows.observation, rows.action], axis=-1)
+
+
+def targets_of(rows: Transition) -> Float[Array, "*rows out"]:
+    """Change of the observation and reward, side by side."""
+    return jnp.concatenate([rows.next_observation - rows.observation, rows.reward[..., None]], axis=-1)
+
+
+def gaussians(members: Members, inputs: Array) -> tuple[Array, Array]:
+    """Mean and soft-clamped log-variance, in standardised units: [member, rows, out] each.
+
+    `inputs` are standardised: [rows, in], or [member, rows, in] where each member sees its own rows.
+    """
+    mean, logvar = jnp.split(members.net(inputs, jax.nn.swish), 2, axis=-1)
+    bounds = (1,) * (logvar.ndim - 1) + (-1,)
+    highest, lowest = members.max_logvar.reshape(bounds), members.min_logvar.reshape(bounds)
+    logvar = highest - jax.nn.softplus(highest - logvar)
+    return mean, lowest + jax.nn.softplus(logvar - lowest)
+
+
+def predict(
+    ensemble: Ensemble, observation: Float[Array, "*member rows obs"], action: Float[Array, "*member rows act"]
+) -> tuple[Float[Array, "members rows out"], Float[Array, "members rows out"]]:
+    """Mean and standard deviation of (next observation, reward), per member, in core units."""
+    inputs = _standardise(
+        jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std
+    )
+    mean, logvar = gaussians(ensemble.members, inputs)
+    last = (1,) * (mean.ndim - 1) + (-1,)
+    target_std = ensemble.target_std.reshape(last)
+    mean = mean * target_std + ensemble.target_mean.reshape(last)
+    mean = mean.at[..., :-1].add(observation if observation.ndim == 3 else observation[None])
+    return mean, jnp.exp(0.5 * logvar) * target_std
+
+
+def _standardise(x: Array, mean: Array, std: Array) -> Array:
+    last = (1,) * (x.ndim - 1) + (-1,)
+    return (x - mean.reshape(last)) / std.reshape(last)
+
+
+def likelihood_loss(
+    members: Members, inputs: Float[Array, "*member rows in"], targets: Float[Array, "*member rows out"]
+) -> Scalar:
+    """Gaussian negative log-likelihood up to constants, summed over members (PETS, section 4)."""
+    mean, logvar = gaussians(members, inputs)
+    return jnp.sum(jnp.mean((mean - targets) ** 2 * jnp.exp(-logvar) + logvar, axis=(-2, -1)))
+
+
+def weight_decay(members: Members, rates: tuple[float, ...]) -> Scalar:
+    """0.5 * rate * |w|^2 per layer; biases are free."""
+    layers = zip(rates, members.net.weights, strict=True)
+    return sum((0.5 * rate * jnp.sum(weight**2) for rate, weight in layers), start=jnp.zeros(()))
+
+
+def fit_loss(members: Members, inputs: Array, targets: Array, sizes: FitSizes) -> Scalar:
+    """What a fitting step minimises: likelihood, weight decay, and a pull on the log-variance bounds."""
+    spread = jnp.sum(members.max_logvar) - jnp.sum(members.min_logvar)
+    return (
+        likelihood_loss(members, inputs, targets)
+        + weight_decay(members, sizes.weight_decay)
+        + sizes.logvar_weight * spread
+    )
+
+
+def holdout_errors(members: Members, inputs: Array, targets: Array) -> Float[Array, " member"]:
+    """Mean squared error of each member's mean, in the units of the targets."""
+    mean, _ = gaussians(members, inputs)
+    return jnp.mean((mean - targets[None]) ** 2, axis=(-2, -1))
+
+
+class Patience(NamedTuple):
+    """Each member's best holdout error and its epoch; epochs since any member improved."""
+
+    error: Float[Array, " member"]
+    epoch: Int[Array, " member"]
+    stale: Int[Array, ""]
+
+    @classmethod
+    def start(cls, members: int) -> "Patience":
+        """Nothing seen yet."""
+        return cls(jnp.full(members, jnp.inf), jnp.zeros(members, jnp.int32), jnp.zeros((), jnp.int32))
+
+    def see(self, errors: Float[Array, " member"], epoch: Int[Array, ""]) -> tuple["Patience", Array]:
+        """A member improves when it gains more than 1 % on its best; also says which did."""
+        improved = errors < 0.99 * self.error
+        seen = Patience(
+            jnp.where(improved, errors, self.error),
+            jnp.where(improved, epoch, self.epoch),
+            jnp.where(jnp.any(improved), 0, self.stale + 1),
+        )
+        return seen, improved
+
+
+class FitState(NamedTuple):
+    """Everything a fit carries from epoch to epoch."""
+
+    members: Members
+    best: MLP
+    moments: PyTree
+    patience: Patience
+    epoch: Int[Array, ""]
+    bootstrap: Int[Array, "member train"]
+    holdout: Int[Array, " holdout"]
+    input_mean: Float[Array, " in"]
+    input_std: Float[Array, " in"]
+    target_mean: Float[Array, " out"]
+    target_std: Float[Array, " out"]
+
+
+def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitState:
+    """Split off the holdout rows, draw each member's bootstrap rows, initialise."""
+    split_key, bootstrap_key, net_key = jax.random.split(key, 3)
+    count = rows.reward.shape[0]
+    order = jax.random.permutation(split_key, count)
+    held = min(int(count * sizes.holdout_fraction), sizes.holdout_rows)
+    train = order[held:]
+    chosen = jax.random.randint(bootstrap_key, (sizes.members, count - held), 0, count - held)
+    inputs, targets = inputs_of(rows)[train], targets_of(rows)[train]
+    width_in, width_out = inputs.shape[-1], targets.shape[-1]
+    net = normal_mlp(net_key, (width_in, *sizes.hidden, 2 * width_out), (sizes.members,))
+    lowest, highest = (jnp.full(width_out, value) for value in FIRST_LOG_VARIANCE)
+    members = Members(net, highest, lowest)
+    input_mean, input_std = _moments(inputs)
+    target_mean, target_std = _moments(targets)
+    if not sizes.standardise_targets:
+        target_mean, target_std = jnp.zeros(width_out), jnp.ones(width_out)
+    return FitState(
+        members=members,
+        best=net,
+        moments=optax.scale_by_adam().init(members),
+        patience=Patience.start(sizes.members),
+        epoch=jnp.zeros((), jnp.int32),
+        bootstrap=train[chosen],
+        holdout=order[:held],
+        input_mean=input_mean,
+        input_std=input_std,
+        target_mean=target_mean,
+        target_std=target_std,
+    )
+
+
+def _moments(x: Float[Array, "rows width"]) -> tuple[Float[Array, " width"], Float[Array, " width"]]:
+    std = jnp.std(x, axis=0)
+    return jnp.mean(x, axis=0), jnp.where(std < 1e-6, 1.0, std)
+
+
+def unfinished(state: FitState, sizes: FitSizes) -> Bool[Array, ""]:
+    """Whether another epoch is due: some member improved within the last `patience` epochs."""
+    return (state.patience.stale < sizes.patience) & (state.epoch < sizes.max_epochs)
+
+
+def fit_epoch(
+    state: FitState, rows: Transition, sizes: FitSizes, key: Key[Array, ""]
+) -> tuple[FitState, dict[str, Array]]:
+    """One pass over every member's bootstrap rows in a new order; a member keeps its best networks.
+
+    The last batch is filled up with the pass's first rows. Once the fit is finished the state stays as it is.
+    """
+    batches = _shuffled_batches(state.bootstrap, sizes.batch, key)
+    step = _fit_step(state, rows, sizes)
+    (members, moments), losses = jax.lax.scan(step, (state.members, state.moments), batches)
+    held = jax.tree.map(lambda column: column[state.holdout], rows)
+    errors = holdout_errors(members, *_standardised(state, held))
+    patience, improved = state.patience.see(errors, state.epoch)
+    after = state._replace(
+        members=members,
+        best=jax.tree.map(lambda new, old: _where(improved, new, old), members.net, state.best),
+        moments=moments,
+        patience=patience,
+        epoch=state.epoch + 1,
+    )
+    due = unfinished(state, sizes)
+    state = jax.tree.map(lambda new, old: jnp.where(due, new, old), after, state)
+    return state, {"loss": jnp.mean(losses), "holdout": errors}
+
+
+def _shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "batches member batch"]:
+    members, count = bootstrap.shape
+    rows = jax.random.permutation(key, bootstrap, axis=1, independent=True)
+    batch = min(batch, count)
+    batches = -(-count // batch)
+    filled = jnp.concatenate([rows, rows[:, : batches * batch - count]], axis=1)
+    return filled.reshape(members, batches, batch).swapaxes(0, 1)
+
+
+def _standardised(state: FitState, rows: Transition) -> tuple[Array, Array]:
+    inputs = _standardise(inputs_of(rows), state.input_mean, state.input_std)
+    return inputs, _standardise(targets_of(rows), state.target_mean, state.target_std)
+
+
+def _fit_step(state: FitState, rows: Transition, sizes: FitSizes):
+    adam = optax.scale_by_adam()
+
+    def step(carry, index):
+        members, moments = carry
+        batch = jax.tree.map(lambda column: column[index], rows)
+        loss, gradient = jax.value_and_grad(fit_loss)(members, *_standardised(state, batch), sizes)
+        direction, moments = adam.update(gradient, moments)
+        members = jax.tree.map(lambda p, d: p - sizes.rate * d, members, direction)
+        return (members, moments), loss
+
+    return step
+
+
+def _where(improved: Bool[Array, " member"], new: Array, old: Array) -> Array:
+    return jnp.where(improved.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
+
+
+def finish_fit(state: FitState) -> Ensemble:
+    """Every member at its best epoch, in order of its holdout error; the variance bounds as they ended."""
+    order = jnp.argsort(state.patience.error)
+    members = Members(
+        jax.tree.map(lambda leaf: leaf[order], state.best),
+        state.members.max_logvar,
+        state.members.min_logvar,
+    )
+    return Ensemble(members, state.input_mean, state.input_std, state.target_mean, state.target_std)

@@ -1,0 +1,125 @@
+"""What a run is going to be: log, task, method and settings, resolved once and written down in full."""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from micro_rl import __version__, methods, presets, tasks, termination
+from micro_rl.data import Dataset, load
+from micro_rl.errors import UserError
+from micro_rl.method import Method
+from micro_rl.rollout import Termination
+from micro_rl.settings import Settings, check
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides a run's outcome."""
+
+    dataset: Dataset
+    task: tasks.Task
+    ends: Termination
+    preset: str
+    method_name: str
+    options: Any
+    settings: Settings
+    model: Path | None = None
+
+    def method(self) -> Method:
+        """The method with its coefficients."""
+        return methods.find(self.method_name).build(self.options)
+
+    def config(self, command: str) -> dict[str, Any]:
+        """The whole plan as JSON: enough to run it again."""
+        packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
+        return {
+            "command": command,
+            "log": {
+                "name": self.dataset.name,
+                "path": str(self.dataset.path),
+                "sha256": self.dataset.sha256,
+                "format": self.dataset.format,
+            },
+            "task": dataclasses.asdict(self.task),
+            "preset": self.preset,
+            "method": self.method_name,
+            "options": dataclasses.asdict(self.options),
+            "settings": dataclasses.asdict(self.settings),
+            "model": str(self.model) if self.model else None,
+            "versions": {"micro-rl": __version__} | {name: metadata.version(name) for name in packages},
+        }
+
+
+def make_plan(
+    log: str | Path | Dataset,
+    method: str = "micro",
+    *,
+    preset: str | None = None,
+    env: str | None = None,
+    horizon: int | None = None,
+    ends: str | Termination | None = None,
+    model: str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Resolve names and settings: what is given outranks the preset, which outranks the defaults.
+
+    `overrides` holds settings and the method's own options by name. Raises `UserError` for anything unknown.
+    """
+    dataset = log if isinstance(log, Dataset) else load(log, horizon=horizon)
+    task = _task(dataset.name, env, horizon, ends if isinstance(ends, str) else None)
+    preset = preset or presets.name_for(dataset.name)
+    settings, options = resolve(method, preset, overrides or {})
+    return Plan(
+        dataset=dataset,
+        task=task,
+        ends=ends if callable(ends) else _rule(dataset, task),
+        preset=preset,
+        method_name=method,
+        options=options,
+        settings=settings,
+        model=Path(model) if model else None,
+    )
+
+
+def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
+    """Settings and the method's options: defaults, then the preset, then `overrides`; checked."""
+    chosen, kind = presets.find(preset), methods.find(method).Options
+    own = {field.name for field in dataclasses.fields(kind)}
+    general = {field.name for field in dataclasses.fields(Settings)}
+    for name in overrides:
+        if name not in own | general:
+            near = difflib.get_close_matches(name, own | general, n=1)
+            raise UserError(f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+    given = {name: value for name, value in overrides.items() if name in general}
+    settings = Settings(**{**chosen.settings, **given})
+    check(settings)
+    given = {name: value for name, value in overrides.items() if name in own}
+    return settings, kind(**{**chosen.options.get(method, {}), **given})
+
+
+def _task(name: str, env: str | None, horizon: int | None, rule: str | None) -> tasks.Task:
+    """What the name tells, with what was given put over it; another simulator has other scores."""
+    task = tasks.find(name)
+    if env is not None and env != task.env:
+        task = dataclasses.replace(task, env=env, score_min=None, score_max=None)
+    if horizon is not None:
+        task = dataclasses.replace(task, horizon=horizon)
+    if rule is not None:
+        termination.find(rule)
+        task = dataclasses.replace(task, termination=rule)
+    return task
+
+
+def _rule(dataset: Dataset, task: tasks.Task) -> Termination:
+    if task.termination is not None:
+        return termination.find(task.termination)
+    if dataset.terminals.any():
+        raise UserError(
+            f"{dataset.path}: {int(dataset.terminals.sum())} rows end an episode and no rule says when model rows do; "
+            f"name one with --termination ({', '.join(termination.RULES)}) or pass a function from Python"
+        )
+    return termination.never

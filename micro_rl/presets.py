@@ -1,0 +1,93 @@
+"""Settings per task, each value with its source; a log's name chooses its preset.
+
+Sources: [code] the authors' released implementation of arXiv 2312.03991, read for these values; [table] its
+per-task arguments; [ours] chosen here. Values not named in a preset are the defaults of `settings.py`.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from micro_rl.errors import UserError
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings, each method's own options, and where the values are from."""
+
+    settings: Mapping[str, Any]
+    options: Mapping[str, Mapping[str, Any]]
+    source: str
+
+
+# [code] the same for all nine tasks, but for `checkpoint_every` [ours].
+_AUTHORS: dict[str, Any] = {
+    "epochs": 3000,
+    "updates": 1000,
+    "batch": 256,
+    "discount": 0.99,
+    "target_rate": 0.005,
+    "actor_rate": 1e-4,
+    "actor_schedule": "cosine",
+    "critic_rate": 3e-4,
+    "temperature_rate": 1e-4,
+    "temperature": 1.0,
+    "minimum_target": 0.0,
+    "rollout_starts": 50_000,
+    "rollouts_kept": 5,
+    "evaluate_every": 10,
+    "evaluation_episodes": 10,
+    "checkpoint_every": 10,
+    "standardise": False,
+    "scale_reward": False,
+    "standardise_targets": False,
+    "keep_timeouts": False,
+}
+_FIXED_TEMPERATURE = {"temperature": 0.1, "learn_temperature": False}
+_NO_ENTROPY = {"entropy_in_backup": False}
+
+
+def _d4rl(length: int, beta: float, real_ratio: float, patience: int, **special: Any) -> Preset:
+    settings = _AUTHORS | {"rollout_length": length, "real_ratio": real_ratio, "patience": patience} | special
+    options = {"micro": {"beta": beta, "draws": 10}}
+    source = "arXiv 2312.03991, the authors' released implementation and its per-task arguments"
+    return Preset(MappingProxyType(settings), MappingProxyType(options), source)
+
+
+# [table] rollout length, beta, real_ratio, patience, and what is special to the task.
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "halfcheetah-medium": _d4rl(5, 0.5, 0.05, 5),
+        "halfcheetah-medium-replay": _d4rl(5, 0.5, 0.05, 5),
+        "halfcheetah-medium-expert": _d4rl(5, 0.5, 0.5, 30, **_NO_ENTROPY),
+        "hopper-medium": _d4rl(5, 1.0, 0.05, 10, **_FIXED_TEMPERATURE),
+        "hopper-medium-replay": _d4rl(5, 0.1, 0.5, 5, **_FIXED_TEMPERATURE),
+        "hopper-medium-expert": _d4rl(10, 1.0, 0.05, 30, **_NO_ENTROPY),
+        "walker2d-medium": _d4rl(5, 0.5, 0.05, 30, max_fit_epochs=30),
+        "walker2d-medium-replay": _d4rl(1, 0.2, 0.5, 5),
+        "walker2d-medium-expert": _d4rl(1, 1.0, 0.05, 5),
+        # [ours] a small log that is learned in a few epochs.
+        "pendulum-demo": Preset(
+            MappingProxyType({"epochs": 12}), MappingProxyType({}), "chosen for the embedded log"
+        ),
+        "generic": Preset(MappingProxyType({}), MappingProxyType({}), "the defaults for an unknown log"),
+    }
+)
+
+
+def find(name: str) -> Preset:
+    """The preset of that name; `UserError` lists the choices."""
+    if name in PRESETS:
+        return PRESETS[name]
+    near = difflib.get_close_matches(name, PRESETS, n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise UserError(f"preset: there is no {name!r}{hint}; choose one of {', '.join(PRESETS)}")
+
+
+def name_for(log: str) -> str:
+    """The preset that a log's name chooses: 'hopper_medium-v2' means 'hopper-medium'; otherwise 'generic'."""
+    plain = re.sub(r"-v\d+$", "", log.replace("_", "-"))
+    return plain if plain in PRESETS else "generic"

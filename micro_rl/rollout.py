@@ -1,0 +1,69 @@
+"""Branched rollouts (MBPO, arXiv 1906.08253): from states of the log, a few steps into the model."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Key, PyTree
+
+from micro_rl.method import Shape
+from micro_rl.model import Ensemble, predict
+from micro_rl.nets import MLP, sample
+from micro_rl.types import Rollout, Scaling, Transition
+
+Termination = Callable[[Array], Array]
+
+
+def rollout(
+    ensemble: Ensemble,
+    elites: int,
+    actor: MLP,
+    shape: Shape,
+    extra: PyTree,
+    ends: Termination,
+    scaling: Scaling,
+    starts: Float[Array, "rows obs"],
+    length: int,
+    key: Key[Array, ""],
+) -> Rollout:
+    """`length` steps from every start; a row's later steps are invalid once its episode has ended.
+
+    Rows come out step by step, each step in an order of its own. `ends` sees raw observations.
+    """
+    best = ensemble.best(elites)
+
+    def step(
+        carry: tuple[Float[Array, "rows obs"], Bool[Array, " rows"]], step_key: Array
+    ) -> tuple[tuple[Array, Array], Rollout]:
+        order_key, action_key, state_key = jax.random.split(step_key, 3)
+        order = jax.random.permutation(order_key, starts.shape[0])
+        observation, alive = (column[order] for column in carry)
+        noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
+        action, _ = sample(actor, observation, noise)
+        outcome = imagine(best, observation, action, state_key)
+        following = outcome[..., :-1]
+        ended = ends(scaling.raw_observation(following))
+        rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
+        rows = shape(ensemble, extra, rows)
+        return (following, alive & (rows.discount > 0)), Rollout(rows, alive)
+
+    alive = jnp.ones(starts.shape[0], bool)
+    _, steps = jax.lax.scan(step, (starts, alive), jax.random.split(key, length))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), steps)
+
+
+def imagine(
+    elites: Ensemble, observation: Float[Array, "rows obs"], action: Float[Array, "rows act"], key: Key[Array, ""]
+) -> Float[Array, "rows out"]:
+    """Next observation and reward, each elite serving its own equal share of the rows.
+
+    Rows must come in random order: then each row's elite is uniform. Spare places of the last share
+    are filled with the first rows again and dropped.
+    """
+    rows = observation.shape[0]
+    share = -(-rows // elites.size)
+    place = (jnp.arange(elites.size * share) % rows).reshape(elites.size, share)
+    mean, std = predict(elites, observation[place], action[place])
+    outcome = mean + std * jax.random.normal(key, mean.shape)
+    return outcome.reshape(-1, outcome.shape[-1])[:rows]

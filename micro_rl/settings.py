@@ -1,0 +1,196 @@
+"""Every setting of a run, with its meaning; the static sizes the compiled core is built from."""
+
+from dataclasses import dataclass, fields
+from typing import Literal, NamedTuple
+
+from micro_rl.errors import UserError
+
+
+class FitSizes(NamedTuple):
+    """What the compiled fit of the dynamics is built from."""
+
+    members: int
+    hidden: tuple[int, ...]
+    batch: int
+    rate: float
+    weight_decay: tuple[float, ...]
+    logvar_weight: float
+    holdout_fraction: float
+    holdout_rows: int
+    patience: int
+    max_epochs: int
+    standardise_targets: bool
+
+
+class Sizes(NamedTuple):
+    """What the compiled epoch is built from."""
+
+    hidden: tuple[int, ...]
+    critics: int
+    elites: int
+    batch: int
+    real_rows: int
+    updates: int
+    rollout_every: int
+    rollout_starts: int
+    rollout_length: int
+    rollouts_kept: int
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How the dynamics ensemble is fitted."""
+
+    members: int = 7
+    """Networks in the ensemble."""
+    elites: int = 5
+    """Members, best by holdout error, that make rollouts and candidate states."""
+    model_hidden: tuple[int, ...] = (200, 200, 200, 200)
+    """Hidden widths of each member."""
+    model_rate: float = 1e-3
+    """Adam's learning rate."""
+    model_batch: int = 256
+    """Rows of each member's batch."""
+    weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    """Per layer, as 0.5 * rate * |w|^2 in the loss."""
+    logvar_weight: float = 0.01
+    """Pull on the learned bounds of the log-variance."""
+    holdout_fraction: float = 0.2
+    """Share of the rows held out, at most `holdout_rows`."""
+    holdout_rows: int = 1000
+    """Most rows held out."""
+    patience: int = 20
+    """Stop after so many epochs in which no member improves by 1 %."""
+    max_fit_epochs: int = 1000
+    """Stop after so many epochs in any case."""
+    standardise: bool = True
+    """Standardise observations for actor, critics and model (the authors: no)."""
+    scale_reward: bool = True
+    """Divide rewards by their root mean square, never shift them (the authors: no)."""
+    standardise_targets: bool = True
+    """Standardise what the model predicts (the authors: no)."""
+    keep_timeouts: bool = True
+    """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
+
+    def fit_sizes(self) -> FitSizes:
+        """The static part of the fit."""
+        return FitSizes(
+            members=self.members,
+            hidden=tuple(self.model_hidden),
+            batch=self.model_batch,
+            rate=self.model_rate,
+            weight_decay=tuple(self.weight_decay),
+            logvar_weight=self.logvar_weight,
+            holdout_fraction=self.holdout_fraction,
+            holdout_rows=self.holdout_rows,
+            patience=self.patience,
+            max_epochs=self.max_fit_epochs,
+            standardise_targets=self.standardise_targets,
+        )
+
+
+@dataclass(frozen=True)
+class Settings(ModelSettings):
+    """How the policy is trained; the defaults suit an unknown log, presets hold the authors' values."""
+
+    epochs: int = 100
+    """Epochs of policy training."""
+    updates: int = 1000
+    """Updates an epoch."""
+    batch: int = 256
+    """Rows of an update, of which int(batch * real_ratio) come from the log."""
+    real_ratio: float = 0.5
+    """Share of each batch that comes from the log."""
+    discount: float = 0.99
+    """Gamma."""
+    target_rate: float = 0.005
+    """Tau: how far the target critics move at each update."""
+    actor_rate: float = 3e-4
+    """Adam's learning rate of the actor."""
+    actor_schedule: Literal["constant", "cosine"] = "constant"
+    """Whether the actor's rate falls to 0 along a cosine over the run, stepped once an epoch."""
+    critic_rate: float = 3e-4
+    """Adam's learning rate of the critics."""
+    temperature_rate: float = 3e-4
+    """Adam's learning rate of the temperature."""
+    temperature: float = 1.0
+    """Where the temperature starts, in (0, 1]."""
+    learn_temperature: bool = True
+    """Whether the temperature moves towards the target entropy or stays."""
+    target_entropy: float | None = None
+    """Entropy the temperature aims at; by default minus the number of actions."""
+    entropy_in_backup: bool = True
+    """Whether the target counts the next action's entropy."""
+    minimum_target: float | None = None
+    """Smallest target allowed; the authors clamp at 0, which is wrong where rewards are negative."""
+    critics: int = 2
+    """Critics, of which the smallest value counts."""
+    hidden: tuple[int, ...] = (256, 256)
+    """Hidden widths of actor and critics."""
+    rollout_starts: int = 5000
+    """Log states from which rollouts branch each time."""
+    rollout_length: int = 5
+    """Steps of a rollout (h)."""
+    rollout_every: int | None = None
+    """Updates between rollouts; by default once an epoch."""
+    rollouts_kept: int = 5
+    """Rollouts that the buffer keeps."""
+    evaluate_every: int = 1
+    """Epochs between evaluations in the simulator."""
+    evaluation_episodes: int = 10
+    """Episodes of an evaluation."""
+    checkpoint_every: int = 5
+    """Epochs between checkpoints of the whole training state."""
+    seed: int = 0
+    """Of everything random in the run."""
+
+    def sizes(self) -> Sizes:
+        """The static part of an epoch."""
+        return Sizes(
+            hidden=tuple(self.hidden),
+            critics=self.critics,
+            elites=self.elites,
+            batch=self.batch,
+            real_rows=int(self.batch * self.real_ratio),
+            updates=self.updates,
+            rollout_every=self.rollout_every or self.updates,
+            rollout_starts=self.rollout_starts,
+            rollout_length=self.rollout_length,
+            rollouts_kept=self.rollouts_kept,
+        )
+
+
+_AT_LEAST_ONE = (
+    "members elites model_batch patience max_fit_epochs epochs updates batch critics rollout_starts "
+    "rollout_length rollouts_kept evaluate_every evaluation_episodes checkpoint_every"
+).split()
+_POSITIVE = "model_rate actor_rate critic_rate temperature_rate target_rate temperature".split()
+_SHARES = "real_ratio discount target_rate temperature holdout_fraction".split()
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that cannot work; UserError names the setting and its bound."""
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in _AT_LEAST_ONE and value < 1:
+            raise UserError(f"{field.name}: {value} is too small; it must be at least 1")
+        if field.name in _POSITIVE and not value > 0:
+            raise UserError(f"{field.name}: {value} is not positive")
+        if field.name in _SHARES and not 0 <= value <= 1:
+            raise UserError(f"{field.name}: {value} is outside [0, 1]")
+    if settings.elites > settings.members:
+        raise UserError(f"elites: {settings.elites} of {settings.members} members; at most as many as members")
+    if len(settings.weight_decay) != len(settings.model_hidden) + 1:
+        raise UserError(
+            f"weight_decay: {len(settings.weight_decay)} values for {len(settings.model_hidden) + 1} layers; "
+            "give one per layer of the model"
+        )
+    if settings.updates % settings.sizes().rollout_every:
+        raise UserError(
+            f"rollout_every: {settings.rollout_every} does not divide the {settings.updates} updates of an epoch"
+        )
+    if not 0 < settings.sizes().real_rows < settings.batch:
+        raise UserError(
+            f"real_ratio: {settings.real_ratio} leaves a batch of {settings.batch} without log or model rows; "
+            "choose one strictly between 0 and 1"
+        )

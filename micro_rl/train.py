@@ -1,0 +1,172 @@
+"""The loop, compiled: an epoch is rollouts and updates; `train` is the whole of it as one function."""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int, Key, PyTree
+
+from micro_rl import buffer as buffers
+from micro_rl.method import Method, Setting
+from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.rollout import Termination, rollout
+from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
+from micro_rl.settings import FitSizes, Settings, Sizes
+from micro_rl.types import Batch, Scaling, Transition
+
+
+class TrainState(NamedTuple):
+    """Everything training carries from epoch to epoch; with the log and the seed, all there is to a run."""
+
+    agent: Agent
+    ensemble: Ensemble
+    buffer: buffers.Buffer
+    extra: PyTree
+    epoch: Int[Array, ""]
+
+
+class Problem(NamedTuple):
+    """What stays the same throughout: the log's rows in core units, and those units."""
+
+    log: Transition
+    scaling: Scaling
+
+
+class Keys(NamedTuple):
+    """One stream for each purpose, all from the run's seed."""
+
+    fit: Key[Array, ""]
+    agent: Key[Array, ""]
+    prepare: Key[Array, ""]
+    epochs: Key[Array, ""]
+
+    @classmethod
+    def of(cls, seed: int | Int[Array, ""]) -> "Keys":
+        """The streams of a seed."""
+        return cls(*jax.random.split(jax.random.key(seed), 4))
+
+
+def coefficients(settings: Settings, act: int) -> Coefficients:
+    """The settings' numbers as leaves, for a system with `act` actions."""
+    entropy = -float(act) if settings.target_entropy is None else settings.target_entropy
+    lowest = -jnp.inf if settings.minimum_target is None else settings.minimum_target
+    numbers = (
+        settings.discount,
+        settings.target_rate,
+        settings.actor_rate,
+        settings.critic_rate,
+        settings.temperature_rate if settings.learn_temperature else 0.0,
+        entropy,
+        float(settings.entropy_in_backup),
+        lowest,
+    )
+    return Coefficients(*(jnp.asarray(number, jnp.float32) for number in numbers))
+
+
+def actor_rate(settings: Settings, epoch: int | Array) -> Array:
+    """The actor's learning rate in this epoch (from 0)."""
+    if settings.actor_schedule == "constant":
+        return jnp.asarray(settings.actor_rate, jnp.float32)
+    share = jnp.asarray(epoch, jnp.float32) / settings.epochs
+    return settings.actor_rate * 0.5 * (1 + jnp.cos(jnp.pi * share))
+
+
+def start(
+    problem: Problem, ensemble: Ensemble, method: Method, sizes: Sizes, temperature: float, keys: Keys
+) -> TrainState:
+    """A fresh agent, an empty buffer and whatever the method remembers."""
+    obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]
+    capacity = sizes.rollout_starts * sizes.rollout_length
+    return TrainState(
+        agent=start_agent(keys.agent, obs, act, sizes.hidden, sizes.critics, temperature),
+        ensemble=jax.tree.map(jnp.copy, ensemble),
+        buffer=buffers.empty(sizes.rollouts_kept, capacity, obs, act),
+        extra=method.prepare(ensemble, problem.log, keys.prepare),
+        epoch=jnp.zeros((), jnp.int32),
+    )
+
+
+def epoch(
+    state: TrainState,
+    method: Method,
+    problem: Problem,
+    c: Coefficients,
+    key: Key[Array, ""],
+    *,
+    sizes: Sizes,
+    ends: Termination,
+) -> tuple[TrainState, dict[str, Array]]:
+    """Roll out and update by turns, then let the method adapt the model. `key` is the run's; means are logged."""
+    key = jax.random.fold_in(key, state.epoch)
+    turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
+    state, logged = jax.lax.scan(turn, state, jax.random.split(key, sizes.updates // sizes.rollout_every))
+    setting = Setting(state.agent.targets, state.agent.actor, state.ensemble.best(sizes.elites), c.discount)
+    adapt_key = jax.random.fold_in(key, 1)
+    ensemble, extra = method.adapt(state.ensemble, state.extra, setting, problem.log, adapt_key)
+    state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
+    return state, {name: jnp.mean(value) for name, value in logged.items()}
+
+
+def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
+    start_key, rollout_key, update_key = jax.random.split(key, 3)
+    starts = buffers.draw_log(problem.log, start_key, sizes.rollout_starts).observation
+    made = rollout(
+        state.ensemble,
+        sizes.elites,
+        state.agent.actor,
+        method.shape,
+        state.extra,
+        ends,
+        problem.scaling,
+        starts,
+        sizes.rollout_length,
+        rollout_key,
+    )
+    buffer = buffers.write(state.buffer, made)
+    elites = state.ensemble.best(sizes.elites)
+
+    def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
+        real_key, model_key, noise_key, method_key = jax.random.split(step_key, 4)
+        batch = Batch(
+            buffers.draw_log(problem.log, real_key, sizes.real_rows),
+            buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
+        )
+        noise = draw_noise(noise_key, method, batch, elites)
+        return update(agent, method, elites, batch, noise, method_key, c)
+
+    agent, logged = jax.lax.scan(step, state.agent, jax.random.split(update_key, sizes.rollout_every))
+    logged = {name: jnp.mean(value) for name, value in logged.items()} | {
+        "rollout/reward": buffers.mean_reward(made),
+        "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
+        "buffer/rows": jnp.sum(buffer.count).astype(jnp.float32),
+    }
+    return state._replace(agent=agent, buffer=buffer), logged
+
+
+def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:
+    """Fit the ensemble until patience runs out, as one function; under vmap finished runs wait for the others."""
+    start_key, epochs_key = jax.random.split(key)
+    state = jax.lax.while_loop(
+        lambda state: unfinished(state, sizes),
+        lambda state: fit_epoch(state, log, sizes, jax.random.fold_in(epochs_key, state.epoch))[0],
+        start_fit(log, sizes, start_key),
+    )
+    return finish_fit(state)
+
+
+def train(
+    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Termination
+) -> tuple[TrainState, dict[str, Array]]:
+    """A whole run as a pure function of its seed: fit, then every epoch; metrics [epoch]. Made for jit and vmap."""
+    keys, sizes = Keys.of(seed), settings.sizes()
+    ensemble = fit(problem.log, settings.fit_sizes(), keys.fit)
+    state = start(problem, ensemble, method, sizes, settings.temperature, keys)
+    c = coefficients(settings, problem.log.action.shape[-1])
+
+    def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
+        now = c._replace(actor_rate=actor_rate(settings, state.epoch))
+        return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)
+
+    return jax.lax.scan(one, state, None, length=settings.epochs)

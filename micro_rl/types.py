@@ -1,0 +1,52 @@
+"""What flows through the compiled core: transitions, batches and the units they are measured in."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+
+class Transition(NamedTuple):
+    """Rows of experience in core units (see `Scaling`).
+
+    `discount` is 0 where the episode terminated and 1 elsewhere: a time limit is not a termination.
+    """
+
+    observation: Float[Array, "*rows obs"]
+    action: Float[Array, "*rows act"]
+    reward: Float[Array, "*rows"]
+    next_observation: Float[Array, "*rows obs"]
+    discount: Float[Array, "*rows"]
+
+
+class Batch(NamedTuple):
+    """One update's rows: from the log, where the standard target holds, and from the model."""
+
+    real: Transition
+    model: Transition
+
+
+class Rollout(NamedTuple):
+    """Rows made by the model; rows after a termination are computed but not valid."""
+
+    rows: Transition
+    valid: Bool[Array, "*rows"]
+
+
+class Scaling(NamedTuple):
+    """Between raw units (logs, simulators, people) and core units (networks).
+
+    core observation = (raw - observation_mean) / observation_std;
+    core action = (raw - action_mid) / action_half, in [-1, 1]; core reward = raw / reward_scale.
+    """
+
+    observation_mean: Float[Array | np.ndarray, " obs"]
+    observation_std: Float[Array | np.ndarray, " obs"]
+    action_mid: Float[Array | np.ndarray, " act"]
+    action_half: Float[Array | np.ndarray, " act"]
+    reward_scale: Float[Array | np.ndarray, ""]
+
+    def raw_observation(self, observation: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
+        """Core to raw units."""
+        return observation * self.observation_std[None] + self.observation_mean[None]
