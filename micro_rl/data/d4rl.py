@@ -1,0 +1,68 @@
+"""D4RL's HDF5 layout: flat arrays at the root. Nothing outside the file is ever opened.
+
+Attributes `action_low` and `action_high` at the root, if any, are the bounds of the actions.
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from micro_rl.data.layout import (
+    OPTIONAL,
+    REQUIRED,
+    Header,
+    RawLog,
+    check_headers,
+    damage_refused,
+    refuse_missing,
+    refuse_oversize,
+)
+from micro_rl.errors import UserError
+
+FORMAT = "d4rl-hdf5"
+KEYS = {field: field for field in (*REQUIRED, *OPTIONAL)}
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def recognises(head: bytes) -> bool:
+    """HDF5's signature stands at the start or, after a user block, at a power of two from 512."""
+    return any(head[at : at + 8] == SIGNATURE for at in (0, 512, 1024, 2048, 4096))
+
+
+def read(path: Path) -> RawLog:
+    """The arrays as stored. Everything is checked against what the file declares before any of it is read."""
+    with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
+        present = set(file)  # not `in file`, which follows links
+        refuse_missing(path, KEYS, present)
+        sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
+        check_headers(path, KEYS, {field: Header(one.shape, one.dtype) for field, one in sets.items()})
+        width = sets["actions"].shape[1]
+        low, high = (_bound(path, file, name, width) for name in ("action_low", "action_high"))
+        return RawLog({field: one[()] for field, one in sets.items()}, KEYS, low, high)
+
+
+def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
+    """An array that lies in this file, whole, and is no larger than it can be."""
+    # A soft link may lead through an external one, so only an object's own name will do.
+    if not isinstance(file.get(key, getlink=True), h5py.HardLink):
+        raise UserError(f"{path}: {key} is a link to elsewhere: store the array itself in the file")
+    found = file[key]
+    if not isinstance(found, h5py.Dataset) or found.shape is None:
+        raise UserError(f"{path}: {key} is no array: store it as one array at the root of the file")
+    if found.is_virtual or found.external:
+        raise UserError(f"{path}: {key} keeps its values in other files: store the array itself in the file")
+    stored = min(found.id.get_storage_size(), path.stat().st_size)
+    chunk = np.prod(found.chunks or (0,), dtype=object) * found.dtype.itemsize
+    refuse_oversize(path, key, max(found.nbytes, int(chunk)), stored)
+    return found
+
+
+def _bound(path: Path, file: h5py.File, name: str, width: int) -> np.ndarray | None:
+    """An action bound recorded as an attribute; its size is checked before it is read."""
+    if name not in file.attrs:
+        return None
+    attribute = file.attrs.get_id(name)
+    if attribute.dtype.kind not in "fiu" or attribute.shape not in ((), (1,), (width,)):
+        raise UserError(f"{path}: attribute {name} must be one number or {width}, one per action")
+    return np.asarray(file.attrs[name])

@@ -1,0 +1,117 @@
+"""What a file says it holds, checked before anything is read: keys, types, shapes, lengths, sizes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Shaped
+
+from micro_rl.errors import UserError
+
+REQUIRED = ("observations", "actions", "rewards", "terminals")
+OPTIONAL = ("next_observations", "timeouts")
+MATRICES = ("observations", "actions", "next_observations")
+
+# A flag column of zeros compresses a thousandfold, measurements never a hundredfold: what goes past both
+# was made to exhaust the memory.
+FREE_BYTES = 64 * 2**20
+GREATEST_RATIO = 100
+
+
+class Header(NamedTuple):
+    """An array's shape and type as the file declares them."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class RawLog(NamedTuple):
+    """What a reader hands over: arrays as stored, under the names of `REQUIRED` and `OPTIONAL`.
+
+    `keys` gives the file's own name of each, for messages. The bounds are those recorded in the file, if any.
+    """
+
+    arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
+    keys: Mapping[str, str]
+    action_low: np.ndarray | None
+    action_high: np.ndarray | None
+
+
+@contextmanager
+def damage_refused(path: Path, kind: str) -> Iterator[None]:
+    """Turns whatever a parser raises on hostile or broken bytes into one line; our own refusals pass through.
+
+    The parsers document no closed list of exceptions, so all are caught: keep to reading inside.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise UserError(
+            f"{path}: damaged or cut short, cannot be read as {kind} ({reason}): fetch or write it again"
+        ) from error
+
+
+def refuse_missing(path: Path, keys: Mapping[str, str], found: Iterable[str]) -> None:
+    """Refuses a file that lacks a required key, and lists the keys it has."""
+    found = sorted(found)
+    missing = [keys[field] for field in REQUIRED if keys[field] not in found]
+    if missing:
+        shown = ", ".join(repr(key) for key in found[:12]) or "none"
+        more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+        raise UserError(
+            f"{path}: no {' nor '.join(missing)}; keys found: {shown}{more}: rename or add the missing"
+        )
+
+
+def refuse_oversize(path: Path, key: str, declared: int, stored: int) -> None:
+    """Refuses an array that declares far more bytes than those stored for it can hold."""
+    if declared > FREE_BYTES + GREATEST_RATIO * stored:
+        raise UserError(
+            f"{path}: {key} declares {declared:,} bytes but only {stored:,} are stored for it: "
+            "not a log to trust, write the file again"
+        )
+
+
+def check_headers(path: Path, keys: Mapping[str, str], headers: Mapping[str, Header]) -> None:
+    """Refuses types that are no numbers, shapes that are no rows and columns, and unequal or zero lengths."""
+    for field, header in headers.items():
+        _check_type(path, keys[field], header.dtype)
+        _check_shape(path, keys[field], header.shape, matrix=field in MATRICES)
+    lengths = {keys[field]: header.shape[0] for field, header in headers.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{key} {length}" for key, length in lengths.items())
+        raise UserError(
+            f"{path}: the columns differ in length ({listed}): cut or complete them to equal lengths"
+        )
+    if not next(iter(lengths.values())):
+        raise UserError(f"{path}: holds no rows: write the log again")
+    _check_widths(path, keys, headers)
+
+
+def _check_type(path: Path, key: str, dtype: np.dtype) -> None:
+    if dtype.kind not in "fiub":
+        raise UserError(f"{path}: {key} holds no plain numbers (type {dtype}): store it as float32")
+
+
+def _check_shape(path: Path, key: str, shape: tuple[int, ...], matrix: bool) -> None:
+    if matrix and (len(shape) != 2 or not shape[1]):
+        raise UserError(
+            f"{path}: {key} has shape {shape}: store it as [row, column] with at least one column"
+        )
+    if not matrix and (not shape or shape[1:] not in ((), (1,))):
+        raise UserError(f"{path}: {key} has shape {shape}: store one value per row")
+
+
+def _check_widths(path: Path, keys: Mapping[str, str], headers: Mapping[str, Header]) -> None:
+    after = headers.get("next_observations")
+    width = headers["observations"].shape[1]
+    if after and after.shape[1] != width:
+        raise UserError(
+            f"{path}: {keys['next_observations']} has {after.shape[1]} columns but {keys['observations']} "
+            f"has {width}: they must be the same quantities"
+        )

@@ -1,0 +1,67 @@
+"""From a log's raw units to the core units of the networks (see `micro_rl.types.Scaling`)."""
+
+from typing import cast
+
+import numpy as np
+from jax import Array
+from jaxtyping import Float64
+
+from micro_rl.data.dataset import Dataset, RawTransitions
+from micro_rl.types import Scaling, Transition
+
+# A column that varies by less than this many float32 roundings of its own size is called constant.
+ROUNDINGS = 4
+
+
+def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scaling:
+    """The scaling for a log, as float32 NumPy arrays, computed in float64 over all its rows.
+
+    With `standardise`, observations get mean 0 and standard deviation 1 (a constant column keeps its unit);
+    without, they stay raw. With `scale_reward`, rewards are divided by their root mean square; they are never
+    shifted, since adding a constant changes which policy is best wherever episodes end. Actions always map
+    from their bounds to [-1, 1].
+    """
+    width = dataset.observations.shape[1]
+    mean, std = _moments(dataset.observations.astype(np.float64)) if standardise else (0.0, 1.0)
+    low, high = dataset.action_low.astype(np.float64), dataset.action_high.astype(np.float64)
+    return Scaling(
+        observation_mean=np.full(width, mean, np.float32),
+        observation_std=np.full(width, std, np.float32),
+        action_mid=((high + low) / 2).astype(np.float32),
+        action_half=((high - low) / 2).astype(np.float32),
+        reward_scale=np.asarray(_size(dataset.rewards) if scale_reward else 1.0, np.float32),
+    )
+
+
+def _moments(
+    observations: Float64[np.ndarray, "row obs"],
+) -> tuple[Float64[np.ndarray, " obs"], Float64[np.ndarray, " obs"]]:
+    """Mean and standard deviation per column; 1 for a column that is constant but for rounding."""
+    mean, std = observations.mean(0), observations.std(0)
+    limits = np.finfo(np.float32)
+    least = np.maximum(ROUNDINGS * limits.eps * np.abs(observations).max(0), limits.tiny)
+    return mean, np.where(std > least, std, 1.0)
+
+
+def _size(rewards: np.ndarray) -> float:
+    """Root mean square; 1 where there is nothing to measure."""
+    size = float(np.sqrt(np.mean(rewards.astype(np.float64) ** 2)))
+    return size if size > np.finfo(np.float32).tiny else 1.0
+
+
+def to_core(rows: RawTransitions, scaling: Scaling) -> Transition:
+    """Raw rows in core units, as float32 NumPy arrays on the host.
+
+    Subtracts and divides in float64, so that a column with a large offset keeps what float32 recorded of it.
+    """
+    mean, std, mid, half, reward = (np.asarray(part, np.float64) for part in scaling)
+    core = (
+        (rows.observation - mean) / std,
+        # At a bound the division may round to just past 1.
+        np.clip((rows.action - mid) / half, -1, 1),
+        rows.reward / reward,
+        (rows.next_observation - mean) / std,
+        rows.discount,
+    )
+    # The type names device arrays; NumPy's stand in for them until the first compiled call moves them.
+    return Transition(*(cast(Array, part.astype(np.float32)) for part in core))

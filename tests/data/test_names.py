@@ -1,0 +1,74 @@
+"""From what was typed to a file."""
+
+import pytest
+
+from micro_rl.data import load, names
+from micro_rl.errors import UserError
+from tests.data import logs
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    place = tmp_path / "named logs"
+    place.mkdir()
+    monkeypatch.setenv("D4RL_DATASET_DIR", str(place))
+    monkeypatch.chdir(tmp_path)
+    return place
+
+
+@pytest.mark.parametrize(
+    "file, typed",
+    [
+        ("hopper_medium_replay-v2.hdf5", "hopper-medium-replay-v2"),
+        ("hopper_medium_replay-v2.hdf5", "hopper_medium_replay-v2"),
+        ("hopper_medium_replay-v2.hdf5", "hopper_medium_replay-v2.hdf5"),
+        ("hopper-medium-replay-v2.hdf5", "hopper-medium-replay-v2"),
+        ("hopper_medium.hdf5", "hopper-medium"),
+        ("mine.npz", "mine.npz"),
+    ],
+)
+def test_names_in_the_folder(folder, file, typed):
+    path = logs.write_hdf5(folder / file, logs.columns())
+    assert names.locate(typed) == path
+    assert "_" not in load(typed).name
+
+
+def test_a_path_comes_before_a_name(folder, tmp_path):
+    logs.write_hdf5(folder / "log.hdf5", logs.columns())
+    here = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
+    assert names.locate("log.hdf5").resolve() == here
+
+
+def test_default_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("D4RL_DATASET_DIR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert names.folder() == tmp_path / ".d4rl" / "datasets"
+
+
+def test_missing_names_what_is_near(folder, tmp_path):
+    path = logs.write_hdf5(folder / "hopper_medium_replay-v2.hdf5", logs.columns())
+    with pytest.raises(UserError, match="no such file") as caught:
+        load("hopper-medium-reply-v2")
+    assert str(path) in str(caught.value)
+    near = logs.write_hdf5(tmp_path / "my_pump.hdf5", logs.columns())
+    with pytest.raises(UserError, match=str(near)):
+        load(tmp_path / "my_pum.hdf5")
+    with pytest.raises(UserError, match="did you mean pendulum-demo"):
+        load("pendulum-dem")
+
+
+@pytest.mark.parametrize("typed", ["", "nothing/here.hdf5", "x" * 5000, "a\0b", "~nobody/x", "../log"])
+def test_names_that_are_no_file(folder, typed):
+    with pytest.raises(UserError):
+        load(typed)
+
+
+def test_folders_and_devices(folder):
+    with pytest.raises(UserError, match="a folder"):
+        load(folder)
+    with pytest.raises(UserError, match="not a regular file"):
+        load("/dev/null")
+
+
+def test_the_embedded_log_needs_no_folder():
+    assert names.locate("pendulum-demo").name == "pendulum-demo.hdf5"
