@@ -1,0 +1,101 @@
+"""When an episode ends: rules that look at the raw next observation alone.
+
+A rule maps observations [*rows, obs] to bool [*rows], true where the episode ends there. The rules here use
+array operators and methods only: they run inside a compiled rollout and, unchanged, on NumPy logs. A user's
+own function of that form is as good as one from the table.
+
+Sources: `is_healthy` of Gymnasium's Hopper-v4 and Walker2d-v4; HalfCheetah-v4, which never ends; the code of
+MICRO (arXiv 2312.03991) as released for the guard |s| < 100 and for `hopper_released`.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from jax import Array
+from jaxtyping import Bool, Float
+
+from micro_rl.errors import UserError
+
+Observations = Float[Array, "*rows obs"] | Float[np.ndarray, "*rows obs"]
+Ends = Bool[Array, "*rows"] | Bool[np.ndarray, "*rows"] | np.bool_
+Rule = Callable[[Any], Ends]
+
+STATE_LIMIT = 100.0
+"""Hopper-v4's bound on the size of its state, and the bound of the released guard."""
+
+
+def never(observation: Observations) -> Ends:
+    """No episode ends, whatever the observation, even one that is not finite: only a time limit stops it."""
+    return (abs(observation) < 0).any(-1)
+
+
+def hopper(observation: Observations) -> Ends:
+    """Hopper-v4: ends unless finite, |s[1:]| < 100, height s[0] above 0.7 and |torso angle s[1]| < 0.2."""
+    within = _inside(observation[..., 1:], STATE_LIMIT)
+    return ~(_finite(observation) & within & _hopper_stands(observation))
+
+
+def walker2d(observation: Observations) -> Ends:
+    """Walker2d-v4: ends unless finite, height s[0] between 0.8 and 2 and |torso angle s[1]| < 1."""
+    height, angle = observation[..., 0], observation[..., 1]
+    return ~(_finite(observation) & (height > 0.8) & (height < 2.0) & (abs(angle) < 1.0))
+
+
+def hopper_released(observation: Observations) -> Ends:
+    """MICRO's released rule for hopper, kept for comparison: no entry is too negative for it.
+
+    Its parenthesis is misplaced: abs(s < 100) where abs(s) < 100 was meant.
+    """
+    within = (observation[..., 1:] < STATE_LIMIT).all(-1)
+    return ~(_finite(observation) & within & _hopper_stands(observation))
+
+
+def guarded(rule: Rule, limit: float = STATE_LIMIT) -> Rule:
+    """The rule, and an end also wherever some |entry| reaches the limit or is NaN: the rollout has exploded.
+
+    `limit` is in raw units: it suits observations that stay well below it, as the three D4RL robots' do.
+    """
+
+    def guarded_rule(observation: Observations) -> Ends:
+        return rule(observation) | ~_inside(observation, limit)
+
+    return guarded_rule
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "never": never,
+        "hopper": hopper,
+        "walker2d": walker2d,
+        "halfcheetah": never,
+        "walker2d-guarded": guarded(walker2d),
+        "halfcheetah-guarded": guarded(never),
+        "hopper-released": hopper_released,
+    }
+)
+"""The named rules. One object per name for the life of the process, so a compiled program is reused."""
+
+
+def find(name: str) -> Rule:
+    """The rule of that name; `UserError` with the choices where there is none."""
+    if name in RULES:
+        return RULES[name]
+    near = difflib.get_close_matches(name, RULES, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise UserError(f"unknown termination rule '{name}'{hint}: choose one of {', '.join(RULES)}")
+
+
+def _finite(observation: Observations) -> Ends:
+    return _inside(observation, np.inf)
+
+
+def _inside(values: Observations, limit: float) -> Ends:
+    """Where every |entry| is below the limit; NaN is not."""
+    return (abs(values) < limit).all(-1)
+
+
+def _hopper_stands(observation: Observations) -> Ends:
+    return (observation[..., 0] > 0.7) & (abs(observation[..., 1]) < 0.2)
