@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from micro_rl.data import hdf5_storage
 from micro_rl.data.layout import (
     OPTIONAL,
     REQUIRED,
@@ -16,7 +17,6 @@ from micro_rl.data.layout import (
     check_headers,
     damage_refused,
     refuse_missing,
-    refuse_oversize,
 )
 from micro_rl.errors import UserError
 
@@ -34,7 +34,7 @@ def read(path: Path) -> RawLog:
     """The arrays as stored. Everything is checked against what the file declares before any of it is read."""
     with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         present = set(file)  # not `in file`, which follows links
-        refuse_missing(path, KEYS, present)
+        refuse_missing(path, REQUIRED, present)
         sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
         check_headers(path, KEYS, {field: Header(one.shape, one.dtype) for field, one in sets.items()})
         width = sets["actions"].shape[1]
@@ -52,9 +52,9 @@ def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
         raise UserError(f"{path}: {key} is no array: store it as one array at the root of the file")
     if found.is_virtual or found.external:
         raise UserError(f"{path}: {key} keeps its values in other files: store the array itself in the file")
-    stored = min(found.id.get_storage_size(), path.stat().st_size)
-    chunk = np.prod(found.chunks or (0,), dtype=object) * found.dtype.itemsize
-    refuse_oversize(path, key, max(found.nbytes, int(chunk)), stored)
+    # Flags that are all false may never have been written; measurements must have been.
+    measured = key not in ("terminals", "timeouts")
+    hdf5_storage.check(path, key, found, measured)
     return found
 
 

@@ -56,10 +56,10 @@ def damage_refused(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def refuse_missing(path: Path, keys: Mapping[str, str], found: Iterable[str]) -> None:
+def refuse_missing(path: Path, required: Iterable[str], found: Iterable[str]) -> None:
     """Refuses a file that lacks a required key, and lists the keys it has."""
     found = sorted(found)
-    missing = [keys[field] for field in REQUIRED if keys[field] not in found]
+    missing = [key for key in required if key not in found]
     if missing:
         shown = ", ".join(repr(key) for key in found[:12]) or "none"
         more = f" and {len(found) - 12} more" if len(found) > 12 else ""

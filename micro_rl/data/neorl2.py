@@ -1,4 +1,4 @@
-"""NeoRL-2's NPZ layout: obs, action, next_obs, reward, done, truncated. Pickles are never opened."""
+"""NeoRL-2's NPZ layout: obs, action, next_obs, reward, done and truncated. Pickles are never opened."""
 
 import io
 import math
@@ -39,10 +39,8 @@ def read(path: Path) -> RawLog:
     """The arrays as stored; the archive's checksums are verified on the way."""
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        refuse_missing(path, KEYS, members)
-        arrays = {
-            field: _array(path, key, archive, members[key]) for field, key in KEYS.items() if key in members
-        }
+        refuse_missing(path, KEYS.values(), members)
+        arrays = {field: _array(path, key, archive, members[key]) for field, key in KEYS.items()}
     check_headers(path, KEYS, {field: Header(array.shape, array.dtype) for field, array in arrays.items()})
     return RawLog(arrays, KEYS, None, None)
 

@@ -187,6 +187,45 @@ def test_a_huge_chunk_behind_a_small_shape(tmp_path):
     refused(path, "rewards declares 400,000,000 bytes")
 
 
+@pytest.mark.parametrize("content, skipped", [(b"abc", 0), (bytes(35), 0), (bytes(36), 1), (bytes(99), 0)])
+def test_chunks_that_no_filter_made(tmp_path, content, skipped):
+    """The HDF5 library itself crashes on the first; the third leaves its checksum out."""
+    path = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
+    with h5py.File(path, "a") as file:
+        file["rewards"].id.write_direct_chunk((0,), content, filter_mask=skipped)
+    refused(path, f"rewards has a chunk of {len(content)} bytes", "damaged")
+
+
+def test_measurements_never_written(tmp_path):
+    for options in ({}, {"chunks": (4,)}):
+        path = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
+        with h5py.File(path, "a") as file:
+            del file["rewards"]
+            one = file.create_dataset("rewards", (9,), "f4", **options)
+            if options:
+                one[:4] = 1
+        refused(path, "rewards was never written, or only in part")
+
+
+def test_flags_never_written_are_false(tmp_path):
+    arrays = logs.columns((4, 5), (True, True))
+    del arrays["timeouts"]
+    path = logs.write_hdf5(tmp_path / "log.hdf5", arrays)
+    with h5py.File(path, "a") as file:
+        file.create_dataset("timeouts", (9,), bool)
+    assert not load(path).timeouts.any()
+
+
+def test_a_number_type_of_its_own(tmp_path):
+    path = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
+    kind = h5py.h5t.IEEE_F32LE.copy()
+    kind.set_ebias(100)
+    with h5py.File(path, "a") as file:
+        del file["rewards"]
+        h5py.h5d.create(file.id, b"rewards", kind, h5py.h5s.create_simple((9,)))
+    refused(path, "rewards has a number type of its own")
+
+
 def test_a_gzip_bomb_in_hdf5(tmp_path):
     path = tmp_path / "log.hdf5"
     arrays = logs.columns()
