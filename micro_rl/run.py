@@ -103,10 +103,14 @@ def execute(
     path: Path,
     *,
     resume: bool = False,
+    until: int | None = None,
     watcher: Watcher | None = None,
     wandb: WandbSettings | None = None,
 ) -> Run:
-    """Fit or load the model, train epoch by epoch, evaluate, save. Raises `UserError`, `Diverged`."""
+    """Fit or load the model, train epoch by epoch, evaluate, save. Raises `UserError`, `Diverged`.
+
+    `until` stops the run after that epoch, with everything saved, as if it were to go on to the plan's last.
+    """
     watcher = watcher or Watcher()
     folder = open_folder(plan, path, resume)
     for note in plan.dataset.notes:
@@ -114,7 +118,7 @@ def execute(
     model, problem = _model(plan, folder, watcher)
     session = _Session(plan, folder, model, problem, watcher)
     with _evaluator(plan) as evaluator, session.open_metrics(wandb) as log:
-        session.train(evaluator, log)
+        session.train(evaluator, log, min(until or plan.settings.epochs, plan.settings.epochs))
         return session.finish()
 
 
@@ -195,10 +199,10 @@ class _Session:
         """After the rewind, so that every epoch stands there once."""
         return open_metrics(self.folder, wandb)
 
-    def train(self, evaluator: Evaluator | None, log: MetricsLog) -> None:
-        """The epochs that are left."""
+    def train(self, evaluator: Evaluator | None, log: MetricsLog, last: int) -> None:
+        """The epochs that are left up to `last`."""
         base = coefficients(self.settings, self.problem.log.action.shape[-1])
-        for number in range(int(self.state.epoch), self.settings.epochs):
+        for number in range(int(self.state.epoch), last):
             began = time.perf_counter()
             now = base._replace(actor_rate=actor_rate(self.settings, number))
             self.state, logged = compiled_epoch(
@@ -208,14 +212,14 @@ class _Session:
             row["time/updates_per_second"] = self.settings.updates / (time.perf_counter() - began)
             self._stop_if_diverged(row)
             policy = export(self.state.agent.actor, self.problem.scaling, self.plan.task)
-            if self._due(self.settings.evaluate_every, number):
+            if self._due(self.settings.evaluate_every, number, last):
                 row |= self._evaluation(evaluator, policy)
             row["time/seconds"] = time.perf_counter() - began
-            self._save(log, row, number)
+            self._save(log, row, number, last)
             self.watcher.trained(row, policy)
 
-    def _due(self, every: int, number: int) -> bool:
-        return (number + 1) % every == 0 or number + 1 == self.settings.epochs
+    def _due(self, every: int, number: int, last: int) -> bool:
+        return (number + 1) % every == 0 or number + 1 == last
 
     def _row(self, number: int, logged: dict[str, Any]) -> Row:
         """An epoch's means; rewards and values in raw units."""
@@ -264,11 +268,11 @@ class _Session:
         )
         return {"model_estimate/return": float(value)}
 
-    def _save(self, log: MetricsLog, row: Row, number: int) -> None:
+    def _save(self, log: MetricsLog, row: Row, number: int, last: int) -> None:
         """A disk that refuses does not stop training; the next save tries again."""
         try:
             log.append(row)
-            if self._due(self.settings.checkpoint_every, number):
+            if self._due(self.settings.checkpoint_every, number, last):
                 self.folder.save_checkpoint(number + 1, trees.to_arrays(self.state), {"seed": self.settings.seed})
         except CannotWrite as error:
             self.watcher.note(f"not saved, training goes on: {error}")
@@ -288,6 +292,7 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
     summary = plan.dataset.summary()
     result: dict[str, Any] = {
         "epochs": len(rows),
+        "planned_epochs": plan.settings.epochs,
         "log": {"return_mean": summary.return_mean, "return_best": summary.return_best, "episodes": summary.episodes},
     }
     for key in ("eval/return", "eval/normalised_score", "model_estimate/return"):
