@@ -1,3 +1,33 @@
 """A log in, a robust policy out: MICRO (arXiv 2312.03991), model-based offline RL in JAX."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["Dataset", "Diverged", "Policy", "Run", "UserError", "evaluate", "load", "train"]
+
+if TYPE_CHECKING:
+    from micro_rl.api import train
+    from micro_rl.data import Dataset, load
+    from micro_rl.errors import Diverged, UserError
+    from micro_rl.evaluate import evaluate
+    from micro_rl.policy import Policy
+    from micro_rl.run import Run
+
+_HOMES = {
+    "Dataset": "micro_rl.data",
+    "Diverged": "micro_rl.errors",
+    "Policy": "micro_rl.policy",
+    "Run": "micro_rl.run",
+    "UserError": "micro_rl.errors",
+    "evaluate": "micro_rl.evaluate",
+    "load": "micro_rl.data",
+    "train": "micro_rl.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imported when first used, so that `import micro_rl` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'micro_rl' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -11,10 +11,10 @@ from micro_rl.types import Rollout, Transition
 
 
 class Buffer(NamedTuple):
-    """Rows [slot, capacity], of which the first `count[slot]` of each slot are valid."""
+    """Rows [slot, capacity], of which the first `filled[slot]` of each slot are valid."""
 
     rows: Transition
-    count: Int[Array, " slot"]
+    filled: Int[Array, " slot"]
     next_slot: Int[Array, ""]
 
 
@@ -35,16 +35,16 @@ def write(buffer: Buffer, rollout: Rollout) -> Buffer:
     order = jnp.argsort(~rollout.valid, stable=True)
     slot = buffer.next_slot
     rows = jax.tree.map(lambda kept, new: kept.at[slot].set(new[order]), buffer.rows, rollout.rows)
-    count = buffer.count.at[slot].set(jnp.sum(rollout.valid, dtype=jnp.int32))
-    return Buffer(rows, count, (slot + 1) % buffer.count.shape[0])
+    filled = buffer.filled.at[slot].set(jnp.sum(rollout.valid, dtype=jnp.int32))
+    return Buffer(rows, filled, (slot + 1) % buffer.filled.shape[0])
 
 
 def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> Transition:
     """`size` valid rows, uniformly and with replacement."""
-    ends = jnp.cumsum(buffer.count)
+    ends = jnp.cumsum(buffer.filled)
     index = jax.random.randint(key, (size,), 0, ends[-1])
     slot = jnp.searchsorted(ends, index, side="right")
-    row = index - (ends - buffer.count)[slot]
+    row = index - (ends - buffer.filled)[slot]
     return jax.tree.map(lambda column: column[slot, row], buffer.rows)
 
 

@@ -70,9 +70,7 @@ def check_matches(env_id: str, observation_width: int, action_width: int) -> Non
     env = make(env_id)
     own = widths(env)
     env.close()
-    for kind, in_log, in_env in zip(
-        ("observations", "actions"), (observation_width, action_width), own, strict=True
-    ):
+    for kind, in_log, in_env in zip(("observations", "actions"), (observation_width, action_width), own, strict=True):
         if in_log != in_env:
             raise UserError(
                 f"the log's {kind} have {in_log} columns but those of '{env_id}' have {in_env}: "

@@ -9,17 +9,16 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.model import Ensemble
 from micro_rl.nets import MLP, gaussian, q_values
-from micro_rl.rollout import Termination, imagine
+from micro_rl.rollout import imagine
+from micro_rl.termination import Rule
 from micro_rl.types import Scaling
 
 
 @jax.jit
-def critic_estimate(
-    actor: MLP, critics: MLP, scaling: Scaling, observation: Float[Array, "rows obs"]
-) -> Scalar:
+def critic_estimate(actor: MLP, critics: MLP, scaling: Scaling, observation: Float[Array, "rows obs"]) -> Scalar:
     """Mean of min_k Q_k(s, mode of pi(s)) over these states, in raw units of discounted return."""
     action = jnp.tanh(gaussian(actor, observation)[0])
-    return scaling.reward_scale * jnp.mean(jnp.min(q_values(critics, observation, action), axis=0))
+    return jnp.asarray(scaling.reward_scale) * jnp.mean(jnp.min(q_values(critics, observation, action), axis=0))
 
 
 @partial(jax.jit, static_argnames=("ends", "horizon"))
@@ -30,7 +29,7 @@ def model_estimate(
     observation: Float[Array, "rows obs"],
     key: Key[Array, ""],
     *,
-    ends: Termination,
+    ends: Rule,
     horizon: int,
 ) -> Scalar:
     """Mean undiscounted return, in raw units, of the policy's mode run for `horizon` steps in the model.
@@ -49,4 +48,4 @@ def model_estimate(
 
     alive = jnp.ones(observation.shape[0], bool)
     _, rewards = jax.lax.scan(step, (observation, alive), jax.random.split(key, horizon))
-    return scaling.reward_scale * jnp.sum(rewards)
+    return jnp.asarray(scaling.reward_scale) * jnp.sum(rewards)

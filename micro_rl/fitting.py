@@ -1,6 +1,6 @@
 """Fit an ensemble to a log with progress, and keep it on disk with the units it works in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.errors import Diverged, UserError
 from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
-from micro_rl.settings import FitSizes, ModelSettings
+from micro_rl.settings import ModelSettings
 from micro_rl.store import read_arrays, write_arrays
 from micro_rl.train import Keys, Problem
 from micro_rl.types import Scaling, Transition
@@ -74,8 +74,12 @@ def fit_model(
     Raises `Diverged` when the holdout errors stop being finite.
     """
     sizes = settings.fit_sizes()
-    for row, state in _epochs(problem.log, sizes, Keys.of(seed).fit):
-        on_epoch(row)
+    start_key, epochs_key = jax.random.split(Keys.of(seed).fit)
+    state = compiled_start(problem.log, sizes=sizes, key=start_key)
+    while unfinished(state, sizes):
+        key = jax.random.fold_in(epochs_key, state.epoch)
+        state, logged = compiled_epoch(state, problem.log, sizes=sizes, key=key)
+        on_epoch(_row(int(state.epoch), logged))
     ensemble = finish_fit(state)
     about = {
         "log": dataset.name,
@@ -90,29 +94,27 @@ def fit_model(
     return FittedModel(ensemble, problem.scaling, about)
 
 
-def _epochs(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Iterator[tuple[Row, Any]]:
-    """The same epochs, from the same keys, as `train.fit`, one at a time."""
-    start_key, epochs_key = jax.random.split(key)
-    state = compiled_start(log, sizes=sizes, key=start_key)
-    while unfinished(state, sizes):
-        epoch = int(state.epoch)
-        state, logged = compiled_epoch(state, log, sizes=sizes, key=jax.random.fold_in(epochs_key, epoch))
-        row = _row(epoch, logged, sizes)
-        if not np.isfinite(row["holdout/mean"]):
-            raise Diverged(f"the dynamics fit gave errors that are not finite in epoch {epoch + 1}; lower model_rate")
-        yield row, state
-
-
-def _row(epoch: int, logged: dict[str, Array], sizes: FitSizes) -> Row:
-    errors = np.sort(np.asarray(logged["holdout"]))
-    members = {f"holdout/member{i}": float(error) for i, error in enumerate(np.asarray(logged["holdout"]))}
-    means = {"holdout/mean": float(errors.mean()), "holdout/best": float(errors[0])}
-    return {"epoch": epoch + 1, "loss": float(logged["loss"])} | means | members
+def _row(epoch: int, logged: dict[str, Array]) -> Row:
+    errors = np.asarray(logged["holdout"])
+    if not np.isfinite(errors).all():
+        raise Diverged(f"epoch {epoch} of the dynamics fit gave errors that are not finite; lower model_rate")
+    members = {f"holdout/member{i}": float(error) for i, error in enumerate(errors)}
+    return {
+        "epoch": epoch,
+        "loss": float(logged["loss"]),
+        "holdout/mean": float(errors.mean()),
+        "holdout/best": float(errors.min()),
+    } | members
 
 
 def save_model(folder: Path, model: FittedModel) -> None:
     """Ensemble and scaling into one folder with a manifest."""
-    write_arrays(folder, "ensemble", trees.to_arrays({"ensemble": model.ensemble, "scaling": model.scaling}), model.about)
+    write_arrays(
+        folder,
+        "ensemble",
+        trees.to_arrays({"ensemble": model.ensemble, "scaling": model.scaling}),
+        model.about,
+    )
 
 
 def load_model(folder: Path) -> FittedModel:

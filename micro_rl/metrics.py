@@ -85,9 +85,7 @@ class CsvFile:
 
     def update(self, rows: Sequence[Row]) -> None:
         """See `Mirror`."""
-        columns = list(
-            dict.fromkeys([*self._columns, *(key for row in rows[self._written :] for key in row)])
-        )
+        columns = list(dict.fromkeys([*self._columns, *(key for row in rows[self._written :] for key in row)]))
         if columns != self._columns or not self._written:
             replace_file(self._path, _csv_bytes(columns, rows, header=True))
         elif self._written < len(rows):
@@ -213,9 +211,7 @@ class WandbRun:
         try:
             wandb: Any = importlib.import_module("wandb")
         except ImportError as error:
-            raise UserError(
-                "wandb is not installed; pip install 'micro-rl[wandb]' or leave it out"
-            ) from error
+            raise UserError("wandb is not installed; pip install 'micro-rl[wandb]' or leave it out") from error
         identity = run.path / "wandb.json"
         if not identity.exists():
             write_json(identity, {"id": secrets.token_hex(8)})

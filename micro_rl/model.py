@@ -5,11 +5,11 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key, PyTree, Scalar
 
 from micro_rl.nets import MLP, normal_mlp
+from micro_rl.optimise import descend, moments_of
 from micro_rl.settings import FitSizes
 from micro_rl.types import Transition
 
@@ -67,12 +67,12 @@ def gaussians(members: Members, inputs: Array) -> tuple[Array, Array]:
 
 
 def predict(
-    ensemble: Ensemble, observation: Float[Array, "*member rows obs"], action: Float[Array, "*member rows act"]
+    ensemble: Ensemble,
+    observation: Float[Array, "*member rows obs"],
+    action: Float[Array, "*member rows act"],
 ) -> tuple[Float[Array, "members rows out"], Float[Array, "members rows out"]]:
     """Mean and standard deviation of (next observation, reward), per member, in core units."""
-    inputs = _standardise(
-        jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std
-    )
+    inputs = _standardise(jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std)
     mean, logvar = gaussians(ensemble.members, inputs)
     last = (1,) * (mean.ndim - 1) + (-1,)
     target_std = ensemble.target_std.reshape(last)
@@ -175,7 +175,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     return FitState(
         members=members,
         best=net,
-        moments=optax.scale_by_adam().init(members),
+        moments=moments_of(members),
         patience=Patience.start(sizes.members),
         epoch=jnp.zeros((), jnp.int32),
         bootstrap=train[chosen],
@@ -237,15 +237,11 @@ def _standardised(state: FitState, rows: Transition) -> tuple[Array, Array]:
 
 
 def _fit_step(state: FitState, rows: Transition, sizes: FitSizes):
-    adam = optax.scale_by_adam()
-
     def step(carry, index):
         members, moments = carry
         batch = jax.tree.map(lambda column: column[index], rows)
         loss, gradient = jax.value_and_grad(fit_loss)(members, *_standardised(state, batch), sizes)
-        direction, moments = adam.update(gradient, moments)
-        members = jax.tree.map(lambda p, d: p - sizes.rate * d, members, direction)
-        return (members, moments), loss
+        return descend(members, gradient, moments, sizes.rate), loss
 
     return step
 

@@ -1,6 +1,7 @@
 """Networks: multilayer perceptrons, single or stacked, and the tanh-Gaussian actor. Rows in, rows out."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import equinox as eqx
 import jax
@@ -14,8 +15,8 @@ LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 class MLP(eqx.Module):
     """Weights of one network, or of a stack of equal ones along a leading axis."""
 
-    weights: tuple[Float[Array, "*stack in out"], ...]
-    biases: tuple[Float[Array, "*stack out"], ...]
+    weights: tuple[Float[Array, "*stack _in _out"], ...]
+    biases: tuple[Float[Array, "*stack _out"], ...]
 
     def __call__(self, x: Array, activation: Callable[[Array], Array]) -> Array:
         """x [rows, in], or [stack, rows, in] for a stack, to [*stack, rows, out]."""
@@ -31,9 +32,7 @@ def _affine(x: Array, weight: Array, bias: Array) -> Array:
 def uniform_mlp(key: Key[Array, ""], sizes: Sequence[int], stack: tuple[int, ...] = ()) -> MLP:
     """Weights and biases uniform in ±1/sqrt(fan_in): actor and critics."""
     weights, biases = [], []
-    for layer_key, (fan_in, out) in zip(
-        jax.random.split(key, len(sizes) - 1), zip(sizes[:-1], sizes[1:], strict=True), strict=True
-    ):
+    for layer_key, (fan_in, out) in zip(jax.random.split(key, len(sizes) - 1), pairwise(sizes), strict=True):
         weight_key, bias_key = jax.random.split(layer_key)
         bound = fan_in**-0.5
         weights.append(jax.random.uniform(weight_key, (*stack, fan_in, out), minval=-bound, maxval=bound))
@@ -44,7 +43,7 @@ def uniform_mlp(key: Key[Array, ""], sizes: Sequence[int], stack: tuple[int, ...
 def normal_mlp(key: Key[Array, ""], sizes: Sequence[int], stack: tuple[int, ...] = ()) -> MLP:
     """Weights normal with std 1/(2 sqrt(fan_in)), biases 0: dynamics members."""
     keys = jax.random.split(key, len(sizes) - 1)
-    pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+    pairs = list(pairwise(sizes))
     weights = tuple(
         jax.random.normal(k, (*stack, fan_in, out)) / (2 * fan_in**0.5)
         for k, (fan_in, out) in zip(keys, pairs, strict=True)

@@ -180,9 +180,7 @@ class _Learner:
         self.policy = export(self.agent.actor, self.scaling, self.task)
 
 
-def draw(
-    experience: Experience, rng: np.random.Generator, shape: tuple[int, int], scaling: Scaling
-) -> Transition:
+def draw(experience: Experience, rng: np.random.Generator, shape: tuple[int, int], scaling: Scaling) -> Transition:
     """Rows [update, batch] in core units, uniformly and with replacement."""
     index = rng.integers(0, len(experience.rewards), shape[0] * shape[1])
     rows = RawTransitions(
@@ -192,9 +190,7 @@ def draw(
         experience.next_observations[index],
         1 - experience.terminals[index].astype(np.float32),
     )
-    return jax.tree.map(
-        lambda column: jnp.asarray(column.reshape(*shape, *column.shape[1:])), to_core(rows, scaling)
-    )
+    return jax.tree.map(lambda column: jnp.asarray(column.reshape(*shape, *column.shape[1:])), to_core(rows, scaling))
 
 
 def improve(agent: Agent, rows: Transition, keys: Key[Array, " update"], c: Coefficients) -> Agent:

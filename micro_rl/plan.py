@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -12,8 +13,8 @@ from micro_rl import __version__, methods, presets, tasks, termination
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
 from micro_rl.method import Method
-from micro_rl.rollout import Termination
 from micro_rl.settings import Settings, check
+from micro_rl.termination import Rule
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Plan:
 
     dataset: Dataset
     task: tasks.Task
-    ends: Termination
+    ends: Rule
     preset: str
     method_name: str
     options: Any
@@ -33,11 +34,34 @@ class Plan:
         """The method with its coefficients."""
         return methods.find(self.method_name).build(self.options)
 
-    def config(self, command: str) -> dict[str, Any]:
+    def command(self) -> str:
+        """The command line that trains this plan anew: the log, the preset, and what departs from it."""
+        usual_settings, usual_options = resolve(self.method_name, self.preset, {})
+        words = [
+            "micro-rl",
+            "train",
+            str(self.dataset.path),
+            "--method",
+            self.method_name,
+            "--preset",
+            self.preset,
+        ]
+        for usual, chosen in ((usual_settings, self.settings), (usual_options, self.options)):
+            for field in dataclasses.fields(chosen):
+                value = getattr(chosen, field.name)
+                if value != getattr(usual, field.name):
+                    words += _flag(field.name, value)
+        named, usual_task = self.task, tasks.find(self.dataset.name)
+        for name in ("env", "horizon", "termination"):
+            if getattr(named, name) != getattr(usual_task, name):
+                words += _flag(name, getattr(named, name))
+        return shlex.join(words + (["--model", str(self.model)] if self.model else []))
+
+    def config(self) -> dict[str, Any]:
         """The whole plan as JSON: enough to run it again."""
         packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
         return {
-            "command": command,
+            "command": self.command(),
             "log": {
                 "name": self.dataset.name,
                 "path": str(self.dataset.path),
@@ -57,6 +81,14 @@ class Plan:
         }
 
 
+def _flag(name: str, value: Any) -> list[str]:
+    """A setting as the command line takes it."""
+    option = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return [option if value else "--no-" + option[2:]]
+    return [option, *(str(part) for part in (value if isinstance(value, tuple) else (value,)))]
+
+
 def make_plan(
     log: str | Path | Dataset,
     method: str = "micro",
@@ -64,7 +96,7 @@ def make_plan(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
-    ends: str | Termination | None = None,
+    ends: str | Rule | None = None,
     model: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Plan:
@@ -73,10 +105,10 @@ def make_plan(
     `overrides` holds settings and the method's own options by name. Raises `UserError` for anything unknown.
     """
     dataset = log if isinstance(log, Dataset) else load(log, horizon=horizon)
-    task = _task(dataset.name, env, horizon, ends if isinstance(ends, str) else None)
+    task = _task(dataset.name, env, horizon, ends)
     preset = preset or presets.name_for(dataset.name)
     settings, options = resolve(method, preset, overrides or {})
-    return Plan(
+    plan = Plan(
         dataset=dataset,
         task=task,
         ends=ends if callable(ends) else _rule(dataset, task),
@@ -86,6 +118,8 @@ def make_plan(
         settings=settings,
         model=Path(model) if model else None,
     )
+    plan.method()  # refuses options out of their bounds before anything is begun
+    return plan
 
 
 def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
@@ -104,20 +138,23 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
     return settings, kind(**{**chosen.options.get(method, {}), **given})
 
 
-def _task(name: str, env: str | None, horizon: int | None, rule: str | None) -> tasks.Task:
+def _task(name: str, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:
     """What the name tells, with what was given put over it; another simulator has other scores."""
     task = tasks.find(name)
     if env is not None and env != task.env:
         task = dataclasses.replace(task, env=env, score_min=None, score_max=None)
     if horizon is not None:
         task = dataclasses.replace(task, horizon=horizon)
-    if rule is not None:
+    if isinstance(rule, str):
         termination.find(rule)
         task = dataclasses.replace(task, termination=rule)
+    elif rule is not None:
+        own_name = f"{getattr(rule, '__module__', '')}.{getattr(rule, '__qualname__', repr(rule))}"
+        task = dataclasses.replace(task, termination=own_name)
     return task
 
 
-def _rule(dataset: Dataset, task: tasks.Task) -> Termination:
+def _rule(dataset: Dataset, task: tasks.Task) -> Rule:
     if task.termination is not None:
         return termination.find(task.termination)
     if dataset.terminals.any():

@@ -55,9 +55,7 @@ class Policy:
 
         `ValueError` where sizes do not chain, a value is not finite, or a std or half range is not positive.
         """
-        self.layers: tuple[Layer, ...] = tuple(
-            (_frozen(w, np.float32), _frozen(b, np.float32)) for w, b in layers
-        )
+        self.layers: tuple[Layer, ...] = tuple((_frozen(w, np.float32), _frozen(b, np.float32)) for w, b in layers)
         self.observation_mean = _frozen(observation_mean, np.float64)
         self.observation_std = _frozen(observation_std, np.float64)
         self.action_mid = _frozen(action_mid, np.float64)
@@ -152,9 +150,7 @@ class Policy:
                 f"[{self.observation_size}] or [rows, {self.observation_size}]"
             )
         if not np.isfinite(raw).all():
-            raise ValueError(
-                f"observation is not finite in column {int(np.argwhere(~np.isfinite(raw))[0, -1])}"
-            )
+            raise ValueError(f"observation is not finite in column {int(np.argwhere(~np.isfinite(raw))[0, -1])}")
         with np.errstate(over="ignore"):
             core = (raw - self.observation_mean) / self.observation_std
         return np.minimum(np.maximum(core, -FURTHEST), FURTHEST).astype(np.float32)
@@ -170,10 +166,7 @@ class Policy:
             raise ValueError("observation_std and action_half must be positive")
         if any(vector.ndim != 1 for vector in self._vectors().values()):
             raise ValueError(f"{', '.join(_VECTORS)} must have one dimension")
-        if (
-            self.observation_mean.shape != self.observation_std.shape
-            or self.action_mid.shape != self.action_half.shape
-        ):
+        if self.observation_mean.shape != self.observation_std.shape or self.action_mid.shape != self.action_half.shape:
             raise ValueError("mean and std, or mid and half, have different lengths")
         self._check_layers()
 
@@ -184,8 +177,7 @@ class Policy:
         for index, (weight, bias) in enumerate(self.layers):
             if weight.ndim != 2 or weight.shape[0] != width or bias.shape != weight.shape[1:]:
                 raise ValueError(
-                    f"layer {index} has weight {weight.shape} and bias {bias.shape}: "
-                    f"[{width}, out] and [out] needed"
+                    f"layer {index} has weight {weight.shape} and bias {bias.shape}: [{width}, out] and [out] needed"
                 )
             width = weight.shape[1]
         if width != 2 * self.action_size:
@@ -238,8 +230,7 @@ def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
         raise UserError(f"{path}: holds no '{FORMAT}' in its metadata; give a file written by Policy.save")
     if metadata.get("version") != str(VERSION):
         raise UserError(
-            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION}: "
-            "update micro-rl"
+            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION}: update micro-rl"
         )
 
 

@@ -1,7 +1,5 @@
 """Branched rollouts (MBPO, arXiv 1906.08253): from states of the log, a few steps into the model."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -10,9 +8,8 @@ from jaxtyping import Bool, Float, Key, PyTree
 from micro_rl.method import Shape
 from micro_rl.model import Ensemble, predict
 from micro_rl.nets import MLP, sample
+from micro_rl.termination import Rule
 from micro_rl.types import Rollout, Scaling, Transition
-
-Termination = Callable[[Array], Array]
 
 
 def rollout(
@@ -21,7 +18,7 @@ def rollout(
     actor: MLP,
     shape: Shape,
     extra: PyTree,
-    ends: Termination,
+    ends: Rule,
     scaling: Scaling,
     starts: Float[Array, "rows obs"],
     length: int,
@@ -43,7 +40,7 @@ def rollout(
         action, _ = sample(actor, observation, noise)
         outcome = imagine(best, observation, action, state_key)
         following = outcome[..., :-1]
-        ended = ends(scaling.raw_observation(following))
+        ended = jnp.asarray(ends(scaling.raw_observation(following)))
         rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
         rows = shape(ensemble, extra, rows)
         return (following, alive & (rows.discount > 0)), Rollout(rows, alive)
@@ -54,7 +51,10 @@ def rollout(
 
 
 def imagine(
-    elites: Ensemble, observation: Float[Array, "rows obs"], action: Float[Array, "rows act"], key: Key[Array, ""]
+    elites: Ensemble,
+    observation: Float[Array, "rows obs"],
+    action: Float[Array, "rows act"],
+    key: Key[Array, ""],
 ) -> Float[Array, "rows out"]:
     """Next observation and reward, each elite serving its own equal share of the rows.
 

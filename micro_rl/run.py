@@ -1,9 +1,6 @@
 """A run from start to end: everything between the compiled epochs, that is disk, simulator and watchers."""
 
-import shlex
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl import estimate, tasks, trees
+from micro_rl.envs import check_matches
 from micro_rl.errors import Diverged, UserError
 from micro_rl.evaluate import Evaluator, scores
 from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of, save_model
@@ -21,7 +19,8 @@ from micro_rl.metrics import MetricsLog, WandbSettings, open_metrics
 from micro_rl.nets import MLP
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
-from micro_rl.store import CannotWrite, RunFolder
+from micro_rl.report import write_report
+from micro_rl.store import CannotWrite, RunFolder, write_arrays
 from micro_rl.train import Keys, Problem, TrainState, actor_rate, coefficients, epoch, start
 from micro_rl.types import Scaling
 
@@ -72,15 +71,17 @@ def export(actor: MLP, scaling: Scaling, task: tasks.Task) -> Policy:
 
 def open_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
     """A new run folder, or the one to go on with, whose plan must be this one."""
-    config = plan.config(shlex.join(["micro-rl", *sys.argv[1:]]))
+    config = plan.config()
     if not (resume and (path / "config.json").exists()):
         return RunFolder.create(path, config)
     folder = RunFolder.open(path)
     kept = folder.config()
     for part in ("log", "method", "options", "settings", "task"):
         if _comparable(kept.get(part)) != _comparable(config[part]):
-            raise UserError(f"{path}: was begun with another {part} ({_difference(kept.get(part), config[part])}); "
-                            "resume with the same or choose another folder")
+            raise UserError(
+                f"{path}: was begun with another {part} ({_difference(kept.get(part), config[part])}); "
+                "resume with the same or choose another folder"
+            )
     return folder
 
 
@@ -148,9 +149,13 @@ def _check_widths(model: FittedModel, plan: Plan, source: Path) -> None:
     log = (plan.dataset.observations.shape[1], plan.dataset.actions.shape[1])
     own = (len(model.scaling.observation_mean), len(model.scaling.action_mid))
     if own != log:
-        raise UserError(f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}")
+        raise UserError(
+            f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
+        )
     if model.ensemble.size < plan.settings.elites:
-        raise UserError(f"{source}: its model has {model.ensemble.size} members; elites {plan.settings.elites} is too many")
+        raise UserError(
+            f"{source}: its model has {model.ensemble.size} members; elites {plan.settings.elites} is too many"
+        )
 
 
 class _NoSimulator:
@@ -166,9 +171,7 @@ class _NoSimulator:
 def _evaluator(plan: Plan) -> Evaluator | _NoSimulator:
     if plan.task.env is None:
         return _NoSimulator()
-    from micro_rl import envs
-
-    envs.check_matches(plan.task.env, plan.dataset.observations.shape[1], plan.dataset.actions.shape[1])
+    check_matches(plan.task.env, plan.dataset.observations.shape[1], plan.dataset.actions.shape[1])
     return Evaluator(plan.task.env, episodes=plan.settings.evaluation_episodes, horizon=plan.task.horizon)
 
 
@@ -206,7 +209,13 @@ class _Session:
             began = time.perf_counter()
             now = base._replace(actor_rate=actor_rate(self.settings, number))
             self.state, logged = compiled_epoch(
-                self.state, self.method, self.problem, now, self.keys.epochs, sizes=self.sizes, ends=self.plan.ends
+                self.state,
+                self.method,
+                self.problem,
+                now,
+                self.keys.epochs,
+                sizes=self.sizes,
+                ends=self.plan.ends,
             )
             row = self._row(number + 1, jax.device_get(logged))
             row["time/updates_per_second"] = self.settings.updates / (time.perf_counter() - began)
@@ -231,13 +240,12 @@ class _Session:
         bad = [name for name, value in row.items() if not np.isfinite(value)]
         if not bad:
             return
-        arrays = {name: array for name, array in trees.to_arrays(self.state.agent).items()}
-        from micro_rl.store import write_arrays
-
-        write_arrays(self.folder.path / "diverged", "agent", arrays, {"epoch": row["epoch"], "not_finite": bad})
+        arrays, about = trees.to_arrays(self.state.agent), {"epoch": row["epoch"], "not_finite": bad}
+        write_arrays(self.folder.path / "diverged", "agent", arrays, about)
         raise Diverged(
-            f"epoch {row['epoch']:.0f}: {bad[0]} is not finite; the agent is kept in {self.folder.path / 'diverged'} and the "
-            "state before it in the newest checkpoint; try lower learning rates, a shorter rollout_length or a larger beta"
+            f"epoch {row['epoch']:.0f}: {bad[0]} is not finite; the agent is kept in "
+            f"{self.folder.path / 'diverged'} and the state before it in the newest checkpoint; "
+            "try lower learning rates, a shorter rollout_length or a larger beta"
         )
 
     def _evaluation(self, evaluator: Evaluator | None, policy: Policy) -> Row:
@@ -246,7 +254,9 @@ class _Session:
         if evaluator is None:
             return self._model_estimate()
         result = evaluator(policy, seed=self.settings.seed + 1_000_000, discount=self.settings.discount)
-        starts = (result.start_observations - np.asarray(scaling.observation_mean)) / np.asarray(scaling.observation_std)
+        starts = (result.start_observations - np.asarray(scaling.observation_mean)) / np.asarray(
+            scaling.observation_std
+        )
         value = estimate.critic_estimate(agent.actor, agent.critics, scaling, jnp.asarray(starts, jnp.float32))
         row = {f"eval/{name}": number for name, number in scores(result, self.plan.task).items()}
         return row | {"eval/critic_estimate": float(value)}
@@ -255,7 +265,9 @@ class _Session:
         dataset, agent = self.plan.dataset, self.state.agent
         first = dataset.starts[np.arange(ESTIMATE_STARTS) % len(dataset.starts)]
         scaling = self.problem.scaling
-        starts = (dataset.observations[first] - np.asarray(scaling.observation_mean)) / np.asarray(scaling.observation_std)
+        starts = (dataset.observations[first] - np.asarray(scaling.observation_mean)) / np.asarray(
+            scaling.observation_std
+        )
         horizon = self.plan.task.horizon or int(dataset.lengths.max())
         value = estimate.model_estimate(
             agent.actor,
@@ -284,6 +296,8 @@ class _Session:
         rows = self.folder.metrics()
         result = final_scores(rows, self.plan)
         self.folder.write_scores(result)
+        write_report(self.folder.path)
+        self.folder.seal()
         return Run(self.folder.path, policy, result, rows)
 
 
@@ -293,7 +307,11 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
     result: dict[str, Any] = {
         "epochs": len(rows),
         "planned_epochs": plan.settings.epochs,
-        "log": {"return_mean": summary.return_mean, "return_best": summary.return_best, "episodes": summary.episodes},
+        "log": {
+            "return_mean": summary.return_mean,
+            "return_best": summary.return_best,
+            "episodes": summary.episodes,
+        },
     }
     for key in ("eval/return", "eval/normalised_score", "model_estimate/return"):
         values = [row[key] for row in rows if key in row]
@@ -311,6 +329,3 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
         if score is not None:
             result["log"][f"normalised_{name}"] = score
     return result
-
-
-OnEpoch = Callable[[Row, Policy], None]

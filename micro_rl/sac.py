@@ -1,21 +1,19 @@
 """Soft actor-critic (arXiv 1801.01290, 1812.05905): the agent, its losses, and one update of everything."""
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.method import Method, Setting, bellman
 from micro_rl.model import Ensemble
 from micro_rl.nets import MLP, q_values, sample, uniform_mlp
+from micro_rl.optimise import descend, follow, moments_of
 from micro_rl.types import Batch, Transition
 
 MAX_TEMPERATURE = 1.0
-ADAM = optax.scale_by_adam()
-P = TypeVar("P")
 
 
 class Agent(NamedTuple):
@@ -59,7 +57,7 @@ def start_agent(
     actor = uniform_mlp(actor_key, (obs, *hidden, 2 * act))
     stack = uniform_mlp(critic_key, (obs + act, *hidden, 1), (critics,))
     log_temperature = jnp.log(jnp.asarray(temperature, jnp.float32))
-    moments = (ADAM.init(actor), ADAM.init(stack), ADAM.init(log_temperature))
+    moments = (moments_of(actor), moments_of(stack), moments_of(log_temperature))
     return Agent(actor, stack, jax.tree.map(jnp.copy, stack), log_temperature, *moments)
 
 
@@ -122,12 +120,6 @@ def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], t
     return -jnp.mean(log_temperature * (log_prob + target))
 
 
-def descend(parameters: P, gradient: P, moments: PyTree, rate: Scalar) -> tuple[P, PyTree]:
-    """One step of Adam."""
-    direction, moments = ADAM.update(gradient, moments)
-    return jax.tree.map(lambda p, d: p - rate * d, parameters, direction), moments
-
-
 def update(
     agent: Agent,
     method: Method,
@@ -151,16 +143,12 @@ def update(
         agent.actor, critics, rows.observation, noise.actor_action, temperature(agent)
     )
     actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_rate)
-    loss_alpha, gradient = jax.value_and_grad(temperature_loss)(
-        agent.log_temperature, log_prob, c.target_entropy
-    )
+    loss_alpha, gradient = jax.value_and_grad(temperature_loss)(agent.log_temperature, log_prob, c.target_entropy)
     log_temperature, temperature_moments = descend(
         agent.log_temperature, gradient, agent.temperature_moments, c.temperature_rate
     )
-    moved = optax.incremental_update(critics, agent.targets, c.target_rate)
-    agent = Agent(
-        actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments
-    )
+    moved = follow(agent.targets, critics, c.target_rate)
+    agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
     real = batch.real.reward.shape[0]
     return agent, logged | {
         "loss/critic": loss_q,

@@ -160,12 +160,11 @@ class Settings(ModelSettings):
         )
 
 
-_AT_LEAST_ONE = (
-    "members elites model_batch patience max_fit_epochs epochs updates batch critics rollout_starts "
-    "rollout_length rollouts_kept evaluate_every evaluation_episodes checkpoint_every"
-).split()
-_POSITIVE = "model_rate actor_rate critic_rate temperature_rate target_rate temperature".split()
-_SHARES = "real_ratio discount target_rate temperature holdout_fraction".split()
+_AT_LEAST_ONE = ("members", "elites", "model_batch", "patience", "max_fit_epochs", "epochs", "updates", "batch")
+_AT_LEAST_ONE += ("critics", "rollout_starts", "rollout_length", "rollouts_kept")
+_AT_LEAST_ONE += ("evaluate_every", "evaluation_episodes", "checkpoint_every")
+_POSITIVE = ("model_rate", "actor_rate", "critic_rate", "temperature_rate", "target_rate", "temperature")
+_SHARES = ("real_ratio", "discount", "target_rate", "temperature", "holdout_fraction")
 
 
 def check(settings: Settings) -> None:

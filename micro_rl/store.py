@@ -83,9 +83,7 @@ def _saving(path: Path, temporary: Path | None = None) -> Iterator[None]:
         if temporary is not None:
             _remove(temporary)
         reason = error.strerror or error
-        raise CannotWrite(
-            f"{path}: cannot be written ({reason}); free the disk or choose another folder"
-        ) from error
+        raise CannotWrite(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from error
 
 
 @contextmanager
@@ -209,9 +207,7 @@ def read_json(path: Path | str, limit: int = _JSON_LIMIT) -> dict[str, Any]:
     """The object in a JSON file of at most `limit` bytes; raises `UserError` if there is none."""
     path = Path(path)
     if _regular_size(path) > limit:
-        raise UserError(
-            f"{path}: is larger than {limit} bytes, so it is not one of ours; restore it from a copy"
-        )
+        raise UserError(f"{path}: is larger than {limit} bytes, so it is not one of ours; restore it from a copy")
     with _reading(path):
         return _parse(path.read_bytes(), str(path))
 
@@ -283,10 +279,7 @@ def write_arrays(
         _remove(temporary)
         temporary.mkdir(parents=True)
         contents = (_safetensors(arrays), [_json_bytes(meta or {})])
-        entries = {
-            file: _write_file(temporary / file, data)
-            for file, data in zip(_files(name), contents, strict=True)
-        }
+        entries = {file: _write_file(temporary / file, data) for file, data in zip(_files(name), contents, strict=True)}
         _write_file(temporary / _MANIFEST, [_json_bytes({"format": FORMAT, "files": entries})])
         _sync_folder(temporary)
         _put_in_place(temporary, folder)
@@ -312,9 +305,7 @@ def _check_format(found: Any, path: Path) -> None:
     if type(found) is not int or found < 1:
         raise UserError(f"{path}: names no format version; restore it from a copy")
     if found > FORMAT:
-        raise NewerFormat(
-            f"{path}: has format {found}, and this version reads up to {FORMAT}; update micro-rl"
-        )
+        raise NewerFormat(f"{path}: has format {found}, and this version reads up to {FORMAT}; update micro-rl")
 
 
 def _read_manifest(folder: Path, name: str) -> dict[str, Any]:
@@ -353,9 +344,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path}: is no safetensors file ({reason}); restore it from a copy") from error
     for name, array in arrays.items():
         if _code(array) not in _DTYPES:
-            raise UserError(
-                f"{path}: {name} is {array.dtype}, which is never saved here; restore it from a copy"
-            )
+            raise UserError(f"{path}: {name} is {array.dtype}, which is never saved here; restore it from a copy")
     return arrays
 
 
@@ -410,9 +399,7 @@ def rewind_rows(path: Path | str, epoch: int) -> None:
     """Keep the rows up to an epoch and drop a torn end, so that appending goes on as if never interrupted."""
     path = Path(path)
     if path.exists():
-        replace_file(
-            path, b"".join(_row_bytes(row) for row in read_rows(path) if row.get("epoch", 0) <= epoch)
-        )
+        replace_file(path, b"".join(_row_bytes(row) for row in read_rows(path) if row.get("epoch", 0) <= epoch))
 
 
 # The run folder
@@ -433,9 +420,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             taken = [entry for entry in path.iterdir() if not entry.name.endswith(".tmp")]
         if taken:
-            raise UserError(
-                f"{path}: is not empty; continue the run there with --resume or choose another folder"
-            )
+            raise UserError(f"{path}: is not empty; continue the run there with --resume or choose another folder")
         write_json(path / "config.json", {"format": FORMAT, **config})
         return cls(path, keep)
 
@@ -495,6 +480,24 @@ class RunFolder:
         """The object in scores.json; raises `UserError` if the run has none yet."""
         return read_json(self.path / "scores.json")
 
+    def seal(self) -> None:
+        """List the finished run's files with their SHA-256 in manifest.json."""
+        names = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json", "report.html")
+        files = {name: {"sha256": sha256(self.path / name)} for name in names if (self.path / name).exists()}
+        write_json(self.path / _MANIFEST, {"format": FORMAT, "files": files})
+
+    def verify(self) -> None:
+        """Compare the files that `seal` listed; `UserError` names the first that has changed."""
+        for name, entry in read_json(self.path / _MANIFEST).get("files", {}).items():
+            if (
+                Path(name).name != name
+                or not (self.path / name).exists()
+                or sha256(self.path / name) != entry.get("sha256")
+            ):
+                raise UserError(
+                    f"{self.path / name}: is not the file this run wrote; restore it from a copy or train again"
+                )
+
     def checkpoint(self, epoch: int) -> Path:
         """Folder of an epoch's training state."""
         return self.path / "checkpoints" / f"epoch-{epoch:06d}"
@@ -520,9 +523,7 @@ class RunFolder:
             try:
                 arrays, meta = read_arrays(self.checkpoint(epoch), "state")
                 if meta.get("epoch") != epoch:
-                    raise UserError(
-                        f"{self.checkpoint(epoch)}: holds epoch {meta.get('epoch')}; rename it back"
-                    )
+                    raise UserError(f"{self.checkpoint(epoch)}: holds epoch {meta.get('epoch')}; rename it back")
                 return Checkpoint(epoch, arrays, meta, skipped)
             except NewerFormat:
                 raise

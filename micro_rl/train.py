@@ -11,9 +11,10 @@ from jaxtyping import Int, Key, PyTree
 from micro_rl import buffer as buffers
 from micro_rl.method import Method, Setting
 from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
-from micro_rl.rollout import Termination, rollout
+from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import FitSizes, Settings, Sizes
+from micro_rl.termination import Rule
 from micro_rl.types import Batch, Scaling, Transition
 
 
@@ -96,7 +97,7 @@ def epoch(
     key: Key[Array, ""],
     *,
     sizes: Sizes,
-    ends: Termination,
+    ends: Rule,
 ) -> tuple[TrainState, dict[str, Array]]:
     """Roll out and update by turns, then let the method adapt the model. `key` is the run's; means are logged."""
     key = jax.random.fold_in(key, state.epoch)
@@ -140,7 +141,7 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
     logged = {name: jnp.mean(value) for name, value in logged.items()} | {
         "rollout/reward": buffers.mean_reward(made),
         "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
-        "buffer/rows": jnp.sum(buffer.count).astype(jnp.float32),
+        "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
     }
     return state._replace(agent=agent, buffer=buffer), logged
 
@@ -157,7 +158,7 @@ def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:
 
 
 def train(
-    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Termination
+    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Rule
 ) -> tuple[TrainState, dict[str, Array]]:
     """A whole run as a pure function of its seed: fit, then every epoch; metrics [epoch]. Made for jit and vmap."""
     keys, sizes = Keys.of(seed), settings.sizes()

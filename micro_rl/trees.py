@@ -43,8 +43,7 @@ def from_arrays(like: Tree, arrays: Mapping[str, np.ndarray], source: str = "the
         if name not in expected:
             raise UserError(f"{source}: {name} is not expected; use the settings it was saved with")
     leaves = [
-        arrays[name] if isinstance(leaf, np.ndarray) else jnp.array(arrays[name])
-        for name, leaf in expected.items()
+        arrays[name] if isinstance(leaf, np.ndarray) else jnp.array(arrays[name]) for name, leaf in expected.items()
     ]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
 

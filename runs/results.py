@@ -30,11 +30,7 @@ _OFTEN = {"evaluate_every": 2, "draws": 1}
 CELLS = (
     {f"halfcheetah-seed{s}": Cell(_CHEETAH, 100, {**_OFTEN, "seed": s}) for s in (0, 1)}
     | {f"hopper-seed{s}": Cell(_HOPPER, 100, {**_OFTEN, "seed": s}) for s in (0, 1)}
-    | {
-        "halfcheetah-draws10": Cell(
-            _CHEETAH, 30, {**_OFTEN, "draws": 10, "seed": 0}, model_of="halfcheetah-seed0"
-        )
-    }
+    | {"halfcheetah-draws10": Cell(_CHEETAH, 30, {**_OFTEN, "draws": 10, "seed": 0}, model_of="halfcheetah-seed0")}
     | {f"safety-seed{s}": Cell(_SAFETY, 40, {"epochs": 40, "seed": s}) for s in (0, 1, 2)}
 )
 
@@ -49,7 +45,14 @@ class _Lines(Watcher):
         print(f"fit {row['epoch']:3.0f}  holdout {row['holdout/mean']:.5f}", flush=True)
 
     def trained(self, row: Row, policy: Policy) -> None:
-        names = ("epoch", "eval/return", "eval/normalised_score", "q/model", "conservative_term", "time/seconds")
+        names = (
+            "epoch",
+            "eval/return",
+            "eval/normalised_score",
+            "q/model",
+            "conservative_term",
+            "time/seconds",
+        )
         print("  ".join(f"{name} {row[name]:.3f}" for name in names if name in row), flush=True)
 
 

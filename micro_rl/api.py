@@ -1,0 +1,61 @@
+"""The library's front door: from a log to a policy in a few lines."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from micro_rl.data import Dataset
+from micro_rl.plan import Plan, make_plan
+from micro_rl.policy import Policy
+from micro_rl.run import Row, Run, Watcher, execute
+from micro_rl.termination import Rule
+
+
+class _Callback(Watcher):
+    """A watcher that passes each epoch on."""
+
+    def __init__(self, on_epoch: Callable[[Row, Policy], None]):
+        self._on_epoch = on_epoch
+
+    def trained(self, row: Row, policy: Policy) -> None:
+        self._on_epoch(row, policy)
+
+
+def default_folder(plan: Plan) -> Path:
+    """Where a run goes that was given no folder."""
+    return Path("trained") / f"{plan.dataset.name}-{plan.method_name}-seed{plan.settings.seed}"
+
+
+def train(
+    log: str | Path | Dataset,
+    method: str = "micro",
+    *,
+    out: str | Path | None = None,
+    resume: bool = False,
+    until: int | None = None,
+    on_epoch: Callable[[Row, Policy], None] | None = None,
+    preset: str | None = None,
+    env: str | None = None,
+    horizon: int | None = None,
+    termination: str | Rule | None = None,
+    model: str | Path | None = None,
+    **settings: Any,
+) -> Run:
+    """Learn a policy from a log and return the finished run.
+
+    `on_epoch(row, policy)` sees each epoch's metrics and a policy that acts from NumPy. `termination` is the name
+    of a rule or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are those of
+    `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
+    """
+    plan = make_plan(
+        log,
+        method,
+        preset=preset,
+        env=env,
+        horizon=horizon,
+        ends=termination,
+        model=model,
+        overrides=settings,
+    )
+    watcher = _Callback(on_epoch) if on_epoch else None
+    return execute(plan, Path(out) if out else default_folder(plan), resume=resume, until=until, watcher=watcher)
