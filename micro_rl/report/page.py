@@ -1,0 +1,134 @@
+"""Put a run's story, figures and facts into the page's template."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from micro_rl import __version__
+from micro_rl.report import panels, record, story
+from micro_rl.report.panels import Missing, Panel
+from micro_rl.report.record import Record
+from micro_rl.report.story import duration, plural
+from micro_rl.store import replace_file
+
+
+class Fact(NamedTuple):
+    """A line of a table; `exact` is set in the type of code."""
+
+    name: str
+    value: str
+    exact: bool = False
+
+
+class Setting(NamedTuple):
+    """A setting as the run had it, and whether the defaults have it otherwise."""
+
+    name: str
+    value: str
+    changed: bool
+
+
+def write(folder: Path) -> Path:
+    """Write report.html into the run folder; see `write_report`."""
+    path = folder / "report.html"
+    replace_file(path, render(record.read(folder)).encode())
+    return path
+
+
+def render(run: Record) -> str:
+    """The page as text: no script, and nothing that is loaded from elsewhere."""
+    shown = [panel(run) for panel in panels.MAIN]
+    environment = Environment(
+        loader=PackageLoader("micro_rl"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawing"] = Markup  # matplotlib has escaped the little text that is in it
+    return environment.get_template("report.html").render(
+        title=f"{_method(run)} on {_log_name(run)}",
+        story=story.tell(run),
+        main=[panel for panel in shown if isinstance(panel, Panel)],
+        missing=[panel for panel in shown if isinstance(panel, Missing)],
+        details=panels.details(run),
+        notes=run.config.get("notes") or [],
+        trained=trained(run),
+        settings=_settings(run),
+        provenance=provenance(run),
+        command=run.config.get("command"),
+        policy=run.policy,
+        measured=story.MEASURED in run.scores,
+        run=run.name,
+        version=__version__,
+    )
+
+
+def trained(run: Record) -> list[Fact]:
+    """What was trained on what."""
+    config, log, settings, task = run.config, run.log, run.settings, run.config.get("task", {})
+    sizes = [plural(log[key], thing) for key, thing in (("rows", "row"), ("episodes", "episode")) if key in log]
+    facts = [
+        Fact("Log", ", ".join([_log_name(run), *sizes])),
+        Fact("Method", ", ".join([_method(run), *_pairs(config.get("options", {}))])),
+        Fact("Preset", str(config.get("preset", "unknown"))),
+        Fact("Simulator", task.get("env") or "none"),
+        Fact("Time limit", plural(task["horizon"], "step") if task.get("horizon") else "the simulator’s own, if any"),
+        Fact("Episodes end", task.get("termination") or "by a rule given in Python, or never"),
+        Fact("Seed", str(settings.get("seed", "unknown"))),
+        Fact(
+            "Epochs",
+            f"{len(run.metrics):,} of {settings['epochs']:,}" if "epochs" in settings else str(len(run.metrics)),
+        ),
+    ]
+    if "updates" in settings:
+        facts.append(Fact("Updates", f"{len(run.metrics) * settings['updates']:,}, {settings['updates']:,} an epoch"))
+    seconds = run.series("time/seconds").values
+    if seconds:
+        facts.append(Fact("Time", f"{duration(sum(seconds))}, without the model’s fit"))
+    if run.config.get("model"):
+        facts.append(Fact("Model", f"fitted before: {run.config['model']}"))
+    elif run.fit:
+        facts.append(
+            Fact("Model", f"{settings.get('members', '?')} members, fitted in {plural(len(run.fit), 'epoch')}")
+        )
+    return facts
+
+
+def provenance(run: Record) -> list[Fact]:
+    """What the result can be traced to, byte for byte."""
+    log = run.config.get("log", {})
+    facts = [Fact("SHA-256 of the log", log["sha256"], True)] if "sha256" in log else []
+    facts += [Fact("Format of the log", log["format"])] if "format" in log else []
+    if run.policy:
+        facts.append(Fact("SHA-256 of policy.safetensors", run.policy.sha256, True))
+    versions = run.config.get("versions", {})
+    return [*facts, Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()))]
+
+
+def _log_name(run: Record) -> str:
+    return str(run.config.get("log", {}).get("name", "an unnamed log"))
+
+
+def _method(run: Record) -> str:
+    return str(run.config.get("method", "unknown")).upper()
+
+
+def _pairs(options: dict[str, Any]) -> list[str]:
+    return [f"{name} {_text(value)}" for name, value in options.items()]
+
+
+def _settings(run: Record) -> list[Setting]:
+    changed = record.settings_changed(run.settings)
+    return [Setting(name, _text(value), name in changed) for name, value in run.settings.items()]
+
+
+def _text(value: Any) -> str:
+    """A setting's value as one would type it."""
+    if isinstance(value, list):
+        return " ".join(_text(item) for item in value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,108 @@
+"""What a run folder says about its run, read once; everything else on the page is made from this."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micro_rl.policy import Policy
+from micro_rl.settings import Settings
+from micro_rl.store import Row, RunFolder, sha256
+
+
+class Series(NamedTuple):
+    """One logged quantity over epochs; only finite values, so it may be shorter than the run."""
+
+    epochs: list[float]
+    values: list[float]
+
+    def __bool__(self) -> bool:
+        return bool(self.epochs)
+
+    @property
+    def last(self) -> float:
+        """The newest value."""
+        return self.values[-1]
+
+
+class PolicyFile(NamedTuple):
+    """What the exported policy says of itself."""
+
+    observations: int
+    actions: int
+    sha256: str
+
+
+class Record(NamedTuple):
+    """A run as its folder tells it; `scores` is empty while it runs, `policy` None where there is none."""
+
+    name: str
+    config: dict[str, Any]
+    scores: dict[str, Any]
+    metrics: list[Row]
+    fit: list[Row]
+    policy: PolicyFile | None
+
+    def series(self, key: str) -> Series:
+        """A key of the metrics over epochs, empty if it was never logged."""
+        return series(self.metrics, key)
+
+    @property
+    def log(self) -> dict[str, Any]:
+        """Figures of the log: `return_mean`, `return_best`, `episodes` and what else was noted."""
+        return self.scores.get("log", {})
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings by name."""
+        return self.config.get("settings", {})
+
+
+def series(rows: list[Row], key: str) -> Series:
+    """The finite values of one key, with their epochs."""
+    pairs = [(row["epoch"], row[key]) for row in rows if key in row and math.isfinite(row[key])]
+    return Series([float(epoch) for epoch, _ in pairs], [float(value) for _, value in pairs])
+
+
+def read(path: Path) -> Record:
+    """Raises `UserError` if there is no run folder or a file in it is damaged."""
+    folder = RunFolder.open(path)
+    return Record(
+        name=path.resolve().name,
+        config=folder.config(),
+        scores=folder.scores() if (path / "scores.json").exists() else {},
+        metrics=folder.metrics(),
+        fit=folder.fit(),
+        policy=_policy(path / "policy.safetensors"),
+    )
+
+
+def _policy(path: Path) -> PolicyFile | None:
+    if not path.exists():
+        return None
+    policy = Policy.load(path)
+    return PolicyFile(policy.observation_size, policy.action_size, sha256(path))
+
+
+def kept_errors(fit: list[Row]) -> dict[int, float]:
+    """Each member's holdout error at the epoch that was kept; an epoch is kept if it gains more than 1 %."""
+    kept: dict[int, float] = {}
+    for row in fit:
+        for key, error in row.items():
+            if key.startswith("holdout/member"):
+                member = int(key.removeprefix("holdout/member"))
+                kept[member] = error if error < 0.99 * kept.get(member, math.inf) else kept[member]
+    return kept
+
+
+def elites(fit: list[Row], count: int) -> list[int]:
+    """The members that made rollouts: the `count` of smallest kept error."""
+    kept = kept_errors(fit)
+    return sorted(kept, key=lambda member: (kept[member], member))[:count]
+
+
+def settings_changed(settings: dict[str, Any]) -> set[str]:
+    """Names of the settings that differ from the defaults."""
+    defaults = dataclasses.asdict(Settings())
+    listed = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
+    return {name for name, value in settings.items() if name in listed and listed[name] != value}
