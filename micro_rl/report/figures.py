@@ -146,6 +146,9 @@ def _scales(axes: Axes, chart: Chart, size: Size) -> None:
     axes.grid(axis="y", color="#e6e6e6", linewidth=1)
     axes.set_axisbelow(True)
     axes.margins(x=0.02)
+    epochs = {epoch for line in chart.lines for epoch in line.data.epochs}
+    if len(epochs) == 1:
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
 
 
 def _tick(value: float, _: int | None) -> str:

@@ -43,6 +43,11 @@ def plural(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
+def _last(score: dict[str, Any], thing: str) -> str:
+    count = score["evaluations"]
+    return f"only {thing}" if count == 1 else f"last {plural(count, thing)}"
+
+
 def duration(seconds: float) -> str:
     """In the unit a person would use."""
     if seconds < 120:
@@ -75,7 +80,7 @@ def verdict(score: float, mean: float, best: float) -> str:
 def _measured(record: Record, score: dict[str, Any]) -> Story:
     mean, best = record.log["return_mean"], record.log["return_best"]
     value, spread = score["mean_of_last"], score["std_of_last"]
-    notes = [f"mean of the last {plural(score['evaluations'], 'evaluation')}"]
+    notes = [f"mean of the {_last(score, 'evaluation')}"]
     if normalised := record.scores.get("eval/normalised_score"):
         notes.append(f"normalised score {number(normalised['mean_of_last'])}")
     own = Figure("the policy’s return", number(value), notes)
@@ -93,7 +98,7 @@ def _measured(record: Record, score: dict[str, Any]) -> Story:
 def _comparison(score: dict[str, Any], mean: float, best: float) -> str:
     value = score["mean_of_last"]
     return (
-        f"Averaged over its last {plural(score['evaluations'], 'evaluation')} in the simulator, the policy "
+        f"Averaged over its {_last(score, 'evaluation')} in the simulator, the policy "
         f"returns {number(value)} per episode. The episodes in the log return {number(mean)} on average, "
         f"{_distance(mean, value)}; the best of them returns {number(best)}, {_distance(best, value)}."
     )
@@ -123,7 +128,7 @@ def _estimated(record: Record, score: dict[str, Any]) -> Story:
     own = Figure("the model’s own estimate", value, ["imagined, not measured"])
     paragraphs = [
         "There is no simulator for this log, so nobody knows what the policy returns. Run for whole episodes inside "
-        f"the learned model, it collects {value} on average over the last {plural(score['evaluations'], 'estimate')}. "
+        f"the learned model, it collects {value} on average over the {_last(score, 'estimate')}. "
         "That is the model’s opinion of a policy that was trained to please the model, and usually too high.",
         f"The log’s figures beside it were measured: its episodes return {number(record.log['return_mean'])} on "
         f"average and {number(record.log['return_best'])} at best. A small difference between an estimate and a "
