@@ -88,9 +88,7 @@ def attributes(random_rows: int, last: Progress) -> dict[str, object]:
         "random_rows": random_rows,
         "learner_rows": last.steps,
         "last_evaluation": float(last.evaluation.returns.mean()),
-        "versions": ", ".join(
-            [f"micro-rl {__version__}", *(f"{name} {metadata.version(name)}" for name in packages)]
-        ),
+        "versions": ", ".join([f"micro-rl {__version__}", *(f"{name} {metadata.version(name)}" for name in packages)]),
     }
 
 
