@@ -16,14 +16,20 @@ if TYPE_CHECKING:
 DEMO_LOG = "pendulum-demo"
 HELP = f"""micro-rl {__version__}: a log in, a robust policy out (MICRO, arXiv 2312.03991)
 
-  micro-rl demo             learn a policy from the embedded pendulum log and open its page
+  micro-rl demo             learn a policy from the embedded pendulum log and write its page
   micro-rl train LOG        learn a policy from a log
   micro-rl fit LOG          fit the dynamics model alone, to be shared by many runs
   micro-rl evaluate RUN     run a trained policy in its simulator
 
 LOG is a file (D4RL HDF5, NeoRL-2 NPZ), the name of one in $D4RL_DATASET_DIR, or {DEMO_LOG}.
-`micro-rl VERB --help` shows every option. Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged.
+`micro-rl VERB --help` shows every option, `micro-rl --version` the version.
+Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 interrupted.
 """
+
+INTERRUPTED = {
+    "demo": "; the same command goes on from the last checkpoint",
+    "train": "; the same command with --resume goes on from the last checkpoint",
+}
 
 
 def main() -> None:
@@ -48,11 +54,10 @@ def run(arguments: Sequence[str]) -> int:
         print(f"micro-rl: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(
-            "micro-rl: stopped; the same command with --resume goes on from the last checkpoint",
-            file=sys.stderr,
-        )
+        print(f"micro-rl: stopped{INTERRUPTED.get(arguments[0], '')}", file=sys.stderr)
         return 130
+    except SystemExit as parsed:  # tyro ends so after --help and after a wrong option, which it has explained
+        return parsed.code if isinstance(parsed.code, int) else 0
     return 0
 
 
@@ -188,19 +193,20 @@ def _conclude(done: "Run", console: Any) -> None:
     from rich.table import Table
 
     log = done.scores["log"]
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "return", "score"):
+    table, scored = Table(box=None, pad_edge=False), "normalised_return_mean" in log
+    for column in ("", "return", "score") if scored else ("", "return"):
         table.add_column(column, justify="left" if not column else "right")
 
     def row(label: str, value: float, score: float | None) -> None:
-        table.add_row(label, f"{value:.1f}", "" if score is None else f"{score:.1f}")
+        table.add_row(label, f"{value:.1f}", *([] if score is None else [f"{score:.1f}"]))
 
     row("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
     row("the log's best episode", log["return_best"], log.get("normalised_return_best"))
     evaluated, score = done.scores.get("eval/return"), done.scores.get("eval/normalised_score", {})
     if evaluated:
-        label = f"the policy, mean of its last {evaluated['evaluations']} evaluations"
-        row(label, evaluated["mean_of_last"], score.get("mean_of_last"))
+        count = evaluated["evaluations"]
+        label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
+        row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
     elif "model_estimate/return" in done.scores:
         row("the policy, by the model's own estimate", done.scores["model_estimate/return"]["last"], None)
     console.print(table)
@@ -280,7 +286,7 @@ def _fit_model(log: str, asked: Fitting, settings: Any) -> None:
     from micro_rl.fitting import fit_model, problem_of, save_model
     from micro_rl.settings import Settings, check
 
-    check(Settings(**asdict(settings)))
+    check(Settings(**asdict(settings), elites=1))  # the rest of the settings are none of a fit's
     dataset, console = _load(log, asked.horizon, asked.action_bounds), _console()
     folder = asked.out or Path("trained") / f"{dataset.name}-model-seed{asked.seed}"
     if folder.exists():
@@ -329,11 +335,15 @@ def _evaluate(arguments: list[str]) -> None:
     from micro_rl.tasks import Task
 
     folder, asked = RunFolder.open(parsed.run), parsed.asked
+    if not (folder.path / "policy.safetensors").exists():
+        raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
     folder.verify()
     policy, task = Policy.load(folder.path / "policy.safetensors"), Task(**folder.config()["task"])
     env = asked.env or task.env
     if env is None:
         raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
+    if ":" in env and asked.env is None:
+        raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")
     check_matches(env, policy.observation_size, policy.action_size)
     result = evaluate(policy, env, episodes=asked.episodes, seed=asked.seed, horizon=asked.horizon or task.horizon)
     found = scores(result, task if env == task.env else Task())

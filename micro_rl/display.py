@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from micro_rl.policy import Policy
-from micro_rl.run import Row, Watcher
+from micro_rl.store import Row
+from micro_rl.watcher import Watcher
 
 SHOWN = (
     ("score", "eval/normalised_score", "{:.1f}"),

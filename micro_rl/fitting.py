@@ -16,11 +16,9 @@ from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.errors import Diverged, UserError
 from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.settings import ModelSettings
-from micro_rl.store import read_arrays, write_arrays
+from micro_rl.store import Row, read_arrays, write_arrays
 from micro_rl.train import Keys, Problem
 from micro_rl.types import Scaling, Transition
-
-Row = dict[str, float]
 
 compiled_start = jax.jit(start_fit, static_argnames="sizes")
 compiled_epoch = jax.jit(fit_epoch, static_argnames="sizes", donate_argnames="state")

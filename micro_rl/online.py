@@ -21,7 +21,7 @@ from micro_rl.method import Method
 from micro_rl.model import Ensemble, Members
 from micro_rl.nets import MLP
 from micro_rl.policy import Policy
-from micro_rl.run import export
+from micro_rl.export import export
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import Settings
 from micro_rl.tasks import Task
@@ -158,7 +158,7 @@ class _Learner:
         obs, act = envs.widths(env)
         self.agent = start_agent(start_key, obs, act, settings.hidden, critics=2, temperature=1.0)
         self.coefficients = _coefficients(settings, act)
-        self.policy = export(self.agent.actor, self.scaling, self.task)
+        self.policy = export(self.agent.actor, self.scaling, self.task.env)
 
     def turn(self) -> None:
         """Some steps, then as many updates."""
@@ -177,7 +177,7 @@ class _Learner:
         rows = draw(self.recorder.experience(), self.rng, (updates, self.settings.batch), self.scaling)
         keys = jax.random.split(jax.random.fold_in(self.update_key, self.recorder.count), updates)
         self.agent = compiled_improve(self.agent, rows, keys, self.coefficients)
-        self.policy = export(self.agent.actor, self.scaling, self.task)
+        self.policy = export(self.agent.actor, self.scaling, self.task.env)
 
 
 def draw(experience: Experience, rng: np.random.Generator, shape: tuple[int, int], scaling: Scaling) -> Transition:

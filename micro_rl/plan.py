@@ -57,6 +57,16 @@ class Plan:
                 words += _flag(name, getattr(named, name))
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
 
+    def refuse_another(self, kept: Mapping[str, Any], path: Path) -> None:
+        """Compare with the configuration of a run that is to go on; `UserError` names what differs."""
+        now = self.config()
+        for part in ("log", "method", "options", "settings", "task"):
+            if _comparable(kept.get(part)) != _comparable(now[part]):
+                raise UserError(
+                    f"{path}: was begun with another {part} ({_difference(kept.get(part), now[part])}); "
+                    "resume with the same or choose another folder"
+                )
+
     def config(self) -> dict[str, Any]:
         """The whole plan as JSON: enough to run it again."""
         packages = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
@@ -69,8 +79,8 @@ class Plan:
                 "format": self.dataset.format,
                 "rows": len(self.dataset),
                 "episodes": len(self.dataset.starts),
-                "notes": list(self.dataset.notes),
             },
+            "notes": list(self.dataset.notes),
             "task": dataclasses.asdict(self.task),
             "preset": self.preset,
             "method": self.method_name,
@@ -79,6 +89,20 @@ class Plan:
             "model": str(self.model) if self.model else None,
             "versions": {"micro-rl": __version__} | {name: metadata.version(name) for name in packages},
         }
+
+
+def _comparable(part: Any) -> Any:
+    """As JSON gives it back; the log's bytes count, not where they lie."""
+    if isinstance(part, dict):
+        return {key: _comparable(value) for key, value in part.items() if key not in ("path", "name")}
+    return list(part) if isinstance(part, tuple) else part
+
+
+def _difference(kept: Any, now: Any) -> str:
+    if not (isinstance(kept, dict) and isinstance(now, dict)):
+        return f"{kept}, now {now}"
+    changed = (key for key in now if key != "path" and _comparable(kept.get(key)) != _comparable(now[key]))
+    return ", ".join(f"{key}: {kept.get(key)}, now {now[key]}" for key in changed)
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -70,7 +70,9 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "walker2d-medium-replay": _d4rl(1, 0.2, 0.5, 5),
         "walker2d-medium-expert": _d4rl(1, 1.0, 0.05, 5),
         # [ours] a small log that is learned in a few epochs.
-        "pendulum-demo": Preset(MappingProxyType({"epochs": 12}), MappingProxyType({}), "chosen for the embedded log"),
+        "pendulum-demo": Preset(
+            MappingProxyType({"epochs": 12, "max_fit_epochs": 60}), MappingProxyType({}), "chosen for the embedded log"
+        ),
         "generic": Preset(MappingProxyType({}), MappingProxyType({}), "the defaults for an unknown log"),
     }
 )

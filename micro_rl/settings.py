@@ -43,8 +43,6 @@ class ModelSettings:
 
     members: int = 7
     """Networks in the ensemble."""
-    elites: int = 5
-    """Members, best by holdout error, that make rollouts and candidate states."""
     model_hidden: tuple[int, ...] = (200, 200, 200, 200)
     """Hidden widths of each member."""
     model_rate: float = 1e-3
@@ -97,6 +95,8 @@ class Settings(ModelSettings):
     """Epochs of policy training."""
     updates: int = 1000
     """Updates an epoch."""
+    elites: int = 5
+    """Members, best by holdout error, that make rollouts and candidate states."""
     batch: int = 256
     """Rows of an update, of which int(batch * real_ratio) come from the log."""
     real_ratio: float = 0.5

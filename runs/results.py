@@ -10,7 +10,9 @@ from typing import Any
 
 from micro_rl.plan import make_plan
 from micro_rl.policy import Policy
-from micro_rl.run import Row, Watcher, execute
+from micro_rl.run import execute
+from micro_rl.store import Row
+from micro_rl.watcher import Watcher
 
 
 @dataclass(frozen=True)

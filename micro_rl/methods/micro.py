@@ -32,9 +32,7 @@ class CandidateNoise(eqx.Module):
     action: Float[Array, "draw elite rows act"]
 
 
-def candidate_values(
-    setting: Setting, rows: Transition, noise: CandidateNoise
-) -> Float[Array, "elite rows"]:
+def candidate_values(setting: Setting, rows: Transition, noise: CandidateNoise) -> Float[Array, "elite rows"]:
     """v_i = mean over draws m of min_k Q_k(s_im, a_im), with s_im ~ T_i(.|s, a) and a_im ~ pi(.|s_im)."""
     mean, std = predict(setting.elites, rows.observation, rows.action)
     mean, std = mean[..., :-1], std[..., :-1]

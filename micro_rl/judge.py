@@ -1,0 +1,106 @@
+"""What a policy in training is worth: in the simulator where there is one, else by the model's own estimate."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from micro_rl import estimate, tasks
+from micro_rl.envs import check_matches
+from micro_rl.evaluate import Evaluator, scores
+from micro_rl.plan import Plan
+from micro_rl.policy import Policy
+from micro_rl.store import Row
+from micro_rl.train import TrainState
+from micro_rl.types import Scaling
+
+SCORED_EVALUATIONS = 10
+ESTIMATE_STARTS = 100
+FIRST_SEED = 1_000_000
+"""Evaluation episodes start from seeds of their own, far from those of training."""
+
+
+class Judge:
+    """Evaluates a run's policies; a context manager that holds the simulators open."""
+
+    def __init__(self, plan: Plan):
+        """Raises `UserError` where the simulator's widths are not the log's."""
+        self._plan = plan
+        self._evaluator: Evaluator | None = None
+        if plan.task.env is not None:
+            widths = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
+            check_matches(plan.task.env, *widths)
+            episodes = plan.settings.evaluation_episodes
+            self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
+
+    def __enter__(self) -> "Judge":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._evaluator is not None:
+            self._evaluator.close()
+
+    def __call__(self, state: TrainState, policy: Policy, scaling: Scaling) -> Row:
+        """An evaluation's figures, in raw units, under the keys of metrics.jsonl."""
+        if self._evaluator is None:
+            return {"model_estimate/return": self._model_estimate(state, scaling)}
+        settings, agent = self._plan.settings, state.agent
+        result = self._evaluator(policy, seed=settings.seed + FIRST_SEED, discount=settings.discount)
+        starts = _core(result.start_observations, scaling)
+        value = estimate.critic_estimate(agent.actor, agent.critics, scaling, starts)
+        row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
+        return row | {"eval/critic_estimate": float(value)}
+
+    def _model_estimate(self, state: TrainState, scaling: Scaling) -> float:
+        """Mean return of the policy run in the model from the log's own starts."""
+        dataset, settings = self._plan.dataset, self._plan.settings
+        first = dataset.starts[np.arange(ESTIMATE_STARTS) % len(dataset.starts)]
+        value = estimate.model_estimate(
+            state.agent.actor,
+            state.ensemble.best(settings.elites),
+            scaling,
+            _core(dataset.observations[first], scaling),
+            jax.random.key(settings.seed),
+            ends=self._plan.ends,
+            horizon=self._plan.task.horizon or int(dataset.lengths.max()),
+        )
+        return float(value)
+
+
+def _core(observations: np.ndarray, scaling: Scaling) -> Float[Array, "rows obs"]:
+    """Raw observations in core units."""
+    mean, std = np.asarray(scaling.observation_mean), np.asarray(scaling.observation_std)
+    return jnp.asarray((observations - mean) / std, jnp.float32)
+
+
+def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
+    """The mean of the last ten evaluations, never the best, which stands beside it under its own name."""
+    result: dict[str, Any] = {
+        "epochs": len(rows),
+        "planned_epochs": plan.settings.epochs,
+        "log": _log_scores(plan),
+    }
+    for key in ("eval/return", "eval/normalised_score", "model_estimate/return"):
+        values = [row[key] for row in rows if key in row]
+        if values:
+            last = values[-SCORED_EVALUATIONS:]
+            result[key] = {
+                "mean_of_last": float(np.mean(last)),
+                "std_of_last": float(np.std(last)),
+                "evaluations": len(last),
+                "last": last[-1],
+                "best": max(values),
+            }
+    return result
+
+
+def _log_scores(plan: Plan) -> dict[str, float]:
+    """What the log itself reached."""
+    summary = plan.dataset.summary()
+    figures = {"return_mean": summary.return_mean, "return_best": summary.return_best}
+    normalised = {f"normalised_{name}": tasks.normalised(value, plan.task) for name, value in figures.items()}
+    known = {name: value for name, value in normalised.items() if value is not None}
+    return {"rows": summary.rows, "episodes": summary.episodes} | figures | known

@@ -1,0 +1,17 @@
+"""Who is told how a run goes: the display, a callback, nobody."""
+
+from micro_rl.policy import Policy
+from micro_rl.store import Row
+
+
+class Watcher:
+    """Is told how a run goes; does nothing unless overridden."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def fitted(self, row: Row) -> None:
+        """An epoch of the dynamics fit."""
+
+    def trained(self, row: Row, policy: Policy) -> None:
+        """An epoch of policy training."""
