@@ -29,12 +29,13 @@ _CHEETAH, _HOPPER = "halfcheetah-medium-replay.hdf5", "hopper-medium-replay.hdf5
 _SAFETY = "neorl2/SafetyHalfCheetah-high-100000-train.npz"
 _OFTEN = {"evaluate_every": 2, "draws": 1}
 
-CELLS = (
-    {f"halfcheetah-seed{s}": Cell(_CHEETAH, 100, {**_OFTEN, "seed": s}) for s in (0, 1)}
-    | {f"hopper-seed{s}": Cell(_HOPPER, 100, {**_OFTEN, "seed": s}) for s in (0, 1)}
-    | {"halfcheetah-draws10": Cell(_CHEETAH, 30, {**_OFTEN, "draws": 10, "seed": 0}, model_of="halfcheetah-seed0")}
-    | {f"safety-seed{s}": Cell(_SAFETY, 40, {"epochs": 40, "seed": s}) for s in (0, 1, 2)}
-)
+CELLS = {
+    "halfcheetah-seed0": Cell(_CHEETAH, 100, {**_OFTEN, "seed": 0}),
+    "halfcheetah-seed1": Cell(_CHEETAH, 100, {**_OFTEN, "seed": 1}, model_of="halfcheetah-seed0"),
+    "hopper-seed0": Cell(_HOPPER, 100, {**_OFTEN, "seed": 0}),
+    "hopper-seed1": Cell(_HOPPER, 100, {**_OFTEN, "seed": 1}, model_of="hopper-seed0"),
+    "hopper-draws10": Cell(_HOPPER, 30, {**_OFTEN, "draws": 10, "seed": 0}, model_of="hopper-seed0"),
+} | {f"safety-seed{s}": Cell(_SAFETY, 40, {"epochs": 40, "seed": s}) for s in (0, 1, 2)}
 
 
 class _Lines(Watcher):
