@@ -17,14 +17,13 @@ from micro_rl.data.dataset import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.errors import UserError
 from micro_rl.evaluate import Evaluation, Evaluator
+from micro_rl.export import export
 from micro_rl.method import Method
 from micro_rl.model import Ensemble, Members
 from micro_rl.nets import MLP
 from micro_rl.policy import Policy
-from micro_rl.export import export
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import Settings
-from micro_rl.tasks import Task
 from micro_rl.train import coefficients
 from micro_rl.types import Batch, Scaling, Transition
 
@@ -149,7 +148,7 @@ class _Learner:
     """An agent beside its simulator."""
 
     def __init__(self, env: envs.Env, env_id: str, settings: OnlineSettings):
-        self.settings, self.task = settings, Task(env_id)
+        self.settings, self.env_id = settings, env_id
         self.low, self.high = _finite_bounds(env, env_id)
         self.recorder = Recorder(env, settings.steps, settings.seed)
         self.scaling = _scaling(self.low, self.high, len(self.recorder.observation), settings.reward_scale)
@@ -158,7 +157,7 @@ class _Learner:
         obs, act = envs.widths(env)
         self.agent = start_agent(start_key, obs, act, settings.hidden, critics=2, temperature=1.0)
         self.coefficients = _coefficients(settings, act)
-        self.policy = export(self.agent.actor, self.scaling, self.task.env)
+        self.policy = export(self.agent.actor, self.scaling, self.env_id)
 
     def turn(self) -> None:
         """Some steps, then as many updates."""
@@ -177,7 +176,7 @@ class _Learner:
         rows = draw(self.recorder.experience(), self.rng, (updates, self.settings.batch), self.scaling)
         keys = jax.random.split(jax.random.fold_in(self.update_key, self.recorder.count), updates)
         self.agent = compiled_improve(self.agent, rows, keys, self.coefficients)
-        self.policy = export(self.agent.actor, self.scaling, self.task.env)
+        self.policy = export(self.agent.actor, self.scaling, self.env_id)
 
 
 def draw(experience: Experience, rng: np.random.Generator, shape: tuple[int, int], scaling: Scaling) -> Transition:

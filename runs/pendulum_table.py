@@ -18,11 +18,12 @@ from micro_rl.baselines import bc
 from micro_rl.data import Dataset, load
 from micro_rl.data.scaling import to_core
 from micro_rl.evaluate import evaluate
-from micro_rl.fitting import fit_model, load_model, problem_of, save_model
+from micro_rl.export import export
+from micro_rl.fitting import Row, fit_model, load_model, problem_of, save_model
 from micro_rl.online import OnlineSettings, learn
 from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy
-from micro_rl.run import execute, export
+from micro_rl.run import execute
 
 LOG, ENV = "pendulum-demo", "Pendulum-v1"
 EPISODES, EPISODES_FROM = 100, 2_000_000
@@ -39,9 +40,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--out", type=Path, default=Path("out/pendulum"))
     arguments = parser.parse_args()
-    table = {
-        name: [kept(arguments.out, name, make, seed) for seed in range(arguments.seeds)] for name, make in CELLS.items()
-    }
+    table: dict[str, list[Cell]] = {name: [] for name in CELLS}
+    for seed in range(arguments.seeds):
+        for name, make in CELLS.items():
+            table[name].append(kept(arguments.out, name, make, seed))
     DOCUMENT.parent.mkdir(parents=True, exist_ok=True)
     DOCUMENT.write_text(document(load(LOG), table))
     print(DOCUMENT.read_text())
@@ -69,7 +71,7 @@ def cloned(fraction: float) -> Callable[[Path, int], Cell]:
         rows = to_core(dataset.transitions(True, dataset.best_rows(fraction)), jax.device_get(scaling))
         key = jax.random.key(seed)
         actor, errors = bc.clone(jax.tree.map(jnp.asarray, rows), key, updates=CLONING_UPDATES)
-        policy = export(actor, scaling, plan.task)
+        policy = export(actor, scaling, plan.task.env)
         return {"final": final_return(policy, seed), "error": float(errors[-1000:].mean())}
 
     return make
@@ -101,8 +103,14 @@ def fitted(out: Path, seed: int) -> Path:
     if not folder.exists():
         plan: Plan = make_plan(LOG, overrides={"seed": seed})
         problem = problem_of(plan.dataset, plan.settings)
-        save_model(folder, fit_model(plan.dataset, problem, plan.settings, seed, lambda row: None))
+        save_model(folder, fit_model(plan.dataset, problem, plan.settings, seed, told))
     return folder
+
+
+def told(row: Row) -> None:
+    """A line now and then: the fit is the longest part."""
+    if row["epoch"] % 10 == 0:
+        print(f"fit epoch {row['epoch']:.0f}: holdout {row['holdout/mean']:.2g}", flush=True)
 
 
 def fit_facts(out: Path, seed: int) -> Cell:

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl.baselines import bc
+from micro_rl.export import export
 from micro_rl.nets import LOG_STD_MIN, MLP, gaussian
-from micro_rl.run import export
-from micro_rl.tasks import Task
 from micro_rl.types import Scaling, Transition
 
 
@@ -26,7 +25,7 @@ def test_recovers_a_linear_policy() -> None:
     assert errors[:10].mean() > 0.02 and errors[-100:].mean() < 1e-4
     units = np.ones(2, np.float32)
     scaling = Scaling(3 * units, 2 * units, 0 * units, 5 * units, np.ones((), np.float32))
-    policy = export(actor, jax.tree.map(jnp.asarray, scaling), Task())
+    policy = export(actor, jax.tree.map(jnp.asarray, scaling), None)
     core = np.array([0.4, -0.6])
     np.testing.assert_allclose(policy(core * 2 + 3), 5 * np.array([0.38, -0.12]), atol=0.1)
 

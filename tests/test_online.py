@@ -130,7 +130,7 @@ def test_the_policy_changes_only_after_the_random_steps(progress: list[online.Pr
     by_chance, learned = (one.policy([[0.3]]) for one in progress)
     start_key = jax.random.split(jax.random.key(SMALL.seed))[0]
     fresh = start_agent(start_key, 1, 1, SMALL.hidden, critics=2, temperature=1.0)
-    untrained = online.export(fresh.actor, online._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), online.Task())
+    untrained = online.export(fresh.actor, online._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), None)
     np.testing.assert_array_equal(by_chance, untrained([[0.3]]))
     assert not np.array_equal(by_chance, learned)
 

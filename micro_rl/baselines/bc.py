@@ -26,7 +26,7 @@ class Cloner(NamedTuple):
 
 
 def start(key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...]) -> Cloner:
-    """An actor of the shape that `run.export` takes.
+    """An actor of the shape that `export` takes.
 
     The error teaches it no spread, so its standard deviation is set to the smallest one and stays there:
     what it samples is what it would do.
