@@ -97,7 +97,7 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
     return result
 
 
-def _log_scores(plan: Plan) -> dict[str, float]:
+def _log_scores(plan: Plan) -> Row:
     """What the log itself reached."""
     summary = plan.dataset.summary()
     figures = {"return_mean": summary.return_mean, "return_best": summary.return_best}
