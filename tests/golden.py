@@ -142,10 +142,10 @@ def check_model_loss(golden: Golden) -> Errors:
     inputs = (inputs - golden.unordered.input_mean[None]) / golden.unordered.input_std[None]
     targets = jnp.concatenate([rows.next_observation - rows.observation, rows.reward[:, None]], axis=-1)
     sizes = Settings().fit_sizes()
-    each = jnp.broadcast_to(targets, (golden.unordered.size, *targets.shape))
-    total, gradient = model_loss(members, inputs, each, sizes)
+    every = [jnp.broadcast_to(x, (golden.unordered.size, *x.shape)) for x in (inputs, targets)]
+    total, gradient = model_loss(members, *every, sizes)
     errors = {
-        "model_loss/nll": error(likelihood_loss(members, inputs, each), golden["model_loss/nll"]),
+        "model_loss/nll": error(likelihood_loss(members, *every), golden["model_loss/nll"]),
         "model_loss/weight_decay": error(weight_decay(members, sizes.weight_decay), golden["model_loss/weight_decay"]),
         "model_loss/total": error(total, golden["model_loss/total"]),
         "model_loss/holdout_mse": error(holdout_errors(members, inputs, targets), golden["model_loss/holdout_mse"]),

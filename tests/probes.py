@@ -1,0 +1,221 @@
+"""Tiny systems with known answers, hand-made networks, and a log small enough to train on in seconds."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float
+
+from micro_rl import sac
+from micro_rl.data import Dataset
+from micro_rl.method import Method
+from micro_rl.model import Ensemble, Members, predict
+from micro_rl.nets import MLP, q_values
+from micro_rl.optimise import moments_of
+from micro_rl.plan import Plan, make_plan
+from micro_rl.sac import Agent, Coefficients
+from micro_rl.types import Batch, Scaling, Transition
+
+# Networks of one layer: linear functions, written down by hand.
+
+
+def linear(weight: Any, bias: Any) -> MLP:
+    """x @ weight + bias; a stack if both have a leading axis."""
+    return MLP((jnp.asarray(weight, jnp.float32),), (jnp.asarray(bias, jnp.float32),))
+
+
+def steady_actor(action: list[float], obs: int, log_std: float = 0.0) -> MLP:
+    """The same Gaussian everywhere, whose mode is `action`."""
+    mean = np.arctanh(np.asarray(action, np.float64))
+    return linear(np.zeros((obs, 2 * len(action))), np.concatenate([mean, np.full(len(action), log_std)]))
+
+
+def linear_critics(rows: list[list[float]], biases: list[float]) -> MLP:
+    """Q_k(s, a) = rows[k] . (s, a) + biases[k]."""
+    return linear(np.asarray(rows)[..., None], np.asarray(biases)[:, None])
+
+
+def linear_ensemble(weight: Any, bias: Any, std: Any) -> Ensemble:
+    """Members that predict (change, reward) = (s, a) @ weight + bias with the deviation `std` [out].
+
+    weight [member, in, out], bias [member, out]. The bounds of the log-variance are too wide to matter.
+    """
+    weight, bias = np.asarray(weight, np.float32), np.asarray(bias, np.float32)
+    members, width_in, out = weight.shape
+    spread = np.broadcast_to(2 * np.log(np.asarray(std, np.float64)), (members, out))
+    net = linear(np.concatenate([weight, np.zeros_like(weight)], -1), np.concatenate([bias, spread], -1))
+    wide = jnp.full(out, 50.0)
+    units = (jnp.zeros(width_in), jnp.ones(width_in), jnp.zeros(out), jnp.ones(out))
+    return Ensemble(Members(net, wide, -wide), *units)
+
+
+def pointing_ensemble(changes: Any, rewards: Any, act: int, std: float = 1e-6) -> Ensemble:
+    """Members that each predict a constant change of the observation, changes [member, obs], and reward."""
+    outcome = np.concatenate([np.asarray(changes, np.float32), np.asarray(rewards, np.float32)[:, None]], -1)
+    members, out = outcome.shape
+    return linear_ensemble(np.zeros((members, out - 1 + act, out)), outcome, np.full(out, std))
+
+
+def agent_of(actor: MLP, critics: MLP, targets: MLP | None = None, temperature: float = 1.0) -> Agent:
+    """An agent of these networks that has made no step yet."""
+    log_temperature = jnp.log(jnp.asarray(temperature, jnp.float32))
+    moments = (moments_of(actor), moments_of(critics), moments_of(log_temperature))
+    return Agent(actor, critics, critics if targets is None else targets, log_temperature, *moments)
+
+
+def coefficients(**chosen: float) -> Coefficients:
+    """Gamma 0.9, rates 0.01, no entropy in the backup, no smallest target; or as chosen."""
+    numbers = {
+        "discount": 0.9,
+        "target_rate": 0.005,
+        "actor_rate": 0.01,
+        "critic_rate": 0.01,
+        "temperature_rate": 0.01,
+        "target_entropy": -1.0,
+        "backup_entropy": 0.0,
+        "minimum_target": -np.inf,
+    } | chosen
+    return Coefficients(**{name: jnp.asarray(number, jnp.float32) for name, number in numbers.items()})
+
+
+def no_rows(obs: int, act: int) -> Transition:
+    """An empty half of a batch."""
+    return Transition(jnp.zeros((0, obs)), jnp.zeros((0, act)), jnp.zeros(0), jnp.zeros((0, obs)), jnp.zeros(0))
+
+
+# A Markov decision process with a known value, and the evaluation of a policy in a model of it.
+
+
+class Line(NamedTuple):
+    """One state, one action: s' = keep s + push a + drift, r = s + price a, and no end.
+
+    The action costs just what it gains, so that no policy's own noise enters a value, and V is linear in s.
+    """
+
+    keep: float = 0.5
+    push: float = 0.3
+    drift: float = 0.2
+    discount: float = 0.9
+
+    @property
+    def slope(self) -> float:
+        """dV/ds."""
+        return 1 / (1 - self.discount * self.keep)
+
+    @property
+    def price(self) -> float:
+        """What a unit of the action costs."""
+        return -self.discount * self.slope * self.push
+
+    def value(self, state: np.ndarray) -> np.ndarray:
+        """V(s) of every policy, in closed form."""
+        return self.slope * (state + self.discount * self.drift / (1 - self.discount))
+
+    def ensemble(self, errors: list[float], std: float = 1e-6) -> Ensemble:
+        """One member per entry of `errors`, which is what it adds to every next state."""
+        weight = [[[self.keep - 1, 1.0], [self.push, self.price]]] * len(errors)
+        bias = [[self.drift + error, 0.0] for error in errors]
+        return linear_ensemble(weight, bias, [std, 1e-6])
+
+
+def model_rows(ensemble: Ensemble) -> Transition:
+    """A grid of states and actions, each answered by every member's mean: rollouts without their chance."""
+    state, action = (x.reshape(-1, 1) for x in np.meshgrid(np.linspace(-1, 2, 7), np.linspace(-1, 1, 5)))
+    observation, taken = jnp.asarray(state, jnp.float32), jnp.asarray(action, jnp.float32)
+    mean, _ = predict(ensemble, observation, taken)
+    rows = (ensemble.size * observation.shape[0],)
+    return Transition(
+        jnp.tile(observation, (ensemble.size, 1)),
+        jnp.tile(taken, (ensemble.size, 1)),
+        mean[..., -1].reshape(rows),
+        mean[..., :-1].reshape(*rows, 1),
+        jnp.ones(rows),
+    )
+
+
+def evaluate_policy(
+    line: Line, method: Method, ensemble: Ensemble, states: Float[np.ndarray, " state"], sweeps: int = 200
+) -> Float[np.ndarray, " state"]:
+    """V of a policy: the project's own targets on model rows, linear critics put through them.
+
+    The sweeps repeat y = targets(...) and least squares until nothing moves (gamma^200 < 1e-9).
+    """
+    rows, actor, c = model_rows(ensemble), steady_actor([0.4], obs=1), coefficients(discount=line.discount)
+    batch = Batch(no_rows(1, 1), rows)
+    features = np.concatenate([rows.observation, rows.action, np.ones((rows.reward.shape[0], 1))], axis=-1)
+    solve = jnp.asarray(np.linalg.pinv(features), jnp.float32)
+
+    def sweep(number: Array, critics: MLP) -> MLP:
+        noise = sac.draw_noise(jax.random.fold_in(jax.random.key(0), number), method, batch, ensemble)
+        y, _ = sac.targets(agent_of(actor, critics), method, ensemble, batch, noise, c)
+        fitted = solve @ y
+        return MLP((jnp.tile(fitted[None, :2, None], (2, 1, 1)),), (jnp.tile(fitted[None, 2:], (2, 1)),))
+
+    start = linear_critics([[0.0, 0.0]] * 2, [0.0] * 2)
+    critics = jax.jit(lambda: jax.lax.fori_loop(0, sweeps, sweep, start))()
+    at = jnp.asarray(states, jnp.float32)[:, None]
+    return np.asarray(q_values(critics, at, jnp.zeros_like(at))).min(0)
+
+
+# A log to train on: three observations, one action, ten episodes.
+
+TINY: dict[str, Any] = {
+    "members": 3,
+    "elites": 2,
+    "model_hidden": (16, 16),
+    "weight_decay": (1e-5, 1e-5, 1e-5),
+    "model_batch": 64,
+    "patience": 2,
+    "max_fit_epochs": 4,
+    "epochs": 2,
+    "updates": 20,
+    "batch": 32,
+    "hidden": (16, 16),
+    "rollout_starts": 40,
+    "rollout_length": 3,
+    "rollouts_kept": 2,
+    "checkpoint_every": 1,
+}
+
+
+def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Dataset:
+    """A stable linear system under random actions; `size` stretches its last observation."""
+    rng = np.random.default_rng(0)
+    turn = np.array([[0.9, 0.2, 0.0], [-0.2, 0.9, 0.1], [0.0, 0.0, 0.8]])
+    actions = rng.uniform(-1, 1, (rows, 1))
+    observations, after = np.empty((rows, 3)), np.empty((rows, 3))
+    for row in range(rows):
+        observations[row] = rng.normal(size=3) if row % length == 0 else after[row - 1]
+        after[row] = turn @ observations[row] + 0.3 * actions[row] + 0.01 * rng.normal(size=3)
+    rewards = -(after**2).sum(1)
+    units = np.array([1.0, 1.0, size])
+    timeouts = np.arange(rows) % length == length - 1
+    return Dataset(
+        name="tiny",
+        observations=(observations * units).astype(np.float32),
+        actions=actions.astype(np.float32),
+        rewards=rewards.astype(np.float32),
+        next_observations=(after * units).astype(np.float32),
+        terminals=np.zeros(rows, bool),
+        timeouts=timeouts,
+        usable=np.ones(rows, bool),
+        action_low=np.full(1, -1, np.float32),
+        action_high=np.full(1, 1, np.float32),
+        path=Path("tiny.npz"),
+        sha256=f"{size:064.0f}",
+        format="made by hand",
+        notes=(),
+    )
+
+
+def tiny_plan(size: float = 1.0, **overrides: Any) -> Plan:
+    """MICRO on the tiny log."""
+    return make_plan(tiny_dataset(size), "micro", overrides=TINY | overrides)
+
+
+def plain_units(obs: int, act: int) -> Scaling:
+    """Core units that are raw units."""
+    return Scaling(jnp.zeros(obs), jnp.ones(obs), jnp.zeros(act), jnp.ones(act), jnp.ones(()))

@@ -1,0 +1,125 @@
+"""The presets against the published table, written out here a second time."""
+
+import pytest
+
+from micro_rl import presets
+from micro_rl.errors import UserError
+from micro_rl.plan import resolve
+from micro_rl.settings import Settings, check
+
+# task: rollout length, beta, real ratio, temperature (None: learned), entropy in the backup, patience
+TABLE = {
+    "halfcheetah-medium": (5, 0.5, 0.05, None, True, 5),
+    "halfcheetah-medium-replay": (5, 0.5, 0.05, None, True, 5),
+    "halfcheetah-medium-expert": (5, 0.5, 0.5, None, False, 30),
+    "hopper-medium": (5, 1.0, 0.05, 0.1, True, 10),
+    "hopper-medium-replay": (5, 0.1, 0.5, 0.1, True, 5),
+    "hopper-medium-expert": (10, 1.0, 0.05, None, False, 30),
+    "walker2d-medium": (5, 0.5, 0.05, None, True, 30),
+    "walker2d-medium-replay": (1, 0.2, 0.5, None, True, 5),
+    "walker2d-medium-expert": (1, 1.0, 0.05, None, True, 5),
+}
+COMMON = {
+    "members": 7,
+    "elites": 5,
+    "model_hidden": (200, 200, 200, 200),
+    "model_rate": 1e-3,
+    "model_batch": 256,
+    "weight_decay": (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4),
+    "logvar_weight": 0.01,
+    "holdout_fraction": 0.2,
+    "holdout_rows": 1000,
+    "standardise": False,
+    "scale_reward": False,
+    "standardise_targets": False,
+    "keep_timeouts": False,
+    "epochs": 3000,
+    "updates": 1000,
+    "batch": 256,
+    "discount": 0.99,
+    "target_rate": 0.005,
+    "actor_rate": 1e-4,
+    "actor_schedule": "cosine",
+    "critic_rate": 3e-4,
+    "target_entropy": None,
+    "minimum_target": 0.0,
+    "critics": 2,
+    "hidden": (256, 256),
+    "rollout_starts": 50_000,
+    "rollout_every": None,
+    "rollouts_kept": 5,
+    "evaluate_every": 10,
+    "evaluation_episodes": 10,
+}
+
+
+@pytest.mark.parametrize("task", TABLE)
+def test_published_settings(task: str):
+    settings, options = resolve("micro", task, {})
+    length, beta, real_ratio, temperature, entropy, patience = TABLE[task]
+    assert (settings.rollout_length, settings.real_ratio, settings.patience) == (length, real_ratio, patience)
+    assert (options.beta, options.draws) == (beta, 10)
+    assert settings.entropy_in_backup is entropy
+    assert settings.learn_temperature is (temperature is None)
+    assert settings.temperature == (temperature or 1.0)
+    assert not settings.learn_temperature or settings.temperature_rate == 1e-4
+    assert settings.max_fit_epochs == (30 if task == "walker2d-medium" else Settings.max_fit_epochs)
+    assert {name: getattr(settings, name) for name in COMMON} == COMMON
+
+
+def test_rows_from_the_log_as_the_authors_count_them():
+    assert resolve("micro", "hopper-medium", {})[0].sizes().real_rows == 12
+    assert resolve("micro", "hopper-medium-replay", {})[0].sizes().real_rows == 128
+
+
+def test_defaults_for_an_unknown_log():
+    settings, options = resolve("micro", "generic", {})
+    assert settings == Settings()
+    assert (options.beta, options.draws) == (0.5, 1)
+    expected = {
+        "discount": 0.99,
+        "rollout_length": 5,
+        "real_ratio": 0.5,
+        "learn_temperature": True,
+        "entropy_in_backup": True,
+        "actor_rate": 3e-4,
+        "critic_rate": 3e-4,
+        "temperature_rate": 3e-4,
+        "actor_schedule": "constant",
+        "rollout_starts": 5000,
+        "patience": 20,
+        "minimum_target": None,
+        "standardise": True,
+        "scale_reward": True,
+        "standardise_targets": True,
+    }
+    assert {name: getattr(settings, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_can_be_used_and_names_its_source(name: str):
+    check(resolve("micro", name, {})[0])
+    resolve("sac", name, {})
+    assert presets.PRESETS[name].source
+
+
+@pytest.mark.parametrize(
+    ("log", "preset"),
+    [
+        ("hopper-medium-v2", "hopper-medium"),
+        ("hopper_medium_replay-v2", "hopper-medium-replay"),
+        ("walker2d-medium-expert", "walker2d-medium-expert"),
+        ("pendulum-demo", "pendulum-demo"),
+        ("hopperish-medium-v2", "generic"),
+        ("antmaze-umaze-v0", "generic"),
+        ("ant-medium-v2", "generic"),
+        ("my-hopper-medium", "generic"),
+    ],
+)
+def test_a_logs_whole_name_chooses(log: str, preset: str):
+    assert presets.name_for(log) == preset
+
+
+def test_an_unknown_preset_is_refused_with_a_guess():
+    with pytest.raises(UserError, match=r"no 'hoper-medium' \(did you mean 'hopper-medium'\?\); choose one of"):
+        presets.find("hoper-medium")
