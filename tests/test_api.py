@@ -1,0 +1,142 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import micro_rl
+from micro_rl.data.names import locate
+from micro_rl.store import read_json
+from tests.tiny_runs import HORIZON, SETTINGS, write_log
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return write_log(tmp_path_factory.mktemp("log") / "swing.hdf5")
+
+
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch):
+    """Its charts take longer than a tiny run."""
+    monkeypatch.setattr("micro_rl.run.write_report", lambda path: None)
+
+
+def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:
+    pairs = zip(one.policy.layers, other.policy.layers, strict=True)
+    return all(np.array_equal(a, b) for layer in pairs for a, b in zip(*layer, strict=True))
+
+
+def test_every_snippet_of_the_readme_runs(log, tmp_path, monkeypatch):
+    """With a tiny log and tiny settings in place of the ones named there, everything else as printed."""
+    really_load, really_train = micro_rl.load, micro_rl.train
+
+    def load(name, **known):
+        locate(name)
+        return really_load(log, **known)
+
+    def train(data, **chosen):
+        return really_train(data, **(chosen | SETTINGS))
+
+    monkeypatch.setattr(micro_rl, "load", load, raising=False)
+    monkeypatch.setattr(micro_rl, "train", train, raising=False)
+    monkeypatch.chdir(tmp_path)
+    names = {"observation": np.zeros(3)}
+    snippets = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(snippets) >= 3
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), names)
+
+
+def test_a_file_and_the_dataset_in_it_train_alike(log, tmp_path):
+    by_path = micro_rl.train(log, out=tmp_path / "path", **SETTINGS)
+    by_name = micro_rl.train(str(log), out=str(tmp_path / "name"), **SETTINGS)
+    by_data = micro_rl.train(micro_rl.load(log), out=tmp_path / "data", **SETTINGS)
+    assert same(by_path, by_name) and same(by_path, by_data)
+    assert not same(by_path, micro_rl.train(log, out=tmp_path / "seed", **SETTINGS, seed=1))
+
+
+def test_the_run_holds_what_its_folder_holds(log, tmp_path):
+    run = micro_rl.train(log, out=tmp_path / "run", **SETTINGS)
+    assert run.path == tmp_path / "run"
+    assert [row["epoch"] for row in run.metrics] == [1, 2]
+    assert run.scores["model_estimate/return"]["last"] == run.metrics[-1]["model_estimate/return"]
+    kept = micro_rl.Policy.load(run.path / "policy.safetensors")
+    observations = np.random.default_rng(0).normal(size=(5, 3))
+    assert np.array_equal(kept(observations), run.policy(observations))
+
+
+def test_without_a_folder_the_run_goes_into_trained(log, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert micro_rl.train(log, until=1, seed=7, **SETTINGS).path == Path("trained/swing-micro-seed7")
+    assert len(micro_rl.train(log, resume=True, seed=7, **SETTINGS).metrics) == 2
+
+
+def test_the_callback_sees_every_epoch_and_a_policy_that_acts(log, tmp_path):
+    seen = []
+    micro_rl.train(
+        log,
+        out=tmp_path / "run",
+        on_epoch=lambda row, policy: seen.append((row["epoch"], row["conservative_term"], policy(np.zeros(3)))),
+        **SETTINGS,
+    )
+    assert [epoch for epoch, _, _ in seen] == [1, 2]
+    assert all(f >= 0 and action.shape == (1,) and abs(action[0]) <= 2 for _, f, action in seen)
+
+
+def test_a_mistake_in_the_callback_is_the_callers(log, tmp_path):
+    def mistaken(row, policy):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        micro_rl.train(log, out=tmp_path / "run", on_epoch=mistaken, **SETTINGS)
+
+
+def test_a_termination_function_of_ones_own(tmp_path):
+    """It sees raw observations and ends model rows: here every one, so that no rollout gets past its first step."""
+
+    def always(observation):
+        return (observation[..., 0] == observation[..., 0]) | False
+
+    log = write_log(tmp_path / "falls.hdf5", terminal=True)
+    run = micro_rl.train(log, out=tmp_path / "run", termination=always, **SETTINGS)
+    assert {row["rollout/length"] for row in run.metrics} == {1.0}
+    assert read_json(run.path / "config.json")["task"]["termination"].endswith("always")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"bta": 0.5}, "bta: no such setting; did you mean beta?"),
+        ({"beta": -0.1}, "beta: -0.1 is outside"),
+        ({"method": "mopo2"}, "choose one of micro, sac"),
+        ({"until": 0}, "until: 0 is too small"),
+        ({"horizon": 0}, "horizon"),
+        ({"env": "Pendulum-v1:x"}, "no simulator"),
+    ],
+)
+def test_mistakes_are_user_errors_and_leave_no_folder(wrong, said, log, tmp_path):
+    with pytest.raises(micro_rl.UserError, match=re.escape(said)):
+        micro_rl.train(log, out=tmp_path / "run", **(SETTINGS | wrong))
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluate_is_part_of_the_front_door(log, tmp_path):
+    run = micro_rl.train(log, out=tmp_path / "run", **SETTINGS)
+    found = micro_rl.evaluate(run.policy, "Pendulum-v1", episodes=2, horizon=HORIZON)
+    assert found.returns.shape == (2,) and list(found.lengths) == [HORIZON, HORIZON]
+
+
+def test_names_that_are_not_there():
+    with pytest.raises(AttributeError, match="nothing"):
+        _ = micro_rl.nothing
+
+
+def test_the_front_door_outranks_modules_of_the_same_name():
+    """`import micro_rl.train` anywhere would otherwise put the module in the function's place."""
+    code = "import micro_rl.train, micro_rl.evaluate; print(*map(callable, (micro_rl.train, micro_rl.evaluate)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]

@@ -1,0 +1,278 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from micro_rl import __version__, cli
+from micro_rl.store import RunFolder, read_json, write_json
+from tests.tiny_runs import IN_PENDULUM, OF_MODEL, options, write_log
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    return str(write_log(tmp_path_factory.mktemp("log") / "swing.hdf5"))
+
+
+@pytest.fixture(autouse=True)
+def _no_page(request, monkeypatch):
+    """Its charts take longer than a tiny run; one test keeps it."""
+    if "page" not in request.node.name:
+        monkeypatch.setattr("micro_rl.run.write_report", lambda path: None)
+
+
+@pytest.fixture(scope="module")
+def trained(log, tmp_path_factory):
+    """A run that went through in one go."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    assert cli.run(["train", log, *options(**IN_PENDULUM), "--out", str(folder)]) == 0
+    return folder
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    rows = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
+    return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in rows]
+
+
+def same_policy(one: Path, other: Path) -> bool:
+    pair = [load_file(folder / "policy.safetensors") for folder in (one, other)]
+    return pair[0].keys() == pair[1].keys() and all(np.array_equal(pair[0][name], pair[1][name]) for name in pair[0])
+
+
+# Help
+
+
+def test_help_lists_every_verb_and_exit_code(capsys):
+    assert cli.run([]) == cli.run(["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"micro-rl {verb}" in text for verb in cli.VERBS)
+    assert all(code in text for code in ("0 done", "2 a mistake", "3 training diverged", "130 interrupted"))
+    assert max(map(len, text.splitlines())) < 120
+
+
+def test_help_imports_nothing_slow():
+    slow = "{'jax', 'numpy', 'tyro', 'rich', 'gymnasium'}"
+    code = f"import sys; from micro_rl.cli import run; run(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"micro-rl {__version__}")
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [("train", "--real-ratio"), ("fit", "--model-hidden"), ("evaluate", "--episodes"), ("demo", "--seed")],
+)
+def test_each_verb_explains_its_options(verb, option, capsys):
+    assert cli.run([verb, "--help"]) == 0
+    assert option in capsys.readouterr().out
+
+
+def test_the_method_named_has_its_own_options_in_the_help(capsys):
+    assert cli.run(["train", "--help"]) == cli.run(["train", "--method", "sac", "--help"]) == 0
+    micro, sac = capsys.readouterr().out.split("usage:")[1:]
+    assert "--beta" in micro and "--beta" not in sac
+
+
+def test_version(capsys):
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"micro-rl {__version__}\n"
+
+
+# Whole runs
+
+
+def test_train_leaves_a_whole_run_folder(trained):
+    left = {path.name.split(".17")[0] for path in trained.iterdir()}
+    names = {"config.json", "fit.jsonl", "metrics.jsonl", "metrics.csv", "policy.safetensors", "scores.json"}
+    assert names | {"model", "checkpoints", "manifest.json", "events.out.tfevents"} <= left
+    assert read_json(trained / "scores.json")["eval/return"]["evaluations"] == 2
+    assert read_json(trained / "config.json")["settings"]["seed"] == 0
+    RunFolder.open(trained).verify()
+
+
+def test_what_is_printed_and_the_page_of_a_run_without_a_simulator(log, tmp_path, capsys):
+    assert cli.run(["train", log, *options(epochs=1), "--out", str(tmp_path / "run")]) == 0
+    said = capsys.readouterr().out
+    assert "micro on swing: 120 rows, 6 episodes, preset generic" in said
+    assert "policy  epoch    1/1" in said and "left" in said
+    assert "the policy, by the model's own estimate" in said
+    assert "score" not in said
+    assert "<html" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_a_stopped_run_ends_as_one_that_was_not(log, trained, tmp_path, capsys):
+    command = ["train", log, *options(**IN_PENDULUM), "--out", str(tmp_path / "run")]
+    assert cli.run([*command, "--until", "1"]) == 0
+    assert "its only evaluation" in capsys.readouterr().out
+    assert cli.run([*command, "--resume"]) == 0
+    assert "goes on after epoch 1" in capsys.readouterr().out
+    assert losses(tmp_path / "run") == losses(trained)
+    assert same_policy(tmp_path / "run", trained)
+
+
+def test_the_recorded_command_gives_the_same_policy(trained, tmp_path):
+    program, *command = read_json(trained / "config.json")["command"].split()
+    assert program == "micro-rl"
+    assert cli.run([*command, "--out", str(tmp_path / "run")]) == 0
+    assert same_policy(tmp_path / "run", trained)
+
+
+def test_fit_then_train_on_that_model(log, tmp_path, capsys):
+    fit = ["fit", log, *options(only=OF_MODEL), "--out", str(tmp_path / "model")]
+    assert cli.run(fit) == 0
+    assert "2 epochs; holdout errors of the members" in capsys.readouterr().out
+    model = ["--model", str(tmp_path / "model")]
+    assert cli.run(["train", log, *options(epochs=1), *model, "--out", str(tmp_path / "run")]) == 0
+    same = "ensemble.safetensors"
+    assert (tmp_path / "run/model" / same).read_bytes() == (tmp_path / "model" / same).read_bytes()
+    assert not (tmp_path / "run/fit.jsonl").exists()
+    capsys.readouterr()
+    assert cli.run(fit) == 2
+    assert "exists" in capsys.readouterr().err
+
+
+def test_evaluate_repeats_itself_and_knows_the_runs_simulator(trained, capsys):
+    assert cli.run(["evaluate", str(trained), "--episodes", "2"]) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("Pendulum-v1, 2 episodes") and "return  " in first and "length  20.0" in first
+    assert cli.run(["evaluate", str(trained), "--episodes", "2"]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cli, "_execute", lambda *arguments: asked.append(arguments))
+    assert cli.run(["demo", "--seed", "3"]) == 0
+    plan, out, resume, *_ = asked[0]
+    assert (plan.dataset.name, plan.preset, plan.method_name) == ("pendulum-demo", "pendulum-demo", "micro")
+    assert (plan.settings.seed, out, resume) == (3, Path("trained/demo"), True)
+
+
+# Mistakes: exit code 2, one line, nothing left behind
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--beta", "2"], "beta: 2.0 is outside [0, 1]"),
+        (["--draws", "-1"], "draws: -1 is negative"),
+        (["--method", "micor"], "method: there is no 'micor'"),
+        (["--preset", "hoper-medium"], "did you mean 'hopper-medium'"),
+        (["--env", "Hopper-v4"], "observations have 3 columns but those of 'Hopper-v4' have 11"),
+        (["--env", "Pendulum-v9"], "no simulator 'Pendulum-v9'"),
+        (["--termination", "hoper"], "unknown termination rule 'hoper'"),
+        (["--elites", "9"], "elites: 9 of 3 members"),
+        (["--real-ratio", "1"], "real_ratio: 1.0 leaves a batch of 8"),
+        (["--until", "0"], "until: 0 is too small"),
+        (["--action-bounds", "-1", "1"], "action outside the bounds"),
+        (["--model", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_settings_that_cannot_work(words, said, log, tmp_path, capsys):
+    assert cli.run(["train", log, *options(), "--out", str(tmp_path / "run"), *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("micro-rl: ") and said in error and error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "fit"])
+def test_a_log_that_is_not_there(verb, tmp_path, capsys):
+    assert cli.run([verb, str(tmp_path / "swimg.hdf5")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+def test_an_unknown_verb(capsys):
+    assert cli.run(["tarin"]) == 2
+    assert "there is no verb 'tarin'; choose one of demo, train, fit, evaluate" in capsys.readouterr().err
+
+
+def test_an_unknown_option(log, capsys):
+    assert cli.run(["train", log, "--betta", "1"]) == 2
+    assert "--betta" in capsys.readouterr().err
+
+
+def test_terminals_without_a_rule(tmp_path, capsys):
+    log = write_log(tmp_path / "falls.hdf5", terminal=True)
+    assert cli.run(["train", str(log), *options(), "--out", str(tmp_path / "run")]) == 2
+    assert "name one with --termination" in capsys.readouterr().err
+
+
+def test_a_model_of_another_width(trained, tmp_path, capsys):
+    wider = write_log(tmp_path / "wider.hdf5", observations=4)
+    command = ["train", str(wider), *options(), "--model", str(trained / "model"), "--out", str(tmp_path / "run")]
+    assert cli.run(command) == 2
+    assert "its model has 3 observations and 1 actions, the log 4 and 1" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_in_use_is_not_written_to(log, trained, capsys):
+    before = (trained / "metrics.jsonl").stat().st_mtime_ns
+    assert cli.run(["train", log, *options(**IN_PENDULUM), "--out", str(trained)]) == 2
+    assert "is not empty; continue the run there with --resume" in capsys.readouterr().err
+    assert (trained / "metrics.jsonl").stat().st_mtime_ns == before
+
+
+def test_resuming_with_other_settings_names_them(log, trained, capsys):
+    changed = options(**IN_PENDULUM, actor_rate=0.5)
+    assert cli.run(["train", log, *changed, "--out", str(trained), "--resume"]) == 2
+    assert "another settings (actor_rate: 0.0003, now 0.5)" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made(log, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert cli.run(["train", log, *options(), "--out", str(tmp_path / "file" / "run")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder(log, tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert cli.run(["train", log, *options(), "--out", str(tmp_path / "run")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_evaluating_in_a_simulator_of_another_width(trained, capsys):
+    assert cli.run(["evaluate", str(trained), "--env", "MountainCarContinuous-v0"]) == 2
+    assert "MountainCarContinuous-v0" in capsys.readouterr().err
+
+
+def test_evaluating_what_is_no_run(tmp_path, capsys):
+    assert cli.run(["evaluate", str(tmp_path)]) == 2
+    assert "is not a run folder" in capsys.readouterr().err
+
+
+def test_a_run_folder_imports_no_module_on_its_own(trained, tmp_path, capsys):
+    config = read_json(trained / "config.json")
+    config["task"]["env"] = "antigravity:Pendulum-v1"
+    (tmp_path / "policy.safetensors").write_bytes((trained / "policy.safetensors").read_bytes())
+    write_json(tmp_path / "config.json", config)
+    RunFolder.open(tmp_path).seal()
+    assert cli.run(["evaluate", str(tmp_path)]) == 2
+    assert "name it with --env antigravity:Pendulum-v1" in capsys.readouterr().err
+    assert "antigravity" not in sys.modules
+
+
+# Divergence and interruption
+
+
+def test_divergence_keeps_the_agent_and_names_the_cause(log, tmp_path, capsys):
+    assert cli.run(["train", log, *options(critic_rate=1e30), "--out", str(tmp_path / "run")]) == 3
+    error = capsys.readouterr().err
+    assert "is not finite" in error and "lower learning rates" in error and str(tmp_path / "run/diverged") in error
+    assert (tmp_path / "run/diverged/agent.safetensors").exists()
+    assert cli.run(["evaluate", str(tmp_path / "run")]) == 2
+    assert "has no policy yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("verb", "resumes"), [("train", True), ("demo", True), ("fit", False), ("evaluate", False)])
+def test_interruption(verb, resumes, monkeypatch, capsys):
+    def interrupted(arguments: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(cli.VERBS, verb, interrupted)
+    assert cli.run([verb]) == 130
+    assert ("goes on from the last checkpoint" in capsys.readouterr().err) == resumes

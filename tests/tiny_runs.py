@@ -1,0 +1,55 @@
+"""The smallest log and settings that train at all; one set of sizes, so that a process compiles them once."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.data.logs import write_hdf5
+
+SETTINGS: dict[str, Any] = {
+    "members": 3,
+    "elites": 2,
+    "model_hidden": (8,),
+    "weight_decay": (0.0, 0.0),
+    "model_batch": 32,
+    "max_fit_epochs": 2,
+    "hidden": (8,),
+    "epochs": 2,
+    "updates": 4,
+    "batch": 8,
+    "rollout_starts": 8,
+    "rollout_length": 2,
+    "evaluation_episodes": 1,
+    "checkpoint_every": 1,
+}
+OF_MODEL = ("members", "model_hidden", "weight_decay", "model_batch", "max_fit_epochs")
+HORIZON = 20
+IN_PENDULUM: dict[str, Any] = {"env": "Pendulum-v1", "horizon": HORIZON}
+
+
+def write_log(path: Path, observations: int = 3, terminal: bool = False) -> Path:
+    """Six episodes of noise as wide as Pendulum-v1's; each ends by a timeout, or by a terminal."""
+    random = np.random.default_rng(0)
+    rows = 6 * HORIZON
+    last = np.arange(rows) % HORIZON == HORIZON - 1
+    arrays = {
+        "observations": random.normal(size=(rows, observations)).astype(np.float32),
+        "actions": random.uniform(-2, 2, (rows, 1)).astype(np.float32),
+        "rewards": random.normal(size=rows).astype(np.float32),
+        "terminals": last & terminal,
+        "timeouts": last & (not terminal),
+    }
+    after = random.normal(size=(rows, observations)).astype(np.float32)
+    after[:-1][~last[:-1]] = arrays["observations"][1:][~last[:-1]]
+    return write_hdf5(path, arrays | {"next_observations": after}, action_low=-2.0, action_high=2.0)
+
+
+def options(only: Iterable[str] | None = None, **changes: Any) -> list[str]:
+    """The settings, or only some, as the command line takes them, with changes."""
+    chosen = SETTINGS if only is None else {name: SETTINGS[name] for name in only}
+    words: list[str] = []
+    for name, value in (chosen | changes).items():
+        words += ["--" + name.replace("_", "-"), *map(str, value if isinstance(value, tuple) else (value,))]
+    return words
