@@ -1,0 +1,1 @@
+"""What is measured and how: `python -m benchmarks` prints the speed table of this machine."""

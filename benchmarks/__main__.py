@@ -1,0 +1,67 @@
+"""The speed table of this machine: `python -m benchmarks [--quick] [--write FILE]`, or `make bench`."""
+
+import argparse
+import datetime
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks import cold, machine, table
+from benchmarks.measure import interleaved
+from benchmarks.workload import FULL, QUICK, Scale, every_case, hopper
+
+HISTORY = Path(__file__).parent / "history.jsonl"
+KEPT = hopper().rollouts_kept
+
+
+def measure(scale: Scale, console: Console) -> list[table.Row]:
+    """Cold processes first, while this one holds little memory; then everything else in turn."""
+
+    def process(kept: int) -> cold.Cold:
+        console.print(f"a fresh process: compile everything, fill a buffer of {kept} rollouts")
+        return cold.measure(kept, scale.rollout_starts, scale.log_rows)
+
+    short, long = [process(KEPT)], process(2 * KEPT)
+    short.append(process(KEPT))
+    cases = [make() for make in every_case(scale).values()]
+    rate, timings = interleaved(cases, scale, console.print)
+    return table.warm_rows(rate, cases, timings, scale, hopper().members) + table.cold_rows(short, long)
+
+
+def record(rows: list[table.Row], told: dict[str, str], page: Path, command: str) -> None:
+    """The page, and a line for the history."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(table.markdown(rows, told, command))
+    figures = {row.label: {"unit": row.unit, "value": row.value, "share": row.share} for row in rows}
+    entry = {"date": datetime.date.today().isoformat(), "machine": told, "figures": figures}
+    with HISTORY.open("a") as history:
+        history.write(json.dumps(entry) + "\n")
+
+
+def main() -> None:
+    """Measure, print, and write where asked to."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help=f"write the table there and a line to {HISTORY.name}"
+    )
+    options = parser.parse_args()
+    if options.quick and options.write:
+        parser.error("--quick measures nothing worth keeping: leave out one of --quick and --write")
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    console, told = Console(), machine.describe()
+    for name, text in told.items():
+        console.print(f"{name}: {text}")
+    rows = measure(QUICK if options.quick else FULL, console)
+    if console.is_terminal:
+        console.print(table.on_screen(rows))
+    else:
+        print(table.markdown(rows, told, command))
+    if options.write:
+        record(rows, told, options.write, command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Which machine the figures are of: processor, cores, memory, versions. Never its name."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = ("jax", "jaxlib", "numpy")
+FASTER = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+
+
+def describe() -> dict[str, str]:
+    """What a reader needs to compare, in words."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    info = _cpu_info()
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    told = {
+        "processor": info.get("model name") or platform.processor() or platform.machine(),
+        "vector units": " ".join(flag for flag in FASTER if flag in info.get("flags", "").split()) or "not known",
+        "cores": str(cores),
+        "software": f"Python {platform.python_version()}, {versions}",
+        "load before": f"{os.getloadavg()[0]:.1f} other tasks waiting on average",
+    }
+    flags = os.environ.get("XLA_FLAGS")
+    return told | ({"XLA_FLAGS": flags} if flags else {})
+
+
+def _cpu_info() -> dict[str, str]:
+    path = Path("/proc/cpuinfo")
+    if not path.exists():
+        return {}
+    pairs = (line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+    first: dict[str, str] = {}
+    for key, value in pairs:
+        first.setdefault(key.strip(), value.strip())
+    return first

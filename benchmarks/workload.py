@@ -1,0 +1,151 @@
+"""The work that is timed: D4RL hopper's sizes and the authors' settings, on a log of random numbers.
+
+Speed does not depend on what the numbers say, so the networks are fresh and the log is normal noise.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.stages import Lowered
+
+from benchmarks import flops
+from micro_rl import fitting, run
+from micro_rl.method import Method
+from micro_rl.methods import micro, sac
+from micro_rl.model import Ensemble, finish_fit
+from micro_rl.settings import Settings
+from micro_rl.termination import RULES
+from micro_rl.train import Keys, Problem, coefficients, start
+from micro_rl.types import Scaling, Transition
+
+OBS, ACT = 11, 3
+KEYS = Keys.of(0)
+
+
+class Scale(NamedTuple):
+    """How much work: the sizes themselves stay the published ones."""
+
+    blocks: int
+    block_seconds: float
+    log_rows: int
+    fit_rows: int
+    updates: int
+    rollout_starts: int
+    matmul: int
+
+
+FULL = Scale(9, 1.0, log_rows=400_000, fit_rows=20_000, updates=100, rollout_starts=50_000, matmul=2048)
+QUICK = Scale(2, 0.05, log_rows=4_000, fit_rows=1_500, updates=4, rollout_starts=2_000, matmul=512)
+
+
+class Case(NamedTuple):
+    """One compiled program of the package, called again and again as a run calls it."""
+
+    name: str
+    label: str
+    call: Callable[[], Any]
+    lower: Callable[[], Lowered]
+    flops: int
+    units: int
+
+
+def hopper(**overrides: Any) -> Settings:
+    """What the authors run on hopper, as far as it decides the work of an update."""
+    return Settings(**{"real_ratio": 0.05, "rollout_starts": 50_000, "rollout_length": 5} | overrides)
+
+
+def nets(settings: Settings) -> flops.Networks:
+    """The widths behind the counts."""
+    return flops.networks(OBS, ACT, settings.hidden, settings.model_hidden)
+
+
+def make_problem(rows: int) -> Problem:
+    """A log of normal noise in which no episode ends."""
+    generator = np.random.default_rng(0)
+
+    def normal(*shape: int) -> jax.Array:
+        return jnp.asarray(generator.standard_normal(shape, np.float32))
+
+    log = Transition(normal(rows, OBS), normal(rows, ACT), normal(rows), normal(rows, OBS), jnp.ones(rows))
+    units = (jnp.zeros(OBS), jnp.ones(OBS), jnp.zeros(ACT), jnp.ones(ACT), jnp.ones(()))
+    return Problem(log, Scaling(*units))
+
+
+def fresh_ensemble(problem: Problem, settings: Settings) -> Ensemble:
+    """Members as they are before their first fitting step."""
+    return finish_fit(fitting.compiled_start(problem.log, sizes=settings.fit_sizes(), key=KEYS.fit))
+
+
+def training(
+    name: str, label: str, problem: Problem, settings: Settings, method: Method, draws: int | None, units: int
+) -> Case:
+    """Training epochs, state donated from call to call; hopper's rule ends the rollouts."""
+    sizes = settings.sizes()
+    ensemble = fresh_ensemble(problem, settings)
+    state = start(problem, ensemble, method, sizes, settings.temperature, KEYS)
+    c = coefficients(settings, ACT)
+    static: dict[str, Any] = {"sizes": sizes, "ends": RULES["hopper"]}
+
+    def call() -> None:
+        nonlocal state
+        state, logged = run.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
+        jax.block_until_ready((state, logged))
+
+    def lower() -> Lowered:
+        return run.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, **static)
+
+    return Case(name, label, call, lower, flops.epoch(sizes, nets(settings), draws), units)
+
+
+def updates(problem: Problem, scale: Scale, draws: int | None) -> Case:
+    """Updates in one epoch with a rollout so small (256 rows) that it costs less than 0.5 % of SAC's."""
+    settings = hopper(updates=scale.updates, rollout_starts=256, rollout_length=1)
+    if draws is None:
+        method, name, label = sac.build(sac.Options()), "sac", "SAC"
+    else:
+        method = micro.build(micro.Options(beta=0.5, draws=draws))
+        name, label = f"micro{draws}", f"MICRO, {draws} draw{'s' * (draws > 1)}"
+    return training(name, f"update, {label}", problem, settings, method, draws, scale.updates)
+
+
+def rollouts(problem: Problem, scale: Scale) -> Case:
+    """One step of every row, written to the buffer, with the single SAC update an epoch needs."""
+    settings = hopper(updates=1, rollout_starts=scale.rollout_starts, rollout_length=1)
+    label = f"rollout step of {scale.rollout_starts:,} rows"
+    return training("rollout", label, problem, settings, sac.build(sac.Options()), None, 1)
+
+
+def fit(scale: Scale) -> Case:
+    """Fitting epochs of the ensemble; a unit is a row learned by one member."""
+    problem, sizes = make_problem(scale.fit_rows), hopper().fit_sizes()
+    state = fitting.compiled_start(problem.log, sizes=sizes, key=KEYS.fit)
+
+    def call() -> None:
+        nonlocal state
+        state, logged = fitting.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
+        jax.block_until_ready((state, logged))
+
+    def lower() -> Lowered:
+        return fitting.compiled_epoch.lower(state, problem.log, sizes=sizes, key=KEYS.fit)
+
+    count = flops.fit_epoch(sizes, nets(hopper()), scale.fit_rows)
+    learned, _ = flops.fit_rows(sizes, scale.fit_rows)
+    return Case("fit", "dynamics fit, member-rows", call, lower, count, sizes.members * learned)
+
+
+def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
+    """What `python -m benchmarks` times, by name."""
+
+    def on_log(make: Callable[..., Case], *more: Any) -> Callable[[], Case]:
+        return lambda: make(make_problem(scale.log_rows), scale, *more)
+
+    return {
+        "sac": on_log(updates, None),
+        "micro1": on_log(updates, 1),
+        "micro10": on_log(updates, 10),
+        "rollout": on_log(rollouts),
+        "fit": lambda: fit(scale),
+    }

@@ -1,0 +1,108 @@
+"""The counted floating-point operations against the compiler's own cost analysis, and the sums behind a profile.
+
+Nothing is timed here.
+"""
+
+import jax
+import pytest
+
+from benchmarks import flops
+from benchmarks.profile import Span, own_time, stage
+from benchmarks.workload import ACT, KEYS, OBS, hopper, make_problem, nets
+from micro_rl import run
+from micro_rl.method import Method
+from micro_rl.methods import micro, sac
+from micro_rl.model import finish_fit, fit_epoch, start_fit
+from micro_rl.termination import never
+from micro_rl.train import Problem, TrainState, coefficients, start
+
+ROWS = 1000
+MORE_THAN_MATMULS = 0.03
+"""What the compiler counts besides products, as a share of them: activations, draws, losses, the optimiser."""
+
+
+def compiler_count(lowered: jax.stages.Lowered) -> float:
+    """The optimised program's; code generation itself may be careless. A loop's body counts once."""
+    compiled = lowered.compile(compiler_options={"xla_backend_optimization_level": "0"})
+    analysis = compiled.cost_analysis()
+    assert analysis is not None
+    return analysis["flops"]
+
+
+def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Sizes]:
+    settings = hopper(updates=1, rollout_length=1, **overrides)
+    sizes = settings.sizes()
+
+    def begin(problem: Problem) -> TrainState:
+        ensemble = finish_fit(start_fit(problem.log, settings.fit_sizes(), KEYS.fit))
+        return start(problem, ensemble, method, sizes, 1.0, KEYS)
+
+    problem = make_problem(ROWS)
+    c = coefficients(settings, ACT)
+    state = jax.eval_shape(begin, problem)
+    return run.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=never), sizes
+
+
+def test_epoch_of_micro_with_one_draw():
+    lowered, sizes = one_epoch(micro.build(micro.Options(draws=1)), rollout_starts=256)
+    counted = flops.epoch(sizes, nets(hopper()), draws=1)
+    assert counted < compiler_count(lowered) < (1 + MORE_THAN_MATMULS) * counted
+
+
+def test_fitting_epoch_of_one_batch():
+    sizes = hopper(model_batch=800).fit_sizes()
+    problem = make_problem(ROWS)
+    state = jax.eval_shape(lambda log: start_fit(log, sizes, KEYS.fit), problem.log)
+    lowered = jax.jit(fit_epoch, static_argnames="sizes").lower(state, problem.log, sizes=sizes, key=KEYS.fit)
+    counted = flops.fit_epoch(sizes, nets(hopper()), ROWS)
+    assert counted < compiler_count(lowered) < (1 + MORE_THAN_MATMULS) * counted
+
+
+@pytest.mark.parametrize("draws", [None, 0, 10])
+def test_update_grows_with_the_draws_as_lowered(draws: int | None, monkeypatch: pytest.MonkeyPatch):
+    # The draws' loop would count once: unrolled into one batch they count as often as they run.
+    monkeypatch.setattr(jax.lax, "map", lambda function, xs: jax.vmap(function)(xs))
+    method = sac.build(sac.Options()) if draws is None else micro.build(micro.Options(draws=draws))
+    lowered, sizes = one_epoch(method, rollout_starts=250)
+    counted = flops.epoch(sizes, nets(hopper()), draws)
+    analysis = lowered.cost_analysis()
+    assert analysis is not None
+    assert counted < analysis["flops"] < (1 + MORE_THAN_MATMULS) * counted
+
+
+def test_counts_by_hand():
+    small = flops.networks(obs=2, act=1, hidden=(4,), model_hidden=(5,))
+    assert small == flops.Networks(actor=(2, 4, 2), critic=(3, 4, 1), member=(3, 5, 6))
+    assert flops.forward(10, small.actor) == 2 * 10 * (2 * 4 + 4 * 2)
+    assert flops.learn(10, small.critic) == 2 * (2 * 10 * (3 * 4 + 4)) + 2 * 10 * 4
+    settings = hopper(batch=20, elites=3, critics=2, rollout_starts=10, rollout_length=4, updates=6, rollout_every=2)
+    sizes = settings.sizes()
+    assert flops.candidates(sizes, small, 0) == flops.candidates(sizes, small, 1) == 2 * 57 * (15 + 30 + 16 + 2 * 16)
+    assert flops.rollout(sizes, small) == 4 * (2 * 10 * 16 + 3 * 2 * 4 * 45)
+    assert flops.epoch(sizes, small, None) == 3 * flops.rollout(sizes, small) + 6 * flops.update(sizes, small, None)
+
+
+def test_last_batch_is_filled_up():
+    sizes = hopper(model_batch=300, holdout_rows=100).fit_sizes()
+    assert flops.fit_rows(sizes, 1000) == (900, 100)
+    assert flops.fit_rows(sizes, 1001) == (1200, 100)
+    assert flops.fit_rows(sizes, 100) == (80, 20)
+
+
+def test_published_update_is_what_its_sizes_say():
+    sizes = hopper().sizes()
+    counted = [flops.update(sizes, nets(hopper()), draws) for draws in (None, 1, 10)]
+    assert [round(count / 1e9, 2) for count in counted] == [0.56, 1.38, 5.97]
+    assert (OBS, sizes.batch, sizes.real_rows) == (11, 256, 12)
+
+
+def test_a_span_counts_without_the_spans_inside_it():
+    spans = [Span("inner", 2, 3), Span("outer", 0, 10), Span("deep", 3, 1), Span("next", 10, 5), Span("last", 6, 4)]
+    assert sorted(own_time(spans)) == [("deep", 1), ("inner", 2), ("last", 4), ("next", 5), ("outer", 3)]
+
+
+def test_a_step_belongs_to_the_nearest_named_stage_around_it():
+    assert stage(["_affine", "q_values", "critic_loss", "update.<locals>.regularized", "update"]) == "critics' loss"
+    assert stage(["_affine", "candidate_values.<locals>.one_draw", "candidate_values", "targets"]) == "candidate values"
+    assert stage(["imagine", "rollout.<locals>.step", "rollout", "_turn"]) == "rollout"
+    assert stage(["epoch"]) == "else"
