@@ -8,6 +8,6 @@ class UserError(Exception):
 
 
 class Diverged(Exception):
-    """Training produced values that are not finite; the state that led there has been saved."""
+    """Training produced values that are not finite; the message says what was kept and what to try."""
 
     exit_code = 3

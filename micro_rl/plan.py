@@ -35,7 +35,12 @@ class Plan:
         return methods.find(self.method_name).build(self.options)
 
     def command(self) -> str:
-        """The command line that trains this plan anew: the log, the preset, and what departs from it."""
+        """The command line that trains this plan anew: the log, the preset, and what departs from it.
+
+        Empty where a Python function ends the episodes, which no command line can name.
+        """
+        if self.task.termination is not None and self.ends is not termination.RULES.get(self.task.termination):
+            return ""
         usual_settings, usual_options = resolve(self.method_name, self.preset, {})
         words = [
             "micro-rl",
@@ -51,6 +56,9 @@ class Plan:
                 value = getattr(chosen, field.name)
                 if value != getattr(usual, field.name):
                     words += _flag(field.name, value)
+        low, high = set(self.dataset.action_low.tolist()), set(self.dataset.action_high.tolist())
+        if len(low) == len(high) == 1 and (low, high) != ({-1.0}, {1.0}):
+            words += _flag("action_bounds", (low.pop(), high.pop()))
         named, usual_task = self.task, tasks.find(self.dataset.name)
         for name in ("env", "horizon", "termination"):
             if getattr(named, name) != getattr(usual_task, name):

@@ -105,7 +105,7 @@ class Policy:
         path = Path(path)
         partial = path.with_name(path.name + ".partial")
         try:
-            partial.write_bytes(safetensors.numpy.save(self._tensors(), self._metadata()))
+            partial.write_bytes(_in_order(safetensors.numpy.save(self._tensors(), self._metadata())))
             os.replace(partial, path)
         except OSError as error:
             with contextlib.suppress(OSError):
@@ -209,6 +209,16 @@ def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:
     copy = np.array(values, dtype, order="C")
     copy.flags.writeable = False
     return copy
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in a random order, and equal policies must be
+    equal files."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    return content[:8] + text.ljust(size) + content[8 + size :]
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:

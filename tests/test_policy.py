@@ -249,3 +249,9 @@ def test_damage_gives_our_own_error_or_a_sound_policy(
 def test_acting_needs_no_jax() -> None:
     program = "import sys, micro_rl.policy; sys.exit('jax' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_equal_policies_are_equal_files(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        make().save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
