@@ -1,0 +1,148 @@
+"""The published runs as a page: `python -m runs.results_page OUT` writes docs/results/real-logs.md and its figure."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from micro_rl.store import RunFolder
+from runs.results import CELLS
+
+PAGE = Path("docs/results/real-logs.md")
+FIGURE = PAGE.with_suffix(".svg")
+GROUPS = {
+    "halfcheetah": "halfcheetah-medium-replay (re-created)",
+    "hopper": "hopper-medium-replay (re-created)",
+    "safety": "SafetyHalfCheetah (NeoRL-2)",
+}
+COLOURS = ("#0072b2", "#d55e00", "#009e73")
+
+
+class Result(NamedTuple):
+    """One finished cell."""
+
+    cell: str
+    config: dict[str, Any]
+    scores: dict[str, Any]
+    rows: list[dict[str, float]]
+
+    def series(self, key: str) -> tuple[list[float], list[float]]:
+        """Epochs and values of the rows that have this key."""
+        found = [(row["epoch"], row[key]) for row in self.rows if key in row]
+        return [epoch for epoch, _ in found], [value for _, value in found]
+
+    def last(self, key: str) -> float:
+        """The newest value."""
+        return self.series(key)[1][-1]
+
+
+def finished(out: Path) -> list[Result]:
+    """Every cell that has its scores."""
+    done = [name for name in CELLS if (out / name / "scores.json").exists()]
+    folders = {name: RunFolder.open(out / name) for name in done}
+    return [Result(name, f.config(), f.scores(), f.metrics()) for name, f in folders.items()]
+
+
+def table(results: Sequence[Result]) -> str:
+    """One line a run, in normalised scores."""
+    lines = [
+        "| run | draws | epochs | log's mean | log's best | last ten evaluations | best evaluation | "
+        "Q at the starts | discounted return there | f | ms per update |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        score, log = result.scores["eval/normalised_score"], result.scores["log"]
+        speed = float(np.median(result.series("time/updates_per_second")[1]))
+        cells = (
+            result.cell,
+            result.config["options"]["draws"],
+            f"{result.scores['epochs']} of {result.scores['planned_epochs']}",
+            f"{log['normalised_return_mean']:.1f}",
+            f"{log['normalised_return_best']:.1f}",
+            f"**{score['mean_of_last']:.1f}** ± {score['std_of_last']:.1f}",
+            f"{score['best']:.1f}",
+            f"{result.last('eval/critic_estimate'):.0f}",
+            f"{result.last('eval/discounted_return'):.0f}",
+            f"{result.last('conservative_term'):.2f}",
+            f"{1000 / speed:.1f}",
+        )
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Mean over seeds of each group's one-draw runs."""
+    lines = []
+    for group, title in GROUPS.items():
+        scores = [
+            r.scores["eval/normalised_score"]["mean_of_last"] for r in results if r.cell.startswith(f"{group}-seed")
+        ]
+        if scores:
+            spread = f", from {min(scores):.1f} to {max(scores):.1f}" if len(scores) > 1 else ""
+            lines.append(f"* {title}: {np.mean(scores):.1f} over {len(scores)} seeds{spread}")
+    return "\n".join(lines)
+
+
+def draw(results: Sequence[Result]) -> None:
+    """Score, conservative term and Q against the return obtained, a column for each log."""
+    figure = Figure(figsize=(12, 8.5), layout="constrained")
+    panels = figure.subplots(3, len(GROUPS), squeeze=False)
+    for column, (group, title) in enumerate(GROUPS.items()):
+        runs = [result for result in results if result.cell.startswith(group)]
+        score, term, value = (panels[row][column] for row in range(3))
+        score.set(title=title, ylabel="normalised score")
+        term.set(ylabel="conservative term f")
+        value.set(ylabel="discounted, from the starts", xlabel="epoch")
+        for run, colour in zip(runs, COLOURS, strict=False):
+            label = run.cell.partition("-")[2]
+            score.plot(*run.series("eval/normalised_score"), color=colour, label=label)
+            term.plot(*run.series("conservative_term"), color=colour)
+            value.plot(*run.series("eval/critic_estimate"), color=colour, linestyle="--", label=f"Q, {label}")
+            value.plot(*run.series("eval/discounted_return"), color=colour, label=f"return, {label}")
+        if runs:
+            log = runs[0].scores["log"]
+            score.axhline(log["normalised_return_mean"], color="#666666", linestyle="--", label="log's mean")
+            score.axhline(log["normalised_return_best"], color="#666666", linestyle=":", label="log's best")
+            score.legend(fontsize=8)
+            value.legend(fontsize=7)
+        for panel in (score, term, value):
+            panel.grid(alpha=0.25)
+    figure.savefig(FIGURE, metadata={"Date": None})
+
+
+TEXT = """# MICRO on real logs
+
+Made by `python -m runs.results DATA OUT CELL...` (every cell) and `python -m runs.results_page OUT`.
+
+The two D4RL tasks are **re-created logs** (online SAC in Gymnasium's v4 environments by D4RL's protocol), not D4RL's
+own files: do not rank these scores beside published ones. Scores are the mean of a run's last ten evaluations of ten
+episodes, ± their standard deviation; the best evaluation stands apart and is not the score. The seeds of a re-created
+log share one ensemble, whose fit was stopped early for want of time (160 and 62 epochs; the patience of the preset had
+not run out). The policies ran 100 of the 3,000 epochs that the preset's cosine schedule is laid out for, with one draw
+instead of the authors' ten but where "draws" says so. The runs shared two cores with other work: the last column is no
+benchmark (see [speed.md](speed.md)).
+
+![Learning curves](real-logs.svg)
+
+{table}
+
+Mean over seeds of the one-draw runs:
+
+{summary}
+"""
+
+
+def main(out: Path) -> None:
+    """Write the page and its figure; remarks below a line `## Remarks` are kept."""
+    results = finished(out)
+    draw(results)
+    kept = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
+    text = TEXT.format(table=table(results), summary=summary(results))
+    PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
