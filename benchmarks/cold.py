@@ -78,7 +78,7 @@ def peak_memory() -> int:
 
 def held_by(program: Compiled) -> int:
     """Bytes of what a program takes, gives and writes down in between; donated arrays count once."""
-    plan = program.memory_analysis()
+    plan: Any = program.memory_analysis()
     return plan.argument_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes + plan.temp_size_in_bytes
 
 
