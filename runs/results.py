@@ -38,7 +38,7 @@ CELLS = (
     {f"halfcheetah-seed{s}": Cell(_CHEETAH, 100, {**_OFTEN, "seed": s}, "halfcheetah-model") for s in (0, 1)}
     | {f"hopper-seed{s}": Cell(_HOPPER, 100, {**_OFTEN, "seed": s}, "hopper-model") for s in (0, 1)}
     | {"hopper-draws10": Cell(_HOPPER, 30, {**_OFTEN, "draws": 10, "seed": 0}, "hopper-model")}
-    | {f"safety-seed{s}": Cell(_SAFETY, 40, {"epochs": 40, "seed": s}) for s in (0, 1, 2)}
+    | {f"safety-seed{s}": Cell(_SAFETY, 25, {"epochs": 25, "seed": s}) for s in (0, 1, 2)}
 )
 
 
