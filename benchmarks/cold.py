@@ -23,10 +23,10 @@ from jax.stages import Compiled
 from benchmarks.workload import ACT, KEYS, hopper, make_problem
 from micro_rl import fitting, run
 from micro_rl.buffer import Buffer
+from micro_rl.loop import TrainState, coefficients, start
 from micro_rl.methods import micro
 from micro_rl.model import finish_fit
 from micro_rl.termination import never
-from micro_rl.train import TrainState, coefficients, start
 
 EPOCHS, UPDATES = 5, 10
 Result = TypeVar("Result")

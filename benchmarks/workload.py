@@ -13,12 +13,12 @@ from jax.stages import Lowered
 
 from benchmarks import flops
 from micro_rl import fitting, run
+from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
 from micro_rl.model import Ensemble, finish_fit
 from micro_rl.settings import Settings
 from micro_rl.termination import RULES
-from micro_rl.train import Keys, Problem, coefficients, start
 from micro_rl.types import Scaling, Transition
 
 OBS, ACT = 11, 3

@@ -1,8 +1,6 @@
 """A log in, a robust policy out: MICRO (arXiv 2312.03991), model-based offline RL in JAX."""
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -12,7 +10,7 @@ if TYPE_CHECKING:
     from micro_rl.api import train
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
-    from micro_rl.evaluate import evaluate
+    from micro_rl.evaluation import evaluate
     from micro_rl.policy import Policy
     from micro_rl.run import Run
 
@@ -22,7 +20,7 @@ _HOMES = {
     "Policy": "micro_rl.policy",
     "Run": "micro_rl.run",
     "UserError": "micro_rl.errors",
-    "evaluate": "micro_rl.evaluate",
+    "evaluate": "micro_rl.evaluation",
     "load": "micro_rl.data",
     "train": "micro_rl.api",
 }
@@ -33,14 +31,3 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'micro_rl' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
-
-
-class _Package(ModuleType):
-    """Keeps `train` and `evaluate` what they are here: importing the modules of these names would replace them."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

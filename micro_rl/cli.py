@@ -329,7 +329,7 @@ def _evaluate(arguments: list[str]) -> None:
     kind.__doc__ = Evaluate.__doc__
     parsed = _parse(kind, arguments, "evaluate")
     from micro_rl.envs import check_matches
-    from micro_rl.evaluate import evaluate, scores
+    from micro_rl.evaluation import evaluate, scores
     from micro_rl.policy import Policy
     from micro_rl.store import RunFolder
     from micro_rl.tasks import Task

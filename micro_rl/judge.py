@@ -10,11 +10,11 @@ from jaxtyping import Float
 
 from micro_rl import estimate, tasks
 from micro_rl.envs import check_matches
-from micro_rl.evaluate import Evaluator, scores
+from micro_rl.evaluation import Evaluator, scores
+from micro_rl.loop import TrainState
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.store import Row
-from micro_rl.train import TrainState
 from micro_rl.types import Scaling
 
 SCORED_EVALUATIONS = 10

@@ -16,15 +16,15 @@ from micro_rl import envs
 from micro_rl.data.dataset import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.errors import UserError
-from micro_rl.evaluate import Evaluation, Evaluator
+from micro_rl.evaluation import Evaluation, Evaluator
 from micro_rl.export import export
+from micro_rl.loop import coefficients
 from micro_rl.method import Method
 from micro_rl.model import Ensemble, Members
 from micro_rl.nets import MLP
 from micro_rl.policy import Policy
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import Settings
-from micro_rl.train import coefficients
 from micro_rl.types import Batch, Scaling, Transition
 
 EVALUATION_SEED = 1_000_000

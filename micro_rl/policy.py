@@ -212,8 +212,7 @@ def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:
 
 
 def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata sorted: safetensors writes them in a random order, and equal policies must be
-    equal files."""
+    """The same file with its metadata sorted; safetensors writes them in a random order."""
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

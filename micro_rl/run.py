@@ -13,13 +13,13 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.export import export
 from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of, save_model
 from micro_rl.judge import Judge, final_scores
+from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, epoch, start
 from micro_rl.method import Method
 from micro_rl.metrics import MetricsLog, WandbSettings, open_metrics
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.report import write_report
 from micro_rl.store import CannotWrite, Row, RunFolder, write_arrays
-from micro_rl.train import Keys, Problem, TrainState, actor_rate, coefficients, epoch, start
 from micro_rl.watcher import Watcher
 
 compiled_epoch = jax.jit(epoch, static_argnames=("sizes", "ends"), donate_argnames="state")

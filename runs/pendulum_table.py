@@ -17,7 +17,7 @@ import numpy as np
 from micro_rl.baselines import bc
 from micro_rl.data import Dataset, load
 from micro_rl.data.scaling import to_core
-from micro_rl.evaluate import evaluate
+from micro_rl.evaluation import evaluate
 from micro_rl.export import export
 from micro_rl.fitting import Row, fit_model, load_model, problem_of, save_model
 from micro_rl.online import OnlineSettings, learn

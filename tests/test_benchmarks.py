@@ -10,11 +10,11 @@ from benchmarks import flops
 from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, hopper, make_problem, nets
 from micro_rl import run
+from micro_rl.loop import Problem, TrainState, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
 from micro_rl.model import finish_fit, fit_epoch, start_fit
 from micro_rl.termination import never
-from micro_rl.train import Problem, TrainState, coefficients, start
 
 ROWS = 1000
 MORE_THAN_MATMULS = 0.03

@@ -12,13 +12,13 @@ import pytest
 
 from micro_rl import online
 from micro_rl.errors import UserError
+from micro_rl.loop import coefficients
 from micro_rl.method import Method
 from micro_rl.model import Ensemble, Members
 from micro_rl.nets import normal_mlp
 from micro_rl.online import OnlineSettings, compiled_improve, learn, random_experience
 from micro_rl.sac import draw_noise, start_agent, update
 from micro_rl.settings import Settings
-from micro_rl.train import coefficients
 from micro_rl.types import Batch, Transition
 
 WALK, BOUNDLESS = "MicroWalk-v0", "MicroBoundless-v0"

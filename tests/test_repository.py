@@ -1,4 +1,4 @@
-"""The repository's promises about itself: what the lock holds and what the tests check."""
+"""The repository's promises about itself: what the lock holds, what the tests check, what the README maps."""
 
 import re
 import tomllib
@@ -19,6 +19,9 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "requirements.lock").read_text()
 PYTHONS = ["3.11", "3.12", "3.13"]
+MODULES = sorted(
+    str(path.relative_to(ROOT)) for path in (ROOT / "micro_rl").rglob("*.py") if path.name != "__init__.py"
+)
 
 
 def pins_on(python: str) -> dict[str, list[str]]:
@@ -72,3 +75,8 @@ def test_ranks_are_not_promoted_while_testing():
 def test_version_is_a_released_or_coming_section_of_the_changelog():
     sections = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert micro_rl.__version__ in sections
+
+
+def test_readme_maps_every_file():
+    readme = (ROOT / "README.md").read_text()
+    assert [module for module in MODULES if module not in readme] == []

@@ -35,9 +35,7 @@ def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, wi
     try:
         pair = [np.broadcast_to(np.asarray(side, np.float32), (width,)).copy() for side in (low, high)]
     except (TypeError, ValueError):
-        raise UserError(
-            f"{path}: action bounds ({source}) must be one number or {width}, one per action"
-        ) from None
+        raise UserError(f"{path}: action bounds ({source}) must be one number or {width}, one per action") from None
     if not (np.isfinite(pair).all() and (pair[0] < pair[1]).all()):
         raise UserError(f"{path}: action bounds ({source}) must be finite and low < high in each action")
     return Bounds(*pair)

@@ -31,8 +31,7 @@ def as_flags(path: Path, key: str, stored: Shaped[np.ndarray, "row ..."]) -> Boo
     strange = np.flatnonzero(~flags & (values != 0))
     if len(strange):
         raise UserError(
-            f"{path}: {key} must be 0 or 1 but is {values[strange[0]]} in row {strange[0]}: "
-            "mark episode ends with 1"
+            f"{path}: {key} must be 0 or 1 but is {values[strange[0]]} in row {strange[0]}: mark episode ends with 1"
         )
     return flags
 

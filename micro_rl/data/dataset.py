@@ -103,9 +103,7 @@ class Dataset:
         chosen[np.argsort(-self.returns, kind="stable")[:count]] = True
         return np.repeat(chosen, self.lengths)
 
-    def transitions(
-        self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None
-    ) -> RawTransitions:
+    def transitions(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> RawTransitions:
         """Rows to learn from, in raw units.
 
         The published results drop the rows that end by timeout and the last row of the file: that is

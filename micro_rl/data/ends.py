@@ -20,9 +20,7 @@ def split(
     timeouts, and at least one end.
     """
     if horizon is None and timeouts is None:
-        raise UserError(
-            f"{path}: no timeouts in the file: give the episodes' time limit as horizon (--horizon)"
-        )
+        raise UserError(f"{path}: no timeouts in the file: give the episodes' time limit as horizon (--horizon)")
     notes = []
     cuts = np.zeros_like(terminals) if timeouts is None else timeouts & ~terminals
     both = 0 if timeouts is None else int((timeouts & terminals).sum())
@@ -33,9 +31,7 @@ def split(
         if added and timeouts is not None:
             notes.append(f"{added} timeouts added where an episode ran {horizon} steps without an end")
     elif not (terminals | cuts).any():
-        raise UserError(
-            f"{path}: no row ends an episode: give the episodes' time limit as horizon (--horizon)"
-        )
+        raise UserError(f"{path}: no row ends an episode: give the episodes' time limit as horizon (--horizon)")
     if not (terminals[-1] or cuts[-1]):
         cuts[-1] = True
         notes.append("the last episode is unfinished: the end of the file counts as its timeout")
@@ -99,7 +95,6 @@ def recorded_next(
         )
     if reset := int((terminals & follows).sum()):
         notes.append(
-            f"{reset} terminals record the following row as next observation, another episode's start: "
-            "check the logger"
+            f"{reset} terminals record the following row as next observation, another episode's start: check the logger"
         )
     return ~(timeouts & follows), notes

@@ -63,9 +63,7 @@ def refuse_missing(path: Path, required: Iterable[str], found: Iterable[str]) ->
     if missing:
         shown = ", ".join(repr(key) for key in found[:12]) or "none"
         more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-        raise UserError(
-            f"{path}: no {' nor '.join(missing)}; keys found: {shown}{more}: rename or add the missing"
-        )
+        raise UserError(f"{path}: no {' nor '.join(missing)}; keys found: {shown}{more}: rename or add the missing")
 
 
 def refuse_oversize(path: Path, key: str, declared: int, stored: int) -> None:
@@ -85,9 +83,7 @@ def check_headers(path: Path, keys: Mapping[str, str], headers: Mapping[str, Hea
     lengths = {keys[field]: header.shape[0] for field, header in headers.items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{key} {length}" for key, length in lengths.items())
-        raise UserError(
-            f"{path}: the columns differ in length ({listed}): cut or complete them to equal lengths"
-        )
+        raise UserError(f"{path}: the columns differ in length ({listed}): cut or complete them to equal lengths")
     if not next(iter(lengths.values())):
         raise UserError(f"{path}: holds no rows: write the log again")
     _check_widths(path, keys, headers)
@@ -100,9 +96,7 @@ def _check_type(path: Path, key: str, dtype: np.dtype) -> None:
 
 def _check_shape(path: Path, key: str, shape: tuple[int, ...], matrix: bool) -> None:
     if matrix and (len(shape) != 2 or not shape[1]):
-        raise UserError(
-            f"{path}: {key} has shape {shape}: store it as [row, column] with at least one column"
-        )
+        raise UserError(f"{path}: {key} has shape {shape}: store it as [row, column] with at least one column")
     if not matrix and (not shape or shape[1:] not in ((), (1,))):
         raise UserError(f"{path}: {key} has shape {shape}: store one value per row")
 

@@ -53,9 +53,7 @@ def _missing(log: str | Path, path: Path) -> str:
     for place in (path.parent, folder()):
         nearby |= {title(file): str(file) for file in _logs(place)}
     close = difflib.get_close_matches(title(path), nearby, n=3, cutoff=0.5)
-    hint = (
-        f"did you mean {' or '.join(nearby[name] for name in close)}?" if close else "give a path to a file"
-    )
+    hint = f"did you mean {' or '.join(nearby[name] for name in close)}?" if close else "give a path to a file"
     return f"{log}: no such file, nor a log of that name in {folder()}: {hint}"
 
 

@@ -51,15 +51,11 @@ def _array(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipIn
     content = io.BytesIO(archive.read(member))
     version = npy.read_magic(content)
     if version not in HEADERS:
-        raise UserError(
-            f"{path}: {key} has .npy version {version}: save it as plain numbers with numpy.savez"
-        )
+        raise UserError(f"{path}: {key} has .npy version {version}: save it as plain numbers with numpy.savez")
     shape, fortran, dtype = HEADERS[version](content)
     if dtype.hasobject:
         raise UserError(f"{path}: {key} holds pickled objects, which are never opened: save it as float32")
     values = np.frombuffer(content.getbuffer(), dtype, offset=content.tell())
     if values.size != math.prod(shape):
-        raise UserError(
-            f"{path}: {key} declares shape {shape} but holds {values.size} values: write it again"
-        )
+        raise UserError(f"{path}: {key} declares shape {shape} but holds {values.size} values: write it again")
     return values.reshape(shape, order="F" if fortran else "C")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from micro_rl.errors import UserError
-from micro_rl.evaluate import Evaluation, Evaluator, evaluate, scores
+from micro_rl.evaluation import Evaluation, Evaluator, evaluate, scores
 from micro_rl.tasks import UNKNOWN, Task
 
 TINY, ENDLESS = "MicroTiny-v0", "MicroEndless-v0"

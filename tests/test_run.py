@@ -1,0 +1,184 @@
+"""Whole runs on the tiny log: killed and resumed, stopped and resumed, with a column of a million."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl.errors import Diverged, UserError
+from micro_rl.plan import Plan
+from micro_rl.policy import Policy
+from micro_rl.run import Run, Watcher, execute
+from micro_rl.store import RunFolder
+from tests.probes import tiny_plan
+
+ROOT = Path(__file__).parent.parent
+EPOCHS = 30
+# A killed run does the same as this process does, and says so line by line.
+CHILD = """
+import sys
+from pathlib import Path
+from micro_rl.run import Watcher, execute
+from tests.test_run import long_plan
+
+class Talks(Watcher):
+    def fitted(self, row):
+        print("fitted", flush=True)
+
+    def trained(self, row, policy):
+        print("trained", flush=True)
+
+execute(long_plan(), Path(sys.argv[1]), watcher=Talks())
+"""
+
+
+def long_plan(**overrides: Any) -> Plan:
+    """Enough epochs to be killed in; two between checkpoints."""
+    return tiny_plan(epochs=EPOCHS, checkpoint_every=2, evaluate_every=10, **overrides)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run that nothing disturbed."""
+    return execute(long_plan(), tmp_path_factory.mktemp("runs") / "whole")
+
+
+def timeless(rows: list[dict]) -> list[dict]:
+    return [{key: value for key, value in row.items() if not key.startswith("time/")} for row in rows]
+
+
+def assert_same_outcome(run: Run, other: Run) -> None:
+    for name in ("policy.safetensors", "model/ensemble.safetensors"):
+        assert (run.path / name).read_bytes() == (other.path / name).read_bytes(), name
+    assert timeless(run.metrics) == timeless(other.metrics)
+    assert run.scores == other.scores
+    last = [RunFolder.open(one.path).newest_checkpoint() for one in (run, other)]
+    assert last[0] is not None
+    assert last[1] is not None
+    assert last[0].epoch == last[1].epoch == EPOCHS
+    for name, array in last[0].arrays.items():
+        np.testing.assert_array_equal(array, last[1].arrays[name], err_msg=name)
+
+
+def killed(path: Path, word: str, lines: int, pause: float) -> None:
+    """Start the run in another process and kill it `pause` seconds after it has said `word` so often."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        while lines:
+            line = child.stdout.readline()
+            assert line, "it ended before it could be killed"
+            lines -= line.strip() == word
+        time.sleep(pause)
+        child.send_signal(signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+
+
+def random_moment(seed: int) -> tuple[str, int, float]:
+    """Within the fit in one case of four, else after some epoch; the pause falls anywhere in the next one."""
+    rng = np.random.default_rng(seed)
+    pause = float(rng.uniform(0, 0.05))
+    if rng.random() < 0.25:
+        return "fitted", int(rng.integers(1, 4)), pause
+    return "trained", int(rng.integers(1, EPOCHS - 5)), pause
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        ("trained", 7, 0.01),
+        *(pytest.param(random_moment(seed), marks=pytest.mark.slow) for seed in range(8)),
+    ],
+)
+def test_killed_and_resumed_ends_with_the_same_bits(finished: Run, tmp_path: Path, moment: tuple[str, int, float]):
+    killed(tmp_path / "run", *moment)
+    assert not (tmp_path / "run" / "policy.safetensors").exists()
+    assert_same_outcome(execute(long_plan(), tmp_path / "run", resume=True), finished)
+
+
+def test_stopped_and_resumed_ends_with_the_same_bits(finished: Run, tmp_path: Path):
+    stopped = execute(long_plan(), tmp_path / "run", until=11)
+    assert [row["epoch"] for row in stopped.metrics] == list(range(1, 12))
+    assert stopped.scores["epochs"] == 11
+    assert_same_outcome(execute(long_plan(), tmp_path / "run", resume=True), finished)
+
+
+def test_a_finished_run_resumed_changes_nothing(finished: Run, tmp_path: Path):
+    before = (finished.path / "policy.safetensors").read_bytes()
+    again = execute(long_plan(), finished.path, resume=True)
+    assert (finished.path / "policy.safetensors").read_bytes() == before
+    assert timeless(again.metrics) == timeless(finished.metrics)
+
+
+def test_a_run_leaves_what_it_promised(finished: Run):
+    held = {path.name for path in finished.path.iterdir()}
+    assert {"config.json", "metrics.jsonl", "metrics.csv", "scores.json", "policy.safetensors", "report.html"} <= held
+    assert [row["epoch"] for row in finished.metrics] == list(range(1, EPOCHS + 1))
+    assert all(np.isfinite(value) for row in finished.metrics for value in row.values())
+    reread = Policy.load(finished.path / "policy.safetensors")
+    observation = long_plan().dataset.observations[0]
+    np.testing.assert_array_equal(reread(observation), finished.policy(observation))
+    assert np.abs(finished.policy(observation)).max() <= 1
+
+
+def test_a_log_without_a_simulator_gets_an_estimate_that_says_so(finished: Run):
+    estimates = [row["model_estimate/return"] for row in finished.metrics if "model_estimate/return" in row]
+    assert len(estimates) == EPOCHS / 10
+    score = finished.scores["model_estimate/return"]
+    assert score["mean_of_last"] == pytest.approx(np.mean(estimates))
+    assert score["best"] == max(estimates)
+    assert not any(key.startswith("eval/") for row in finished.metrics for key in row)
+
+
+def test_resuming_with_another_setting_is_refused(finished: Run):
+    with pytest.raises(UserError, match=r"was begun with another settings \(discount: 0.99, now 0.5\)"):
+        execute(long_plan(discount=0.5), finished.path, resume=True)
+    with pytest.raises(UserError, match=r"was begun with another options \(beta: 0.5, now 0.1\)"):
+        execute(long_plan(beta=0.1), finished.path, resume=True)
+
+
+def test_a_run_is_never_overwritten(finished: Run):
+    with pytest.raises(UserError, match=str(finished.path)):
+        execute(long_plan(), finished.path)
+
+
+def test_a_shared_model_is_taken_as_it_is(finished: Run, tmp_path: Path):
+    plan = replace(tiny_plan(seed=5), model=finished.path / "model")
+    other = execute(plan, tmp_path / "run")
+    kept, used = ((run.path / "model" / "ensemble.safetensors").read_bytes() for run in (finished, other))
+    assert kept == used
+    assert (other.path / "policy.safetensors").read_bytes() != (finished.path / "policy.safetensors").read_bytes()
+
+
+def test_a_column_of_a_million_trains_like_any_other(tmp_path: Path):
+    class Collects(Watcher):
+        rows: list[dict] = []  # noqa: RUF012
+
+        def fitted(self, row) -> None:
+            self.rows.append(row)
+
+    seen = Collects()
+    run = execute(tiny_plan(1e6), tmp_path / "run", watcher=seen)
+    assert all(np.isfinite(value) for row in [*run.metrics, *seen.rows] for value in row.values())
+    log = tiny_plan(1e6).dataset
+    actions = np.asarray([run.policy(row) for row in log.observations[:50]])
+    assert np.abs(actions).max() <= 1
+    assert np.unique(actions).size > 25
+    # Core units leave no trace of the size.
+    plain = execute(tiny_plan(1.0), tmp_path / "plain")
+    for name in ("q/real", "loss/critic", "conservative_term"):
+        assert run.metrics[0][name] == pytest.approx(plain.metrics[0][name], rel=0.05), name
+
+
+def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
+    with pytest.raises(Diverged, match=r"epoch 1: .* is not finite; the agent is kept in .*diverged"):
+        execute(tiny_plan(critic_rate=1e30), tmp_path / "run")
+    assert (tmp_path / "run" / "diverged" / "agent.safetensors").exists()
+    assert not (tmp_path / "run" / "policy.safetensors").exists()

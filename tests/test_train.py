@@ -1,0 +1,136 @@
+"""The compiled loop: what must not change a bit, what may change the last ones, and the schedules."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from micro_rl.fitting import fit_model, problem_of
+from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, start, train
+from micro_rl.method import Method
+from micro_rl.methods import micro
+from micro_rl.model import Ensemble
+from micro_rl.run import compiled_epoch, execute
+from micro_rl.settings import Settings
+from micro_rl.store import RunFolder
+from micro_rl.termination import never
+from micro_rl.trees import to_arrays
+from tests.probes import tiny_plan
+
+PLAN = tiny_plan()
+TOLERANCE = {"rtol": 2e-3, "atol": 2e-4}  # a batched product rounds differently: about 1e-7 a step, then amplified
+
+
+class Fitted(NamedTuple):
+    problem: Problem
+    ensemble: Ensemble
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    problem = problem_of(PLAN.dataset, PLAN.settings)
+    return Fitted(problem, fit_model(PLAN.dataset, problem, PLAN.settings, 0, lambda row: None).ensemble)
+
+
+def conservative(beta: float) -> Method:
+    return micro.build(micro.Options(beta=beta, draws=1))
+
+
+def trained(fitted: Fitted, method: Method, elites: int = 2, epochs: int = 2) -> tuple[TrainState, dict]:
+    sizes, keys = PLAN.settings.sizes()._replace(elites=elites), Keys.of(0)
+    state = start(fitted.problem, fitted.ensemble, method, sizes, 1.0, keys)
+    c = coefficients(PLAN.settings, 1)
+    for _ in range(epochs):
+        state, logged = compiled_epoch(state, method, fitted.problem, c, keys.epochs, sizes=sizes, ends=never)
+    return state, logged
+
+
+def assert_same_bits(a, b) -> None:
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(a), jax.device_get(b))
+
+
+def test_beta_0_is_sac_on_the_model_to_the_bit(fitted: Fitted):
+    with_term, logged = trained(fitted, conservative(0.0))
+    without, _ = trained(fitted, Method())
+    assert float(logged["conservative_term"]) > 0
+    assert_same_bits(with_term, without)
+
+
+def test_an_ensemble_of_one_is_sac_on_the_model_to_the_bit(fitted: Fitted):
+    # By way of beta 0, which is SAC on the model as the test above shows: one program instead of two.
+    with_term, logged = trained(fitted, conservative(1.0), elites=1)
+    without, _ = trained(fitted, conservative(0.0), elites=1)
+    assert float(logged["conservative_term"]) == 0
+    assert_same_bits(with_term, without)
+
+
+def test_beta_changes_what_is_learned(fitted: Fitted):
+    calm, _ = trained(fitted, conservative(1.0))
+    bold, _ = trained(fitted, conservative(0.0))
+    assert not np.array_equal(calm.agent.critics.weights[0], bold.agent.critics.weights[0])
+
+
+def test_an_epoch_counts_itself_and_fills_the_buffer(fitted: Fitted):
+    state, logged = trained(fitted, conservative(0.5), epochs=3)
+    assert int(state.epoch) == 3
+    assert state.buffer.filled.tolist() == [40 * 3, 40 * 3]
+    assert float(logged["buffer/rows"]) == 240
+    assert float(logged["rollout/length"]) == 3
+    assert all(np.isfinite(value) for value in logged.values())
+
+
+# The whole of it as one function
+
+
+def whole(seed: jax.Array, problem: Problem) -> tuple[TrainState, dict]:
+    return train(seed, problem, PLAN.method(), PLAN.settings, never)
+
+
+def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path):
+    states, logged = jax.jit(jax.vmap(whole, (0, None)))(jnp.arange(2), fitted.problem)
+    for seed in (0, 1):
+        alone = execute(tiny_plan(seed=seed), tmp_path / f"run{seed}")
+        kept = RunFolder.open(alone.path).newest_checkpoint()
+        assert kept is not None
+        side_by_side = to_arrays(jax.tree.map(lambda leaf: leaf[seed], (states.agent, states.ensemble)))  # noqa: B023
+        of_run = [array for name, array in kept.arrays.items() if name.startswith(("agent.", "ensemble."))]
+        for (name, array), other in zip(side_by_side.items(), of_run, strict=True):
+            np.testing.assert_allclose(array, other, **TOLERANCE, err_msg=name)
+        for epoch, row in enumerate(alone.metrics):
+            for name in ("temperature", "entropy", "loss/actor", "rollout/length"):
+                assert float(logged[name][seed, epoch]) == pytest.approx(row[name], rel=2e-3, abs=2e-3)
+    assert not np.allclose(states.agent.actor.weights[0][0], states.agent.actor.weights[0][1])
+
+
+# Schedules and coefficients
+
+
+def test_the_cosine_falls_once_an_epoch_to_nothing():
+    settings = Settings(actor_rate=1e-3, actor_schedule="cosine", epochs=10)
+    rates = [float(actor_rate(settings, epoch)) for epoch in (0, 5, 10)]
+    np.testing.assert_allclose(rates, [1e-3, 0.5e-3, 0.0], atol=1e-10)
+    assert float(actor_rate(settings, 9)) == pytest.approx(1e-3 * 0.5 * (1 + np.cos(0.9 * np.pi)), rel=1e-5)
+
+
+def test_a_constant_rate_stays():
+    assert float(actor_rate(Settings(actor_rate=1e-3), 77)) == pytest.approx(1e-3)
+
+
+def test_coefficients_say_what_the_settings_say():
+    c = coefficients(Settings(), act=3)
+    assert float(c.target_entropy) == -3.0
+    assert float(c.minimum_target) == -np.inf
+    assert float(c.backup_entropy) == 1.0
+    assert float(c.temperature_rate) == pytest.approx(3e-4)
+    other = Settings(learn_temperature=False, minimum_target=0.0, entropy_in_backup=False, target_entropy=-0.5)
+    c = coefficients(other, act=3)
+    numbers = (c.temperature_rate, c.minimum_target, c.backup_entropy, c.target_entropy)
+    assert [float(number) for number in numbers] == [0.0, 0.0, 0.0, -0.5]
+
+
+def test_every_purpose_has_a_stream_of_its_own():
+    keys = [jax.random.key_data(key).tolist() for seed in (0, 1) for key in Keys.of(seed)]
+    assert len({tuple(key) for key in keys}) == 8
