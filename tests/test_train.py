@@ -95,10 +95,9 @@ def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path
         alone = execute(tiny_plan(seed=seed), tmp_path / f"run{seed}")
         kept = RunFolder.open(alone.path).newest_checkpoint()
         assert kept is not None
-        side_by_side = to_arrays(jax.tree.map(lambda leaf: leaf[seed], (states.agent, states.ensemble)))  # noqa: B023
-        of_run = [array for name, array in kept.arrays.items() if name.startswith(("agent.", "ensemble."))]
-        for (name, array), other in zip(side_by_side.items(), of_run, strict=True):
-            np.testing.assert_allclose(array, other, **TOLERANCE, err_msg=name)
+        learned = {"agent": states.agent, "ensemble": states.ensemble}
+        for name, array in to_arrays(learned).items():
+            np.testing.assert_allclose(array[seed], kept.arrays[name], **TOLERANCE, err_msg=name)
         for epoch, row in enumerate(alone.metrics):
             for name in ("temperature", "entropy", "loss/actor", "rollout/length"):
                 assert float(logged[name][seed, epoch]) == pytest.approx(row[name], rel=2e-3, abs=2e-3)
