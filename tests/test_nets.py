@@ -58,7 +58,7 @@ def test_first_dynamics_weights_are_normal_and_biases_zero():
 def test_log_probability_is_the_change_of_variables(mean: float, log_std: float, noise: float):
     action, log_prob = sample(actor_with([mean], [log_std]), ORIGIN, jnp.asarray([[noise]]))
     u = mean + np.exp(log_std) * noise
-    expected = stats.norm(mean, np.exp(log_std)).logpdf(u) - 2 * np.log(1 / np.cosh(u))
+    expected = stats.norm.logpdf(u, mean, np.exp(log_std)) - 2 * np.log(1 / np.cosh(u))
     assert float(action[0, 0]) == pytest.approx(np.tanh(u), abs=1e-5)
     assert float(log_prob[0]) == pytest.approx(expected, abs=1e-4)
 
