@@ -7,8 +7,8 @@ from typing import Any
 from micro_rl.data import Dataset
 from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy
+from micro_rl.rows import Row
 from micro_rl.run import Run, execute
-from micro_rl.store import Row
 from micro_rl.termination import Rule
 from micro_rl.watcher import Watcher
 

@@ -171,8 +171,8 @@ def _name(method: Any) -> str:
 def _execute(plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: str) -> "Run":
     from micro_rl.api import default_folder
     from micro_rl.display import Display
-    from micro_rl.metrics import WandbSettings
     from micro_rl.run import execute
+    from micro_rl.wandb_run import WandbSettings
 
     folder, console = out or default_folder(plan), _console()
     console.print(

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from micro_rl.policy import Policy
-from micro_rl.store import Row
+from micro_rl.rows import Row
 from micro_rl.watcher import Watcher
 
 SHOWN = (

@@ -11,13 +11,14 @@ from jax import Array
 from jaxtyping import Key
 
 from micro_rl import trees
+from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.errors import Diverged, UserError
 from micro_rl.loop import Keys, Problem
 from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings
-from micro_rl.store import Row, read_arrays, write_arrays
 from micro_rl.types import Scaling, Transition
 
 compiled_start = jax.jit(start_fit, static_argnames="sizes")

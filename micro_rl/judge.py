@@ -14,7 +14,7 @@ from micro_rl.evaluation import Evaluator, scores
 from micro_rl.loop import TrainState
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
-from micro_rl.store import Row
+from micro_rl.rows import Row
 from micro_rl.types import Scaling
 
 SCORED_EVALUATIONS = 10

@@ -9,17 +9,21 @@ import jax
 import numpy as np
 
 from micro_rl import trees
+from micro_rl.arrays import write_arrays
 from micro_rl.errors import Diverged, UserError
 from micro_rl.export import export
+from micro_rl.files import CannotWrite
 from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of, save_model
 from micro_rl.judge import Judge, final_scores
 from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, epoch, start
 from micro_rl.method import Method
-from micro_rl.metrics import MetricsLog, WandbSettings, open_metrics
+from micro_rl.metrics import MetricsLog, open_metrics
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.report import write_report
-from micro_rl.store import CannotWrite, Row, RunFolder, write_arrays
+from micro_rl.rows import Row
+from micro_rl.store import RunFolder
+from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
 
 compiled_epoch = jax.jit(epoch, static_argnames=("sizes", "ends"), donate_argnames="state")
@@ -57,11 +61,12 @@ def execute(
     with Judge(plan) as judge:
         given = _given_model(plan, path, resume, watcher)
         folder = _folder(plan, path, resume)  # last, so that a mistake leaves no folder behind
-        model, problem = _model(plan, folder, given, watcher)
-        session = _Session(plan, folder, model, problem, watcher)
-        with session.open_metrics(wandb) as log:
-            session.train(judge, log, last)
-            return session.finish()
+        with folder.locked():
+            model, problem = _model(plan, folder, given, watcher)
+            session = _Session(plan, folder, model, problem, watcher)
+            with session.open_metrics(wandb) as log:
+                session.train(judge, log, last)
+                return session.finish()
 
 
 def _folder(plan: Plan, path: Path, resume: bool) -> RunFolder:

@@ -1,7 +1,7 @@
 """Who is told how a run goes: the display, a callback, nobody."""
 
 from micro_rl.policy import Policy
-from micro_rl.store import Row
+from micro_rl.rows import Row
 
 
 class Watcher:

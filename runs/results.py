@@ -13,8 +13,8 @@ from micro_rl.data import load
 from micro_rl.fitting import fit_model, problem_of, save_model
 from micro_rl.plan import make_plan, resolve
 from micro_rl.policy import Policy
+from micro_rl.rows import Row
 from micro_rl.run import execute
-from micro_rl.store import Row
 from micro_rl.watcher import Watcher
 
 

@@ -9,7 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from micro_rl import __version__, cli
-from micro_rl.store import RunFolder, read_json, write_json
+from micro_rl.files import read_json, write_json
+from micro_rl.store import RunFolder
 from tests.tiny_runs import IN_PENDULUM, OF_MODEL, options, write_log
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from micro_rl import store
+from micro_rl import arrays
 from micro_rl.errors import UserError
 from micro_rl.trees import from_arrays, to_arrays
 
@@ -46,15 +46,15 @@ def test_names_say_where_an_array_lives(state):
 
 
 def test_round_trip_through_the_disk(tmp_path, state):
-    store.write_arrays(tmp_path / "s", "state", to_arrays(state))
-    arrays, _ = store.read_arrays(tmp_path / "s", "state")
+    arrays.write_arrays(tmp_path / "s", "state", to_arrays(state))
+    saved, _ = arrays.read_arrays(tmp_path / "s", "state")
     for like in (state, jax.eval_shape(lambda tree: tree, state)):
-        back = from_arrays(like, arrays)
+        back = from_arrays(like, saved)
         assert jax.tree.structure(back) == jax.tree.structure(state)
         for found, wanted in zip(jax.tree.leaves(back), jax.tree.leaves(state), strict=True):
             assert found.dtype == wanted.dtype
             np.testing.assert_array_equal(found, wanted)
-    assert isinstance(from_arrays(state, arrays).mean, np.ndarray)
+    assert isinstance(from_arrays(state, saved).mean, np.ndarray)
 
 
 def test_what_comes_back_does_not_share_memory_with_what_was_read():

@@ -7,11 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from micro_rl import __version__
+from micro_rl.files import replace_file
 from micro_rl.report import panels, record, story
 from micro_rl.report.panels import Missing, Panel
 from micro_rl.report.record import Record
 from micro_rl.report.story import duration, plural
-from micro_rl.store import replace_file
 
 
 class Fact(NamedTuple):

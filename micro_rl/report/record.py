@@ -5,9 +5,11 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.files import sha256
 from micro_rl.policy import Policy
+from micro_rl.rows import Row
 from micro_rl.settings import Settings
-from micro_rl.store import Row, RunFolder, sha256
+from micro_rl.store import RunFolder
 
 
 class Series(NamedTuple):

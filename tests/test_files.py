@@ -1,0 +1,172 @@
+"""Saves are whole or absent, in a crash and on a full disk; damaged JSON is named."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl import arrays, files
+from micro_rl.errors import UserError
+from micro_rl.files import CannotWrite
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_json_round_trip_keeps_infinities_and_array_scalars(tmp_path):
+    path = tmp_path / "x.json"
+    content = {
+        "nan": math.nan,
+        "inf": -math.inf,
+        "a": np.float64(0.1),
+        "b": np.int32(3),
+        "c": (1, None),
+        "p": tmp_path,
+    }
+    files.write_json(path, content)
+    json.loads(path.read_text(), parse_constant=pytest.fail)
+    read = files.read_json(path)
+    assert math.isnan(read.pop("nan"))
+    assert read == {"inf": -math.inf, "a": 0.1, "b": 3, "c": [1, None], "p": str(tmp_path)}
+    assert os.listdir(tmp_path) == ["x.json"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 200_000, b"9" * 10_000, b'{"a": ' + b"9" * 5000 + b"}"]
+)
+def test_damaged_json_is_named(tmp_path, content):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.json"):
+        files.read_json(tmp_path / "x.json")
+
+
+def test_json_that_is_missing_huge_or_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge").write_bytes(b" " * 100)
+    with pytest.raises(UserError, match="No such file"):
+        files.read_json(tmp_path / "absent")
+    with pytest.raises(UserError, match="not an ordinary file"):
+        files.read_json(tmp_path / "pipe")
+    with pytest.raises(UserError, match="larger than 99 bytes"):
+        files.read_json(tmp_path / "huge", limit=99)
+
+
+def test_what_json_cannot_hold_is_a_mistake_of_the_caller(tmp_path):
+    with pytest.raises(TypeError, match="ndarray"):
+        files.write_json(tmp_path / "x.json", {"a": np.zeros(3)})
+    assert not list(tmp_path.iterdir())
+
+
+# Crashes and full disks
+
+KILLED_AT_EVERY_LINE = """
+import os, signal, sys
+import numpy as np
+from micro_rl import arrays, files
+
+folder, kind = sys.argv[1], sys.argv[2]
+SIZE = 3
+
+def save(value):
+    if kind == "arrays":
+        arrays.write_arrays(folder + "/x", "state", {"a": np.full(SIZE, value)}, {"value": value})
+    else:
+        files.write_json(folder + "/x", {"value": value})
+
+def read():
+    if kind == "arrays":
+        read, meta = arrays.read_arrays(folder + "/x", "state")
+        assert (read["a"] == meta["value"]).all()
+        return meta["value"]
+    return files.read_json(folder + "/x")["value"]
+
+def kill_at(line):
+    left = line
+    def trace(frame, event, argument):
+        nonlocal left
+        if frame.f_code.co_filename not in (arrays.__file__, files.__file__):
+            return None
+        left -= event == "line"
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+
+def killed(line, value):
+    child = os.fork()
+    if child == 0:
+        kill_at(line)
+        save(value)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
+
+save(0)
+seen, line = set(), 0
+while killed(line, line + 1):
+    value = read()
+    assert value in (0, line + 1), (value, line)
+    seen.add(value == 0)
+    save(0)
+    line += 1
+assert read() == line + 1
+assert seen == {True, False} and line > 10, (seen, line)
+assert os.listdir(folder) == ["x"], os.listdir(folder)
+"""
+
+
+@pytest.mark.parametrize("kind", ["arrays", "json"])
+def test_killed_before_any_line_the_old_or_the_new_is_there(tmp_path, kind):
+    command = [sys.executable, "-c", KILLED_AT_EVERY_LINE, str(tmp_path), kind]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from micro_rl import arrays, files, rows
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+folder = Path(sys.argv[1])
+arrays.write_arrays(folder / "x", "state", {"a": np.zeros(3)})
+rows.append_row(folder / "rows", {"epoch": 1})
+files.write_json(folder / "json", {"a": 1})
+size = (folder / "rows").stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 5, resource.RLIM_INFINITY))
+for save in (
+    lambda: arrays.write_arrays(folder / "x", "state", {"a": np.ones(300)}),
+    lambda: rows.append_row(folder / "rows", {"epoch": 2, "loss": 0.123456789}),
+    lambda: files.write_json(folder / "json", {"a": "b" * 300}),
+):
+    try:
+        save()
+    except files.CannotWrite as error:
+        print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+assert arrays.read_arrays(folder / "x", "state")[0]["a"].sum() == 0
+assert files.read_json(folder / "json") == {"a": 1}
+rows.append_row(folder / "rows", {"epoch": 2})
+assert rows.read_rows(folder / "rows") == [{"epoch": 1}, {"epoch": 2}]
+assert sorted(path.name for path in folder.iterdir()) == ["json", "rows", "x"]
+"""
+
+
+def test_a_disk_that_refuses_costs_nothing(tmp_path):
+    """The kernel's limit on file sizes stands in for a full disk: a write stops in its middle."""
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("cannot be written") == 3
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite, match="cannot be written"):
+        arrays.write_arrays(tmp_path / "file" / "x", "state", {})
+    with pytest.raises(CannotWrite, match="cannot be written"):
+        files.write_json(tmp_path / "file" / "x.json", {})

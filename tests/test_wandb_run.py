@@ -1,0 +1,52 @@
+"""One run at Weights & Biases, however often it is resumed; nothing is sent from a test."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from micro_rl.errors import UserError
+from micro_rl.metrics import open_metrics
+from micro_rl.store import RunFolder
+from micro_rl.wandb_run import WandbSettings
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", {"beta": 0.5})
+
+
+def test_wandb_that_is_not_installed_is_named(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(UserError, match=r"micro-rl\[wandb\]"):
+        open_metrics(run, WandbSettings())
+
+
+class FakeWandb:
+    """Records what it is told, in place of a service."""
+
+    def __init__(self):
+        self.started, self.logged, self.finished = [], [], 0
+
+    def init(self, **arguments):
+        self.started.append(arguments)
+        return self
+
+    def log(self, row, step):
+        self.logged.append((step, row))
+
+    def finish(self):
+        self.finished += 1
+
+
+def test_wandb_goes_on_under_one_identity(run, monkeypatch):
+    fake = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    for epoch in (1, 2, 3):
+        with open_metrics(run, WandbSettings(project="p")) as log:
+            log.append({"epoch": epoch, "loss/critic": 0.5})
+    assert [step for step, _ in fake.logged] == [1, 2, 3]
+    assert fake.finished == 3
+    assert len({arguments["id"] for arguments in fake.started}) == 1
+    assert fake.started[0]["mode"] == "offline" and fake.started[0]["project"] == "p"
+    assert fake.started[0]["config"]["beta"] == 0.5
