@@ -149,6 +149,14 @@ def test_a_run_is_never_overwritten(finished: Run):
         execute(long_plan(), finished.path)
 
 
+def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):
+    plan = long_plan()
+    folder = RunFolder.create(tmp_path / "run", plan.config())
+    with folder.locked(), pytest.raises(UserError, match="another training is going on there"):
+        execute(plan, folder.path, resume=True)
+    assert not folder.model.exists()
+
+
 def test_a_shared_model_is_taken_as_it_is(finished: Run, tmp_path: Path):
     plan = replace(tiny_plan(seed=5), model=finished.path / "model")
     other = execute(plan, tmp_path / "run")
