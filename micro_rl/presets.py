@@ -4,14 +4,13 @@ Sources: [code] the authors' released implementation of arXiv 2312.03991, read f
 per-task arguments; [ours] chosen here. Values not named in a preset are the defaults of `settings.py`.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -82,9 +81,7 @@ def find(name: str) -> Preset:
     """The preset of that name; `UserError` lists the choices."""
     if name in PRESETS:
         return PRESETS[name]
-    near = difflib.get_close_matches(name, PRESETS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise UserError(f"preset: there is no {name!r}{hint}; choose one of {', '.join(PRESETS)}")
+    raise UserError(f"preset: there is no {name!r}{did_you_mean(name, PRESETS)}; choose one of {', '.join(PRESETS)}")
 
 
 def name_for(log: str) -> str:

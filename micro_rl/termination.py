@@ -8,7 +8,6 @@ Sources: `is_healthy` of Gymnasium's Hopper-v4 and Walker2d-v4; HalfCheetah-v4, 
 MICRO (arXiv 2312.03991) as released for the guard |s| < 100 and for `hopper_released`.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Float
 
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, did_you_mean
 
 Observations = Float[Array, "*rows obs"] | Float[np.ndarray, "*rows obs"]
 Ends = Bool[Array, "*rows"] | Bool[np.ndarray, "*rows"] | np.bool_
@@ -83,9 +82,7 @@ def find(name: str) -> Rule:
     """The rule of that name; `UserError` with the choices where there is none."""
     if name in RULES:
         return RULES[name]
-    near = difflib.get_close_matches(name, RULES, n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    raise UserError(f"unknown termination rule '{name}'{hint}: choose one of {', '.join(RULES)}")
+    raise UserError(f"unknown termination rule '{name}'{did_you_mean(name, RULES)}: choose one of {', '.join(RULES)}")
 
 
 def _finite(observation: Observations) -> Ends:

@@ -108,7 +108,7 @@ def test_a_termination_function_of_ones_own(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"bta": 0.5}, "bta: no such setting; did you mean beta?"),
+        ({"bta": 0.5}, "bta: no such setting (did you mean 'beta'?)"),
         ({"beta": -0.1}, "beta: -0.1 is outside"),
         ({"method": "mopo2"}, "choose one of micro, sac"),
         ({"until": 0}, "until: 0 is too small"),
