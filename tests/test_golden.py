@@ -52,7 +52,32 @@ def test_a_mistake_is_caught_and_named(tmp_path: Path, capsys, changes, caught: 
 
 def test_the_script_ends_well_on_the_untouched_file(capsys):
     assert golden.main([str(VECTORS / "micro_fixed_alpha.npz")]) == 0
-    assert "FAILED" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "FAILED" not in said
+    assert "attack/*: not checked here" in said
+
+
+def test_without_a_file_it_says_how_it_is_used(capsys):
+    assert golden.main([]) == 2
+    assert capsys.readouterr().err == "usage: python tests/golden.py FILE...\n"
+
+
+@pytest.mark.parametrize("kept", [None, 0, 100, 20_000])
+def test_a_file_that_is_missing_or_damaged_is_one_line(tmp_path: Path, capsys, kept: int | None):
+    path = tmp_path / "torn.npz"
+    if kept is not None:
+        path.write_bytes((VECTORS / "micro_fixed_alpha.npz").read_bytes()[:kept])
+    assert golden.main([str(path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"{path}: cannot be replayed (")
+    assert said.err.count("\n") == 1
+
+
+def test_a_file_of_something_else_is_one_line(tmp_path: Path, capsys):
+    np.savez(tmp_path / "other.npz", some=np.zeros(3))
+    assert golden.main([str(tmp_path / "other.npz")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_error_is_relative_to_the_largest_golden_value():
