@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from micro_rl.errors import UserError
 from micro_rl.report import record, story, write_report
-from micro_rl.report.panels import Panel, beyond_the_limit, conservative_term, promise
+from micro_rl.report.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
 from micro_rl.store import RunFolder
 
 CONFIG = {
@@ -250,6 +250,13 @@ def test_a_short_time_limit_explains_part_of_the_gap(tmp_path):
     run = record.read(measured_run(tmp_path, task=CONFIG["task"] | {"horizon": 100}))
     assert "37 % of the value of a steady reward" in beyond_the_limit(run)  # 0.99 ** 100 = 0.366
     assert beyond_the_limit(record.read(measured_run(tmp_path / "long"))) == ""
+
+
+def test_the_entropy_bonus_in_q_is_said_where_there_is_one(tmp_path):
+    plain = record.read(measured_run(tmp_path))
+    for counted, words in ((True, " Q also counts the entropy bonus, which no return does."), (False, "")):
+        run = plain._replace(config=plain.config | {"settings": plain.settings | {"entropy_in_backup": counted}})
+        assert entropy_bonus(run) == words
 
 
 def test_settings_that_differ_from_the_defaults_are_known():

@@ -109,12 +109,19 @@ def promise(record: Record) -> Panel | Missing:
         )
     lines = [Line("critics’ estimate Q", expected, VERMILION, DASHED), Line("return obtained", obtained, BLUE)]
     difference = expected.last - obtained.last
+    beyond = f"{entropy_bonus(record)} {beyond_the_limit(record)}"
     caption = (
         f"From the same start states, both discounted by {record.settings.get('discount')} a step. At the end the "
         f"critics expect {number(expected.last)} and the policy obtains {number(obtained.last)}: "
-        f"{number(abs(difference))} too {'much' if difference > 0 else 'little'}. {beyond_the_limit(record)}"
+        f"{number(abs(difference))} too {'much' if difference > 0 else 'little'}.{beyond}"
     )
     return _panel("promise", title, caption.strip(), Chart("discounted return", lines, gap=True), (ROW, NARROW))
+
+
+def entropy_bonus(record: Record) -> str:
+    """Where the target counts the next action's entropy, critics are no estimate of the return alone."""
+    counted = record.settings.get("entropy_in_backup")
+    return " Q also counts the entropy bonus, which no return does." if counted else ""
 
 
 def beyond_the_limit(record: Record) -> str:
