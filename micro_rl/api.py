@@ -1,14 +1,19 @@
-"""The library's front door: from a log to a policy in a few lines."""
+"""The library's front door: from a log to a policy, or to a model that several runs share, in a few lines."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from micro_rl.data import Dataset
+from micro_rl.errors import UserError
+from micro_rl.fitting import fit_model, problem_of, save_model
 from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import Run, execute
+from micro_rl.settings import ModelSettings, Settings, check
 from micro_rl.termination import Rule
 from micro_rl.watcher import Watcher
 
@@ -61,3 +66,31 @@ def train(
     )
     watcher = _Callback(on_epoch) if on_epoch else None
     return execute(plan, Path(out) if out else default_folder(plan), resume=resume, until=until, watcher=watcher)
+
+
+def fit(
+    dataset: Dataset, settings: ModelSettings, seed: int = 0, *, out: Path | None = None, watcher: Watcher | None = None
+) -> tuple[Path, dict[str, Any]]:
+    """Fit a log's dynamics model alone; the folder, for `train`'s `model`, and what is known about the fit.
+
+    Raises `UserError`, before anything is computed, where the folder is taken or cannot be written, and `Diverged`.
+    """
+    check(Settings(**asdict(settings), elites=1))  # the rest of the settings are none of a fit's
+    folder, watcher = out or Path("trained") / f"{dataset.name}-model-seed{seed}", watcher or Watcher()
+    _refuse_unless_new(folder)
+    for note in dataset.notes:
+        watcher.note(note)
+    model = fit_model(dataset, problem_of(dataset, settings), settings, seed, watcher.fitted)
+    save_model(folder, model)
+    return folder, model.about
+
+
+def _refuse_unless_new(folder: Path) -> None:
+    if folder.exists():
+        raise UserError(f"{folder}: exists; choose another folder with --out")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder with --out") from error

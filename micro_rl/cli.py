@@ -1,10 +1,10 @@
-"""The command line: verbs, their arguments, what they print and the exit codes. Nothing else parses arguments."""
+"""The command line: its verbs, what each takes and prints, and the exit codes."""
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, make_dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from micro_rl import __version__
 from micro_rl.errors import Diverged, UserError
@@ -12,6 +12,7 @@ from micro_rl.errors import Diverged, UserError
 if TYPE_CHECKING:
     from micro_rl.plan import Plan
     from micro_rl.run import Run
+    from micro_rl.settings import ModelSettings
 
 DEMO_LOG = "pendulum-demo"
 HELP = f"""micro-rl {__version__}: a log in, a robust policy out (MICRO, arXiv 2312.03991)
@@ -56,41 +57,15 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(f"micro-rl: stopped{INTERRUPTED.get(arguments[0], '')}", file=sys.stderr)
         return 130
-    except SystemExit as parsed:  # tyro ends so after --help and after a wrong option, which it has explained
+    except SystemExit as parsed:  # --help ends so when it has been printed
         return parsed.code if isinstance(parsed.code, int) else 0
     return 0
 
 
-# What several verbs share
-
-
-def _parse(kind: Any, arguments: list[str], verb: str, **options: Any) -> Any:
-    import tyro
-
-    return tyro.cli(kind, args=arguments, prog=f"micro-rl {verb}", **options)
-
-
-def _value_of(arguments: list[str], option: str) -> str | None:
-    """What an option is set to, before the rest can be understood."""
-    for here, following in zip(arguments, [*arguments[1:], None], strict=True):
-        if here == option:
-            return following
-        if here.startswith(option + "="):
-            return here.partition("=")[2]
-    return None
-
-
-def _console(error: bool = False) -> Any:
+def _console() -> Any:
     from rich.console import Console
 
-    return Console(stderr=error, width=None if sys.stdout.isatty() else 200)
-
-
-def _load(log: str, horizon: int | None, bounds: tuple[float, float] | None) -> Any:
-    from micro_rl.data import load
-
-    low, high = bounds or (None, None)
-    return load(log, action_low=low, action_high=high, horizon=horizon)
+    return Console(width=None if sys.stdout.isatty() else 200)
 
 
 # train
@@ -125,52 +100,38 @@ class Training:
 
 
 def _train(arguments: list[str]) -> None:
-    import tyro
-
-    from micro_rl import methods, presets
-    from micro_rl.data.names import locate, title
+    from micro_rl import methods
+    from micro_rl.arguments import parse_with_preset, shape, value_of
     from micro_rl.plan import make_plan, resolve
     from micro_rl.settings import Settings
 
-    method = methods.find(_value_of(arguments, "--method") or "micro")
-    fields = [
-        ("log", tyro.conf.Positional[str]),
-        ("training", Annotated[Training, tyro.conf.arg(name="")]),
-        ("settings", Annotated[Settings, tyro.conf.arg(name="")]),
-        ("options", Annotated[method.Options, tyro.conf.arg(name="")]),
-    ]
-    kind = make_dataclass("Train", fields, frozen=True)
-    kind.__doc__ = "Learn a policy from a log. The options' defaults are those of the log's preset."
+    named = value_of(arguments, "--method") or "micro"
+    explanation = "Learn a policy from a log. The options' defaults are those of the log's preset."
+    options = methods.find(named).Options
+    kind = shape("Train", explanation, ("log", str), training=Training, settings=Settings, options=options)
 
-    def parse(preset: str, log: Any = tyro.MISSING) -> Any:
-        settings, options = resolve(_name(method), preset, {})
-        return _parse(kind, arguments, "train", default=kind(log, Training(), settings, options))
+    def default(preset: str, log: Any) -> Any:
+        return kind(log, Training(), *resolve(named, preset, {}))
 
-    named = _value_of(arguments, "--preset")
-    first = parse(named or "generic")
-    if named is None:
-        first = parse(presets.name_for(title(locate(first.log))))
-    asked = first.training
+    given = parse_with_preset("train", arguments, default)
+    asked = given.training
     plan = make_plan(
-        _load(first.log, asked.horizon, asked.action_bounds),
-        _name(method),
+        given.log,
+        named,
         preset=asked.preset,
         env=asked.env,
         horizon=asked.horizon,
+        action_bounds=asked.action_bounds,
         ends=asked.termination,
         model=asked.model,
-        overrides=asdict(first.settings) | asdict(first.options),
+        overrides=asdict(given.settings) | asdict(given.options),
     )
     _execute(plan, asked.out, asked.resume, asked.until, asked.wandb)
 
 
-def _name(method: Any) -> str:
-    return method.__name__.rpartition(".")[2]
-
-
 def _execute(plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: str) -> "Run":
     from micro_rl.api import default_folder
-    from micro_rl.display import Display
+    from micro_rl.display import Display, conclude
     from micro_rl.run import execute
     from micro_rl.wandb_run import WandbSettings
 
@@ -180,38 +141,13 @@ def _execute(plan: "Plan", out: Path | None, resume: bool, until: int | None, wa
         f"preset {plan.preset}, into {folder}",
         soft_wrap=True,
         highlight=False,
+        markup=False,
     )
     tracking = None if wandb == "off" else WandbSettings(mode=wandb)  # type: ignore[arg-type]
     with Display(min(until or plan.settings.epochs, plan.settings.epochs), console) as display:
         done = execute(plan, folder, resume=resume, until=until, watcher=display, wandb=tracking)
-    _conclude(done, console)
+    conclude(done, console)
     return done
-
-
-def _conclude(done: "Run", console: Any) -> None:
-    """The score beside the log's own, and where to look."""
-    from rich.table import Table
-
-    log = done.scores["log"]
-    table, scored = Table(box=None, pad_edge=False), "normalised_return_mean" in log
-    for column in ("", "return", "score") if scored else ("", "return"):
-        table.add_column(column, justify="left" if not column else "right")
-
-    def row(label: str, value: float, score: float | None) -> None:
-        table.add_row(label, f"{value:.1f}", *([] if score is None else [f"{score:.1f}"]))
-
-    row("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
-    row("the log's best episode", log["return_best"], log.get("normalised_return_best"))
-    evaluated, score = done.scores.get("eval/return"), done.scores.get("eval/normalised_score", {})
-    if evaluated:
-        count = evaluated["evaluations"]
-        label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
-        row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
-    elif "model_estimate/return" in done.scores:
-        row("the policy, by the model's own estimate", done.scores["model_estimate/return"]["last"], None)
-    console.print(table)
-    console.print(f"page    {done.path / 'report.html'}", soft_wrap=True, highlight=False)
-    console.print(f"policy  {done.path / 'policy.safetensors'}", soft_wrap=True, highlight=False)
 
 
 # demo
@@ -228,9 +164,10 @@ class Demo:
 
 
 def _demo(arguments: list[str]) -> None:
-    asked = _parse(Demo, arguments, "demo")
+    from micro_rl.arguments import parse
     from micro_rl.plan import make_plan
 
+    asked = parse("demo", arguments, Demo)
     _execute(make_plan(DEMO_LOG, overrides={"seed": asked.seed}), asked.out, True, None, "off")
 
 
@@ -254,51 +191,33 @@ class Fitting:
 
 
 def _fit(arguments: list[str]) -> None:
-    import tyro
-
-    from micro_rl import presets
-    from micro_rl.data.names import locate, title
+    from micro_rl.arguments import parse_with_preset, shape
     from micro_rl.plan import resolve
     from micro_rl.settings import ModelSettings
 
-    fields = [
-        ("log", tyro.conf.Positional[str]),
-        ("fitting", Annotated[Fitting, tyro.conf.arg(name="")]),
-        ("settings", Annotated[ModelSettings, tyro.conf.arg(name="")]),
-    ]
-    kind = make_dataclass("Fit", fields, frozen=True)
-    kind.__doc__ = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."
+    explanation = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."
+    kind = shape("Fit", explanation, ("log", str), fitting=Fitting, settings=ModelSettings)
 
-    def parse(preset: str) -> Any:
+    def default(preset: str, log: Any) -> Any:
         settings, _ = resolve("micro", preset, {})
         own = {name: getattr(settings, name) for name in ModelSettings.__dataclass_fields__}
-        return _parse(kind, arguments, "fit", default=kind(tyro.MISSING, Fitting(), ModelSettings(**own)))
+        return kind(log, Fitting(), ModelSettings(**own))
 
-    named = _value_of(arguments, "--preset")
-    asked = parse(named or "generic")
-    if named is None:
-        asked = parse(presets.name_for(title(locate(asked.log))))
-    _fit_model(asked.log, asked.fitting, asked.settings)
+    given = parse_with_preset("fit", arguments, default)
+    _fit_model(given.log, given.fitting, given.settings)
 
 
-def _fit_model(log: str, asked: Fitting, settings: Any) -> None:
+def _fit_model(log: str, asked: Fitting, settings: "ModelSettings") -> None:
+    from micro_rl.api import fit
     from micro_rl.display import Display
-    from micro_rl.fitting import fit_model, problem_of, save_model
-    from micro_rl.settings import Settings, check
+    from micro_rl.plan import read_log
 
-    check(Settings(**asdict(settings), elites=1))  # the rest of the settings are none of a fit's
-    dataset, console = _load(log, asked.horizon, asked.action_bounds), _console()
-    folder = asked.out or Path("trained") / f"{dataset.name}-model-seed{asked.seed}"
-    if folder.exists():
-        raise UserError(f"{folder}: exists; choose another folder with --out")
+    dataset, console = read_log(log, asked.horizon, asked.action_bounds), _console()
     with Display(settings.max_fit_epochs, console) as display:
-        for note in dataset.notes:
-            display.note(note)
-        model = fit_model(dataset, problem_of(dataset, settings), settings, asked.seed, display.fitted)
-    save_model(folder, model)
-    best = ", ".join(f"{error:.5f}" for error in model.about["holdout"])
-    console.print(f"{model.about['epochs']} epochs; holdout errors of the members: {best}", highlight=False)
-    console.print(f"model  {folder}", soft_wrap=True, highlight=False)
+        folder, about = fit(dataset, settings, asked.seed, out=asked.out, watcher=display)
+    best = ", ".join(f"{error:.5f}" for error in about["holdout"])
+    console.print(f"{about['epochs']} epochs; holdout errors of the members: {best}", highlight=False)
+    console.print(f"model  {folder}", soft_wrap=True, highlight=False, markup=False)
 
 
 # evaluate
@@ -319,22 +238,15 @@ class Evaluate:
 
 
 def _evaluate(arguments: list[str]) -> None:
-    import tyro
-
-    kind = make_dataclass(
-        "EvaluateRun",
-        [("run", tyro.conf.Positional[Path]), ("asked", Annotated[Evaluate, tyro.conf.arg(name="")])],
-        frozen=True,
-    )
-    kind.__doc__ = Evaluate.__doc__
-    parsed = _parse(kind, arguments, "evaluate")
+    from micro_rl.arguments import parse, shape
     from micro_rl.envs import check_matches
     from micro_rl.evaluation import evaluate, scores
     from micro_rl.policy import Policy
     from micro_rl.store import RunFolder
     from micro_rl.tasks import Task
 
-    folder, asked = RunFolder.open(parsed.run), parsed.asked
+    given = parse("evaluate", arguments, shape("EvaluateRun", Evaluate.__doc__ or "", ("run", Path), asked=Evaluate))
+    folder, asked = RunFolder.open(given.run), given.asked
     if not (folder.path / "policy.safetensors").exists():
         raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
     folder.verify()

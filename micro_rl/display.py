@@ -1,4 +1,4 @@
-"""How a run looks while it goes: a live table on a terminal, one line an epoch elsewhere."""
+"""How a run looks while it goes, a live table on a terminal and one line an epoch elsewhere; and at its end."""
 
 import time
 from types import TracebackType
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
+from micro_rl.run import Run
 from micro_rl.watcher import Watcher
 
 SHOWN = (
@@ -58,6 +59,12 @@ class Display(Watcher):
         """Above the table, or a line of its own."""
         self._console.print(Text("note: " + text, style="yellow"), soft_wrap=True)
 
+    def given(self, holdout: float) -> None:
+        """The error of a model that was fitted before."""
+        self._holdout = holdout
+        if not self._live:
+            self._console.print(f"model   holdout error {holdout:.5f}", soft_wrap=True, highlight=False)
+
     def fitted(self, row: Row) -> None:
         """The model's error so far."""
         self._holdout = row["holdout/mean"]
@@ -97,3 +104,27 @@ class Display(Watcher):
         for label, value in self._figures(self._latest):
             table.add_row(label, value)
         return Group(ProgressBar(total=self._epochs, completed=self._latest["epoch"], width=60), table)
+
+
+def conclude(done: Run, console: Console) -> None:
+    """The score beside the log's own, and where to look."""
+    log = done.scores["log"]
+    table, scored = Table(box=None, pad_edge=False), "normalised_return_mean" in log
+    for column in ("", "return", "score") if scored else ("", "return"):
+        table.add_column(column, justify="left" if not column else "right")
+
+    def row(label: str, value: float, score: float | None) -> None:
+        table.add_row(label, f"{value:.1f}", *([] if score is None else [f"{score:.1f}"]))
+
+    row("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
+    row("the log's best episode", log["return_best"], log.get("normalised_return_best"))
+    evaluated, score = done.scores.get("eval/return"), done.scores.get("eval/normalised_score", {})
+    if evaluated:
+        count = evaluated["evaluations"]
+        label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
+        row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
+    elif "model_estimate/return" in done.scores:
+        row("the policy, by the model's own estimate", done.scores["model_estimate/return"]["last"], None)
+    console.print(table)
+    console.print(f"page    {done.path / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"policy  {done.path / 'policy.safetensors'}", soft_wrap=True, highlight=False, markup=False)

@@ -1,6 +1,7 @@
 """Fit an ensemble to a log with progress, and keep it on disk with the units it works in."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -85,6 +86,7 @@ def fit_model(
         "log_sha256": dataset.sha256,
         "seed": seed,
         "epochs": int(state.epoch),
+        "settings": {field.name: getattr(settings, field.name) for field in fields(ModelSettings)},
         "holdout": np.sort(np.asarray(state.patience.error)).tolist(),
         "shape": _Shape(
             problem.log.observation.shape[-1], problem.log.action.shape[-1], sizes.members, sizes.hidden

@@ -1,17 +1,16 @@
 """What a run is going to be: log, task, method and settings, resolved once and written down in full."""
 
 import dataclasses
-import difflib
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from micro_rl import __version__, methods, presets, tasks, termination
-from micro_rl.data import Dataset, load
-from micro_rl.errors import UserError
+from micro_rl.data import Dataset, load, names
+from micro_rl.errors import UserError, did_you_mean
 from micro_rl.method import Method
 from micro_rl.settings import Settings, check
 from micro_rl.termination import Rule
@@ -29,6 +28,8 @@ class Plan:
     options: Any
     settings: Settings
     model: Path | None = None
+    bounds_recorded: bool = False
+    """Whether reading the log again, without being told, finds the same bounds of the actions."""
 
     def method(self) -> Method:
         """The method with its coefficients."""
@@ -37,33 +38,23 @@ class Plan:
     def command(self) -> str:
         """The command line that trains this plan anew: the log, the preset, and what departs from it.
 
-        Empty where a Python function ends the episodes, which no command line can name.
+        Empty where no command line can: a Python function ends the episodes, or each action was given its own bounds.
         """
-        if self.task.termination is not None and self.ends is not termination.RULES.get(self.task.termination):
+        if not self._can_be_typed():
             return ""
-        usual_settings, usual_options = resolve(self.method_name, self.preset, {})
-        words = [
-            "micro-rl",
-            "train",
-            str(self.dataset.path),
-            "--method",
-            self.method_name,
-            "--preset",
-            self.preset,
-        ]
-        for usual, chosen in ((usual_settings, self.settings), (usual_options, self.options)):
-            for field in dataclasses.fields(chosen):
-                value = getattr(chosen, field.name)
-                if value != getattr(usual, field.name):
-                    words += _flag(field.name, value)
-        low, high = set(self.dataset.action_low.tolist()), set(self.dataset.action_high.tolist())
-        if len(low) == len(high) == 1 and (low, high) != ({-1.0}, {1.0}):
-            words += _flag("action_bounds", (low.pop(), high.pop()))
-        named, usual_task = self.task, tasks.find(self.dataset.name)
-        for name in ("env", "horizon", "termination"):
-            if getattr(named, name) != getattr(usual_task, name):
-                words += _flag(name, getattr(named, name))
+        words = ["micro-rl", "train", _typed(self.dataset.path)]
+        words += ["--method", self.method_name, "--preset", self.preset]
+        usual = resolve(self.method_name, self.preset, {})
+        words += _departures(self.settings, usual[0]) + _departures(self.options, usual[1])
+        if not self.bounds_recorded:
+            words += _flag("action_bounds", (float(self.dataset.action_low[0]), float(self.dataset.action_high[0])))
+        words += _departures(self.task, tasks.find(self.dataset.name), ("env", "horizon", "termination"))
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
+
+    def _can_be_typed(self) -> bool:
+        named_rule = self.task.termination is None or self.ends is termination.RULES.get(self.task.termination)
+        low, high = self.dataset.action_low, self.dataset.action_high
+        return named_rule and (self.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
 
     def refuse_another(self, kept: Mapping[str, Any], path: Path) -> None:
         """Compare with the configuration of a run that is to go on; `UserError` names what differs."""
@@ -85,6 +76,8 @@ class Plan:
                 "path": str(self.dataset.path),
                 "sha256": self.dataset.sha256,
                 "format": self.dataset.format,
+                "action_low": self.dataset.action_low.tolist(),
+                "action_high": self.dataset.action_high.tolist(),
                 "rows": len(self.dataset),
                 "episodes": len(self.dataset.starts),
             },
@@ -113,6 +106,18 @@ def _difference(kept: Any, now: Any) -> str:
     return ", ".join(f"{key}: {kept.get(key)}, now {now[key]}" for key in changed)
 
 
+def _typed(path: Path) -> str:
+    """A log as the command line takes it: an embedded one by its name, wherever it is installed."""
+    return next((name for name, place in names.EMBEDDED.items() if place == path), str(path))
+
+
+def _departures(chosen: Any, usual: Any, only: Sequence[str] | None = None) -> list[str]:
+    """The options that make one of the usual values the chosen ones."""
+    named = only or [field.name for field in dataclasses.fields(chosen)]
+    changed = [name for name in named if getattr(chosen, name) != getattr(usual, name)]
+    return [word for name in changed for word in _flag(name, getattr(chosen, name))]
+
+
 def _flag(name: str, value: Any) -> list[str]:
     """A setting as the command line takes it."""
     option = "--" + name.replace("_", "-")
@@ -128,15 +133,19 @@ def make_plan(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
+    action_bounds: tuple[float, float] | None = None,
     ends: str | Rule | None = None,
     model: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Resolve names and settings: what is given outranks the preset, which outranks the defaults.
 
-    `overrides` holds settings and the method's own options by name. Raises `UserError` for anything unknown.
+    `overrides` holds settings and the method's own options by name. A `Dataset` comes with its episodes cut and
+    its action bounds known: `horizon` is then the evaluations' alone. Raises `UserError` for anything unknown.
     """
-    dataset = log if isinstance(log, Dataset) else load(log, horizon=horizon)
+    if isinstance(log, Dataset) and action_bounds is not None:
+        raise UserError(f"{log.path}: is loaded already; give the action bounds to micro_rl.load")
+    dataset = log if isinstance(log, Dataset) else read_log(log, horizon, action_bounds)
     task = _task(dataset.name, env, horizon, ends)
     preset = preset or presets.name_for(dataset.name)
     settings, options = resolve(method, preset, overrides or {})
@@ -149,9 +158,18 @@ def make_plan(
         options=options,
         settings=settings,
         model=Path(model) if model else None,
+        bounds_recorded=dataset is not log and action_bounds is None,
     )
     plan.method()  # refuses options out of their bounds before anything is begun
     return plan
+
+
+def read_log(log: str | Path, horizon: int | None, action_bounds: tuple[float, float] | None) -> Dataset:
+    """A checked log; its episodes are cut at the time limit that is given, else at the one that its name tells."""
+    if horizon is None:
+        horizon = tasks.find(names.title(names.locate(log))).horizon
+    low, high = action_bounds or (None, None)
+    return load(log, action_low=low, action_high=high, horizon=horizon)
 
 
 def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
@@ -161,8 +179,7 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
     general = {field.name for field in dataclasses.fields(Settings)}
     for name in overrides:
         if name not in own | general:
-            near = difflib.get_close_matches(name, own | general, n=1)
-            raise UserError(f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+            raise UserError(f"{name}: no such setting{did_you_mean(name, sorted(own | general))}")
     given = {name: value for name, value in overrides.items() if name in general}
     settings = Settings(**{**chosen.settings, **given})
     check(settings)

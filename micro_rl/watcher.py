@@ -10,6 +10,9 @@ class Watcher:
     def note(self, text: str) -> None:
         """Something worth a line."""
 
+    def given(self, holdout: float) -> None:
+        """A model that was fitted before, by the mean holdout error of its members."""
+
     def fitted(self, row: Row) -> None:
         """An epoch of the dynamics fit."""
 

@@ -10,6 +10,7 @@ from safetensors.numpy import load_file
 
 from micro_rl import __version__, cli
 from micro_rl.files import read_json, write_json
+from micro_rl.fitting import load_model
 from micro_rl.store import RunFolder
 from tests.tiny_runs import IN_PENDULUM, OF_MODEL, options, write_log
 
@@ -136,6 +137,21 @@ def test_fit_then_train_on_that_model(log, tmp_path, capsys):
     assert "exists" in capsys.readouterr().err
 
 
+def test_a_shared_models_error_is_shown_and_its_settings_are_kept(log, trained, tmp_path, capsys):
+    about = load_model(trained / "model").about
+    assert about["settings"]["members"] == 3 and about["settings"]["model_hidden"] == [8]
+    model = ["--model", str(trained / "model")]
+    assert cli.run(["train", log, *options(epochs=1), *model, "--out", str(tmp_path / "run")]) == 0
+    assert f"model   holdout error {np.mean(about['holdout']):.5f}" in capsys.readouterr().out
+
+
+def test_a_folder_named_like_markup_is_printed_as_it_is(log, tmp_path, capsys):
+    folder = tmp_path / "[red]run[/]"
+    assert cli.run(["train", log, *options(epochs=1), "--out", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert f"into {folder}" in said and f"policy  {folder}" in said
+
+
 def test_evaluate_repeats_itself_and_knows_the_runs_simulator(trained, capsys):
     assert cli.run(["evaluate", str(trained), "--episodes", "2"]) == 0
     first = capsys.readouterr().out
@@ -167,7 +183,7 @@ def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
         (["--env", "Pendulum-v9"], "no simulator 'Pendulum-v9'"),
         (["--termination", "hoper"], "unknown termination rule 'hoper'"),
         (["--elites", "9"], "elites: 9 of 3 members"),
-        (["--real-ratio", "1"], "real_ratio: 1.0 leaves a batch of 8"),
+        (["--real-ratio", "1"], "real_ratio: 1.0 is not below 1"),
         (["--until", "0"], "until: 0 is too small"),
         (["--action-bounds", "-1", "1"], "action outside the bounds"),
         (["--model", "/nowhere"], "/nowhere"),
@@ -191,9 +207,30 @@ def test_an_unknown_verb(capsys):
     assert "there is no verb 'tarin'; choose one of demo, train, fit, evaluate" in capsys.readouterr().err
 
 
-def test_an_unknown_option(log, capsys):
-    assert cli.run(["train", log, "--betta", "1"]) == 2
-    assert "--betta" in capsys.readouterr().err
+@pytest.mark.parametrize("verb", ["train", "fit", "evaluate"])
+def test_a_verb_alone_says_what_it_needs(verb, capsys):
+    assert cli.run([verb]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"micro-rl: Missing from micro-rl {verb}: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--betta", "1"], "there is no option --betta (did you mean '--beta'?)"),
+        (["--real_ration=0.1"], "there is no option --real_ration (did you mean '--real-ratio'?)"),
+        (["--beta", "much"], "could not convert string to float: 'much'"),
+        (["--wandb", "maybe"], "invalid choice 'maybe'"),
+        (["--action-bounds", "1"], "--action-bounds"),
+        (["--preset"], "--preset"),
+        (["more.hdf5"], "'more.hdf5' is one word too many"),
+    ],
+)
+def test_a_wrong_option_is_one_line(words, said, log, capsys):
+    assert cli.run(["train", log, *words]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("micro-rl: ") and said in error and error.count("\n") == 1
+    assert "micro-rl train --help" in error and "│" not in error
 
 
 def test_terminals_without_a_rule(tmp_path, capsys):
@@ -234,6 +271,19 @@ def test_a_read_only_folder(log, tmp_path, capsys):
     tmp_path.chmod(0o500)
     assert cli.run(["train", log, *options(), "--out", str(tmp_path / "run")]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_fit_refuses_a_folder_that_cannot_be_made_before_it_begins(log, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("micro_rl.api.fit_model", lambda *_: pytest.fail("it began"))
+    (tmp_path / "file").write_text("")
+    assert cli.run(["fit", log, *options(only=OF_MODEL), "--out", str(tmp_path / "file" / "model")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_resuming_with_other_bounds_is_refused(log, trained, capsys):
+    other = ["--action-bounds", "-3", "3", "--out", str(trained), "--resume"]
+    assert cli.run(["train", log, *options(**IN_PENDULUM), *other]) == 2
+    assert "other action bounds" in capsys.readouterr().err
 
 
 def test_evaluating_in_a_simulator_of_another_width(trained, capsys):

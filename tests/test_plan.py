@@ -2,15 +2,18 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from micro_rl import tasks, termination
-from micro_rl.data import Dataset
+from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
-from micro_rl.plan import make_plan, resolve
+from micro_rl.plan import make_plan, read_log, resolve
+from tests.data.logs import write_hdf5
 from tests.probes import tiny_dataset
+from tests.tiny_runs import write_log
 
 
 def named(name: str) -> Dataset:
@@ -39,7 +42,7 @@ def test_another_method_has_no_options_of_micro():
     ("name", "guess"), [("rolout_length", "rollout_length"), ("betta", "beta"), ("actor_lr", "actor_rate")]
 )
 def test_an_unknown_setting_is_refused_with_a_guess(name: str, guess: str):
-    with pytest.raises(UserError, match=f"^{name}: no such setting; did you mean {guess}\\?$"):
+    with pytest.raises(UserError, match=f"^{name}: no such setting \\(did you mean '{guess}'\\?\\)$"):
         resolve("micro", "generic", {name: 1})
 
 
@@ -119,3 +122,67 @@ def test_the_configuration_is_complete_and_is_json():
     assert {"jax", "jaxlib", "micro-rl"} <= set(kept["versions"])
     assert "--epochs 3" in kept["command"]
     assert "--beta 0.25" in kept["command"]
+
+
+# The command that trains a plan anew
+
+
+def test_an_embedded_log_is_named_and_its_own_bounds_are_not():
+    command = make_plan("pendulum-demo").command()
+    assert command == "micro-rl train pendulum-demo --method micro --preset pendulum-demo"
+
+
+def test_bounds_that_were_given_are_in_the_command(tmp_path):
+    log = write_log(tmp_path / "swing.hdf5")
+    assert "--action-bounds" not in make_plan(log).command()
+    assert make_plan(log, action_bounds=(-3.0, 3.0)).command().endswith("--action-bounds -3.0 3.0")
+    given = load(log, action_low=-3, action_high=3)
+    assert make_plan(given).command().endswith("--action-bounds -3.0 3.0")
+
+
+def test_a_log_that_is_loaded_takes_no_bounds():
+    with pytest.raises(UserError, match="give the action bounds to"):
+        make_plan(tiny_dataset(), action_bounds=(-1.0, 1.0))
+
+
+def test_what_cannot_be_typed_has_no_command():
+    log, low = tiny_dataset(), -np.arange(1, 3, dtype=np.float32)
+    own = replace(log, actions=np.zeros((len(log), 2), np.float32), action_low=low, action_high=-low)
+    assert make_plan(own).command() == ""
+    assert replace(make_plan(own), bounds_recorded=True).command() != ""
+    assert make_plan(log, ends=lambda observation: observation[..., 0] < -1).command() == ""
+
+
+def test_bounds_are_part_of_what_a_run_was_begun_with(tmp_path):
+    log = write_log(tmp_path / "swing.hdf5")
+    kept = json.loads(json.dumps(make_plan(log).config()))
+    make_plan(log).refuse_another(kept, tmp_path)
+    with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\]"):
+        make_plan(log, action_bounds=(-3.0, 3.0)).refuse_another(kept, tmp_path)
+
+
+# Episodes
+
+
+def unmarked(folder: Path, name: str) -> Path:
+    """400 rows without timeouts."""
+    rows = np.random.default_rng(0).uniform(-1, 1, (401, 3)).astype(np.float32)
+    arrays = {"observations": rows[:-1], "actions": rows[:-1, :1], "rewards": rows[:-1, 0]}
+    arrays |= {"terminals": np.zeros(400, bool), "next_observations": rows[1:]}
+    return write_hdf5(folder / f"{name}.hdf5", arrays)
+
+
+def test_episodes_are_cut_at_the_limit_that_the_name_tells(tmp_path):
+    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), None, None).starts) == 2
+    assert len(make_plan(unmarked(tmp_path, "pendulum-demo")).dataset.starts) == 2
+
+
+def test_a_limit_that_is_given_outranks_the_names(tmp_path):
+    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), 100, None).starts) == 4
+    with pytest.raises(UserError, match="horizon"):
+        read_log(unmarked(tmp_path, "pendulum-demo"), 0, None)
+
+
+def test_no_known_limit_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no timeouts in the file"):
+        make_plan(unmarked(tmp_path, "mystery"))
