@@ -56,4 +56,4 @@ def draw_log(log: Transition, key: Key[Array, ""], size: int) -> Transition:
 
 def mean_reward(rollout: Rollout) -> Float[Array, ""]:
     """Over valid rows."""
-    return jnp.sum(rollout.rows.reward * rollout.valid) / jnp.maximum(jnp.sum(rollout.valid), 1)
+    return jnp.sum(jnp.where(rollout.valid, rollout.rows.reward, 0.0)) / jnp.maximum(jnp.sum(rollout.valid), 1)

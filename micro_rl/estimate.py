@@ -44,7 +44,7 @@ def model_estimate(
         outcome = imagine(elites, state, jnp.tanh(gaussian(actor, state)[0]), state_key)
         following = outcome[:, :-1]
         stays = alive & ~ends(scaling.raw_observation(following))
-        return (following, stays), jnp.mean(outcome[:, -1] * alive)
+        return (following, stays), jnp.mean(jnp.where(alive, outcome[:, -1], 0.0))
 
     alive = jnp.ones(observation.shape[0], bool)
     _, rewards = jax.lax.scan(step, (observation, alive), jax.random.split(key, horizon))

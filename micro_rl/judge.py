@@ -11,7 +11,7 @@ from jaxtyping import Float
 from micro_rl import estimate, tasks
 from micro_rl.envs import check_matches
 from micro_rl.evaluation import Evaluator, scores
-from micro_rl.loop import TrainState
+from micro_rl.loop import Keys, TrainState
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
@@ -20,7 +20,7 @@ from micro_rl.types import Scaling
 SCORED_EVALUATIONS = 10
 ESTIMATE_STARTS = 100
 FIRST_SEED = 1_000_000
-"""Evaluation episodes start from seeds of their own, far from those of training."""
+"""Evaluation episodes have seeds of their own, other ones at every evaluation and in every run."""
 
 
 class Judge:
@@ -48,7 +48,8 @@ class Judge:
         if self._evaluator is None:
             return {"model_estimate/return": self._model_estimate(state, scaling)}
         settings, agent = self._plan.settings, state.agent
-        result = self._evaluator(policy, seed=settings.seed + FIRST_SEED, discount=settings.discount)
+        first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.evaluation_episodes
+        result = self._evaluator(policy, seed=first_seed, discount=settings.discount)
         starts = _core(result.start_observations, scaling)
         value = estimate.critic_estimate(agent.actor, agent.critics, scaling, starts)
         row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
@@ -57,13 +58,14 @@ class Judge:
     def _model_estimate(self, state: TrainState, scaling: Scaling) -> float:
         """Mean return of the policy run in the model from the log's own starts."""
         dataset, settings = self._plan.dataset, self._plan.settings
-        first = dataset.starts[np.arange(ESTIMATE_STARTS) % len(dataset.starts)]
+        spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
+        first = dataset.starts[spread]
         value = estimate.model_estimate(
             state.agent.actor,
             state.ensemble.best(settings.elites),
             scaling,
             _core(dataset.observations[first], scaling),
-            jax.random.key(settings.seed),
+            jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),
             ends=self._plan.ends,
             horizon=self._plan.task.horizon or int(dataset.lengths.max()),
         )

@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Int, Key, PyTree
 
 from micro_rl import buffer as buffers
-from micro_rl.method import Method, Setting
+from micro_rl.method import METHOD_STREAM, Method, Setting
 from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
@@ -42,17 +42,18 @@ class Keys(NamedTuple):
     agent: Key[Array, ""]
     prepare: Key[Array, ""]
     epochs: Key[Array, ""]
+    judge: Key[Array, ""]
 
     @classmethod
     def of(cls, seed: int | Int[Array, ""]) -> "Keys":
         """The streams of a seed."""
-        return cls(*jax.random.split(jax.random.key(seed), 4))
+        return cls(*jax.random.split(jax.random.key(seed), 5))
 
 
-def coefficients(settings: Settings, act: int) -> Coefficients:
-    """The settings' numbers as leaves, for a system with `act` actions."""
+def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0) -> Coefficients:
+    """The settings' numbers as leaves, in core units, for a system with `act` actions."""
     entropy = -float(act) if settings.target_entropy is None else settings.target_entropy
-    lowest = -jnp.inf if settings.minimum_target is None else settings.minimum_target
+    lowest = -jnp.inf if settings.minimum_target is None else settings.minimum_target / reward_scale
     numbers = (
         settings.discount,
         settings.target_rate,
@@ -70,6 +71,8 @@ def actor_rate(settings: Settings, epoch: int | Array) -> Array:
     """The actor's learning rate in this epoch (from 0)."""
     if settings.actor_schedule == "constant":
         return jnp.asarray(settings.actor_rate, jnp.float32)
+    if settings.actor_schedule != "cosine":
+        raise ValueError(f"no actor_schedule is called {settings.actor_schedule!r}")
     share = jnp.asarray(epoch, jnp.float32) / settings.epochs
     return settings.actor_rate * 0.5 * (1 + jnp.cos(jnp.pi * share))
 
@@ -104,7 +107,7 @@ def epoch(
     turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
     state, logged = jax.lax.scan(turn, state, jax.random.split(key, sizes.updates // sizes.rollout_every))
     setting = Setting(state.agent.targets, state.agent.actor, state.ensemble.best(sizes.elites), c.discount)
-    adapt_key = jax.random.fold_in(key, 1)
+    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
     ensemble, extra = method.adapt(state.ensemble, state.extra, setting, problem.log, adapt_key)
     state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
     return state, {name: jnp.mean(value) for name, value in logged.items()}
@@ -164,7 +167,7 @@ def train(
     keys, sizes = Keys.of(seed), settings.sizes()
     ensemble = fit(problem.log, settings.fit_sizes(), keys.fit)
     state = start(problem, ensemble, method, sizes, settings.temperature, keys)
-    c = coefficients(settings, problem.log.action.shape[-1])
+    c = coefficients(settings, problem.log.action.shape[-1], jnp.asarray(problem.scaling.reward_scale))
 
     def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
         now = c._replace(actor_rate=actor_rate(settings, state.epoch))

@@ -12,6 +12,10 @@ from micro_rl.model import Ensemble
 from micro_rl.nets import MLP
 from micro_rl.types import Batch, Transition
 
+METHOD_STREAM = 1 << 30
+"""Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
+number would be a stream that the loop uses already."""
+
 
 class Setting(NamedTuple):
     """What a target may look at: the target critics, the actor, the elites and gamma."""

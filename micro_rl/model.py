@@ -14,6 +14,8 @@ from micro_rl.settings import FitSizes
 from micro_rl.types import Transition
 
 FIRST_LOG_VARIANCE = (-10.0, 0.5)
+CONSTANT = 1e-6
+"""A column that varies by less than this share of its own size is constant: float32 tells no more."""
 
 
 class Members(eqx.Module):
@@ -160,7 +162,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     split_key, bootstrap_key, net_key = jax.random.split(key, 3)
     count = rows.reward.shape[0]
     order = jax.random.permutation(split_key, count)
-    held = min(int(count * sizes.holdout_fraction), sizes.holdout_rows)
+    held = max(1, min(int(count * sizes.holdout_fraction), sizes.holdout_rows, count - 1))
     train = order[held:]
     chosen = jax.random.randint(bootstrap_key, (sizes.members, count - held), 0, count - held)
     inputs, targets = inputs_of(rows)[train], targets_of(rows)[train]
@@ -188,8 +190,9 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
 
 
 def _moments(x: Float[Array, "rows width"]) -> tuple[Float[Array, " width"], Float[Array, " width"]]:
-    std = jnp.std(x, axis=0)
-    return jnp.mean(x, axis=0), jnp.where(std < 1e-6, 1.0, std)
+    """Mean and standard deviation per column; 1 for one that is constant but for rounding."""
+    std, largest = jnp.std(x, axis=0), jnp.max(jnp.abs(x), axis=0)
+    return jnp.mean(x, axis=0), jnp.where(std > CONSTANT * largest + 1e-12, std, 1.0)
 
 
 def unfinished(state: FitState, sizes: FitSizes) -> Bool[Array, ""]:

@@ -56,14 +56,14 @@ def imagine(
     action: Float[Array, "rows act"],
     key: Key[Array, ""],
 ) -> Float[Array, "rows out"]:
-    """Next observation and reward, each elite serving its own equal share of the rows.
+    """Next observation and reward, the elites taking the rows in turn, so that their shares differ by one at most.
 
-    Rows must come in random order: then each row's elite is uniform. Spare places of the last share
-    are filled with the first rows again and dropped.
+    Rows must come in random order: then each row's elite is uniform. Where the elites do not divide the rows,
+    the first rows fill up the last turn and what comes of them there is dropped.
     """
     rows = observation.shape[0]
-    share = -(-rows // elites.size)
-    place = (jnp.arange(elites.size * share) % rows).reshape(elites.size, share)
-    mean, std = predict(elites, observation[place], action[place])
+    turns = -(-rows // elites.size)
+    taken = (jnp.arange(turns * elites.size) % rows).reshape(turns, elites.size).T
+    mean, std = predict(elites, observation[taken], action[taken])
     outcome = mean + std * jax.random.normal(key, mean.shape)
-    return outcome.reshape(-1, outcome.shape[-1])[:rows]
+    return outcome.swapaxes(0, 1).reshape(-1, outcome.shape[-1])[:rows]

@@ -1,6 +1,7 @@
 """A run from start to end: everything between the compiled epochs, that is disk, simulator and watchers."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from micro_rl import trees
 from micro_rl.arrays import write_arrays
+from micro_rl.data.scaling import fit_scaling
 from micro_rl.errors import Diverged, UserError
 from micro_rl.export import export
 from micro_rl.files import CannotWrite
@@ -23,6 +25,7 @@ from micro_rl.policy import Policy
 from micro_rl.report import write_report
 from micro_rl.rows import Row
 from micro_rl.store import RunFolder
+from micro_rl.types import Scaling
 from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
 
@@ -95,6 +98,7 @@ def _given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> Fitt
     model = load_model(source)
     _check_widths(model, plan, source)
     watcher.note(f"model of {model.about.get('log')} from {source}")
+    watcher.given(float(np.mean(model.about["holdout"])))
     return model
 
 
@@ -123,10 +127,23 @@ def _check_widths(model: FittedModel, plan: Plan, source: Path) -> None:
         raise UserError(
             f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
         )
+    _check_units(model.scaling, plan, source)
     if model.ensemble.size < plan.settings.elites:
         raise UserError(
             f"{source}: its model has {model.ensemble.size} members; elites {plan.settings.elites} is too many"
         )
+
+
+def _check_units(units: Scaling, plan: Plan, source: Path) -> None:
+    """A model brings its own units; they must be those that the plan's settings and log ask for."""
+    usual = fit_scaling(plan.dataset, plan.settings.standardise, plan.settings.scale_reward)
+    for name, own, asked in (
+        ("action bounds", (units.action_mid, units.action_half), (usual.action_mid, usual.action_half)),
+        ("standardise", np.ptp(units.observation_std) > 0, np.ptp(usual.observation_std) > 0),
+        ("scale_reward", float(units.reward_scale) != 1, float(usual.reward_scale) != 1),
+    ):
+        if not np.allclose(own, asked):
+            raise UserError(f"{source}: its model was fitted with other {name}; use those or fit another model")
 
 
 class _Session:
@@ -158,7 +175,8 @@ class _Session:
 
     def train(self, judge: Judge, log: MetricsLog, last: int) -> None:
         """The epochs that are left up to `last`."""
-        base = coefficients(self.settings, self.problem.log.action.shape[-1])
+        act, scale = self.problem.log.action.shape[-1], float(self.problem.scaling.reward_scale)
+        base = coefficients(self.settings, act, scale)
         for number in range(int(self.state.epoch), last):
             began = time.perf_counter()
             now = base._replace(actor_rate=actor_rate(self.settings, number))
@@ -194,11 +212,14 @@ class _Session:
         return {"epoch": number, "updates": number * self.settings.updates} | row
 
     def _stop_if_diverged(self, row: Row) -> None:
+        arrays = trees.to_arrays(self.state.agent)
         bad = [name for name, value in row.items() if not np.isfinite(value)]
+        bad += [name for name, array in arrays.items() if not np.isfinite(array).all()]
         if not bad:
             return
-        arrays, about = trees.to_arrays(self.state.agent), {"epoch": row["epoch"], "not_finite": bad}
-        write_arrays(self.folder.path / "diverged", "agent", arrays, about)
+        with suppress(CannotWrite):  # the cause matters more than what could not be kept of it
+            about = {"epoch": row["epoch"], "not_finite": bad}
+            write_arrays(self.folder.path / "diverged", "agent", arrays, about)
         kept = " and an earlier state in the newest checkpoint" if self.folder.checkpoints() else ""
         raise Diverged(
             f"epoch {row['epoch']:.0f}: {bad[0]} is not finite; the agent is kept in "

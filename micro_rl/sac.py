@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.method import Method, Setting, bellman
+from micro_rl.method import METHOD_STREAM, Method, Setting, bellman
 from micro_rl.model import Ensemble
 from micro_rl.nets import MLP, q_values, sample, uniform_mlp
 from micro_rl.optimise import descend, follow, moments_of
@@ -67,14 +67,14 @@ def temperature(agent: Agent) -> Scalar:
 
 
 def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, elites: Ensemble) -> Noise:
-    """All draws of one update; the method's own come from a folded key, so they disturb no other."""
+    """All draws of one update; the method's own come from a stream apart, so they disturb no other."""
     rows = batch.real.reward.shape[0] + batch.model.reward.shape[0]
     next_key, actor_key = jax.random.split(key)
     shape = (rows, batch.real.action.shape[-1])
     return Noise(
         next_action=jax.random.normal(next_key, shape),
         actor_action=jax.random.normal(actor_key, shape),
-        target=method.target.noise(jax.random.fold_in(key, 1), batch.model, elites),
+        target=method.target.noise(jax.random.fold_in(key, METHOD_STREAM), batch.model, elites),
     )
 
 

@@ -1,7 +1,9 @@
 """Every setting of a run, with its meaning; the static sizes the compiled core is built from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Literal, NamedTuple
+from math import isfinite
+from typing import Any, Literal, NamedTuple
 
 from micro_rl.errors import UserError
 
@@ -118,11 +120,11 @@ class Settings(ModelSettings):
     learn_temperature: bool = True
     """Whether the temperature moves towards the target entropy or stays."""
     target_entropy: float | None = None
-    """Entropy the temperature aims at; by default minus the number of actions."""
+    """Entropy the temperature aims at, of actions scaled to [-1, 1]; by default minus their number."""
     entropy_in_backup: bool = True
     """Whether the target counts the next action's entropy."""
     minimum_target: float | None = None
-    """Smallest target allowed; the authors clamp at 0, which is wrong where rewards are negative."""
+    """Smallest target allowed, in raw units; the authors clamp at 0, which is wrong where rewards are negative."""
     critics: int = 2
     """Critics, of which the smallest value counts."""
     hidden: tuple[int, ...] = (256, 256)
@@ -153,30 +155,69 @@ class Settings(ModelSettings):
             batch=self.batch,
             real_rows=int(self.batch * self.real_ratio),
             updates=self.updates,
-            rollout_every=self.rollout_every or self.updates,
+            rollout_every=self.updates if self.rollout_every is None else self.rollout_every,
             rollout_starts=self.rollout_starts,
             rollout_length=self.rollout_length,
             rollouts_kept=self.rollouts_kept,
         )
 
 
-_AT_LEAST_ONE = ("members", "elites", "model_batch", "patience", "max_fit_epochs", "epochs", "updates", "batch")
-_AT_LEAST_ONE += ("critics", "rollout_starts", "rollout_length", "rollouts_kept")
-_AT_LEAST_ONE += ("evaluate_every", "evaluation_episodes", "checkpoint_every")
+_COUNTS = (
+    "members",
+    "elites",
+    "model_batch",
+    "patience",
+    "max_fit_epochs",
+    "holdout_rows",
+    "epochs",
+    "updates",
+    "batch",
+)
+_COUNTS += ("critics", "rollout_starts", "rollout_length", "rollouts_kept", "rollout_every")
+_COUNTS += ("evaluate_every", "evaluation_episodes", "checkpoint_every")
+_WIDTHS = ("hidden", "model_hidden")
 _POSITIVE = ("model_rate", "actor_rate", "critic_rate", "temperature_rate", "target_rate", "temperature")
-_SHARES = ("real_ratio", "discount", "target_rate", "temperature", "holdout_fraction")
+_POSITIVE += ("real_ratio", "holdout_fraction")
+_NOT_NEGATIVE = ("logvar_weight", "weight_decay", "discount")
+_AT_MOST_ONE = ("discount", "target_rate", "temperature")
+_BELOW_ONE = ("real_ratio", "holdout_fraction")
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that cannot work; UserError names the setting and its bound."""
+    """Refuse settings that cannot work; UserError names the setting, its value and its bound."""
     for field in fields(settings):
-        value = getattr(settings, field.name)
-        if field.name in _AT_LEAST_ONE and value < 1:
-            raise UserError(f"{field.name}: {value} is too small; it must be at least 1")
-        if field.name in _POSITIVE and not value > 0:
-            raise UserError(f"{field.name}: {value} is not positive")
-        if field.name in _SHARES and not 0 <= value <= 1:
-            raise UserError(f"{field.name}: {value} is outside [0, 1]")
+        check_value(field.name, getattr(settings, field.name))
+    _check_together(settings)
+
+
+def check_value(name: str, value: Any) -> None:
+    """Refuse one setting's value on its own; a tuple's parts each."""
+    for part in value if isinstance(value, tuple | list) else (value,):
+        if part is None or isinstance(part, bool):
+            continue
+        for rule, names, holds in _RULES:
+            if name in names and not holds(part):
+                raise UserError(f"{name}: {part!r} is not {rule}")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and isfinite(value)
+
+
+_NUMBERS = ("minimum_target", "target_entropy", *_POSITIVE, *_NOT_NEGATIVE)
+_RULES: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool]], ...] = (
+    ("a whole number of at least 1", _COUNTS + _WIDTHS, lambda value: isinstance(value, int) and value >= 1),
+    ("a finite number", _NUMBERS, _number),
+    ("positive", _POSITIVE, lambda value: value > 0),
+    ("0 or more", _NOT_NEGATIVE, lambda value: value >= 0),
+    ("at most 1", _AT_MOST_ONE, lambda value: value <= 1),
+    ("below 1", _BELOW_ONE, lambda value: value < 1),
+    ("constant or cosine", ("actor_schedule",), lambda value: value in ("constant", "cosine")),
+    ("in [0, 2^32)", ("seed",), lambda value: isinstance(value, int) and 0 <= value < 2**32),
+)
+
+
+def _check_together(settings: Settings) -> None:
     if settings.elites > settings.members:
         raise UserError(f"elites: {settings.elites} of {settings.members} members; at most as many as members")
     if len(settings.weight_decay) != len(settings.model_hidden) + 1:

@@ -190,7 +190,6 @@ class PlainNoise(SoftTarget):
         return jax.random.normal(key, (4, 1))
 
 
-@pytest.mark.xfail(reason="fold_in(key, 1) is split(key)[1]: the method gets the actor's own key", strict=True)
 def test_a_method_has_a_key_of_its_own():
     noise = sac.draw_noise(jax.random.key(3), Method(target=PlainNoise()), Batch(REAL, MODEL), ELITES)
     assert not np.isin(noise.target, [noise.next_action, noise.actor_action]).any()
