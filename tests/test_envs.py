@@ -54,9 +54,7 @@ def test_a_horizon_replaces_the_time_limit(env_id: str) -> None:
     assert ends == [(False, False), (False, False), (False, True)]
 
 
-@pytest.mark.parametrize(
-    "env_id", ["Hoper-v4", "Hopper-v99", "Hopper", "", "no_such_module:Hopper-v4", ":", "a b"]
-)
+@pytest.mark.parametrize("env_id", ["Hoper-v4", "Hopper-v99", "Hopper", "", "no_such_module:Hopper-v4", ":", "a b"])
 def test_unknown_simulators_are_refused_in_one_line(env_id: str) -> None:
     with pytest.raises(UserError, match="no simulator") as refusal:
         envs.make(env_id)

@@ -21,9 +21,7 @@ def make(seed: int = 0, **changed: Any) -> Policy:
     rng = np.random.default_rng(seed)
     sizes = [(OBSERVATION, 32), (32, 32), (32, 2 * ACTION)]
     settings = {
-        "layers": [
-            (rng.normal(size=size) / np.sqrt(size[0]), rng.normal(size=size[1]) * 0.1) for size in sizes
-        ],
+        "layers": [(rng.normal(size=size) / np.sqrt(size[0]), rng.normal(size=size[1]) * 0.1) for size in sizes],
         "observation_mean": [0.0, 1e6, -3.0, 1e-4, 0.0],
         "observation_std": [1.0, 2.0, 0.1, 1e-6, 1e6],
         "action_mid": [0.0, 1.0],
@@ -112,9 +110,7 @@ def test_draws_have_the_stated_distribution() -> None:
 
 @pytest.mark.parametrize("shape", [(4,), (6,), (3, 4), (), (2, 3, 5)])
 def test_another_width_is_refused_naming_both(shape: tuple[int, ...]) -> None:
-    with pytest.raises(
-        ValueError, match=rf"shape {str(shape).replace('(', '.').replace(')', '.')}.* takes 5 columns"
-    ):
+    with pytest.raises(ValueError, match=rf"shape {str(shape).replace('(', '.').replace(')', '.')}.* takes 5 columns"):
         make()(np.zeros(shape))
 
 

@@ -48,9 +48,7 @@ def test_lock_pins_each_dependency_once_within_its_bounds(python: str):
 
 
 def test_lock_holds_only_names_versions_markers_and_hashes():
-    entry = re.compile(
-        r"^(?:[a-z0-9._-]+==[a-z0-9.]+(?: ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}(?: \\)?)$"
-    )
+    entry = re.compile(r"^(?:[a-z0-9._-]+==[a-z0-9.]+(?: ; [^\\]+)? \\|    --hash=sha256:[0-9a-f]{64}(?: \\)?)$")
     strange = [line for line in LOCK.splitlines() if not entry.match(line)]
     assert strange == []
 

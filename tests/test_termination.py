@@ -79,9 +79,7 @@ def test_a_row_ends_whatever_stands_beside_it(name: str, observation: np.ndarray
     st.integers(0, 10),
     st.sampled_from([np.nan, np.inf]),
 )
-def test_only_never_survives_what_is_not_finite(
-    name: str, observation: np.ndarray, column: int, bad: float
-) -> None:
+def test_only_never_survives_what_is_not_finite(name: str, observation: np.ndarray, column: int, bad: float) -> None:
     observation[column] = bad
     assert bool(termination.find(name)(observation)) == (termination.find(name) is not termination.never)
 
@@ -96,9 +94,7 @@ def test_the_guard_adds_ends_and_takes_none_away(observation: np.ndarray) -> Non
 
 
 def test_unknown_name_lists_the_choices() -> None:
-    with pytest.raises(
-        UserError, match=r"'hoper' \(did you mean 'hopper'\?\): choose one of never, hopper, walker2d"
-    ):
+    with pytest.raises(UserError, match=r"'hoper' \(did you mean 'hopper'\?\): choose one of never, hopper, walker2d"):
         termination.find("hoper")
 
 

@@ -84,9 +84,7 @@ def test_episodes_partition_every_log(tmp_path_factory, episodes, seed):
     path = tmp_path_factory.getbasetemp() / "partition.hdf5"
     dataset = load(logs.write_hdf5(path, logs.columns(lengths, terminal, seed)))
     np.testing.assert_array_equal(dataset.lengths, lengths)
-    assert [row for episode in dataset.episodes for row in range(len(dataset))[episode]] == list(
-        range(len(dataset))
-    )
+    assert [row for episode in dataset.episodes for row in range(len(dataset))[episode]] == list(range(len(dataset)))
     np.testing.assert_allclose(dataset.returns.sum(), dataset.rewards.sum(dtype=np.float64), atol=1e-9)
     assert not (dataset.terminals & dataset.timeouts).any()
     assert len(dataset.transitions(True).reward) == dataset.usable.sum() == len(dataset)

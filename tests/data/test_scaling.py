@@ -88,9 +88,7 @@ FINITE = st.floats(-1e6, 1e6, width=32)
 def test_round_trip(observation, mean, std):
     scaling = Scaling(mean, std, np.zeros(2), np.ones(2), np.array(4))
     ones = np.ones(5, np.float32)
-    core = to_core(
-        RawTransitions(observation, np.zeros((5, 2), np.float32), ones, observation, ones), scaling
-    )
+    core = to_core(RawTransitions(observation, np.zeros((5, 2), np.float32), ones, observation, ones), scaling)
     back = np.asarray(core.observation, np.float64) * std + mean
     np.testing.assert_allclose(back, observation, rtol=1e-6, atol=1e-6 * (np.abs(mean).max() + 1))
     np.testing.assert_array_equal(core.reward, ones / 4)
