@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from micro_rl.arrays import read_arrays
 from micro_rl.store import RunFolder
 from runs.results import CELLS
 
@@ -28,6 +29,7 @@ class Result(NamedTuple):
     config: dict[str, Any]
     scores: dict[str, Any]
     rows: list[dict[str, float]]
+    fit_epochs: int
 
     def series(self, key: str) -> tuple[list[float], list[float]]:
         """Epochs and values of the rows that have this key."""
@@ -43,15 +45,40 @@ def finished(out: Path) -> list[Result]:
     """Every cell that has its scores."""
     done = [name for name in CELLS if (out / name / "scores.json").exists()]
     folders = {name: RunFolder.open(out / name) for name in done}
-    return [Result(name, f.config(), f.scores(), f.metrics()) for name, f in folders.items()]
+    return [
+        Result(name, f.config(), f.scores(), f.metrics(), read_arrays(f.model, "ensemble")[1]["epochs"])
+        for name, f in folders.items()
+    ]
+
+
+def _mean_up_to(result: Result, key: str, last: int) -> float:
+    """Over the ten epochs that end there."""
+    return float(np.mean([row[key] for row in result.rows if key in row and last - 10 < row["epoch"] <= last]))
+
+
+def draws_compared(results: Sequence[Result]) -> str:
+    """One draw against ten on the same log, model and seed, at the last epoch that both have."""
+    pair = {r.cell: r for r in results if r.cell in ("hopper-seed0", "hopper-draws10")}
+    if len(pair) < 2:
+        return "Ten draws against one: not run yet (cell hopper-draws10)."
+    one, ten = pair["hopper-seed0"], pair["hopper-draws10"]
+    last = min(one.scores["epochs"], ten.scores["epochs"])
+    lines = [f"Ten draws against one (hopper, seed 0, the same model), means of epochs {last - 9} to {last}:", ""]
+    lines += ["| | 1 draw | 10 draws |", "|---|---|---|"]
+    for key in ("eval/normalised_score", "conservative_term", "q/model"):
+        values = [
+            np.mean([row[key] for row in r.rows if key in row and last - 10 < row["epoch"] <= last]) for r in (one, ten)
+        ]
+        lines.append(f"| {key} | {values[0]:.2f} | {values[1]:.2f} |")
+    return "\n".join(lines)
 
 
 def table(results: Sequence[Result]) -> str:
     """One line a run, in normalised scores."""
     lines = [
-        "| run | draws | epochs | log's mean | log's best | last ten evaluations | best evaluation | "
+        "| run | draws | fit epochs | epochs | log's mean | log's best | last ten evaluations | best evaluation | "
         "Q at the starts | discounted return there | f | ms per update |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         score, log = result.scores["eval/normalised_score"], result.scores["log"]
@@ -59,6 +86,7 @@ def table(results: Sequence[Result]) -> str:
         cells = (
             result.cell,
             result.config["options"]["draws"],
+            result.fit_epochs,
             f"{result.scores['epochs']} of {result.scores['planned_epochs']}",
             f"{log['normalised_return_mean']:.1f}",
             f"{log['normalised_return_best']:.1f}",
@@ -82,7 +110,9 @@ def summary(results: Sequence[Result]) -> str:
         ]
         if scores:
             spread = f", from {min(scores):.1f} to {max(scores):.1f}" if len(scores) > 1 else ""
-            lines.append(f"* {title}: {np.mean(scores):.1f} over {len(scores)} seeds{spread}")
+            lines.append(
+                f"* {title}: {np.mean(scores):.1f} over {len(scores)} seed{'s' if len(scores) > 1 else ''}{spread}"
+            )
     return "\n".join(lines)
 
 
@@ -92,6 +122,10 @@ def draw(results: Sequence[Result]) -> None:
     panels = figure.subplots(3, len(GROUPS), squeeze=False)
     for column, (group, title) in enumerate(GROUPS.items()):
         runs = [result for result in results if result.cell.startswith(group)]
+        if not runs:
+            for row in panels:
+                row[column].set_visible(False)
+            continue
         score, term, value = (panels[row][column] for row in range(3))
         score.set(title=title, ylabel="normalised score")
         term.set(ylabel="conservative term f")
@@ -102,12 +136,11 @@ def draw(results: Sequence[Result]) -> None:
             term.plot(*run.series("conservative_term"), color=colour)
             value.plot(*run.series("eval/critic_estimate"), color=colour, linestyle="--", label=f"Q, {label}")
             value.plot(*run.series("eval/discounted_return"), color=colour, label=f"return, {label}")
-        if runs:
-            log = runs[0].scores["log"]
-            score.axhline(log["normalised_return_mean"], color="#666666", linestyle="--", label="log's mean")
-            score.axhline(log["normalised_return_best"], color="#666666", linestyle=":", label="log's best")
-            score.legend(fontsize=8)
-            value.legend(fontsize=7)
+        log = runs[0].scores["log"]
+        score.axhline(log["normalised_return_mean"], color="#666666", linestyle="--", label="log's mean")
+        score.axhline(log["normalised_return_best"], color="#666666", linestyle=":", label="log's best")
+        score.legend(fontsize=8)
+        value.legend(fontsize=7)
         for panel in (score, term, value):
             panel.grid(alpha=0.25)
     figure.savefig(FIGURE, metadata={"Date": None})
@@ -115,15 +148,16 @@ def draw(results: Sequence[Result]) -> None:
 
 TEXT = """# MICRO on real logs
 
-Made by `python -m runs.results DATA OUT CELL...` (every cell) and `python -m runs.results_page OUT`.
+Made by `python -m runs.results DATA OUT CELL...` (the cells below) and `python -m runs.results_page OUT`.
 
 The two D4RL tasks are **re-created logs** (online SAC in Gymnasium's v4 environments by D4RL's protocol), not D4RL's
-own files: do not rank these scores beside published ones. Scores are the mean of a run's last ten evaluations of ten
-episodes, ± their standard deviation; the best evaluation stands apart and is not the score. The seeds of a re-created
-log share one ensemble, whose fit was stopped early for want of time (160 and 62 epochs; the patience of the preset had
-not run out). The policies ran 100 of the 3,000 epochs that the preset's cosine schedule is laid out for, with one draw
-instead of the authors' ten but where "draws" says so. The runs shared two cores with other work: the last column is no
-benchmark (see [speed.md](speed.md)).
+own files: do not rank these scores beside published ones. Scores are the mean of a run's last ten evaluations, ten
+episodes each, ± the standard deviation over these evaluations; the best evaluation stands apart and is not the score.
+Re-created logs were evaluated every second epoch, so their last ten evaluations span twenty epochs; they ran with the
+preset's settings but for the draws that the table names (the preset has ten), and for the epochs: the policies stopped
+at the epoch given, of the plan's 3,000 for which the cosine schedule is laid out, and the fits, which seeds of one log
+share, at the epoch given although the patience had not run out. SafetyHalfCheetah has the generic defaults but for its
+epochs. The runs shared two cores with other work: the last column is no benchmark ([speed.md](speed.md) is).
 
 ![Learning curves](real-logs.svg)
 
@@ -132,6 +166,8 @@ benchmark (see [speed.md](speed.md)).
 Mean over seeds of the one-draw runs:
 
 {summary}
+
+{draws}
 """
 
 
@@ -140,7 +176,7 @@ def main(out: Path) -> None:
     results = finished(out)
     draw(results)
     kept = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
-    text = TEXT.format(table=table(results), summary=summary(results))
+    text = TEXT.format(table=table(results), summary=summary(results), draws=draws_compared(results))
     PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
 
 
