@@ -25,7 +25,7 @@ demo: $(STAMP)  ## train a policy from the embedded log, evaluate it, write its 
 	@$(VENV)/bin/micro-rl demo $(ARGS)
 
 test: $(STAMP)  ## the tests, with shapes checked at run time and warnings as errors
-	@$(PY) -m pytest -n $(WORKERS) $(TESTS) $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS) $(ARGS)
 
 lint: $(STAMP)  ## format, lint and types
 	@$(PY) -m ruff format --check --quiet --output-format concise $(CODE) || { echo "run: $(PY) -m ruff format $(CODE)"; exit 1; }

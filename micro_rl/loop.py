@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Int, Key, PyTree
+from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl import buffer as buffers
 from micro_rl.method import METHOD_STREAM, Method, Setting
@@ -78,7 +78,7 @@ def actor_rate(settings: Settings, epoch: int | Array) -> Array:
 
 
 def start(
-    problem: Problem, ensemble: Ensemble, method: Method, sizes: Sizes, temperature: float, keys: Keys
+    problem: Problem, ensemble: Ensemble, method: Method, sizes: Sizes, temperature: Scalar | float, keys: Keys
 ) -> TrainState:
     """A fresh agent, an empty buffer and whatever the method remembers."""
     obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]

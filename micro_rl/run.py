@@ -29,6 +29,7 @@ from micro_rl.types import Scaling
 from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
 
+compiled_start = jax.jit(start, static_argnames="sizes")
 compiled_epoch = jax.jit(epoch, static_argnames=("sizes", "ends"), donate_argnames="state")
 
 RAW_REWARD_KEYS = ("q/real", "q/model", "q/target", "conservative_term", "rollout/reward")
@@ -154,7 +155,8 @@ class _Session:
         self.method: Method = plan.method()
         self.settings, self.sizes = plan.settings, plan.settings.sizes()
         self.keys = Keys.of(plan.settings.seed)
-        fresh = start(problem, model.ensemble, self.method, self.sizes, self.settings.temperature, self.keys)
+        temperature = self.settings.temperature
+        fresh = compiled_start(problem, model.ensemble, self.method, self.sizes, temperature, self.keys)
         self.state = self._restored(fresh)
 
     def _restored(self, fresh: TrainState) -> TrainState:

@@ -50,7 +50,7 @@ class Noise(NamedTuple):
 
 
 def start_agent(
-    key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...], critics: int, temperature: float
+    key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...], critics: int, temperature: Scalar | float
 ) -> Agent:
     """Fresh networks; the targets begin as copies of the critics."""
     actor_key, critic_key = jax.random.split(key)

@@ -135,4 +135,4 @@ def test_coefficients_say_what_the_settings_say():
 
 def test_every_purpose_has_a_stream_of_its_own():
     keys = [jax.random.key_data(key).tolist() for seed in (0, 1) for key in Keys.of(seed)]
-    assert len({tuple(key) for key in keys}) == 8
+    assert len({tuple(key) for key in keys}) == 10
