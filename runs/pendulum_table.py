@@ -159,9 +159,11 @@ online learner up to its first success. No episode in it comes near the optimum 
 {scores}
 
 Undiscounted returns: mean ± standard deviation over {seeds} seeds (for the log: over its episodes). The
-finished policy is run for {final} deterministic episodes a seed, from starts that no training saw; a run
-is evaluated after each of its {epochs} epochs on {evaluation} episodes. SAC on the model and MICRO share
-each seed's ensemble and differ in beta alone: 0 and {beta:g}, with {draws} drawn state a member.
+finished policy is run for {final} deterministic episodes a seed, on starts of that seed's own that no
+training saw: most of the last column's spread is theirs. A run is evaluated after each of its {epochs} epochs
+on {evaluation} episodes, so the mean of the last 10 evaluations counts epochs in which the policy was still
+learning. SAC on the model and MICRO share each seed's ensemble and differ in beta alone: 0 and {beta:g}, with
+{draws} drawn state a member.
 
 Evaluation after each epoch, mean over the seeds:
 
@@ -172,8 +174,8 @@ The ensembles were fitted for {fit_epochs} epochs; the mean holdout error of the
 
 {values}
 
-Both of those are from the start of an episode, discounted, at the last epoch; an estimate includes the
-entropy bonus.
+Estimate and return are discounted, from the start of an episode, at the last epoch. The estimate also counts
+the entropy bonus, and what follows after the simulator's time limit.
 
 Made by `python runs/pendulum_table.py`.
 """
