@@ -157,7 +157,8 @@ Re-created logs were evaluated every second epoch, so their last ten evaluations
 preset's settings but for the draws that the table names (the preset has ten), and for the epochs: the policies stopped
 at the epoch given, of the plan's 3,000 for which the cosine schedule is laid out, and the fits, which seeds of one log
 share, at the epoch given although the patience had not run out. SafetyHalfCheetah has the generic defaults but for its
-epochs. The runs shared two cores with other work: the last column is no benchmark ([speed.md](speed.md) is).
+25 epochs and its fits, ended by hand at the epoch given (`--max-fit-epochs` repeats that). The runs shared two
+cores with other work: the last column is no benchmark ([speed.md](speed.md) is).
 
 ![Learning curves](real-logs.svg)
 
