@@ -57,15 +57,16 @@ def targets_of(rows: Transition) -> Float[Array, "*rows out"]:
 
 
 def gaussians(members: Members, inputs: Array) -> tuple[Array, Array]:
-    """Mean and soft-clamped log-variance, in standardised units: [member, rows, out] each.
+    """Mean and variance, in standardised units: [member, rows, out] each.
 
     `inputs` are standardised: [rows, in], or [member, rows, in] where each member sees its own rows.
+    PETS clamps the log-variance softly by two softplus, from above and then from below; the variance that
+    comes of it is exp(min) + exp(max) sigmoid(logvar - max), which is cheaper by far.
     """
     mean, logvar = jnp.split(members.net(inputs, jax.nn.swish), 2, axis=-1)
     bounds = (1,) * (logvar.ndim - 1) + (-1,)
     highest, lowest = members.max_logvar.reshape(bounds), members.min_logvar.reshape(bounds)
-    logvar = highest - jax.nn.softplus(highest - logvar)
-    return mean, lowest + jax.nn.softplus(logvar - lowest)
+    return mean, jnp.exp(lowest) + jnp.exp(highest) * jax.nn.sigmoid(logvar - highest)
 
 
 def predict(
@@ -75,12 +76,12 @@ def predict(
 ) -> tuple[Float[Array, "members rows out"], Float[Array, "members rows out"]]:
     """Mean and standard deviation of (next observation, reward), per member, in core units."""
     inputs = _standardise(jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std)
-    mean, logvar = gaussians(ensemble.members, inputs)
+    mean, variance = gaussians(ensemble.members, inputs)
     last = (1,) * (mean.ndim - 1) + (-1,)
     target_std = ensemble.target_std.reshape(last)
     mean = mean * target_std + ensemble.target_mean.reshape(last)
     mean = mean.at[..., :-1].add(observation if observation.ndim == 3 else observation[None])
-    return mean, jnp.exp(0.5 * logvar) * target_std
+    return mean, jnp.sqrt(variance) * target_std
 
 
 def _standardise(x: Array, mean: Array, std: Array) -> Array:
@@ -92,8 +93,8 @@ def likelihood_loss(
     members: Members, inputs: Float[Array, "*member rows in"], targets: Float[Array, "*member rows out"]
 ) -> Scalar:
     """Gaussian negative log-likelihood up to constants, summed over members (PETS, section 4)."""
-    mean, logvar = gaussians(members, inputs)
-    return jnp.sum(jnp.mean((mean - targets) ** 2 * jnp.exp(-logvar) + logvar, axis=(-2, -1)))
+    mean, variance = gaussians(members, inputs)
+    return jnp.sum(jnp.mean((mean - targets) ** 2 / variance + jnp.log(variance), axis=(-2, -1)))
 
 
 def weight_decay(members: Members, rates: tuple[float, ...]) -> Scalar:

@@ -162,7 +162,7 @@ def test_evaluate_repeats_itself_and_knows_the_runs_simulator(trained, capsys):
 
 def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
     asked = []
-    monkeypatch.setattr(cli, "_execute", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("micro_rl.commands.demo.carry_out", lambda *arguments: asked.append(arguments))
     assert cli.run(["demo", "--seed", "3"]) == 0
     plan, out, resume, *_ = asked[0]
     assert (plan.dataset.name, plan.preset, plan.method_name) == ("pendulum-demo", "pendulum-demo", "micro")
@@ -204,7 +204,7 @@ def test_a_log_that_is_not_there(verb, tmp_path, capsys):
 
 def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
-    assert "there is no verb 'tarin'; choose one of demo, train, fit, evaluate" in capsys.readouterr().err
+    assert "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, fit, evaluate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["train", "fit", "evaluate"])
@@ -324,6 +324,6 @@ def test_interruption(verb, resumes, monkeypatch, capsys):
     def interrupted(arguments: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli.VERBS, verb, interrupted)
+    monkeypatch.setattr(f"micro_rl.commands.{verb}.run", interrupted)
     assert cli.run([verb]) == 130
     assert ("goes on from the last checkpoint" in capsys.readouterr().err) == resumes

@@ -1,0 +1,66 @@
+"""micro-rl train: learn a policy from a log."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from micro_rl.commands.training import carry_out
+
+
+@dataclass(frozen=True)
+class Training:
+    """What to train on and where to put it."""
+
+    method: str = "micro"
+    """micro, or sac for the same without conservatism."""
+    preset: str | None = None
+    """Settings to start from; by default those of the log's name, else the generic ones."""
+    env: str | None = None
+    """Simulator to evaluate in, where the log's name does not tell: a Gymnasium id."""
+    horizon: int | None = None
+    """An episode's time limit in steps, where the log's name does not tell."""
+    termination: str | None = None
+    """Rule that ends model rows, where the log's name does not tell."""
+    action_bounds: tuple[float, float] | None = None
+    """Lowest and highest action, in raw units, where the log does not tell."""
+    model: Path | None = None
+    """Folder of a fitted model to use instead of fitting one."""
+    out: Path | None = None
+    """The run folder; by default trained/LOG-METHOD-seedN."""
+    resume: bool = False
+    """Go on from the newest valid checkpoint in the run folder."""
+    until: int | None = None
+    """Stop after this epoch with everything saved; --resume goes on later."""
+    wandb: Literal["off", "offline", "online"] = "off"
+    """Send the metrics to Weights & Biases as well (needs the extra micro-rl[wandb])."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl import methods
+    from micro_rl.arguments import parse_with_preset, shape, value_of
+    from micro_rl.plan import make_plan, resolve
+    from micro_rl.settings import Settings
+
+    named = value_of(arguments, "--method") or "micro"
+    explanation = "Learn a policy from a log. The options' defaults are those of the log's preset."
+    options = methods.find(named).Options
+    kind = shape("Train", explanation, ("log", str), training=Training, settings=Settings, options=options)
+
+    def default(preset: str, log: Any) -> Any:
+        return kind(log, Training(), *resolve(named, preset, {}))
+
+    given = parse_with_preset("train", arguments, default)
+    asked = given.training
+    plan = make_plan(
+        given.log,
+        named,
+        preset=asked.preset,
+        env=asked.env,
+        horizon=asked.horizon,
+        action_bounds=asked.action_bounds,
+        ends=asked.termination,
+        model=asked.model,
+        overrides=asdict(given.settings) | asdict(given.options),
+    )
+    carry_out(plan, asked.out, asked.resume, asked.until, asked.wandb)
