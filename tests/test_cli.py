@@ -204,7 +204,8 @@ def test_a_log_that_is_not_there(verb, tmp_path, capsys):
 
 def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
-    assert "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, fit, evaluate" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, fit, evaluate" in said
 
 
 @pytest.mark.parametrize("verb", ["train", "fit", "evaluate"])

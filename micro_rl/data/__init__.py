@@ -1,6 +1,7 @@
 """Logs: one reader per format, one `Dataset` for everything that learns from them."""
 
+from micro_rl.data.columns import Column, Columns
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
 
-__all__ = ["Dataset", "load"]
+__all__ = ["Column", "Columns", "Dataset", "load"]

@@ -50,6 +50,8 @@ def assemble(path: Path, file_format: str, raw: RawLog, options: Options) -> Dat
         sha256=_sha256(path),
         format=file_format,
         notes=tuple(notes),
+        columns=raw.columns,
+        termination=raw.termination,
     )
     return _frozen(dataset)
 

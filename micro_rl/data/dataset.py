@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 
+from micro_rl.data.columns import UNNAMED, Columns
+from micro_rl.expression import Expression
+
 
 class RawTransitions(NamedTuple):
     """Rows to learn from, on the host, in raw units; `discount` is 0 where the episode terminated, else 1."""
@@ -44,7 +47,8 @@ class Dataset:
     `terminals` ended an episode by the task's own rule. `timeouts` only cut it: a time limit, or the end of
     the file. No row is both, and the last row is one of them. `usable` rows have a true next observation; in
     the others `next_observations` must not be learned from. `notes` are sentences that a person must see
-    before trusting results on this log.
+    before trusting results on this log. `columns` names every observation and action, with units where the log
+    tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     """
 
     name: str
@@ -61,6 +65,12 @@ class Dataset:
     sha256: str
     format: str
     notes: tuple[str, ...]
+    columns: Columns = UNNAMED
+    termination: Expression | None = None
+
+    def __post_init__(self) -> None:
+        named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])
+        object.__setattr__(self, "columns", named)
 
     def __len__(self) -> int:
         return len(self.rewards)

@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.errors import UserError
+from micro_rl.expression import Expression
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
 OPTIONAL = ("next_observations", "timeouts")
@@ -30,13 +32,16 @@ class Header(NamedTuple):
 class RawLog(NamedTuple):
     """What a reader hands over: arrays as stored, under the names of `REQUIRED` and `OPTIONAL`.
 
-    `keys` gives the file's own name of each, for messages. The bounds are those recorded in the file, if any.
+    `keys` gives the file's own name of each, for messages. The bounds, the names of the columns and the rule that
+    ends an episode are those recorded in the file, if any.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
     keys: Mapping[str, str]
     action_low: np.ndarray | None
     action_high: np.ndarray | None
+    columns: Columns = UNNAMED
+    termination: Expression | None = None
 
 
 @contextmanager

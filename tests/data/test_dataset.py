@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micro_rl.data import load
+from micro_rl.data import Column, load
 from tests.data import logs
 
 
@@ -22,6 +22,12 @@ def test_episodes_returns_and_lengths(dataset):
     assert dataset.episodes == [slice(0, 3), slice(3, 5), slice(5, 9)]
     np.testing.assert_array_equal(dataset.returns, [6, 30, -4])
     np.testing.assert_array_equal(dataset.lengths, [3, 2, 4])
+
+
+def test_columns_without_names_are_numbered(dataset):
+    assert [str(column) for column in dataset.columns.observations + dataset.columns.actions] == ["o0", "o1", "a0"]
+    assert str(Column("level", "m")) == "level [m]"
+    assert dataset.termination is None
 
 
 def test_summary(dataset):
