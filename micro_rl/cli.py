@@ -12,6 +12,7 @@ VERBS = {
     "train": ("LOG", "learn a policy from a log"),
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
+    "data": ("VERB", "check and describe logs; `micro-rl data` lists its verbs"),
 }
 """What each verb takes and does; its code is `micro_rl/commands/VERB.py`."""
 
