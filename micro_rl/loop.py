@@ -10,7 +10,7 @@ from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl import buffer as buffers
 from micro_rl.method import METHOD_STREAM, Method, Setting
-from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.model import Ensemble, Models, finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import FitSizes, Settings, Sizes
@@ -63,6 +63,7 @@ def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0
         entropy,
         float(settings.entropy_in_backup),
         lowest,
+        settings.anchor,
     )
     return Coefficients(*(jnp.asarray(number, jnp.float32) for number in numbers))
 
@@ -83,11 +84,13 @@ def start(
     """A fresh agent, an empty buffer and whatever the method remembers."""
     obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]
     capacity = sizes.rollout_starts * sizes.rollout_length
+    agent = start_agent(keys.agent, obs, act, sizes.hidden, sizes.critics, temperature)
+    actor, extra = method.prepare(agent.actor, ensemble, problem.log, keys.prepare)
     return TrainState(
-        agent=start_agent(keys.agent, obs, act, sizes.hidden, sizes.critics, temperature),
+        agent=agent._replace(actor=actor),
         ensemble=jax.tree.map(jnp.copy, ensemble),
         buffer=buffers.empty(sizes.rollouts_kept, capacity, obs, act),
-        extra=method.prepare(ensemble, problem.log, keys.prepare),
+        extra=extra,
         epoch=jnp.zeros((), jnp.int32),
     )
 
@@ -106,7 +109,8 @@ def epoch(
     key = jax.random.fold_in(key, state.epoch)
     turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
     state, logged = jax.lax.scan(turn, state, jax.random.split(key, sizes.updates // sizes.rollout_every))
-    setting = Setting(state.agent.targets, state.agent.actor, state.ensemble.best(sizes.elites), c.discount)
+    agent, models = state.agent, Models.of(state.ensemble, sizes.elites)
+    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
     adapt_key = jax.random.fold_in(key, METHOD_STREAM)
     ensemble, extra = method.adapt(state.ensemble, state.extra, setting, problem.log, adapt_key)
     state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
@@ -129,7 +133,7 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
         rollout_key,
     )
     buffer = buffers.write(state.buffer, made)
-    elites = state.ensemble.best(sizes.elites)
+    models = Models.of(state.ensemble, sizes.elites)
 
     def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
         real_key, model_key, noise_key, method_key = jax.random.split(step_key, 4)
@@ -137,8 +141,8 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
             buffers.draw_log(problem.log, real_key, sizes.real_rows),
             buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
         )
-        noise = draw_noise(noise_key, method, batch, elites)
-        return update(agent, method, elites, batch, noise, method_key, c)
+        noise = draw_noise(noise_key, method, batch, models)
+        return update(agent, method, models, batch, noise, method_key, c)
 
     agent, logged = jax.lax.scan(step, state.agent, jax.random.split(update_key, sizes.rollout_every))
     logged = {name: jnp.mean(value) for name, value in logged.items()} | {

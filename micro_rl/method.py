@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.model import Ensemble
+from micro_rl.model import Ensemble, Models
 from micro_rl.nets import MLP
 from micro_rl.types import Batch, Transition
 
@@ -18,19 +18,20 @@ number would be a stream that the loop uses already."""
 
 
 class Setting(NamedTuple):
-    """What a target may look at: the target critics, the actor, the elites and gamma."""
+    """What a method may look at: the critics and their slow copies, the actor, the models and gamma."""
 
+    critics: MLP
     targets: MLP
     actor: MLP
-    elites: Ensemble
+    models: Models
     discount: Scalar
 
 
 class Prepare(eqx.Module):
-    """Once, before training: what the method itself must remember (`extra`)."""
+    """Once, before training: the actor to begin with, and what the method itself must remember (`extra`)."""
 
     @abstractmethod
-    def __call__(self, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> PyTree: ...
+    def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]: ...
 
 
 class Shape(eqx.Module):
@@ -44,7 +45,7 @@ class Target(eqx.Module):
     """The Bellman target y on model rows, from the soft value of the stored next observation."""
 
     @abstractmethod
-    def noise(self, key: Key[Array, ""], rows: Transition, elites: Ensemble) -> PyTree:
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         """The normal draws `__call__` needs for these rows."""
 
     @abstractmethod
@@ -76,10 +77,10 @@ def bellman(rows: Transition, value: Float[Array, " rows"], discount: Scalar) ->
 
 
 class RemembersNothing(Prepare):
-    """No state beside the agent's."""
+    """The fresh actor, and no state beside the agent's."""
 
-    def __call__(self, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> PyTree:
-        return ()
+    def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]:
+        return actor, ()
 
 
 class AsPredicted(Shape):
@@ -92,7 +93,7 @@ class AsPredicted(Shape):
 class SoftTarget(Target):
     """SAC's: the same on model rows as on the log's."""
 
-    def noise(self, key: Key[Array, ""], rows: Transition, elites: Ensemble) -> PyTree:
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         return ()
 
     def __call__(

@@ -46,6 +46,25 @@ class Ensemble(eqx.Module):
         return eqx.tree_at(lambda e: e.members.net, self, net)
 
 
+class Models(NamedTuple):
+    """A fitted ensemble as methods see it: every member, and the best of them, the elites."""
+
+    members: Ensemble
+    elites: Ensemble
+
+    @classmethod
+    def of(cls, ensemble: Ensemble, elites: int) -> "Models":
+        """With so many elites."""
+        return cls(ensemble, ensemble.best(elites))
+
+    @classmethod
+    def none(cls) -> "Models":
+        """Stands where a learner without a model hands one to a method that never looks at it."""
+        empty = jnp.zeros(0)
+        ensemble = Ensemble(Members(MLP((), ()), empty, empty), empty, empty, empty, empty)
+        return cls(ensemble, ensemble)
+
+
 def inputs_of(rows: Transition) -> Float[Array, "*rows in"]:
     """Observation and action, side by side."""
     return jnp.concatenate([rows.observation, rows.action], axis=-1)

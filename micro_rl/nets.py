@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Key
+from jaxtyping import Float, Key, Scalar
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 
@@ -72,6 +72,12 @@ def sample(
     log_normal = -0.5 * (noise**2 + jnp.log(2 * jnp.pi)) - log_std
     log_slope = 2 * (jnp.log(2.0) - u - jax.nn.softplus(-2 * u))
     return jnp.tanh(u), jnp.sum(log_normal - log_slope, axis=-1)
+
+
+def action_error(actor: MLP, observation: Float[Array, "rows obs"], action: Float[Array, "rows act"]) -> Scalar:
+    """Mean of (tanh(mean(s)) - a)^2 over rows and actions: how far the actor's mode is from what was done."""
+    mean, _ = gaussian(actor, observation)
+    return jnp.mean((jnp.tanh(mean) - action) ** 2)
 
 
 def q_values(

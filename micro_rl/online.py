@@ -20,8 +20,7 @@ from micro_rl.evaluation import Evaluation, Evaluator
 from micro_rl.export import export
 from micro_rl.loop import coefficients
 from micro_rl.method import Method
-from micro_rl.model import Ensemble, Members
-from micro_rl.nets import MLP
+from micro_rl.model import Models
 from micro_rl.policy import Policy
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import Settings
@@ -194,7 +193,7 @@ def draw(experience: Experience, rng: np.random.Generator, shape: tuple[int, int
 
 def improve(agent: Agent, rows: Transition, keys: Key[Array, " update"], c: Coefficients) -> Agent:
     """`sac.update` with every batch of `rows` [update, batch, ...]; no model, and so no model row."""
-    method, no_model = Method(), _no_model()
+    method, no_model = Method(), Models.none()
 
     def step(agent: Agent, given: tuple[Transition, Array]) -> tuple[Agent, None]:
         batch = Batch(given[0], jax.tree.map(lambda column: column[:0], given[0]))
@@ -211,12 +210,6 @@ compiled_improve = partial(jax.jit, donate_argnames="agent")(improve)
 def _numbers(seed: int) -> np.random.Generator:
     """A stream of its own: the simulator's is `default_rng(seed)`."""
     return np.random.default_rng((seed, 1))
-
-
-def _no_model() -> Ensemble:
-    """Stands where the neutral method is handed the elites it never looks at."""
-    none = jnp.zeros(0)
-    return Ensemble(Members(MLP((), ()), none, none), none, none, none, none)
 
 
 def _coefficients(settings: OnlineSettings, act: int) -> Coefficients:

@@ -8,8 +8,8 @@ from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.method import METHOD_STREAM, Method, Setting, bellman
-from micro_rl.model import Ensemble
-from micro_rl.nets import MLP, q_values, sample, uniform_mlp
+from micro_rl.model import Models
+from micro_rl.nets import MLP, action_error, q_values, sample, uniform_mlp
 from micro_rl.optimise import descend, follow, moments_of
 from micro_rl.types import Batch, Transition
 
@@ -39,6 +39,7 @@ class Coefficients(NamedTuple):
     target_entropy: Scalar
     backup_entropy: Scalar
     minimum_target: Scalar
+    anchor: Scalar
 
 
 class Noise(NamedTuple):
@@ -66,7 +67,7 @@ def temperature(agent: Agent) -> Scalar:
     return jnp.minimum(jnp.exp(agent.log_temperature), MAX_TEMPERATURE)
 
 
-def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, elites: Ensemble) -> Noise:
+def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, models: Models) -> Noise:
     """All draws of one update; the method's own come from a stream apart, so they disturb no other."""
     rows = batch.real.reward.shape[0] + batch.model.reward.shape[0]
     next_key, actor_key = jax.random.split(key)
@@ -74,7 +75,7 @@ def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, elites: Ensemb
     return Noise(
         next_action=jax.random.normal(next_key, shape),
         actor_action=jax.random.normal(actor_key, shape),
-        target=method.target.noise(jax.random.fold_in(key, METHOD_STREAM), batch.model, elites),
+        target=method.target.noise(jax.random.fold_in(key, METHOD_STREAM), batch.model, models),
     )
 
 
@@ -88,13 +89,13 @@ def soft_value(
 
 
 def targets(
-    agent: Agent, method: Method, elites: Ensemble, batch: Batch, noise: Noise, c: Coefficients
+    agent: Agent, method: Method, models: Models, batch: Batch, noise: Noise, c: Coefficients
 ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
     """y: the standard target on the log's rows, the method's on the model's; never below the minimum."""
     real = batch.real.reward.shape[0]
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
-    setting = Setting(agent.targets, agent.actor, elites, c.discount)
+    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
     on_model, logged = method.target(batch.model, value[real:], setting, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.minimum_target), logged
@@ -108,11 +109,24 @@ def critic_loss(critics: MLP, rows: Transition, y: Float[Array, " rows"]) -> tup
 
 def actor_loss(
     actor: MLP, critics: MLP, observation: Array, noise: Array, alpha: Scalar
-) -> tuple[Scalar, Float[Array, " rows"]]:
-    """Mean of alpha log pi(a|s) - min_k Q_k(s, a), and the log-probabilities."""
+) -> tuple[Scalar, tuple[Float[Array, " rows"], Scalar]]:
+    """Mean of alpha log pi(a|s) - min_k Q_k(s, a); the log-probabilities, and the mean size of the values."""
     action, log_prob = sample(actor, observation, noise)
     smallest = jnp.min(q_values(critics, observation, action), axis=0)
-    return jnp.mean(alpha * log_prob - smallest), log_prob
+    return jnp.mean(alpha * log_prob - smallest), (log_prob, jnp.mean(jnp.abs(smallest)))
+
+
+def anchored_loss(
+    actor: MLP, critics: MLP, rows: Transition, real: Transition, noise: Array, alpha: Scalar, anchor: Scalar
+) -> tuple[Scalar, Float[Array, " rows"]]:
+    """The actor's loss plus anchor mean|Q| (pi(s) - a)^2 on the log's rows; 0 leaves it as it is.
+
+    TD3+BC (arXiv 2106.06860) weighs the two as -a Q / mean|Q| + (pi(s) - a)^2; this is the same over a / mean|Q|,
+    with anchor = 1 / a, so that its a = 2.5 is an anchor of 0.4. No gradient flows through the weight, as there.
+    """
+    loss, (log_prob, size) = actor_loss(actor, critics, rows.observation, noise, alpha)
+    weight = anchor * jax.lax.stop_gradient(size)
+    return loss + weight * action_error(actor, real.observation, real.action), log_prob
 
 
 def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], target: Scalar) -> Scalar:
@@ -123,14 +137,14 @@ def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], t
 def update(
     agent: Agent,
     method: Method,
-    elites: Ensemble,
+    models: Models,
     batch: Batch,
     noise: Noise,
     key: Key[Array, ""],
     c: Coefficients,
 ) -> tuple[Agent, dict[str, Array]]:
     """Critics, then the actor against the new critics, then the temperature, then the target critics."""
-    y, logged = targets(agent, method, elites, batch, noise, c)
+    y, logged = targets(agent, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
 
     def regularized(critics: MLP) -> tuple[Scalar, tuple[Scalar, Array]]:
@@ -139,8 +153,8 @@ def update(
 
     gradient, (loss_q, q) = jax.grad(regularized, has_aux=True)(agent.critics)
     critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_rate)
-    (loss_pi, log_prob), gradient = jax.value_and_grad(actor_loss, has_aux=True)(
-        agent.actor, critics, rows.observation, noise.actor_action, temperature(agent)
+    (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
+        agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.anchor
     )
     actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_rate)
     loss_alpha, gradient = jax.value_and_grad(temperature_loss)(agent.log_temperature, log_prob, c.target_entropy)

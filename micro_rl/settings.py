@@ -125,6 +125,8 @@ class Settings(ModelSettings):
     """Whether the target counts the next action's entropy."""
     minimum_target: float | None = None
     """Smallest target allowed, in raw units; the authors clamp at 0, which is wrong where rewards are negative."""
+    anchor: float = 0.0
+    """How strongly the actor is held to the log's actions, as TD3+BC balances it (its 2.5 is 0.4); 0: not at all."""
     critics: int = 2
     """Critics, of which the smallest value counts."""
     hidden: tuple[int, ...] = (256, 256)
@@ -178,7 +180,7 @@ _COUNTS += ("evaluate_every", "evaluation_episodes", "checkpoint_every")
 _WIDTHS = ("hidden", "model_hidden")
 _POSITIVE = ("model_rate", "actor_rate", "critic_rate", "temperature_rate", "target_rate", "temperature")
 _POSITIVE += ("real_ratio", "holdout_fraction")
-_NOT_NEGATIVE = ("logvar_weight", "weight_decay", "discount")
+_NOT_NEGATIVE = ("anchor", "logvar_weight", "weight_decay", "discount")
 _AT_MOST_ONE = ("discount", "target_rate", "temperature")
 _BELOW_ONE = ("real_ratio", "holdout_fraction")
 

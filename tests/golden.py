@@ -16,7 +16,7 @@ import numpy as np
 from micro_rl import sac
 from micro_rl.method import Method, Setting
 from micro_rl.methods.micro import CandidateNoise, ConservativeTarget, candidate_values, conservative_term
-from micro_rl.model import Ensemble, Members, fit_loss, holdout_errors, likelihood_loss, predict, weight_decay
+from micro_rl.model import Ensemble, Members, Models, fit_loss, holdout_errors, likelihood_loss, predict, weight_decay
 from micro_rl.nets import MLP
 from micro_rl.optimise import moments_of
 from micro_rl.settings import Settings
@@ -118,6 +118,7 @@ class Golden:
             self["target_entropy"],
             float(self["entropy_in_backup"]),
             0.0,
+            0.0,
         )
         return sac.Coefficients(*(jnp.asarray(number, jnp.float32) for number in numbers))
 
@@ -180,7 +181,7 @@ def critics_by_name(critics: MLP, critic_name: str) -> dict[str, np.ndarray]:
 
 
 def check_step(
-    golden: Golden, step: int, agent: sac.Agent, method: Method, elites: Ensemble, c: sac.Coefficients
+    golden: Golden, step: int, agent: sac.Agent, method: Method, models: Models, c: sac.Coefficients
 ) -> tuple[sac.Agent, Errors]:
     """One recorded update, through `sac.update`; f and the gradients also through the functions in it."""
     batch = Batch(golden.rows(step, "real"), golden.rows(step, "model"))
@@ -192,14 +193,14 @@ def check_step(
         jnp.asarray(golden[f"{at}/noise/actor_action"]),
         jax.tree.map(lambda leaf: leaf[:, :, real:], candidates),
     )
-    setting = Setting(agent.targets, agent.actor, elites, c.discount)
+    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
     f = conservative_term(candidates_of(setting, both, candidates))
     errors = {"f": error(f, golden[f"{at}/f"])}
     for name, lowest in (("target/unclamped", -np.inf), ("target", 0.0)):
         limits = c._replace(minimum_target=jnp.asarray(lowest, jnp.float32))
-        y, _ = targets_of(agent, method, elites, batch, noise, limits)
+        y, _ = targets_of(agent, method, models, batch, noise, limits)
         errors[name] = error(y, golden[f"{at}/{name}"])
-    after, logged = updated(agent, method, elites, batch, noise, jax.random.key(0), c)
+    after, logged = updated(agent, method, models, batch, noise, jax.random.key(0), c)
     errors["loss/critic"] = error(logged["loss/critic"], golden[f"{at}/loss/critic"])
     errors["loss/actor"] = error(logged["loss/actor"], golden[f"{at}/loss/actor"])
     if golden["auto_alpha"]:
@@ -219,12 +220,12 @@ def check_file(path: Path) -> Errors:
     """The largest error of every quantity over the whole sequence."""
     golden = Golden(path)
     errors = check_predictions(golden) | check_model_loss(golden)
-    elites = golden.ensemble().best(len(golden.elites))
+    models = Models.of(golden.ensemble(), len(golden.elites))
     draws, beta = int(golden["draws"]), jnp.asarray(float(golden["beta"]), jnp.float32)
     method = Method(target=ConservativeTarget(beta=beta, draws=draws))
     agent, c = golden.agent(), golden.coefficients()
     for step in range(golden.steps):
-        agent, found = check_step(golden, step, agent, method, elites, c)
+        agent, found = check_step(golden, step, agent, method, models, c)
         for name, value in found.items():
             errors[name] = max(value, errors.get(name, 0.0))
     ended = by_name(agent.actor, agent.critics) | critics_by_name(agent.targets, "target")

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from micro_rl import sac
 from micro_rl.data import Dataset
 from micro_rl.method import Method
-from micro_rl.model import Ensemble, Members, predict
+from micro_rl.model import Ensemble, Members, Models, predict
 from micro_rl.nets import MLP, q_values
 from micro_rl.optimise import moments_of
 from micro_rl.plan import Plan, make_plan
@@ -77,6 +77,7 @@ def coefficients(**chosen: float) -> Coefficients:
         "target_entropy": -1.0,
         "backup_entropy": 0.0,
         "minimum_target": -np.inf,
+        "anchor": 0.0,
     } | chosen
     return Coefficients(**{name: jnp.asarray(number, jnp.float32) for name, number in numbers.items()})
 
@@ -144,13 +145,13 @@ def evaluate_policy(
     The sweeps repeat y = targets(...) and least squares until nothing moves (gamma^200 < 1e-9).
     """
     rows, actor, c = model_rows(ensemble), steady_actor([0.4], obs=1), coefficients(discount=line.discount)
-    batch = Batch(no_rows(1, 1), rows)
+    batch, models = Batch(no_rows(1, 1), rows), Models.of(ensemble, ensemble.size)
     features = np.concatenate([rows.observation, rows.action, np.ones((rows.reward.shape[0], 1))], axis=-1)
     solve = jnp.asarray(np.linalg.pinv(features), jnp.float32)
 
     def sweep(number: Array, critics: MLP) -> MLP:
-        noise = sac.draw_noise(jax.random.fold_in(jax.random.key(0), number), method, batch, ensemble)
-        y, _ = sac.targets(agent_of(actor, critics), method, ensemble, batch, noise, c)
+        noise = sac.draw_noise(jax.random.fold_in(jax.random.key(0), number), method, batch, models)
+        y, _ = sac.targets(agent_of(actor, critics), method, models, batch, noise, c)
         fitted = solve @ y
         return MLP((jnp.tile(fitted[None, :2, None], (2, 1, 1)),), (jnp.tile(fitted[None, 2:], (2, 1)),))
 

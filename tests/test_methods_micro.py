@@ -14,6 +14,7 @@ from micro_rl.errors import UserError
 from micro_rl.method import Method, Setting
 from micro_rl.methods import micro
 from micro_rl.methods.micro import CandidateNoise, candidate_values, conservative_term
+from micro_rl.model import Models
 from micro_rl.types import Transition
 from tests.probes import Line, evaluate_policy, linear_critics, pointing_ensemble, steady_actor
 
@@ -27,7 +28,8 @@ def plane(changes: list[list[float]], std: float) -> Setting:
     """Members that move the state by `changes`, each with Gaussian noise, and the critic that is known."""
     ensemble = pointing_ensemble(changes, [0.0] * len(changes), act=1, std=std)
     critics = linear_critics([[*SLOPE, 0.0]] * 2, [0.0] * 2)
-    return Setting(critics, steady_actor([0.0], obs=2), ensemble, jnp.asarray(0.99))
+    models = Models.of(ensemble, ensemble.size)
+    return Setting(critics, critics, steady_actor([0.0], obs=2), models, jnp.asarray(0.99))
 
 
 def term(setting: Setting, draws: int, rows: int = ROWS) -> np.ndarray:
@@ -35,7 +37,7 @@ def term(setting: Setting, draws: int, rows: int = ROWS) -> np.ndarray:
     state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (rows, 1))
     batch = Transition(state, jnp.zeros((rows, 1)), jnp.zeros(rows), state, jnp.ones(rows))
     target = micro.build(micro.Options(draws=draws)).target
-    noise = target.noise(jax.random.key(0), batch, setting.elites)
+    noise = target.noise(jax.random.key(0), batch, setting.models)
     return np.asarray(conservative_term(candidates(setting, batch, noise)))
 
 
@@ -80,7 +82,7 @@ def test_members_that_agree_have_no_term_but_noise():
 def test_draws_of_the_candidates(draws: int, lead: int):
     setting = plane(DIRECTIONS, std=1.0)
     row = Transition(jnp.zeros((6, 2)), jnp.zeros((6, 1)), jnp.zeros(6), jnp.zeros((6, 2)), jnp.ones(6))
-    noise = micro.build(micro.Options(draws=draws)).target.noise(jax.random.key(0), row, setting.elites)
+    noise = micro.build(micro.Options(draws=draws)).target.noise(jax.random.key(0), row, setting.models)
     assert isinstance(noise, CandidateNoise)
     assert noise.state.shape == (lead, 5, 6, 2)
     assert noise.action.shape == (lead, 5, 6, 1)
@@ -91,9 +93,8 @@ def test_draws_of_the_candidates(draws: int, lead: int):
 def test_the_smallest_critic_counts_before_the_mean_over_draws():
     # Q_1 = s, Q_2 = -s: the smallest is -|s|; draws at s = +1 and -1 give -1, not min(0, 0).
     ensemble = pointing_ensemble([[0.0]], [0.0], act=1, std=1.0)
-    setting = Setting(
-        linear_critics([[1.0, 0.0], [-1.0, 0.0]], [0.0] * 2), steady_actor([0.0], 1), ensemble, jnp.ones(())
-    )
+    critics = linear_critics([[1.0, 0.0], [-1.0, 0.0]], [0.0] * 2)
+    setting = Setting(critics, critics, steady_actor([0.0], 1), Models.of(ensemble, 1), jnp.ones(()))
     row = Transition(jnp.zeros((1, 1)), jnp.zeros((1, 1)), jnp.zeros(1), jnp.zeros((1, 1)), jnp.ones(1))
     noise = CandidateNoise(jnp.asarray([1.0, -1.0]).reshape(2, 1, 1, 1), jnp.zeros((2, 1, 1, 1)))
     np.testing.assert_allclose(candidates(setting, row, noise), [[-1.0]], rtol=1e-4)

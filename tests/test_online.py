@@ -14,7 +14,7 @@ from micro_rl import online
 from micro_rl.errors import UserError
 from micro_rl.loop import coefficients
 from micro_rl.method import Method
-from micro_rl.model import Ensemble, Members
+from micro_rl.model import Ensemble, Members, Models
 from micro_rl.nets import normal_mlp
 from micro_rl.online import OnlineSettings, compiled_improve, learn, random_experience
 from micro_rl.sac import draw_noise, start_agent, update
@@ -81,14 +81,14 @@ def test_improve_is_the_offline_update() -> None:
     rows, keys = some_rows(rng, SMALL.turn, SMALL.batch), jax.random.split(jax.random.key(3), SMALL.turn)
     agent = start_agent(jax.random.key(1), 1, 1, SMALL.hidden, critics=2, temperature=0.3)
     c = coefficients(Settings(), 1)
-    ensemble = some_ensemble()
+    models = Models.of(some_ensemble(), 2)
     improved = compiled_improve(jax.tree.map(jnp.copy, agent), rows, keys, c)
     for number in range(SMALL.turn):
         one = jax.tree.map(lambda column, number=number: column[number], rows)
         batch = Batch(one, jax.tree.map(lambda column: column[:0], one))
         noise_key, method_key = jax.random.split(keys[number])
-        noise = draw_noise(noise_key, Method(), batch, ensemble)
-        agent, logged = jax.jit(update)(agent, Method(), ensemble, batch, noise, method_key, c)
+        noise = draw_noise(noise_key, Method(), batch, models)
+        agent, logged = jax.jit(update)(agent, Method(), models, batch, noise, method_key, c)
         assert np.isfinite(logged["loss/critic"])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), improved, agent)
 

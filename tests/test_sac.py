@@ -9,7 +9,8 @@ from micro_rl import sac
 from micro_rl.method import Method, SoftTarget
 from micro_rl.methods import micro
 from micro_rl.methods.micro import CandidateNoise
-from micro_rl.nets import uniform_mlp
+from micro_rl.model import Models
+from micro_rl.nets import action_error, uniform_mlp
 from micro_rl.sac import Agent, Noise
 from micro_rl.types import Batch, Transition
 from tests.probes import agent_of, coefficients, linear_critics, pointing_ensemble, steady_actor
@@ -19,7 +20,7 @@ CRITICS = linear_critics([[1.0, 2.0], [3.0, -1.0]], [0.0, 1.0])
 ACTOR = steady_actor([0.0], obs=1)
 LOG_PROB = -0.5 * np.log(2 * np.pi)
 # Two elites that lead from s = 0 to 1 and to 3, where min_k Q_k is 1 and 3: f = 2 - 1.
-ELITES = pointing_ensemble([[1.0], [3.0]], [0.0, 0.0], act=1)
+MODELS = Models.of(pointing_ensemble([[1.0], [3.0]], [0.0, 0.0], act=1), 2)
 
 
 def rows(reward: list[float], following: list[float], discount: list[float]) -> Transition:
@@ -44,8 +45,8 @@ def conservative(beta: float) -> Method:
 
 
 def targets(method: Method, agent: Agent = AGENT, **chosen: float) -> np.ndarray:
-    noise = QUIET if method.target.noise(jax.random.key(0), MODEL, ELITES) != () else QUIET._replace(target=())
-    y, _ = sac.targets(agent, method, ELITES, Batch(REAL, MODEL), noise, coefficients(**chosen))
+    noise = QUIET if method.target.noise(jax.random.key(0), MODEL, MODELS) != () else QUIET._replace(target=())
+    y, _ = sac.targets(agent, method, MODELS, Batch(REAL, MODEL), noise, coefficients(**chosen))
     return np.asarray(y)
 
 
@@ -78,15 +79,15 @@ def test_a_terminal_leaves_the_reward_alone_exactly():
 
 
 def test_the_term_is_logged():
-    _, logged = sac.targets(AGENT, conservative(0.5), ELITES, Batch(REAL, MODEL), QUIET, coefficients())
+    _, logged = sac.targets(AGENT, conservative(0.5), MODELS, Batch(REAL, MODEL), QUIET, coefficients())
     assert float(logged["conservative_term"]) == pytest.approx(1.0, rel=1e-5)
 
 
 def test_the_smallest_target_is_a_floor_for_all_rows():
     low = Batch(REAL._replace(reward=REAL.reward - 10), MODEL._replace(reward=MODEL.reward - 10))
     noise = QUIET._replace(target=())
-    free, _ = sac.targets(AGENT, Method(), ELITES, low, noise, coefficients())
-    held, _ = sac.targets(AGENT, Method(), ELITES, low, noise, coefficients(minimum_target=0.0))
+    free, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients())
+    held, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients(minimum_target=0.0))
     assert (free < 0).all()
     assert not np.asarray(held).any()
     # Where nothing lies below it, it changes nothing.
@@ -104,11 +105,33 @@ def test_losses_by_hand():
     loss, q = sac.critic_loss(CRITICS, both, jnp.full(4, 2.0))
     assert float(loss) == pytest.approx(2.5)
     assert q.tolist() == [[0.0] * 4, [1.0] * 4]
-    loss, log_prob = sac.actor_loss(ACTOR, CRITICS, both.observation, jnp.zeros((4, 1)), jnp.asarray(0.5))
+    loss, (log_prob, size) = sac.actor_loss(ACTOR, CRITICS, both.observation, jnp.zeros((4, 1)), jnp.asarray(0.5))
     assert float(loss) == pytest.approx(0.5 * LOG_PROB - 0.0)
     np.testing.assert_allclose(log_prob, LOG_PROB, rtol=1e-6)
+    assert float(size) == 0.0
     loss = sac.temperature_loss(jnp.asarray(-2.0), jnp.asarray([1.0, 2.0]), jnp.asarray(-1.0))
     assert float(loss) == pytest.approx(2 * 0.5)
+
+
+def test_the_anchor_by_hand():
+    # pi(s) = 0.5 where the log did 0, and there min_k Q_k = min(1, 0.5): 2 * 0.5 * 0.25 on top of the loss.
+    actor, noise, alpha = steady_actor([0.5], obs=1), jnp.zeros((2, 1)), jnp.asarray(0.3)
+    plain, _ = sac.actor_loss(actor, CRITICS, REAL.observation, noise, alpha)
+    held, _ = sac.anchored_loss(actor, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(2.0))
+    assert float(held - plain) == pytest.approx(0.25, rel=1e-5)
+
+
+def test_the_anchor_weighs_as_td3_bc_does():
+    # TD3+BC descends -a Q / mean|Q| + error; times mean|Q| / a that is the anchored loss without entropy.
+    actor, noise, alpha = steady_actor([0.5], obs=1, log_std=-20.0), jnp.zeros((2, 1)), jnp.asarray(0.0)
+
+    def td3_bc(actor, scale):
+        q, _ = sac.actor_loss(actor, CRITICS, REAL.observation, noise, alpha)
+        return 2.5 * q / scale + action_error(actor, REAL.observation, REAL.action)
+
+    ours = jax.grad(lambda a: sac.anchored_loss(a, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(0.4))[0])(actor)
+    theirs = jax.grad(td3_bc)(actor, 0.5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b * 0.5 / 2.5, rtol=1e-5, atol=1e-7), ours, theirs)
 
 
 def test_temperature_is_at_most_one_while_its_logarithm_goes_on():
@@ -128,8 +151,8 @@ def random_agent(critics: int) -> Agent:
 
 def updated(agent: Agent, **chosen: float) -> tuple[Agent, dict]:
     batch, method = Batch(REAL, MODEL), Method()
-    noise = sac.draw_noise(jax.random.key(1), method, batch, ELITES)
-    return update(agent, method, ELITES, batch, noise, jax.random.key(2), coefficients(**chosen))
+    noise = sac.draw_noise(jax.random.key(1), method, batch, MODELS)
+    return update(agent, method, MODELS, batch, noise, jax.random.key(2), coefficients(**chosen))
 
 
 def test_a_fixed_temperature_stays_to_the_bit():
@@ -174,8 +197,8 @@ def test_targets_follow_the_new_critics_slowly():
 
 def test_noise_of_a_method_disturbs_no_other():
     batch = Batch(REAL, MODEL)
-    plain = sac.draw_noise(jax.random.key(3), Method(), batch, ELITES)
-    more = sac.draw_noise(jax.random.key(3), micro.build(micro.Options(draws=5)), batch, ELITES)
+    plain = sac.draw_noise(jax.random.key(3), Method(), batch, MODELS)
+    more = sac.draw_noise(jax.random.key(3), micro.build(micro.Options(draws=5)), batch, MODELS)
     np.testing.assert_array_equal(plain.next_action, more.next_action)
     np.testing.assert_array_equal(plain.actor_action, more.actor_action)
     drawn = [more.next_action, more.actor_action, more.target.state, more.target.action]
@@ -186,12 +209,12 @@ def test_noise_of_a_method_disturbs_no_other():
 class PlainNoise(SoftTarget):
     """Draws straight from its key."""
 
-    def noise(self, key, rows, elites):
+    def noise(self, key, rows, models):
         return jax.random.normal(key, (4, 1))
 
 
 def test_a_method_has_a_key_of_its_own():
-    noise = sac.draw_noise(jax.random.key(3), Method(target=PlainNoise()), Batch(REAL, MODEL), ELITES)
+    noise = sac.draw_noise(jax.random.key(3), Method(target=PlainNoise()), Batch(REAL, MODEL), MODELS)
     assert not np.isin(noise.target, [noise.next_action, noise.actor_action]).any()
 
 

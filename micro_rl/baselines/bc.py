@@ -13,7 +13,7 @@ from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.buffer import draw_log
-from micro_rl.nets import LOG_STD_MIN, MLP, gaussian, uniform_mlp
+from micro_rl.nets import LOG_STD_MIN, MLP, action_error, uniform_mlp
 from micro_rl.optimise import descend, moments_of
 from micro_rl.types import Transition
 
@@ -38,15 +38,9 @@ def start(key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...]) -> C
     return Cloner(actor, moments_of(actor))
 
 
-def action_error(actor: MLP, rows: Transition) -> Scalar:
-    """Mean of (tanh(mean(s)) - a)^2 over rows and actions, core units."""
-    mean, _ = gaussian(actor, rows.observation)
-    return jnp.mean((jnp.tanh(mean) - rows.action) ** 2)
-
-
 def update(cloner: Cloner, rows: Transition, rate: Scalar) -> tuple[Cloner, Scalar]:
     """One step of Adam on these rows; also the error before it."""
-    error, gradient = jax.value_and_grad(action_error)(cloner.actor, rows)
+    error, gradient = jax.value_and_grad(action_error)(cloner.actor, rows.observation, rows.action)
     return Cloner(*descend(cloner.actor, gradient, cloner.moments, rate)), error
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.errors import UserError
 from micro_rl.method import Method, Setting, Target, bellman
-from micro_rl.model import Ensemble, predict
+from micro_rl.model import Models, predict
 from micro_rl.nets import q_values, sample
 from micro_rl.types import Transition
 
@@ -34,7 +34,7 @@ class CandidateNoise(eqx.Module):
 
 def candidate_values(setting: Setting, rows: Transition, noise: CandidateNoise) -> Float[Array, "elite rows"]:
     """v_i = mean over draws m of min_k Q_k(s_im, a_im), with s_im ~ T_i(.|s, a) and a_im ~ pi(.|s_im)."""
-    mean, std = predict(setting.elites, rows.observation, rows.action)
+    mean, std = predict(setting.models.elites, rows.observation, rows.action)
     mean, std = mean[..., :-1], std[..., :-1]
 
     def one_draw(draw: CandidateNoise) -> Float[Array, "elite rows"]:
@@ -56,10 +56,10 @@ class ConservativeTarget(Target):
     beta: Scalar
     draws: int = eqx.field(static=True)
 
-    def noise(self, key: Key[Array, ""], rows: Transition, elites: Ensemble) -> CandidateNoise:
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> CandidateNoise:
         """Draws for every elite and row; `draws = 0` keeps the members' means and draws one action."""
         state_key, action_key = jax.random.split(key)
-        lead = (max(self.draws, 1), elites.size)
+        lead = (max(self.draws, 1), models.elites.size)
         state = jax.random.normal(state_key, (*lead, *rows.observation.shape))
         action = jax.random.normal(action_key, (*lead, *rows.action.shape))
         return CandidateNoise(state if self.draws else jnp.zeros_like(state), action)
