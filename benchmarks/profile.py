@@ -36,7 +36,7 @@ STAGES = (
     ("fit_loss", "fit loss"),
     ("descend", "optimiser"),
     ("follow", "target critics move"),
-    ("_shuffled_batches", "shuffle"),
+    ("shuffled_batches", "shuffle"),
     ("holdout_errors", "holdout errors"),
 )
 RANDOM = re.compile(r"_normal|_uniform|_randint|threefry|_shuffle|random_|erf_inv")

@@ -17,10 +17,13 @@ from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.errors import Diverged, UserError
 from micro_rl.loop import Keys, Problem
-from micro_rl.model import Ensemble, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.model import Ensemble, FitState, finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings
 from micro_rl.types import Scaling, Transition
+
+LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidden": 100_000}
+"""What a saved model may declare of itself: far more than is used, and little enough to be compared with its arrays."""
 
 compiled_start = jax.jit(start_fit, static_argnames="sizes")
 compiled_epoch = jax.jit(fit_epoch, static_argnames="sizes", donate_argnames="state")
@@ -34,6 +37,21 @@ class FittedModel(NamedTuple):
     about: dict[str, Any]
 
 
+class Keeper:
+    """What happens to a fit's state between its epochs: nothing unless overridden."""
+
+    def begun(self, fresh: FitState) -> FitState:
+        """The state to go on from."""
+        return fresh
+
+    def passed(self, state: FitState, row: Row) -> None:
+        """After each epoch, whose figures are finite."""
+
+    def diverged(self, before: FitState, key: Key[Array, ""], row: Row) -> str:
+        """After an epoch whose figures are not: the state and key it began with. What to tell the user of it."""
+        return "lower model_rate"
+
+
 class _Shape(NamedTuple):
     """The sizes that fix a saved model's arrays."""
 
@@ -42,8 +60,22 @@ class _Shape(NamedTuple):
     members: int
     hidden: tuple[int, ...]
 
+    @classmethod
+    def read(cls, declared: Any) -> "_Shape":
+        """What a folder declares, bounded before anything is made of it; raises `ValueError`."""
+        if not isinstance(declared, dict) or set(declared) != set(cls._fields):
+            raise ValueError("its shape does not name " + ", ".join(cls._fields))
+        shape = cls(**declared)
+        if not isinstance(shape.hidden, list) or len(shape.hidden) > LARGEST["layers"]:
+            raise ValueError("its hidden widths are no short list")
+        numbers = [("obs", shape.obs), ("act", shape.act), ("members", shape.members)]
+        for name, number in numbers + [("hidden", width) for width in shape.hidden]:
+            if type(number) is not int or not 1 <= number <= LARGEST[name]:
+                raise ValueError(f"its {name} is {number!r:.40}, not a number from 1 to {LARGEST[name]}")
+        return shape._replace(hidden=tuple(shape.hidden))
+
     def blank(self) -> dict[str, Any]:
-        """The shapes of the arrays that a folder of this model holds."""
+        """The shapes of the arrays that a folder of this model holds; allocates nothing."""
 
         def some_model(log: Transition, scaling: Scaling, key: Key[Array, ""]) -> dict[str, Any]:
             sizes = ModelSettings(
@@ -51,9 +83,13 @@ class _Shape(NamedTuple):
             ).fit_sizes()
             return {"ensemble": finish_fit(start_fit(log, sizes, key)), "scaling": scaling}
 
-        obs, act, one, row = (jnp.zeros(shape) for shape in ((2, self.obs), (2, self.act), 2, ()))
-        scaling = Scaling(obs[0], obs[0], act[0], act[0], row)
-        return jax.eval_shape(some_model, Transition(obs, act, one, obs, one), scaling, jax.random.key(0))
+        def floats(*shape: int) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+        obs, act = self.obs, self.act
+        log = Transition(floats(2, obs), floats(2, act), floats(2), floats(2, obs), floats(2))
+        scaling = Scaling(floats(obs), floats(obs), floats(act), floats(act), floats())
+        return jax.eval_shape(some_model, log, scaling, jax.random.key(0))
 
 
 def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | None = None) -> Problem:
@@ -67,19 +103,30 @@ def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | Non
 
 
 def fit_model(
-    dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, on_epoch: Callable[[Row], None]
+    dataset: Dataset,
+    problem: Problem,
+    settings: ModelSettings,
+    seed: int,
+    on_epoch: Callable[[Row], None],
+    keeper: Keeper | None = None,
 ) -> FittedModel:
     """Fit until patience runs out; `on_epoch` sees each epoch's loss and holdout errors.
 
-    Raises `Diverged` when the holdout errors stop being finite.
+    Raises `Diverged` when the losses or the holdout errors stop being finite.
     """
-    sizes = settings.fit_sizes()
+    sizes, keeper = settings.fit_sizes(), keeper or Keeper()
     start_key, epochs_key = jax.random.split(Keys.of(seed).fit)
-    state = compiled_start(problem.log, sizes=sizes, key=start_key)
+    state = keeper.begun(compiled_start(problem.log, sizes=sizes, key=start_key))
     while unfinished(state, sizes):
         key = jax.random.fold_in(epochs_key, state.epoch)
+        before = jax.tree.map(jnp.copy, state)  # the next line donates it, and if it goes wrong this is what led there
         state, logged = compiled_epoch(state, problem.log, sizes=sizes, key=key)
-        on_epoch(_row(int(state.epoch), logged))
+        row = _row(int(before.epoch) + 1, logged)
+        if not np.isfinite(list(row.values())).all():
+            told = keeper.diverged(before, key, row)
+            raise Diverged(f"epoch {row['epoch']} of the dynamics fit gave errors that are not finite; {told}")
+        on_epoch(row)
+        keeper.passed(state, row)
     ensemble = finish_fit(state)
     about = {
         "log": dataset.name,
@@ -97,8 +144,6 @@ def fit_model(
 
 def _row(epoch: int, logged: dict[str, Array]) -> Row:
     errors = np.asarray(logged["holdout"])
-    if not np.isfinite(errors).all():
-        raise Diverged(f"epoch {epoch} of the dynamics fit gave errors that are not finite; lower model_rate")
     members = {f"holdout/member{i}": float(error) for i, error in enumerate(errors)}
     return {
         "epoch": epoch,
@@ -122,9 +167,15 @@ def load_model(folder: Path) -> FittedModel:
     """What `save_model` wrote; `UserError` if anything in it is damaged or of other sizes."""
     arrays, about = read_arrays(folder, "ensemble")
     try:
-        shape = _Shape(**about["shape"])
-        shape = shape._replace(hidden=tuple(shape.hidden))
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{folder}: does not say the sizes of its model; fit it again") from error
+        shape, about["holdout"] = _Shape.read(about.get("shape")), _numbers(about.get("holdout"))
+    except ValueError as error:
+        raise UserError(f"{folder}: {error}; fit it again") from error
     tree = trees.from_arrays(shape.blank(), arrays, str(folder))
     return FittedModel(tree["ensemble"], tree["scaling"], about)
+
+
+def _numbers(declared: Any) -> list[float]:
+    """The members' holdout errors as a folder tells them; raises `ValueError`."""
+    if not isinstance(declared, list) or not declared or not all(type(error) in (int, float) for error in declared):
+        raise ValueError("does not tell the holdout errors of its members")
+    return declared

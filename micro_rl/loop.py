@@ -1,5 +1,6 @@
 """The loop, compiled: an epoch is rollouts and updates; `train` is the whole of it as one function."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -12,10 +13,10 @@ from micro_rl import buffer as buffers
 from micro_rl.method import METHOD_STREAM, Method, Setting
 from micro_rl.model import Ensemble, Models, finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.rollout import rollout
-from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
+from micro_rl.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update
 from micro_rl.settings import FitSizes, Settings, Sizes
 from micro_rl.termination import Rule
-from micro_rl.types import Batch, Scaling, Transition
+from micro_rl.types import Batch, Rollout, Scaling, Transition
 
 
 class TrainState(NamedTuple):
@@ -118,9 +119,31 @@ def epoch(
 
 
 def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
-    start_key, rollout_key, update_key = jax.random.split(key, 3)
+    *rollout_keys, update_key = jax.random.split(key, 3)
+    made = branch(state, method, problem, ends, rollout_keys, sizes)
+    buffer = buffers.write(state.buffer, made)
+    models = Models.of(state.ensemble, sizes.elites)
+
+    def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
+        batch, noise, method_key = draw_update(problem.log, buffer, method, models, step_key, sizes)
+        return update(agent, method, models, batch, noise, method_key, c)
+
+    agent, logged = jax.lax.scan(step, state.agent, jax.random.split(update_key, sizes.rollout_every))
+    logged = {name: jnp.mean(value) for name, value in logged.items()} | {
+        "rollout/reward": buffers.mean_reward(made),
+        "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
+        "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
+    }
+    return state._replace(agent=agent, buffer=buffer), logged
+
+
+def branch(
+    state: TrainState, method: Method, problem: Problem, ends: Rule, keys: Sequence[Array], sizes: Sizes
+) -> Rollout:
+    """A turn's rollouts, from rows of the log; one key draws those, the other the rest."""
+    start_key, rollout_key = keys
     starts = buffers.draw_log(problem.log, start_key, sizes.rollout_starts).observation
-    made = rollout(
+    return rollout(
         state.ensemble,
         sizes.elites,
         state.agent.actor,
@@ -132,25 +155,18 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
         sizes.rollout_length,
         rollout_key,
     )
-    buffer = buffers.write(state.buffer, made)
-    models = Models.of(state.ensemble, sizes.elites)
 
-    def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
-        real_key, model_key, noise_key, method_key = jax.random.split(step_key, 4)
-        batch = Batch(
-            buffers.draw_log(problem.log, real_key, sizes.real_rows),
-            buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
-        )
-        noise = draw_noise(noise_key, method, batch, models)
-        return update(agent, method, models, batch, noise, method_key, c)
 
-    agent, logged = jax.lax.scan(step, state.agent, jax.random.split(update_key, sizes.rollout_every))
-    logged = {name: jnp.mean(value) for name, value in logged.items()} | {
-        "rollout/reward": buffers.mean_reward(made),
-        "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
-        "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
-    }
-    return state._replace(agent=agent, buffer=buffer), logged
+def draw_update(
+    log: Transition, buffer: buffers.Buffer, method: Method, models: Models, key: Key[Array, ""], sizes: Sizes
+) -> tuple[Batch, Noise, Key[Array, ""]]:
+    """What one update sees: its batch, its noise, and the method's own key."""
+    real_key, model_key, noise_key, method_key = jax.random.split(key, 4)
+    batch = Batch(
+        buffers.draw_log(log, real_key, sizes.real_rows),
+        buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
+    )
+    return batch, draw_noise(noise_key, method, batch, models), method_key
 
 
 def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:

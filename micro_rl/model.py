@@ -227,8 +227,8 @@ def fit_epoch(
 
     The last batch is filled up with the pass's first rows. Once the fit is finished the state stays as it is.
     """
-    batches = _shuffled_batches(state.bootstrap, sizes.batch, key)
-    step = _fit_step(state, rows, sizes)
+    batches = shuffled_batches(state.bootstrap, sizes.batch, key)
+    step = fit_step(state, rows, sizes)
     (members, moments), losses = jax.lax.scan(step, (state.members, state.moments), batches)
     held = jax.tree.map(lambda column: column[state.holdout], rows)
     errors = holdout_errors(members, *_standardised(state, held))
@@ -245,7 +245,8 @@ def fit_epoch(
     return state, {"loss": jnp.mean(losses), "holdout": errors}
 
 
-def _shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "batches member batch"]:
+def shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "batches member batch"]:
+    """An epoch's batches: every member's own rows in a new order."""
     members, count = bootstrap.shape
     rows = jax.random.permutation(key, bootstrap, axis=1, independent=True)
     batch = min(batch, count)
@@ -259,7 +260,9 @@ def _standardised(state: FitState, rows: Transition) -> tuple[Array, Array]:
     return inputs, _standardise(targets_of(rows), state.target_mean, state.target_std)
 
 
-def _fit_step(state: FitState, rows: Transition, sizes: FitSizes):
+def fit_step(state: FitState, rows: Transition, sizes: FitSizes):
+    """The step of a scan over an epoch's batches: (members, moments) and row numbers to the next, and the loss."""
+
     def step(carry, index):
         members, moments = carry
         batch = jax.tree.map(lambda column: column[index], rows)

@@ -181,17 +181,17 @@ def test_a_constant_column_keeps_its_unit(constant: float):
 
 def test_a_pass_shows_every_member_each_of_its_rows():
     bootstrap = jnp.asarray([[0, 1, 2, 3, 4], [9, 9, 8, 7, 7]])
-    batches = models._shuffled_batches(bootstrap, 2, jax.random.key(0))
+    batches = models.shuffled_batches(bootstrap, 2, jax.random.key(0))
     assert batches.shape == (3, 2, 2)
     for member in (0, 1):
         order = np.asarray(batches[:, member]).ravel()
         assert sorted(order[:5].tolist()) == sorted(bootstrap[member].tolist())
         assert order[5] == order[0]
-    assert not np.array_equal(batches, models._shuffled_batches(bootstrap, 2, jax.random.key(1)))
+    assert not np.array_equal(batches, models.shuffled_batches(bootstrap, 2, jax.random.key(1)))
 
 
 def test_fewer_rows_than_a_batch_make_one_batch():
-    assert models._shuffled_batches(jnp.zeros((2, 3), int), 64, jax.random.key(0)).shape == (1, 2, 3)
+    assert models.shuffled_batches(jnp.zeros((2, 3), int), 64, jax.random.key(0)).shape == (1, 2, 3)
 
 
 def test_a_fit_learns_a_linear_system():
