@@ -83,7 +83,7 @@ class _Shape(NamedTuple):
             ).fit_sizes()
             return {"ensemble": finish_fit(start_fit(log, sizes, key)), "scaling": scaling}
 
-        def floats(*shape: int) -> jax.ShapeDtypeStruct:
+        def floats(*shape: int) -> Any:
             return jax.ShapeDtypeStruct(shape, jnp.float32)
 
         obs, act = self.obs, self.act
