@@ -26,7 +26,7 @@ from micro_rl.buffer import Buffer
 from micro_rl.loop import TrainState, coefficients, start
 from micro_rl.methods import micro
 from micro_rl.model import finish_fit
-from micro_rl.termination import never
+from micro_rl.termination import ByRule, never
 
 EPOCHS, UPDATES = 5, 10
 Result = TypeVar("Result")
@@ -103,10 +103,10 @@ def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
         return start(problem, finish_fit(fitted), method, sizes, settings.temperature, KEYS)
 
     agent_start, state = timed(fresh)
-    arguments = (method, problem, coefficients(settings, ACT), KEYS.epochs)
-    epoch, program = timed(lambda: run.compiled_epoch.lower(state, *arguments, sizes=sizes, ends=never).compile())
+    arguments, ends = (method, problem, coefficients(settings, ACT), KEYS.epochs), ByRule(never)
+    epoch, program = timed(lambda: run.compiled_epoch.lower(state, *arguments, sizes=sizes, ends=ends).compile())
     for _ in range(EPOCHS):
-        state, _ = jax.block_until_ready(program(state, *arguments))
+        state, _ = jax.block_until_ready(program(state, *arguments, ends=ends))
     buffer: Buffer = state.buffer
     return Cold(
         fit_start,

@@ -18,7 +18,7 @@ from micro_rl.method import Method
 from micro_rl.methods import micro, sac
 from micro_rl.model import Ensemble, finish_fit
 from micro_rl.settings import Settings
-from micro_rl.termination import RULES
+from micro_rl.termination import RULES, ByRule
 from micro_rl.types import Scaling, Transition
 
 OBS, ACT = 11, 3
@@ -87,7 +87,7 @@ def training(
     ensemble = fresh_ensemble(problem, settings)
     state = start(problem, ensemble, method, sizes, settings.temperature, KEYS)
     c = coefficients(settings, ACT)
-    static: dict[str, Any] = {"sizes": sizes, "ends": RULES["hopper"]}
+    static: dict[str, Any] = {"sizes": sizes, "ends": ByRule(RULES["hopper"])}
 
     def call() -> None:
         nonlocal state

@@ -9,12 +9,13 @@ from typing import Any
 from micro_rl.data import Dataset
 from micro_rl.errors import UserError
 from micro_rl.fitting import fit_model, problem_of, save_model
-from micro_rl.plan import Plan, make_plan
+from micro_rl.plan import Plan, known_termination, make_plan
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import Run, execute
 from micro_rl.settings import ModelSettings, Settings, check
-from micro_rl.termination import Rule
+from micro_rl.termination import LEARNED, Rule
+from micro_rl.termination_fit import learn_termination, measurement
 from micro_rl.watcher import Watcher
 
 
@@ -51,8 +52,8 @@ def train(
     """Learn a policy from a log and return the finished run.
 
     `on_epoch(row, policy)` sees each epoch's metrics and a policy that acts from NumPy. `termination` is the name
-    of a rule or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are those of
-    `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
+    of a rule, `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are
+    those of `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
     """
     plan = make_plan(
         log,
@@ -81,6 +82,9 @@ def fit(
     for note in dataset.notes:
         watcher.note(note)
     model = fit_model(dataset, problem_of(dataset, settings), settings, seed, watcher.fitted)
+    if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
+        model = learn_termination(dataset, model, settings, seed)
+        watcher.note(measurement(model.about))
     save_model(folder, model)
     return folder, model.about
 

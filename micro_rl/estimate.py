@@ -9,8 +9,8 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.model import Ensemble
 from micro_rl.nets import MLP, gaussian, q_values
-from micro_rl.rollout import imagine
-from micro_rl.termination import Rule
+from micro_rl.rollout import TERMINATION_STREAM, imagine
+from micro_rl.termination import Termination
 from micro_rl.types import Scaling
 
 
@@ -21,7 +21,7 @@ def critic_estimate(actor: MLP, critics: MLP, scaling: Scaling, observation: Flo
     return jnp.asarray(scaling.reward_scale) * jnp.mean(jnp.min(q_values(critics, observation, action), axis=0))
 
 
-@partial(jax.jit, static_argnames=("ends", "horizon"))
+@partial(jax.jit, static_argnames="horizon")
 def model_estimate(
     actor: MLP,
     elites: Ensemble,
@@ -29,7 +29,7 @@ def model_estimate(
     observation: Float[Array, "rows obs"],
     key: Key[Array, ""],
     *,
-    ends: Rule,
+    ends: Termination,
     horizon: int,
 ) -> Scalar:
     """Mean undiscounted return, in raw units, of the policy's mode run for `horizon` steps in the model.
@@ -43,7 +43,7 @@ def model_estimate(
         state, alive = (column[order] for column in carry)
         outcome = imagine(elites, state, jnp.tanh(gaussian(actor, state)[0]), state_key)
         following = outcome[:, :-1]
-        stays = alive & ~ends(scaling.raw_observation(following))
+        stays = alive & ~ends(following, scaling, jax.random.fold_in(step_key, TERMINATION_STREAM))
         return (following, stays), jnp.mean(jnp.where(alive, outcome[:, -1], 0.0))
 
     alive = jnp.ones(observation.shape[0], bool)

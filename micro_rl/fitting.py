@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Key
 
-from micro_rl import trees
+from micro_rl import termination_head, trees
 from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
@@ -20,6 +20,7 @@ from micro_rl.loop import Keys, Problem
 from micro_rl.model import Ensemble, FitState, finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings
+from micro_rl.termination_head import TerminationHead, check_measured
 from micro_rl.types import Scaling, Transition
 
 LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidden": 100_000}
@@ -30,11 +31,20 @@ compiled_epoch = jax.jit(fit_epoch, static_argnames="sizes", donate_argnames="st
 
 
 class FittedModel(NamedTuple):
-    """An ensemble, the units it works in, and what is worth remembering about its fit."""
+    """An ensemble, the units it works in, what is worth remembering about its fit, and where one was learned, a head.
+
+    `about["termination"]` is then what the head's measurement found.
+    """
 
     ensemble: Ensemble
     scaling: Scaling
     about: dict[str, Any]
+    head: TerminationHead | None = None
+
+    def arrays(self) -> dict[str, Any]:
+        """What is saved of it."""
+        parts = {"ensemble": self.ensemble, "scaling": self.scaling}
+        return parts if self.head is None else parts | {"termination": self.head}
 
 
 class Keeper:
@@ -155,12 +165,7 @@ def _row(epoch: int, logged: dict[str, Array]) -> Row:
 
 def save_model(folder: Path, model: FittedModel) -> None:
     """Ensemble and scaling into one folder with a manifest."""
-    write_arrays(
-        folder,
-        "ensemble",
-        trees.to_arrays({"ensemble": model.ensemble, "scaling": model.scaling}),
-        model.about,
-    )
+    write_arrays(folder, "ensemble", trees.to_arrays(model.arrays()), model.about)
 
 
 def load_model(folder: Path) -> FittedModel:
@@ -168,10 +173,15 @@ def load_model(folder: Path) -> FittedModel:
     arrays, about = read_arrays(folder, "ensemble")
     try:
         shape, about["holdout"] = _Shape.read(about.get("shape")), _numbers(about.get("holdout"))
+        if "termination" in about:
+            check_measured(about["termination"])
     except ValueError as error:
         raise UserError(f"{folder}: {error}; fit it again") from error
-    tree = trees.from_arrays(shape.blank(), arrays, str(folder))
-    return FittedModel(tree["ensemble"], tree["scaling"], about)
+    blank = shape.blank()
+    if "termination" in about:
+        blank["termination"] = jax.eval_shape(lambda: termination_head.blank(shape.obs))
+    tree = trees.from_arrays(blank, arrays, str(folder))
+    return FittedModel(tree["ensemble"], tree["scaling"], about, tree.get("termination"))
 
 
 def _numbers(declared: Any) -> list[float]:

@@ -15,6 +15,7 @@ from micro_rl.loop import Keys, TrainState
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
+from micro_rl.termination import Termination
 from micro_rl.types import Scaling
 
 SCORED_EVALUATIONS = 10
@@ -43,10 +44,10 @@ class Judge:
         if self._evaluator is not None:
             self._evaluator.close()
 
-    def __call__(self, state: TrainState, policy: Policy, scaling: Scaling) -> Row:
+    def __call__(self, state: TrainState, policy: Policy, scaling: Scaling, ends: Termination) -> Row:
         """An evaluation's figures, in raw units, under the keys of metrics.jsonl."""
         if self._evaluator is None:
-            return {"model_estimate/return": self._model_estimate(state, scaling)}
+            return {"model_estimate/return": self._model_estimate(state, scaling, ends)}
         settings, agent = self._plan.settings, state.agent
         first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.evaluation_episodes
         result = self._evaluator(policy, seed=first_seed, discount=settings.discount)
@@ -55,7 +56,7 @@ class Judge:
         row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
         return row | {"eval/critic_estimate": float(value)}
 
-    def _model_estimate(self, state: TrainState, scaling: Scaling) -> float:
+    def _model_estimate(self, state: TrainState, scaling: Scaling, ends: Termination) -> float:
         """Mean return of the policy run in the model from the log's own starts."""
         dataset, settings = self._plan.dataset, self._plan.settings
         spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
@@ -66,7 +67,7 @@ class Judge:
             scaling,
             _core(dataset.observations[first], scaling),
             jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),
-            ends=self._plan.ends,
+            ends=ends,
             horizon=self._plan.task.horizon or int(dataset.lengths.max()),
         )
         return float(value)

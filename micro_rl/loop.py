@@ -15,7 +15,7 @@ from micro_rl.model import Ensemble, Models, finish_fit, fit_epoch, start_fit, u
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update
 from micro_rl.settings import FitSizes, Settings, Sizes
-from micro_rl.termination import Rule
+from micro_rl.termination import Termination
 from micro_rl.types import Batch, Rollout, Scaling, Transition
 
 
@@ -104,7 +104,7 @@ def epoch(
     key: Key[Array, ""],
     *,
     sizes: Sizes,
-    ends: Rule,
+    ends: Termination,
 ) -> tuple[TrainState, dict[str, Array]]:
     """Roll out and update by turns, then let the method adapt the model. `key` is the run's; means are logged."""
     key = jax.random.fold_in(key, state.epoch)
@@ -138,7 +138,7 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
 
 
 def branch(
-    state: TrainState, method: Method, problem: Problem, ends: Rule, keys: Sequence[Array], sizes: Sizes
+    state: TrainState, method: Method, problem: Problem, ends: Termination, keys: Sequence[Array], sizes: Sizes
 ) -> Rollout:
     """A turn's rollouts, from rows of the log; one key draws those, the other the rest."""
     start_key, rollout_key = keys
@@ -181,7 +181,7 @@ def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:
 
 
 def train(
-    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Rule
+    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Termination
 ) -> tuple[TrainState, dict[str, Array]]:
     """A whole run as a pure function of its seed: fit, then every epoch; metrics [epoch]. Made for jit and vmap."""
     keys, sizes = Keys.of(seed), settings.sizes()

@@ -13,7 +13,7 @@ from micro_rl.data import Dataset, load, names
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.method import Method
 from micro_rl.settings import Settings, check
-from micro_rl.termination import Rule
+from micro_rl.termination import LEARNED, RULES, Rule
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Plan:
 
     dataset: Dataset
     task: tasks.Task
-    ends: Rule
+    ends: Rule | None
+    """None where a termination head is to be learned."""
     preset: str
     method_name: str
     options: Any
@@ -52,7 +53,7 @@ class Plan:
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
 
     def _can_be_typed(self) -> bool:
-        named_rule = self.task.termination is None or self.ends is termination.RULES.get(self.task.termination)
+        named_rule = self.task.termination in (None, LEARNED) or self.ends is RULES.get(self.task.termination)
         low, high = self.dataset.action_low, self.dataset.action_high
         return named_rule and (self.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
 
@@ -146,13 +147,13 @@ def make_plan(
     if isinstance(log, Dataset) and action_bounds is not None:
         raise UserError(f"{log.path}: is loaded already; give the action bounds to micro_rl.load")
     dataset = log if isinstance(log, Dataset) else read_log(log, horizon, action_bounds)
-    task = _task(dataset.name, env, horizon, ends)
+    task = _task(dataset, env, horizon, ends)
     preset = preset or presets.name_for(dataset.name)
     settings, options = resolve(method, preset, overrides or {})
     plan = Plan(
         dataset=dataset,
         task=task,
-        ends=ends if callable(ends) else _rule(dataset, task),
+        ends=ends if callable(ends) else _rule(task),
         preset=preset,
         method_name=method,
         options=options,
@@ -187,28 +188,41 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
     return settings, kind(**{**chosen.options.get(method, {}), **given})
 
 
-def _task(name: str, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:
+def _task(dataset: Dataset, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:
     """What the name tells, with what was given put over it; another simulator has other scores."""
-    task = tasks.find(name)
+    task = tasks.find(dataset.name)
     if env is not None and env != task.env:
         task = dataclasses.replace(task, env=env, score_min=None, score_max=None)
     if horizon is not None:
         task = dataclasses.replace(task, horizon=horizon)
-    if isinstance(rule, str):
-        termination.find(rule)
-        task = dataclasses.replace(task, termination=rule)
-    elif rule is not None:
+    if callable(rule):
         own_name = f"{getattr(rule, '__module__', '')}.{getattr(rule, '__qualname__', repr(rule))}"
-        task = dataclasses.replace(task, termination=own_name)
-    return task
+        return dataclasses.replace(task, termination=own_name)
+    known = rule or known_termination(dataset)
+    if known == LEARNED:
+        _refuse_unless_it_can_be_learned(dataset)
+    return dataclasses.replace(task, termination=known)
 
 
-def _rule(dataset: Dataset, task: tasks.Task) -> Rule:
-    if task.termination is not None:
-        return termination.find(task.termination)
-    if dataset.terminals.any():
-        raise UserError(
-            f"{dataset.path}: {int(dataset.terminals.sum())} rows end an episode and no rule says when model rows do; "
-            f"name one with --termination ({', '.join(termination.RULES)}) or pass a function from Python"
-        )
-    return termination.never
+def known_termination(dataset: Dataset) -> str | None:
+    """The rule that the log itself tells, `LEARNED` where its terminals must, None where no row ends an episode."""
+    return tasks.find(dataset.name).termination or (LEARNED if dataset.terminals.any() else None)
+
+
+def _refuse_unless_it_can_be_learned(dataset: Dataset) -> None:
+    if (dataset.terminals & dataset.usable).any():
+        return
+    ends, said = int(dataset.terminals.sum()), "no row ends an episode"
+    if ends:
+        said = f"{ends} rows end an episode, but without their next observations"
+    raise UserError(
+        f"{dataset.path}: {said}, so it cannot be learned when episodes end; "
+        f"name a rule with --termination ({', '.join(RULES)}) or pass a function from Python"
+    )
+
+
+def _rule(task: tasks.Task) -> Rule | None:
+    """None where it is to be learned."""
+    if task.termination == LEARNED:
+        return None
+    return termination.never if task.termination is None else termination.find(task.termination)

@@ -8,8 +8,11 @@ from jaxtyping import Bool, Float, Key, PyTree
 from micro_rl.method import Shape
 from micro_rl.model import Ensemble, predict
 from micro_rl.nets import MLP, sample
-from micro_rl.termination import Rule
+from micro_rl.termination import Termination
 from micro_rl.types import Rollout, Scaling, Transition
+
+TERMINATION_STREAM = 1 << 29
+"""Folded into a step's key; as `METHOD_STREAM`, beyond the numbers that `split` uses."""
 
 
 def rollout(
@@ -18,7 +21,7 @@ def rollout(
     actor: MLP,
     shape: Shape,
     extra: PyTree,
-    ends: Rule,
+    ends: Termination,
     scaling: Scaling,
     starts: Float[Array, "rows obs"],
     length: int,
@@ -26,7 +29,8 @@ def rollout(
 ) -> Rollout:
     """`length` steps from every start; a row's later steps are invalid once its episode has ended.
 
-    Rows come out step by step, each step in an order of its own. `ends` sees raw observations.
+    Rows come out step by step, each step in an order of its own. What `ends` draws comes from a stream
+    of its own: whether it draws changes nothing else.
     """
     best = ensemble.best(elites)
 
@@ -40,7 +44,7 @@ def rollout(
         action, _ = sample(actor, observation, noise)
         outcome = imagine(best, observation, action, state_key)
         following = outcome[..., :-1]
-        ended = jnp.asarray(ends(scaling.raw_observation(following)))
+        ended = ends(following, scaling, jax.random.fold_in(step_key, TERMINATION_STREAM))
         rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
         rows = shape(ensemble, extra, rows)
         return (following, alive & (rows.discount > 0)), Rollout(rows, alive)

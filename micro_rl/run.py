@@ -15,7 +15,13 @@ from micro_rl.data.scaling import fit_scaling
 from micro_rl.errors import Diverged, UserError
 from micro_rl.export import export
 from micro_rl.files import CannotWrite
-from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of, save_model
+from micro_rl.fitting import (
+    FittedModel,
+    fit_model,
+    load_model,
+    problem_of,
+    save_model,
+)
 from micro_rl.judge import Judge, final_scores
 from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, epoch, start
 from micro_rl.method import Method
@@ -25,12 +31,14 @@ from micro_rl.policy import Policy
 from micro_rl.report import write_report
 from micro_rl.rows import Row
 from micro_rl.store import RunFolder
+from micro_rl.termination import ByRule, Termination
+from micro_rl.termination_fit import learn_termination, measurement
 from micro_rl.types import Scaling
 from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
 
 compiled_start = jax.jit(start, static_argnames="sizes")
-compiled_epoch = jax.jit(epoch, static_argnames=("sizes", "ends"), donate_argnames="state")
+compiled_epoch = jax.jit(epoch, static_argnames="sizes", donate_argnames="state")
 
 RAW_REWARD_KEYS = ("q/real", "q/model", "q/target", "conservative_term", "rollout/reward")
 
@@ -106,9 +114,10 @@ def _given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> Fitt
 def _model(plan: Plan, folder: RunFolder, given: FittedModel | None, watcher: Watcher) -> tuple[FittedModel, Problem]:
     """The given model, kept in the run folder, or a fresh fit; and the log in its units."""
     if given is not None:
-        if not folder.model.exists():
-            save_model(folder.model, given)
-        return given, problem_of(plan.dataset, plan.settings, given.scaling)
+        model = _with_end(given, plan, watcher)
+        if not folder.model.exists() or model is not given:
+            save_model(folder.model, model)
+        return model, problem_of(plan.dataset, plan.settings, model.scaling)
     folder.restart_fit()
     problem = problem_of(plan.dataset, plan.settings)
 
@@ -117,8 +126,26 @@ def _model(plan: Plan, folder: RunFolder, given: FittedModel | None, watcher: Wa
         watcher.fitted(row)
 
     model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, fitted)
+    model = _with_end(model, plan, watcher)
     save_model(folder.model, model)
     return model, problem
+
+
+def _with_end(model: FittedModel, plan: Plan, watcher: Watcher) -> FittedModel:
+    """The model with a termination head where the plan has no rule: the one it brings, else one learned now."""
+    if plan.ends is not None:
+        return model
+    if model.head is None:
+        model = learn_termination(plan.dataset, model, plan.settings, plan.settings.seed)
+    watcher.note(measurement(model.about))
+    return model
+
+
+def _termination(model: FittedModel, plan: Plan) -> Termination:
+    if plan.ends is not None:
+        return ByRule(plan.ends)
+    assert model.head is not None, "learned with the model"
+    return model.head
 
 
 def _check_widths(model: FittedModel, plan: Plan, source: Path) -> None:
@@ -153,6 +180,7 @@ class _Session:
     def __init__(self, plan: Plan, folder: RunFolder, model: FittedModel, problem: Problem, watcher: Watcher):
         self.plan, self.folder, self.problem, self.watcher = plan, folder, problem, watcher
         self.method: Method = plan.method()
+        self.ends = _termination(model, plan)
         self.settings, self.sizes = plan.settings, plan.settings.sizes()
         self.keys = Keys.of(plan.settings.seed)
         temperature = self.settings.temperature
@@ -189,14 +217,14 @@ class _Session:
                 now,
                 self.keys.epochs,
                 sizes=self.sizes,
-                ends=self.plan.ends,
+                ends=self.ends,
             )
             row = self._row(number + 1, jax.device_get(logged))
             row["time/updates_per_second"] = self.settings.updates / (time.perf_counter() - began)
             self._stop_if_diverged(row)
             policy = self._policy()
             if self._due(self.settings.evaluate_every, number, self.settings.epochs):
-                row |= judge(self.state, policy, self.problem.scaling)
+                row |= judge(self.state, policy, self.problem.scaling, self.ends)
             row["time/seconds"] = time.perf_counter() - began
             self._save(log, row, number, last)
             self.watcher.trained(row, policy)

@@ -69,6 +69,8 @@ class ModelSettings:
     """Divide rewards by their root mean square, never shift them (the authors: no)."""
     standardise_targets: bool = True
     """Standardise what the model predicts (the authors: no)."""
+    termination_updates: int = 5000
+    """Updates of the termination head, where no rule is known and one is learned."""
     keep_timeouts: bool = True
     """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
 
@@ -171,6 +173,7 @@ _COUNTS = (
     "patience",
     "max_fit_epochs",
     "holdout_rows",
+    "termination_updates",
     "epochs",
     "updates",
     "batch",

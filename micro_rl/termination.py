@@ -1,4 +1,4 @@
-"""When an episode ends: rules that look at the raw next observation alone.
+"""When an episode ends: the interface that rollouts ask, and rules that look at the raw next observation alone.
 
 A rule maps observations [*rows, obs] to bool [*rows], true where the episode ends there. The rules here use
 array operators and methods only: they run inside a compiled rollout and, unchanged, on NumPy logs. A user's
@@ -8,15 +8,19 @@ Sources: `is_healthy` of Gymnasium's Hopper-v4 and Walker2d-v4; HalfCheetah-v4, 
 MICRO (arXiv 2312.03991) as released for the guard |s| < 100 and for `hopper_released`.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Key
 
 from micro_rl.errors import UserError, did_you_mean
+from micro_rl.types import Scaling
 
 Observations = Float[Array, "*rows obs"] | Float[np.ndarray, "*rows obs"]
 Ends = Bool[Array, "*rows"] | Bool[np.ndarray, "*rows"] | np.bool_
@@ -24,6 +28,27 @@ Rule = Callable[[Any], Ends]
 
 STATE_LIMIT = 100.0
 """Hopper-v4's bound on the size of its state, and the bound of the released guard."""
+
+
+class Termination(eqx.Module):
+    """Which of a rollout's rows end there. A pytree, given to the compiled program as an argument."""
+
+    @abstractmethod
+    def __call__(
+        self, following: Float[Array, "rows obs"], scaling: Scaling, key: Key[Array, ""]
+    ) -> Bool[Array, " rows"]:
+        """`following`: next observations in core units; `key`: a stream apart, for those who draw."""
+
+
+class ByRule(Termination):
+    """As a rule says; it holds no numbers, so it is part of the program."""
+
+    rule: Rule = eqx.field(static=True)
+
+    def __call__(
+        self, following: Float[Array, "rows obs"], scaling: Scaling, key: Key[Array, ""]
+    ) -> Bool[Array, " rows"]:
+        return jnp.asarray(self.rule(scaling.raw_observation(following)))
 
 
 def never(observation: Observations) -> Ends:
@@ -78,11 +103,17 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 """The named rules. One object per name for the life of the process, so a compiled program is reused."""
 
 
+LEARNED = "learned"
+"""In place of a rule's name: a head learned from the log's own terminals says when episodes end."""
+
+
 def find(name: str) -> Rule:
     """The rule of that name; `UserError` with the choices where there is none."""
     if name in RULES:
         return RULES[name]
-    raise UserError(f"unknown termination rule '{name}'{did_you_mean(name, RULES)}: choose one of {', '.join(RULES)}")
+    raise UserError(
+        f"unknown termination rule '{name}'{did_you_mean(name, RULES)}: choose one of {', '.join(RULES)}, {LEARNED}"
+    )
 
 
 def _finite(observation: Observations) -> Ends:

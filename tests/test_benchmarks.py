@@ -14,7 +14,7 @@ from micro_rl.loop import Problem, TrainState, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
 from micro_rl.model import finish_fit, fit_epoch, start_fit
-from micro_rl.termination import never
+from micro_rl.termination import ByRule, never
 
 ROWS = 1000
 MORE_THAN_MATMULS = 0.03
@@ -40,7 +40,7 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     problem = make_problem(ROWS)
     c = coefficients(settings, ACT)
     state = jax.eval_shape(begin, problem)
-    return run.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=never), sizes
+    return run.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
 
 
 def test_epoch_of_micro_with_one_draw():

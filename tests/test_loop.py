@@ -17,7 +17,7 @@ from micro_rl.model import Ensemble
 from micro_rl.run import compiled_epoch, execute
 from micro_rl.settings import Settings
 from micro_rl.store import RunFolder
-from micro_rl.termination import never
+from micro_rl.termination import ByRule, never
 from micro_rl.trees import to_arrays
 from tests.probes import tiny_plan
 
@@ -47,7 +47,7 @@ def trained(fitted: Fitted, method: Method, elites: int = 2, epochs: int = 2) ->
     state = start(fitted.problem, fitted.ensemble, method, sizes, 1.0, keys)
     c, logged = coefficients(PLAN.settings, 1), {}
     for _ in range(epochs):
-        state, logged = compiled_epoch(state, method, fitted.problem, c, keys.epochs, sizes=sizes, ends=never)
+        state, logged = compiled_epoch(state, method, fitted.problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))
     return state, logged
 
 
@@ -89,7 +89,7 @@ def test_an_epoch_counts_itself_and_fills_the_buffer(fitted: Fitted):
 
 
 def whole(seed: jax.Array, problem: Problem) -> tuple[TrainState, dict]:
-    return train(seed, problem, PLAN.method(), PLAN.settings, never)
+    return train(seed, problem, PLAN.method(), PLAN.settings, ByRule(never))
 
 
 def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path):

@@ -71,10 +71,25 @@ def test_an_unknown_rule_is_refused_with_the_choices():
         make_plan(tiny_dataset(), ends="hoper")
 
 
-def test_terminals_without_a_rule_are_refused():
-    sentence = r"tiny.npz: 10 rows end an episode and no rule says when model rows do; name one with --termination"
+def test_terminals_without_a_rule_are_learned_from():
+    plan = make_plan(with_terminals())
+    assert plan.ends is None
+    assert plan.config()["task"]["termination"] == "learned"
+
+
+def test_terminals_that_nothing_can_be_learned_from_are_refused():
+    log = with_terminals()
+    sentence = (
+        "tiny.npz: 10 rows end an episode, but without their next observations, .* name a rule with --termination"
+    )
     with pytest.raises(UserError, match=f"^{sentence}"):
-        make_plan(with_terminals())
+        make_plan(replace(log, usable=~log.terminals))
+
+
+def test_a_head_can_be_asked_for_where_a_rule_is_known():
+    plan = make_plan(replace(with_terminals(), name="hopper-medium-v2"), ends="learned")
+    assert plan.ends is None
+    assert "--termination learned" in plan.command()
 
 
 def test_terminals_with_a_rule_are_not():

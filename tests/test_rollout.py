@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from micro_rl import termination
 from micro_rl.method import AsPredicted, Shape
 from micro_rl.rollout import imagine, rollout
+from micro_rl.termination import ByRule, never
 from micro_rl.types import Scaling, Transition
 from tests.probes import plain_units, pointing_ensemble, steady_actor
 
 MEMBERS, ELITES, ROWS = 5, 3, 300
 AS_PREDICTED = AsPredicted()
-compiled = jax.jit(rollout, static_argnums=(1, 5, 8))
+NEVER = ByRule(never)
+compiled = jax.jit(rollout, static_argnums=(1, 8))
 
 
 def numbered_starts(rows: int) -> jax.Array:
@@ -22,9 +23,7 @@ def numbered_starts(rows: int) -> jax.Array:
     return jnp.stack([jnp.arange(rows), jnp.zeros(rows)], axis=-1).astype(jnp.float32)
 
 
-def rolled(
-    key: int, rows: int = ROWS, length: int = 2, ends=termination.never, shape: Shape = AS_PREDICTED, scaling=None
-):
+def rolled(key: int, rows: int = ROWS, length: int = 2, ends=NEVER, shape: Shape = AS_PREDICTED, scaling=None):
     """A rollout in which each member gives its own number as the reward and adds 1 to the second column."""
     ensemble = pointing_ensemble([[0.0, 1.0]] * MEMBERS, list(range(MEMBERS)), act=1)
     return compiled(
@@ -89,7 +88,7 @@ def test_a_row_stops_where_the_rule_says_so_in_raw_units():
     # Raw = 10 + 2 core, and the core value grows by 1: raw 12, 14 (past 13: ends), 16, 18.
     units = plain_units(2, 1)
     units = Scaling(jnp.full(2, 10.0), jnp.full(2, 2.0), units.action_mid, units.action_half, units.reward_scale)
-    made = rolled(0, length=4, ends=second_past_13, scaling=units)
+    made = rolled(0, length=4, ends=ByRule(second_past_13), scaling=units)
     assert np.asarray(made.valid).reshape(4, ROWS).all(1).tolist() == [True, True, False, False]
     assert np.asarray(made.valid).reshape(4, ROWS).any(1).tolist() == [True, True, False, False]
     discount = np.asarray(made.rows.discount).reshape(4, ROWS)
@@ -102,7 +101,7 @@ def first_below_9_5(observation):
 
 
 def test_only_the_rows_that_end_stop():
-    made = rolled(0, length=3, ends=first_below_9_5)
+    made = rolled(0, length=3, ends=ByRule(first_below_9_5))
     number = np.asarray(made.rows.observation[:, 0]).round().reshape(3, ROWS)
     valid = np.asarray(made.valid).reshape(3, ROWS)
     assert valid[0].all()

@@ -20,7 +20,7 @@ class Training:
     horizon: int | None = None
     """An episode's time limit in steps, where the log's name does not tell."""
     termination: str | None = None
-    """Rule that ends model rows, where the log's name does not tell."""
+    """Rule that ends model rows, where the log's name does not tell; `learned` learns it from the log's terminals."""
     action_bounds: tuple[float, float] | None = None
     """Lowest and highest action, in raw units, where the log does not tell."""
     model: Path | None = None

@@ -76,7 +76,8 @@ def trained(run: Record) -> list[Fact]:
         Fact("Preset", str(config.get("preset", "unknown"))),
         Fact("Simulator", task.get("env") or "none"),
         Fact("Time limit", plural(task["horizon"], "step") if task.get("horizon") else "the simulator’s own, if any"),
-        Fact("Episodes end", task.get("termination") or "by a rule given in Python, or never"),
+        Fact("Episodes end", task.get("termination") or "never"),
+        *_learned_end(run.head),
         Fact("Seed", str(settings.get("seed", "unknown"))),
         Fact(
             "Epochs",
@@ -95,6 +96,27 @@ def trained(run: Record) -> list[Fact]:
             Fact("Model", f"{settings.get('members', '?')} members, fitted in {plural(len(run.fit), 'epoch')}")
         )
     return facts
+
+
+def _learned_end(head: dict[str, Any]) -> list[Fact]:
+    """How good a learned termination is, on episodes that took no part in its learning."""
+    if not head:
+        return []
+    if head["precision"] is None or head["recall"] is None:
+        return [Fact("Learned end", f"from {plural(head['terminals'], 'terminal')}: too few to measure it")]
+    ends = (
+        f"on {plural(head['held_out_episodes'], 'held-out episode')}: precision {_percent(head['precision'])}, recall "
+        f"{_percent(head['recall'])}; {head['expected_terminals']:.1f} ends expected, {head['held_out_terminals']} came"
+    )
+    bins = (
+        f"{_percent(entry['predicted'])} said, {_percent(entry['ended'])} ended ({plural(entry['rows'], 'row')})"
+        for entry in head["reliability"]
+    )
+    return [Fact("Learned end", ends), Fact("Its calibration", "; ".join(bins))]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def provenance(run: Record) -> list[Fact]:

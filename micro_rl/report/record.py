@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from micro_rl.files import sha256
+from micro_rl.files import read_json, sha256
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.settings import Settings
@@ -44,6 +44,8 @@ class Record(NamedTuple):
     metrics: list[Row]
     fit: list[Row]
     policy: PolicyFile | None
+    head: dict[str, Any]
+    """What the measurement of a learned termination found, empty where a rule was known."""
 
     def series(self, key: str) -> Series:
         """A key of the metrics over epochs, empty if it was never logged."""
@@ -76,7 +78,12 @@ def read(path: Path) -> Record:
         metrics=folder.metrics(),
         fit=folder.fit(),
         policy=_policy(path / "policy.safetensors"),
+        head=_head(path / "model" / "ensemble.json"),
     )
+
+
+def _head(path: Path) -> dict[str, Any]:
+    return read_json(path).get("termination", {}) if path.exists() else {}
 
 
 def _policy(path: Path) -> PolicyFile | None:

@@ -1,0 +1,73 @@
+"""How well a learned termination agrees with a rule that is known after all, on the log's rows and on the model's.
+
+    micro-rl train hopper-medium-replay.hdf5 --termination learned --out trained/learned-end
+    python -m runs.learned_termination trained/learned-end hopper-medium-replay.hdf5 hopper
+
+The model's rows are those of the run's policy: `rollout_length` steps from 50,000 rows of the log, until the rule ends
+them; head and rule judge the same rows.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from micro_rl.buffer import draw_log
+from micro_rl.fitting import FittedModel, load_model, problem_of
+from micro_rl.method import AsPredicted
+from micro_rl.nets import MLP
+from micro_rl.plan import read_log
+from micro_rl.policy import Policy
+from micro_rl.rollout import rollout
+from micro_rl.settings import Settings
+from micro_rl.store import RunFolder
+from micro_rl.termination import ByRule, Rule, find
+from micro_rl.termination_head import measure
+from micro_rl.types import Rollout
+
+STARTS = 50_000
+
+
+def main(run: str, log: str, rule: str) -> None:
+    """Print both comparisons."""
+    model = load_model(Path(run) / "model")
+    if model.head is None:
+        raise SystemExit(f"{run}: knew its rule; train it with --termination learned")
+    dataset, policy = read_log(log, None, None), Policy.load(Path(run) / "policy.safetensors")
+    settings = Settings(**{name: _plain(value) for name, value in RunFolder.open(run).config()["settings"].items()})
+    held = {key: value for key, value in model.about["termination"].items() if key != "reliability"}
+    print("the log's held-out episodes", held)
+    problem = problem_of(dataset, settings, model.scaling)
+    starts = draw_log(problem.log, jax.random.key(0), STARTS).observation
+    made = _rolled(model, policy, starts, settings, find(rule))
+    _print("the model's rows, against the rule", model, made, find(rule))
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _rolled(model: FittedModel, policy: Policy, starts: jax.Array, settings: Settings, rule: Rule) -> Rollout:
+    layers = [(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in policy.layers]
+    actor = MLP(tuple(weight for weight, _ in layers), tuple(bias for _, bias in layers))
+    compiled = jax.jit(rollout, static_argnums=(1, 8))
+    units, length = model.scaling, settings.rollout_length
+    parts = (settings.elites, actor, AsPredicted(), (), ByRule(rule), units, starts, length, jax.random.key(1))
+    return compiled(model.ensemble, *parts)
+
+
+def _print(title: str, model: FittedModel, made: Rollout, rule: Rule) -> None:
+    assert model.head is not None
+    following = made.rows.next_observation[made.valid]
+    ended = np.asarray(rule(model.scaling.raw_observation(following)))
+    found = measure(np.asarray(model.head.probability(following)), ended)
+    print(title, {key: value for key, value in found.items() if key != "reliability"})
+    for entry in found["reliability"]:
+        print("   ", entry)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
