@@ -1,4 +1,4 @@
-"""From a reader's raw arrays to a `Dataset`: the checks that all formats share."""
+"""From a reader's raw arrays to a `Dataset`: the checks that all formats share, every one of them made."""
 
 import hashlib
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 
 from micro_rl.data import bounds, convert, ends, findings, names, neorl2
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.findings import Finding
 from micro_rl.data.layout import RawLog
 
 
@@ -19,22 +20,37 @@ class Options(NamedTuple):
     horizon: int | None
 
 
+class Examined(NamedTuple):
+    """A log and all that was found; where there is an error among it, the log is for people's eyes only."""
+
+    dataset: Dataset
+    findings: list[Finding]
+
+
 def assemble(path: Path, file_format: str, raw: RawLog, options: Options) -> Dataset:
-    """The checks that all formats share, then the `Dataset`."""
-    notes: list[str] = []
-    columns = _columns(path, raw, notes)
-    flags = {
-        field: convert.as_flags(path, raw.keys[field], raw.arrays[field])
-        for field in ("terminals", "timeouts")
-        if field in raw.arrays
-    }
-    terminals = flags["terminals"]
-    timeouts, remarks = ends.split(path, terminals, flags.get("timeouts"), options.horizon)
-    notes += remarks
-    after, usable = _next_observations(columns, terminals, timeouts, notes)
-    actions, limits = _bounded_actions(path, file_format, raw, columns["actions"], options, notes)
-    notes += findings.odd_columns(columns["observations"])
-    notes += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
+    """The checks that all formats share, then the `Dataset`; `UserError` for the first error."""
+    dataset, found = examine(path, file_format, raw, options)
+    findings.refuse(path, found)
+    return dataset
+
+
+def examine(path: Path, file_format: str, raw: RawLog, options: Options) -> Examined:
+    """The log as far as it can be understood, and everything that was found on the way."""
+    columns, found = _columns(path, raw)
+    terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
+    found += wrong
+    marked = None
+    if "timeouts" in raw.arrays:
+        marked, wrong = findings.flags(raw.keys["timeouts"], raw.arrays["timeouts"])
+        found += wrong
+    timeouts, wrong = ends.split(terminals, marked, options.horizon)
+    found += wrong
+    after, usable, wrong = _next_observations(columns, terminals, timeouts)
+    found += wrong
+    actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], options)
+    found += wrong
+    found += findings.constant("observation", columns["observations"])
+    found += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
     dataset = Dataset(
         name=names.title(path),
         observations=columns["observations"],
@@ -49,11 +65,11 @@ def assemble(path: Path, file_format: str, raw: RawLog, options: Options) -> Dat
         path=path,
         sha256=_sha256(path),
         format=file_format,
-        notes=tuple(notes),
+        notes=tuple(one.text for one in found if one.level == "warning"),
         columns=raw.columns,
         termination=raw.termination,
     )
-    return _frozen(dataset)
+    return Examined(_frozen(dataset), found)
 
 
 def _frozen(dataset: Dataset) -> Dataset:
@@ -64,48 +80,42 @@ def _frozen(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _columns(path: Path, raw: RawLog, notes: list[str]) -> dict[str, np.ndarray]:
+def _columns(path: Path, raw: RawLog) -> tuple[dict[str, np.ndarray], list[Finding]]:
     """The measured columns as float32; rewards squeezed to one per row."""
-    columns = {}
+    columns, found = {}, []
     for field in ("observations", "actions", "rewards", "next_observations"):
         if field in raw.arrays:
-            stored = raw.arrays[field]
-            columns[field] = convert.as_float32(path, raw.keys[field], stored)
-            if note := convert.rounding_note(raw.keys[field], stored, columns[field]):
-                notes.append(note)
+            columns[field], wrong = convert.as_float32(raw.keys[field], raw.arrays[field])
+            found += wrong
     columns["rewards"] = columns["rewards"].reshape(-1)
-    return columns
+    return columns, found
 
 
 def _next_observations(
-    columns: dict[str, np.ndarray], terminals: np.ndarray, timeouts: np.ndarray, notes: list[str]
-) -> tuple[np.ndarray, np.ndarray]:
+    columns: dict[str, np.ndarray], terminals: np.ndarray, timeouts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[Finding]]:
     """Next observations and the rows where they are true."""
     if "next_observations" not in columns:
-        after, usable, note = ends.next_rows(columns["observations"], terminals, terminals | timeouts)
-        notes.append(note)
-        return after, usable
+        return ends.next_rows(columns["observations"], terminals, terminals | timeouts)
     after = columns["next_observations"]
-    usable, remarks = ends.recorded_next(columns["observations"], after, terminals, timeouts)
-    notes += remarks
-    return after, usable
+    return after, *ends.recorded_next(columns["observations"], after, terminals, timeouts)
 
 
 def _bounded_actions(
-    path: Path, file_format: str, raw: RawLog, actions: np.ndarray, options: Options, notes: list[str]
-) -> tuple[np.ndarray, bounds.Bounds]:
+    path: Path, file_format: str, raw: RawLog, actions: np.ndarray, options: Options
+) -> tuple[np.ndarray, bounds.Bounds, list[Finding]]:
     """Actions inside their bounds, which the caller, the file, or the actions themselves tell."""
-    width = actions.shape[1]
+    width, found = actions.shape[1], []
     limits = bounds.as_bounds(path, "given", options.action_low, options.action_high, width)
     limits = limits or bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
-        limits = bounds.usual(path, actions)
+        if wrong := bounds.unusual(actions):
+            return actions, bounds.reached(actions), wrong
+        limits = bounds.usual(width)
         if file_format != neorl2.FORMAT and names.title(path).split("-")[0] not in bounds.UNIT_TASKS:
-            notes.append("no action bounds given or recorded: [-1, 1] is assumed")
-    actions, note = bounds.inside(path, actions, limits)
-    if note:
-        notes.append(note)
-    return actions, limits
+            found += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
+    actions, wrong = bounds.inside(actions, limits)
+    return actions, limits, found + wrong
 
 
 def _sha256(path: Path) -> str:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from micro_rl.data import findings
+from micro_rl.data.findings import Finding
 from micro_rl.errors import UserError
 
 # One number for all actions, or one per action.
@@ -41,32 +43,51 @@ def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, wi
     return Bounds(*pair)
 
 
-def usual(path: Path, actions: Float32[np.ndarray, "row act"]) -> Bounds:
-    """[-1, 1] when every action fits; otherwise the bounds must be given."""
-    reach = np.abs(actions).max()
-    if reach > 1 + ROUNDING:
-        raise UserError(
-            f"{path}: actions reach {reach:.6g} and the file records no bounds: give action_low and "
-            "action_high (--action-bounds LOW HIGH)"
-        )
-    width = actions.shape[1]
+def unusual(actions: Float32[np.ndarray, "row act"]) -> list[Finding]:
+    """An error where the actions do not fit into the usual bounds, so that others must be given."""
+    reach = np.nanmax(np.abs(actions), initial=0)
+    if reach <= 1 + ROUNDING:
+        return []
+    past = np.flatnonzero((np.abs(actions) > 1 + ROUNDING).any(1))
+    text = (
+        f"actions reach {reach:.6g} and the file records no bounds: give action_low and "
+        "action_high (--action-bounds LOW HIGH)"
+    )
+    return [findings.error("no-bounds", text, past)]
+
+
+def usual(width: int) -> Bounds:
+    """[-1, 1] for each action."""
     return Bounds(np.full(width, -1, np.float32), np.full(width, 1, np.float32))
 
 
+def reached(actions: Float32[np.ndarray, "row act"]) -> Bounds:
+    """What the actions themselves span: to look at them by, not to learn with."""
+    finite = np.where(np.isfinite(actions), actions, 0)
+    low, high = finite.min(0), finite.max(0)
+    return Bounds(low, np.where(high > low, high, low + 1))
+
+
 def inside(
-    path: Path, actions: Float32[np.ndarray, "row act"], bounds: Bounds
-) -> tuple[Float32[np.ndarray, "row act"], str | None]:
-    """Actions within the bounds: rounding is cut off and said, anything more is refused with its rows."""
+    actions: Float32[np.ndarray, "row act"], bounds: Bounds
+) -> tuple[Float32[np.ndarray, "row act"], list[Finding]]:
+    """Actions whose rounding past the bounds is cut off and said; any that are further out are an error."""
     slack = ROUNDING * (bounds.high.astype(np.float64) - bounds.low) / 2
+    past = (actions < bounds.low) | (actions > bounds.high)
+    if not past.any():
+        return actions, []
     outside = (actions < bounds.low - slack) | (actions > bounds.high + slack)
-    if outside.any():
+    rows, found = np.flatnonzero(outside.any(1)), []
+    if len(rows):
         row, column = np.argwhere(outside)[0]
         space = f"[{bounds.low[column]:.6g}, {bounds.high[column]:.6g}]"
-        raise UserError(
-            f"{path}: {int(outside.any(1).sum())} rows have an action outside the bounds, first row {row}: "
+        text = (
+            f"{len(rows):,} rows have an action outside the bounds, first row {row}: "
             f"action {column} is {actions[row, column]:.6g}, not in {space}: "
             "correct the log or give its bounds (--action-bounds LOW HIGH)"
         )
-    clipped = np.clip(actions, bounds.low, bounds.high)
-    changed = int((clipped != actions).any(1).sum())
-    return clipped, f"{changed} rows have actions past the bounds by rounding: cut off" if changed else None
+        found.append(findings.error("out-of-bounds", text, rows, np.flatnonzero(outside.any(0)).tolist()))
+    if len(rounded := np.flatnonzero((past & ~outside).any(1))):
+        text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
+        found.append(findings.warning("rounded", text, rounded))
+    return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), found

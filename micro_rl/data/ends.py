@@ -1,47 +1,52 @@
 """Where episodes end, why, and which rows therefore have a true next observation."""
 
-from pathlib import Path
-
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int
 
+from micro_rl.data import findings
+from micro_rl.data.findings import Finding
 from micro_rl.errors import UserError
 
 
 def split(
-    path: Path,
-    terminals: Bool[np.ndarray, " row"],
-    timeouts: Bool[np.ndarray, " row"] | None,
-    horizon: int | None,
-) -> tuple[Bool[np.ndarray, " row"], list[str]]:
-    """Timeouts such that no row is terminal and timeout, and the last row is one of them; and notes.
+    terminals: Bool[np.ndarray, " row"], timeouts: Bool[np.ndarray, " row"] | None, horizon: int | None
+) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
+    """Timeouts such that no row is terminal and timeout, and the last row is one of them; and what was found.
 
     An episode that runs `horizon` steps without an end is cut there. Without a horizon the file must mark its
-    timeouts, and at least one end.
+    timeouts, and at least one end; where it does not, the error is found and the whole file is one episode.
     """
-    if horizon is None and timeouts is None:
-        raise UserError(f"{path}: no timeouts in the file: give the episodes' time limit as horizon (--horizon)")
-    notes = []
     cuts = np.zeros_like(terminals) if timeouts is None else timeouts & ~terminals
-    both = 0 if timeouts is None else int((timeouts & terminals).sum())
-    if both:
-        notes.append(f"{both} rows are marked both terminal and timeout: they count as terminal")
+    found = [] if timeouts is None else _both(terminals & timeouts)
     if horizon is not None:
         cuts, added = _cut_at(horizon, terminals, cuts)
-        if added and timeouts is not None:
-            notes.append(f"{added} timeouts added where an episode ran {horizon} steps without an end")
+        if len(added) and timeouts is not None:
+            text = f"{len(added):,} timeouts added where an episode ran {horizon} steps without an end"
+            found.append(findings.warning("timeouts-added", text, added))
+    elif timeouts is None:
+        text = "no timeouts in the file: give the episodes' time limit as horizon (--horizon)"
+        found.append(findings.error("no-timeouts", text))
     elif not (terminals | cuts).any():
-        raise UserError(f"{path}: no row ends an episode: give the episodes' time limit as horizon (--horizon)")
+        text = "no row ends an episode: give the episodes' time limit as horizon (--horizon)"
+        found.append(findings.error("no-ends", text))
     if not (terminals[-1] or cuts[-1]):
         cuts[-1] = True
-        notes.append("the last episode is unfinished: the end of the file counts as its timeout")
-    return cuts, notes
+        if not any(one.level == "error" for one in found):
+            text = "the last episode is unfinished: the end of the file counts as its timeout"
+            found.append(findings.warning("unfinished", text, [len(cuts) - 1]))
+    return cuts, found
+
+
+def _both(marked: Bool[np.ndarray, " row"]) -> list[Finding]:
+    rows = np.flatnonzero(marked)
+    text = f"{len(rows):,} rows are marked both terminal and timeout: they count as terminal"
+    return [findings.warning("both-ends", text, rows)] if len(rows) else []
 
 
 def _cut_at(
     horizon: int, terminals: Bool[np.ndarray, " row"], timeouts: Bool[np.ndarray, " row"]
-) -> tuple[Bool[np.ndarray, " row"], int]:
-    """Timeouts with one more wherever `horizon` steps passed since the last end, and how many are new."""
+) -> tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " added"]]:
+    """Timeouts with one more wherever `horizon` steps passed since the last end, and the rows of the new ones."""
     if horizon < 1:
         raise UserError(f"horizon must be at least 1 step, not {horizon}")
     ends = terminals | timeouts
@@ -49,23 +54,25 @@ def _cut_at(
     first = np.concatenate([[True], ends[:-1]])
     step = row - np.maximum.accumulate(np.where(first, row, 0)) + 1
     cuts = (timeouts | (step % horizon == 0)) & ~terminals
-    return cuts, int(cuts.sum() - timeouts.sum())
+    return cuts, np.flatnonzero(cuts & ~timeouts)
 
 
 def next_rows(
     observations: Float32[np.ndarray, "row obs"],
     terminals: Bool[np.ndarray, " row"],
     ends: Bool[np.ndarray, " row"],
-) -> tuple[Float32[np.ndarray, "row obs"], Bool[np.ndarray, " row"], str]:
-    """The next row as next observation, the rows where that is true, and the sentence on what it costs."""
-    after = np.where(ends[:, None], observations, np.roll(observations, -1, axis=0))
-    note = (
+) -> tuple[Float32[np.ndarray, "row obs"], Bool[np.ndarray, " row"], list[Finding]]:
+    """The next row as next observation, the rows where that is true, and what it costs."""
+    after = np.empty_like(observations)
+    after[:-1] = observations[1:]
+    after[ends] = observations[ends]
+    text = (
         "no next_observations in the file: the following row stands in, and the "
         f"{int(ends.sum())} rows that end an episode are dropped"
     )
     if terminals.any():
-        note += f", ALL {int(terminals.sum())} TERMINALS AMONG THEM: nothing that is left terminates"
-    return after, ~ends, note
+        text += f", ALL {int(terminals.sum())} TERMINALS AMONG THEM: nothing that is left terminates"
+    return after, ~ends, [findings.warning("no-next-observations", text, np.flatnonzero(ends))]
 
 
 def recorded_next(
@@ -73,7 +80,7 @@ def recorded_next(
     after: Float32[np.ndarray, "row obs"],
     terminals: Bool[np.ndarray, " row"],
     timeouts: Bool[np.ndarray, " row"],
-) -> tuple[Bool[np.ndarray, " row"], list[str]]:
+) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
     """The rows whose recorded next observation can be believed, and what contradicts it.
 
     Loggers that record after an automatic reset put the next episode's start there. At a timeout that
@@ -82,19 +89,37 @@ def recorded_next(
     follows = np.zeros(len(after), bool)
     follows[:-1] = (after[:-1] == observations[1:]).all(1)
     inside = ~(terminals | timeouts)
-    notes = []
-    if broken := int((inside & ~follows).sum()):
-        notes.append(
-            f"{broken} of {int(inside.sum())} rows inside episodes are not followed by their next "
-            "observation: rows shuffled, missing or duplicated, so figures per episode may mean little"
-        )
-    if reset := int((timeouts & follows).sum()):
-        notes.append(
-            f"{reset} timeouts record the following row as next observation, another episode's start "
+    found = _broken(inside & ~follows & _finite_around(observations, after), int(inside.sum()))
+    if len(reset := np.flatnonzero(timeouts & follows)):
+        text = (
+            f"{len(reset):,} timeouts record the following row as next observation, another episode's start "
             "unless the episode ran on: never learned from"
         )
-    if reset := int((terminals & follows).sum()):
-        notes.append(
-            f"{reset} terminals record the following row as next observation, another episode's start: check the logger"
+        found.append(findings.warning("next-crosses-timeout", text, reset))
+    if len(reset := np.flatnonzero(terminals & follows)):
+        text = (
+            f"{len(reset):,} terminals record the following row as next observation, another episode's start: "
+            "check the logger"
         )
-    return ~(timeouts & follows), notes
+        found.append(findings.warning("next-crosses-terminal", text, reset))
+    return ~(timeouts & follows), found
+
+
+def _finite_around(
+    observations: Float32[np.ndarray, "row obs"], after: Float32[np.ndarray, "row obs"]
+) -> Bool[np.ndarray, " row"]:
+    """Rows whose next observation and following row hold numbers: NaN equals nothing, and is reported by itself."""
+    following = np.ones(len(after), bool)
+    following[:-1] = np.isfinite(observations[1:]).all(1)
+    return following & np.isfinite(after).all(1)
+
+
+def _broken(rows: Bool[np.ndarray, " row"], inside: int) -> list[Finding]:
+    broken = np.flatnonzero(rows)
+    if not len(broken):
+        return []
+    text = (
+        f"{len(broken):,} of {inside:,} rows inside episodes are not followed by their next "
+        "observation: rows shuffled, missing or duplicated, so figures per episode may mean little"
+    )
+    return [findings.warning("discontinuous", text, broken)]

@@ -1,21 +1,122 @@
-"""What a person should know about a log that is whole but odd."""
+"""`Finding`: one thing about a log that a person must know, an error or a warning; and what is odd in whole columns."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Float32, UInt64
+from jaxtyping import Bool, Float32, Shaped, UInt64
+
+from micro_rl.errors import UserError
+
+SHOWN = 5
+"""Rows that a sentence lists; a finding keeps `KEPT`."""
+KEPT = 20
 
 
-def odd_columns(observations: Float32[np.ndarray, "row obs"]) -> list[str]:
-    """Observation columns that never change."""
-    constant = np.flatnonzero((observations == observations[0]).all(0))
-    if not len(constant) or len(observations) == 1:
+@dataclass(frozen=True)
+class Finding:
+    """What was found, in one sentence with its remedy; with an error nothing is learned from the log.
+
+    `kind` is for machines and stays as it is. `count` is how many rows, columns or episodes it is about; `rows` are
+    the first of those rows and `columns` the columns, where there are any.
+    """
+
+    level: Literal["error", "warning"]
+    kind: str
+    text: str
+    count: int
+    rows: tuple[int, ...] = ()
+    columns: tuple[int, ...] = ()
+
+
+def error(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
+    """Something that keeps the log from being used, about those rows."""
+    return Finding("error", kind, text, max(1, len(rows)), kept(rows), tuple(columns))
+
+
+def warning(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
+    """Something that a person should see, about those rows, else about those columns."""
+    return Finding("warning", kind, text, max(1, len(rows) or len(columns)), kept(rows), tuple(columns))
+
+
+def refuse(path: Path, found: Iterable[Finding]) -> None:
+    """Raises the first error, if there is one, and says how many there are."""
+    wrong = [one for one in found if one.level == "error"]
+    if not wrong:
+        return
+    others = len(wrong) - 1
+    more = f" ({others} more error{'s' * (others > 1)}: micro-rl data check lists them)" if others else ""
+    raise UserError(f"{path}: {wrong[0].text}{more}")
+
+
+def kept(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
+    """The first few."""
+    return tuple(int(row) for row in rows[:KEPT])
+
+
+def listed(rows: Sequence[int] | np.ndarray) -> str:
+    """How many rows, and the first of them."""
+    shown = ", ".join(str(int(row)) for row in rows[:SHOWN])
+    return f"{len(rows):,} row{'s' * (len(rows) != 1)} ({shown}{', ...' * (len(rows) > SHOWN)})"
+
+
+def not_finite(key: str, values: Float32[np.ndarray, "row ..."], overflow: Sequence[int]) -> list[Finding]:
+    """NaN and infinity, and what was finite before it became float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):  # most are: no array of flags is made then
+            return []
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
+    if not len(bad):
         return []
-    return [f"observation columns {constant.tolist()} never change"]
+    found = []
+    if len(overflow):
+        text = f"{key} exceeds float32 in {listed(overflow)}: rescale the column"
+        found.append(error("overflow", text, overflow))
+    if len(lost := np.setdiff1d(bad, overflow)):
+        text = f"{key} holds NaN or infinity in {listed(lost)}: remove or repair them"
+        found.append(error("not-finite", text, lost))
+    return found
 
 
-def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[str]:
+def flags(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
+    """Flags of any numeric type, one per row; values other than 0 and 1 are an error."""
+    values = stored.reshape(len(stored))
+    marked = values == 1
+    strange = np.flatnonzero(~marked & (values != 0))
+    if not len(strange):
+        return marked, []
+    text = (
+        f"{key} must be 0 or 1 but is {values[strange[0]]} in row {strange[0]} and otherwise in {len(strange) - 1}: "
+        "mark episode ends with 1"
+    )
+    return marked, [error("flag", text, strange)]
+
+
+def constant(what: str, values: Float32[np.ndarray, "row column"]) -> list[Finding]:
+    """Columns that never change."""
+    still = np.flatnonzero((values == values[0]).all(0)).tolist()
+    if not still or len(values) == 1:
+        return []
+    return [warning("constant", f"{what} columns {still} never change", columns=still)]
+
+
+def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:
     """Rows that occur more than once, equal in every column given."""
-    repeated = len(columns[0]) - len(np.unique(_fingerprints(columns)))
-    return [f"{repeated} rows are exact duplicates of others"] if repeated else []
+    again = repeated(*columns)
+    if not len(again):
+        return []
+    text = f"{listed(again)} are exact duplicates of earlier ones"
+    return [warning("duplicates", text, again)]
+
+
+def repeated(*columns: Float32[np.ndarray, "row ..."]) -> Shaped[np.ndarray, " again"]:
+    """The rows that equal an earlier one, in order."""
+    marks = _fingerprints(columns)
+    order = np.argsort(marks, kind="stable")
+    same = marks[order[1:]] == marks[order[:-1]]
+    return np.sort(order[1:][same])
 
 
 def _fingerprints(columns: tuple[Float32[np.ndarray, "row ..."], ...]) -> UInt64[np.ndarray, " row"]:

@@ -1,0 +1,68 @@
+"""Errors and warnings about a log, all of them found in one look."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from micro_rl.data import findings
+from micro_rl.data.assemble import Options, examine
+from micro_rl.data.layout import RawLog
+from tests.data import logs
+from tests.data.test_loading import refused
+
+
+def found(arrays, tmp_path, horizon=None):
+    """Everything that is found in those columns, by kind."""
+    path = logs.write_hdf5(tmp_path / "hopper.hdf5", arrays)
+    raw = RawLog(arrays, {key: key for key in arrays}, None, None)
+    return {one.kind: one for one in examine(path, "d4rl-hdf5", raw, Options(None, None, horizon)).findings}
+
+
+def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):
+    columns = logs.columns()
+    columns["observations"][[1, 4], 0] = np.nan
+    columns["rewards"][5] = np.inf
+    columns["actions"][7] = -3
+    columns["terminals"] = columns["terminals"].astype(np.int8)
+    columns["terminals"][0] = 2
+    everything = found(columns, tmp_path)
+    assert set(everything) == {"not-finite", "flag", "no-bounds"}
+    assert everything["flag"].rows == (0,)
+    assert everything["no-bounds"].rows == (7,)
+    assert everything["not-finite"].rows == (5,)
+    refused(tmp_path / "hopper.hdf5", "observations holds NaN", "3 more errors")
+
+
+def test_nan_is_not_taken_for_a_break(tmp_path):
+    columns = logs.columns()
+    columns["observations"][1] = columns["next_observations"][0] = np.nan
+    assert set(found(columns, tmp_path)) == {"not-finite"}
+
+
+def test_a_clean_log_has_no_findings(tmp_path):
+    assert found(logs.columns(), tmp_path) == {}
+
+
+def test_rows_are_listed_briefly():
+    assert findings.listed([3]) == "1 row (3)"
+    assert findings.listed(range(1200)) == "1,200 rows (0, 1, 2, 3, 4, ...)"
+    assert len(findings.warning("many", "many", range(1200)).rows) == findings.KEPT
+
+
+@given(arrays(np.float32, st.tuples(st.integers(1, 30), st.integers(1, 3)), elements=st.integers(0, 2)))
+def test_repeated_rows_are_those_that_occurred_before(values):
+    seen, again = set(), []
+    for number, row in enumerate(map(tuple, values)):
+        if row in seen:
+            again.append(number)
+        seen.add(row)
+    assert findings.repeated(values).tolist() == again
+
+
+@pytest.mark.parametrize("bad", [0.5, -1.0, np.nan])
+def test_flags_are_zero_or_one(bad):
+    marked, wrong = findings.flags("done", np.array([0, 1, bad, 1]))
+    assert marked.tolist() == [False, True, False, True]
+    assert wrong[0].rows == (2,)
