@@ -52,8 +52,9 @@ def train(
     """Learn a policy from a log and return the finished run.
 
     `on_epoch(row, policy)` sees each epoch's metrics and a policy that acts from NumPy. `termination` is the name
-    of a rule, `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are
-    those of `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
+    of a rule, a condition as text, `learned`, or a JAX function from raw next observations [rows, obs] to bool
+    [rows]. `settings` are those of `micro_rl.settings.Settings` and the method's own options.
+    Raises `UserError` and `Diverged`.
     """
     plan = make_plan(
         log,

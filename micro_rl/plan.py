@@ -13,7 +13,7 @@ from micro_rl.data import Dataset, load, names
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.method import Method
 from micro_rl.settings import Settings, check
-from micro_rl.termination import LEARNED, RULES, Rule
+from micro_rl.termination import LEARNED, RULES, Formula, Rule
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Plan:
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
 
     def _can_be_typed(self) -> bool:
-        named_rule = self.task.termination in (None, LEARNED) or self.ends is RULES.get(self.task.termination)
+        named_rule = self.ends is None or isinstance(self.ends, Formula) or self.ends in RULES.values()
         low, high = self.dataset.action_low, self.dataset.action_high
         return named_rule and (self.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
 
@@ -153,7 +153,7 @@ def make_plan(
     plan = Plan(
         dataset=dataset,
         task=task,
-        ends=ends if callable(ends) else _rule(task),
+        ends=ends if callable(ends) else _rule(dataset, task),
         preset=preset,
         method_name=method,
         options=options,
@@ -205,7 +205,9 @@ def _task(dataset: Dataset, env: str | None, horizon: int | None, rule: str | Ru
 
 
 def known_termination(dataset: Dataset) -> str | None:
-    """The rule that the log itself tells, `LEARNED` where its terminals must, None where no row ends an episode."""
+    """The condition that the log states, else the rule of its name, else `LEARNED`; None where no row terminates."""
+    if dataset.termination is not None:
+        return dataset.termination.text
     return tasks.find(dataset.name).termination or (LEARNED if dataset.terminals.any() else None)
 
 
@@ -217,12 +219,14 @@ def _refuse_unless_it_can_be_learned(dataset: Dataset) -> None:
         said = f"{ends} rows end an episode, but without their next observations"
     raise UserError(
         f"{dataset.path}: {said}, so it cannot be learned when episodes end; "
-        f"name a rule with --termination ({', '.join(RULES)}) or pass a function from Python"
+        f"name a rule with --termination ({', '.join(RULES)}), write one as a condition on the next observation, or "
+        "pass a function from Python"
     )
 
 
-def _rule(task: tasks.Task) -> Rule | None:
+def _rule(dataset: Dataset, task: tasks.Task) -> Rule | None:
     """None where it is to be learned."""
     if task.termination == LEARNED:
         return None
-    return termination.never if task.termination is None else termination.find(task.termination)
+    columns = [column.name for column in dataset.columns.observations]
+    return termination.never if task.termination is None else termination.find(task.termination, columns)

@@ -8,8 +8,10 @@ Sources: `is_healthy` of Gymnasium's Hopper-v4 and Walker2d-v4; HalfCheetah-v4, 
 MICRO (arXiv 2312.03991) as released for the guard |s| < 100 and for `hopper_released`.
 """
 
+import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +22,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Key
 
 from micro_rl.errors import UserError, did_you_mean
+from micro_rl.expression import Expression, parse
 from micro_rl.types import Scaling
 
 Observations = Float[Array, "*rows obs"] | Float[np.ndarray, "*rows obs"]
@@ -107,13 +110,37 @@ LEARNED = "learned"
 """In place of a rule's name: a head learned from the log's own terminals says when episodes end."""
 
 
-def find(name: str) -> Rule:
-    """The rule of that name; `UserError` with the choices where there is none."""
+@dataclass(frozen=True)
+class Formula:
+    """A rule written as a condition on the raw next observation, by the names of its columns.
+
+    Two of the same text and names are equal, so that they share a compiled program.
+    """
+
+    condition: Expression
+    names: tuple[str, ...]
+
+    def __call__(self, observation: Observations) -> Ends:
+        return self.condition({name: observation[..., place] for place, name in enumerate(self.names)})
+
+
+def find(name: str, columns: Sequence[str] = ()) -> Rule:
+    """The rule of that name, or the condition on these columns that it is; `UserError` where it is neither."""
     if name in RULES:
         return RULES[name]
+    if not re.fullmatch(r"[\w-]*", name):
+        return formula(parse(name, columns, "termination"), columns)
     raise UserError(
-        f"unknown termination rule '{name}'{did_you_mean(name, RULES)}: choose one of {', '.join(RULES)}, {LEARNED}"
+        f"unknown termination rule '{name}'{did_you_mean(name, RULES)}: choose one of {', '.join(RULES)}, {LEARNED}, "
+        "or write a condition on the next observation"
     )
+
+
+def formula(condition: Expression, columns: Sequence[str]) -> Formula:
+    """The rule that ends an episode where the condition holds; `UserError` where it is a number."""
+    if not condition.condition:
+        raise UserError(f"termination: {condition.text!r} is a number, not a condition; compare it, as in x > 0")
+    return Formula(condition, tuple(columns))
 
 
 def _finite(observation: Observations) -> Ends:

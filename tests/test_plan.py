@@ -10,6 +10,7 @@ import pytest
 from micro_rl import tasks, termination
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
+from micro_rl.expression import parse
 from micro_rl.plan import make_plan, read_log, resolve
 from tests.data.logs import write_hdf5
 from tests.probes import tiny_dataset
@@ -201,3 +202,14 @@ def test_a_limit_that_is_given_outranks_the_names(tmp_path):
 def test_no_known_limit_is_refused(tmp_path):
     with pytest.raises(UserError, match="no timeouts in the file"):
         make_plan(unmarked(tmp_path, "mystery"))
+
+
+def test_a_condition_outranks_what_the_log_states_and_that_outranks_its_name():
+    stated = parse("o2 > 1", ["o0", "o1", "o2"])
+    log = replace(with_terminals(), name="hopper-medium-v2", termination=stated)
+    plan = make_plan(log)
+    assert plan.ends == termination.Formula(stated, ("o0", "o1", "o2"))
+    assert plan.config()["task"]["termination"] == "o2 > 1"
+    given = make_plan(log, ends="o0 > 5")
+    assert given.config()["task"]["termination"] == "o0 > 5"
+    assert given.command().endswith("--termination 'o0 > 5'")

@@ -100,3 +100,32 @@ def test_unknown_name_lists_the_choices() -> None:
 
 def test_a_name_is_one_object_always() -> None:
     assert termination.find("walker2d-guarded") is termination.find("walker2d-guarded")
+
+
+def test_a_condition_is_hoppers_rule_written_out():
+    columns = [f"o{place}" for place in range(11)]
+    rows = np.random.default_rng(0).normal([1.0, *[0.0] * 10], [0.3, 0.2, *[60.0] * 9], (5000, 11)).astype(np.float32)
+    stands = " and ".join(f"abs(o{place}) < 100" for place in range(1, 11))
+    rule = termination.find(f"not (o0 > 0.7 and abs(o1) < 0.2 and {stands})", columns)
+    expected = termination.hopper(rows)
+    assert 0.1 < np.mean(expected) < 0.99
+    np.testing.assert_array_equal(rule(rows), expected)
+    np.testing.assert_array_equal(jax.jit(rule)(jnp.asarray(rows)), expected)
+
+
+def test_equal_conditions_share_a_program():
+    one, same, other = (termination.ByRule(termination.find(text, ["x"])) for text in ("x > 1", "x > 1", "x > 2"))
+    assert jax.tree.structure(one) == jax.tree.structure(same) != jax.tree.structure(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("o0 + 1", "'o0 \\+ 1' is a number, not a condition"),
+        ("height > 1", "names 'height', no column"),
+        ("o0 >", "cannot be read"),
+    ],
+)
+def test_conditions_that_are_none(text: str, said: str):
+    with pytest.raises(UserError, match=f"^termination: .*{said}"):
+        termination.find(text, ["o0", "o1"])

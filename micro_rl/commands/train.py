@@ -20,7 +20,8 @@ class Training:
     horizon: int | None = None
     """An episode's time limit in steps, where the log's name does not tell."""
     termination: str | None = None
-    """Rule that ends model rows, where the log's name does not tell; `learned` learns it from the log's terminals."""
+    """When model rows end: a rule's name, a condition like "o0 < 0.7 or abs(o1) > 0.2" on the raw next observation, or
+    `learned`. By default what the log tells, else learned from its terminals, if it has any."""
     action_bounds: tuple[float, float] | None = None
     """Lowest and highest action, in raw units, where the log does not tell."""
     model: Path | None = None
