@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from micro_rl.data import Dataset
+from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError
 from micro_rl.fitting import fit_model, problem_of, save_model
 from micro_rl.plan import Plan, known_termination, make_plan
@@ -45,16 +46,17 @@ def train(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
+    reading: Reading = NOTHING_SAID,
     termination: str | Rule | None = None,
     model: str | Path | None = None,
     **settings: Any,
 ) -> Run:
     """Learn a policy from a log and return the finished run.
 
-    `on_epoch(row, policy)` sees each epoch's metrics and a policy that acts from NumPy. `termination` is the name
-    of a rule, a condition as text, `learned`, or a JAX function from raw next observations [rows, obs] to bool
-    [rows]. `settings` are those of `micro_rl.settings.Settings` and the method's own options.
-    Raises `UserError` and `Diverged`.
+    `reading` says how the log is read, where it is a table without a TOML beside it. `on_epoch(row, policy)` sees each
+    epoch's metrics and a policy that acts from NumPy. `termination` is the name of a rule, a condition as text,
+    `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are those of
+    `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
     """
     plan = make_plan(
         log,
@@ -62,6 +64,7 @@ def train(
         preset=preset,
         env=env,
         horizon=horizon,
+        reading=reading,
         ends=termination,
         model=model,
         overrides=settings,

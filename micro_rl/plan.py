@@ -10,6 +10,7 @@ from typing import Any
 
 from micro_rl import __version__, methods, presets, tasks, termination
 from micro_rl.data import Dataset, load, names
+from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.method import Method
 from micro_rl.settings import Settings, check
@@ -47,9 +48,10 @@ class Plan:
         words += ["--method", self.method_name, "--preset", self.preset]
         usual = resolve(self.method_name, self.preset, {})
         words += _departures(self.settings, usual[0]) + _departures(self.options, usual[1])
+        words += [word for name, value in _said(self.dataset.reading).items() for word in _flag(name, value)]
         if not self.bounds_recorded:
             words += _flag("action_bounds", (float(self.dataset.action_low[0]), float(self.dataset.action_high[0])))
-        words += _departures(self.task, tasks.find(self.dataset.name), ("env", "horizon", "termination"))
+        words += _departures(self.task, _known(self.dataset), ("env", "horizon", "termination"))
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
 
     def _can_be_typed(self) -> bool:
@@ -81,7 +83,8 @@ class Plan:
                 "action_high": self.dataset.action_high.tolist(),
                 "rows": len(self.dataset),
                 "episodes": len(self.dataset.starts),
-            },
+            }
+            | ({"reading": said} if (said := _said(self.dataset.reading)) else {}),
             "notes": list(self.dataset.notes),
             "task": dataclasses.asdict(self.task),
             "preset": self.preset,
@@ -112,6 +115,17 @@ def _typed(path: Path) -> str:
     return next((name for name, place in names.EMBEDDED.items() if place == path), str(path))
 
 
+def _known(dataset: Dataset) -> tasks.Task:
+    """What the log itself or its name tells of its task."""
+    return dataset.task or tasks.find(dataset.name)
+
+
+def _said(reading: Reading) -> dict[str, Any]:
+    """How the log was asked to be read; time limit and bounds stand elsewhere."""
+    apart = ("horizon", "action_bounds")
+    return {name: value for name, value in vars(reading).items() if value not in (None, ()) and name not in apart}
+
+
 def _departures(chosen: Any, usual: Any, only: Sequence[str] | None = None) -> list[str]:
     """The options that make one of the usual values the chosen ones."""
     named = only or [field.name for field in dataclasses.fields(chosen)]
@@ -124,6 +138,8 @@ def _flag(name: str, value: Any) -> list[str]:
     option = "--" + name.replace("_", "-")
     if isinstance(value, bool):
         return [option if value else "--no-" + option[2:]]
+    if isinstance(value, str) and value.startswith("-"):
+        return [f"{option}={value}"]  # or it would be taken for an option itself
     return [option, *(str(part) for part in (value if isinstance(value, tuple) else (value,)))]
 
 
@@ -134,7 +150,7 @@ def make_plan(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
-    action_bounds: tuple[float, float] | None = None,
+    reading: Reading = NOTHING_SAID,
     ends: str | Rule | None = None,
     model: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -144,9 +160,10 @@ def make_plan(
     `overrides` holds settings and the method's own options by name. A `Dataset` comes with its episodes cut and
     its action bounds known: `horizon` is then the evaluations' alone. Raises `UserError` for anything unknown.
     """
-    if isinstance(log, Dataset) and action_bounds is not None:
-        raise UserError(f"{log.path}: is loaded already; give the action bounds to micro_rl.load")
-    dataset = log if isinstance(log, Dataset) else read_log(log, horizon, action_bounds)
+    reading = reading if reading.horizon is not None else dataclasses.replace(reading, horizon=horizon)
+    if isinstance(log, Dataset) and dataclasses.replace(reading, horizon=None) != NOTHING_SAID:
+        raise UserError(f"{log.path}: is loaded already; say to micro_rl.load how it is read")
+    dataset = log if isinstance(log, Dataset) else read_log(log, reading)
     task = _task(dataset, env, horizon, ends)
     preset = preset or presets.name_for(dataset.name)
     settings, options = resolve(method, preset, overrides or {})
@@ -159,18 +176,17 @@ def make_plan(
         options=options,
         settings=settings,
         model=Path(model) if model else None,
-        bounds_recorded=dataset is not log and action_bounds is None,
+        bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
     plan.method()  # refuses options out of their bounds before anything is begun
     return plan
 
 
-def read_log(log: str | Path, horizon: int | None, action_bounds: tuple[float, float] | None) -> Dataset:
+def read_log(log: str | Path, reading: Reading) -> Dataset:
     """A checked log; its episodes are cut at the time limit that is given, else at the one that its name tells."""
-    if horizon is None:
-        horizon = tasks.find(names.title(names.locate(log))).horizon
-    low, high = action_bounds or (None, None)
-    return load(log, action_low=low, action_high=high, horizon=horizon)
+    if reading.horizon is not None:
+        return load(log, reading=reading)
+    return load(log, reading=reading, usual_horizon=tasks.find(names.title(names.locate(log))).horizon)
 
 
 def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
@@ -189,8 +205,8 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
 
 
 def _task(dataset: Dataset, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:
-    """What the name tells, with what was given put over it; another simulator has other scores."""
-    task = tasks.find(dataset.name)
+    """What is known, with what was given put over it; another simulator has other scores."""
+    task = _known(dataset)
     if env is not None and env != task.env:
         task = dataclasses.replace(task, env=env, score_min=None, score_max=None)
     if horizon is not None:
@@ -208,7 +224,7 @@ def known_termination(dataset: Dataset) -> str | None:
     """The condition that the log states, else the rule of its name, else `LEARNED`; None where no row terminates."""
     if dataset.termination is not None:
         return dataset.termination.text
-    return tasks.find(dataset.name).termination or (LEARNED if dataset.terminals.any() else None)
+    return _known(dataset).termination or (LEARNED if dataset.terminals.any() else None)
 
 
 def _refuse_unless_it_can_be_learned(dataset: Dataset) -> None:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl.buffer import draw_log
+from micro_rl.data import Reading
 from micro_rl.fitting import FittedModel, load_model, problem_of
 from micro_rl.method import AsPredicted
 from micro_rl.nets import MLP
@@ -36,7 +37,7 @@ def main(run: str, log: str, rule: str) -> None:
     model = load_model(Path(run) / "model")
     if model.head is None:
         raise SystemExit(f"{run}: knew its rule; train it with --termination learned")
-    dataset, policy = read_log(log, None, None), Policy.load(Path(run) / "policy.safetensors")
+    dataset, policy = read_log(log, Reading()), Policy.load(Path(run) / "policy.safetensors")
     settings = Settings(**{name: _plain(value) for name, value in RunFolder.open(run).config()["settings"].items()})
     held = {key: value for key, value in model.about["termination"].items() if key != "reliability"}
     print("the log's held-out episodes", held)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from micro_rl import tasks, termination
-from micro_rl.data import Dataset, load
+from micro_rl.data import Dataset, Reading, load
 from micro_rl.errors import UserError
 from micro_rl.expression import parse
 from micro_rl.plan import make_plan, read_log, resolve
@@ -151,14 +151,14 @@ def test_an_embedded_log_is_named_and_its_own_bounds_are_not():
 def test_bounds_that_were_given_are_in_the_command(tmp_path):
     log = write_log(tmp_path / "swing.hdf5")
     assert "--action-bounds" not in make_plan(log).command()
-    assert make_plan(log, action_bounds=(-3.0, 3.0)).command().endswith("--action-bounds -3.0 3.0")
+    assert make_plan(log, reading=Reading(action_bounds=(-3.0, 3.0))).command().endswith("--action-bounds -3.0 3.0")
     given = load(log, action_low=-3, action_high=3)
     assert make_plan(given).command().endswith("--action-bounds -3.0 3.0")
 
 
 def test_a_log_that_is_loaded_takes_no_bounds():
-    with pytest.raises(UserError, match="give the action bounds to"):
-        make_plan(tiny_dataset(), action_bounds=(-1.0, 1.0))
+    with pytest.raises(UserError, match=r"say to micro_rl\.load how"):
+        make_plan(tiny_dataset(), reading=Reading(action_bounds=(-1.0, 1.0)))
 
 
 def test_what_cannot_be_typed_has_no_command():
@@ -174,7 +174,7 @@ def test_bounds_are_part_of_what_a_run_was_begun_with(tmp_path):
     kept = json.loads(json.dumps(make_plan(log).config()))
     make_plan(log).refuse_another(kept, tmp_path)
     with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\]"):
-        make_plan(log, action_bounds=(-3.0, 3.0)).refuse_another(kept, tmp_path)
+        make_plan(log, reading=Reading(action_bounds=(-3.0, 3.0))).refuse_another(kept, tmp_path)
 
 
 # Episodes
@@ -189,14 +189,14 @@ def unmarked(folder: Path, name: str) -> Path:
 
 
 def test_episodes_are_cut_at_the_limit_that_the_name_tells(tmp_path):
-    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), None, None).starts) == 2
+    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), Reading()).starts) == 2
     assert len(make_plan(unmarked(tmp_path, "pendulum-demo")).dataset.starts) == 2
 
 
 def test_a_limit_that_is_given_outranks_the_names(tmp_path):
-    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), 100, None).starts) == 4
+    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), Reading(horizon=100)).starts) == 4
     with pytest.raises(UserError, match="horizon"):
-        read_log(unmarked(tmp_path, "pendulum-demo"), 0, None)
+        read_log(unmarked(tmp_path, "pendulum-demo"), Reading(horizon=0))
 
 
 def test_no_known_limit_is_refused(tmp_path):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from micro_rl.commands.console import console
 
 if TYPE_CHECKING:
+    from micro_rl.data.reading import Reading
     from micro_rl.settings import ModelSettings
 
 
@@ -16,10 +17,6 @@ class Fitting:
 
     preset: str | None = None
     """Settings to start from; by default those of the log's name, else the generic ones."""
-    horizon: int | None = None
-    """An episode's time limit in steps, where the log marks none."""
-    action_bounds: tuple[float, float] | None = None
-    """Lowest and highest action, in raw units, where the log does not tell."""
     out: Path | None = None
     """The model's folder; by default trained/LOG-model-seedN."""
     seed: int = 0
@@ -29,27 +26,28 @@ class Fitting:
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.arguments import parse_with_preset, shape
+    from micro_rl.data.reading import Reading
     from micro_rl.plan import resolve
     from micro_rl.settings import ModelSettings
 
     explanation = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."
-    kind = shape("Fit", explanation, ("log", str), fitting=Fitting, settings=ModelSettings)
+    kind = shape("Fit", explanation, ("log", str), fitting=Fitting, reading=Reading, settings=ModelSettings)
 
     def default(preset: str, log: Any) -> Any:
         settings, _ = resolve("micro", preset, {})
         own = {name: getattr(settings, name) for name in ModelSettings.__dataclass_fields__}
-        return kind(log, Fitting(), ModelSettings(**own))
+        return kind(log, Fitting(), Reading(), ModelSettings(**own))
 
     given = parse_with_preset("fit", arguments, default)
-    _fit_model(given.log, given.fitting, given.settings)
+    _fit_model(given.log, given.fitting, given.reading, given.settings)
 
 
-def _fit_model(log: str, asked: Fitting, settings: "ModelSettings") -> None:
+def _fit_model(log: str, asked: Fitting, reading: "Reading", settings: "ModelSettings") -> None:
     from micro_rl.api import fit
     from micro_rl.display import Display
     from micro_rl.plan import read_log
 
-    dataset, screen = read_log(log, asked.horizon, asked.action_bounds), console()
+    dataset, screen = read_log(log, reading), console()
     with Display(settings.max_fit_epochs, screen) as display:
         folder, about = fit(dataset, settings, asked.seed, out=asked.out, watcher=display)
     best = ", ".join(f"{error:.5f}" for error in about["holdout"])

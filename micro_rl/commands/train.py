@@ -17,13 +17,9 @@ class Training:
     """Settings to start from; by default those of the log's name, else the generic ones."""
     env: str | None = None
     """Simulator to evaluate in, where the log's name does not tell: a Gymnasium id."""
-    horizon: int | None = None
-    """An episode's time limit in steps, where the log's name does not tell."""
     termination: str | None = None
     """When model rows end: a rule's name, a condition like "o0 < 0.7 or abs(o1) > 0.2" on the raw next observation, or
     `learned`. By default what the log tells, else learned from its terminals, if it has any."""
-    action_bounds: tuple[float, float] | None = None
-    """Lowest and highest action, in raw units, where the log does not tell."""
     model: Path | None = None
     """Folder of a fitted model to use instead of fitting one."""
     out: Path | None = None
@@ -40,16 +36,19 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl import methods
     from micro_rl.arguments import parse_with_preset, shape, value_of
+    from micro_rl.data.reading import Reading
     from micro_rl.plan import make_plan, resolve
     from micro_rl.settings import Settings
 
     named = value_of(arguments, "--method") or "micro"
     explanation = "Learn a policy from a log. The options' defaults are those of the log's preset."
     options = methods.find(named).Options
-    kind = shape("Train", explanation, ("log", str), training=Training, settings=Settings, options=options)
+    kind = shape(
+        "Train", explanation, ("log", str), training=Training, reading=Reading, settings=Settings, options=options
+    )
 
     def default(preset: str, log: Any) -> Any:
-        return kind(log, Training(), *resolve(named, preset, {}))
+        return kind(log, Training(), Reading(), *resolve(named, preset, {}))
 
     given = parse_with_preset("train", arguments, default)
     asked = given.training
@@ -58,8 +57,8 @@ def run(arguments: list[str]) -> None:
         named,
         preset=asked.preset,
         env=asked.env,
-        horizon=asked.horizon,
-        action_bounds=asked.action_bounds,
+        horizon=given.reading.horizon,
+        reading=given.reading,
         ends=asked.termination,
         model=asked.model,
         overrides=asdict(given.settings) | asdict(given.options),

@@ -3,5 +3,6 @@
 from micro_rl.data.columns import Column, Columns
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
+from micro_rl.data.reading import Reading
 
-__all__ = ["Column", "Columns", "Dataset", "load"]
+__all__ = ["Column", "Columns", "Dataset", "Reading", "load"]

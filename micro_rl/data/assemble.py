@@ -1,15 +1,17 @@
 """From a reader's raw arrays to a `Dataset`: the checks that all formats share, every one of them made."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.data import bounds, convert, ends, findings, names, neorl2
+from micro_rl.data import bounds, ends, findings, names, neorl2
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.findings import Finding
-from micro_rl.data.layout import RawLog
+from micro_rl.data.layout import MEASURED, RawLog
+from micro_rl.data.reading import NOTHING_SAID, Reading
 
 
 class Options(NamedTuple):
@@ -27,16 +29,16 @@ class Examined(NamedTuple):
     findings: list[Finding]
 
 
-def assemble(path: Path, file_format: str, raw: RawLog, options: Options) -> Dataset:
+def assemble(path: Path, file_format: str, raw: RawLog, options: Options, reading: Reading = NOTHING_SAID) -> Dataset:
     """The checks that all formats share, then the `Dataset`; `UserError` for the first error."""
-    dataset, found = examine(path, file_format, raw, options)
+    dataset, found = examine(path, file_format, raw, options, reading)
     findings.refuse(path, found)
     return dataset
 
 
-def examine(path: Path, file_format: str, raw: RawLog, options: Options) -> Examined:
+def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading: Reading = NOTHING_SAID) -> Examined:
     """The log as far as it can be understood, and everything that was found on the way."""
-    columns, found = _columns(path, raw)
+    columns, found = _columns(raw)
     terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
     found += wrong
     marked = None
@@ -63,11 +65,13 @@ def examine(path: Path, file_format: str, raw: RawLog, options: Options) -> Exam
         action_low=limits.low,
         action_high=limits.high,
         path=path,
-        sha256=_sha256(path),
+        sha256=_sha256(path, raw.files),
         format=file_format,
         notes=tuple(one.text for one in found if one.level == "warning"),
         columns=raw.columns,
         termination=raw.termination,
+        task=raw.task,
+        reading=reading,
     )
     return Examined(_frozen(dataset), found)
 
@@ -80,14 +84,16 @@ def _frozen(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _columns(path: Path, raw: RawLog) -> tuple[dict[str, np.ndarray], list[Finding]]:
-    """The measured columns as float32; rewards squeezed to one per row."""
-    columns, found = {}, []
-    for field in ("observations", "actions", "rewards", "next_observations"):
+def _columns(raw: RawLog) -> tuple[dict[str, np.ndarray], list[Finding]]:
+    """The measured columns, and which of their values cannot be used."""
+    columns, found = {}, list(raw.findings)
+    for field in MEASURED:
         if field in raw.arrays:
-            columns[field], wrong = convert.as_float32(raw.keys[field], raw.arrays[field])
-            found += wrong
-    columns["rewards"] = columns["rewards"].reshape(-1)
+            columns[field] = raw.arrays[field]
+            named = raw.columns.actions if field == "actions" else raw.columns.observations
+            names_known = [column.name for column in named] if field != "rewards" else []
+            key, lost = raw.keys[field], raw.overflow.get(field, ())
+            found += findings.not_finite(key, columns[field], lost, names_known, raw.remedy)
     return columns, found
 
 
@@ -118,6 +124,14 @@ def _bounded_actions(
     return actions, limits, found + wrong
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, files: Sequence[Path]) -> str:
+    """Of the file; of several files, that of the lines `sha256sum` prints for them, each by its name alone."""
+    if len(files) <= 1:
+        return _digest(files[0] if files else path)
+    lines = (f"{_digest(one)}  {one.name}\n" for one in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

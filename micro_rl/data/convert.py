@@ -1,4 +1,7 @@
-"""Stored arrays to float32; every value that does not survive is found."""
+"""Stored values to float32, block after block; every value that does not survive is noted."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -10,27 +13,81 @@ from micro_rl.data.findings import Finding
 VISIBLE_ROUNDING = 1e-3
 
 
-def as_float32(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Float32[np.ndarray, "row ..."], list[Finding]]:
-    """Any numeric type and byte order as float32; NaN, infinity and overflow are found with their rows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        converted = np.ascontiguousarray(stored, np.float32)
-    infinite = np.flatnonzero(np.isinf(converted).reshape(len(converted), -1).any(1))
-    overflow = [int(row) for row in infinite if np.isfinite(stored[row]).all()]
-    found = findings.not_finite(key, converted, overflow)
-    note = rounding_note(key, stored, converted)
-    return converted, found + ([findings.warning("rounding", note)] if note else [])
+class Narrowing:
+    """One stored quantity, block after block, on its way to a float32 array.
+
+    Blocks of any number type and byte order are narrowed as they come, so the stored width is never held whole.
+    NaN and infinity pass; `overflow` is the rows whose finite values float32 cannot hold.
+    """
+
+    def __init__(self, rows: int, *width: int):
+        """Room for that many rows, more if more come; `width` is the columns, or nothing for one value a row."""
+        self._values = np.empty((rows, *width), np.float32)
+        self._rows = 0
+        self._blur = _Blur()
+        self.overflow: list[int] = []
+
+    def add(self, block: Shaped[np.ndarray, "row ..."]) -> None:
+        """The next rows."""
+        start, stop = self._rows, self._rows + len(block)
+        if stop > len(self._values):
+            room = max(stop, len(self._values) * 3 // 2)
+            # In place: pages are moved, not copied, and those not yet written take no memory.
+            self._values.resize((room, *self._values.shape[1:]), refcheck=False)
+        narrow = self._values[start:stop]
+        with np.errstate(over="ignore", invalid="ignore"):
+            narrow[...] = block.reshape(narrow.shape)
+        if not (block.dtype.kind == "f" and block.dtype.itemsize <= 4):
+            infinite = np.isinf(narrow).reshape(len(narrow), -1).any(1)
+            self.overflow += [start + int(row) for row in np.flatnonzero(infinite) if np.isfinite(block[row]).all()]
+            self._blur.add(block.reshape(narrow.shape), narrow)
+        self._rows = stop
+
+    def values(self) -> Float32[np.ndarray, "row ..."]:
+        """The whole array; nothing can be added afterwards."""
+        self._values.resize((self._rows, *self._values.shape[1:]), refcheck=False)
+        return self._values
+
+    def findings(self, key: str) -> list[Finding]:
+        """A warning when float32 blurs a column visibly: a large offset with a small spread."""
+        columns = self._blur.columns()
+        text = f"{key} columns {columns} lose detail in float32: subtract their offset before logging"
+        return [findings.warning("rounding", text, columns=columns)] if columns else []
 
 
-def rounding_note(key: str, stored: np.ndarray, converted: np.ndarray) -> str | None:
-    """A sentence when float32 blurs a column visibly: a large offset with a small spread."""
-    if stored.dtype.itemsize <= 4 and stored.dtype.kind == "f":
-        return None
-    wide = stored.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        blur = np.abs(wide - converted).max(0)
-        columns = np.flatnonzero(np.atleast_1d(blur > VISIBLE_ROUNDING * wide.std(0)))
-    # A constant column has no spread to blur.
-    columns = [int(c) for c in columns if np.ptp(wide.reshape(len(wide), -1)[:, c])]
-    if not columns:
-        return None
-    return f"{key} columns {columns} lose detail in float32: subtract their offset before logging"
+class _Blur:
+    """What rounding to float32 costs each column, beside the column's spread."""
+
+    def __init__(self) -> None:
+        self._first: Any = None
+        self._rows = 0
+        self._sum: Any = 0.0
+        self._squares: Any = 0.0
+        self._worst: Any = 0.0
+
+    def add(self, wide: np.ndarray, narrow: np.ndarray) -> None:
+        wide = wide.astype(np.float64, copy=False)
+        if self._first is None and len(wide):
+            self._first = wide[0].copy()
+        with np.errstate(all="ignore"):
+            apart = wide - self._first
+            self._sum += apart.sum(0)
+            self._squares += np.square(apart).sum(0)
+            self._worst = np.maximum(self._worst, np.abs(wide - narrow).max(0, initial=0))
+        self._rows += len(wide)
+
+    def columns(self) -> list[int]:
+        """Those that lose a visible share; a constant column has no spread to lose."""
+        if not self._rows:
+            return []
+        with np.errstate(all="ignore"):
+            spread = np.sqrt(np.maximum(0, self._squares / self._rows - np.square(self._sum / self._rows)))
+            return np.flatnonzero(np.atleast_1d((spread > 0) & (self._worst > VISIBLE_ROUNDING * spread))).tolist()
+
+
+def narrowed(blocks: Iterable[np.ndarray], rows: int, *width: int) -> Narrowing:
+    """All blocks, narrowed."""
+    narrowing = Narrowing(rows, *width)
+    for block in blocks:
+        narrowing.add(block)
+    return narrowing

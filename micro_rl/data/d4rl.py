@@ -3,6 +3,7 @@
 Attributes `action_low` and `action_high` at the root, if any, are the bounds of the actions.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -16,12 +17,14 @@ from micro_rl.data.layout import (
     RawLog,
     check_headers,
     damage_refused,
+    narrowed,
     refuse_missing,
 )
 from micro_rl.errors import UserError
 
 FORMAT = "d4rl-hdf5"
 KEYS = {field: field for field in (*REQUIRED, *OPTIONAL)}
+BLOCK_BYTES = 2**24
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -31,15 +34,25 @@ def recognises(head: bytes) -> bool:
 
 
 def read(path: Path) -> RawLog:
-    """The arrays as stored. Everything is checked against what the file declares before any of it is read."""
+    """The log. Everything is checked against what the file declares before any of it is read."""
     with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         present = set(file)  # not `in file`, which follows links
         refuse_missing(path, REQUIRED, present)
         sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
-        check_headers(path, KEYS, {field: Header(one.shape, one.dtype) for field, one in sets.items()})
+        headers = {field: Header(one.shape, one.dtype) for field, one in sets.items()}
+        check_headers(path, KEYS, headers)
         width = sets["actions"].shape[1]
         low, high = (_bound(path, file, name, width) for name in ("action_low", "action_high"))
-        return RawLog({field: one[()] for field, one in sets.items()}, KEYS, low, high)
+        raw = narrowed(KEYS, headers, lambda field: _blocks(sets[field]))
+        return raw._replace(action_low=low, action_high=high)
+
+
+def _blocks(found: h5py.Dataset) -> Iterator[np.ndarray]:
+    """The rows in pieces that keep chunks whole, so that none is unpacked twice."""
+    chunk = found.chunks[0] if found.chunks else 1
+    size = max(1, BLOCK_BYTES * len(found) // max(1, found.nbytes) // chunk) * chunk
+    for start in range(0, len(found), size):
+        yield found[start : start + size]
 
 
 def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:

@@ -62,8 +62,10 @@ def listed(rows: Sequence[int] | np.ndarray) -> str:
     return f"{len(rows):,} row{'s' * (len(rows) != 1)} ({shown}{', ...' * (len(rows) > SHOWN)})"
 
 
-def not_finite(key: str, values: Float32[np.ndarray, "row ..."], overflow: Sequence[int]) -> list[Finding]:
-    """NaN and infinity, and what was finite before it became float32."""
+def not_finite(
+    key: str, values: Float32[np.ndarray, "row ..."], overflow: Sequence[int], names: Sequence[str], remedy: str
+) -> list[Finding]:
+    """NaN and infinity, in which of the columns of those names, and what was finite before it became float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):  # most are: no array of flags is made then
             return []
@@ -75,8 +77,10 @@ def not_finite(key: str, values: Float32[np.ndarray, "row ..."], overflow: Seque
         text = f"{key} exceeds float32 in {listed(overflow)}: rescale the column"
         found.append(error("overflow", text, overflow))
     if len(lost := np.setdiff1d(bad, overflow)):
-        text = f"{key} holds NaN or infinity in {listed(lost)}: remove or repair them"
-        found.append(error("not-finite", text, lost))
+        columns = np.flatnonzero(~np.isfinite(values[lost].reshape(len(lost), -1)).all(0)).tolist()
+        of = f" ({', '.join(names[place] for place in columns[:SHOWN])})" if names else ""
+        text = f"{key}{of} holds NaN or infinity in {listed(lost)}: {remedy}"
+        found.append(error("not-finite", text, lost, columns if values.ndim > 1 else ()))
     return found
 
 

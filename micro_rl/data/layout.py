@@ -1,20 +1,25 @@
 """What a file says it holds, checked before anything is read: keys, types, shapes, lengths, sizes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
 
+from micro_rl.data import convert
 from micro_rl.data.columns import UNNAMED, Columns
+from micro_rl.data.findings import Finding
 from micro_rl.errors import UserError
 from micro_rl.expression import Expression
+from micro_rl.tasks import Task
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
 OPTIONAL = ("next_observations", "timeouts")
 MATRICES = ("observations", "actions", "next_observations")
+MEASURED = (*MATRICES, "rewards")
 
 # A flag column of zeros compresses a thousandfold, measurements never a hundredfold: what goes past both
 # was made to exhaust the memory.
@@ -30,10 +35,13 @@ class Header(NamedTuple):
 
 
 class RawLog(NamedTuple):
-    """What a reader hands over: arrays as stored, under the names of `REQUIRED` and `OPTIONAL`.
+    """What a reader hands over: arrays under the names of `REQUIRED` and `OPTIONAL`, not yet judged.
 
-    `keys` gives the file's own name of each, for messages. The bounds, the names of the columns and the rule that
-    ends an episode are those recorded in the file, if any.
+    What was measured is float32, NaN and infinity included; flags are as stored. `keys` gives the file's own name of
+    each, for messages. The bounds, the names of the columns, the rule that ends an episode and the task are those
+    that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `findings` what the reader saw,
+    `files` all that was read, where it is more than the path itself, and `remedy` what to do about values that are
+    no numbers.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -42,6 +50,11 @@ class RawLog(NamedTuple):
     action_high: np.ndarray | None
     columns: Columns = UNNAMED
     termination: Expression | None = None
+    task: Task | None = None
+    overflow: Mapping[str, Sequence[int]] = MappingProxyType({})
+    findings: tuple[Finding, ...] = ()
+    files: tuple[Path, ...] = ()
+    remedy: str = "remove or repair them"
 
 
 @contextmanager
@@ -92,6 +105,23 @@ def check_headers(path: Path, keys: Mapping[str, str], headers: Mapping[str, Hea
     if not next(iter(lengths.values())):
         raise UserError(f"{path}: holds no rows: write the log again")
     _check_widths(path, keys, headers)
+
+
+def narrowed(
+    keys: Mapping[str, str], headers: Mapping[str, Header], blocks: Callable[[str], Iterable[np.ndarray]]
+) -> RawLog:
+    """The log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
+    arrays, overflow, seen = {}, {}, []
+    for field, header in headers.items():
+        rows, *width = header.shape
+        if field not in MEASURED:
+            arrays[field] = np.concatenate(list(blocks(field)))
+            continue
+        made = convert.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
+        arrays[field] = made.values()
+        overflow[field] = made.overflow
+        seen += made.findings(keys[field])
+    return RawLog(arrays, keys, None, None, overflow=overflow, findings=tuple(seen))
 
 
 def _check_type(path: Path, key: str, dtype: np.dtype) -> None:

@@ -1,15 +1,27 @@
 """`load`: from a name or a path to a checked `Dataset`, whatever the format."""
 
+import dataclasses
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from typing import NamedTuple
 
-from micro_rl.data import d4rl, names, neorl2
+from micro_rl.data import d4rl, minari_sets, names, neorl2, tables
 from micro_rl.data.assemble import Options, assemble
 from micro_rl.data.bounds import Limit
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
+from micro_rl.data.layout import RawLog
+from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.table_source import TableSource
 from micro_rl.errors import UserError
+from micro_rl.extras import required
 
-READERS = (d4rl, neorl2)
+ARRAYS = (d4rl, neorl2)
+PARQUET = b"PAR1"
+EXTRA = "reading CSV and Parquet files"
 
 # First bytes of files that people take for logs, for the message only.
 OTHERS = (
@@ -19,28 +31,75 @@ OTHERS = (
 )
 
 
+class Found(NamedTuple):
+    """A log that has been read, not yet judged."""
+
+    path: Path
+    format: str
+    raw: RawLog
+    horizon: int | None
+
+
 def load(
     log: str | Path,
     *,
     action_low: Limit | None = None,
     action_high: Limit | None = None,
     horizon: int | None = None,
+    reading: Reading = NOTHING_SAID,
+    usual_horizon: int | None = None,
 ) -> Dataset:
     """Reads and checks a log.
 
-    `log` is a path, `pendulum-demo`, or the name of a file in `$D4RL_DATASET_DIR`. The format is known by the
-    content, not by the suffix. The action bounds, one number or one per action in raw units, outrank those
-    in the file. `horizon` is the episodes' time limit in steps: an episode that runs so long without an end
-    is cut there, and a file that marks no timeouts needs it. Raises `UserError` for whatever is wrong.
+    `log` is a path, `pendulum-demo`, the name of a file in `$D4RL_DATASET_DIR`, or the id of a Minari set. The format
+    is known by the content, not by the suffix. The action bounds, one number or one per action in raw units, outrank
+    those in the file. `horizon` is the episodes' time limit in steps: an episode that runs so long without an end is
+    cut there, and a file that marks no timeouts needs it; `usual_horizon` holds where neither caller nor TOML says
+    another. `reading` says what a table's columns are; a TOML beside
+    the file may say the same. Raises `UserError` for whatever is wrong.
     """
+    if reading.action_bounds is not None and action_low is None and action_high is None:
+        action_low, action_high = reading.action_bounds
+    found = read(log, dataclasses.replace(reading, horizon=horizon if horizon is not None else reading.horizon))
+    horizon = found.horizon if found.horizon is not None else usual_horizon
+    return assemble(found.path, found.format, found.raw, Options(action_low, action_high, horizon), reading)
+
+
+def read(log: str | Path, reading: Reading = NOTHING_SAID) -> Found:
+    """The arrays of a log and all that is said of them; nothing is known yet about their values."""
     path = names.locate(log)
-    reader = _reader(path)
-    raw = reader.read(path)
-    return assemble(path, reader.FORMAT, raw, Options(action_low, action_high, horizon))
+    description = describe(path, reading)
+    file_format, open_raw = _reader(path, description)
+    raw = apply(path, open_raw(), description)
+    if description.reading.action_bounds is not None and reading.action_bounds is None:
+        low, high = description.reading.action_bounds
+        raw = raw._replace(action_low=low, action_high=high)
+    if description.source is not None:
+        raw = raw._replace(files=(*(raw.files or (path,)), description.source))
+    return Found(path, file_format, raw, description.reading.horizon)
 
 
-def _reader(path: Path) -> ModuleType:
-    """The reader that recognises the first bytes."""
+def _reader(path: Path, description: Description) -> tuple[str, Callable[[], RawLog]]:
+    """The format that the first bytes tell, and the function that reads it."""
+    if path.is_dir():
+        refuse_for_arrays(path, description)
+        return minari_sets.FORMAT, partial(minari_sets.read, path)
+    head = _head(path)
+    for reader in ARRAYS:
+        if reader.recognises(head):
+            refuse_for_arrays(path, description)
+            return reader.FORMAT, partial(reader.read, path)
+    if head.startswith(PARQUET):
+        return "parquet", lambda: _read_table(path, "Parquet", _parquet, description)
+    if _is_text_table(head):
+        return "csv", lambda: _read_table(path, "CSV", _csv, description)
+    seen = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
+    raise UserError(
+        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{seen}: fetch or convert the file"
+    )
+
+
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             head = file.read(8192)
@@ -48,8 +107,47 @@ def _reader(path: Path) -> ModuleType:
         raise UserError(f"{path}: cannot be opened ({error.strerror}): check its permissions") from error
     if not head:
         raise UserError(f"{path}: the file is empty: fetch or write it again")
-    for reader in READERS:
-        if reader.recognises(head):
-            return reader
-    seen = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
-    raise UserError(f"{path}: neither HDF5 nor NPZ in spite of its name{seen}: fetch or convert the file")
+    return head
+
+
+def _is_text_table(head: bytes) -> bool:
+    """Text whose first line has several columns."""
+    first = head.partition(b"\n")[0]
+    return b"\0" not in head and re.search(rb"[,;\t|]", first) is not None and not head.startswith((b"\x80", b"\x1f"))
+
+
+def _read_table(
+    path: Path, kind: str, source: Callable[[Path, Description], TableSource], description: Description
+) -> RawLog:
+    required("pyarrow", "tables", EXTRA)
+    with _table_damage_refused(path, kind) as explain:
+        table = source(path, description)
+        explain.append(table.explain)
+        return tables.read(path, table, description)
+
+
+@contextmanager
+def _table_damage_refused(path: Path, kind: str) -> Iterator[list[Callable[[str], str]]]:
+    """Turns whatever Arrow raises into one line, with what the table, once open, has to say about it."""
+    explain: list[Callable[[str], str]] = []
+    try:
+        yield explain
+    except UserError:
+        raise
+    # The list of Arrow's exceptions is open, as is that of its bindings'.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        remedy = explain[0](reason) if explain else "fetch or write it again"
+        raise UserError(f"{path}: cannot be read as {kind} ({reason}): {remedy}") from error
+
+
+def _csv(path: Path, description: Description) -> TableSource:
+    from micro_rl.data.csv_table import CsvTable
+
+    return CsvTable(path, description)
+
+
+def _parquet(path: Path, description: Description) -> TableSource:
+    from micro_rl.data.parquet_table import ParquetTable
+
+    return ParquetTable(path, description)

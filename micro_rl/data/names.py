@@ -1,4 +1,4 @@
-"""From what the user typed to a file: a path, an embedded log, or a name in the D4RL folder. No network."""
+"""From what the user typed to a file: a path, an embedded log, a name in D4RL's folder or in Minari's. No network."""
 
 import difflib
 import os
@@ -7,32 +7,56 @@ from pathlib import Path
 from micro_rl.errors import UserError
 
 EMBEDDED = {"pendulum-demo": Path(__file__).parent / "pendulum-demo.hdf5"}
+SUFFIXES = (".hdf5", ".h5", ".npz", ".csv", ".tsv", ".parquet", ".pq")
+METADATA = Path("data", "metadata.json")
+"""Where a Minari set's folder has its metadata."""
 
 
 def title(path: Path) -> str:
-    """A log's name: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2."""
+    """A log's name: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2.
+
+    A Minari set is called by its id, `D4RL-door-human-v2`, when it lies in Minari's folder.
+    """
+    if os.path.isdir(path):
+        inside = path.is_relative_to(minari_folder())
+        return "-".join(path.relative_to(minari_folder()).parts) if inside else path.name
     return path.stem.replace("_", "-")
 
 
 def locate(log: str | Path) -> Path:
-    """The file meant by a path or a name; `UserError` with similar names when there is none."""
+    """The file, or the folder of a Minari set, meant by a path or a name; `UserError` with what is there otherwise."""
     if isinstance(log, str) and log in EMBEDDED:
         return EMBEDDED[log]
     path = Path(os.path.expanduser(log))
     # os.path answers False, where pathlib may raise, for names too long or otherwise impossible.
     for candidate in [path, *_in_folder(log)]:
         if os.path.isfile(candidate):
+            return _whole_set(candidate)
+    for candidate in [path, path.parent, *_minari_places(log)]:
+        if os.path.isfile(candidate / METADATA) and (candidate != path.parent or path.name == "data"):
             return candidate
     if os.path.isdir(path):
-        raise UserError(f"{path}: a folder, not a log: name an HDF5 or NPZ file in it")
+        raise UserError(f"{path}: a folder, and no Minari set: name a file in it{_there(path)}")
     if os.path.exists(path):
-        raise UserError(f"{path}: not a regular file: give an HDF5 or NPZ file")
+        raise UserError(f"{path}: not a regular file: give an HDF5, NPZ, CSV or Parquet file")
     raise UserError(_missing(log, path))
 
 
 def folder() -> Path:
     """Where named logs lie: `$D4RL_DATASET_DIR`, or the ecosystem's default."""
     return Path(os.environ.get("D4RL_DATASET_DIR") or "~/.d4rl/datasets").expanduser()
+
+
+def minari_folder() -> Path:
+    """Where Minari keeps its sets: `$MINARI_DATASETS_PATH`, or its default."""
+    return Path(os.environ.get("MINARI_DATASETS_PATH") or "~/.minari/datasets").expanduser()
+
+
+def _whole_set(file: Path) -> Path:
+    """The folder of the Minari set whose main file this is; any other file itself."""
+    part_of_a_set = file.name in ("main_data.hdf5", "metadata.json") and file.parent.name == "data"
+    root = file.parent.parent
+    return root if part_of_a_set and os.path.isfile(root / METADATA) else file
 
 
 def _in_folder(log: str | Path) -> list[Path]:
@@ -47,18 +71,43 @@ def _in_folder(log: str | Path) -> list[Path]:
     return [folder() / name for name in (f"{spelled}.hdf5", f"{log}.hdf5", log)]
 
 
+def _minari_places(log: str | Path) -> list[Path]:
+    """Where Minari would look for that id."""
+    inside = isinstance(log, str) and log and ".." not in Path(log).parts and not Path(log).is_absolute()
+    return [minari_folder() / log] if inside else []
+
+
 def _missing(log: str | Path, path: Path) -> str:
-    """No such log: what is near in the path's folder, the D4RL folder and among the embedded."""
+    """No such log: what is near in the path's folder, D4RL's, Minari's and among the embedded, or what is there."""
     nearby = {name: name for name in EMBEDDED}
     for place in (path.parent, folder()):
         nearby |= {title(file): str(file) for file in _logs(place)}
+    nearby |= {name: name for name in _minari_ids()}
     close = difflib.get_close_matches(title(path), nearby, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(nearby[name] for name in close)}?" if close else "give a path to a file"
-    return f"{log}: no such file, nor a log of that name in {folder()}: {hint}"
+    close += [name for name in difflib.get_close_matches(str(log), _minari_ids(), n=3, cutoff=0.5) if name not in close]
+    there = list(nearby.values())
+    listed = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
+    hint = f"did you mean {' or '.join(nearby[name] for name in close)}?" if close else f"there is {listed}"
+    return f"{log}: no such file, nor a log of that name in {folder()} or {minari_folder()}: {hint}"
+
+
+def _there(place: Path) -> str:
+    found = [file.name for file in _logs(place)]
+    return f" ({', '.join(found[:8])}{', ...' if len(found) > 8 else ''})" if found else ""
 
 
 def _logs(place: Path) -> list[Path]:
     try:
-        return sorted(file for file in place.iterdir() if file.suffix in (".hdf5", ".h5", ".npz"))
+        return sorted(file for file in place.iterdir() if file.suffix in SUFFIXES)
     except OSError:
         return []
+
+
+def _minari_ids() -> list[str]:
+    """The sets that Minari would list, ids with up to three slashes."""
+    root = minari_folder()
+    try:
+        found = [file for depth in range(1, 5) for file in root.glob("/".join(["*"] * depth + list(METADATA.parts)))]
+    except OSError:
+        return []
+    return sorted(file.parent.parent.relative_to(root).as_posix() for file in found)

@@ -4,6 +4,7 @@ import io
 import math
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -13,6 +14,7 @@ from micro_rl.data.layout import (
     RawLog,
     check_headers,
     damage_refused,
+    narrowed,
     refuse_missing,
     refuse_oversize,
 )
@@ -36,26 +38,40 @@ def recognises(head: bytes) -> bool:
 
 
 def read(path: Path) -> RawLog:
-    """The arrays as stored; the archive's checksums are verified on the way."""
+    """The log; the archive's checksums are verified on the way."""
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         refuse_missing(path, KEYS.values(), members)
-        arrays = {field: _array(path, key, archive, members[key]) for field, key in KEYS.items()}
-    check_headers(path, KEYS, {field: Header(array.shape, array.dtype) for field, array in arrays.items()})
-    return RawLog(arrays, KEYS, None, None)
+        headers = {field: _header(path, key, archive, members[key]) for field, key in KEYS.items()}
+        check_headers(path, KEYS, headers)
+        return narrowed(KEYS, headers, lambda field: [_array(path, KEYS[field], archive, members[KEYS[field]])])
+
+
+def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:
+    """What an array declares; nothing of its size is allocated."""
+    refuse_oversize(path, key, member.file_size, member.compress_size)
+    with cast(zipfile.ZipExtFile, archive.open(member)) as content:
+        shape, _, dtype = _preamble(path, key, content)
+        size = content.tell() + math.prod(shape) * dtype.itemsize
+    if size != member.file_size:
+        raise UserError(f"{path}: {key} declares shape {shape} but holds {member.file_size} bytes: write it again")
+    return Header(shape, dtype)
 
 
 def _array(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    """One array, as a view of the unpacked bytes: a header that declares too much allocates nothing."""
-    refuse_oversize(path, key, member.file_size, member.compress_size)
+    """One array, as a view of the unpacked bytes, whose checksum has been compared."""
     content = io.BytesIO(archive.read(member))
+    shape, fortran, dtype = _preamble(path, key, content)
+    values = np.frombuffer(content.getbuffer(), dtype, offset=content.tell())
+    return values.reshape(shape, order="F" if fortran else "C")
+
+
+def _preamble(path: Path, key: str, content: io.BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and type from the start of an .npy member."""
     version = npy.read_magic(content)
     if version not in HEADERS:
         raise UserError(f"{path}: {key} has .npy version {version}: save it as plain numbers with numpy.savez")
     shape, fortran, dtype = HEADERS[version](content)
     if dtype.hasobject:
         raise UserError(f"{path}: {key} holds pickled objects, which are never opened: save it as float32")
-    values = np.frombuffer(content.getbuffer(), dtype, offset=content.tell())
-    if values.size != math.prod(shape):
-        raise UserError(f"{path}: {key} declares shape {shape} but holds {values.size} values: write it again")
-    return values.reshape(shape, order="F" if fortran else "C")
+    return shape, fortran, dtype

@@ -32,7 +32,7 @@ def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):
     assert everything["flag"].rows == (0,)
     assert everything["no-bounds"].rows == (7,)
     assert everything["not-finite"].rows == (5,)
-    refused(tmp_path / "hopper.hdf5", "observations holds NaN", "3 more errors")
+    refused(tmp_path / "hopper.hdf5", "observations (o0) holds NaN", "3 more errors")
 
 
 def test_nan_is_not_taken_for_a_break(tmp_path):

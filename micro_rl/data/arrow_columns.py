@@ -1,0 +1,112 @@
+"""Columns of Arrow record batches, as CSV and Parquet give them, to NumPy. Needs pyarrow."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float64, Int
+
+from micro_rl.errors import UserError
+
+SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def plain(column: pa.Array) -> pa.Array:
+    """The same without a dictionary in between."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def numbers(path: Path, name: str, column: pa.Array) -> Float64[np.ndarray, " row"]:
+    """Numbers of any kind as float64; NaN where there is none."""
+    column = plain(column)
+    kind = column.type
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if not (numeric or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
+        raise UserError(f"{path}: column {name!r} holds no numbers ({kind}): leave it out or convert it")
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " silent"]]:
+    """True where the column says 1 or true, and the rows that say nothing, which counts as false."""
+    values = numbers(path, name, column)
+    silent = np.isnan(values)
+    strange = np.flatnonzero(~silent & (values != 0) & (values != 1))
+    if len(strange):
+        raise UserError(f"{path}: column {name!r} must be 0 or 1, true or false, but holds {values[strange[0]]:.6g}")
+    return values == 1, np.flatnonzero(silent)
+
+
+class Changes:
+    """Where the value of a column differs from that of the row before; carried from batch to batch."""
+
+    def __init__(self, path: Path, name: str):
+        self._path, self._name = path, name
+        self._last: Any = None
+        self._seen: set[Any] = set()
+        self._rows = 0
+        self.again: list[int] = []
+        """Rows in which a value came back that had been left: they are not in order."""
+
+    def __call__(self, column: pa.Array) -> Bool[np.ndarray, " row"]:
+        column = plain(column)
+        if column.null_count:
+            row = self._rows + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+            raise UserError(f"{self._path}: the episode column {self._name!r} is empty in row {row}: fill it")
+        if pa.types.is_nested(column.type):
+            raise UserError(f"{self._path}: the episode column {self._name!r} holds {column.type}: use plain values")
+        changed = np.ones(len(column), bool)
+        changed[1:] = pc.call_function("not_equal", [column[1:], column[:-1]]).to_numpy(zero_copy_only=False)
+        changed[0] = self._rows == 0 or column[0].as_py() != self._last
+        for row in np.flatnonzero(changed):
+            value = column[int(row)].as_py()
+            if value in self._seen:
+                self.again.append(self._rows + int(row))
+            self._seen.add(value)
+        self._last = column[len(column) - 1].as_py()
+        self._rows += len(column)
+        return changed
+
+
+class Steps:
+    """Seconds since the row before; 0 in the first row. Carried from batch to batch."""
+
+    def __init__(self, path: Path, name: str, unit: str | None):
+        self._path, self._name, self._unit = path, name, unit
+        self._last: Any = None
+        self._rows = 0
+
+    def __call__(self, column: pa.Array) -> Float64[np.ndarray, " row"]:
+        ticks, second = self._ticks(plain(column))
+        if self._last is None:
+            self._last = ticks[0]
+        steps = np.diff(ticks, prepend=self._last)
+        self._last = ticks[-1]
+        self._rows += len(ticks)
+        return steps * second
+
+    def _ticks(self, column: pa.Array) -> tuple[np.ndarray, float]:
+        """Whole ticks of a clock, or numbers, and how many seconds one is."""
+        if column.null_count:
+            row = self._rows + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+            raise UserError(f"{self._path}: the time column {self._name!r} is empty in row {row}: fill it")
+        if pa.types.is_date(column.type):
+            column = column.cast(pa.timestamp("ms"))
+        if pa.types.is_timestamp(column.type):
+            if self._unit is not None:
+                raise UserError(f"{self._path}: {self._name!r} holds dates, not numbers: leave time_unit out")
+            return column.cast(pa.int64()).to_numpy(zero_copy_only=False), SECONDS[column.type.unit]
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            said = (column[0].as_py() or "")[:40]
+            raise UserError(
+                f"{self._path}: the time column {self._name!r} holds text ({said!r}): say how it is written "
+                "with time_format (--time-format)"
+            )
+        times = numbers(self._path, self._name, column)
+        if not np.isfinite(times).all():
+            row = self._rows + int(np.flatnonzero(~np.isfinite(times))[0])
+            raise UserError(f"{self._path}: the time column {self._name!r} is no number in row {row}: repair it")
+        return times, SECONDS[self._unit or "s"]

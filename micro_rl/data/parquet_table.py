@@ -1,0 +1,49 @@
+"""Parquet files as a stream of Arrow record batches. Needs pyarrow."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as arrow_parquet
+
+from micro_rl.data.description import Description
+from micro_rl.data.layout import refuse_oversize
+from micro_rl.data.table_source import Kind
+from micro_rl.errors import UserError
+
+BATCH_ROWS = 2**16
+BUFFER_BYTES = 2**20
+ONLY_CSV = ("delimiter", "decimal", "encoding", "time_format")
+
+
+class ParquetTable:
+    """One Parquet file."""
+
+    format = "parquet"
+
+    def __init__(self, path: Path, description: Description):
+        said = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
+        said += ["missing_values"] if description.missing_values else []
+        if said:
+            raise UserError(f"{path}: {said[0]} is for CSV, and this is Parquet, which needs none: leave it out")
+        self._path = path
+        # Buffered, a column is unpacked page by page; checksums are compared where the writer left any.
+        self._file = arrow_parquet.ParquetFile(
+            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        )
+        self.names = tuple(self._file.schema_arrow.names)
+
+    def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
+        """The rows, with the columns that are asked for."""
+        rows = self._file.metadata.num_rows
+        refuse_oversize(self._path, "the table", rows * len(kinds) * 4, self._path.stat().st_size)
+        left = rows
+        for batch in self._file.iter_batches(BATCH_ROWS, columns=list(kinds), use_threads=False):
+            left -= len(batch)
+            yield batch
+        if left:
+            raise UserError(f"{self._path}: declares {rows} rows but holds {rows - left}: fetch or write it again")
+
+    def explain(self, reason: str) -> str:
+        """What to do about a part that Arrow could not read."""
+        return "fetch or write it again"

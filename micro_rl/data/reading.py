@@ -1,0 +1,52 @@
+"""`Reading`: what a person can say about a log, by flags or in a TOML file beside it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Missing = Literal["refuse", "drop", "previous"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read a log, where the file does not tell. All but the first two are for tables: CSV and Parquet.
+
+    None, or nothing in a list, leaves it to the file or to the TOML beside it, which knows the same words.
+    """
+
+    horizon: int | None = None
+    """An episode's time limit in steps, where neither the log nor its name tells."""
+    action_bounds: tuple[float, float] | None = None
+    """Lowest and highest action, in raw units, where the log does not tell."""
+    observations: tuple[str, ...] = ()
+    """Columns that are observed; * stands for any letters."""
+    actions: tuple[str, ...] = ()
+    """Columns that are actions."""
+    next_observations: tuple[str, ...] = ()
+    """Columns of the observations after the step; by default those of the next row."""
+    reward: str | None = None
+    """The reward: a column, or a formula over columns such as '-abs(level - 2)'."""
+    episode: str | None = None
+    """Column whose value changes where a new episode begins."""
+    time: str | None = None
+    """Column of times; a gap begins a new episode."""
+    time_format: str | None = None
+    """How times are written, as in '%%d.%%m.%%Y %%H:%%M:%%S'; by default ISO 8601 or numbers."""
+    time_unit: Literal["ns", "us", "ms", "s", "min", "h", "d"] | None = None
+    """Unit of times that are numbers; seconds by default."""
+    largest_gap: float | None = None
+    """Seconds between two rows of one episode, at most; by default three times their median."""
+    terminal: str | None = None
+    """Column that is 1 (or true) where an episode ended by the task's own rule."""
+    timeout: str | None = None
+    """Column that is 1 (or true) where an episode was cut."""
+    missing: Missing | None = None
+    """What to do with rows that lack a value: refuse them (the default), drop them, or hold the previous value."""
+    delimiter: str | None = None
+    """Between a CSV's columns; by default the one of , ; tab | that its first line has most of."""
+    decimal: str | None = None
+    """The decimal point of a CSV's numbers."""
+    encoding: str | None = None
+    """Of a CSV's letters; UTF-8 by default."""
+
+
+NOTHING_SAID = Reading()

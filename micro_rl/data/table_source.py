@@ -1,0 +1,22 @@
+"""What a table must offer: its columns' names, and its rows in batches."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Kind = Literal["number", "flag", "label", "time"]
+
+
+@runtime_checkable
+class TableSource(Protocol):
+    """A file of named columns, read once from its first row to its last."""
+
+    format: str
+    names: tuple[str, ...]
+
+    def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
+        """The rows as Arrow record batches, with the columns that are asked for."""
+        ...
+
+    def explain(self, reason: str) -> str:
+        """What to do about a part that could not be read."""
+        ...
