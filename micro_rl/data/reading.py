@@ -30,7 +30,7 @@ class Reading:
     time: str | None = None
     """Column of times; a gap begins a new episode."""
     time_format: str | None = None
-    """How times are written, as in '%%d.%%m.%%Y %%H:%%M:%%S'; by default ISO 8601 or numbers."""
+    """How times are written, as in '%d.%m.%Y %H:%M:%S'; by default ISO 8601 or numbers."""
     time_unit: Literal["ns", "us", "ms", "s", "min", "h", "d"] | None = None
     """Unit of times that are numbers; seconds by default."""
     largest_gap: float | None = None
