@@ -113,7 +113,14 @@ def epoch(
     agent, models = state.agent, Models.of(state.ensemble, sizes.elites)
     setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
     adapt_key = jax.random.fold_in(key, METHOD_STREAM)
-    ensemble, extra = method.adapt(state.ensemble, state.extra, setting, problem.log, adapt_key)
+    ensemble, extra = method.adapt(
+        state.ensemble,
+        state.extra,
+        setting,
+        problem.log,
+        lambda following, end_key: ends(following, problem.scaling, end_key),
+        adapt_key,
+    )
     state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
     return state, {name: jnp.mean(value) for name, value in logged.items()}
 

@@ -1,12 +1,13 @@
 """A method: the slots in which model-based methods differ from SAC on the model, and their neutral values."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Key, PyTree, Scalar
+from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
 from micro_rl.model import Ensemble, Models
 from micro_rl.nets import MLP
@@ -15,6 +16,10 @@ from micro_rl.types import Batch, Transition
 METHOD_STREAM = 1 << 30
 """Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
 number would be a stream that the loop uses already."""
+
+
+Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]]
+"""Whether an episode ends at next observations in core units."""
 
 
 class Setting(NamedTuple):
@@ -67,7 +72,7 @@ class Adapt(eqx.Module):
 
     @abstractmethod
     def __call__(
-        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, key: Key[Array, ""]
+        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]: ...
 
 
@@ -113,7 +118,7 @@ class ModelStays(Adapt):
     """The model is not touched after its fit."""
 
     def __call__(
-        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, key: Key[Array, ""]
+        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]:
         return ensemble, extra
 

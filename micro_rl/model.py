@@ -94,7 +94,7 @@ def predict(
     action: Float[Array, "*member rows act"],
 ) -> tuple[Float[Array, "members rows out"], Float[Array, "members rows out"]]:
     """Mean and standard deviation of (next observation, reward), per member, in core units."""
-    inputs = _standardise(jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std)
+    inputs = standardise(jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std)
     mean, variance = gaussians(ensemble.members, inputs)
     last = (1,) * (mean.ndim - 1) + (-1,)
     target_std = ensemble.target_std.reshape(last)
@@ -103,7 +103,8 @@ def predict(
     return mean, jnp.sqrt(variance) * target_std
 
 
-def _standardise(x: Array, mean: Array, std: Array) -> Array:
+def standardise(x: Array, mean: Array, std: Array) -> Array:
+    """Columns less their means, over their deviations."""
     last = (1,) * (x.ndim - 1) + (-1,)
     return (x - mean.reshape(last)) / std.reshape(last)
 
@@ -256,8 +257,8 @@ def shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "ba
 
 
 def _standardised(state: FitState, rows: Transition) -> tuple[Array, Array]:
-    inputs = _standardise(inputs_of(rows), state.input_mean, state.input_std)
-    return inputs, _standardise(targets_of(rows), state.target_mean, state.target_std)
+    inputs = standardise(inputs_of(rows), state.input_mean, state.input_std)
+    return inputs, standardise(targets_of(rows), state.target_mean, state.target_std)
 
 
 def fit_step(state: FitState, rows: Transition, sizes: FitSizes):

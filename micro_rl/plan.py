@@ -197,11 +197,10 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
     for name in overrides:
         if name not in own | general:
             raise UserError(f"{name}: no such setting{did_you_mean(name, sorted(own | general))}")
-    given = {name: value for name, value in overrides.items() if name in general}
-    settings = Settings(**{**chosen.settings, **given})
+    values = {**chosen.values(method), **overrides}
+    settings = Settings(**{name: value for name, value in values.items() if name in general})
     check(settings)
-    given = {name: value for name, value in overrides.items() if name in own}
-    return settings, kind(**{**chosen.options.get(method, {}), **given})
+    return settings, kind(**{name: value for name, value in values.items() if name in own})
 
 
 def _task(dataset: Dataset, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:

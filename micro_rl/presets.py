@@ -11,15 +11,21 @@ from types import MappingProxyType
 from typing import Any
 
 from micro_rl.errors import UserError, did_you_mean
+from micro_rl.preset_neighbours import NEIGHBOURS
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings, each method's own options, and where the values are from."""
+    """Settings, what a method has its own way, and where the values are from."""
 
     settings: Mapping[str, Any]
-    options: Mapping[str, Mapping[str, Any]]
+    methods: Mapping[str, Mapping[str, Any]]
+    """By method: its options, and settings that it has otherwise than the rest."""
     source: str
+
+    def values(self, method: str) -> dict[str, Any]:
+        """Settings and options together, by name, for this method."""
+        return {**self.settings, **self.methods.get(method, {})}
 
 
 # [code] the same for all nine tasks, but for `checkpoint_every` [ours].
@@ -49,25 +55,31 @@ _FIXED_TEMPERATURE = {"temperature": 0.1, "learn_temperature": False}
 _NO_ENTROPY = {"entropy_in_backup": False}
 
 
-def _d4rl(length: int, beta: float, real_ratio: float, patience: int, **special: Any) -> Preset:
+def _d4rl(task: str, length: int, beta: float, real_ratio: float, patience: int, **special: Any) -> Preset:
     settings = _AUTHORS | {"rollout_length": length, "real_ratio": real_ratio, "patience": patience} | special
-    options = {"micro": {"beta": beta, "draws": 10}}
+    methods = {"micro": {"beta": beta, "draws": 10}} | {
+        name: own[task] for name, own in NEIGHBOURS.items() if task in own
+    }
     source = "arXiv 2312.03991, the authors' released implementation and its per-task arguments"
-    return Preset(MappingProxyType(settings), MappingProxyType(options), source)
+    return Preset(MappingProxyType(settings), MappingProxyType(methods), source)
 
 
 # [table] rollout length, beta, real_ratio, patience, and what is special to the task.
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "halfcheetah-medium": _d4rl(5, 0.5, 0.05, 5),
-        "halfcheetah-medium-replay": _d4rl(5, 0.5, 0.05, 5),
-        "halfcheetah-medium-expert": _d4rl(5, 0.5, 0.5, 30, **_NO_ENTROPY),
-        "hopper-medium": _d4rl(5, 1.0, 0.05, 10, **_FIXED_TEMPERATURE),
-        "hopper-medium-replay": _d4rl(5, 0.1, 0.5, 5, **_FIXED_TEMPERATURE),
-        "hopper-medium-expert": _d4rl(10, 1.0, 0.05, 30, **_NO_ENTROPY),
-        "walker2d-medium": _d4rl(5, 0.5, 0.05, 30, max_fit_epochs=30),
-        "walker2d-medium-replay": _d4rl(1, 0.2, 0.5, 5),
-        "walker2d-medium-expert": _d4rl(1, 1.0, 0.05, 5),
+        "halfcheetah-medium": _d4rl("halfcheetah-medium", 5, 0.5, 0.05, 5),
+        "halfcheetah-medium-replay": _d4rl("halfcheetah-medium-replay", 5, 0.5, 0.05, 5),
+        "halfcheetah-medium-expert": _d4rl("halfcheetah-medium-expert", 5, 0.5, 0.5, 30, **_NO_ENTROPY),
+        "hopper-medium": _d4rl("hopper-medium", 5, 1.0, 0.05, 10, **_FIXED_TEMPERATURE),
+        "hopper-medium-replay": _d4rl("hopper-medium-replay", 5, 0.1, 0.5, 5, **_FIXED_TEMPERATURE),
+        "hopper-medium-expert": _d4rl("hopper-medium-expert", 10, 1.0, 0.05, 30, **_NO_ENTROPY),
+        "walker2d-medium": _d4rl("walker2d-medium", 5, 0.5, 0.05, 30, max_fit_epochs=30),
+        "walker2d-medium-replay": _d4rl("walker2d-medium-replay", 1, 0.2, 0.5, 5),
+        "walker2d-medium-expert": _d4rl("walker2d-medium-expert", 1, 1.0, 0.05, 5),
+        # [ours] for MICRO, whose authors give no values for the random logs; its neighbours' values are theirs.
+        "halfcheetah-random": _d4rl("halfcheetah-random", 5, 0.5, 0.05, 5),
+        "hopper-random": _d4rl("hopper-random", 5, 0.5, 0.05, 5),
+        "walker2d-random": _d4rl("walker2d-random", 5, 0.5, 0.05, 5),
         # [ours] a small log that is learned in five epochs, and ten more: what the score is a mean of.
         "pendulum-demo": Preset(
             MappingProxyType({"epochs": 15, "max_fit_epochs": 60}), MappingProxyType({}), "chosen for the embedded log"

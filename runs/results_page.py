@@ -137,6 +137,8 @@ def draw(results: Sequence[Result]) -> None:
             value.plot(*run.series("eval/critic_estimate"), color=colour, linestyle="--", label=f"Q, {label}")
             value.plot(*run.series("eval/discounted_return"), color=colour, label=f"return, {label}")
         log = runs[0].scores["log"]
+        if min(min(run.series("eval/normalised_score")[1]) for run in runs) < -200:
+            score.set_yscale("symlog", linthresh=100)
         score.axhline(log["normalised_return_mean"], color="#666666", linestyle="--", label="log's mean")
         score.axhline(log["normalised_return_best"], color="#666666", linestyle=":", label="log's best")
         score.legend(fontsize=8)
@@ -157,7 +159,8 @@ Re-created logs were evaluated every second epoch, so their last ten evaluations
 preset's settings but for the draws that the table names (the preset has ten), and for the epochs: the policies stopped
 at the epoch given, of the plan's 3,000 for which the cosine schedule is laid out, and the fits, which seeds of one log
 share, at the epoch given although the patience had not run out. SafetyHalfCheetah has the generic defaults but for its
-25 epochs and its fits, ended by hand at the epoch given (`--max-fit-epochs` repeats that). The runs shared two
+25 epochs and the fits of seeds 0 and 1, ended by hand at the epoch given (`--max-fit-epochs` repeats that); seed 2's
+ended by itself. The runs shared two
 cores with other work: the last column is no benchmark ([speed.md](speed.md) is).
 
 ![Learning curves](real-logs.svg)

@@ -15,7 +15,9 @@ import numpy as np
 
 from micro_rl import sac
 from micro_rl.method import Method, Setting
-from micro_rl.methods.micro import CandidateNoise, ConservativeTarget, candidate_values, conservative_term
+from micro_rl.methods.candidates import CandidateNoise, candidate_values
+from micro_rl.methods.gaps import conservative_term
+from micro_rl.methods.micro import ConservativeTarget
 from micro_rl.model import Ensemble, Members, Models, fit_loss, holdout_errors, likelihood_loss, predict, weight_decay
 from micro_rl.nets import MLP
 from micro_rl.optimise import moments_of
@@ -194,7 +196,7 @@ def check_step(
         jax.tree.map(lambda leaf: leaf[:, :, real:], candidates),
     )
     setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
-    f = conservative_term(candidates_of(setting, both, candidates))
+    f = conservative_term(candidates_of(setting, models.elites, both, candidates))
     errors = {"f": error(f, golden[f"{at}/f"])}
     for name, lowest in (("target/unclamped", -np.inf), ("target", 0.0)):
         limits = c._replace(minimum_target=jnp.asarray(lowest, jnp.float32))

@@ -13,7 +13,8 @@ from micro_rl import methods
 from micro_rl.errors import UserError
 from micro_rl.method import Method, Setting
 from micro_rl.methods import micro
-from micro_rl.methods.micro import CandidateNoise, candidate_values, conservative_term
+from micro_rl.methods.candidates import CandidateNoise, candidate_values
+from micro_rl.methods.gaps import conservative_term
 from micro_rl.model import Models
 from micro_rl.types import Transition
 from tests.probes import Line, evaluate_policy, linear_critics, pointing_ensemble, steady_actor
@@ -38,7 +39,7 @@ def term(setting: Setting, draws: int, rows: int = ROWS) -> np.ndarray:
     batch = Transition(state, jnp.zeros((rows, 1)), jnp.zeros(rows), state, jnp.ones(rows))
     target = micro.build(micro.Options(draws=draws)).target
     noise = target.noise(jax.random.key(0), batch, setting.models)
-    return np.asarray(conservative_term(candidates(setting, batch, noise)))
+    return np.asarray(conservative_term(candidates(setting, setting.models.elites, batch, noise)))
 
 
 DIRECTIONS = [[0.1, 0.0], [0.0, 0.1], [-0.1, 0.05], [0.2, 0.2], [0.0, 0.0]]
@@ -97,7 +98,7 @@ def test_the_smallest_critic_counts_before_the_mean_over_draws():
     setting = Setting(critics, critics, steady_actor([0.0], 1), Models.of(ensemble, 1), jnp.ones(()))
     row = Transition(jnp.zeros((1, 1)), jnp.zeros((1, 1)), jnp.zeros(1), jnp.zeros((1, 1)), jnp.ones(1))
     noise = CandidateNoise(jnp.asarray([1.0, -1.0]).reshape(2, 1, 1, 1), jnp.zeros((2, 1, 1, 1)))
-    np.testing.assert_allclose(candidates(setting, row, noise), [[-1.0]], rtol=1e-4)
+    np.testing.assert_allclose(candidates(setting, setting.models.elites, row, noise), [[-1.0]], rtol=1e-4)
 
 
 member_values = arrays.arrays(
@@ -172,5 +173,18 @@ def test_options_that_cannot_be_are_refused(options, named: str):
 
 
 def test_an_unknown_method_is_refused_with_the_choices():
-    with pytest.raises(UserError, match="no 'mikro'; choose one of micro, sac"):
+    with pytest.raises(UserError, match=r"no 'mikro' .did you mean 'micro'.*; choose one of micro, mobile, sac"):
         methods.find("mikro")
+
+
+def test_all_members_are_more_than_the_elites():
+    setting = plane(DIRECTIONS, std=1e-6)
+    setting = setting._replace(models=Models.of(setting.models.members, 2))
+    state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (3, 1))
+    row = Transition(state, jnp.zeros((3, 1)), jnp.zeros(3), state, jnp.ones(3))
+    values = np.asarray(DIRECTIONS) @ SLOPE
+    for kind, these in (("elites", values[:2]), ("all", values)):
+        target = micro.build(micro.Options(draws=0, candidates=kind)).target  # type: ignore[arg-type]
+        noise = target.noise(jax.random.key(0), row, setting.models)
+        _, logged = target(row, jnp.zeros(3), setting, noise)
+        assert float(logged["conservative_term"]) == pytest.approx(these.mean() - these.min(), rel=1e-4)

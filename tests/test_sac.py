@@ -8,7 +8,7 @@ import pytest
 from micro_rl import sac
 from micro_rl.method import Method, SoftTarget
 from micro_rl.methods import micro
-from micro_rl.methods.micro import CandidateNoise
+from micro_rl.methods.candidates import CandidateNoise
 from micro_rl.model import Models
 from micro_rl.nets import action_error, uniform_mlp
 from micro_rl.sac import Agent, Noise

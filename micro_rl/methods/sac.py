@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from micro_rl.method import Method
 
+SUMMARY = "no conservatism: the log and the model's rows alike"
+PAPER = "arXiv 1906.08253"
+
 
 @dataclass(frozen=True)
 class Options:

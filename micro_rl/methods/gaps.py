@@ -1,0 +1,64 @@
+"""How much worse the bad candidates are: the choices for MICRO's f, as functions of the candidates' values."""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Scalar
+
+
+class Gap(eqx.Module):
+    """f(s, a) from the values of the candidates and of the stored next state."""
+
+    @abstractmethod
+    def __call__(
+        self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
+    ) -> Float[Array, " rows"]: ...
+
+
+def conservative_term(values: Float[Array, "candidate rows"]) -> Float[Array, " rows"]:
+    """f(s, a) = mean_i v_i - min_i v_i: how much worse the worst is than the average (arXiv 2312.03991)."""
+    return jnp.mean(values, axis=0) - jnp.min(values, axis=0)
+
+
+class MeanLessMinimum(Gap):
+    """The paper's own f."""
+
+    def __call__(
+        self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
+    ) -> Float[Array, " rows"]:
+        return conservative_term(values)
+
+
+class MeanLessSoftMinimum(Gap):
+    """mean_i v_i + tau log mean_i exp(-v_i / tau), the entropic risk: tau -> 0 is the minimum, infinity the mean."""
+
+    softness: Scalar
+
+    def __call__(
+        self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
+    ) -> Float[Array, " rows"]:
+        soft = jax.nn.logsumexp(-values / self.softness, axis=0) - jnp.log(float(values.shape[0]))
+        return jnp.mean(values, axis=0) + self.softness * soft
+
+
+class MeanLessKthSmallest(Gap):
+    """mean_i v_i - v_(k): k = 1 is the minimum. It is below 0 where the k-th value is above the mean."""
+
+    k: int = eqx.field(static=True)
+
+    def __call__(
+        self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
+    ) -> Float[Array, " rows"]:
+        return jnp.mean(values, axis=0) - jnp.sort(values, axis=0)[self.k - 1]
+
+
+class NextValueLessMinimum(Gap):
+    """V(s') - min_i v_i: beta = 1 puts the minimum in the place of V(s'), entropy and all."""
+
+    def __call__(
+        self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
+    ) -> Float[Array, " rows"]:
+        return next_value - jnp.min(values, axis=0)

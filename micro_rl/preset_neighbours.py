@@ -1,0 +1,77 @@
+"""MICRO's neighbours on the D4RL tasks: what each has its own way, as published with its code.
+
+Sources: [mobile] the authors' repository; [kit] OfflineRL-Kit's run scripts, for MOPO, COMBO and RAMBO and for MOBILE
+on the random logs' rollout length. MOReL's values for these tasks are not in either: its defaults are ours.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+_TASKS = ("halfcheetah", "hopper", "walker2d")
+_LEVELS = ("medium", "medium-replay", "medium-expert")
+_NINE = [f"{robot}-{level}" for robot in _TASKS for level in _LEVELS]
+_ALL = [*_NINE, *(f"{robot}-random" for robot in _TASKS)]
+
+
+def _per_task(
+    names: list[str], common: Mapping[str, Any], *columns: tuple[str, list[Any]]
+) -> dict[str, dict[str, Any]]:
+    """For each task the common values and its entry of every column."""
+    rows = zip(*(values for _, values in columns), strict=True)
+    keys = [key for key, _ in columns]
+    return {task: {**common, **dict(zip(keys, row, strict=True))} for task, row in zip(names, rows, strict=True)}
+
+
+# [mobile] deterministic backup, targets of at least 0; rollout length and penalty per task.
+_MOBILE = _per_task(
+    _ALL,
+    {"draws": 10, "real_ratio": 0.05, "entropy_in_backup": False, "minimum_target": 0.0, "patience": 5},
+    ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5]),
+    ("penalty", [0.5, 0.1, 1.0, 1.5, 0.1, 1.5, 0.5, 0.5, 1.5, 0.5, 5.0, 2.0]),
+)
+_MOBILE["halfcheetah-medium-expert"]["real_ratio"] = 0.5
+for _task in ("hopper-medium", "hopper-medium-replay"):
+    _MOBILE[_task] |= {"temperature": 0.2, "learn_temperature": False}
+_NO_CLAMP = {"minimum_target": None, "learn_temperature": True, "temperature": 1.0, "patience": 5}
+# [kit] rollout length and lambda; entropy in the backup.
+_MOPO = _per_task(
+    _NINE,
+    {**_NO_CLAMP, "real_ratio": 0.05, "entropy_in_backup": True},
+    ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 1, 1]),
+    ("penalty", [0.5, 0.5, 2.5, 5.0, 2.5, 5.0, 0.5, 2.5, 2.5]),
+)
+# [kit] its scores come from a logsumexp over three values (docs/methods/combo.md); here it is over all.
+_COMBO = _per_task(
+    _NINE,
+    {**_NO_CLAMP, "real_ratio": 0.5, "epochs": 1000, "hidden": (256, 256, 256), "entropy_in_backup": False},
+    ("rollout_length", [5, 5, 5, 5, 5, 5, 1, 1, 1]),
+    ("weight", [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0]),
+)
+# [kit] observations standardised, no schedule, rollouts four times an epoch; its own fit.
+_RAMBO = _per_task(
+    _NINE,
+    {
+        **_NO_CLAMP,
+        "real_ratio": 0.5,
+        "epochs": 2000,
+        "actor_schedule": "constant",
+        "temperature_rate": 3e-4,
+        "rollout_every": 250,
+        "standardise": True,
+        "model_rate": 3e-4,
+        "holdout_fraction": 0.1,
+        "patience": 10,
+        "logvar_weight": 0.001,
+        "entropy_in_backup": True,
+    },
+    ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 5, 2]),
+    ("adversarial_weight", [3e-4, 3e-4, 0.0, 3e-4, 3e-4, 0.0, 0.0, 0.0, 3e-4]),
+)
+
+NEIGHBOURS: dict[str, dict[str, dict[str, Any]]] = {
+    "mobile": _MOBILE,
+    "mopo": _MOPO,
+    "combo": _COMBO,
+    "rambo": _RAMBO,
+}
+"""By method and task; a method without values for a task has the task's and its own defaults."""
