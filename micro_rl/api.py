@@ -3,21 +3,29 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from micro_rl.at_work import at_work
+from micro_rl.comparing import refuse_another
 from micro_rl.data import Dataset
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError
+from micro_rl.files import remove
+from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import fit_model, problem_of, save_model
+from micro_rl.interrupts import Interrupts
 from micro_rl.plan import Plan, known_termination, make_plan
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import Run, execute
 from micro_rl.settings import ModelSettings, Settings, check
+from micro_rl.store import RunFolder
 from micro_rl.termination import LEARNED, Rule
 from micro_rl.termination_fit import learn_termination, measurement
 from micro_rl.watcher import Watcher
+
+FIT = "dynamics fit"
+"""What stands in place of a method where a model alone is fitted."""
 
 
 class _Callback(Watcher):
@@ -41,6 +49,7 @@ def train(
     *,
     out: str | Path | None = None,
     resume: bool = False,
+    branch: str | Path | None = None,
     until: int | None = None,
     on_epoch: Callable[[Row, Policy], None] | None = None,
     preset: str | None = None,
@@ -53,8 +62,9 @@ def train(
 ) -> Run:
     """Learn a policy from a log and return the finished run.
 
-    `reading` says how the log is read, where it is a table without a TOML beside it. `on_epoch(row, policy)` sees each
-    epoch's metrics and a policy that acts from NumPy. `termination` is the name of a rule, a condition as text,
+    `reading` says how the log is read, where it is a table without a TOML beside it. `resume` goes on in the folder
+    `out`; `branch` names a new one in which the run in `out` goes on with other settings. `on_epoch(row, policy)` sees
+    each epoch's metrics and a policy that acts from NumPy. `termination` is the name of a rule, a condition as text,
     `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are those of
     `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
     """
@@ -70,35 +80,57 @@ def train(
         overrides=settings,
     )
     watcher = _Callback(on_epoch) if on_epoch else None
-    return execute(plan, Path(out) if out else default_folder(plan), resume=resume, until=until, watcher=watcher)
+    folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
+    return execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher)
 
 
 def fit(
-    dataset: Dataset, settings: ModelSettings, seed: int = 0, *, out: Path | None = None, watcher: Watcher | None = None
+    dataset: Dataset,
+    settings: ModelSettings,
+    seed: int = 0,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    watcher: Watcher | None = None,
+    interrupts: Interrupts | None = None,
+    command: str = "",
 ) -> tuple[Path, dict[str, Any]]:
     """Fit a log's dynamics model alone; the folder, for `train`'s `model`, and what is known about the fit.
 
-    Raises `UserError`, before anything is computed, where the folder is taken or cannot be written, and `Diverged`.
+    Until it is finished, its state is kept beside that folder, under the name with `.fit` added; `resume` goes on
+    from there. Raises `UserError`, before anything is computed, where the folder is taken or cannot be written,
+    `Diverged` and `Interrupted`.
     """
     check(Settings(**asdict(settings), elites=1))  # the rest of the settings are none of a fit's
     folder, watcher = out or Path("trained") / f"{dataset.name}-model-seed{seed}", watcher or Watcher()
-    _refuse_unless_new(folder)
+    if folder.exists():
+        raise UserError(f"{folder}: exists; choose another folder with --out")
     for note in dataset.notes:
         watcher.note(note)
-    model = fit_model(dataset, problem_of(dataset, settings), settings, seed, watcher.fitted)
-    if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
-        model = learn_termination(dataset, model, settings, seed)
-        watcher.note(measurement(model.about))
-    save_model(folder, model)
+    work = _fit_folder(folder, dataset, settings, seed, resume)
+    with at_work(work, command, watcher):
+        problem = problem_of(dataset, settings)
+        with KeptFit(work, settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
+            model = fit_model(dataset, problem, settings, seed, watcher.fitted, keeper)
+        if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
+            model = learn_termination(dataset, model, settings, seed)
+            watcher.note(measurement(model.about))
+        save_model(folder, model)
+    remove(work.path)
     return folder, model.about
 
 
-def _refuse_unless_new(folder: Path) -> None:
-    if folder.exists():
-        raise UserError(f"{folder}: exists; choose another folder with --out")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder.parent):
-            pass
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder with --out") from error
+def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool) -> RunFolder:
+    """Where an unfinished fit is kept: a new folder, or that of the same fit which was stopped."""
+    path = folder.with_name(folder.name + ".fit")
+    bounds = {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
+    config = {
+        "method": FIT,
+        "log": {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256, **bounds},
+        "settings": asdict(settings) | {"seed": seed},
+    }
+    if not (resume and (path / "config.json").exists()):
+        return RunFolder.create(path, config)
+    work = RunFolder.open(path)
+    refuse_another(work.config(), config, {"settings": asdict(ModelSettings())}, path)
+    return work

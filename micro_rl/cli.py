@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from micro_rl import __version__
-from micro_rl.errors import Diverged, UserError, did_you_mean
+from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
 
 VERBS = {
     "demo": ("", "learn a policy from the embedded pendulum log and write its page"),
     "train": ("LOG", "learn a policy from a log"),
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
+    "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
     "data": ("VERB", "check and describe logs; `micro-rl data` lists its verbs"),
 }
@@ -23,11 +24,12 @@ HELP = f"""micro-rl {__version__}: a log in, a robust policy out (MICRO, arXiv 2
 LOG is a file (HDF5 as D4RL's, NPZ as NeoRL-2's, CSV, Parquet), the name of one in $D4RL_DATASET_DIR, the id of a
 Minari set, or pendulum-demo.
 `micro-rl VERB --help` shows every option, `micro-rl --version` the version.
-Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 interrupted.
+Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 Ctrl-C, 143 SIGTERM.
 """
 
 INTERRUPTED = {
     "demo": "; the same command goes on from the last checkpoint",
+    "fit": "; the same command with --resume goes on from the last checkpoint",
     "train": "; the same command with --resume goes on from the last checkpoint",
 }
 
@@ -48,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     try:
         _run(arguments[0], list(arguments[1:]))
-    except (UserError, Diverged) as error:
+    except (UserError, Diverged, Interrupted) as error:
         print(f"micro-rl: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
-"""The two ways a run can end badly, each with the exit code the command line returns."""
+"""The ways a run can end early, each with the exit code the command line returns."""
 
 import difflib
+import signal
 from collections.abc import Iterable
 
 
@@ -14,6 +15,14 @@ class Diverged(Exception):
     """Training produced values that are not finite; the message says what was kept and what to try."""
 
     exit_code = 3
+
+
+class Interrupted(Exception):
+    """SIGINT or SIGTERM stopped a run; the message says what was saved."""
+
+    def __init__(self, number: int, saved: str):
+        super().__init__(f"stopped by {signal.Signals(number).name}; {saved}")
+        self.exit_code = 128 + number
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

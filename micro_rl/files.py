@@ -20,7 +20,8 @@ from typing import Any
 
 from micro_rl.errors import UserError
 
-FORMAT = 1
+FORMAT = 2
+"""Of run folders and folders of arrays; all from 1 on are read. 2 brought processes.jsonl, and rows in checkpoints."""
 JSON_LIMIT = 64 << 20  # bytes
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

@@ -15,10 +15,10 @@ from micro_rl.loop import Keys, TrainState
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
+from micro_rl.settings import SCORED_EVALUATIONS
 from micro_rl.termination import Termination
 from micro_rl.types import Scaling
 
-SCORED_EVALUATIONS = 10
 ESTIMATE_STARTS = 100
 FIRST_SEED = 1_000_000
 """Evaluation episodes have seeds of their own, other ones at every evaluation and in every run."""

@@ -8,11 +8,12 @@ that a resumed run shows each epoch once; after that they are appended to. NaN a
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from micro_rl.files import append_file, replace_file
-from micro_rl.rows import Row, numbers
+from micro_rl.files import CannotWrite, append_file, replace_file
+from micro_rl.rows import Row, RowFile
 from micro_rl.store import RunFolder
 from micro_rl.tensorboard import TensorBoardFile
 from micro_rl.wandb_run import WandbRun, WandbSettings
@@ -35,20 +36,26 @@ class MetricsLog:
     """Adds rows to a run and its mirrors. Made by `open_metrics`; use it in a `with` or close it."""
 
     def __init__(self, run: RunFolder, mirrors: Sequence[Mirror]):
-        self._run = run
         self._mirrors = mirrors
         self._rows = run.metrics()
-        self._waiting: list[Row] = []
+        self._file = RowFile(run.path / "metrics.jsonl", self._rows.append)
+
+    @property
+    def waiting(self) -> list[Row]:
+        """Rows that the disk has refused so far."""
+        return list(self._file.waiting)
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Write an epoch's numbers everywhere.
 
         Raises `CannotWrite` if the disk refuses; the row is then kept and written with the next one.
         """
-        self._waiting.append(numbers(row))
-        while self._waiting:
-            self._run.append_metrics(self._waiting[0])
-            self._rows.append(self._waiting.pop(0))
+        self._file.append(row)
+        self.update_mirrors()
+
+    def write_waiting(self) -> None:
+        """Try again to write rows that the disk refused; raises `CannotWrite`."""
+        self._file.write_waiting()
         self.update_mirrors()
 
     def update_mirrors(self) -> None:
@@ -104,11 +111,12 @@ def _csv_bytes(columns: Sequence[str], rows: Iterable[Row], header: bool) -> byt
 def open_metrics(run: RunFolder, wandb: WandbSettings | None = None) -> MetricsLog:
     """Where a run's rows go; when resuming, after `run.rewind(epoch)`.
 
-    Raises `CannotWrite`, and `UserError` if Weights & Biases is asked for and not installed.
+    Raises `UserError` if Weights & Biases is asked for and not installed.
     """
     mirrors: list[Mirror] = [CsvFile(run.path / "metrics.csv"), TensorBoardFile(run.path)]
     if wandb is not None:
         mirrors.append(WandbRun(run, wandb))
     log = MetricsLog(run, mirrors)
-    log.update_mirrors()
+    with suppress(CannotWrite):  # the first row tries again, and says so
+        log.update_mirrors()
     return log

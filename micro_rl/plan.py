@@ -59,15 +59,10 @@ class Plan:
         low, high = self.dataset.action_low, self.dataset.action_high
         return named_rule and (self.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
 
-    def refuse_another(self, kept: Mapping[str, Any], path: Path) -> None:
-        """Compare with the configuration of a run that is to go on; `UserError` names what differs."""
-        now = self.config()
-        for part in ("log", "method", "options", "settings", "task"):
-            if _comparable(kept.get(part)) != _comparable(now[part]):
-                raise UserError(
-                    f"{path}: was begun with another {part} ({_difference(kept.get(part), now[part])}); "
-                    "resume with the same or choose another folder"
-                )
+    def usual(self) -> dict[str, Any]:
+        """The defaults of everything in `config` that has some."""
+        kind = methods.find(self.method_name).Options
+        return {"settings": dataclasses.asdict(Settings()), "options": dataclasses.asdict(kind())}
 
     def config(self) -> dict[str, Any]:
         """The whole plan as JSON: enough to run it again."""
@@ -94,20 +89,6 @@ class Plan:
             "model": str(self.model) if self.model else None,
             "versions": {"micro-rl": __version__} | {name: metadata.version(name) for name in packages},
         }
-
-
-def _comparable(part: Any) -> Any:
-    """As JSON gives it back; the log's bytes count, not where they lie."""
-    if isinstance(part, dict):
-        return {key: _comparable(value) for key, value in part.items() if key not in ("path", "name")}
-    return list(part) if isinstance(part, tuple) else part
-
-
-def _difference(kept: Any, now: Any) -> str:
-    if not (isinstance(kept, dict) and isinstance(now, dict)):
-        return f"{kept}, now {now}"
-    changed = (key for key in now if key != "path" and _comparable(kept.get(key)) != _comparable(now[key]))
-    return ", ".join(f"{key}: {kept.get(key)}, now {now[key]}" for key in changed)
 
 
 def _typed(path: Path) -> str:

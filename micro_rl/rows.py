@@ -1,12 +1,12 @@
 """Rows of numbers, one JSON object a line: appended durably; a line torn by a crash is left out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
-from micro_rl.files import append_file, parse_json, plain, reading, regular_size, replace_file
+from micro_rl.files import JSON_LIMIT, append_file, parse_json, plain, reading, regular_size, replace_file
 
 Row = dict[str, float | int]
 
@@ -32,14 +32,19 @@ def _parse_row(line: bytes, where: str) -> Row:
     return row
 
 
-def read_rows(path: Path | str) -> list[Row]:
-    """The rows of a JSON-lines file, [] if there is none; a last line torn by a crash is left out."""
-    path = Path(path)
+def whole_lines(path: Path) -> list[bytes]:
+    """A file's lines, [] if there is none; a last one torn by a crash is left out."""
     if not path.exists():
         return []
-    regular_size(path)
+    if regular_size(path) > JSON_LIMIT:
+        raise UserError(f"{path}: is larger than {JSON_LIMIT} bytes, so it is not one of ours; restore it from a copy")
     with reading(path):
-        lines = path.read_bytes().split(b"\n")[:-1]
+        return path.read_bytes().split(b"\n")[:-1]
+
+
+def read_rows(path: Path | str) -> list[Row]:
+    """The rows of a JSON-lines file, [] if there is none; a last line torn by a crash is left out."""
+    path, lines = Path(path), whole_lines(Path(path))
     rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
         try:
@@ -55,8 +60,33 @@ def append_row(path: Path | str, row: Mapping[str, Any]) -> None:
     append_file(Path(path), _row_bytes(row))
 
 
-def rewind_rows(path: Path | str, epoch: int) -> None:
-    """Keep the rows up to an epoch and drop a torn end, so that appending goes on as if never interrupted."""
+class RowFile:
+    """A file of rows; those that the disk refuses wait for the next. `wrote` is told of each that stands there."""
+
+    def __init__(self, path: Path, wrote: Callable[[Row], None]):
+        self._path, self._wrote = path, wrote
+        self.waiting: list[Row] = []
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Write a row, after those that wait; raises `CannotWrite`, and then it waits too."""
+        self.waiting.append(numbers(row))
+        self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """Try again to write those that wait; raises `CannotWrite`."""
+        while self.waiting:
+            append_row(self._path, self.waiting[0])
+            self._wrote(self.waiting.pop(0))
+
+
+def rewind_rows(path: Path | str, epoch: int, unwritten: Iterable[Row] = ()) -> None:
+    """Keep the rows up to an epoch and drop a torn end, so that appending goes on as if never interrupted.
+
+    `unwritten` are rows up to that epoch which the disk refused; they are added unless they stand there.
+    """
     path = Path(path)
-    if path.exists():
-        replace_file(path, b"".join(_row_bytes(row) for row in read_rows(path) if row.get("epoch", 0) <= epoch))
+    kept = [row for row in read_rows(path) if row.get("epoch", 0) <= epoch]
+    present = {row.get("epoch") for row in kept}
+    kept += [row for row in unwritten if row.get("epoch") not in present]
+    if path.exists() or kept:
+        replace_file(path, b"".join(_row_bytes(row) for row in kept))

@@ -7,6 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 from micro_rl.errors import UserError
 
+SCORED_EVALUATIONS = 10
+"""The score of a run is the mean of so many last evaluations."""
+
 
 class FitSizes(NamedTuple):
     """What the compiled fit of the dynamics is built from."""
@@ -73,6 +76,8 @@ class ModelSettings:
     """Updates of the termination head, where no rule is known and one is learned."""
     keep_timeouts: bool = True
     """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
+    fit_checkpoint_seconds: float = 60.0
+    """Seconds between checkpoints of the fit's state."""
 
     def fit_sizes(self) -> FitSizes:
         """The static part of the fit."""

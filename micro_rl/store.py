@@ -1,43 +1,37 @@
 """The run folder: all that a training run leaves on disk, and how it goes on from there."""
 
-import fcntl
-import os
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from micro_rl.arrays import read_arrays, write_arrays
+from micro_rl.checkpoints import Checkpoints
 from micro_rl.errors import UserError
 from micro_rl.files import (
     FORMAT,
-    NewerFormat,
+    append_file,
     check_format,
-    hidden,
+    parse_json,
+    plain,
     read_json,
     reading,
+    regular_size,
     remove,
-    replace_file,
     saving,
     sha256,
     write_json,
 )
-from micro_rl.rows import Row, append_row, read_rows, rewind_rows
+from micro_rl.rows import Row, append_row, read_rows, rewind_rows, whole_lines
 
 _MANIFEST = "manifest.json"
-
-
-class Checkpoint(NamedTuple):
-    """A training state read back, and why any newer ones were passed over."""
-
-    epoch: int
-    arrays: dict[str, np.ndarray]
-    meta: dict[str, Any]
-    skipped: list[str]
+_ALWAYS = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json")
+_OFTEN = ("fit.jsonl", "processes.jsonl", "report.html")
+"""Files that a seal lists; those that come often may be missing."""
+_KINDS: dict[str, type] = dict.fromkeys(("log", "task", "options", "settings", "versions"), dict)
+_KINDS |= {"method": str, "preset": str, "command": str, "notes": list}
+_IN_WORDS = {dict: "object", str: "text", list: "list"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class RunFolder:
         if not present:
             raise UserError(f"{path}: is not a run folder (it has no config.json); check the path")
         run = cls(path, keep)
-        check_format(run.config().get("format"), path / "config.json")
+        run.config()
         return run
 
     @property
@@ -76,31 +70,52 @@ class RunFolder:
         """Folder of the ensemble: `read_arrays(run.model, "ensemble")`."""
         return self.path / "model"
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other training out of the folder meanwhile; `UserError` if one is already there.
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The states of the training."""
+        return Checkpoints(self.path / "checkpoints", self.keep)
 
-        The system lets go of the file `lock` when its process dies, however it dies, so none stays locked.
-        """
-        path = self.path / "lock"
-        with saving(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
-        try:
-            with saving(path):
-                self._lock(descriptor)
-            yield
-        finally:
-            os.close(descriptor)
+    @property
+    def fit_checkpoints(self) -> Checkpoints:
+        """The states of a dynamics fit that is not finished."""
+        return Checkpoints(self.path / "fit", self.keep)
 
-    def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(f"{self.path}: another training is going on there; wait for it or stop it") from error
+    @property
+    def diverged(self) -> Path:
+        """What is kept of an epoch that blew up, where one did."""
+        return self.path / "diverged"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains here; see `locks`."""
+        return self.path / "lock"
+
+    @property
+    def sealed(self) -> bool:
+        """Whether its training went on to its end, or to where it was told to stop."""
+        return (self.path / _MANIFEST).exists()
 
     def config(self) -> dict[str, Any]:
-        """The configuration given to `create`, and its `format`."""
-        return read_json(self.path / "config.json")
+        """The configuration given to `create`, and its `format`; `UserError` if a part is not of its kind."""
+        path = self.path / "config.json"
+        config = read_json(path)
+        check_format(config.get("format"), path)
+        for name, kind in _KINDS.items():
+            if not isinstance(config.get(name, kind()), kind):
+                raise UserError(f"{path}: its {name} is no {_IN_WORDS[kind]}; restore it from a copy")
+        return config
+
+    def append_process(self, told: Mapping[str, Any]) -> None:
+        """Add to processes.jsonl what a process that trains here says of itself."""
+        append_file(self.path / "processes.jsonl", json.dumps(plain(told), allow_nan=False).encode() + b"\n")
+
+    def processes(self) -> list[dict[str, Any]]:
+        """Every process that trained here, oldest first; lines torn by a crash are left out. None in format 1."""
+        path, told = self.path / "processes.jsonl", []
+        for line in whole_lines(path):
+            with suppress(UserError):
+                told.append(parse_json(line, str(path)))
+        return told
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add an epoch's numbers to metrics.jsonl; the row must hold `epoch`."""
@@ -109,20 +124,12 @@ class RunFolder:
         append_row(self.path / "metrics.jsonl", row)
 
     def metrics(self) -> list[Row]:
-        """The rows of metrics.jsonl."""
-        return read_rows(self.path / "metrics.jsonl")
-
-    def append_fit(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch of the dynamics fit to fit.jsonl."""
-        append_row(self.path / "fit.jsonl", row)
+        """The rows of metrics.jsonl; raises `UserError` where one has no epoch."""
+        return _with_epochs(self.path / "metrics.jsonl")
 
     def fit(self) -> list[Row]:
-        """The rows of fit.jsonl."""
-        return read_rows(self.path / "fit.jsonl")
-
-    def restart_fit(self) -> None:
-        """Forget the epochs of a fit that was cut short."""
-        replace_file(self.path / "fit.jsonl", b"")
+        """The rows of fit.jsonl; raises `UserError` where one has no epoch."""
+        return _with_epochs(self.path / "fit.jsonl")
 
     def write_scores(self, scores: Mapping[str, Any]) -> None:
         """Replace scores.json."""
@@ -134,72 +141,46 @@ class RunFolder:
 
     def seal(self) -> None:
         """List the finished run's files with their SHA-256 in manifest.json."""
-        names = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json", "report.html")
-        files = {name: {"sha256": sha256(self.path / name)} for name in names if (self.path / name).exists()}
+        present = [name for name in (*_ALWAYS, *_OFTEN) if (self.path / name).exists()]
+        files = {name: {"sha256": sha256(self.path / name)} for name in present}
         write_json(self.path / _MANIFEST, {"format": FORMAT, "files": files})
 
     def verify(self) -> None:
         """Compare the files that `seal` listed; `UserError` names the first that has changed."""
-        if not (self.path / _MANIFEST).exists():
+        path = self.path / _MANIFEST
+        if not self.sealed:
             raise UserError(f"{self.path}: its run is not finished; let it go on with micro-rl train LOG --resume")
-        for name, entry in read_json(self.path / _MANIFEST).get("files", {}).items():
+        manifest = read_json(path)
+        check_format(manifest.get("format"), path)
+        files = manifest.get("files")
+        if not isinstance(files, dict) or not set(_ALWAYS) <= set(files) <= {*_ALWAYS, *_OFTEN}:
+            raise UserError(f"{path}: does not list {', '.join(_ALWAYS)}; restore it from a copy")
+        for name, entry in files.items():
+            known = entry.get("sha256") if isinstance(entry, dict) else None
             if (
-                Path(name).name != name
-                or not (self.path / name).exists()
-                or sha256(self.path / name) != entry.get("sha256")
+                not (self.path / name).exists()
+                or not regular_size(self.path / name)
+                or sha256(self.path / name) != known
             ):
                 raise UserError(
                     f"{self.path / name}: is not the file this run wrote; restore it from a copy or train again"
                 )
 
-    def checkpoint(self, epoch: int) -> Path:
-        """Folder of an epoch's training state."""
-        return self.path / "checkpoints" / f"epoch-{epoch:06d}"
+    def rewind(self, epoch: int, unwritten: Iterable[Row] = ()) -> None:
+        """Make the folder as it was after an epoch: drop what came later, leftovers, and the seal.
 
-    def checkpoints(self) -> list[int]:
-        """Epochs with a checkpoint, oldest first, valid or not."""
-        names = os.listdir(self.path / "checkpoints") if (self.path / "checkpoints").is_dir() else []
-        found = (re.fullmatch(r"epoch-([0-9]{6,9})|\.epoch-([0-9]{6,9})\.old", name) for name in names)
-        return sorted({int(match[1] or match[2]) for match in found if match})
-
-    def save_checkpoint(self, epoch: int, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-        """Save the whole training state, then drop all but the newest `keep`; raises `CannotWrite`."""
-        write_arrays(self.checkpoint(epoch), "state", arrays, {**meta, "epoch": epoch})
-        self._drop_checkpoints(self.checkpoints()[: -self.keep])
-
-    def newest_checkpoint(self) -> Checkpoint | None:
-        """The newest valid checkpoint, None if none was ever saved.
-
-        Raises `UserError` if all are damaged, `NewerFormat` if a later version wrote the newest.
-        """
-        skipped: list[str] = []
-        for epoch in reversed(self.checkpoints()):
-            try:
-                arrays, meta = read_arrays(self.checkpoint(epoch), "state")
-                if meta.get("epoch") != epoch:
-                    raise UserError(f"{self.checkpoint(epoch)}: holds epoch {meta.get('epoch')}; rename it back")
-                return Checkpoint(epoch, arrays, meta, skipped)
-            except NewerFormat:
-                raise
-            except UserError as error:
-                skipped.append(str(error))
-        if skipped:
-            raise UserError(f"{self.path}: no checkpoint can be used ({'; '.join(skipped)}); start a new run")
-        return None
-
-    def rewind(self, epoch: int) -> None:
-        """Make the folder as it was after an epoch: drop later rows, checkpoints and leftovers, and the seal.
-
-        To be called before a stopped run goes on; -1 forgets all epochs.
+        To be called before a stopped run goes on; -1 forgets all epochs. See `rewind_rows` for `unwritten`.
         """
         with saving(self.path):
             (self.path / _MANIFEST).unlink(missing_ok=True)
-        rewind_rows(self.path / "metrics.jsonl", epoch)
-        self._drop_checkpoints([later for later in self.checkpoints() if later > epoch])
+        remove(self.diverged)
+        rewind_rows(self.path / "metrics.jsonl", epoch, unwritten)
+        self.checkpoints.drop_after(epoch)
 
-    def _drop_checkpoints(self, epochs: list[int]) -> None:
-        for epoch in epochs:
-            remove(self.checkpoint(epoch))
-            remove(hidden(self.checkpoint(epoch), "old"))
-        for leftover in (self.path / "checkpoints").glob(".epoch-*.tmp"):
-            remove(leftover)
+
+def _with_epochs(path: Path) -> list[Row]:
+    rows = read_rows(path)
+    for number, row in enumerate(rows, start=1):
+        if "epoch" not in row:
+            raise UserError(f"{path}, line {number}: has no epoch; delete the line")
+    return rows

@@ -30,6 +30,11 @@ def to_arrays(tree: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf) for name, leaf in _named_leaves(tree).items()}
 
 
+def copies(tree: Any) -> dict[str, np.ndarray]:
+    """A tree's arrays by name, copied to memory of their own, so that the tree may be donated while they are saved."""
+    return {name: np.array(leaf) for name, leaf in _named_leaves(tree).items()}
+
+
 def from_arrays(like: Tree, arrays: Mapping[str, np.ndarray], source: str = "the saved state") -> Tree:
     """A tree shaped as `like` (whose leaves may be `ShapeDtypeStruct`s) with the arrays in its leaves.
 

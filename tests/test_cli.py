@@ -52,7 +52,7 @@ def test_help_lists_every_verb_and_exit_code(capsys):
     assert cli.run([]) == cli.run(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(f"micro-rl {verb}" in text for verb in cli.VERBS)
-    assert all(code in text for code in ("0 done", "2 a mistake", "3 training diverged", "130 interrupted"))
+    assert all(code in text for code in ("0 done", "2 a mistake", "3 training diverged", "130 Ctrl-C", "143 SIGTERM"))
     assert max(map(len, text.splitlines())) < 120
 
 
@@ -205,7 +205,7 @@ def test_a_log_that_is_not_there(verb, tmp_path, capsys):
 def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
     said = capsys.readouterr().err
-    assert "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, fit, evaluate" in said
+    assert "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, fit, runs, evaluate" in said
 
 
 @pytest.mark.parametrize("verb", ["train", "fit", "evaluate"])
@@ -300,7 +300,8 @@ def test_evaluating_what_is_no_run(tmp_path, capsys):
 def test_a_run_folder_imports_no_module_on_its_own(trained, tmp_path, capsys):
     config = read_json(trained / "config.json")
     config["task"]["env"] = "antigravity:Pendulum-v1"
-    (tmp_path / "policy.safetensors").write_bytes((trained / "policy.safetensors").read_bytes())
+    for name in ("policy.safetensors", "metrics.jsonl", "scores.json"):
+        (tmp_path / name).write_bytes((trained / name).read_bytes())
     write_json(tmp_path / "config.json", config)
     RunFolder.open(tmp_path).seal()
     assert cli.run(["evaluate", str(tmp_path)]) == 2
@@ -314,13 +315,13 @@ def test_a_run_folder_imports_no_module_on_its_own(trained, tmp_path, capsys):
 def test_divergence_keeps_the_agent_and_names_the_cause(log, tmp_path, capsys):
     assert cli.run(["train", log, *options(critic_rate=1e30), "--out", str(tmp_path / "run")]) == 3
     error = capsys.readouterr().err
-    assert "is not finite" in error and "lower learning rates" in error and str(tmp_path / "run/diverged") in error
-    assert (tmp_path / "run/diverged/agent.safetensors").exists()
+    assert "is not finite" in error and "was the first to blow up" in error and str(tmp_path / "run/diverged") in error
+    assert (tmp_path / "run/diverged/state/state.safetensors").exists()
     assert cli.run(["evaluate", str(tmp_path / "run")]) == 2
     assert "has no policy yet" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("verb", "resumes"), [("train", True), ("demo", True), ("fit", False), ("evaluate", False)])
+@pytest.mark.parametrize(("verb", "resumes"), [("train", True), ("demo", True), ("fit", True), ("evaluate", False)])
 def test_interruption(verb, resumes, monkeypatch, capsys):
     def interrupted(arguments: list[str]) -> None:
         raise KeyboardInterrupt

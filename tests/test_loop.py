@@ -96,7 +96,7 @@ def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path
     states, logged = jax.jit(jax.vmap(whole, (0, None)))(jnp.arange(2), fitted.problem)
     for seed in (0, 1):
         alone = execute(tiny_plan(seed=seed), tmp_path / f"run{seed}")
-        kept = RunFolder.open(alone.path).newest_checkpoint()
+        kept = RunFolder.open(alone.path).checkpoints.newest()
         assert kept is not None
         learned = {"agent": states.agent, "ensemble": states.ensemble}
         for name, array in to_arrays(learned).items():

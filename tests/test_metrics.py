@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import metrics, store, tensorboard
+from micro_rl import metrics, rows, tensorboard
 from micro_rl.files import CannotWrite
 from micro_rl.metrics import open_metrics
 from micro_rl.store import RunFolder
@@ -60,7 +60,7 @@ def test_a_resumed_run_shows_each_epoch_once(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "writer"), [(metrics, "append_file"), (tensorboard, "append_file"), (store, "append_row")]
+    ("module", "writer"), [(metrics, "append_file"), (tensorboard, "append_file"), (rows, "append_row")]
 )
 def test_rows_refused_by_the_disk_are_written_with_the_next(run, monkeypatch, module, writer):
     def refuse(path, *_):

@@ -169,14 +169,6 @@ def test_what_cannot_be_typed_has_no_command():
     assert make_plan(log, ends=lambda observation: observation[..., 0] < -1).command() == ""
 
 
-def test_bounds_are_part_of_what_a_run_was_begun_with(tmp_path):
-    log = write_log(tmp_path / "swing.hdf5")
-    kept = json.loads(json.dumps(make_plan(log).config()))
-    make_plan(log).refuse_another(kept, tmp_path)
-    with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\]"):
-        make_plan(log, reading=Reading(action_bounds=(-3.0, 3.0))).refuse_another(kept, tmp_path)
-
-
 # Episodes
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from micro_rl.errors import UserError
 from micro_rl.report import record, story, write_report
 from micro_rl.report.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
+from micro_rl.rows import append_row
 from micro_rl.store import RunFolder
 
 CONFIG = {
@@ -69,7 +70,7 @@ def make_run(path: Path, rows: list[dict], scores: dict | None, **changes) -> Pa
     for row in rows:
         folder.append_metrics(row)
     for epoch, errors in enumerate([(0.9, 0.8, 0.7), (0.5, 0.6, 0.69)], start=1):
-        folder.append_fit(fit_row(epoch, errors))
+        append_row(folder.path / "fit.jsonl", fit_row(epoch, errors))
     if scores is not None:
         folder.write_scores({"epochs": len(rows), "log": LOG, **scores})
     return folder.path

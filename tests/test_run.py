@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from micro_rl.errors import Diverged, UserError
+from micro_rl.locks import locked
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
 from micro_rl.run import Run, Watcher, execute
@@ -58,7 +59,7 @@ def assert_same_outcome(run: Run, other: Run) -> None:
         assert (run.path / name).read_bytes() == (other.path / name).read_bytes(), name
     assert timeless(run.metrics) == timeless(other.metrics)
     assert run.scores == other.scores
-    last = [RunFolder.open(one.path).newest_checkpoint() for one in (run, other)]
+    last = [RunFolder.open(one.path).checkpoints.newest() for one in (run, other)]
     assert last[0] is not None
     assert last[1] is not None
     assert last[0].epoch == last[1].epoch == EPOCHS
@@ -152,7 +153,7 @@ def test_a_run_is_never_overwritten(finished: Run):
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):
     plan = long_plan()
     folder = RunFolder.create(tmp_path / "run", plan.config())
-    with folder.locked(), pytest.raises(UserError, match="another training is going on there"):
+    with locked(folder.lock), pytest.raises(UserError, match="another training is going on there"):
         execute(plan, folder.path, resume=True)
     assert not folder.model.exists()
 
@@ -186,7 +187,9 @@ def test_a_column_of_a_million_trains_like_any_other(tmp_path: Path):
 
 
 def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
-    with pytest.raises(Diverged, match=r"epoch 1: .* is not finite; the agent is kept in .*diverged"):
+    with pytest.raises(
+        Diverged, match=r"epoch 1: .*; critics was the first to blow up, in update 1 .* kept in .*diverged"
+    ):
         execute(tiny_plan(critic_rate=1e30), tmp_path / "run")
-    assert (tmp_path / "run" / "diverged" / "agent.safetensors").exists()
+    assert (tmp_path / "run" / "diverged" / "state" / "state.safetensors").exists()
     assert not (tmp_path / "run" / "policy.safetensors").exists()

@@ -12,6 +12,7 @@ import pytest
 from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.errors import UserError
 from micro_rl.files import NewerFormat, write_json
+from micro_rl.rows import append_row
 from micro_rl.store import RunFolder
 
 ROOT = Path(__file__).parent.parent
@@ -24,15 +25,15 @@ def run(tmp_path: Path) -> RunFolder:
 
 def save(run: RunFolder, *epochs: int) -> None:
     for epoch in epochs:
-        run.save_checkpoint(epoch, {"x": np.full(3, epoch)}, {"note": f"at {epoch}"})
+        run.checkpoints.save(epoch, {"x": np.full(3, epoch)}, note=f"at {epoch}")
 
 
 def test_create_and_open(run):
     opened = RunFolder.open(run.path)
     assert opened == run
-    assert opened.config() == {"format": 1, "method": "micro", "beta": 0.5}
-    assert opened.metrics() == opened.fit() == opened.checkpoints() == []
-    assert opened.newest_checkpoint() is None
+    assert opened.config() == {"format": 2, "method": "micro", "beta": 0.5}
+    assert opened.metrics() == opened.fit() == opened.checkpoints.epochs() == []
+    assert opened.checkpoints.newest() is None
 
 
 def test_create_refuses_what_is_not_empty(run, tmp_path):
@@ -51,18 +52,18 @@ def test_create_after_a_crash_in_create(tmp_path):
 def test_open_refuses_other_folders_and_newer_ones(tmp_path, run):
     with pytest.raises(UserError, match="not a run folder"):
         RunFolder.open(tmp_path)
-    write_json(run.path / "config.json", {"format": 2})
+    write_json(run.path / "config.json", {"format": 3})
     with pytest.raises(NewerFormat):
         RunFolder.open(run.path)
 
 
 def test_the_newest_checkpoints_are_kept(run):
     save(run, 5, 10, 15, 1_000_000)
-    assert run.checkpoints() == [15, 1_000_000]
-    newest = run.newest_checkpoint()
+    assert run.checkpoints.epochs() == [15, 1_000_000]
+    newest = run.checkpoints.newest()
     assert (newest.epoch, newest.meta, newest.skipped) == (
         1_000_000,
-        {"note": "at 1000000", "epoch": 1_000_000},
+        {"note": "at 1000000", "epoch": 1_000_000, "score": None, "unwritten": []},
         [],
     )
     np.testing.assert_array_equal(newest.arrays["x"], [1_000_000] * 3)
@@ -70,40 +71,40 @@ def test_the_newest_checkpoints_are_kept(run):
 
 def test_a_damaged_checkpoint_is_passed_over_and_named(run):
     save(run, 5, 10)
-    with open(run.checkpoint(10) / "state.safetensors", "r+b") as file:
+    with open(run.checkpoints.folder(10) / "state.safetensors", "r+b") as file:
         file.truncate(20)
-    newest = run.newest_checkpoint()
+    newest = run.checkpoints.newest()
     assert newest.epoch == 5
     assert len(newest.skipped) == 1 and "epoch-000010" in newest.skipped[0]
     run.rewind(newest.epoch)
-    assert run.checkpoints() == [5]
+    assert run.checkpoints.epochs() == [5]
 
 
 def test_no_usable_checkpoint_is_an_error_and_a_newer_one_is_not_passed_over(run):
     save(run, 5, 10)
-    manifest = run.checkpoint(10) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    manifest = run.checkpoints.folder(10) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 3'))
     with pytest.raises(NewerFormat):
-        run.newest_checkpoint()
+        run.checkpoints.newest()
     for epoch in (5, 10):
-        (run.checkpoint(epoch) / "manifest.json").unlink()
+        (run.checkpoints.folder(epoch) / "manifest.json").unlink()
     with pytest.raises(UserError, match=r"epoch-000010.*epoch-000005"):
-        run.newest_checkpoint()
+        run.checkpoints.newest()
 
 
 def test_a_checkpoint_under_another_epochs_name_is_passed_over(run):
     save(run, 5)
-    shutil.copytree(run.checkpoint(5), run.checkpoint(10))
-    newest = run.newest_checkpoint()
+    shutil.copytree(run.checkpoints.folder(5), run.checkpoints.folder(10))
+    newest = run.checkpoints.newest()
     assert newest.epoch == 5 and "holds epoch 5" in newest.skipped[0]
 
 
 def test_a_checkpoint_caught_between_two_renames_is_found(run):
     save(run, 5, 10)
-    os.rename(run.checkpoint(10), run.checkpoint(10).with_name(".epoch-000010.old"))
-    assert run.newest_checkpoint().epoch == 10
+    os.rename(run.checkpoints.folder(10), run.checkpoints.folder(10).with_name(".epoch-000010.old"))
+    assert run.checkpoints.newest().epoch == 10
     save(run, 15)
-    assert run.checkpoints() == [10, 15]
+    assert run.checkpoints.epochs() == [10, 15]
 
 
 def test_rewound_and_continued_equals_uninterrupted(tmp_path, run):
@@ -119,7 +120,7 @@ def test_rewound_and_continued_equals_uninterrupted(tmp_path, run):
     with open(run.path / "metrics.jsonl", "ab") as file:
         file.write(b'{"epoch": 14, "lo')
     (run.path / "checkpoints" / ".epoch-000015.tmp").mkdir()
-    run.rewind(run.newest_checkpoint().epoch)
+    run.rewind(run.checkpoints.newest().epoch)
     train(run, 11, 20)
     assert (run.path / "metrics.jsonl").read_bytes() == (uninterrupted.path / "metrics.jsonl").read_bytes()
     assert sorted(os.listdir(run.path / "checkpoints")) == ["epoch-000010", "epoch-000015"]
@@ -131,10 +132,8 @@ def test_metrics_need_an_epoch(run):
 
 
 def test_fit_scores_and_model(run):
-    run.append_fit({"epoch": 1, "holdout": 0.5})
+    append_row(run.path / "fit.jsonl", {"epoch": 1, "holdout": 0.5})
     assert run.fit() == [{"epoch": 1, "holdout": 0.5}]
-    run.restart_fit()
-    assert run.fit() == []
     run.write_scores({"last": 1.5})
     assert run.scores() == {"last": 1.5}
     write_arrays(run.model, "ensemble", {"x": np.arange(3)})
@@ -143,6 +142,8 @@ def test_fit_scores_and_model(run):
 
 def test_a_run_that_goes_on_is_not_a_finished_one_tampered_with(run):
     run.append_metrics({"epoch": 1})
+    run.write_scores({})
+    (run.path / "policy.safetensors").write_bytes(b"policy")
     with pytest.raises(UserError, match="not finished"):
         run.verify()
     run.seal()
@@ -153,29 +154,6 @@ def test_a_run_that_goes_on_is_not_a_finished_one_tampered_with(run):
     run.rewind(1)
     with pytest.raises(UserError, match="not finished"):
         run.verify()
-
-
-LOCKS = """
-import sys
-from micro_rl.store import RunFolder
-with RunFolder.open(sys.argv[1]).locked():
-    print("locked", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_two_trainings_in_one_folder_are_refused_until_the_first_is_gone(run):
-    with subprocess.Popen(
-        [sys.executable, "-c", LOCKS, str(run.path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == b"locked\n"
-        with pytest.raises(UserError, match="another training is going on there"), run.locked():
-            pytest.fail("was let in")
-        other.kill()
-    for _ in range(2):
-        with run.locked(), pytest.raises(UserError, match="another"), RunFolder.open(run.path).locked():
-            pytest.fail("was let in")
 
 
 def test_nothing_here_needs_jax():

@@ -1,10 +1,17 @@
 """Where commands print."""
 
+import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def typed() -> str:
+    """The command line as it was given."""
+    return shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
 
 
 def console() -> "Console":

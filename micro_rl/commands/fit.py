@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.commands.console import console
+from micro_rl.commands.console import console, typed
 
 if TYPE_CHECKING:
     from micro_rl.data.reading import Reading
@@ -21,6 +21,8 @@ class Fitting:
     """The model's folder; by default trained/LOG-model-seedN."""
     seed: int = 0
     """Of everything random in the fit."""
+    resume: bool = False
+    """Go on from the newest valid checkpoint of a fit that was stopped."""
 
 
 def run(arguments: list[str]) -> None:
@@ -45,11 +47,21 @@ def run(arguments: list[str]) -> None:
 def _fit_model(log: str, asked: Fitting, reading: "Reading", settings: "ModelSettings") -> None:
     from micro_rl.api import fit
     from micro_rl.display import Display
+    from micro_rl.interrupts import Interrupts
     from micro_rl.plan import read_log
 
     dataset, screen = read_log(log, reading), console()
-    with Display(settings.max_fit_epochs, screen) as display:
-        folder, about = fit(dataset, settings, asked.seed, out=asked.out, watcher=display)
+    with Display(settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:
+        folder, about = fit(
+            dataset,
+            settings,
+            asked.seed,
+            out=asked.out,
+            resume=asked.resume,
+            watcher=display,
+            interrupts=interrupts,
+            command=typed(),
+        )
     best = ", ".join(f"{error:.5f}" for error in about["holdout"])
     screen.print(f"{about['epochs']} epochs; holdout errors of the members: {best}", highlight=False)
     screen.print(f"model  {folder}", soft_wrap=True, highlight=False, markup=False)

@@ -26,6 +26,8 @@ class Training:
     """The run folder; by default trained/LOG-METHOD-seedN."""
     resume: bool = False
     """Go on from the newest valid checkpoint in the run folder."""
+    branch: Path | None = None
+    """New folder in which the run in --out goes on from its newest checkpoint with what is changed here."""
     until: int | None = None
     """Stop after this epoch with everything saved; --resume goes on later."""
     wandb: Literal["off", "offline", "online"] = "off"
@@ -63,4 +65,4 @@ def run(arguments: list[str]) -> None:
         model=asked.model,
         overrides=asdict(given.settings) | asdict(given.options),
     )
-    carry_out(plan, asked.out, asked.resume, asked.until, asked.wandb)
+    carry_out(plan, asked.out, asked.resume, asked.until, asked.wandb, asked.branch)

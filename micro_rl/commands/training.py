@@ -3,30 +3,49 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from micro_rl.commands.console import console
+from micro_rl.commands.console import console, typed
 
 if TYPE_CHECKING:
     from micro_rl.plan import Plan
     from micro_rl.run import Run
 
 
-def carry_out(plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: str) -> "Run":
-    """Train as planned, with a live display; what was reached is printed at the end."""
+def carry_out(
+    plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: str, branch: Path | None = None
+) -> "Run":
+    """Train as planned, with a live display; what was reached is printed at the end.
+
+    A signal is answered when the epoch is finished and saved, a second one at once.
+    """
     from micro_rl.api import default_folder
     from micro_rl.display import Display, conclude
+    from micro_rl.interrupts import Interrupts
     from micro_rl.run import execute
     from micro_rl.wandb_run import WandbSettings
 
     folder, screen = out or default_folder(plan), console()
     screen.print(
         f"{plan.method_name} on {plan.dataset.name}: {len(plan.dataset)} rows, {len(plan.dataset.starts)} episodes, "
-        f"preset {plan.preset}, into {folder}",
+        f"preset {plan.preset}, into {branch or folder}",
         soft_wrap=True,
         highlight=False,
         markup=False,
     )
     tracking = None if wandb == "off" else WandbSettings(mode=wandb)  # type: ignore[arg-type]
-    with Display(min(until or plan.settings.epochs, plan.settings.epochs), screen) as display:
-        done = execute(plan, folder, resume=resume, until=until, watcher=display, wandb=tracking)
+    with (
+        Display(min(until or plan.settings.epochs, plan.settings.epochs), screen) as display,
+        Interrupts(display.note) as interrupts,
+    ):
+        done = execute(
+            plan,
+            folder,
+            resume=resume,
+            branch=branch,
+            until=until,
+            watcher=display,
+            wandb=tracking,
+            interrupts=interrupts,
+            command=typed(),
+        )
     conclude(done, screen)
     return done

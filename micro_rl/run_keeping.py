@@ -1,0 +1,96 @@
+"""What a training saves, when, and what it does where the disk refuses: it goes on, and the next save tries again."""
+
+from collections.abc import Callable
+
+from micro_rl import trees
+from micro_rl.background import Background
+from micro_rl.files import CannotWrite
+from micro_rl.fitting import FittedModel, save_model
+from micro_rl.interrupts import Interrupts
+from micro_rl.loop import TrainState
+from micro_rl.metrics import MetricsLog
+from micro_rl.rows import Row
+from micro_rl.settings import Settings
+from micro_rl.store import RunFolder
+
+SCORES = ("eval/return", "model_estimate/return")
+
+
+class KeptRun:
+    """A training's saves. Checkpoints are written beside the next epochs, from a copy; use it in a `with`."""
+
+    def __init__(self, folder: RunFolder, model: FittedModel, settings: Settings, note: Callable[[str], None]):
+        self._folder, self._model, self._settings, self._note = folder, model, settings, note
+        self._background = Background(self._refused)
+        self._overdue = False
+        self._saved_epoch = 0
+        self._try(self._save_model)
+
+    def __enter__(self) -> "KeptRun":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._background.close()
+
+    def restored(self, fresh: TrainState) -> TrainState:
+        """The newest valid checkpoint if there is one; the folder goes back to its epoch."""
+        kept = self._folder.checkpoints.newest()
+        if kept is None:
+            self._folder.rewind(0)
+            return fresh
+        state = trees.from_arrays(fresh, kept.arrays, str(self._folder.checkpoints.folder(kept.epoch)))
+        for skipped in kept.skipped:
+            self._note(f"passed over a checkpoint: {skipped}")
+        self._note(f"goes on after epoch {kept.epoch}")
+        self._folder.rewind(kept.epoch, kept.meta["unwritten"])
+        self._saved_epoch = kept.epoch
+        return state
+
+    def epoch(self, state: TrainState, row: Row, log: MetricsLog, final: bool) -> None:
+        """Write the row; save the state where that is due, or overdue because the save before was still going on."""
+        self._try(lambda: log.append(row))
+        number = int(row["epoch"])
+        if final or self._overdue or number % self._settings.checkpoint_every == 0:
+            self._overdue = self._background.busy() and not final
+            if not self._overdue:
+                self._begin(state, number, log, next((row[key] for key in SCORES if key in row), None))
+        if final:
+            self.finish()
+
+    def leave(self, state: TrainState, log: MetricsLog, interrupts: Interrupts) -> None:
+        """A signal came: save what is finished, and raise `Interrupted`."""
+        self.finish()
+        epoch = int(state.epoch)
+        if self._saved_epoch != epoch:
+            self._begin(state, epoch, log, None)
+            self.finish()
+        saved = f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch was finished"
+        interrupts.leave(f"{saved}; the same command with --resume goes on")
+
+    def finish(self) -> None:
+        """Wait for the save that is going on."""
+        self._background.finish()
+
+    def _begin(self, state: TrainState, epoch: int, log: MetricsLog, score: float | None) -> None:
+        arrays, unwritten = trees.copies(state), log.waiting
+
+        def save() -> None:
+            self._save_model()
+            self._folder.checkpoints.save(epoch, arrays, score=score, unwritten=unwritten, seed=self._settings.seed)
+            self._saved_epoch = epoch
+
+        self._background.begin(save)
+
+    def _save_model(self) -> None:
+        if not self._folder.model.exists():
+            save_model(self._folder.model, self._model)
+        self._folder.fit_checkpoints.drop_all()
+
+    def _try(self, save: Callable[[], None]) -> None:
+        try:
+            save()
+        except CannotWrite as error:
+            self._refused(error)
+
+    def _refused(self, error: CannotWrite) -> None:
+        self._note(f"not saved, training goes on: {error}")

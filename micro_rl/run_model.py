@@ -1,0 +1,88 @@
+"""The model a run works with: its own from before, one that was given, or one fitted now."""
+
+from pathlib import Path
+
+import numpy as np
+
+from micro_rl.data.scaling import fit_scaling
+from micro_rl.errors import UserError
+from micro_rl.fit_keeping import KeptFit
+from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of
+from micro_rl.interrupts import Interrupts
+from micro_rl.loop import Problem
+from micro_rl.plan import Plan
+from micro_rl.store import RunFolder
+from micro_rl.termination import ByRule, Termination
+from micro_rl.termination_fit import learn_termination, measurement
+from micro_rl.types import Scaling
+from micro_rl.watcher import Watcher
+
+
+def given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> FittedModel | None:
+    """The run's own copy if it has one, else the shared one; None where a model is to be fitted."""
+    own = RunFolder(path).model
+    source = own if resume and own.exists() else plan.model
+    if source is None:
+        return None
+    model = load_model(source)
+    check_fits(model, plan, source)
+    watcher.note(f"model of {model.about.get('log')} from {source}")
+    watcher.given(float(np.mean(model.about["holdout"])))
+    return model
+
+
+def model_for(
+    plan: Plan, given: FittedModel | None, folder: RunFolder, watcher: Watcher, interrupts: Interrupts
+) -> tuple[FittedModel, Problem]:
+    """The given model or a fresh fit, and the log in its units."""
+    if given is not None:
+        return _with_end(given, plan, watcher), problem_of(plan.dataset, plan.settings, given.scaling)
+    problem = problem_of(plan.dataset, plan.settings)
+    with KeptFit(folder, plan.settings, problem, watcher.note, interrupts) as keeper:
+        model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, watcher.fitted, keeper)
+    return _with_end(model, plan, watcher), problem
+
+
+def _with_end(model: FittedModel, plan: Plan, watcher: Watcher) -> FittedModel:
+    """The model with a termination head where the plan has no rule: the one it brings, else one learned now."""
+    if plan.ends is not None:
+        return model
+    if model.head is None:
+        model = learn_termination(plan.dataset, model, plan.settings, plan.settings.seed)
+    watcher.note(measurement(model.about))
+    return model
+
+
+def termination_of(model: FittedModel, plan: Plan) -> Termination:
+    """When the model's episodes end: by the plan's rule, else by the model's own head."""
+    if plan.ends is not None:
+        return ByRule(plan.ends)
+    assert model.head is not None, "learned with the model"
+    return model.head
+
+
+def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
+    """`UserError` unless the model of `source` can be used in this plan."""
+    log = (plan.dataset.observations.shape[1], plan.dataset.actions.shape[1])
+    own = (len(model.scaling.observation_mean), len(model.scaling.action_mid))
+    if own != log:
+        raise UserError(
+            f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
+        )
+    _check_units(model.scaling, plan, source)
+    if model.ensemble.size < plan.settings.elites:
+        raise UserError(
+            f"{source}: its model has {model.ensemble.size} members; elites {plan.settings.elites} is too many"
+        )
+
+
+def _check_units(units: Scaling, plan: Plan, source: Path) -> None:
+    """A model brings its own units; they must be those that the plan's settings and log ask for."""
+    usual = fit_scaling(plan.dataset, plan.settings.standardise, plan.settings.scale_reward)
+    for name, own, asked in (
+        ("action bounds", (units.action_mid, units.action_half), (usual.action_mid, usual.action_half)),
+        ("standardise", np.ptp(units.observation_std) > 0, np.ptp(usual.observation_std) > 0),
+        ("scale_reward", float(units.reward_scale) != 1, float(usual.reward_scale) != 1),
+    ):
+        if not np.allclose(own, asked):
+            raise UserError(f"{source}: its model was fitted with other {name}; use those or fit another model")

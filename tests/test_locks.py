@@ -1,0 +1,65 @@
+"""One training at a time, whatever became of the one before; and what others can see of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from micro_rl.errors import UserError
+from micro_rl.locks import held, locked
+
+ROOT = Path(__file__).parent.parent
+HOLDER = """
+import sys
+from pathlib import Path
+from micro_rl.locks import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holding(lock: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-c", HOLDER, str(lock)]
+    other = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"locked\n"
+    return other
+
+
+def test_the_second_is_refused_and_told_of_the_first_until_that_was_killed(tmp_path: Path):
+    lock = tmp_path / "lock"
+    with holding(lock) as other:
+        assert held(lock)
+        with (
+            pytest.raises(UserError, match=rf"another training is going on there \(process {other.pid}\)"),
+            locked(lock),
+        ):
+            pytest.fail("was let in")
+        other.kill()
+    assert not held(lock)
+    with locked(lock) as killed:
+        assert killed == str(other.pid)
+        assert held(lock)
+        with pytest.raises(UserError, match=f"process {os.getpid()}"), locked(lock):
+            pytest.fail("was let in")
+    with locked(lock) as killed:
+        assert killed is None
+
+
+def test_a_mistake_inside_leaves_nothing_that_looks_like_a_crash(tmp_path: Path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock"):
+        raise ZeroDivisionError
+    with locked(tmp_path / "lock") as killed:
+        assert killed is None
+
+
+def test_looking_turns_nobody_away(tmp_path: Path):
+    lock = tmp_path / "lock"
+    assert not held(lock)
+    for _ in range(3):
+        with locked(lock):
+            assert held(lock)
+        assert not held(lock)
