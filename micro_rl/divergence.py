@@ -186,6 +186,6 @@ def _in_order(figures: Mapping[str, Any]) -> list[str]:
 def _blown_up(term: str, value: float, limit: float) -> bool:
     if not np.isfinite(value):
         return True
-    bounds: dict[str, float] = dict.fromkeys(VALUES, limit) | dict.fromkeys(("log rows", "model rows"), FURTHEST_ROW)
-    bounds |= dict.fromkeys(("actor", "critics", "targets"), LARGEST_WEIGHT)
+    bounds: dict[str, float] = {**dict.fromkeys(VALUES, limit), "log rows": FURTHEST_ROW, "model rows": FURTHEST_ROW}
+    bounds.update(dict.fromkeys(("actor", "critics", "targets"), LARGEST_WEIGHT))
     return abs(value) > bounds.get(term, np.inf)
