@@ -42,7 +42,7 @@ CELLS = (
 )
 
 
-class _Lines(Watcher):
+class Lines(Watcher):
     """One line an epoch."""
 
     def note(self, text: str) -> None:
@@ -63,7 +63,7 @@ def shared_model(name: str, data: Path, out: Path) -> Path:
         log, epochs = MODELS[name]
         dataset = load(data / log)
         settings, _ = resolve("micro", dataset.name, {"max_fit_epochs": epochs})
-        model = fit_model(dataset, problem_of(dataset, settings), settings, 0, _Lines().fitted)
+        model = fit_model(dataset, problem_of(dataset, settings), settings, 0, Lines().fitted)
         save_model(folder, model)
     return folder
 
@@ -74,7 +74,7 @@ def main(data: Path, out: Path, cells: list[str]) -> None:
         cell = CELLS[name]
         model = shared_model(cell.model, data, out) if cell.model else None
         plan = make_plan(data / cell.log, "micro", model=model, overrides=cell.overrides)
-        run = execute(plan, out / name, resume=True, until=cell.until, watcher=_Lines())
+        run = execute(plan, out / name, resume=True, until=cell.until, watcher=Lines())
         print(name, run.scores, flush=True)
 
 

@@ -1,7 +1,7 @@
 """What a run is going to be: which choice outranks which, and what is refused before anything begins."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +133,7 @@ def test_the_configuration_is_complete_and_is_json():
     plan = make_plan(tiny_dataset(), overrides={"epochs": 3, "beta": 0.25})
     kept = json.loads(json.dumps(plan.config()))
     assert kept["settings"]["epochs"] == 3
-    assert kept["options"] == {"beta": 0.25, "draws": 1}
+    assert kept["options"] == asdict(plan.options) and kept["options"]["beta"] == 0.25
     assert kept["log"]["sha256"] == plan.dataset.sha256
     assert {"jax", "jaxlib", "micro-rl"} <= set(kept["versions"])
     assert "--epochs 3" in kept["command"]

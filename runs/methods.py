@@ -1,0 +1,128 @@
+"""The methods' table: `python -m runs.methods DATA OUT [CELL...]`; cells that were stopped go on, done ones stay.
+
+DATA is the folder with the logs, OUT takes a run folder per cell. The cells of a log's seed share one ensemble
+(OUT/LOG-seedN-model, fitted if it is not there), have one draw, and run 50 epochs. Without
+cells all are run, in an order in which what matters comes first. `python -m runs.methods_page OUT` writes the page.
+"""
+
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from micro_rl.data import load
+from micro_rl.fitting import fit_model, problem_of, save_model
+from micro_rl.methods import METHODS
+from micro_rl.plan import Plan, make_plan, resolve
+from micro_rl.run import execute
+from runs.results import Lines
+
+EPOCHS = 50
+LOGS = {
+    "safety": "neorl2/SafetyHalfCheetah-high-100000-train.npz",
+    "halfcheetah": "halfcheetah-medium-replay.hdf5",
+}
+SEEDS = {"safety": (0, 1, 2), "halfcheetah": (0, 1)}
+FIT_EPOCHS = {"safety-seed0": 373, "safety-seed1": 315, "halfcheetah-seed0": 160, "halfcheetah-seed1": 160}
+"""Fits that were ended before their patience ran out, for want of time."""
+MATCHED = 1.24
+"""c / beta at which MOBILE's penalty is as large as MICRO's: E[mean - min] / E[std] of five normals."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method of the table and what departs from the log's preset."""
+
+    method: str
+    changes: dict[str, Any]
+
+
+def entries(beta: float) -> dict[str, Entry]:
+    """In the order in which they are run; `beta` is the log's preset's."""
+    return {
+        "micro": Entry("micro", {"beta": beta, "draws": 1}),
+        "mobile-matched": Entry("mobile", {"penalty": MATCHED * beta, "draws": 1}),
+        "sac": Entry("sac", {}),
+        "micro-anchored": Entry("micro", {"beta": beta, "draws": 1, "anchor": 0.4}),
+        "td3_bc": Entry("td3_bc", {}),
+        "bc": Entry("bc", {}),
+        "mopo": Entry("mopo", {}),
+        "rambo": Entry("rambo", {}),
+        "iql": Entry("iql", {}),
+        "edac": Entry("edac", {}),
+        "combo": Entry("combo", {}),
+        "cql": Entry("cql", {}),
+        "rebrac": Entry("rebrac", {}),
+        "morel": Entry("morel", {}),
+    }
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of the table."""
+
+    log: str
+    entry: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its run folder."""
+        return f"{self.log}-{self.entry}-seed{self.seed}"
+
+
+def cells() -> list[Cell]:
+    """All of them, what matters first: the first four methods on every seed, then the rest."""
+    names = list(entries(0.5))
+    return [
+        Cell(log, entry, seed)
+        for part in (names[:4], names[4:])
+        for log in LOGS
+        for seed in SEEDS[log]
+        for entry in part
+    ]
+
+
+def shared_model(log: str, seed: int, data: Path, out: Path) -> Path:
+    """The ensemble of a log's seed, with the settings that the preset has for MICRO."""
+    folder = out / f"{log}-seed{seed}-model"
+    if not folder.exists():
+        dataset = load(data / LOGS[log])
+        changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{log}-seed{seed}", 1000)}
+        settings, _ = resolve("micro", make_plan(dataset).preset, changes)
+        model = fit_model(dataset, problem_of(dataset, settings), settings, seed, Lines().fitted)
+        save_model(folder, model)
+    return folder
+
+
+def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
+    """Every method that learns a model has MICRO's settings for that log, and of its own only its options."""
+    log = data / LOGS[cell.log]
+    like = make_plan(log, "micro")
+    entry = entries(like.options.beta)[cell.entry]
+    own = {"seed": cell.seed, "evaluate_every": 1} | entry.changes
+    if entry.method not in METHODS:
+        return make_plan(log, entry.method, overrides=own)
+    options = asdict(make_plan(log, entry.method).options)
+    model = shared_model(cell.log, cell.seed, data, out)
+    return make_plan(log, entry.method, model=model, overrides=asdict(like.settings) | options | own)
+
+
+def run(cell: Cell, data: Path, out: Path) -> None:
+    """Train the cell, or the rest of it."""
+    done = execute(plan_of(cell, data, out), out / cell.name, resume=True, until=EPOCHS, watcher=Lines())
+    print(cell.name, done.scores, flush=True)
+
+
+def main(data: Path, out: Path, chosen: list[str]) -> None:
+    """Run the cells one after the other."""
+    for cell in cells():
+        if not chosen or cell.name in chosen:
+            run(cell, data, out)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        print(__doc__, *(cell.name for cell in cells()), sep="\n")
+    else:
+        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
