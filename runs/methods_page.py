@@ -102,12 +102,13 @@ def draw(results: Sequence[Result]) -> None:
 
 TEXT = """# The methods on one loop
 
-Made by `python -m runs.methods DATA OUT` and `python -m runs.methods_page OUT`. Scores are normalised: the mean of the last
-ten evaluations of ten episodes, of {epochs} epochs; the best evaluation stands beside it and is not the score. **Fifty epochs
-of the thousands that these methods are published with are early training.** All methods that learn a model share each
-seed's ensemble and have MICRO's settings for the log, one draw, and of their own only their options: what differs is the
-method. `mobile-matched` has c = 1.24 beta, at which its penalty is as strong as MICRO's; `micro-anchored` has an anchor of 0.4
-(TD3+BC's weight). The runs shared two cores with other work: the last column is no benchmark ([speed.md](speed.md) is).
+Made by `python -m runs.methods DATA OUT` and `python -m runs.methods_page OUT`. Scores are normalised: the mean of
+the last ten evaluations of ten episodes, of {epochs} epochs; the best evaluation stands beside it and is not the
+score. **Fifty epochs of the thousands that these methods are published with are early training.** All methods that
+learn a model share each seed's ensemble and have MICRO's settings for the log, one draw, and of their own only their
+options: what differs is the method. `mobile-matched` has c = 1.24 beta, at which its penalty is as strong as MICRO's;
+`micro-anchored` has an anchor of 0.4 (TD3+BC's weight). The runs shared two cores with other work: the last column is
+no benchmark ([speed.md](speed.md) is).
 
 {parts}
 
