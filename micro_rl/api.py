@@ -22,6 +22,7 @@ from micro_rl.settings import ModelSettings, Settings, check
 from micro_rl.store import RunFolder
 from micro_rl.termination import LEARNED, Rule
 from micro_rl.termination_fit import learn_termination, measurement
+from micro_rl.wandb_run import Mode, tracking_in
 from micro_rl.watcher import Watcher
 
 FIT = "dynamics fit"
@@ -58,6 +59,7 @@ def train(
     reading: Reading = NOTHING_SAID,
     termination: str | Rule | None = None,
     model: str | Path | None = None,
+    wandb: Mode = "off",
     **settings: Any,
 ) -> Run:
     """Learn a policy from a log and return the finished run.
@@ -65,8 +67,9 @@ def train(
     `reading` says how the log is read, where it is a table without a TOML beside it. `resume` goes on in the folder
     `out`; `branch` names a new one in which the run in `out` goes on with other settings. `on_epoch(row, policy)` sees
     each epoch's metrics and a policy that acts from NumPy. `termination` is the name of a rule, a condition as text,
-    `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `settings` are those of
-    `micro_rl.settings.Settings` and the method's own options. Raises `UserError` and `Diverged`.
+    `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `wandb` sends the metrics to
+    Weights & Biases too, or keeps them for it. `settings` are those of `micro_rl.settings.Settings` and the method's
+    own options. Raises `UserError` and `Diverged`.
     """
     plan = make_plan(
         log,
@@ -81,7 +84,8 @@ def train(
     )
     watcher = _Callback(on_epoch) if on_epoch else None
     folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
-    return execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher)
+    tracking = tracking_in(wandb)
+    return execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher, wandb=tracking)
 
 
 def fit(

@@ -11,11 +11,19 @@ from micro_rl.rows import Row
 from micro_rl.store import RunFolder
 
 
+Mode = Literal["off", "offline", "online"]
+
+
 class WandbSettings(NamedTuple):
     """Where rows go; `offline` keeps them in the run folder for `wandb sync`."""
 
     project: str = "micro-rl"
     mode: Literal["online", "offline"] = "offline"
+
+
+def tracking_in(mode: Mode) -> WandbSettings | None:
+    """The settings of that mode; none where it is off."""
+    return None if mode == "off" else WandbSettings(mode=mode)
 
 
 class WandbRun:

@@ -8,7 +8,7 @@ import pytest
 from micro_rl.errors import UserError
 from micro_rl.metrics import open_metrics
 from micro_rl.store import RunFolder
-from micro_rl.wandb_run import WandbSettings
+from micro_rl.wandb_run import WandbSettings, tracking_in
 
 
 @pytest.fixture
@@ -50,3 +50,8 @@ def test_wandb_goes_on_under_one_identity(run, monkeypatch):
     assert len({arguments["id"] for arguments in fake.started}) == 1
     assert fake.started[0]["mode"] == "offline" and fake.started[0]["project"] == "p"
     assert fake.started[0]["config"]["beta"] == 0.5
+
+
+def test_off_tracks_nothing():
+    assert tracking_in("off") is None
+    assert tracking_in("offline") == WandbSettings(mode="offline")

@@ -8,10 +8,11 @@ from micro_rl.commands.console import console, typed
 if TYPE_CHECKING:
     from micro_rl.plan import Plan
     from micro_rl.run import Run
+    from micro_rl.wandb_run import Mode
 
 
 def carry_out(
-    plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: str, branch: Path | None = None
+    plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: "Mode", branch: Path | None = None
 ) -> "Run":
     """Train as planned, with a live display; what was reached is printed at the end.
 
@@ -21,7 +22,7 @@ def carry_out(
     from micro_rl.display import Display, conclude
     from micro_rl.interrupts import Interrupts
     from micro_rl.run import execute
-    from micro_rl.wandb_run import WandbSettings
+    from micro_rl.wandb_run import tracking_in
 
     folder, screen = out or default_folder(plan), console()
     screen.print(
@@ -31,7 +32,6 @@ def carry_out(
         highlight=False,
         markup=False,
     )
-    tracking = None if wandb == "off" else WandbSettings(mode=wandb)  # type: ignore[arg-type]
     with (
         Display(min(until or plan.settings.epochs, plan.settings.epochs), screen) as display,
         Interrupts(display.note) as interrupts,
@@ -43,7 +43,7 @@ def carry_out(
             branch=branch,
             until=until,
             watcher=display,
-            wandb=tracking,
+            wandb=tracking_in(wandb),
             interrupts=interrupts,
             command=typed(),
         )
