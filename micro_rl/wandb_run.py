@@ -10,7 +10,6 @@ from micro_rl.files import read_json, write_json
 from micro_rl.rows import Row
 from micro_rl.store import RunFolder
 
-
 Mode = Literal["off", "offline", "online"]
 
 

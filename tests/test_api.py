@@ -110,7 +110,7 @@ def test_a_termination_function_of_ones_own(tmp_path):
     [
         ({"bta": 0.5}, "bta: no such setting (did you mean 'beta'?)"),
         ({"beta": -0.1}, "beta: -0.1 is outside"),
-        ({"method": "mopo2"}, "choose one of micro, sac"),
+        ({"method": "mopo2"}, "choose one of micro, mobile"),
         ({"until": 0}, "until: 0 is too small"),
         ({"horizon": 0}, "horizon"),
         ({"env": "Pendulum-v1:x"}, "no simulator"),
