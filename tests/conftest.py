@@ -4,6 +4,7 @@ import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["MPLBACKEND"] = "agg"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
 # Tests compile much and compute little: less optimisation and one thread make both quicker.
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"

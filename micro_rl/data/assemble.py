@@ -29,13 +29,6 @@ class Examined(NamedTuple):
     findings: list[Finding]
 
 
-def assemble(path: Path, file_format: str, raw: RawLog, options: Options, reading: Reading = NOTHING_SAID) -> Dataset:
-    """The checks that all formats share, then the `Dataset`; `UserError` for the first error."""
-    dataset, found = examine(path, file_format, raw, options, reading)
-    findings.refuse(path, found)
-    return dataset
-
-
 def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading: Reading = NOTHING_SAID) -> Examined:
     """The log as far as it can be understood, and everything that was found on the way."""
     columns, found = _columns(raw)

@@ -73,10 +73,10 @@ def inside(
 ) -> tuple[Float32[np.ndarray, "row act"], list[Finding]]:
     """Actions whose rounding past the bounds is cut off and said; any that are further out are an error."""
     slack = ROUNDING * (bounds.high.astype(np.float64) - bounds.low) / 2
-    past = (actions < bounds.low) | (actions > bounds.high)
+    past = ((actions < bounds.low) | (actions > bounds.high)) & np.isfinite(actions)
     if not past.any():
         return actions, []
-    outside = (actions < bounds.low - slack) | (actions > bounds.high + slack)
+    outside = ((actions < bounds.low - slack) | (actions > bounds.high + slack)) & np.isfinite(actions)
     rows, found = np.flatnonzero(outside.any(1)), []
     if len(rows):
         row, column = np.argwhere(outside)[0]

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from micro_rl.data import d4rl, minari_sets, names, neorl2, tables
-from micro_rl.data.assemble import Options, assemble
+from micro_rl.data import assemble, d4rl, findings, minari_sets, names, neorl2, tables
+from micro_rl.data.assemble import Examined, Options
 from micro_rl.data.bounds import Limit
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
@@ -58,11 +58,36 @@ def load(
     another. `reading` says what a table's columns are; a TOML beside
     the file may say the same. Raises `UserError` for whatever is wrong.
     """
+    dataset, found = examine(
+        log,
+        action_low=action_low,
+        action_high=action_high,
+        horizon=horizon,
+        reading=reading,
+        usual_horizon=usual_horizon,
+    )
+    findings.refuse(dataset.path, found)
+    return dataset
+
+
+def examine(
+    log: str | Path,
+    *,
+    action_low: Limit | None = None,
+    action_high: Limit | None = None,
+    horizon: int | None = None,
+    reading: Reading = NOTHING_SAID,
+    usual_horizon: int | None = None,
+) -> Examined:
+    """Reads a log as `load` does and gives all that was found, errors among it, instead of refusing the first.
+
+    Raises `UserError` where the file cannot be read at all.
+    """
     if reading.action_bounds is not None and action_low is None and action_high is None:
         action_low, action_high = reading.action_bounds
     found = read(log, dataclasses.replace(reading, horizon=horizon if horizon is not None else reading.horizon))
     horizon = found.horizon if found.horizon is not None else usual_horizon
-    return assemble(found.path, found.format, found.raw, Options(action_low, action_high, horizon), reading)
+    return assemble.examine(found.path, found.format, found.raw, Options(action_low, action_high, horizon), reading)
 
 
 def read(log: str | Path, reading: Reading = NOTHING_SAID) -> Found:
