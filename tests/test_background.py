@@ -1,0 +1,53 @@
+"""Saves beside the work: one at a time, waited for at the end, and their errors heard."""
+
+import threading
+
+import pytest
+
+from micro_rl.background import Background
+from micro_rl.files import CannotWrite
+
+
+def test_it_is_busy_until_the_save_is_done_and_the_work_goes_on_meanwhile():
+    told: list[CannotWrite] = []
+    go_on, done = threading.Event(), []
+
+    def slow() -> None:
+        go_on.wait(10)
+        done.append(1)
+
+    with Background(told.append) as background:
+        assert not background.busy()
+        background.begin(slow)
+        assert background.busy() and not done
+        go_on.set()
+        assert background.finish() and done == [1]
+        assert not background.busy()
+    assert told == []
+
+
+def test_a_refusal_is_told_and_the_next_save_is_tried():
+    told: list[CannotWrite] = []
+
+    def refused() -> None:
+        raise CannotWrite("the disk is full")
+
+    with Background(told.append) as background:
+        background.begin(refused)
+        assert not background.finish()
+        background.begin(lambda: None)
+        assert background.finish()
+    assert [str(error) for error in told] == ["the disk is full"]
+
+
+def test_a_mistake_in_a_save_is_not_swallowed():
+    def mistaken() -> None:
+        raise ZeroDivisionError
+
+    background = Background(lambda error: None)
+    background.begin(mistaken)
+    with pytest.raises(ZeroDivisionError):
+        background.finish()
+    background.begin(mistaken)
+    with pytest.raises(ZeroDivisionError):
+        background.close()
