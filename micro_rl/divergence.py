@@ -4,7 +4,7 @@ The compiled epoch is watched by its means alone, which costs nothing. Once they
 again update by update from the state it began with, with the same keys and so the same batches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,8 +69,9 @@ class Found(NamedTuple):
     def told(self) -> str:
         """In plain words, with what to try."""
         return (
-            f"{self.term} was the first to blow up, in update {self.update} of that epoch ({self.value:.3g}, after "
-            f"{self.at_first:.3g} in its first update); {ADVICE[dict(CAUSES).get(self.term, 'other')]}"
+            f"{self.term} was the first to blow up, in update {self.update} of that epoch ({self.value:.3g}"
+            f"{f', after {self.at_first:.3g} in the first' if self.update > 1 else ''}); "
+            f"{ADVICE[dict(CAUSES).get(self.term, 'other')]}"
         )
 
 
@@ -95,7 +96,18 @@ def reason(logged: Mapping[str, float], agent: Agent, limit: float) -> str | Non
     return None
 
 
-def step_through(
+class Step(NamedTuple):
+    """An update (from 1): the agent before and after it, how large everything in it was, and what went into it."""
+
+    number: int
+    before: Agent
+    after: Agent
+    figures: dict[str, float]
+    batch: Batch
+    key: Key[Array, ""]
+
+
+def steps(
     state: TrainState,
     method: Method,
     problem: Problem,
@@ -103,28 +115,27 @@ def step_through(
     key: Key[Array, ""],
     sizes: Sizes,
     ends: Termination,
-    limit: float,
-) -> Found | None:
-    """The epoch that begins with `state`, update by update, up to the first that blows up; None where none does.
-
-    `key` is the run's, as for `epoch`, whose updates these are.
-    """
-    roll = jax.jit(partial(_rolled, sizes=sizes))
-    one = jax.jit(partial(_updated, sizes=sizes))
+) -> Iterator[Step]:
+    """The updates of the epoch that begins with `state`, one by one. `key` is the run's, as for `epoch`."""
     turns = jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates // sizes.rollout_every)
-    first: dict[str, float] = {}
     for turn, turn_key in enumerate(turns):
         *rollout_keys, update_key = jax.random.split(turn_key, 3)
-        state = state._replace(buffer=roll(state, method, problem, ends, rollout_keys))
-        for number, step_key in enumerate(jax.random.split(update_key, sizes.rollout_every)):
-            agent, figures, batch, own_key = one(state, method, problem, c, step_key)
+        state = state._replace(buffer=_rolled(state, method, problem, ends, rollout_keys, sizes=sizes))
+        for number, step_key in enumerate(jax.random.split(update_key, sizes.rollout_every), start=1):
+            agent, figures, batch, own_key = _updated(state, method, problem, c, step_key, sizes=sizes)
             figures = {name: float(value) for name, value in jax.device_get(figures).items()}
-            first = first or figures
-            for term in _in_order(figures):
-                if _blown_up(term, figures[term], limit):
-                    at = turn * sizes.rollout_every + number + 1
-                    return Found(at, term, figures[term], first[term], state.agent, batch, own_key)
+            yield Step(turn * sizes.rollout_every + number, state.agent, agent, figures, batch, own_key)
             state = state._replace(agent=agent)
+
+
+def first_to_blow_up(epoch: Iterable[Step], limit: float) -> Found | None:
+    """The first term past its bounds, in the order in which terms act on each other; None where none is."""
+    first: dict[str, float] = {}
+    for step in epoch:
+        first = first or step.figures
+        for term in _in_order(step.figures):
+            if _blown_up(term, step.figures[term], limit):
+                return Found(step.number, term, step.figures[term], first[term], step.before, step.batch, step.key)
     return None
 
 
@@ -151,10 +162,12 @@ def _numbers(key: Key[Array, ""]) -> list[int]:
     return np.asarray(jax.random.key_data(key)).tolist()
 
 
+@partial(jax.jit, static_argnames="sizes")
 def _rolled(state: TrainState, method: Method, problem: Problem, ends: Termination, keys: list[Array], *, sizes: Sizes):
     return buffers.write(state.buffer, branch(state, method, problem, ends, keys, sizes))
 
 
+@partial(jax.jit, static_argnames="sizes")
 def _updated(state: TrainState, method: Method, problem: Problem, c: Coefficients, key: Array, *, sizes: Sizes):
     """One update: the agent after it, how large everything in it was, and what went into it."""
     models = Models.of(state.ensemble, sizes.elites)

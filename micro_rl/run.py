@@ -179,7 +179,7 @@ class _Training:
         self.watcher.note(f"epoch {number + 1}: {reason}; the epoch is gone through again to find the cause")
         before, c = self._state_before(number), self._coefficients(number)
         where = (self.method, self.problem, c, self.keys.epochs, self.sizes, self.ends)
-        found = divergence.step_through(before, *where, limit=self.limit)
+        found = divergence.first_to_blow_up(divergence.steps(before, *where), self.limit)
         key = jax.random.fold_in(self.keys.epochs, number)
         told = divergence.keep(self.folder.diverged, before, key, found, reason)
         raise Diverged(f"epoch {number + 1}: {reason}; {told}")

@@ -1,6 +1,5 @@
 """Where commands print."""
 
-import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
 
 def typed() -> str:
     """The command line as it was given."""
-    return shlex.join([os.path.basename(sys.argv[0]), *sys.argv[1:]])
+    return shlex.join(["micro-rl", *sys.argv[1:]])
 
 
 def console() -> "Console":
