@@ -101,6 +101,26 @@ def replace_file(path: Path, content: bytes) -> None:
         sync_folder(path.parent)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name beside a path for another library to write to; when the block ends it takes the path's place.
+
+    Where the block fails, nothing is left and the path is as it was; a disk that refuses raises `CannotWrite`.
+    """
+    temporary = hidden(path, "tmp")
+    with saving(path, temporary):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            remove(temporary)
+            raise
+        sync_folder(path.parent)
+
+
 def append_file(path: Path, content: bytes) -> None:
     """Append durably; if the disk refuses, the file is cut back to what it was."""
     with saving(path), open(path, "ab", buffering=0) as file:

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Bool, Float, Float32, Key
+from jaxtyping import Float, Key
 
-from micro_rl import envs
+from micro_rl import envs, trees
 from micro_rl.data.dataset import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.errors import UserError
@@ -22,6 +22,7 @@ from micro_rl.loop import coefficients
 from micro_rl.method import Method
 from micro_rl.model import Models
 from micro_rl.policy import Policy
+from micro_rl.recorder import Experience, Recorder
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.settings import Settings
 from micro_rl.types import Batch, Scaling, Transition
@@ -34,8 +35,8 @@ EVALUATION_SEED = 1_000_000
 class OnlineSettings:
     """How the learner learns: the usual settings of soft actor-critic (arXiv 1812.05905)."""
 
-    steps: int = 15_000
-    """Steps in the simulator, and their end."""
+    steps: int = 1_000_000
+    """Steps in the simulator."""
     random_steps: int = 1000
     """First steps, with uniformly random actions; updates begin after them, one a step."""
     turn: int = 10
@@ -52,7 +53,7 @@ class OnlineSettings:
     """Tau: how far the target critics move at each update."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden widths of actor and critics."""
-    evaluate_every: int = 1000
+    evaluate_every: int = 2000
     """Steps between evaluations."""
     evaluation_episodes: int = 10
     """Deterministic episodes of an evaluation."""
@@ -60,45 +61,50 @@ class OnlineSettings:
     """Of everything random."""
 
 
-class Experience(NamedTuple):
-    """Steps in the order of time, raw units, under D4RL's names.
+class State(NamedTuple):
+    """With settings and experience, all that the rest of a learner's life depends on."""
 
-    `terminals` ended an episode by the task's rule, `timeouts` by its time limit.
-    """
-
-    observations: Float32[np.ndarray, "row obs"]
-    actions: Float32[np.ndarray, "row act"]
-    rewards: Float32[np.ndarray, " row"]
-    next_observations: Float32[np.ndarray, "row obs"]
-    terminals: Bool[np.ndarray, " row"]
-    timeouts: Bool[np.ndarray, " row"]
+    agent: dict[str, np.ndarray]
+    """The arrays of `Agent` by name. They share the agent's memory: save them before the learner goes on."""
+    streams: dict[str, Any]
+    """Of its generator and of its simulator, as JSON can hold them."""
 
 
 class Progress(NamedTuple):
-    """How far a learner is: its evaluation, its policy, and all it has seen until then."""
+    """How far a learner is: its evaluation, its policy, all it has seen until then, and how to go on."""
 
     steps: int
     evaluation: Evaluation
     policy: Policy
     experience: Experience
+    state: State
 
 
-def learn(env_id: str, settings: OnlineSettings) -> Iterator[Progress]:
-    """Learns and yields at every evaluation; who has seen enough stops asking.
+def learn(
+    env_id: str,
+    settings: OnlineSettings,
+    horizon: int | None = None,
+    resume: tuple[Experience, State] | None = None,
+) -> Iterator[Progress]:
+    """Learns and yields at every evaluation, the first of them untrained; who has seen enough stops asking.
 
-    The same settings give the same bits on the same machine. Raises `UserError` for settings that cannot
-    work and simulators whose actions have no bounds.
+    `horizon` is the episodes' time limit where it is not the simulator's own. `resume` goes on after the evaluation
+    that yielded that experience and state; `steps` alone may be another then. The same settings give the same bits
+    on the same machine, resumed or not. Raises `UserError` for settings that cannot work and simulators whose
+    actions have no bounds.
     """
     _check(settings)
-    evaluator = Evaluator(env_id, episodes=settings.evaluation_episodes)
-    with closing(envs.make(env_id)) as env, evaluator:
+    evaluator = Evaluator(env_id, episodes=settings.evaluation_episodes, horizon=horizon)
+    with closing(envs.make(env_id, horizon)) as env, evaluator:
         learner = _Learner(env, env_id, settings)
+        if resume:
+            learner.restore(*resume)
+        else:
+            yield learner.progress(evaluator)
         while learner.recorder.count < settings.steps:
             learner.turn()
             if learner.recorder.count % settings.evaluate_every == 0:
-                evaluation = evaluator(learner.policy, seed=settings.seed + EVALUATION_SEED)
-                seen = learner.recorder.experience()
-                yield Progress(learner.recorder.count, evaluation, learner.policy, seen)
+                yield learner.progress(evaluator)
 
 
 def random_experience(env_id: str, steps: int, seed: int) -> Experience:
@@ -110,37 +116,6 @@ def random_experience(env_id: str, steps: int, seed: int) -> Experience:
         for _ in range(steps):
             recorder.step(rng.uniform(low, high))
         return recorder.experience()
-
-
-class Recorder:
-    """Steps one simulator, episode after episode, and keeps every step."""
-
-    def __init__(self, env: envs.Env, capacity: int, seed: int):
-        obs, act = envs.widths(env)
-        self.env, self.count = env, 0
-        self.observation = env.reset(seed=seed)[0]
-        self._kept = Experience(
-            observations=np.zeros((capacity, obs), np.float32),
-            actions=np.zeros((capacity, act), np.float32),
-            rewards=np.zeros(capacity, np.float32),
-            next_observations=np.zeros((capacity, obs), np.float32),
-            terminals=np.zeros(capacity, bool),
-            timeouts=np.zeros(capacity, bool),
-        )
-
-    def step(self, action: Float[np.ndarray, " act"]) -> None:
-        """One step; the simulator gets the very float32 action that is kept."""
-        action = action.astype(np.float32)
-        following, reward, terminated, truncated, _ = self.env.step(action)
-        row = (self.observation, action, reward, following, terminated, truncated and not terminated)
-        for column, value in zip(self._kept, row, strict=True):
-            column[self.count] = value
-        self.count += 1
-        self.observation = self.env.reset()[0] if terminated or truncated else following
-
-    def experience(self) -> Experience:
-        """All steps so far, as views that later steps leave alone."""
-        return Experience(*(column[: self.count] for column in self._kept))
 
 
 class _Learner:
@@ -156,6 +131,20 @@ class _Learner:
         obs, act = envs.widths(env)
         self.agent = start_agent(start_key, obs, act, settings.hidden, critics=2, temperature=1.0)
         self.coefficients = _coefficients(settings, act)
+        self.policy = export(self.agent.actor, self.scaling, self.env_id)
+
+    def progress(self, evaluator: Evaluator) -> Progress:
+        """Evaluated as it stands."""
+        evaluation = evaluator(self.policy, seed=self.settings.seed + EVALUATION_SEED)
+        streams = {"actions": self.rng.bit_generator.state, "simulator": self.recorder.state()}
+        state = State(trees.to_arrays(self.agent), streams)
+        return Progress(self.recorder.count, evaluation, self.policy, self.recorder.experience(), state)
+
+    def restore(self, seen: Experience, state: State) -> None:
+        """Become the learner that had seen this and was in that state."""
+        self.recorder.restore(seen, state.streams["simulator"])
+        self.rng.bit_generator.state = state.streams["actions"]
+        self.agent = trees.from_arrays(self.agent, state.agent)
         self.policy = export(self.agent.actor, self.scaling, self.env_id)
 
     def turn(self) -> None:

@@ -51,7 +51,7 @@ class Plan:
         words += [word for name, value in _said(self.dataset.reading).items() for word in _flag(name, value)]
         if not self.bounds_recorded:
             words += _flag("action_bounds", (float(self.dataset.action_low[0]), float(self.dataset.action_high[0])))
-        words += _departures(self.task, _known(self.dataset), ("env", "horizon", "termination"))
+        words += _departures(self.task, self.dataset.task, ("env", "horizon", "termination"))
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
 
     def _can_be_typed(self) -> bool:
@@ -94,11 +94,6 @@ class Plan:
 def _typed(path: Path) -> str:
     """A log as the command line takes it: an embedded one by its name, wherever it is installed."""
     return next((name for name, place in names.EMBEDDED.items() if place == path), str(path))
-
-
-def _known(dataset: Dataset) -> tasks.Task:
-    """What the log itself or its name tells of its task."""
-    return dataset.task or tasks.find(dataset.name)
 
 
 def _said(reading: Reading) -> dict[str, Any]:
@@ -186,7 +181,7 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
 
 def _task(dataset: Dataset, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:
     """What is known, with what was given put over it; another simulator has other scores."""
-    task = _known(dataset)
+    task = dataset.task
     if env is not None and env != task.env:
         task = dataclasses.replace(task, env=env, score_min=None, score_max=None)
     if horizon is not None:
@@ -204,7 +199,7 @@ def known_termination(dataset: Dataset) -> str | None:
     """The condition that the log states, else the rule of its name, else `LEARNED`; None where no row terminates."""
     if dataset.termination is not None:
         return dataset.termination.text
-    return _known(dataset).termination or (LEARNED if dataset.terminals.any() else None)
+    return dataset.task.termination or (LEARNED if dataset.terminals.any() else None)
 
 
 def _refuse_unless_it_can_be_learned(dataset: Dataset) -> None:

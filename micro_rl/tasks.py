@@ -10,7 +10,7 @@ Hopper's last reward).
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
 
@@ -73,6 +73,19 @@ def find(name: str) -> Task:
     if len(tokens) > 1 and re.fullmatch(r"v\d+", tokens[-1]):
         tokens = tokens[:-1]
     return TASKS.get("-".join(tokens), UNKNOWN)
+
+
+def over(known: Task, told: Task) -> Task:
+    """What a log's name tells with what its file tells put over it; a name that means another simulator is silent."""
+    if told.env is not None and known.env not in (None, told.env):
+        return told
+    return replace(known, **{name: value for name, value in asdict(told).items() if value is not None})
+
+
+def of_simulator(env: str) -> tuple[str, Task] | None:
+    """The robot or system whose published logs were made in that simulator, and what is known of it."""
+    known = _GYM | _NEORL2
+    return next(((name, task) for name, task in known.items() if task.env == env), None)
 
 
 def normalised(episode_return: float, task: Task) -> float | None:

@@ -7,12 +7,13 @@ import argparse
 from importlib import metadata
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from micro_rl import __version__
 from micro_rl.data.names import EMBEDDED
-from micro_rl.online import Experience, OnlineSettings, Progress, learn, random_experience
+from micro_rl.data.writers import hdf5
+from micro_rl.online import OnlineSettings, Progress, learn, random_experience
+from micro_rl.recorder import joined
 
 ENV, EPISODE = "Pendulum-v1", 200
 RANDOM_EPISODES = 50
@@ -42,7 +43,8 @@ def main() -> None:
     out = parser.parse_args().out
     by_chance = random_experience(ENV, RANDOM_EPISODES * EPISODE, SEED + 1)
     last = first_success()
-    write(out, by_chance, last)
+    rows = joined([by_chance, last.experience])
+    hdf5.write(out, rows._asdict(), attributes(len(by_chance.rewards), last))
     returns = last.experience.rewards.reshape(-1, EPISODE).sum(1)
     print(f"the learner's episodes: {np.round(returns).astype(int).tolist()}")
     print(f"{out}: {out.stat().st_size:,} bytes")
@@ -56,23 +58,6 @@ def first_success() -> Progress:
         if mean > ENOUGH:
             return progress
     raise SystemExit(f"no evaluation passed {ENOUGH:g} in {LEARNER.steps} steps")
-
-
-def write(path: Path, by_chance: Experience, last: Progress) -> None:
-    """D4RL's layout, checksummed; no time stamps, so that the same rows give the same file."""
-    with h5py.File(path, "w", libver=("earliest", "v110")) as file:
-        for name, first, second in zip(Experience._fields, by_chance, last.experience, strict=True):
-            rows = np.concatenate([first, second])
-            file.create_dataset(
-                name,
-                data=rows,
-                chunks=(min(len(rows), 4096), *rows.shape[1:]),
-                compression="gzip",
-                shuffle=True,
-                fletcher32=True,
-                track_times=False,
-            )
-        file.attrs.update(attributes(len(by_chance.rewards), last))
 
 
 def attributes(random_rows: int, last: Progress) -> dict[str, object]:

@@ -112,8 +112,8 @@ def progress(walks: None) -> list[online.Progress]:
 
 def test_experience_is_in_the_order_of_time(progress: list[online.Progress]) -> None:
     seen = progress[-1].experience
-    assert [one.steps for one in progress] == [20, 40]
-    assert len(seen.rewards) == 40 and len(progress[0].experience.rewards) == 20
+    assert [one.steps for one in progress] == [0, 20, 40]
+    assert len(seen.rewards) == 40 and len(progress[1].experience.rewards) == 20
     np.testing.assert_allclose(seen.observations + seen.actions, seen.next_observations, atol=1e-6)
     np.testing.assert_allclose(seen.rewards, 10 * seen.actions[:, 0], rtol=1e-6)
     np.testing.assert_array_equal(seen.terminals, seen.next_observations[:, 0] > 0.6)
@@ -127,7 +127,7 @@ def test_experience_is_in_the_order_of_time(progress: list[online.Progress]) -> 
 
 
 def test_the_policy_changes_only_after_the_random_steps(progress: list[online.Progress]) -> None:
-    by_chance, learned = (one.policy([[0.3]]) for one in progress)
+    _, by_chance, learned = (one.policy([[0.3]]) for one in progress)
     start_key = jax.random.split(jax.random.key(SMALL.seed))[0]
     fresh = start_agent(start_key, 1, 1, SMALL.hidden, critics=2, temperature=1.0)
     untrained = online.export(fresh.actor, online._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), None)

@@ -6,6 +6,7 @@ from micro_rl.errors import UserError, did_you_mean
 
 VERBS = {
     "check": ("LOG", "find what is wrong with a log before training on it"),
+    "collect": ("ENV", "make logs in a simulator, as D4RL made its own"),
 }
 """What each verb takes and does; its code is `micro_rl/commands/data_VERB.py`."""
 

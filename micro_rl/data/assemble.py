@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.data import bounds, ends, findings, names, neorl2
+from micro_rl.data import bounds, ends, findings, names, neorl2, recorded
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.findings import Finding
 from micro_rl.data.layout import MEASURED, RawLog
@@ -38,7 +38,9 @@ def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading
     if "timeouts" in raw.arrays:
         marked, wrong = findings.flags(raw.keys["timeouts"], raw.arrays["timeouts"])
         found += wrong
-    timeouts, wrong = ends.split(terminals, marked, options.horizon)
+    task, wrong = recorded.trusted(raw.task)
+    found += wrong
+    timeouts, wrong = ends.split(terminals, marked, task.horizon if options.horizon is None else options.horizon)
     found += wrong
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
     found += wrong
@@ -63,7 +65,7 @@ def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading
         notes=tuple(one.text for one in found if one.level == "warning"),
         columns=raw.columns,
         termination=raw.termination,
-        task=raw.task,
+        task=task,
         reading=reading,
     )
     return Examined(_frozen(dataset), found)

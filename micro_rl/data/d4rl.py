@@ -1,15 +1,17 @@
 """D4RL's HDF5 layout: flat arrays at the root. Nothing outside the file is ever opened.
 
-Attributes `action_low` and `action_high` at the root, if any, are the bounds of the actions.
+Attributes at the root, if any, say what `micro_rl.data.recorded` lists.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from micro_rl.data import hdf5_storage
+from micro_rl.data import hdf5_storage, recorded
 from micro_rl.data.layout import (
     OPTIONAL,
     REQUIRED,
@@ -25,6 +27,7 @@ from micro_rl.errors import UserError
 FORMAT = "d4rl-hdf5"
 KEYS = {field: field for field in (*REQUIRED, *OPTIONAL)}
 BLOCK_BYTES = 2**24
+LARGEST_ATTRIBUTE = 2**16
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -41,10 +44,8 @@ def read(path: Path) -> RawLog:
         sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
         headers = {field: Header(one.shape, one.dtype) for field, one in sets.items()}
         check_headers(path, KEYS, headers)
-        width = sets["actions"].shape[1]
-        low, high = (_bound(path, file, name, width) for name in ("action_low", "action_high"))
-        raw = narrowed(KEYS, headers, lambda field: _blocks(sets[field]))
-        return raw._replace(action_low=low, action_high=high)
+        told = {name: _told(path, file, name) for name in recorded.NAMES if name in file.attrs}
+        return recorded.onto(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), told)
 
 
 def _blocks(found: h5py.Dataset) -> Iterator[np.ndarray]:
@@ -71,11 +72,9 @@ def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
     return found
 
 
-def _bound(path: Path, file: h5py.File, name: str, width: int) -> np.ndarray | None:
-    """An action bound recorded as an attribute; its size is checked before it is read."""
-    if name not in file.attrs:
-        return None
+def _told(path: Path, file: h5py.File, name: str) -> Any:
+    """An attribute's value; its size is checked before it is read."""
     attribute = file.attrs.get_id(name)
-    if attribute.dtype.kind not in "fiu" or attribute.shape not in ((), (1,), (width,)):
-        raise UserError(f"{path}: attribute {name} must be one number or {width}, one per action")
-    return np.asarray(file.attrs[name])
+    if math.prod(attribute.shape) * attribute.dtype.itemsize > LARGEST_ATTRIBUTE:
+        raise UserError(f"{path}: attribute {name} is larger than {LARGEST_ATTRIBUTE} bytes: correct or delete it")
+    return file.attrs[name]

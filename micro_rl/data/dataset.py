@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Float64, Int
 from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.expression import Expression
-from micro_rl.tasks import Task
+from micro_rl.tasks import UNKNOWN, Task, find, over
 
 
 class RawTransitions(NamedTuple):
@@ -51,8 +51,8 @@ class Dataset:
     the others `next_observations` must not be learned from. `notes` are sentences that a person must see
     before trusting results on this log. `columns` names every observation and action, with units where the log
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
-    `task` is what the log says of its simulator and scores, where it says anything; `reading` is what the caller said
-    to have it read.
+    `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
+    it; `reading` is what the caller said to have it read.
     """
 
     name: str
@@ -71,12 +71,13 @@ class Dataset:
     notes: tuple[str, ...]
     columns: Columns = UNNAMED
     termination: Expression | None = None
-    task: Task | None = None
+    task: Task = UNKNOWN
     reading: Reading = NOTHING_SAID
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])
         object.__setattr__(self, "columns", named)
+        object.__setattr__(self, "task", over(find(self.name), self.task))
 
     def __len__(self) -> int:
         return len(self.rewards)

@@ -14,7 +14,7 @@ from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.data.findings import Finding
 from micro_rl.errors import UserError
 from micro_rl.expression import Expression
-from micro_rl.tasks import Task
+from micro_rl.tasks import UNKNOWN, Task
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
 OPTIONAL = ("next_observations", "timeouts")
@@ -50,7 +50,7 @@ class RawLog(NamedTuple):
     action_high: np.ndarray | None
     columns: Columns = UNNAMED
     termination: Expression | None = None
-    task: Task | None = None
+    task: Task = UNKNOWN
     overflow: Mapping[str, Sequence[int]] = MappingProxyType({})
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.lib import format as npy
 
+from micro_rl.data import recorded
 from micro_rl.data.layout import (
     Header,
     RawLog,
@@ -19,6 +20,7 @@ from micro_rl.data.layout import (
     refuse_oversize,
 )
 from micro_rl.errors import UserError
+from micro_rl.files import parse_json
 
 FORMAT = "neorl2-npz"
 KEYS = {
@@ -29,6 +31,8 @@ KEYS = {
     "terminals": "done",
     "timeouts": "truncated",
 }
+ABOUT = "micro_rl"
+"""A member that files written here have besides: what the log says of itself, as the bytes of a JSON object."""
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -44,7 +48,12 @@ def read(path: Path) -> RawLog:
         refuse_missing(path, KEYS.values(), members)
         headers = {field: _header(path, key, archive, members[key]) for field, key in KEYS.items()}
         check_headers(path, KEYS, headers)
-        return narrowed(KEYS, headers, lambda field: [_array(path, KEYS[field], archive, members[KEYS[field]])])
+        raw = narrowed(KEYS, headers, lambda field: [_array(path, KEYS[field], archive, members[KEYS[field]])])
+        if ABOUT not in members:
+            return raw
+        _header(path, ABOUT, archive, members[ABOUT])
+        about = _array(path, ABOUT, archive, members[ABOUT]).tobytes()
+    return recorded.onto(path, raw, parse_json(about, f"{path}: {ABOUT}"))
 
 
 def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:

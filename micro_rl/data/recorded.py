@@ -1,0 +1,135 @@
+"""What a log says of itself beside its rows, under the same names in every format: HDF5 attributes, JSON or TOML.
+
+`env`, `horizon`, `termination` (a rule's name), `score_min`, `score_max`: see `micro_rl.tasks.Task`. `action_low`,
+`action_high`: the bounds of the actions. `observation_names`, `observation_units`, `action_names`, `action_units`: one
+text a column. `termination_expression`: a condition over the next observation's columns that ends an episode.
+
+A file's word is enough to look a simulator up, never to import a module.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from micro_rl import expression
+from micro_rl.data import findings
+from micro_rl.data.columns import UNNAMED, Column, Columns
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.findings import Finding
+from micro_rl.data.layout import RawLog
+from micro_rl.envs import SAFETY_HALFCHEETAH
+from micro_rl.errors import UserError
+from micro_rl.expression import Expression
+from micro_rl.tasks import Task
+
+OF_TASK = tuple(field.name for field in fields(Task))
+OF_COLUMNS = ("observation_names", "observation_units", "action_names", "action_units")
+ENDS = "termination_expression"
+BOUNDS = ("action_low", "action_high")
+NAMES = (*OF_TASK, *OF_COLUMNS, ENDS, *BOUNDS)
+"""All of them."""
+
+LONGEST = 2000
+"""Characters of a text."""
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "env": (str, "a simulator's id"),
+    "horizon": (Integral, "a whole number of steps"),
+    "termination": (str, "a rule's name"),
+    "score_min": (Real, "a number"),
+    "score_max": (Real, "a number"),
+    ENDS: (str, "a formula"),
+}
+
+
+def of(dataset: Dataset) -> dict[str, Any]:
+    """What a log knows of itself, as plain values: what a writer is to record."""
+    known = {name: value for name, value in asdict(dataset.task).items() if value is not None}
+    known |= {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
+    if dataset.columns != UNNAMED.filled(dataset.observations.shape[1], dataset.actions.shape[1]):
+        for kind, columns in zip(("observation", "action"), dataset.columns, strict=True):
+            known |= {f"{kind}_names": [c.name for c in columns], f"{kind}_units": [c.unit for c in columns]}
+    return known if dataset.termination is None else known | {ENDS: dataset.termination.text}
+
+
+def onto(path: Path, raw: RawLog, told: Mapping[str, Any]) -> RawLog:
+    """A log and what its file tells of it; `UserError` for what cannot be meant."""
+    widths = [raw.arrays[part].shape[1] for part in ("observations", "actions")]
+    named = columns(path, told, *widths)
+    low, high = (_bound(path, name, told, widths[1]) for name in BOUNDS)
+    ends = _ends(path, told, named)
+    return raw._replace(action_low=low, action_high=high, columns=named, termination=ends, task=task(path, told))
+
+
+def task(path: Path, told: Mapping[str, Any]) -> Task:
+    """The task that is told, as far as it is; `UserError` for a value of the wrong kind."""
+    values = {name: _plain(path, name, told[name]) for name in OF_TASK if name in told}
+    if ("score_min" in values) != ("score_max" in values):
+        raise UserError(f"{path}: one of score_min and score_max alone: record both or neither")
+    if values.get("horizon", 1) < 1:
+        raise UserError(f"{path}: horizon is {values['horizon']}: record 1 or more steps")
+    return Task(**values)
+
+
+def columns(path: Path, told: Mapping[str, Any], observations: int, actions: int) -> Columns:
+    """The columns that are told; `UserError` where there are not as many names, or units, as columns."""
+    return Columns(_columns(path, told, "observation", observations), _columns(path, told, "action", actions))
+
+
+def _ends(path: Path, told: Mapping[str, Any], named: Columns) -> Expression | None:
+    """The condition that is told; `UserError` where it cannot be read."""
+    if ENDS not in told:
+        return None
+    names = [column.name for column in named.observations]
+    return expression.parse(_plain(path, ENDS, told[ENDS]), names, f"{path}: {ENDS}")
+
+
+def trusted(told: Task) -> tuple[Task, list[Finding]]:
+    """The same without a simulator that cannot be had on a file's word alone, and a warning that says why."""
+    env = told.env
+    if env is None or env == SAFETY_HALFCHEETAH or env in gymnasium.registry:
+        return told, []
+    why = "is not known here" if ":" not in env else "would import a module, which no file may ask for"
+    text = f"the file names the simulator {env!r}, which {why}: name one with --env"
+    return replace(told, env=None), [findings.warning("simulator", text)]
+
+
+def _bound(path: Path, name: str, told: Mapping[str, Any], width: int) -> np.ndarray | None:
+    """One number, or one per action."""
+    if name not in told:
+        return None
+    numbers = np.asarray(told[name])
+    if numbers.dtype.kind not in "fiu" or numbers.shape not in ((), (1,), (width,)):
+        raise UserError(f"{path}: attribute {name} must be one number or {width}, one per action: correct or delete it")
+    return numbers
+
+
+def _columns(path: Path, told: Mapping[str, Any], kind: str, width: int) -> tuple[Column, ...]:
+    if f"{kind}_names" not in told:
+        return ()
+    names = _texts(path, f"{kind}_names", told, width)
+    units = _texts(path, f"{kind}_units", told, width) if f"{kind}_units" in told else [""] * width
+    return tuple(Column(name, unit) for name, unit in zip(names, units, strict=True))
+
+
+def _texts(path: Path, name: str, told: Mapping[str, Any], width: int) -> list[str]:
+    texts = list(told[name]) if not isinstance(told[name], str | bytes) else []
+    texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in texts]
+    if len(texts) != width or not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
+        raise UserError(f"{path}: {name} must be {width} texts, one a column: correct or delete it")
+    return texts
+
+
+def _plain(path: Path, name: str, value: Any) -> Any:
+    """A value of its kind, from NumPy's types too."""
+    value = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+    value = value.decode(errors="replace") if isinstance(value, bytes) else value
+    kind, wanted = _KINDS[name]
+    if not isinstance(value, kind) or isinstance(value, bool) or (isinstance(value, str) and len(value) > LONGEST):
+        raise UserError(f"{path}: {name} must be {wanted}: correct or delete it")
+    return float(value) if kind is Real else int(value) if kind is Integral else value

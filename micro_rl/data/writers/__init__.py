@@ -1,0 +1,1 @@
+"""From a checked log to a file: one writer per format."""

@@ -1,0 +1,125 @@
+"""A learner on disk: whatever stops it, the rest is as if nothing had."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from micro_rl.collecting.keeper import Keeper, Lesson
+from micro_rl.errors import UserError
+from micro_rl.online import OnlineSettings
+from micro_rl.policy import Policy
+
+WALK, FORGETFUL = "KeptWalk-v0", "ForgetfulWalk-v0"
+SETTINGS = OnlineSettings(
+    steps=60, random_steps=20, turn=10, batch=4, hidden=(8,), evaluate_every=20, evaluation_episodes=1, seed=3
+)
+
+
+class Walk(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A walk pushed by the simulator's own chance; terminates past 0.9."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
+    action_space = gymnasium.spaces.Box(-2, 1, (1,))
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = self.np_random.uniform(-0.5, 0.5)
+        return np.array([self.place]), {}
+
+    def push(self) -> float:
+        return self.np_random.normal() / 10
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.place += float(action[0]) / 4 + self.push()
+        return np.array([self.place]), float(action[0]), self.place > 0.9, False, {}
+
+
+class Forgetful(Walk):
+    """Draws from a generator that is not its own."""
+
+    generator = np.random.default_rng(0)
+
+    def push(self) -> float:
+        return self.generator.normal() / 10
+
+
+@pytest.fixture(autouse=True, scope="module")
+def walks() -> Iterator[None]:
+    gymnasium.register(WALK, entry_point=lambda **_: Walk(), max_episode_steps=13)
+    gymnasium.register(FORGETFUL, entry_point=lambda **_: Forgetful(), max_episode_steps=13)
+    yield
+    for name in (WALK, FORGETFUL):
+        del gymnasium.registry[name]
+
+
+def advanced(path: Path, lesson: Lesson, until: int = 60) -> tuple[Keeper, list[str]]:
+    keeper, said = Keeper(path, lesson), []
+    keeper.advance(lambda rows: rows[-1]["steps"] >= until, lambda row: None, said.append)
+    return keeper, said
+
+
+@pytest.fixture(scope="module")
+def whole(walks: None, tmp_path_factory: pytest.TempPathFactory) -> Keeper:
+    return advanced(tmp_path_factory.mktemp("whole") / "learner", Lesson(WALK, SETTINGS))[0]
+
+
+def assert_same(first: Keeper, second: Keeper) -> None:
+    for one, other in zip(first.experience(60), second.experience(60), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert first.policy_file(60).read_bytes() == second.policy_file(60).read_bytes()
+    assert [row["return"] for row in first.rows()] == [row["return"] for row in second.rows()]
+
+
+@pytest.mark.parametrize("stop", [0, 20, 40])
+def test_a_stopped_learner_goes_on_as_if_never_stopped(whole: Keeper, tmp_path: Path, stop: int):
+    advanced(tmp_path / "learner", Lesson(WALK, SETTINGS), until=stop)
+    again, said = advanced(tmp_path / "learner", Lesson(WALK, SETTINGS))
+    assert said == ([f"going on after step {stop}"] if stop else [])
+    assert_same(whole, again)
+
+
+def test_what_a_kill_left_behind_its_checkpoint_is_dropped(whole: Keeper, tmp_path: Path):
+    keeper, _ = advanced(tmp_path / "learner", Lesson(WALK, SETTINGS))
+    for file in keeper.folder.checkpoint(3).iterdir():
+        file.write_bytes(file.read_bytes()[:-1])
+    again, said = advanced(tmp_path / "learner", Lesson(WALK, SETTINGS))
+    assert "damaged" in said[0] or "bytes" in said[0]
+    assert said[1] == "going on after step 40"
+    assert_same(whole, again)
+
+
+def test_a_longer_lesson_begins_like_a_shorter_one(whole: Keeper, tmp_path: Path):
+    short, _ = advanced(tmp_path / "learner", Lesson(WALK, replace(SETTINGS, steps=40)))
+    assert [row["steps"] for row in short.rows()] == [0, 20, 40]
+    assert_same(whole, advanced(tmp_path / "learner", Lesson(WALK, SETTINGS))[0])
+
+
+def test_nothing_is_learned_that_was_learned_before(whole: Keeper):
+    before = whole.rows()
+    again, _ = advanced(whole.folder.path, whole.lesson)
+    assert again.rows() == before
+
+
+def test_every_evaluated_policy_is_kept(whole: Keeper):
+    assert [row["steps"] for row in whole.rows()] == [0, 20, 40, 60]
+    policies = [Policy.load(whole.policy_file(steps))([[0.3]]) for steps in (0, 20, 40, 60)]
+    np.testing.assert_array_equal(policies[0], policies[1])
+    assert not np.array_equal(policies[1], policies[2]) and not np.array_equal(policies[2], policies[3])
+
+
+def test_another_lesson_is_refused(whole: Keeper):
+    with pytest.raises(UserError, match=r"seed 3, not 4.*--out"):
+        Keeper(whole.folder.path, Lesson(WALK, replace(SETTINGS, seed=4)))
+    with pytest.raises(UserError, match="horizon None, not 5"):
+        Keeper(whole.folder.path, Lesson(WALK, SETTINGS, horizon=5))
+
+
+def test_a_simulator_that_does_not_repeat_itself_is_told(tmp_path: Path):
+    advanced(tmp_path / "learner", Lesson(FORGETFUL, SETTINGS), until=20)
+    with pytest.raises(UserError, match="does not repeat"):
+        advanced(tmp_path / "learner", Lesson(FORGETFUL, SETTINGS))
