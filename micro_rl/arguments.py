@@ -18,9 +18,9 @@ Parsed = TypeVar("Parsed")
 _FRAME = "│╭╮╰╯─|+- \t"  # what tyro draws its boxes with, in UTF-8 and in ASCII
 
 
-def shape(name: str, explanation: str, first: tuple[str, Any], **parts: Any) -> Any:
-    """A dataclass to parse into: one positional argument, and the options of several dataclasses side by side."""
-    fields = [(first[0], tyro.conf.Positional[first[1]])]
+def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -> Any:
+    """A dataclass to parse into: positional arguments, and the options of several dataclasses side by side."""
+    fields = [(place, tyro.conf.Positional[kind]) for place, kind in places]
     fields += [(part, Annotated[kind, tyro.conf.arg(name="")]) for part, kind in parts.items()]
     made = make_dataclass(name, fields, frozen=True)
     made.__doc__ = explanation

@@ -28,6 +28,7 @@ Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 Ctrl
 """
 
 INTERRUPTED = {
+    "data": "; a collection goes on from its last evaluation with the same command",
     "demo": "; the same command goes on from the last checkpoint",
     "fit": "; the same command with --resume goes on from the last checkpoint",
     "train": "; the same command with --resume goes on from the last checkpoint",

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.arrays import read_arrays, write_arrays
+from micro_rl.checkpoints import Checkpoint
 from micro_rl.errors import UserError
 from micro_rl.evaluation import Evaluation
 from micro_rl.files import json_bytes, parse_json, saving
+from micro_rl.locks import locked
 from micro_rl.online import OnlineSettings, Progress, State, learn
 from micro_rl.policy import Policy
 from micro_rl.recorder import Experience, joined
 from micro_rl.rows import Row
-from micro_rl.store import Checkpoint, RunFolder
+from micro_rl.store import RunFolder
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Keeper:
 
     def advance(self, enough: Callable[[list[Row]], bool], told: Callable[[Row], None], said: Callable[[str], None]):
         """Learn on until the rows are enough or the lesson is over; `told` sees every new row, `said` each remark."""
-        with self.folder.locked():
+        with locked(self.folder.lock):
             checkpoint = self._newest(said)
             if checkpoint and self._over(enough):
                 return
@@ -91,7 +93,7 @@ class Keeper:
 
     def _newest(self, said: Callable[[str], None]) -> Checkpoint | None:
         """The newest valid checkpoint; later leftovers are dropped."""
-        checkpoint = self.folder.newest_checkpoint()
+        checkpoint = self.folder.checkpoints.newest()
         self.folder.rewind(checkpoint.epoch if checkpoint else -1)
         for reason in checkpoint.skipped if checkpoint else ():
             said(f"{reason}; the checkpoint before it is used")
@@ -115,7 +117,7 @@ class Keeper:
             write_arrays(self._place(progress.steps), "experience", piece._asdict())
         row = {"epoch": epoch, "steps": progress.steps, **_figures(progress.evaluation), "seconds": seconds}
         self.folder.append_metrics(row)
-        self.folder.save_checkpoint(epoch, progress.state.agent, {"streams": progress.state.streams})
+        self.folder.checkpoints.save(epoch, progress.state.agent, streams=progress.state.streams)
         return row
 
     def _place(self, steps: int) -> Path:

@@ -119,8 +119,13 @@ def make(level: Level, order: Order, keeper: Keeper, told: Told) -> tuple[Experi
 
 def _medium(order: Order, rows: list[Row]) -> Row:
     """The medium evaluation; `UserError` where the learner never was medium."""
-    if found := medium_row(order, rows):
+    found = medium_row(order, rows)
+    if found and found["steps"]:
         return found
+    if found:
+        raise UserError(
+            f"the untrained policy has {found['return']:.1f} and so is medium already: give a higher --medium-return"
+        )
     goal, best = medium_return(order, rows), max(row["return"] for row in rows)
     assert goal is not None, "the learner is done"
     raise UserError(

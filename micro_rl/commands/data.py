@@ -6,6 +6,7 @@ from micro_rl.errors import UserError, did_you_mean
 
 VERBS = {
     "check": ("LOG", "find what is wrong with a log before training on it"),
+    "convert": ("SRC DST", "write a log in another format, and compare"),
     "collect": ("ENV", "make logs in a simulator, as D4RL made its own"),
 }
 """What each verb takes and does; its code is `micro_rl/commands/data_VERB.py`."""
@@ -21,7 +22,7 @@ HELP = """micro-rl data VERB: what is done with logs
 def run(arguments: list[str]) -> None:
     """Carry out one of the verbs, or list them."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        lines = (f"  micro-rl data {f'{verb} {takes}':14}{does}" for verb, (takes, does) in VERBS.items())
+        lines = (f"  micro-rl data {f'{verb} {takes}':17}{does}" for verb, (takes, does) in VERBS.items())
         print(HELP.format(verbs="\n".join(lines)), end="")
         return
     verb = arguments[0]

@@ -11,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.data import recorded
 from micro_rl.data.columns import Column, Columns
 from micro_rl.data.layout import RawLog
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.expression import Expression, parse
+from micro_rl.tasks import UNKNOWN, Task, over
 
 LARGEST = 2**20
 """Bytes of a TOML; nobody describes a log at greater length."""
 
-ONLY_IN_TOML = ("termination", "bounds", "units", "missing_values")
+ONLY_IN_TOML = ("termination", "bounds", "units", "missing_values", "task", "provenance")
 FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
 """What can be said of arrays too: there the lists give names to the columns."""
 
@@ -34,6 +36,9 @@ class Description:
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     missing_values: tuple[str, ...] = ()
+    task: Task = UNKNOWN
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Where the log comes from, for people's eyes."""
     source: Path | None = None
 
 
@@ -55,7 +60,8 @@ def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
     termination = raw.termination
     if description.termination is not None:
         termination = _rule(description, named)
-    return raw._replace(columns=named, action_low=low, action_high=high, termination=termination)
+    task = over(raw.task, description.task)
+    return raw._replace(columns=named, action_low=low, action_high=high, termination=termination, task=task)
 
 
 def refuse_for_arrays(path: Path, description: Description) -> None:
@@ -96,6 +102,8 @@ def _checked(source: Path, table: dict[str, Any]) -> dict[str, Any]:
             )
         if key in ("bounds", "units"):
             values[key] = _by_column(source, key, value)
+        elif key in ("task", "provenance"):
+            values[key] = _apart(source, key, value)
         else:
             values[key] = _value(source, key, value, kinds.get(key, tuple[str, ...]))
     return values
@@ -133,6 +141,21 @@ def _by_column(source: Path, key: str, table: Any) -> dict[str, Any]:
         if not isinstance(unit, str):
             raise UserError(f"{source}: the unit of {_short(name)} must be text in quotes, not {_short(unit)}")
     return table
+
+
+def _apart(source: Path, key: str, table: Any) -> Any:
+    """The table [task], what `micro_rl.data.recorded` lists of a task, or [provenance], which says what it likes."""
+    if not isinstance(table, dict):
+        raise UserError(f"{source}: {key} must be a table: [{key}], then a line for each fact")
+    if key == "provenance":
+        return table
+    for name in table:
+        if name not in recorded.OF_TASK:
+            near = did_you_mean(name, recorded.OF_TASK)
+            raise UserError(
+                f"{source}: task: there is no key {_short(name)}{near}; known: {', '.join(recorded.OF_TASK)}"
+            )
+    return recorded.task(source, table)
 
 
 def _pair(source: Path, key: str, value: Any) -> tuple[float, float]:

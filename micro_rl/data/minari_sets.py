@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from micro_rl.data import minari_arrow, minari_hdf5
+from micro_rl.data import minari_arrow, minari_hdf5, recorded
 from micro_rl.data.columns import Column, Columns
 from micro_rl.data.convert import Narrowing
 from micro_rl.data.layout import RawLog, damage_refused
@@ -55,7 +55,8 @@ def read(path: Path) -> RawLog:
         if (folder / "metadata.json").stat().st_size > LARGEST_METADATA:
             raise UserError(f"{path}: its metadata.json is larger than {LARGEST_METADATA:,} bytes: fetch the set again")
         metadata = MinariStorage.read_raw_metadata(folder)
-        return _Set(path, metadata).log()
+        raw, told = _Set(path, metadata).log(), metadata.get(recorded.ABOUT)
+    return recorded.onto(path, raw, told) if isinstance(told, dict) else raw
 
 
 class _Set:

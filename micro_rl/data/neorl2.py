@@ -31,8 +31,6 @@ KEYS = {
     "terminals": "done",
     "timeouts": "truncated",
 }
-ABOUT = "micro_rl"
-"""A member that files written here have besides: what the log says of itself, as the bytes of a JSON object."""
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -49,11 +47,11 @@ def read(path: Path) -> RawLog:
         headers = {field: _header(path, key, archive, members[key]) for field, key in KEYS.items()}
         check_headers(path, KEYS, headers)
         raw = narrowed(KEYS, headers, lambda field: [_array(path, KEYS[field], archive, members[KEYS[field]])])
-        if ABOUT not in members:
+        if recorded.ABOUT not in members:
             return raw
-        _header(path, ABOUT, archive, members[ABOUT])
-        about = _array(path, ABOUT, archive, members[ABOUT]).tobytes()
-    return recorded.onto(path, raw, parse_json(about, f"{path}: {ABOUT}"))
+        _header(path, recorded.ABOUT, archive, members[recorded.ABOUT])
+        about = _array(path, recorded.ABOUT, archive, members[recorded.ABOUT]).tobytes()
+    return recorded.onto(path, raw, parse_json(about, f"{path}: {recorded.ABOUT}"))
 
 
 def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:

@@ -34,6 +34,8 @@ BOUNDS = ("action_low", "action_high")
 NAMES = (*OF_TASK, *OF_COLUMNS, ENDS, *BOUNDS)
 """All of them."""
 
+ABOUT = "micro_rl"
+"""Under this key formats that have no attributes keep all this, as JSON."""
 LONGEST = 2000
 """Characters of a text."""
 

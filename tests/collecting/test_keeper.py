@@ -85,7 +85,7 @@ def test_a_stopped_learner_goes_on_as_if_never_stopped(whole: Keeper, tmp_path: 
 
 def test_what_a_kill_left_behind_its_checkpoint_is_dropped(whole: Keeper, tmp_path: Path):
     keeper, _ = advanced(tmp_path / "learner", Lesson(WALK, SETTINGS))
-    for file in keeper.folder.checkpoint(3).iterdir():
+    for file in keeper.folder.checkpoints.folder(3).iterdir():
         file.write_bytes(file.read_bytes()[:-1])
     again, said = advanced(tmp_path / "learner", Lesson(WALK, SETTINGS))
     assert "damaged" in said[0] or "bytes" in said[0]

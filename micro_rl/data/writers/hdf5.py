@@ -7,22 +7,31 @@ from typing import Any
 import h5py
 import numpy as np
 
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.recorded import of
+from micro_rl.data.writers.rows import columns
 from micro_rl.files import replacing
 
 CHUNK_ROWS = 4096
 
 
-def write(path: Path, columns: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
+def write(path: Path, rows: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
     """Whole or not at all; no time stamps, so that the same rows give the same file. Raises `CannotWrite`."""
     with replacing(path) as temporary, h5py.File(temporary, "w", libver=("earliest", "v110")) as file:
-        for name, rows in columns.items():
+        for name, values in rows.items():
             file.create_dataset(
                 name,
-                data=rows,
-                chunks=(min(len(rows), CHUNK_ROWS), *rows.shape[1:]),
+                data=values,
+                chunks=(min(len(values), CHUNK_ROWS), *values.shape[1:]),
                 compression="gzip",
                 shuffle=True,
                 fletcher32=True,
                 track_times=False,
             )
         file.attrs.update(attributes)
+
+
+def write_log(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
+    """A log, with all that it knows of itself; nothing is lost."""
+    write(path, columns(log), of(log) | dict(provenance))
+    return []

@@ -1,0 +1,132 @@
+"""A log in another format: written, read back and compared before anyone relies on it."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+import h5py
+import numpy as np
+
+from micro_rl.data import d4rl, neorl2
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.loading import load
+from micro_rl.data.recorded import ABOUT
+from micro_rl.data.writers import hdf5, minari_set, npz, tables
+from micro_rl.errors import UserError
+
+Form = Literal["hdf5", "npz", "csv", "parquet", "minari"]
+FORMS: tuple[Form, ...] = get_args(Form)
+SUFFIXES: Mapping[str, Form] = {
+    ".hdf5": "hdf5",
+    ".h5": "hdf5",
+    ".npz": "npz",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+Write = Callable[[Path, Dataset, Mapping[str, Any]], list[str]]
+WRITERS: Mapping[Form, Write] = {
+    "hdf5": hdf5.write_log,
+    "npz": npz.write,
+    "csv": tables.write_csv,
+    "parquet": tables.write_parquet,
+    "minari": minari_set.write,
+}
+"""Each writes a log and what is known of where it comes from, and says what the format cannot keep."""
+
+
+def form_of(path: Path, asked: Form | None) -> Form:
+    """The format that was asked for, else the one that the suffix names."""
+    if asked is None and path.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            f"{path}: its suffix names no format ({', '.join(SUFFIXES)}): say --to {' | '.join(FORMS)}; "
+            "a Minari set is a folder"
+        )
+    return asked or SUFFIXES[path.suffix.lower()]
+
+
+def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = False) -> tuple[Dataset, list[str]]:
+    """Write a log in a format and read it back; the log that is now there, and what the format could not keep.
+
+    `command` is kept beside the source's name and SHA-256. Raises `UserError` where something is there already,
+    unless `force`, and `CannotWrite`.
+    """
+    taken = [one for one in _files(path, form) if one.exists() or one.is_symlink()]
+    if log.path.resolve() in [one.resolve() for one in taken]:
+        raise UserError(f"{path}: is the log itself; convert it into another file")
+    if taken and not force:
+        raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
+    _refuse_unless_replaceable(path, form)
+    provenance = {"source": log.path.name, "source_sha256": log.sha256, "command": command}
+    lost = WRITERS[form](path, log, provenance)
+    return _read_back(log, path), lost
+
+
+def _files(path: Path, form: Form) -> list[Path]:
+    return [path, tables.description(path)] if form in ("csv", "parquet") else [path]
+
+
+def _refuse_unless_replaceable(path: Path, form: Form) -> None:
+    """A folder is replaced by a Minari set only, and only where it was one: a mistyped path must not cost any."""
+    if path.is_dir() and not (form == "minari" and {one.name for one in path.iterdir()} <= {"data"}):
+        raise UserError(f"{path}: is a folder that is no Minari set; choose another name")
+
+
+def _read_back(log: Dataset, path: Path) -> Dataset:
+    """What was written, read as anyone will; removed again if it is not the log."""
+    back, differs = None, ""
+    try:
+        back = load(path)
+        differs = difference(log, back)
+    except UserError as error:
+        differs = str(error)
+    if back is not None and not differs:
+        return back
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    raise UserError(f"{path}: does not read back as {log.path} ({differs}), so it was removed; please report this")
+
+
+def difference(one: Dataset, other: Dataset) -> str | None:
+    """The first thing in which two logs differ, their names, paths and notes apart; None where nothing does."""
+    arrays = (
+        "observations",
+        "actions",
+        "rewards",
+        "next_observations",
+        "terminals",
+        "timeouts",
+        "usable",
+        "action_low",
+        "action_high",
+    )
+    for name in arrays:
+        if not np.array_equal(getattr(one, name), getattr(other, name)):
+            return name
+    if one.columns != other.columns:
+        return "names or units of columns"
+    if one.termination != other.termination:
+        return "termination"
+    told = {name: value for name, value in vars(one.task).items() if value is not None}
+    return next((name for name, value in told.items() if getattr(other.task, name) != value), None)
+
+
+def left_behind(log: Dataset) -> list[str]:
+    """What stands in the source's file and is no part of a log, so that it is written nowhere."""
+    if log.format == d4rl.FORMAT:
+        with h5py.File(log.path, "r", locking=False) as file:
+            others = sorted(set(file) - set(d4rl.KEYS))
+            wide = [name for name in d4rl.KEYS if name in file and _wide(cast(h5py.Dataset, file[name]).dtype)]
+    elif log.format == neorl2.FORMAT:
+        with np.load(log.path, allow_pickle=False) as file:
+            others = sorted(set(file) - {*neorl2.KEYS.values(), ABOUT})
+            wide = [key for key in neorl2.KEYS.values() if _wide(file[key].dtype)]
+    else:
+        return []
+    said = [f"{', '.join(others)} of {log.path.name}"] if others else []
+    return said + ([f"{', '.join(wide)} beyond float32's digits"] if wide else [])
+
+
+def _wide(dtype: np.dtype) -> bool:
+    return dtype.kind == "f" and dtype.itemsize > 4

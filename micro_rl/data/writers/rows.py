@@ -1,0 +1,43 @@
+"""The columns of a log as a writer stores them."""
+
+import numpy as np
+from jaxtyping import Shaped
+
+from micro_rl.data.dataset import Dataset
+from micro_rl.errors import UserError
+
+
+def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
+    """By the names that D4RL gave them; without next observations that only the following rows told."""
+    found = {
+        "observations": log.observations,
+        "actions": log.actions,
+        "rewards": log.rewards,
+        "next_observations": log.next_observations,
+        "terminals": log.terminals,
+        "timeouts": log.timeouts,
+    }
+    return {name: values for name, values in found.items() if name != "next_observations" or not guessed(log)}
+
+
+def guessed(log: Dataset) -> bool:
+    """Whether the log has no next observations of its own: nothing is then known after an episode's last row."""
+    ends = log.terminals | log.timeouts
+    return bool(
+        (log.usable == ~ends).all() and np.array_equal(log.next_observations[ends], log.observations[ends])
+    ) and follows(log)
+
+
+def follows(log: Dataset) -> bool:
+    """Whether every row inside an episode is followed by its next observation."""
+    inside = ~(log.terminals | log.timeouts)[:-1]
+    return np.array_equal(log.next_observations[:-1][inside], log.observations[1:][inside])
+
+
+def refuse_guessed(log: Dataset, form: str) -> None:
+    """`UserError` where a format needs the observation after every episode's last row and the log has none."""
+    if guessed(log):
+        raise UserError(
+            f"{log.path}: has no next observations, and {form} needs the one after each episode's last row: "
+            "convert it to HDF5, CSV or Parquet"
+        )

@@ -1,0 +1,214 @@
+"""Logs of every level from one small learner: what is in them, and what they say of themselves."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import h5py
+import numpy as np
+import pytest
+
+from micro_rl import tasks
+from micro_rl.collecting import levels
+from micro_rl.collecting.collection import Watcher, collect, log_file, title
+from micro_rl.collecting.keeper import Keeper, Lesson
+from micro_rl.collecting.levels import Order, medium_return, medium_row
+from micro_rl.data import Dataset, load
+from micro_rl.errors import UserError
+from micro_rl.files import sha256
+from micro_rl.online import OnlineSettings
+from micro_rl.plan import make_plan
+from micro_rl.recorder import rollout
+
+SLOPE = "KeptSlope-v0"
+SETTINGS = OnlineSettings(
+    steps=60, random_steps=20, turn=10, batch=4, hidden=(8,), evaluate_every=20, evaluation_episodes=1, seed=3
+)
+LESSON = Lesson(SLOPE, SETTINGS)
+
+
+class Slope(gymnasium.Env[np.ndarray, np.ndarray]):
+    """Goes on by the action; terminates past 0.9."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
+    action_space = gymnasium.spaces.Box(-2, 1, (1,))
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.place = self.np_random.uniform(-0.5, 0.5)
+        return np.array([self.place]), {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.place += float(action[0]) / 4
+        return np.array([self.place]), float(action[0]), self.place > 0.9, False, {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def slope() -> Iterator[None]:
+    gymnasium.register(SLOPE, entry_point=lambda **_: Slope(), max_episode_steps=13)
+    yield
+    del gymnasium.registry[SLOPE]
+
+
+def rows(*returns: float) -> list[dict[str, float | int]]:
+    """Evaluations at steps 0, 20, 40, ..."""
+    return [{"epoch": n, "steps": 20 * n, "return": value} for n, value in enumerate(returns)]
+
+
+def order(**changes: Any) -> Order:
+    return replace(Order(LESSON, rows=30, medium_fraction=0.5, medium_return=None), **changes)
+
+
+def test_medium_by_published_returns():
+    hopper = order(lesson=Lesson("Hopper-v4", SETTINGS), medium_fraction=1 / 3)
+    goal = medium_return(hopper, [])
+    assert goal is not None and goal[0] == pytest.approx(-20.272305 + (3234.3 + 20.272305) / 3)
+    assert "published" in goal[1]
+    assert medium_row(hopper, rows(1, 1000, 1064, 1065, 900)) == rows(1, 1000, 1064, 1065)[-1]
+    assert medium_row(hopper, rows(1, 1000)) is None
+
+
+def test_medium_by_returns_measured_here():
+    goal = medium_return(order(lesson=Lesson("Pendulum-v1", SETTINGS)), [])
+    assert goal == (pytest.approx(-673.5), "0.5 of the way from -1200.0 to -147.0, returns measured by this project")
+
+
+def test_medium_by_the_learner_itself_needs_all_its_steps():
+    assert medium_return(order(), rows(-10, 0, 20)) is None
+    goal = medium_return(order(), rows(-10, 0, 20, 30))
+    assert goal is not None and goal[0] == 10
+    assert medium_row(order(), rows(-10, 0, 20, 30)) == rows(-10, 0, 20)[-1]
+    with pytest.raises(UserError, match=r"no better after its last step.*--steps"):
+        medium_return(order(), rows(-10, 0, 20, -10))
+
+
+def test_medium_as_given():
+    assert medium_return(order(medium_return=7.0), []) == (7.0, "given")
+
+
+def test_how_far_the_learner_must_go():
+    given, done = order(medium_return=7.0), rows(0, 8)
+    assert levels.enough(given, ["random"])(rows(0))
+    assert levels.enough(given, ["random", "medium"])(done) and not levels.enough(given, ["medium"])(rows(0))
+    assert levels.enough(given, ["medium-replay"])(done)
+    assert not levels.enough(given, ["medium", "medium-expert"])(done) and not levels.enough(given, ["expert"])(done)
+
+
+class Notes(Watcher):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.logs: list[Dataset] = []
+
+    def said(self, text: str) -> None:
+        self.texts.append(text)
+
+    def made(self, log: Dataset) -> None:
+        self.logs.append(log)
+
+
+@pytest.fixture(scope="module")
+def made(slope: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Order, Path]:
+    """Every level; medium is whatever was evaluated after 40 steps."""
+    folder = tmp_path_factory.mktemp("collected")
+    learner = Keeper(folder / "learner", LESSON)
+    learner.advance(lambda rows: False, lambda row: None, lambda text: None)
+    evaluated = [row["return"] for row in learner.rows()]
+    if evaluated[2] <= max(evaluated[:2]):  # the tiny learner need not get better: let it have
+        path = folder / "learner" / "metrics.jsonl"
+        path.write_text(path.read_text().replace(str(evaluated[2]), str(max(evaluated) + 1)))
+    given = order(medium_return=learner.rows()[2]["return"])
+    collect(given, levels.LEVELS, folder, "micro-rl data collect KeptSlope-v0")
+    return given, folder
+
+
+def facts(folder: Path, level: levels.Level) -> dict[str, Any]:
+    with h5py.File(log_file(folder, SLOPE, level)) as file:
+        return dict(file.attrs)
+
+
+def test_what_the_levels_hold(made: tuple[Order, Path]):
+    _, folder = made
+    logs = {level: load(log_file(folder, SLOPE, level)) for level in levels.LEVELS}
+    assert {level: len(log) for level, log in logs.items()} == {
+        "random": 30,
+        "medium": 30,
+        "medium-replay": 40,
+        "expert": 30,
+        "medium-expert": 60,
+    }
+    keeper = Keeper(folder / "learner", LESSON)
+    again = rollout(keeper.policy(40), SLOPE, 30, SETTINGS.seed + levels.ROLLOUT_SEED + 1)
+    np.testing.assert_array_equal(logs["medium"].observations, again.observations)
+    np.testing.assert_array_equal(logs["medium-replay"].actions, keeper.experience(40).actions)
+    both = np.concatenate([logs["medium"].rewards, logs["expert"].rewards])
+    np.testing.assert_array_equal(logs["medium-expert"].rewards, both)
+    assert logs["medium-expert"].terminals[29] or logs["medium-expert"].timeouts[29]
+    assert not np.array_equal(logs["random"].actions, logs["medium"].actions)
+    assert all(log.usable.all() for log in logs.values())
+
+
+def test_a_log_says_how_it_was_made(made: tuple[Order, Path]):
+    _, folder = made
+    told = facts(folder, "medium-replay")
+    assert (told["level"], told["seed"], told["medium_steps"]) == ("medium-replay", 3, 40)
+    assert told["command"] == "micro-rl data collect KeptSlope-v0"
+    assert "seed 3, the first 20 actions uniformly random" in told["recipe"] and "first 40 steps" in told["recipe"]
+    assert told["medium_policy_sha256"] == sha256(Keeper(folder / "learner", LESSON).policy_file(40))
+    assert {"medium_steps", "expert_steps"} <= set(facts(folder, "medium-expert"))
+
+
+def test_nothing_more_need_be_said_to_train_on_it(made: tuple[Order, Path]):
+    _, folder = made
+    plan = make_plan(log_file(folder, SLOPE, "medium"))
+    assert plan.task.env == SLOPE and plan.task.horizon == 13
+    assert (plan.dataset.action_low, plan.dataset.action_high) == ([-2], [1])
+
+
+def test_a_known_simulator_brings_its_rule_and_scores():
+    from micro_rl.collecting.collection import _known
+
+    told = _known(order(lesson=Lesson("Hopper-v4", SETTINGS)))
+    assert (told["horizon"], told["termination"], told["score_max"]) == (1000, "hopper", 3234.3)
+    shorter = _known(order(lesson=Lesson("Hopper-v4", SETTINGS, horizon=100)))
+    assert shorter["horizon"] == 100 and "score_max" not in shorter
+
+
+def test_a_log_that_is_there_stays(made: tuple[Order, Path]):
+    given, folder = made
+    before = sha256(log_file(folder, SLOPE, "medium"))
+    notes = Notes()
+    collect(given, ["medium"], folder, "another command", notes)
+    assert notes.texts == [f"{log_file(folder, SLOPE, 'medium')}: is there already"] and not notes.logs
+    assert sha256(log_file(folder, SLOPE, "medium")) == before
+
+
+def test_another_order_is_refused_or_forced(made: tuple[Order, Path]):
+    given, folder = made
+    longer = replace(given, rows=31)
+    with pytest.raises(UserError, match=r"random.hdf5: is there already and was ordered otherwise.*--force"):
+        collect(longer, ["random"], folder, "")
+    collect(longer, ["random"], folder, "", force=True)
+    assert len(load(log_file(folder, SLOPE, "random"))) == 31
+
+
+def test_a_learner_that_never_was_medium(made: tuple[Order, Path]):
+    _, folder = made
+    with pytest.raises(UserError, match=r"no evaluation reached the medium return 1000000.0 \(given\) in 60 steps"):
+        collect(order(medium_return=1e6), ["medium"], folder, "", force=True)
+    with pytest.raises(UserError, match="untrained policy"):
+        collect(order(medium_return=-1e6), ["medium"], folder, "", force=True)
+
+
+@pytest.mark.parametrize("wrong, named", [({"rows": 0}, "rows"), ({"medium_fraction": 1.0}, "medium_fraction")])
+def test_impossible_orders(tmp_path: Path, wrong: dict[str, Any], named: str):
+    with pytest.raises(UserError, match=named):
+        collect(order(**wrong), ["random"], tmp_path, "")
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_of_logs():
+    assert title("Hopper-v4") == "hopper" and title("Hopper-v5") == "hopper-v5"
+    assert title("my_package:Plant-v1") == "plant-v1" and title("ALE/Plant-v1") == "ale-plant-v1"
+    assert tasks.find(log_file(Path(), "Walker2d-v4", "medium-expert").stem).env == "Walker2d-v4"

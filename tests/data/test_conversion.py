@@ -1,0 +1,218 @@
+"""Every format holds every log that it can, to the bit, and says what it cannot hold."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+
+from micro_rl import cli
+from micro_rl.data import load
+from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of
+from micro_rl.data.writers import tables
+from micro_rl.errors import UserError
+from micro_rl.files import sha256
+from micro_rl.plan import make_plan
+from tests.data.logs import columns, write_hdf5, write_npz
+
+TOLD: dict[str, Any] = {
+    "action_low": -3.0,
+    "action_high": 2.5,
+    "env": "Pendulum-v1",
+    "horizon": 9,
+    "termination": "never",
+    "score_min": -5.25,
+    "score_max": 7.0,
+    "observation_names": ["oil level", 'ventil "B" [°C]'],
+    "observation_units": ["m", ""],
+    "action_names": ["valve"],
+    "termination_expression": "`oil level` > 1",
+}
+SUFFIXES = {"hdf5": ".hdf5", "npz": ".npz", "csv": ".csv", "parquet": ".parquet", "minari": ""}
+
+
+def target(folder: Path, form: Form) -> Path:
+    return folder / f"copy-v0{SUFFIXES[form]}"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_round_trip_keeps_everything(tmp_path: Path, form: Form):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **TOLD))
+    back, _ = convert(log, target(tmp_path, form), form, "the command")
+    assert difference(log, back) is None and back.format != "" and len(back) == 9
+    assert [str(column) for column in back.columns.observations] == ["oil level [m]", 'ventil "B" [°C]']
+    assert (back.action_low, back.action_high) == ([-3], [2.5]) and back.task == log.task
+    again, _ = convert(back, tmp_path / "again.hdf5", "hdf5", "")
+    assert difference(log, again) is None
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_log_that_knows_nothing_of_itself(tmp_path: Path, form: Form):
+    log = load(write_npz(tmp_path / "DMSD-mine.npz", columns()))
+    back, _ = convert(log, target(tmp_path, form), form, "")
+    assert difference(log, back) is None
+
+
+@pytest.mark.parametrize("form", ["hdf5", "csv", "parquet"])
+def test_next_observations_that_are_not_there_stay_away(tmp_path: Path, form: Form):
+    arrays = columns()
+    del arrays["next_observations"]
+    log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
+    back, _ = convert(log, target(tmp_path, form), form, "")
+    assert difference(log, back) is None and not back.usable.all()
+
+
+@pytest.mark.parametrize("form", ["npz", "minari"])
+def test_formats_that_need_the_last_observation(tmp_path: Path, form: Form):
+    arrays = columns()
+    del arrays["next_observations"]
+    log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
+    with pytest.raises(UserError, match=r"has no next observations, and .* needs the one after"):
+        convert(log, target(tmp_path, form), form, "")
+    assert [one.name for one in tmp_path.iterdir()] == ["mine.hdf5"]
+
+
+def test_shuffled_rows_are_no_minari_set(tmp_path: Path):
+    arrays = columns((6, 6), (False, False))
+    arrays["next_observations"][2] += 1
+    log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
+    with pytest.raises(UserError, match="not followed by their next observation"):
+        convert(log, tmp_path / "copy-v0", "minari", "")
+    assert difference(log, convert(log, tmp_path / "copy.csv", "csv", "")[0]) is None
+
+
+@given(
+    arrays_of.arrays(
+        np.float32,
+        (6, 2),
+        elements=st.floats(-(2.0**100), 2.0**100, width=32, allow_nan=False, allow_subnormal=False),
+    )
+)
+def test_a_csv_holds_every_number(tmp_path_factory: pytest.TempPathFactory, values: np.ndarray):
+    folder = tmp_path_factory.mktemp("numbers")
+    arrays = columns((6,), (False,))
+    log = load(write_hdf5(folder / "mine.hdf5", arrays | {"observations": values}))
+    assert difference(log, convert(log, folder / "copy.csv", "csv", "")[0]) is None
+
+
+def test_names_that_a_table_needs_for_itself(tmp_path: Path):
+    told = {"observation_names": ["reward", "next_reward"], "action_names": ["episode"]}
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **told))
+    assert difference(log, convert(log, tmp_path / "copy.csv", "csv", "")[0]) is None
+    twice = load(write_hdf5(tmp_path / "twice.hdf5", columns(), observation_names=["a", "a"], action_names=["b"]))
+    with pytest.raises(UserError, match="two columns are called 'a'"):
+        convert(twice, tmp_path / "twice.csv", "csv", "")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_where_it_came_from_is_in_it(tmp_path: Path, form: Form):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    path = target(tmp_path, form)
+    convert(log, path, form, "micro-rl data convert mine.hdf5")
+    told = provenance(path, form)
+    assert told["source"] == "mine.hdf5" and told["source_sha256"] == sha256(tmp_path / "mine.hdf5")
+    assert told["command"] == "micro-rl data convert mine.hdf5"
+
+
+def provenance(path: Path, form: Form) -> dict[str, Any]:
+    if form == "hdf5":
+        with h5py.File(path) as file:
+            return dict(file.attrs)
+    if form == "npz":
+        return json.loads(np.load(path)["micro_rl"].tobytes())
+    if form == "minari":
+        return json.loads((path / "data" / "metadata.json").read_text())["micro_rl"]
+    if form == "parquet":
+        from pyarrow import parquet
+
+        return json.loads(parquet.read_schema(path).metadata[b"micro_rl"])
+    import tomllib
+
+    return tomllib.loads(tables.description(path).read_text())["provenance"]
+
+
+@pytest.mark.parametrize("form", ["hdf5", "npz", "csv", "parquet"])
+def test_the_same_log_gives_the_same_bytes(tmp_path: Path, form: Form):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    made = []
+    for name in ("one", "two"):
+        convert(log, tmp_path / f"{name}{SUFFIXES[form]}", form, "")
+        made.append(hashlib.sha256((tmp_path / f"{name}{SUFFIXES[form]}").read_bytes()).hexdigest())
+    assert made[0] == made[1]
+
+
+def test_checksums_cover_the_target(tmp_path: Path):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    convert(log, tmp_path / "copy.hdf5", "hdf5", "")
+    with h5py.File(tmp_path / "copy.hdf5") as file:
+        assert all(isinstance(one, h5py.Dataset) and one.fletcher32 for one in file.values())
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_there_stays(tmp_path: Path, form: Form):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    path = target(tmp_path, form)
+    convert(log, path, form, "first")
+    other = load(write_hdf5(tmp_path / "other.hdf5", columns(seed=1)))
+    with pytest.raises(UserError, match=r"is there already; .* --force"):
+        convert(other, path, form, "second")
+    assert difference(log, load(path)) is None
+    convert(other, path, form, "second", force=True)
+    assert difference(other, load(path)) is None
+
+
+def test_neither_the_source_nor_a_folder_is_replaced(tmp_path: Path):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    with pytest.raises(UserError, match="is the log itself"):
+        convert(log, tmp_path / "mine.hdf5", "hdf5", "", force=True)
+    for form in ("minari", "hdf5"):
+        with pytest.raises(UserError, match="no Minari set"):
+            convert(log, tmp_path / "photos", form, "", force=True)
+    assert (tmp_path / "photos" / "cat.png").exists()
+    (tmp_path / "beside.toml").write_text("mine")
+    with pytest.raises(UserError, match=r"beside.toml: is there already"):
+        convert(log, tmp_path / "beside.csv", "csv", "")
+
+
+def test_a_target_that_does_not_read_back_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    other = load(write_hdf5(tmp_path / "other.hdf5", columns(seed=1)))
+    monkeypatch.setattr("micro_rl.data.conversion.load", lambda path: other)
+    with pytest.raises(UserError, match=r"does not read back as .* \(observations\), so it was removed"):
+        convert(log, tmp_path / "copy.hdf5", "hdf5", "")
+    assert not (tmp_path / "copy.hdf5").exists()
+
+
+def test_the_suffix_tells_the_format():
+    assert form_of(Path("a.h5"), None) == "hdf5" and form_of(Path("a.PQ"), None) == "parquet"
+    assert form_of(Path("set-v0"), "minari") == "minari"
+    with pytest.raises(UserError, match="--to"):
+        form_of(Path("a.txt"), None)
+
+
+def test_a_copy_trains_without_further_flags(tmp_path: Path):
+    told = TOLD | {"observation_names": ["a", "b"], "termination_expression": "a > 1"}
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **told))
+    convert(log, tmp_path / "copy.csv", "csv", "")
+    plan = make_plan(tmp_path / "copy.csv")
+    assert (plan.task.env, plan.task.horizon, plan.task.score_max) == ("Pendulum-v1", 9, 7.0)
+
+
+def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = write_hdf5(tmp_path / "mine.hdf5", columns() | {"infos": np.zeros((9, 2))}, action_low=-1.0, action_high=1.0)
+    assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.csv")]) == 0
+    said = capsys.readouterr().out
+    assert "not kept: infos of mine.hdf5" in said and "not kept: CSV has no checksums" in said
+    assert "9 rows, 3 episodes, read back and equal to" in said
+    assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.txt")]) == 2
+    assert "its suffix names no format" in capsys.readouterr().err
+    assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.csv")]) == 2
+    assert "is there already" in capsys.readouterr().err
