@@ -114,7 +114,7 @@ def fit(
     work = _fit_folder(folder, dataset, settings, seed, resume)
     with at_work(work, command, watcher):
         problem = problem_of(dataset, settings)
-        with KeptFit(work, settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
+        with KeptFit(work, work.fit_rows(), settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
             model = fit_model(dataset, problem, settings, seed, watcher.fitted, keeper)
         if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
             model = learn_termination(dataset, model, settings, seed)

@@ -26,14 +26,14 @@ class KeptFit(Keeper):
     def __init__(
         self,
         folder: RunFolder,
+        rows: RowFile,
         settings: ModelSettings,
         problem: Problem,
         note: Callable[[str], None],
         interrupts: Interrupts,
     ):
-        self._folder, self._settings, self._problem = folder, settings, problem
+        self._folder, self._rows, self._settings, self._problem = folder, rows, settings, problem
         self._note, self._interrupts = note, interrupts
-        self._rows = RowFile(folder.path / "fit.jsonl", lambda row: None)
         self._background = Background(self._refused)
         self._saved_at = time.monotonic()
 

@@ -25,15 +25,15 @@ def locked(path: Path) -> Iterator[str | None]:
     Raises `UserError` if another process holds it, `CannotWrite` where there can be none.
     """
     with saving(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
     try:
         _take(descriptor, path)
         left = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        _write(descriptor, str(os.getpid()))
+        _write(path, str(os.getpid()))
         try:
             yield left or None
         finally:
-            _write(descriptor, "")
+            _write(path, "")
     finally:
         os.close(descriptor)
 
@@ -75,8 +75,7 @@ def _flock(descriptor: int, path: Path) -> None:
         raise UserError(f"{path.parent}: another training is going on there{who}; wait for it or stop it") from error
 
 
-def _write(descriptor: int, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     """A full disk may refuse the number; the lock holds without it."""
     with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
+        path.write_text(text)

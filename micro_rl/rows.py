@@ -63,7 +63,7 @@ def append_row(path: Path | str, row: Mapping[str, Any]) -> None:
 class RowFile:
     """A file of rows; those that the disk refuses wait for the next. `wrote` is told of each that stands there."""
 
-    def __init__(self, path: Path, wrote: Callable[[Row], None]):
+    def __init__(self, path: Path, wrote: Callable[[Row], None] = lambda row: None):
         self._path, self._wrote = path, wrote
         self.waiting: list[Row] = []
 

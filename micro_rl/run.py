@@ -74,9 +74,11 @@ def execute(
         given = given_model(plan, path, resume, watcher)
         folder = _folder(plan, path, resume)  # last, so that a mistake leaves no folder behind
         with at_work(folder, command, watcher):
-            model, problem = model_for(plan, given, folder, watcher, interrupts)
-            training = _Training(plan, folder, model, problem, watcher, interrupts)
-            with training.kept, training.open_metrics(wandb) as log:
+            fit_rows = folder.fit_rows()
+            model, problem = model_for(plan, given, folder, fit_rows, watcher, interrupts)
+            kept = KeptRun(folder, fit_rows, model, plan.settings, watcher.note)
+            training = _Training(plan, folder, kept, model, problem, watcher, interrupts)
+            with kept, training.open_metrics(wandb) as log:
                 training.train(judge, log, last)
                 return training.finish(log)
 
@@ -105,12 +107,13 @@ class _Training:
         self,
         plan: Plan,
         folder: RunFolder,
+        kept: KeptRun,
         model: FittedModel,
         problem: Problem,
         watcher: Watcher,
         interrupts: Interrupts,
     ):
-        self.plan, self.folder, self.model, self.problem = plan, folder, model, problem
+        self.plan, self.folder, self.kept, self.model, self.problem = plan, folder, kept, model, problem
         self.watcher, self.interrupts = watcher, interrupts
         self.method, self.settings, self.sizes = plan.method(), plan.settings, plan.settings.sizes()
         self.ends = termination_of(model, plan)
@@ -118,7 +121,6 @@ class _Training:
         act, scale = problem.log.action.shape[-1], float(problem.scaling.reward_scale)
         self.coefficients = coefficients(self.settings, act, scale)
         self.limit = divergence.largest_value(problem, self.settings.discount)
-        self.kept = KeptRun(folder, model, plan.settings, watcher.note)
         self.state = self.kept.restored(self._fresh())
 
     def _fresh(self) -> TrainState:

@@ -9,7 +9,7 @@ from micro_rl.fitting import FittedModel, save_model
 from micro_rl.interrupts import Interrupts
 from micro_rl.loop import TrainState
 from micro_rl.metrics import MetricsLog
-from micro_rl.rows import Row
+from micro_rl.rows import Row, RowFile
 from micro_rl.settings import Settings
 from micro_rl.store import RunFolder
 
@@ -19,8 +19,16 @@ SCORES = ("eval/return", "model_estimate/return")
 class KeptRun:
     """A training's saves. Checkpoints are written beside the next epochs, from a copy; use it in a `with`."""
 
-    def __init__(self, folder: RunFolder, model: FittedModel, settings: Settings, note: Callable[[str], None]):
-        self._folder, self._model, self._settings, self._note = folder, model, settings, note
+    def __init__(
+        self,
+        folder: RunFolder,
+        fit_rows: RowFile,
+        model: FittedModel,
+        settings: Settings,
+        note: Callable[[str], None],
+    ):
+        """`fit_rows` may hold some of the dynamics fit that the disk has refused so far."""
+        self._folder, self._fit_rows, self._model, self._settings, self._note = folder, fit_rows, model, settings, note
         self._background = Background(self._refused)
         self._overdue = False
         self._saved_epoch = 0
@@ -48,6 +56,7 @@ class KeptRun:
 
     def epoch(self, state: TrainState, row: Row, log: MetricsLog, final: bool) -> None:
         """Write the row; save the state where that is due, or overdue because the save before was still going on."""
+        self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
         number = int(row["epoch"])
         if final or self._overdue or number % self._settings.checkpoint_every == 0:

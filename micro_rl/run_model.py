@@ -11,6 +11,7 @@ from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of
 from micro_rl.interrupts import Interrupts
 from micro_rl.loop import Problem
 from micro_rl.plan import Plan
+from micro_rl.rows import RowFile
 from micro_rl.store import RunFolder
 from micro_rl.termination import ByRule, Termination
 from micro_rl.termination_fit import learn_termination, measurement
@@ -32,13 +33,13 @@ def given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> Fitte
 
 
 def model_for(
-    plan: Plan, given: FittedModel | None, folder: RunFolder, watcher: Watcher, interrupts: Interrupts
+    plan: Plan, given: FittedModel | None, folder: RunFolder, rows: RowFile, watcher: Watcher, interrupts: Interrupts
 ) -> tuple[FittedModel, Problem]:
-    """The given model or a fresh fit, and the log in its units."""
+    """The given model or a fresh fit, whose `rows` are written; and the log in its units."""
     if given is not None:
         return _with_end(given, plan, watcher), problem_of(plan.dataset, plan.settings, given.scaling)
     problem = problem_of(plan.dataset, plan.settings)
-    with KeptFit(folder, plan.settings, problem, watcher.note, interrupts) as keeper:
+    with KeptFit(folder, rows, plan.settings, problem, watcher.note, interrupts) as keeper:
         model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, watcher.fitted, keeper)
     return _with_end(model, plan, watcher), problem
 

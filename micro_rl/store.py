@@ -23,7 +23,7 @@ from micro_rl.files import (
     sha256,
     write_json,
 )
-from micro_rl.rows import Row, append_row, read_rows, rewind_rows, whole_lines
+from micro_rl.rows import Row, RowFile, append_row, read_rows, rewind_rows, whole_lines
 
 _MANIFEST = "manifest.json"
 _ALWAYS = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json")
@@ -126,6 +126,10 @@ class RunFolder:
     def metrics(self) -> list[Row]:
         """The rows of metrics.jsonl; raises `UserError` where one has no epoch."""
         return _with_epochs(self.path / "metrics.jsonl")
+
+    def fit_rows(self) -> RowFile:
+        """Where the epochs of the dynamics fit are written."""
+        return RowFile(self.path / "fit.jsonl")
 
     def fit(self) -> list[Row]:
         """The rows of fit.jsonl; raises `UserError` where one has no epoch."""

@@ -1,0 +1,133 @@
+"""Disks that fill up or turn read-only while a run goes on: real ones, small and in memory, seen by one process."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALONE = ["unshare", "--mount"]
+AS_NOBODY = ["unshare", "--user", "--map-root-user", "--mount"]
+
+BEGINNING = """
+import os, subprocess, sys
+from pathlib import Path
+import numpy as np
+from micro_rl.checkpoints import Checkpoints
+from micro_rl.errors import UserError
+from micro_rl.files import CannotWrite
+from micro_rl.run import Watcher, execute
+from micro_rl.store import RunFolder
+from tests.probes import tiny_plan
+
+disk = Path(sys.argv[1])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], check=True)
+
+def fill():
+    with open(disk / "filler", "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+
+def turn(mode):
+    subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
+"""
+
+CHECKPOINTS = (
+    BEGINNING
+    + """
+kept = Checkpoints(disk / "checkpoints")
+kept.save(1, {"x": np.ones(100_000)})
+for break_it, mend in ((fill, (disk / "filler").unlink), (lambda: turn("ro"), lambda: turn("rw"))):
+    break_it()
+    for _ in range(2):
+        try:
+            kept.save(2, {"x": np.zeros(100_000)})
+        except CannotWrite as error:
+            print(error)
+        assert kept.newest().epoch == 1 and kept.newest().arrays["x"].all()
+    mend()
+assert sorted(os.listdir(kept.path)) == ["epoch-000001"], os.listdir(kept.path)
+kept.save(2, {"x": np.zeros(100_000)})
+assert kept.newest().epoch == 2
+"""
+)
+
+RUN = (
+    BEGINNING
+    + """
+plan = tiny_plan(epochs=12, fit_checkpoint_seconds=0.0)
+notes = []
+
+class Breaks(Watcher):
+    def note(self, text):
+        notes.append(text)
+
+    def fitted(self, row):
+        self.at("fit", row["epoch"])
+
+    def trained(self, row, policy):
+        self.at("epoch", row["epoch"])
+
+    def at(self, what, number):
+        for action in when.get((what, number), ()):
+            action()
+
+whole = execute(plan, Path(sys.argv[2]))
+mend = (disk / "filler").unlink
+for name, when in {
+    "full": {("epoch", 3): [fill], ("epoch", 8): [mend]},
+    "full in the fit": {("fit", 1): [fill], ("epoch", 4): [mend]},
+    "read-only": {("epoch", 3): [lambda: turn("ro")], ("epoch", 8): [lambda: turn("rw")]},
+}.items():
+    notes.clear()
+    run = execute(plan, disk / name, watcher=Breaks())
+    refused = [note for note in notes if note.startswith("not saved, ")]
+    assert refused, notes
+    print(name, len(refused), refused[0])
+    for file in ("policy.safetensors", "model/ensemble.safetensors"):
+        assert (run.path / file).read_bytes() == (whole.path / file).read_bytes(), (name, file)
+    assert [row["epoch"] for row in run.metrics] == list(range(1, 13)), name
+    assert [row["epoch"] for row in RunFolder.open(run.path).fit()] == [1, 2, 3, 4], name
+    RunFolder.open(run.path).verify()
+
+# A disk that stays full: what was saved before goes on from there once there is room again.
+when = {("epoch", 5): [fill]}
+try:
+    execute(plan, disk / "stays full", watcher=Breaks())
+except CannotWrite as error:
+    print("stays full", error)
+else:
+    sys.exit("nothing was refused")
+mend()
+run = execute(plan, disk / "stays full", resume=True)
+assert (run.path / "policy.safetensors").read_bytes() == (whole.path / "policy.safetensors").read_bytes()
+"""
+)
+
+
+def on_a_disk_of_its_own(script: str, *words: str) -> str:
+    for command in (ALONE, AS_NOBODY):
+        if shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0:
+            done = subprocess.run(
+                [*command, sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+    pytest.skip("this system lets nobody but its owner mount a disk")
+
+
+def test_a_full_and_a_read_only_disk_cost_no_checkpoint(tmp_path: Path):
+    said = on_a_disk_of_its_own(CHECKPOINTS, str(tmp_path))
+    assert said.count("No space left on device") == 2 and said.count("Read-only file system") == 2
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_past_a_full_and_a_read_only_disk(tmp_path: Path):
+    (tmp_path / "disk").mkdir()
+    said = on_a_disk_of_its_own(RUN, str(tmp_path / "disk"), str(tmp_path / "whole"))
+    assert [line.split(" ")[0] for line in said.splitlines()] == ["full", "full", "read-only", "stays"]
