@@ -7,7 +7,7 @@ from typing import Any
 
 from micro_rl.at_work import at_work
 from micro_rl.comparing import refuse_another
-from micro_rl.data import Dataset
+from micro_rl.data import Dataset, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError
 from micro_rl.files import remove
@@ -109,6 +109,7 @@ def fit(
     folder, watcher = out or Path("trained") / f"{dataset.name}-model-seed{seed}", watcher or Watcher()
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
+    dataset = windowed(dataset, settings.history)
     for note in dataset.notes:
         watcher.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)

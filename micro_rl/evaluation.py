@@ -47,8 +47,12 @@ class Evaluator:
     def __call__(self, policy: Actor, *, seed: int = 0, discount: float = 0.99) -> Evaluation:
         """One episode in each simulator, number i from seed + i; the same call gives the same numbers.
 
-        The policy gets all rows at every step, those of ended episodes too: their number never changes.
+        The policy gets all rows at every step, those of ended episodes too: their number never changes. One that
+        remembers, and so has a `reset`, is reset first.
         """
+        forget = getattr(policy, "reset", None)
+        if forget is not None:
+            forget()
         start = observation = self.environments.reset(seed)
         live = np.ones(len(start), bool)
         rewards, steps = [], np.zeros(len(start), int)

@@ -7,8 +7,8 @@ from micro_rl.policy import Policy
 from micro_rl.types import Scaling
 
 
-def export(actor: MLP, scaling: Scaling, environment: str | None) -> Policy:
-    """The policy that acts from NumPy alone, in raw units."""
+def export(actor: MLP, scaling: Scaling, environment: str | None, history: int = 1) -> Policy:
+    """The policy that acts from NumPy alone, in raw units; `history` as it was trained."""
     weights, biases = jax.device_get((actor.weights, actor.biases))
     units = jax.device_get(scaling)
     return Policy(
@@ -18,4 +18,5 @@ def export(actor: MLP, scaling: Scaling, environment: str | None) -> Policy:
         action_mid=units.action_mid,
         action_half=units.action_half,
         environment=environment,
+        history=history,
     )

@@ -60,7 +60,8 @@ def _one(state: FitState, log: Transition, rows: Array, *, sizes: FitSizes):
     """One step: the members and moments after it, and how large everything in it was."""
     batch = jax.tree.map(lambda column: column[rows], log)
     inputs = (inputs_of(batch) - state.input_mean[None, None]) / state.input_std[None, None]
-    targets = (targets_of(batch) - state.target_mean[None, None]) / state.target_std[None, None]
+    targets = targets_of(batch, state.target_mean.shape[0] - 1)
+    targets = (targets - state.target_mean[None, None]) / state.target_std[None, None]
     mean, variance = gaussians(state.members, inputs)
     (members, moments), loss = fit_step(state, log, sizes)((state.members, state.moments), rows)
     weights = jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(members)])

@@ -22,8 +22,9 @@ from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings
 from micro_rl.termination_head import TerminationHead, check_measured
 from micro_rl.types import Scaling, Transition
+from micro_rl.windows import newest
 
-LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidden": 100_000}
+LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidden": 100_000, "history": 1_000}
 """What a saved model may declare of itself: far more than is used, and little enough to be compared with its arrays."""
 
 compiled_start = jax.jit(start_fit, static_argnames="sizes")
@@ -69,19 +70,21 @@ class _Shape(NamedTuple):
     act: int
     members: int
     hidden: tuple[int, ...]
+    history: int = 1
 
     @classmethod
     def read(cls, declared: Any) -> "_Shape":
         """What a folder declares, bounded before anything is made of it; raises `ValueError`."""
-        if not isinstance(declared, dict) or set(declared) != set(cls._fields):
+        if not isinstance(declared, dict) or set(declared) | {"history"} != set(cls._fields):
             raise ValueError("its shape does not name " + ", ".join(cls._fields))
         shape = cls(**declared)
         if not isinstance(shape.hidden, list) or len(shape.hidden) > LARGEST["layers"]:
             raise ValueError("its hidden widths are no short list")
-        numbers = [("obs", shape.obs), ("act", shape.act), ("members", shape.members)]
+        numbers = [(name, getattr(shape, name)) for name in ("obs", "act", "members", "history")]
         for name, number in numbers + [("hidden", width) for width in shape.hidden]:
             if type(number) is not int or not 1 <= number <= LARGEST[name]:
                 raise ValueError(f"its {name} is {number!r:.40}, not a number from 1 to {LARGEST[name]}")
+        newest(shape.obs, shape.act, shape.history)
         return shape._replace(hidden=tuple(shape.hidden))
 
     def blank(self) -> dict[str, Any]:
@@ -89,7 +92,10 @@ class _Shape(NamedTuple):
 
         def some_model(log: Transition, scaling: Scaling, key: Key[Array, ""]) -> dict[str, Any]:
             sizes = ModelSettings(
-                members=self.members, model_hidden=self.hidden, weight_decay=(0.0,) * (len(self.hidden) + 1)
+                members=self.members,
+                model_hidden=self.hidden,
+                weight_decay=(0.0,) * (len(self.hidden) + 1),
+                history=self.history,
             ).fit_sizes()
             return {"ensemble": finish_fit(start_fit(log, sizes, key)), "scaling": scaling}
 
@@ -146,7 +152,11 @@ def fit_model(
         "settings": {field.name: getattr(settings, field.name) for field in fields(ModelSettings)},
         "holdout": np.sort(np.asarray(state.patience.error)).tolist(),
         "shape": _Shape(
-            problem.log.observation.shape[-1], problem.log.action.shape[-1], sizes.members, sizes.hidden
+            problem.log.observation.shape[-1],
+            problem.log.action.shape[-1],
+            sizes.members,
+            sizes.hidden,
+            sizes.history,
         )._asdict(),
     }
     return FittedModel(ensemble, problem.scaling, about)

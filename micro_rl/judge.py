@@ -8,7 +8,8 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from micro_rl import estimate, tasks
+from micro_rl import estimate, tasks, windows
+from micro_rl.data.history import resting_action
 from micro_rl.envs import check_matches
 from micro_rl.evaluation import Evaluator, scores
 from micro_rl.loop import Keys, TrainState
@@ -32,7 +33,7 @@ class Judge:
         self._plan = plan
         self._evaluator: Evaluator | None = None
         if plan.task.env is not None:
-            widths = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
+            widths = plan.dataset.observation_size, plan.dataset.actions.shape[1]
             check_matches(plan.task.env, *widths)
             episodes = plan.settings.evaluation_episodes
             self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
@@ -51,10 +52,16 @@ class Judge:
         settings, agent = self._plan.settings, state.agent
         first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.evaluation_episodes
         result = self._evaluator(policy, seed=first_seed, discount=settings.discount)
-        starts = _core(result.start_observations, scaling)
+        starts = _core(self._first_windows(result.start_observations), scaling)
         value = estimate.critic_estimate(agent.actor, agent.critics, scaling, starts)
         row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
         return row | {"eval/critic_estimate": float(value)}
+
+    def _first_windows(self, observations: np.ndarray) -> np.ndarray:
+        """What the policy sees at the start of an episode."""
+        resting = resting_action(self._plan.dataset)
+        resting = np.broadcast_to(resting, (len(observations), len(resting)))
+        return np.concatenate(windows.first(observations, resting, self._plan.settings.history), axis=-1)
 
     def _model_estimate(self, state: TrainState, scaling: Scaling, ends: Termination) -> float:
         """Mean return of the policy run in the model from the log's own starts."""

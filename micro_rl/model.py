@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key, PyTree, Scalar
 
+from micro_rl import windows
 from micro_rl.nets import MLP, normal_mlp
 from micro_rl.optimise import descend, moments_of
 from micro_rl.settings import FitSizes
@@ -70,9 +71,10 @@ def inputs_of(rows: Transition) -> Float[Array, "*rows in"]:
     return jnp.concatenate([rows.observation, rows.action], axis=-1)
 
 
-def targets_of(rows: Transition) -> Float[Array, "*rows out"]:
-    """Change of the observation and reward, side by side."""
-    return jnp.concatenate([rows.next_observation - rows.observation, rows.reward[..., None]], axis=-1)
+def targets_of(rows: Transition, newest: int | None = None) -> Float[Array, "*rows out"]:
+    """Change of the observation and reward, side by side; of a window only its `newest` columns, the rest is known."""
+    change = rows.next_observation[..., :newest] - rows.observation[..., :newest]
+    return jnp.concatenate([change, rows.reward[..., None]], axis=-1)
 
 
 def gaussians(members: Members, inputs: Array) -> tuple[Array, Array]:
@@ -93,14 +95,39 @@ def predict(
     observation: Float[Array, "*member rows obs"],
     action: Float[Array, "*member rows act"],
 ) -> tuple[Float[Array, "members rows out"], Float[Array, "members rows out"]]:
-    """Mean and standard deviation of (next observation, reward), per member, in core units."""
+    """Mean and standard deviation of (next observation, reward), per member, in core units.
+
+    In windows the networks predict the newest observation. What is older is known: copied, with deviation 0.
+    """
     inputs = standardise(jnp.concatenate([observation, action], axis=-1), ensemble.input_mean, ensemble.input_std)
     mean, variance = gaussians(ensemble.members, inputs)
     last = (1,) * (mean.ndim - 1) + (-1,)
     target_std = ensemble.target_std.reshape(last)
     mean = mean * target_std + ensemble.target_mean.reshape(last)
-    mean = mean.at[..., :-1].add(observation if observation.ndim == 3 else observation[None])
-    return mean, jnp.sqrt(variance) * target_std
+    newest = mean.shape[-1] - 1
+    mean = mean.at[..., :-1].add((observation if observation.ndim == 3 else observation[None])[..., :newest])
+    std = jnp.sqrt(variance) * target_std
+    if newest == observation.shape[-1]:
+        return mean, std
+    return _window_mean(mean, observation, action), _window_std(std, observation.shape[-1] - newest)
+
+
+def predicted_part(ensemble: Ensemble, outcome: Float[Array, "*rows out"]) -> Float[Array, "*rows predicted"]:
+    """Of (next observation, reward) what the networks predict: all of it, or in windows the newest and the reward."""
+    newest = ensemble.target_mean.shape[0] - 1
+    if outcome.shape[-1] == newest + 1:
+        return outcome
+    return jnp.concatenate([outcome[..., :newest], outcome[..., -1:]], axis=-1)
+
+
+def _window_mean(mean: Float[Array, "members rows out"], observation: Array, action: Array) -> Array:
+    lead = mean.shape[:-1]
+    window, action = (jnp.broadcast_to(part, (*lead, part.shape[-1])) for part in (observation, action))
+    return jnp.concatenate([*windows.following(mean[..., :-1], window, action), mean[..., -1:]], axis=-1)
+
+
+def _window_std(std: Float[Array, "members rows out"], known: int) -> Array:
+    return jnp.concatenate([std[..., :-1], jnp.zeros((*std.shape[:-1], known)), std[..., -1:]], axis=-1)
 
 
 def standardise(x: Array, mean: Array, std: Array) -> Array:
@@ -186,7 +213,8 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     held = max(1, min(int(count * sizes.holdout_fraction), sizes.holdout_rows, count - 1))
     train = order[held:]
     chosen = jax.random.randint(bootstrap_key, (sizes.members, count - held), 0, count - held)
-    inputs, targets = inputs_of(rows)[train], targets_of(rows)[train]
+    newest = windows.newest(rows.observation.shape[-1], rows.action.shape[-1], sizes.history)
+    inputs, targets = inputs_of(rows)[train], targets_of(rows, newest)[train]
     width_in, width_out = inputs.shape[-1], targets.shape[-1]
     net = normal_mlp(net_key, (width_in, *sizes.hidden, 2 * width_out), (sizes.members,))
     lowest, highest = (jnp.full(width_out, value) for value in FIRST_LOG_VARIANCE)
@@ -258,7 +286,8 @@ def shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "ba
 
 def _standardised(state: FitState, rows: Transition) -> tuple[Array, Array]:
     inputs = standardise(inputs_of(rows), state.input_mean, state.input_std)
-    return inputs, standardise(targets_of(rows), state.target_mean, state.target_std)
+    newest = state.target_mean.shape[0] - 1
+    return inputs, standardise(targets_of(rows, newest), state.target_mean, state.target_std)
 
 
 def fit_step(state: FitState, rows: Transition, sizes: FitSizes):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl import __version__, methods, presets, tasks, termination
-from micro_rl.data import Dataset, load, names
+from micro_rl.data import Dataset, load, names, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.method import Method
@@ -144,7 +144,7 @@ def make_plan(
     preset = preset or presets.name_for(dataset.name)
     settings, options = resolve(method, preset, overrides or {})
     plan = Plan(
-        dataset=dataset,
+        dataset=windowed(dataset, settings.history),
         task=task,
         ends=ends if callable(ends) else _rule(dataset, task),
         preset=preset,

@@ -9,16 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
 import safetensors.numpy
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from micro_rl import windows
 from micro_rl.errors import UserError
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
@@ -28,10 +30,20 @@ FURTHEST = 1e20
 """Standardised observations are clamped to this size, so that float32 does not overflow on the way to an
 action that has long been saturated."""
 
-FORMAT, VERSION = "micro-rl policy", 1
+FORMAT, VERSION, VERSION_WITH_HISTORY = "micro-rl policy", 1, 2
+"""A reader that knows nothing of histories must refuse a policy that has one, and may take any other."""
+LONGEST_HISTORY = 1000
 _VECTORS = ("observation_mean", "observation_std", "action_mid", "action_half")
 
 Layer = tuple[Float[np.ndarray, "in out"], Float[np.ndarray, " out"]]
+
+
+class _Past(NamedTuple):
+    """What a policy with a history remembers: the last window, its action, and in which rows the episode is over."""
+
+    window: Float[np.ndarray, "*rows window"]
+    action: Float[np.ndarray, "*rows act"]
+    over: Bool[np.ndarray, "*rows"]
 
 
 class Policy:
@@ -39,6 +51,10 @@ class Policy:
 
     Both take one observation [obs] or several [rows, obs] and raise `ValueError` on another width or on
     values that are not finite. A row's action does not depend, to the bit, on the rows beside it.
+
+    Where `history` is more than 1 the policy looks at the last observations and at the actions that it gave for
+    them. It remembers these itself: call `reset` whenever an episode begins, and ask once a step, rows in the same
+    places.
     """
 
     def __init__(
@@ -50,9 +66,11 @@ class Policy:
         action_mid: ArrayLike,
         action_half: ArrayLike,
         environment: str | None = None,
+        history: int = 1,
     ):
         """`layers`: (weight [in, out], bias [out]) in order, the last 2 * act wide; vectors as in `Scaling`.
 
+        With a history the first layer and the observations' vectors are as wide as a window (see `micro_rl.windows`).
         `ValueError` where sizes do not chain, a value is not finite, or a std or half range is not positive.
         """
         self.layers: tuple[Layer, ...] = tuple((_frozen(w, np.float32), _frozen(b, np.float32)) for w, b in layers)
@@ -61,12 +79,21 @@ class Policy:
         self.action_mid = _frozen(action_mid, np.float64)
         self.action_half = _frozen(action_half, np.float64)
         self.environment = environment
+        self.history = history
+        self._past: _Past | None = None
         self._check()
+
+    def reset(self, rows: ArrayLike | None = None) -> None:
+        """An episode begins: forget what came before, everywhere or only in the rows [rows] that are true."""
+        if rows is None or self._past is None:
+            self._past = None
+        else:
+            self._past = self._past._replace(over=self._past.over | np.asarray(rows, bool))
 
     @property
     def observation_size(self) -> int:
         """Columns of an observation."""
-        return len(self.observation_mean)
+        return windows.newest(len(self.observation_mean), self.action_size, self.history)
 
     @property
     def action_size(self) -> int:
@@ -85,18 +112,25 @@ class Policy:
 
     def __call__(self, observation: ArrayLike) -> Float[np.ndarray, "*rows act"]:
         """The deterministic action: action_mid + action_half * tanh(mean)."""
-        return self._squashed(self._output(observation)[..., : self.action_size])
+        window = self._window(observation)
+        return self._taken(window, self._output(window)[..., : self.action_size])
 
     def sample(self, observation: ArrayLike, rng: np.random.Generator) -> Float[np.ndarray, "*rows act"]:
         """An action drawn from the policy."""
-        mean, log_std = self.distribution(observation)
-        return self._squashed(mean + np.exp(log_std) * rng.standard_normal(mean.shape))
+        window = self._window(observation)
+        mean, log_std = self._distribution(window)
+        return self._taken(window, mean + np.exp(log_std) * rng.standard_normal(mean.shape))
 
     def distribution(
         self, observation: ArrayLike
     ) -> tuple[Float[np.ndarray, "*rows act"], Float[np.ndarray, "*rows act"]]:
-        """Mean and log standard deviation of the Gaussian before tanh, in core units."""
-        output = self._output(observation)
+        """Mean and log standard deviation of the Gaussian before tanh, in core units; nothing is remembered of it."""
+        return self._distribution(self._window(observation))
+
+    def _distribution(
+        self, window: Float[np.ndarray, "*rows window"]
+    ) -> tuple[Float[np.ndarray, "*rows act"], Float[np.ndarray, "*rows act"]]:
+        output = self._output(window)
         mean, log_std = output[..., : self.action_size], output[..., self.action_size :]
         return mean, np.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)
 
@@ -121,6 +155,7 @@ class Policy:
                 _layers(tensors),
                 **{name: tensors[name] for name in _VECTORS},
                 environment=metadata.get("environment"),
+                history=_whole(metadata.get("history", "1")),
             )
             if policy._metadata() != metadata:
                 raise ValueError("its metadata does not describe its tensors")
@@ -128,21 +163,49 @@ class Policy:
             raise UserError(f"{path}: {error}; the file is damaged: export the policy again") from error
         return policy
 
-    def _output(self, observation: ArrayLike) -> Float[np.ndarray, "*rows out"]:
+    def _window(self, observation: ArrayLike) -> Float[np.ndarray, "*rows window"]:
+        """What the network sees, in raw units: the observation, behind it those that are remembered."""
+        raw = self._raw(observation)
+        if self.history == 1:
+            return raw
+        first = np.concatenate(windows.first(raw, self._resting(raw), self.history), axis=-1)
+        if self._past is None:
+            return first
+        if self._past.window.shape != first.shape:
+            raise ValueError(
+                f"observation of shape {raw.shape} after others that make windows {self._past.window.shape}: "
+                "call reset() when an episode begins"
+            )
+        next_ = np.concatenate(windows.following(raw, self._past.window, self._past.action), axis=-1)
+        return np.where(self._past.over[..., None], first, next_)
+
+    def _resting(self, raw: Float[np.ndarray, "*rows obs"]) -> Float[np.ndarray, "*rows act"]:
+        """The action that stands before an episode's first."""
+        return np.broadcast_to(self.action_mid, (*raw.shape[:-1], self.action_size))
+
+    def _taken(
+        self, window: Float[np.ndarray, "*rows window"], unsquashed: Float[np.ndarray, "*rows act"]
+    ) -> Float[np.ndarray, "*rows act"]:
+        """The action, remembered where there is a history."""
+        action = self._squashed(unsquashed)
+        if self.history > 1:
+            self._past = _Past(window, action.astype(np.float64), np.zeros(action.shape[:-1], bool))
+        return action
+
+    def _output(self, window: Float[np.ndarray, "*rows window"]) -> Float[np.ndarray, "*rows out"]:
         """The network's last layer, float32.
 
         Each row is a matrix of its own, [rows, 1, in] @ [in, out]: NumPy then runs one matrix-vector product
         a row, which rounds alike however many rows there are and wakes no BLAS threads, whose stalls on a
         busy machine cost milliseconds.
         """
-        hidden = self._standardised(observation)[..., None, :]
+        hidden = self._standardised(window)[..., None, :]
         for weight, bias in self.layers[:-1]:
             hidden = np.maximum(hidden @ weight + bias, 0)
         weight, bias = self.layers[-1]
         return (hidden @ weight + bias)[..., 0, :]
 
-    def _standardised(self, observation: ArrayLike) -> Float[np.ndarray, "*rows obs"]:
-        """Core units, float32; the mean is subtracted in float64, or a large offset would eat the digits."""
+    def _raw(self, observation: ArrayLike) -> Float[np.ndarray, "*rows obs"]:
         raw = np.asarray(observation, np.float64)
         if raw.ndim not in (1, 2) or raw.shape[-1] != self.observation_size:
             raise ValueError(
@@ -151,8 +214,12 @@ class Policy:
             )
         if not np.isfinite(raw).all():
             raise ValueError(f"observation is not finite in column {int(np.argwhere(~np.isfinite(raw))[0, -1])}")
+        return raw
+
+    def _standardised(self, window: Float[np.ndarray, "*rows window"]) -> Float[np.ndarray, "*rows window"]:
+        """Core units, float32; the mean is subtracted in float64, or a large offset would eat the digits."""
         with np.errstate(over="ignore"):
-            core = (raw - self.observation_mean) / self.observation_std
+            core = (window - self.observation_mean) / self.observation_std
         return np.minimum(np.maximum(core, -FURTHEST), FURTHEST).astype(np.float32)
 
     def _squashed(self, unsquashed: Float[np.ndarray, "*rows act"]) -> Float[np.ndarray, "*rows act"]:
@@ -168,12 +235,14 @@ class Policy:
             raise ValueError(f"{', '.join(_VECTORS)} must have one dimension")
         if self.observation_mean.shape != self.observation_std.shape or self.action_mid.shape != self.action_half.shape:
             raise ValueError("mean and std, or mid and half, have different lengths")
+        if not 1 <= self.history <= LONGEST_HISTORY or self.observation_size < 1:
+            raise ValueError(f"history {self.history} does not suit {len(self.observation_mean)} columns")
         self._check_layers()
 
     def _check_layers(self) -> None:
         if not self.layers:
             raise ValueError("a policy needs at least one layer")
-        width = self.observation_size
+        width = len(self.observation_mean)
         for index, (weight, bias) in enumerate(self.layers):
             if weight.ndim != 2 or weight.shape[0] != width or bias.shape != weight.shape[1:]:
                 raise ValueError(
@@ -195,12 +264,13 @@ class Policy:
     def _metadata(self) -> dict[str, str]:
         known = {
             "format": FORMAT,
-            "version": str(VERSION),
+            "version": str(VERSION if self.history == 1 else VERSION_WITH_HISTORY),
             "observation_size": str(self.observation_size),
             "action_size": str(self.action_size),
             "action_low": json.dumps(self.action_low.tolist()),
             "action_high": json.dumps(self.action_high.tolist()),
         }
+        known |= {} if self.history == 1 else {"history": str(self.history)}
         return known if self.environment is None else known | {"environment": self.environment}
 
 
@@ -237,10 +307,17 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("format") != FORMAT:
         raise UserError(f"{path}: holds no '{FORMAT}' in its metadata; give a file written by Policy.save")
-    if metadata.get("version") != str(VERSION):
+    if metadata.get("version") not in (str(VERSION), str(VERSION_WITH_HISTORY)):
         raise UserError(
-            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION}: update micro-rl"
+            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION} and "
+            f"{VERSION_WITH_HISTORY}: update micro-rl"
         )
+
+
+def _whole(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError(f"history {text!r:.20} is no number")
+    return int(text)
 
 
 def _layers(tensors: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:

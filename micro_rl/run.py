@@ -167,7 +167,7 @@ class _Training:
         return self.coefficients._replace(actor_rate=actor_rate(self.settings, number))
 
     def _policy(self) -> Policy:
-        return export(self.state.agent.actor, self.problem.scaling, self.plan.task.env)
+        return export(self.state.agent.actor, self.problem.scaling, self.plan.task.env, self.settings.history)
 
     def _row(self, number: int, logged: dict[str, float]) -> Row:
         """An epoch's means; rewards and values in raw units."""

@@ -57,13 +57,16 @@ def _with_end(model: FittedModel, plan: Plan, watcher: Watcher) -> FittedModel:
 def termination_of(model: FittedModel, plan: Plan) -> Termination:
     """When the model's episodes end: by the plan's rule, else by the model's own head."""
     if plan.ends is not None:
-        return ByRule(plan.ends)
+        return ByRule(plan.ends, plan.dataset.observation_size if plan.settings.history > 1 else None)
     assert model.head is not None, "learned with the model"
     return model.head
 
 
 def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
     """`UserError` unless the model of `source` can be used in this plan."""
+    history = model.about["shape"].get("history", 1)
+    if history != plan.settings.history:
+        raise UserError(f"{source}: its model was fitted with history {history}; use that or fit another model")
     log = (plan.dataset.observations.shape[1], plan.dataset.actions.shape[1])
     own = (len(model.scaling.observation_mean), len(model.scaling.action_mid))
     if own != log:
@@ -80,9 +83,10 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
 def _check_units(units: Scaling, plan: Plan, source: Path) -> None:
     """A model brings its own units; they must be those that the plan's settings and log ask for."""
     usual = fit_scaling(plan.dataset, plan.settings.standardise, plan.settings.scale_reward)
+    width = plan.dataset.observation_size
     for name, own, asked in (
         ("action bounds", (units.action_mid, units.action_half), (usual.action_mid, usual.action_half)),
-        ("standardise", np.ptp(units.observation_std) > 0, np.ptp(usual.observation_std) > 0),
+        ("standardise", np.ptp(units.observation_std[:width]) > 0, np.ptp(usual.observation_std[:width]) > 0),
         ("scale_reward", float(units.reward_scale) != 1, float(usual.reward_scale) != 1),
     ):
         if not np.allclose(own, asked):

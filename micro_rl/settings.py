@@ -25,6 +25,7 @@ class FitSizes(NamedTuple):
     patience: int
     max_epochs: int
     standardise_targets: bool
+    history: int = 1
 
 
 class Sizes(NamedTuple):
@@ -66,6 +67,8 @@ class ModelSettings:
     """Stop after so many epochs in which no member improves by 1 %."""
     max_fit_epochs: int = 1000
     """Stop after so many epochs in any case."""
+    history: int = 1
+    """Observations that actor, critics and model see, with the actions between them: more for systems with delays."""
     standardise: bool = True
     """Standardise observations for actor, critics and model (the authors: no)."""
     scale_reward: bool = True
@@ -93,6 +96,7 @@ class ModelSettings:
             patience=self.patience,
             max_epochs=self.max_fit_epochs,
             standardise_targets=self.standardise_targets,
+            history=self.history,
         )
 
 
@@ -179,6 +183,7 @@ _COUNTS = (
     "max_fit_epochs",
     "holdout_rows",
     "termination_updates",
+    "history",
     "epochs",
     "updates",
     "batch",

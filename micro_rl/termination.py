@@ -47,11 +47,13 @@ class ByRule(Termination):
     """As a rule says; it holds no numbers, so it is part of the program."""
 
     rule: Rule = eqx.field(static=True)
+    newest: int | None = eqx.field(static=True, default=None)
+    """In windows, the columns of the newest observation: a rule sees no other."""
 
     def __call__(
         self, following: Float[Array, "rows obs"], scaling: Scaling, key: Key[Array, ""]
     ) -> Bool[Array, " rows"]:
-        return jnp.asarray(self.rule(scaling.raw_observation(following)))
+        return jnp.asarray(self.rule(scaling.raw_observation(following)[..., : self.newest]))
 
 
 def never(observation: Observations) -> Ends:

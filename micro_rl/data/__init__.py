@@ -2,7 +2,8 @@
 
 from micro_rl.data.columns import Column, Columns
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.history import windowed
 from micro_rl.data.loading import load
 from micro_rl.data.reading import Reading
 
-__all__ = ["Column", "Columns", "Dataset", "Reading", "load"]
+__all__ = ["Column", "Columns", "Dataset", "Reading", "load", "windowed"]

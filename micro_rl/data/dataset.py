@@ -12,6 +12,7 @@ from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.expression import Expression
 from micro_rl.tasks import UNKNOWN, Task, find, over
+from micro_rl.windows import newest
 
 
 class RawTransitions(NamedTuple):
@@ -53,6 +54,7 @@ class Dataset:
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
     it; `reading` is what the caller said to have it read.
+    Where `history` is not 1, the observations are windows (see `micro_rl.windows`).
     """
 
     name: str
@@ -73,6 +75,7 @@ class Dataset:
     termination: Expression | None = None
     task: Task = UNKNOWN
     reading: Reading = NOTHING_SAID
+    history: int = 1
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])
@@ -85,6 +88,11 @@ class Dataset:
     def __repr__(self) -> str:
         sizes = f"{len(self)} rows, {len(self.starts)} episodes"
         return f"Dataset({self.name!r}, {sizes}, format={self.format!r})"
+
+    @property
+    def observation_size(self) -> int:
+        """Columns of one observation, the newest of a window."""
+        return newest(self.observations.shape[1], self.actions.shape[1], self.history)
 
     @cached_property
     def stops(self) -> Int[np.ndarray, " episode"]:
@@ -146,7 +154,7 @@ class Dataset:
         return Summary(
             rows=len(self),
             episodes=len(returns),
-            observation_size=self.observations.shape[1],
+            observation_size=self.observation_size,
             action_size=self.actions.shape[1],
             terminals=int(self.terminals.sum()),
             timeouts=int(self.timeouts.sum()),

@@ -6,6 +6,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float64
 
+from micro_rl import windows
 from micro_rl.data.dataset import Dataset, RawTransitions
 from micro_rl.types import Scaling, Transition
 
@@ -19,16 +20,19 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
     With `standardise`, observations get mean 0 and standard deviation 1 (a constant column keeps its unit);
     without, they stay raw. With `scale_reward`, rewards are divided by their root mean square; they are never
     shifted, since adding a constant changes which policy is best wherever episodes end. Actions always map
-    from their bounds to [-1, 1].
+    from their bounds to [-1, 1]. In windows every observation has the newest one's units and every action the
+    actions', so that in core units too the next window holds copies of this one's parts.
     """
-    width = dataset.observations.shape[1]
-    mean, std = _moments(dataset.observations.astype(np.float64)) if standardise else (0.0, 1.0)
+    width = dataset.observation_size
+    newest = dataset.observations[:, :width]
+    mean, std = _moments(newest.astype(np.float64)) if standardise else (0.0, 1.0)
     low, high = dataset.action_low.astype(np.float64), dataset.action_high.astype(np.float64)
+    mid, half = ((high + low) / 2).astype(np.float32), ((high - low) / 2).astype(np.float32)
     return Scaling(
-        observation_mean=np.full(width, mean, np.float32),
-        observation_std=np.full(width, std, np.float32),
-        action_mid=((high + low) / 2).astype(np.float32),
-        action_half=((high - low) / 2).astype(np.float32),
+        observation_mean=np.concatenate(windows.first(np.full(width, mean, np.float32), mid, dataset.history)),
+        observation_std=np.concatenate(windows.first(np.full(width, std, np.float32), half, dataset.history)),
+        action_mid=mid,
+        action_half=half,
         reward_scale=np.asarray(_size(dataset.rewards) if scale_reward else 1.0, np.float32),
     )
 

@@ -72,7 +72,8 @@ class Mahalanobis(L2):
         apart = mean[..., :-1] - jnp.mean(mean[..., :-1], axis=0, keepdims=True)
         between = jnp.einsum("erj,erk->rjk", apart, apart) / apart.shape[0]
         within = jax.vmap(jnp.diag)(jnp.mean(std[..., :-1] ** 2, axis=0))
-        return jnp.linalg.cholesky(between + within)
+        known = jnp.mean(std[..., :-1], axis=0) == 0  # the older part of a window: 1 there, or no root exists
+        return jnp.linalg.cholesky(between + within + jax.vmap(jnp.diag)(known.astype(std.dtype)))
 
 
 def _length(u: Float[Array, "rows obs"]) -> Float[Array, "rows one"]:
@@ -90,6 +91,9 @@ def worst_in_ball(
 ) -> Float[Array, "two rows"]:
     """The value at the stored next state, and the smallest met on the way down inside the ball."""
     units = ball.units(setting, rows)
+    newest, columns = setting.models.elites.target_mean.shape[0] - 1, rows.next_observation.shape[-1]
+    if newest < columns:  # the rest of a window is known, and no ball may move it
+        units = units * (jnp.arange(columns) < newest)[None, :, None]
 
     def value(u: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
         return state_value(setting, rows.next_observation + jnp.squeeze(units @ u[..., None], -1))

@@ -12,7 +12,17 @@ from jaxtyping import Float, Key, PyTree, Scalar
 from micro_rl.buffer import draw_log
 from micro_rl.errors import UserError
 from micro_rl.method import Adapt, Ends, Method, Prepare, Setting
-from micro_rl.model import Ensemble, Members, inputs_of, likelihood_loss, predict, standardise, targets_of, weight_decay
+from micro_rl.model import (
+    Ensemble,
+    Members,
+    inputs_of,
+    likelihood_loss,
+    predict,
+    predicted_part,
+    standardise,
+    targets_of,
+    weight_decay,
+)
 from micro_rl.nets import MLP, action_error, q_values, sample
 from micro_rl.optimise import descend, moments_of
 from micro_rl.rollout import imagine
@@ -69,6 +79,7 @@ def log_density(
     """log of the mean over the elites of T_i(s', r | s, a)."""
     ensemble = eqx.tree_at(lambda e: e.members, units, members).best(elites)
     mean, std = predict(ensemble, rows.observation, rows.action)
+    outcome, mean, std = (predicted_part(units, part) for part in (outcome, mean, std))
     each = jnp.sum(jax.scipy.stats.norm.logpdf(outcome[None], mean, std), axis=-1)
     return jax.nn.logsumexp(each, axis=0) - jnp.log(float(elites))
 
@@ -136,7 +147,7 @@ class TurnAgainst(Adapt):
         outcome = jnp.concatenate([rows.next_observation, rows.reward[:, None]], axis=-1)
         against = jnp.mean(log_density(members, elites, units, rows, outcome) * gain)
         inputs = standardise(inputs_of(real), units.input_mean, units.input_std)
-        targets = standardise(targets_of(real), units.target_mean, units.target_std)
+        targets = standardise(targets_of(real, units.target_mean.shape[0] - 1), units.target_mean, units.target_std)
         spread = jnp.sum(members.max_logvar) - jnp.sum(members.min_logvar)
         fit = likelihood_loss(members, inputs[None], targets[None]) + weight_decay(members, self.decay)
         return self.weight * against + fit + self.logvar_weight * spread

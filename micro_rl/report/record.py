@@ -33,6 +33,7 @@ class PolicyFile(NamedTuple):
     observations: int
     actions: int
     sha256: str
+    history: int
 
 
 class Record(NamedTuple):
@@ -90,7 +91,7 @@ def _policy(path: Path) -> PolicyFile | None:
     if not path.exists():
         return None
     policy = Policy.load(path)
-    return PolicyFile(policy.observation_size, policy.action_size, sha256(path))
+    return PolicyFile(policy.observation_size, policy.action_size, sha256(path), policy.history)
 
 
 def kept_errors(fit: list[Row]) -> dict[int, float]:
