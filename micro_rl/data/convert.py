@@ -31,8 +31,8 @@ class Narrowing:
         """The next rows."""
         start, stop = self._rows, self._rows + len(block)
         if stop > len(self._values):
-            room = max(stop, len(self._values) * 3 // 2)
-            # In place: pages are moved, not copied, and those not yet written take no memory.
+            # In place, where the system moves pages and copies nothing, and by little, since it fills with zeros.
+            room = max(stop, len(self._values) * 9 // 8)
             self._values.resize((room, *self._values.shape[1:]), refcheck=False)
         narrow = self._values[start:stop]
         with np.errstate(over="ignore", invalid="ignore"):

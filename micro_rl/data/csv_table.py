@@ -11,15 +11,15 @@ from micro_rl.data.description import Description
 from micro_rl.data.table_source import Kind
 from micro_rl.errors import UserError
 
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**20
 HEADER_BYTES = 2**20
 DELIMITERS = ",;\t|"
 
 
-class CsvTable:
+class Table:
     """One CSV file: a line of names, then one line a row."""
 
-    format = "csv"
+    rows = 0
 
     def __init__(self, path: Path, description: Description):
         self._path, self._description = path, description
@@ -41,12 +41,6 @@ class CsvTable:
         with self._open(self._options(types)) as reader:
             yield from reader
 
-    def explain(self, reason: str) -> str:
-        """What to do about a line that Arrow could not read."""
-        if self._description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
-            return "are these decimal commas? Say decimal = ',' (--decimal ,)"
-        return "correct it, or say how the file is written (delimiter, decimal, missing_values, time_format)"
-
     def _time_type(self, name: str) -> pa.DataType:
         """Of a column of times, as its first block tells, but fine enough for whatever follows."""
         if self._description.reading.time_format:
@@ -65,6 +59,7 @@ class CsvTable:
             null_values=[*arrow_csv.ConvertOptions().null_values, *self._description.missing_values],
             true_values=["1", "1.0", "true", "True", "TRUE"],
             false_values=["0", "0.0", "false", "False", "FALSE"],
+            strings_can_be_null=True,
             decimal_point=reading.decimal or ".",
             timestamp_parsers=[reading.time_format] if reading.time_format else None,
         )
@@ -91,3 +86,10 @@ class CsvTable:
         """The names as Arrow itself reads them, so that quotes and marks at the start mean the same to both."""
         with self._open(arrow_csv.ConvertOptions()) as reader:
             return tuple(reader.schema.names)
+
+
+def remedy(description: Description, reason: str) -> str:
+    """What to do about a file that Arrow could not read, for that reason."""
+    if description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
+        return "are these decimal commas? Say decimal = ',' (--decimal ,)"
+    return "correct it, or say how the file is written (delimiter, decimal, missing_values, time_format)"

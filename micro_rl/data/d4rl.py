@@ -26,7 +26,7 @@ from micro_rl.errors import UserError
 
 FORMAT = "d4rl-hdf5"
 KEYS = {field: field for field in (*REQUIRED, *OPTIONAL)}
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**22
 LARGEST_ATTRIBUTE = 2**16
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

@@ -44,7 +44,7 @@ class Description:
 
 def describe(path: Path, reading: Reading) -> Description:
     """What the TOML beside the log says, where there is one, with `reading` put over it."""
-    source = path.with_suffix(".toml") if path.suffix else path.with_name(path.name + ".toml")
+    source = path.with_name(path.name + ".toml") if path.is_dir() else path.with_suffix(".toml")
     if not source.is_file():
         return Description(reading)
     said = _checked(source, _table(source))

@@ -118,9 +118,12 @@ def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:
 def repeated(*columns: Float32[np.ndarray, "row ..."]) -> Shaped[np.ndarray, " again"]:
     """The rows that equal an earlier one, in order."""
     marks = _fingerprints(columns)
-    order = np.argsort(marks, kind="stable")
-    same = marks[order[1:]] == marks[order[:-1]]
-    return np.sort(order[1:][same])
+    ranked = np.sort(marks)
+    twins = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])
+    del ranked  # before more is made: a log may fill half the memory
+    rows = np.flatnonzero(np.isin(marks, twins)) if len(twins) else np.zeros(0, np.intp)
+    _, first = np.unique(marks[rows], return_index=True)
+    return np.delete(rows, first)
 
 
 def _fingerprints(columns: tuple[Float32[np.ndarray, "row ..."], ...]) -> UInt64[np.ndarray, " row"]:

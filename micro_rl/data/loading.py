@@ -2,9 +2,9 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,13 +15,11 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
 from micro_rl.data.layout import RawLog
 from micro_rl.data.reading import NOTHING_SAID, Reading
-from micro_rl.data.table_source import TableSource
 from micro_rl.errors import UserError
 from micro_rl.extras import required
 
 ARRAYS = (d4rl, neorl2)
 PARQUET = b"PAR1"
-EXTRA = "reading CSV and Parquet files"
 
 # First bytes of files that people take for logs, for the message only.
 OTHERS = (
@@ -115,9 +113,9 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
             refuse_for_arrays(path, description)
             return reader.FORMAT, partial(reader.read, path)
     if head.startswith(PARQUET):
-        return "parquet", lambda: _read_table(path, "Parquet", _parquet, description)
+        return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.parquet_table", description)
     if _is_text_table(head):
-        return "csv", lambda: _read_table(path, "CSV", _csv, description)
+        return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.csv_table", description)
     seen = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
     raise UserError(
         f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{seen}: fetch or convert the file"
@@ -141,38 +139,15 @@ def _is_text_table(head: bytes) -> bool:
     return b"\0" not in head and re.search(rb"[,;\t|]", first) is not None and not head.startswith((b"\x80", b"\x1f"))
 
 
-def _read_table(
-    path: Path, kind: str, source: Callable[[Path, Description], TableSource], description: Description
-) -> RawLog:
-    required("pyarrow", "tables", EXTRA)
-    with _table_damage_refused(path, kind) as explain:
-        table = source(path, description)
-        explain.append(table.explain)
-        return tables.read(path, table, description)
-
-
-@contextmanager
-def _table_damage_refused(path: Path, kind: str) -> Iterator[list[Callable[[str], str]]]:
-    """Turns whatever Arrow raises into one line, with what the table, once open, has to say about it."""
-    explain: list[Callable[[str], str]] = []
+def _read_table(path: Path, kind: str, module: str, description: Description) -> RawLog:
+    """A table, through the module for its kind; whatever Arrow raises becomes one line with that module's remedy."""
+    required("pyarrow", "tables", "reading CSV and Parquet files")
+    reader = import_module(module)
     try:
-        yield explain
+        return tables.read(path, reader.Table(path, description), description)
     except UserError:
         raise
     # The list of Arrow's exceptions is open, as is that of its bindings'.
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        remedy = explain[0](reason) if explain else "fetch or write it again"
-        raise UserError(f"{path}: cannot be read as {kind} ({reason}): {remedy}") from error
-
-
-def _csv(path: Path, description: Description) -> TableSource:
-    from micro_rl.data.csv_table import CsvTable
-
-    return CsvTable(path, description)
-
-
-def _parquet(path: Path, description: Description) -> TableSource:
-    from micro_rl.data.parquet_table import ParquetTable
-
-    return ParquetTable(path, description)
+        raise UserError(f"{path}: cannot be read as {kind} ({reason}): {reader.remedy(description, reason)}") from error

@@ -12,6 +12,8 @@ from micro_rl.data.minari_spaces import Episode, Leaf, Spaces
 from micro_rl.errors import UserError
 
 FILE = "main_data.hdf5"
+HARD_LINK = 0
+"""As the HDF5 library numbers the kinds of links."""
 ONE_A_STEP = ("rewards", "terminations", "truncations")
 
 
@@ -69,11 +71,10 @@ class _Group:
         place: h5py.HLObject = self.file
         said = "/".join((self.name, *keys))
         for key in (self.name, *keys):
-            # Not `in`, which follows links.
-            if not isinstance(place, h5py.Group) or key not in set(place):
+            # Asked of the links themselves: `in` and `get` would follow them.
+            if not isinstance(place, h5py.Group) or not place.id.links.exists(key.encode()):
                 raise UserError(f"{self.path}: no {said} in the file: fetch or write the set again")
-            link = place.get(key, getlink=True)
-            if not isinstance(link, h5py.HardLink):
+            if place.id.links.get_info(key.encode()).type != HARD_LINK:
                 raise UserError(f"{self.path}: {said} is a link to elsewhere: store the array itself in the file")
             place = place[key]
         if not isinstance(place, h5py.Dataset) or place.shape is None:

@@ -64,7 +64,7 @@ def _walk(path: Path, part: str, space: Any, keys: tuple[str, ...]) -> list[Leaf
     if kind == "Box":
         return [_box(path, part, space, keys)]
     inner = space.get("subspaces") if isinstance(space, dict) else None
-    if kind == "Dict" and isinstance(inner, dict) and inner and len(keys) < 8:
+    if kind == "Dict" and isinstance(inner, dict) and inner and len(keys) < 8 and not any("/" in key for key in inner):
         return [leaf for key in sorted(inner) for leaf in _walk(path, part, inner[key], (*keys, key))]
     if kind == "Tuple" and isinstance(inner, list) and inner and len(keys) < 8:
         return [leaf for place, one in enumerate(inner) for leaf in _walk(path, part, one, (*keys, f"_index_{place}"))]

@@ -34,7 +34,7 @@ def locate(log: str | Path) -> Path:
             return _whole_set(candidate)
     for candidate in [path, path.parent, *_minari_places(log)]:
         if os.path.isfile(candidate / METADATA) and (candidate != path.parent or path.name == "data"):
-            return candidate
+            return Path(os.path.abspath(candidate))
     if os.path.isdir(path):
         raise UserError(f"{path}: a folder, and no Minari set: name a file in it{_there(path)}")
     if os.path.exists(path):
@@ -56,7 +56,7 @@ def _whole_set(file: Path) -> Path:
     """The folder of the Minari set whose main file this is; any other file itself."""
     part_of_a_set = file.name in ("main_data.hdf5", "metadata.json") and file.parent.name == "data"
     root = file.parent.parent
-    return root if part_of_a_set and os.path.isfile(root / METADATA) else file
+    return Path(os.path.abspath(root)) if part_of_a_set and os.path.isfile(root / METADATA) else file
 
 
 def _in_folder(log: str | Path) -> list[Path]:

@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as arrow_parquet
 
 from micro_rl.data.description import Description
-from micro_rl.data.layout import refuse_oversize
 from micro_rl.data.table_source import Kind
 from micro_rl.errors import UserError
 
@@ -16,10 +15,8 @@ BUFFER_BYTES = 2**20
 ONLY_CSV = ("delimiter", "decimal", "encoding", "time_format")
 
 
-class ParquetTable:
+class Table:
     """One Parquet file."""
-
-    format = "parquet"
 
     def __init__(self, path: Path, description: Description):
         said = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
@@ -32,18 +29,20 @@ class ParquetTable:
             path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         )
         self.names = tuple(self._file.schema_arrow.names)
+        self.rows = self._file.metadata.num_rows
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
         """The rows, with the columns that are asked for."""
-        rows = self._file.metadata.num_rows
-        refuse_oversize(self._path, "the table", rows * len(kinds) * 4, self._path.stat().st_size)
-        left = rows
+        left = self.rows
         for batch in self._file.iter_batches(BATCH_ROWS, columns=list(kinds), use_threads=False):
             left -= len(batch)
             yield batch
         if left:
-            raise UserError(f"{self._path}: declares {rows} rows but holds {rows - left}: fetch or write it again")
+            raise UserError(
+                f"{self._path}: declares {self.rows} rows but holds {self.rows - left}: fetch or write it again"
+            )
 
-    def explain(self, reason: str) -> str:
-        """What to do about a part that Arrow could not read."""
-        return "fetch or write it again"
+
+def remedy(description: Description, reason: str) -> str:
+    """What to do about a file that Arrow could not read, for that reason."""
+    return "fetch or write it again"

@@ -10,13 +10,10 @@ Kind = Literal["number", "flag", "label", "time"]
 class TableSource(Protocol):
     """A file of named columns, read once from its first row to its last."""
 
-    format: str
     names: tuple[str, ...]
+    rows: int
+    """As many as the file says; 0 where it does not."""
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
         """The rows as Arrow record batches, with the columns that are asked for."""
-        ...
-
-    def explain(self, reason: str) -> str:
-        """What to do about a part that could not be read."""
         ...

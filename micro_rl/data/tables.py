@@ -11,7 +11,7 @@ from micro_rl.data.columns import Column, Columns
 from micro_rl.data.convert import Narrowing
 from micro_rl.data.description import Description
 from micro_rl.data.findings import Finding, listed
-from micro_rl.data.layout import MEASURED, RawLog
+from micro_rl.data.layout import MEASURED, RawLog, refuse_oversize
 from micro_rl.data.roles import Roles
 from micro_rl.data.table_source import TableSource
 from micro_rl.errors import UserError
@@ -22,7 +22,8 @@ REMEDY = "repair them, or say missing = 'drop' or 'previous' (--missing drop)"
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
     """The log in a table whose columns are described; row numbers in messages count from 0 below the names."""
     found = roles.find(path, source.names, description)
-    gathered = _Gathered(path, found, description.reading.time_unit)
+    refuse_oversize(path, "the table", 4 * source.rows * len(found.kinds()), path.stat().st_size)
+    gathered = _Gathered(path, found, source.rows, description.reading.time_unit)
     for batch in source.batches(found.kinds()):
         if len(batch):
             gathered.add(batch)
@@ -32,18 +33,19 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
 class _Gathered:
     """The columns as they come in."""
 
-    def __init__(self, path: Path, found: Roles, time_unit: str | None):
+    def __init__(self, path: Path, found: Roles, rows: int, time_unit: str | None):
         from micro_rl.data.arrow_columns import Changes, Steps
 
         self.path, self.roles = path, found
         widths = {"observations": found.observations, "actions": found.actions}
         widths |= {"next_observations": found.next_observations} if found.next_observations else {}
-        self.measured = {field: Narrowing(0, len(names)) for field, names in widths.items()} | {"rewards": Narrowing(0)}
+        self.measured = {field: Narrowing(rows, len(names)) for field, names in widths.items()}
+        self.measured["rewards"] = Narrowing(rows)
         self.flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
         self.silent: dict[str, list[int]] = {"terminals": [], "timeouts": []}
         self.begins: list[np.ndarray] = []
         self.rows = 0
-        self.steps = Narrowing(0)
+        self.steps = Narrowing(rows if found.time else 0)
         self.changes = Changes(path, found.episode) if found.episode else None
         self.clock = Steps(path, found.time, time_unit) if found.time else None
 
@@ -128,4 +130,4 @@ def _ends(columns: Mapping[str, np.ndarray], begins: np.ndarray, split: bool) ->
         return {"terminals": terminals}
     last = np.concatenate([begins[1:], [True]])
     marked = columns.get("timeouts", np.zeros(len(begins), bool))
-    return {"terminals": terminals, "timeouts": (marked | last) & ~terminals}
+    return {"terminals": terminals, "timeouts": marked | (last & ~terminals)}

@@ -13,12 +13,12 @@ FORMATS = [("d4rl-hdf5", logs.write_hdf5), ("neorl2-npz", logs.write_npz)]
 
 
 def refused(path, *words, **options):
-    """The refusal, one line that names the file and says all the words."""
+    """The refusal, one line that names the file, or the TOML beside it, and says all the words."""
     with pytest.raises(UserError) as caught:
         load(path, **options)
     message = str(caught.value)
     assert "\n" not in message
-    for word in (path.name, *words):
+    for word in (path.stem, *words):
         assert word in message, message
     return message
 

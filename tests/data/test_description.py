@@ -1,0 +1,115 @@
+"""The TOML beside a log: every key, what it does, and what is wrong with it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micro_rl.data import Column, Reading, load
+from micro_rl.data.description import Description, describe
+from micro_rl.errors import UserError
+from tests.data import logs
+from tests.data.test_loading import refused
+
+
+def described(path, text):
+    """The log with that TOML beside it."""
+    path.with_suffix(".toml").write_text(text)
+    return path
+
+
+@pytest.fixture
+def arrays(tmp_path):
+    """A file of arrays, for which a TOML may say names, units, bounds, a time limit and a rule."""
+    return logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
+
+
+def test_arrays_are_described_too(arrays):
+    before = load(arrays)
+    text = """
+        observations = ["level", "tank temperature"]
+        actions = ["valve"]
+        termination = "level > 4 or `tank temperature` > 90"
+        [units]
+        level = "m"
+        [bounds]
+        valve = [-1, 3]
+    """
+    log = load(described(arrays, text))
+    assert log.columns.observations == (Column("level", "m"), Column("tank temperature"))
+    assert log.columns.actions == (Column("valve"),)
+    assert log.action_high == 3
+    assert log.termination is not None
+    values = {"level": np.array([1.0, 5.0]), "tank temperature": np.array([20.0, 20.0])}
+    np.testing.assert_array_equal(log.termination(values), [False, True])
+    assert log.sha256 != before.sha256
+
+
+def test_flags_outrank_the_toml(arrays):
+    described(arrays, 'action_bounds = [-2, 2]\nhorizon = 7\nobservations = ["p", "q"]')
+    assert describe(arrays, Reading(horizon=3)).reading == Reading(3, (-2.0, 2.0), ("p", "q"))
+    assert load(arrays).action_high == 2
+    assert load(arrays, reading=Reading(action_bounds=(-4.0, 4.0))).action_high == 4
+    assert load(arrays, action_low=-5, action_high=5).action_high == 5
+
+
+def test_no_toml_says_nothing(arrays):
+    assert describe(arrays, Reading(horizon=3)) == Description(Reading(horizon=3))
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("observatoins = ['x']", "no key 'observatoins' (did you mean 'observations'?); known: horizon,"),
+        ("[unit]\nx = 'm'", "did you mean 'units'?"),
+        ("horizon = ", "is no TOML (Invalid value (at "),
+        ("horizon = 'x'", "horizon must be a whole number, not 'x'"),
+        ("horizon = 1.5", "horizon must be a whole number"),
+        ("horizon = true", "horizon must be a whole number"),
+        ("reward = 3", "reward must be text in quotes, not 3"),
+        ("largest_gap = nan", "largest_gap must be a number, not nan"),
+        ("missing = 'drp'", "missing must be one of refuse, drop, previous, not 'drp'"),
+        ("time_unit = 'y'", "time_unit must be one of ns, us, ms"),
+        ("observations = 'x'", 'observations must be a list of names: observations = ["first", "second"]'),
+        ("observations = [1]", "must be a list of names"),
+        ("action_bounds = [1, -1]", "action_bounds must be two numbers, the lower first"),
+        ("action_bounds = [1]", "must be two numbers"),
+        ("action_bounds = [-inf, inf]", "must be two numbers"),
+        (f"action_bounds = [0, {'9' * 400}]", "must be two numbers"),
+        ("bounds = 3", "bounds must be a table"),
+        ("[bounds]\na0 = 3", "bounds of 'a0' must be two numbers"),
+        ("[bounds]\nvalve = [0, 1]", "bounds: there is no column 'valve'; columns: a0"),
+        ("[bounds]", "neither"),
+        ("[units]\no0 = 3", "the unit of 'o0' must be text"),
+        ("[units]\noo = 'm'", "units: there is no column 'oo'"),
+        ("observations = ['x']", "observations must name its 2 columns, each by another name, not 1"),
+        ("observations = ['x', 'x']", "each by another name"),
+        ("termination = 'o0'", "termination: 'o0' is a number: compare it"),
+        ("termination = 'o3 > 1'", "termination: 'o3 > 1' names 'o3', no column"),
+        ("episode = 'run'", "episode is for CSV and Parquet"),
+        ("missing_values = ['x']", "missing_values is for CSV and Parquet"),
+        ("x = " + "[" * 2000, "is no TOML"),
+    ],
+)
+def test_refused(arrays, text, words):
+    if words == "neither":
+        assert len(load(described(arrays, text))) == 9
+        return
+    assert words in refused(described(arrays, text))
+
+
+def test_a_toml_that_cannot_be_read(arrays):
+    arrays.with_suffix(".toml").write_bytes(b"\xff\xfe")
+    refused(arrays, "is not UTF-8")
+    arrays.with_suffix(".toml").write_bytes(b"#" * 2**21)
+    refused(arrays, "larger than")
+
+
+@given(st.text(alphabet="abcdorewhiznmtupl_ =[]{}'\"\n.,#0123456789-", max_size=60))
+def test_any_text_is_a_description_or_refused(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("toml", numbered=True) / "log.hdf5"
+    described(path, text)
+    try:
+        assert isinstance(describe(path, Reading()), Description)
+    except UserError as error:
+        assert "\n" not in str(error)

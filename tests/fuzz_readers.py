@@ -1,0 +1,201 @@
+"""Coverage-guided fuzzing of the readers, of the TOML and of formulas.
+
+    python -m tests.fuzz_readers d4rl --seconds 600
+
+needs atheris (pip install atheris). Whatever the bytes, a log is read or refused by one line of our own; every other
+exception, every crash of a library, more than 2 GB of memory and more than 20 seconds are failures: atheris then writes
+the input to `crash-...`, and the same command with `--replay FILE` runs it alone. `make test` runs a few hundred
+mutations of each, without atheris (tests/test_fuzz_readers.py).
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType
+from typing import Any, ClassVar
+
+import h5py
+import numpy as np
+
+from micro_rl.data import load
+from micro_rl.errors import UserError
+from micro_rl.expression import parse
+from tests.data import logs
+
+LONGEST = 2000
+"""Characters of a message; more is no sentence that helps."""
+
+TOML = b"""\
+delimiter = ","
+time = "t"
+time_unit = "s"
+largest_gap = 2.5
+observations = ["o*"]
+actions = ["a0"]
+reward = "-abs(o0) + 0.5 * o1 ** 2"
+terminal = "end"
+termination = "o0 > 3 or hypot(o0, o1) >= 5"
+horizon = 50
+missing = "previous"
+missing_values = ["bad"]
+[bounds]
+a0 = [-1, 1]
+[units]
+o0 = "m"
+"""
+GUIDES = ("micro_rl.data", "micro_rl.expression", "zipfile", "tomllib", "numpy.lib._format_impl")
+NAMES = ("o0", "o1", "tank level")
+FORMULAS = (b"-abs(o0) + 0.5 * o1 ** 2", b"o0 > 3 or hypot(o0, o1) >= 5", b"not (`tank level` % 2 == 1) and 0 < o1 < 1")
+
+
+def table() -> bytes:
+    """A small CSV."""
+    arrays = logs.columns((6, 4, 5), (True, False, True))
+    rows = zip(arrays["observations"].tolist(), arrays["actions"][:, 0].tolist(), arrays["terminals"], strict=True)
+    lines = [f"{row},{one:.4g},{two:.4g},{act:.4g},{int(end)}" for row, ((one, two), act, end) in enumerate(rows)]
+    lines[3] = "3,,0.5,0.25,0"
+    return "\n".join(["t,o0,o1,a0,end", *lines, ""]).encode()
+
+
+class Target:
+    """One reader's files in a folder of their own; fuzzed bytes replace one of them, which their first byte chooses."""
+
+    def __init__(self, name: str):
+        self.home = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+        self.more: list[bytes] = []
+        self.log, self.files = getattr(self, "_" + name.replace("-", "_"))()
+        self.kept = [file.read_bytes() for file in self.files]
+        self.seeds = [bytes([place]) + content for place, content in enumerate(self.kept)] + self.more
+
+    def __call__(self, data: bytes) -> None:
+        """Read the log with one file replaced."""
+        place = data[0] % len(self.files) if data else 0
+        self.files[place].write_bytes(data[1:])
+        try:
+            expect_our_own(lambda: load(self.log))
+        finally:
+            self.files[place].write_bytes(self.kept[place])
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        shutil.rmtree(self.home)
+
+    def _d4rl(self) -> tuple[Path, list[Path]]:
+        """Checksummed as logs should be; a second seed without, or every change would end at the checksum."""
+        arrays, path = logs.columns((6, 4), (True, False)), self.home / "log.hdf5"
+        with h5py.File(path, "w") as file:
+            for key, values in arrays.items():
+                file.create_dataset(key, data=values, chunks=values.shape if key == "actions" else None)
+        self.more = [b"\0" + path.read_bytes()]
+        return logs.write_hdf5(path, arrays, action_low=-1, action_high=1), [path]
+
+    def _neorl2(self) -> tuple[Path, list[Path]]:
+        arrays = {logs.NEORL2_KEYS[key]: values for key, values in logs.columns((6, 4), (True, False)).items()}
+        np.savez(self.home / "log.npz", **arrays)  # pyright: ignore[reportArgumentType]
+        return self.home / "log.npz", [self.home / "log.npz"]
+
+    def _minari_hdf5(self) -> tuple[Path, list[Path]]:
+        folder = logs.write_minari(self.home / "tiny-v0", logs.columns((4, 3), (True, False)))
+        return folder, [folder / "data" / "metadata.json", folder / "data" / "main_data.hdf5"]
+
+    def _minari_arrow(self) -> tuple[Path, list[Path]]:
+        folder = logs.write_minari(self.home / "tiny-v0", logs.columns((4, 3), (True, False)), "arrow")
+        return folder, [folder / "data" / "metadata.json", *sorted((folder / "data").glob("*/*.arrow"))]
+
+    def _csv(self) -> tuple[Path, list[Path]]:
+        (self.home / "log.csv").write_bytes(table())
+        (self.home / "log.toml").write_bytes(TOML)
+        return self.home / "log.csv", [self.home / "log.csv"]
+
+    def _toml(self) -> tuple[Path, list[Path]]:
+        return self._csv()[0], [self.home / "log.toml"]
+
+    def _parquet(self) -> tuple[Path, list[Path]]:
+        import pyarrow.csv
+        import pyarrow.parquet
+
+        (self.home / "log.csv").write_bytes(table())
+        content = pyarrow.csv.read_csv(self.home / "log.csv")
+        pyarrow.parquet.write_table(content, self.home / "log.parquet", compression="none")
+        self.more = [b"\0" + (self.home / "log.parquet").read_bytes()]
+        pyarrow.parquet.write_table(content, self.home / "log.parquet", write_page_checksum=True)
+        (self.home / "log.toml").write_bytes(
+            TOML.replace(b'delimiter = ","\n', b"").replace(b'missing_values = ["bad"]\n', b"")
+        )
+        return self.home / "log.parquet", [self.home / "log.parquet"]
+
+
+class Formula:
+    """Any text as a formula, and its values where it is one."""
+
+    seeds = FORMULAS
+    values: ClassVar = {name: np.linspace(-2, 2, 5, dtype=np.float32) for name in NAMES}
+
+    def __call__(self, data: bytes) -> None:
+        """Parse the text and compute it."""
+        expect_our_own(lambda: parse(data.decode(errors="surrogateescape"), NAMES)(self.values))
+
+    def close(self) -> None:
+        """Nothing is left behind."""
+
+
+READERS = ("d4rl", "neorl2", "minari-hdf5", "minari-arrow", "csv", "parquet", "toml")
+TARGETS: dict[str, Callable[[], "Target | Formula"]] = {name: lambda name=name: Target(name) for name in READERS}
+TARGETS["expression"] = Formula
+
+
+def expect_our_own(work: Callable[[], object]) -> None:
+    """Do it; `UserError` in one line is as good as success, and nothing else is."""
+    try:
+        with warnings.catch_warnings(action="error"):
+            work()
+    except UserError as error:
+        said = str(error)
+        assert "\n" not in said and "\r" not in said, said
+        assert len(said) < LONGEST, said
+    except OSError as error:
+        raise AssertionError(f"{type(error).__name__}: {error}") from error
+
+
+def guiding() -> list[FunctionType]:
+    """The functions whose branches guide the search: our own, and the Python ones right below them."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(GUIDES)]
+    owners = [vars(module) for module in modules]
+    owners += [vars(one) for names in list(owners) for one in names.values() if isinstance(one, type)]
+    found = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
+    return [one for one in found if one.__module__.startswith(GUIDES)]
+
+
+def main() -> None:
+    """Fuzz one reader for so long, or replay one input."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--replay", type=Path)
+    asked = parser.parse_args()
+    target = TARGETS[asked.target]()
+    if asked.replay:
+        target(asked.replay.read_bytes())
+        return
+    atheris: Any = import_module("atheris")
+    # An archive's checksum would stop nearly every change before our own code sees it.
+    zipfile.ZipExtFile._update_crc = lambda self, newdata: None  # type: ignore[attr-defined]
+    corpus = Path(tempfile.mkdtemp(prefix="corpus-"))
+    for place, seed in enumerate(target.seeds):
+        (corpus / str(place)).write_bytes(seed)
+    limits = [f"-max_total_time={asked.seconds}", "-rss_limit_mb=2048", "-timeout=20", "-max_len=20000"]
+    for function in guiding():
+        atheris.instrument_func(function)
+    atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", os.fspath(corpus)], target)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
