@@ -21,7 +21,7 @@ import jax
 from jax.stages import Compiled
 
 from benchmarks.workload import ACT, KEYS, hopper, make_problem
-from micro_rl import fitting, run
+from micro_rl import fitting, loop
 from micro_rl.buffer import Buffer
 from micro_rl.loop import TrainState, coefficients, start
 from micro_rl.methods import micro
@@ -104,7 +104,7 @@ def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
 
     agent_start, state = timed(fresh)
     arguments, ends = (method, problem, coefficients(settings, ACT), KEYS.epochs), ByRule(never)
-    epoch, program = timed(lambda: run.compiled_epoch.lower(state, *arguments, sizes=sizes, ends=ends).compile())
+    epoch, program = timed(lambda: loop.compiled_epoch.lower(state, *arguments, sizes=sizes, ends=ends).compile())
     for _ in range(EPOCHS):
         state, _ = jax.block_until_ready(program(state, *arguments, ends=ends))
     buffer: Buffer = state.buffer

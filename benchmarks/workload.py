@@ -12,7 +12,7 @@ import numpy as np
 from jax.stages import Lowered
 
 from benchmarks import flops
-from micro_rl import fitting, run
+from micro_rl import fitting, loop
 from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
@@ -91,11 +91,11 @@ def training(
 
     def call() -> None:
         nonlocal state
-        state, logged = run.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
+        state, logged = loop.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
-        return run.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, **static)
+        return loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, **static)
 
     return Case(name, label, call, lower, flops.epoch(sizes, nets(settings), draws), units)
 

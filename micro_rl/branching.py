@@ -4,12 +4,12 @@ from pathlib import Path
 
 import jax
 
-from micro_rl import comparing, trees
+from micro_rl import comparing, log_loop, trees
 from micro_rl.errors import UserError
 from micro_rl.files import sha256
-from micro_rl.fitting import load_model, problem_of, save_model
-from micro_rl.loop import Keys, TrainState, start
+from micro_rl.fitting import FittedModel, load_model, problem_of, save_model
 from micro_rl.plan import Plan
+from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.rows import rewind_rows
 from micro_rl.run_model import check_fits
 from micro_rl.store import RunFolder
@@ -29,15 +29,10 @@ def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None
         raise UserError(f"{source}: has no checkpoint to branch off from; train it further, or train anew")
     if kept.epoch >= plan.settings.epochs:
         raise UserError(f"{source}: has {kept.epoch} epochs already; give more with --epochs")
-    model = load_model(old.model)
-    check_fits(model, plan, old.model)
-    problem = problem_of(plan.dataset, plan.settings, model.scaling)
-
-    def fresh() -> TrainState:
-        keys, sizes = Keys.of(plan.settings.seed), plan.settings.sizes()
-        return start(problem, model.ensemble, plan.method(), sizes, plan.settings.temperature, keys)
-
-    trees.from_arrays(jax.eval_shape(fresh), kept.arrays, str(old.checkpoints.folder(kept.epoch)))
+    model = load_model(old.model) if plan.learns_model else None
+    trees.from_arrays(
+        jax.eval_shape(_program(plan, model, old.model).fresh), kept.arrays, str(old.checkpoints.folder(kept.epoch))
+    )
     changed = [text for _, text in comparing.differences(old.config(), plan.config(), plan.usual())]
     told = {
         "run": str(source),
@@ -47,12 +42,21 @@ def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None
         "changed": changed,
     }
     new = RunFolder.create(target, plan.config() | {"branched_off": told})
-    save_model(new.model, model)
+    if model is not None:
+        save_model(new.model, model)
     new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))
     rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
     for skipped in kept.skipped:
         watcher.note(f"passed over a checkpoint: {skipped}")
     watcher.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
+
+
+def _program(plan: Plan, model: FittedModel | None, source: Path) -> Program:
+    """What the branch is going to run."""
+    if model is None:
+        return OnLog(plan, log_loop.problem_of(plan.dataset, plan.settings))
+    check_fits(model, plan, source)
+    return OnModel(plan, model, problem_of(plan.dataset, plan.settings, model.scaling))
 
 
 def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:

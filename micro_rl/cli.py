@@ -13,6 +13,7 @@ VERBS = {
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
+    "methods": ("", "list the methods that train can use, with their papers"),
     "data": ("VERB", "check and describe logs; `micro-rl data` lists its verbs"),
 }
 """What each verb takes and does; its code is `micro_rl/commands/VERB.py`."""

@@ -18,6 +18,7 @@ SHOWN = (
     ("score", "eval/normalised_score", "{:.1f}"),
     ("return", "eval/return", "{:.1f}"),
     ("return (model's own estimate)", "model_estimate/return", "{:.1f}"),
+    ("discounted return (critics' own estimate)", "critic_estimate/discounted_return", "{:.1f}"),
     ("Q on model rows", "q/model", "{:.2f}"),
     ("conservative term f", "conservative_term", "{:.3f}"),
     ("critic loss", "loss/critic", "{:.3g}"),
@@ -125,6 +126,9 @@ def conclude(done: Run, console: Console) -> None:
         row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
     elif "model_estimate/return" in done.scores:
         row("the policy, by the model's own estimate", done.scores["model_estimate/return"]["last"], None)
+    elif "critic_estimate/discounted_return" in done.scores:
+        value = done.scores["critic_estimate/discounted_return"]["last"]
+        row("the policy, discounted, by its critics' own estimate", value, None)
     console.print(table)
     console.print(f"page    {done.path / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"policy  {done.path / 'policy.safetensors'}", soft_wrap=True, highlight=False, markup=False)

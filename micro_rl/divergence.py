@@ -18,14 +18,16 @@ from jaxtyping import Key, PyTree
 from micro_rl import buffer as buffers
 from micro_rl import trees
 from micro_rl.arrays import write_arrays
+from micro_rl.baseline import Baseline
 from micro_rl.files import CannotWrite
+from micro_rl.log_loop import LogProblem, LogState, call_keys, draw_rows
 from micro_rl.loop import Problem, TrainState, branch, draw_update
 from micro_rl.method import Method
 from micro_rl.model import Models
-from micro_rl.sac import Agent, Coefficients, update
+from micro_rl.sac import Coefficients, update
 from micro_rl.settings import Sizes
 from micro_rl.termination import Termination
-from micro_rl.types import Batch
+from micro_rl.types import Batch, LogRows
 
 FAR_TOO_LARGE = 100.0
 """Values so many times past the largest return that the log's rewards allow have exploded."""
@@ -40,7 +42,8 @@ ADVICE = {
     "lower model_rate",
     "log rows": "the log's own rows are extreme: look for outliers in it, or leave standardise and scale_reward on",
     "conservative_term": "the members disagree without bounds: shorten rollout_length, or lower beta",
-    "critics": "the critics feed on their own values: lower critic_rate, target_rate or discount, or raise beta",
+    "critics": "the critics feed on their own values: lower critic_rate, target_rate or discount, or make "
+    "the method more conservative",
     "actor": "the actor moves too fast for its critics: lower actor_rate",
     "temperature": "the temperature ran away: lower temperature_rate, or keep it with --no-learn-temperature",
     "other": "lower the learning rates",
@@ -62,8 +65,8 @@ class Found(NamedTuple):
     term: str
     value: float
     at_first: float
-    agent: Agent
-    batch: Batch
+    agent: Any
+    batch: Batch | LogRows
     key: Key[Array, ""]
 
     def told(self) -> str:
@@ -75,13 +78,13 @@ class Found(NamedTuple):
         )
 
 
-def largest_value(problem: Problem, discount: float) -> float:
+def largest_value(problem: Problem | LogProblem, discount: float) -> float:
     """The size of Q, in core units, past which it has exploded."""
     reward = float(jnp.max(jnp.abs(problem.log.reward)))
     return FAR_TOO_LARGE * (reward + ENTROPY * problem.log.action.shape[-1]) / max(1 - discount, 1e-4)
 
 
-def reason(logged: Mapping[str, float], agent: Agent, limit: float) -> str | None:
+def reason(logged: Mapping[str, float], agent: Any, limit: float) -> str | None:
     """What is wrong with an epoch's means or with the agent it left; None where nothing is."""
     for name, value in logged.items():
         if not np.isfinite(value):
@@ -100,10 +103,10 @@ class Step(NamedTuple):
     """An update (from 1): the agent before and after it, how large everything in it was, and what went into it."""
 
     number: int
-    before: Agent
-    after: Agent
+    before: Any
+    after: Any
     figures: dict[str, float]
-    batch: Batch
+    batch: Batch | LogRows
     key: Key[Array, ""]
 
 
@@ -128,6 +131,19 @@ def steps(
             state = state._replace(agent=agent)
 
 
+def steps_on_log(
+    state: LogState, method: Baseline, problem: LogProblem, c: Coefficients, key: Key[Array, ""], sizes: Sizes
+) -> Iterator[Step]:
+    """The same without a model; an update is a call of the method's."""
+    agent = state.agent
+    for number, call_key in enumerate(call_keys(state, method, key, sizes), start=1):
+        after, figures, rows, own_key = _updated_on_log(agent, method, problem, c, call_key, sizes=sizes)
+        yield Step(
+            number, agent, after, {n: float(value) for n, value in jax.device_get(figures).items()}, rows, own_key
+        )
+        agent = after
+
+
 def first_to_blow_up(epoch: Iterable[Step], limit: float) -> Found | None:
     """The first term past its bounds, in the order in which terms act on each other; None where none is."""
     first: dict[str, float] = {}
@@ -139,7 +155,7 @@ def first_to_blow_up(epoch: Iterable[Step], limit: float) -> Found | None:
     return None
 
 
-def keep(folder: Path, before: TrainState, key: Key[Array, ""], found: Found | None, why: str) -> str:
+def keep(folder: Path, before: TrainState | LogState, key: Key[Array, ""], found: Found | None, why: str) -> str:
     """Write the state and key that the epoch began with, and what went into the update that blew up.
 
     What to tell the user of it, also where the disk refuses.
@@ -174,7 +190,19 @@ def _updated(state: TrainState, method: Method, problem: Problem, c: Coefficient
     batch, noise, own_key = draw_update(problem.log, state.buffer, method, models, key, sizes)
     agent, logged = update(state.agent, method, models, batch, noise, own_key, c)
     rows = {"log rows": _size(batch.real), "model rows": _size(batch.model)}
-    return agent, rows | logged | {name: _size(part) for name, part in agent._asdict().items()}, batch, own_key
+    return agent, rows | logged | _parts(agent), batch, own_key
+
+
+@partial(jax.jit, static_argnames="sizes")
+def _updated_on_log(agent: Any, method: Baseline, problem: LogProblem, c: Coefficients, key: Array, *, sizes: Sizes):
+    rows, own_key = draw_rows(problem.rows, key, sizes.batch * method.steps)
+    after, logged = method.update(agent, rows, own_key, c)
+    return after, {"log rows": _size(rows)} | logged | _parts(after), rows, own_key
+
+
+def _parts(agent: Any) -> dict[str, Array]:
+    """The size of each of an agent's parts that has any arrays."""
+    return {name: _size(part) for name, part in agent._asdict().items() if jax.tree.leaves(part)}
 
 
 def _size(tree: PyTree) -> Array:
@@ -182,13 +210,11 @@ def _size(tree: PyTree) -> Array:
     return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)).astype(jnp.float32) for leaf in jax.tree.leaves(tree)]))
 
 
-@jax.jit
-def _part_sizes(agent: Agent) -> dict[str, Array]:
-    return {name: _size(part) for name, part in agent._asdict().items()}
+_compiled_parts = jax.jit(_parts)
 
 
-def _sizes(agent: Agent) -> dict[str, float]:
-    return {name: float(size) for name, size in jax.device_get(_part_sizes(agent)).items()}
+def _sizes(agent: Any) -> dict[str, float]:
+    return {name: float(size) for name, size in jax.device_get(_compiled_parts(agent)).items()}
 
 
 def _in_order(figures: Mapping[str, Any]) -> list[str]:

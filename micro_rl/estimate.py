@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.model import Ensemble
-from micro_rl.nets import MLP, gaussian, q_values
+from micro_rl.nets import MLP, mode, q_values
 from micro_rl.rollout import TERMINATION_STREAM, imagine
 from micro_rl.termination import Termination
 from micro_rl.types import Scaling
@@ -17,7 +17,7 @@ from micro_rl.types import Scaling
 @jax.jit
 def critic_estimate(actor: MLP, critics: MLP, scaling: Scaling, observation: Float[Array, "rows obs"]) -> Scalar:
     """Mean of min_k Q_k(s, mode of pi(s)) over these states, in raw units of discounted return."""
-    action = jnp.tanh(gaussian(actor, observation)[0])
+    action = mode(actor, observation)
     return jnp.asarray(scaling.reward_scale) * jnp.mean(jnp.min(q_values(critics, observation, action), axis=0))
 
 
@@ -41,7 +41,7 @@ def model_estimate(
         order_key, state_key = jax.random.split(step_key)
         order = jax.random.permutation(order_key, observation.shape[0])
         state, alive = (column[order] for column in carry)
-        outcome = imagine(elites, state, jnp.tanh(gaussian(actor, state)[0]), state_key)
+        outcome = imagine(elites, state, mode(actor, state), state_key)
         following = outcome[:, :-1]
         stays = alive & ~ends(following, scaling, jax.random.fold_in(step_key, TERMINATION_STREAM))
         return (following, stays), jnp.mean(jnp.where(alive, outcome[:, -1], 0.0))

@@ -12,6 +12,7 @@ from micro_rl import estimate, tasks, windows
 from micro_rl.data.history import resting_action
 from micro_rl.envs import check_matches
 from micro_rl.evaluation import Evaluator, scores
+from micro_rl.log_loop import LogState
 from micro_rl.loop import Keys, TrainState
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
@@ -21,6 +22,7 @@ from micro_rl.termination import Termination
 from micro_rl.types import Scaling
 
 ESTIMATE_STARTS = 100
+SCORES = ("eval/return", "eval/normalised_score", "model_estimate/return", "critic_estimate/discounted_return")
 FIRST_SEED = 1_000_000
 """Evaluation episodes have seeds of their own, other ones at every evaluation and in every run."""
 
@@ -45,16 +47,18 @@ class Judge:
         if self._evaluator is not None:
             self._evaluator.close()
 
-    def __call__(self, state: TrainState, policy: Policy, scaling: Scaling, ends: Termination) -> Row:
-        """An evaluation's figures, in raw units, under the keys of metrics.jsonl."""
+    def __call__(self, state: TrainState | LogState, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
+        """An evaluation's figures, in raw units, under the keys of metrics.jsonl; `ends` None: there is no model."""
         if self._evaluator is None:
-            return {"model_estimate/return": self._model_estimate(state, scaling, ends)}
+            return self._estimate(state, scaling, ends)
         settings, agent = self._plan.settings, state.agent
         first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.evaluation_episodes
         result = self._evaluator(policy, seed=first_seed, discount=settings.discount)
+        row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
+        if agent.critics is None:
+            return row
         starts = _core(self._first_windows(result.start_observations), scaling)
         value = estimate.critic_estimate(agent.actor, agent.critics, scaling, starts)
-        row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
         return row | {"eval/critic_estimate": float(value)}
 
     def _first_windows(self, observations: np.ndarray) -> np.ndarray:
@@ -63,16 +67,32 @@ class Judge:
         resting = np.broadcast_to(resting, (len(observations), len(resting)))
         return np.concatenate(windows.first(observations, resting, self._plan.settings.history), axis=-1)
 
+    def _estimate(self, state: TrainState | LogState, scaling: Scaling, ends: Termination | None) -> Row:
+        """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
+        if isinstance(state, TrainState):
+            assert ends is not None, "comes with the model"
+            return {"model_estimate/return": self._model_estimate(state, scaling, ends)}
+        agent = state.agent
+        if agent.critics is None:
+            return {}
+        starts = _core(self._log_starts(), scaling)
+        value = estimate.critic_estimate(agent.actor, agent.critics, scaling, starts)
+        return {"critic_estimate/discounted_return": float(value)}
+
+    def _log_starts(self) -> np.ndarray:
+        """First observations of episodes throughout the log."""
+        dataset = self._plan.dataset
+        spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
+        return dataset.observations[dataset.starts[spread]]
+
     def _model_estimate(self, state: TrainState, scaling: Scaling, ends: Termination) -> float:
         """Mean return of the policy run in the model from the log's own starts."""
         dataset, settings = self._plan.dataset, self._plan.settings
-        spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
-        first = dataset.starts[spread]
         value = estimate.model_estimate(
             state.agent.actor,
             state.ensemble.best(settings.elites),
             scaling,
-            _core(dataset.observations[first], scaling),
+            _core(self._log_starts(), scaling),
             jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),
             ends=ends,
             horizon=self._plan.task.horizon or int(dataset.lengths.max()),
@@ -93,7 +113,7 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
         "planned_epochs": plan.settings.epochs,
         "log": _log_scores(plan),
     }
-    for key in ("eval/return", "eval/normalised_score", "model_estimate/return"):
+    for key in SCORES:
         values = [row[key] for row in rows if key in row]
         if values:
             last = values[-SCORED_EVALUATIONS:]

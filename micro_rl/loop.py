@@ -201,3 +201,7 @@ def train(
         return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)
 
     return jax.lax.scan(one, state, None, length=settings.epochs)
+
+
+compiled_start = jax.jit(start, static_argnames="sizes")
+compiled_epoch = jax.jit(epoch, static_argnames="sizes", donate_argnames="state")

@@ -40,6 +40,18 @@ def uniform_mlp(key: Key[Array, ""], sizes: Sequence[int], stack: tuple[int, ...
     return MLP(tuple(weights), tuple(biases))
 
 
+def steady_mlp(key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...]) -> MLP:
+    """A deterministic actor of the shape that `export` takes, tanh(mean).
+
+    Losses of the mean teach no spread, so the standard deviation is set to the smallest one and stays there: what it
+    samples is what it would do.
+    """
+    actor = uniform_mlp(key, (obs, *hidden, 2 * act))
+    weight = actor.weights[-1].at[:, act:].set(0.0)
+    bias = actor.biases[-1].at[act:].set(LOG_STD_MIN)
+    return MLP((*actor.weights[:-1], weight), (*actor.biases[:-1], bias))
+
+
 def normal_mlp(key: Key[Array, ""], sizes: Sequence[int], stack: tuple[int, ...] = ()) -> MLP:
     """Weights normal with std 1/(2 sqrt(fan_in)), biases 0: dynamics members."""
     keys = jax.random.split(key, len(sizes) - 1)
@@ -74,10 +86,14 @@ def sample(
     return jnp.tanh(u), jnp.sum(log_normal - log_slope, axis=-1)
 
 
+def mode(actor: MLP, observation: Float[Array, "rows obs"]) -> Float[Array, "rows act"]:
+    """The deterministic action, tanh(mean)."""
+    return jnp.tanh(gaussian(actor, observation)[0])
+
+
 def action_error(actor: MLP, observation: Float[Array, "rows obs"], action: Float[Array, "rows act"]) -> Scalar:
     """Mean of (tanh(mean(s)) - a)^2 over rows and actions: how far the actor's mode is from what was done."""
-    mean, _ = gaussian(actor, observation)
-    return jnp.mean((jnp.tanh(mean) - action) ** 2)
+    return jnp.mean((mode(actor, observation) - action) ** 2)
 
 
 def q_values(

@@ -8,7 +8,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from micro_rl import __version__, methods, presets, tasks, termination
+from micro_rl import __version__, catalogue, presets, tasks, termination
+from micro_rl.baseline import Baseline
 from micro_rl.data import Dataset, load, names, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
@@ -24,7 +25,7 @@ class Plan:
     dataset: Dataset
     task: tasks.Task
     ends: Rule | None
-    """None where a termination head is to be learned."""
+    """None where a termination head is to be learned, and where the method makes no rollouts."""
     preset: str
     method_name: str
     options: Any
@@ -33,9 +34,14 @@ class Plan:
     bounds_recorded: bool = False
     """Whether reading the log again, without being told, finds the same bounds of the actions."""
 
-    def method(self) -> Method:
+    def method(self) -> Method | Baseline:
         """The method with its coefficients."""
-        return methods.find(self.method_name).build(self.options)
+        return catalogue.find(self.method_name).build(self.options)
+
+    @property
+    def learns_model(self) -> bool:
+        """Whether the method fits the dynamics."""
+        return catalogue.learns_model(self.method_name)
 
     def command(self) -> str:
         """The command line that trains this plan anew: the log, the preset, and what departs from it.
@@ -51,7 +57,8 @@ class Plan:
         words += [word for name, value in _said(self.dataset.reading).items() for word in _flag(name, value)]
         if not self.bounds_recorded:
             words += _flag("action_bounds", (float(self.dataset.action_low[0]), float(self.dataset.action_high[0])))
-        words += _departures(self.task, self.dataset.task, ("env", "horizon", "termination"))
+        told = ("env", "horizon", "termination") if self.learns_model else ("env", "horizon")
+        words += _departures(self.task, self.dataset.task, told)
         return shlex.join(words + (["--model", str(self.model)] if self.model else []))
 
     def _can_be_typed(self) -> bool:
@@ -61,8 +68,8 @@ class Plan:
 
     def usual(self) -> dict[str, Any]:
         """The defaults of everything in `config` that has some."""
-        kind = methods.find(self.method_name).Options
-        return {"settings": dataclasses.asdict(Settings()), "options": dataclasses.asdict(kind())}
+        kinds = {"settings": catalogue.settings_of, "options": lambda name: catalogue.find(name).Options}
+        return {part: dataclasses.asdict(kind(self.method_name)()) for part, kind in kinds.items()}
 
     def config(self) -> dict[str, Any]:
         """The whole plan as JSON: enough to run it again."""
@@ -84,6 +91,7 @@ class Plan:
             "task": dataclasses.asdict(self.task),
             "preset": self.preset,
             "method": self.method_name,
+            "learns_model": self.learns_model,
             "options": dataclasses.asdict(self.options),
             "settings": dataclasses.asdict(self.settings),
             "model": str(self.model) if self.model else None,
@@ -140,13 +148,19 @@ def make_plan(
     if isinstance(log, Dataset) and dataclasses.replace(reading, horizon=None) != NOTHING_SAID:
         raise UserError(f"{log.path}: is loaded already; say to micro_rl.load how it is read")
     dataset = log if isinstance(log, Dataset) else read_log(log, reading)
-    task = _task(dataset, env, horizon, ends)
     preset = preset or presets.name_for(dataset.name)
     settings, options = resolve(method, preset, overrides or {})
+    task, rule = _task(dataset, env, horizon), None
+    if catalogue.learns_model(method):
+        task = _ending(dataset, task, ends)
+        rule = ends if callable(ends) else _rule(dataset, task)
+    else:
+        _refuse_for_want_of_a_model(method, model=model, termination=ends)
+        task = dataclasses.replace(task, termination=None)  # the log's terminals stand as they are
     plan = Plan(
         dataset=windowed(dataset, settings.history),
         task=task,
-        ends=ends if callable(ends) else _rule(dataset, task),
+        ends=rule,
         preset=preset,
         method_name=method,
         options=options,
@@ -154,8 +168,19 @@ def make_plan(
         model=Path(model) if model else None,
         bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
-    plan.method()  # refuses options out of their bounds before anything is begun
+    _check_together(plan.method(), settings)  # refuses options out of their bounds before anything is begun
     return plan
+
+
+def _refuse_for_want_of_a_model(method: str, **given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise UserError(f"{name}: {method} learns no model; leave it out")
+
+
+def _check_together(method: Method | Baseline, settings: Settings) -> None:
+    if isinstance(method, Baseline) and settings.updates % method.steps:
+        raise UserError(f"actor_every: {method.steps} does not divide the {settings.updates} updates of an epoch")
 
 
 def read_log(log: str | Path, reading: Reading) -> Dataset:
@@ -167,25 +192,31 @@ def read_log(log: str | Path, reading: Reading) -> Dataset:
 
 def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
     """Settings and the method's options: defaults, then the preset, then `overrides`; checked."""
-    chosen, kind = presets.find(preset), methods.find(method).Options
-    own = {field.name for field in dataclasses.fields(kind)}
-    general = {field.name for field in dataclasses.fields(Settings)}
+    general, own = catalogue.accepted(method)
     for name in overrides:
         if name not in own | general:
-            raise UserError(f"{name}: no such setting{did_you_mean(name, sorted(own | general))}")
-    values = {**chosen.values(method), **overrides}
-    settings = Settings(**{name: value for name, value in values.items() if name in general})
+            known = {field.name for field in dataclasses.fields(Settings)}
+            guess = f" in {method}" if name in known else did_you_mean(name, sorted(own | general))
+            raise UserError(f"{name}: no such setting{guess}")
+    values = {**catalogue.values(method, preset), **overrides}
+    settings = catalogue.settings_of(method)(**{name: value for name, value in values.items() if name in general})
     check(settings)
-    return settings, kind(**{name: value for name, value in values.items() if name in own})
+    options = catalogue.find(method).Options(**{name: value for name, value in values.items() if name in own})
+    return settings, options
 
 
-def _task(dataset: Dataset, env: str | None, horizon: int | None, rule: str | Rule | None) -> tasks.Task:
+def _task(dataset: Dataset, env: str | None, horizon: int | None) -> tasks.Task:
     """What is known, with what was given put over it; another simulator has other scores."""
     task = dataset.task
     if env is not None and env != task.env:
         task = dataclasses.replace(task, env=env, score_min=None, score_max=None)
     if horizon is not None:
         task = dataclasses.replace(task, horizon=horizon)
+    return task
+
+
+def _ending(dataset: Dataset, task: tasks.Task, rule: str | Rule | None) -> tasks.Task:
+    """The task with the rule that ends model rows: the one that is given, else the one that is known."""
     if callable(rule):
         own_name = f"{getattr(rule, '__module__', '')}.{getattr(rule, '__qualname__', repr(rule))}"
         return dataclasses.replace(task, termination=own_name)

@@ -8,30 +8,27 @@ from typing import Any
 
 import jax
 
-from micro_rl import comparing, divergence, trees
+from micro_rl import comparing, divergence, log_loop, trees
 from micro_rl.at_work import at_work
 from micro_rl.branching import branch_off
 from micro_rl.errors import Diverged, UserError
 from micro_rl.export import export
 from micro_rl.files import CannotWrite
-from micro_rl.fitting import FittedModel
 from micro_rl.interrupts import Interrupts
 from micro_rl.judge import Judge, final_scores
-from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, epoch, start
+from micro_rl.loop import actor_rate, coefficients
 from micro_rl.metrics import MetricsLog, open_metrics
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
+from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.report import write_report
 from micro_rl.rows import Row
 from micro_rl.run_keeping import KeptRun
-from micro_rl.run_model import given_model, model_for, termination_of
+from micro_rl.run_model import given_model, model_for
 from micro_rl.sac import Coefficients
 from micro_rl.store import RunFolder
 from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
-
-compiled_start = jax.jit(start, static_argnames="sizes")
-compiled_epoch = jax.jit(epoch, static_argnames="sizes", donate_argnames="state")
 
 RAW_REWARD_KEYS = ("q/real", "q/model", "q/target", "conservative_term", "rollout/reward")
 
@@ -71,13 +68,17 @@ def execute(
         if branch is not None:
             branch_off(plan, path, branch, watcher)
             path, resume = branch, True
-        given = given_model(plan, path, resume, watcher)
+        given = given_model(plan, path, resume, watcher) if plan.learns_model else None
         folder = _folder(plan, path, resume)  # last, so that a mistake leaves no folder behind
         with at_work(folder, command, watcher):
             fit_rows = folder.fit_rows()
-            model, problem = model_for(plan, given, folder, fit_rows, watcher, interrupts)
+            if plan.learns_model:
+                model, problem = model_for(plan, given, folder, fit_rows, watcher, interrupts)
+                program: Program = OnModel(plan, model, problem)
+            else:
+                model, program = None, OnLog(plan, log_loop.problem_of(plan.dataset, plan.settings))
             kept = KeptRun(folder, fit_rows, model, plan.settings, watcher.note)
-            training = _Training(plan, folder, kept, model, problem, watcher, interrupts)
+            training = _Training(plan, folder, kept, program, watcher, interrupts)
             with kept, training.open_metrics(wandb) as log:
                 training.train(judge, log, last)
                 return training.finish(log)
@@ -108,24 +109,18 @@ class _Training:
         plan: Plan,
         folder: RunFolder,
         kept: KeptRun,
-        model: FittedModel,
-        problem: Problem,
+        program: Program,
         watcher: Watcher,
         interrupts: Interrupts,
     ):
-        self.plan, self.folder, self.kept, self.model, self.problem = plan, folder, kept, model, problem
+        self.plan, self.folder, self.kept = plan, folder, kept
+        self.program, self.settings = program, plan.settings
         self.watcher, self.interrupts = watcher, interrupts
-        self.method, self.settings, self.sizes = plan.method(), plan.settings, plan.settings.sizes()
-        self.ends = termination_of(model, plan)
-        self.keys = Keys.of(plan.settings.seed)
+        self.problem = problem = program.problem
         act, scale = problem.log.action.shape[-1], float(problem.scaling.reward_scale)
         self.coefficients = coefficients(self.settings, act, scale)
         self.limit = divergence.largest_value(problem, self.settings.discount)
-        self.state = self.kept.restored(self._fresh())
-
-    def _fresh(self) -> TrainState:
-        sizes, temperature = self.sizes, self.settings.temperature
-        return compiled_start(self.problem, self.model.ensemble, self.method, sizes, temperature, self.keys)
+        self.state = kept.restored(program.fresh())
 
     def open_metrics(self, wandb: WandbSettings | None) -> MetricsLog:
         """After the rewind, so that every epoch stands there once."""
@@ -137,7 +132,7 @@ class _Training:
             if self.interrupts.received:
                 self.kept.leave(self.state, log, self.interrupts)
             began = time.perf_counter()
-            self.state, logged = self._epoch(self.state, number)
+            self.state, logged = self.program.epoch(self.state, self._coefficients(number))
             logged = {name: float(value) for name, value in jax.device_get(logged).items()}
             seconds = time.perf_counter() - began
             reason = divergence.reason(logged, self.state.agent, self.limit)
@@ -146,22 +141,10 @@ class _Training:
             row = self._row(number + 1, logged) | {"time/updates_per_second": self.settings.updates / seconds}
             policy = self._policy()
             if (number + 1) % self.settings.evaluate_every == 0 or number + 1 == self.settings.epochs:
-                row |= judge(self.state, policy, self.problem.scaling, self.ends)
+                row |= judge(self.state, policy, self.problem.scaling, self.program.ends)
             row["time/seconds"] = time.perf_counter() - began
             self.kept.epoch(self.state, row, log, final=number + 1 == last)
             self.watcher.trained(row, policy)
-
-    def _epoch(self, state: TrainState, number: int) -> tuple[TrainState, dict[str, Any]]:
-        """The compiled epoch; `number` is that of the state, from 0."""
-        return compiled_epoch(
-            state,
-            self.method,
-            self.problem,
-            self._coefficients(number),
-            self.keys.epochs,
-            sizes=self.sizes,
-            ends=self.ends,
-        )
 
     def _coefficients(self, number: int) -> Coefficients:
         return self.coefficients._replace(actor_rate=actor_rate(self.settings, number))
@@ -180,21 +163,20 @@ class _Training:
         self.kept.finish()
         self.watcher.note(f"epoch {number + 1}: {reason}; the epoch is gone through again to find the cause")
         before, c = self._state_before(number), self._coefficients(number)
-        where = (self.method, self.problem, c, self.keys.epochs, self.sizes, self.ends)
-        found = divergence.first_to_blow_up(divergence.steps(before, *where), self.limit)
-        key = jax.random.fold_in(self.keys.epochs, number)
+        found = divergence.first_to_blow_up(self.program.steps(before, c), self.limit)
+        key = jax.random.fold_in(self.program.keys.epochs, number)
         told = divergence.keep(self.folder.diverged, before, key, found, reason)
         raise Diverged(f"epoch {number + 1}: {reason}; {told}")
 
-    def _state_before(self, number: int) -> TrainState:
+    def _state_before(self, number: int) -> Any:
         """The state after `number` epochs, computed again from the newest checkpoint, which gives the same bits."""
-        state, kept = self._fresh(), None
+        state, kept = self.program.fresh(), None
         with suppress(UserError):
             kept = self.folder.checkpoints.newest()
         if kept is not None and kept.epoch <= number:
             state = trees.from_arrays(state, kept.arrays, str(self.folder.checkpoints.path))
         for again in range(int(state.epoch), number):
-            state, _ = self._epoch(state, again)
+            state, _ = self.program.epoch(state, self._coefficients(again))
         return state
 
     def finish(self, log: MetricsLog) -> Run:

@@ -1,18 +1,21 @@
 """What a training saves, when, and what it does where the disk refuses: it goes on, and the next save tries again."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from micro_rl import trees
 from micro_rl.background import Background
 from micro_rl.files import CannotWrite
 from micro_rl.fitting import FittedModel, save_model
 from micro_rl.interrupts import Interrupts
+from micro_rl.log_loop import LogState
 from micro_rl.loop import TrainState
 from micro_rl.metrics import MetricsLog
 from micro_rl.rows import Row, RowFile
 from micro_rl.settings import Settings
 from micro_rl.store import RunFolder
 
+State = TypeVar("State", TrainState, LogState)
 SCORES = ("eval/return", "model_estimate/return")
 
 
@@ -23,7 +26,7 @@ class KeptRun:
         self,
         folder: RunFolder,
         fit_rows: RowFile,
-        model: FittedModel,
+        model: FittedModel | None,
         settings: Settings,
         note: Callable[[str], None],
     ):
@@ -40,7 +43,7 @@ class KeptRun:
     def __exit__(self, *_: object) -> None:
         self._background.close()
 
-    def restored(self, fresh: TrainState) -> TrainState:
+    def restored(self, fresh: State) -> State:
         """The newest valid checkpoint if there is one; the folder goes back to its epoch."""
         kept = self._folder.checkpoints.newest()
         if kept is None:
@@ -54,7 +57,7 @@ class KeptRun:
         self._saved_epoch = kept.epoch
         return state
 
-    def epoch(self, state: TrainState, row: Row, log: MetricsLog, final: bool) -> None:
+    def epoch(self, state: TrainState | LogState, row: Row, log: MetricsLog, final: bool) -> None:
         """Write the row; save the state where that is due, or overdue because the save before was still going on."""
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
@@ -66,7 +69,7 @@ class KeptRun:
         if final:
             self.finish()
 
-    def leave(self, state: TrainState, log: MetricsLog, interrupts: Interrupts) -> None:
+    def leave(self, state: TrainState | LogState, log: MetricsLog, interrupts: Interrupts) -> None:
         """A signal came: save what is finished, and raise `Interrupted`."""
         self.finish()
         epoch = int(state.epoch)
@@ -80,7 +83,7 @@ class KeptRun:
         """Wait for the save that is going on."""
         self._background.finish()
 
-    def _begin(self, state: TrainState, epoch: int, log: MetricsLog, score: float | None) -> None:
+    def _begin(self, state: TrainState | LogState, epoch: int, log: MetricsLog, score: float | None) -> None:
         arrays, unwritten = trees.copies(state), log.waiting
 
         def save() -> None:
@@ -91,7 +94,7 @@ class KeptRun:
         self._background.begin(save)
 
     def _save_model(self) -> None:
-        if not self._folder.model.exists():
+        if self._model is not None and not self._folder.model.exists():
             save_model(self._folder.model, self._model)
         self._folder.fit_checkpoints.drop_all()
 

@@ -1,9 +1,10 @@
 """Every setting of a run, with its meaning; the static sizes the compiled core is built from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
+from functools import cache
 from math import isfinite
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from micro_rl.errors import UserError
 
@@ -111,9 +112,9 @@ class Settings(ModelSettings):
     elites: int = 5
     """Members, best by holdout error, that make rollouts and candidate states."""
     batch: int = 256
-    """Rows of an update, of which int(batch * real_ratio) come from the log."""
+    """Rows of an update."""
     real_ratio: float = 0.5
-    """Share of each batch that comes from the log."""
+    """Share of each batch that comes from the log: int(batch * real_ratio) rows."""
     discount: float = 0.99
     """Gamma."""
     target_rate: float = 0.005
@@ -175,6 +176,16 @@ class Settings(ModelSettings):
         )
 
 
+@cache
+def restricted(kind: type, names: frozenset[str]) -> type:
+    """The dataclass of which only these fields can be given; the others are constants of the class, at their defaults.
+
+    `fields`, `asdict` and the command line see only what can be given.
+    """
+    constant = [(field.name, ClassVar[field.type], field.default) for field in fields(kind) if field.name not in names]
+    return make_dataclass(kind.__name__, constant, bases=(kind,), frozen=True)
+
+
 _COUNTS = (
     "members",
     "elites",
@@ -233,6 +244,8 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool]], ...] = (
 
 
 def _check_together(settings: Settings) -> None:
+    if "members" not in {field.name for field in fields(settings)}:
+        return  # learns no model, and has none of these
     if settings.elites > settings.members:
         raise UserError(f"elites: {settings.elites} of {settings.members} members; at most as many as members")
     if len(settings.weight_decay) != len(settings.model_hidden) + 1:

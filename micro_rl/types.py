@@ -20,6 +20,17 @@ class Transition(NamedTuple):
     discount: Float[Array, "*rows"]
 
 
+class LogRows(NamedTuple):
+    """Rows of a log with what was done next in it.
+
+    `continued` is 1 where the log holds the next step, and 0 where it does not: `next_action` then means nothing.
+    """
+
+    now: Transition
+    next_action: Float[Array, "*rows act"]
+    continued: Float[Array, "*rows"]
+
+
 class Batch(NamedTuple):
     """One update's rows: from the log, where the standard target holds, and from the model."""
 

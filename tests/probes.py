@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from micro_rl import sac
+from micro_rl import catalogue, sac
 from micro_rl.data import Dataset
 from micro_rl.method import Method
 from micro_rl.model import Ensemble, Members, Models, predict
@@ -212,9 +212,10 @@ def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Datase
     )
 
 
-def tiny_plan(size: float = 1.0, **overrides: Any) -> Plan:
-    """MICRO on the tiny log."""
-    return make_plan(tiny_dataset(size), "micro", overrides=TINY | overrides)
+def tiny_plan(size: float = 1.0, method: str = "micro", log: Dataset | None = None, **overrides: Any) -> Plan:
+    """The method on the tiny log, or on another, with those of the tiny settings that it uses."""
+    used = {name: value for name, value in TINY.items() if name in catalogue.accepted(method)[0]}
+    return make_plan(log or tiny_dataset(size), method, overrides=used | overrides)
 
 
 def plain_units(obs: int, act: int) -> Scaling:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import flops
 from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, hopper, make_problem, nets
-from micro_rl import run
+from micro_rl import loop
 from micro_rl.loop import Problem, TrainState, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
@@ -40,7 +40,7 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     problem = make_problem(ROWS)
     c = coefficients(settings, ACT)
     state = jax.eval_shape(begin, problem)
-    return run.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
+    return loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
 
 
 def test_epoch_of_micro_with_one_draw():

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from micro_rl import __version__, cli
+from micro_rl import __version__, catalogue, cli
 from micro_rl.files import read_json, write_json
 from micro_rl.fitting import load_model
 from micro_rl.store import RunFolder
-from tests.tiny_runs import IN_PENDULUM, OF_MODEL, options, write_log
+from tests.tiny_runs import IN_PENDULUM, OF_MODEL, SETTINGS, options, write_log
 
 
 @pytest.fixture(scope="module")
@@ -329,3 +329,39 @@ def test_interruption(verb, resumes, monkeypatch, capsys):
     monkeypatch.setattr(f"micro_rl.commands.{verb}.run", interrupted)
     assert cli.run([verb]) == 130
     assert ("goes on from the last checkpoint" in capsys.readouterr().err) == resumes
+
+
+# Methods
+
+
+def test_methods_are_listed_with_their_papers(capsys):
+    assert cli.run(["methods"]) == 0
+    said = capsys.readouterr().out
+    for name, module in catalogue.ALL.items():
+        assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in said
+
+
+def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys):
+    assert cli.run(["train", "--method", "td3_bc", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--target-noise" in said and "--critic-rate" in said
+    assert not [word for word in ("--elites", "--rollout-length", "--termination", "--model", "--beta") if word in said]
+    for option in ("--elites", "--model"):
+        assert cli.run(["train", log, "--method", "td3_bc", option, "3"]) == 2
+        assert f"there is no option {option}" in capsys.readouterr().err
+
+
+def test_a_run_without_a_model_and_its_page(log, tmp_path, capsys):
+    chosen = {name: value for name, value in SETTINGS.items() if name in catalogue.accepted("td3_bc")[0]}
+    words = [word for word in options(chosen) if word]
+    assert cli.run(["train", log, "--method", "td3_bc", *words, "--out", str(tmp_path / "run")]) == 0
+    assert "by its critics' own estimate" in capsys.readouterr().out
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "the method td3_bc learns no model" in page
+    assert read_json(tmp_path / "run" / "config.json")["command"].split()[:5] == [
+        "micro-rl",
+        "train",
+        log,
+        "--method",
+        "td3_bc",
+    ]

@@ -14,10 +14,10 @@ from micro_rl.errors import Diverged
 from micro_rl.fitting import compiled_epoch as fit_once
 from micro_rl.fitting import compiled_start as begin_fit
 from micro_rl.fitting import fit_model, problem_of
-from micro_rl.loop import Keys, Problem, TrainState, coefficients
+from micro_rl.loop import Keys, Problem, TrainState, coefficients, compiled_epoch, compiled_start
 from micro_rl.model import finish_fit
 from micro_rl.plan import Plan
-from micro_rl.run import compiled_epoch, compiled_start, execute
+from micro_rl.run import execute
 from micro_rl.sac import Agent
 from micro_rl.termination import ByRule
 from tests.probes import tiny_plan
@@ -130,3 +130,12 @@ def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
     assert not np.isfinite(logged["holdout"]).all()
     rows, _ = read_arrays(tmp_path / "run" / "diverged" / "batch", "batch")
     assert rows["rows"].shape == (3, 64)
+
+
+def test_without_a_model_the_first_number_to_go_is_found_too(tmp_path: Path):
+    plan = tiny_plan(method="td3_bc", critic_rate=1e9)
+    with pytest.raises(Diverged, match="was the first to blow up, in update 1 of that epoch") as stopped:
+        execute(plan, tmp_path / "run")
+    assert "the critics feed on their own values" in str(stopped.value)
+    rows, _ = read_arrays(tmp_path / "run" / "diverged" / "update", "update")
+    assert rows["batch.now.reward"].shape == (2 * plan.settings.batch,)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from micro_rl.fitting import fit_model, problem_of
-from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, start, train
+from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, compiled_epoch, start, train
 from micro_rl.method import Method
 from micro_rl.methods import micro
 from micro_rl.model import Ensemble
-from micro_rl.run import compiled_epoch, execute
+from micro_rl.run import execute
 from micro_rl.settings import Settings
 from micro_rl.store import RunFolder
 from micro_rl.termination import ByRule, never
@@ -89,7 +89,7 @@ def test_an_epoch_counts_itself_and_fills_the_buffer(fitted: Fitted):
 
 
 def whole(seed: jax.Array, problem: Problem) -> tuple[TrainState, dict]:
-    return train(seed, problem, PLAN.method(), PLAN.settings, ByRule(never))
+    return train(seed, problem, conservative(0.5), PLAN.settings, ByRule(never))
 
 
 def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import integrate, stats
 
-from micro_rl import methods
+from micro_rl import catalogue
 from micro_rl.errors import UserError
 from micro_rl.method import Method, Setting
 from micro_rl.methods import micro
@@ -118,7 +118,7 @@ def test_term_is_a_distance(values: np.ndarray, factor: float, shift: float):
 # Values in a model that is wrong
 
 STATES = np.linspace(-1, 2, 5)
-SAC = methods.find("sac").build(methods.find("sac").Options())
+SAC = catalogue.find("sac").build(catalogue.find("sac").Options())
 
 
 def with_beta(beta: float, draws: int = 0) -> Method:
@@ -174,7 +174,7 @@ def test_options_that_cannot_be_are_refused(options, named: str):
 
 def test_an_unknown_method_is_refused_with_the_choices():
     with pytest.raises(UserError, match=r"no 'mikro' .did you mean 'micro'.*; choose one of micro, mobile, sac"):
-        methods.find("mikro")
+        catalogue.find("mikro")
 
 
 def test_all_members_are_more_than_the_elites():

@@ -8,17 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import methods
+from micro_rl import catalogue
 from micro_rl.errors import UserError
 from micro_rl.fitting import fit_model, problem_of
-from micro_rl.loop import Keys, coefficients, start
+from micro_rl.loop import Keys, coefficients, compiled_epoch, start
 from micro_rl.method import Method, Setting
 from micro_rl.methods import combo, mobile, mopo, morel, rambo
 from micro_rl.methods.candidates import CandidateNoise
 from micro_rl.methods.conservative import conservative_gap
 from micro_rl.model import Models, predict
 from micro_rl.nets import action_error, q_values
-from micro_rl.run import compiled_epoch
 from micro_rl.termination import ByRule, never
 from micro_rl.types import Batch, Transition
 from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_plan
@@ -207,7 +206,7 @@ def assert_same_bits(a, b) -> None:
 
 @pytest.mark.parametrize("name", NEUTRAL)
 def test_the_neutral_limit_is_sac_on_the_model_to_the_bit(name: str, fitted, plain):
-    state = trained(fitted, methods.find(name).build(NEUTRAL[name]))
+    state = trained(fitted, catalogue.find(name).build(NEUTRAL[name]))
     assert_same_bits(state.agent, plain.agent)
 
 
@@ -241,6 +240,6 @@ def test_coefficients_out_of_bounds(module, options: dict[str, Any], said: str):
 
 
 def test_every_method_says_what_it_is():
-    for name, module in methods.METHODS.items():
+    for name, module in catalogue.METHODS.items():
         assert module.SUMMARY and module.PAPER, name
         assert partial(module.build, module.Options())()

@@ -2,13 +2,13 @@
 
 import inspect
 import re
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 
 from micro_rl import settings as settings_module
 from micro_rl.errors import UserError
-from micro_rl.settings import ModelSettings, Settings, check, check_value
+from micro_rl.settings import ModelSettings, Settings, check, check_value, restricted
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,14 @@ def test_every_setting_says_what_it_is():
     text = inspect.getsource(settings_module)
     for field in fields(Settings):
         assert re.search(rf'^    {field.name}: .+\n    """\w', text, re.MULTILINE), field.name
+
+
+def test_a_restricted_kind_takes_and_shows_only_what_it_names():
+    kind = restricted(Settings, frozenset({"epochs", "batch"}))
+    chosen = kind(epochs=3)
+    assert asdict(chosen) == {"epochs": 3, "batch": 256}
+    assert isinstance(chosen, Settings)
+    assert chosen.members == 7
+    with pytest.raises(TypeError, match="members"):
+        kind(members=3)
+    check(kind(batch=1))  # half a row of the log would be refused where the other half is a model's

@@ -13,10 +13,10 @@ import micro_rl
 from micro_rl.errors import UserError
 from micro_rl.files import read_json
 from micro_rl.fitting import load_model, save_model
+from micro_rl.loop import compiled_epoch
 from micro_rl.plan import make_plan
 from micro_rl.report.page import render
 from micro_rl.report.record import read
-from micro_rl.run import compiled_epoch
 from micro_rl.termination_head import BINS, Steps, TerminationHead, _correction, _parts, blank, learn, measure
 from tests.probes import plain_units
 from tests.tiny_runs import SETTINGS, write_log

@@ -1,1 +1,13 @@
-"""Model-free baselines: each a pair of start and update on arrays, and a compiled whole."""
+"""The table of model-free methods: each a module with its `Options` and `build`, and what is said of it.
+
+`USES` names the general settings that it takes, `DEFAULTS` those of them that it has otherwise than the rest.
+"""
+
+from types import ModuleType
+
+from micro_rl.baselines import bc, td3_bc
+
+BASELINES: dict[str, ModuleType] = {
+    "td3_bc": td3_bc,
+    "bc": bc,
+}

@@ -4,18 +4,33 @@ What offline RL papers call BC is meant: the squared error of the deterministic 
 tanh-Gaussian would be undefined for actions at their bounds, where tanh has no inverse.
 """
 
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
+from micro_rl.baseline import TRAINING, Baseline
 from micro_rl.buffer import draw_log
-from micro_rl.nets import LOG_STD_MIN, MLP, action_error, uniform_mlp
+from micro_rl.nets import MLP, action_error, steady_mlp
 from micro_rl.optimise import descend, moments_of
-from micro_rl.types import Transition
+from micro_rl.sac import Coefficients
+from micro_rl.settings import Sizes
+from micro_rl.types import LogRows, Transition
+
+SUMMARY = "does what the log did: the squared error of the actions, no critics"
+PAPER = "Pomerleau, NIPS 1988"
+USES = TRAINING
+DEFAULTS: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Options:
+    """None of its own."""
 
 
 class Cloner(NamedTuple):
@@ -23,18 +38,32 @@ class Cloner(NamedTuple):
 
     actor: MLP
     moments: PyTree
+    critics: None = None
+
+
+class Cloning(Baseline):
+    """Steps on the mean of (tanh(mean(s)) - a)^2."""
+
+    steps: int = eqx.field(static=True, default=1)
+
+    def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Cloner:
+        return start(key, obs, act, sizes.hidden)
+
+    def update(
+        self, agent: Cloner, rows: LogRows, key: Key[Array, ""], c: Coefficients
+    ) -> tuple[Cloner, dict[str, Array]]:
+        cloner, error = update(agent, rows.now, c.actor_rate)
+        return cloner, {"loss/actor": error}
+
+
+def build(options: Options) -> Cloning:
+    """The only one there is."""
+    return Cloning()
 
 
 def start(key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...]) -> Cloner:
-    """An actor of the shape that `export` takes.
-
-    The error teaches it no spread, so its standard deviation is set to the smallest one and stays there:
-    what it samples is what it would do.
-    """
-    actor = uniform_mlp(key, (obs, *hidden, 2 * act))
-    weight = actor.weights[-1].at[:, act:].set(0.0)
-    bias = actor.biases[-1].at[act:].set(LOG_STD_MIN)
-    actor = MLP((*actor.weights[:-1], weight), (*actor.biases[:-1], bias))
+    """A deterministic actor."""
+    actor = steady_mlp(key, obs, act, hidden)
     return Cloner(actor, moments_of(actor))
 
 

@@ -1,6 +1,6 @@
 """micro-rl train: learn a policy from a log."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ class Training:
     """What to train on and where to put it."""
 
     method: str = "micro"
-    """micro, or sac for the same without conservatism."""
+    """One of those that `micro-rl methods` lists; each has options of its own."""
     preset: str | None = None
     """Settings to start from; by default those of the log's name, else the generic ones."""
     env: str | None = None
@@ -34,23 +34,29 @@ class Training:
     """Send the metrics to Weights & Biases as well (needs the extra micro-rl[wandb])."""
 
 
+FOR_A_MODEL = {"termination", "model"}
+"""What cannot be asked of a method that learns no model."""
+
+
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    from micro_rl import methods
+    from micro_rl import catalogue
     from micro_rl.arguments import parse_with_preset, shape, value_of
     from micro_rl.data.reading import Reading
     from micro_rl.plan import make_plan, resolve
-    from micro_rl.settings import Settings
+    from micro_rl.settings import restricted
 
     named = value_of(arguments, "--method") or "micro"
-    explanation = "Learn a policy from a log. The options' defaults are those of the log's preset."
-    options = methods.find(named).Options
-    kind = shape(
-        "Train", explanation, ("log", str), training=Training, reading=Reading, settings=Settings, options=options
-    )
+    method, training = catalogue.find(named), Training
+    if not catalogue.learns_model(named):
+        training = restricted(Training, frozenset(field.name for field in fields(Training)) - FOR_A_MODEL)
+    explanation = f"Learn a policy from a log with {named}: {method.SUMMARY} ({method.PAPER}).\n\n"
+    explanation += "The options' defaults are those of the log's preset."
+    general, own = catalogue.settings_of(named), method.Options
+    kind = shape("Train", explanation, ("log", str), training=training, reading=Reading, settings=general, options=own)
 
     def default(preset: str, log: Any) -> Any:
-        return kind(log, Training(), Reading(), *resolve(named, preset, {}))
+        return kind(log, training(method=named), Reading(), *resolve(named, preset, {}))
 
     given = parse_with_preset("train", arguments, default)
     asked = given.training

@@ -128,8 +128,8 @@ class Dataset:
         chosen[np.argsort(-self.returns, kind="stable")[:count]] = True
         return np.repeat(chosen, self.lengths)
 
-    def transitions(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> RawTransitions:
-        """Rows to learn from, in raw units.
+    def learnable(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> Bool[np.ndarray, " row"]:
+        """Which rows can be learned from.
 
         The published results drop the rows that end by timeout and the last row of the file: that is
         `keep_timeouts=False`. With True every usable row is kept, with discount 1 at a timeout, since a time
@@ -140,6 +140,11 @@ class Dataset:
         if not keep_timeouts:
             chosen = chosen & ~self.timeouts
             chosen[-1] = False
+        return chosen
+
+    def transitions(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> RawTransitions:
+        """The `learnable` rows, in raw units."""
+        chosen = self.learnable(keep_timeouts, rows)
         return RawTransitions(
             self.observations[chosen],
             self.actions[chosen],
@@ -147,6 +152,13 @@ class Dataset:
             self.next_observations[chosen],
             1 - self.terminals[chosen].astype(np.float32),
         )
+
+    @property
+    def continued(self) -> Bool[np.ndarray, " row"]:
+        """Rows whose next step is the next row: the same episode, and observed there as it was foretold here."""
+        follows = np.zeros(len(self), bool)
+        follows[:-1] = (self.next_observations[:-1] == self.observations[1:]).all(1)
+        return follows & ~(self.terminals | self.timeouts)
 
     def summary(self) -> Summary:
         """The log in a dozen figures."""

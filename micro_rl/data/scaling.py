@@ -4,7 +4,7 @@ from typing import cast
 
 import numpy as np
 from jax import Array
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 
 from micro_rl import windows
 from micro_rl.data.dataset import Dataset, RawTransitions
@@ -58,14 +58,22 @@ def to_core(rows: RawTransitions, scaling: Scaling) -> Transition:
 
     Subtracts and divides in float64, so that a column with a large offset keeps what float32 recorded of it.
     """
-    mean, std, mid, half, reward = (np.asarray(part, np.float64) for part in scaling)
+    mean, std, reward = (
+        np.asarray(part, np.float64)
+        for part in (scaling.observation_mean, scaling.observation_std, scaling.reward_scale)
+    )
     core = (
         (rows.observation - mean) / std,
-        # At a bound the division may round to just past 1.
-        np.clip((rows.action - mid) / half, -1, 1),
+        core_action(rows.action, scaling),
         rows.reward / reward,
         (rows.next_observation - mean) / std,
         rows.discount,
     )
     # The type names device arrays; NumPy's stand in for them until the first compiled call moves them.
     return Transition(*(cast(Array, part.astype(np.float32)) for part in core))
+
+
+def core_action(action: Float32[np.ndarray, "row act"], scaling: Scaling) -> Float64[np.ndarray, "row act"]:
+    """From its bounds to [-1, 1]; at a bound the division may round to just past 1, and is cut."""
+    mid, half = np.asarray(scaling.action_mid, np.float64), np.asarray(scaling.action_half, np.float64)
+    return np.clip((action - mid) / half, -1, 1)

@@ -2,7 +2,6 @@
 
 from types import ModuleType
 
-from micro_rl.errors import UserError, did_you_mean
 from micro_rl.methods import combo, micro, mobile, mopo, morel, rambo, sac
 
 METHODS: dict[str, ModuleType] = {
@@ -14,12 +13,3 @@ METHODS: dict[str, ModuleType] = {
     "combo": combo,
     "morel": morel,
 }
-
-
-def find(name: str) -> ModuleType:
-    """The method's module; `UserError` lists the names there are."""
-    if name not in METHODS:
-        raise UserError(
-            f"method: there is no {name!r}{did_you_mean(name, METHODS)}; choose one of {', '.join(METHODS)}"
-        )
-    return METHODS[name]

@@ -76,7 +76,7 @@ def trained(run: Record) -> list[Fact]:
         Fact("Preset", str(config.get("preset", "unknown"))),
         Fact("Simulator", task.get("env") or "none"),
         Fact("Time limit", plural(task["horizon"], "step") if task.get("horizon") else "the simulator’s own, if any"),
-        Fact("Episodes end", task.get("termination") or "never"),
+        Fact("Episodes end", (task.get("termination") or "never") if run.learns_model else "where the log’s do"),
         *_learned_end(run.head),
         Fact("Seed", str(settings.get("seed", "unknown"))),
         Fact(
@@ -88,7 +88,7 @@ def trained(run: Record) -> list[Fact]:
         facts.append(Fact("Updates", f"{len(run.metrics) * settings['updates']:,}, {settings['updates']:,} an epoch"))
     seconds = run.series("time/seconds").values
     if seconds:
-        facts.append(Fact("Time", f"{duration(sum(seconds))}, without the model’s fit"))
+        facts.append(Fact("Time", duration(sum(seconds)) + ", without the model’s fit" * run.learns_model))
     if run.config.get("model"):
         facts.append(Fact("Model", f"fitted before: {run.config['model']}"))
     elif run.fit:

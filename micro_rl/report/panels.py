@@ -23,7 +23,7 @@ from micro_rl.report.figures import (
     Size,
 )
 from micro_rl.report.record import Record, Series, elites, kept_errors, series
-from micro_rl.report.story import ESTIMATE, MEASURED, number, plural
+from micro_rl.report.story import CRITICS, ESTIMATE, MEASURED, number, plural
 
 
 class Swatch(NamedTuple):
@@ -63,6 +63,11 @@ def learning_curve(record: Record) -> Panel | Missing:
         line = Line("model’s own estimate", curve, BLUE)
         caption = "Return of whole episodes imagined by the learned model. No simulator was asked."
         unit, range_ = "estimated return of an episode", None
+    elif curve := record.series(CRITICS):
+        caption = "What the critics expect from the log’s first observations on. No simulator was asked."
+        line = Line("critics’ own estimate", curve, BLUE)
+        chart = Chart("estimated discounted return", [line])
+        return _panel("curve", "The critics’ own estimate, not a measurement", caption, chart, (FULL, NARROW))
     else:
         return Missing(title, "no evaluation was recorded")
     levels = _log_levels(record) + _score_level(record, curve)
@@ -103,6 +108,8 @@ def promise(record: Record) -> Panel | Missing:
     """What the critics expect from the start states against the discounted return obtained from them."""
     title = "Promised and obtained"
     expected, obtained = record.series("eval/critic_estimate"), record.series("eval/discounted_return")
+    if obtained and not expected:
+        return Missing(title, f"the method {record.config.get('method')} has no critics")
     if not expected or expected.epochs != obtained.epochs:
         return Missing(
             title, "the critics’ value is compared with returns measured in a simulator, and none were recorded"
@@ -140,6 +147,8 @@ def model_error(record: Record) -> Panel | Missing:
     """Each member's error on rows it never saw."""
     title = "Model error"
     members = sorted(kept_errors(record.fit))
+    if not record.learns_model:
+        return Missing(title, f"the method {record.config.get('method')} learns no model")
     if not members:
         shared = record.config.get("model")
         return Missing(title, "the run took a model that had been fitted before" if shared else "no fit was recorded")

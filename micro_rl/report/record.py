@@ -62,6 +62,11 @@ class Record(NamedTuple):
         """The settings by name."""
         return self.config.get("settings", {})
 
+    @property
+    def learns_model(self) -> bool:
+        """Whether the method fits the dynamics, as all did when runs did not say."""
+        return self.config.get("learns_model", True)
+
 
 def series(rows: list[Row], key: str) -> Series:
     """The finite values of one key, with their epochs."""

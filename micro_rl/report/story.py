@@ -7,6 +7,8 @@ from micro_rl.report.record import Record
 
 ESTIMATE = "model_estimate/return"
 MEASURED = "eval/return"
+CRITICS = "critic_estimate/discounted_return"
+NOT_MEASURED = "Not measured: this log has no simulator."
 
 
 class Figure(NamedTuple):
@@ -61,6 +63,10 @@ def tell(record: Record) -> Story:
         return _measured(record, record.scores[MEASURED])
     if ESTIMATE in record.scores:
         return _estimated(record, record.scores[ESTIMATE])
+    if CRITICS in record.scores:
+        return _by_critics(record, record.scores[CRITICS])
+    if record.policy is not None:
+        return _unknown(record)
     return Story(
         "No score yet.",
         _log_figures(record),
@@ -135,9 +141,34 @@ def _estimated(record: Record, score: dict[str, Any]) -> Story:
         "measurement means nothing; test the policy with care before using it.",
     ]
     return Story(
-        "Not measured: this log has no simulator.",
+        NOT_MEASURED,
         [own, *_log_figures(record)],
         paragraphs + _limits(record, score, "estimated"),
+    )
+
+
+def _by_critics(record: Record, score: dict[str, Any]) -> Story:
+    value = number(score["last"])
+    own = Figure("the critics’ own estimate", value, ["discounted; expected, not measured"])
+    paragraphs = [
+        "There is no simulator for this log, and the method learns no model, so nobody knows what the policy returns. "
+        f"Its critics expect {value} from the first observations of the log’s episodes, discounted by "
+        f"{record.settings.get('discount')} a step. That is the opinion that the policy was trained to please, and "
+        "critics that were never contradicted are often far off.",
+        "The log’s figures beside it are undiscounted returns that were measured: the two are not to be compared. "
+        "Test the policy with care before using it.",
+    ]
+    return Story(NOT_MEASURED, [own, *_log_figures(record)], paragraphs + _limits(record, score, "estimated"))
+
+
+def _unknown(record: Record) -> Story:
+    return Story(
+        NOT_MEASURED,
+        _log_figures(record),
+        [
+            "There is no simulator for this log, and the method learns neither a model nor critics, so nobody knows "
+            "what the policy returns, and nothing here estimates it. The log’s figures beside were measured.",
+        ],
     )
 
 

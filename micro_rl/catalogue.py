@@ -1,0 +1,51 @@
+"""Every method by its name, and what a run with it can be told."""
+
+from dataclasses import fields
+from types import ModuleType
+from typing import Any
+
+from micro_rl import presets
+from micro_rl.baselines import BASELINES
+from micro_rl.baselines.presets import TASKS
+from micro_rl.errors import UserError, did_you_mean
+from micro_rl.methods import METHODS
+from micro_rl.settings import Settings, restricted
+
+ALL: dict[str, ModuleType] = METHODS | BASELINES
+
+
+def find(name: str) -> ModuleType:
+    """The method's module; `UserError` lists the names there are."""
+    if name not in ALL:
+        raise UserError(f"method: there is no {name!r}{did_you_mean(name, ALL)}; choose one of {', '.join(ALL)}")
+    return ALL[name]
+
+
+def learns_model(name: str) -> bool:
+    """Whether the method fits the dynamics and trains on rollouts in them."""
+    find(name)
+    return name in METHODS
+
+
+def settings_of(name: str) -> type[Settings]:
+    """The settings that the method uses: all of them, or those that a model-free method names."""
+    return Settings if learns_model(name) else restricted(Settings, find(name).USES)
+
+
+def accepted(name: str) -> tuple[set[str], set[str]]:
+    """The names of the settings and of the method's own options."""
+    return {field.name for field in fields(settings_of(name))}, {field.name for field in fields(find(name).Options)}
+
+
+def values(name: str, preset: str) -> dict[str, Any]:
+    """What a run of the method starts from, settings and options by name, where the defaults are otherwise.
+
+    A model-free method has its own values for the published tasks; elsewhere the preset's count as far as it uses them.
+    """
+    chosen = presets.find(preset)
+    if learns_model(name):
+        return chosen.values(name)
+    usual, own = find(name).DEFAULTS, TASKS.get(name, {}).get(preset)
+    settings, options = accepted(name)
+    given = chosen.settings if own is None else own
+    return usual | {key: value for key, value in given.items() if key in settings | options}

@@ -1,0 +1,115 @@
+"""A run's method with all it works on: the state it begins with, an epoch, and the same epoch update by update."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any
+
+from jax import Array
+
+from micro_rl import divergence, log_loop, loop
+from micro_rl.baseline import Baseline
+from micro_rl.divergence import Step
+from micro_rl.fitting import FittedModel
+from micro_rl.log_loop import LogProblem, LogState
+from micro_rl.loop import Keys, Problem, TrainState
+from micro_rl.method import Method
+from micro_rl.plan import Plan
+from micro_rl.run_model import termination_of
+from micro_rl.sac import Coefficients
+from micro_rl.termination import Termination
+
+
+class Program(ABC):
+    """A state has at least `agent` and `epoch`."""
+
+    keys: Keys
+
+    @property
+    @abstractmethod
+    def problem(self) -> Problem | LogProblem:
+        """What stays the same throughout."""
+
+    @property
+    @abstractmethod
+    def ends(self) -> Termination | None:
+        """When the model's episodes end; None where there is no model."""
+
+    @abstractmethod
+    def fresh(self) -> Any:
+        """The state before the first epoch."""
+
+    @abstractmethod
+    def epoch(self, state: Any, c: Coefficients) -> tuple[Any, dict[str, Array]]:
+        """The compiled epoch: the state after it, and what it logged. The state before it is used up."""
+
+    @abstractmethod
+    def steps(self, state: Any, c: Coefficients) -> Iterator[Step]:
+        """The updates of the epoch that begins with `state`, one by one."""
+
+
+class OnModel(Program):
+    """Updates on rows of the log and of rollouts in a model."""
+
+    def __init__(self, plan: Plan, model: FittedModel, problem: Problem):
+        method = plan.method()
+        assert isinstance(method, Method)
+        self._method, self._ensemble, self._temperature = method, model.ensemble, plan.settings.temperature
+        self._sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
+        self._problem, self._ends = problem, termination_of(model, plan)
+
+    @property
+    def problem(self) -> Problem:
+        """The log and its units."""
+        return self._problem
+
+    @property
+    def ends(self) -> Termination:
+        """The plan's rule, or the head that was learned."""
+        return self._ends
+
+    def fresh(self) -> TrainState:
+        """An agent, an empty buffer, a copy of the model."""
+        return loop.compiled_start(
+            self._problem, self._ensemble, self._method, self._sizes, self._temperature, self.keys
+        )
+
+    def epoch(self, state: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
+        """Rollouts and updates by turns."""
+        more: dict[str, Any] = {"sizes": self._sizes, "ends": self._ends}
+        return loop.compiled_epoch(state, self._method, self._problem, c, self.keys.epochs, **more)
+
+    def steps(self, state: TrainState, c: Coefficients) -> Iterator[Step]:
+        """With their rollouts."""
+        return divergence.steps(state, self._method, self._problem, c, self.keys.epochs, self._sizes, self._ends)
+
+
+class OnLog(Program):
+    """Updates on rows of the log alone."""
+
+    def __init__(self, plan: Plan, problem: LogProblem):
+        method = plan.method()
+        assert isinstance(method, Baseline)
+        self._method, self._sizes, self._temperature = method, plan.settings.sizes(), plan.settings.temperature
+        self._problem, self.keys = problem, Keys.of(plan.settings.seed)
+
+    @property
+    def problem(self) -> LogProblem:
+        """The log with what followed each row, and its units."""
+        return self._problem
+
+    @property
+    def ends(self) -> None:
+        """No model's episodes."""
+        return None
+
+    def fresh(self) -> LogState:
+        """An agent."""
+        return log_loop.compiled_start(self._problem, self._method, self._sizes, self._temperature, self.keys)
+
+    def epoch(self, state: LogState, c: Coefficients) -> tuple[LogState, dict[str, Array]]:
+        """Updates on drawn rows."""
+        return log_loop.compiled_epoch(state, self._method, self._problem, c, self.keys.epochs, sizes=self._sizes)
+
+    def steps(self, state: LogState, c: Coefficients) -> Iterator[Step]:
+        """A call of the method's update counts as one."""
+        return divergence.steps_on_log(state, self._method, self._problem, c, self.keys.epochs, self._sizes)

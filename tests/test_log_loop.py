@@ -1,0 +1,149 @@
+"""The loop without a model: every model-free method runs in it, repeats itself, and is stored, judged and resumed."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from micro_rl import log_loop
+from micro_rl.baselines import BASELINES
+from micro_rl.errors import UserError
+from micro_rl.loop import Keys, coefficients
+from micro_rl.plan import Plan, make_plan
+from micro_rl.report import record, story
+from micro_rl.run import execute
+from micro_rl.trees import to_arrays
+from tests.probes import tiny_dataset, tiny_plan
+
+
+def trained(plan: Plan, epochs: int = 1) -> tuple[log_loop.LogState, dict]:
+    problem, keys, sizes = log_loop.problem_of(plan.dataset, plan.settings), Keys.of(0), plan.settings.sizes()
+    method: Any = plan.method()
+    state, logged = log_loop.compiled_start(problem, method, sizes, 1.0, keys), {}
+    for _ in range(epochs):
+        c = coefficients(plan.settings, 1)
+        state, logged = log_loop.compiled_epoch(state, method, problem, c, keys.epochs, sizes=sizes)
+    return state, logged
+
+
+@pytest.mark.parametrize("method", BASELINES)
+def test_every_method_learns_something_finite(method: str):
+    state, logged = trained(tiny_plan(method=method), epochs=2)
+    assert int(state.epoch) == 2
+    assert all(np.isfinite(value) for value in logged.values())
+    fresh, _ = trained(tiny_plan(method=method), epochs=0)
+    assert not np.array_equal(fresh.agent.actor.weights[0], state.agent.actor.weights[0])
+
+
+def test_drawn_rows_keep_together():
+    dataset = tiny_dataset()
+    problem = log_loop.problem_of(dataset, tiny_plan(method="bc").settings)
+    drawn, _ = log_loop.draw_rows(problem.rows, jax.random.key(0), 50)
+    log, drawn = jax.device_get((problem.rows, drawn))
+    for index in range(50):
+        row = int(np.argmin(np.abs(log.now.observation - drawn.now.observation[index]).sum(1)))
+        np.testing.assert_array_equal(drawn.next_action[index], log.next_action[row])
+        np.testing.assert_array_equal(drawn.now.reward[index], log.now.reward[row])
+
+
+def test_what_was_done_next_is_the_next_rows_action_within_the_episode():
+    dataset = tiny_dataset()
+    rows = log_loop.problem_of(dataset, tiny_plan(method="bc").settings).rows
+    last = np.arange(300) % 30 == 29
+    np.testing.assert_array_equal(rows.continued, (~last).astype(np.float32))
+    np.testing.assert_allclose(rows.next_action[:-1][~last[:-1]], dataset.actions[1:][~last[:-1]])
+
+
+def test_rows_out_of_order_are_not_continued():
+    dataset = tiny_dataset()
+    shuffled = dataset.observations[::-1].copy()
+    assert not replace(dataset, observations=shuffled).continued[:-1].any()
+
+
+# Whole runs
+
+
+def test_a_run_resumed_ends_as_one_that_was_not_stopped(tmp_path: Path):
+    whole = execute(tiny_plan(method="td3_bc", epochs=3), tmp_path / "whole")
+    execute(tiny_plan(method="td3_bc", epochs=3), tmp_path / "parts", until=1)
+    parts = execute(tiny_plan(method="td3_bc", epochs=3), tmp_path / "parts", resume=True)
+    for name in ("policy.safetensors", "checkpoints/epoch-*3/*.safetensors"):
+        (one,), (other,) = whole.path.glob(name), parts.path.glob(name)
+        assert one.read_bytes() == other.read_bytes()
+    assert not (whole.path / "model").exists()
+    estimate = whole.scores["critic_estimate/discounted_return"]
+    assert np.isfinite(estimate["last"])
+    config = json.loads((whole.path / "config.json").read_text())
+    assert config["learns_model"] is False
+    assert "members" not in config["settings"]
+    assert "--members" not in config["command"]
+    told = story.tell(record.read(whole.path))
+    assert told.headline == story.NOT_MEASURED
+    assert "critics’ own estimate" in told.figures[0].name
+
+
+def test_a_branch_goes_on_with_other_options(tmp_path: Path):
+    old = execute(tiny_plan(method="td3_bc"), tmp_path / "old")
+    new = execute(tiny_plan(method="td3_bc", epochs=3, weight=1.0), old.path, branch=tmp_path / "new")
+    assert new.metrics[:2] == old.metrics
+    changed = json.loads((new.path / "config.json").read_text())["branched_off"]["changed"]
+    assert changed == ["weight: 2.5, now 1.0", "epochs: 2, now 3"]
+
+
+def test_cloning_promises_nothing(tmp_path: Path):
+    run = execute(tiny_plan(method="bc"), tmp_path / "run")
+    assert set(run.scores) == {"epochs", "planned_epochs", "log"}
+    assert "nothing here estimates it" in story.tell(record.read(run.path)).paragraphs[0]
+    assert (run.path / "report.html").exists()
+
+
+def test_the_arrays_of_a_cloner_have_no_critics():
+    state, _ = trained(tiny_plan(method="bc"))
+    assert not any("critics" in name for name in to_arrays(state))
+
+
+# What it can be told
+
+
+@pytest.mark.parametrize("method", BASELINES)
+def test_a_setting_of_the_model_is_refused_by_name(method: str):
+    with pytest.raises(UserError, match=f"^rollout_length: no such setting in {method}$"):
+        tiny_plan(method=method, rollout_length=5)
+
+
+@pytest.mark.parametrize(("given", "name"), [({"model": "x"}, "model"), ({"ends": "never"}, "termination")])
+def test_what_needs_a_model_is_refused(given: dict, name: str):
+    with pytest.raises(UserError, match=f"^{name}: bc learns no model; leave it out$"):
+        make_plan(tiny_dataset(), "bc", **given)
+
+
+def test_the_actors_turn_divides_the_epoch():
+    with pytest.raises(UserError, match=r"^actor_every: 3 does not divide the 20 updates of an epoch$"):
+        tiny_plan(method="td3_bc", actor_every=3)
+
+
+def test_terminals_stand_as_the_log_has_them():
+    log = tiny_dataset()
+    log = replace(log, terminals=log.timeouts, timeouts=np.zeros_like(log.timeouts), name="hopper-medium-v2")
+    plan = tiny_plan(method="bc", log=log)
+    assert plan.task.termination is None
+    assert "--termination" not in plan.command()
+
+
+@pytest.mark.parametrize("method", BASELINES)
+@pytest.mark.parametrize("preset", ["generic", "pendulum-demo", "hopper-medium", "walker2d-random"])
+def test_every_preset_can_be_used(method: str, preset: str):
+    plan = make_plan(tiny_dataset(), method, preset=preset)
+    if preset == "pendulum-demo":
+        assert plan.settings.epochs == 15
+
+
+def test_rows_with_a_history_are_continued_too():
+    plan = tiny_plan(method="bc", history=3)
+    rows = log_loop.problem_of(plan.dataset, plan.settings).rows
+    assert rows.now.observation.shape[1] == 3 * 3 + 2
+    np.testing.assert_array_equal(rows.continued, (np.arange(300) % 30 != 29).astype(np.float32))
