@@ -6,6 +6,7 @@ from micro_rl.errors import UserError, did_you_mean
 
 VERBS = {
     "check": ("LOG", "find what is wrong with a log before training on it"),
+    "info": ("LOG", "tell what is in a log, here and on a page"),
     "convert": ("SRC DST", "write a log in another format, and compare"),
     "collect": ("ENV", "make logs in a simulator, as D4RL made its own"),
 }

@@ -110,10 +110,11 @@ def _bounded_actions(
     limits = bounds.as_bounds(path, "given", options.action_low, options.action_high, width)
     limits = limits or bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
-        if wrong := bounds.unusual(actions):
+        by_name = file_format != neorl2.FORMAT and names.title(path).split("-")[0] in bounds.UNIT_TASKS
+        if not by_name and (wrong := bounds.unusual(actions)):
             return actions, bounds.reached(actions), wrong
         limits = bounds.usual(width)
-        if file_format != neorl2.FORMAT and names.title(path).split("-")[0] not in bounds.UNIT_TASKS:
+        if file_format != neorl2.FORMAT and not by_name:
             found += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
     actions, wrong = bounds.inside(actions, limits)
     return actions, limits, found + wrong

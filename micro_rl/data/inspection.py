@@ -39,8 +39,10 @@ def inspect(log: str | Path, reading: Reading = NOTHING_SAID) -> Inspection:
         dataset, found = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
-    task = dataset.task or named
+    task = dataset.task
     found = [*found, *_against_simulator(dataset, task)]
+    if any(one.kind == "no-bounds" for one in found):
+        found = [one for one in found if one.kind != "bounds-differ"]  # nobody told any
     seen = presentable(dataset)
     found += order.shifted(seen) + channels.odd(seen)
     if WITHOUT_ENDS & {one.kind for one in found}:

@@ -10,15 +10,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int
 
-from micro_rl.data import findings
+from micro_rl.data import findings, regression
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.findings import Finding
 
 ROWS = 8_000
 """At most so many are looked at, drawn with a fixed seed."""
 FEWEST = 200
-WIDEST = 24
-"""Quantities whose products are taken; more are first turned to so many principal directions."""
 SHIFTS = (-2, -1, 0, 1, 2)
 CLEARER = 0.7
 """A shift is reported when it leaves less than this share of the unexplained variance that the log's order leaves..."""
@@ -26,11 +24,6 @@ WORTH = 0.25
 """... and explains at least this share of the variance."""
 ALIKE = 1.3
 """Unexplained variances within this factor of the least are alike."""
-RIDGE = 1e-4
-FARTHEST = 5
-"""Standard deviations at which a quantity is cut off, since its square would outweigh all others."""
-BENDS = 200
-"""Random rectified directions among the features."""
 BLOCKS = 20
 """Pieces of a log that are fitted and tested in turn, so that both hold rows from its start to its end."""
 
@@ -60,9 +53,9 @@ def reward_order(dataset: Dataset) -> Order | None:
     if len(rows) < FEWEST or np.ptp(dataset.rewards) == 0:
         return None
     parts = (dataset.observations, dataset.actions, dataset.next_observations - dataset.observations)
-    features = _features(np.concatenate([part[rows] for part in parts], axis=1, dtype=np.float64))
+    inputs = regression.features(np.concatenate([part[rows] for part in parts], axis=1, dtype=np.float64))
     targets = np.stack([dataset.rewards[rows + shift] for shift in SHIFTS], axis=1).astype(np.float64)
-    return Order(tuple(_explained(features, targets)))
+    return Order(tuple(_explained(inputs, targets)))
 
 
 def action_order(dataset: Dataset) -> Order | None:
@@ -77,8 +70,8 @@ def action_order(dataset: Dataset) -> Order | None:
         return None
     explained = []
     for shift in SHIFTS:
-        features = _features(np.concatenate([before, dataset.actions[rows + shift]], axis=1, dtype=np.float64))
-        explained.append(float(np.mean(_explained(features, steps / steps.std(0)))))
+        inputs = regression.features(np.concatenate([before, dataset.actions[rows + shift]], axis=1, dtype=np.float64))
+        explained.append(float(np.mean(_explained(inputs, steps / steps.std(0)))))
     return Order(tuple(explained))
 
 
@@ -118,22 +111,6 @@ def _inner_rows(dataset: Dataset) -> Int[np.ndarray, " row"]:
     return np.sort(np.random.default_rng(0).choice(rows, ROWS, replace=False))
 
 
-def _features(quantities: Float64[np.ndarray, "row quantity"]) -> Float64[np.ndarray, "row feature"]:
-    """Standardised quantities, their products, random bends, and a one."""
-    spread = quantities.std(0)
-    scaled = ((quantities - quantities.mean(0)) / np.where(spread > 0, spread, 1))[:, spread > 0]
-    scaled = np.clip(scaled, -FARTHEST, FARTHEST)
-    base = scaled
-    if scaled.shape[1] > WIDEST:
-        _, turn = np.linalg.eigh(scaled.T @ scaled)
-        base = scaled @ turn[:, -WIDEST:]
-    left, right = np.triu_indices(base.shape[1])
-    random = np.random.default_rng(0)
-    directions = random.normal(size=(scaled.shape[1], BENDS)) / np.sqrt(scaled.shape[1])
-    bent = np.maximum(0, scaled @ directions + random.uniform(-1, 1, BENDS))
-    return np.concatenate([np.ones((len(scaled), 1)), scaled, base[:, left] * base[:, right], bent], axis=1)
-
-
 def _explained(
     features: Float64[np.ndarray, "row feature"], targets: Float64[np.ndarray, "row target"]
 ) -> Float64[np.ndarray, " target"]:
@@ -142,19 +119,6 @@ def _explained(
     left = np.empty_like(targets)
     for part in (0, 1):
         known, asked = block % 2 == part, block % 2 != part
-        left[asked] = targets[asked] - _predicted(features[known], targets[known], features[asked])
+        left[asked] = targets[asked] - regression.predicted(features[known], targets[known], features[asked])
     variance = targets.var(0)
     return 1 - np.square(left).mean(0) / np.where(variance > 0, variance, np.inf)
-
-
-def _predicted(
-    features: Float64[np.ndarray, "row feature"],
-    targets: Float64[np.ndarray, "row target"],
-    asked: Float64[np.ndarray, "other feature"],
-) -> Float64[np.ndarray, "other target"]:
-    """Ridge regression, never past what was seen: a single far row would otherwise decide."""
-    centre = targets.mean(0)
-    gram = features.T @ features
-    gram[np.diag_indices_from(gram)] += RIDGE * len(features)
-    weights = np.linalg.solve(gram, features.T @ (targets - centre))
-    return np.clip(centre + asked @ weights, targets.min(0), targets.max(0))

@@ -4,7 +4,7 @@ Drawn on matplotlib's figure object itself; pyplot and its global state are neve
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from io import StringIO
 from typing import Any, NamedTuple
@@ -80,10 +80,15 @@ class Chart(NamedTuple):
 
 def svg(chart: Chart, size: Size, name: str, description: str) -> str:
     """The chart as an SVG element; `name` makes its ids unique in the page."""
+    return drawing(lambda axes: _draw(axes, chart, size), size, name, description)
+
+
+def drawing(draw: Callable[[Axes], None], size: Size, name: str, description: str) -> str:
+    """Whatever `draw` puts on the axes, as an SVG element in the page's style."""
     with rc_context({**_STYLE, "svg.hashsalt": name, "font.size": size.text}):
         figure = Figure(figsize=(size.width / 72, size.height / 72))
         axes = figure.add_subplot()
-        _draw(axes, chart, size)
+        draw(axes)
         text = StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=nothing, transparent=True)
@@ -100,7 +105,7 @@ def _draw(axes: Axes, chart: Chart, size: Size) -> None:
         _draw_level(axes, level)
     _scales(axes, chart, size)
     _unit_labels(axes, chart, size)
-    _place(axes, chart, size)
+    place(axes, size, scored=chart.score is not None)
 
 
 def _draw_level(axes: Axes, level: Level) -> None:
@@ -138,6 +143,15 @@ def _scales(axes: Axes, chart: Chart, size: Size) -> None:
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.yaxis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]))
+    bare(axes)
+    axes.margins(x=0.02)
+    epochs = {epoch for line in chart.lines for epoch in line.data.epochs}
+    if len(epochs) == 1:
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+
+
+def bare(axes: Axes) -> None:
+    """The page's look: no frame, faint lines to read values by, numbers as in the text."""
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(_tick))
     axes.spines[["top", "left", "right"]].set_visible(False)
@@ -145,10 +159,6 @@ def _scales(axes: Axes, chart: Chart, size: Size) -> None:
     axes.tick_params(axis="x", length=4, color="#bbbbbb", pad=4)
     axes.grid(axis="y", color="#e6e6e6", linewidth=1)
     axes.set_axisbelow(True)
-    axes.margins(x=0.02)
-    epochs = {epoch for line in chart.lines for epoch in line.data.epochs}
-    if len(epochs) == 1:
-        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
 
 
 def _tick(value: float, _: int | None) -> str:
@@ -156,11 +166,18 @@ def _tick(value: float, _: int | None) -> str:
     return (f"{value:,.10g}" if abs(value) < 1e7 else f"{value:.3g}").replace("-", "−")
 
 
-def _unit_labels(axes: Axes, chart: Chart, size: Size) -> None:
+def label(axes: Axes, size: Size, up: str, along: str) -> None:
     """Axis names lie flat: a turned head reads badly, on a phone above all."""
-    small = {"fontsize": size.text * 0.92, "color": "#555555"}
-    axes.set_title(chart.unit, loc="left", pad=8, **small)
-    axes.set_xlabel("epoch", loc="right", **small)
+    axes.set_title(up, loc="left", pad=8, **_small(size))
+    axes.set_xlabel(along, loc="right", **_small(size))
+
+
+def _small(size: Size) -> dict[str, Any]:
+    return {"fontsize": size.text * 0.92, "color": "#555555"}
+
+
+def _unit_labels(axes: Axes, chart: Chart, size: Size) -> None:
+    label(axes, size, chart.unit, "epoch")
     if chart.score is None:
         return
     low, high = chart.score
@@ -175,15 +192,18 @@ def _unit_labels(axes: Axes, chart: Chart, size: Size) -> None:
     right.spines["right"].set_visible(False)
     right.tick_params(length=0, pad=6)
     right.yaxis.set_major_formatter(FuncFormatter(_tick))
-    axes.set_title("normalised score", loc="right", pad=8, **small)
+    axes.set_title("normalised score", loc="right", pad=8, **_small(size))
 
 
-def _place(axes: Axes, chart: Chart, size: Size) -> None:
-    """Margins by the length of the labels: measuring them costs more than drawing, and browsers use other fonts."""
+def place(axes: Axes, size: Size, scored: bool = False) -> None:
+    """Margins by the length of the labels: measuring them costs more than drawing, and browsers use other fonts.
+
+    `scored` leaves room for a second axis.
+    """
     low, high = axes.get_ylim()
     labels = [_tick(value, None) for value in axes.get_yticks() if low <= value <= high]
     left = 8 + 0.62 * size.text * max(map(len, labels), default=0)
-    right = 8 + 0.62 * size.text * (6 if chart.score else 0)
+    right = 8 + 0.62 * size.text * (6 if scored else 0)
     bottom, top = 3.2 * size.text, 2.2 * size.text
     width, height = size.width - left - right, size.height - bottom - top
     axes.set_position((left / size.width, bottom / size.height, width / size.width, height / size.height))

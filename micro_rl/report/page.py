@@ -40,30 +40,39 @@ def write(folder: Path) -> Path:
 def render(run: Record) -> str:
     """The page as text: no script, and nothing that is loaded from elsewhere."""
     shown = [panel(run) for panel in panels.MAIN]
-    environment = Environment(
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            title=f"{_method(run)} on {_log_name(run)}",
+            story=story.tell(run),
+            main=[panel for panel in shown if isinstance(panel, Panel)],
+            missing=[panel for panel in shown if isinstance(panel, Missing)],
+            details=panels.details(run),
+            notes=run.config.get("notes") or [],
+            trained=trained(run),
+            settings=_settings(run),
+            provenance=provenance(run),
+            command=run.config.get("command"),
+            policy=run.policy,
+            measured=story.MEASURED in run.scores,
+            run=run.name,
+            version=__version__,
+        )
+    )
+
+
+def environment() -> Environment:
+    """Where the templates are, and how they are filled."""
+    made = Environment(
         loader=PackageLoader("micro_rl"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["drawing"] = Markup  # matplotlib has escaped the little text that is in it
-    return environment.get_template("report.html").render(
-        title=f"{_method(run)} on {_log_name(run)}",
-        story=story.tell(run),
-        main=[panel for panel in shown if isinstance(panel, Panel)],
-        missing=[panel for panel in shown if isinstance(panel, Missing)],
-        details=panels.details(run),
-        notes=run.config.get("notes") or [],
-        trained=trained(run),
-        settings=_settings(run),
-        provenance=provenance(run),
-        command=run.config.get("command"),
-        policy=run.policy,
-        measured=story.MEASURED in run.scores,
-        run=run.name,
-        version=__version__,
-    )
+    made.filters["drawing"] = Markup  # matplotlib has escaped the little text that is in it
+    return made
 
 
 def trained(run: Record) -> list[Fact]:

@@ -1,5 +1,6 @@
 """Faults planted one at a time in a log that has none: each is found, and nothing else is."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from micro_rl.data import load
 from micro_rl.data.inspection import inspect
+from micro_rl.data.order import reward_order
 from micro_rl.data.reading import Reading
 from micro_rl.errors import UserError
 from tests.data import logs
@@ -221,3 +223,26 @@ def test_no_false_alarm_on_real_logs(file):
     if not (DATA / file).exists():
         pytest.skip("the log is not here")
     assert [one.kind for one in inspect(DATA / file).findings] == REAL[file]
+
+
+SHIFTABLE = [
+    "halfcheetah-medium-replay.hdf5",
+    "hopper-medium-replay.hdf5",
+    "hopper-medium.hdf5",
+    "neorl2/Fusion-first20-of-val.npz",
+    "neorl2/SafetyHalfCheetah-high-100000-train.npz",
+    "neorl2/SafetyHalfCheetah-high-20000-val.npz",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rows", [1, -1])
+@pytest.mark.parametrize("file", SHIFTABLE)
+def test_rewards_moved_by_a_row_are_found_in_real_logs(file, rows):
+    if not (DATA / file).exists():
+        pytest.skip("the log is not here")
+    log = load(DATA / file)
+    order = reward_order(replace(log, rewards=np.roll(log.rewards, rows)))
+    assert order is not None
+    assert order.suspicious
+    assert order.best == rows

@@ -1,0 +1,85 @@
+"""What two real logs hold: `python -m runs.describe_logs DATA` writes docs/results/logs.md and its figures."""
+
+import sys
+from pathlib import Path
+
+from micro_rl.data import Dataset
+from micro_rl.data.inspection import inspect
+from micro_rl.insight import Insight, describe, words
+from micro_rl.report import log_panels
+
+PAGE = Path("docs/results/logs.md")
+LOGS = {
+    "hopper-medium-replay.hdf5": "hopper-medium-replay (re-created by D4RL's protocol, not D4RL's own file)",
+    "neorl2/SafetyHalfCheetah-high-100000-train.npz": "SafetyHalfCheetah (NeoRL-2's training file, CC BY 4.0)",
+}
+TEXT = """# What two logs hold
+
+Made by `python -m runs.describe_logs DATA`, with the functions behind `micro-rl data check` and `micro-rl data info`;
+[checking.md](../checking.md) says what each figure is.
+
+{sections}
+"""
+
+
+def section(path: Path, title: str) -> str:
+    """A log's findings, figures and sentences; its drawings are written beside the page."""
+    seen = inspect(path)
+    assert seen.dataset is not None, f"{path} is a log that can be read"
+    insight = describe(seen.dataset)
+    few = insight.summary
+    lines = [f"## {title}", "", f"**{words.headline(insight)}**", ""]
+    lines += [
+        f"{few.rows:,} rows of {few.observation_size} observations and {few.action_size} actions in {few.episodes:,} "
+        f"episodes of {words.steps(few)}; {few.terminals:,} terminate, "
+        f"{few.timeouts:,} time out. Returns {few.return_mean:.1f} ± {few.return_std:.1f}, from {few.return_worst:.1f} "
+        f"to {few.return_best:.1f}; normalised {insight.score_mean:.1f} on average, {insight.score_best:.1f} at best.",
+        "",
+    ]
+    lines += [f"* {one.level}: {one.text}" for one in seen.findings] or ["* the check found nothing against it"]
+    for paragraph in words.paragraphs(insight):
+        lines += ["", paragraph]
+    lines += ["", *_table(insight), "", *_drawings(seen.dataset, insight)]
+    return "\n".join(lines)
+
+
+def _table(insight: Insight) -> list[str]:
+    lines = [
+        "| channel | least | 1 % | median | 99 % | greatest | covered | at a bound |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in insight.channels:
+        values = (f"{value:.4g}" for value in (one.least, one.low, one.median, one.high, one.greatest))
+        at_bound = "" if one.at_bound is None else f"{100 * one.at_bound:.1f} %"
+        lines.append(f"| {one.name} | {' | '.join(values)} | {100 * one.covered:.0f} % | {at_bound} |")
+    return lines
+
+
+def _drawings(dataset: Dataset, insight: Insight) -> list[str]:
+    """Each figure in its smaller size, as a file of its own."""
+    lines = []
+    name = "-".join(dataset.name.split("-")[:3])
+    panels = {
+        "returns": log_panels.returns(dataset, insight),
+        "where": log_panels.projection(dataset),
+        "rows": log_panels.learning(insight),
+    }
+    for kind, panel in panels.items():
+        if panel:
+            file = PAGE.with_name(f"log-{name}-{kind}.svg")
+            spaces = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+            file.write_text(panel.drawings[-1][1].replace("<svg ", spaces, 1) + "\n")
+            legend = "; ".join(swatch.label for swatch in panel.legend)
+            key = f" {'From dark to bright' if kind == 'where' else 'Solid and dashed'}: {legend}." if legend else ""
+            lines += [f"![{panel.title}]({file.name})", "", f"{panel.title}: {panel.caption}{key}", ""]
+    return lines
+
+
+def main(data: Path) -> None:
+    """Write the page."""
+    sections = [section(data / file, title) for file, title in LOGS.items()]
+    PAGE.write_text(TEXT.format(sections="\n".join(sections).rstrip()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
