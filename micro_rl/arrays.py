@@ -148,12 +148,17 @@ def _verify(path: Path, entry: dict[str, Any]) -> None:
         raise UserError(f"{path}: is damaged (SHA-256 differs from its manifest); restore it from a copy")
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """Parse a safetensors file; bounding the header's length first also turns away pickles and archives."""
+def refuse_long_header(path: Path, limit: int) -> None:
+    """`UserError` where a safetensors file's header is longer than `limit` bytes, as it is in pickles and archives."""
     with reading(path), open(path, "rb") as file:
         header = int.from_bytes(file.read(8), "little")
-    if header > _HEADER_LIMIT:
+    if header > limit:
         raise UserError(f"{path}: does not begin like a safetensors file; restore it from a copy")
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """Parse a safetensors file of bounded header."""
+    refuse_long_header(path, _HEADER_LIMIT)
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

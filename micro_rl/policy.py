@@ -21,7 +21,9 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from micro_rl import windows
+from micro_rl.arrays import refuse_long_header
 from micro_rl.errors import UserError
+from micro_rl.files import regular_size
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 """Bounds the log standard deviation is clamped to, as MICRO's authors clamp it."""
@@ -33,6 +35,8 @@ action that has long been saturated."""
 FORMAT, VERSION, VERSION_WITH_HISTORY = "micro-rl policy", 1, 2
 """A reader that knows nothing of histories must refuse a policy that has one, and may take any other."""
 LONGEST_HISTORY = 1000
+HEADER_LIMIT = 1 << 20
+"""Bytes; a policy's header has a few hundred."""
 _VECTORS = ("observation_mean", "observation_std", "action_mid", "action_half")
 
 Layer = tuple[Float[np.ndarray, "in out"], Float[np.ndarray, " out"]]
@@ -292,13 +296,15 @@ def _in_order(content: bytes) -> bytes:
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Metadata and tensors of a policy file of this version."""
+    if not path.exists():
+        raise UserError(f"{path}: no such file; give the path of a policy file")
+    regular_size(path)
+    refuse_long_header(path, HEADER_LIMIT)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _check_format(path, metadata)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; give the path of a policy file") from error
     except (OSError, safetensors.SafetensorError, TypeError) as error:
         raise UserError(f"{path}: not a readable policy file ({error}); export the policy again") from error
     return metadata, tensors

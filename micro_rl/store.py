@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.checkpoints import Checkpoints
+from micro_rl.declared import check_config, check_scores
 from micro_rl.errors import UserError
 from micro_rl.files import (
     FORMAT,
@@ -24,14 +25,12 @@ from micro_rl.files import (
     write_json,
 )
 from micro_rl.rows import Row, RowFile, append_row, read_rows, rewind_rows, whole_lines
+from micro_rl.tasks import Task
 
 _MANIFEST = "manifest.json"
 _ALWAYS = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json")
 _OFTEN = ("fit.jsonl", "processes.jsonl", "report.html")
 """Files that a seal lists; those that come often may be missing."""
-_KINDS: dict[str, type] = dict.fromkeys(("log", "task", "options", "settings", "versions"), dict)
-_KINDS |= {"method": str, "preset": str, "command": str, "notes": list}
-_IN_WORDS = {dict: "object", str: "text", list: "list"}
 
 
 @dataclass(frozen=True)
@@ -100,10 +99,12 @@ class RunFolder:
         path = self.path / "config.json"
         config = read_json(path)
         check_format(config.get("format"), path)
-        for name, kind in _KINDS.items():
-            if not isinstance(config.get(name, kind()), kind):
-                raise UserError(f"{path}: its {name} is no {_IN_WORDS[kind]}; restore it from a copy")
+        check_config(config, path)
         return config
+
+    def task(self) -> Task:
+        """The task that it was trained for."""
+        return Task(**self.config().get("task", {}))
 
     def append_process(self, told: Mapping[str, Any]) -> None:
         """Add to processes.jsonl what a process that trains here says of itself."""
@@ -141,7 +142,9 @@ class RunFolder:
 
     def scores(self) -> dict[str, Any]:
         """The object in scores.json; raises `UserError` if the run has none yet."""
-        return read_json(self.path / "scores.json")
+        scores = read_json(self.path / "scores.json")
+        check_scores(scores, self.path / "scores.json")
+        return scores
 
     def seal(self) -> None:
         """List the finished run's files with their SHA-256 in manifest.json."""

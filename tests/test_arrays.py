@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.errors import UserError
-from micro_rl.files import NewerFormat, sha256
+from micro_rl.files import FORMAT, NewerFormat, sha256
 
 ARRAYS = {
     "actor.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -197,7 +197,7 @@ def test_fuzzed_manifests_raise_only_our_errors(tmp_path, manifest):
 
 def test_a_newer_format_is_told_apart_from_damage(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 2}))
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": FORMAT + 1}))
     with pytest.raises(NewerFormat, match="update micro-rl"):
         read_arrays(folder, "state")
 

@@ -23,7 +23,12 @@ def kept(tmp_path: Path) -> Checkpoints:
 
 
 def save(kept: Checkpoints, epoch: int, score: float | None = None) -> None:
-    kept.save(epoch, {"x": np.full(5, epoch), "y": np.float32([[epoch]])}, score=score, unwritten=[{"epoch": epoch}])
+    kept.save(
+        epoch,
+        {"x": np.full(5, epoch), "y": np.full((1, 1), epoch, np.float32)},
+        score=score,
+        unwritten=[{"epoch": epoch}],
+    )
 
 
 def newest_epoch(kept: Checkpoints) -> int:

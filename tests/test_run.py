@@ -1,5 +1,8 @@
 """Whole runs on the tiny log: killed and resumed, stopped and resumed, with a column of a million."""
 
+import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micro_rl.errors import Diverged, UserError
+from micro_rl import provenance
+from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.interrupts import Interrupts
 from micro_rl.locks import locked
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
@@ -102,6 +107,50 @@ def test_killed_and_resumed_ends_with_the_same_bits(finished: Run, tmp_path: Pat
     killed(tmp_path / "run", *moment)
     assert not (tmp_path / "run" / "policy.safetensors").exists()
     assert_same_outcome(execute(long_plan(), tmp_path / "run", resume=True), finished)
+
+
+class Stops(Watcher):
+    """Sends this process a signal after an epoch, and waits until it is noticed."""
+
+    def __init__(self, epoch: int, number: signal.Signals, interrupts: Interrupts):
+        self.epoch, self.number, self.interrupts = epoch, number, interrupts
+
+    def trained(self, row, policy) -> None:
+        if row["epoch"] == self.epoch:
+            os.kill(os.getpid(), self.number)
+            while not self.interrupts.received:
+                time.sleep(0.001)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_the_epoch_and_the_run_goes_on_to_the_same_bits(
+    finished: Run, tmp_path: Path, number: signal.Signals, code: int
+):
+    told = f"stopped by {number.name}; epoch 7 is saved"
+    with pytest.raises(Interrupted, match=told) as stopped, Interrupts() as interrupts:
+        execute(long_plan(), tmp_path / "run", watcher=Stops(7, number, interrupts), interrupts=interrupts)
+    assert stopped.value.exit_code == code
+    assert 7 in RunFolder.open(tmp_path / "run").checkpoints.epochs()
+    assert_same_outcome(execute(long_plan(), tmp_path / "run", resume=True), finished)
+
+
+def test_what_a_process_is_stands_in_the_folder_and_another_machine_is_told_apart(finished: Run, tmp_path: Path):
+    shutil.copytree(finished.path, tmp_path / "run")
+    path = tmp_path / "run" / "processes.jsonl"
+    first = json.loads(path.read_text().splitlines()[0])
+    assert first["fingerprint"] == provenance.fingerprint() and first["after_epoch"] == 0
+    path.write_text(json.dumps(first | {"fingerprint": first["fingerprint"] | {"jaxlib": "0.1", "cores": "64"}}) + "\n")
+    notes: list[str] = []
+
+    class Listens(Watcher):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    execute(long_plan(), tmp_path / "run", resume=True, watcher=Listens())
+    assert any(
+        note.startswith("bits may differ") and "jaxlib 0.1, now" in note and "cores 64" in note for note in notes
+    )
+    assert len(RunFolder.open(tmp_path / "run").processes()) == 2
 
 
 def test_stopped_and_resumed_ends_with_the_same_bits(finished: Run, tmp_path: Path):

@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> None:
     if not (folder.path / "policy.safetensors").exists():
         raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
     folder.verify()
-    policy, task = Policy.load(folder.path / "policy.safetensors"), Task(**folder.config()["task"])
+    policy, task = Policy.load(folder.path / "policy.safetensors"), folder.task()
     env = asked.env or task.env
     if env is None:
         raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
