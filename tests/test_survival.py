@@ -52,7 +52,13 @@ print("done", flush=True)
 
 def start(folder: Path, shape: dict[str, int]) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", CHILD, str(folder), json.dumps(shape)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env=os.environ | cache(folder.parent), stdout=subprocess.PIPE, text=True)
+
+
+def cache(below: Path) -> dict[str, str]:
+    """Every process would compile the same programs; the undisturbed runs have filled this before the first kill."""
+    every = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+    return {"JAX_COMPILATION_CACHE_DIR": str(below / "compiled"), **every}
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -144,7 +150,7 @@ def test_the_command_answers_signals_with_their_codes(tmp_path: Path, number: si
         while "policy  epoch    3" not in child.stdout.readline():
             pass
         child.send_signal(number)
-        said, error = child.communicate(timeout=120)
+        error = child.communicate(timeout=120)[1]
     assert child.returncode == code
     assert f"stopped by {number.name}; epoch " in error and "--resume goes on" in error
     newest = RunFolder.open(tmp_path / "run").checkpoints.newest()
