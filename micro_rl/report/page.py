@@ -12,6 +12,7 @@ from micro_rl.report import panels, record, story
 from micro_rl.report.panels import Missing, Panel
 from micro_rl.report.record import Record
 from micro_rl.report.story import duration, plural
+from micro_rl.store import RunFolder
 
 
 class Fact(NamedTuple):
@@ -32,8 +33,11 @@ class Setting(NamedTuple):
 
 def write(folder: Path) -> Path:
     """Write report.html into the run folder; see `write_report`."""
-    path = folder / "report.html"
+    path, run = folder / "report.html", RunFolder.open(folder)
+    sealed = run.sealed
     replace_file(path, render(record.read(folder)).encode())
+    if sealed:
+        run.seal()
     return path
 
 
@@ -136,7 +140,29 @@ def provenance(run: Record) -> list[Fact]:
     if run.policy:
         facts.append(Fact("SHA-256 of policy.safetensors", run.policy.sha256, True))
     versions = run.config.get("versions", {})
-    return [*facts, Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()))]
+    facts.append(Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
+    if isinstance(branch := run.config.get("branched_off"), dict):
+        facts.append(Fact("Branched off", f"{_short(branch.get('run'))} after epoch {_short(branch.get('epoch'))}"))
+    return facts + [fact for told in run.processes for fact in _process(told)]
+
+
+def _process(told: dict[str, Any]) -> list[Fact]:
+    """One that trained the run: when, from what code, on what."""
+    found = told.get("fingerprint")
+    machine = {str(name): _short(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    named = [machine[name] for name in ("processor", "device") if name in machine]
+    named += [f"{machine['cores']} cores"] if "cores" in machine else []
+    named += [f"{name}={value}" for name, value in machine.items() if name.startswith(("XLA_", "JAX_"))]
+    when = f"Trained from epoch {_short(told.get('after_epoch'))}, {_short(told.get('began'))}"
+    commit = f"commit {_short(told['commit'])}" if told.get("commit") else "an installed package"
+    return [
+        Fact(when, ", ".join([commit, *named])),
+        Fact("Command", _short(told.get("command")) or "from Python", True),
+    ]
+
+
+def _short(value: Any) -> str:
+    return str(value)[:1000]
 
 
 def _log_name(run: Record) -> str:

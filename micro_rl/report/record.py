@@ -37,7 +37,10 @@ class PolicyFile(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A run as its folder tells it; `scores` is empty while it runs, `policy` None where there is none."""
+    """A run as its folder tells it; `scores` is empty while it runs, `policy` None where there is none.
+
+    `processes` are those that trained it, oldest first; runs of format 1 do not tell.
+    """
 
     name: str
     config: dict[str, Any]
@@ -45,6 +48,7 @@ class Record(NamedTuple):
     metrics: list[Row]
     fit: list[Row]
     policy: PolicyFile | None
+    processes: list[dict[str, Any]]
     head: dict[str, Any]
     """What the measurement of a learned termination found, empty where a rule was known."""
 
@@ -75,8 +79,10 @@ def series(rows: list[Row], key: str) -> Series:
 
 
 def read(path: Path) -> Record:
-    """Raises `UserError` if there is no run folder or a file in it is damaged."""
+    """Raises `UserError` if there is no run folder, a file in it is damaged, or it is not the one that was sealed."""
     folder = RunFolder.open(path)
+    if folder.sealed:
+        folder.verify()
     return Record(
         name=path.resolve().name,
         config=folder.config(),
@@ -84,6 +90,7 @@ def read(path: Path) -> Record:
         metrics=folder.metrics(),
         fit=folder.fit(),
         policy=_policy(path / "policy.safetensors"),
+        processes=folder.processes(),
         head=_head(path / "model" / "ensemble.json"),
     )
 
