@@ -21,9 +21,8 @@ from benchmarks.workload import ACT, KEYS, fresh_ensemble, hopper, make_problem
 from micro_rl import trees
 from micro_rl.background import Background
 from micro_rl.checkpoints import Checkpoints
-from micro_rl.loop import TrainState, coefficients, start
+from micro_rl.loop import TrainState, coefficients, compiled_epoch, start
 from micro_rl.methods import sac
-from micro_rl.run import compiled_epoch
 from micro_rl.termination import RULES, ByRule
 
 ROWS = 299_037

@@ -15,6 +15,7 @@ SCORES = {
     "eval/normalised_score": "score",
     "eval/return": "return",
     "model_estimate/return": "model's own estimate",
+    "critic_estimate/discounted_return": "critics' own estimate",
 }
 """What a run is known by, the best known first."""
 

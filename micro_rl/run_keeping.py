@@ -16,7 +16,7 @@ from micro_rl.settings import Settings
 from micro_rl.store import RunFolder
 
 State = TypeVar("State", TrainState, LogState)
-SCORES = ("eval/return", "model_estimate/return")
+SCORES = ("eval/return", "model_estimate/return", "critic_estimate/discounted_return")
 
 
 class KeptRun:

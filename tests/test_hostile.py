@@ -70,7 +70,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", [*SEALED, "manifest.json", "fit.jsonl"])
 def test_fuzzed_files_of_a_run_raise_nothing_but_our_errors(folder: Path, name: str):
     rng, lines = random.Random(name), (folder / name).read_text()
-    for number in range(40):
+    for number in range(15):
         if name.endswith("l"):
             rows = [json.loads(line) for line in lines.splitlines()]
             rows[-1] = fuzzed(rng, rows[-1])
@@ -92,7 +92,7 @@ def test_fuzzed_files_of_a_run_raise_nothing_but_our_errors(folder: Path, name: 
 def test_the_page_of_a_fuzzed_run(folder: Path, name: str):
     rng, honest = random.Random(name), (folder / name).read_text()
     drawn = 0
-    while drawn < 4:
+    while drawn < 2:
         (folder / name).write_text(json.dumps(fuzzed(rng, json.loads(honest))))
         try:
             run = record.read(folder)
@@ -162,7 +162,7 @@ def test_a_model_that_declares_other_sizes_costs_no_memory(folder: Path, shape: 
 
 def test_fuzzed_models_raise_nothing_but_our_errors(folder: Path):
     rng, honest = random.Random(0), (folder / "model" / "ensemble.json").read_text()
-    for number in range(60):
+    for number in range(30):
         (folder / "model" / "ensemble.json").write_text(honest)
 
         def change(about: dict[str, Any]) -> None:
