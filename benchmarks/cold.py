@@ -21,7 +21,7 @@ import jax
 from jax.stages import Compiled
 
 from benchmarks.workload import ACT, KEYS, hopper, make_problem
-from micro_rl import fitting, loop
+from micro_rl import fit_feeding, loop
 from micro_rl.buffer import Buffer
 from micro_rl.loop import TrainState, coefficients, start
 from micro_rl.methods import micro
@@ -92,11 +92,11 @@ def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
     settings = hopper(rollouts_kept=kept, rollout_starts=starts, updates=UPDATES)
     problem, fit_sizes, sizes = make_problem(rows), settings.fit_sizes(), settings.sizes()
     method = micro.build(micro.Options(beta=0.5, draws=10))
-    begin = fitting.compiled_start
+    begin = fit_feeding.compiled_start
     fit_start, start_fit = timed(lambda: begin.lower(problem.log, sizes=fit_sizes, key=KEYS.fit).compile())
     fitted = start_fit(problem.log, key=KEYS.fit)
     fit_epoch, _ = timed(
-        lambda: fitting.compiled_epoch.lower(fitted, problem.log, sizes=fit_sizes, key=KEYS.fit).compile()
+        lambda: fit_feeding.compiled_epoch.lower(fitted, problem.log, sizes=fit_sizes, key=KEYS.fit).compile()
     )
 
     def fresh() -> TrainState:

@@ -12,7 +12,7 @@ import numpy as np
 from jax.stages import Lowered
 
 from benchmarks import flops
-from micro_rl import fitting, loop
+from micro_rl import fit_feeding, loop
 from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
@@ -76,7 +76,7 @@ def make_problem(rows: int) -> Problem:
 
 def fresh_ensemble(problem: Problem, settings: Settings) -> Ensemble:
     """Members as they are before their first fitting step."""
-    return finish_fit(fitting.compiled_start(problem.log, sizes=settings.fit_sizes(), key=KEYS.fit))
+    return finish_fit(fit_feeding.compiled_start(problem.log, sizes=settings.fit_sizes(), key=KEYS.fit))
 
 
 def training(
@@ -121,15 +121,15 @@ def rollouts(problem: Problem, scale: Scale) -> Case:
 def fit(scale: Scale) -> Case:
     """Fitting epochs of the ensemble; a unit is a row learned by one member."""
     problem, sizes = make_problem(scale.fit_rows), hopper().fit_sizes()
-    state = fitting.compiled_start(problem.log, sizes=sizes, key=KEYS.fit)
+    state = fit_feeding.compiled_start(problem.log, sizes=sizes, key=KEYS.fit)
 
     def call() -> None:
         nonlocal state
-        state, logged = fitting.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
+        state, logged = fit_feeding.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
-        return fitting.compiled_epoch.lower(state, problem.log, sizes=sizes, key=KEYS.fit)
+        return fit_feeding.compiled_epoch.lower(state, problem.log, sizes=sizes, key=KEYS.fit)
 
     count = flops.fit_epoch(sizes, nets(hopper()), scale.fit_rows)
     learned, _ = flops.fit_rows(sizes, scale.fit_rows)

@@ -48,10 +48,31 @@ def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> Transition:
     return jax.tree.map(lambda column: column[slot, row], buffer.rows)
 
 
-def draw_log(log: Transition, key: Key[Array, ""], size: int) -> Transition:
+class Fed(NamedTuple):
+    """Of a log that is not here, the rows that will be drawn: their sorted numbers, and how many rows the log has."""
+
+    rows: Transition
+    numbers: Int[Array, " row"]
+    count: Int[Array, ""]
+
+
+def draw_log(log: Transition | Fed, key: Key[Array, ""], size: int) -> Transition:
     """`size` rows of the log, uniformly and with replacement."""
-    index = jax.random.randint(key, (size,), 0, log.reward.shape[0])
+    if isinstance(log, Fed):
+        index = jnp.searchsorted(log.numbers, draw_numbers(key, size, log.count))
+        return jax.tree.map(lambda column: column[index], log.rows)
+    index = draw_numbers(key, size, log.reward.shape[0])
     return jax.tree.map(lambda column: column[index], log)
+
+
+def rows_of(log: Transition | Fed) -> Transition:
+    """What there is of a log."""
+    return log.rows if isinstance(log, Fed) else log
+
+
+def draw_numbers(key: Key[Array, ""], size: int, count: int | Int[Array, ""]) -> Int[Array, " size"]:
+    """`size` numbers of rows of a log that has `count`."""
+    return jax.random.randint(key, (size,), 0, count)
 
 
 def mean_reward(rollout: Rollout) -> Float[Array, ""]:

@@ -80,8 +80,9 @@ class Found(NamedTuple):
 
 def largest_value(problem: Problem | LogProblem, discount: float) -> float:
     """The size of Q, in core units, past which it has exploded."""
-    reward = float(jnp.max(jnp.abs(problem.log.reward)))
-    return FAR_TOO_LARGE * (reward + ENTROPY * problem.log.action.shape[-1]) / max(1 - discount, 1e-4)
+    log = buffers.rows_of(problem.log)
+    reward = float(jnp.max(jnp.abs(log.reward)))
+    return FAR_TOO_LARGE * (reward + ENTROPY * log.action.shape[-1]) / max(1 - discount, 1e-4)
 
 
 def reason(logged: Mapping[str, float], agent: Any, limit: float) -> str | None:

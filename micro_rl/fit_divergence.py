@@ -13,6 +13,7 @@ from jaxtyping import Int, Key
 
 from micro_rl import trees
 from micro_rl.arrays import write_arrays
+from micro_rl.feeding import indexed
 from micro_rl.files import CannotWrite
 from micro_rl.model import FitState, fit_step, gaussians, inputs_of, shuffled_batches, targets_of
 from micro_rl.rows import Row
@@ -48,7 +49,7 @@ def step_through(before: FitState, log: Transition, sizes: FitSizes, key: Key[Ar
     batches = shuffled_batches(before.bootstrap, sizes.batch, key)
     state = before
     for number, rows in enumerate(batches, start=1):
-        members, moments, figures = one(state, log, rows)
+        members, moments, figures = one(state, *indexed(log, rows))
         for term, value in ((name, float(figures[name])) for name in ADVICE if name in figures):
             if not np.isfinite(value) or value > _bound(term):
                 return Found(number, term, value, rows)

@@ -10,6 +10,7 @@ from jaxtyping import Key
 
 from micro_rl import fit_divergence, trees
 from micro_rl.background import Background
+from micro_rl.buffer import rows_of
 from micro_rl.files import CannotWrite
 from micro_rl.fitting import Keeper
 from micro_rl.interrupts import Interrupts
@@ -76,7 +77,7 @@ class KeptFit(Keeper):
 
     def diverged(self, before: FitState, key: Key[Array, ""], row: Row) -> str:
         """Keep the state and the batch, and say what blew up first."""
-        found = fit_divergence.step_through(before, self._problem.log, self._settings.fit_sizes(), key)
+        found = fit_divergence.step_through(before, rows_of(self._problem.log), self._settings.fit_sizes(), key)
         return fit_divergence.keep(self._folder.diverged, before, key, row, found)
 
     def _due(self) -> bool:

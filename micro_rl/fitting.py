@@ -13,11 +13,14 @@ from jaxtyping import Key
 
 from micro_rl import termination_head, trees
 from micro_rl.arrays import read_arrays, write_arrays
+from micro_rl.buffer import rows_of
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.errors import Diverged, UserError
+from micro_rl.feeding import stays_on_host
+from micro_rl.fit_feeding import begin, pass_over
 from micro_rl.loop import Keys, Problem
-from micro_rl.model import Ensemble, FitState, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.model import Ensemble, FitState, finish_fit, start_fit, unfinished
 from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings
 from micro_rl.termination_head import TerminationHead, check_measured
@@ -26,9 +29,6 @@ from micro_rl.windows import newest
 
 LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidden": 100_000, "history": 1_000}
 """What a saved model may declare of itself: far more than is used, and little enough to be compared with its arrays."""
-
-compiled_start = jax.jit(start_fit, static_argnames="sizes")
-compiled_epoch = jax.jit(fit_epoch, static_argnames="sizes", donate_argnames="state")
 
 
 class FittedModel(NamedTuple):
@@ -109,13 +109,14 @@ class _Shape(NamedTuple):
 
 
 def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | None = None) -> Problem:
-    """The log in core units on the device; `scaling` where a model brings its own."""
+    """The log in core units, on the device unless it is too large; `scaling` where a model brings its own."""
     if scaling is None:
         scaling = fit_scaling(dataset, settings.standardise, settings.scale_reward)
     rows = to_core(dataset.transitions(settings.keep_timeouts), scaling)
     if len(rows.reward) < 2:
         raise UserError(f"{dataset.path}: {len(rows.reward)} usable rows; a model needs at least 2")
-    return Problem(*jax.tree.map(jnp.asarray, (rows, scaling)))
+    log = rows if stays_on_host(settings, rows) else jax.tree.map(jnp.asarray, rows)
+    return Problem(log, jax.tree.map(jnp.asarray, scaling))
 
 
 def fit_model(
@@ -132,11 +133,12 @@ def fit_model(
     """
     sizes, keeper = settings.fit_sizes(), keeper or Keeper()
     start_key, epochs_key = jax.random.split(Keys.of(seed).fit)
-    state = keeper.begun(compiled_start(problem.log, sizes=sizes, key=start_key))
+    log = rows_of(problem.log)
+    state = keeper.begun(begin(log, sizes, start_key))
     while unfinished(state, sizes):
         key = jax.random.fold_in(epochs_key, state.epoch)
         before = jax.tree.map(jnp.copy, state)  # the next line donates it, and if it goes wrong this is what led there
-        state, logged = compiled_epoch(state, problem.log, sizes=sizes, key=key)
+        state, logged = pass_over(state, log, sizes, key)
         row = _row(int(before.epoch) + 1, logged)
         if not np.isfinite(list(row.values())).all():
             told = keeper.diverged(before, key, row)
@@ -152,8 +154,8 @@ def fit_model(
         "settings": {field.name: getattr(settings, field.name) for field in fields(ModelSettings)},
         "holdout": np.sort(np.asarray(state.patience.error)).tolist(),
         "shape": _Shape(
-            problem.log.observation.shape[-1],
-            problem.log.action.shape[-1],
+            log.observation.shape[-1],
+            log.action.shape[-1],
             sizes.members,
             sizes.hidden,
             sizes.history,

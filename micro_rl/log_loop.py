@@ -12,6 +12,7 @@ from micro_rl.baseline import Baseline
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action, fit_scaling, to_core
 from micro_rl.errors import UserError
+from micro_rl.feeding import stays_on_host
 from micro_rl.loop import Keys
 from micro_rl.sac import Coefficients
 from micro_rl.settings import Settings, Sizes
@@ -45,7 +46,13 @@ def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
         raise UserError(f"{dataset.path}: no usable row; each would need its next observation")
     following = np.roll(core_action(dataset.actions, scaling).astype(np.float32), -1, axis=0)[chosen]
     continued = jnp.asarray(dataset.continued[chosen], jnp.float32)
-    now = jax.tree.map(jnp.asarray, to_core(dataset.transitions(settings.keep_timeouts), scaling))
+    now = to_core(dataset.transitions(settings.keep_timeouts), scaling)
+    if stays_on_host(settings, now):
+        raise UserError(
+            f"{dataset.path}: would be kept on the host, and a method without a model learns from a log on the device "
+            "alone; give --log-on device, or a method with a model"
+        )
+    now = jax.tree.map(jnp.asarray, now)
     return LogProblem(LogRows(now, jnp.asarray(following), continued), jax.tree.map(jnp.asarray, scaling))
 
 

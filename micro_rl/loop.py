@@ -30,9 +30,12 @@ class TrainState(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What stays the same throughout: the log's rows in core units, and those units."""
+    """What stays the same throughout: the log's rows in core units, and those units.
 
-    log: Transition
+    Of a log on the host (NumPy arrays, see `feeding`) an epoch is given the rows that it draws.
+    """
+
+    log: Transition | buffers.Fed
     scaling: Scaling
 
 
@@ -83,10 +86,11 @@ def start(
     problem: Problem, ensemble: Ensemble, method: Method, sizes: Sizes, temperature: Scalar | float, keys: Keys
 ) -> TrainState:
     """A fresh agent, an empty buffer and whatever the method remembers."""
-    obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]
+    log = buffers.rows_of(problem.log)
+    obs, act = log.observation.shape[-1], log.action.shape[-1]
     capacity = sizes.rollout_starts * sizes.rollout_length
     agent = start_agent(keys.agent, obs, act, sizes.hidden, sizes.critics, temperature)
-    actor, extra = method.prepare(agent.actor, ensemble, problem.log, keys.prepare)
+    actor, extra = method.prepare(agent.actor, ensemble, log, keys.prepare)
     return TrainState(
         agent=agent._replace(actor=actor),
         ensemble=jax.tree.map(jnp.copy, ensemble),
@@ -117,7 +121,7 @@ def epoch(
         state.ensemble,
         state.extra,
         setting,
-        problem.log,
+        buffers.rows_of(problem.log),
         lambda following, end_key: ends(following, problem.scaling, end_key),
         adapt_key,
     )
@@ -126,7 +130,7 @@ def epoch(
 
 
 def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
-    *rollout_keys, update_key = jax.random.split(key, 3)
+    rollout_keys, keys = turn_keys(key, sizes)
     made = branch(state, method, problem, ends, rollout_keys, sizes)
     buffer = buffers.write(state.buffer, made)
     models = Models.of(state.ensemble, sizes.elites)
@@ -135,13 +139,19 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
         batch, noise, method_key = draw_update(problem.log, buffer, method, models, step_key, sizes)
         return update(agent, method, models, batch, noise, method_key, c)
 
-    agent, logged = jax.lax.scan(step, state.agent, jax.random.split(update_key, sizes.rollout_every))
+    agent, logged = jax.lax.scan(step, state.agent, keys)
     logged = {name: jnp.mean(value) for name, value in logged.items()} | {
         "rollout/reward": buffers.mean_reward(made),
         "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
         "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
     }
     return state._replace(agent=agent, buffer=buffer), logged
+
+
+def turn_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:
+    """Two for a turn's rollouts, the first of them for their starts, and one for each of its updates."""
+    *rollout_keys, update_key = jax.random.split(key, 3)
+    return rollout_keys, jax.random.split(update_key, sizes.rollout_every)
 
 
 def branch(
@@ -165,15 +175,25 @@ def branch(
 
 
 def draw_update(
-    log: Transition, buffer: buffers.Buffer, method: Method, models: Models, key: Key[Array, ""], sizes: Sizes
+    log: Transition | buffers.Fed,
+    buffer: buffers.Buffer,
+    method: Method,
+    models: Models,
+    key: Key[Array, ""],
+    sizes: Sizes,
 ) -> tuple[Batch, Noise, Key[Array, ""]]:
     """What one update sees: its batch, its noise, and the method's own key."""
-    real_key, model_key, noise_key, method_key = jax.random.split(key, 4)
+    real_key, model_key, noise_key, method_key = update_keys(key)
     batch = Batch(
         buffers.draw_log(log, real_key, sizes.real_rows),
         buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
     )
     return batch, draw_noise(noise_key, method, batch, models), method_key
+
+
+def update_keys(key: Key[Array, ""]) -> Key[Array, " four"]:
+    """For an update's rows of the log, its rows of the model, its noise, and the method's own draws."""
+    return jax.random.split(key, 4)
 
 
 def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:
@@ -192,9 +212,10 @@ def train(
 ) -> tuple[TrainState, dict[str, Array]]:
     """A whole run as a pure function of its seed: fit, then every epoch; metrics [epoch]. Made for jit and vmap."""
     keys, sizes = Keys.of(seed), settings.sizes()
-    ensemble = fit(problem.log, settings.fit_sizes(), keys.fit)
+    log = buffers.rows_of(problem.log)
+    ensemble = fit(log, settings.fit_sizes(), keys.fit)
     state = start(problem, ensemble, method, sizes, settings.temperature, keys)
-    c = coefficients(settings, problem.log.action.shape[-1], jnp.asarray(problem.scaling.reward_scale))
+    c = coefficients(settings, log.action.shape[-1], jnp.asarray(problem.scaling.reward_scale))
 
     def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
         now = c._replace(actor_rate=actor_rate(settings, state.epoch))

@@ -260,6 +260,18 @@ def fit_epoch(
     step = fit_step(state, rows, sizes)
     (members, moments), losses = jax.lax.scan(step, (state.members, state.moments), batches)
     held = jax.tree.map(lambda column: column[state.holdout], rows)
+    return conclude_epoch(state, members, moments, losses, held, sizes)
+
+
+def conclude_epoch(
+    state: FitState,
+    members: Members,
+    moments: PyTree,
+    losses: Float[Array, " batch"],
+    held: Transition,
+    sizes: FitSizes,
+) -> tuple[FitState, dict[str, Array]]:
+    """The state after an epoch that began with `state` and made these members and moments; `held`: the holdout rows."""
     errors = holdout_errors(members, *_standardised(state, held))
     patience, improved = state.patience.see(errors, state.epoch)
     after = state._replace(

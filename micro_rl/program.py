@@ -6,7 +6,7 @@ from typing import Any
 
 from jax import Array
 
-from micro_rl import divergence, log_loop, loop
+from micro_rl import divergence, feeding, log_loop, loop
 from micro_rl.baseline import Baseline
 from micro_rl.divergence import Step
 from micro_rl.fitting import FittedModel
@@ -56,6 +56,7 @@ class OnModel(Program):
         self._method, self._ensemble, self._temperature = method, model.ensemble, plan.settings.temperature
         self._sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
         self._problem, self._ends = problem, termination_of(model, plan)
+        feeding.refuse_unless_enough_is_fed(problem, method, plan.method_name)
 
     @property
     def problem(self) -> Problem:
@@ -69,18 +70,20 @@ class OnModel(Program):
 
     def fresh(self) -> TrainState:
         """An agent, an empty buffer, a copy of the model."""
-        return loop.compiled_start(
-            self._problem, self._ensemble, self._method, self._sizes, self._temperature, self.keys
-        )
+        some = feeding.sample(self._problem)
+        return loop.compiled_start(some, self._ensemble, self._method, self._sizes, self._temperature, self.keys)
 
     def epoch(self, state: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
         """Rollouts and updates by turns."""
         more: dict[str, Any] = {"sizes": self._sizes, "ends": self._ends}
-        return loop.compiled_epoch(state, self._method, self._problem, c, self.keys.epochs, **more)
+        return loop.compiled_epoch(state, self._method, self._fed(state), c, self.keys.epochs, **more)
 
     def steps(self, state: TrainState, c: Coefficients) -> Iterator[Step]:
         """With their rollouts."""
-        return divergence.steps(state, self._method, self._problem, c, self.keys.epochs, self._sizes, self._ends)
+        return divergence.steps(state, self._method, self._fed(state), c, self.keys.epochs, self._sizes, self._ends)
+
+    def _fed(self, state: TrainState) -> Problem:
+        return feeding.fed(self._problem, self.keys.epochs, int(state.epoch), self._sizes)
 
 
 class OnLog(Program):

@@ -11,6 +11,7 @@ import jax
 from micro_rl import comparing, divergence, log_loop, trees
 from micro_rl.at_work import at_work
 from micro_rl.branching import branch_off
+from micro_rl.buffer import rows_of
 from micro_rl.errors import Diverged, UserError
 from micro_rl.export import export
 from micro_rl.files import CannotWrite
@@ -117,7 +118,7 @@ class _Training:
         self.program, self.settings = program, plan.settings
         self.watcher, self.interrupts = watcher, interrupts
         self.problem = problem = program.problem
-        act, scale = problem.log.action.shape[-1], float(problem.scaling.reward_scale)
+        act, scale = rows_of(problem.log).action.shape[-1], float(problem.scaling.reward_scale)
         self.coefficients = coefficients(self.settings, act, scale)
         self.limit = divergence.largest_value(problem, self.settings.discount)
         self.state = kept.restored(program.fresh())

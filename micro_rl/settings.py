@@ -78,6 +78,8 @@ class ModelSettings:
     """Standardise what the model predicts (the authors: no)."""
     termination_updates: int = 5000
     """Updates of the termination head, where no rule is known and one is learned."""
+    log_on: Literal["auto", "device", "host"] = "auto"
+    """Where the log is kept: `host` feeds each epoch what it draws; by default the device, if its memory is enough."""
     keep_timeouts: bool = True
     """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
     fit_checkpoint_seconds: float = 60.0
@@ -238,6 +240,7 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool]], ...] = (
     ("0 or more", _NOT_NEGATIVE, lambda value: value >= 0),
     ("at most 1", _AT_MOST_ONE, lambda value: value <= 1),
     ("below 1", _BELOW_ONE, lambda value: value < 1),
+    ("auto, device or host", ("log_on",), lambda value: value in ("auto", "device", "host")),
     ("constant or cosine", ("actor_schedule",), lambda value: value in ("constant", "cosine")),
     ("in [0, 2^32)", ("seed",), lambda value: isinstance(value, int) and 0 <= value < 2**32),
 )

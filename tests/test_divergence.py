@@ -11,8 +11,8 @@ import pytest
 from micro_rl import divergence, trees
 from micro_rl.arrays import read_arrays
 from micro_rl.errors import Diverged
-from micro_rl.fitting import compiled_epoch as fit_once
-from micro_rl.fitting import compiled_start as begin_fit
+from micro_rl.fit_feeding import compiled_epoch as fit_once
+from micro_rl.fit_feeding import compiled_start as begin_fit
 from micro_rl.fitting import fit_model, problem_of
 from micro_rl.loop import Keys, Problem, TrainState, coefficients, compiled_epoch, compiled_start
 from micro_rl.model import finish_fit

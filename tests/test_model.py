@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from micro_rl import model as models
-from micro_rl.fitting import compiled_epoch, compiled_start
+from micro_rl.fit_feeding import compiled_epoch, compiled_start
 from micro_rl.model import Ensemble, FitState, Members, Patience
 from micro_rl.types import Transition
 from tests.probes import linear, linear_ensemble, tiny_dataset, tiny_plan

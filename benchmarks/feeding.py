@@ -1,0 +1,78 @@
+"""What it costs to keep a log on the host: `python -m benchmarks.feeding [ROWS]`, a million by default.
+
+CPU seconds of this process at hopper's widths, of an epoch of policy training and of one of the dynamics fit, with the
+log on the device and fed from the host. The fit's networks are small here, so that the feeding is not lost in their
+work. On a machine whose device is the host the difference is the price of the feeding alone.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks.workload import KEYS, fresh_ensemble, hopper, make_problem
+from micro_rl.feeding import fed, sample
+from micro_rl.fit_feeding import begin, pass_over
+from micro_rl.loop import Problem, coefficients, compiled_epoch, start
+from micro_rl.methods import micro
+from micro_rl.termination import ByRule, never
+
+UPDATES = 200
+
+
+def seconds(call: Callable[[], Any], times: int = 3) -> float:
+    """Median CPU time after a first call that compiles."""
+    jax.block_until_ready(call())
+    spent = []
+    for _ in range(times):
+        began = time.process_time()
+        jax.block_until_ready(call())
+        spent.append(time.process_time() - began)
+    return float(np.median(spent))
+
+
+def main(rows: int) -> None:
+    """Print the table."""
+    settings = hopper(updates=UPDATES, members=2, elites=2, model_hidden=(64, 64), weight_decay=(0.0,) * 3)
+    on_device = make_problem(rows)
+    on_host = on_device._replace(log=jax.tree.map(np.asarray, on_device.log))
+    feed = seconds(lambda: fed(on_host, KEYS.epochs, 0, settings.sizes()).log)
+    print(f"{rows:,} rows; feeding an epoch of {UPDATES} updates and its rollouts: {feed:.2f} s")
+    for name, problem in (("device", on_device), ("host", on_host)):
+        policy, fit = _epoch(problem, settings), _fit(problem, settings)
+        print(f"log on the {name}: policy epoch {policy:.2f} s, fit epoch {fit:.2f} s")
+
+
+def _epoch(problem: Problem, settings: Any) -> float:
+    sizes, method = settings.sizes(), micro.build(micro.Options())
+    small = sample(problem)
+    state = start(small, fresh_ensemble(small, settings), method, sizes, 1.0, KEYS)
+    c = coefficients(settings, small.log.action.shape[-1])  # pyright: ignore[reportAttributeAccessIssue]
+
+    def call() -> Any:
+        nonlocal state
+        given = fed(problem, KEYS.epochs, int(state.epoch), sizes)
+        state, logged = compiled_epoch(state, method, given, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
+        return logged
+
+    return seconds(call)
+
+
+def _fit(problem: Problem, settings: Any) -> float:
+    sizes = settings.fit_sizes()
+    log: Any = problem.log
+    state = begin(log, sizes, KEYS.fit)
+
+    def call() -> Any:
+        nonlocal state
+        state, logged = pass_over(state, log, sizes, KEYS.epochs)
+        return logged
+
+    return seconds(call, times=1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

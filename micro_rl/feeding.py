@@ -1,0 +1,109 @@
+"""Logs larger than the device's memory: they stay on the host, and each epoch is fed the rows that it will draw.
+
+Which rows those are depends on keys and sizes alone. They are drawn on the host by the very functions that the compiled
+epoch draws with, gathered there, and handed over as a `Fed`, in which the epoch finds them by their numbers: it makes
+the same draws as from the whole log, and so the same weights.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Int, Key
+
+from micro_rl.buffer import Fed, draw_numbers
+from micro_rl.errors import UserError
+from micro_rl.loop import Problem, turn_keys, update_keys
+from micro_rl.method import Method, ModelStays, RemembersNothing
+from micro_rl.settings import ModelSettings, Sizes
+from micro_rl.types import Transition
+
+SHARE = 0.8
+"""Of the device's free memory that a log and its fit may take."""
+COPIES = 3
+"""A log beside the standardised inputs and targets that a fit begins with."""
+INDICES = 4
+"""Arrays of one integer for every member and row, while a fit's order is drawn."""
+
+
+def stays_on_host(settings: ModelSettings, rows: Transition) -> bool:
+    """Whether these rows (NumPy, core units) are kept on the host: as `log_on` says, by default where they must be."""
+    if settings.log_on != "auto":
+        return settings.log_on == "host"
+    free = _free_memory()
+    return free is not None and _needed(settings, rows) > SHARE * free
+
+
+def _needed(settings: ModelSettings, rows: Transition) -> int:
+    own = sum(np.asarray(column).nbytes for column in rows)
+    return COPIES * own + INDICES * 4 * settings.members * len(rows.reward)
+
+
+def _free_memory() -> int | None:
+    """Bytes; None where the device is the host, whose memory the log is in already."""
+    told = jax.devices()[0].memory_stats()
+    return None if not told else told["bytes_limit"] - told["bytes_in_use"]
+
+
+def on_host(log: Transition | Fed) -> bool:
+    """Whether a log is kept there."""
+    return isinstance(log, Transition) and isinstance(log.reward, np.ndarray)
+
+
+def take(log: Transition, rows: Int[np.ndarray, "*shape"]) -> Transition:
+    """These rows of a log on the host, on the device."""
+    return jax.tree.map(lambda column: jnp.asarray(np.take(column, rows, axis=0)), log)
+
+
+def indexed(log: Transition, rows: Int[np.ndarray | Array, "*shape"]) -> tuple[Transition, Int[Array, "*shape"]]:
+    """A log that holds these rows on the device, and their numbers in it: the same, or those of a log on the host."""
+    if not on_host(log):
+        return log, jnp.asarray(rows)
+    taken = np.asarray(rows)
+    return take(log, taken.reshape(-1)), jnp.arange(taken.size).reshape(taken.shape)
+
+
+def fed(problem: Problem, key: Key[Array, ""], number: int, sizes: Sizes) -> Problem:
+    """The problem with the rows of epoch `number` (from 0) in place of a log on the host; `key` is the run's."""
+    log = problem.log
+    if isinstance(log, Fed) or not on_host(log):
+        return problem
+    rows = len(log.reward)
+    drawn = np.sort(np.asarray(_compiled_draws(key, number, rows, sizes=sizes)))
+    return problem._replace(log=Fed(take(log, drawn), jnp.asarray(drawn), jnp.asarray(rows)))
+
+
+def sample(problem: Problem) -> Problem:
+    """The problem with two rows of a log on the host, for those who look at nothing but its widths."""
+    if isinstance(problem.log, Fed) or not on_host(problem.log):
+        return problem
+    return problem._replace(log=take(problem.log, np.arange(2)))
+
+
+def refuse_unless_enough_is_fed(problem: Problem, method: Method, name: str) -> None:
+    """`UserError` where the log is on the host and a method looks at more of it than updates and rollouts draw."""
+    enough = isinstance(method.prepare, RemembersNothing) and isinstance(method.adapt, ModelStays)
+    if enough or not on_host(problem.log):
+        return
+    raise UserError(
+        f"method: {name} looks at the whole log, which is kept on the host; give it a device with more memory and "
+        "--log-on device, or choose another method"
+    )
+
+
+@partial(jax.jit, static_argnames="sizes")
+def _compiled_draws(key: Array, number: Array, rows: Array, *, sizes: Sizes) -> Int[Array, " draw"]:
+    """The numbers of all rows that the epoch draws from the log."""
+
+    def turn(key: Array) -> tuple[Array, Array]:
+        (start_key, _), updates = turn_keys(key, sizes)
+        return draw_numbers(start_key, sizes.rollout_starts, rows), jax.vmap(update)(updates)
+
+    def update(key: Array) -> Array:
+        return draw_numbers(update_keys(key)[0], sizes.real_rows, rows)
+
+    turns = jax.random.split(jax.random.fold_in(key, number), sizes.updates // sizes.rollout_every)
+    starts, real = jax.vmap(turn)(turns)
+    return jnp.concatenate([starts.reshape(-1), real.reshape(-1)])
