@@ -1,13 +1,19 @@
-"""The probes themselves: their closed forms against simulation."""
+"""The probes themselves, their closed forms against simulation; and what methods make of them."""
+
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.methods import mobile
 from micro_rl.model import predict
 from micro_rl.nets import sample
-from tests.probes import Line, model_rows, pointing_ensemble, steady_actor, tiny_dataset
+from runs import probes as training
+from runs.probes_page import PROBES
+from tests.hills import SYSTEMS
+from tests.probes import Line, evaluate_policy, model_rows, pointing_ensemble, steady_actor, tiny_dataset
 
 
 @pytest.mark.parametrize("action", [0.0, 0.7, -1.0])
@@ -53,3 +59,27 @@ def test_the_tiny_log_is_made_of_whole_episodes():
     inside = np.flatnonzero(~log.timeouts)
     np.testing.assert_array_equal(log.observations[inside + 1], log.next_observations[inside])
     assert np.abs(log.observations[:, 2]).max() > 1e6
+
+
+@pytest.mark.parametrize("errors", [[0.0, 0.0, 0.3], [0.0, 0.0, -0.3], [0.3, 0.3, 0.3]])
+def test_mobile_pays_for_the_spread_whichever_side_it_is_on(errors: list[float]):
+    line, states, penalty = Line(), np.linspace(-1, 2, 5), 0.6
+    method = mobile.build(mobile.Options(penalty=penalty, draws=0))
+    each_step = line.slope * (line.discount * np.mean(errors) - penalty * np.std(errors, ddof=1))
+    found = evaluate_policy(line, method, line.ensemble(errors), states)
+    np.testing.assert_allclose(found, line.value(states) + each_step / (1 - line.discount), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_trained_policies_do_what_the_equations_foresee(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The ends of docs/results/probes.md: SAC is fooled, MICRO is not but pays, and both fail where members agree."""
+    monkeypatch.setattr(training, "OUT", tmp_path)
+    probes = {probe.title: probe for probe in PROBES}
+    sac, micro = (training.cells(probes[title]) for title in ("SAC on the model", "MICRO, beta 1"))
+    mean = lambda cells, name: float(np.mean([cell["value"] for cell in cells[name]]))  # noqa: E731
+    best = {name: system.optimum for name, system in SYSTEMS.items()}
+    assert mean(sac, "optimist") < 0 < best["optimist"] - 1 < mean(micro, "optimist")
+    assert mean(micro, "pessimist") < best["pessimist"] - 3 < best["pessimist"] - 1 < mean(sac, "pessimist")
+    assert max(mean(sac, "agreement"), mean(micro, "agreement")) < -7
+    assert mean(micro, "noise") < best["noise"] - 3
+    assert min(mean(sac, "plenty"), mean(micro, "plenty")) > best["plenty"] - 0.5

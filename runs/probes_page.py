@@ -1,0 +1,150 @@
+"""What is probed, and the page about it: docs/results/probes.md."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from micro_rl import methods
+from micro_rl.method import Setting
+from micro_rl.methods import micro
+from micro_rl.model import Models
+from micro_rl.types import Transition
+from runs.probes_readings import READINGS, STORIES
+from tests.hills import MEMBERS, SLOPE, SYSTEMS, System, foreseen, model_of
+from tests.page_code import method_of_the_page
+from tests.probes import linear_critics, steady_actor
+
+PAGE = Path("docs/results/probes.md")
+Cell = dict[str, float]
+
+
+class Probe(NamedTuple):
+    """A method with its coefficients, as a row of the tables."""
+
+    title: str
+    name: str
+    options: dict[str, Any]
+    systems: tuple[str, ...] = tuple(SYSTEMS)
+
+    def module(self) -> ModuleType:
+        """Where the method is: in the table, or on the page that adds one."""
+        return methods.METHODS.get(self.name) or method_of_the_page()
+
+
+RAMBO = {"adversarial_steps": 250, "adversarial_batch": 64, "model_decay": (0.0, 0.0), "adversarial_rate": 1e-3}
+PROBES = [
+    Probe("SAC on the model", "sac", {}),
+    Probe("MICRO, beta 0.5", "micro", {"beta": 0.5}),
+    Probe("MICRO, beta 1", "micro", {"beta": 1.0}),
+    Probe("MICRO, beta 0.5, 10 draws", "micro", {"beta": 0.5, "draws": 10}, ("noise",)),
+    Probe("MOBILE, c 0.62", "mobile", {"penalty": 0.62, "draws": 1}),
+    Probe("MOBILE, c 1.24", "mobile", {"penalty": 1.24, "draws": 1}),
+    Probe("MOPO, lambda 1", "mopo", {"penalty": 1.0}),
+    Probe("MOReL", "morel", {}),
+    Probe("COMBO, weight 0.5", "combo", {"weight": 0.5}),
+    Probe("COMBO, weight 5", "combo", {"weight": 5.0}),
+    Probe("RAMBO, weight 3e-4", "rambo", RAMBO | {"adversarial_weight": 3e-4}),
+    Probe("RAMBO, weight 0.1", "rambo", RAMBO | {"adversarial_weight": 0.1}),
+    Probe("`nearest`, penalty 1", "nearest", {"penalty": 1.0}),
+    Probe("`nearest`, penalty 5", "nearest", {"penalty": 5.0}),
+]
+
+
+def spread(numbers: Sequence[float]) -> str:
+    """Mean ± standard deviation (n - 1)."""
+    return f"{np.mean(numbers):.2f} ± {np.std(numbers, ddof=1):.2f}"
+
+
+def row(probe: Probe, system: System, seeds: list[Cell]) -> str:
+    """A method's line in a system's table."""
+    action = foreseen(system, probe.module().Options(**probe.options))
+    before = "" if action is None else f"{action:.2f} → {system.value(float(system.step(np.asarray(action)))):.2f}"
+    value, taken, belief = ([cell[key] for cell in seeds] for key in ("value", "action", "belief"))
+    lost = f"{np.mean(value) - system.optimum:.2f}"
+    return f"| {probe.title} | {before} | {spread(taken)} | {spread(value)} | {lost} | {spread(belief)} |"
+
+
+def table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+    """One system's table."""
+    lines = [
+        "| method | foreseen: action → value | action found | value found | found - known | critics believe |",
+        "|---|---|---|---|---|---|",
+    ]
+    probes = [probe for probe in PROBES if name in found[probe.title]]
+    return "\n".join(lines + [row(probe, SYSTEMS[name], found[probe.title][name]) for probe in probes])
+
+
+def noise_table(rows: int = 4000) -> str:
+    """f at the action 1 of the system "noise": as MICRO's target computes it, and in closed form."""
+    system, lines = SYSTEMS["noise"], ["| draws | f computed | closed form |", "|---|---|---|"]
+    model, critics = model_of(system), linear_critics([[SLOPE, 0.0]] * 2, [0.0] * 2)
+    setting = Setting(critics, critics, steady_actor([0.0], 1), Models.of(model, MEMBERS), jnp.ones(()))
+    zeros, ones = jnp.zeros((rows, 1)), jnp.ones((rows, 1))
+    batch = Transition(zeros, ones, zeros[:, 0], zeros, ones[:, 0])
+    for draws in (1, 10, 100):
+        target = micro.build(micro.Options(draws=draws)).target
+        noise = target.noise(jax.random.key(0), batch, setting.models)
+        _, logged = target(batch, zeros[:, 0], setting, noise)
+        closed = LEAST_OF_FIVE * SLOPE * system.last_noise / np.sqrt(draws)
+        lines.append(f"| {draws} | {float(logged['conservative_term']):.3f} | {closed:.3f} |")
+    return "\n".join(lines)
+
+
+LEAST_OF_FIVE = 1.16296
+"""E[mean - min] of five standard normals."""
+
+
+TEXT = """# Probes: systems with known optimal values
+
+Five systems so small that the best possible value is known, and a hand-made ensemble for each that is wrong (or right)
+in one way. Systems, models and coefficients were fixed before any method was run on them, and so was what the methods'
+own equations foresee. Whatever came out stands below.
+
+All five share s' = 0.5 s + g(a) + noise and r = s, one action in [-1, 1], gamma 0.9, and no end. V is then linear in
+s, so the best policy takes the action at which g is largest, wherever it is; value iteration on a grid finds the same
+(`tests/test_hills.py`). g is linear between the actions -1, 0.25 and 1. But for the last system, the log has no
+action above 0.25, and there the five members may say what they like; up to 0.25 they are right. Everywhere they
+differ a little (by 0.01 s at most from the truth), as fitted members do, and s' has a noise of 0.05, which they know.
+
+* Values are V(0). Known: the best there is. Found: the learned policy's mode in the true system, 512 starts from -1 to
+  1, 100 steps each; negative "found - known" is what was lost.
+* Foreseen: the action that is best by the method's own equations in this model, and what it is worth in truth. RAMBO
+  and COMBO have no closed form here, and for [`nearest`](../add-a-method.md) none was worked out.
+* The critics' belief is mean min_k Q_k at the same starts.
+* Every figure with ±: mean and standard deviation (n - 1) of five seeds.
+
+The methods have their defaults but for what the tables name: one draw for MICRO and MOBILE, MOBILE at c = 1.24 beta,
+which matches MICRO's strength for five normally distributed values. RAMBO makes as many steps of its model as of the
+agent (250 in each of six epochs, batch 64) at the rate 1e-3, without weight decay. All: 1,500 updates of 64 rows, half
+of them the log's, networks of 32-32, rates 3e-3, target rate 0.05, a fixed temperature of 0.02 that does not enter the
+backup, rollouts of three steps from 200 starts. Such small sizes say nothing about speed or about large tasks.
+
+{systems}
+
+Made by `python -m runs.probes`.
+"""
+
+
+def document(found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+    """The page."""
+    sections = [section(name, found) for name in SYSTEMS]
+    return TEXT.format(systems="\n\n".join(sections))
+
+
+def section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+    """A system, its table and how we read it."""
+    system = SYSTEMS[name]
+    said = ", ".join(dict.fromkeys(_heights(heights) for heights in system.members))
+    facts = f"g at (-1, 0.25, 1): truly {_heights(system.truth)}; the members say {said}. {STORIES[name]}"
+    parts = [f"## {system.title[0].upper()}{system.title[1:]}", facts, f"Known: V* = {system.optimum:.2f}."]
+    parts += [table(name, found)] + ([noise_table()] if name == "noise" else []) + [READINGS[name]]
+    return "\n\n".join(parts)
+
+
+def _heights(heights: Sequence[float]) -> str:
+    return f"({', '.join(f'{height:g}' for height in heights)})"

@@ -1,0 +1,82 @@
+"""docs/add-a-method.md does what it says: its own code blocks, run."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from micro_rl.fitting import problem_of
+from micro_rl.loop import Keys, Problem, coefficients, start
+from micro_rl.methods import METHODS
+from micro_rl.model import Ensemble, finish_fit, start_fit
+from micro_rl.plan import make_plan
+from micro_rl.run import compiled_epoch
+from micro_rl.sac import Agent
+from micro_rl.termination import ByRule, never
+from tests.page_code import block_of, blocks, method_of_the_page, put_into
+from tests.probes import TINY, tiny_dataset, tiny_plan
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's method in the table, by the page's own line."""
+    line = eval("{" + block_of("micro_rl/methods/__init__.py").code + "}", {"nearest": method_of_the_page()})
+    monkeypatch.setitem(METHODS, *next(iter(line.items())))
+
+
+def test_fewer_than_forty_lines():
+    import_in_the_table = 1
+    assert sum(block.lines() for block in blocks() if block.file.endswith(".py")) + import_in_the_table < 40
+
+
+def test_the_pages_own_test_passes():
+    method_of_the_page()
+    page: dict = {}
+    exec(block_of("tests/test_nearest.py").code, page)
+    page["test_distance_by_hand"]()
+
+
+def trained(name: str, problem: Problem, ensemble: Ensemble, **options: float) -> Agent:
+    """One epoch."""
+    plan = make_plan(tiny_dataset(), name, overrides=TINY | options)
+    keys, sizes = Keys.of(0), plan.settings.sizes()
+    state = start(problem, ensemble, plan.method(), sizes, 1.0, keys)
+    c = coefficients(plan.settings, act=1)
+    return compiled_epoch(state, plan.method(), problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))[0].agent
+
+
+def test_an_epoch_on_the_tiny_log_and_the_neutral_coefficient(added: None):
+    plan = tiny_plan()
+    problem = problem_of(plan.dataset, plan.settings)
+    ensemble = finish_fit(start_fit(problem.log, plan.settings.fit_sizes(), jax.random.key(0)))
+    sac, neutral, paying = (
+        jax.device_get(trained(name, problem, ensemble, **options))
+        for name, options in (("sac", {}), ("nearest", {"penalty": 0.0}), ("nearest", {"penalty": 1.0}))
+    )
+    jax.tree.map(np.testing.assert_array_equal, neutral, sac)
+    assert not np.array_equal(paying.critics.weights[0], sac.critics.weights[0])
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(paying))
+
+
+@pytest.mark.slow
+def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
+    for name in ("micro_rl", "tests", "README.md", "pyproject.toml", "requirements.lock", "CHANGELOG.md", "docs"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
+    put_into(tmp_path)
+    train = "train pendulum-demo --method nearest --penalty 2 --epochs 1 --updates 10 --max-fit-epochs 1 --out trained"
+    small = "--model-hidden 8 --weight-decay 0 0 --rollout-starts 50 --evaluation-episodes 1"
+    preset = "from micro_rl.plan import resolve; assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
+    files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "repository", "presets")]
+    for words in (
+        ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or maps or preset", *files],
+        ["-c", preset],
+        ["-c", "from micro_rl.cli import main; main()", *train.split(), *small.split()],
+    ):
+        subprocess.run([sys.executable, *words], cwd=tmp_path, check=True)
