@@ -6,6 +6,7 @@ out/probes/: stopped and started again it goes on where it was. At the end docs/
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import jax
@@ -73,9 +74,11 @@ def believed(agent: Agent) -> float:
 
 
 def main() -> None:
-    """Every row that is not there yet, then the page."""
+    """Every row that is not there yet, then the page; with --finished, the page of the rows that are there."""
     found = {}
     for probe in PROBES:
+        if "--finished" in sys.argv and not file_of(probe).exists():
+            continue
         found[probe.title] = cells(probe)
         for name, seeds in found[probe.title].items():
             print(f"{probe.title:26} {name:10} {[round(cell['value'], 2) for cell in seeds]}", flush=True)
@@ -83,9 +86,14 @@ def main() -> None:
     print(PAGE.read_text())
 
 
+def file_of(probe: Probe) -> Path:
+    """Where its row is kept."""
+    return OUT / f"{re.sub(r'[^a-z0-9.]+', '-', probe.title.lower()).strip('-')}.json"
+
+
 def cells(probe: Probe) -> dict[str, list[Cell]]:
     """By system: value, action and belief of every seed; from the file, or made and filed."""
-    file = OUT / f"{re.sub(r'[^a-z0-9.]+', '-', probe.title.lower()).strip('-')}.json"
+    file = file_of(probe)
     if not file.exists():
         module = probe.module()
         stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *(make(SYSTEMS[name]) for name in probe.systems))  # noqa: E731

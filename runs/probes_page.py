@@ -75,7 +75,7 @@ def table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
         "| method | foreseen: action → value | action found | value found | found - known | critics believe |",
         "|---|---|---|---|---|---|",
     ]
-    probes = [probe for probe in PROBES if name in found[probe.title]]
+    probes = [probe for probe in PROBES if name in found.get(probe.title, {})]
     return "\n".join(lines + [row(probe, SYSTEMS[name], found[probe.title][name]) for probe in probes])
 
 
@@ -126,14 +126,15 @@ backup, rollouts of three steps from 200 starts. Such small sizes say nothing ab
 
 {systems}
 
-Made by `python -m runs.probes`.
+{missing}Made by `python -m runs.probes`.
 """
 
 
 def document(found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """The page."""
     sections = [section(name, found) for name in SYSTEMS]
-    return TEXT.format(systems="\n\n".join(sections))
+    missing = ", ".join(probe.title for probe in PROBES if probe.title not in found)
+    return TEXT.format(systems="\n\n".join(sections), missing=f"Not run yet: {missing}.\n\n" if missing else "")
 
 
 def section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
