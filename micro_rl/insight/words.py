@@ -1,7 +1,7 @@
 """What the figures of a log mean, in plain sentences; the terminal and the page say the same."""
 
 from micro_rl.data.dataset import Summary
-from micro_rl.insight.describe import Insight
+from micro_rl.insight.describe import NEARLY, Insight
 from micro_rl.insight.learning_curve import Outlook
 
 FAR_AWAY = 1000
@@ -14,6 +14,8 @@ def headline(insight: Insight) -> str:
         return "Narrow: whoever made this log nearly always did the same in the same place."
     if insight.determinism is None:
         return "Too small to say how it was made."
+    if insight.determinism >= NEARLY:
+        return "The observation decides much, not all, of what was done."
     return "The same place was left by different actions: there is something to learn from."
 
 
@@ -87,7 +89,7 @@ def _more(outlook: Outlook) -> str:
         return f"{joined}."
     if outlook.times_to_halve > FAR_AWAY:
         return f"{joined}, which at that pace would not halve with {FAR_AWAY:,} times the rows."
-    return f"{joined}, which at that pace would halve with {outlook.times_to_halve:.2g} times the rows."
+    return f"{joined}, which at that pace would halve with {_times(outlook.times_to_halve)} times the rows."
 
 
 def basis(insight: Insight) -> str:
@@ -106,6 +108,10 @@ def steps(few: Summary) -> str:
     if few.length_shortest == few.length_longest:
         return f"{few.length_longest:,} step{'s' * (few.length_longest != 1)}"
     return f"{few.length_shortest:,} to {few.length_longest:,} steps"
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.0f}" if factor >= 10 else f"{factor:.1f}"
 
 
 def _percent(share: float) -> str:

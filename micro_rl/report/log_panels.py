@@ -37,7 +37,7 @@ def returns(dataset: Dataset, insight: Insight) -> Panel:
     def draw(axes: Axes, size: Size) -> None:
         axes.hist(dataset.returns, bins=min(40, max(5, few.episodes // 3)), color=BLUE, alpha=0.75)
         axes.axvline(few.return_mean, color=INK, linewidth=1.5, linestyle="--")
-        _finish(axes, size, "episodes", "return")
+        _finish(axes, size, "episodes", "return", counts=True)
 
     caption = f"Sum of the rewards of each of {plural(few.episodes, 'episode')}. The dashed line is the mean, "
     caption += number(few.return_mean)
@@ -55,7 +55,7 @@ def lengths(dataset: Dataset) -> Panel | None:
     def draw(axes: Axes, size: Size) -> None:
         parts = [dataset.lengths[ended], dataset.lengths[~ended]]
         axes.hist(parts, bins=40, stacked=True, color=[VERMILION, BLUE], alpha=0.75)
-        _finish(axes, size, "episodes", "steps")
+        _finish(axes, size, "episodes", "steps", counts=True)
 
     legend = [Swatch("ended by a terminal", VERMILION, ""), Swatch("cut by a timeout", BLUE, "")]
     return _panel("lengths", "Lengths", "Steps of each episode.", draw, legend)
@@ -162,9 +162,11 @@ def range_over_time(values: np.ndarray, blocks: int) -> tuple[np.ndarray, np.nda
     return edges[:-1], np.array(bands).T
 
 
-def _finish(axes: Axes, size: Size, up: str, along: str, ticks: bool = True) -> None:
+def _finish(axes: Axes, size: Size, up: str, along: str, ticks: bool = True, counts: bool = False) -> None:
     if ticks:
-        axes.yaxis.set_major_locator(MaxNLocator(4 if size.height < 200 else 6, steps=[1, 2, 2.5, 5, 10]))
+        axes.yaxis.set_major_locator(
+            MaxNLocator(4 if size.height < 200 else 6, integer=counts, steps=[1, 2, 2.5, 5, 10])
+        )
     figures.bare(axes)
     figures.label(axes, size, up, along)
     figures.place(axes, size)
