@@ -27,9 +27,13 @@ def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -
     return made
 
 
+FORMULAS = ("--reward", "--termination")
+"""Options whose values may begin with a minus sign, as '-abs(level - 2)' does."""
+
+
 def parse(verb: str, arguments: list[str], kind: type[Parsed], default: Parsed | None = None) -> Parsed:
     """The values; `UserError` for a mistake, `SystemExit` after --help has been printed."""
-    said = StringIO()
+    said, arguments = StringIO(), list(_with_formulas(arguments))
     known: dict[str, Any] = {} if default is None else {"default": default}
     try:
         with redirect_stderr(said):
@@ -66,6 +70,19 @@ def value_of(arguments: list[str], option: str) -> str | None:
         if word.startswith(option + "="):
             return word.partition("=")[2]
     return None
+
+
+def _with_formulas(arguments: list[str]) -> Iterator[str]:
+    """The same words, formulas tied to their option: one that begins with a minus sign would be taken for another."""
+    words = iter(arguments)
+    for word in words:
+        value = next(words, None) if word in FORMULAS else None
+        if value is None:
+            yield word
+        elif value.startswith("--"):
+            yield from (word, value)
+        else:
+            yield f"{word}={value}"
 
 
 def _options(values: dict[str, Any]) -> Iterator[str]:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from micro_rl.data import findings
 from micro_rl.data.description import Description
+from micro_rl.data.findings import Finding
 from micro_rl.data.table_source import Kind
 from micro_rl.errors import UserError
 
@@ -33,6 +35,7 @@ class Table:
         if self._delimiter == reading.decimal:
             raise UserError(f"{path}: decimal and delimiter are both {self._delimiter!r}: give another delimiter")
         self.names = self._names()
+        self.findings = self._unfinished()
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
         """The rows, with the columns that are asked for."""
@@ -40,6 +43,15 @@ class Table:
         types = {name: types[kind] if kind in types else self._time_type(name) for name, kind in kinds.items()}
         with self._open(self._options(types)) as reader:
             yield from reader
+
+    def _unfinished(self) -> list[Finding]:
+        """A warning where the last line has no end: a file without checksums that was cut there looks the same."""
+        with self._path.open("rb") as file:
+            file.seek(-1, 2)
+            if file.read() in (b"\n", b"\r"):
+                return []
+        text = "the last line has no end: if the file was cut short, the last value is wrong"
+        return [findings.warning("last-line", text)]
 
     def _time_type(self, name: str) -> pa.DataType:
         """Of a column of times, as its first block tells, but fine enough for whatever follows."""

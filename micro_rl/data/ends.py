@@ -25,6 +25,7 @@ def split(
             found.append(findings.warning("timeouts-added", text, added))
     elif timeouts is None:
         text = "no timeouts in the file: give the episodes' time limit as horizon (--horizon)"
+        text += ", or of a table its column of episodes or times (--episode, --time)"
         found.append(findings.error("no-timeouts", text))
     elif not (terminals | cuts).any():
         text = "no row ends an episode: give the episodes' time limit as horizon (--horizon)"

@@ -94,7 +94,7 @@ def read(log: str | Path, reading: Reading = NOTHING_SAID) -> Found:
     description = describe(path, reading)
     file_format, open_raw = _reader(path, description)
     raw = apply(path, open_raw(), description)
-    if description.reading.action_bounds is not None and reading.action_bounds is None:
+    if description.reading.action_bounds is not None and not description.bounds:
         low, high = description.reading.action_bounds
         raw = raw._replace(action_low=low, action_high=high)
     if description.source is not None:

@@ -18,6 +18,8 @@ ONLY_CSV = ("delimiter", "decimal", "encoding", "time_format")
 class Table:
     """One Parquet file."""
 
+    findings = ()
+
     def __init__(self, path: Path, description: Description):
         said = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
         said += ["missing_values"] if description.missing_values else []

@@ -36,8 +36,6 @@ class Roles(NamedTuple):
 def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     """The roles in a file with columns of those names; `UserError` says what is missing and what is there."""
     reading = description.reading
-    if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: several columns are called {doubled[0]!r}: give each a name of its own")
     toml = description.source or path.with_suffix(".toml")
     for part in ("observations", "actions"):
         if not getattr(reading, part):
@@ -63,7 +61,10 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     for part, name in single.items():
         if name is not None:
             _known(path, part, name, names)
-    return Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
+    found = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
+    if doubled := [name for name in found.kinds() if names.count(name) > 1]:
+        raise UserError(f"{path}: several columns are called {doubled[0]!r}: give each a name of its own")
+    return found
 
 
 def listed(names: Sequence[str]) -> str:

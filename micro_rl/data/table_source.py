@@ -1,7 +1,9 @@
 """What a table must offer: its columns' names, and its rows in batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
+
+from micro_rl.data.findings import Finding
 
 Kind = Literal["number", "flag", "label", "time"]
 
@@ -13,6 +15,9 @@ class TableSource(Protocol):
     names: tuple[str, ...]
     rows: int
     """As many as the file says; 0 where it does not."""
+
+    findings: Sequence[Finding]
+    """What a person should know of the file itself."""
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
         """The rows as Arrow record batches, with the columns that are asked for."""

@@ -27,7 +27,8 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
     for batch in source.batches(found.kinds()):
         if len(batch):
             gathered.add(batch)
-    return gathered.log(description)
+    raw = gathered.log(description)
+    return raw._replace(findings=(*source.findings, *raw.findings))
 
 
 class _Gathered:

@@ -185,6 +185,12 @@ def test_a_log_in_which_every_row_lacks_something(tmp_path):
     refused(path, "every row lacks a value")
 
 
+def test_a_last_line_without_an_end_is_said(tmp_path):
+    path = logs.write_csv(tmp_path / "hopper", logs.columns())
+    path.write_text(path.read_text()[:-1])
+    assert "the last line has no end" in load(path).notes[0]
+
+
 def test_only_names_and_no_rows(tmp_path):
     path = logs.write_csv(tmp_path / "log", {key: values[:0] for key, values in logs.columns().items()})
     refused(path, "no rows")
@@ -192,8 +198,11 @@ def test_only_names_and_no_rows(tmp_path):
 
 def test_columns_of_one_name(tmp_path):
     path = logs.write_csv(tmp_path / "log", logs.columns())
-    path.write_text(path.read_text().replace("o1", "o0", 1))
-    refused(path, "several columns are called 'o0'")
+    path.write_text(path.read_text().replace("o1", "o0", 1).replace("n1", "n0", 1))
+    refused(path, "observations: 'o0' is named twice")
+    refused(path, "several columns are called 'o0'", reading=Reading(observations=("o0",), next_observations=("n0",)))
+    log = load(path, reading=Reading(observations=("a0",), next_observations=("r",)))
+    assert log.observations.shape == (9, 1)
 
 
 @pytest.mark.parametrize("encoding, first", [("utf-8", "\ufeff"), ("latin-1", ""), ("utf-16", "")])
