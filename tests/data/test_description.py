@@ -1,12 +1,16 @@
 """The TOML beside a log: every key, what it does, and what is wrong with it."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from micro_rl.data import Column, Reading, load
-from micro_rl.data.description import Description, describe
+from micro_rl.data.description import ONLY_IN_TOML, Description, describe
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_loading import refused
@@ -43,6 +47,30 @@ def test_arrays_are_described_too(arrays):
     values = {"level": np.array([1.0, 5.0]), "tank temperature": np.array([20.0, 20.0])}
     np.testing.assert_array_equal(log.termination(values), [False, True])
     assert log.sha256 != before.sha256
+
+
+EXPORT = """\
+stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut
+01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0
+01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0
+01.03.2025 10:00:30;1;2;20;22;30;1;0;1
+01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0
+"""
+
+
+def test_the_documented_example_is_complete_and_true(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    text = page.partition("```toml\n")[2].partition("```")[0]
+    known = {field.name for field in fields(Reading)} | {*ONLY_IN_TOML} - {"provenance"}
+    assert [key for key in known if not re.search(rf"^(# |\[)?{key}(\]| =)", text, re.MULTILINE)] == []
+    (tmp_path / "pump.csv").write_text(EXPORT, "latin-1")
+    log = load(described(tmp_path / "pump.csv", text))
+    np.testing.assert_array_equal(log.lengths, [2, 1, 1])
+    np.testing.assert_array_equal(log.observations[:, 2], [21, 21, 22, 23])
+    np.testing.assert_allclose(log.rewards[0], -0.55, rtol=1e-6)
+    assert [str(column) for column in log.columns.observations] == ["level [m]", "temp_1 [°C]", "temp_2"]
+    np.testing.assert_array_equal(log.action_high, [100, 5])
+    assert log.termination is not None and log.terminals.sum() == 1
 
 
 def test_flags_outrank_the_toml(arrays):
