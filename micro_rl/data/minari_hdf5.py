@@ -35,18 +35,19 @@ def _read(path: Path, lengths: Sequence[int], spaces: Spaces) -> Iterator[Episod
         for place, length in enumerate(lengths):
             group = _Group(path, file, place)
             parts = (group.joined("observations", spaces.observations), group.joined("actions", spaces.actions))
-            yield Episode(*parts, *(group.find((key,))[()].reshape(length) for key in ONE_A_STEP))
+            yield Episode(*parts, *(group.find(key)[()].reshape(length) for key in ONE_A_STEP))
 
 
 class _Group:
     """One episode in the file."""
 
     def __init__(self, path: Path, file: h5py.File, place: int):
-        self.path, self.file, self.name = path, file, f"episode_{place}"
+        self.path, self.name = path, f"episode_{place}"
+        self.group = self._below(file, self.name, self.name)
 
     def check(self, spaces: Spaces) -> int:
         """How many steps it has; `UserError` unless every array is stored whole and of its declared shape."""
-        length = self.find(("rewards",)).shape[0] if self.find(("rewards",)).shape else 0
+        length = (*self.find("rewards").shape, 0)[0]
         shapes: dict[tuple[str, ...], tuple[tuple[int, ...], ...]]
         shapes = {(key,): ((length,), (length, 1)) for key in ONE_A_STEP}
         for part, rows in (("observations", length + 1), ("actions", length)):
@@ -54,7 +55,7 @@ class _Group:
                 single = ((rows,),) if leaf.width == 1 else ()
                 shapes[part, *leaf.keys] = ((rows, leaf.width), *single)
         for keys, allowed in shapes.items():
-            found = self.find(keys)
+            found = self.find(*keys)
             said = "/".join((self.name, *keys))
             if found.dtype.kind not in "fiub":
                 raise UserError(f"{self.path}: {said} holds no plain numbers (type {found.dtype}): store it as float32")
@@ -66,23 +67,26 @@ class _Group:
             hdf5_storage.check(self.path, said, found, keys[0] not in ("terminations", "truncations"))
         return length
 
-    def find(self, keys: tuple[str, ...]) -> h5py.Dataset:
+    def find(self, *keys: str) -> h5py.Dataset:
         """An array that lies in this file, reached by no link."""
-        place: h5py.HLObject = self.file
-        said = "/".join((self.name, *keys))
-        for key in (self.name, *keys):
-            # Asked of the links themselves: `in` and `get` would follow them.
-            if not isinstance(place, h5py.Group) or not place.id.links.exists(key.encode()):
-                raise UserError(f"{self.path}: no {said} in the file: fetch or write the set again")
-            if place.id.links.get_info(key.encode()).type != HARD_LINK:
-                raise UserError(f"{self.path}: {said} is a link to elsewhere: store the array itself in the file")
-            place = place[key]
+        place, said = self.group, "/".join((self.name, *keys))
+        for key in keys:
+            place = self._below(place, key, said)
         if not isinstance(place, h5py.Dataset) or place.shape is None:
             raise UserError(f"{self.path}: {said} is no array: fetch or write the set again")
         if place.is_virtual or place.external:
             raise UserError(f"{self.path}: {said} keeps its values in other files: store the array itself in the file")
         return place
 
+    def _below(self, place: h5py.HLObject, key: str, said: str) -> h5py.HLObject:
+        """The object of that name in a group."""
+        # Asked of the links themselves: `in` and `get` would follow them.
+        if not isinstance(place, h5py.Group) or not place.id.links.exists(key.encode()):
+            raise UserError(f"{self.path}: no {said} in the file: fetch or write the set again")
+        if place.id.links.get_info(key.encode()).type != HARD_LINK:
+            raise UserError(f"{self.path}: {said} is a link to elsewhere: store the array itself in the file")
+        return place[key]
+
     def joined(self, part: str, boxes: Sequence[Leaf]) -> np.ndarray:
         """The boxes of one space, side by side."""
-        return np.concatenate([self.find((part, *leaf.keys))[()].reshape(-1, leaf.width) for leaf in boxes], axis=1)
+        return np.concatenate([self.find(part, *leaf.keys)[()].reshape(-1, leaf.width) for leaf in boxes], axis=1)
