@@ -30,6 +30,7 @@ TOML = """\
 # How to read {file}: python -m runs.dmsd_csv made both.
 delimiter = ";"
 decimal = ","
+episode = "batch"
 time = "time"
 time_format = "{format}"
 observations = [{observations}]
@@ -49,10 +50,13 @@ def main(source: Path, target: Path) -> None:
     acts = [f"u{place}" for place in range(log.actions.shape[1])]
     observed = log.observations[:rows].copy()
     observed[STUCK_ROWS.start : STUCK_ROWS.stop, STUCK_COLUMN] = observed[STUCK_ROWS.start, STUCK_COLUMN]
+    batches = np.repeat(np.arange(EPISODES), log.lengths[:EPISODES]) + 1
     values = np.column_stack([observed, log.actions[:rows], log.rewards[:rows]])
-    lines = [";".join(["time", *names, *acts, "reward"])]
+    lines = [";".join(["batch", "time", *names, *acts, "reward"])]
     for row, moment in enumerate(moments(log, rows)):
-        line = ";".join([moment.strftime(FORMAT), *(f"{value:.9g}".replace(".", ",") for value in values[row])])
+        line = ";".join(
+            [str(batches[row]), moment.strftime(FORMAT), *(f"{value:.9g}".replace(".", ",") for value in values[row])]
+        )
         lines += [line] * (2 if row == DOUBLED_ROW else 1)
     target.write_text("\n".join(lines) + "\n")
     target.with_suffix(".toml").write_text(description(target, names, acts, log))

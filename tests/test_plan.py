@@ -1,18 +1,19 @@
 """What a run is going to be: which choice outranks which, and what is refused before anything begins."""
 
 import json
+import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from micro_rl import tasks, termination
+from micro_rl import cli, tasks, termination
 from micro_rl.data import Dataset, Reading, load
 from micro_rl.errors import UserError
 from micro_rl.expression import parse
 from micro_rl.plan import make_plan, read_log, resolve
-from tests.data.logs import write_hdf5
+from tests.data.logs import columns, write_csv, write_hdf5
 from tests.probes import tiny_dataset
 from tests.tiny_runs import write_log
 
@@ -205,3 +206,26 @@ def test_a_condition_outranks_what_the_log_states_and_that_outranks_its_name():
     given = make_plan(log, ends="o0 > 5")
     assert given.config()["task"]["termination"] == "o0 > 5"
     assert given.command().endswith("--termination 'o0 > 5'")
+
+
+def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
+    path = write_csv(tmp_path / "log", columns())
+    path.with_suffix(".toml").unlink()
+    reading = Reading(observations=("o*",), actions=("a0",), reward="-abs(o0)", episode="end", timeout="cut")
+    plan = make_plan(path, reading=reading)
+    assert plan.dataset.reading == reading
+    words = shlex.split(plan.command())
+    assert [words[words.index("--observations") + 1], "--reward=-abs(o0)" in words] == ["o*", True]
+    kept = json.loads(json.dumps(plan.config()))
+    assert kept["log"]["reading"]["reward"] == "-abs(o0)"
+    make_plan(path, reading=reading).refuse_another(kept, tmp_path)
+    with pytest.raises(UserError, match=r"another log \(reading: "):
+        make_plan(path, reading=replace(reading, reward="r")).refuse_another(kept, tmp_path)
+
+
+def test_the_command_of_a_plan_is_understood_again(tmp_path, capsys):
+    path = write_csv(tmp_path / "log", columns())
+    path.with_suffix(".toml").unlink()
+    flags = ["--observations", "o0", "o1", "--actions", "a0", "--reward", "-abs(o0)", "--episode", "end"]
+    assert cli.run(["data", "check", str(path), *flags]) == 0
+    assert "2 observations, 1 action" in capsys.readouterr().out
