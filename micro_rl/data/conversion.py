@@ -1,6 +1,5 @@
 """A log in another format: written, read back and compared before anyone relies on it."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -8,12 +7,13 @@ from typing import Any, Literal, cast, get_args
 import h5py
 import numpy as np
 
-from micro_rl.data import d4rl, neorl2
+from micro_rl.data import d4rl, description, neorl2
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
 from micro_rl.data.recorded import ABOUT
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
 from micro_rl.errors import UserError
+from micro_rl.files import remove
 
 Form = Literal["hdf5", "npz", "csv", "parquet", "minari"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -25,6 +25,8 @@ SUFFIXES: Mapping[str, Form] = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+
+TABLES: tuple[Form, ...] = ("csv", "parquet")
 
 Write = Callable[[Path, Dataset, Mapping[str, Any]], list[str]]
 WRITERS: Mapping[Form, Write] = {
@@ -59,13 +61,15 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
     if taken and not force:
         raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
     _refuse_unless_replaceable(path, form)
+    if form not in TABLES and (other := description.beside(path)):
+        raise UserError(f"{other}: would be taken for the description of {path.name}; choose another name")
     provenance = {"source": log.path.name, "source_sha256": log.sha256, "command": command}
     lost = WRITERS[form](path, log, provenance)
-    return _read_back(log, path), lost
+    return _read_back(log, path, form), lost
 
 
 def _files(path: Path, form: Form) -> list[Path]:
-    return [path, tables.description(path)] if form in ("csv", "parquet") else [path]
+    return [path, tables.description(path)] if form in TABLES else [path]
 
 
 def _refuse_unless_replaceable(path: Path, form: Form) -> None:
@@ -74,7 +78,7 @@ def _refuse_unless_replaceable(path: Path, form: Form) -> None:
         raise UserError(f"{path}: is a folder that is no Minari set; choose another name")
 
 
-def _read_back(log: Dataset, path: Path) -> Dataset:
+def _read_back(log: Dataset, path: Path, form: Form) -> Dataset:
     """What was written, read as anyone will; removed again if it is not the log."""
     back, differs = None, ""
     try:
@@ -84,7 +88,8 @@ def _read_back(log: Dataset, path: Path) -> Dataset:
         differs = str(error)
     if back is not None and not differs:
         return back
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for one in _files(path, form):
+        remove(one)
     raise UserError(f"{path}: does not read back as {log.path} ({differs}), so it was removed; please report this")
 
 

@@ -23,6 +23,7 @@ LARGEST = 2**20
 """Bytes of a TOML; nobody describes a log at greater length."""
 
 ONLY_IN_TOML = ("termination", "bounds", "units", "missing_values", "task", "provenance")
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
 """What can be said of arrays too: there the lists give names to the columns."""
 
@@ -44,13 +45,25 @@ class Description:
 
 def describe(path: Path, reading: Reading) -> Description:
     """What the TOML beside the log says, where there is one, with `reading` put over it."""
-    source = path.with_name(path.name + ".toml") if path.is_dir() else path.with_suffix(".toml")
-    if not source.is_file():
+    source = beside(path)
+    if source is None:
         return Description(reading)
     said = _checked(source, _table(source))
     own = {name: said.pop(name) for name in ONLY_IN_TOML if name in said}
     given = {name: value for name, value in vars(reading).items() if value not in (None, ())}
     return Description(Reading(**(said | given)), **own, source=source)
+
+
+def beside(path: Path) -> Path | None:
+    """The TOML of a log: NAME.SUFFIX.toml, else NAME.toml, unless that belongs to a table of the same stem."""
+    own, shared = path.with_name(path.name + ".toml"), path.with_suffix(".toml")
+    if own.is_file():
+        return own
+    if path.is_dir() or not shared.is_file():
+        return None
+    tables = [path.with_suffix(suffix) for suffix in TABLES]
+    taken = path not in tables and any(table.is_file() for table in tables)
+    return None if taken else shared
 
 
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:

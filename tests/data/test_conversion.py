@@ -177,9 +177,33 @@ def test_neither_the_source_nor_a_folder_is_replaced(tmp_path: Path):
         with pytest.raises(UserError, match="no Minari set"):
             convert(log, tmp_path / "photos", form, "", force=True)
     assert (tmp_path / "photos" / "cat.png").exists()
-    (tmp_path / "beside.toml").write_text("mine")
-    with pytest.raises(UserError, match=r"beside.toml: is there already"):
+    (tmp_path / "beside.csv.toml").write_text("mine")
+    with pytest.raises(UserError, match=r"beside.csv.toml: is there already"):
         convert(log, tmp_path / "beside.csv", "csv", "")
+
+
+def test_formats_of_one_stem_stand_side_by_side(tmp_path: Path):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **TOLD))
+    for suffix in (".csv", ".parquet", ".npz"):
+        back, _ = convert(log, tmp_path / f"mine{suffix}", form_of(Path(f"a{suffix}"), None), "")
+        assert difference(log, back) is None
+    (tmp_path / "mine.csv.toml").rename(tmp_path / "mine.toml")  # as a person writes it beside a table
+    again, _ = convert(load(tmp_path / "mine.csv"), tmp_path / "mine.h5", "hdf5", "")
+    assert difference(log, again) is None
+
+
+def test_a_description_that_is_there_is_not_taken_for_the_target_s(tmp_path: Path):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    (tmp_path / "other.toml").write_text("horizon = 2")
+    with pytest.raises(UserError, match=r"other.toml: would be taken for the description of other.hdf5"):
+        convert(log, tmp_path / "other.hdf5", "hdf5", "")
+
+
+def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    for form in FORMS:
+        assert difference(log, convert(log, target(Path(), form), form, "")[0]) is None
 
 
 def test_a_target_that_does_not_read_back_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -26,6 +26,7 @@ def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
             f"{log.path}: rows inside episodes are not followed by their next observation, and Minari keeps one row of "
             "observations for both: convert it to HDF5, NPZ, CSV or Parquet"
         )
+    path = path.resolve()  # Minari doubles a relative one
     temporary = hidden(path, "tmp")
     with saving(path, temporary):
         try:

@@ -25,7 +25,7 @@ def write_csv(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[s
     named = _Names(log)
     with replacing(path) as temporary:
         csv.write_csv(_table(log, named), temporary)
-    replace_file(description(path), _toml(log, named, provenance))
+    replace_file(description(path), _toml(path.name, log, named, provenance))
     return ["CSV has no checksums: a damaged digit goes unnoticed"]
 
 
@@ -38,13 +38,13 @@ def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> li
     table = _table(log, named).replace_schema_metadata({ABOUT.encode(): json_bytes(of(log) | dict(provenance))})
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, write_page_checksum=True)
-    replace_file(description(path), _toml(log, named, provenance))
+    replace_file(description(path), _toml(path.name, log, named, provenance))
     return []
 
 
 def description(path: Path) -> Path:
     """Where the TOML of a table lies."""
-    return path.with_suffix(".toml")
+    return path.with_name(path.name + ".toml")
 
 
 class _Names:
@@ -92,7 +92,7 @@ def _columns(log: Dataset, named: _Names) -> Iterator[tuple[str, np.ndarray]]:
     yield named.timeout, log.timeouts.astype(np.uint8)
 
 
-def _toml(log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
+def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
     """TOML's numbers, lists and quoted texts are written like JSON's."""
     known = of(log)
     main = {
@@ -113,7 +113,7 @@ def _toml(log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
         "task": {name: known[name] for name in OF_TASK if name in known},
         "provenance": dict(provenance),
     }
-    lines = ["# How to read the table of the same name.", *_lines(main.items())]
+    lines = [f"# How to read {name}.", *_lines(main.items())]
     for title, content in tables.items():
         lines += ["", f"[{title}]", *_lines(content.items())] if content else []
     return ("\n".join(lines) + "\n").encode()
@@ -122,7 +122,8 @@ def _toml(log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
 def _lines(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
     for name, value in items:
         if value not in (None, []):
-            yield f"{_quoted(name)} = {_quoted(value)}"
+            bare = name.isascii() and name.replace("_", "").isalnum()
+            yield f"{name if bare else _quoted(name)} = {_quoted(value)}"
 
 
 def _quoted(value: Any) -> str:
