@@ -93,7 +93,7 @@ def learn(
     on the same machine, resumed or not. Raises `UserError` for settings that cannot work and simulators whose
     actions have no bounds.
     """
-    _check(settings)
+    check(settings)
     evaluator = Evaluator(env_id, episodes=settings.evaluation_episodes, horizon=horizon)
     with closing(envs.make(env_id, horizon)) as env, evaluator:
         learner = _Learner(env, env_id, settings)
@@ -111,7 +111,7 @@ def random_experience(env_id: str, steps: int, seed: int) -> Experience:
     """What uniformly random actions lead to; the last episode may be cut short."""
     rng = _numbers(seed)
     with closing(envs.make(env_id)) as env:
-        low, high = _finite_bounds(env, env_id)
+        low, high = finite_bounds(env, env_id)
         recorder = Recorder(env, steps, seed)
         for _ in range(steps):
             recorder.step(rng.uniform(low, high))
@@ -123,7 +123,7 @@ class _Learner:
 
     def __init__(self, env: envs.Env, env_id: str, settings: OnlineSettings):
         self.settings, self.env_id = settings, env_id
-        self.low, self.high = _finite_bounds(env, env_id)
+        self.low, self.high = finite_bounds(env, env_id)
         self.recorder = Recorder(env, settings.steps, settings.seed)
         self.scaling = _scaling(self.low, self.high, len(self.recorder.observation), settings.reward_scale)
         self.rng = _numbers(settings.seed)
@@ -217,14 +217,16 @@ def _scaling(low: np.ndarray, high: np.ndarray, obs: int, reward_scale: float) -
     )
 
 
-def _finite_bounds(env: envs.Env, env_id: str) -> tuple[np.ndarray, np.ndarray]:
+def finite_bounds(env: envs.Env, env_id: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest action; `UserError` where there is none."""
     low, high = envs.action_bounds(env)
     if not np.isfinite([low, high]).all():
         raise UserError(f"simulator '{env_id}' sets no bounds on its actions: wrap it in one that does")
     return low, high
 
 
-def _check(settings: OnlineSettings) -> None:
+def check(settings: OnlineSettings) -> None:
+    """`UserError` for settings that cannot work."""
     for name in ("turn", "random_steps", "batch", "evaluate_every"):
         if getattr(settings, name) < 1:
             raise UserError(f"{name}: {getattr(settings, name)} is too small; it must be at least 1")

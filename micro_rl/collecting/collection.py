@@ -10,7 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from micro_rl import __version__, envs, tasks
+from micro_rl import __version__, envs, online, tasks
 from micro_rl.collecting import levels
 from micro_rl.collecting.keeper import Keeper
 from micro_rl.collecting.levels import Level, Order
@@ -62,6 +62,7 @@ def collect(
     kept in the files, to make them again. Raises `UserError`.
     """
     order.check()
+    online.check(order.lesson.settings)
     watcher = watcher or Watcher()
     facts = _known(order)
     missing: list[Level] = [
@@ -120,8 +121,12 @@ def _known(order: Order) -> dict[str, Any]:
     """What whoever trains on the log need not be told again, and what made it."""
     lesson = order.lesson
     with closing(envs.make(lesson.env, lesson.horizon)) as env:
-        low, high = envs.action_bounds(env)
+        low, high = online.finite_bounds(env, lesson.env)
         limit = env.spec.max_episode_steps if env.spec else None
+    if limit is None:
+        raise UserError(
+            f"simulator '{lesson.env}' has no time limit, so an episode may never end: set one with --horizon"
+        )
     facts = {"env": lesson.env, "horizon": limit, "action_low": np.float32(low), "action_high": np.float32(high)}
     if known := tasks.of_simulator(lesson.env):
         facts["termination"] = known[1].termination
