@@ -139,7 +139,7 @@ def measure(kind: str, rows: int) -> Read:
         command = [sys.executable, "-m", "benchmarks.reading", "--apart", *map(str, paths)]
         done = subprocess.run(command, cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, check=True, text=True)
         files = [paths[1]] if paths[1].is_file() else [one for one in paths[1].rglob("*") if one.is_file()]
-        return Read(*json.loads(done.stdout), sum(one.stat().st_size for one in files))
+        return Read(*json.loads(done.stdout), sum(one.stat().st_size for one in files))  # pyright: ignore[reportCallIssue]
 
 
 def read_apart(small: str, whole: str) -> tuple[float, int, int]:

@@ -53,7 +53,7 @@ class Fed(NamedTuple):
 
     rows: Transition
     numbers: Int[Array, " row"]
-    count: Int[Array, ""]
+    count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
 def draw_log(log: Transition | Fed, key: Key[Array, ""], size: int) -> Transition:

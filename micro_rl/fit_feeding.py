@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +57,7 @@ def _blocks(batches: Int[np.ndarray, "batches member batch"], log: Transition, b
         yield batches[start : start + step]
 
 
-def _host() -> jax.Device:
+def _host() -> Any:
     return jax.local_devices(backend="cpu")[0]
 
 

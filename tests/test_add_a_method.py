@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from micro_rl.fitting import problem_of
-from micro_rl.loop import Keys, Problem, coefficients, start
+from micro_rl.loop import Keys, Problem, coefficients, compiled_epoch, start
 from micro_rl.methods import METHODS
 from micro_rl.model import Ensemble, finish_fit, start_fit
 from micro_rl.plan import make_plan
-from micro_rl.run import compiled_epoch
 from micro_rl.sac import Agent
 from micro_rl.termination import ByRule, never
 from tests.page_code import block_of, blocks, method_of_the_page, put_into
@@ -46,7 +45,7 @@ def trained(name: str, problem: Problem, ensemble: Ensemble, **options: float) -
     """One epoch."""
     plan = make_plan(tiny_dataset(), name, overrides=TINY | options)
     keys, sizes = Keys.of(0), plan.settings.sizes()
-    state = start(problem, ensemble, plan.method(), sizes, 1.0, keys)
+    state = start(problem, ensemble, plan.method(), sizes, 1.0, keys)  # pyright: ignore[reportArgumentType]
     c = coefficients(plan.settings, act=1)
     return compiled_epoch(state, plan.method(), problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))[0].agent
 
@@ -54,7 +53,7 @@ def trained(name: str, problem: Problem, ensemble: Ensemble, **options: float) -
 def test_an_epoch_on_the_tiny_log_and_the_neutral_coefficient(added: None):
     plan = tiny_plan()
     problem = problem_of(plan.dataset, plan.settings)
-    ensemble = finish_fit(start_fit(problem.log, plan.settings.fit_sizes(), jax.random.key(0)))
+    ensemble = finish_fit(start_fit(problem.log, plan.settings.fit_sizes(), jax.random.key(0)))  # pyright: ignore[reportArgumentType]
     sac, neutral, paying = (
         jax.device_get(trained(name, problem, ensemble, **options))
         for name, options in (("sac", {}), ("nearest", {"penalty": 0.0}), ("nearest", {"penalty": 1.0}))

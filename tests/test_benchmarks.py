@@ -34,7 +34,7 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     sizes = settings.sizes()
 
     def begin(problem: Problem) -> TrainState:
-        ensemble = finish_fit(start_fit(problem.log, settings.fit_sizes(), KEYS.fit))
+        ensemble = finish_fit(start_fit(problem.log, settings.fit_sizes(), KEYS.fit))  # pyright: ignore[reportArgumentType]
         return start(problem, ensemble, method, sizes, 1.0, KEYS)
 
     problem = make_problem(ROWS)

@@ -76,7 +76,7 @@ def test_the_first_in_the_chain_is_named_with_its_update():
 
 
 def test_values_have_exploded_where_no_return_can_be(begun: Begun, model):
-    largest = float(np.abs(begun.problem.log.reward).max())
+    largest = float(np.abs(begun.problem.log.reward).max())  # pyright: ignore[reportAttributeAccessIssue]
     limit = divergence.largest_value(begun.problem, discount=0.9)
     assert limit == pytest.approx(100 * (largest + 5) / 0.1, rel=1e-6)
     agent: Agent = begun.fresh(model).agent
@@ -89,7 +89,7 @@ def test_values_have_exploded_where_no_return_can_be(begun: Begun, model):
 
 @pytest.mark.parametrize(("rate", "term"), [("critic_rate", "critics"), ("actor_rate", "actor")])
 def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str, term: str):
-    plan = tiny_plan(rollout_every=10, **{rate: 1e30})
+    plan = tiny_plan(rollout_every=10, **{rate: 1e30})  # pyright: ignore[reportArgumentType]
     with pytest.raises(Diverged, match=rf"epoch 1: .*; {term} was the first to blow up, in update 1 of .*{rate}"):
         execute(plan, tmp_path / "run")
     kept = tmp_path / "run" / "diverged"

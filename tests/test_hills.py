@@ -38,14 +38,14 @@ def test_the_models_say_what_the_systems_state(name: str):
 def test_where_the_log_reaches_the_members_are_right(name: str):
     system = SYSTEMS[name]
     log = log_of(system).log
-    mean, _ = predict(model_of(system), log.observation, log.action)
-    error = np.asarray(mean[..., 0] - log.next_observation[None, :, 0])
+    mean, _ = predict(model_of(system), log.observation, log.action)  # pyright: ignore[reportAttributeAccessIssue]
+    error = np.asarray(mean[..., 0] - log.next_observation[None, :, 0])  # pyright: ignore[reportAttributeAccessIssue]
     assert np.abs(error.mean()) < 0.01
     if system.reach < 1:
         assert error.std() == pytest.approx(NOISE, rel=0.1)
-        assert float(log.action.max()) <= system.reach
+        assert float(log.action.max()) <= system.reach  # pyright: ignore[reportAttributeAccessIssue]
     else:
-        assert float(log.action.max()) > 0.99
+        assert float(log.action.max()) > 0.99  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def found(name: str, options: object) -> float:

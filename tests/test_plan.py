@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from micro_rl import cli, tasks, termination
+from micro_rl.comparing import refuse_another
 from micro_rl.data import Dataset, Reading, load
 from micro_rl.errors import UserError
 from micro_rl.expression import parse
@@ -218,9 +219,10 @@ def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
     assert [words[words.index("--observations") + 1], "--reward=-abs(o0)" in words] == ["o*", True]
     kept = json.loads(json.dumps(plan.config()))
     assert kept["log"]["reading"]["reward"] == "-abs(o0)"
-    make_plan(path, reading=reading).refuse_another(kept, tmp_path)
+    refuse_another(kept, plan.config(), plan.usual(), tmp_path)
+    other = make_plan(path, reading=replace(reading, reward="r"))
     with pytest.raises(UserError, match=r"another log \(reading: "):
-        make_plan(path, reading=replace(reading, reward="r")).refuse_another(kept, tmp_path)
+        refuse_another(kept, other.config(), other.usual(), tmp_path)
 
 
 def test_the_command_of_a_plan_is_understood_again(tmp_path, capsys):
