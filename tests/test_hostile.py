@@ -94,6 +94,7 @@ def test_the_page_of_a_fuzzed_run(folder: Path, name: str):
     drawn = 0
     while drawn < 2:
         (folder / name).write_text(json.dumps(fuzzed(rng, json.loads(honest))))
+        resealed(folder)
         try:
             run = record.read(folder)
         except UserError:
