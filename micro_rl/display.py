@@ -125,7 +125,9 @@ def conclude(done: Run, console: Console) -> None:
         label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
         row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
     elif "model_estimate/return" in done.scores:
-        row("the policy, by the model's own estimate", done.scores["model_estimate/return"]["last"], None)
+        estimated = done.scores["model_estimate/return"]
+        of = f"mean of its last {estimated['evaluations']}" if estimated["evaluations"] > 1 else "its only one"
+        row(f"the policy, by the model's own estimate ({of}), not measured", estimated["mean_of_last"], None)
     elif "critic_estimate/discounted_return" in done.scores:
         value = done.scores["critic_estimate/discounted_return"]["last"]
         row("the policy, discounted, by its critics' own estimate", value, None)

@@ -187,6 +187,20 @@ def test_without_a_simulator_the_estimate_is_called_one(tmp_path):
     assert "Better than" not in page.words and "the policy’s return" not in page.words
 
 
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [(170.0, "No episode of the log returned as much"), (50.0, "Even by the opinion of its own model"), (120.0, "")],
+)
+def test_an_estimate_beyond_the_log_is_said_to_be_so(tmp_path, estimate: float, said: str):
+    rows = [{"epoch": 1, "model_estimate/return": estimate}]
+    run = make_run(tmp_path, rows, {"model_estimate/return": score(estimate)}, task=CONFIG["task"] | {"env": None})
+    words = page_of(run).words
+    assert [sentence in words for sentence in ("No episode of the log returned", "Even by the opinion")] == [
+        said.startswith("No episode"),
+        said.startswith("Even"),
+    ]
+
+
 def test_a_method_without_the_term_has_no_panel_for_it(tmp_path):
     rows = [{key: value for key, value in measured_row(1).items() if key != "conservative_term"}]
     page = page_of(make_run(tmp_path, rows, {"eval/return": score(120.0)}, method="sac", options={}))
