@@ -226,7 +226,8 @@ def test_a_delay_is_seen_through_a_window_and_not_without(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "options"),
-    [(name, {}) for name in METHODS] + [("micro", {"candidates": ball}) for ball in ("l2", "linf", "mahalanobis")],
+    [(name, {}) for name in METHODS]
+    + [("micro", {"candidates": ball, "radius": 0.5}) for ball in ("l2", "linf", "mahalanobis")],
 )
 def test_every_method_trains_on_windows(method: str, options: dict[str, Any], tmp_path: Path):
     if method == "rambo":

@@ -33,16 +33,15 @@ class Ball(eqx.Module):
         """The direction of length 1, in this ball's norm, along which the gradient falls fastest."""
 
 
-def _log_units(setting: Setting) -> Float[Array, "one obs obs"]:
-    obs = setting.models.members.target_std.shape[0] - 1
-    return jnp.diag(setting.models.members.input_std[:obs])[None]
+def _log_units(setting: Setting, rows: Transition) -> Float[Array, "one obs obs"]:
+    return jnp.diag(setting.models.members.input_std[: rows.next_observation.shape[-1]])[None]
 
 
 class L2(Ball):
     """Euclidean; the unit is the log's standard deviation of each dimension."""
 
     def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
-        return _log_units(setting)
+        return _log_units(setting, rows)
 
     def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
         return u * jnp.minimum(1.0, radius / jnp.maximum(_length(u), 1e-12))
@@ -55,7 +54,7 @@ class LInfinity(Ball):
     """Every dimension by itself; the unit is the log's standard deviation of each."""
 
     def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
-        return _log_units(setting)
+        return _log_units(setting, rows)
 
     def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
         return jnp.clip(u, -radius, radius)

@@ -40,7 +40,8 @@ class Known(NamedTuple):
 def disagreement(ensemble: Ensemble, rows: Transition) -> Float[Array, " rows"]:
     """max_ij |mu_i(s, a) - mu_j(s, a)| over next states, in the units of the log's changes (eq. 2)."""
     mean, _ = predict(ensemble, rows.observation, rows.action)
-    states = mean[..., :-1] / ensemble.target_std[None, None, :-1]
+    newest = ensemble.target_std.shape[0] - 1  # the rest of a window is known, and no member differs there
+    states = mean[..., :newest] / ensemble.target_std[None, None, :newest]
     apart = states[:, None] - states[None]
     return jnp.max(jnp.linalg.norm(apart, axis=-1), axis=(0, 1))
 
