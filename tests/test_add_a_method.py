@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+from micro_rl import catalogue
 from micro_rl.fitting import problem_of
 from micro_rl.loop import Keys, Problem, coefficients, compiled_epoch, start
 from micro_rl.methods import METHODS
@@ -26,7 +27,8 @@ ROOT = Path(__file__).parent.parent
 def added(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's method in the table, by the page's own line."""
     line = eval("{" + block_of("micro_rl/methods/__init__.py").code + "}", {"nearest": method_of_the_page()})
-    monkeypatch.setitem(METHODS, *next(iter(line.items())))
+    for table in (METHODS, catalogue.ALL):
+        monkeypatch.setitem(table, *next(iter(line.items())))
 
 
 def test_fewer_than_forty_lines():
