@@ -51,7 +51,7 @@ def warm_rows(rate: Figure, cases: list[Case], timings: dict[str, Timing], scale
     for case in cases:
         timing = timings[case.name]
         per_second = timing.seconds.through(lambda s, units=case.units: units / s)
-        each = (case.flops / case.units, timing.share, timing.cores)
+        each = (case.flops / case.units, timing.share if case.flops else None, timing.cores)
         if case.name == "fit":
             rows.append(Row(case.label, per_second, "1/s", *each))
             rows.append(Row("dynamics fit, rows", per_second.through(lambda r: r / members), "1/s"))

@@ -1,18 +1,20 @@
 """A model-free method: a pair of start and update on rows of the log, and the general settings that it uses."""
 
 from abc import abstractmethod
+from math import isfinite
 from typing import Any
 
 import equinox as eqx
 from jax import Array
 from jaxtyping import Key, Scalar
 
+from micro_rl.errors import UserError
 from micro_rl.sac import Coefficients
 from micro_rl.settings import Sizes
 from micro_rl.types import LogRows
 
 TRAINING = frozenset(
-    {"epochs", "updates", "batch", "hidden", "actor_rate", "actor_schedule", "discount", "seed", "history"}
+    {"epochs", "updates", "batch", "hidden", "actor_rate", "actor_schedule", "discount", "seed", "history", "log_on"}
     | {"standardise", "keep_timeouts", "evaluate_every", "evaluation_episodes", "checkpoint_every"}
 )
 """Settings that every model-free method uses; gamma also discounts the returns that evaluations report."""
@@ -40,3 +42,11 @@ class Baseline(eqx.Module):
     @abstractmethod
     def update(self, agent: Any, rows: LogRows, key: Key[Array, ""], c: Coefficients) -> tuple[Any, dict[str, Array]]:
         """The agent after `steps` updates on these rows, `steps` batches one after another; what is worth logging."""
+
+
+def at_least(options: Any, least: int, *names: str) -> None:
+    """Refuse options below their bound, or not a number; `UserError` names the first."""
+    for name in names:
+        value = getattr(options, name)
+        if not (value >= least and isfinite(value)):
+            raise UserError(f"{name}: {value} is not a number of at least {least}")

@@ -8,14 +8,14 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.model import Ensemble
-from micro_rl.nets import MLP, mode, q_values
+from micro_rl.nets import MLP, Network, mode, q_values
 from micro_rl.rollout import TERMINATION_STREAM, imagine
 from micro_rl.termination import Termination
 from micro_rl.types import Scaling
 
 
 @jax.jit
-def critic_estimate(actor: MLP, critics: MLP, scaling: Scaling, observation: Float[Array, "rows obs"]) -> Scalar:
+def critic_estimate(actor: MLP, critics: Network, scaling: Scaling, observation: Float[Array, "rows obs"]) -> Scalar:
     """Mean of min_k Q_k(s, mode of pi(s)) over these states, in raw units of discounted return."""
     action = mode(actor, observation)
     return jnp.asarray(scaling.reward_scale) * jnp.mean(jnp.min(q_values(critics, observation, action), axis=0))

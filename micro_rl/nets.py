@@ -25,6 +25,32 @@ class MLP(eqx.Module):
         return _affine(x, self.weights[-1], self.biases[-1])
 
 
+class NormalisedMLP(eqx.Module):
+    """The same with each hidden layer's activations normalised, scaled and shifted (layer norm, arXiv 1607.06450)."""
+
+    net: MLP
+    scales: tuple[Float[Array, "*stack _out"], ...]
+    shifts: tuple[Float[Array, "*stack _out"], ...]
+
+    def __call__(self, x: Array, activation: Callable[[Array], Array]) -> Array:
+        """As of `MLP`."""
+        hidden = zip(self.net.weights[:-1], self.net.biases[:-1], self.scales, self.shifts, strict=True)
+        for weight, bias, scale, shift in hidden:
+            x = jax.nn.standardize(activation(_affine(x, weight, bias)), epsilon=1e-6)
+            x = x * scale[..., None, :] + shift[..., None, :]
+        return _affine(x, self.net.weights[-1], self.net.biases[-1])
+
+
+Network = MLP | NormalisedMLP
+
+
+def normalised(net: MLP) -> NormalisedMLP:
+    """Scales 1 and shifts 0."""
+    return NormalisedMLP(
+        net, tuple(jnp.ones_like(b) for b in net.biases[:-1]), tuple(jnp.zeros_like(b) for b in net.biases[:-1])
+    )
+
+
 def _affine(x: Array, weight: Array, bias: Array) -> Array:
     return jnp.matmul(x, weight) + bias[..., None, :]
 
@@ -97,7 +123,12 @@ def action_error(actor: MLP, observation: Float[Array, "rows obs"], action: Floa
 
 
 def q_values(
-    critics: MLP, observation: Float[Array, "rows obs"], action: Float[Array, "rows act"]
+    critics: Network, observation: Float[Array, "rows obs"], action: Float[Array, "rows act"]
 ) -> Float[Array, "critic rows"]:
     """Every critic's value of every row."""
     return critics(jnp.concatenate([observation, action], axis=-1), jax.nn.relu)[..., 0]
+
+
+def state_values(value: MLP, observation: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
+    """V of every row."""
+    return value(observation, jax.nn.relu)[..., 0]

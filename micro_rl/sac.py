@@ -9,7 +9,7 @@ from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.method import METHOD_STREAM, Method, Setting, bellman
 from micro_rl.model import Models
-from micro_rl.nets import MLP, action_error, q_values, sample, uniform_mlp
+from micro_rl.nets import MLP, Network, action_error, q_values, sample, uniform_mlp
 from micro_rl.optimise import descend, follow, moments_of
 from micro_rl.types import Batch, Transition
 
@@ -101,7 +101,7 @@ def targets(
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.minimum_target), logged
 
 
-def critic_loss(critics: MLP, rows: Transition, y: Float[Array, " rows"]) -> tuple[Scalar, Array]:
+def critic_loss(critics: Network, rows: Transition, y: Float[Array, " rows"]) -> tuple[Scalar, Array]:
     """Mean over critics and rows of (Q_k(s, a) - y)^2, and the values themselves."""
     q = q_values(critics, rows.observation, rows.action)
     return jnp.mean((q - y[None]) ** 2), q

@@ -17,7 +17,7 @@ from micro_rl.nets import MLP, q_values
 from micro_rl.optimise import moments_of
 from micro_rl.plan import Plan, make_plan
 from micro_rl.sac import Agent, Coefficients
-from micro_rl.types import Batch, Scaling, Transition
+from micro_rl.types import Batch, LogRows, Scaling, Transition
 
 # Networks of one layer: linear functions, written down by hand.
 
@@ -85,6 +85,31 @@ def coefficients(**chosen: float) -> Coefficients:
 def no_rows(obs: int, act: int) -> Transition:
     """An empty half of a batch."""
     return Transition(jnp.zeros((0, obs)), jnp.zeros((0, act)), jnp.zeros(0), jnp.zeros((0, obs)), jnp.zeros(0))
+
+
+def log_rows(
+    state: list[float],
+    action: list[float],
+    *,
+    reward: list[float] | None = None,
+    following: list[float] | None = None,
+    discount: list[float] | None = None,
+    next_action: list[float] | None = None,
+    continued: list[float] | None = None,
+) -> LogRows:
+    """Rows of a system with one observation and one action; by default nothing is rewarded and nothing ends."""
+
+    def column(given: list[float] | None, usual: float) -> Array:
+        return jnp.asarray([usual] * len(state) if given is None else given, jnp.float32)
+
+    now = Transition(
+        column(state, 0)[:, None],
+        column(action, 0)[:, None],
+        column(reward, 0),
+        column(following, 0)[:, None],
+        column(discount, 1),
+    )
+    return LogRows(now, column(next_action, 0)[:, None], column(continued, 1))
 
 
 # A Markov decision process with a known value, and the evaluation of a policy in a model of it.

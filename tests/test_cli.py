@@ -365,3 +365,9 @@ def test_a_run_without_a_model_and_its_page(log, tmp_path, capsys):
         "--method",
         "td3_bc",
     ]
+
+
+@pytest.mark.parametrize("method", catalogue.ALL)
+def test_every_methods_options_can_be_given_beside_all_others(method: str, capsys):
+    assert cli.run(["train", "--method", method, "--help"]) == 0
+    assert catalogue.ALL[method].PAPER in capsys.readouterr().out.replace("\n", "")

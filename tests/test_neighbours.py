@@ -190,7 +190,7 @@ def test_rambo_begins_as_a_clone(fitted):
 NEUTRAL: dict[str, Any] = {
     "mobile": mobile.Options(penalty=0.0, draws=1),
     "mopo": mopo.Options(penalty=0.0),
-    "combo": combo.Options(weight=0.0, actions=2),
+    "combo": combo.Options(weight=0.0, drawn_actions=2),
     "morel": morel.Options(threshold=float("inf")),
 }
 
@@ -227,7 +227,7 @@ def test_rambo_moves_the_model(fitted):
         (mobile, {"draws": -1}, "draws: -1 is negative"),
         (mopo, {"penalty": -1.0}, "penalty"),
         (combo, {"weight": -1.0}, "weight"),
-        (combo, {"actions": 0}, "actions: 0 is too small"),
+        (combo, {"drawn_actions": 0}, "drawn_actions: 0 is too small"),
         (morel, {"threshold": 0.0}, "threshold: 0.0 is not positive"),
         (morel, {"halt_penalty": -1.0}, "halt_penalty"),
         (rambo, {"adversarial_rate": 0.0}, "adversarial_rate: 0.0 is not positive"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from micro_rl import presets
+from micro_rl import catalogue, presets
 from micro_rl.errors import UserError
 from micro_rl.plan import resolve
 from micro_rl.settings import Settings, check
@@ -123,3 +123,37 @@ def test_a_logs_whole_name_chooses(log: str, preset: str):
 def test_an_unknown_preset_is_refused_with_a_guess():
     with pytest.raises(UserError, match=r"no 'hoper-medium' \(did you mean 'hopper-medium'\?\); choose one of"):
         presets.find("hoper-medium")
+
+
+# Methods without a model: robots by level (medium, medium-replay, medium-expert, random), as published
+
+WITHOUT_A_MODEL = {
+    ("edac", "critics"): [10] * 4 + [50] * 4 + [10] * 4,
+    ("edac", "diversity"): [1, 1, 5, 1] + [1] * 4 + [1, 1, 5, 1],
+    ("sac_n", "critics"): [10] * 4 + [500, 200, 200, 500] + [20] * 4,
+    ("rebrac", "actor_weight"): [0.001, 0.01, 0.01, 0.001, 0.01, 0.05, 0.1, 0.001, 0.05, 0.05, 0.01, 0.01],
+    ("rebrac", "critic_weight"): [0.01, 0.001, 0.1, 0.1, 0.01, 0.5, 0.01, 0.01, 0.1, 0.01, 0.01, 0.0],
+    ("rebrac", "batch"): [1024] * 12,
+    ("td3_bc", "weight"): [2.5] * 12,
+    ("td3_bc", "standardise"): [True] * 12,
+    ("iql", "expectile"): [0.7] * 12,
+    ("iql", "actor_schedule"): ["cosine"] * 12,
+    ("cql", "weight"): [5.0] * 12,
+    ("cql", "entropy_in_backup"): [False] * 12,
+    ("bc", "epochs"): [200] * 12,
+}
+
+
+@pytest.mark.parametrize(("method", "name"), WITHOUT_A_MODEL)
+def test_published_values_of_methods_without_a_model(method: str, name: str):
+    tasks = [
+        f"{robot}-{level}"
+        for robot in ("halfcheetah", "hopper", "walker2d")
+        for level in ("medium", "medium-replay", "medium-expert", "random")
+    ]
+    assert [catalogue.values(method, task)[name] for task in tasks] == WITHOUT_A_MODEL[method, name]
+
+
+def test_elsewhere_they_have_their_own_defaults():
+    assert catalogue.values("rebrac", "generic")["batch"] == 1024
+    assert catalogue.values("edac", "pendulum-demo") == {"critics": 10, "hidden": (256, 256, 256), "epochs": 15}

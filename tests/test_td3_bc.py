@@ -5,32 +5,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.baselines import td3_bc
+from micro_rl.baselines import td3, td3_bc
 from micro_rl.errors import UserError
 from micro_rl.nets import action_error, gaussian, mode
 from micro_rl.optimise import follow
 from micro_rl.settings import Settings
-from micro_rl.types import LogRows, Transition
-from tests.probes import coefficients, linear_critics, steady_actor
+from tests.probes import coefficients, linear_critics, log_rows, steady_actor
 
 SIZES = Settings(hidden=(8,)).sizes()
 
 
-def rows(*columns: list) -> Transition:
-    """Observation, action, reward, next observation, discount; one state and one action each."""
-    observation, action, reward, following, discount = (jnp.asarray(column, jnp.float32) for column in columns)
-    return Transition(observation[:, None], action[:, None], reward, following[:, None], discount)
-
-
-def learner(slow_action: float) -> td3_bc.Learner:
-    critics = linear_critics([[1.0, 2.0], [0.0, 0.0]], [0.0, 3.0])
-    empty = jnp.zeros(0)
-    slow = steady_actor([slow_action], obs=1)
-    return td3_bc.Learner(steady_actor([0.0], obs=1), critics, slow, critics, empty, empty)
+def learner(slow_action: float) -> td3.Learner:
+    """Q_1 = s + 2 a, Q_2 = 3."""
+    critics, slow = linear_critics([[1.0, 2.0], [0.0, 0.0]], [0.0, 3.0]), steady_actor([slow_action], obs=1)
+    return td3.begin(steady_actor([0.0], obs=1), critics)._replace(slow_actor=slow)
 
 
 def test_the_target_by_hand():
-    batch = rows([0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [0.5, 0.5, 5.0, 0.5], [1, 1, 1, 0])
+    batch = log_rows([0] * 4, [0] * 4, reward=[1] * 4, following=[0.5, 0.5, 5.0, 0.5], discount=[1, 1, 1, 0])
     noise = jnp.asarray([[1.0], [10.0], [-1.0], [0.0]])
     y = td3_bc.build(td3_bc.Options()).targets(learner(0.7), batch, noise, coefficients(discount=0.9))
     # a' = 0.9; 1 (cut at the bound); 0.5, where Q_2 = 3 is the smaller; the last row ends.
@@ -39,25 +31,25 @@ def test_the_target_by_hand():
 
 def test_noise_is_cut_at_its_limit():
     actor, limits = steady_actor([0.1], obs=1), (jnp.asarray(0.2), jnp.asarray(0.5))
-    action = td3_bc.smoothed(actor, jnp.zeros((3, 1)), jnp.asarray([[1.0], [9.0], [-9.0]]), *limits)
+    action = td3.smoothed(actor, jnp.zeros((3, 1)), jnp.asarray([[1.0], [9.0], [-9.0]]), *limits)
     np.testing.assert_allclose(action[:, 0], [0.3, 0.6, -0.4], rtol=1e-5)
 
 
 def test_the_actors_loss_by_hand():
-    batch = rows([2.0, -5.0], [0.5, -0.5], [0, 0], [0, 0], [1, 1])
+    batch = log_rows([2.0, -5.0], [0.5, -0.5])
     loss = td3_bc.actor_loss(steady_actor([0.5], obs=1), learner(0.0).critics, batch, jnp.asarray(2.5))
     # Q_1 = s + 2 * 0.5 is 3 and -4: mean -0.5, mean size 3.5; the squared errors are 0 and 1.
     np.testing.assert_allclose(loss, 0.5 + 2.5 * 0.5 / 3.5, rtol=1e-5)
 
 
 def test_no_gradient_flows_through_the_weight_and_weight_0_is_cloning():
-    batch, critics = rows([2.0, -5.0], [0.9, -0.5], [0, 0], [0, 0], [1, 1]), learner(0.0).critics
+    batch, critics = log_rows([2.0, -5.0], [0.9, -0.5]), learner(0.0).critics
     actor = steady_actor([0.3], obs=1)
 
     def gradient(weight: float):
         return jax.grad(td3_bc.actor_loss)(actor, critics, batch, jnp.asarray(weight))
 
-    cloning = jax.grad(action_error)(actor, batch.observation, batch.action)
+    cloning = jax.grad(action_error)(actor, batch.now.observation, batch.now.action)
     jax.tree.map(np.testing.assert_array_equal, gradient(0.0), cloning)
     # dQ_1/da is 2 everywhere and mean|Q_1| = 3.5, so the pull of the critics on the mean's bias is as follows.
     pull = gradient(7.0).biases[-1][0] - cloning.biases[-1][0]
@@ -65,7 +57,7 @@ def test_no_gradient_flows_through_the_weight_and_weight_0_is_cloning():
 
 
 def test_the_actor_is_pulled_back_from_actions_the_log_has_not():
-    batch = rows([0.0], [0.2], [0], [0], [1])
+    batch = log_rows([0.0], [0.2]).now
     far, near = (jax.grad(action_error)(steady_actor([a], obs=1), batch.observation, batch.action) for a in (0.9, -0.9))
     assert far.biases[-1][0] > 0  # descent lowers the action
     assert near.biases[-1][0] < 0
@@ -74,25 +66,24 @@ def test_the_actor_is_pulled_back_from_actions_the_log_has_not():
 def test_two_steps_of_the_critics_then_one_of_the_actor_and_of_the_slow_copies():
     method, c = td3_bc.build(td3_bc.Options(actor_every=2)), coefficients()
     agent = method.start(jax.random.key(0), 1, 1, SIZES, 1.0)
-    batch = rows([0.1, 0.2, 0.3, 0.4], [0, 0.5, -0.5, 1], [1, 2, 3, 4], [1, 1, 1, 1], [1, 1, 1, 1])
-    given = LogRows(batch, batch.action, jnp.ones(4))
-    moved, logged = method.update(agent, given, jax.random.key(1), c)
+    given = log_rows([0.1, 0.2, 0.3, 0.4], [0, 0.5, -0.5, 1], reward=[1, 2, 3, 4], following=[1, 1, 1, 1])
+    moved, logged = jax.jit(lambda agent: method.update(agent, given, jax.random.key(1), c))(agent)
     assert (int(moved.actor_moments.count), int(moved.critic_moments.count)) == (1, 2)
     expected = follow(agent.slow_actor, moved.actor, c.target_rate), follow(agent.slow_critics, moved.critics, 0.005)
     close = (moved.slow_actor, moved.slow_critics)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), close, expected)
     assert set(logged) == {"loss/critic", "loss/actor", "q/real", "q/target"}
-    _, log_std = gaussian(moved.actor, batch.observation)
+    _, log_std = gaussian(moved.actor, given.now.observation)
     np.testing.assert_array_equal(log_std, -5.0)
-    assert (np.abs(mode(moved.actor, batch.observation)) < 1).all()
+    assert (np.abs(mode(moved.actor, given.now.observation)) < 1).all()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weight": -1.0}, "weight: -1.0 is not 0 or more"),
-        ({"noise_limit": float("nan")}, "noise_limit: nan is not 0 or more"),
-        ({"actor_every": 0}, "actor_every: 0 is too small; it must be at least 1"),
+        ({"weight": -1.0}, "weight: -1.0 is not a number of at least 0"),
+        ({"noise_limit": float("nan")}, "noise_limit: nan is not a number of at least 0"),
+        ({"actor_every": 0}, "actor_every: 0 is not a number of at least 1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(changes, message: str):

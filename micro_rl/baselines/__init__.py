@@ -5,9 +5,14 @@
 
 from types import ModuleType
 
-from micro_rl.baselines import bc, td3_bc
+from micro_rl.baselines import bc, cql, edac, iql, rebrac, sac_n, td3_bc
 
 BASELINES: dict[str, ModuleType] = {
     "td3_bc": td3_bc,
+    "iql": iql,
+    "cql": cql,
+    "edac": edac,
+    "sac_n": sac_n,
+    "rebrac": rebrac,
     "bc": bc,
 }

@@ -1,7 +1,9 @@
 """Model-free methods on the D4RL tasks: their authors' values, with the source of each.
 
-Sources: [td3_bc] the authors' released code; [kit] OfflineRL-Kit's run script, for cloning. Timeouts are dropped, as in
-all of them. [ours] how often a checkpoint is kept.
+Sources: [authors] the released code of TD3+BC and of IQL, and ReBRAC's per-task files; [corl] CORL's per-task files,
+for SAC-N and EDAC; [kit] OfflineRL-Kit's run scripts, for CQL and cloning and for EDAC's eta. Timeouts are dropped, as
+in all of them. [ours] how often a checkpoint is kept; SAC-N and EDAC on the random logs, for which the sources have no
+values: those of medium; IQL's rewards, divided by their root mean square (see docs/methods/iql.md).
 """
 
 from collections.abc import Mapping
@@ -11,46 +13,66 @@ ROBOTS = ("halfcheetah", "hopper", "walker2d")
 LEVELS = ("medium", "medium-replay", "medium-expert", "random")
 EVERY_TASK = tuple(f"{robot}-{level}" for robot in ROBOTS for level in LEVELS)
 
+
+def _per_task(common: Mapping[str, Any], **columns: tuple[int, ...] | tuple[float, ...]) -> dict[str, dict[str, Any]]:
+    """The common values and each task's entry of every column; robots one after another, each by level."""
+    rows = zip(*columns.values(), strict=True)
+    return {
+        task: {**common, **dict(zip(columns, row, strict=True))} for task, row in zip(EVERY_TASK, rows, strict=True)
+    }
+
+
 _PUBLISHED: dict[str, Any] = {
+    "epochs": 1000,
     "updates": 1000,
+    "batch": 256,
     "discount": 0.99,
     "target_rate": 0.005,
     "critics": 2,
-    "standardise": False,
-    "scale_reward": False,
-    "keep_timeouts": False,
-    "evaluation_episodes": 10,
-    "evaluate_every": 10,
-    "checkpoint_every": 10,
-}
-
-# [kit] the same for every task.
-_BC = _PUBLISHED | {
-    "epochs": 200,
-    "batch": 256,
-    "hidden": (256, 256),
-    "actor_rate": 3e-4,
-    "evaluate_every": 1,
-    "evaluation_episodes": 20,
-}
-
-# [td3_bc] the same for every task: a million updates, evaluated every 5,000; observations standardised.
-_TD3_BC = _PUBLISHED | {
-    "epochs": 1000,
-    "batch": 256,
     "hidden": (256, 256),
     "actor_rate": 3e-4,
     "critic_rate": 3e-4,
-    "standardise": True,
+    "temperature_rate": 3e-4,
+    "standardise": False,
+    "scale_reward": False,
+    "keep_timeouts": False,
     "evaluate_every": 5,
-    "weight": 2.5,
-    "target_noise": 0.2,
-    "noise_limit": 0.5,
-    "actor_every": 2,
+    "evaluation_episodes": 10,
+    "checkpoint_every": 10,
 }
+# [kit] the same for every task.
+_BC = _PUBLISHED | {"epochs": 200, "evaluate_every": 1, "evaluation_episodes": 20}
+# [authors] the same for every task, observations standardised.
+_TD3 = {"target_noise": 0.2, "noise_limit": 0.5, "actor_every": 2}
+_TD3_BC = _PUBLISHED | _TD3 | {"standardise": True, "weight": 2.5}
+# [authors] the same for every task.
+_IQL = _PUBLISHED | {"actor_schedule": "cosine", "scale_reward": True, "expectile": 0.7, "sharpness": 3.0}
+# [kit] the same for every task.
+_SLOW_ACTOR = {"hidden": (256, 256, 256), "actor_rate": 1e-4, "temperature_rate": 1e-4}
+_CQL = _PUBLISHED | _SLOW_ACTOR | {"entropy_in_backup": False, "evaluate_every": 1, "weight": 5.0, "drawn_actions": 10}
+# [corl]
+_MANY_CRITICS = _PUBLISHED | {"epochs": 3000, "hidden": (256, 256, 256)}
+_SAC_N = _per_task(_MANY_CRITICS, critics=(10, 10, 10, 10, 500, 200, 200, 500, 20, 20, 20, 20))
+# [corl] for all but eta, [kit].
+_EDAC = _per_task(
+    _MANY_CRITICS,
+    critics=(10, 10, 10, 10, 50, 50, 50, 50, 10, 10, 10, 10),
+    diversity=(1.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0),
+)
+# [authors]
+_REBRAC = _per_task(
+    _PUBLISHED | _TD3 | {"batch": 1024, "hidden": (256, 256, 256), "actor_rate": 1e-3, "critic_rate": 1e-3},
+    actor_weight=(0.001, 0.01, 0.01, 0.001, 0.01, 0.05, 0.1, 0.001, 0.05, 0.05, 0.01, 0.01),
+    critic_weight=(0.01, 0.001, 0.1, 0.1, 0.01, 0.5, 0.01, 0.01, 0.1, 0.01, 0.01, 0.0),
+)
 
 TASKS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "bc": dict.fromkeys(EVERY_TASK, _BC),
     "td3_bc": dict.fromkeys(EVERY_TASK, _TD3_BC),
+    "iql": dict.fromkeys(EVERY_TASK, _IQL),
+    "cql": dict.fromkeys(EVERY_TASK, _CQL),
+    "edac": _EDAC,
+    "sac_n": _SAC_N,
+    "rebrac": _REBRAC,
+    "bc": dict.fromkeys(EVERY_TASK, _BC),
 }
 """By method and task: settings, of which a method takes those it uses, and options."""

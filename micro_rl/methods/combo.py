@@ -24,7 +24,7 @@ class Options:
 
     weight: float = 0.5
     """How strongly the critics are pushed; 0 is SAC on the model."""
-    actions: int = 10
+    drawn_actions: int = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
 
 
@@ -43,6 +43,6 @@ def build(options: Options) -> Method:
     """The method with these coefficients."""
     if options.weight < 0:
         raise UserError(f"weight: {options.weight} is negative")
-    if options.actions < 1:
-        raise UserError(f"actions: {options.actions} is too small; it must be at least 1")
-    return Method(regularize=PushDown(jnp.asarray(options.weight, jnp.float32), options.actions))
+    if options.drawn_actions < 1:
+        raise UserError(f"drawn_actions: {options.drawn_actions} is too small; it must be at least 1")
+    return Method(regularize=PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions))

@@ -1,0 +1,143 @@
+"""SAC-N, EDAC and CQL: their neutral limits to the bit, EDAC's diversity, the sign of CQL's push."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from micro_rl import sac
+from micro_rl.baselines import cql, edac, sac_n
+from micro_rl.method import Method
+from micro_rl.model import Models
+from micro_rl.nets import q_values, uniform_mlp
+from micro_rl.settings import Settings
+from micro_rl.types import Batch, LogRows, Transition
+from tests.probes import coefficients, linear_critics, no_rows, steady_actor
+
+OBS, ACT, ROWS = 3, 2, 16
+SIZES = Settings(hidden=(8,), critics=4).sizes()
+
+
+@pytest.fixture(scope="module")
+def rows() -> LogRows:
+    keys = jax.random.split(jax.random.key(7), 4)
+    state, after = (jax.random.normal(key, (ROWS, OBS)) for key in keys[:2])
+    action = jax.random.uniform(keys[2], (ROWS, ACT), minval=-1.0, maxval=1.0)
+    now = Transition(state, action, jax.random.normal(keys[3], (ROWS,)), after, jnp.ones(ROWS))
+    return LogRows(now, action, jnp.ones(ROWS))
+
+
+def moved(method: sac_n.SacOnLog, rows: LogRows, times: int = 2) -> sac.Agent:
+    step = jax.jit(lambda agent, key: method.update(agent, rows, key, coefficients())[0])
+    agent = method.start(jax.random.key(0), OBS, ACT, SIZES, 1.0)
+    for key in jax.random.split(jax.random.key(1), times):
+        agent = step(agent, key)
+    return agent
+
+
+def same_bits(a, b) -> None:
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+@pytest.fixture(scope="module")
+def plain(rows: LogRows) -> sac.Agent:
+    return moved(sac_n.build(sac_n.Options()), rows)
+
+
+def test_it_is_the_update_of_the_methods_with_a_model(rows: LogRows):
+    method, agent = sac_n.build(sac_n.Options()), sac.start_agent(jax.random.key(0), OBS, ACT, (8,), 4, 1.0)
+    noise_key, own_key = jax.random.split(jax.random.key(3))
+    batch, models = Batch(rows.now, no_rows(OBS, ACT)), Models.none()
+
+    @jax.jit
+    def with_no_rows_of_a_model(agent: sac.Agent) -> sac.Agent:
+        noise = sac.draw_noise(noise_key, Method(), batch, models)
+        return sac.update(agent, Method(), models, batch, noise, own_key, coefficients())[0]
+
+    found, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(3), coefficients()))(agent)
+    same_bits(found, with_no_rows_of_a_model(agent))
+    assert "q/model" not in logged
+
+
+@pytest.mark.parametrize(
+    "neutral", [edac.build(edac.Options(diversity=0.0)), cql.build(cql.Options(weight=0.0))], ids=["edac", "cql"]
+)
+def test_at_coefficient_0_it_is_soft_actor_critic_on_the_log_to_the_bit(neutral, rows: LogRows, plain: sac.Agent):
+    same_bits(moved(neutral, rows), plain)
+
+
+@pytest.mark.parametrize(
+    "other", [edac.build(edac.Options(diversity=5.0)), cql.build(cql.Options(weight=5.0))], ids=["edac", "cql"]
+)
+def test_past_0_it_is_not(other, rows: LogRows, plain: sac.Agent):
+    assert not np.array_equal(moved(other, rows).critics.weights[0], plain.critics.weights[0])
+
+
+# EDAC
+
+
+def reference(critics, rows: Transition) -> float:
+    """Pair by pair and row by row, from gradients taken one at a time."""
+    slopes = jax.jit(jax.jacobian(lambda state, action: q_values(critics, state[None], action[None])[:, 0], argnums=1))
+    total = 0.0
+    for state, action in zip(rows.observation, rows.action, strict=True):
+        gradients = np.asarray(slopes(state, action), np.float64)
+        units = [g / np.linalg.norm(g) for g in gradients]
+        total += sum(float(a @ b) for a, b in itertools.permutations(units, 2)) / (len(units) - 1)
+    return total / len(rows.reward)
+
+
+def test_the_alignment_of_gradients_against_pairs_one_by_one(rows: LogRows):
+    few = jax.tree.map(lambda column: column[:3], rows.now)
+    critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (4,))
+    found = edac.alignment(edac.directions(critics, few.observation, few.action))
+    np.testing.assert_allclose(found, reference(critics, few), rtol=1e-4)
+
+
+def test_critics_that_agree_and_that_disagree():
+    state, action = jnp.zeros((2, 1)), jnp.zeros((2, 1))
+    agree = linear_critics([[0.0, 2.0], [0.0, 5.0], [1.0, 1.0]], [0.0] * 3)
+    np.testing.assert_allclose(edac.alignment(edac.directions(agree, state, action)), 3.0, rtol=1e-6)
+    differ = linear_critics([[0.0, 2.0], [0.0, -5.0]], [0.0] * 2)
+    np.testing.assert_allclose(edac.alignment(edac.directions(differ, state, action)), -2.0, rtol=1e-6)
+
+
+def test_a_critic_blind_to_the_action_does_no_harm():
+    blind = linear_critics([[1.0, 0.0], [0.0, 1.0]], [0.0] * 2)
+    state = jnp.zeros((2, 1))
+    gradient = jax.grad(lambda critics: edac.alignment(edac.directions(critics, state, state)))(blind)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    assert float(edac.alignment(edac.directions(blind, state, state))) == 0
+
+
+def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows):
+    method = edac.Diversity(jnp.asarray(2.0))
+    critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (2,))
+    batch = Batch(rows.now, no_rows(OBS, ACT))
+
+    @jax.jit
+    def penalty(critics):
+        return method(critics, steady_actor([0.0, 0.0], OBS), batch, jax.random.key(0))
+
+    together = edac.alignment(edac.directions(critics, rows.now.observation, rows.now.action))
+    np.testing.assert_allclose(penalty(critics), 2.0 / 2 * together, rtol=1e-6)
+    down = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, critics, jax.jit(jax.grad(penalty))(critics))
+    assert penalty(down) < penalty(critics)
+
+
+# CQL
+
+
+def test_the_critics_are_pushed_down_where_the_log_has_not_been_and_up_where_it_has():
+    """The log acts at 0.9; Q = w a: the gradient of the penalty by w is the drawn actions' mean less 0.9."""
+    state, action = jnp.zeros((64, 1)), jnp.full((64, 1), 0.9)
+    rows = Transition(state, action, jnp.zeros(64), state, jnp.ones(64))
+    method = cql.build(cql.Options(weight=5.0)).regularize
+    critics = linear_critics([[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0])
+    gradient = jax.grad(method)(critics, steady_actor([0.0], obs=1), Batch(rows, no_rows(1, 1)), jax.random.key(0))
+    slope = gradient.weights[0][:, 1, 0]  # of the mean over the two critics
+    assert (slope < 0).all()  # descent raises w: Q at 0.9 against Q at 0
+    np.testing.assert_allclose(2 * slope, 5 * (0.0 - 0.9), atol=0.3)
+    np.testing.assert_allclose(gradient.biases[0], 0.0, atol=1e-5)  # a level common to all actions is left alone
