@@ -11,7 +11,6 @@ from micro_rl.data.table_source import Kind
 from micro_rl.errors import UserError
 
 BATCH_ROWS = 2**16
-BUFFER_BYTES = 2**20
 ONLY_CSV = ("delimiter", "decimal", "encoding", "time_format")
 
 
@@ -26,10 +25,8 @@ class Table:
         if said:
             raise UserError(f"{path}: {said[0]} is for CSV, and this is Parquet, which needs none: leave it out")
         self._path = path
-        # Buffered, a column is unpacked page by page; checksums are compared where the writer left any.
-        self._file = arrow_parquet.ParquetFile(
-            path, buffer_size=BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
-        )
+        # Without a buffer: Arrow would fill one as large as a page declares itself, up to 2 GB.
+        self._file = arrow_parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         self.names = tuple(self._file.schema_arrow.names)
         self.rows = self._file.metadata.num_rows
 

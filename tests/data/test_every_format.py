@@ -1,6 +1,8 @@
 """What holds in every format alike: values read back, and what is wrong refused in one line."""
 
 import json
+import re
+import resource
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micro_rl.data import load
+from micro_rl.data import Reading, load
 from micro_rl.data.scaling import fit_scaling, to_core
 from tests.data import logs
 from tests.data.test_loading import refused
@@ -217,6 +219,19 @@ def test_a_parquet_file_that_declares_too_much(tmp_path):
     assert path.stat().st_size < 300_000
     logs.describe_table(path, {}, observations=["o0"], actions=["a0"], reward="r", horizon=10)
     refused(path, "the table declares 100,663,296 bytes")
+
+
+def test_a_page_of_parquet_that_declares_too_much(tmp_path):
+    """Bad input 24: the first page's header, its kind and two sizes, says that 780 MB follow."""
+    path = logs.write_parquet(tmp_path / "log", logs.columns((50,), (True,)))
+    path.with_suffix(".toml").unlink()
+    number, huge = rb"[\x80-\xff]*[\x00-\x7f]", b"\x80\x80\xc0\xeb\x05"
+    content, count = re.subn(rb"^(PAR1\x15\x04\x15" + number + rb"\x15)" + number, rb"\1" + huge, path.read_bytes())
+    assert count == 1
+    path.write_bytes(content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(path, "expected (783810560)", reading=Reading(9, observations=("o0",), actions=("o0",), reward="o0"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
 @every_format
