@@ -120,6 +120,7 @@ def without_model(name: str, scale: Scale) -> Case:
     """An epoch of a method without a model, as its hopper-medium preset has it; no count of its operations is kept."""
     settings, options = resolve(name, "hopper-medium", {"updates": scale.updates})
     rows = make_problem(scale.log_rows).log
+    assert isinstance(rows, Transition)
     problem = LogProblem(LogRows(rows, rows.action, rows.discount), make_problem(2).scaling)
     method, sizes = catalogue.find(name).build(options), settings.sizes()
     state, c = log_loop.compiled_start(problem, method, sizes, settings.temperature, KEYS), coefficients(settings, ACT)

@@ -1,5 +1,6 @@
 """Tiny systems with known answers, hand-made networks, and a log small enough to train on in seconds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,18 +89,18 @@ def no_rows(obs: int, act: int) -> Transition:
 
 
 def log_rows(
-    state: list[float],
-    action: list[float],
+    state: Sequence[float],
+    action: Sequence[float],
     *,
-    reward: list[float] | None = None,
-    following: list[float] | None = None,
-    discount: list[float] | None = None,
-    next_action: list[float] | None = None,
-    continued: list[float] | None = None,
+    reward: Sequence[float] | None = None,
+    following: Sequence[float] | None = None,
+    discount: Sequence[float] | None = None,
+    next_action: Sequence[float] | None = None,
+    continued: Sequence[float] | None = None,
 ) -> LogRows:
     """Rows of a system with one observation and one action; by default nothing is rewarded and nothing ends."""
 
-    def column(given: list[float] | None, usual: float) -> Array:
+    def column(given: Sequence[float] | None, usual: float) -> Array:
         return jnp.asarray([usual] * len(state) if given is None else given, jnp.float32)
 
     now = Transition(

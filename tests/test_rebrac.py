@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl.baselines import rebrac, td3
-from micro_rl.nets import normalised, q_values, uniform_mlp
+from micro_rl.nets import NormalisedMLP, normalised, q_values, uniform_mlp
 from micro_rl.settings import Settings
 from tests.probes import coefficients, linear_critics, log_rows, steady_actor
 
@@ -64,6 +64,7 @@ def test_scales_and_shifts_are_learned():
     agent = method.start(jax.random.key(0), 1, 1, SIZES, 1.0)
     rows = log_rows([0.1, 0.2], [0.3, -0.4], reward=[1.0, -1.0], next_action=[0.1, 0.1], continued=[1.0, 0.0])
     moved, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(1), coefficients()))(agent)
+    assert isinstance(moved.critics, NormalisedMLP) and isinstance(agent.critics, NormalisedMLP)
     assert not np.array_equal(moved.critics.scales[0], agent.critics.scales[0])
     assert not np.array_equal(moved.critics.shifts[0], agent.critics.shifts[0])
     assert float(logged["rows/continued"]) == 0.5

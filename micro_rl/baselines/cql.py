@@ -45,4 +45,5 @@ def build(options: Options) -> SacOnLog:
     """The method with these coefficients."""
     at_least(options, 0, "weight")
     at_least(options, 1, "drawn_actions")
-    return SacOnLog(PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions))
+    penalty = PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions)
+    return SacOnLog(regularize=penalty)

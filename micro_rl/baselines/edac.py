@@ -71,4 +71,4 @@ def alignment(directions: Float[Array, "critic rows act"]) -> Scalar:
 def build(options: Options) -> SacOnLog:
     """The method with this coefficient."""
     at_least(options, 0, "diversity")
-    return SacOnLog(Diversity(jnp.asarray(options.diversity, jnp.float32)))
+    return SacOnLog(regularize=Diversity(jnp.asarray(options.diversity, jnp.float32)))

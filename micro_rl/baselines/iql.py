@@ -118,4 +118,6 @@ def build(options: Options) -> Iql:
     if not 0 < options.expectile < 1:
         raise UserError(f"expectile: {options.expectile} is not between 0 and 1")
     at_least(options, 0, "sharpness")
-    return Iql(jnp.asarray(options.expectile, jnp.float32), jnp.asarray(options.sharpness, jnp.float32))
+    return Iql(
+        expectile=jnp.asarray(options.expectile, jnp.float32), sharpness=jnp.asarray(options.sharpness, jnp.float32)
+    )

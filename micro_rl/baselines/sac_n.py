@@ -49,4 +49,4 @@ class SacOnLog(Baseline):
 
 def build(options: Options) -> SacOnLog:
     """Nothing is added to the critics' loss."""
-    return SacOnLog(NoPenalty())
+    return SacOnLog(regularize=NoPenalty())

@@ -28,9 +28,9 @@ def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):
     columns["terminals"] = columns["terminals"].astype(np.int8)
     columns["terminals"][0] = 2
     everything = found(columns, tmp_path)
-    assert set(everything) == {"not-finite", "flag", "no-bounds"}
+    assert set(everything) == {"not-finite", "flag", "out-of-bounds"}
     assert everything["flag"].rows == (0,)
-    assert everything["no-bounds"].rows == (7,)
+    assert everything["out-of-bounds"].rows == (7,)
     assert everything["not-finite"].rows == (5,)
     refused(tmp_path / "hopper.hdf5", "observations (o0) holds NaN", "3 more errors")
 
