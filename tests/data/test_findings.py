@@ -35,6 +35,13 @@ def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):
     refused(tmp_path / "hopper.hdf5", "observations (o0) holds NaN", "3 more errors")
 
 
+def test_actions_past_the_usual_bounds_of_a_log_that_records_none(tmp_path):
+    columns = logs.columns()
+    columns["actions"][7] = -3
+    logs.write_hdf5(tmp_path / "plant.hdf5", columns)
+    refused(tmp_path / "plant.hdf5", "actions reach 3 and the file records no bounds", "--action-bounds LOW HIGH")
+
+
 def test_nan_is_not_taken_for_a_break(tmp_path):
     columns = logs.columns()
     columns["observations"][1] = columns["next_observations"][0] = np.nan
