@@ -100,7 +100,7 @@ def cells(probe: Probe) -> dict[str, list[Cell]]:
         method = module.build(module.Options(**probe.options))
         agents = jax.device_get(learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS)))
         made = {
-            name: [_judged(SYSTEMS[name], jax.tree.map(lambda x: x[row, seed], agents)) for seed in range(SEEDS)]  # noqa: B023
+            name: [_judged(SYSTEMS[name], jax.tree.map(lambda x: jnp.asarray(x[row, seed]), agents)) for seed in range(SEEDS)]  # noqa: B023
             for row, name in enumerate(probe.systems)
         }
         OUT.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on
 # Tests compile much and compute little: less optimisation and one thread make both quicker.
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"
+    " --xla_cpu_use_fusion_emitters=false"
 )
 
 import jax

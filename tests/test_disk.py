@@ -12,7 +12,7 @@ ALONE = ["unshare", "--mount"]
 AS_NOBODY = ["unshare", "--user", "--map-root-user", "--mount"]
 
 BEGINNING = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 from pathlib import Path
 import numpy as np
 from micro_rl.checkpoints import Checkpoints
@@ -34,7 +34,12 @@ def fill():
             pass
 
 def turn(mode):
-    subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)], check=True)
+    # Refused while a save that goes on beside the run has a file open.
+    for _ in range(100):
+        if subprocess.run(["mount", "-o", f"remount,{mode}", str(disk)]).returncode == 0:
+            return
+        time.sleep(0.05)
+    sys.exit("the disk is always busy")
 """
 
 CHECKPOINTS = (
