@@ -35,8 +35,9 @@ lint: $(STAMP)  ## format, lint and types
 check: lint     ## lint, then the tests
 	@$(MAKE) --no-print-directory test
 
-bench: $(STAMP) ## the speed table of this machine
+bench: $(STAMP) ## the speed tables of this machine: the core, then an update of every method
 	@$(PY) -m benchmarks $(ARGS)
+	@$(PY) -m benchmarks.methods $(if $(findstring --quick,$(ARGS)),--quick)
 
 wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
 	@rm -rf dist

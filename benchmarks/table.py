@@ -94,10 +94,17 @@ def on_screen(rows: Iterable[Row]) -> Table:
     return table
 
 
-def markdown(rows: Iterable[Row], machine: dict[str, str], command: str) -> str:
+def markdown(rows: Iterable[Row], machine: dict[str, str], command: str, title: str = "Speed") -> str:
     """A page of its own: machine, command, table."""
     described = [f"* {name}: {text}" for name, text in machine.items()]
-    lines = ["# Speed", "", f"Written by `{command}`; what each line means: `docs/performance.md`.", "", *described, ""]
+    lines = [
+        f"# {title}",
+        "",
+        f"Written by `{command}`; what each line means: `docs/performance.md`.",
+        "",
+        *described,
+        "",
+    ]
     lines += [_line(HEADS), _line(["---"] + ["---:"] * 5)]
     return "\n".join([*lines, *(_line(row.cells()) for row in rows), ""])
 

@@ -4,7 +4,6 @@ Speed does not depend on what the numbers say, so the networks are fresh and the
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,17 +12,14 @@ import numpy as np
 from jax.stages import Lowered
 
 from benchmarks import flops
-from micro_rl import catalogue, fit_feeding, log_loop, loop
-from micro_rl.baselines import BASELINES
-from micro_rl.log_loop import LogProblem
+from micro_rl import fit_feeding, loop
 from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
 from micro_rl.model import Ensemble, finish_fit
-from micro_rl.plan import resolve
 from micro_rl.settings import Settings
 from micro_rl.termination import RULES, ByRule
-from micro_rl.types import LogRows, Scaling, Transition
+from micro_rl.types import Scaling, Transition
 
 OBS, ACT = 11, 3
 KEYS = Keys.of(0)
@@ -116,28 +112,6 @@ def updates(problem: Problem, scale: Scale, draws: int | None) -> Case:
     return training(name, f"update, {label}", problem, settings, method, draws, scale.updates)
 
 
-def without_model(name: str, scale: Scale) -> Case:
-    """An epoch of a method without a model, as its hopper-medium preset has it; no count of its operations is kept."""
-    settings, options = resolve(name, "hopper-medium", {"updates": scale.updates})
-    rows = make_problem(scale.log_rows).log
-    assert isinstance(rows, Transition)
-    problem = LogProblem(LogRows(rows, rows.action, rows.discount), make_problem(2).scaling)
-    method, sizes = catalogue.find(name).build(options), settings.sizes()
-    state, c = log_loop.compiled_start(problem, method, sizes, settings.temperature, KEYS), coefficients(settings, ACT)
-
-    def call() -> None:
-        nonlocal state
-        state, logged = log_loop.compiled_epoch(state, method, problem, c, KEYS.epochs, sizes=sizes)
-        jax.block_until_ready((state, logged))
-
-    def lower() -> Lowered:
-        return log_loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes)
-
-    label = f"update, {name}, batch {sizes.batch}"
-    label += "" if name == "bc" else f", {sizes.critics} critics"
-    return Case(name, label, call, lower, 0, scale.updates)
-
-
 def rollouts(problem: Problem, scale: Scale) -> Case:
     """One step of every row, written to the buffer, with the single SAC update an epoch needs."""
     settings = hopper(updates=1, rollout_starts=scale.rollout_starts, rollout_length=1)
@@ -175,4 +149,4 @@ def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
         "micro10": on_log(updates, 10),
         "rollout": on_log(rollouts),
         "fit": lambda: fit(scale),
-    } | {name: partial(without_model, name, scale) for name in BASELINES}
+    }

@@ -1,0 +1,106 @@
+"""What an update of every method costs, all included: `python -m benchmarks.methods [--quick] [--write FILE]`.
+
+With a model: an epoch of 100 updates at hopper's sizes with a tenth of an epoch's rollouts (5,000 starts of five
+steps) and of RAMBO's steps of the model (100); the same batch, networks and share of real rows for all. Cloning before
+the first epoch and MOReL's look at the log are not part of it. Without a model: an epoch of updates, batch and networks
+as the method's halfcheetah-medium preset has them. No operations are counted here.
+"""
+
+import argparse
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.stages import Lowered
+from rich.console import Console
+
+from benchmarks import machine, table
+from benchmarks.measure import interleaved
+from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
+from micro_rl import catalogue, log_loop
+from micro_rl.baselines import BASELINES
+from micro_rl.log_loop import LogProblem
+from micro_rl.loop import coefficients
+from micro_rl.method import Method
+from micro_rl.plan import resolve
+from micro_rl.types import LogRows, Transition
+
+STARTS_PER_UPDATE = 50
+WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
+    "SAC on the model": ("sac", {}),
+    "MICRO, 1 draw": ("micro", {"draws": 1}),
+    "MICRO, 10 draws": ("micro", {"draws": 10}),
+    "MOBILE, 1 draw": ("mobile", {"draws": 1}),
+    "MOBILE, 10 draws": ("mobile", {"draws": 10}),
+    "MOPO": ("mopo", {}),
+    "MOReL": ("morel", {}),
+    "COMBO": ("combo", {}),
+    "RAMBO": ("rambo", {"clone_epochs": 0}),
+}
+
+
+def with_model(label: str, scale: Scale) -> Case:
+    """A tenth of an epoch, rollouts and the method's own work in the model included."""
+    name, options = WITH_MODEL[label]
+    if name == "rambo":
+        options = options | {"adversarial_steps": scale.updates}
+    module = catalogue.find(name)
+    settings = hopper(updates=scale.updates, rollout_starts=STARTS_PER_UPDATE * scale.updates)
+    method = module.build(module.Options(**options))
+    assert isinstance(method, Method)
+    case = training(label, label, make_problem(scale.log_rows), settings, method, None, settings.updates)
+    return case._replace(flops=0)
+
+
+def without_model(name: str, scale: Scale) -> Case:
+    """An epoch on rows of the log."""
+    settings, options = resolve(name, "halfcheetah-medium", {"updates": scale.updates})
+    problem = make_problem(scale.log_rows)
+    rows = problem.log
+    assert isinstance(rows, Transition)
+    problem = LogProblem(LogRows(rows, rows.action, rows.discount), problem.scaling)
+    method, sizes = catalogue.find(name).build(options), settings.sizes()
+    state, c = log_loop.compiled_start(problem, method, sizes, settings.temperature, KEYS), coefficients(settings, ACT)
+
+    def call() -> None:
+        nonlocal state
+        state, logged = log_loop.compiled_epoch(state, method, problem, c, KEYS.epochs, sizes=sizes)
+        jax.block_until_ready((state, logged))
+
+    def lower() -> Lowered:
+        return log_loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes)
+
+    widths = "-".join(map(str, sizes.hidden))
+    label = f"{name}, batch {sizes.batch}, {widths}" + ("" if name == "bc" else f", {sizes.critics} critics")
+    return Case(name, label, call, lower, 0, scale.updates)
+
+
+def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
+    """By label or name, those with a model first."""
+    return {label: partial(with_model, label, scale) for label in WITH_MODEL} | {
+        name: partial(without_model, name, scale) for name in BASELINES
+    }
+
+
+def main() -> None:
+    """Measure, print, and write where asked to."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there")
+    options = parser.parse_args()
+    scale = QUICK if options.quick else FULL._replace(blocks=5, log_rows=100_000)
+    console, told = Console(), machine.describe()
+    cases = [make() for make in every_case(scale).values()]
+    rate, timings = interleaved(cases, scale, console.print)
+    rows = table.warm_rows(rate, cases, timings, scale, hopper().members)
+    command = "python -m benchmarks.methods" + (f" --write {options.write}" if options.write else "")
+    page = table.markdown(rows, told, command, "What an update costs, method by method")
+    print(page)
+    if options.write:
+        options.write.write_text(page)
+
+
+if __name__ == "__main__":
+    main()
