@@ -100,12 +100,17 @@ def cells(probe: Probe) -> dict[str, list[Cell]]:
         method = module.build(module.Options(**probe.options))
         agents = jax.device_get(learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS)))
         made = {
-            name: [_judged(SYSTEMS[name], jax.tree.map(lambda x: jnp.asarray(x[row, seed]), agents)) for seed in range(SEEDS)]  # noqa: B023
+            name: [_judged(SYSTEMS[name], _picked(agents, row, seed)) for seed in range(SEEDS)]
             for row, name in enumerate(probe.systems)
         }
         OUT.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(made))
     return json.loads(file.read_text())
+
+
+def _picked(agents: Agent, row: int, seed: int) -> Agent:
+    """One of the stack."""
+    return jax.tree.map(lambda x: jnp.asarray(x[row, seed]), agents)
 
 
 def _judged(system: System, agent: Agent) -> Cell:
