@@ -1,6 +1,6 @@
-"""Anchor against beta on a narrow log: `python -m runs.anchor DATA OUT [CELL...]`, then `python -m runs.anchor_page OUT`.
+"""Anchor against beta on a narrow log: `python -m runs.anchor DATA OUT [CELL...]`.
 
-MICRO on NeoRL-2's SafetyHalfCheetah, one seed, one ensemble (OUT/safety-seed0-model, as in `runs.methods`), 30 epochs
+`python -m runs.anchor_page OUT` writes the page. MICRO on NeoRL-2's SafetyHalfCheetah, one seed, one ensemble (OUT/safety-seed0-model, as in `runs.methods`), 30 epochs
 of each cell, one draw. Cells that were stopped go on, done ones stay; without arguments the cells are listed.
 """
 
@@ -21,9 +21,9 @@ CHANGES: list[dict[str, Any]] = [
     {"anchor": 10.0, "beta": 0.5},
     {"anchor": 2.0, "beta": 0.0},
     {"anchor": 0.4, "beta": 2.0},
-    {"anchor": 0.4, "beta": 0.5, "real_ratio": 0.5},
+    {"anchor": 0.4, "beta": 0.5, "real_ratio": 0.9},
     {"anchor": 2.0, "beta": 2.0},
-    {"anchor": 2.0, "beta": 0.5, "real_ratio": 0.5},
+    {"anchor": 2.0, "beta": 0.5, "real_ratio": 0.9},
     {"anchor": 0.4, "beta": 0.0},
     {"anchor": 2.0, "beta": 0.5, "rollout_length": 1},
 ]

@@ -23,8 +23,8 @@ to the promise in two seeds and towards it in a third; at 5 it does not even tak
     "pessimist": """**Reading.** Here conservatism costs, and the bolder are right. SAC on the model and MOPO lose
 nothing; all who ask the members stay near the log's end. For a low value among five, mean - min is 0.8 of its
 distance and the standard deviation 0.45, so at matched strength MICRO pays 1.3 times as much as MOBILE: it loses
-4.9 where MOBILE at c 0.62 loses 2.8, both as foreseen. MOReL, which does not weigh but forbids, loses most of these. MICRO
-is thus asymmetric: bold towards one optimist, strict towards one pessimist. RAMBO at its default loses nothing,
+4.9 where MOBILE at c 0.62 loses 2.8, both as foreseen. MOReL, which does not weigh but forbids, loses most of these.
+MICRO is thus asymmetric: bold towards one optimist, strict towards one pessimist. RAMBO at its default loses nothing,
 but believes 20 where the truth is 8; at 0.1 it loses 7.2, as those do that look at the log alone. COMBO at 5
 loses more than the whole of what there is: it takes actions that are bad in the log too.""",
     "agreement": """**Reading.** MICRO must fail here, and does, at beta 0.5 and at beta 1 alike: without
