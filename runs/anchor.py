@@ -1,6 +1,6 @@
-"""Anchor against beta on a narrow log: `python -m runs.anchor DATA OUT [CELL...]`.
+"""Anchor against beta on a narrow log: `python -m runs.anchor DATA OUT [CELL...]`, `python -m runs.anchor_page OUT`.
 
-`python -m runs.anchor_page OUT` writes the page. MICRO on NeoRL-2's SafetyHalfCheetah, one seed, one ensemble (OUT/safety-seed0-model, as in `runs.methods`), 30 epochs
+MICRO on NeoRL-2's SafetyHalfCheetah, one seed, one ensemble (OUT/safety-seed0-model, as in `runs.methods`), 30 epochs
 of each cell, one draw. Cells that were stopped go on, done ones stay; without arguments the cells are listed.
 """
 
