@@ -339,6 +339,7 @@ def test_methods_are_listed_with_their_papers(capsys):
     said = capsys.readouterr().out
     for name, module in catalogue.ALL.items():
         assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in said
+    assert "--weight 2.5 --target-noise 0.2" in said and "[--radius]" in said and "--adversarial-batch 256" in said
 
 
 def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys):
