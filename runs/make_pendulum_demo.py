@@ -1,6 +1,7 @@
 """Makes the embedded log, micro_rl/data/pendulum-demo.hdf5.
 
-Run it with `python runs/make_pendulum_demo.py`: half a minute on one core.
+Run it with `python runs/make_pendulum_demo.py`: half a minute on one core. The log that is embedded was made by an
+earlier version of the learner: the same recipe now makes another log of the same kind, so give `--out`.
 """
 
 import argparse
@@ -61,7 +62,7 @@ def first_success() -> Progress:
 
 
 def attributes(random_rows: int, last: Progress) -> dict[str, object]:
-    """All it takes to know what the file is and to make it again."""
+    """All it takes to know what the file is; with the same versions, to make it again."""
     packages = ("gymnasium", "jax", "numpy")
     return {
         "env": ENV,
