@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from micro_rl import feeding
 from micro_rl.at_work import at_work
 from micro_rl.comparing import refuse_another
 from micro_rl.data import Dataset, windowed
@@ -115,6 +116,8 @@ def fit(
     work = _fit_folder(folder, dataset, settings, seed, resume)
     with at_work(work, command, watcher):
         problem = problem_of(dataset, settings)
+        for note in feeding.told(problem, settings):
+            watcher.note(note)
         with KeptFit(work, work.fit_rows(), settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
             model = fit_model(dataset, problem, settings, seed, watcher.fitted, keeper)
         if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():

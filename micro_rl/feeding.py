@@ -13,7 +13,9 @@ import numpy as np
 from jax import Array
 from jaxtyping import Int, Key
 
+from micro_rl.baseline import Baseline
 from micro_rl.buffer import Fed, draw_numbers
+from micro_rl.data import Dataset
 from micro_rl.errors import UserError
 from micro_rl.loop import Problem, turn_keys, update_keys
 from micro_rl.method import Method, ModelStays, RemembersNothing
@@ -24,21 +26,24 @@ SHARE = 0.8
 """Of the device's free memory that a log and its fit may take."""
 COPIES = 3
 """A log beside the standardised inputs and targets that a fit begins with."""
+NO_MEMORY = "the device has too little free memory for it"
 INDICES = 4
 """Arrays of one integer for every member and row, while a fit's order is drawn."""
 
 
-def stays_on_host(settings: ModelSettings, rows: Transition) -> bool:
-    """Whether these rows (NumPy, core units) are kept on the host: as `log_on` says, by default where they must be."""
+def stays_on_host(settings: ModelSettings, dataset: Dataset) -> bool:
+    """Whether this log is kept on the host: as `log_on` says, by default where it must be."""
     if settings.log_on != "auto":
         return settings.log_on == "host"
     free = _free_memory()
-    return free is not None and _needed(settings, rows) > SHARE * free
+    return free is not None and _needed(settings, dataset) > SHARE * free
 
 
-def _needed(settings: ModelSettings, rows: Transition) -> int:
-    own = sum(np.asarray(column).nbytes for column in rows)
-    return COPIES * own + INDICES * 4 * settings.members * len(rows.reward)
+def _needed(settings: ModelSettings, dataset: Dataset) -> int:
+    """Bytes of the rows to learn from and of their fit; every number has four."""
+    rows = int(dataset.learnable(settings.keep_timeouts).sum())
+    numbers = 2 * dataset.observations.shape[1] + dataset.actions.shape[1] + 2
+    return 4 * rows * (COPIES * numbers + INDICES * settings.members)
 
 
 def _free_memory() -> int | None:
@@ -82,15 +87,26 @@ def sample(problem: Problem) -> Problem:
     return problem._replace(log=take(problem.log, np.arange(2)))
 
 
-def refuse_unless_enough_is_fed(problem: Problem, method: Method, name: str) -> None:
-    """`UserError` where the log is on the host and a method looks at more of it than updates and rollouts draw."""
-    enough = isinstance(method.prepare, RemembersNothing) and isinstance(method.adapt, ModelStays)
-    if enough or not on_host(problem.log):
+def refuse_on_host(method: Method | Baseline, name: str, log_on: str) -> None:
+    """`UserError` where a method looks at more of the log, which is on the host, than updates and rollouts draw."""
+    if isinstance(method, Baseline):
+        need = "learns from a log on the device alone"
+    elif isinstance(method.prepare, RemembersNothing) and isinstance(method.adapt, ModelStays):
         return
-    raise UserError(
-        f"method: {name} looks at the whole log, which is kept on the host; give it a device with more memory and "
-        "--log-on device, or choose another method"
-    )
+    else:
+        need = "looks at the whole log"
+    if log_on == "auto":
+        why = f"--log-on auto keeps it on the host, since {NO_MEMORY}; take a larger device or --log-on device"
+    else:
+        why = "--log-on host keeps it off the device; leave that out"
+    raise UserError(f"method: {name} {need}, and {why}, or choose another method")
+
+
+def told(problem: Problem, settings: ModelSettings) -> tuple[str, ...]:
+    """What a person should know about where the log is: that it is on the host without having been sent there."""
+    if settings.log_on != "auto" or not on_host(problem.log):
+        return ()
+    return (f"the log stays on the host, since {NO_MEMORY}; every epoch is fed the rows that it draws",)
 
 
 @partial(jax.jit, static_argnames="sizes")

@@ -115,7 +115,7 @@ def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | Non
     rows = to_core(dataset.transitions(settings.keep_timeouts), scaling)
     if len(rows.reward) < 2:
         raise UserError(f"{dataset.path}: {len(rows.reward)} usable rows; a model needs at least 2")
-    log = rows if stays_on_host(settings, rows) else jax.tree.map(jnp.asarray, rows)
+    log = rows if stays_on_host(settings, dataset) else jax.tree.map(jnp.asarray, rows)
     return Problem(log, jax.tree.map(jnp.asarray, scaling))
 
 

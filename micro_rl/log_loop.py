@@ -12,7 +12,6 @@ from micro_rl.baseline import Baseline
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action, fit_scaling, to_core
 from micro_rl.errors import UserError
-from micro_rl.feeding import stays_on_host
 from micro_rl.loop import Keys
 from micro_rl.sac import Coefficients
 from micro_rl.settings import Settings, Sizes
@@ -39,7 +38,7 @@ class LogState(NamedTuple):
 
 
 def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
-    """The log in core units on the device."""
+    """The log in core units on the device; that it may go there was found out when the plan was made."""
     scaling = fit_scaling(dataset, settings.standardise, settings.scale_reward)
     chosen = dataset.learnable(settings.keep_timeouts)
     if not chosen.any():
@@ -47,11 +46,6 @@ def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
     following = np.roll(core_action(dataset.actions, scaling).astype(np.float32), -1, axis=0)[chosen]
     continued = jnp.asarray(dataset.continued[chosen], jnp.float32)
     now = to_core(dataset.transitions(settings.keep_timeouts), scaling)
-    if stays_on_host(settings, now):
-        raise UserError(
-            f"{dataset.path}: would be kept on the host, and a method without a model learns from a log on the device "
-            "alone; give --log-on device, or a method with a model"
-        )
     now = jax.tree.map(jnp.asarray, now)
     return LogProblem(LogRows(now, jnp.asarray(following), continued), jax.tree.map(jnp.asarray, scaling))
 

@@ -13,6 +13,7 @@ from micro_rl.baseline import Baseline
 from micro_rl.data import Dataset, load, names, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
+from micro_rl.feeding import refuse_on_host, stays_on_host
 from micro_rl.method import Method
 from micro_rl.settings import Settings, check
 from micro_rl.termination import LEARNED, RULES, Formula, Rule
@@ -169,6 +170,8 @@ def make_plan(
         bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
     _check_together(plan.method(), settings)  # refuses options out of their bounds before anything is begun
+    if stays_on_host(settings, plan.dataset):
+        refuse_on_host(plan.method(), method, settings.log_on)
     return plan
 
 

@@ -56,7 +56,8 @@ class OnModel(Program):
         self._method, self._ensemble, self._temperature = method, model.ensemble, plan.settings.temperature
         self._sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
         self._problem, self._ends = problem, termination_of(model, plan)
-        feeding.refuse_unless_enough_is_fed(problem, method, plan.method_name)
+        if feeding.on_host(problem.log):  # refused with the plan already, but for memory that was taken since
+            feeding.refuse_on_host(method, plan.method_name, plan.settings.log_on)
 
     @property
     def problem(self) -> Problem:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from micro_rl import feeding
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.errors import UserError
 from micro_rl.fit_keeping import KeptFit
@@ -36,9 +37,11 @@ def model_for(
     plan: Plan, given: FittedModel | None, folder: RunFolder, rows: RowFile, watcher: Watcher, interrupts: Interrupts
 ) -> tuple[FittedModel, Problem]:
     """The given model or a fresh fit, whose `rows` are written; and the log in its units."""
+    problem = problem_of(plan.dataset, plan.settings, given.scaling if given else None)
+    for note in feeding.told(problem, plan.settings):
+        watcher.note(note)
     if given is not None:
-        return _with_end(given, plan, watcher), problem_of(plan.dataset, plan.settings, given.scaling)
-    problem = problem_of(plan.dataset, plan.settings)
+        return _with_end(given, plan, watcher), problem
     with KeptFit(folder, rows, plan.settings, problem, watcher.note, interrupts) as keeper:
         model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, watcher.fitted, keeper)
     return _with_end(model, plan, watcher), problem

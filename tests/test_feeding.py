@@ -10,32 +10,44 @@ import numpy as np
 import pytest
 
 from micro_rl import feeding
+from micro_rl.api import fit
 from micro_rl.buffer import draw_log, rows_of
 from micro_rl.errors import UserError
 from micro_rl.feeding import fed, on_host, sample, stays_on_host
 from micro_rl.fit_feeding import begin, pass_over
 from micro_rl.fitting import problem_of
 from micro_rl.loop import Keys, turn_keys, update_keys
-from micro_rl.plan import make_plan
 from micro_rl.run import execute
+from micro_rl.settings import ModelSettings
+from micro_rl.watcher import Watcher
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
 PLAN = tiny_plan(rollout_every=5)
 ON_DEVICE = problem_of(PLAN.dataset, PLAN.settings)
 ON_HOST = problem_of(PLAN.dataset, replace(PLAN.settings, log_on="host"))
+SMALL_MODEL = {
+    name: TINY[name] for name in ("members", "model_hidden", "weight_decay", "model_batch", "max_fit_epochs")
+}
 SIZES, KEY = PLAN.settings.sizes(), Keys.of(0).epochs
 
 
 def test_the_setting_says_where_the_log_is():
     assert on_host(rows_of(ON_HOST.log))
     assert not on_host(rows_of(ON_DEVICE.log))
-    assert not stays_on_host(PLAN.settings, rows_of(ON_HOST.log))  # the device is this machine: the log is there
+    assert not stays_on_host(PLAN.settings, PLAN.dataset)  # the device is this machine: the log is there
 
 
 @pytest.mark.parametrize(("free", "stays"), [(10**9, False), (10**4, True)])
 def test_by_default_the_free_memory_decides(free: int, stays: bool, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(feeding, "_free_memory", lambda: free)
-    assert stays_on_host(PLAN.settings, rows_of(ON_HOST.log)) is stays
+    assert stays_on_host(PLAN.settings, PLAN.dataset) is stays
+
+
+def test_what_is_needed_counts_every_number_of_the_rows():
+    rows = rows_of(ON_HOST.log)
+    own = sum(np.asarray(column).nbytes for column in rows)
+    row_numbers = 4 * PLAN.settings.members * len(rows.reward)
+    assert feeding._needed(PLAN.settings, PLAN.dataset) == feeding.COPIES * own + feeding.INDICES * row_numbers
 
 
 @pytest.mark.parametrize("number", [0, 3])
@@ -84,8 +96,64 @@ def test_a_whole_run_gives_the_same_bits(tmp_path: Path):
     assert untimed[0] == untimed[1]
 
 
-def test_a_method_that_needs_the_whole_log_says_so(tmp_path: Path):
-    settings: dict[str, Any] = TINY | {"log_on": "host", "model_decay": (0.0, 0.0)}
-    plan = make_plan(tiny_dataset(), "rambo", overrides=settings)
-    with pytest.raises(UserError, match="rambo looks at the whole log, which is kept on the host"):
+class Listens(Watcher):
+    """Keeps the notes."""
+
+    def __init__(self):
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def small_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that has not the memory for the tiny log."""
+    monkeypatch.setattr(feeding, "_free_memory", lambda: 10**4)
+
+
+@pytest.mark.usefixtures("small_device")
+def test_a_log_that_is_kept_on_the_host_unasked_is_told_of(tmp_path: Path):
+    unasked, asked = Listens(), Listens()
+    run = execute(tiny_plan(epochs=1), tmp_path / "auto", watcher=unasked)
+    assert [note for note in unasked.notes if "the log stays on the host, since the device has too little" in note]
+    shared = replace(tiny_plan(epochs=1, log_on="host"), model=run.path / "model")
+    execute(shared, tmp_path / "host", watcher=asked)
+    assert not any("host" in note for note in asked.notes)
+    again = Listens()
+    execute(replace(tiny_plan(epochs=1), model=run.path / "model"), tmp_path / "given", watcher=again)
+    assert any("stays on the host" in note for note in again.notes)
+
+
+@pytest.mark.usefixtures("small_device")
+def test_a_fit_alone_tells_it_too(tmp_path: Path):
+    listens, settings = Listens(), replace(ModelSettings(), **SMALL_MODEL)
+    fit(tiny_dataset(), settings, out=tmp_path / "model", watcher=listens)
+    assert any("stays on the host" in note for note in listens.notes)
+
+
+@pytest.mark.parametrize(
+    ("method", "need"),
+    [
+        ("rambo", "looks at the whole log"),
+        ("morel", "looks at the whole log"),
+        ("td3_bc", "learns from a log on the device alone"),
+        ("bc", "learns from a log on the device alone"),
+    ],
+)
+def test_a_method_that_needs_more_is_refused_with_the_plan(method: str, need: str, monkeypatch: pytest.MonkeyPatch):
+    own: dict[str, Any] = {"model_decay": (0.0, 0.0)} if method == "rambo" else {}
+    tiny_plan(method=method, **own)
+    with pytest.raises(UserError, match=f"^method: {method} {need}, and --log-on host keeps it off the device; leave"):
+        tiny_plan(method=method, log_on="host", **own)
+    monkeypatch.setattr(feeding, "_free_memory", lambda: 10**4)
+    with pytest.raises(UserError, match=rf"^method: {method} {need}, and --log-on auto keeps it on the host, since"):
+        tiny_plan(method=method, **own)
+    tiny_plan(method=method, log_on="device", **own)
+
+
+def test_memory_that_is_gone_after_the_plan_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    plan = tiny_plan(method="morel", epochs=1)
+    monkeypatch.setattr(feeding, "_free_memory", lambda: 10**4)
+    with pytest.raises(UserError, match=r"^method: morel looks at the whole log, and --log-on auto keeps"):
         execute(plan, tmp_path / "run")
