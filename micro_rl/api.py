@@ -8,14 +8,14 @@ from typing import Any
 from micro_rl import feeding
 from micro_rl.at_work import at_work
 from micro_rl.comparing import refuse_another
-from micro_rl.data import Dataset, windowed
+from micro_rl.data import Dataset, episodes, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError
 from micro_rl.files import remove
 from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import fit_model, problem_of, save_model
 from micro_rl.interrupts import Interrupts
-from micro_rl.plan import Plan, known_termination, make_plan
+from micro_rl.plan import Plan, known_termination, make_plan, refuse_too_few
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import Run, execute
@@ -111,7 +111,8 @@ def fit(
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
     dataset = windowed(dataset, settings.history)
-    for note in dataset.notes:
+    refuse_too_few(dataset, settings)
+    for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch))):
         watcher.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
     with at_work(work, command, watcher):

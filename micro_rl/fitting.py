@@ -113,8 +113,6 @@ def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | Non
     if scaling is None:
         scaling = fit_scaling(dataset, settings.standardise, settings.scale_reward)
     rows = to_core(dataset.transitions(settings.keep_timeouts), scaling)
-    if len(rows.reward) < 2:
-        raise UserError(f"{dataset.path}: {len(rows.reward)} usable rows; a model needs at least 2")
     log = rows if stays_on_host(settings, dataset) else jax.tree.map(jnp.asarray, rows)
     return Problem(log, jax.tree.map(jnp.asarray, scaling))
 

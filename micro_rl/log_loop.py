@@ -11,7 +11,6 @@ from jaxtyping import Int, Key, Scalar
 from micro_rl.baseline import Baseline
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action, fit_scaling, to_core
-from micro_rl.errors import UserError
 from micro_rl.loop import Keys
 from micro_rl.sac import Coefficients
 from micro_rl.settings import Settings, Sizes
@@ -41,8 +40,6 @@ def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
     """The log in core units on the device; that it may go there was found out when the plan was made."""
     scaling = fit_scaling(dataset, settings.standardise, settings.scale_reward)
     chosen = dataset.learnable(settings.keep_timeouts)
-    if not chosen.any():
-        raise UserError(f"{dataset.path}: no usable row; each would need its next observation")
     following = np.roll(core_action(dataset.actions, scaling).astype(np.float32), -1, axis=0)[chosen]
     continued = jnp.asarray(dataset.continued[chosen], jnp.float32)
     now = to_core(dataset.transitions(settings.keep_timeouts), scaling)

@@ -10,12 +10,12 @@ from typing import Any
 
 from micro_rl import __version__, catalogue, presets, tasks, termination
 from micro_rl.baseline import Baseline
-from micro_rl.data import Dataset, load, names, windowed
+from micro_rl.data import Dataset, episodes, load, names, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.feeding import refuse_on_host, stays_on_host
 from micro_rl.method import Method
-from micro_rl.settings import Settings, check
+from micro_rl.settings import ModelSettings, Settings, check
 from micro_rl.termination import LEARNED, RULES, Formula, Rule
 
 
@@ -34,6 +34,11 @@ class Plan:
     model: Path | None = None
     bounds_recorded: bool = False
     """Whether reading the log again, without being told, finds the same bounds of the actions."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person must know of the log before trusting the result."""
+        return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch)))
 
     def method(self) -> Method | Baseline:
         """The method with its coefficients."""
@@ -88,7 +93,7 @@ class Plan:
                 "episodes": len(self.dataset.starts),
             }
             | ({"reading": said} if (said := _said(self.dataset.reading)) else {}),
-            "notes": list(self.dataset.notes),
+            "notes": list(self.notes),
             "task": dataclasses.asdict(self.task),
             "preset": self.preset,
             "method": self.method_name,
@@ -170,9 +175,21 @@ def make_plan(
         bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
     _check_together(plan.method(), settings)  # refuses options out of their bounds before anything is begun
+    refuse_too_few(plan.dataset, settings, least=2 if plan.learns_model else 1)
     if stays_on_host(settings, plan.dataset):
         refuse_on_host(plan.method(), method, settings.log_on)
     return plan
+
+
+def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) -> None:
+    """`UserError` unless so many rows can be learned from; of two a model keeps one back to be measured on."""
+    count = int(dataset.learnable(settings.keep_timeouts).sum())
+    if count < least:
+        without = "" if settings.keep_timeouts else " without the rows that end by a time limit (--no-keep-timeouts)"
+        raise UserError(
+            f"{dataset.path}: {count} row{'s' * (count != 1)} to learn from{without}, and there must be {least} at the "
+            "least: log more"
+        )
 
 
 def _refuse_for_want_of_a_model(method: str, **given: Any) -> None:

@@ -63,7 +63,7 @@ def execute(
     """
     watcher, interrupts = watcher or Watcher(), interrupts or Interrupts()
     last = _last_epoch(plan, until)
-    for note in plan.dataset.notes:
+    for note in plan.notes:
         watcher.note(note)
     with Judge(plan) as judge:
         if branch is not None:

@@ -43,7 +43,7 @@ def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading
     timeouts, wrong = ends.split(terminals, marked, task.horizon if options.horizon is None else options.horizon)
     found += wrong
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
-    found += wrong
+    found += wrong + ends.unusable(usable)
     actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], options)
     found += wrong
     found += findings.constant("observation", columns["observations"])

@@ -106,6 +106,17 @@ def recorded_next(
     return ~(timeouts & follows), found
 
 
+def unusable(usable: Bool[np.ndarray, " row"]) -> list[Finding]:
+    """Nothing can be learned where no row has a true next observation."""
+    if usable.any():
+        return []
+    text = (
+        "no row has a true next observation, as where every episode is a single step: record next_observations, or "
+        "check what marks the ends of episodes"
+    )
+    return [findings.error("nothing-usable", text)]
+
+
 def _finite_around(
     observations: Float32[np.ndarray, "row obs"], after: Float32[np.ndarray, "row obs"]
 ) -> Bool[np.ndarray, " row"]:

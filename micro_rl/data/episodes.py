@@ -16,7 +16,7 @@ ENDS = 5
 
 def odd(dataset: Dataset) -> list[Finding]:
     """Everything about whole episodes."""
-    return [*_limits(dataset), *_jumps(dataset), *_small(dataset)]
+    return [*_limits(dataset), *_jumps(dataset), *small(dataset, BATCH)]
 
 
 def terminals_at(dataset: Dataset, length: int) -> np.ndarray:
@@ -63,8 +63,8 @@ def _jumps(dataset: Dataset) -> list[Finding]:
     return [findings.warning("ends-jump", text, rows)]
 
 
-def _small(dataset: Dataset) -> list[Finding]:
-    """Too little to hold anything back, or to fill a batch."""
+def small(dataset: Dataset, batch: int) -> list[Finding]:
+    """Too little to hold anything back, or to fill a batch of so many rows: usable, but it says little."""
     found = []
     single = dataset.stops[dataset.lengths == 1] - 1
     if len(single):
@@ -73,7 +73,7 @@ def _small(dataset: Dataset) -> list[Finding]:
     if len(dataset.stops) == 1:
         text = "the log is one episode: figures per episode, and errors on episodes held out, say nothing"
         found.append(findings.warning("one-episode", text))
-    if len(dataset) < BATCH:
-        text = f"{len(dataset)} rows are fewer than a batch ({BATCH}): log more"
+    if len(dataset) < batch:
+        text = f"{len(dataset)} rows are fewer than a batch ({batch}), which holds them more than once: log more"
         found.append(findings.warning("few-rows", text))
     return found
