@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from micro_rl import provenance
+from micro_rl.data import load
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.interrupts import Interrupts
 from micro_rl.locks import locked
@@ -242,3 +243,29 @@ def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
         execute(tiny_plan(critic_rate=1e30), tmp_path / "run")
     assert (tmp_path / "run" / "diverged" / "state" / "state.safetensors").exists()
     assert not (tmp_path / "run" / "policy.safetensors").exists()
+
+
+@pytest.mark.parametrize(("condition", "steps"), [("level > 5000", 1), ("level < 5000", 3), ("level > 10000", None)])
+def test_the_condition_of_a_tables_toml_ends_the_models_episodes(tmp_path: Path, condition: str, steps: int | None):
+    path = write_pump(tmp_path / "pump.csv", f'termination = "{condition}"\n')
+    plan = tiny_plan(log=load(path))
+    run = execute(plan, tmp_path / "run")
+    lengths = [row["rollout/length"] for row in run.metrics]
+    if steps is None:  # some of the log's own levels lie there
+        assert all(1 < length < 3 for length in lengths)
+    else:
+        assert lengths == [steps] * len(lengths)
+    assert json.loads((run.path / "config.json").read_text())["task"]["termination"] == condition
+
+
+def write_pump(path: Path, more: str) -> Path:
+    """A table whose level stands about 10,000, a thousand to each side: in core units it would be about 0."""
+    random = np.random.default_rng(0)
+    lines = ["run,level,flow,valve,cost"]
+    for row in range(200):
+        level, flow, valve = 1e4 + 1e3 * random.normal(), random.normal(), random.uniform(-1, 1)
+        lines.append(f"{row // 20},{level:.6g},{flow:.6g},{valve:.6g},{-abs(flow):.6g}")
+    path.write_text("\n".join(lines) + "\n")
+    said = 'episode = "run"\nobservations = ["level", "flow"]\nactions = ["valve"]\nreward = "cost"\n'
+    path.with_suffix(".toml").write_text(said + more)
+    return path
