@@ -1,5 +1,7 @@
 """The command line: the table of its verbs, the help, and the exit codes."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -38,7 +40,13 @@ INTERRUPTED = {
 
 def main() -> None:
     """Entry point of the command."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

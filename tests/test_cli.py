@@ -372,3 +372,12 @@ def test_a_run_without_a_model_and_its_page(log, tmp_path, capsys):
 def test_every_methods_options_can_be_given_beside_all_others(method: str, capsys):
     assert cli.run(["train", "--method", method, "--help"]) == 0
     assert catalogue.ALL[method].PAPER in capsys.readouterr().out.replace("\n", "")
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake():
+    unread, written = os.pipe()
+    os.close(unread)
+    command = [sys.executable, "-c", "from micro_rl.cli import main; main()", "--help"]
+    done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
+    os.close(written)
+    assert (done.returncode, done.stderr) == (141, b"")
