@@ -88,7 +88,7 @@ def _mending(log: str) -> str:
 
 
 def _print_changes(changes: "list[Change]") -> None:
-    from micro_rl.data.repair import ranges
+    from micro_rl.data.findings import ranges
 
     for change in changes:
         rows = ranges(change.rows)

@@ -38,7 +38,7 @@ def gaps(
         text = f"time runs backwards at {listed(back)}, rows shuffled or clocks reset: an episode begins there"
         found.append(findings.warning("time-backwards", text, back))
     if len(same):
-        text = f"{listed(same)} have the time of the row before: recorded twice, or by a clock too coarse"
+        text = f"time stands still at {listed(same)}: recorded twice, or by a clock too coarse"
         found.append(findings.warning("time-repeated", text, same))
     begins = begins.copy()
     begins[late] = begins[back] = True

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float32, Shaped, UInt64
 from micro_rl.errors import UserError
 
 SHOWN = 5
-"""Rows that a sentence lists; a finding keeps `KEPT`."""
+"""Rows, or stretches of rows, that a sentence lists; a finding keeps `KEPT`."""
 KEPT = 20
 
 
@@ -57,9 +57,18 @@ def kept(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
 
 
 def listed(rows: Sequence[int] | np.ndarray) -> str:
-    """How many rows, and the first of them."""
-    shown = ", ".join(str(int(row)) for row in rows[:SHOWN])
-    return f"{len(rows):,} row{'s' * (len(rows) != 1)} ({shown}{', ...' * (len(rows) > SHOWN)})"
+    """How many rows, and which: the first of them where they are scattered."""
+    return f"{len(rows):,} row{'s' * (len(rows) != 1)} ({ranges(rows, SHOWN)})"
+
+
+def ranges(rows: Sequence[int] | np.ndarray, most: int | None = None) -> str:
+    """Row numbers in order, briefly: '3, 7-9, 12', or only so many such parts."""
+    numbers = np.asarray(rows, np.int64)
+    first = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
+    last = np.append(first[1:], len(numbers)) - 1
+    pairs = zip(numbers[first][:most].tolist(), numbers[last][:most].tolist(), strict=True)
+    shown = ", ".join(str(start) if start == stop else f"{start}-{stop}" for start, stop in pairs)
+    return shown + ", ..." * (most is not None and len(first) > most)
 
 
 def not_finite(
@@ -111,7 +120,8 @@ def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:
     again = repeated(*columns)
     if not len(again):
         return []
-    text = f"{listed(again)} are exact duplicates of earlier ones"
+    are = "is an exact duplicate of an earlier one" if len(again) == 1 else "are exact duplicates of earlier ones"
+    text = f"{listed(again)} {are}"
     return [warning("duplicates", text, again)]
 
 

@@ -47,15 +47,6 @@ def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[
     return mended, changes
 
 
-def ranges(rows: tuple[int, ...]) -> str:
-    """All row numbers, briefly: '3, 7-9, 12'."""
-    numbers = np.array(rows, np.int64)
-    first = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
-    last = np.append(first[1:], len(numbers)) - 1
-    pairs = zip(numbers[first].tolist(), numbers[last].tolist(), strict=True)
-    return ", ".join(str(start) if start == stop else f"{start}-{stop}" for start, stop in pairs)
-
-
 def _change(kind: str, text: str, rows: Int[np.ndarray, " row"]) -> Change:
     return Change(kind, text, tuple(rows.tolist()))
 

@@ -54,7 +54,10 @@ def test_a_clean_log_has_no_findings(tmp_path):
 
 def test_rows_are_listed_briefly():
     assert findings.listed([3]) == "1 row (3)"
-    assert findings.listed(range(1200)) == "1,200 rows (0, 1, 2, 3, 4, ...)"
+    assert findings.ranges((3, 4, 5, 9, 11, 12)) == "3-5, 9, 11-12"
+    assert findings.listed(range(1200)) == "1,200 rows (0-1199)"
+    assert findings.listed([2, 3, 4, 6, 8, 10, 12]) == "7 rows (2-4, 6, 8, 10, 12)"
+    assert findings.listed(np.arange(0, 14, 2)) == "7 rows (0, 2, 4, 6, 8, ...)"
     assert len(findings.warning("many", "many", range(1200)).rows) == findings.KEPT
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from micro_rl.cli import run
 from micro_rl.data import load, loading
-from micro_rl.data.repair import ranges, repair
+from micro_rl.data.repair import repair
 from tests.data import logs
 
 
@@ -103,11 +103,6 @@ def test_what_is_left_loads_and_has_nothing_to_mend(tmp_path_factory, bad):
     if 0 < len(bad) < 9:
         np.testing.assert_array_equal(load(copy).rewards, np.delete(columns["rewards"], list(bad)))
     assert copy.exists() == (0 < len(bad) < 9)
-
-
-def test_row_numbers_are_listed_in_ranges():
-    assert ranges((3, 4, 5, 9, 11, 12)) == "3-5, 9, 11-12"
-    assert ranges((0,)) == "0"
 
 
 def test_the_command_lists_every_row(tmp_path, capsys):
