@@ -3,7 +3,8 @@
 `python -m runs.dmsd_csv DMSD-high-100000-train.npz pump.csv` makes the table and says what was planted in it.
 
 Semicolons, decimal commas, a time column, and three faults that a check must find, each said on the terminal: a gap in
-time, a channel that is stuck, and duplicated rows. Beside the table lies the TOML by which it is read.
+time, a channel that is stuck, and a row logged twice. Rows are counted from 0, as the check counts them. Beside the
+table lies the TOML by which it is read.
 """
 
 import sys
@@ -62,8 +63,8 @@ def main(source: Path, target: Path) -> None:
     target.with_suffix(".toml").write_text(description(target, names, acts, log))
     print(f"{target}: {rows + 1} rows, read by {target.with_suffix('.toml')}")
     print(f"a gap of {GAP} before row {GAP_ROW}")
-    print(f"{names[STUCK_COLUMN]} stuck in rows {STUCK_ROWS[0]} to {STUCK_ROWS[-1]}")
-    print(f"row {DOUBLED_ROW} twice")
+    print(f"{names[STUCK_COLUMN]} stuck in rows {STUCK_ROWS[0]}-{STUCK_ROWS[-1]}")
+    print(f"row {DOUBLED_ROW} again as row {DOUBLED_ROW + 1}")
 
 
 def moments(log: Dataset, rows: int) -> Iterator[datetime]:
