@@ -10,16 +10,16 @@ import pyarrow.csv as arrow_csv
 from micro_rl.data import findings
 from micro_rl.data.description import Description
 from micro_rl.data.findings import Finding
+from micro_rl.data.heading import DELIMITERS, line_of
 from micro_rl.data.table_source import Kind
 from micro_rl.errors import UserError
 
 BLOCK_BYTES = 2**20
 HEADER_BYTES = 2**20
-DELIMITERS = ",;\t|"
 
 
 class Table:
-    """One CSV file: a line of names, then one line a row."""
+    """One CSV file: comments perhaps, a line of names, then one line a row."""
 
     rows = 0
 
@@ -27,7 +27,7 @@ class Table:
         self._path, self._description = path, description
         reading = description.reading
         self._encoding = reading.encoding or "utf-8"
-        first = self._first_line()
+        self._above, first = self._heading()
         self._delimiter = reading.delimiter or max(DELIMITERS, key=first.count)
         for name, sign in (("delimiter", self._delimiter), ("decimal", reading.decimal or ".")):
             if len(sign) != 1 or not sign.isascii() or sign in '\r\n"':
@@ -79,16 +79,20 @@ class Table:
     def _open(self, options: arrow_csv.ConvertOptions) -> arrow_csv.CSVStreamingReader:
         return arrow_csv.open_csv(
             self._path,
-            read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES, encoding=self._encoding, use_threads=False),
+            read_options=arrow_csv.ReadOptions(
+                block_size=BLOCK_BYTES, encoding=self._encoding, use_threads=False, skip_rows=self._above
+            ),
             parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter),
             convert_options=options,
         )
 
-    def _first_line(self) -> str:
+    def _heading(self) -> tuple[int, str]:
+        """How many lines stand above the heading, and the heading."""
         with self._path.open("rb") as file:
-            line = file.readline(HEADER_BYTES)
+            head = file.read(HEADER_BYTES)
+        above = line_of(head)
         try:
-            return line.decode(self._encoding)
+            return above, head.split(b"\n", above + 1)[above].decode(self._encoding)
         except (UnicodeDecodeError, LookupError):
             raise UserError(
                 f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding)"

@@ -1,18 +1,17 @@
 """`load`: from a name or a path to a checked `Dataset`, whatever the format."""
 
 import dataclasses
-import re
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from micro_rl.data import assemble, d4rl, findings, minari_sets, names, neorl2, tables
+from micro_rl.data import assemble, d4rl, findings, heading, minari_sets, names, neorl2, tables
 from micro_rl.data.assemble import Examined, Options
 from micro_rl.data.bounds import Limit
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
+from micro_rl.data.description import TABLES, Description, apply, describe, refuse_for_arrays
 from micro_rl.data.layout import RawLog
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError
@@ -114,9 +113,15 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
             return reader.FORMAT, partial(reader.read, path)
     if head.startswith(PARQUET):
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.parquet_table", description)
-    if _is_text_table(head):
+    if heading.begins_table(head):
         return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.csv_table", description)
     seen = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
+    if path.suffix.lower() in TABLES and heading.is_text(head):
+        first = head.splitlines()[0][:60].decode(errors="replace")
+        raise UserError(
+            f"{path}: its first line, {first!r}, does not name columns: remove what stands above their names, or begin "
+            "those lines with #"
+        )
     raise UserError(
         f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{seen}: fetch or convert the file"
     )
@@ -131,12 +136,6 @@ def _head(path: Path) -> bytes:
     if not head:
         raise UserError(f"{path}: the file is empty: fetch or write it again")
     return head
-
-
-def _is_text_table(head: bytes) -> bool:
-    """Text whose first line has several columns."""
-    first = head.partition(b"\n")[0]
-    return b"\0" not in head and re.search(rb"[,;\t|]", first) is not None and not head.startswith((b"\x80", b"\x1f"))
 
 
 def _read_table(path: Path, kind: str, module: str, description: Description) -> RawLog:
