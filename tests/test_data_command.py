@@ -34,7 +34,7 @@ def test_check_lists_all_that_is_wrong(tmp_path, capsys):
     assert run(["data", "check", str(path)]) == 2
     said = capsys.readouterr()
     assert "error    rewards holds NaN or infinity in 1 row (3)" in said.out
-    assert "error    actions reach 9" in said.out
+    assert "error    nothing tells the bounds of the actions, and they reach 9 (" in said.out
     assert "verdict  not usable: 2 errors" in said.out
     assert "2 errors, listed above" in said.err
 

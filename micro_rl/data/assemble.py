@@ -111,7 +111,8 @@ def _bounded_actions(
     limits = limits or bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
         by_name = file_format != neorl2.FORMAT and names.title(path).split("-")[0] in bounds.UNIT_TASKS
-        if not by_name and (wrong := bounds.unusual(actions)):
+        named = [column.name for column in raw.columns.actions]
+        if not by_name and (wrong := bounds.unusual(actions, named)):
             return actions, bounds.reached(actions), wrong
         limits = bounds.usual(width)
         if file_format != neorl2.FORMAT and not by_name:

@@ -20,6 +20,12 @@ UNIT_TASKS = frozenset({"halfcheetah", "hopper", "walker2d", "ant", "pen", "hamm
 # Excess, as a share of the half range, that is rounding and not another action space.
 ROUNDING = 1e-6
 
+WRONG = 0.5
+"""Share of the rows outside their bounds from which on it is the bounds that are wrong."""
+GIVE = (
+    "give those of the system that made the log (--action-bounds LOW HIGH, or [bounds] in the TOML, for each its own)"
+)
+
 
 class Bounds(NamedTuple):
     """Least and greatest action."""
@@ -43,17 +49,24 @@ def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, wi
     return Bounds(*pair)
 
 
-def unusual(actions: Float32[np.ndarray, "row act"]) -> list[Finding]:
+def unusual(actions: Float32[np.ndarray, "row act"], names: Sequence[str] = ()) -> list[Finding]:
     """An error where the actions do not fit into the usual bounds, so that others must be given."""
     reach = np.nanmax(np.abs(actions), initial=0)
     if reach <= 1 + ROUNDING:
         return []
     past = np.flatnonzero((np.abs(actions) > 1 + ROUNDING).any(1))
-    text = (
-        f"actions reach {reach:.6g} and the file records no bounds: give action_low and "
-        "action_high (--action-bounds LOW HIGH)"
-    )
+    text = f"nothing tells the bounds of the actions, and they reach {reach:.6g} ({_spans(actions, names)}): {GIVE}"
     return [findings.error("no-bounds", text, past)]
+
+
+def _spans(actions: Float32[np.ndarray, "row act"], names: Sequence[str]) -> str:
+    """From where to where the first few actions go."""
+    low, high = reached(actions)
+    told = [
+        f"{names[place] if names else f'action {place}'} from {low[place]:.6g} to {high[place]:.6g}"
+        for place in range(min(actions.shape[1], findings.SHOWN))
+    ]
+    return ", ".join(told) + ", ..." * (actions.shape[1] > findings.SHOWN)
 
 
 def usual(width: int) -> Bounds:
@@ -81,12 +94,14 @@ def inside(
     if len(rows):
         row, column = np.argwhere(outside)[0]
         space = f"[{bounds.low[column]:.6g}, {bounds.high[column]:.6g}]"
-        text = (
-            f"{len(rows):,} rows have an action outside the bounds, first row {row}: "
-            f"action {column} is {actions[row, column]:.6g}, not in {space}: "
-            "correct the log or give its bounds (--action-bounds LOW HIGH)"
-        )
-        found.append(findings.error("out-of-bounds", text, rows, np.flatnonzero(outside.any(0)).tolist()))
+        first = f"first row {row}: action {column} is {actions[row, column]:.6g}, not in {space}"
+        text, wrong = f"{len(rows):,} rows have an action outside the bounds", len(rows) > WRONG * len(actions)
+        if wrong:
+            text += f", so many that the bounds must be wrong ({first}): {GIVE}"
+        else:
+            text += f", {first}: correct the log, or {GIVE}"
+        columns = np.flatnonzero(outside.any(0)).tolist()
+        found.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
     if len(rounded := np.flatnonzero((past & ~outside).any(1))):
         text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
         found.append(findings.warning("rounded", text, rounded))

@@ -63,7 +63,9 @@ def complete(
     if lacking.all():
         raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
     if len(dropped := np.flatnonzero(lacking)):
-        text = f"{listed(dropped)} lack values and were dropped: an episode begins after each"
+        holds = policy == "previous"
+        what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
+        text = f"{listed(dropped)} {what} and were dropped: an episode begins after each"
         found.append(findings.warning("row-dropped", text, dropped))
         begins = _carried(begins | np.concatenate([[False], lacking[:-1]]), lacking)
         columns = {field: values[~lacking] for field, values in columns.items()}

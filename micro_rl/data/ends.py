@@ -67,10 +67,11 @@ def next_rows(
     after = np.empty_like(observations)
     after[:-1] = observations[1:]
     after[ends] = observations[ends]
-    text = (
-        "no next_observations in the file: the following row stands in, and the "
-        f"{int(ends.sum())} rows that end an episode are dropped"
+    lost = int(ends.sum())
+    rows = (
+        "the row that ends the episode is dropped" if lost == 1 else f"the {lost} rows that end an episode are dropped"
     )
+    text = f"no next_observations in the file: the following row stands in, and {rows}"
     if terminals.any():
         text += f", ALL {int(terminals.sum())} TERMINALS AMONG THEM: nothing that is left terminates"
     return after, ~ends, [findings.warning("no-next-observations", text, np.flatnonzero(ends))]

@@ -39,7 +39,7 @@ def test_actions_past_the_usual_bounds_of_a_log_that_records_none(tmp_path):
     columns = logs.columns()
     columns["actions"][7] = -3
     logs.write_hdf5(tmp_path / "plant.hdf5", columns)
-    refused(tmp_path / "plant.hdf5", "actions reach 3 and the file records no bounds", "--action-bounds LOW HIGH")
+    refused(tmp_path / "plant.hdf5", "they reach 3 (a0 from -3 to", "--action-bounds LOW HIGH")
 
 
 def test_nan_is_not_taken_for_a_break(tmp_path):
@@ -76,3 +76,12 @@ def test_flags_are_zero_or_one(bad):
     marked, wrong = findings.flags("done", np.array([0, 1, bad, 1]))
     assert marked.tolist() == [False, True, False, True]
     assert wrong[0].rows == (2,)
+
+
+def test_bounds_that_most_rows_pass_are_taken_for_wrong(tmp_path):
+    arrays = logs.columns()
+    arrays["actions"] = np.linspace(0, 100, len(arrays["actions"]), dtype=np.float32)[:, None]
+    path = logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=0.0, action_high=1.0)
+    refused(path, "so many that the bounds must be wrong (first row 1", "[bounds] in the TOML, for each its own")
+    few = logs.write_hdf5(tmp_path / "few.hdf5", arrays, action_low=0.0, action_high=90.0)
+    refused(few, "1 rows have an action outside", "correct the log, or give")

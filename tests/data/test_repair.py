@@ -138,5 +138,8 @@ def test_what_nobody_told_cannot_be_mended(tmp_path, capsys):
     columns["actions"][0] = 4
     path = logs.write_hdf5(tmp_path / "log.hdf5", columns)
     assert run(["data", "check", str(path), "--fix", str(tmp_path / "copy.hdf5")]) == 2
-    assert "nothing can be mended before this is: actions reach 4" in capsys.readouterr().err
+    assert (
+        "nothing can be mended before this is: nothing tells the bounds of the actions, and they reach 4"
+        in capsys.readouterr().err
+    )
     assert not (tmp_path / "copy.hdf5").exists()
