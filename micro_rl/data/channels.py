@@ -54,7 +54,7 @@ def _odd_column(
             "a stuck sensor?"
         )
         found.append(findings.warning("stuck", text, rows, [place]))
-    if what == "observation" and len(rows := _limit_rows(values)):
+    if what == "observation" and len(rows := _limit_rows(values, ends)):
         limits = " or ".join(f"{limit:.6g}" for limit in np.unique(values[rows]))
         text = (
             f"{name} is at its limit ({limits}) in {100 * len(rows) / len(values):.1f} % of the rows: clipped or "
@@ -101,14 +101,27 @@ def stuck_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row
     return np.concatenate(pieces) if pieces else np.empty(0, np.int64)
 
 
-def _limit_rows(values: Float32[np.ndarray, " row"]) -> Int[np.ndarray, " limit"]:
-    """Rows at the least or the greatest value, where these hold a visible share."""
+def _limit_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " limit"]:
+    """Rows at the least or the greatest value, where these hold a visible share.
+
+    An episode that begins there counts from where it has left: what nobody has touched yet is not saturated.
+    """
     few = max(STUCK_ROWS, AT_LIMIT * len(values))
     at = np.zeros(len(values), bool)
     for limit in (values.min(), values.max()):
         here = values == limit
-        at |= here & (here.sum() >= few)
+        if here.sum() >= few:
+            here &= ~_untouched(here, ends)
+            at |= here & (here.sum() >= few)
     return np.flatnonzero(at)
+
+
+def _untouched(here: Bool[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Bool[np.ndarray, " row"]:
+    """Rows that are there, as all rows of their episode before."""
+    row = np.arange(len(here))
+    begin = np.maximum.accumulate(np.where(np.concatenate([[True], ends[:-1]]), row, 0))
+    elsewhere = np.maximum.accumulate(np.where(here, -1, row))
+    return elsewhere < begin
 
 
 def _far_rows(values: Float32[np.ndarray, " row"]) -> Int[np.ndarray, " far"]:

@@ -114,6 +114,18 @@ def test_a_saturated_sensor(tmp_path):
     assert set(found) == {"saturated"}
 
 
+def test_a_thing_that_nobody_has_touched_yet_is_not_saturated(tmp_path):
+    def lie_there(values):
+        values[400:420, 2] = values[:, 2].max() + 0.1
+
+    assert "saturated" not in kinds(tmp_path, planted(observations=lie_there, next_observations=lie_there))
+
+    def come_there(values):
+        values[410:440, 2] = values[:, 2].max() + 0.1
+
+    assert "saturated" in kinds(tmp_path, planted(observations=come_there, next_observations=come_there))
+
+
 def test_an_actuator_mostly_at_its_bounds(tmp_path):
     found = kinds(tmp_path, planted(actions=lambda a: np.clip(3 * a, -1, 1)))
     assert "action-saturated" in found
@@ -212,7 +224,7 @@ REAL = {
     "neorl2/Fusion-first20-of-val.npz": ["saturated", "saturated"],
     "neorl2/SafetyHalfCheetah-high-100000-train.npz": [],
     "neorl2/SafetyHalfCheetah-high-20000-val.npz": [],
-    "minari/D4RL/door/human-v2": ["saturated"],
+    "minari/D4RL/door/human-v2": [],
 }
 """Each is so: Gymnasium clips Hopper's velocities at 10, for one."""
 
