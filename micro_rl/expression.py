@@ -92,8 +92,18 @@ class Expression:
 def parse(text: str, names: Collection[str], where: str = "expression") -> Expression:
     """The formula in `text` over columns called `names`; `UserError`, begun with `where`, points at what is wrong."""
     reader = _Reader(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where)
-    part = reader.part(reader.tree(), 0)
+    try:
+        part = reader.part(reader.tree(), 0)
+    except UserError as error:
+        raise UserError(f"{error}{_unquoted(text, names)}") from None
     return Expression(text, frozenset(reader.used), part.condition, part.compute)
+
+
+def _unquoted(text: str, names: Collection[str]) -> str:
+    """What to do about a column that stands there by a name that is no plain word."""
+    bare = _QUOTED.sub("", text)
+    found = [name for name in names if 0 < len(name) < 100 and not name.isidentifier() and name in bare]
+    return f"; write `{max(found, key=len)}` between backticks, as here" if found else ""
 
 
 class _Reader:

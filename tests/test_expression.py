@@ -95,6 +95,7 @@ def test_single_precision_stays():
         ("x # > 1", "stray #"),
         ("`tank", "stray `"),
         ("`tank leve`", "did you mean 'tank level'?"),
+        ("abs(tank level)", "; write `tank level` between backticks, as here"),
         ("x\0", "cannot be read"),
         ("-" * 300 + "x", "nested too deeply"),
         ("(" * 300 + "x" + ")" * 300, "cannot be read"),

@@ -41,8 +41,15 @@ class Table:
         """The rows, with the columns that are asked for."""
         types = {"number": pa.float64(), "flag": pa.bool_(), "label": pa.string()}
         types = {name: types[kind] if kind in types else self._time_type(name) for name, kind in kinds.items()}
-        with self._open(self._options(types)) as reader:
-            yield from reader
+        try:
+            with self._open(self._options(types)) as reader:
+                yield from reader
+        except pa.ArrowInvalid as error:
+            raise pa.ArrowInvalid(re.sub(r"CSV column #(\d+)", self._column, str(error))) from error
+
+    def _column(self, number: re.Match[str]) -> str:
+        """A column by its name, of which Arrow knows the number."""
+        return f"column {self.names[int(number[1])]!r}"
 
     def _unfinished(self) -> list[Finding]:
         """A warning where the last line has no end: a file without checksums that was cut there looks the same."""
@@ -95,7 +102,7 @@ class Table:
             return above, head.split(b"\n", above + 1)[above].decode(self._encoding)
         except (UnicodeDecodeError, LookupError):
             raise UserError(
-                f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding)"
+                f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding latin-1, for one)"
             ) from None
 
     def _names(self) -> tuple[str, ...]:
@@ -108,4 +115,5 @@ def remedy(description: Description, reason: str) -> str:
     """What to do about a file that Arrow could not read, for that reason."""
     if description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
         return "are these decimal commas? Say decimal = ',' (--decimal ,)"
-    return "correct it, or say how the file is written (delimiter, decimal, missing_values, time_format)"
+    written = "(delimiter, decimal, missing_values, time_format)"
+    return f"correct it, use other columns, or say how the file is written {written}"

@@ -26,6 +26,8 @@ ONLY_IN_TOML = ("termination", "bounds", "units", "missing_values", "task", "pro
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
 """What can be said of arrays too: there the lists give names to the columns."""
+KNOWN = {*(field.name for field in dataclasses.fields(Reading)), *ONLY_IN_TOML}
+"""Every word of a TOML."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,9 @@ def _by_column(source: Path, key: str, table: Any) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise UserError(f"{source}: {key} must be a table: [{key}], then a line for each column")
     if key == "bounds":
+        for name in sorted(KNOWN & set(table)):
+            if not isinstance(table[name], list):
+                raise UserError(f"{source}: {name} stands below [{key}], which is for actions alone: put it above")
         return {name: _pair(source, f"bounds of {_short(name)}", value) for name, value in table.items()}
     for name, unit in table.items():
         if not isinstance(unit, str):

@@ -106,6 +106,7 @@ def test_no_toml_says_nothing(arrays):
         (f"action_bounds = [0, {'9' * 400}]", "must be two numbers"),
         ("bounds = 3", "bounds must be a table"),
         ("[bounds]\na0 = 3", "bounds of 'a0' must be two numbers"),
+        ("[bounds]\na0 = [0, 1]\nhorizon = 3", "horizon stands below [bounds], which is for actions alone"),
         ("[bounds]\nvalve = [0, 1]", "bounds: there is no column 'valve'; columns: a0"),
         ("[bounds]", "neither"),
         ("[units]\no0 = 3", "the unit of 'o0' must be text"),
