@@ -1,16 +1,13 @@
 """What holds in every test: shapes are checked, ranks never promoted in silence, the CPU does the work."""
 
 import os
-from importlib.metadata import version
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["MPLBACKEND"] = "agg"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
-# Tests compile much and compute little: less optimisation and one thread make both quicker, and so do jaxlib's older
-# emitters of fused loops, which 0.11 no longer has.
-os.environ["XLA_FLAGS"] = " ".join(
-    [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0", "--xla_cpu_multi_thread_eigen=false"]
-    + ["--xla_cpu_use_fusion_emitters=false"] * (version("jaxlib").startswith("0.10."))
+# Tests compile much and compute little: less optimisation and one thread make both quicker.
+os.environ["XLA_FLAGS"] = (
+    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"
 )
 
 import jax
