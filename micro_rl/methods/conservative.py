@@ -12,10 +12,10 @@ from micro_rl.types import Transition
 def conservative_gap(
     critics: MLP, actor: MLP, rows: Transition, real: Transition, key: Key[Array, ""], actions: int
 ) -> Scalar:
-    """Mean over critics of: mean over rows of log(mean of exp(Q) / density over the draws) - mean of Q on the log.
+    """Mean over critics of: mean over rows of log(sum of exp(Q) / density over the draws) - mean of Q on the log.
 
     The draws are `actions` each from uniform, pi(s) and pi(s'), all judged at s, as CQL's importance sampling has
-    them (its appendix F). The sum over draws, not their mean, is what its code takes: that differs by log(3 actions).
+    them (its appendix F). The sum over draws, not their mean, is what its code takes: a constant, log(3 actions), more.
     """
     size, act = rows.action.shape
     uniform_key, here_key, next_key = jax.random.split(key, 3)
