@@ -177,6 +177,28 @@ def test_an_unknown_method_is_refused_with_the_choices():
         catalogue.find("mikro")
 
 
+@pytest.mark.parametrize(
+    "variant",
+    [
+        {},
+        {"draws": 0},
+        {"candidates": "all"},
+        {"gap": "soft-min", "softness": 1.0},
+        {"gap": "kth", "k": 2},
+        {"gap": "value-min"},
+        *({"candidates": ball, "radius": 1.0} for ball in micro.BALLS),
+    ],
+)
+def test_every_variant_at_beta_0_has_sacs_target_to_the_bit(variant):
+    setting, next_value = plane(DIRECTIONS, std=0.3), jnp.asarray([0.7, -0.2])
+    state = jnp.asarray([[1.0, 2.0]] * 2)
+    rows = Transition(state, jnp.zeros((2, 1)), jnp.ones(2), state, jnp.asarray([1.0, 0.0]))
+    target = micro.build(micro.Options(beta=0.0, **variant)).target
+    y, logged = target(rows, next_value, setting, target.noise(jax.random.key(0), rows, setting.models))
+    np.testing.assert_array_equal(y, Method().target(rows, next_value, setting, ())[0])
+    assert float(logged["conservative_term"]) != 0
+
+
 def test_all_members_are_more_than_the_elites():
     setting = plane(DIRECTIONS, std=1e-6)
     setting = setting._replace(models=Models.of(setting.models.members, 2))

@@ -44,10 +44,10 @@ class L2(Ball):
         return _log_units(setting, rows)
 
     def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
-        return u * jnp.minimum(1.0, radius / jnp.maximum(_length(u), 1e-12))
+        return _shortened(u, radius)
 
     def steepest(self, gradient: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
-        return -gradient / jnp.maximum(_length(gradient), 1e-12)
+        return _downhill(gradient)
 
 
 class LInfinity(Ball):
@@ -63,7 +63,7 @@ class LInfinity(Ball):
         return -jnp.sign(gradient)
 
 
-class Mahalanobis(L2):
+class Mahalanobis(Ball):
     """By the elites' predictive covariance of this very row: that of their means plus their mean variance."""
 
     def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
@@ -73,6 +73,20 @@ class Mahalanobis(L2):
         within = jax.vmap(jnp.diag)(jnp.mean(std[..., :-1] ** 2, axis=0))
         known = jnp.mean(std[..., :-1], axis=0) == 0  # the older part of a window: 1 there, or no root exists
         return jnp.linalg.cholesky(between + within + jax.vmap(jnp.diag)(known.astype(std.dtype)))
+
+    def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+        return _shortened(u, radius)
+
+    def steepest(self, gradient: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
+        return _downhill(gradient)
+
+
+def _shortened(u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+    return u * jnp.minimum(1.0, radius / jnp.maximum(_length(u), 1e-12))
+
+
+def _downhill(gradient: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
+    return -gradient / jnp.maximum(_length(gradient), 1e-12)
 
 
 def _length(u: Float[Array, "rows obs"]) -> Float[Array, "rows one"]:
