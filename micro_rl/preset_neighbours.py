@@ -1,7 +1,8 @@
 """MICRO's neighbours on the D4RL tasks: what each has its own way, as published with its code.
 
 Sources: [mobile] the authors' repository; [kit] OfflineRL-Kit's run scripts, for MOPO, COMBO and RAMBO and for MOBILE
-on the random logs' rollout length. MOReL's values for these tasks are not in either: its defaults are ours.
+on the random logs' rollout length. [ours] MOPO, COMBO and RAMBO on the random logs, for which the source has no values:
+those of medium; MOReL, whose values for these tasks are not in any: its defaults, and no floor under the targets.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,8 @@ from typing import Any
 _TASKS = ("halfcheetah", "hopper", "walker2d")
 _LEVELS = ("medium", "medium-replay", "medium-expert")
 _NINE = [f"{robot}-{level}" for robot in _TASKS for level in _LEVELS]
-_ALL = [*_NINE, *(f"{robot}-random" for robot in _TASKS)]
+_RANDOM = [f"{robot}-random" for robot in _TASKS]
+_ALL = [*_NINE, *_RANDOM]
 
 
 def _per_task(
@@ -32,7 +34,14 @@ _MOBILE = _per_task(
 _MOBILE["halfcheetah-medium-expert"]["real_ratio"] = 0.5
 for _task in ("hopper-medium", "hopper-medium-replay"):
     _MOBILE[_task] |= {"temperature": 0.2, "learn_temperature": False}
-_NO_CLAMP = {"minimum_target": None, "learn_temperature": True, "temperature": 1.0, "patience": 5}
+# [kit] for all of its methods; the limit of a fit is `settings.py`'s.
+_NO_CLAMP = {
+    "minimum_target": None,
+    "learn_temperature": True,
+    "temperature": 1.0,
+    "patience": 5,
+    "max_fit_epochs": 1000,
+}
 # [kit] rollout length and lambda; entropy in the backup.
 _MOPO = _per_task(
     _NINE,
@@ -47,7 +56,8 @@ _COMBO = _per_task(
     ("rollout_length", [5, 5, 5, 5, 5, 5, 1, 1, 1]),
     ("weight", [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0]),
 )
-# [kit] observations standardised, no schedule, rollouts four times an epoch; its own fit.
+# [kit] observations standardised, no schedule, rollouts four times an epoch; its own fit; the model's steps against the
+# policy run along episodes as long as its rollouts.
 _RAMBO = _per_task(
     _NINE,
     {
@@ -65,13 +75,20 @@ _RAMBO = _per_task(
         "entropy_in_backup": True,
     },
     ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 5, 2]),
+    ("adversarial_length", [5, 5, 5, 5, 5, 5, 5, 5, 2]),
     ("adversarial_weight", [3e-4, 3e-4, 0.0, 3e-4, 3e-4, 0.0, 0.0, 0.0, 3e-4]),
 )
+# [ours]
+for _own in (_MOPO, _COMBO, _RAMBO):
+    _own |= {task: _own[task.replace("random", "medium")] for task in _RANDOM}
+# [ours] a floor at 0 would cut off what unknown rows cost.
+_MOREL = {task: {"minimum_target": None} for task in _ALL}
 
 NEIGHBOURS: dict[str, dict[str, dict[str, Any]]] = {
     "mobile": _MOBILE,
     "mopo": _MOPO,
     "combo": _COMBO,
     "rambo": _RAMBO,
+    "morel": _MOREL,
 }
 """By method and task; a method without values for a task has the task's and its own defaults."""

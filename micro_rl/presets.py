@@ -76,7 +76,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "walker2d-medium": _d4rl("walker2d-medium", 5, 0.5, 0.05, 30, max_fit_epochs=30),
         "walker2d-medium-replay": _d4rl("walker2d-medium-replay", 1, 0.2, 0.5, 5),
         "walker2d-medium-expert": _d4rl("walker2d-medium-expert", 1, 1.0, 0.05, 5),
-        # [ours] for MICRO, whose authors give no values for the random logs; its neighbours' values are theirs.
+        # [ours] for MICRO, whose authors give no values for the random logs; its neighbours' have their own sources.
         "halfcheetah-random": _d4rl("halfcheetah-random", 5, 0.5, 0.05, 5),
         "hopper-random": _d4rl("hopper-random", 5, 0.5, 0.05, 5),
         "walker2d-random": _d4rl("walker2d-random", 5, 0.5, 0.05, 5),

@@ -125,6 +125,49 @@ def test_an_unknown_preset_is_refused_with_a_guess():
         presets.find("hoper-medium")
 
 
+# Neighbours with a model: robots by level (medium, medium-replay, medium-expert), as published; then random
+
+NEIGHBOURS = {
+    ("mobile", "penalty"): [0.5, 0.1, 1.0, 1.5, 0.1, 1.5, 0.5, 0.5, 1.5, 0.5, 5.0, 2.0],
+    ("mobile", "rollout_length"): [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5],
+    ("mobile", "draws"): [10] * 12,
+    ("mobile", "real_ratio"): [0.05, 0.05, 0.5] + [0.05] * 9,
+    ("mobile", "entropy_in_backup"): [False] * 12,
+    ("mobile", "minimum_target"): [0.0] * 12,
+    ("mobile", "temperature"): [1.0] * 3 + [0.2, 0.2] + [1.0] * 7,
+    ("mobile", "learn_temperature"): [True] * 3 + [False, False] + [True] * 7,
+    ("mopo", "penalty"): [0.5, 0.5, 2.5, 5.0, 2.5, 5.0, 0.5, 2.5, 2.5, 0.5, 5.0, 0.5],
+    ("mopo", "rollout_length"): [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5],
+    ("mopo", "real_ratio"): [0.05] * 12,
+    ("combo", "weight"): [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0, 0.5, 5.0, 5.0],
+    ("combo", "rollout_length"): [5, 5, 5, 5, 5, 5, 1, 1, 1, 5, 5, 1],
+    ("combo", "real_ratio"): [0.5] * 12,
+    ("combo", "entropy_in_backup"): [False] * 12,
+    ("rambo", "adversarial_weight"): [3e-4, 3e-4, 0, 3e-4, 3e-4, 0, 0, 0, 3e-4, 3e-4, 3e-4, 0],
+    ("rambo", "rollout_length"): [5] * 8 + [2] + [5] * 3,
+    ("rambo", "adversarial_length"): [5] * 8 + [2] + [5] * 3,
+    ("rambo", "rollout_every"): [250] * 12,
+    ("rambo", "real_ratio"): [0.5] * 12,
+    ("rambo", "standardise"): [True] * 12,
+} | {(method, "minimum_target"): [None] * 12 for method in ("mopo", "combo", "rambo", "morel")}
+
+
+@pytest.mark.parametrize(("method", "name"), NEIGHBOURS)
+def test_published_values_of_the_neighbours(method: str, name: str):
+    robots, levels = ("halfcheetah", "hopper", "walker2d"), ("medium", "medium-replay", "medium-expert")
+    tasks = [f"{robot}-{level}" for robot in robots for level in levels] + [f"{robot}-random" for robot in robots]
+    found = [catalogue.values(method, task).get(name, getattr(Settings, name, None)) for task in tasks]
+    assert found == NEIGHBOURS[method, name]
+
+
+@pytest.mark.parametrize("method", ["mopo", "combo", "rambo"])
+def test_what_micros_task_has_its_own_way_is_not_its_neighbours(method: str):
+    settings, _ = resolve(method, "walker2d-medium", {})
+    assert settings.max_fit_epochs == 1000
+    settings, _ = resolve(method, "hopper-medium", {})
+    assert settings.learn_temperature and settings.temperature == 1.0
+
+
 # Methods without a model: robots by level (medium, medium-replay, medium-expert, random), as published
 
 WITHOUT_A_MODEL = {
