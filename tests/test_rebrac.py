@@ -48,6 +48,12 @@ def test_the_actors_loss_by_hand():
     np.testing.assert_allclose(loss, 0.1 * 0.5 + 0.5 / 3.5, rtol=1e-5)
 
 
+def test_the_actor_is_pulled_back_from_actions_the_log_has_not():
+    rows, blind = log_rows([1.0], [0.2]), linear_critics([[1.0, 0.0]] * 2, [0.0] * 2)
+    pull = lambda a: jax.grad(rebrac.actor_loss)(steady_actor([a], obs=1), blind, rows, jnp.asarray(0.1))  # noqa: E731
+    assert pull(0.9).biases[-1][0] > 0 > pull(-0.9).biases[-1][0]  # descent lowers the one and raises the other
+
+
 def test_normalised_layers_by_hand():
     net = uniform_mlp(jax.random.key(0), (2, 5, 1), (3,))
     hidden = np.maximum(

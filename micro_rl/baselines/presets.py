@@ -1,9 +1,9 @@
 """Model-free methods on the D4RL tasks: their authors' values, with the source of each.
 
-Sources: [authors] the released code of TD3+BC and of IQL, and ReBRAC's per-task files; [corl] CORL's per-task files,
-for SAC-N and EDAC; [kit] OfflineRL-Kit's run scripts, for CQL and cloning and for EDAC's eta. Timeouts are dropped, as
-in all of them. [ours] how often a checkpoint is kept; SAC-N and EDAC on the random logs, for which the sources have no
-values: those of medium; IQL's rewards, divided by their root mean square (see docs/methods/iql.md).
+Sources: [authors] the released code of TD3+BC and of IQL; [corl] CORL's per-task files, for SAC-N and EDAC, and for
+ReBRAC, whose authors keep them; [kit] OfflineRL-Kit's run scripts, for CQL and cloning and for EDAC's eta. Timeouts
+are dropped, as in all of them. [ours] how often a checkpoint is kept; SAC-N and EDAC on the random logs, for which the
+sources have no values: those of medium; IQL's rewards, divided by their root mean square (see docs/methods/iql.md).
 """
 
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ _EDAC = _per_task(
     critics=(10, 10, 10, 10, 50, 50, 50, 50, 10, 10, 10, 10),
     diversity=(1.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0),
 )
-# [authors]
+# [corl]
 _REBRAC = _per_task(
     _PUBLISHED | _TD3 | {"batch": 1024, "hidden": (256, 256, 256), "actor_rate": 1e-3, "critic_rate": 1e-3},
     actor_weight=(0.001, 0.01, 0.01, 0.001, 0.01, 0.05, 0.1, 0.001, 0.05, 0.05, 0.01, 0.01),
