@@ -110,6 +110,7 @@ class Checkpoints:
     def _drop(self, epochs: list[int]) -> None:
         """Each is renamed first: half a checkpoint never stands under a checkpoint's name."""
         for epoch in epochs:
+            remove(hidden(self.folder(epoch), "tmp"))  # a leftover would be in the rename's way
             with suppress(OSError):
                 os.rename(self.folder(epoch), hidden(self.folder(epoch), "tmp"))
             remove(hidden(self.folder(epoch), "old"))

@@ -56,6 +56,16 @@ def test_rows_that_the_disk_refused_come_back(kept: Checkpoints):
     assert newest.meta["unwritten"] == [{"epoch": 4}]
 
 
+def test_what_is_dropped_goes_although_a_save_of_it_was_cut_short(kept: Checkpoints):
+    save(kept, 1)
+    save(kept, 2)
+    leftover = kept.path / ".epoch-000002.tmp"
+    leftover.mkdir()
+    (leftover / "state.safetensors").write_bytes(b"half")
+    kept.drop_after(1)
+    assert os.listdir(kept.path) == ["epoch-000001"]
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_a_flipped_bit_anywhere_leads_to_the_one_before_and_is_said(kept: Checkpoints, file: str):
     save(kept, 1)
