@@ -41,7 +41,7 @@ ADVICE = {
     "model rows": "the model's rollouts ran away from the log: shorten rollout_length, or fit another model with a "
     "lower model_rate",
     "log rows": "the log's own rows are extreme: look for outliers in it, or leave standardise and scale_reward on",
-    "conservative_term": "the members disagree without bounds: shorten rollout_length, or lower beta",
+    "disagreement": "the members disagree without bounds: shorten rollout_length, or lower beta (MOBILE: penalty)",
     "critics": "the critics feed on their own values: lower critic_rate, target_rate or discount, or make "
     "the method more conservative",
     "actor": "the actor moves too fast for its critics: lower actor_rate",
@@ -49,7 +49,8 @@ ADVICE = {
     "other": "lower the learning rates",
 }
 CAUSES = (
-    *(("log rows", "log rows"), ("model rows", "model rows"), ("conservative_term", "conservative_term")),
+    *(("log rows", "log rows"), ("model rows", "model rows")),
+    *(("conservative_term", "disagreement"), ("inconsistency", "disagreement")),
     *((name, "critics") for name in ("q/target", "q/real", "q/model", "loss/critic", "critics", "targets")),
     *(("critic_moments", "critics"), ("loss/actor", "actor"), ("entropy", "actor"), ("actor", "actor")),
     *(("actor_moments", "actor"), ("loss/temperature", "temperature"), ("temperature", "temperature")),

@@ -70,6 +70,10 @@ def test_the_first_in_the_chain_is_named_with_its_update():
     assert found is not None
     assert (found.update, found.term, found.value, found.at_first) == (3, "q/target", -700.0, 1.0)
     assert "in update 3 of that epoch (-700, after 1 in the first)" in found.told() and "critic_rate" in found.told()
+    spread = {"inconsistency": float("inf"), "q/target": float("-inf")}
+    apart = divergence.first_to_blow_up([epoch[0]._replace(figures=spread)], limit=600.0)
+    assert apart is not None
+    assert apart.term == "inconsistency" and "the members disagree" in apart.told()
     other = divergence.first_to_blow_up([epoch[0]._replace(figures=figures | {"own": float("inf")})], limit=600.0)
     assert other is not None
     assert other.term == "own" and "lower the learning rates" in other.told()
