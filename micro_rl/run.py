@@ -31,7 +31,15 @@ from micro_rl.store import RunFolder
 from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
 
-RAW_REWARD_KEYS = ("q/real", "q/model", "q/target", "value/real", "conservative_term", "rollout/reward")
+RAW_REWARD_KEYS = (
+    "q/real",
+    "q/model",
+    "q/target",
+    "value/real",
+    "conservative_term",
+    "inconsistency",
+    "rollout/reward",
+)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from micro_rl.store import RunFolder
 ROOT = Path(__file__).parent.parent
 UNWRITABLE = "/proc"  # to its owner too
 NO_NETWORK = (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"])
-SMALL = "--members 2 --elites 1 --model-hidden 8 --weight-decay 0 0 --max-fit-epochs 1 --hidden 8 --epochs 1 --updates 10"
+SMALL = (
+    "--members 2 --elites 1 --model-hidden 8 --weight-decay 0 0 --max-fit-epochs 1 --hidden 8 --epochs 1 --updates 10"
+)
 SMALL += " --rollout-starts 50 --evaluation-episodes 1"
 
 

@@ -18,6 +18,7 @@ from micro_rl.methods.candidates import CandidateNoise
 from micro_rl.methods.conservative import conservative_gap
 from micro_rl.model import Models, predict
 from micro_rl.nets import action_error, q_values
+from micro_rl.run import RAW_REWARD_KEYS
 from micro_rl.termination import ByRule, never
 from micro_rl.types import Batch, Transition
 from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_plan
@@ -51,6 +52,13 @@ def test_mobile_by_hand():
     deviation = np.sqrt(7.0)
     np.testing.assert_allclose(y, [0.5 + 0.9 * 2 - 2 * deviation, 0.5 - 2 * deviation], rtol=1e-5)
     assert float(logged["inconsistency"]) == pytest.approx(deviation, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", catalogue.METHODS)
+def test_what_a_target_logs_is_reported_in_the_logs_own_units(name: str):
+    target = catalogue.find(name).build(catalogue.find(name).Options()).target
+    noise = target.noise(jax.random.key(0), ROWS, SETTING.models)
+    assert set(target(ROWS, jnp.zeros(2), SETTING, noise)[1]) <= set(RAW_REWARD_KEYS)
 
 
 # MOPO
