@@ -35,6 +35,7 @@ class KeptRun:
         self._background = Background(self._refused)
         self._overdue = False
         self._saved_epoch = 0
+        self._score: float | None = None
         self._try(self._save_model)
 
     def __enter__(self) -> "KeptRun":
@@ -62,10 +63,11 @@ class KeptRun:
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
         number = int(row["epoch"])
+        self._score = next((row[key] for key in SCORES if key in row), None)
         if final or self._overdue or number % self._settings.checkpoint_every == 0:
             self._overdue = self._background.busy() and not final
             if not self._overdue:
-                self._begin(state, number, log, next((row[key] for key in SCORES if key in row), None))
+                self._begin(state, number, log)
         if final:
             self.finish()
 
@@ -74,7 +76,7 @@ class KeptRun:
         self.finish()
         epoch = int(state.epoch)
         if self._saved_epoch != epoch:
-            self._begin(state, epoch, log, None)
+            self._begin(state, epoch, log)
             self.finish()
         saved = f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch was finished"
         interrupts.leave(f"{saved}; the same command with --resume goes on")
@@ -83,8 +85,8 @@ class KeptRun:
         """Wait for the save that is going on."""
         self._background.finish()
 
-    def _begin(self, state: TrainState | LogState, epoch: int, log: MetricsLog, score: float | None) -> None:
-        arrays, unwritten = trees.copies(state), log.waiting
+    def _begin(self, state: TrainState | LogState, epoch: int, log: MetricsLog) -> None:
+        arrays, unwritten, score = trees.copies(state), log.waiting, self._score
 
         def save() -> None:
             self._save_model()
