@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import micro_rl
+from micro_rl import catalogue
 from micro_rl.types import Scaling
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +74,13 @@ def test_ranks_are_not_promoted_while_testing():
 def test_version_is_a_released_or_coming_section_of_the_changelog():
     sections = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert micro_rl.__version__ in sections
+
+
+def test_every_method_has_its_page():
+    pages = {name: ROOT / "docs" / "methods" / f"{name}.md" for name in catalogue.ALL}
+    assert [name for name, page in pages.items() if not page.exists()] == []
+    assert [name for name, page in pages.items() if f"--method {name}`" not in page.read_text()] == []
+    assert [name for name, page in pages.items() if "## Results here" not in page.read_text()] == []
 
 
 def test_readme_maps_every_file():
