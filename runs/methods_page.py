@@ -107,8 +107,9 @@ the last ten evaluations of ten episodes, of {epochs} epochs; the best evaluatio
 score. **Fifty epochs of the thousands that these methods are published with are early training.** All methods that
 learn a model share each seed's ensemble and have MICRO's settings for the log, one draw, and of their own only their
 options: what differs is the method. `mobile-matched` has c = 1.24 beta, at which its penalty is as strong as MICRO's;
-`micro-anchored` has an anchor of 0.4 (TD3+BC's weight). The runs shared two cores with other work: the last column is
-no benchmark ([speed.md](speed.md) is).
+`micro-anchored` has an anchor of 0.4 (TD3+BC's weight). On the D4RL tasks MICRO's settings floor the target at 0, which
+the others' authors do not do. Published figures are of the methods' own settings, MOBILE's too, at the end of training.
+The runs shared two cores with other work: the last column is no benchmark ([cost.md](cost.md) is).
 
 {parts}
 

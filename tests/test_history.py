@@ -212,6 +212,7 @@ def delayed(rows: int = 2000, delay: int = 2) -> Dataset:
     return replace(log, observations=observations, next_observations=after, rewards=after[:, 0])
 
 
+@pytest.mark.slow
 def test_a_delay_is_seen_through_a_window_and_not_without(tmp_path: Path):
     settings = micro_rl.settings.ModelSettings(
         members=3, model_hidden=(32,), weight_decay=(0.0, 0.0), model_rate=1e-2, max_fit_epochs=60
