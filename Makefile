@@ -35,9 +35,15 @@ lint: $(STAMP)  ## format, lint and types
 check: lint     ## lint, then the tests
 	@$(MAKE) --no-print-directory test
 
-bench: $(STAMP) ## the speed tables of this machine: the core, then an update of every method
+bench: $(STAMP) ## this machine's tables: the core's speed, an update of every method, reading logs
 	@$(PY) -m benchmarks $(ARGS)
-	@$(PY) -m benchmarks.methods $(if $(findstring --quick,$(ARGS)),--quick)
+ifeq ($(findstring --quick,$(ARGS)),)
+	@$(PY) -m benchmarks.methods
+	@$(PY) -m benchmarks.reading
+else
+	@$(PY) -m benchmarks.methods --quick
+	@$(PY) -m benchmarks.reading --rows 10000
+endif
 
 wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
 	@rm -rf dist
