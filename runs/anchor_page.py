@@ -70,7 +70,6 @@ def draw(curves: list[Curve]) -> None:
         panel.plot(epochs, scores, style, color=COLOURS[number % len(COLOURS)], linewidth=1.2, label=curve.name)
     panel.axhline(curves[0].log_mean, color="#666666", linestyle=":", label="log's mean")
     panel.set(xlabel="epoch", ylabel="normalised score")
-    panel.set_yscale("symlog", linthresh=100)
     panel.grid(alpha=0.25)
     panel.legend(fontsize=7)
     figure.savefig(FIGURE, metadata={"Date": None})

@@ -96,7 +96,7 @@ def draw(results: Sequence[Result]) -> None:
         panel.set(title=TITLES[log], xlabel="epoch", ylabel="normalised score")
         panel.set_yscale("symlog", linthresh=100)
         panel.grid(alpha=0.25)
-        panel.legend(fontsize=7)
+        panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(FIGURE, metadata={"Date": None})
 
 
