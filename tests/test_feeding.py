@@ -82,6 +82,7 @@ def test_a_fit_in_blocks_is_the_fit(block: int):
     assert int(jnp.asarray(states[0].epoch)) == 2
 
 
+@pytest.mark.slow
 def test_a_whole_run_gives_the_same_bits(tmp_path: Path):
     runs = [
         execute(tiny_plan(rollout_every=5, log_on=where), tmp_path / where, resume=False)
