@@ -114,6 +114,17 @@ def test_evaluate_answers_in_one_line(folder: Path, capsys):
         assert said.startswith("micro-rl: ") and said.count("\n") == 1
 
 
+def test_report_writes_the_page_anew_from_files_that_it_checks(folder: Path, capsys):
+    (folder / "report.html").unlink(missing_ok=True)
+    resealed(folder)
+    assert cli.run(["report", str(folder)]) == 0
+    assert capsys.readouterr().out == f"page    {folder / 'report.html'}\n"
+    RunFolder.open(folder).verify()
+    (folder / "metrics.jsonl").write_text("")
+    assert cli.run(["report", str(folder)]) == 2
+    assert "metrics.jsonl: is not the file this run wrote" in capsys.readouterr().err
+
+
 def test_a_seal_that_vouches_for_nothing_is_none(folder: Path):
     (folder / "manifest.json").write_text('{"format": 2, "files": {}}')
     with pytest.raises(UserError, match=r"manifest\.json: does not list config\.json"):
