@@ -45,22 +45,8 @@ class Evaluator:
         self.environments = Environments([first] + [make(env_id, horizon) for _ in range(1, episodes)])
 
     def __call__(self, policy: Actor, *, seed: int = 0, discount: float = 0.99) -> Evaluation:
-        """One episode in each simulator, number i from seed + i; the same call gives the same numbers.
-
-        The policy gets all rows at every step, those of ended episodes too: their number never changes. One that
-        remembers, and so has a `reset`, is reset first.
-        """
-        forget = getattr(policy, "reset", None)
-        if forget is not None:
-            forget()
-        start = observation = self.environments.reset(seed)
-        live = np.ones(len(start), bool)
-        rewards, steps = [], np.zeros(len(start), int)
-        while live.any():
-            steps += live
-            observation, reward, live = self.environments.step(_actions(policy, observation), live)
-            rewards.append(reward)
-        return _evaluation(np.array(rewards), steps, discount, start)
+        """One episode in each simulator; see `play`."""
+        return play(self.environments, policy, seed=seed, discount=discount)
 
     def close(self) -> None:
         """Frees the simulators."""
@@ -71,6 +57,25 @@ class Evaluator:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def play(environments: Environments, policy: Actor, *, seed: int = 0, discount: float = 0.99) -> Evaluation:
+    """One episode in each simulator, number i from seed + i; the same call gives the same numbers.
+
+    The policy gets all rows at every step, those of ended episodes too: their number never changes. One that
+    remembers, and so has a `reset`, is reset first.
+    """
+    forget = getattr(policy, "reset", None)
+    if forget is not None:
+        forget()
+    start = observation = environments.reset(seed)
+    live = np.ones(len(start), bool)
+    rewards, steps = [], np.zeros(len(start), int)
+    while live.any():
+        steps += live
+        observation, reward, live = environments.step(_actions(policy, observation), live)
+        rewards.append(reward)
+    return _evaluation(np.array(rewards), steps, discount, start)
 
 
 def evaluate(

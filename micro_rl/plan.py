@@ -89,6 +89,7 @@ class Plan:
                 "format": self.dataset.format,
                 "action_low": self.dataset.action_low.tolist(),
                 "action_high": self.dataset.action_high.tolist(),
+                "observation_std": self.dataset.observation_std().tolist(),
                 "rows": len(self.dataset),
                 "episodes": len(self.dataset.starts),
             }

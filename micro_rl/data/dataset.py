@@ -160,6 +160,10 @@ class Dataset:
         follows[:-1] = (self.next_observations[:-1] == self.observations[1:]).all(1)
         return follows & ~(self.terminals | self.timeouts)
 
+    def observation_std(self) -> Float64[np.ndarray, " obs"]:
+        """Standard deviation of every observed channel over all rows, raw units."""
+        return self.observations[:, : self.observation_size].std(0, dtype=np.float64)
+
     def summary(self) -> Summary:
         """The log in a dozen figures."""
         returns, lengths = self.returns, self.lengths

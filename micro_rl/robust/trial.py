@@ -1,0 +1,88 @@
+"""What one process needs to evaluate a policy cell after cell: open simulators, the policy, the critics that attack it."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from micro_rl.evaluation import Evaluator, play
+from micro_rl.policy import Policy
+from micro_rl.robust.cells import Cell
+from micro_rl.robust.subject import Subject
+from micro_rl.robust.worlds import unfelt, world
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A cell's episodes: undiscounted returns, raw units, and lengths in steps."""
+
+    returns: list[float]
+    lengths: list[int]
+
+
+class Trial:
+    """Evaluates one policy in any number of cells, in the same open simulators; a context manager that closes them."""
+
+    def __init__(self, subject: Subject):
+        """Raises `UserError` where the policy cannot be read or the simulator cannot be made."""
+        self._subject = subject
+        self._policy = Policy.load(subject.policy)
+        self._evaluator = Evaluator(subject.env, episodes=subject.episodes, horizon=subject.horizon)
+        self._simulators = self._evaluator.environments.members
+        self._critics: tuple[Any, ...] | None = None
+        self._observation_std = np.array(subject.observation_std)
+
+    def check(self, cell: Cell) -> str:
+        """What of the cell does nothing, as the protocol declares; see `worlds.unfelt`.
+
+        Raises `UserError` where the cell cannot be evaluated, before time is spent on it.
+        """
+        self._acting(cell)
+        return unfelt(self._simulators[0], cell, self._observation_std)
+
+    def run(self, cell: Cell) -> Outcome:
+        """The cell's episodes; the same cell gives the same numbers, whatever was run before."""
+        with world(self._simulators, cell.changes, self._observation_std, _stream(cell)) as environments:
+            evaluation = play(environments, self._acting(cell), seed=self._subject.seed)
+        return Outcome(evaluation.returns.tolist(), evaluation.lengths.tolist())
+
+    def _acting(self, cell: Cell) -> Any:
+        if cell.attack is None:
+            return self._policy
+        from micro_rl.robust.attacked import Attacked  # imports JAX: worlds without attacks do not need it
+
+        critics = self._attackers() if cell.attack.aim == "min Q" and cell.attack.epsilon else ()
+        return Attacked(self._policy, cell.attack, self._observation_std, critics, self._subject.seed)
+
+    def _attackers(self) -> tuple[Any, ...]:
+        """The critics, read once."""
+        if self._critics is None:
+            from micro_rl.robust.critics import critics_of
+
+            self._critics = critics_of(self._subject.critics, self._policy)
+        return self._critics
+
+    def close(self) -> None:
+        """Frees the simulators."""
+        self._evaluator.close()
+
+    def __enter__(self) -> "Trial":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _stream(cell: Cell) -> int:
+    """A number of the cell's own for the random numbers of its faults."""
+    return int.from_bytes(hashlib.sha256(cell.name.encode()).digest()[:6], "big")
+
+
+def evaluate_cells(subject: Subject, cells: Sequence[Cell]) -> list[Outcome]:
+    """All cells in this process, one after the other."""
+    with closing(Trial(subject)) as trial:
+        return [trial.run(cell) for cell in cells]
