@@ -77,7 +77,9 @@ def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["J
     ]
     for path, subject in zip(runs, subjects, strict=True):
         if subject.env != subjects[0].env:
-            raise UserError(f"{path}: is of {subject.env}, {runs[0]} of {subjects[0].env}: try them one after the other")
+            raise UserError(
+                f"{path}: is of {subject.env}, {runs[0]} of {subjects[0].env}: try them one after the other"
+            )
     protocol = protocol_of(asked.protocol, subjects[0].env)
     episodes = protocol.episodes if asked.episodes is None else asked.episodes
     critic = ", ".join(map(str, asked.critic)) or "its own"

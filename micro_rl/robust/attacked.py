@@ -26,13 +26,18 @@ class Attacked:
     """
 
     def __init__(
-        self, policy: Policy, attack: Attack, observation_std: np.ndarray, critics: Sequence[Critics] = (), seed: int = 0
+        self,
+        policy: Policy,
+        attack: Attack,
+        observation_std: np.ndarray,
+        critics: Sequence[Critics] = (),
+        seed: int = 0,
     ):
         """`observation_std` [obs]: the log's, the unit of epsilon."""
         if policy.history > 1 and attack.aim != "random":
             raise UserError(
-                f"{attack}: the policy sees a window of {policy.history} observations, and only random attacks are made "
-                "on such policies; use a protocol without others"
+                f"{attack}: the policy sees a window of {policy.history} observations, and on such ones only random "
+                "attacks are made; use a protocol without others"
             )
         if attack.aim == "min Q" and attack.epsilon and not critics:
             raise UserError(f"{attack}: there are no critics to attack with; name a run that has some with --critic")

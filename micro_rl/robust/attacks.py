@@ -1,6 +1,7 @@
 """Attacks on what a policy observes: the observation within a box around the true one that does most harm.
 
-Everything here is in core units and pure. The box is z in [-1, 1] for each dimension; `width` [obs] is what z = 1 means.
+Everything here is in core units and pure. The box is z in [-1, 1] for each dimension; `width` [obs] is what z = 1
+means.
 The protocols: RORL (arXiv 2206.02829), MICRO (arXiv 2312.03991), both after SA-RL (arXiv 2003.08938).
 """
 
@@ -65,7 +66,7 @@ def least_value(actor: MLP, critics: tuple[Critics, ...], observation: Float[Arr
     def harm(shown: Draws) -> Float[Array, " draw"]:
         action = mode(actor, shown)
         true = jnp.broadcast_to(observation[None], shown.shape)
-        return -sum(one.lowest(true, action) for one in critics) / len(critics)
+        return -jnp.mean(jnp.stack([one.lowest(true, action) for one in critics]), axis=0)
 
     return harm
 
@@ -75,7 +76,9 @@ def shown_at(observation: Float[Array, " obs"], width: Float[Array, " obs"], z: 
     return observation[None] + width[None] * z
 
 
-def worst_of(harm: Harm, observation: Float[Array, " obs"], width: Float[Array, " obs"], z: Draws) -> Float[Array, " obs"]:
+def worst_of(
+    harm: Harm, observation: Float[Array, " obs"], width: Float[Array, " obs"], z: Draws
+) -> Float[Array, " obs"]:
     """The z among these that does most harm; the first of equals."""
     return z[jnp.argmax(harm(shown_at(observation, width, z)))]
 
@@ -117,7 +120,9 @@ def random(key: Key[Array, ""], harm: Harm, observation: Float[Array, " obs"], w
     return uniform(key, 1, observation.shape[0])[0]
 
 
-def zero_order(key: Key[Array, ""], harm: Harm, observation: Float[Array, " obs"], width: Float[Array, " obs"]) -> Array:
+def zero_order(
+    key: Key[Array, ""], harm: Harm, observation: Float[Array, " obs"], width: Float[Array, " obs"]
+) -> Array:
     """The worst of `DRAWS` draws and of no perturbation, which stands last as in the released code."""
     draws = uniform(key, DRAWS, observation.shape[0])
     return worst_of(harm, observation, width, jnp.concatenate([draws, jnp.zeros_like(draws[:1])]))

@@ -52,8 +52,8 @@ class Axis:
 class Cell:
     """One world: its place in the group and what is changed.
 
-    `may_be_inert` says why some of the changes may do nothing, where a protocol declares it; `left_out` why a coordinate
-    changes nothing at all. Every result tells of both.
+    `may_be_inert` says why some of the changes may do nothing, where a protocol declares it; `left_out` why a
+    coordinate changes nothing at all. Every result tells of both.
     """
 
     group: str

@@ -17,8 +17,8 @@ from micro_rl.store import RunFolder
 def critics_of(runs: Sequence[Path], policy: Policy) -> tuple[Critics, ...]:
     """Every run's critics, to be asked by the attacker of `policy`.
 
-    Raises `UserError` where a run has none (cloning), has no checkpoint left, or is of another system, and where several
-    were trained on different logs or rewards, whose values cannot be averaged.
+    Raises `UserError` where a run has none (cloning), has no checkpoint left, or is of another system, and where
+    several were trained on different logs or rewards, whose values cannot be averaged.
     """
     folders = [RunFolder.open(run) for run in runs]
     _check_alike(folders)
@@ -33,25 +33,26 @@ def _check_alike(folders: Sequence[RunFolder]) -> None:
     for folder, value in zip(folders, values, strict=True):
         if value != values[0]:
             raise UserError(
-                f"{folder.path}: was trained on another log or reward scale than {folders[0].path}, so the values of their "
-                "critics cannot be averaged; name runs of one log with --critic"
+                f"{folder.path}: was trained on another log or reward scale than {folders[0].path}, so their critics' "
+                "values cannot be averaged; name runs of one log with --critic"
             )
 
 
 def _critics_of(folder: RunFolder, attacked: Policy) -> Critics:
     kept = folder.checkpoints.newest()
     if kept is None:
-        raise UserError(f"{folder.path}: has no checkpoint, so its critics are not known; name another run with --critic")
+        raise UserError(
+            f"{folder.path}: has no checkpoint, so its critics are not known; name another run with --critic"
+        )
     net = _network(kept.arrays)
     if net is None:
-        raise UserError(
-            f"{folder.path}: its method ({folder.config().get('method')}) has no critics; name another run with --critic"
-        )
+        method = folder.config().get("method")
+        raise UserError(f"{folder.path}: its method ({method}) has no critics; name another run with --critic")
     own = Policy.load(folder.path / "policy.safetensors")
     if (own.observation_size, own.action_size, own.history) != (attacked.observation_size, attacked.action_size, 1):
         raise UserError(
-            f"{folder.path}: its critics take {own.observation_size} observations, {own.action_size} actions and a history "
-            f"of {own.history}, the attacked policy {attacked.observation_size}, {attacked.action_size} and 1: "
+            f"{folder.path}: its critics take {own.observation_size} observations, {own.action_size} actions and a "
+            f"history of {own.history}, the attacked policy {attacked.observation_size}, {attacked.action_size} and 1: "
             "name a run of the same system with --critic"
         )
     return _in_units_of(net, own, attacked)

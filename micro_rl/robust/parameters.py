@@ -1,11 +1,13 @@
 """Changes of a simulator's physics, in memory: a copy of the MuJoCo model with other masses, frictions, springs.
 
-No installed file is touched, and the simulator's own model is left as it is: `changed` gives the copy that takes its place.
+No installed file is touched, and the simulator's own model is left as it is: `changed` gives the copy that takes its
+place.
 """
 
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -81,10 +83,9 @@ class Physics:
 def changed(env: Env, changes: Sequence[Physics]) -> Model:
     """A copy of the simulator's model with the changes made, in their order.
 
-    Raises `UserError` where the simulator has no MuJoCo model or no object of a name, or the values would be impossible.
+    Raises `UserError` where the simulator has no MuJoCo model or no object of a name, or values would be impossible.
     """
-    import mujoco
-
+    mujoco: Any = import_module("mujoco")  # its functions are unknown to type checkers
     model = copy.copy(model_of(env))
     for change in changes:
         _make(model, change)

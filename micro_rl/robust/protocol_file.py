@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
-from micro_rl.files import regular_size, reading
+from micro_rl.files import reading, regular_size
 from micro_rl.robust.cells import Attack, Axis, Cell, Change, Group, Protocol, grid, nominal
 from micro_rl.robust.parameters import Physics
 from micro_rl.robust.protocols import protocol

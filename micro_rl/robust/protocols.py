@@ -36,7 +36,7 @@ def _needs_robot(name: str, env_id: str, robots: tuple[str, ...] = ("hopper", "h
     robot = robot_of(env_id)
     if robot not in robots:
         raise UserError(
-            f"protocol {name} is defined for {', '.join(robots)}, not for '{env_id}': use micro or industrial, or a TOML file"
+            f"protocol {name} is defined for {', '.join(robots)}, not for '{env_id}': use micro or a TOML file"
         )
     return robot
 
@@ -61,12 +61,14 @@ def _micro_attacks() -> tuple[Group, ...]:
 def micro_as_released(env_id: str) -> Protocol:
     """What MICRO's released scripts changed in effect: only what the robot's XML spells out.
 
-    The XML of hopper and walker2d names no gravity, so theirs stayed; hopper's names no friction for the floor, whose 1 then
-    counts where the foot's 2 k is less.
+    The XML of hopper and walker2d names no gravity, so theirs stayed; hopper's names no friction for the floor, whose 1
+    then counts where the foot's 2 k is less.
     """
     robot = _needs_robot("micro-as-released", env_id)
     written = {"hopper": ("torso_geom", "thigh_geom", "leg_geom", "foot_geom")}.get(robot, ())
-    still = "" if robot == "halfcheetah" else "gravity stays: the XML has none that the released script could have changed"
+    still = (
+        "" if robot == "halfcheetah" else "gravity stays: the XML has none that the released script could have changed"
+    )
 
     def world(friction: float, gravity: float) -> list[Change]:
         changes: list[Change] = [Physics("friction", friction, names=written)]
@@ -174,7 +176,9 @@ def _rfqi_halfcheetah() -> list[Group]:
         _line("gravity", "change", np.arange(-0.99, -0.08, 0.1), lambda p: [Physics("gravity", 1 + p)]),
         _line("front joint stiffness", "change", np.arange(0, 0.76, 0.05), springs(front)),
         _line("back joint stiffness", "change", np.arange(0, 0.76, 0.05), springs(back)),
-        _line("joint damping", "change", np.arange(-0.5, 0.51, 0.05), lambda p: [Physics("damping", 1 + p, names=joints)]),
+        _line(
+            "joint damping", "change", np.arange(-0.5, 0.51, 0.05), lambda p: [Physics("damping", 1 + p, names=joints)]
+        ),
     ]
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
-from micro_rl.files import FORMAT, append_file, json_bytes, parse_json, plain, read_json, replace_file, saving, write_json
+from micro_rl.files import (
+    FORMAT,
+    append_file,
+    json_bytes,
+    parse_json,
+    plain,
+    read_json,
+    replace_file,
+    saving,
+    write_json,
+)
 from micro_rl.robust.cells import Cell, Protocol
 from micro_rl.robust.subject import Subject
 from micro_rl.robust.trial import Outcome
@@ -75,7 +85,8 @@ class Results:
         differing = [key for key in now if kept.get(key) != now[key]]
         if differing:
             raise UserError(
-                f"{self.path}: holds results with another {', '.join(differing)}; remove that folder or choose another with --out"
+                f"{self.path}: holds results with another {', '.join(differing)}; "
+                "remove that folder or choose another with --out"
             )
 
     def _drop_torn_end(self) -> None:

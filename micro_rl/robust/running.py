@@ -35,12 +35,15 @@ class Finished(NamedTuple):
 
 
 def run(
-    jobs: Sequence[Job], protocol: Protocol, workers: int | None = None, watch: Callable[[Finished], None] = lambda _: None
+    jobs: Sequence[Job],
+    protocol: Protocol,
+    workers: int | None = None,
+    watch: Callable[[Finished], None] = lambda _: None,
 ) -> None:
     """Every cell of every job that is not kept yet, `workers` at once, by default one a core.
 
-    Raises `UserError` before anything is evaluated where a cell changes nothing, and where a policy, its simulator or its
-    critics do not suit.
+    Raises `UserError` before anything is evaluated where a cell changes nothing, and where a policy, its simulator or
+    its critics do not suit.
     """
     for job in jobs:
         job.results.begin(job.subject, protocol, job.critic)

@@ -175,7 +175,7 @@ class Faulty(gymnasium.Wrapper[Any, Any, Any, Any]):
     """A simulator behind faulty sensors and actuators; `reset` begins their episode anew from its seed."""
 
     def __init__(self, env: Env, faults: Sequence[Interface], observation_scale: Scale, stream: int):
-        """`observation_scale`: the log's standard deviations; `stream`: a number of these faults' own, beside the seed."""
+        """`observation_scale`: the log's standard deviations; `stream`: a number of these faults' own."""
         super().__init__(env)
         self._units = {fault.signal: _units(fault, env, observation_scale) for fault in faults}
         self._faults, self._stream, self._now = tuple(faults), stream, _Streams()
@@ -186,18 +186,15 @@ class Faulty(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._now = _Streams()
         for number, fault in enumerate(self._faults):
             random = np.random.default_rng([self._stream, number, seed or 0])
-            getattr(self._now, fault.signal).append(
-                fault.about.begin(fault.amount, self._units[fault.signal], random)
-            )
+            getattr(self._now, fault.signal).append(fault.about.begin(fault.amount, self._units[fault.signal], random))
         return self._seen(observation), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One step: the action as the actuators carry it out, the observation as the sensors give it."""
         for fault in self._now.action:
             action = fault(np.asarray(action, np.float64))
-        space = self.env.action_space
         if self._now.action:
-            action = np.clip(action, space.low, space.high).astype(space.dtype)
+            action = np.clip(action, *action_bounds(self.env)).astype(self.env.action_space.dtype)
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._seen(observation), float(reward), terminated, truncated, info
 

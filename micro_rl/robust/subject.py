@@ -19,8 +19,8 @@ from micro_rl.tasks import Task
 class Subject:
     """A policy on trial.
 
-    `observation_std` [obs]: the log's, raw units; `critics`: run folders whose critics attack it; `horizon`: the time limit
-    of the task's episodes where it is not the simulator's; `trained`: epochs done and planned, of a run.
+    `observation_std` [obs]: the log's, raw units; `critics`: run folders whose critics attack it; `horizon`: the time
+    limit of the task's episodes where it is not the simulator's; `trained`: epochs done and planned, of a run.
     """
 
     policy: Path
@@ -56,7 +56,9 @@ def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Seque
     folder.verify()
     task, config = folder.task(), folder.config()
     if task.env and ":" in task.env and env is None:
-        raise UserError(f"{path}: simulator {task.env!r} imports a module; to allow that, name it with --env {task.env}")
+        raise UserError(
+            f"{path}: simulator {task.env!r} imports a module; to allow that, name it with --env {task.env}"
+        )
     chosen = env or task.env
     if chosen is None:
         raise UserError(f"{path}: its log has no known simulator; name one with --env")
@@ -83,14 +85,16 @@ def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Se
     """
     policy = Policy.load(path)
     if env is None:
-        raise UserError(f"{path}: a policy's file says nothing of its simulator that could be trusted; name it with --env")
+        raise UserError(
+            f"{path}: a policy's file says nothing of its simulator that could be trusted; name it with --env"
+        )
     check_matches(env, policy.observation_size, policy.action_size)
     std = policy.observation_std[: policy.observation_size]
     return Subject(path, env, tuple(std.tolist()), tuple(critics), episodes=episodes, seed=seed)
 
 
 def _observation_std(folder: RunFolder, config: dict[str, Any], policy: Policy) -> np.ndarray:
-    """From the run's own record; a run of an earlier version is asked for its log, unless its policy standardises by it."""
+    """From the run's own record; from its policy, if that standardises by it; else from its log."""
     width, log = policy.observation_size, config.get("log", {})
     told = log.get("observation_std")
     if isinstance(told, list) and len(told) == width:
@@ -100,7 +104,9 @@ def _observation_std(folder: RunFolder, config: dict[str, Any], policy: Policy) 
     else:
         std = _of_log(folder, log)
     if not (np.isfinite(std).all() and (std >= 0).all() and len(std) == width):
-        raise UserError(f"{folder.path}: its log's standard deviations are no {width} sizes; restore config.json from a copy")
+        raise UserError(
+            f"{folder.path}: its log's standard deviations are no {width} sizes; restore config.json from a copy"
+        )
     return std
 
 
@@ -110,7 +116,7 @@ def _of_log(folder: RunFolder, log: dict[str, Any]) -> np.ndarray:
     path = Path(str(log.get("path", "")))
     if not path.exists():
         raise UserError(
-            f"{folder.path}: does not say how its log's observations spread, and {path} is gone; bring the log back there"
+            f"{folder.path}: does not say how its log's observations spread, and {path} is gone; bring it back there"
         )
     dataset = load(path)
     if dataset.sha256 != log.get("sha256"):

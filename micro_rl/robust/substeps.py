@@ -35,12 +35,17 @@ class ActuatorDelay:
 
 @contextmanager
 def delayed(env: Env, change: ActuatorDelay) -> Iterator[None]:
-    """The simulator with this delay until the block ends, at rest before the first control; `UserError` where it is none of Gymnasium's on MuJoCo."""
+    """The simulator with this delay until the block ends, at rest before the first control.
+
+    Raises `UserError` where it is none of Gymnasium's on MuJoCo.
+    """
     simulator: Any = env.unwrapped
     model_of(env)
     step, reset = getattr(simulator, "_step_mujoco_simulation", None), getattr(simulator, "reset_model", None)
     if step is None or reset is None:
-        raise UserError("an actuator delay in substeps needs a simulator made on Gymnasium's MujocoEnv; use action delay")
+        raise UserError(
+            "an actuator delay in substeps needs a simulator made on Gymnasium's MujocoEnv; use action delay"
+        )
     line: deque[Any] = deque()
 
     def simulate(control: Any, frames: int) -> None:

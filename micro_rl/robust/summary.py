@@ -13,10 +13,10 @@ Returns = Float[np.ndarray, "episode cell"]
 
 
 def summarise(protocol: Protocol, done: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
-    """As JSON: for each group of finished cells its mean, worst cell, CVaR at 10 % and, over one axis, the area under the curve.
+    """As JSON: of each group of finished cells its mean, worst cell, CVaR at 10 %, and over one axis the area under it.
 
-    Each is [value, low, high], a 95 % bootstrap interval over the episodes within the cells: it speaks for this policy, not
-    for another seed's. In the task's normalised score where it has one ("unit"), else in raw returns.
+    Each is [value, low, high], a 95 % bootstrap interval over the episodes within the cells: it speaks for this policy,
+    not for another seed's. In the task's normalised score where it has one ("unit"), else in raw returns.
     """
     scored = task.score_min is not None
     groups = {group.name: _of_group(group, done, task) for group in protocol.groups}

@@ -1,4 +1,4 @@
-"""What one process needs to evaluate a policy cell after cell: open simulators, the policy, the critics that attack it."""
+"""What a process needs to evaluate a policy cell after cell: open simulators, the policy, critics that attack it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -73,7 +73,9 @@ class Trial:
     def __enter__(self) -> "Trial":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -35,7 +35,9 @@ def world(
         for member in members:
             for change in delays:
                 undone.enter_context(delayed(member, change))
-        yield Environments([Faulty(member, faults, observation_scale, stream) for member in members] if faults else members)
+        yield Environments(
+            [Faulty(member, faults, observation_scale, stream) for member in members] if faults else members
+        )
 
 
 @contextmanager
@@ -60,8 +62,9 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
     changes = [change for change in cell.changes if not change.neutral]
     idle = [change for change in changes if not _felt(env, change, changes, observation_scale)]
     if idle and not cell.may_be_inert:
+        simulator = env.spec.id if env.spec else env
         raise UserError(
-            f"cell '{cell.name}': {idle[0]} changes nothing in {PROBE_STEPS} steps of {env.spec.id if env.spec else env}: "
+            f"cell '{cell.name}': {idle[0]} changes nothing in {PROBE_STEPS} steps of {simulator}: "
             f"{_why(idle[0])}; leave it out, or declare it with inert"
         )
     told = [f"{'; '.join(map(str, idle))} does nothing: {cell.may_be_inert}"] if idle else []
@@ -101,9 +104,7 @@ def _trial_actions(env: Env) -> np.ndarray:
     return np.where(random.random((PROBE_STEPS, 1)) < 0.5, uniform, extreme)
 
 
-def _played(
-    env: Env, changes: Sequence[Change], actions: np.ndarray
-) -> Generator[tuple[Signal, float], None, None]:
+def _played(env: Env, changes: Sequence[Change], actions: np.ndarray) -> Generator[tuple[Signal, float], None, None]:
     """Observations and rewards under those actions, episode after episode; the changes are all of the physics."""
     with world([env], changes, np.ones(widths(env)[0]), stream=0) as simulators:
         member = simulators.members[0]
@@ -116,5 +117,3 @@ def _played(
             if terminated or truncated:
                 episode += 1
                 member.reset(seed=episode)
-
-

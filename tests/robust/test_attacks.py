@@ -35,7 +35,9 @@ def test_the_authors_recorded_attacks_come_out(name: str, aim: str):
     if aim == "action_diff":
         harm = attacks.action_difference(actor, observation)
     else:
-        critics = same_units(golden.critics("after/critic"), observation.shape[0], golden["step0/real/actions"].shape[1])
+        critics = same_units(
+            golden.critics("after/critic"), observation.shape[0], golden["step0/real/actions"].shape[1]
+        )
         harm = attacks.least_value(actor, (critics,), observation)
         draws = draws.at[-1].set(0.0)
     worst = attacks.worst_of(harm, observation, width, draws)
@@ -59,7 +61,9 @@ def test_a_gradient_walks_to_the_corner_of_the_box():
 
 def test_a_gradient_keeps_the_worst_point_that_it_passed():
     """A ridge at 0.25 that steps of 0.1 from 0 cannot stay on: the best they passed is 0.2 or 0.3."""
-    found = attacks.ascended(lambda shown: -jnp.abs(shown[:, 0] - 0.25) * 100, jnp.zeros(1), jnp.ones(1), jnp.zeros((1, 1)))
+    found = attacks.ascended(
+        lambda shown: -jnp.abs(shown[:, 0] - 0.25) * 100, jnp.zeros(1), jnp.ones(1), jnp.zeros((1, 1))
+    )
     assert abs(float(found[0, 0]) - 0.25) <= 0.0500001
 
 

@@ -1,0 +1,111 @@
+"""micro-rl robust, whole: a tiny run through a protocol of its own, stopped, resumed and read."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from micro_rl import cli
+from micro_rl.api import train
+from tests.tiny_runs import IN_PENDULUM, SETTINGS, write_log
+
+PROTOCOL = """
+episodes = 2
+
+[[group]]
+name = "noise"
+axes = { size = [0.0, 0.5] }
+changes = [{ observation = "noise", amount = "size" }]
+
+[[group]]
+name = "attack"
+axes = { epsilon = [0.0, 0.2] }
+attack = { aim = "min Q" }
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("robust")
+    write_log(folder / "log.hdf5")
+    (folder / "mine.toml").write_text(PROTOCOL)
+    return train(folder / "log.hdf5", out=folder / "run", **IN_PENDULUM, **SETTINGS).path
+
+
+def command(run: Path, *words: str) -> int:
+    return cli.run(["robust", str(run), "--protocol", str(run.parent / "mine.toml"), "--workers", "1", *words])
+
+
+def cells(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "cells.jsonl").read_text().splitlines()]
+
+
+def test_every_episode_is_kept_and_a_stopped_trial_goes_on_to_the_same_numbers(run: Path, capsys):
+    assert command(run) == 0
+    folder, said = run / "robust" / "mine", capsys.readouterr().out
+    assert "protocol mine: 5 cells of 2 episodes in Pendulum-v1" in said
+    assert "5/5 cells" in said
+    assert "trained 2 of 2 epochs" in said
+    assert "its own" in said
+    found = cells(folder)
+    assert [cell["group"] for cell in found] == ["nominal", "noise", "noise", "attack", "attack"]
+    nominal, silent, noisy, unattacked, attacked = (cell["returns"] for cell in found)
+    assert nominal == silent == unattacked
+    assert noisy != nominal
+    assert attacked != nominal
+    with (folder / "episodes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    assert [row["size"] for row in rows if row["group"] == "noise"] == ["0.0", "0.0", "0.5", "0.5"]
+    whole = (folder / "cells.jsonl").read_bytes()
+    (folder / "cells.jsonl").write_bytes(whole[: whole.rindex(b"attack: epsilon 0.2") - 5])
+    assert command(run) == 0
+    assert (folder / "cells.jsonl").read_bytes() == whole
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["unit"] == "return"
+    assert summary["groups"]["nominal"]["mean"][0] == pytest.approx(sum(nominal) / 2)
+    assert summary["groups"]["noise"]["worst"][0] == pytest.approx(min(sum(nominal), sum(noisy)) / 2)
+
+
+def test_other_settings_do_not_mix_with_what_is_there(run: Path, capsys):
+    assert command(run, "--out", str(run.parent / "there")) == 0
+    assert cli_error(capsys, run, "--seed", "1", "--out", str(run.parent / "there")).endswith(
+        "holds results with another seed; remove that folder or choose another with --out"
+    )
+
+
+def cli_error(capsys, run: Path, *words: str) -> str:
+    from micro_rl.errors import UserError
+
+    with pytest.raises(UserError) as raised:
+        cli._run("robust", [str(run), "--protocol", str(run.parent / "mine.toml"), "--workers", "1", *words])
+    return str(raised.value)
+
+
+def test_what_does_not_suit_is_said_in_a_line(run: Path, capsys, tmp_path: Path):
+    assert "is not a run folder" in cli_error(capsys, tmp_path)
+    assert "Hopper-v4" in cli_error(capsys, run, "--env", "Hopper-v4")
+    assert "name a run folder" in cli_error_without_runs()
+    assert "robust" in (run / "robust").name
+    policy = run / "policy.safetensors"
+    assert "name it with --env" in cli_error(capsys, policy)
+
+
+def cli_error_without_runs() -> str:
+    from micro_rl.errors import UserError
+
+    with pytest.raises(UserError) as raised:
+        cli._run("robust", [])
+    return str(raised.value)
+
+
+def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: Path, capsys):
+    alone = tmp_path / "mine.safetensors"
+    alone.write_bytes((run / "policy.safetensors").read_bytes())
+    protocol = run.parent / "mine.toml"
+    words = [str(alone), "--env", "Pendulum-v1", "--protocol", str(protocol), "--critic", str(run), "--workers", "1"]
+    assert cli.run(["robust", *words]) == 0
+    assert f"critic  {run}" in capsys.readouterr().out
+    there = tmp_path / "mine" / "robust" / f"mine-by-{run.name}"
+    assert json.loads((there / "robust.json").read_text())["critic"] == str(run)
