@@ -2,16 +2,22 @@
 
 from micro_rl.stats.aggregates import iqm, mean, median, optimality_gap, probability_of_improvement
 from micro_rl.stats.bootstrap import Interval, interval
+from micro_rl.stats.curves import efficiency_curve
+from micro_rl.stats.few_runs import t_interval
 from micro_rl.stats.pairs import Paired, paired
 from micro_rl.stats.profiles import average_score_profile, performance_profile
+from micro_rl.stats.ranks import average_rank, rank_distribution
 from micro_rl.stats.robustness import area_under_curve, cvar
+from micro_rl.stats.scores import takes_batches
 
 __all__ = [
     "Interval",
     "Paired",
     "area_under_curve",
+    "average_rank",
     "average_score_profile",
     "cvar",
+    "efficiency_curve",
     "interval",
     "iqm",
     "mean",
@@ -20,4 +26,7 @@ __all__ = [
     "paired",
     "performance_profile",
     "probability_of_improvement",
+    "rank_distribution",
+    "t_interval",
+    "takes_batches",
 ]

@@ -40,12 +40,12 @@ def optimality_gap(scores: Float[np.ndarray, "*batch run task"], target: float =
 
     target - mean(min(score, target)); rliable's target is 1.
     """
-    return target - mean(np.minimum(scores, target))
+    return target - mean(np.minimum(checked(scores), target))
 
 
 @takes_batches
 def probability_of_improvement(
-    x: Float[np.ndarray, "*batch first task"], y: Float[np.ndarray, "*batch second task"]
+    x: Float[np.ndarray, "*batch first task"], y: Float[np.ndarray, "*batch second tasks"]
 ) -> Figures:
     """How probable it is that a run of x beats a run of y on the same task; mean over tasks, ties count half.
 

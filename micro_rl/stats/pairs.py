@@ -34,7 +34,7 @@ class Paired(NamedTuple):
 
 def paired(
     x: Float[np.ndarray, "run task"],
-    y: Float[np.ndarray, "run task"],
+    y: Float[np.ndarray, "runs tasks"],
     *,
     confidence: float = 0.95,
     resamples: int = 10_000,
@@ -45,8 +45,8 @@ def paired(
     A pair is a run of a task; one with a missing half is left out. The interval of the mean difference (mean over
     tasks) draws pairs anew within each task. `flip_p` is the test that flips the signs of the pairs' differences
     (Fisher, 1935), exact up to 16 pairs, with 9,999 random choices of signs beyond; `wilcoxon_p` is Wilcoxon's
-    signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of these tasks
-    alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
+    signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of these
+    tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
     x.mean(1, keepdims=True). Raises `UserError` as `interval` does with `paired`.
     """
     one, other = matched(x, y)
