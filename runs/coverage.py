@@ -1,4 +1,4 @@
-"""How often intervals at 95 % cover the truth, on simulated scores whose truth is known: the tables of docs/statistics.md.
+"""How often 95 % intervals cover a truth that is known, on simulated scores: the tables of docs/statistics.md.
 
     python -m runs.coverage
 

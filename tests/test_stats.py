@@ -310,7 +310,7 @@ def test_paired_by_hand() -> None:
     outcome = stats.paired(base + np.array([[1.0], [2.0], [3.0]]), base)
     assert outcome.difference.point == pytest.approx(2)
     assert (outcome.flip_p, outcome.wilcoxon_p, outcome.pairs, outcome.smallest_p) == (0.25, 0.25, 3, 0.25)
-    assert outcome.caution == "3 pairs: p cannot be below 0.25, however large the difference"
+    assert outcome.caution.startswith("3 pairs: p cannot be below 0.25, however large the difference")
 
 
 @pytest.mark.parametrize(("pairs", "smallest"), [(1, 1.0), (2, 0.5), (5, 0.0625)])
@@ -318,7 +318,9 @@ def test_few_pairs_are_said(pairs: int, smallest: float) -> None:
     outcome = stats.paired(np.full((pairs, 1), 1e9), np.zeros((pairs, 1)))
     assert outcome.flip_p == outcome.wilcoxon_p == outcome.smallest_p == smallest
     assert f"below {smallest:g}" in outcome.caution
+    assert outcome.caution.endswith("a single pair" if pairs == 1 else "the interval is too narrow")
     assert not stats.paired(np.ones((6, 1)), np.zeros((6, 1))).caution
+    assert stats.paired(np.ones((1, 6)), np.zeros((1, 6))).caution == "no interval, since a task has a single pair"
 
 
 @pytest.mark.parametrize("shape", [(8, 1), (4, 3), (2, 5)])

@@ -95,7 +95,7 @@ def _drawn(
 def _places(packed: np.ndarray, columns: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Which run stands where in each resample: as many of a task's own runs as it has, then the missing ones."""
     runs, place = present(packed).sum(0)[columns][:, None], np.arange(len(packed))[:, None]
-    drawn = random.integers(0, runs, (len(columns), *packed.shape))
+    drawn = (random.random((len(columns), *packed.shape)) * runs).astype(int)
     return np.where(place < runs, drawn, place)
 
 

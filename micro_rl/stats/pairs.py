@@ -25,11 +25,12 @@ class Paired(NamedTuple):
 
     @property
     def caution(self) -> str:
-        """What so few pairs cannot show, as a sentence; empty where they can show a difference at 5 %."""
-        if self.smallest_p <= 0.05:
-            return ""
+        """What so few pairs cannot show, in words; empty where they can show a difference at 5 %."""
+        alone, weak = bool(np.isnan(self.difference.low)), self.smallest_p > 0.05
         noun = "pair" if self.pairs == 1 else "pairs"
-        return f"{self.pairs} {noun}: p cannot be below {self.smallest_p:g}, however large the difference"
+        least = f"{self.pairs} {noun}: p cannot be below {self.smallest_p:g}, however large the difference"
+        width = "no interval, since a task has a single pair" if alone else "the interval is too narrow"
+        return "; ".join([least] * weak + [width] * (alone or weak))
 
 
 def paired(
