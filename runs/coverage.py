@@ -2,7 +2,7 @@
 
     python -m runs.coverage
 
-Each figure is the share of 2,000 data sets; its own standard error is half a per cent at 95 %.
+Each figure is the share of 1,000 data sets; its own standard error is 0.7 per cent at 95, 1.3 at 80.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ from micro_rl.stats import (
     t_interval,
 )
 
-DATA_SETS = 2_000
+DATA_SETS = 1_000
 RUNS = (3, 5, 10, 30)
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
 bootstrap = partial(interval, resamples=RESAMPLES)

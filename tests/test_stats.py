@@ -1,6 +1,8 @@
 """Statistics against hand-computed cases, rliable's formulas written another way, and known coverage."""
 
+import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -372,3 +374,16 @@ def test_coverage_of_students_interval(runs: int) -> None:
     random = np.random.default_rng(runs)
     bounds = [stats.t_interval(random.normal(0, 1, (runs, 1))) for _ in range(600)]
     assert np.mean([low < 0 < high for _, low, high in bounds]) == pytest.approx(0.95, abs=0.025)
+
+
+def test_the_code_on_the_page_runs() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "statistics.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    exec("\n".join(blocks), {})
+
+
+def test_the_page_names_everything() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "statistics.md").read_text()
+    types = {"Interval", "Paired"}
+    assert [name for name in set(stats.__all__) - types if f"`{name}" not in page] == []

@@ -15,7 +15,7 @@ def performance_profile(
 ) -> Figures:
     """Share of runs that score more than each threshold, mean over tasks: [..., threshold], never rising.
 
-    Its median is that of all runs together. For an interval at each threshold:
+    Where it falls below a half is the median of all scores. For an interval at each threshold:
     `interval(partial(performance_profile, thresholds=thresholds), scores)`.
     """
     scores = checked(scores)[..., None, :, :]
@@ -29,6 +29,7 @@ def average_score_profile(
 ) -> Figures:
     """Share of tasks whose mean over runs is more than each threshold: [..., threshold].
 
-    Its bootstrap is biased, since a mean of resampled runs varies more than one of new runs does.
+    Biased with few runs: a task's expected score lies above a threshold or not, but its mean over few runs scatters
+    across, so the profile falls more slowly than the one of many runs.
     """
     return (task_means(checked(scores))[..., None, :] > thresholds[:, None]).mean(-1)
