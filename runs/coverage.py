@@ -23,6 +23,7 @@ from micro_rl.stats import (
 
 DATA_SETS = 1_000
 RUNS = (3, 5, 10, 30)
+EPISODES = (10, 30, 100, 300)
 RESAMPLES = 1_000
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
@@ -61,17 +62,17 @@ def worst_tenth(draw: Draw) -> float:
     return float(cvar(draw(np.random.default_rng(0), (4_000_000, 1))))
 
 
-def table(heads: list[str], columns: list[Callable[[int], str]]) -> None:
+def table(heads: list[str], columns: list[Callable[[int], str]], counts: tuple[int, ...] = RUNS) -> None:
     """Prints a row for each number of runs."""
     print("| runs | " + " | ".join(heads) + " |")
     print("|---|" + "---|" * len(heads))
-    for runs in RUNS:
+    for runs in counts:
         print(f"| {runs} | " + " | ".join(column(runs) for column in columns) + " |", flush=True)
     print()
 
 
 def main() -> None:
-    """Print the three tables."""
+    """Print the four tables."""
     percentile, corrected = partial(bootstrap, mean), partial(bootstrap, mean, ends="bca")
     kinds = (("percentile", percentile), ("bca", corrected), ("Student", t_interval))
     heads, columns = [], []
@@ -88,16 +89,25 @@ def main() -> None:
             heads.append(f"{name}, {draw.__name__}")
             columns.append(partial(lambda runs, made, draw: covered(made, draw, runs, 3), made=made, draw=draw))
     table(heads, columns)
-    truth = worst_tenth(normal)
     table(
-        ["median", "IQM", "probability of improvement", "CVaR 10 %"],
+        ["median", "IQM", "probability of improvement"],
         [
             lambda runs: covered(partial(bootstrap, median), normal, runs, 3),
             lambda runs: covered(partial(bootstrap, iqm), normal, runs, 3),
             lambda runs: covered(partial(bootstrap, probability_of_improvement), normal, runs, 3, 2, 0.5),
-            lambda runs: covered(partial(bootstrap, cvar), normal, runs, 3, 1, truth),
         ],
     )
+    worst_tenths()
+
+
+def worst_tenths() -> None:
+    """The table of the CVaR, over episodes of one cell."""
+    truth = worst_tenth(normal)
+    columns = [
+        partial(lambda runs, made: covered(made, normal, runs, 1, 1, truth), made=partial(bootstrap, cvar, ends=ends))
+        for ends in ("percentile", "bc", "bca")
+    ]
+    table(["percentile", "bc", "bca"], columns, EPISODES)
 
 
 if __name__ == "__main__":
