@@ -13,7 +13,11 @@ from runs.methods import EPOCHS, LOGS, SEEDS, Cell, cells, entries
 
 PAGE = Path("docs/results/methods.md")
 FIGURE = PAGE.with_suffix(".svg")
-TITLES = {"safety": "SafetyHalfCheetah (NeoRL-2)", "halfcheetah": "halfcheetah-medium-replay (re-created)"}
+TITLES = {
+    "safety": "SafetyHalfCheetah (NeoRL-2)",
+    "halfcheetah": "halfcheetah-medium-replay (re-created)",
+    "hopper": "hopper-medium-replay (re-created)",
+}
 # arXiv 2503.19267, its table of normalised scores.
 PUBLISHED = {
     "bc": 70.2,
@@ -135,7 +139,7 @@ def main(out: Path) -> None:
         f"{log}-{entry} ({left} of {len(SEEDS[log])} seeds)"
         for log in LOGS
         for entry in entries(0.5)
-        if (left := sum(Cell(log, entry, seed).name not in done for seed in SEEDS[log]))
+        if (left := sum(cell.name not in done for cell in cells() if (cell.log, cell.entry) == (log, entry)))
     ]
     text = TEXT.format(epochs=EPOCHS, parts="\n\n".join(parts), missing=", ".join(missing) or "none")
     PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))

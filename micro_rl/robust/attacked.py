@@ -1,6 +1,6 @@
 """A policy whose observations are attacked before it sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,18 @@ from micro_rl.policy import Policy
 from micro_rl.robust import attacks
 from micro_rl.robust.attacks import Critics
 from micro_rl.robust.cells import Attack
+
+
+class Shown:
+    """The policy, shown each observation with something added: `added` takes and gives raw ones, [rows, obs]."""
+
+    def __init__(self, policy: Policy, added: Callable[[np.ndarray], np.ndarray]):
+        self._policy, self._added = policy, added
+        self.reset = policy.reset
+
+    def __call__(self, observation: Float[np.ndarray, "rows obs"]) -> Float[np.ndarray, "rows act"]:
+        """The action for what it is shown."""
+        return self._policy(observation + self._added(observation))
 
 
 class Attacked:

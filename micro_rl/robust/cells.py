@@ -10,7 +10,7 @@ from micro_rl.robust.signals import Interface
 from micro_rl.robust.substeps import ActuatorDelay
 
 Change = Physics | Interface | ActuatorDelay
-AIMS = ("random", "action difference", "min Q")
+AIMS = ("random", "action difference", "min Q", "learned")
 FORMS = ("zero-order", "gradient", "mixed")
 
 
@@ -18,13 +18,14 @@ FORMS = ("zero-order", "gradient", "mixed")
 class Attack:
     """A perturbation of every observation within ± `epsilon` standard deviations of the log, chosen to do harm.
 
-    `random` is one draw. The others search: `zero-order` among draws, `gradient` by steps from one draw, `mixed` by
-    steps from many.
+    `random` is one draw. `action difference` and `min Q` search: `zero-order` among draws, `gradient` by steps from one
+    draw, `mixed` by steps from many. `learned` is an adversary that learns for `steps` steps of the simulator.
     """
 
     aim: str
     epsilon: float
     form: str = "zero-order"
+    steps: int = 50_000
 
     def __post_init__(self) -> None:
         """Raises `UserError` for an attack that there is not."""
@@ -32,11 +33,13 @@ class Attack:
             raise UserError(f"there is no attack {self.aim!r}; choose one of {', '.join(AIMS)}")
         if self.form not in FORMS:
             raise UserError(f"an attack of form {self.form!r}: choose one of {', '.join(FORMS)}")
+        if self.steps < 2000 or self.steps % 10:
+            raise UserError(f"attack {self.aim}: steps {self.steps} must be a multiple of 10, 2,000 or more")
         if not 0 <= self.epsilon < float("inf"):
             raise UserError(f"attack {self.aim}: epsilon {self.epsilon} must be a size, 0 or more")
 
     def __str__(self) -> str:
-        form = "" if self.aim == "random" or self.form == "zero-order" else f", {self.form}"
+        form = "" if self.aim in ("random", "learned") or self.form == "zero-order" else f", {self.form}"
         return f"attack {self.aim}{form}, epsilon {self.epsilon:g}"
 
 
@@ -117,7 +120,7 @@ def grid(
 
 def attacks(aim: str, epsilons: Iterable[float], form: str = "zero-order") -> Group:
     """One attack at several sizes."""
-    name = f"{aim} attack" if aim == "random" or form == "zero-order" else f"{aim} attack, {form}"
+    name = f"{aim} attack" if aim in ("random", "learned") or form == "zero-order" else f"{aim} attack, {form}"
     axis = Axis("epsilon", tuple(float(epsilon) for epsilon in epsilons))
     return Group(
         name, (axis,), tuple(Cell(name, {"epsilon": value}, attack=Attack(aim, value, form)) for value in axis.values)

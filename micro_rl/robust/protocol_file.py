@@ -152,11 +152,14 @@ def _physics(told: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Callab
 def _attacked(name: str, axes: tuple[Axis, ...], told: Any, where: str) -> Group:
     if not isinstance(told, dict):
         raise UserError(f"{where}: attack is a table, {{ aim = 'min Q', epsilon = 0.1 }}")
-    _only(told, ("aim", "form", "epsilon"), where)
+    _only(told, ("aim", "form", "epsilon", "steps"), where)
     epsilon = _number(told.get("epsilon", "epsilon"), axes, where)
     aim, form = str(told.get("aim")), str(told.get("form", "zero-order"))
+    steps = told.get("steps", 50_000)
+    if type(steps) is not int:
+        raise UserError(f"{where}: steps = {steps!r:.60}: give a whole number")
     plain = grid(name, axes, lambda *_: ())
-    cells = (Cell(name, cell.coordinates, (), Attack(aim, epsilon(cell.coordinates), form)) for cell in plain.cells)
+    cells = (Cell(name, cell.coordinates, (), Attack(aim, epsilon(cell.coordinates), form, steps)) for cell in plain.cells)
     return Group(name, axes, tuple(cells))
 
 

@@ -220,6 +220,7 @@ def sa_rl(env_id: str) -> Protocol:
             attacks("random", [epsilon]),
             attacks("action difference", [epsilon], "gradient"),
             attacks("min Q", [epsilon], "gradient"),
+            attacks("learned", [epsilon]),
         ),
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from micro_rl.evaluation import Evaluator, play
 from micro_rl.policy import Policy
-from micro_rl.robust.cells import Cell
+from micro_rl.robust.cells import Attack, Cell
 from micro_rl.robust.subject import Subject
 from micro_rl.robust.worlds import unfelt, world
 
@@ -41,7 +41,8 @@ class Trial:
 
         Raises `UserError` where the cell cannot be evaluated, before time is spent on it.
         """
-        self._acting(cell)
+        if cell.attack and cell.attack.aim != "learned":
+            self._acting(cell)
         return unfelt(self._simulators[0], cell, self._observation_std)
 
     def run(self, cell: Cell) -> Outcome:
@@ -53,10 +54,23 @@ class Trial:
     def _acting(self, cell: Cell) -> Any:
         if cell.attack is None:
             return self._policy
-        from micro_rl.robust.attacked import Attacked  # imports JAX: worlds without attacks do not need it
+        from micro_rl.robust.attacked import Attacked, Shown  # imports JAX: worlds without attacks do not need it
 
+        if cell.attack.aim == "learned":
+            return Shown(self._policy, self._adversary(cell.attack))
         critics = self._attackers() if cell.attack.aim == "min Q" and cell.attack.epsilon else ()
         return Attacked(self._policy, cell.attack, self._observation_std, critics, self._subject.seed)
+
+    def _adversary(self, attack: Attack) -> Any:
+        """What it learned to add to an observation."""
+        from micro_rl.robust.adversary import learn_adversary
+
+        size = attack.epsilon * self._observation_std
+        about = self._subject
+        adversary = learn_adversary(
+            self._policy, about.env, about.horizon, size, self._observation_std, attack.steps, about.seed
+        )
+        return lambda observation: size * adversary(observation)
 
     def _attackers(self) -> tuple[Any, ...]:
         """The critics, read once."""
