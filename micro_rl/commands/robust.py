@@ -30,6 +30,8 @@ class Robust:
     """Of the simulators' starts, the faults and the attacks."""
     workers: int | None = None
     """Cells evaluated at once, by default one a core."""
+    film: bool = True
+    """Draw the policy in the nominal world and in its worst cell, as a strip of pictures."""
     out: Path | None = None
     """Folder of the results, below it one for each policy; by default RUN/robust/PROTOCOL."""
 
@@ -59,7 +61,9 @@ def run(arguments: list[str]) -> None:
     with _Progress(screen) as progress:
         run_jobs(jobs, protocol, given.asked.workers, progress)
     for job in jobs:
-        _show(job, screen)
+        _show(job, protocol, screen)
+        if given.asked.film:
+            _film(job, protocol, screen)
 
 
 def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["Job"]]:
@@ -128,7 +132,7 @@ class _Progress:
             self._screen.print(f"{finished.done}/{finished.cells} cells   {words}", soft_wrap=True, highlight=False)
 
 
-def _show(job: "Job", screen: "Console") -> None:
+def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     """The summary as a table, and what a reader must know to believe it."""
     from rich.table import Table
 
@@ -146,10 +150,27 @@ def _show(job: "Job", screen: "Console") -> None:
     for name, group in found["groups"].items():
         for reason in group.get("inert", []):
             screen.print(f"inert   {name}: {reason}", soft_wrap=True, highlight=False, markup=False)
-    attacked = any("attack" in name for name in found["groups"])
-    if attacked:
+    if any(cell.attack for cell in protocol.cells):
         screen.print(f"critic  {job.critic}", soft_wrap=True, highlight=False, markup=False)
     screen.print(f"cells   {job.results.path / 'episodes.csv'}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:
+    """A learned attacker would have to learn again, so the worst of the other cells is shown."""
+    from micro_rl.robust.results import worst_cell
+    from micro_rl.robust.trial import Trial
+
+    path, done = job.results.path / "film.svg", job.results.done()
+    others = {
+        cell.name: done[cell.name] for cell in protocol.cells if not (cell.attack and cell.attack.aim == "learned")
+    }
+    try:
+        with Trial(job.subject) as trial:
+            trial.film([protocol.cells[0], worst_cell(protocol, others)], path)
+    except UserError as error:
+        screen.print(f"film    none: {error}", soft_wrap=True, highlight=False, markup=False)
+    else:
+        screen.print(f"film    {path}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _figure(values: list[float]) -> str:

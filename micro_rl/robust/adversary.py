@@ -68,8 +68,8 @@ def learn_adversary(
     limit = make(env_id, horizon)
     episode = limit.spec.max_episode_steps if limit.spec else None
     limit.close()
-    parts = {"policy": policy, "env_id": env_id, "horizon": horizon, "size": size, "scale": scale}
-    gymnasium.register(ID, entry_point=lambda: Duel(**parts), max_episode_steps=episode)
+    parts: dict[str, Any] = {"policy": policy, "env_id": env_id, "horizon": horizon, "size": size, "scale": scale}
+    gymnasium.register(ID, entry_point=lambda **_: Duel(**parts), max_episode_steps=episode)
     try:
         settings = OnlineSettings(steps=steps, evaluate_every=steps, evaluation_episodes=1, seed=seed)
         *_, last = learn(ID, settings)

@@ -159,7 +159,9 @@ def _attacked(name: str, axes: tuple[Axis, ...], told: Any, where: str) -> Group
     if type(steps) is not int:
         raise UserError(f"{where}: steps = {steps!r:.60}: give a whole number")
     plain = grid(name, axes, lambda *_: ())
-    cells = (Cell(name, cell.coordinates, (), Attack(aim, epsilon(cell.coordinates), form, steps)) for cell in plain.cells)
+    cells = (
+        Cell(name, cell.coordinates, (), Attack(aim, epsilon(cell.coordinates), form, steps)) for cell in plain.cells
+    )
     return Group(name, axes, tuple(cells))
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +101,7 @@ def _axes(group: Any) -> dict[str, Any]:
     return {"name": group.name, "axes": [{"name": axis.name, "values": list(axis.values)} for axis in group.axes]}
 
 
-def returns_of(cells: Sequence[Cell], done: dict[str, dict[str, Any]]) -> list[list[float]]:
-    """Every cell's episodes, in this order."""
-    return [[float(value) for value in done[cell.name]["returns"]] for cell in cells]
+def worst_cell(protocol: Protocol, done: dict[str, dict[str, Any]]) -> Cell:
+    """The finished cell of the least mean return."""
+    cells = [cell for cell in protocol.cells if cell.name in done]
+    return min(cells, key=lambda cell: sum(done[cell.name]["returns"]) / len(done[cell.name]["returns"]))

@@ -53,7 +53,8 @@ def run(
             unfelt = _checked(pool, waiting)
             _evaluate(pool, jobs, waiting, unfelt, watch)
     for job in jobs:
-        job.results.finish(protocol, summarise(protocol, job.results.done(), job.subject.task))
+        done = job.results.done()
+        job.results.finish(protocol, summarise(protocol, done, job.subject.task))
 
 
 def _missing(job: Job, protocol: Protocol) -> list[Cell]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -50,6 +51,16 @@ class Trial:
         with world(self._simulators, cell.changes, self._observation_std, _stream(cell)) as environments:
             evaluation = play(environments, self._acting(cell), seed=self._subject.seed)
         return Outcome(evaluation.returns.tolist(), evaluation.lengths.tolist())
+
+    def film(self, cells: Sequence[Cell], path: Path) -> None:
+        """One episode of each cell as a strip of pictures; raises `UserError` where the simulator is not on MuJoCo."""
+        from micro_rl.robust.film import draw, filmed  # imports matplotlib
+
+        strips = {}
+        for cell in cells:
+            with world(self._simulators[:1], cell.changes, self._observation_std, _stream(cell)) as environments:
+                strips[cell.name] = filmed(environments.members[0], self._acting(cell), self._subject.seed)
+        draw(strips, path)
 
     def _acting(self, cell: Cell) -> Any:
         if cell.attack is None:
