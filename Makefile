@@ -40,9 +40,11 @@ bench: $(STAMP) ## this machine's tables: the core's speed, an update of every m
 ifeq ($(findstring --quick,$(ARGS)),)
 	@$(PY) -m benchmarks.methods
 	@$(PY) -m benchmarks.reading
+	@$(PY) -m benchmarks.robust
 else
 	@$(PY) -m benchmarks.methods --quick
 	@$(PY) -m benchmarks.reading --rows 10000
+	@$(PY) -m benchmarks.robust --quick
 endif
 
 wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling

@@ -1,0 +1,121 @@
+"""Episodes a second of `micro-rl robust`, beside a plain Gymnasium loop with the same policy.
+
+    python -m benchmarks.robust [--quick] [--write FILE]
+
+HalfCheetah-v4, whose episodes all have 1,000 steps, and a fresh policy of two layers of 256. The plain loop makes the
+simulator and steps it with an action at a time, as evaluation scripts do. The attacks are of MICRO's protocol; `min Q` is left
+out, since a policy's file has no critics.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium
+import jax
+import numpy as np
+
+from benchmarks import machine
+from micro_rl.nets import uniform_mlp
+from micro_rl.policy import Policy
+from micro_rl.robust import running
+from micro_rl.robust.cells import Protocol
+from micro_rl.robust.protocols import protocol
+from micro_rl.robust.results import Results
+from micro_rl.robust.running import Job
+from micro_rl.robust.subject import Subject
+from micro_rl.robust.trial import Trial
+
+ENV, OBS, ACT, EPISODES = "HalfCheetah-v4", 17, 6, 10
+
+
+def fresh_policy(path: Path) -> Policy:
+    """Weights as training begins with them."""
+    net = uniform_mlp(jax.random.key(0), (OBS, 256, 256, 2 * ACT))
+    policy = Policy(
+        list(zip(map(np.asarray, net.weights), map(np.asarray, net.biases), strict=True)),
+        observation_mean=np.zeros(OBS),
+        observation_std=np.ones(OBS),
+        action_mid=np.zeros(ACT),
+        action_half=np.ones(ACT),
+    )
+    policy.save(path)
+    return policy
+
+
+def plain_loop(policy: Policy, episodes: int) -> None:
+    """What an evaluation script does."""
+    env = gymnasium.make(gymnasium.spec(ENV), disable_env_checker=True)
+    for seed in range(episodes):
+        observation, _ = env.reset(seed=seed)
+        over = False
+        while not over:
+            observation, _, terminated, truncated, _ = env.step(policy(observation))
+            over = terminated or truncated
+    env.close()
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Of one call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def without_critics(whole: Protocol, cells: int | None) -> Protocol:
+    """The groups that need none; of each only the first cells, where it is to be quick."""
+    groups = [group for group in whole.groups if "min Q" not in group.name]
+    return replace(whole, groups=tuple(replace(group, cells=group.cells[:cells]) for group in groups))
+
+
+def measure(folder: Path, quick: bool) -> list[tuple[str, float, int]]:
+    """What was run, its seconds and its episodes."""
+    policy = fresh_policy(folder / "policy.safetensors")
+    subject = Subject(folder / "policy.safetensors", ENV, (1.0,) * OBS, episodes=EPISODES)
+    micro = without_critics(protocol("micro", ENV), 2 if quick else None)
+    grid = micro.groups[1].cells
+    found = []
+    with Trial(subject) as trial:
+        trial.run(grid[0])
+        for _ in range(1 if quick else 3):
+            found.append(("plain Gymnasium loop", seconds(lambda: plain_loop(policy, EPISODES)), EPISODES))
+            found.append(("a cell of the grid, one process", seconds(lambda: trial.run(grid[0])), EPISODES))
+    for workers in (1,) if quick else (1, 2):
+        jobs = [Job(subject, Results(folder / str(workers)), "none")]
+        took = seconds(lambda jobs=jobs, workers=workers: running.run(jobs, micro, workers))
+        found.append((f"protocol micro without min Q, {workers} processes", took, EPISODES * len(micro.cells)))
+    return found
+
+
+def table(found: list[tuple[str, float, int]]) -> str:
+    """Medians over repetitions, as Markdown."""
+    plain = np.median([took / episodes for label, took, episodes in found if "plain" in label])
+    lines = ["| what | seconds | episodes a second | against the plain loop |", "|---|---|---|---|"]
+    for label in dict.fromkeys(label for label, _, _ in found):
+        each = [(took, episodes) for other, took, episodes in found if other == label]
+        took, episodes = float(np.median([took for took, _ in each])), each[0][1]
+        lines.append(f"| {label} | {took:.2f} | {episodes / took:.1f} | {plain * episodes / took:.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and write the page where asked."""
+    told_by = argparse.ArgumentParser(description=__doc__)
+    told_by.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")
+    told_by.add_argument("--write", type=Path, help="the page to write")
+    asked = told_by.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        text = table(measure(Path(folder), asked.quick))
+    print(text)
+    if asked.write:
+        told = "\n".join(f"* {name}: {value}" for name, value in machine.describe().items())
+        about = (__doc__ or "").split("\n\n")[2].strip()
+        head = "# How fast policies are tried\n\nMade by `python -m benchmarks.robust --write FILE`."
+        asked.write.write_text(f"{head}\n\n{about}\n\n{text}\n\n{told}\n")
+
+
+if __name__ == "__main__":
+    main()
