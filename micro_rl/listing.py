@@ -36,13 +36,13 @@ def runs_below(folder: Path) -> list[Listed]:
     """Every run in or below a folder, by path; `UserError` where there is no such folder or no run."""
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder; give one that holds runs")
-    found = [_listed(path, folder) for path in sorted(_run_folders(folder))]
+    found = [_listed(path, folder) for path in sorted(run_folders(folder))]
     if not found:
         raise UserError(f"{folder}: holds no runs; give the folder that was named with --out, or one above it")
     return found
 
 
-def _run_folders(folder: Path) -> Iterator[Path]:
+def run_folders(folder: Path) -> Iterator[Path]:
     """Folders with a config.json; nothing is looked for inside a run, nor behind a link."""
     for place, below, files in os.walk(folder):
         if "config.json" in files:
@@ -56,14 +56,15 @@ def _listed(path: Path, below: Path) -> Listed:
         run = RunFolder.open(path)
         config, rows = run.config(), run.metrics()
         epochs = config.get("settings", {}).get("epochs")
-        state = _state(run, rows, epochs)
+        condition = state(run, rows, epochs)
         log = str(config.get("log", {}).get("name", ""))
-        return Listed(name, config.get("method", ""), log, _epoch(run, rows, epochs), _score(rows), state)
+        return Listed(name, config.get("method", ""), log, _epoch(run, rows, epochs), _score(rows), condition)
     except UserError as error:
         return Listed(name, note=str(error))
 
 
-def _state(run: RunFolder, rows: list[Row], epochs: object) -> str:
+def state(run: RunFolder, rows: list[Row], epochs: object) -> str:
+    """running, diverged, done or stopped; `epochs` is how many the plan has."""
     if held(run.lock):
         return "running"
     if run.diverged.exists():
