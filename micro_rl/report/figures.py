@@ -109,7 +109,7 @@ def _draw(axes: Axes, chart: Chart, size: Size) -> None:
 
 
 def _draw_level(axes: Axes, level: Level) -> None:
-    style: dict[str, Any] = {"color": level.colour, "linestyle": _pattern(level.dash)}
+    style: dict[str, Any] = {"color": level.colour, "linestyle": pattern(level.dash)}
     if level.span:
         axes.hlines(level.value, *level.span, linewidth=2.5, zorder=4, **style)
     else:
@@ -120,7 +120,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
     epochs, values = line.data
     marker: dict[str, Any] = {"marker": "o", "markersize": 4.5} if len(epochs) <= _MARKED_UP_TO else {}
     axes.plot(
-        epochs, values, color=line.colour, linestyle=_pattern(line.dash), linewidth=line.weight, zorder=3, **marker
+        epochs, values, color=line.colour, linestyle=pattern(line.dash), linewidth=line.weight, zorder=3, **marker
     )
     if line.spread is not None:
         low = [value - half for value, half in zip(values, line.spread, strict=True)]
@@ -128,7 +128,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
         axes.fill_between(epochs, low, high, color=line.colour, alpha=0.15, linewidth=0)
 
 
-def _pattern(dash: str) -> Any:
+def pattern(dash: str) -> Any:
     """An SVG dash array, in widths of the line, as matplotlib takes it."""
     return (0, tuple(float(part) for part in dash.split())) if dash else "solid"
 
@@ -153,7 +153,7 @@ def _scales(axes: Axes, chart: Chart, size: Size) -> None:
 def bare(axes: Axes) -> None:
     """The page's look: no frame, faint lines to read values by, numbers as in the text."""
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(_tick))
+        axis.set_major_formatter(FuncFormatter(tick))
     axes.spines[["top", "left", "right"]].set_visible(False)
     axes.tick_params(length=0, pad=6)
     axes.tick_params(axis="x", length=4, color="#bbbbbb", pad=4)
@@ -161,7 +161,7 @@ def bare(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _tick(value: float, _: int | None) -> str:
+def tick(value: float, _: int | None) -> str:
     """Numbers as the text around the figure writes them."""
     return (f"{value:,.10g}" if abs(value) < 1e7 else f"{value:.3g}").replace("-", "−")
 
@@ -191,7 +191,7 @@ def _unit_labels(axes: Axes, chart: Chart, size: Size) -> None:
     right = axes.secondary_yaxis("right", functions=(to_score, to_return))
     right.spines["right"].set_visible(False)
     right.tick_params(length=0, pad=6)
-    right.yaxis.set_major_formatter(FuncFormatter(_tick))
+    right.yaxis.set_major_formatter(FuncFormatter(tick))
     axes.set_title("normalised score", loc="right", pad=8, **_small(size))
 
 
@@ -201,7 +201,7 @@ def place(axes: Axes, size: Size, scored: bool = False) -> None:
     `scored` leaves room for a second axis.
     """
     low, high = axes.get_ylim()
-    labels = [_tick(value, None) for value in axes.get_yticks() if low <= value <= high]
+    labels = [tick(value, None) for value in axes.get_yticks() if low <= value <= high]
     left = 8 + 0.62 * size.text * max(map(len, labels), default=0)
     right = 8 + 0.62 * size.text * (6 if scored else 0)
     bottom, top = 3.2 * size.text, 2.2 * size.text

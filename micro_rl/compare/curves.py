@@ -1,0 +1,123 @@
+"""Learning curves of many methods: for each log the mean over seeds, and a band from the worst to the best of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.palette import Style, bend, styles
+from micro_rl.compare.runs import MEASURED, Run, sane
+from micro_rl.report import figures
+from micro_rl.report.figures import DASHED, DOTTED, INK, Size
+from micro_rl.report.panels import Panel, Swatch
+from micro_rl.report.story import number
+
+WIDE, NARROW = Size(920, 400, 13), Size(400, 330, 13)
+
+
+class Curve(NamedTuple):
+    """A method's seeds at the places where each of them was evaluated: values[seed, place]."""
+
+    method: str
+    along: np.ndarray
+    values: np.ndarray
+    finished: bool
+
+
+def learning_curves(found: Comparison) -> list[Panel]:
+    """A panel for each log that a simulator measured."""
+    looks = styles(found.methods)
+    panels = [_panel(found, log, place, looks) for place, log in enumerate(found.logs)]
+    return [panel for panel in panels if panel]
+
+
+def curve(method: str, runs: list[Run], key: str, per_epoch: bool) -> Curve | None:
+    """None where no run was evaluated; runs that reported no score count only where none did."""
+    counted = [run for run in runs if run.finished] or runs
+    series = [_series(run, key, per_epoch) for run in counted]
+    series = [one for one in series if one]
+    if not series:
+        return None
+    common = sorted(set.intersection(*(set(one) for one in series)))
+    values = np.array([[one[place] for place in common] for one in series])
+    return Curve(method, np.array(common), values, counted[0].finished) if common else None
+
+
+def _series(run: Run, key: str, per_epoch: bool) -> dict[float, float]:
+    """Values by epoch, or by thousands of updates."""
+    scale = 1.0 if per_epoch else run.record.settings.get("updates", 1000) / 1000
+    rows = (row for row in run.record.metrics if key in row)
+    return {row["epoch"] * scale: row[key] for row in rows if sane(row[key]) and sane(row["epoch"])}
+
+
+def _panel(found: Comparison, log: Task, place: int, looks: dict[str, Style]) -> Panel | None:
+    key = next(key for key, unit in MEASURED if unit == log.unit)
+    runs = [run for run in found.runs if run.log.key == log.key]
+    per_epoch = len({run.record.settings.get("updates") for run in runs}) == 1
+    curves = [curve(method, found.cell(method, log), key, per_epoch) for method in found.methods]
+    drawn = [one for one in curves if one]
+    if not drawn:
+        return None
+    remark = ""
+    pictures = []
+    for kind, size in (("wide", WIDE), ("narrow", NARROW)):
+
+        def draw(axes: Axes, size: Size = size) -> None:
+            nonlocal remark
+            remark = _draw(axes, size, log, drawn, looks, "epoch" if per_epoch else "thousand updates")
+
+        name = f"Learning curves on {log.name}"
+        pictures.append((kind, figures.drawing(draw, size, f"curves{place}-{kind}", name)))
+    swatches = [Swatch(_name(one), *looks[one.method][:2]) for one in drawn]
+    return Panel(log.name, _caption(log, drawn, remark), swatches + _log_swatches(log), pictures)
+
+
+def _name(drawn: Curve) -> str:
+    seeds = "" if len(drawn.values) == 1 else f", {len(drawn.values)} seeds"
+    return f"{drawn.method}{seeds}{'' if drawn.finished else ', not finished'}"
+
+
+def _draw(axes: Axes, size: Size, log: Task, drawn: list[Curve], looks: dict[str, Style], along: str) -> str:
+    for one in reversed(drawn):  # the first on top
+        look, mean = looks[one.method], one.values.mean(0)
+        few = {"marker": look.marker, "markersize": 4.5} if len(mean) <= 25 and len(drawn) <= 4 else {}
+        axes.plot(one.along, mean, linewidth=1.8, zorder=3, **look.line, **few)
+        if len(one.values) > 1:
+            axes.fill_between(
+                one.along, one.values.min(0), one.values.max(0), color=look.colour, alpha=0.15, linewidth=0
+            )
+    for value, dash in ((log.mean, DASHED), (log.best, DOTTED)):
+        if value is not None and sane(value):
+            axes.axhline(value, color=INK, linewidth=1.2, linestyle=figures.pattern(dash), zorder=2)
+    axes.xaxis.set_major_locator(MaxNLocator(4 if size.width < 600 else 10, integer=True, steps=[1, 2, 5, 10]))
+    values = [float(value) for one in drawn for value in one.values.ravel()]
+    remark = bend(axes, values, usual(log))
+    figures.bare(axes)
+    axes.margins(x=0.02)
+    figures.label(axes, size, "normalised score" if log.unit == "score" else "return of an episode", along)
+    figures.place(axes, size)
+    return remark
+
+
+def usual(log: Task) -> float:
+    """How far from 0 results on a log are expected: 100 for scores, the log's own returns else; 0 if unknown."""
+    if log.unit == "score":
+        return 100.0
+    return max((abs(value) for value in (log.mean, log.best) if value is not None), default=0.0)
+
+
+def _log_swatches(log: Task) -> list[Swatch]:
+    named = (("log’s mean", log.mean, DASHED), ("log’s best episode", log.best, DOTTED))
+    return [Swatch(f"{name} {number(value)}", INK, dash) for name, value, dash in named if value is not None]
+
+
+def _caption(log: Task, drawn: list[Curve], remark: str) -> str:
+    many = any(len(one.values) > 1 for one in drawn)
+    what = "Normalised score" if log.unit == "score" else "Return"
+    parts = [f"{what} of each evaluation"]
+    parts[0] += "; the mean over seeds, and a band from the worst to the best seed." if many else ", one seed each."
+    if any(not one.finished for one in drawn):
+        parts.append("Those that are not finished are shown as far as they are.")
+    return " ".join([*parts, remark]).strip()
