@@ -16,7 +16,7 @@ VERBS = {
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
     "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
-    "report": ("RUN", "check a run's files and write its page anew"),
+    "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),
     "methods": ("", "list the methods that train can use, with their papers"),
     "data": ("VERB", "check and describe logs; `micro-rl data` lists its verbs"),
 }

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.compare.aggregates import STATISTICS, Pool, profiles
-from micro_rl.compare.palette import Style, bend
+from micro_rl.compare.palette import Style, bend, drawable
 from micro_rl.report import figures
 from micro_rl.report.figures import NARROW, ROW, Size
 from micro_rl.report.panels import Panel, Swatch
@@ -15,22 +15,23 @@ from micro_rl.stats import Interval
 
 LEAST = -20.0
 """Where a performance profile begins: what scores less is below every threshold."""
-LONGEST = 30
-"""Characters of a method's name beside a point."""
 
 
 def point_panels(found: dict[str, dict[str, Interval]], looks: dict[str, Style]) -> list[Panel]:
     """A small panel for each statistic."""
-    return [
-        Panel(name, meaning, [], [("only", _points(found[name], looks, f"aggregate{place}", name))])
-        for place, (name, _, meaning) in enumerate(STATISTICS)
-    ]
+    panels = []
+    for place, (name, _, meaning) in enumerate(STATISTICS):
+        picture, remark = _points(found[name], looks, f"aggregate{place}", name)
+        panels.append(Panel(name, f"{meaning}. {remark}".strip(), [], [("only", picture)]))
+    return panels
 
 
-def _points(told: dict[str, Interval], looks: dict[str, Style], name: str, title: str) -> str:
-    size = Size(400, 60 + 24 * len(told), 12)
+def _points(told: dict[str, Interval], looks: dict[str, Style], name: str, title: str) -> tuple[str, str]:
+    """The picture, and what must be said of its scale."""
+    size, remark = Size(400, 60 + 24 * len(told), 12), ""
 
     def draw(axes: Axes) -> None:
+        nonlocal remark
         for place, (method, one) in enumerate(told.items()):
             look = looks[method]
             style: dict[str, Any] = {"color": look.colour, "zorder": 3}
@@ -38,18 +39,19 @@ def _points(told: dict[str, Interval], looks: dict[str, Style], name: str, title
                 axes.hlines(place, float(one.low), float(one.high), linewidth=5, alpha=0.35, **style)
             axes.plot([float(one.point)], [place], marker=look.marker, markersize=7, linestyle="none", **style)
         values = [float(end) for one in told.values() for end in one if np.isfinite(end)]
-        if not bend(axes, values, 100.0, "x"):
+        remark = bend(axes, values, 100.0, "x")
+        if not remark:
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         named_rows(axes, size, list(told))
 
-    return figures.drawing(draw, size, name, title)
+    return figures.drawing(draw, size, name, title), remark
 
 
 def named_rows(axes: Axes, size: Size, names: list[str]) -> None:
     """Rows from the top with their names beside them, values along the bottom."""
     short = [drawable(name) for name in names]
     figures.bare(axes)
-    axes.set_yticks(range(len(names)), [text.replace("$", r"\$") for text in short])
+    axes.set_yticks(range(len(names)), short)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.grid(axis="x", color="#e6e6e6", linewidth=1)
@@ -63,12 +65,6 @@ def named_rows(axes: Axes, size: Size, names: list[str]) -> None:
             (size.height - bottom - top) / size.height,
         )
     )
-
-
-def drawable(name: str) -> str:
-    """Short enough, and of letters that matplotlib's font has."""
-    short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
-    return "".join(letter if letter.isprintable() and ord(letter) < 0x250 or letter == "…" else "?" for letter in short)
 
 
 def profile_panel(pooled: Pool, looks: dict[str, Style]) -> Panel:

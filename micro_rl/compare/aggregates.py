@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
-from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -11,16 +10,16 @@ import numpy as np
 from micro_rl.compare.comparison import Comparison, Task
 from micro_rl.compare.scores import span
 from micro_rl.compare.tables import Entry, Table
-from micro_rl.report.story import number
+from micro_rl.report.story import number, plural
 from micro_rl.stats import Interval, interval, iqm, mean, median, optimality_gap, performance_profile
 
 SEEDS, LOGS = 3, 2
 """The fewest seeds of a method on a log, and logs, that are put into one number."""
 STATISTICS: tuple[tuple[str, Callable[..., object], str], ...] = (
-    ("IQM", iqm, "mean of the middle half of all scores"),
-    ("median", median, "of the logs’ means"),
-    ("mean", mean, "of the logs’ means; one log can decide it"),
-    ("optimality gap", optimality_gap, "what is lacking to 100; less is better"),
+    ("IQM", iqm, "Mean of the middle half of all scores"),
+    ("median", median, "Of the logs’ means"),
+    ("mean", mean, "Of the logs’ means; one log can decide it"),
+    ("optimality gap", optimality_gap, "What is lacking to 100; less is better"),
 )
 
 
@@ -42,8 +41,8 @@ def pool(found: Comparison) -> Pool | str:
     choices = {a & b for a in enough.values() for b in enough.values() if len(a & b) >= LOGS}
     if not choices:
         return (
-            f"Aggregates over logs are left out: they need {SEEDS} finished seeds of a method on each of {LOGS} logs with "
-            f"normalised scores, and no method has them; {_most(enough, found)}."
+            f"Aggregates over logs are left out: they need {SEEDS} finished seeds of a method on each of {LOGS} logs "
+            f"with normalised scores, and no method has them; {_most(enough, found)}."
         )
 
     def kept(choice: frozenset[str]) -> int:
@@ -59,7 +58,9 @@ def pool(found: Comparison) -> Pool | str:
 def _most(enough: dict[str, frozenset[str]], found: Comparison) -> str:
     counts = [len(found.scored(method, log)) for method in found.methods for log in found.logs]
     logs = sum(log.unit == "score" for log in found.logs)
-    return f"here are at most {max(counts, default=0)} finished seeds on a log, and {logs} such log{'' if logs == 1 else 's'}"
+    return (
+        f"here are at most {plural(max(counts, default=0), 'finished seed')} on a log, and {plural(logs, 'such log')}"
+    )
 
 
 def seeds_of(found: Comparison) -> list[int]:
@@ -95,10 +96,7 @@ def profiles(pooled: Pool, thresholds: np.ndarray) -> dict[str, Interval]:
 def table(found: dict[str, dict[str, Interval]]) -> Table:
     """Methods by statistics."""
     methods = list(next(iter(found.values())))
-    rows = [
-        [Entry(method), *(_entry(found[name][method]) for name, _, _ in STATISTICS)]
-        for method in methods
-    ]  # fmt: skip
+    rows = [[Entry(method), *(_entry(found[name][method]) for name, _, _ in STATISTICS)] for method in methods]
     return Table("Aggregates", "", ["method", *(name for name, _, _ in STATISTICS)], rows)
 
 
@@ -109,8 +107,3 @@ def _entry(told: Interval) -> Entry:
 def pairs(methods: Sequence[str]) -> list[tuple[str, str]]:
     """All of them, or those with the first method where there are many."""
     return list(combinations(methods, 2)) if len(methods) <= 5 else [(other, methods[0]) for other in methods[1:]]
-
-
-def known(value: float) -> str:
-    """A share or a p value, "" where it is not known."""
-    return f"{value:.3f}" if isfinite(value) else ""

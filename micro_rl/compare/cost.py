@@ -1,5 +1,7 @@
 """What each method cost: time per update, per run and per fit, as far as the runs noted it."""
 
+from collections import Counter
+
 import numpy as np
 
 from micro_rl.compare.comparison import Comparison
@@ -9,8 +11,8 @@ from micro_rl.report.story import duration, number, plural
 
 CAPTION = (
     "Minutes per million updates come from the median epoch’s speed, without evaluations; the run’s time is with "
-    "evaluations and without the model’s fit. The machines are those that the runs name: figures from different ones, or "
-    "from one that did other work beside, are no benchmark."
+    "evaluations and without the model’s fit. Figures from different machines, or from one that did other work beside, "
+    "are no benchmark."
 )
 
 
@@ -21,11 +23,20 @@ def table(found: Comparison) -> Table:
         for log in found.logs:
             if runs := found.cell(method, log):
                 rows.append(_row(method, log.name, runs))
-    columns = ["method", "minutes per million updates", "time of a run", "time of its fit", "machine"]
+    columns = ["method", "minutes per million updates", "time of a run", "time of its fit"]
     if any(_fit_seconds(run) for run in found.runs):
-        return Table("Cost", CAPTION, columns, rows)
-    rows = [[*row[:3], *row[4:]] for row in rows]
-    return Table("Cost", f"{CAPTION} No run noted how long its fit took.", [*columns[:3], *columns[4:]], rows)
+        return Table("Cost", f"{CAPTION} {_machines(found)}", columns, rows)
+    rows = [row[:-1] for row in rows]
+    return Table("Cost", f"{CAPTION} No run noted how long its fit took. {_machines(found)}", columns[:-1], rows)
+
+
+def _machines(found: Comparison) -> str:
+    """Which trained how many of the runs."""
+    counted = Counter(_machine(run) or "not noted" for run in found.runs)
+    if len(counted) == 1:
+        return f"Machine of all runs: {next(iter(counted))}."
+    told = (f"{machine} ({plural(count, 'run')})" for machine, count in counted.most_common(6))
+    return f"Machines: {'; '.join(told)}."
 
 
 def _row(method: str, log: str, runs: list[Run]) -> list[Entry]:
@@ -34,10 +45,9 @@ def _row(method: str, log: str, runs: list[Run]) -> list[Entry]:
     fits = [seconds for run in runs if (seconds := _fit_seconds(run))]
     return [
         Entry(method, log),
-        Entry(_range(minutes), ""),
+        Entry(_range(minutes)),
         Entry(duration(float(np.mean(spent))) if spent else "–", _epochs(runs) if spent else ""),
         Entry(duration(float(np.mean(fits))) if fits else "–", "" if fits else _no_fit(runs)),
-        Entry("; ".join(dict.fromkeys(filter(None, map(_machine, runs))))[:200] or "not noted"),
     ]
 
 

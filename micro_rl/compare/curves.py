@@ -10,7 +10,7 @@ from micro_rl.compare.comparison import Comparison, Task
 from micro_rl.compare.palette import Style, bend, styles
 from micro_rl.compare.runs import MEASURED, Run, sane
 from micro_rl.report import figures
-from micro_rl.report.figures import DASHED, DOTTED, INK, Size
+from micro_rl.report.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
 from micro_rl.report.panels import Panel, Swatch
 from micro_rl.report.story import number
 
@@ -26,11 +26,28 @@ class Curve(NamedTuple):
     finished: bool
 
 
-def learning_curves(found: Comparison) -> list[Panel]:
-    """A panel for each log that a simulator measured."""
-    looks = styles(found.methods)
-    panels = [_panel(found, log, place, looks) for place, log in enumerate(found.logs)]
-    return [panel for panel in panels if panel]
+CROWDED = 4
+"""More methods than these are also drawn one by one."""
+
+
+def learning_curves(found: Comparison) -> list[tuple[Panel, list[Panel]]]:
+    """For each log that a simulator measured all methods together, and one by one where they are many."""
+    looks, shown = styles(found.methods), []
+    for place, log in enumerate(found.logs):
+        along, drawn = _curves(found, log)
+        if drawn:
+            alone = [_alone(log, drawn, one, looks, f"alone{place}-{index}") for index, one in enumerate(drawn)]
+            shown.append((_panel(log, drawn, place, looks, along), alone if len(drawn) > CROWDED else []))
+    return shown
+
+
+def _curves(found: Comparison, log: Task) -> tuple[str, list[Curve]]:
+    """What they run along, and those that there are."""
+    key = next(key for key, unit in MEASURED if unit == log.unit)
+    runs = [run for run in found.runs if run.log.key == log.key]
+    per_epoch = len({run.record.settings.get("updates") for run in runs}) == 1
+    curves = [curve(method, found.cell(method, log), key, per_epoch) for method in found.methods]
+    return "epoch" if per_epoch else "thousand updates", [one for one in curves if one]
 
 
 def curve(method: str, runs: list[Run], key: str, per_epoch: bool) -> Curve | None:
@@ -52,21 +69,14 @@ def _series(run: Run, key: str, per_epoch: bool) -> dict[float, float]:
     return {row["epoch"] * scale: row[key] for row in rows if sane(row[key]) and sane(row["epoch"])}
 
 
-def _panel(found: Comparison, log: Task, place: int, looks: dict[str, Style]) -> Panel | None:
-    key = next(key for key, unit in MEASURED if unit == log.unit)
-    runs = [run for run in found.runs if run.log.key == log.key]
-    per_epoch = len({run.record.settings.get("updates") for run in runs}) == 1
-    curves = [curve(method, found.cell(method, log), key, per_epoch) for method in found.methods]
-    drawn = [one for one in curves if one]
-    if not drawn:
-        return None
+def _panel(log: Task, drawn: list[Curve], place: int, looks: dict[str, Style], along: str) -> Panel:
     remark = ""
     pictures = []
     for kind, size in (("wide", WIDE), ("narrow", NARROW)):
 
         def draw(axes: Axes, size: Size = size) -> None:
             nonlocal remark
-            remark = _draw(axes, size, log, drawn, looks, "epoch" if per_epoch else "thousand updates")
+            remark = _draw(axes, size, log, drawn, looks, along)
 
         name = f"Learning curves on {log.name}"
         pictures.append((kind, figures.drawing(draw, size, f"curves{place}-{kind}", name)))
@@ -74,12 +84,34 @@ def _panel(found: Comparison, log: Task, place: int, looks: dict[str, Style]) ->
     return Panel(log.name, _caption(log, drawn, remark), swatches + _log_swatches(log), pictures)
 
 
+def _alone(log: Task, drawn: list[Curve], shown: Curve, looks: dict[str, Style], name: str) -> Panel:
+    """One method in its colour before all others in grey."""
+    grey = {one.method: Style("#c9ccd1", SOLID, "o") for one in drawn}
+
+    def draw(axes: Axes) -> None:
+        for one in drawn:
+            if one is not shown:
+                axes.plot(one.along, one.values.mean(0), linewidth=0.8, zorder=1, **grey[one.method].line)
+        _draw(axes, THIRD, log, [shown], looks, "", [float(value) for one in drawn for value in one.values.ravel()])
+
+    return Panel(_name(shown), "", [], [("only", figures.drawing(draw, THIRD, name, f"{shown.method} on {log.name}"))])
+
+
 def _name(drawn: Curve) -> str:
     seeds = "" if len(drawn.values) == 1 else f", {len(drawn.values)} seeds"
     return f"{drawn.method}{seeds}{'' if drawn.finished else ', not finished'}"
 
 
-def _draw(axes: Axes, size: Size, log: Task, drawn: list[Curve], looks: dict[str, Style], along: str) -> str:
+def _draw(
+    axes: Axes,
+    size: Size,
+    log: Task,
+    drawn: list[Curve],
+    looks: dict[str, Style],
+    along: str,
+    spread: list[float] | None = None,
+) -> str:
+    """Puts the curves on the axes, scaled for `spread` (their own values); what is to be said of the scale."""
     for one in reversed(drawn):  # the first on top
         look, mean = looks[one.method], one.values.mean(0)
         few = {"marker": look.marker, "markersize": 4.5} if len(mean) <= 25 and len(drawn) <= 4 else {}
@@ -92,13 +124,24 @@ def _draw(axes: Axes, size: Size, log: Task, drawn: list[Curve], looks: dict[str
         if value is not None and sane(value):
             axes.axhline(value, color=INK, linewidth=1.2, linestyle=figures.pattern(dash), zorder=2)
     axes.xaxis.set_major_locator(MaxNLocator(4 if size.width < 600 else 10, integer=True, steps=[1, 2, 5, 10]))
-    values = [float(value) for one in drawn for value in one.values.ravel()]
+    values = [float(value) for one in drawn for value in one.values.ravel()] if spread is None else spread
     remark = bend(axes, values, usual(log))
+    if spread is not None:
+        axes.set_ylim(
+            *_ends([*values, *(value for value in (log.mean, log.best) if value is not None and sane(value))])
+        )
     figures.bare(axes)
     axes.margins(x=0.02)
-    figures.label(axes, size, "normalised score" if log.unit == "score" else "return of an episode", along)
+    unit = "normalised score" if log.unit == "score" else "return of an episode"
+    figures.label(axes, size, unit if along else "", along)
     figures.place(axes, size)
     return remark
+
+
+def _ends(values: list[float]) -> tuple[float, float]:
+    """With a little room, the same for every panel of the values."""
+    room = 0.05 * (max(values) - min(values)) or 1.0
+    return min(values) - room, max(values) + room
 
 
 def usual(log: Task) -> float:

@@ -32,8 +32,8 @@ def table(found: Comparison) -> Table | str:
     if not groups:
         return "No run has an ensemble: the methods learn no model, or no fit is finished."
     caption = (
-        "Mean squared error of one step on rows held out of the fit, in the units of the fit: comparable on one log with "
-        "one scaling of the targets only. Ensembles with the same SHA-256 are one."
+        "Mean squared error of one step on rows held out of the fit, in the units of the fit: comparable on one log "
+        "with one scaling of the targets only. Ensembles with the same SHA-256 are one."
     )
     columns = ["ensemble", "fit epochs", "members", "error of the best", "of the worst elite", "used by"]
     return Table("Models", caption, columns, [_row(runs, found) for runs in groups])

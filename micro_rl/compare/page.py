@@ -11,7 +11,7 @@ from micro_rl.compare.curves import learning_curves
 from micro_rl.compare.palette import styles
 from micro_rl.compare.robust_panels import curves, grids
 from micro_rl.compare.robust_table import remarks, tables
-from micro_rl.compare.sweeps import sweeps
+from micro_rl.compare.sweeps import Sweep, sweeps
 from micro_rl.compare.tables import Table, markdown
 from micro_rl.report.page import environment
 
@@ -61,11 +61,15 @@ def _robust(found: Comparison) -> dict[str, Any]:
     maps = [(sweep, one) for place, sweep in enumerate(swept) if (one := grids(sweep, place))]
     lines = [(sweep, one) for place, sweep in enumerate(swept) if (one := curves(sweep, place, looks))]
     return {
-        "maps": [(f"{sweep.log.name}, protocol {sweep.protocol}", one) for sweep, one in maps],
-        "sweeps": [(f"{sweep.log.name}, protocol {sweep.protocol}", one) for sweep, one in lines],
+        "maps": [one._replace(caption=f"{_where(sweep)} {one.caption}") for sweep, one in maps],
+        "sweeps": [one._replace(caption=f"{_where(sweep)} {one.caption}") for sweep, one in lines],
         "robust_tables": tables(swept),
         "robust_remarks": remarks(found),
     }
+
+
+def _where(sweep: Sweep) -> str:
+    return f"{sweep.log.name}, protocol {sweep.protocol}."
 
 
 def _shown(told: Table | str) -> tuple[Table | None, str]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from micro_rl.compare.aggregates import known, matrix, pairs
+from micro_rl.compare.aggregates import matrix, pairs
 from micro_rl.compare.comparison import Comparison, Task
 from micro_rl.compare.scores import span
 from micro_rl.compare.tables import Entry, Table
@@ -32,9 +32,7 @@ def table(found: Comparison) -> Table | str:
 
 def _logs(found: Comparison, one: str, other: str) -> list[Task]:
     """Those on which both have seeds enough, in one unit."""
-    logs = [
-        log for log in found.logs if min(len(found.scored(one, log)), len(found.scored(other, log))) >= FEWEST
-    ]  # fmt: skip
+    logs = [log for log in found.logs if min(len(found.scored(one, log)), len(found.scored(other, log))) >= FEWEST]
     scored = [log for log in logs if log.unit == "score"]
     return scored or logs[:1]
 
@@ -48,7 +46,7 @@ def _row(found: Comparison, one: str, other: str) -> list[Entry] | None:
     where = f"on {logs[0].name}" if len(logs) == 1 else f"on {len(logs)} logs"
     head = [
         Entry(f"{one} over {other}", where),
-        Entry(known(float(better.point)), _share(float(better.low), float(better.high))),
+        Entry(f"{float(better.point):.2f}", _share(float(better.low), float(better.high))),
     ]
     return head + _paired(x, y)
 
@@ -67,6 +65,10 @@ def _paired(x: np.ndarray, y: np.ndarray) -> list[Entry]:
     return [
         Entry(str(told.pairs), "too few for p ≤ 0.05" if told.caution else ""),
         Entry(number(float(apart.point)), span(float(apart.low), float(apart.high))),
-        Entry(known(told.wilcoxon_p)),
-        Entry(known(told.flip_p)),
+        Entry(_p(told.wilcoxon_p)),
+        Entry(_p(told.flip_p)),
     ]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

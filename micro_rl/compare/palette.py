@@ -5,11 +5,13 @@ from typing import Any, Literal, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from micro_rl.report.figures import BLUE, DASHED, DOTTED, GREEN, INK, PURPLE, SOLID, VERMILION, pattern
+from micro_rl.report.figures import BLUE, DASHED, DOTTED, GREEN, PURPLE, SOLID, VERMILION, pattern
 
-COLOURS = (BLUE, VERMILION, GREEN, PURPLE, "#E69F00", "#56B4E9", INK)
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, "#E69F00", "#56B4E9")
 DASHES = (SOLID, DASHED, DOTTED, "8 2 1.5 2")
 MARKERS = "os^Dv*P"
+LONGEST = 30
+"""Characters of a name in a figure."""
 
 
 class Style(NamedTuple):
@@ -26,7 +28,7 @@ class Style(NamedTuple):
 
 
 def styles(methods: list[str]) -> dict[str, Style]:
-    """Different for the first 28; colours come back after seven, with another dash."""
+    """Different for the first 24; colours come back after six, with another dash."""
     return {
         method: Style(
             COLOURS[place % len(COLOURS)],
@@ -35,6 +37,13 @@ def styles(methods: list[str]) -> dict[str, Style]:
         )
         for place, method in enumerate(methods)
     }
+
+
+def drawable(name: str) -> str:
+    """A name that matplotlib sets letter by letter: short enough, in letters that its font has, no mathematics."""
+    short = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
+    known = (letter if letter == "…" or (letter.isprintable() and ord(letter) < 0x250) else "?" for letter in short)
+    return "".join(known).replace("$", r"\$")
 
 
 def bend(axes: Axes, values: list[float], usual: float, axis: Literal["x", "y"] = "y") -> str:

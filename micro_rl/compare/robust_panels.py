@@ -7,14 +7,14 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from micro_rl.compare.curves import usual
-from micro_rl.compare.palette import Style, bend
-from micro_rl.compare.robust import Axis
+from micro_rl.compare.palette import Style, bend, drawable
 from micro_rl.compare.robust_table import inert
 from micro_rl.compare.sweeps import Sweep, Swept
 from micro_rl.report import figures
-from micro_rl.report.figures import INK, NARROW, ROW, SOLID, Size
+from micro_rl.report.figures import NARROW, ROW, SOLID, Size
 from micro_rl.report.panels import Panel, Swatch
 from micro_rl.report.story import number
 from micro_rl.stats import interval, mean
@@ -92,7 +92,7 @@ def _map(axes: Axes, sweep: Sweep, grid: np.ndarray, low: float, high: float) ->
     axes.grid(visible=False)
     axes.set_xticks(range(len(first.values)), [f"{value:g}" for value in first.values])
     axes.set_yticks(range(len(second.values)), [f"{value:g}" for value in second.values])
-    figures.label(axes, MAP, _plain(second), _plain(first))
+    figures.label(axes, MAP, drawable(second.name), drawable(first.name))
     axes.set_position((0.13, 0.13, 0.85, 0.78))
 
 
@@ -110,13 +110,6 @@ def _cell(axes: Axes, column: int, row: int, value: float, low: float, high: flo
         column, row, "–" if missing else number(round(value, 1 if abs(value) < 100 else 0)), bbox=box, color=colour,
         ha="center", va="center", fontsize=11 if max(axes.get_xlim()) < 8 else 9, zorder=3,
     )  # fmt: skip
-
-
-def _plain(axis: Axis) -> str:
-    """The axis's name as matplotlib sets it letter by letter."""
-    return "".join(letter if letter.isprintable() and ord(letter) < 0x250 else "?" for letter in axis.name[:40]).replace(
-        "$", r"\$"
-    )
 
 
 def _legend(low: float, high: float) -> list[Swatch]:
@@ -165,12 +158,14 @@ def _curves(axes: Axes, size: Size, sweep: Sweep, looks: dict[str, Style]) -> st
         ends = [_band(runs, at) for at in along]
         where, look = [at[0] for at in along], looks[method]
         axes.plot(where, middle, linewidth=1.8, marker=look.marker, markersize=4.5, zorder=3, **look.line)
-        axes.fill_between(where, *zip(*ends, strict=True), color=look.colour, alpha=0.15, linewidth=0)
+        low, high = zip(*ends, strict=True)
+        axes.fill_between(where, low, high, color=look.colour, alpha=0.15, linewidth=0)
         seen += middle
     remark = bend(axes, seen, usual(sweep.log))
+    axes.xaxis.set_major_locator(MaxNLocator(5 if size.width < 600 else 8, steps=[1, 2, 2.5, 5, 10]))
     figures.bare(axes)
     unit = "normalised score" if sweep.log.unit == "score" else "return of an episode"
-    figures.label(axes, size, unit, _plain(sweep.axes[0]))
+    figures.label(axes, size, unit, drawable(sweep.axes[0].name))
     figures.place(axes, size)
     return remark
 

@@ -74,5 +74,7 @@ def inert(sweep: Sweep) -> str:
     for place, why in sorted(sweep.inert.items()):
         where = ", ".join(f"{axis.name} {at:g}" for axis, at in zip(sweep.axes, place, strict=True))
         reasons.setdefault(why, []).append(where)
-    told = [f"{'; '.join(places[:6])}{' and more' if len(places) > 6 else ''} ({why})" for why, places in reasons.items()]
+    told = [
+        f"{'; '.join(places[:6])}{' and more' if len(places) > 6 else ''} ({why})" for why, places in reasons.items()
+    ]
     return f"Without effect (hatched): {'; '.join(told)}." if told else ""

@@ -21,7 +21,7 @@ def paragraphs(found: Comparison) -> list[str]:
     """Names, then how far the runs on each log went."""
     logs = _listed([log.name for log in found.logs])
     what = f"{plural(len(found.runs), 'run')} of {_listed(found.methods)}, on {logs}."
-    return [what, " ".join(_far(found, log) for log in found.logs)]
+    return [what, f"How long they were trained. {' '.join(_far(found, log) for log in found.logs)}"]
 
 
 def _listed(names: list[str]) -> str:
@@ -33,12 +33,8 @@ def _listed(names: list[str]) -> str:
 
 def _far(found: Comparison, log: Task) -> str:
     runs = [run for run in found.runs if run.log.key == log.key]
-    counted = Counter(_epochs(run) for run in runs)
-    if len(counted) == 1:
-        every = "the run was" if len(runs) == 1 else f"all {len(runs)} runs were"
-        return f"On {log.name}, {every} trained for {_epochs(runs[0])}."
-    told = (f"{plural(count, 'run')} for {epochs}" for epochs, count in counted.most_common())
-    return f"On {log.name}, trained were {', '.join(told)}."
+    told = [f"{plural(count, 'run')} for {epochs}" for epochs, count in Counter(map(_epochs, runs)).most_common()]
+    return f"On {log.name}: {', '.join(told)}."
 
 
 def _epochs(run: Run) -> str:

@@ -65,9 +65,7 @@ def sweeps(found: Comparison) -> list[Sweep]:
 
 
 def _swept(run: Run, protocol: Robust, group: Group, log: Task) -> Swept:
-    return Swept(
-        run, protocol, group, _nominal(run, protocol, group, log), _results(run, group.cells, log)
-    )  # fmt: skip
+    return Swept(run, protocol, group, _nominal(run, protocol, group, log), _results(run, group.cells, log))
 
 
 def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Task) -> dict[tuple[float, ...], np.ndarray]:
