@@ -76,13 +76,12 @@ def add_robust(
     returns: Callable[[str, dict[str, float]], list[float] | None],
     groups: list[dict[str, Any]] = SWEEPS,
     inert: Callable[[str, dict[str, float]], str] = lambda group, at: "",
-    protocol: str = "micro",
     **changes: Any,
 ) -> None:
     """Results of a protocol: `returns(group, coordinates)` are a cell's episodes, None where it is not finished."""
-    folder = run / "robust" / protocol
+    folder = run / "robust" / "micro"
     folder.mkdir(parents=True)
-    told = {"format": 1, "protocol": protocol, "env": "X-v1", "episodes": 2, "seed": 0, "critic": "own"}
+    told = {"format": 1, "protocol": "micro", "env": "X-v1", "episodes": 2, "seed": 0, "critic": "own"}
     (folder / "robust.json").write_text(json.dumps(told | {"groups": groups} | changes))
     lines = []
     for group in groups:

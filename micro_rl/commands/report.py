@@ -46,11 +46,11 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _compare(runs: tuple[Path, ...], asked: Compare) -> None:
-    from micro_rl.compare import comparison, write_comparison
+    from micro_rl.compare import compared, write_comparison
 
     form = asked.format or "html"
     if form != "html" and asked.out is None:
-        print(comparison(runs, form), end="")
+        print(compared(runs, form), end="")
         return
     path = asked.out or Path("compare.html")
     if path.is_dir():

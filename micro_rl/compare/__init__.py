@@ -7,7 +7,7 @@ from pathlib import Path
 FORMATS = ("html", "md", "csv")
 
 
-def comparison(folders: Sequence[Path | str], form: str = "html", page: Path | str = "compare.html") -> str:
+def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str = "compare.html") -> str:
     """The runs in or below the folders, as a page, a Markdown table of scores, or CSV with a line for each run.
 
     `page` is where the page will lie, for its links. Raises `UserError` where there are no runs or one that is named
@@ -31,5 +31,5 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
     """Write it to a file, whole or not at all; `UserError` as above, or where it cannot be written."""
     from micro_rl.files import replace_file
 
-    replace_file(Path(path), comparison(folders, form, path).encode())
+    replace_file(Path(path), compared(folders, form, path).encode())
     return Path(path)

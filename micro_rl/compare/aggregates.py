@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.comparison import Comparison, Column
 from micro_rl.compare.scores import span
 from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number, plural
@@ -26,7 +26,7 @@ STATISTICS: tuple[tuple[str, Callable[..., object], str], ...] = (
 class Pool(NamedTuple):
     """Methods with enough seeds on the same logs: `scores[method]` is [seed, log], NaN where a seed is missing."""
 
-    logs: list[Task]
+    logs: list[Column]
     scores: dict[str, np.ndarray]
     left_out: list[str]
 
@@ -68,7 +68,7 @@ def seeds_of(found: Comparison) -> list[int]:
     return sorted({run.seed for run in found.runs})
 
 
-def matrix(found: Comparison, method: str, logs: Sequence[Task]) -> np.ndarray:
+def matrix(found: Comparison, method: str, logs: Sequence[Column]) -> np.ndarray:
     """A method's scores[seed, log], the seeds those of all methods, so that equal rows are equal seeds."""
     seeds = seeds_of(found)
     values = np.full((len(seeds), len(logs)), np.nan)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from micro_rl.compare.runs import Collected, Log, Run
+from micro_rl.compare.runs import Collected, Log, Run, sane
 from micro_rl.compare.variants import differing, labels
 
 
-class Task(NamedTuple):
+class Column(NamedTuple):
     """A log as a column: its name, told apart where two are called the same, and what its own episodes returned."""
 
     key: str
@@ -23,17 +23,17 @@ class Comparison(NamedTuple):
 
     runs: list[Run]
     methods: list[str]
-    logs: list[Task]
+    logs: list[Column]
     cells: dict[tuple[str, str], list[Run]]
     copies: list[tuple[Run, Run]]
     """Runs that do not count, each beside the one of the same settings and seed that does."""
     left_out: list[str]
 
-    def cell(self, method: str, log: Task) -> list[Run]:
+    def cell(self, method: str, log: Column) -> list[Run]:
         """The runs of a method on a log, [] where there are none."""
         return self.cells.get((method, log.key), [])
 
-    def scored(self, method: str, log: Task) -> list[Run]:
+    def scored(self, method: str, log: Column) -> list[Run]:
         """Those that reported a score in the log's unit."""
         return [run for run in self.cell(method, log) if (told := run.outcome) and told.final and told.unit == log.unit]
 
@@ -60,22 +60,27 @@ def compare(collected: Collected) -> Comparison:
             copies.append((run, twin))
     for cell in cells.values():
         cell.sort(key=lambda run: run.seed)
-    return Comparison(runs, list(dict.fromkeys(named)), _tasks(runs), cells, copies, collected.left_out)
+    return Comparison(runs, list(dict.fromkeys(named)), _columns(runs), cells, copies, collected.left_out)
 
 
-def _tasks(runs: Sequence[Run]) -> list[Task]:
+def _columns(runs: Sequence[Run]) -> list[Column]:
     logs = list({run.log.key: run.log for run in runs}.values())
     names = [log.name for log in logs]
-    return [_task(log, runs, names.count(log.name) > 1) for log in logs]
+    return [_column(log, runs, names.count(log.name) > 1) for log in logs]
 
 
-def _task(log: Log, runs: Sequence[Run], ambiguous: bool) -> Task:
+def _column(log: Log, runs: Sequence[Run], ambiguous: bool) -> Column:
     units = {run.outcome.unit for run in runs if run.log.key == log.key and run.outcome}
     unit = "return" if units == {"return"} else "score"
     prefix = "normalised_" if unit == "score" else ""
     told = [run.record.log for run in runs if run.log.key == log.key and f"{prefix}return_mean" in run.record.log]
-    mean, best = (told[0].get(f"{prefix}{name}") for name in ("return_mean", "return_best")) if told else (None, None)
-    return Task(log.key, f"{log.name} ({log.key[:8]})" if ambiguous else log.name, unit, mean, best)
+    known = told[0] if told else {}
+    mean, best = (_figure(known.get(f"{prefix}{name}")) for name in ("return_mean", "return_best"))
+    return Column(log.key, f"{log.name} ({log.key[:8]})" if ambiguous else log.name, unit, mean, best)
+
+
+def _figure(value: float | int | None) -> float | None:
+    return None if value is None or not sane(value) else float(value)
 
 
 def cautions(found: Comparison) -> list[str]:

@@ -69,7 +69,7 @@ def _epochs(runs: list[Run]) -> str:
 
 
 def _fit_seconds(run: Run) -> float:
-    return sum(_sane([float(row["time/seconds"]) for row in run.record.fit if "time/seconds" in row]))
+    return sum(_sane([float(row["time/seconds"]) for row in run.record.fit if "time/seconds" in row]), start=0.0)
 
 
 def _no_fit(runs: list[Run]) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.comparison import Comparison, Column
 from micro_rl.compare.palette import Style, bend, styles
 from micro_rl.compare.runs import MEASURED, Run, sane
 from micro_rl.report import figures
@@ -41,7 +41,7 @@ def learning_curves(found: Comparison) -> list[tuple[Panel, list[Panel]]]:
     return shown
 
 
-def _curves(found: Comparison, log: Task) -> tuple[str, list[Curve]]:
+def _curves(found: Comparison, log: Column) -> tuple[str, list[Curve]]:
     """What they run along, and those that there are."""
     key = next(key for key, unit in MEASURED if unit == log.unit)
     runs = [run for run in found.runs if run.log.key == log.key]
@@ -66,10 +66,10 @@ def _series(run: Run, key: str, per_epoch: bool) -> dict[float, float]:
     """Values by epoch, or by thousands of updates."""
     scale = 1.0 if per_epoch else run.record.settings.get("updates", 1000) / 1000
     rows = (row for row in run.record.metrics if key in row)
-    return {row["epoch"] * scale: row[key] for row in rows if sane(row[key]) and sane(row["epoch"])}
+    return {float(row["epoch"] * scale): float(row[key]) for row in rows if sane(row[key]) and sane(row["epoch"])}
 
 
-def _panel(log: Task, drawn: list[Curve], place: int, looks: dict[str, Style], along: str) -> Panel:
+def _panel(log: Column, drawn: list[Curve], place: int, looks: dict[str, Style], along: str) -> Panel:
     remark = ""
     pictures = []
     for kind, size in (("wide", WIDE), ("narrow", NARROW)):
@@ -84,7 +84,7 @@ def _panel(log: Task, drawn: list[Curve], place: int, looks: dict[str, Style], a
     return Panel(log.name, _caption(log, drawn, remark), swatches + _log_swatches(log), pictures)
 
 
-def _alone(log: Task, drawn: list[Curve], shown: Curve, looks: dict[str, Style], name: str) -> Panel:
+def _alone(log: Column, drawn: list[Curve], shown: Curve, looks: dict[str, Style], name: str) -> Panel:
     """One method in its colour before all others in grey."""
     grey = {one.method: Style("#c9ccd1", SOLID, "o") for one in drawn}
 
@@ -105,7 +105,7 @@ def _name(drawn: Curve) -> str:
 def _draw(
     axes: Axes,
     size: Size,
-    log: Task,
+    log: Column,
     drawn: list[Curve],
     looks: dict[str, Style],
     along: str,
@@ -144,19 +144,19 @@ def _ends(values: list[float]) -> tuple[float, float]:
     return min(values) - room, max(values) + room
 
 
-def usual(log: Task) -> float:
+def usual(log: Column) -> float:
     """How far from 0 results on a log are expected: 100 for scores, the log's own returns else; 0 if unknown."""
     if log.unit == "score":
         return 100.0
     return max((abs(value) for value in (log.mean, log.best) if value is not None), default=0.0)
 
 
-def _log_swatches(log: Task) -> list[Swatch]:
+def _log_swatches(log: Column) -> list[Swatch]:
     named = (("log’s mean", log.mean, DASHED), ("log’s best episode", log.best, DOTTED))
     return [Swatch(f"{name} {number(value)}", INK, dash) for name, value, dash in named if value is not None]
 
 
-def _caption(log: Task, drawn: list[Curve], remark: str) -> str:
+def _caption(log: Column, drawn: list[Curve], remark: str) -> str:
     many = any(len(one.values) > 1 for one in drawn)
     what = "Normalised score" if log.unit == "score" else "Return"
     parts = [f"{what} of each evaluation"]

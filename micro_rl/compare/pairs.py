@@ -3,7 +3,7 @@
 import numpy as np
 
 from micro_rl.compare.aggregates import matrix, pairs
-from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.comparison import Comparison, Column
 from micro_rl.compare.scores import span
 from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number
@@ -30,7 +30,7 @@ def table(found: Comparison) -> Table | str:
     return Table("Pairs of methods", CAPTION, columns, rows)
 
 
-def _logs(found: Comparison, one: str, other: str) -> list[Task]:
+def _logs(found: Comparison, one: str, other: str) -> list[Column]:
     """Those on which both have seeds enough, in one unit."""
     logs = [log for log in found.logs if min(len(found.scored(one, log)), len(found.scored(other, log))) >= FEWEST]
     scored = [log for log in logs if log.unit == "score"]

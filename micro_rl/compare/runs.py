@@ -109,8 +109,9 @@ class Run(NamedTuple):
         told = self.record.scores.get(key)
         if told is not None:
             value = told["mean_of_last"]
-            return Outcome(value, unit, told["best"], told["evaluations"], True) if sane(value) else None
-        values = [row[key] for row in self.record.metrics if key in row]
+            best, counted = float(told["best"]), told["evaluations"]
+            return Outcome(float(value), unit, best, counted, True) if sane(value) else None
+        values = [float(row[key]) for row in self.record.metrics if key in row]
         last = values[-SCORED_EVALUATIONS:]
         if not last or not all(map(sane, last)):
             return None
@@ -124,7 +125,7 @@ class Collected(NamedTuple):
     left_out: list[str]
 
 
-def sane(value: float) -> bool:
+def sane(value: float | int) -> bool:
     """Finite, and of a size that a return can have."""
     return isfinite(value) and abs(value) < ABSURD
 

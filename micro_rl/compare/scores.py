@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.comparison import Comparison, Column
 from micro_rl.compare.runs import Run
 from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number
@@ -16,7 +16,7 @@ class Score(NamedTuple):
     """A method on a log: `values` of its finished seeds, their mean and its 95 % interval (NaN below two seeds)."""
 
     method: str
-    log: Task
+    log: Column
     runs: list[Run]
     values: list[float]
     mean: float
@@ -34,7 +34,7 @@ def scores(found: Comparison) -> list[Score]:
     ]
 
 
-def _score(method: str, log: Task, runs: list[Run]) -> Score:
+def _score(method: str, log: Column, runs: list[Run]) -> Score:
     values = [told.value for run in runs if (told := run.outcome)]
     told = interval(mean, np.array(values)[:, None])
     return Score(method, log, runs, values, float(told.point), float(told.low), float(told.high))
@@ -62,7 +62,7 @@ def _bests(found: Comparison) -> list[float | None]:
     return [log.best for log in found.logs]
 
 
-def _entry(score: Score | None, runs: list[Run], log: Task) -> Entry:
+def _entry(score: Score | None, runs: list[Run], log: Column) -> Entry:
     """The score, or why there is none."""
     if score:
         seeds = f"{len(score.values)} seed{'' if len(score.values) == 1 else 's'}"

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.comparison import Comparison, Column
 from micro_rl.compare.runs import Run
 from micro_rl.report.story import plural
 
@@ -31,7 +31,7 @@ def _listed(names: list[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{between.join(shown[:-1])} and {shown[-1]}"
 
 
-def _far(found: Comparison, log: Task) -> str:
+def _far(found: Comparison, log: Column) -> str:
     runs = [run for run in found.runs if run.log.key == log.key]
     told = [f"{plural(count, 'run')} for {epochs}" for epochs, count in Counter(map(_epochs, runs)).most_common()]
     return f"On {log.name}: {', '.join(told)}."

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micro_rl.compare.comparison import Comparison, Task
+from micro_rl.compare.comparison import Comparison, Column
 from micro_rl.compare.robust import Axis, Cell, Group, Robust
 from micro_rl.compare.runs import Run
 from micro_rl.stats import area_under_curve, cvar, interval, mean
@@ -37,7 +37,7 @@ class Swept(NamedTuple):
 class Sweep(NamedTuple):
     """A group of a protocol on a log, by method; the axes are the same for all."""
 
-    log: Task
+    log: Column
     protocol: str
     name: str
     axes: tuple[Axis, ...]
@@ -64,20 +64,20 @@ def sweeps(found: Comparison) -> list[Sweep]:
     return list(made.values())
 
 
-def _swept(run: Run, protocol: Robust, group: Group, log: Task) -> Swept:
+def _swept(run: Run, protocol: Robust, group: Group, log: Column) -> Swept:
     return Swept(run, protocol, group, _nominal(run, protocol, group, log), _results(run, group.cells, log))
 
 
-def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Task) -> dict[tuple[float, ...], np.ndarray]:
+def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Column) -> dict[tuple[float, ...], np.ndarray]:
     return {place: np.array([_in_unit(one, run, log) for one in cell.returns]) for place, cell in cells.items()}
 
 
-def _in_unit(value: float, run: Run, log: Task) -> float:
+def _in_unit(value: float, run: Run, log: Column) -> float:
     score = normalised(value, run.task) if log.unit == "score" else None
     return value if score is None else score
 
 
-def _nominal(run: Run, protocol: Robust, group: Group, log: Task) -> float | None:
+def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> float | None:
     """Of the group's own undisturbed cell, else of the protocol's undisturbed group."""
     own = tuple(axis.nominal for axis in group.axes)
     plain = next((one for one in protocol.groups if not one.axes and one.cells), None)

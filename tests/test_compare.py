@@ -1,0 +1,206 @@
+"""Runs side by side: who counts where, what the tables say, and what the reader is warned of."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl import cli
+from micro_rl.compare import compared as told
+from micro_rl.compare import listed, scores
+from micro_rl.compare.aggregates import matrix, pool
+from micro_rl.compare.comparison import Comparison, cautions, compare
+from micro_rl.compare.curves import curve
+from micro_rl.compare.runs import collect
+from micro_rl.compare.tables import Entry, Table, markdown
+from micro_rl.errors import UserError
+from micro_rl.locks import locked
+from tests.compared_runs import TASK, make_run
+
+
+def compared(*paths: Path) -> Comparison:
+    return compare(collect(paths))
+
+
+def words(found: Comparison) -> str:
+    return " | ".join(cautions(found))
+
+
+def test_the_score_is_the_mean_of_the_seeds_mean_of_the_last_ten_and_never_the_best(tmp_path: Path):
+    for seed, level in enumerate((50.0, 60.0, 70.0)):
+        make_run(tmp_path / f"micro-{seed}", seed=seed, scores=[99.0, 98.0, *[level] * 10])
+    make_run(tmp_path / "sac-0", "sac", scores=[10.0, *[20.0] * 10, 31.0])
+    table = scores.table(compared(tmp_path))
+    assert table.columns == ["method", "hopper"]
+    assert table.rows == [
+        [Entry("micro"), Entry("60.0", "50.0 to 70.0, 3 seeds")],
+        [Entry("sac"), Entry("21.1", "1 seed")],
+        [Entry("log’s mean"), Entry("40.0")],
+        [Entry("log’s best episode"), Entry("80.0")],
+    ]
+
+
+def test_missing_cells_unfinished_runs_and_short_ones_say_so(tmp_path: Path):
+    make_run(tmp_path / "a", "micro", "hopper", scores=[30.0] * 5)
+    make_run(tmp_path / "b", "micro", "walker", scores=[10.0, 20.0], finished=False)
+    make_run(tmp_path / "c", "sac", "walker", finished=False, scores=[])
+    found = compared(tmp_path)
+    assert [row[1:] for row in scores.table(found).rows[:2]] == [
+        [Entry("30.0", "1 seed, 5 of 12 epochs"), Entry("–", "so far 15.0, 2 of 12 epochs")],
+        [Entry("–"), Entry("–", "not finished")],
+    ]
+    assert "b is not finished: it stopped, with 2 of 12 epochs done. It counts in no mean." in words(found)
+
+
+def test_unfinished_seeds_stay_out_of_the_mean_and_running_ones_are_told(tmp_path: Path):
+    make_run(tmp_path / "a", seed=0, scores=[40.0] * 12)
+    running = make_run(tmp_path / "b", seed=1, scores=[90.0] * 12, finished=False)
+    with locked(running / "lock"):
+        found = compared(tmp_path)
+    (score,) = scores.scores(found)
+    assert (score.mean, len(score.values)) == (40.0, 1) and np.isnan(score.low)
+    assert "b is not finished: it is still being trained" in words(found)
+
+
+def test_options_that_differ_make_methods_and_settings_only_where_a_seed_was_repeated(tmp_path: Path):
+    make_run(tmp_path / "a", options={"beta": 0.5}, settings={"anchor": 0.0})
+    make_run(tmp_path / "b", options={"beta": 0.3}, settings={"anchor": 0.0})
+    make_run(tmp_path / "c", options={"beta": 0.5}, settings={"anchor": 0.4})
+    make_run(tmp_path / "d", options={"beta": 0.5}, settings={"anchor": 0.0, "updates": 500}, seed=1)
+    make_run(tmp_path / "e", log="walker", options={"beta": 0.5, "draws": 1})
+    found = compared(tmp_path)
+    assert found.methods == ["micro, beta 0.5", "micro, beta 0.3", "micro, beta 0.5, anchor 0.4"]
+    assert [run.name for run in found.cell("micro, beta 0.5", found.logs[0])] == ["a", "d"]
+    assert "The seeds of micro, beta 0.5 on hopper differ in updates." in words(found)
+
+
+def test_logs_are_told_apart_by_their_content(tmp_path: Path):
+    make_run(tmp_path / "a", log="hopper")
+    make_run(tmp_path / "b", log="hopper", seed=1)
+    changed = {"name": "hopper", "sha256": "f" * 64}
+    other = make_run(tmp_path / "c", seed=2)
+    text = (other / "config.json").read_text().replace(("hopper" * 64)[:64], changed["sha256"])
+    (other / "config.json").write_text(text)
+    found = compared(tmp_path)
+    assert [log.name for log in found.logs] == ["hopper (hopperho)", "hopper (ffffffff)"]
+    assert "2 different logs are called hopper" in words(found)
+
+
+def test_a_copy_does_not_count_and_the_longer_of_two_does(tmp_path: Path):
+    make_run(tmp_path / "a", scores=[10.0] * 3)
+    make_run(tmp_path / "b", scores=[20.0] * 12)
+    make_run(tmp_path / "c", scores=[30.0] * 2)
+    found = compared(tmp_path)
+    assert [run.name for run in found.cell("micro", found.logs[0])] == ["b"]
+    assert "a has the settings and the seed of b: it is listed and does not count." in words(found)
+    assert len(listed.listed(found, Path("x.html"))) == 3
+
+
+def test_other_warnings(tmp_path: Path):
+    first, second = make_run(tmp_path / "a"), make_run(tmp_path / "b", seed=1, scores=[5.0] * 6)
+    (make_run(tmp_path / "c", "sac", scores=[1.0], finished=False) / "diverged").mkdir()
+    make_run(tmp_path / "d", "bc", task=TASK | {"horizon": 500})
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e/config.json").write_text("{")
+    for run in (first, second):
+        (run / "model").mkdir()
+        told = '{"files": {"ensemble.safetensors": {"sha256": "ab"}}}'
+        (run / "model/manifest.json").write_text(told)
+        (run / "model/ensemble.json").write_text('{"epochs": 7, "holdout": [0.2, 0.1]}')
+    told = words(compared(tmp_path))
+    assert "c diverged after 1 of 12 epochs." in told
+    assert "differ in their task" in told and "were not trained equally long" in told
+    assert "The 2 seeds of micro on hopper share one ensemble" in told
+    assert "Left out: " in told and "e/config.json" in told
+
+
+def test_a_run_that_is_named_itself_must_be_readable(tmp_path: Path):
+    (tmp_path / "e").mkdir()
+    (tmp_path / "e/config.json").write_text("{")
+    with pytest.raises(UserError, match="not valid JSON"):
+        collect([tmp_path / "e"])
+    with pytest.raises(UserError, match="no other run"):
+        collect([tmp_path])
+
+
+def test_curves_are_means_over_the_places_that_all_seeds_have(tmp_path: Path):
+    make_run(tmp_path / "a", scores=[1.0, 2.0, 3.0])
+    make_run(tmp_path / "b", seed=1, scores=[3.0, 6.0])
+    make_run(tmp_path / "c", seed=2, scores=[100.0], finished=False)
+    found = compared(tmp_path)
+    drawn = curve("micro", found.cells["micro", found.logs[0].key], "eval/normalised_score", True)
+    assert drawn and drawn.along.tolist() == [1, 2]
+    assert drawn.values.tolist() == [[1.0, 2.0], [3.0, 6.0]]
+
+
+def test_aggregates_need_seeds_and_logs_and_say_so(tmp_path: Path):
+    for method, logs in (("micro", ("hopper", "walker")), ("sac", ("hopper", "walker")), ("bc", ("hopper",))):
+        for log in logs:
+            for seed in range(3):
+                make_run(tmp_path / f"{log}-{method}-{seed}", method, log, seed, [10.0 * seed] * 12)
+    pooled = pool(compared(tmp_path))
+    assert not isinstance(pooled, str)
+    assert list(pooled.scores) == ["micro", "sac"] and pooled.left_out == ["bc"]
+    assert pooled.scores["sac"].tolist() == [[0.0, 0.0], [10.0, 10.0], [20.0, 20.0]]
+    few = compared(tmp_path / "hopper-bc-0", tmp_path / "hopper-bc-2")
+    assert np.array_equal(matrix(few, "bc", few.logs), [[0.0], [20.0]])
+    told = pool(few)
+    assert isinstance(told, str) and "at most 2 finished seeds on a log, and 1 such log" in told
+
+
+def test_csv_has_a_line_for_each_run_and_starts_no_formula(tmp_path: Path):
+    make_run(tmp_path / "=run", "micro", scores=[10.0] * 12)
+    make_run(tmp_path / "b", "sac", scores=[20.0, 30.0], finished=False)
+    rows = list(csv.DictReader(io.StringIO(told([tmp_path], "csv"))))
+    assert [row["run"] for row in rows] == ["'=run", "b"]
+    assert [(row["score"], row["final"], row["best_evaluation"]) for row in rows] == [
+        ("10.0", "True", "10.0"),
+        ("25.0", "False", "30.0"),
+    ]
+    assert rows[1]["epochs"] == "2" and rows[1]["planned_epochs"] == "12" and rows[0]["seed"] == "0"
+
+
+def test_markdown_is_a_table_that_names_cannot_break(tmp_path: Path):
+    table = Table("T", "", ["a|b", "c"], [[Entry("x\n| y", "<b>"), Entry("`1`")]])
+    assert markdown(table) == "| a\\|b | c |\n|---|---|\n| x \\| y (&lt;b&gt;) | \\`1\\` |"
+    make_run(tmp_path / "a", seed=3)
+    text = told([tmp_path], "md")
+    assert "| method | hopper |\n|---|---|\n| micro | 50.0 (1 seed) |\n| log’s mean | 40.0 |" in text
+    assert "On hopper: 1 run for all of 12 epochs." in text
+
+
+def test_from_the_command_line(tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("micro_rl.report.page.write", lambda folder: folder / "report.html")
+    for name in ("a", "b"):
+        make_run(tmp_path / "runs" / name, seed=ord(name))
+    assert cli.run(["report", "runs/a", "runs/b", "--format", "md"]) == 0
+    assert "| micro | 50.0 (50.0 to 50.0, 2 seeds) |" in capsys.readouterr().out
+    assert cli.run(["report", "runs", "--format", "csv", "--out", "table.csv"]) == 0
+    assert capsys.readouterr().out == "table    table.csv\n"
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 3
+    assert cli.run(["report", "runs"]) == 0
+    assert capsys.readouterr().out == "page    compare.html\n"
+    assert "2 runs compared" in (tmp_path / "compare.html").read_text()
+    assert cli.run(["report", "runs/a"]) == 0
+    assert capsys.readouterr().out == "page    runs/a/report.html\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name a run"),
+        (["nowhere"], "nowhere: is not a run folder"),
+        (["nowhere", "runs"], "nowhere: holds no runs"),
+        (["runs", "--out", "runs"], "runs: is a folder"),
+        (["runs", "--format", "pdf"], "pdf"),
+    ],
+)
+def test_mistakes_end_in_one_line(tmp_path: Path, capsys, monkeypatch, arguments: list[str], said: str):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "runs/a")
+    assert cli.run(["report", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1

@@ -1,0 +1,125 @@
+"""Robustness results: read with suspicion, and put side by side cell by cell."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl.compare.comparison import compare
+from micro_rl.compare.robust import read_robust
+from micro_rl.compare.robust_panels import _grid, curves, grids
+from micro_rl.compare.robust_table import inert, remarks, tables
+from micro_rl.compare.runs import collect
+from micro_rl.compare.sweeps import Sweep, summary, sweeps
+from micro_rl.compare.tables import Entry
+from micro_rl.errors import UserError
+from tests.compared_runs import SWEEPS, add_robust, make_run
+
+
+def swept(*runs: Path) -> dict[str, Sweep]:
+    return {sweep.name: sweep for sweep in sweeps(compare(collect(runs)))}
+
+
+def test_figures_of_a_sweep_by_hand(tmp_path: Path):
+    episodes = {0.0: [700.0, 500.0], 0.1: [400.0, 400.0], 0.2: [100.0, 300.0]}
+    add_robust(make_run(tmp_path / "a"), lambda group, at: episodes[at["epsilon"]], SWEEPS[1:2])
+    told = summary(swept(tmp_path / "a")["min Q attack"], "micro")
+    assert {name: one.mean for name, one in told.items() if one} == {
+        "nominal": 60.0,
+        "mean": pytest.approx(40.0),
+        "worst cell": 20.0,
+        "CVaR 10 %": 10.0,
+        "area under the curve": pytest.approx(40.0),
+    }
+    assert all(one and one.runs == 1 and np.isnan(one.low) for one in told.values())
+
+
+def test_cells_without_effect_are_in_no_mean_and_are_named(tmp_path: Path):
+    def returns(group: str, at: dict[str, float]) -> list[float]:
+        return [0.0] if at.get("friction") == 0.5 else [100.0 * at.get("gravity", 9.0)] * 2
+
+    def useless(group: str, at: dict[str, float]) -> str:
+        return "no contact" if at.get("friction") == 0.5 else ""
+
+    add_robust(make_run(tmp_path / "a"), returns, inert=useless)
+    sweep = swept(tmp_path / "a")["friction x gravity"]
+    told = summary(sweep, "micro")
+    assert told["mean"] and told["mean"].mean == pytest.approx(9.0) and told["area under the curve"] is None
+    assert told["nominal"] and told["nominal"].mean == pytest.approx(10.0)  # its own cell 1, 1
+    assert inert(sweep) == "Without effect (hatched): friction 0.5, gravity 0.8; friction 0.5, gravity 1 (no contact)."
+    drawn = grids(sweep, 0)
+    assert drawn and "no contact" in drawn.caption and "pattern" in drawn.maps[0].drawings[0][1]
+
+
+def test_maps_are_means_over_seeds_with_gaps_where_nothing_is_finished(tmp_path: Path):
+    for seed in (0, 1):
+
+        def returns(group: str, at: dict[str, float], seed: int = seed) -> list[float] | None:
+            missing = at.get("friction") == 2.0 or (seed and at.get("gravity") == 1.0)
+            return None if missing else [100.0 + 200.0 * seed]
+
+        add_robust(make_run(tmp_path / str(seed), seed=seed), returns)
+    found = compare(collect([tmp_path]))
+    sweep = next(one for one in sweeps(found) if one.name == "friction x gravity")
+    grid = _grid(sweep, sweep.methods["micro"])
+    assert np.array_equal(grid, [[20.0, 20.0, np.nan], [10.0, 10.0, np.nan]], equal_nan=True)
+    (table,) = tables(sweeps(found))
+    assert table.rows[0][0] == Entry("friction x gravity", "micro, 2 seeds, 6 of 12 cells")
+    assert "0: 2 cells of micro still missing." in remarks(found)
+
+
+def test_remarks_name_the_critic_and_results_of_another_policy(tmp_path: Path):
+    for name, critic in (("a", "own"), ("b", "other")):
+        add_robust(make_run(tmp_path / name, name), lambda group, at: [1.0], critic=critic, episodes=len(critic))
+    said = remarks(compare(collect([tmp_path])))
+    assert said[0] == "The attacking critic was not the same for all: other, own."
+    assert said[-1] == "The protocols were not carried out with equally many episodes."
+
+
+def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):
+    add_robust(make_run(tmp_path / "a"), lambda group, at: [1.0], SWEEPS[1:2])
+    other = [{"name": "min Q attack", "axes": [{"name": "epsilon", "values": [0.0, 0.5]}]}]
+    add_robust(make_run(tmp_path / "b", "sac"), lambda group, at: [1.0], other)
+    assert len(sweeps(compare(collect([tmp_path])))) == 2
+
+
+def test_nothing_is_drawn_of_what_has_no_cells(tmp_path: Path):
+    add_robust(make_run(tmp_path / "a"), lambda group, at: None)
+    found = swept(tmp_path / "a")
+    assert grids(found["friction x gravity"], 0) is None
+    assert curves(found["min Q attack"], 0, {}) is None
+    assert summary(found["min Q attack"], "micro")["mean"] is None
+
+
+def test_torn_lines_and_cells_of_no_place_are_left_out(tmp_path: Path):
+    run = make_run(tmp_path / "a")
+    add_robust(run, lambda group, at: [1.0], SWEEPS[1:2])
+    cells = run / "robust/micro/cells.jsonl"
+    odd = [
+        {"group": "min Q attack", "coordinates": {"epsilon": 7.0}, "returns": [1.0]},
+        {"group": "min Q attack", "coordinates": {}, "returns": [1.0]},
+        {"group": "unknown", "coordinates": {}, "returns": [1.0]},
+        {"group": "min Q attack", "coordinates": {"epsilon": 0.1}, "returns": ["x"]},
+        {"group": "min Q attack", "coordinates": {"epsilon": 0.1}, "returns": [1e308]},
+        {"group": "min Q attack", "coordinates": {"epsilon": 0.1}, "returns": []},
+        {"group": [], "coordinates": None},
+    ]
+    cells.write_text(cells.read_text() + "".join(json.dumps(one) + "\n" for one in odd) + '[1]\n{"group": "min')
+    (told,) = read_robust(run)
+    assert told.groups[0].cells.keys() == {(0.0,), (0.1,), (0.2,)} and told.missing == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"groups": None}, {"groups": [{}]}, {"episodes": "3"}, {"protocol": 3}, {"format": 0}, {"format": 99}]
+    + [{"groups": [{"name": "g", "axes": [{"name": "a", "values": [None]}]}]}],
+)  # fmt: skip
+def test_damaged_results_are_refused_in_one_line(tmp_path: Path, changed: dict):
+    run = make_run(tmp_path / "a")
+    add_robust(run, lambda group, at: [1.0])
+    path = run / "robust/micro/robust.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(UserError, match="robust.json") as error:
+        read_robust(run)
+    assert "\n" not in str(error.value)
