@@ -110,16 +110,18 @@ def test_torn_lines_and_cells_of_no_place_are_left_out(tmp_path: Path):
     assert told.groups[0].cells.keys() == {(0.0,), (0.1,), (0.2,)} and told.missing == 0
 
 
+NO_NUMBER = [{"name": "g", "axes": [{"name": "a", "values": [None]}]}]
+
+
 @pytest.mark.parametrize(
-    "changed",
-    [{"groups": None}, {"groups": [{}]}, {"episodes": "3"}, {"protocol": 3}, {"format": 0}, {"format": 99}]
-    + [{"groups": [{"name": "g", "axes": [{"name": "a", "values": [None]}]}]}],
-)  # fmt: skip
-def test_damaged_results_are_refused_in_one_line(tmp_path: Path, changed: dict):
+    ("name", "value"),
+    [("groups", None), ("groups", [{}]), ("groups", NO_NUMBER), ("episodes", "3"), ("protocol", 3), ("format", 0)],
+)
+def test_damaged_results_are_refused_in_one_line(tmp_path: Path, name: str, value: object):
     run = make_run(tmp_path / "a")
     add_robust(run, lambda group, at: [1.0])
     path = run / "robust/micro/robust.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
-    with pytest.raises(UserError, match="robust.json") as error:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(UserError, match=r"robust\.json") as error:
         read_robust(run)
     assert "\n" not in str(error.value)

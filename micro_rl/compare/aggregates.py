@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.compare.comparison import Comparison, Column
+from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.scores import span
 from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number, plural

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from micro_rl.compare.comparison import Comparison, Column
+from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.palette import Style, bend, styles
 from micro_rl.compare.runs import MEASURED, Run, sane
 from micro_rl.report import figures

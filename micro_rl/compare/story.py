@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from micro_rl.compare.comparison import Comparison, Column
+from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.runs import Run
 from micro_rl.report.story import plural
 

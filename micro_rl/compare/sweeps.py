@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micro_rl.compare.comparison import Comparison, Column
+from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.robust import Axis, Cell, Group, Robust
 from micro_rl.compare.runs import Run
 from micro_rl.stats import area_under_curve, cvar, interval, mean
