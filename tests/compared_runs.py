@@ -13,7 +13,7 @@ SETTINGS = {"epochs": 12, "updates": 1000, "elites": 2, "discount": 0.99}
 LOG = {"return_mean": 400.0, "return_best": 800.0, "normalised_return_mean": 40.0, "normalised_return_best": 80.0}
 SWEEPS = [
     {
-        "name": "friction x gravity",
+        "name": "friction by gravity",
         "axes": [{"name": "friction", "values": [0.5, 1.0, 2.0]}, {"name": "gravity", "values": [0.8, 1.0]}],
     },
     {"name": "min Q attack", "axes": [{"name": "epsilon", "values": [0.0, 0.1, 0.2]}]},

@@ -26,16 +26,15 @@ def test_figures_of_a_sweep_by_hand(tmp_path: Path):
     add_robust(make_run(tmp_path / "a"), lambda group, at: episodes[at["epsilon"]], SWEEPS[1:2])
     told = summary(swept(tmp_path / "a")["min Q attack"], "micro")
     assert {name: one.mean for name, one in told.items() if one} == {
-        "nominal": 60.0,
         "mean": pytest.approx(40.0),
         "worst cell": 20.0,
         "CVaR 10 %": 10.0,
         "area under the curve": pytest.approx(40.0),
     }
-    assert all(one and one.runs == 1 and np.isnan(one.low) for one in told.values())
+    assert told["nominal"] is None and told["mean"] and told["mean"].runs == 1 and np.isnan(told["mean"].low)
 
 
-def test_cells_without_effect_are_in_no_mean_and_are_named(tmp_path: Path):
+def test_cells_without_effect_are_named_and_count(tmp_path: Path):
     def returns(group: str, at: dict[str, float]) -> list[float]:
         return [0.0] if at.get("friction") == 0.5 else [100.0 * at.get("gravity", 9.0)] * 2
 
@@ -43,13 +42,38 @@ def test_cells_without_effect_are_in_no_mean_and_are_named(tmp_path: Path):
         return "no contact" if at.get("friction") == 0.5 else ""
 
     add_robust(make_run(tmp_path / "a"), returns, inert=useless)
-    sweep = swept(tmp_path / "a")["friction x gravity"]
+    sweep = swept(tmp_path / "a")["friction by gravity"]
     told = summary(sweep, "micro")
-    assert told["mean"] and told["mean"].mean == pytest.approx(9.0) and told["area under the curve"] is None
-    assert told["nominal"] and told["nominal"].mean == pytest.approx(10.0)  # its own cell 1, 1
-    assert inert(sweep) == "Without effect (hatched): friction 0.5, gravity 0.8; friction 0.5, gravity 1 (no contact)."
+    assert told["mean"] and told["mean"].mean == pytest.approx(6.0) and told["area under the curve"] is None
+    assert told["nominal"] and told["nominal"].mean == pytest.approx(90.0)  # of the group without axes
+    where = "friction 0.5, gravity 0.8; friction 0.5, gravity 1"
+    assert inert(sweep) == f"Without full effect (hatched): {where} (no contact)."
     drawn = grids(sweep, 0)
-    assert drawn and "no contact" in drawn.caption and "pattern" in drawn.maps[0].drawings[0][1]
+    assert drawn and "no contact" in drawn.caption and "<pattern" in drawn.maps[0].drawings[0][1]
+
+
+def test_what_has_no_effect_anywhere_is_said_once(tmp_path: Path):
+    add_robust(make_run(tmp_path / "a"), lambda group, at: [1.0], inert=lambda group, at: "gravity stays")
+    sweep = swept(tmp_path / "a")["friction by gravity"]
+    drawn = grids(sweep, 0)
+    assert inert(sweep) == "In all cells: gravity stays."
+    assert drawn and "<pattern" not in drawn.maps[0].drawings[0][1]
+
+
+def test_the_undisturbed_place_is_framed_or_ringed_or_unknown(tmp_path: Path):
+    groups = [
+        {
+            "name": "friction by gravity",
+            "axes": [{"name": name, "values": [0.5, 1.5]} for name in ("friction", "gravity")],
+        },
+        {"name": "other", "axes": [{"name": name, "values": [0.5, 1.0]} for name in ("friction", "kg")]},
+        {"name": "told", "axes": [{"name": name, "values": [0.0, 1.0], "nominal": 0.0} for name in ("a", "b")]},
+    ]
+    add_robust(make_run(tmp_path / "a"), lambda group, at: [1.0], groups)
+    drawn = {name: grids(sweep, 0) for name, sweep in swept(tmp_path / "a").items()}
+    said = {name: one.caption.split(".")[1:] for name, one in drawn.items() if one}
+    assert said["friction by gravity"] == [" The ring is the undisturbed simulator, which lies between cells", ""]
+    assert said["told"] == [" The framed cell is the undisturbed simulator", ""] and said["other"] == [""]
 
 
 def test_maps_are_means_over_seeds_with_gaps_where_nothing_is_finished(tmp_path: Path):
@@ -61,11 +85,11 @@ def test_maps_are_means_over_seeds_with_gaps_where_nothing_is_finished(tmp_path:
 
         add_robust(make_run(tmp_path / str(seed), seed=seed), returns)
     found = compare(collect([tmp_path]))
-    sweep = next(one for one in sweeps(found) if one.name == "friction x gravity")
+    sweep = next(one for one in sweeps(found) if one.name == "friction by gravity")
     grid = _grid(sweep, sweep.methods["micro"])
     assert np.array_equal(grid, [[20.0, 20.0, np.nan], [10.0, 10.0, np.nan]], equal_nan=True)
     (table,) = tables(sweeps(found))
-    assert table.rows[0][0] == Entry("friction x gravity", "micro, 2 seeds, 6 of 12 cells")
+    assert table.rows[0][0] == Entry("friction by gravity", "micro, 2 seeds, 6 of 12 cells")
     assert "0: 2 cells of micro still missing." in remarks(found)
 
 
@@ -87,7 +111,7 @@ def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):
 def test_nothing_is_drawn_of_what_has_no_cells(tmp_path: Path):
     add_robust(make_run(tmp_path / "a"), lambda group, at: None)
     found = swept(tmp_path / "a")
-    assert grids(found["friction x gravity"], 0) is None
+    assert grids(found["friction by gravity"], 0) is None
     assert curves(found["min Q attack"], 0, {}) is None
     assert summary(found["min Q attack"], "micro")["mean"] is None
 
@@ -115,7 +139,7 @@ NO_NUMBER = [{"name": "g", "axes": [{"name": "a", "values": [None]}]}]
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("groups", None), ("groups", [{}]), ("groups", NO_NUMBER), ("episodes", "3"), ("protocol", 3), ("format", 0)],
+    [("groups", None), ("groups", [{}]), ("groups", NO_NUMBER), ("episodes", "3"), ("critic", 3), ("format", 0)],
 )
 def test_damaged_results_are_refused_in_one_line(tmp_path: Path, name: str, value: object):
     run = make_run(tmp_path / "a")

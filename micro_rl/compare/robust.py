@@ -12,6 +12,9 @@ from micro_rl.rows import whole_lines
 LONGEST = 1000
 """Values of an axis, groups of a protocol and episodes of a cell: more is no result of ours."""
 
+NOMINAL = {("friction by gravity", "friction"): 1.0, ("friction by gravity", "gravity"): 1.0}
+"""Where nothing is disturbed on axes whose file does not say: by group and axis."""
+
 
 class Axis(NamedTuple):
     """What is varied; `nominal` is the value at which nothing is disturbed, None where that is not known."""
@@ -22,7 +25,7 @@ class Axis(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Raw returns of the episodes at one place; `inert` says why the disturbance has no effect there, if so."""
+    """Raw returns of the episodes at one place; `inert` says what of the disturbance has no effect there, if so."""
 
     coordinates: tuple[float, ...]
     returns: tuple[float, ...]
@@ -48,6 +51,7 @@ class Robust(NamedTuple):
     protocol: str
     episodes: int
     critic: str
+    """Whose critic attacked, "" where there was no attack."""
     policy_sha256: str
     groups: list[Group]
 
@@ -67,27 +71,28 @@ def _read(path: Path) -> Robust:
     told = read_json(path)
     check_format(told.get("format"), path)
     try:
-        axes = {_text(group["name"]): tuple(map(_axis, _few(group["axes"]))) for group in _few(told["groups"])}
+        axes = {_text(group["name"]): _axes(group) for group in _few(told["groups"])}
         cells = _cells(path.with_name("cells.jsonl"), axes)
         groups = [Group(name, found, cells.get(name, {})) for name, found in axes.items()]
         episodes = told.get("episodes", 0)
         if type(episodes) is not int:
             raise TypeError
-        name = _text(told.get("protocol", path.parent.name))
-        return Robust(name, episodes, _text(told.get("critic", "")), _text(told.get("policy_sha256", "")), groups)
+        name = _text(path.parent.name)  # one protocol with several attackers has a folder for each
+        attacked = any(axis.name == "epsilon" for group in groups for axis in group.axes)
+        critic = _text(told.get("critic", "")) if attacked else ""
+        return Robust(name, episodes, critic, _text(told.get("policy_sha256", "")), groups)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: is not what a robustness run writes there; make it again") from error
 
 
-def _axis(told: dict[str, Any]) -> Axis:
+def _axes(group: dict[str, Any]) -> tuple[Axis, ...]:
+    return tuple(_axis(told, NOMINAL.get((group["name"], told["name"]))) for told in _few(group["axes"]))
+
+
+def _axis(told: dict[str, Any], usual: float | None) -> Axis:
     values = tuple(_number(value) for value in _few(told["values"]))
-    nominal = _number(told["nominal"]) if told.get("nominal") is not None else _usual(values)
+    nominal = _number(told["nominal"]) if told.get("nominal") is not None else usual
     return Axis(_text(told["name"]), values, nominal)
-
-
-def _usual(values: tuple[float, ...]) -> float | None:
-    """No noise is 0, an unchanged factor 1."""
-    return next((value for value in (0.0, 1.0) if value in values), None)
 
 
 def _cells(path: Path, axes: dict[str, tuple[Axis, ...]]) -> dict[str, dict[tuple[float, ...], Cell]]:

@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from micro_rl.compare.curves import usual
 from micro_rl.compare.palette import Style, bend, drawable
-from micro_rl.compare.robust_table import inert
+from micro_rl.compare.robust import Axis
+from micro_rl.compare.robust_table import everywhere, inert
 from micro_rl.compare.sweeps import Sweep, Swept
 from micro_rl.report import figures
 from micro_rl.report.figures import NARROW, ROW, SOLID, Size
@@ -21,6 +22,8 @@ from micro_rl.stats import interval, mean
 
 MOST = 15
 """Values of an axis that a heat map can show; larger grids are in the table only."""
+SMALL = 7
+"""More values than these, and the figures are small and whole."""
 MAP = Size(360, 320, 12)
 DEEPEST = -20.0
 """The lowest score with a colour of its own."""
@@ -79,37 +82,62 @@ def _scale(known: np.ndarray, sweep: Sweep) -> tuple[float, float]:
 
 def _map(axes: Axes, sweep: Sweep, grid: np.ndarray, low: float, high: float) -> None:
     first, second = sweep.axes
+    hatched = {} if everywhere(sweep) else sweep.inert
+    small = len(first.values) > SMALL
     for row, up in enumerate(second.values):
         for column, along in enumerate(first.values):
-            _cell(axes, column, row, float(grid[row, column]), low, high, hatched=(along, up) in sweep.inert)
-    if first.nominal in first.values and second.nominal in second.values:
-        corner = (first.values.index(first.nominal) - 0.46, second.values.index(second.nominal) - 0.46)
-        axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor="white", linewidth=4.5, zorder=4))
-        axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor="#D55E00", linewidth=2.5, zorder=5))
+            value = float(grid[row, column])
+            share = (value - low) / (high - low)
+            _cell(axes, (column, row), value, share, (along, up) in hatched, small)
     axes.set_xlim(-0.5, len(first.values) - 0.5)
     axes.set_ylim(-0.5, len(second.values) - 0.5)
+    _mark_nominal(axes, first, second)
     figures.bare(axes)
     axes.grid(visible=False)
-    axes.set_xticks(range(len(first.values)), [f"{value:g}" for value in first.values])
-    axes.set_yticks(range(len(second.values)), [f"{value:g}" for value in second.values])
+    axes.set_xticks(range(len(first.values)), [f"{value:.2g}" for value in first.values])
+    axes.set_yticks(range(len(second.values)), [f"{value:.2g}" for value in second.values])
+    axes.tick_params(labelsize=9.5 if small else 12)
     figures.label(axes, MAP, drawable(second.name), drawable(first.name))
     axes.set_position((0.13, 0.13, 0.85, 0.78))
 
 
-def _cell(axes: Axes, column: int, row: int, value: float, low: float, high: float, hatched: bool) -> None:
+def _cell(axes: Axes, at: tuple[int, int], value: float, share: float, hatched: bool, small: bool) -> None:
     missing = np.isnan(value)
-    share = 0.0 if missing else min(max((value - low) / (high - low), 0.0), 1.0)
-    face = "#ffffff" if missing else to_hex(colormaps["cividis"](share))
-    style: dict[str, Any] = {"facecolor": face, "edgecolor": "#ffffff" if not hatched else "#777777"}
+    face = "#ffffff" if missing else to_hex(colormaps["cividis"](min(max(share, 0.0), 1.0)))
+    style: dict[str, Any] = {"facecolor": face, "edgecolor": "#777777" if hatched else "#ffffff"}
     if hatched:
         style["hatch"] = "////"
-    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, linewidth=1, **style))
+    axes.add_patch(Rectangle((at[0] - 0.5, at[1] - 0.5), 1, 1, linewidth=1, **style))
     colour = "#555555" if missing else "#ffffff" if share < 0.5 else "#111111"
     box = {"facecolor": face, "edgecolor": "none", "pad": 1.0} if hatched and not missing else None
-    axes.text(
-        column, row, "–" if missing else number(round(value, 1 if abs(value) < 100 else 0)), bbox=box, color=colour,
-        ha="center", va="center", fontsize=11 if max(axes.get_xlim()) < 8 else 9, zorder=3,
-    )  # fmt: skip
+    text = (
+        "–" if missing else f"{value:,.0f}".replace("-", "−") if small or abs(value) >= 100 else number(round(value, 1))
+    )
+    axes.text(*at, text, bbox=box, color=colour, ha="center", va="center", fontsize=9 if small else 11, zorder=3)
+
+
+def _mark_nominal(axes: Axes, first: Axis, second: Axis) -> None:
+    """A frame around the undisturbed cell, or a ring where it lies between cells."""
+    across, up = _place(first), _place(second)
+    if across is None or up is None:
+        return
+    corner = (across - 0.46, up - 0.46)
+    for colour, width in (("#ffffff", 4.5), ("#D55E00", 2.5)):
+        if framed(first, second):
+            axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor=colour, linewidth=width, zorder=4))
+        else:
+            ring: dict[str, Any] = {"markersize": 15, "markerfacecolor": "none", "linestyle": "none", "zorder": 4}
+            axes.plot([across], [up], marker="o", markeredgecolor=colour, markeredgewidth=width, **ring)
+
+
+def _place(axis: Axis) -> float | None:
+    """Where along the cells nothing is disturbed."""
+    return None if axis.nominal is None else float(np.interp(axis.nominal, axis.values, range(len(axis.values))))
+
+
+def framed(first: Axis, second: Axis) -> bool:
+    """Whether the undisturbed simulator is one of the cells."""
+    return first.nominal in first.values and second.nominal in second.values
 
 
 def _legend(low: float, high: float) -> list[Swatch]:
@@ -124,8 +152,10 @@ def _legend(low: float, high: float) -> list[Swatch]:
 def _caption(sweep: Sweep, known: np.ndarray, low: float) -> str:
     unit = "normalised score" if sweep.log.unit == "score" else "return"
     parts = [f"Mean {unit} of each cell’s episodes, on one scale of colours; brighter is better."]
-    if all(axis.nominal in axis.values for axis in sweep.axes):
+    if framed(*sweep.axes):
         parts.append("The framed cell is the undisturbed simulator.")
+    elif all(axis.nominal is not None for axis in sweep.axes):
+        parts.append("The ring is the undisturbed simulator, which lies between cells.")
     if known.min() < low:
         parts.append(f"Cells below {number(low)} have the darkest colour.")
     return " ".join([*parts, inert(sweep)]).strip()

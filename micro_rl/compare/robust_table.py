@@ -1,5 +1,7 @@
 """What each method withstands, in figures, and what must be said of them."""
 
+import math
+
 from micro_rl.compare.comparison import Comparison
 from micro_rl.compare.robust import Robust
 from micro_rl.compare.runs import Run
@@ -11,7 +13,7 @@ from micro_rl.report.story import number, plural
 CAPTION = (
     "Mean over seeds, with the 95 % interval over them where there are two or more. Mean: of the cells’ means. "
     "CVaR 10 %: the mean of the worst tenth of all episodes. Area under the curve: mean height, where one thing is "
-    "varied and no cell is missing. Cells where the disturbance has no effect are in none of these but the area."
+    "varied and no cell is missing. Cells where a part of the disturbance has no effect count like the others."
 )
 
 
@@ -49,7 +51,7 @@ def remarks(found: Comparison) -> list[str]:
         for one in run.robust:
             said += _of_run(run, one)
     critics = {one.critic for run in found.runs for one in run.robust if one.critic}
-    if critics == {"own"}:
+    if critics in ({"own"}, {"its own"}):
         said.insert(0, "Attacks were made with each policy’s own critic.")
     elif critics:
         said.insert(0, f"The attacking critic was not the same for all: {', '.join(sorted(critics))[:300]}.")
@@ -69,7 +71,9 @@ def _of_run(run: Run, told: Robust) -> list[str]:
 
 
 def inert(sweep: Sweep) -> str:
-    """Where a disturbance has no effect, "" if nowhere."""
+    """Where a part of the disturbance has no effect, "" if nowhere."""
+    if everywhere(sweep):
+        return f"In all cells: {next(iter(sweep.inert.values()))}."
     reasons: dict[str, list[str]] = {}
     for place, why in sorted(sweep.inert.items()):
         where = ", ".join(f"{axis.name} {at:g}" for axis, at in zip(sweep.axes, place, strict=True))
@@ -77,4 +81,11 @@ def inert(sweep: Sweep) -> str:
     told = [
         f"{'; '.join(places[:6])}{' and more' if len(places) > 6 else ''} ({why})" for why, places in reasons.items()
     ]
-    return f"Without effect (hatched): {'; '.join(told)}." if told else ""
+    return f"Without full effect (hatched): {'; '.join(told)}." if told else ""
+
+
+def everywhere(sweep: Sweep) -> bool:
+    """Whether all cells have the same part without effect, so that hatching would tell nothing."""
+    return len(set(sweep.inert.values())) == 1 and len(sweep.inert) == math.prod(
+        len(axis.values) for axis in sweep.axes
+    )

@@ -11,9 +11,6 @@ from micro_rl.compare.runs import Run
 from micro_rl.stats import area_under_curve, cvar, interval, mean
 from micro_rl.tasks import normalised
 
-NOMINAL = "nominal"
-"""The group without a disturbance."""
-
 
 class Swept(NamedTuple):
     """A run's group; `results` are the episodes of each finished cell in the log's unit."""
@@ -23,11 +20,6 @@ class Swept(NamedTuple):
     group: Group
     nominal: float | None
     results: dict[tuple[float, ...], np.ndarray]
-
-    @property
-    def acting(self) -> dict[tuple[float, ...], np.ndarray]:
-        """Without the cells where the disturbance has no effect."""
-        return {place: returns for place, returns in self.results.items() if not self.group.cells[place].inert}
 
     def at(self, place: tuple[float, ...]) -> float:
         """Mean of a cell, NaN where it is missing."""
@@ -45,7 +37,7 @@ class Sweep(NamedTuple):
 
     @property
     def inert(self) -> dict[tuple[float, ...], str]:
-        """Places where the disturbance is declared to have no effect, and why."""
+        """Places where a part of the disturbance is declared to have no effect, and why."""
         cells = (cell for runs in self.methods.values() for run in runs for cell in run.group.cells.values())
         return {cell.coordinates: cell.inert for cell in cells if cell.inert}
 
@@ -78,11 +70,10 @@ def _in_unit(value: float, run: Run, log: Column) -> float:
 
 
 def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> float | None:
-    """Of the group's own undisturbed cell, else of the protocol's undisturbed group."""
-    own = tuple(axis.nominal for axis in group.axes)
-    plain = next((one for one in protocol.groups if not one.axes and one.cells), None)
-    cell = group.cells.get(own) if None not in own else None  # pyright: ignore[reportArgumentType]
-    cell = cell or (plain.cells[()] if plain else None)
+    """Of the protocol's undisturbed group, else of the group's own undisturbed cell."""
+    own = tuple(axis.nominal for axis in group.axes if axis.nominal is not None)
+    plain = next((one.cells[()] for one in protocol.groups if not one.axes and one.cells), None)
+    cell = plain or (group.cells.get(own) if len(own) == len(group.axes) else None)
     return float(np.mean([_in_unit(one, run, log) for one in cell.returns])) if cell else None
 
 
@@ -96,7 +87,10 @@ class Told(NamedTuple):
 
 
 def summary(sweep: Sweep, method: str) -> dict[str, Told | None]:
-    """Nominal, mean, worst cell, CVaR of a tenth, and area under the curve of a method; None where it has none."""
+    """Nominal, mean, worst cell, CVaR of a tenth, and area under the curve of a method; None where it has none.
+
+    They are taken as `micro-rl robust` takes them of a single run.
+    """
     runs = sweep.methods[method]
     return {name: _over(runs, figure) for name, figure in FIGURES.items()}
 
@@ -110,15 +104,15 @@ def _over(runs: list[Swept], figure: Callable[[Swept], float | None]) -> Told | 
 
 
 def _mean(run: Swept) -> float | None:
-    return float(np.mean([returns.mean() for returns in run.acting.values()])) if run.acting else None
+    return float(np.mean([returns.mean() for returns in run.results.values()])) if run.results else None
 
 
 def _worst(run: Swept) -> float | None:
-    return min((float(returns.mean()) for returns in run.acting.values()), default=None)
+    return min((float(returns.mean()) for returns in run.results.values()), default=None)
 
 
 def _cvar(run: Swept) -> float | None:
-    return float(cvar(np.concatenate(list(run.acting.values())), share=0.1)) if run.acting else None
+    return float(cvar(np.concatenate(list(run.results.values())), share=0.1)) if run.results else None
 
 
 def _area(run: Swept) -> float | None:
