@@ -1,6 +1,6 @@
 """Learning curves of many methods: for each log the mean over seeds, and a band from the worst to the best of them."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -92,7 +92,7 @@ def _alone(log: Column, drawn: list[Curve], shown: Curve, looks: dict[str, Style
         for one in drawn:
             if one is not shown:
                 axes.plot(one.along, one.values.mean(0), linewidth=0.8, zorder=1, **grey[one.method].line)
-        _draw(axes, THIRD, log, [shown], looks, "", [float(value) for one in drawn for value in one.values.ravel()])
+        _draw(axes, THIRD, log, [shown], looks, "", _values(drawn))
 
     return Panel(_name(shown), "", [], [("only", figures.drawing(draw, THIRD, name, f"{shown.method} on {log.name}"))])
 
@@ -113,29 +113,32 @@ def _draw(
 ) -> str:
     """Puts the curves on the axes, scaled for `spread` (their own values); what is to be said of the scale."""
     for one in reversed(drawn):  # the first on top
-        look, mean = looks[one.method], one.values.mean(0)
-        few = {"marker": look.marker, "markersize": 4.5} if len(mean) <= 25 and len(drawn) <= 4 else {}
-        axes.plot(one.along, mean, linewidth=1.8, zorder=3, **look.line, **few)
-        if len(one.values) > 1:
-            axes.fill_between(
-                one.along, one.values.min(0), one.values.max(0), color=look.colour, alpha=0.15, linewidth=0
-            )
-    for value, dash in ((log.mean, DASHED), (log.best, DOTTED)):
-        if value is not None and sane(value):
-            axes.axhline(value, color=INK, linewidth=1.2, linestyle=figures.pattern(dash), zorder=2)
+        _draw_curve(axes, one, looks[one.method], marked=len(one.along) <= 25 and len(drawn) <= CROWDED)
+    levels = [(value, dash) for value, dash in ((log.mean, DASHED), (log.best, DOTTED)) if value is not None]
+    for value, dash in levels:
+        axes.axhline(value, color=INK, linewidth=1.2, linestyle=figures.pattern(dash), zorder=2)
     axes.xaxis.set_major_locator(MaxNLocator(4 if size.width < 600 else 10, integer=True, steps=[1, 2, 5, 10]))
-    values = [float(value) for one in drawn for value in one.values.ravel()] if spread is None else spread
-    remark = bend(axes, values, usual(log))
+    remark = bend(axes, _values(drawn) if spread is None else spread, usual(log))
     if spread is not None:
-        axes.set_ylim(
-            *_ends([*values, *(value for value in (log.mean, log.best) if value is not None and sane(value))])
-        )
+        axes.set_ylim(*_ends([*spread, *(value for value, _ in levels)]))
     figures.bare(axes)
     axes.margins(x=0.02)
     unit = "normalised score" if log.unit == "score" else "return of an episode"
     figures.label(axes, size, unit if along else "", along)
     figures.place(axes, size)
     return remark
+
+
+def _draw_curve(axes: Axes, one: Curve, look: Style, marked: bool) -> None:
+    few: dict[str, Any] = {"marker": look.marker, "markersize": 4.5} if marked else {}
+    axes.plot(one.along, one.values.mean(0), linewidth=1.8, zorder=3, **look.line, **few)
+    if len(one.values) > 1:
+        band: dict[str, Any] = {"color": look.colour, "alpha": 0.15, "linewidth": 0}
+        axes.fill_between(one.along, one.values.min(0), one.values.max(0), **band)
+
+
+def _values(drawn: list[Curve]) -> list[float]:
+    return [float(value) for one in drawn for value in one.values.ravel()]
 
 
 def _ends(values: list[float]) -> tuple[float, float]:

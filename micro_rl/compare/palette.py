@@ -59,11 +59,11 @@ def bend(axes: Axes, values: list[float], usual: float, axis: Literal["x", "y"] 
     bent = axes.yaxis if axis == "y" else axes.xaxis
     bent.set_major_locator(FixedLocator(_ticks(low, high, usual)))
     bent.set_minor_locator(NullLocator())
-    return f"Beyond ±{usual:,.3g} the axis is logarithmic, so that what went astray does not flatten the rest."
+    return f"Beyond ±{usual:,.3g} the axis is logarithmic."
 
 
 def _ticks(low: float, high: float, usual: float) -> list[float]:
-    """Halves of the straight part and powers of ten times its end."""
+    """Halves of the straight part, then its end times 3, 10, 30 and so on."""
     inner = [-usual, -usual / 2, 0.0, usual / 2, usual]
-    outer = [sign * usual * 10**power for power in range(1, 12) for sign in (-1, 1)]
+    outer = [sign * usual * by * 10**power for power in range(12) for by in (3, 10) for sign in (-1, 1)]
     return sorted(tick for tick in inner + outer if min(low, 0) * 1.5 <= tick <= max(high, usual) * 1.5)
