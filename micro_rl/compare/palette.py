@@ -63,7 +63,9 @@ def bend(axes: Axes, values: list[float], usual: float, axis: Literal["x", "y"] 
 
 
 def _ticks(low: float, high: float, usual: float) -> list[float]:
-    """Halves of the straight part, then its end times 3, 10, 30 and so on."""
+    """Halves of the straight part, then powers of ten times its end, or three times it where the data end before."""
     inner = [-usual, -usual / 2, 0.0, usual / 2, usual]
-    outer = [sign * usual * by * 10**power for power in range(12) for by in (3, 10) for sign in (-1, 1)]
+    tens = [usual * 10.0**power for power in range(1, 12) if usual * 10.0**power <= max(-low, high)]
+    ends = tens or [usual * 3]
+    outer = [sign * end for end in ends for sign in (-1, 1)]
     return sorted(tick for tick in inner + outer if min(low, 0) * 1.5 <= tick <= max(high, usual) * 1.5)

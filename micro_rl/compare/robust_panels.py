@@ -111,7 +111,11 @@ def _cell(axes: Axes, at: tuple[int, int], value: float, share: float, hatched: 
     colour = "#555555" if missing else "#ffffff" if share < 0.5 else "#111111"
     box = {"facecolor": face, "edgecolor": "none", "pad": 1.0} if hatched and not missing else None
     text = (
-        "–" if missing else f"{value:,.0f}".replace("-", "−") if small or abs(value) >= 100 else number(round(value, 1))
+        "–"
+        if missing
+        else f"{round(value):,}".replace("-", "−")
+        if small or abs(value) >= 100
+        else number(round(value, 1))
     )
     axes.text(*at, text, bbox=box, color=colour, ha="center", va="center", fontsize=9 if small else 11, zorder=3)
 
@@ -126,7 +130,7 @@ def _mark_nominal(axes: Axes, first: Axis, second: Axis) -> None:
         if framed(first, second):
             axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor=colour, linewidth=width, zorder=4))
         else:
-            ring: dict[str, Any] = {"markersize": 15, "markerfacecolor": "none", "linestyle": "none", "zorder": 4}
+            ring: dict[str, Any] = {"markersize": 9, "markerfacecolor": "none", "linestyle": "none", "zorder": 4}
             axes.plot([across], [up], marker="o", markeredgecolor=colour, markeredgewidth=width, **ring)
 
 

@@ -11,7 +11,8 @@ from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number, plural
 
 CAPTION = (
-    "Mean over seeds, with the 95 % interval over them where there are two or more. Mean: of the cells’ means. "
+    "Mean over seeds, with the 95 % interval over them; of a single seed it is that of its episodes and speaks for that "
+    "policy alone. Mean: of the cells’ means. "
     "CVaR 10 %: the mean of the worst tenth of all episodes. Area under the curve: mean height, where one thing is "
     "varied and no cell is missing. Cells where a part of the disturbance has no effect count like the others."
 )

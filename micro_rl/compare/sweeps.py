@@ -1,6 +1,7 @@
 """Robustness results of many runs side by side: the same group of the same protocol, method by method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,16 +10,20 @@ from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.robust import Axis, Cell, Group, Robust
 from micro_rl.compare.runs import Run
 from micro_rl.stats import area_under_curve, cvar, interval, mean
+from micro_rl.stats.scores import takes_batches
 from micro_rl.tasks import normalised
+
+RESAMPLES = 2000
+"""Of a single run's episodes."""
 
 
 class Swept(NamedTuple):
-    """A run's group; `results` are the episodes of each finished cell in the log's unit."""
+    """A run's group; `results` are the episodes of each finished cell, `nominal` the undisturbed ones, in the log's unit."""
 
     run: Run
     protocol: Robust
     group: Group
-    nominal: float | None
+    nominal: np.ndarray | None
     results: dict[tuple[float, ...], np.ndarray]
 
     def at(self, place: tuple[float, ...]) -> float:
@@ -69,16 +74,19 @@ def _in_unit(value: float, run: Run, log: Column) -> float:
     return value if score is None else score
 
 
-def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> float | None:
+def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> np.ndarray | None:
     """Of the protocol's undisturbed group, else of the group's own undisturbed cell."""
     own = tuple(axis.nominal for axis in group.axes if axis.nominal is not None)
     plain = next((one.cells[()] for one in protocol.groups if not one.axes and one.cells), None)
     cell = plain or (group.cells.get(own) if len(own) == len(group.axes) else None)
-    return float(np.mean([_in_unit(one, run, log) for one in cell.returns])) if cell else None
+    return np.array([_in_unit(one, run, log) for one in cell.returns]) if cell else None
 
 
 class Told(NamedTuple):
-    """A figure of a method: mean over its runs that have it, and the interval over them (NaN below two)."""
+    """A figure of a method: mean over its runs that have it, and its 95 % interval.
+
+    The interval is over runs, or of a single run over its episodes within each cell; NaN where there is neither.
+    """
 
     mean: float
     low: float
@@ -86,47 +94,68 @@ class Told(NamedTuple):
     runs: int
 
 
+class Figure(NamedTuple):
+    """What is taken of a run's episodes[episode, cell], NaN where a cell has fewer; None where it has none to take."""
+
+    episodes: Callable[[Swept], np.ndarray | None]
+    statistic: Callable[[Swept], Callable[[np.ndarray], Any]]
+
+
 def summary(sweep: Sweep, method: str) -> dict[str, Told | None]:
     """Nominal, mean, worst cell, CVaR of a tenth, and area under the curve of a method; None where it has none.
 
     They are taken as `micro-rl robust` takes them of a single run.
     """
-    runs = sweep.methods[method]
-    return {name: _over(runs, figure) for name, figure in FIGURES.items()}
+    return {name: _over(sweep.methods[method], figure) for name, figure in FIGURES.items()}
 
 
-def _over(runs: list[Swept], figure: Callable[[Swept], float | None]) -> Told | None:
-    values = [value for run in runs if (value := figure(run)) is not None]
-    if not values:
+def _over(runs: list[Swept], figure: Figure) -> Told | None:
+    having = [(run, found) for run in runs if (found := figure.episodes(run)) is not None]
+    if not having:
         return None
-    told: Any = interval(mean, np.array(values)[:, None])
-    return Told(float(told.point), float(told.low), float(told.high), len(values))
+    if len(having) == 1:
+        run, found = having[0]
+        told = interval(figure.statistic(run), found, resamples=RESAMPLES)
+    else:
+        told = interval(mean, np.array([figure.statistic(run)(found) for run, found in having])[:, None])
+    return Told(float(told.point), float(told.low), float(told.high), len(having))
 
 
-def _mean(run: Swept) -> float | None:
-    return float(np.mean([returns.mean() for returns in run.results.values()])) if run.results else None
-
-
-def _worst(run: Swept) -> float | None:
-    return min((float(returns.mean()) for returns in run.results.values()), default=None)
-
-
-def _cvar(run: Swept) -> float | None:
-    return float(cvar(np.concatenate(list(run.results.values())), share=0.1)) if run.results else None
-
-
-def _area(run: Swept) -> float | None:
-    """Of a curve whose cells are all there; two places at least."""
-    if len(run.group.axes) != 1 or len(run.results) != run.group.size or run.group.size < 2:
+def _block(results: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Side by side as [episode, cell], None where there are none."""
+    if not results:
         return None
-    along = sorted(run.results)
-    return float(area_under_curve(np.array([place[0] for place in along]), np.array([run.at(at) for at in along])))
+    block = np.full((max(map(len, results)), len(results)), np.nan)
+    for cell, returns in enumerate(results):
+        block[: len(returns), cell] = returns
+    return block
 
 
-FIGURES: dict[str, Callable[[Swept], float | None]] = {
-    "nominal": lambda run: run.nominal,
-    "mean": _mean,
-    "worst cell": _worst,
-    "CVaR 10 %": _cvar,
-    "area under the curve": _area,
+def _cells(run: Swept) -> np.ndarray | None:
+    return _block([run.results[place] for place in sorted(run.results)])
+
+
+def _whole_curve(run: Swept) -> np.ndarray | None:
+    """Of one axis with two places at least and no cell missing."""
+    whole = len(run.group.axes) == 1 and len(run.results) == run.group.size > 1
+    return _cells(run) if whole else None
+
+
+def _area(run: Swept) -> Callable[[np.ndarray], Any]:
+    along = np.array([place[0] for place in sorted(run.results)])
+    return takes_batches(lambda scores: area_under_curve(along, np.nanmean(scores, axis=-2)))
+
+
+@takes_batches
+def worst_cell(scores: np.ndarray) -> Any:
+    """Least mean of scores[..., episode, cell]."""
+    return np.nanmean(scores, axis=-2).min(-1)
+
+
+FIGURES = {
+    "nominal": Figure(lambda run: None if run.nominal is None else run.nominal[:, None], lambda run: mean),
+    "mean": Figure(_cells, lambda run: mean),
+    "worst cell": Figure(_cells, lambda run: worst_cell),
+    "CVaR 10 %": Figure(_cells, lambda run: partial(cvar, share=0.1)),
+    "area under the curve": Figure(_whole_curve, _area),
 }

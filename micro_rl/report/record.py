@@ -113,7 +113,7 @@ def kept_errors(fit: list[Row]) -> dict[int, float]:
         for key, error in row.items():
             if key.startswith("holdout/member"):
                 member = int(key.removeprefix("holdout/member"))
-                kept[member] = error if error < 0.99 * kept.get(member, math.inf) else kept[member]
+                kept[member] = error if error < 0.99 * kept.get(member, math.inf) else kept.get(member, error)
     return kept
 
 
