@@ -99,7 +99,7 @@ def test_remarks_name_the_critic_and_results_of_another_policy(tmp_path: Path):
         add_robust(make_run(tmp_path / name, name), lambda group, at: [1.0], critic=critic, episodes=len(critic))
     said = remarks(compare(collect([tmp_path])))
     assert said[0] == "The attacking critic was not the same for all: other, own."
-    assert said[-1] == "The protocols were not carried out with equally many episodes."
+    assert said[-1] == "The protocols were not carried out with equally many episodes: 3 to 5."
 
 
 def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):

@@ -11,8 +11,8 @@ from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number, plural
 
 CAPTION = (
-    "Mean over seeds, with the 95 % interval over them; of a single seed it is that of its episodes and speaks for that "
-    "policy alone. Mean: of the cells’ means. "
+    "Mean over seeds, with the 95 % interval over them; of a single seed it is that of its episodes and speaks for "
+    "that policy alone. Mean: of the cells’ means. "
     "CVaR 10 %: the mean of the worst tenth of all episodes. Area under the curve: mean height, where one thing is "
     "varied and no cell is missing. Cells where a part of the disturbance has no effect count like the others."
 )
@@ -56,8 +56,11 @@ def remarks(found: Comparison) -> list[str]:
         said.insert(0, "Attacks were made with each policy’s own critic.")
     elif critics:
         said.insert(0, f"The attacking critic was not the same for all: {', '.join(sorted(critics))[:300]}.")
-    if len({one.episodes for run in found.runs for one in run.robust}) > 1:
-        said.append("The protocols were not carried out with equally many episodes.")
+    episodes = sorted({one.episodes for run in found.runs for one in run.robust})
+    if len(episodes) > 1:
+        said.append(f"The protocols were not carried out with equally many episodes: {episodes[0]} to {episodes[-1]}.")
+    elif episodes:
+        said.append(f"{plural(episodes[0], 'episode')} in each cell.")
     return said
 
 

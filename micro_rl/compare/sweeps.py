@@ -18,7 +18,7 @@ RESAMPLES = 2000
 
 
 class Swept(NamedTuple):
-    """A run's group; `results` are the episodes of each finished cell, `nominal` the undisturbed ones, in the log's unit."""
+    """A run's group in the log's unit: `results` are the episodes of each finished cell, `nominal` undisturbed ones."""
 
     run: Run
     protocol: Robust
