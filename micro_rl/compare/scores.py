@@ -9,7 +9,10 @@ from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.runs import Run
 from micro_rl.compare.tables import Entry, Table
 from micro_rl.report.story import number
-from micro_rl.stats import interval, mean
+from micro_rl.stats import Interval, interval, mean, t_interval
+
+FEW = 10
+"""Seeds from which on the bootstrap's interval is about as wide as it says: see docs/statistics.md."""
 
 
 class Score(NamedTuple):
@@ -36,8 +39,14 @@ def scores(found: Comparison) -> list[Score]:
 
 def _score(method: str, log: Column, runs: list[Run]) -> Score:
     values = [told.value for run in runs if (told := run.outcome)]
-    told = interval(mean, np.array(values)[:, None])
+    told = over_seeds(values)
     return Score(method, log, runs, values, float(told.point), float(told.low), float(told.high))
+
+
+def over_seeds(values: list[float]) -> Interval:
+    """Mean and 95 % interval: Student's of few seeds, where the bootstrap's is far too narrow; NaN ends below two."""
+    column = np.array(values)[:, None]
+    return t_interval(column) if len(values) < FEW else interval(mean, column)
 
 
 def span(low: float, high: float) -> str:
@@ -96,6 +105,6 @@ def _caption(found: Comparison) -> str:
     what = "Normalised scores: 0 is a random policy, 100 an expert." if "score" in units else "Returns."
     return (
         f"{what} A run’s score is the mean of its last ten evaluations, never the best one; shown is the mean over "
-        "seeds, with its 95 % interval (bootstrap over seeds) where there are two seeds or more. With fewer than "
-        "about ten seeds such an interval is too narrow."
+        f"seeds, with its 95 % interval where there are two seeds or more: Student’s below {FEW} seeds, which is wide "
+        "because so few seeds tell little, and the bootstrap’s from there on."
     )

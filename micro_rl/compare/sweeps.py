@@ -9,8 +9,8 @@ import numpy as np
 from micro_rl.compare.comparison import Column, Comparison
 from micro_rl.compare.robust import Axis, Cell, Group, Robust
 from micro_rl.compare.runs import Run
-from micro_rl.stats import area_under_curve, cvar, interval, mean
-from micro_rl.stats.scores import takes_batches
+from micro_rl.compare.scores import over_seeds
+from micro_rl.stats import area_under_curve, cvar, interval, mean, takes_batches
 from micro_rl.tasks import normalised
 
 RESAMPLES = 2000
@@ -117,7 +117,7 @@ def _over(runs: list[Swept], figure: Figure) -> Told | None:
         run, found = having[0]
         told = interval(figure.statistic(run), found, resamples=RESAMPLES)
     else:
-        told = interval(mean, np.array([figure.statistic(run)(found) for run, found in having])[:, None])
+        told = over_seeds([float(figure.statistic(run)(found)) for run, found in having])
     return Told(float(told.point), float(told.low), float(told.high), len(having))
 
 
