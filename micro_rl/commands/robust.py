@@ -86,7 +86,7 @@ def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["J
             )
     protocol = protocol_of(asked.protocol, subjects[0].env)
     episodes = protocol.episodes if asked.episodes is None else asked.episodes
-    critic = ", ".join(map(str, asked.critic)) or "its own"
+    critic = ", ".join(path.resolve().name for path in asked.critic) or "its own"
     jobs = []
     for path, subject in zip(runs, subjects, strict=True):
         folder = asked.out / path.name / protocol.name if asked.out else _default_folder(path, protocol.name, asked)
@@ -96,7 +96,8 @@ def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["J
 
 def _default_folder(path: Path, protocol: str, asked: Robust) -> Path:
     """Attacks with other critics are other results, and stand beside those with the policy's own."""
-    by = f"{protocol}-by-{'-'.join(critic.name for critic in asked.critic)}" if asked.critic else protocol
+    critics = asked.critic[0].resolve().name if len(asked.critic) == 1 else f"{len(asked.critic)}-runs"
+    by = f"{protocol}-by-{critics}" if asked.critic else protocol
     return (path if path.is_dir() else path.with_suffix("")) / "robust" / by
 
 

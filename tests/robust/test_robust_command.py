@@ -106,6 +106,6 @@ def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: P
     protocol = run.parent / "mine.toml"
     words = [str(alone), "--env", "Pendulum-v1", "--protocol", str(protocol), "--critic", str(run), "--workers", "1"]
     assert cli.run(["robust", *words]) == 0
-    assert f"critic  {run}" in capsys.readouterr().out
+    assert f"critic  {run.name}" in capsys.readouterr().out
     there = tmp_path / "mine" / "robust" / f"mine-by-{run.name}"
-    assert json.loads((there / "robust.json").read_text())["critic"] == str(run)
+    assert json.loads((there / "robust.json").read_text())["critic"] == run.name
