@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from micro_rl.opinion import beyond_the_log
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import Run
@@ -132,5 +133,9 @@ def conclude(done: Run, console: Console) -> None:
         value = done.scores["critic_estimate/discounted_return"]["last"]
         row("the policy, discounted, by its critics' own estimate", value, None)
     console.print(table)
+    if "model_estimate/return" in done.scores and not evaluated:
+        remark = beyond_the_log(log, done.scores["model_estimate/return"]["mean_of_last"])
+        if remark:
+            console.print(remark, soft_wrap=True, highlight=False)
     console.print(f"page    {done.path / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
     console.print(f"policy  {done.path / 'policy.safetensors'}", soft_wrap=True, highlight=False, markup=False)

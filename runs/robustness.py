@@ -1,7 +1,8 @@
 """The robustness study: `python -m runs.robustness OUT`, where OUT holds the finished runs of `runs.methods`.
 
-Five methods on halfcheetah and hopper, seed 0, through MICRO's protocol, each attacked by its own critics; then the same
-critics (MICRO's, MOBILE's and SAC's together) attack all five. Stopped, it goes on. Then `python -m runs.robustness_page OUT`.
+Five methods on halfcheetah and hopper, seed 0, through MICRO's protocol, each attacked by its own critics; then the
+same critics (MICRO's, MOBILE's and SAC's together) attack all five. Stopped, it goes on. Then comes
+`python -m runs.robustness_page OUT`.
 """
 
 import sys

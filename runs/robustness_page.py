@@ -1,4 +1,4 @@
-"""The robustness study as a page: `python -m runs.robustness_page OUT` writes docs/results/robustness.md and its figures."""
+"""The robustness study as a page: `python -m runs.robustness_page OUT`, docs/results/robustness.md and its figures."""
 
 import json
 import sys
@@ -140,20 +140,21 @@ def _curve(panel: Axes, name: str, results: dict[str, Trialled]) -> None:
         at = [place["epsilon"] for place in result.places[name]]
         panel.plot(at, result.scores[name].mean(0), style, color=colour, label=method)
     panel.set(title=f"{name}, own critics" if "Q" in name else name, xlabel="epsilon, log's std")
+    panel.set_xticks([0, 0.05, 0.1, 0.15, 0.2])
     panel.grid(alpha=0.25)
 
 
 TEXT = """# MICRO's robustness, early in training
 
-**These policies were trained for 50 epochs of the 3,000 (TD3+BC: 1,000) that their methods are published with, one seed each.** They
-show how the tool answers, and what MICRO's claim looks like this early; they do not rank the methods.
+**These policies were trained for 50 epochs of the 3,000 (TD3+BC: 1,000) that their methods are published with, one
+seed each.** They show how the tool answers, and what MICRO's claim looks like this early; they do not rank the methods.
 
-Made by `python -m runs.robustness OUT` and `python -m runs.robustness_page OUT` from the runs of [methods.md](methods.md): one
-ensemble for all methods that learn one, one draw, MICRO's settings, `mobile-matched` with c = 1.24 beta. Protocol `micro`
-([robustness.md](../robustness.md)): friction of every geom x 0.5 to 1.5 by gravity x 0.5 to 5, ten values each; attacks of ten sizes
-up to 0.2 standard deviations of the log; ten episodes a cell, the same starts in all. Scores are normalised. Brackets are 95 %
-bootstrap intervals of the episodes: they speak for these policies, not for other seeds. With ten episodes a cell, CVaR of a grid is of its
-100 worst episodes of 1,000.
+Made by `python -m runs.robustness OUT` and `python -m runs.robustness_page OUT` from the runs of
+[methods.md](methods.md): one ensemble for all methods that learn one, one draw, MICRO's settings, `mobile-matched` with
+c = 1.24 beta. Protocol `micro` ([robustness.md](../robustness.md)): friction of every geom x 0.5 to 1.5 by gravity x 0.5
+to 5, ten values each; attacks of ten sizes up to 0.2 standard deviations of the log; ten episodes a cell, the same starts
+in all. Scores are normalised. Brackets are 95 % bootstrap intervals of the episodes: they speak for these policies, not
+for other seeds. CVaR of a grid is the mean of its 100 worst episodes of 1,000.
 
 {parts}
 """

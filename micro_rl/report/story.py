@@ -3,6 +3,7 @@
 import math
 from typing import Any, NamedTuple
 
+from micro_rl.opinion import beyond_the_log
 from micro_rl.report.record import Record
 
 ESTIMATE = "model_estimate/return"
@@ -139,25 +140,13 @@ def _estimated(record: Record, score: dict[str, Any]) -> Story:
         f"The log’s figures beside it were measured: its episodes return {number(record.log['return_mean'])} on "
         f"average and {number(record.log['return_best'])} at best. A small difference between an estimate and a "
         "measurement means nothing; test the policy with care before using it.",
-        *_beyond_the_log(record, score["mean_of_last"]),
+        *filter(None, [beyond_the_log(record.log, score["mean_of_last"])]),
     ]
     return Story(
         NOT_MEASURED,
         [own, *_log_figures(record)],
         paragraphs + _limits(record, score, "estimated"),
     )
-
-
-def _beyond_the_log(record: Record, value: float) -> list[str]:
-    """What an estimate outside the log's own returns says of itself."""
-    if value > record.log["return_best"]:
-        return ["No episode of the log returned as much: nothing that was measured supports the estimate."]
-    if value < record.log["return_mean"]:
-        return [
-            "Even by the opinion of its own model the policy does worse than what made the log, or else the model has "
-            "left what it knows of the system: do not put the policy in its place."
-        ]
-    return []
 
 
 def _by_critics(record: Record, score: dict[str, Any]) -> Story:
