@@ -1,18 +1,15 @@
 """The speed table of this machine: `python -m benchmarks [--quick] [--write FILE]`, or `make bench`."""
 
 import argparse
-import datetime
-import json
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import cold, machine, table
+from benchmarks import cold, history, machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import FULL, QUICK, Scale, every_case, hopper
 
-HISTORY = Path(__file__).parent / "history.jsonl"
 KEPT = hopper().rollouts_kept
 
 
@@ -30,22 +27,12 @@ def measure(scale: Scale, console: Console) -> list[table.Row]:
     return table.warm_rows(rate, cases, timings, scale, hopper().members) + table.cold_rows(short, long)
 
 
-def record(rows: list[table.Row], told: dict[str, str], page: Path, command: str) -> None:
-    """The page, and a line for the history."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(table.markdown(rows, told, command))
-    figures = {row.label: {"unit": row.unit, "value": row.value, "share": row.share} for row in rows}
-    entry = {"date": datetime.date.today().isoformat(), "machine": told, "figures": figures}
-    with HISTORY.open("a") as history:
-        history.write(json.dumps(entry) + "\n")
-
-
 def main() -> None:
     """Measure, print, and write where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help=f"write the table there and a line to {HISTORY.name}"
+        "--write", type=Path, metavar="FILE", help=f"write the table there and a line to {history.PLACE.name}"
     )
     options = parser.parse_args()
     if options.quick and options.write:
@@ -59,8 +46,12 @@ def main() -> None:
         console.print(table.on_screen(rows))
     else:
         print(table.markdown(rows, told, command))
+    if not options.quick:
+        print(history.against_last(rows, told))
     if options.write:
-        record(rows, told, options.write, command)
+        options.write.parent.mkdir(parents=True, exist_ok=True)
+        options.write.write_text(table.markdown(rows, told, command))
+        history.add(rows, told)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     python -m benchmarks.robust [--quick] [--write FILE]
 
 HalfCheetah-v4, whose episodes all have 1,000 steps, and a fresh policy of two layers of 256. The plain loop makes the
-simulator and steps it with an action at a time, as evaluation scripts do. The attacks are of MICRO's protocol; `min Q` is
-left out, since a policy's file has no critics.
+simulator and steps it with an action at a time, as evaluation scripts do. The attacks are of MICRO's protocol; `min Q`
+is left out, since a policy's file has no critics.
 """
 
 import argparse

@@ -3,10 +3,13 @@
 Nothing is timed here.
 """
 
+from pathlib import Path
+
 import jax
 import pytest
 
-from benchmarks import flops
+from benchmarks import flops, history, table
+from benchmarks.measure import Figure
 from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, hopper, make_problem, nets
 from micro_rl import loop
@@ -106,3 +109,15 @@ def test_a_step_belongs_to_the_nearest_named_stage_around_it():
     assert stage(["_affine", "candidate_values.<locals>.one_draw", "candidate_values", "targets"]) == "candidate values"
     assert stage(["imagine", "rollout.<locals>.step", "rollout", "_turn"]) == "rollout"
     assert stage(["epoch"]) == "else"
+
+
+def test_figures_stand_beside_the_last_ones_of_the_same_machine(tmp_path: Path):
+    place, mine = tmp_path / "history.jsonl", {"processor": "P", "cores": "2", "software": "then"}
+    assert "No earlier result" in history.against_last([], mine, place)
+    row = table.Row("update", Figure(4.0, 3.0, 5.0), "ms", share=Figure(0.5, 0.4, 0.6))
+    history.add([row], mine, place)
+    history.add([row._replace(value=Figure(1.0, 1.0, 1.0))], mine | {"cores": "64"}, place)
+    now = row._replace(value=Figure(2.0, 1.0, 3.0), share=Figure(0.75, 0.7, 0.8))
+    said = history.against_last([now], mine | {"software": "now"}, place)
+    assert "(then)" in said
+    assert "update: 0.50 of its ms, 1.50 of its share" in said
