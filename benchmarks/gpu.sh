@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The card's tests and table, on a machine that has Python, a card's JAX and nothing of this project's.
+# Wheels that were carried along in .whl/ are installed first. Arguments go to benchmarks.gpu.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if compgen -G ".whl/*.whl" > /dev/null; then
+    site=$(mktemp -d)
+    python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" .whl/*.whl
+    export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}"
+fi
+export XLA_PYTHON_CLIENT_PREALLOCATE=false PYTHONUNBUFFERED=1
+exec python3 -m benchmarks.gpu "$@"
