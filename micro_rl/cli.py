@@ -36,6 +36,7 @@ INTERRUPTED = {
     "data": "; a collection goes on from its last evaluation with the same command",
     "demo": "; the same command goes on from the last checkpoint",
     "fit": "; the same command with --resume goes on from the last checkpoint",
+    "robust": "; finished cells are kept, and the same command goes on",
     "train": "; the same command with --resume goes on from the last checkpoint",
 }
 

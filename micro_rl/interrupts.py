@@ -7,7 +7,8 @@ signal's number is written to a pipe the moment it arrives, and a thread that wa
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -66,6 +67,23 @@ class Interrupts:
                 leave_at_once(number[0])
             self._received = number[0]
             self._say("stops when this epoch is finished and saved; once more leaves at once")
+
+
+@contextmanager
+def leaving_on_sigterm(saved: str) -> Iterator[None]:
+    """SIGTERM raises `Interrupted` wherever the main thread is, as Ctrl-C raises `KeyboardInterrupt`.
+
+    For work that may be left at any moment; `saved` says what is on the disk.
+    """
+
+    def leave(number: int, frame: Any) -> None:
+        raise Interrupted(number, saved)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _noticed_by_thread(number: int, frame: Any) -> None:

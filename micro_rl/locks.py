@@ -19,15 +19,15 @@ PATIENCE = 0.5
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[str | None]:
+def locked(path: Path, work: str = "training") -> Iterator[str | None]:
     """Hold the lock file `path`; gives the number of a process that was killed while it held it, else None.
 
-    Raises `UserError` if another process holds it, `CannotWrite` where there can be none.
+    `work`: what goes on there. Raises `UserError` if another process holds it, `CannotWrite` where there can be none.
     """
     with saving(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
     try:
-        _take(descriptor, path)
+        _take(descriptor, path, work)
         left = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
         _write(path, str(os.getpid()))
         try:
@@ -53,12 +53,12 @@ def held(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _take(descriptor: int, path: Path) -> None:
+def _take(descriptor: int, path: Path, work: str) -> None:
     until = time.monotonic() + PATIENCE
     while True:
         try:
             with saving(path):
-                _flock(descriptor, path)
+                _flock(descriptor, path, work)
             return
         except UserError:
             if time.monotonic() > until:
@@ -66,13 +66,13 @@ def _take(descriptor: int, path: Path) -> None:
             time.sleep(PATIENCE / 10)
 
 
-def _flock(descriptor: int, path: Path) -> None:
+def _flock(descriptor: int, path: Path, work: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
         who = f" (process {holder})" if holder.isdigit() else ""
-        raise UserError(f"{path.parent}: another training is going on there{who}; wait for it or stop it") from error
+        raise UserError(f"{path.parent}: another {work} is going on there{who}; wait for it or stop it") from error
 
 
 def _write(path: Path, text: str) -> None:

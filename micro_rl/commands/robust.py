@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from micro_rl.robust.running import Job
 
 
+ENOUGH_FOR_CVAR = 100
+"""Episodes of a cell from which on the interval of its CVaR covers about what it says: docs/statistics.md."""
+
+
 @dataclass(frozen=True)
 class Robust:
     """In which worlds, how often, and with whose help."""
@@ -28,6 +32,8 @@ class Robust:
     """Deterministic episodes a cell, by default the protocol's own number."""
     seed: int = 0
     """Of the simulators' starts, the faults and the attacks."""
+    horizon: int | None = None
+    """An episode's time limit in steps, where the simulator has none."""
     workers: int | None = None
     """Cells evaluated at once, by default one a core."""
     film: bool = True
@@ -44,6 +50,7 @@ Every finished cell is kept: the same command goes on where it was stopped."""
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.arguments import parse, shape
+    from micro_rl.interrupts import leaving_on_sigterm
     from micro_rl.robust.running import run as run_jobs
 
     kind = shape("RobustRuns", EXPLANATION, ("runs", tuple[Path, ...]), asked=Robust)
@@ -58,7 +65,7 @@ def run(arguments: list[str]) -> None:
         soft_wrap=True,
         highlight=False,
     )
-    with _Progress(screen) as progress:
+    with _Progress(screen) as progress, leaving_on_sigterm("finished cells are kept, and the same command goes on"):
         run_jobs(jobs, protocol, given.asked.workers, progress)
     for job in jobs:
         _show(job, protocol, screen)
@@ -89,8 +96,13 @@ def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["J
     critic = ", ".join(path.resolve().name for path in asked.critic) or "its own"
     jobs = []
     for path, subject in zip(runs, subjects, strict=True):
-        folder = asked.out / path.name / protocol.name if asked.out else _default_folder(path, protocol.name, asked)
-        jobs.append(Job(replace(subject, episodes=episodes), Results(folder), critic))
+        folder = (
+            asked.out / path.resolve().name / protocol.name
+            if asked.out
+            else _default_folder(path, protocol.name, asked)
+        )
+        horizon = asked.horizon or subject.horizon
+        jobs.append(Job(replace(subject, episodes=episodes, horizon=horizon), Results(folder), critic))
     return protocol, jobs
 
 
@@ -122,10 +134,12 @@ class _Progress:
             self._bar.stop()
 
     def __call__(self, finished: Any) -> None:
+        from rich.markup import escape
+
         from micro_rl.display import clock
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
-        words = f"{clock(finished.left)} left   return {mean:.1f} in {finished.cell.name}"
+        words = f"{clock(finished.left)} left   return {mean:.1f} in {escape(finished.cell.name)}"
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=finished.done, total=finished.cells, description=words)
         elif finished.done * 10 // finished.cells > self._told or finished.done == finished.cells:
@@ -135,25 +149,39 @@ class _Progress:
 
 def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     """The summary as a table, and what a reader must know to believe it."""
+    from rich.markup import escape
     from rich.table import Table
 
     from micro_rl.files import read_json
 
     found, about = read_json(job.results.path / "summary.json"), job.subject.trained
     trained = f", trained {about['epochs']:,} of {about['planned']:,} epochs" if about.get("planned") else ""
-    table = Table(title=f"{job.subject.policy.parent.name}{trained}; {found['unit']}, 95 % interval of the episodes")
+    table = Table(title=escape(f"{_name(job)}{trained}; {found['unit']}, 95 % interval of the episodes"))
     for column in ("group", "mean", "worst cell", "CVaR 10 %", "area under the curve"):
         table.add_column(column, justify="left" if column == "group" else "right")
     for name, group in found["groups"].items():
         cells = [_figure(group[key]) if key in group else "" for key in ("mean", "worst", "cvar10", "area")]
-        table.add_row(name, *cells)
+        table.add_row(escape(name), *cells)
     screen.print(table)
+    if job.subject.episodes < ENOUGH_FOR_CVAR:
+        screen.print(
+            f"note    of {job.subject.episodes} episodes a cell's CVaR is known to no 95 %: take the number, not its "
+            "interval, where a group is one cell or a few (docs/statistics.md)",
+            soft_wrap=True,
+            highlight=False,
+        )
     for name, group in found["groups"].items():
         for reason in group.get("inert", []):
             screen.print(f"inert   {name}: {reason}", soft_wrap=True, highlight=False, markup=False)
     if any(cell.attack for cell in protocol.cells):
         screen.print(f"critic  {job.critic}", soft_wrap=True, highlight=False, markup=False)
     screen.print(f"cells   {job.results.path / 'episodes.csv'}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _name(job: "Job") -> str:
+    """Of the run's folder, or of the policy's own file."""
+    policy = job.subject.policy.resolve()
+    return policy.parent.name if policy.name == "policy.safetensors" else policy.name
 
 
 def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:

@@ -118,6 +118,11 @@ def grid(
     return Group(name, axes, tuple(cells))
 
 
+def line(name: str, axis: str, values: Iterable[float], change: Callable[[float], Iterable[Change]]) -> Group:
+    """A cell for each value of one axis."""
+    return grid(name, (Axis(axis, tuple(round(float(value), 6) for value in values)),), change)
+
+
 def attacks(aim: str, epsilons: Iterable[float], form: str = "zero-order") -> Group:
     """One attack at several sizes."""
     name = f"{aim} attack" if aim in ("random", "learned") or form == "zero-order" else f"{aim} attack, {form}"

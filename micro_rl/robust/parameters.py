@@ -52,7 +52,10 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Physics:
-    """One change: `amount` times the parameter, in its place, or added to it, for the named objects or for all."""
+    """One change: `amount` times the parameter, in its place, or added to it, for the named objects or for all.
+
+    A control range is set to ± `amount`, and adding to it moves both of its ends outwards.
+    """
 
     parameter: str
     amount: float
@@ -108,18 +111,31 @@ def model_of(env: Env) -> Model:
 def _make(model: Model, change: Physics) -> None:
     parameter = PARAMETERS[change.parameter]
     values, rows = parameter.values(model), rows_of(model, parameter, change.names)
-    if change.parameter == "control-range" and not model.actuator_ctrllimited[rows].all():
+    is_range = change.parameter == "control-range"
+    if is_range and not model.actuator_ctrllimited[rows].all():
         raise UserError("control-range: an actuator has no control range to change; name others")
-    if change.how == "set":
-        values[rows] = np.array([-1.0, 1.0]) * change.amount if values.ndim == 2 else change.amount
-    elif change.how == "scale":
-        values[rows] *= change.amount
-    else:
-        values[rows] += change.amount
+    before = values[rows]
+    amount = np.array([-1.0, 1.0]) * change.amount if is_range else change.amount
+    with np.errstate(over="ignore"):
+        if change.how == "set":
+            values[rows] = amount
+        elif change.how == "scale":
+            values[rows] *= change.amount
+        else:
+            values[rows] += amount
+    _check_possible(change, before, values[rows])
+
+
+def _check_possible(change: Physics, before: np.ndarray, values: np.ndarray) -> None:
+    """Raises `UserError` for what no system has, and what MuJoCo cannot simulate."""
+    if not np.isfinite(values).all():
+        raise UserError(f"{change}: makes a {change.parameter} that is too large for any number")
+    if change.parameter == "control-range" and (values[:, 0] > values[:, 1]).any():
+        raise UserError(f"{change}: leaves an actuator no controls, the lowest would be above the highest")
     never_negative = change.parameter not in ("gravity", "spring-reference", "control-range", "gain")
-    if never_negative and (values[rows] < 0).any():
+    if never_negative and (values < 0).any():
         raise UserError(f"{change}: makes a negative {change.parameter}, which no system has")
-    if change.parameter == "mass" and (values[rows] == 0).any() and "world" not in change.names and change.names:
+    if change.parameter == "mass" and ((before > 0) & (values == 0)).any():
         raise UserError(f"{change}: leaves a body without mass, which MuJoCo cannot simulate")
 
 

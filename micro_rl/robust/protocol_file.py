@@ -25,7 +25,9 @@ A number in a change may be an axis' name, whose values then take its place.
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,9 @@ from micro_rl.robust.substeps import ActuatorDelay
 
 LARGEST_FILE = 1 << 20
 MOST_CELLS = 100_000
+MOST_VALUES = 1000
+"""Of an axis, and groups of a protocol: as many as reports read."""
+LARGEST_NUMBER = 1e12
 WAYS = ("scale", "set", "add")
 Number = Callable[[dict[str, float]], float]
 """A number of a change, once the axes have their values."""
@@ -70,17 +75,21 @@ def _protocol(name: str, told: dict[str, Any]) -> Protocol:
         raise UserError("name the file with letters, digits, - and _: the results' folder is called after it")
     _only(told, ("group", "episodes", "source"), "the file")
     groups, episodes = told.get("group", []), told.get("episodes", 10)
-    if not isinstance(groups, list) or not groups:
-        raise UserError("has no [[group]]: write at least one")
+    if not isinstance(groups, list) or not 0 < len(groups) < MOST_VALUES:
+        raise UserError(f"has no [[group]]: write at least one, and fewer than {MOST_VALUES}")
     if type(episodes) is not int or episodes < 1:
         raise UserError(f"episodes = {episodes!r}: give a whole number, 1 or more")
     made = [nominal(), *(_group(group, number) for number, group in enumerate(groups, start=1))]
     for group in made:
         if [one.name for one in made].count(group.name) > 1:
             raise UserError(f"two groups are called {group.name!r}; rename one (nominal is there always)")
-    if sum(len(group.cells) for group in made) > MOST_CELLS:
+    found = Protocol(name, str(told.get("source", "the user's own"))[:1000], tuple(made), episodes)
+    if len(found.cells) > MOST_CELLS:
         raise UserError(f"has more than {MOST_CELLS} cells; take fewer values")
-    return Protocol(name, str(told.get("source", "the user's own")), tuple(made), episodes)
+    alike = [cell for cell, count in Counter(cell.name for cell in found.cells).items() if count > 1]
+    if alike:
+        raise UserError(f"two cells are called {alike[0]!r}, which shows six digits; take values further apart")
+    return found
 
 
 def _group(told: Any, number: int) -> Group:
@@ -89,13 +98,13 @@ def _group(told: Any, number: int) -> Group:
         raise UserError(f"{where}: is no table; write [[group]]")
     _only(told, ("name", "axes", "changes", "attack", "inert"), where)
     name = told.get("name")
-    if not isinstance(name, str) or not name or len(name) > 100:
-        raise UserError(f"{where}: needs a name")
+    if not _is_label(name):
+        raise UserError(f"{where}: needs a name, of at most 100 printable characters")
     where = f"group {name!r}"
     axes = _axes(told.get("axes", {}), where)
     inert = told.get("inert", "")
-    if not isinstance(inert, str):
-        raise UserError(f"{where}: inert must say in words why a change may do nothing")
+    if inert and not _is_label(inert):
+        raise UserError(f"{where}: inert must say in a few words why a change may do nothing")
     if ("attack" in told) == ("changes" in told):
         raise UserError(f"{where}: needs either changes or an attack")
     if "attack" in told:
@@ -113,9 +122,13 @@ def _axes(told: Any, where: str) -> tuple[Axis, ...]:
     if not isinstance(told, dict) or len(told) > 3:
         raise UserError(f"{where}: axes is a table of at most three lists, {{ name = [1, 2] }}")
     for name, values in told.items():
-        numbers = isinstance(values, list) and values and all(type(value) in (int, float) for value in values)
-        if not numbers or len(set(values)) < len(values):
-            raise UserError(f"{where}: axis {name!r} needs a list of different numbers")
+        if not _is_label(name):
+            raise UserError(f"{where}: an axis is called by at most 100 printable characters")
+        numbers = isinstance(values, list) and values and all(map(_is_number, values))
+        if not numbers or len(set(values)) < len(values) or len(values) > MOST_VALUES:
+            raise UserError(f"{where}: axis {name!r} needs a list of different numbers, at most {MOST_VALUES}")
+    if prod(map(len, told.values())) > MOST_CELLS:
+        raise UserError(f"{where}: has more than {MOST_CELLS} cells; take fewer values")
     return tuple(Axis(name, tuple(map(float, values))) for name, values in told.items())
 
 
@@ -128,7 +141,7 @@ def _change(told: Any, axes: tuple[Axis, ...], where: str) -> Callable[[dict[str
     if "actuator-delay" in told:
         _only(told, ("actuator-delay",), where)
         substeps = _number(told["actuator-delay"], axes, where)
-        return lambda place: ActuatorDelay(int(substeps(place)))
+        return lambda place: ActuatorDelay(substeps(place))
     signal = next((signal for signal in ("observation", "action") if signal in told), None)
     if signal is None:
         raise UserError(f"{where}: a change has parameter, observation, action or actuator-delay")
@@ -169,9 +182,18 @@ def _number(told: Any, axes: tuple[Axis, ...], where: str) -> Number:
     """A number, or the name of an axis."""
     if isinstance(told, str) and told in [axis.name for axis in axes]:
         return lambda place: place[told]
-    if type(told) in (int, float):
+    if _is_number(told):
         return lambda place: float(told)
     raise UserError(f"{where}: {told!r:.60} is neither a number nor one of the axes")
+
+
+def _is_number(told: Any) -> bool:
+    """A finite one, so that no whole number of hundreds of digits is among them."""
+    return type(told) in (int, float) and abs(told) < LARGEST_NUMBER
+
+
+def _is_label(told: Any) -> bool:
+    return isinstance(told, str) and 0 < len(told) <= 100 and told.isprintable()
 
 
 def _list(told: Any, where: str) -> list[Any]:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from micro_rl.errors import UserError, did_you_mean
-from micro_rl.robust.cells import Axis, Change, Group, Protocol, attacks, grid, nominal
+from micro_rl.robust import rfqi as of_rfqi
+from micro_rl.robust.cells import Axis, Change, Group, Protocol, attacks, grid, line, nominal
 from micro_rl.robust.parameters import Physics
 from micro_rl.robust.signals import Interface
 
@@ -134,52 +135,8 @@ def rrls(env_id: str) -> Protocol:
 
 def rfqi(env_id: str) -> Protocol:
     """RFQI's perturbations (arXiv 2208.05129) of hopper and halfcheetah, 20 episodes a cell."""
-    robot = _needs_robot("rfqi", env_id, ("hopper", "halfcheetah"))
-    groups = _rfqi_hopper() if robot == "hopper" else _rfqi_halfcheetah()
-    return Protocol("rfqi", "arXiv 2208.05129", (nominal(), *groups), episodes=20)
-
-
-def _line(name: str, axis: str, values: np.ndarray, change: Callable[[float], list[Change]]) -> Group:
-    return grid(name, (Axis(axis, tuple(np.round(values, 6).tolist())),), change)
-
-
-def _rfqi_hopper() -> list[Group]:
-    """Its springs rest at 2 rad, as in the authors' evaluation; at stiffness 0 that is not felt."""
-
-    def spring(joint: str) -> Callable[[float], list[Change]]:
-        def changes(value: float) -> list[Change]:
-            if value == 0:
-                return []
-            return [Physics("stiffness", value, "set", (joint,)), Physics("spring-reference", 2.0, "set", (joint,))]
-
-        return changes
-
-    return [
-        _line("gravity", "change", np.arange(-0.5, -0.04, 0.05), lambda p: [Physics("gravity", 1 + p)]),
-        _line("thigh joint stiffness", "stiffness", np.arange(0, 30.1, 2.5), spring("thigh_joint")),
-        _line("leg joint stiffness", "stiffness", np.arange(0, 55.1, 5), spring("leg_joint")),
-        _line("foot joint stiffness", "stiffness", np.arange(0, 22.6, 2.5), spring("foot_joint")),
-        _line("control range", "range", np.arange(0.85, 1.01, 0.025), lambda x: [Physics("control-range", x)]),
-        _line("random actions", "probability", np.arange(0, 0.41, 0.05), lambda p: [Interface("action", "random", p)]),
-    ]
-
-
-def _rfqi_halfcheetah() -> list[Group]:
-    """The authors' script meant to vary the back legs' range too, and varied the front legs' twice."""
-    front, back = ("fthigh", "fshin", "ffoot"), ("bthigh", "bshin", "bfoot")
-    joints = front + back
-
-    def springs(names: tuple[str, ...]) -> Callable[[float], list[Change]]:
-        return lambda p: [Physics("stiffness", 1 + p, names=names)]
-
-    return [
-        _line("gravity", "change", np.arange(-0.99, -0.08, 0.1), lambda p: [Physics("gravity", 1 + p)]),
-        _line("front joint stiffness", "change", np.arange(0, 0.76, 0.05), springs(front)),
-        _line("back joint stiffness", "change", np.arange(0, 0.76, 0.05), springs(back)),
-        _line(
-            "joint damping", "change", np.arange(-0.5, 0.51, 0.05), lambda p: [Physics("damping", 1 + p, names=joints)]
-        ),
-    ]
+    robot = _needs_robot("rfqi", env_id, tuple(of_rfqi.GROUPS))
+    return Protocol("rfqi", "arXiv 2208.05129", (nominal(), *of_rfqi.GROUPS[robot]()), episodes=20)
 
 
 def industrial(env_id: str) -> Protocol:
@@ -189,7 +146,7 @@ def industrial(env_id: str) -> Protocol:
         def change(value: float) -> list[Change]:
             return [Interface(signal, kind, value)]
 
-        return _line(f"{signal} {kind}", axis, np.array(values), change)
+        return line(f"{signal} {kind}", axis, values, change)
 
     return Protocol(
         "industrial",

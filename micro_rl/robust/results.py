@@ -1,8 +1,11 @@
 """What a protocol found of a policy, on disk: a line for each finished cell, so that a stopped one goes on."""
 
 import csv
+import hashlib
 import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,18 @@ from micro_rl.files import (
     parse_json,
     plain,
     read_json,
+    remove,
     replace_file,
     saving,
     write_json,
 )
+from micro_rl.locks import held, locked
 from micro_rl.robust.cells import Cell, Protocol
 from micro_rl.robust.subject import Subject
 from micro_rl.robust.trial import Outcome
 from micro_rl.rows import whole_lines
+
+CELLS, LOCK = "cells.jsonl", "lock"
 
 
 class Results:
@@ -30,27 +37,48 @@ class Results:
     def __init__(self, path: Path):
         self.path = path
 
-    def begin(self, subject: Subject, protocol: Protocol, critic: str) -> None:
-        """Make the folder or go on in it; `critic` names whose critics attack.
+    @contextmanager
+    def open(self, subject: Subject, protocol: Protocol, critic: str) -> Iterator[None]:
+        """Make the folder or go on in it, alone, until the block ends; `critic` names whose critics attack.
 
-        Raises `UserError` where it holds results of another policy, protocol or seed.
+        A folder in which no cell was finished is taken away again. Raises `UserError` where it holds results of another
+        policy, protocol or seed, and where another process is at work in it.
         """
-        about = {"format": FORMAT, "protocol": protocol.name, "source": protocol.source, "critic": critic}
-        about |= subject.about() | {"groups": [_axes(group) for group in protocol.groups]}
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        with saving(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.path / LOCK, "trial"):
+                self._begin(_about(subject, protocol, critic))
+                yield
+        finally:
+            if not (self.path / CELLS).exists() and not held(self.path / LOCK):
+                self._take_away(made)
+
+    def _begin(self, about: dict[str, Any]) -> None:
         file = self.path / "robust.json"
         if file.exists():
             self._check_same(read_json(file), parse_json(json_bytes(about), str(file)))
-            return
-        with saving(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        write_json(file, about)
+        else:
+            write_json(file, about)
+        self._drop_torn_end()
+
+    def _take_away(self, made: list[Path]) -> None:
+        for name in ("robust.json", LOCK):
+            remove(self.path / name)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
     def done(self) -> dict[str, dict[str, Any]]:
-        """Finished cells by name; a line torn by a crash is not one."""
-        path, cells = self.path / "cells.jsonl", {}
+        """Finished cells by name; a line torn by a crash is not one. Raises `UserError` for a line that is no cell."""
+        path, cells, episodes = self.path / CELLS, {}, None
         for number, line in enumerate(whole_lines(path), start=1):
-            cell = parse_json(line, f"{path}, line {number}")
-            cells[str(cell.get("cell"))] = cell
+            where = f"{path}, line {number}"
+            cell = parse_json(line, where)
+            if not _is_cell(cell) or len(cell["returns"]) != (episodes or len(cell["returns"])):
+                raise UserError(f"{where}: is no finished cell; delete the line, and the same command makes it anew")
+            cells[cell["cell"]], episodes = cell, len(cell["returns"])
         return cells
 
     def keep(self, cell: Cell, unfelt: str, outcome: Outcome) -> None:
@@ -63,8 +91,7 @@ class Results:
             "returns": outcome.returns,
             "lengths": outcome.lengths,
         }
-        self._drop_torn_end()
-        append_file(self.path / "cells.jsonl", json.dumps(plain(line), allow_nan=False).encode() + b"\n")
+        append_file(self.path / CELLS, json.dumps(plain(line), allow_nan=False).encode() + b"\n")
 
     def finish(self, protocol: Protocol, summary: dict[str, Any]) -> None:
         """Write every episode as a table, in the protocol's order, and the summary."""
@@ -81,7 +108,8 @@ class Results:
         write_json(self.path / "summary.json", summary)
 
     def _check_same(self, kept: dict[str, Any], now: dict[str, Any]) -> None:
-        differing = [key for key in now if kept.get(key) != now[key]]
+        unsaid = {"changes"} - set(kept)  # by folders of earlier versions
+        differing = [key for key in now if key not in unsaid and kept.get(key) != now[key]]
         if differing:
             raise UserError(
                 f"{self.path}: holds results with another {', '.join(differing)}; "
@@ -90,11 +118,32 @@ class Results:
 
     def _drop_torn_end(self) -> None:
         """A crash may have left half a line: what is appended must not grow from it."""
-        path = self.path / "cells.jsonl"
+        path = self.path / CELLS
         lines = whole_lines(path)
         whole = b"".join(line + b"\n" for line in lines)
         if path.exists() and path.stat().st_size != len(whole):
             replace_file(path, whole)
+
+
+def _about(subject: Subject, protocol: Protocol, critic: str) -> dict[str, Any]:
+    """What decides the numbers; `changes` is a digest of what the protocol does in its cells."""
+    told = "\n".join(repr((cell.changes, cell.attack)) for cell in protocol.cells)
+    about = {"format": FORMAT, "protocol": protocol.name, "source": protocol.source, "critic": critic}
+    about |= subject.about() | {"groups": [_axes(group) for group in protocol.groups]}
+    return about | {"changes": hashlib.sha256(told.encode()).hexdigest()}
+
+
+def _is_cell(told: dict[str, Any]) -> bool:
+    returns, lengths = told.get("returns"), told.get("lengths")
+    return (
+        isinstance(told.get("cell"), str)
+        and isinstance(told.get("inert"), str)
+        and isinstance(told.get("coordinates"), dict)
+        and isinstance(returns, list)
+        and isinstance(lengths, list)
+        and len(returns) == len(lengths) > 0
+        and all(type(value) in (int, float) for value in returns + lengths)
+    )
 
 
 def _axes(group: Any) -> dict[str, Any]:

@@ -3,11 +3,17 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
+from micro_rl.errors import UserError
 from micro_rl.robust.cells import Cell, Protocol
 from micro_rl.robust.results import Results
 from micro_rl.robust.subject import Subject
@@ -42,19 +48,35 @@ def run(
 ) -> None:
     """Every cell of every job that is not kept yet, `workers` at once, by default one a core.
 
-    Raises `UserError` before anything is evaluated where a cell changes nothing, and where a policy, its simulator or
-    its critics do not suit.
+    Raises `UserError` before anything is evaluated where a cell changes nothing, where a policy, its simulator or its
+    critics do not suit, and where two jobs would write into one folder.
     """
+    if workers is not None and workers < 1:
+        raise UserError(f"workers {workers}: give 1 or more")
+    _refuse_shared_folders(jobs)
+    with ExitStack() as opened:
+        for job in jobs:
+            opened.enter_context(job.results.open(job.subject, protocol, job.critic))
+        waiting = [(number, cell) for number, job in enumerate(jobs) for cell in _missing(job, protocol)]
+        if waiting:
+            count = workers or len(os.sched_getaffinity(0))
+            with _pool([job.subject for job in jobs], count) as pool:
+                unfelt = _checked(pool, waiting)
+                _evaluate(pool, 2 * count, jobs, waiting, unfelt, watch)
+        for job in jobs:
+            job.results.finish(protocol, summarise(protocol, job.results.done(), job.subject.task))
+
+
+def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
+    folders: dict[Path, Path] = {}
     for job in jobs:
-        job.results.begin(job.subject, protocol, job.critic)
-    waiting = [(number, cell) for number, job in enumerate(jobs) for cell in _missing(job, protocol)]
-    if waiting:
-        with _pool([job.subject for job in jobs], workers or len(os.sched_getaffinity(0))) as pool:
-            unfelt = _checked(pool, waiting)
-            _evaluate(pool, jobs, waiting, unfelt, watch)
-    for job in jobs:
-        done = job.results.done()
-        job.results.finish(protocol, summarise(protocol, done, job.subject.task))
+        folder, policy = job.results.path.resolve(), job.subject.policy
+        if folder in folders:
+            raise UserError(
+                f"{policy} and {folders[folder]}: their results would share {job.results.path}; "
+                "name each once, or try them one after the other with an --out each"
+            )
+        folders[folder] = policy
 
 
 def _missing(job: Job, protocol: Protocol) -> list[Cell]:
@@ -72,37 +94,71 @@ def _checked(pool: ProcessPoolExecutor, waiting: Sequence[tuple[int, Cell]]) -> 
 
 def _evaluate(
     pool: ProcessPoolExecutor,
+    at_once: int,
     jobs: Sequence[Job],
     waiting: Sequence[tuple[int, Cell]],
     unfelt: dict[str, str],
     watch: Callable[[Finished], None],
 ) -> None:
-    began, done = time.monotonic(), 0
-    futures = {pool.submit(_outcome, number, cell): (number, cell) for number, cell in waiting}
+    began = time.monotonic()
+    for done, (number, cell, outcome) in enumerate(_outcomes(pool, at_once, waiting), start=1):
+        jobs[number].results.keep(cell, unfelt[cell.name], outcome)
+        left = (time.monotonic() - began) / done * (len(waiting) - done)
+        watch(Finished(jobs[number], cell, outcome, done, len(waiting), left))
+
+
+def _outcomes(
+    pool: ProcessPoolExecutor, at_once: int, waiting: Sequence[tuple[int, Cell]]
+) -> Iterator[tuple[int, Cell, Outcome]]:
+    """As they end, those that end together as they began; at most `at_once` are given to the workers."""
+    coming = iter(waiting)
+    running: dict[Future[Outcome], tuple[int, Cell]] = {}
+    while True:
+        for number, cell in islice(coming, at_once - len(running)):
+            running[pool.submit(_outcome, number, cell)] = number, cell
+        if not running:
+            return
+        ended, _ = wait(running, return_when=FIRST_COMPLETED)
+        for future in [future for future in running if future in ended]:
+            yield (*running.pop(future), future.result())
+
+
+@contextmanager
+def _pool(subjects: Sequence[Subject], workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that start afresh, since a fork of one that runs JAX's threads could hang; on an error they are ended.
+
+    Raises `UserError` where one of them dies.
+    """
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (list(subjects),))
     try:
-        for future in _as_finished(list(futures)):
-            number, cell = futures[future]
-            outcome = future.result()
-            jobs[number].results.keep(cell, unfelt[cell.name], outcome)
-            done += 1
-            left = (time.monotonic() - began) / done * (len(waiting) - done)
-            watch(Finished(jobs[number], cell, outcome, done, len(waiting), left))
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
+        _start(pool)
+        yield pool
+    except BaseException as error:
+        _end(pool)
+        if isinstance(error, BrokenProcessPool):
+            raise UserError(
+                "a worker process died, perhaps for want of memory; finished cells are kept: the same command goes "
+                "on, and with fewer --workers it needs less"
+            ) from error
         raise
+    pool.shutdown()
 
 
-def _as_finished(futures: Sequence[Future[Outcome]]) -> Iterator[Future[Outcome]]:
-    """In the order in which they end; those that end together in the order in which they began."""
-    left = set(futures)
-    while left:
-        ended, left = wait(left, return_when=FIRST_COMPLETED)
-        yield from sorted(ended, key=futures.index)
+def _start(pool: ProcessPoolExecutor) -> None:
+    """The first task starts them all; they inherit that Ctrl-C is blocked, for it is their parent's business."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pool.submit(os.getpid)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _pool(subjects: Sequence[Subject], workers: int) -> ProcessPoolExecutor:
-    """Processes that start afresh: a fork of one that runs JAX's threads could hang."""
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (list(subjects),))
+def _end(pool: ProcessPoolExecutor) -> None:
+    """At once: a cell can take minutes, and an unfinished one is worth nothing."""
+    processes = list((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
 
 
 _TRIALS: dict[int, Trial] = {}
@@ -110,12 +166,20 @@ _SUBJECTS: list[Subject] = []
 
 
 def _begin(subjects: list[Subject]) -> None:
-    """In a worker: one core is its share, and Ctrl-C is its parent's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In a worker: one core is its share, and it does not outlive its parent."""
+    threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     _SUBJECTS[:] = subjects
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed can end nobody, and a worker would wait for its next cell for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _trial(number: int) -> Trial:

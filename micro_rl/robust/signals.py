@@ -84,8 +84,10 @@ def delay(amount: float, units: Units, random: np.random.Generator) -> Fault:
 
 
 def quantisation(amount: float, units: Units, random: np.random.Generator) -> Fault:
-    """Values are rounded to multiples of that size."""
-    return lambda value: amount * units.scale * np.round(value / (amount * units.scale)) if amount else value
+    """Values are rounded to multiples of that size; a channel whose unit is 0 stays."""
+    size = amount * units.scale
+    step = np.where(size > 0, size, 1.0)
+    return lambda value: np.where(size > 0, step * np.round(value / step), value)
 
 
 def saturation(amount: float, units: Units, random: np.random.Generator) -> Fault:
@@ -108,18 +110,21 @@ class Kind(NamedTuple):
     whole: bool = False
 
 
+LATEST = 10_000.0
+"""Steps of a delay."""
+
 OF_OBSERVATIONS = {
     "noise": Kind(noise),
     "bias": Kind(bias),
     "dropout": Kind(dropout, most=1.0),
     "stuck": Kind(stuck, neutral=None),
-    "delay": Kind(delay, whole=True),
+    "delay": Kind(delay, most=LATEST, whole=True),
     "quantisation": Kind(quantisation),
 }
 OF_ACTIONS = {
     "noise": Kind(noise),
     "bias": Kind(bias),
-    "delay": Kind(delay, whole=True),
+    "delay": Kind(delay, most=LATEST, whole=True),
     "quantisation": Kind(quantisation),
     "saturation": Kind(saturation, neutral=1.0, most=1.0),
     "random": Kind(random_action, most=1.0),
@@ -144,8 +149,8 @@ class Interface:
             raise UserError(
                 f"there is no {self.signal} fault {self.kind!r}{near}; choose one of {', '.join(KINDS[self.signal])}"
             )
-        if not 0 <= self.amount <= self.about.most:
-            raise UserError(f"{self}: the amount must lie between 0 and {self.about.most:g}")
+        if not 0 <= self.amount <= self.about.most or not np.isfinite(self.amount):
+            raise UserError(f"{self}: the amount must be a number between 0 and {self.about.most:g}")
         if self.about.whole and self.amount != round(self.amount):
             raise UserError(f"{self}: a delay is a whole number of steps")
 

@@ -14,6 +14,9 @@ from micro_rl.policy import Policy
 from micro_rl.store import RunFolder
 from micro_rl.tasks import Task
 
+MOST_EPISODES = 1000
+"""Of a cell, as many as reports read."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -32,6 +35,13 @@ class Subject:
     trained: dict[str, int] = field(default_factory=dict)
     episodes: int = 10
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises `UserError` for a number of episodes or a seed that there is not."""
+        if not 1 <= self.episodes <= MOST_EPISODES:
+            raise UserError(f"episodes {self.episodes}: give 1 to {MOST_EPISODES:,}, each has a simulator of its own")
+        if not 0 <= self.seed < 1 << 31:
+            raise UserError(f"seed {self.seed}: give a whole number from 0 on, below 2^31")
 
     def about(self) -> dict[str, Any]:
         """What decides its returns, and how they are scored, as JSON."""

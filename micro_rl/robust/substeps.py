@@ -11,18 +11,21 @@ import numpy as np
 from micro_rl.envs import Env
 from micro_rl.errors import UserError
 from micro_rl.robust.parameters import model_of
+from micro_rl.robust.signals import LATEST
 
 
 @dataclass(frozen=True)
 class ActuatorDelay:
     """Controls reach the actuators `substeps` of the simulator's own steps late; its time step stays what it is."""
 
-    substeps: int
+    substeps: int | float
 
     def __post_init__(self) -> None:
         """Raises `UserError` for a number of steps that there is not."""
-        if self.substeps < 0 or self.substeps != round(self.substeps):
-            raise UserError(f"actuator delay {self.substeps}: give a whole number of the simulator's own steps")
+        if not (0 <= self.substeps <= LATEST and float(self.substeps).is_integer()):
+            raise UserError(
+                f"actuator delay {self.substeps:g}: give a whole number of the simulator's own steps, 0 to {LATEST:g}"
+            )
 
     @property
     def neutral(self) -> bool:
@@ -30,7 +33,7 @@ class ActuatorDelay:
         return self.substeps == 0
 
     def __str__(self) -> str:
-        return f"actuator delay {self.substeps} substeps"
+        return f"actuator delay {self.substeps:g} substeps"
 
 
 @contextmanager
@@ -55,7 +58,7 @@ def delayed(env: Env, change: ActuatorDelay) -> Iterator[None]:
 
     def begin() -> Any:
         line.clear()
-        line.extend([np.zeros(simulator.model.nu)] * change.substeps)
+        line.extend([np.zeros(simulator.model.nu)] * int(change.substeps))
         return reset()
 
     simulator.do_simulation, simulator.reset_model = simulate, begin

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.errors import UserError
 from micro_rl.evaluation import Evaluator, play
 from micro_rl.policy import Policy
 from micro_rl.robust.cells import Attack, Cell
@@ -47,9 +47,15 @@ class Trial:
         return unfelt(self._simulators[0], cell, self._observation_std)
 
     def run(self, cell: Cell) -> Outcome:
-        """The cell's episodes; the same cell gives the same numbers, whatever was run before."""
+        """The cell's episodes; the same cell gives the same numbers, whatever was run before.
+
+        Raises `UserError` where the world breaks down, so that its observations are no numbers.
+        """
         with world(self._simulators, cell.changes, self._observation_std, _stream(cell)) as environments:
-            evaluation = play(environments, self._acting(cell), seed=self._subject.seed)
+            try:
+                evaluation = play(environments, self._acting(cell), seed=self._subject.seed)
+            except ValueError as error:
+                raise UserError(f"cell '{cell.name}': {error}; change less in that cell or leave it out") from error
         return Outcome(evaluation.returns.tolist(), evaluation.lengths.tolist())
 
     def film(self, cells: Sequence[Cell], path: Path) -> None:
@@ -107,9 +113,3 @@ class Trial:
 def _stream(cell: Cell) -> int:
     """A number of the cell's own for the random numbers of its faults."""
     return int.from_bytes(hashlib.sha256(cell.name.encode()).digest()[:6], "big")
-
-
-def evaluate_cells(subject: Subject, cells: Sequence[Cell]) -> list[Outcome]:
-    """All cells in this process, one after the other."""
-    with closing(Trial(subject)) as trial:
-        return [trial.run(cell) for cell in cells]
