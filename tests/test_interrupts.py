@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from micro_rl.errors import Interrupted
-from micro_rl.interrupts import Interrupts
+from micro_rl.interrupts import Interrupts, leaving_on_sigterm
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,6 +24,18 @@ with Interrupts(lambda text: print(text, flush=True)):
     while True:
         libc.pause()
 """
+
+
+def test_work_that_may_be_left_is_left_on_sigterm():
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.raises(Interrupted, match="stopped by SIGTERM; all is kept") as stopped,
+        leaving_on_sigterm("all is kept"),
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+    assert stopped.value.exit_code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

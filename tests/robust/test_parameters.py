@@ -66,6 +66,12 @@ def test_amounts_are_set_and_added(hopper: Env):
     assert changed(hopper, [Physics("control-range", 0.5, "set")]).actuator_ctrlrange.tolist() == [[-0.5, 0.5]] * 3
 
 
+def test_every_moment_of_inertia_is_set_and_a_range_grows_to_both_sides(hopper: Env):
+    made = changed(hopper, [Physics("inertia", 0.1, "set", ("torso",)), Physics("control-range", 0.5, "add")])
+    assert made.body_inertia[model_of(hopper).body("torso").id].tolist() == [0.1] * 3
+    assert made.actuator_ctrlrange.tolist() == [[-1.5, 1.5]] * 3
+
+
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_every_parameter_can_be_scaled(hopper: Env, name: str):
     model = changed(hopper, [Physics(name, 1.5)])
@@ -92,6 +98,9 @@ def test_a_change_that_there_is_not_is_refused(change, said: str):
         (Physics("mass", 1.5, names=("tors",)), r"no body 'tors' \(did you mean 'torso'\?\)"),
         (Physics("mass", -1.0, "set", ("torso",)), "negative mass"),
         (Physics("mass", 0.0, "set", ("torso",)), "without mass"),
+        (Physics("mass", 0.0), "without mass"),
+        (Physics("mass", 1e308), "too large"),
+        (Physics("control-range", -1.0), "no controls"),
         (Physics("gravity", 2.0, names=("torso",)), "whole world"),
     ],
 )

@@ -38,6 +38,8 @@ axes = { epsilon = [0.05, 0.1] }
 attack = { aim = "min Q", form = "gradient" }
 """
 
+MANY = list(range(50))
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "mine.toml"
@@ -89,6 +91,23 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
         ("[[group]]\nname = 'a'\nchanges = [{}]", "has parameter, observation, action or actuator-delay"),
         ("[[group]]\nname = 'a'\nchange = []", "group 1: 'change' is not known here"),
         ("[[group]]\nname = 'a'\naxes = {x = []}\nchanges = [{}]", "axis 'x' needs a list of different numbers"),
+        ("[[group]]\nname = 'a'\naxes = {x = [inf]}\nchanges = [{}]", "axis 'x' needs a list of different numbers"),
+        (f"[[group]]\nname = 'a'\naxes = {{x = [1{'0' * 400}]}}\nchanges = [{{}}]", "axis 'x' needs a list of"),
+        (f"[[group]]\nname = 'a'\naxes = {{x = {list(range(1001))}}}\nchanges = [{{}}]", "at most 1000"),
+        (
+            f"[[group]]\nname = 'a'\naxes = {{x = {MANY}, y = {MANY}, z = {MANY}}}\nchanges = [{{}}]",
+            "more than 100000 cells",
+        ),
+        ('[[group]]\nname = "a\\u001b[1m"\nchanges = [{}]', "group 1: needs a name"),
+        ('[[group]]\nname = "a\\nb"\nchanges = [{}]', "printable"),
+        (
+            "[[group]]\nname = 'a'\naxes = {x = [1000001, 1000002]}\nattack = {aim = 'random', epsilon = 'x'}",
+            "two cells are called 'a: x 1e.06', which shows six digits",
+        ),
+        (
+            "[[group]]\nname = 'a'\naxes = {x = [1.5]}\nchanges = [{actuator-delay = 'x'}]",
+            "actuator delay 1.5: give a whole number",
+        ),
         ("[[group]]\nname = 'a'\naxes = {x = [1, 1]}\nchanges = [{}]", "axis 'x' needs a list of different numbers"),
         (
             "[[group]]\nname = 'a'\nchanges = [{parameter = 'mass', scale = 'x'}]",

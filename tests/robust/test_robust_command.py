@@ -19,7 +19,7 @@ axes = { size = [0.0, 0.5] }
 changes = [{ observation = "noise", amount = "size" }]
 
 [[group]]
-name = "attack"
+name = "attack [/x]"
 axes = { epsilon = [0.0, 0.2] }
 attack = { aim = "min Q" }
 """
@@ -48,8 +48,9 @@ def test_every_episode_is_kept_and_a_stopped_trial_goes_on_to_the_same_numbers(r
     assert "5/5 cells" in said
     assert "trained 2 of 2 epochs" in said
     assert "its own" in said
+    assert "of 2 episodes a cell's CVaR is known to no 95 %" in said
     found = cells(folder)
-    assert [cell["group"] for cell in found] == ["nominal", "noise", "noise", "attack", "attack"]
+    assert [cell["group"] for cell in found] == ["nominal", "noise", "noise", "attack [/x]", "attack [/x]"]
     nominal, silent, noisy, unattacked, attacked = (cell["returns"] for cell in found)
     assert nominal == silent == unattacked
     assert noisy != nominal
@@ -59,7 +60,7 @@ def test_every_episode_is_kept_and_a_stopped_trial_goes_on_to_the_same_numbers(r
     assert len(rows) == 10
     assert [row["size"] for row in rows if row["group"] == "noise"] == ["0.0", "0.0", "0.5", "0.5"]
     whole = (folder / "cells.jsonl").read_bytes()
-    (folder / "cells.jsonl").write_bytes(whole[: whole.rindex(b"attack: epsilon 0.2") - 5])
+    (folder / "cells.jsonl").write_bytes(whole[: whole.rindex(b"attack [/x]: epsilon 0.2") - 5])
     assert command(run) == 0
     assert (folder / "cells.jsonl").read_bytes() == whole
     summary = json.loads((folder / "summary.json").read_text())
@@ -106,6 +107,8 @@ def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: P
     protocol = run.parent / "mine.toml"
     words = [str(alone), "--env", "Pendulum-v1", "--protocol", str(protocol), "--critic", str(run), "--workers", "1"]
     assert cli.run(["robust", *words]) == 0
-    assert f"critic  {run.name}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mine.safetensors" in said
+    assert f"critic  {run.name}" in said
     there = tmp_path / "mine" / "robust" / f"mine-by-{run.name}"
     assert json.loads((there / "robust.json").read_text())["critic"] == run.name

@@ -57,6 +57,12 @@ def test_values_are_rounded_to_steps_and_cut_to_the_range():
     assert played(Interface("action", "saturation", 0.5), signal)[0] == pytest.approx([0.26, -5.0])
 
 
+def test_a_channel_that_the_log_never_saw_vary_is_not_rounded():
+    fault = Interface("observation", "quantisation", 0.1)
+    begun = fault.about.begin(0.1, UNITS._replace(scale=np.array([0.0, 1.0])), np.random.default_rng(0))
+    assert begun(np.array([0.123, 0.123])) == pytest.approx([0.123, 0.1])
+
+
 def test_random_actions_come_as_often_as_they_should():
     taken = played(Interface("action", "random", 0.25), [np.array([5.0, 5.0])] * 4000)
     drawn = taken[:, 0] != 5.0
@@ -90,6 +96,8 @@ def test_the_same_seed_gives_the_same_fault(which, seed: int):
         (("observation", "delay", 0.5), "whole number"),
         (("action", "random", 1.5), "between 0 and 1"),
         (("observation", "noise", -1.0), "between 0 and inf"),
+        (("observation", "noise", float("inf")), "must be a number"),
+        (("observation", "delay", float("inf")), "between 0 and 10000"),
         (("reward", "noise", 1.0), "choose observation or action"),
     ],
 )

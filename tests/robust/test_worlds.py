@@ -95,6 +95,12 @@ def test_a_delay_of_a_whole_step_is_the_same_in_substeps_and_in_steps():
         assert np.array_equal(seen(ActuatorDelay(0)), seen())
 
 
+@pytest.mark.parametrize("substeps", [-1, 1.5, float("inf"), 1e9])
+def test_an_actuator_delay_is_a_whole_number_of_steps(substeps: float):
+    with pytest.raises(UserError, match="give a whole number of the simulator's own steps, 0 to 10000"):
+        ActuatorDelay(substeps)
+
+
 def test_an_inert_change_is_an_error_with_its_reason_unless_declared():
     inert = Cell("spring", {}, (Physics("stiffness", 2.0, names=("thigh_joint",)),))
     with closing(make("Hopper-v4")) as env:

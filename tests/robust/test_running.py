@@ -1,0 +1,206 @@
+"""Trials on several processes: alone in their folder, stopped in every way there is, and going on from there."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl.errors import UserError
+from micro_rl.evaluation import evaluate
+from micro_rl.locks import locked
+from micro_rl.policy import Policy
+from micro_rl.robust.cells import Group, Protocol, line, nominal
+from micro_rl.robust.protocols import protocol
+from micro_rl.robust.results import Results
+from micro_rl.robust.running import Job, run
+from micro_rl.robust.signals import Interface
+from micro_rl.robust.subject import Subject
+from micro_rl.robust.trial import Trial
+
+ENV, HORIZON = "Pendulum-v1", 20
+
+
+def noise(kind: str = "noise") -> Group:
+    return line("noise", "size", (0.1, 0.2, 0.3), lambda size: [Interface("observation", kind, size)])
+
+
+SMALL = Protocol("small", "these tests", (nominal(), noise()))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    random = np.random.default_rng(0)
+    layers = [(random.normal(size=shape).astype(np.float32), np.zeros(shape[1])) for shape in ((3, 8), (8, 2))]
+    units: dict[str, Any] = {"observation_mean": np.zeros(3), "observation_std": np.ones(3)}
+    policy = Policy(layers, **units, action_mid=np.zeros(1), action_half=np.full(1, 2.0))
+    policy.save(tmp_path / "policy.safetensors")
+    subject = Subject(tmp_path / "policy.safetensors", ENV, (1.0, 1.0, 1.0), horizon=HORIZON, episodes=2, seed=3)
+    return Job(subject, Results(tmp_path / "there" / "small"), "none")
+
+
+def test_the_nominal_cell_is_the_evaluation_to_the_bit(job: Job):
+    own = evaluate(Policy.load(job.subject.policy), ENV, episodes=2, seed=3, horizon=HORIZON)
+    with Trial(job.subject) as trial:
+        trial.run(SMALL.cells[1])
+        assert trial.run(SMALL.cells[0]).returns == own.returns.tolist()
+
+
+def stopped_at_first(stop: Callable[[], None]) -> Callable[[Any], None]:
+    """Calls it once, when the first cell is finished."""
+    left = [stop]
+    return lambda finished: left.pop()() if left else None
+
+
+def children() -> list[Any]:
+    return [child for child in multiprocessing.active_children() if child.is_alive()]
+
+
+def kill_a_worker() -> None:
+    children()[0].kill()
+
+
+def test_a_dead_worker_is_one_line_and_the_same_command_goes_on(job: Job):
+    with pytest.raises(UserError, match="a worker process died.*the same command goes on") as raised:
+        run([job], SMALL, 1, stopped_at_first(kill_a_worker))
+    assert "\n" not in str(raised.value)
+    assert 1 <= len(job.results.done()) < len(SMALL.cells)
+    run([job], SMALL, 1)
+    whole = job.results.done()
+    again = replace_folder(job, "afresh")
+    run([again], SMALL, 1)
+    assert again.results.done() == whole
+
+
+def replace_folder(job: Job, name: str) -> Job:
+    return job._replace(results=Results(job.results.path.with_name(name)))
+
+
+def test_an_interrupt_ends_the_workers(job: Job):
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([job], SMALL, 2, stopped_at_first(interrupt))
+    assert gone(lambda: not children())
+    assert len(job.results.done()) == 1
+
+
+def gone(check: Callable[[], bool]) -> bool:
+    """Within ten seconds."""
+    until = time.monotonic() + 10
+    while not check() and time.monotonic() < until:
+        time.sleep(0.05)
+    return check()
+
+
+KILLED = """
+import multiprocessing, sys
+from pathlib import Path
+from micro_rl.robust.results import Results
+from micro_rl.robust.running import Job, run
+from micro_rl.robust.subject import Subject
+from tests.robust.test_running import SMALL
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    subject = Subject(folder / "policy.safetensors", "Pendulum-v1", (1.0,) * 3, horizon=20, episodes=2, seed=3)
+
+    def tell(finished):
+        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+        sys.stdin.read()
+
+    run([Job(subject, Results(folder / "there" / "small"), "none")], SMALL, 2, tell)
+"""
+
+
+def test_a_killed_trial_leaves_no_workers_and_goes_on(job: Job, tmp_path: Path):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    words = [sys.executable, str(script), str(tmp_path)]
+    with subprocess.Popen(words, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout
+        workers = [int(number) for number in killed.stdout.readline().split()]
+        killed.send_signal(signal.SIGKILL)
+    assert len(workers) == 2
+    assert gone(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    with (job.results.path / "cells.jsonl").open("ab") as file:
+        file.write(b'{"cell": "noise: si')
+    run([job], SMALL, 1)
+    assert set(job.results.done()) == {cell.name for cell in SMALL.cells}
+
+
+def test_two_at_once_in_one_folder_are_refused(job: Job):
+    job.results.path.mkdir(parents=True)
+    with (
+        locked(job.results.path / "lock", "trial"),
+        pytest.raises(UserError, match="another trial is going on there"),
+    ):
+        run([job], SMALL, 1)
+    with pytest.raises(UserError, match="their results would share .*name each once"):
+        run([job, job], SMALL, 1)
+
+
+def test_what_cannot_be_tried_leaves_nothing_behind(job: Job):
+    with pytest.raises(UserError, match="no MuJoCo model: use a protocol without physics"):
+        run([job], protocol("micro", ENV), 1)
+    assert not job.results.path.parent.exists()
+    with pytest.raises(UserError, match="workers 0: give 1 or more"):
+        run([job], SMALL, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"), [({"episodes": 0}, "episodes 0"), ({"episodes": 10**6}, "1,000"), ({"seed": -1}, "seed -1")]
+)
+def test_episodes_and_seeds_that_there_are_not_are_refused(job: Job, values: dict, said: str):
+    with pytest.raises(UserError, match=said):
+        replace(job.subject, **values)
+
+
+def test_other_changes_under_the_same_names_do_not_mix(job: Job):
+    run([job], SMALL, 1)
+    with pytest.raises(UserError, match="holds results with another changes"):
+        run([job], replace(SMALL, groups=(nominal(), noise("bias"))), 1)
+    about = json.loads((job.results.path / "robust.json").read_text())
+    del about["changes"]
+    (job.results.path / "robust.json").write_text(json.dumps(about))
+    run([job], SMALL, 1)  # a folder of an earlier version
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"cell": "nominal"}',
+        '{"cell": "nominal", "inert": "", "coordinates": {}, "returns": [1], "lengths": []}',
+        '{"cell": "nominal", "inert": "", "coordinates": {}, "returns": ["a"], "lengths": [1]}',
+    ],
+)
+def test_a_line_that_is_no_cell_is_named(job: Job, text: str):
+    job.results.path.mkdir(parents=True)
+    (job.results.path / "cells.jsonl").write_text(text + "\n")
+    with pytest.raises(UserError, match=r"cells.jsonl, line 1: is no finished cell; delete the line"):
+        job.results.done()
+
+
+def test_a_full_disk_is_said_and_what_was_kept_stays(job: Job, monkeypatch: pytest.MonkeyPatch):
+    from micro_rl.robust import results
+
+    def full(path: Path, content: bytes) -> None:
+        with results.saving(path):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results, "append_file", full)
+    with pytest.raises(UserError, match="cannot be written .No space left on device."):
+        run([job], SMALL, 1)
+    assert not job.results.path.exists()
+    assert gone(lambda: not children())
