@@ -165,14 +165,17 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     screen.print(table)
     if job.subject.episodes < ENOUGH_FOR_CVAR:
         screen.print(
-            f"note    of {job.subject.episodes} episodes a cell's CVaR is known to no 95 %: take the number, not its "
-            "interval, where a group is one cell or a few (docs/statistics.md)",
+            f"note    the CVaR's interval of a single cell means what it says from {ENOUGH_FOR_CVAR} episodes on, and "
+            f"these are {job.subject.episodes}: take the number (docs/statistics.md)",
             soft_wrap=True,
             highlight=False,
         )
     for name, group in found["groups"].items():
         for reason in group.get("inert", []):
             screen.print(f"inert   {name}: {reason}", soft_wrap=True, highlight=False, markup=False)
+        for cell in group.get("unstable", []):
+            told = f"broken  {cell}: MuJoCo reset an unstable simulation there, so its returns are of no real episode"
+            screen.print(told, soft_wrap=True, highlight=False, markup=False)
     if any(cell.attack for cell in protocol.cells):
         screen.print(f"critic  {job.critic}", soft_wrap=True, highlight=False, markup=False)
     screen.print(f"cells   {job.results.path / 'episodes.csv'}", soft_wrap=True, highlight=False, markup=False)

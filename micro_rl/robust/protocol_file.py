@@ -107,6 +107,7 @@ def _group(told: Any, number: int) -> Group:
         raise UserError(f"{where}: inert must say in a few words why a change may do nothing")
     if ("attack" in told) == ("changes" in told):
         raise UserError(f"{where}: needs either changes or an attack")
+    _refuse_unused(axes, [told["attack"]] if "attack" in told else told["changes"], where)
     if "attack" in told:
         return _attacked(name, axes, told["attack"], where)
     makers = [_change(change, axes, where) for change in _list(told["changes"], where)]
@@ -160,6 +161,16 @@ def _physics(told: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Callab
         raise UserError(f"{where}: of is a list of names")
     amount = _number(told[ways[0]], axes, where)
     return lambda place: Physics(str(told["parameter"]), amount(place), ways[0], tuple(names))
+
+
+def _refuse_unused(axes: tuple[Axis, ...], tables: Any, where: str) -> None:
+    """An axis that nothing names would make cells that differ by nothing."""
+    tables = [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
+    named = {value for table in tables for value in table.values() if isinstance(value, str)}
+    named |= {"epsilon" for table in tables if "aim" in table and "epsilon" not in table}
+    unused = [axis.name for axis in axes if tables and axis.name not in named]
+    if unused:
+        raise UserError(f"{where}: no change uses axis {unused[0]!r}; name it where a number stands, or leave it out")
 
 
 def _attacked(name: str, axes: tuple[Axis, ...], told: Any, where: str) -> Group:

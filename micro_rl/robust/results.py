@@ -90,6 +90,7 @@ class Results:
             "inert": unfelt,
             "returns": outcome.returns,
             "lengths": outcome.lengths,
+            "unstable": outcome.unstable,
         }
         append_file(self.path / CELLS, json.dumps(plain(line), allow_nan=False).encode() + b"\n")
 

@@ -39,7 +39,8 @@ def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict
         order = np.argsort(at)
         found["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
     inert = sorted({done[cell.name]["inert"] for cell in cells} - {""})
-    return found | ({"inert": inert} if inert else {})
+    broken = [cell.name for cell in cells if done[cell.name].get("unstable")]
+    return found | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})
 
 
 def _listed(found: Interval) -> list[float]:

@@ -13,16 +13,21 @@ from micro_rl.errors import UserError
 from micro_rl.evaluation import Evaluator, play
 from micro_rl.policy import Policy
 from micro_rl.robust.cells import Attack, Cell
+from micro_rl.robust.stability import unstable, warn_nowhere
 from micro_rl.robust.subject import Subject
 from micro_rl.robust.worlds import unfelt, world
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A cell's episodes: undiscounted returns, raw units, and lengths in steps."""
+    """A cell's episodes: undiscounted returns, raw units, and lengths in steps.
+
+    `unstable`: in how many of them the simulation broke down, so that MuJoCo put the robot back to its start.
+    """
 
     returns: list[float]
     lengths: list[int]
+    unstable: int = 0
 
 
 class Trial:
@@ -36,6 +41,7 @@ class Trial:
         self._simulators = self._evaluator.environments.members
         self._critics: tuple[Any, ...] | None = None
         self._observation_std = np.array(subject.observation_std)
+        warn_nowhere(self._simulators[0])
 
     def check(self, cell: Cell) -> str:
         """What of the cell does nothing, as the protocol declares; see `worlds.unfelt`.
@@ -56,7 +62,7 @@ class Trial:
                 evaluation = play(environments, self._acting(cell), seed=self._subject.seed)
             except ValueError as error:
                 raise UserError(f"cell '{cell.name}': {error}; change less in that cell or leave it out") from error
-        return Outcome(evaluation.returns.tolist(), evaluation.lengths.tolist())
+        return Outcome(evaluation.returns.tolist(), evaluation.lengths.tolist(), sum(map(unstable, self._simulators)))
 
     def film(self, cells: Sequence[Cell], path: Path) -> None:
         """One episode of each cell as a strip of pictures; raises `UserError` where the simulator is not on MuJoCo."""

@@ -108,6 +108,10 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
             "[[group]]\nname = 'a'\naxes = {x = [1.5]}\nchanges = [{actuator-delay = 'x'}]",
             "actuator delay 1.5: give a whole number",
         ),
+        (
+            "[[group]]\nname = 'a'\naxes = {x = [1, 2]}\nchanges = [{parameter = 'mass', scale = 2}]",
+            "no change uses axis 'x'",
+        ),
         ("[[group]]\nname = 'a'\naxes = {x = [1, 1]}\nchanges = [{}]", "axis 'x' needs a list of different numbers"),
         (
             "[[group]]\nname = 'a'\nchanges = [{parameter = 'mass', scale = 'x'}]",

@@ -48,7 +48,7 @@ def test_every_episode_is_kept_and_a_stopped_trial_goes_on_to_the_same_numbers(r
     assert "5/5 cells" in said
     assert "trained 2 of 2 epochs" in said
     assert "its own" in said
-    assert "of 2 episodes a cell's CVaR is known to no 95 %" in said
+    assert "from 100 episodes on, and these are 2" in said
     found = cells(folder)
     assert [cell["group"] for cell in found] == ["nominal", "noise", "noise", "attack [/x]", "attack [/x]"]
     nominal, silent, noisy, unattacked, attacked = (cell["returns"] for cell in found)

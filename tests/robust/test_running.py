@@ -19,7 +19,8 @@ from micro_rl.errors import UserError
 from micro_rl.evaluation import evaluate
 from micro_rl.locks import locked
 from micro_rl.policy import Policy
-from micro_rl.robust.cells import Group, Protocol, line, nominal
+from micro_rl.robust.cells import Cell, Group, Protocol, line, nominal
+from micro_rl.robust.parameters import Physics
 from micro_rl.robust.protocols import protocol
 from micro_rl.robust.results import Results
 from micro_rl.robust.running import Job, run
@@ -70,7 +71,7 @@ def kill_a_worker() -> None:
 
 
 def test_a_dead_worker_is_one_line_and_the_same_command_goes_on(job: Job):
-    with pytest.raises(UserError, match="a worker process died.*the same command goes on") as raised:
+    with pytest.raises(UserError, match=r"a worker process died.*the same command goes on") as raised:
         run([job], SMALL, 1, stopped_at_first(kill_a_worker))
     assert "\n" not in str(raised.value)
     assert 1 <= len(job.results.done()) < len(SMALL.cells)
@@ -140,6 +141,20 @@ def test_a_killed_trial_leaves_no_workers_and_goes_on(job: Job, tmp_path: Path):
     assert set(job.results.done()) == {cell.name for cell in SMALL.cells}
 
 
+def test_a_world_that_breaks_down_is_counted_and_writes_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """MuJoCo puts an unstable robot back to its start and goes on, so the return is of no episode that there was."""
+    monkeypatch.chdir(tmp_path)
+    units: dict[str, Any] = {"observation_mean": np.zeros(17), "observation_std": np.ones(17)}
+    layers = [(np.ones((17, 12), np.float32), np.ones(12))]
+    policy = Policy(layers, **units, action_mid=np.zeros(6), action_half=np.ones(6))
+    policy.save(tmp_path / "policy.safetensors")
+    subject = Subject(tmp_path / "policy.safetensors", "HalfCheetah-v4", (1.0,) * 17, horizon=30, episodes=2)
+    with Trial(subject) as trial:
+        assert trial.run(Cell("strong", {}, (Physics("gain", 1e11),))).unstable == 2
+        assert trial.run(Cell("nominal")).unstable == 0
+    assert not (tmp_path / "MUJOCO_LOG.TXT").exists()
+
+
 def test_two_at_once_in_one_folder_are_refused(job: Job):
     job.results.path.mkdir(parents=True)
     with (
@@ -147,7 +162,7 @@ def test_two_at_once_in_one_folder_are_refused(job: Job):
         pytest.raises(UserError, match="another trial is going on there"),
     ):
         run([job], SMALL, 1)
-    with pytest.raises(UserError, match="their results would share .*name each once"):
+    with pytest.raises(UserError, match=r"their results would share .*name each once"):
         run([job, job], SMALL, 1)
 
 
@@ -200,7 +215,7 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(job: Job, monkeypatch: pyte
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(results, "append_file", full)
-    with pytest.raises(UserError, match="cannot be written .No space left on device."):
+    with pytest.raises(UserError, match=r"cannot be written .No space left on device."):
         run([job], SMALL, 1)
     assert not job.results.path.exists()
     assert gone(lambda: not children())

@@ -20,8 +20,14 @@ def played(fault: Interface, signal: list[np.ndarray] = RAMP, seed: int = 0) -> 
     return np.array([begun(value) for value in signal])
 
 
-def test_a_delay_shows_the_first_value_until_something_has_come():
-    assert played(Interface("observation", "delay", 2.0))[:, 0].tolist() == [0, 0, 0, 1, 2, 3]
+def test_a_late_sensor_shows_its_first_value_until_something_has_come_and_a_late_motor_rests():
+    signal = [value + 5 for value in RAMP]
+    begun = [
+        Interface("observation", "delay", 2.0).about.begin(2.0, units, np.random.default_rng(0))
+        for units in (UNITS._replace(low=np.full(2, -np.inf)), UNITS)
+    ]
+    assert [begun[0](value)[0] for value in signal] == [5, 5, 5, 6, 7, 8]
+    assert [begun[1](value)[0] for value in signal] == [0, 0, 5, 6, 7, 8]
 
 
 def test_a_lost_sample_is_the_last_one_again():
@@ -112,7 +118,7 @@ def test_an_episode_behind_a_late_sensor_and_a_late_motor():
     with closing(make("Pendulum-v1")) as plain, closing(make("Pendulum-v1")) as other:
         faulty = Faulty(other, faults, np.ones(3), stream=0)
         asked = [np.array([torque], np.float32) for torque in (2.0, -2.0, 1.0, 0.5, 0.0)]
-        carried_out = [asked[0], *asked[:-1]]
+        carried_out = [np.zeros(1, np.float32), *asked[:-1]]
         true = [plain.reset(seed=3)[0]] + [plain.step(action)[0] for action in carried_out]
         seen = [faulty.reset(seed=3)[0]] + [faulty.step(action)[0] for action in asked]
     assert np.array_equal(seen, [true[0], true[0], *true[:-2]])
@@ -123,3 +129,5 @@ def test_a_fault_tells_whether_it_alters_a_signal():
         still = np.zeros((5, 3))
         assert not alters(Interface("observation", "delay", 1.0), still, env, np.ones(3))
         assert alters(Interface("observation", "bias", 0.1), still, env, np.ones(3))
+        still[:, 2] = np.arange(5)  # any other channel that sticks is not felt
+        assert alters(Interface("observation", "stuck", 0.01), still, env, np.ones(3))
