@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from micro_rl.errors import UserError
 from micro_rl.files import reading, regular_size
@@ -203,7 +203,7 @@ def _is_number(told: Any) -> bool:
     return type(told) in (int, float) and abs(told) < LARGEST_NUMBER
 
 
-def _is_label(told: Any) -> bool:
+def _is_label(told: Any) -> TypeGuard[str]:
     return isinstance(told, str) and 0 < len(told) <= 100 and told.isprintable()
 
 
