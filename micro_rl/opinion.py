@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 
-def beyond_the_log(log: Mapping[str, float], estimate: float) -> str:
+def beyond_the_log(log: Mapping[str, float | int], estimate: float | int) -> str:
     """A sentence for an estimated return above the log's best episode or below its mean; else "".
 
     `log` has `return_mean` and `return_best`, undiscounted, raw units, as the estimate.

@@ -90,7 +90,7 @@ def observed(rows: int, seed: int = 0) -> np.ndarray:
 STD = np.tile([3.0, 1.0, 0.5], 4)
 
 
-@pytest.mark.parametrize("aim", AIMS)
+@pytest.mark.parametrize("aim", [aim for aim in AIMS if aim != "learned"])
 @pytest.mark.parametrize("form", FORMS)
 def test_no_size_is_the_identity_and_any_other_stays_in_the_box(victim, aim: str, form: str):
     policy, _, critics = victim

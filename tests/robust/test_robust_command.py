@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from micro_rl import cli
-from micro_rl.api import train
-from tests.tiny_runs import IN_PENDULUM, SETTINGS, write_log
+from tests.robust.finished_run import make_finished_run
 
 PROTOCOL = """
 episodes = 2
@@ -28,9 +27,8 @@ attack = { aim = "min Q" }
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("robust")
-    write_log(folder / "log.hdf5")
     (folder / "mine.toml").write_text(PROTOCOL)
-    return train(folder / "log.hdf5", out=folder / "run", **IN_PENDULUM, **SETTINGS).path
+    return make_finished_run(folder / "run")
 
 
 def command(run: Path, *words: str) -> int:
