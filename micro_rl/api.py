@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from micro_rl import feeding
+from micro_rl import feeding, model_report
 from micro_rl.at_work import at_work
 from micro_rl.comparing import refuse_another
 from micro_rl.data import Dataset, episodes, windowed
@@ -121,6 +121,8 @@ def fit(
             watcher.note(note)
         with KeptFit(work, work.fit_rows(), settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
             model = fit_model(dataset, problem, settings, seed, watcher.fitted, keeper)
+        if report := model_report.of(model.about):
+            watcher.measured(report.sentence())
         if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
             model = learn_termination(dataset, model, settings, seed)
             watcher.note(measurement(model.about))

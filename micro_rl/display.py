@@ -76,6 +76,10 @@ class Display(Watcher):
         elif row["epoch"] % 10 == 1:
             self._console.print(text, soft_wrap=True, highlight=False)
 
+    def measured(self, text: str) -> None:
+        """Above the table, or a line of its own."""
+        self._console.print(f"model   {text}", soft_wrap=True, highlight=False)
+
     def trained(self, row: Row, policy: Policy) -> None:
         """An epoch's figures and the time left."""
         if self._first is None:

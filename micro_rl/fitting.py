@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Key
+from jaxtyping import Int, Key
 
-from micro_rl import termination_head, trees
+from micro_rl import model_report, termination_head, trees
 from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.buffer import rows_of
 from micro_rl.data import Dataset
@@ -20,7 +20,8 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.feeding import stays_on_host
 from micro_rl.fit_feeding import begin, pass_over
 from micro_rl.loop import Keys, Problem
-from micro_rl.model import Ensemble, FitState, finish_fit, start_fit, unfinished
+from micro_rl.model import Ensemble, FitState, finish_fit, split_rows, start_fit, unfinished
+from micro_rl.model_measure import report_of
 from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings
 from micro_rl.termination_head import TerminationHead, check_measured
@@ -34,7 +35,8 @@ LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidd
 class FittedModel(NamedTuple):
     """An ensemble, the units it works in, what is worth remembering about its fit, and where one was learned, a head.
 
-    `about["termination"]` is then what the head's measurement found.
+    `about["termination"]` is then what the head's measurement found; `about["report"]` is a `ModelReport`, where the
+    fit made one.
     """
 
     ensemble: Ensemble
@@ -159,7 +161,14 @@ def fit_model(
             sizes.history,
         )._asdict(),
     }
+    about |= report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
     return FittedModel(ensemble, problem.scaling, about)
+
+
+def held_out(seed: int, rows: int, settings: ModelSettings) -> Int[np.ndarray, " holdout"]:
+    """Which of so many rows a fit with this seed and these settings holds out, in its order."""
+    start_key, _ = jax.random.split(Keys.of(seed).fit)
+    return np.asarray(split_rows(jax.random.split(start_key, 3)[0], rows, settings.fit_sizes())[1])
 
 
 def _row(epoch: int, logged: dict[str, Array]) -> Row:
@@ -185,6 +194,7 @@ def load_model(folder: Path) -> FittedModel:
         shape, about["holdout"] = _Shape.read(about.get("shape")), _numbers(about.get("holdout"))
         if "termination" in about:
             check_measured(about["termination"])
+        model_report.of(about)
     except ValueError as error:
         raise UserError(f"{folder}: {error}; fit it again") from error
     blank = shape.blank()

@@ -209,10 +209,8 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     """Split off the holdout rows, draw each member's bootstrap rows, initialise."""
     split_key, bootstrap_key, net_key = jax.random.split(key, 3)
     count = rows.reward.shape[0]
-    order = jax.random.permutation(split_key, count)
-    held = max(1, min(int(count * sizes.holdout_fraction), sizes.holdout_rows, count - 1))
-    train = order[held:]
-    chosen = jax.random.randint(bootstrap_key, (sizes.members, count - held), 0, count - held)
+    train, held = split_rows(split_key, count, sizes)
+    chosen = jax.random.randint(bootstrap_key, (sizes.members, len(train)), 0, len(train))
     newest = windows.newest(rows.observation.shape[-1], rows.action.shape[-1], sizes.history)
     inputs, targets = inputs_of(rows)[train], targets_of(rows, newest)[train]
     width_in, width_out = inputs.shape[-1], targets.shape[-1]
@@ -230,12 +228,19 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
         patience=Patience.start(sizes.members),
         epoch=jnp.zeros((), jnp.int32),
         bootstrap=train[chosen],
-        holdout=order[:held],
+        holdout=held,
         input_mean=input_mean,
         input_std=input_std,
         target_mean=target_mean,
         target_std=target_std,
     )
+
+
+def split_rows(key: Key[Array, ""], count: int, sizes: FitSizes) -> tuple[Int[Array, " train"], Int[Array, " holdout"]]:
+    """Of so many rows those to fit and those to hold out, each in random order."""
+    order = jax.random.permutation(key, count)
+    held = max(1, min(int(count * sizes.holdout_fraction), sizes.holdout_rows, count - 1))
+    return order[held:], order[:held]
 
 
 def _moments(x: Float[Array, "rows width"]) -> tuple[Float[Array, " width"], Float[Array, " width"]]:

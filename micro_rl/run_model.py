@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from micro_rl import feeding
+from micro_rl import feeding, model_report
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.errors import UserError
 from micro_rl.fit_keeping import KeptFit
@@ -44,6 +44,8 @@ def model_for(
         return _with_end(given, plan, watcher), problem
     with KeptFit(folder, rows, plan.settings, problem, watcher.note, interrupts) as keeper:
         model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, watcher.fitted, keeper)
+    if report := model_report.of(model.about):
+        watcher.measured(report.sentence())
     return _with_end(model, plan, watcher), problem
 
 

@@ -16,5 +16,8 @@ class Watcher:
     def fitted(self, row: Row) -> None:
         """An epoch of the dynamics fit."""
 
+    def measured(self, text: str) -> None:
+        """What the fitted model was found to be worth."""
+
     def trained(self, row: Row, policy: Policy) -> None:
         """An epoch of policy training."""
