@@ -40,6 +40,11 @@ class Calibration(NamedTuple):
     observation: list[float]
     reward: list[float]
 
+    @property
+    def told(self) -> float:
+        """Share of the observations inside the interval of `TOLD`; there must be a column that varies."""
+        return self.observation[self.expected.index(TOLD)]
+
 
 class ModelReport(NamedTuple):
     """Both, where there was something to measure, of so many elites."""
@@ -65,8 +70,7 @@ class ModelReport(NamedTuple):
                 f"one step is off by {error[0]:.2g}{later} of the log’s spread (if nothing changed: {trivial})"
             )
         if self.calibration and self.calibration.observation:
-            held = self.calibration.observation[self.calibration.expected.index(TOLD)]
-            parts.append(f"{100 * TOLD:.0f} % intervals hold {100 * held:.0f} %")
+            parts.append(f"{100 * TOLD:.0f} % intervals hold {100 * self.calibration.told:.0f} %")
         return "; ".join(parts)
 
 

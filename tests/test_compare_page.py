@@ -62,7 +62,7 @@ def test_every_part_is_there(html: str):
         "The framed cell is the undisturbed simulator.",
         "friction by gravity micro, 2 seeds, 10 of 12 cells",
         "min Q attack micro, 2 seeds 55.0 55.0 to 55.0 50.0 50.0 to 50.0 45.0 45.0 to 45.0 30.0 30.0 to 30.0 50.0",
-        "2 0.200 0.250 1 run hopper-micro-0",  # members, the errors of the fit's second epoch
+        "2 0.200 0.250 – – 1 run hopper-micro-0",  # members, the errors of the fit's second epoch
         "micro hopper 33.3 72.0 seconds 12 epochs",  # a million updates at 500 a second
     ):
         assert words in page.words, words

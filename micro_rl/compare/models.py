@@ -7,6 +7,7 @@ from micro_rl.compare.comparison import Comparison
 from micro_rl.compare.palette import styles
 from micro_rl.compare.runs import Run, sane
 from micro_rl.compare.tables import Entry, Table
+from micro_rl.model_report import ModelReport
 from micro_rl.report import figures
 from micro_rl.report.figures import NARROW, ROW, Size
 from micro_rl.report.panels import Panel, Swatch
@@ -33,9 +34,11 @@ def table(found: Comparison) -> Table | str:
         return "No run has an ensemble: the methods learn no model, or no fit is finished."
     caption = (
         "Mean squared error of one step on rows held out of the fit, in the units of the fit: comparable on one log "
-        "with one scaling of the targets only. Ensembles with the same SHA-256 are one."
+        "with one scaling of the targets only. Steps ahead: the elites’ error in standard deviations of the log, see "
+        "below. Ensembles with the same SHA-256 are one."
     )
-    columns = ["ensemble", "fit epochs", "members", "error of the best", "of the worst elite", "used by"]
+    columns = ["ensemble", "fit epochs", "members", "error of the best", "of the worst elite"]
+    columns += ["steps ahead", "in 90 % intervals", "used by"]
     return Table("Models", caption, columns, [_row(runs, found) for runs in groups])
 
 
@@ -51,8 +54,17 @@ def _row(runs: list[Run], found: Comparison) -> list[Entry]:
         Entry(str(len(errors) or "–")),
         Entry(number(errors[0]) if errors else "–"),
         Entry(number(errors[: max(elites, 1)][-1]) if errors else "–"),
+        *_measured(runs[0].record.report),
         Entry(plural(len(runs), "run"), used),
     ]
+
+
+def _measured(report: ModelReport | None) -> tuple[Entry, Entry]:
+    """The last step's error with the first's, and what the intervals hold."""
+    ahead, inside = report and report.horizon, report and report.calibration
+    last = f"after {plural(len(ahead.error), 'step')}; after one {number(ahead.error[0])}" if ahead else ""
+    held = f"{100 * inside.told:.0f} %" if inside and inside.observation else "–"
+    return Entry(number(ahead.error[-1]) if ahead else "–", last), Entry(held)
 
 
 def _errors(runs: list[Run]) -> list[float]:

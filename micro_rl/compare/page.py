@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl import __version__
-from micro_rl.compare import aggregates, cost, listed, models, pairs, scores, story
+from micro_rl.compare import aggregates, cost, listed, model_reports, models, pairs, scores, story
 from micro_rl.compare.aggregate_panels import point_panels, profile_panel
 from micro_rl.compare.comparison import Comparison, cautions
 from micro_rl.compare.curves import learning_curves
@@ -31,7 +31,8 @@ def html(found: Comparison, path: Path) -> str:
             **_aggregates(found),
             **_robust(found),
             model_table=_shown(models.table(found)),
-            fits=models.fits(found),
+            fits=models.fits(found) + model_reports.panels(found),
+            unreported=model_reports.unrecorded(found),
             cost=cost.table(found),
             head=listed.HEAD,
             runs=listed.listed(found, path),

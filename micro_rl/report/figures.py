@@ -67,7 +67,7 @@ class Chart(NamedTuple):
     """What to draw.
 
     `score`: returns that count as 0 and as 100, for a second axis. `gap`: shade between the first two lines,
-    which then have the same epochs.
+    which then have the same epochs. `along` names what the curves run over, where that is not epochs.
     """
 
     unit: str
@@ -76,6 +76,7 @@ class Chart(NamedTuple):
     score: tuple[float, float] | None = None
     gap: bool = False
     logarithmic: bool = False
+    along: str = "epoch"
 
 
 def svg(chart: Chart, size: Size, name: str, description: str) -> str:
@@ -177,7 +178,7 @@ def _small(size: Size) -> dict[str, Any]:
 
 
 def _unit_labels(axes: Axes, chart: Chart, size: Size) -> None:
-    label(axes, size, chart.unit, "epoch")
+    label(axes, size, chart.unit, chart.along)
     if chart.score is None:
         return
     low, high = chart.score

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from micro_rl import __version__
 from micro_rl.files import replace_file
-from micro_rl.report import panels, record, story
+from micro_rl.report import model_panels, panels, record, story
 from micro_rl.report.panels import Missing, Panel
 from micro_rl.report.record import Record
 from micro_rl.report.story import duration, plural
@@ -43,7 +43,7 @@ def write(folder: Path) -> Path:
 
 def render(run: Record) -> str:
     """The page as text: no script, and nothing that is loaded from elsewhere."""
-    shown = [panel(run) for panel in panels.MAIN]
+    shown = [panel(run) for panel in panels.MAIN] + model_panels.of(run)
     return (
         environment()
         .get_template("report.html")

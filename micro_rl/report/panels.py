@@ -67,11 +67,11 @@ def learning_curve(record: Record) -> Panel | Missing:
         caption = "What the critics expect from the log’s first observations on. No simulator was asked."
         line = Line("critics’ own estimate", curve, BLUE)
         chart = Chart("estimated discounted return", [line])
-        return _panel("curve", "The critics’ own estimate, not a measurement", caption, chart, (FULL, NARROW))
+        return drawn("curve", "The critics’ own estimate, not a measurement", caption, chart, (FULL, NARROW))
     else:
         return Missing(title, "no evaluation was recorded")
     levels = _log_levels(record) + _score_level(record, curve)
-    return _panel("curve", title, caption, Chart(unit, [line], levels, range_), (FULL, NARROW))
+    return drawn("curve", title, caption, Chart(unit, [line], levels, range_), (FULL, NARROW))
 
 
 def _spread(record: Record, curve: Series) -> list[float] | None:
@@ -122,7 +122,7 @@ def promise(record: Record) -> Panel | Missing:
         f"critics expect {number(expected.last)} and the policy obtains {number(obtained.last)}: "
         f"{number(abs(difference))} too {'much' if difference > 0 else 'little'}.{beyond}"
     )
-    return _panel("promise", title, caption.strip(), Chart("discounted return", lines, gap=True), (ROW, NARROW))
+    return drawn("promise", title, caption.strip(), Chart("discounted return", lines, gap=True), (ROW, NARROW))
 
 
 def entropy_bonus(record: Record) -> str:
@@ -162,7 +162,7 @@ def model_error(record: Record) -> Panel | Missing:
         f"{', in standard deviations squared: 1 is no better than predicting the mean' if scaled else ''}. The "
         f"{plural(len(best), 'elite')} at their best epochs: {number(kept[0])} to {number(kept[-1])}."
     )
-    return _panel("model", title, caption, Chart("holdout error", lines, logarithmic=True), (ROW, NARROW))
+    return drawn("model", title, caption, Chart("holdout error", lines, logarithmic=True), (ROW, NARROW))
 
 
 def _member(record: Record, member: int, elite: bool) -> Line:
@@ -188,7 +188,7 @@ def conservative_term(record: Record) -> Panel | Missing:
         caption += f", of which β = {beta:g} takes off {number(taken.last)}"
     q = record.series("q/model")
     caption += f", beside a mean Q of {number(q.last)} on those rows." if q else "."
-    return _panel("term", title, caption, Chart("value", lines), (ROW, NARROW))
+    return drawn("term", title, caption, Chart("value", lines), (ROW, NARROW))
 
 
 _DETAILS = (
@@ -210,14 +210,15 @@ def details(record: Record) -> list[Panel]:
     for index, (key, title, unit) in enumerate(_DETAILS):
         if data := record.series(key):
             chart = Chart(unit, [Line(title, data, BLUE, weight=1.5)])
-            panels.append(_panel(f"detail{index}", title, "", chart, (THIRD,)))
+            panels.append(drawn(f"detail{index}", title, "", chart, (THIRD,)))
     return panels
 
 
 MAIN: tuple[Callable[[Record], Panel | Missing], ...] = (learning_curve, promise, model_error, conservative_term)
 
 
-def _panel(name: str, title: str, caption: str, chart: Chart, sizes: tuple[Size, ...]) -> Panel:
+def drawn(name: str, title: str, caption: str, chart: Chart, sizes: tuple[Size, ...]) -> Panel:
+    """A chart at each of these sizes; `name` makes the ids of its drawings unique in the page."""
     drawings = []
     for size in sizes:
         kind = "narrow" if size == NARROW else "wide" if NARROW in sizes else "only"

@@ -5,7 +5,10 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl import model_report
+from micro_rl.errors import UserError
 from micro_rl.files import read_json, sha256
+from micro_rl.model_report import ModelReport
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.settings import Settings
@@ -51,6 +54,8 @@ class Record(NamedTuple):
     processes: list[dict[str, Any]]
     head: dict[str, Any]
     """What the measurement of a learned termination found, empty where a rule was known."""
+    report: ModelReport | None
+    """What was measured of the ensemble, where its fit kept that."""
 
     def series(self, key: str) -> Series:
         """A key of the metrics over epochs, empty if it was never logged."""
@@ -83,6 +88,7 @@ def read(path: Path) -> Record:
     folder = RunFolder.open(path)
     if folder.sealed:
         folder.verify()
+    about = _about(path / "model" / "ensemble.json")
     return Record(
         name=path.resolve().name,
         config=folder.config(),
@@ -91,12 +97,21 @@ def read(path: Path) -> Record:
         fit=folder.fit(),
         policy=_policy(path / "policy.safetensors"),
         processes=folder.processes(),
-        head=_head(path / "model" / "ensemble.json"),
+        head=about.get("termination", {}),
+        report=_report(about, path / "model"),
     )
 
 
-def _head(path: Path) -> dict[str, Any]:
-    return read_json(path).get("termination", {}) if path.exists() else {}
+def _about(path: Path) -> dict[str, Any]:
+    """What the run's model says of its fit, empty where there is none."""
+    return read_json(path) if path.exists() else {}
+
+
+def _report(about: dict[str, Any], path: Path) -> ModelReport | None:
+    try:
+        return model_report.of(about)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; restore it from a copy") from error
 
 
 def _policy(path: Path) -> PolicyFile | None:
