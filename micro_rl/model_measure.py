@@ -1,7 +1,7 @@
 """Measure a fitted ensemble on rows of its log: how its error grows with the steps ahead, and what its intervals hold.
 
 The rows that a fit held out are single rows, not episodes. One step is therefore judged on rows that no member saw.
-A stretch of several steps begins at such a row and then runs over rows of which most were fitted: its error flatters.
+A stretch of several steps begins at such a row and then runs over rows of which most were fitted, which may flatter.
 """
 
 from statistics import NormalDist

@@ -64,11 +64,10 @@ class ModelReport(NamedTuple):
         if self.horizon:
             error, unchanged = self.horizon.error, self.horizon.unchanged
             last = len(error)
-            later = f", {last} steps by {error[-1]:.2g}" if last > 1 else ""
-            trivial = f"{unchanged[0]:.2g}" + (f" and {unchanged[-1]:.2g}" if last > 1 else "")
-            parts.append(
-                f"one step is off by {error[0]:.2g}{later} of the log’s spread (if nothing changed: {trivial})"
-            )
+            later = f", {last} steps by {_short(error[-1])}" if last > 1 else ""
+            trivial = _short(unchanged[0]) + (f" and {_short(unchanged[-1])}" if last > 1 else "")
+            said = f"one step is off by {_short(error[0])}{later} of the log’s spread (if nothing changed: {trivial})"
+            parts.append(said)
         if self.calibration and self.calibration.observation:
             parts.append(f"{100 * TOLD:.0f} % intervals hold {100 * self.calibration.told:.0f} %")
         return "; ".join(parts)
@@ -113,6 +112,10 @@ def _lists(told: Any, kind: type[Horizon] | type[Calibration]) -> dict[str, list
         _require(isinstance(values, list) and len(values) <= MOST_STEPS)
         _require(all(type(value) in (int, float) and isfinite(value) for value in values))
     return {name: [float(value) for value in values] for name, values in found.items()}
+
+
+def _short(value: float) -> str:
+    return f"{value:#.2g}".rstrip(".")
 
 
 def _count(value: Any) -> bool:

@@ -20,7 +20,7 @@ from micro_rl.data import Dataset, load, windowed
 from micro_rl.data.scaling import to_core
 from micro_rl.fitting import FittedModel, held_out, load_model
 from micro_rl.model import holdout_errors, inputs_of, standardise, targets_of
-from micro_rl.model_measure import report_of
+from micro_rl.model_measure import STEPS, measure, report_of
 from micro_rl.model_report import ModelReport, of
 from micro_rl.settings import Settings
 
@@ -46,6 +46,13 @@ def difference(dataset: Dataset, model: FittedModel, settings: Settings) -> floa
     targets = standardise(targets, of_ensemble.target_mean, of_ensemble.target_std)
     errors = np.asarray(holdout_errors(of_ensemble.members, inputs, targets))
     return float(np.max(np.abs(errors / np.asarray(model.about["holdout"]) - 1)))
+
+
+def fitted(dataset: Dataset, model: FittedModel, held: np.ndarray, settings: Settings) -> ModelReport:
+    """The report on as many rows that were not held out."""
+    learned = np.random.default_rng(0).permutation(np.flatnonzero(dataset.learnable(settings.keep_timeouts)))
+    rows = np.setdiff1d(learned, np.sort(learned)[held], assume_unique=True)[: len(held)]
+    return measure(dataset, model.ensemble.best(settings.elites), model.scaling, rows, STEPS)
 
 
 def table(report: ModelReport) -> str:
@@ -79,6 +86,7 @@ def main(log: str, folders: list[str]) -> None:
         report = of(report_of(dataset, model.ensemble, model.scaling, held, settings))
         print(f"measured in {time.process_time() - began:.2f} s of a processor")
         print(f"{report.sentence()}\n\n{table(report)}" if report else "nothing to measure")
+        print(f"\nthe same from rows that were fitted: \n\n{table(fitted(dataset, model, held, settings))}\n")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.compare.comparison import Column, Comparison
-from micro_rl.compare.models import MOST, ensembles
+from micro_rl.compare.models import MOST, ensembles, scale
 from micro_rl.compare.palette import Style, styles
 from micro_rl.compare.runs import Run
 from micro_rl.model_report import ModelReport
@@ -91,7 +91,7 @@ def _draws(curves: dict[str, Curve], names: tuple[str, str], size: Size) -> Call
         for data, look in curves.values():
             axes.plot(*data, color=look.colour, linestyle=pattern(look.dash), linewidth=1.6, marker=look.marker or None)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        scale(axes, [value for data, _ in curves.values() for value in data.values])
         figures.bare(axes)
         figures.label(axes, size, *names)
         figures.place(axes, size)

@@ -97,7 +97,7 @@ def _panel(found: Comparison, key: str, log: str, place: int) -> Panel | None:
         def draw(axes: Axes, size: Size = size) -> None:
             for name, data in lines:
                 axes.plot(data.epochs, data.values, linewidth=1.6, **looks[name].line)
-            _scale(axes, [value for _, data in lines for value in data.values])
+            scale(axes, [value for _, data in lines for value in data.values])
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             figures.bare(axes)
             figures.label(axes, size, "best member’s holdout error", "epoch of the fit")
@@ -115,8 +115,9 @@ def _best(run: Run) -> Series:
     return Series([epoch for epoch, _ in kept], [value for _, value in kept])
 
 
-def _scale(axes: Axes, values: list[float]) -> None:
-    if max(values) > 4 * min(values):
+def scale(axes: Axes, values: list[float]) -> None:
+    """Logarithmic where positive values differ much."""
+    if min(values) > 0 and max(values) > 4 * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_minor_locator(NullLocator())

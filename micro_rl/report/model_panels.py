@@ -8,9 +8,7 @@ from micro_rl.report.story import number, plural
 
 AHEAD, CALIBRATED = "Error by steps ahead", "Do its intervals hold?"
 UNRECORDED = "its fit kept no report: it was made before fits did, or had no rows to measure"
-FLATTERS = (
-    "Each stretch begins at a row held out of the fit and goes on over rows most of which were fitted: this flatters."
-)
+FLATTERS = "Each stretch begins at a row held out of the fit and goes on over rows most of which were fitted, which may flatter."
 
 
 def of(record: Record) -> list[Panel | Missing]:
@@ -36,7 +34,7 @@ def steps_ahead(told: Horizon, elites: int) -> Panel:
     last = len(told.error)
     knows = (
         f" After {plural(last, 'step')} the elites disagree by {number(told.disagreement[-1])} where they err by "
-        f"{number(told.error[-1])}: where the first is far smaller, their disagreement warns of too little."
+        f"{number(told.error[-1])}: the smaller the first beside the second, the less their disagreement warns of."
         if told.disagreement
         else ""
     )
@@ -45,7 +43,7 @@ def steps_ahead(told: Horizon, elites: int) -> Panel:
         "mean predictions. Root mean square over all columns, in standard deviations of the log’s observations."
         f"{knows} {FLATTERS}"
     )
-    chart = Chart("standard deviations of the log", lines, along="steps ahead")
+    chart = Chart("standard deviations of the log", lines, logarithmic=True, along="steps ahead")
     return drawn("ahead", AHEAD, caption, chart, (ROW, NARROW))
 
 
