@@ -8,7 +8,10 @@ from micro_rl.report.story import number, plural
 
 AHEAD, CALIBRATED = "Error by steps ahead", "Do its intervals hold?"
 UNRECORDED = "its fit kept no report: it was made before fits did, or had no rows to measure"
-FLATTERS = "Each stretch begins at a row held out of the fit and goes on over rows most of which were fitted, which may flatter."
+FLATTERS = (
+    "Each stretch begins at a row held out of the fit and goes on over rows most of which were fitted, "
+    "which may flatter."
+)
 
 
 def of(record: Record) -> list[Panel | Missing]:
