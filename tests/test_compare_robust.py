@@ -150,3 +150,12 @@ def test_damaged_results_are_refused_in_one_line(tmp_path: Path, name: str, valu
     with pytest.raises(UserError, match=r"robust\.json") as error:
         read_robust(run)
     assert "\n" not in str(error.value)
+
+
+def test_cells_whose_simulation_broke_down_are_remarked_on(tmp_path: Path):
+    run = make_run(tmp_path / "0")
+    add_robust(run, lambda group, at: [1.0, 2.0])
+    path = run / "robust" / "micro" / "cells.jsonl"
+    first, *others = path.read_text().splitlines()
+    path.write_text("\n".join([first[:-1] + ', "unstable": 1}', *others]) + "\n")
+    assert "0: in 1 cell of micro the simulation broke down" in " ".join(remarks(compare(collect([run]))))

@@ -25,11 +25,15 @@ class Axis(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """Raw returns of the episodes at one place; `inert` says what of the disturbance has no effect there, if so."""
+    """Raw returns of the episodes at one place; `inert` says what of the disturbance has no effect there, if so.
+
+    `unstable`: in how many of them the simulation broke down, whose returns are of no real episode.
+    """
 
     coordinates: tuple[float, ...]
     returns: tuple[float, ...]
     inert: str
+    unstable: int = 0
 
 
 class Group(NamedTuple):
@@ -59,6 +63,11 @@ class Robust(NamedTuple):
     def missing(self) -> int:
         """Cells that are not finished."""
         return sum(group.size - len(group.cells) for group in self.groups)
+
+    @property
+    def unstable(self) -> int:
+        """Cells in which the simulation broke down."""
+        return sum(cell.unstable > 0 for group in self.groups for cell in group.cells.values())
 
 
 def read_robust(run: Path) -> list[Robust]:
@@ -105,7 +114,7 @@ def _cells(path: Path, axes: dict[str, tuple[Axis, ...]]) -> dict[str, dict[tupl
             place = tuple(_number(told["coordinates"][axis.name]) for axis in where)
             returns = tuple(_number(value) for value in _few(told["returns"]))
             if returns and all(value in axis.values for value, axis in zip(place, where, strict=True)):
-                cell = Cell(place, returns, _text(told.get("inert") or ""))
+                cell = Cell(place, returns, _text(told.get("inert") or ""), int(_number(told.get("unstable", 0))))
                 found.setdefault(told["group"], {})[place] = cell
     return found
 

@@ -68,6 +68,11 @@ def _of_run(run: Run, told: Robust) -> list[str]:
     said = []
     if told.missing:
         said.append(f"{run.name}: {plural(told.missing, 'cell')} of {told.protocol} still missing.")
+    if told.unstable:
+        said.append(
+            f"{run.name}: in {plural(told.unstable, 'cell')} of {told.protocol} the simulation broke down, and the returns "
+            "there are of no real episode (docs/robustness.md)."
+        )
     policy = run.record.policy
     if policy and told.policy_sha256 and policy.sha256 != told.policy_sha256:
         said.append(f"{run.name}: {told.protocol} was carried out on another policy than the one in the folder.")
