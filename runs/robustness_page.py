@@ -131,7 +131,7 @@ def draw_curves(results: dict[str, Trialled], path: Path) -> None:
     for panel, name in zip(panels, CURVES, strict=True):
         _curve(panel, name, results)
     panels[0].set_ylabel("normalised score")
-    panels[-1].legend(fontsize=8)
+    panels[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, metadata={"Date": None})
 
 
