@@ -114,6 +114,7 @@ def small_device(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small_device")
+@pytest.mark.slow
 def test_a_log_that_is_kept_on_the_host_unasked_is_told_of(tmp_path: Path):
     unasked, asked = Listens(), Listens()
     run = execute(tiny_plan(epochs=1), tmp_path / "auto", watcher=unasked)

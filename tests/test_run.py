@@ -245,6 +245,7 @@ def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
     assert not (tmp_path / "run" / "policy.safetensors").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("condition", "steps"), [("level > 5000", 1), ("level < 5000", 3), ("level > 10000", None)])
 def test_the_condition_of_a_tables_toml_ends_the_models_episodes(tmp_path: Path, condition: str, steps: int | None):
     path = write_pump(tmp_path / "pump.csv", f'termination = "{condition}"\n')
