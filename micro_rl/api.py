@@ -1,28 +1,30 @@
 """The library's front door: from a log to a policy, or to a model that several runs share, in a few lines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from micro_rl import feeding, model_report
+from micro_rl import feeding, model_report, sweeping
 from micro_rl.at_work import at_work
 from micro_rl.comparing import refuse_another
 from micro_rl.data import Dataset, episodes, windowed
 from micro_rl.data.reading import NOTHING_SAID, Reading
-from micro_rl.errors import UserError
+from micro_rl.errors import Diverged, UserError
 from micro_rl.files import remove
 from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import fit_model, problem_of, save_model
+from micro_rl.grid import sweep_folder, trials
 from micro_rl.interrupts import Interrupts
 from micro_rl.plan import Plan, known_termination, make_plan, refuse_too_few
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
-from micro_rl.run import Run, execute
+from micro_rl.run import execute
 from micro_rl.settings import ModelSettings, Settings, check
 from micro_rl.store import RunFolder
 from micro_rl.termination import LEARNED, Rule
 from micro_rl.termination_fit import learn_termination, measurement
+from micro_rl.training import Run
 from micro_rl.wandb_run import Mode, tracking_in
 from micro_rl.watcher import Watcher
 
@@ -87,6 +89,47 @@ def train(
     folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
     tracking = tracking_in(wandb)
     return execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher, wandb=tracking)
+
+
+def sweep(
+    log: str | Path | Dataset,
+    method: str = "micro",
+    *,
+    seeds: int = 1,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    until: int | None = None,
+    exact: bool = False,
+    width: int | None = None,
+    preset: str | None = None,
+    env: str | None = None,
+    horizon: int | None = None,
+    reading: Reading = NOTHING_SAID,
+    termination: str | Rule | None = None,
+    model: str | Path | None = None,
+    **settings: Any,
+) -> dict[str, Run | Diverged]:
+    """Train every combination of the grid's values and so many seeds; runs by their folders' names, errors for some.
+
+    Runs that differ in leaves alone (seeds, beta, rates, ...) are made by one compiled program, at most `width` at a
+    time; `exact` makes one after another, to the bits of `train`. The rest is as in `train`. Raises `UserError`.
+    """
+    plan = make_plan(
+        log,
+        method,
+        preset=preset,
+        env=env,
+        horizon=horizon,
+        reading=reading,
+        ends=termination,
+        model=model,
+        overrides=settings,
+    )
+    folder = Path(out) if out else sweep_folder(plan)
+    return sweeping.carry_out(
+        trials(plan, seeds, grid or {}), folder, resume=resume, until=until, exact=exact, width=width
+    )
 
 
 def fit(

@@ -12,6 +12,7 @@ from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
 VERBS = {
     "demo": ("", "learn a policy from the embedded pendulum log and write its page"),
     "train": ("LOG", "learn a policy from a log"),
+    "sweep": ("LOG", "many runs in one program: seeds, and a grid of settings"),
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
@@ -37,6 +38,7 @@ INTERRUPTED = {
     "demo": "; the same command goes on from the last checkpoint",
     "fit": "; the same command with --resume goes on from the last checkpoint",
     "robust": "; finished cells are kept, and the same command goes on",
+    "sweep": "; the same command with --resume goes on from the last checkpoints",
     "train": "; the same command with --resume goes on from the last checkpoint",
 }
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from micro_rl.opinion import beyond_the_log
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
-from micro_rl.run import Run
+from micro_rl.training import Run
 from micro_rl.watcher import Watcher
 
 SHOWN = (

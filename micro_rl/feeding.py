@@ -35,7 +35,7 @@ def stays_on_host(settings: ModelSettings, dataset: Dataset) -> bool:
     """Whether this log is kept on the host: as `log_on` says, by default where it must be."""
     if settings.log_on != "auto":
         return settings.log_on == "host"
-    free = _free_memory()
+    free = free_on_device()
     return free is not None and _needed(settings, dataset) > SHARE * free
 
 
@@ -46,7 +46,7 @@ def _needed(settings: ModelSettings, dataset: Dataset) -> int:
     return 4 * rows * (COPIES * numbers + INDICES * settings.members)
 
 
-def _free_memory() -> int | None:
+def free_on_device() -> int | None:
     """Bytes; None where the device is the host, whose memory the log is in already."""
     told = jax.devices()[0].memory_stats()
     return None if not told else told["bytes_limit"] - told["bytes_in_use"]

@@ -1,6 +1,6 @@
 """Fit an ensemble to a log with progress, and keep it on disk with the units it works in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,12 +139,18 @@ def fit_model(
         key = jax.random.fold_in(epochs_key, state.epoch)
         before = jax.tree.map(jnp.copy, state)  # the next line donates it, and if it goes wrong this is what led there
         state, logged = pass_over(state, log, sizes, key)
-        row = _row(int(before.epoch) + 1, logged)
+        row = fit_row(int(before.epoch) + 1, logged)
         if not np.isfinite(list(row.values())).all():
             told = keeper.diverged(before, key, row)
             raise Diverged(f"epoch {row['epoch']} of the dynamics fit gave errors that are not finite; {told}")
         on_epoch(row)
         keeper.passed(state, row)
+    return fitted(dataset, problem, settings, seed, state)
+
+
+def fitted(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, state: FitState) -> FittedModel:
+    """What a finished fit has made, measured."""
+    log, sizes = rows_of(problem.log), settings.fit_sizes()
     ensemble = finish_fit(state)
     about = {
         "log": dataset.name,
@@ -171,7 +177,8 @@ def held_out(seed: int, rows: int, settings: ModelSettings) -> Int[np.ndarray, "
     return np.asarray(split_rows(jax.random.split(start_key, 3)[0], rows, settings.fit_sizes())[1])
 
 
-def _row(epoch: int, logged: dict[str, Array]) -> Row:
+def fit_row(epoch: int, logged: Mapping[str, Any]) -> Row:
+    """What is logged of a fitting epoch, from 1."""
     errors = np.asarray(logged["holdout"])
     members = {f"holdout/member{i}": float(error) for i, error in enumerate(errors)}
     return {

@@ -49,6 +49,14 @@ class Plan:
         """Whether the method fits the dynamics."""
         return catalogue.learns_model(self.method_name)
 
+    def varied(self, changes: Mapping[str, Any]) -> "Plan":
+        """The same with other settings and options, by name; raises `UserError` for those that cannot be."""
+        given = dataclasses.asdict(self.settings) | dataclasses.asdict(self.options) | dict(changes)
+        settings, options = resolve(self.method_name, self.preset, given)
+        plan = dataclasses.replace(self, settings=settings, options=options)
+        _check_together(plan.method(), settings)
+        return plan
+
     def command(self) -> str:
         """The command line that trains this plan anew: the log, the preset, and what departs from it.
 

@@ -53,8 +53,8 @@ class OnModel(Program):
     def __init__(self, plan: Plan, model: FittedModel, problem: Problem):
         method = plan.method()
         assert isinstance(method, Method)
-        self._method, self._ensemble, self._temperature = method, model.ensemble, plan.settings.temperature
-        self._sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
+        self.method, self.ensemble, self.temperature = method, model.ensemble, plan.settings.temperature
+        self.sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
         self._problem, self._ends = problem, termination_of(model, plan)
         if feeding.on_host(problem.log):  # refused with the plan already, but for memory that was taken since
             feeding.refuse_on_host(method, plan.method_name, plan.settings.log_on)
@@ -72,19 +72,19 @@ class OnModel(Program):
     def fresh(self) -> TrainState:
         """An agent, an empty buffer, a copy of the model."""
         some = feeding.sample(self._problem)
-        return loop.compiled_start(some, self._ensemble, self._method, self._sizes, self._temperature, self.keys)
+        return loop.compiled_start(some, self.ensemble, self.method, self.sizes, self.temperature, self.keys)
 
     def epoch(self, state: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
         """Rollouts and updates by turns."""
-        more: dict[str, Any] = {"sizes": self._sizes, "ends": self._ends}
-        return loop.compiled_epoch(state, self._method, self._fed(state), c, self.keys.epochs, **more)
+        more: dict[str, Any] = {"sizes": self.sizes, "ends": self._ends}
+        return loop.compiled_epoch(state, self.method, self._fed(state), c, self.keys.epochs, **more)
 
     def steps(self, state: TrainState, c: Coefficients) -> Iterator[Step]:
         """With their rollouts."""
-        return divergence.steps(state, self._method, self._fed(state), c, self.keys.epochs, self._sizes, self._ends)
+        return divergence.steps(state, self.method, self._fed(state), c, self.keys.epochs, self.sizes, self._ends)
 
     def _fed(self, state: TrainState) -> Problem:
-        return feeding.fed(self._problem, self.keys.epochs, int(state.epoch), self._sizes)
+        return feeding.fed(self._problem, self.keys.epochs, int(state.epoch), self.sizes)
 
 
 class OnLog(Program):
@@ -93,7 +93,7 @@ class OnLog(Program):
     def __init__(self, plan: Plan, problem: LogProblem):
         method = plan.method()
         assert isinstance(method, Baseline)
-        self._method, self._sizes, self._temperature = method, plan.settings.sizes(), plan.settings.temperature
+        self.method, self.sizes, self.temperature = method, plan.settings.sizes(), plan.settings.temperature
         self._problem, self.keys = problem, Keys.of(plan.settings.seed)
 
     @property
@@ -108,12 +108,12 @@ class OnLog(Program):
 
     def fresh(self) -> LogState:
         """An agent."""
-        return log_loop.compiled_start(self._problem, self._method, self._sizes, self._temperature, self.keys)
+        return log_loop.compiled_start(self._problem, self.method, self.sizes, self.temperature, self.keys)
 
     def epoch(self, state: LogState, c: Coefficients) -> tuple[LogState, dict[str, Array]]:
         """Updates on drawn rows."""
-        return log_loop.compiled_epoch(state, self._method, self._problem, c, self.keys.epochs, sizes=self._sizes)
+        return log_loop.compiled_epoch(state, self.method, self._problem, c, self.keys.epochs, sizes=self.sizes)
 
     def steps(self, state: LogState, c: Coefficients) -> Iterator[Step]:
         """A call of the method's update counts as one."""
-        return divergence.steps_on_log(state, self._method, self._problem, c, self.keys.epochs, self._sizes)
+        return divergence.steps_on_log(state, self.method, self._problem, c, self.keys.epochs, self.sizes)

@@ -58,8 +58,11 @@ class KeptRun:
         self._saved_epoch = kept.epoch
         return state
 
-    def epoch(self, state: TrainState | LogState, row: Row, log: MetricsLog, final: bool) -> None:
-        """Write the row; save the state where that is due, or overdue because the save before was still going on."""
+    def epoch(self, whole: Callable[[], TrainState | LogState], row: Row, log: MetricsLog, final: bool) -> None:
+        """Write the row; save the state where that is due, or overdue because the save before was still going on.
+
+        `whole` makes the state; it is called where it is to be saved.
+        """
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
         number = int(row["epoch"])
@@ -67,7 +70,7 @@ class KeptRun:
         if final or self._overdue or number % self._settings.checkpoint_every == 0:
             self._overdue = self._background.busy() and not final
             if not self._overdue:
-                self._begin(state, number, log)
+                self._begin(whole(), number, log)
         if final:
             self.finish()
 

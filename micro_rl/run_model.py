@@ -41,15 +41,15 @@ def model_for(
     for note in feeding.told(problem, plan.settings):
         watcher.note(note)
     if given is not None:
-        return _with_end(given, plan, watcher), problem
+        return with_end(given, plan, watcher), problem
     with KeptFit(folder, rows, plan.settings, problem, watcher.note, interrupts) as keeper:
         model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, watcher.fitted, keeper)
     if report := model_report.of(model.about):
         watcher.measured(report.sentence())
-    return _with_end(model, plan, watcher), problem
+    return with_end(model, plan, watcher), problem
 
 
-def _with_end(model: FittedModel, plan: Plan, watcher: Watcher) -> FittedModel:
+def with_end(model: FittedModel, plan: Plan, watcher: Watcher) -> FittedModel:
     """The model with a termination head where the plan has no rule: the one it brings, else one learned now."""
     if plan.ends is not None:
         return model

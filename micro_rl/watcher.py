@@ -19,5 +19,8 @@ class Watcher:
     def measured(self, text: str) -> None:
         """What the fitted model was found to be worth."""
 
+    def diverged(self, text: str) -> None:
+        """The run blew up, and others beside it go on."""
+
     def trained(self, row: Row, policy: Policy) -> None:
         """An epoch of policy training."""

@@ -7,8 +7,9 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.files import sha256
-from micro_rl.run import Run, execute
+from micro_rl.run import execute
 from micro_rl.store import RunFolder
+from micro_rl.training import Run
 from tests.probes import tiny_plan
 
 

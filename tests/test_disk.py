@@ -18,7 +18,8 @@ import numpy as np
 from micro_rl.checkpoints import Checkpoints
 from micro_rl.errors import UserError
 from micro_rl.files import CannotWrite
-from micro_rl.run import Watcher, execute
+from micro_rl.run import execute
+from micro_rl.watcher import Watcher
 from micro_rl.store import RunFolder
 from tests.probes import tiny_plan
 

@@ -38,8 +38,8 @@ def test_the_setting_says_where_the_log_is():
 
 
 @pytest.mark.parametrize(("free", "stays"), [(10**9, False), (10**4, True)])
-def test_by_default_the_free_memory_decides(free: int, stays: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(feeding, "_free_memory", lambda: free)
+def test_by_default_thefree_on_device_decides(free: int, stays: bool, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(feeding, "free_on_device", lambda: free)
     assert stays_on_host(PLAN.settings, PLAN.dataset) is stays
 
 
@@ -110,7 +110,7 @@ class Listens(Watcher):
 @pytest.fixture
 def small_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that has not the memory for the tiny log."""
-    monkeypatch.setattr(feeding, "_free_memory", lambda: 10**4)
+    monkeypatch.setattr(feeding, "free_on_device", lambda: 10**4)
 
 
 @pytest.mark.usefixtures("small_device")
@@ -148,7 +148,7 @@ def test_a_method_that_needs_more_is_refused_with_the_plan(method: str, need: st
     tiny_plan(method=method, **own)
     with pytest.raises(UserError, match=f"^method: {method} {need}, and --log-on host keeps it off the device; leave"):
         tiny_plan(method=method, log_on="host", **own)
-    monkeypatch.setattr(feeding, "_free_memory", lambda: 10**4)
+    monkeypatch.setattr(feeding, "free_on_device", lambda: 10**4)
     with pytest.raises(UserError, match=rf"^method: {method} {need}, and --log-on auto keeps it on the host, since"):
         tiny_plan(method=method, **own)
     tiny_plan(method=method, log_on="device", **own)
@@ -156,6 +156,6 @@ def test_a_method_that_needs_more_is_refused_with_the_plan(method: str, need: st
 
 def test_memory_that_is_gone_after_the_plan_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan = tiny_plan(method="morel", epochs=1)
-    monkeypatch.setattr(feeding, "_free_memory", lambda: 10**4)
+    monkeypatch.setattr(feeding, "free_on_device", lambda: 10**4)
     with pytest.raises(UserError, match=r"^method: morel looks at the whole log, and --log-on auto keeps"):
         execute(plan, tmp_path / "run")

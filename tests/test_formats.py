@@ -17,8 +17,9 @@ from micro_rl.listing import runs_below
 from micro_rl.plan import make_plan
 from micro_rl.policy import Policy
 from micro_rl.report import record
-from micro_rl.run import Watcher, execute
+from micro_rl.run import execute
 from micro_rl.store import RunFolder
+from micro_rl.watcher import Watcher
 
 FIXTURES = Path(__file__).parent / "fixtures"
 FORMATS = range(1, FORMAT + 1)

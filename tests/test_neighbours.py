@@ -18,8 +18,8 @@ from micro_rl.methods.candidates import CandidateNoise
 from micro_rl.methods.conservative import conservative_gap
 from micro_rl.model import Models, predict
 from micro_rl.nets import action_error, q_values
-from micro_rl.run import RAW_REWARD_KEYS
 from micro_rl.termination import ByRule, never
+from micro_rl.training import RAW_REWARD_KEYS
 from micro_rl.types import Batch, Transition
 from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_plan
 

@@ -21,8 +21,10 @@ from micro_rl.interrupts import Interrupts
 from micro_rl.locks import locked
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
-from micro_rl.run import Run, Watcher, execute
+from micro_rl.run import execute
 from micro_rl.store import RunFolder
+from micro_rl.training import Run
+from micro_rl.watcher import Watcher
 from tests.probes import tiny_plan
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +33,8 @@ EPOCHS = 30
 CHILD = """
 import sys
 from pathlib import Path
-from micro_rl.run import Watcher, execute
+from micro_rl.run import execute
+from micro_rl.watcher import Watcher
 from tests.test_run import long_plan
 
 class Talks(Watcher):

@@ -31,7 +31,8 @@ SHAPES = {
 CHILD = """
 import json, sys
 from pathlib import Path
-from micro_rl.run import Watcher, execute
+from micro_rl.run import execute
+from micro_rl.watcher import Watcher
 from tests.probes import tiny_plan
 
 class Talks(Watcher):

@@ -8,8 +8,8 @@ from micro_rl.commands.training import carry_out
 
 
 @dataclass(frozen=True)
-class Training:
-    """What to train on and where to put it."""
+class Task:
+    """What to learn, and with what."""
 
     method: str = "micro"
     """One of those that `micro-rl methods` lists; each has options of its own."""
@@ -22,6 +22,12 @@ class Training:
     `learned`. By default what the log tells, else learned from its terminals, if it has any."""
     model: Path | None = None
     """Folder of a fitted model to use instead of fitting one."""
+
+
+@dataclass(frozen=True)
+class Training(Task):
+    """What to train on and where to put it."""
+
     out: Path | None = None
     """The run folder; by default trained/LOG-METHOD-seedN."""
     resume: bool = False

@@ -7,7 +7,7 @@ from micro_rl.commands.console import console, typed
 
 if TYPE_CHECKING:
     from micro_rl.plan import Plan
-    from micro_rl.run import Run
+    from micro_rl.training import Run
     from micro_rl.wandb_run import Mode
 
 

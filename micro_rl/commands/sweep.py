@@ -1,0 +1,140 @@
+"""micro-rl sweep: seeds and a grid of settings, as many runs in one program as the memory holds."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.commands.console import console, typed
+from micro_rl.commands.train import FOR_A_MODEL, Task
+from micro_rl.errors import UserError
+
+if TYPE_CHECKING:
+    from micro_rl.plan import Plan
+
+
+@dataclass(frozen=True)
+class Sweep(Task):
+    """What to vary, and how it is carried out."""
+
+    seeds: int = 1
+    """Runs of every combination, with seeds from --seed on."""
+    grid: tuple[str, ...] = ()
+    """Values to combine, as in `beta=0,0.25,0.5 actor_rate=1e-4,3e-4`, or "hidden=64 64,256 256"."""
+    exact: bool = False
+    """One run after another, each with the same bits as `micro-rl train` gives it."""
+    width: int | None = None
+    """At most so many runs in one program; by default what the memory holds."""
+    out: Path | None = None
+    """The folder of the runs' folders; by default trained/LOG-METHOD-sweep."""
+    resume: bool = False
+    """Go on from the newest valid checkpoints of the runs that are there."""
+    until: int | None = None
+    """Stop after this epoch with everything saved; --resume goes on later."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl import catalogue
+    from micro_rl.arguments import parse_with_preset, shape, value_of
+    from micro_rl.data.reading import Reading
+    from micro_rl.plan import make_plan, resolve
+    from micro_rl.settings import restricted
+
+    named = value_of(arguments, "--method") or "micro"
+    method, sweep = catalogue.find(named), Sweep
+    if not catalogue.learns_model(named):
+        sweep = restricted(Sweep, frozenset(field.name for field in fields(Sweep)) - FOR_A_MODEL)
+    explanation = f"Many runs with {named} in one program, each in its folder: seeds, and a grid of settings.\n\n"
+    explanation += "Settings are those of `micro-rl train`; their defaults are those of the log's preset."
+    general, own = catalogue.settings_of(named), method.Options
+    kind = shape("Sweep", explanation, ("log", str), sweep=sweep, reading=Reading, settings=general, options=own)
+
+    def default(preset: str, log: Any) -> Any:
+        return kind(log, sweep(method=named), Reading(), *resolve(named, preset, {}))
+
+    def given(words: list[str]) -> Any:
+        return parse_with_preset("sweep", [*arguments, *words], default)
+
+    chosen = given([])
+    asked = chosen.sweep
+    plan = make_plan(
+        chosen.log,
+        named,
+        preset=asked.preset,
+        env=asked.env,
+        horizon=chosen.reading.horizon,
+        reading=chosen.reading,
+        ends=asked.termination,
+        model=asked.model,
+        overrides=asdict(chosen.settings) | asdict(chosen.options),
+    )
+
+    def value(name: str, text: str) -> Any:
+        said = given([f"--{name.replace('_', '-')}", *text.split()])
+        return (asdict(said.settings) | asdict(said.options))[name]
+
+    known = {field.name for part in (general, own) for field in fields(part)}
+    _carry_out(plan, asked, {name: [value(name, text) for text in texts] for name, texts in _grid(asked.grid, known)})
+
+
+def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
+    """Names and the texts of their values."""
+    from micro_rl.errors import did_you_mean
+
+    found: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, values = word.partition("=")
+        name = name.replace("-", "_")
+        if not equals or not all(value.strip() for value in values.split(",")):
+            raise UserError(f"grid: {word!r} is not NAME=VALUE,VALUE,...; write it so")
+        if name not in known:
+            raise UserError(f"grid: there is no setting {name!r}{did_you_mean(name, known)}")
+        if name in found:
+            raise UserError(f"grid: {name} is there twice; write its values side by side")
+        found[name] = values.split(",")
+    return list(found.items())
+
+
+def _told(grid: dict[str, list[Any]], seeds: int) -> str:
+    """Such as beta 2 x seed 4."""
+    return " x ".join(
+        f"{name} {count}" for name, count in [*((name, len(grid[name])) for name in grid), ("seed", seeds)]
+    )
+
+
+def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
+    from micro_rl.compare import write_comparison
+    from micro_rl.errors import Diverged
+    from micro_rl.grid import sweep_folder, trials
+    from micro_rl.interrupts import Interrupts
+    from micro_rl.sweep_display import SweepDisplay, conclude
+    from micro_rl.sweeping import carry_out
+
+    found, screen = trials(plan, asked.seeds, grid), console()
+    folder = asked.out or sweep_folder(plan)
+    screen.print(
+        f"{plan.method_name} on {plan.dataset.name}: {len(found)} runs ({_told(grid, asked.seeds)}), into {folder}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    epochs = min(asked.until or plan.settings.epochs, plan.settings.epochs)
+    with SweepDisplay(len(found), epochs, screen) as display, Interrupts(display.note) as interrupts:
+        done = carry_out(
+            found,
+            folder,
+            resume=asked.resume,
+            until=asked.until,
+            exact=asked.exact,
+            width=asked.width,
+            watcher=display,
+            interrupts=interrupts,
+            command=typed(),
+        )
+    conclude(done, screen)
+    if len(done) > sum(isinstance(outcome, Diverged) for outcome in done.values()):
+        page = write_comparison([folder], folder / "compare.html")
+        screen.print(f"page    {page}", soft_wrap=True, highlight=False, markup=False)
+    errors = [f"{name}: {outcome}" for name, outcome in done.items() if isinstance(outcome, Diverged)]
+    if errors:
+        raise Diverged(f"{len(errors)} of {len(done)} runs diverged; {errors[0]}")

@@ -1,0 +1,217 @@
+"""Several runs in one compiled program, from start to end; each leaves the folder that it would leave alone."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from micro_rl import feeding, log_loop, model_report
+from micro_rl.at_work import at_work
+from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.files import replace_file
+from micro_rl.fit_keeping import KeptFit
+from micro_rl.fitting import FittedModel, problem_of
+from micro_rl.fitting_together import Fit, fit_models
+from micro_rl.interrupts import Interrupts
+from micro_rl.judge import Judge
+from micro_rl.loop import Problem
+from micro_rl.metrics import MetricsLog, open_metrics
+from micro_rl.plan import Plan
+from micro_rl.population import Population, lane, put, seen, stack
+from micro_rl.program import OnLog, OnModel, Program
+from micro_rl.run import last_epoch, run_folder
+from micro_rl.run_keeping import KeptRun
+from micro_rl.run_model import given_model, with_end
+from micro_rl.store import RunFolder
+from micro_rl.training import Epoch, Run, Training
+from micro_rl.watcher import Watcher
+
+
+def execute_together(
+    plans: Sequence[Plan],
+    paths: Sequence[Path],
+    watchers: Sequence[Watcher],
+    *,
+    resume: bool = False,
+    until: int | None = None,
+    interrupts: Interrupts | None = None,
+    command: str = "",
+) -> list[Run | Diverged]:
+    """What `run.execute` does, for plans whose programs differ in nothing but leaves (`sweep.groups`).
+
+    A run that diverges leaves the others alone and has its error in its place. Raises `UserError`, before there is a
+    folder, and `Interrupted`, when every run is saved.
+    """
+    interrupts, last = interrupts or Interrupts(), last_epoch(plans[0], until)
+    if feeding.stays_on_host(plans[0].settings, plans[0].dataset):
+        raise UserError("log_on: runs in one program need the log on the device; run them one by one with --exact")
+    with ExitStack() as opened:
+        judges = [opened.enter_context(Judge(plan)) for plan in plans]
+        given = [
+            given_model(plan, path, resume, watcher) if plan.learns_model else None
+            for plan, path, watcher in zip(plans, paths, watchers, strict=True)
+        ]
+        folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]
+        members = [_Member(*parts) for parts in zip(plans, folders, judges, watchers, given, strict=True)]
+        for member in members:
+            opened.enter_context(at_work(member.folder, command, member.watcher))
+        programs = _programs(members, interrupts)
+        going = [member for member in members if member.outcome is None]
+        if going:
+            population = Population.of(programs)
+            states = _begin(going, programs, population, opened)
+            _train(going, population, states, last, interrupts)
+        return [member.result() for member in members]
+
+
+@dataclass
+class _Member:
+    """One of the runs, and in the end what became of it."""
+
+    plan: Plan
+    folder: RunFolder
+    judge: Judge
+    watcher: Watcher
+    model: FittedModel | None
+    outcome: Run | Diverged | None = None
+
+    def __post_init__(self) -> None:
+        self.fit_rows = self.folder.fit_rows()
+        self.training: Training
+        self.log: MetricsLog
+
+    def result(self) -> Run | Diverged:
+        """What became of it."""
+        assert self.outcome is not None
+        return self.outcome
+
+    def fitted(self, model: FittedModel | Diverged) -> None:
+        """Take the fitted model, or its error."""
+        if isinstance(model, Diverged):
+            self._diverged(model)
+            return
+        if report := model_report.of(model.about):
+            self.watcher.measured(report.sentence())
+        self.model = with_end(model, self.plan, self.watcher)
+
+    def begin(self, program: Program, blank: Any, opened: ExitStack) -> Any:
+        """Go on from the newest checkpoint, whose state is returned, else `blank`."""
+        kept = KeptRun(self.folder, self.fit_rows, self.model, self.plan.settings, self.watcher.note)
+        opened.enter_context(kept)
+        self.training = Training(self.plan, self.folder, kept, program, self.judge, self.watcher)
+        state = kept.restored(blank)
+        self.log = opened.enter_context(open_metrics(self.folder))
+        return state
+
+    def passed(self, epoch: Epoch, last: int) -> None:
+        """See to a finished epoch, and after the last to the end of the run."""
+        try:
+            self.training.passed(epoch, self.log, last)
+        except Diverged as error:
+            self._diverged(error)
+        else:
+            self.finish_after(epoch.seen, last)
+
+    def finish_after(self, state: Any, last: int) -> None:
+        """Where the state is that after the last epoch."""
+        if int(state.epoch) >= last:
+            self.outcome = self.training.finish(state, self.log)
+
+    def _diverged(self, error: Diverged) -> None:
+        self.outcome = error
+        self.watcher.diverged(str(error))
+
+
+def _programs(members: Sequence[_Member], interrupts: Interrupts) -> list[Program]:
+    """Of the members whose fit went well, whose models are there afterwards."""
+    plan = members[0].plan
+    if not plan.learns_model:
+        on_log = log_loop.problem_of(plan.dataset, plan.settings)
+        return [OnLog(member.plan, on_log) for member in members]
+    brought = next((member.model.scaling for member in members if member.model), None)
+    problem = problem_of(plan.dataset, plan.settings, brought)
+    _fit([member for member in members if member.model is None], problem, interrupts)
+    return [
+        OnModel(member.plan, member.model, problem)
+        for member in members
+        if member.model is not None and member.outcome is None
+    ]
+
+
+def _fit(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -> None:
+    """Give each its model, or the error of its fit; runs of the same seed have the same, which is fitted once."""
+    if not members:
+        return
+    by_seed: dict[int, list[_Member]] = {}
+    for member in members:
+        by_seed.setdefault(member.plan.settings.seed, []).append(member)
+    models = _fitted([alike[0] for alike in by_seed.values()], problem, interrupts)
+    for alike, model in zip(by_seed.values(), models, strict=True):
+        for member in alike[1:]:
+            replace_file(member.folder.path / "fit.jsonl", (alike[0].folder.path / "fit.jsonl").read_bytes())
+        for member in alike:
+            member.fitted(model)
+
+
+def _fitted(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -> list[FittedModel | Diverged]:
+    """One model for each, the state of its fit kept in the member's folder."""
+    plan, fits = members[0].plan, []
+    with ExitStack() as opened:
+        for member in members:
+            keeper = KeptFit(
+                member.folder, member.fit_rows, member.plan.settings, problem, member.watcher.note, interrupts
+            )
+            fits.append(Fit(member.plan.settings.seed, opened.enter_context(keeper), member.watcher.fitted))
+        return fit_models(plan.dataset, problem, plan.settings, fits)
+
+
+def _begin(members: Sequence[_Member], programs: Sequence[Program], population: Population, opened: ExitStack) -> Any:
+    """Every run's state, fresh or as it was saved."""
+    states = population.fresh()
+    blank = jax.eval_shape(lane, states, 0)
+    for run, (member, program) in enumerate(zip(members, programs, strict=True)):
+        state = member.begin(program, blank, opened)
+        if state is not blank:
+            states = put(states, run, state)
+    return states
+
+
+def _train(members: Sequence[_Member], population: Population, states: Any, last: int, interrupts: Interrupts) -> None:
+    """Epoch by epoch until every run is over; one that is over earlier is computed on, and nobody looks at it."""
+    for run, member in enumerate(members):
+        member.finish_after(lane(seen(states), run), last)
+    while any(member.outcome is None for member in members):
+        if interrupts.received:
+            _leave(members, states, interrupts)
+        began, numbers = time.perf_counter(), np.minimum(states.epoch, last - 1).tolist()
+        c = stack([member.training.coefficients(number) for member, number in zip(members, numbers, strict=True)])
+        states, logged = population.epoch(states, c)
+        logged = jax.device_get(logged)
+        seconds = time.perf_counter() - began
+        for run, member in enumerate(members):
+            if member.outcome is None:
+                figures = {name: float(value[run]) for name, value in logged.items()}
+                whole = _whole(states, run)
+                member.passed(Epoch(figures, seconds, lane(seen(states), run), whole), last)
+
+
+def _whole(states: Any, run: int) -> Any:
+    return lambda: lane(states, run)
+
+
+def _leave(members: Sequence[_Member], states: Any, interrupts: Interrupts) -> None:
+    """Save every run, then raise `Interrupted`."""
+    interrupted = None
+    for run, member in enumerate(members):
+        if member.outcome is None:
+            try:
+                member.training.kept.leave(lane(states, run), member.log, interrupts)
+            except Interrupted as error:
+                interrupted = error
+    assert interrupted is not None
+    raise interrupted

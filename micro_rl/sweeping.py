@@ -1,0 +1,89 @@
+"""A sweep carried out: one program after another, each with as many runs as the memory holds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from micro_rl import memory, run
+from micro_rl.errors import Diverged, UserError
+from micro_rl.grid import Trial, chunks, groups
+from micro_rl.interrupts import Interrupts
+from micro_rl.run_together import execute_together
+from micro_rl.training import Run
+from micro_rl.watcher import Watcher
+
+
+class SweepWatcher:
+    """Is told how a sweep goes; does nothing unless overridden."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+    def of(self, trial: Trial) -> Watcher:
+        """Who is told how one of its runs goes."""
+        return Watcher()
+
+
+def carry_out(
+    trials: Sequence[Trial],
+    folder: Path,
+    *,
+    resume: bool = False,
+    until: int | None = None,
+    exact: bool = False,
+    width: int | None = None,
+    watcher: SweepWatcher | None = None,
+    interrupts: Interrupts | None = None,
+    command: str = "",
+) -> dict[str, Run | Diverged]:
+    """Every trial's run, or its error where it diverged, by the trial's name, which is that of its folder in `folder`.
+
+    `width`: at most so many in one program, by default what the memory holds. `exact`: one after another, each by the
+    program of a single run and so to the same bits. Raises `UserError` and `Interrupted`, as `run.execute` does.
+    """
+    watcher, interrupts = watcher or SweepWatcher(), interrupts or Interrupts()
+    _refuse(trials, folder, resume, exact, width)
+    for note in dict.fromkeys(note for trial in trials for note in trial.plan.notes):
+        watcher.note(note)
+    done: dict[str, Run | Diverged] = {}
+    for group in groups(trials):
+        for chunk in chunks(group, 1 if exact else _width(group, width, watcher)):
+            paths, watchers = [folder / trial.name for trial in chunk], [watcher.of(trial) for trial in chunk]
+            more = {"resume": resume, "until": until, "interrupts": interrupts, "command": command}
+            if len(chunk) == 1:
+                outcomes = [_alone(chunk[0], paths[0], watchers[0], **more)]
+            else:
+                outcomes = execute_together([trial.plan for trial in chunk], paths, watchers, **more)
+            done |= dict(zip((trial.name for trial in chunk), outcomes, strict=True))
+    return done
+
+
+def _alone(trial: Trial, path: Path, watcher: Watcher, **more) -> Run | Diverged:
+    try:
+        return run.execute(trial.plan, path, watcher=watcher, **more)
+    except Diverged as error:
+        watcher.diverged(str(error))
+        return error
+
+
+def _width(group: Sequence[Trial], most: int | None, watcher: SweepWatcher) -> int:
+    """How many at once; told where it is fewer than there are."""
+    asked = min(most or len(group), len(group))
+    fitting = memory.width_that_fits(group[0].plan, asked)
+    if fitting < asked:
+        each = memory.bytes_of_run(group[0].plan) / 2**20
+        watcher.note(f"{fitting} of {len(group)} runs at a time: each takes about {each:,.0f} MiB")
+    return fitting
+
+
+def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, width: int | None) -> None:
+    """`UserError` for what would go wrong only when other runs are done."""
+    if width is not None and width < 1:
+        raise UserError(f"width: {width} is too small; it must be at least 1")
+    if exact and width is not None:
+        raise UserError("exact: runs one at a time, so --width does nothing; leave one of them out")
+    names = [trial.name for trial in trials]
+    if len(set(names)) < len(names):
+        raise UserError("grid: two of its combinations would share a folder; write their values otherwise")
+    taken = [folder / name for name in names if (folder / name).exists() and any((folder / name).iterdir())]
+    if taken and not resume:
+        raise UserError(f"{taken[0]}: is not empty; go on with --resume or choose another folder with --out")

@@ -1,0 +1,138 @@
+"""A run between its compiled epochs: what is made of each one's outcome, and of the last."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from micro_rl import divergence, trees
+from micro_rl.buffer import rows_of
+from micro_rl.errors import Diverged, UserError
+from micro_rl.export import export
+from micro_rl.files import CannotWrite
+from micro_rl.judge import Judge, final_scores
+from micro_rl.log_loop import LogState
+from micro_rl.loop import TrainState, actor_rate, coefficients
+from micro_rl.metrics import MetricsLog
+from micro_rl.plan import Plan
+from micro_rl.policy import Policy
+from micro_rl.program import Program
+from micro_rl.report import write_report
+from micro_rl.rows import Row
+from micro_rl.run_keeping import KeptRun
+from micro_rl.sac import Coefficients
+from micro_rl.store import RunFolder
+from micro_rl.watcher import Watcher
+
+RAW_REWARD_KEYS = (
+    "q/real",
+    "q/model",
+    "q/target",
+    "value/real",
+    "conservative_term",
+    "inconsistency",
+    "rollout/reward",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where it lies, what it learned and what it scored."""
+
+    path: Path
+    policy: Policy
+    scores: dict[str, Any]
+    metrics: list[Row]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A finished epoch: its means, how long it took, and the state after it, of which no one need make the whole.
+
+    `seen` is that state for those who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
+    """
+
+    logged: dict[str, float]
+    seconds: float
+    seen: TrainState | LogState
+    whole: Callable[[], TrainState | LogState]
+
+
+class Training:
+    """One process's part of a run, without its state: what happens between epochs."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, kept: KeptRun, program: Program, judge: Judge, watcher: Watcher):
+        self.plan, self.kept, self.program, self.settings = plan, kept, program, plan.settings
+        self._folder, self._judge, self._watcher = folder, judge, watcher
+        self._problem = problem = program.problem
+        act, scale = rows_of(problem.log).action.shape[-1], float(problem.scaling.reward_scale)
+        self._coefficients = coefficients(self.settings, act, scale)
+        self._limit = divergence.largest_value(problem, self.settings.discount)
+
+    def coefficients(self, number: int) -> Coefficients:
+        """Those of epoch `number`, from 0."""
+        return self._coefficients._replace(actor_rate=actor_rate(self.settings, number))
+
+    def passed(self, epoch: Epoch, log: MetricsLog, last: int) -> None:
+        """Evaluate where that is due, write the row, save where that is due or after the `last`; raises `Diverged`."""
+        number = int(epoch.seen.epoch)
+        reason = divergence.reason(epoch.logged, epoch.seen.agent, self._limit)
+        if reason is not None:
+            self._stop(reason, number - 1)
+        row = self._row(number, epoch.logged) | {"time/updates_per_second": self.settings.updates / epoch.seconds}
+        policy = self._policy(epoch.seen)
+        began = time.perf_counter()
+        if number % self.settings.evaluate_every == 0 or number == self.settings.epochs:
+            row |= self._judge(epoch.seen, policy, self._problem.scaling, self.program.ends)
+        row["time/seconds"] = epoch.seconds + time.perf_counter() - began
+        self.kept.epoch(epoch.whole, row, log, final=number == last)
+        self._watcher.trained(row, policy)
+
+    def finish(self, state: TrainState | LogState, log: MetricsLog) -> Run:
+        """Policy, scores and the page."""
+        log.write_waiting()
+        policy = self._policy(state)
+        policy.save(self._folder.path / "policy.safetensors")
+        rows = self._folder.metrics()
+        result = final_scores(rows, self.plan)
+        self._folder.write_scores(result)
+        try:
+            write_report(self._folder.path)
+        except CannotWrite as error:
+            self._watcher.note(f"no page: {error}")
+        self._folder.seal()
+        return Run(self._folder.path, policy, result, rows)
+
+    def _policy(self, state: TrainState | LogState) -> Policy:
+        return export(state.agent.actor, self._problem.scaling, self.plan.task.env, self.settings.history)
+
+    def _row(self, number: int, logged: dict[str, float]) -> Row:
+        """An epoch's means; rewards and values in raw units."""
+        scale = float(self._problem.scaling.reward_scale)
+        row: Row = {name: value * (scale if name in RAW_REWARD_KEYS else 1.0) for name, value in logged.items()}
+        return {"epoch": number, "updates": number * self.settings.updates} | row
+
+    def _stop(self, reason: str, number: int) -> None:
+        """Go back to the state that led to this, find what blew up first, keep it, and raise `Diverged`."""
+        self.kept.finish()
+        self._watcher.note(f"epoch {number + 1}: {reason}; the epoch is gone through again to find the cause")
+        before, c = self._state_before(number), self.coefficients(number)
+        found = divergence.first_to_blow_up(self.program.steps(before, c), self._limit)
+        key = jax.random.fold_in(self.program.keys.epochs, number)
+        told = divergence.keep(self._folder.diverged, before, key, found, reason)
+        raise Diverged(f"epoch {number + 1}: {reason}; {told}")
+
+    def _state_before(self, number: int) -> Any:
+        """The state after `number` epochs, computed again from the newest checkpoint, which gives the same bits."""
+        state, kept = self.program.fresh(), None
+        with suppress(UserError):
+            kept = self._folder.checkpoints.newest()
+        if kept is not None and kept.epoch <= number:
+            state = trees.from_arrays(state, kept.arrays, str(self._folder.checkpoints.path))
+        for again in range(int(state.epoch), number):
+            state, _ = self.program.epoch(state, self.coefficients(again))
+        return state

@@ -1,0 +1,76 @@
+"""What is estimated of a run's memory, against the compiler's own plan."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from micro_rl import loop, memory
+from micro_rl.loop import Keys, Problem, coefficients
+from micro_rl.method import Method
+from micro_rl.model import finish_fit, start_fit
+from micro_rl.plan import Plan
+from micro_rl.termination import ByRule, never
+from micro_rl.types import Scaling, Transition
+from tests.probes import tiny_plan
+
+PUBLISHED: dict[str, Any] = {
+    "members": 7,
+    "elites": 5,
+    "model_hidden": (200,) * 4,
+    "weight_decay": (0.0,) * 5,
+    "hidden": (256, 256),
+    "batch": 256,
+    "real_ratio": 0.05,
+    "updates": 10,
+}
+
+
+def planned_by_compiler(plan: Plan) -> int:
+    """Bytes that one training epoch holds at a time: what it takes, what it writes down."""
+
+    def floats(*shape: int) -> Any:
+        return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+    obs, act, rows = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1], len(plan.dataset)
+    log = Transition(floats(rows, obs), floats(rows, act), floats(rows), floats(rows, obs), floats(rows))
+    problem = Problem(log, Scaling(floats(obs), floats(obs), floats(act), floats(act), floats()))
+    method, sizes, keys = plan.method(), plan.settings.sizes(), Keys.of(0)
+    assert isinstance(method, Method)
+    ensemble = jax.eval_shape(lambda log: finish_fit(start_fit(log, plan.settings.fit_sizes(), keys.fit)), log)
+    state = jax.eval_shape(partial(loop.start, sizes=sizes, temperature=1.0, keys=keys), problem, ensemble, method)
+    c = coefficients(plan.settings, act)
+    lowered = loop.compiled_epoch.lower(state, method, problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))
+    told = lowered.compile().memory_analysis()
+    assert told is not None
+    return told.temp_size_in_bytes + memory._size(state)
+
+
+@pytest.mark.parametrize(("starts", "length"), [(20_000, 5), (50_000, 1)])
+def test_the_estimate_is_near_what_the_compiler_plans_and_not_below(starts: int, length: int):
+    plan = tiny_plan(**PUBLISHED, rollout_starts=starts, rollout_length=length)
+    planned = planned_by_compiler(plan)
+    _, state = memory._shapes(plan)
+    copied = memory._size(state)  # of a checkpoint, which the compiler knows nothing of
+    assert planned <= memory.bytes_of_run(plan) - copied <= 1.5 * planned
+
+
+def test_free_memory_is_some_and_a_container_may_have_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    free = memory.free_memory()
+    assert free is None or free > 0
+    (tmp_path / "max").write_text("2000\n")
+    (tmp_path / "current").write_text("500\n")
+    monkeypatch.setattr(memory, "LIMITS", (tmp_path / "max", tmp_path / "current"))
+    assert memory.free_memory() == 1500
+    (tmp_path / "max").write_text("max\n")
+    assert memory.free_memory() != 1500
+
+
+def test_one_run_is_always_tried(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(memory, "free_memory", lambda: 1)
+    assert memory.width_that_fits(tiny_plan(), 8) == 1
+    monkeypatch.setattr(memory, "free_memory", lambda: None)
+    assert memory.width_that_fits(tiny_plan(), 8) == 8

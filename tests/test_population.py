@@ -1,0 +1,313 @@
+"""Several runs in one program: each is the run that it would be alone, and leaves the same folder."""
+
+import signal
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from micro_rl import catalogue, cli, loop, memory, population, sweeping
+from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.fitting import fit_model, problem_of
+from micro_rl.grid import chunks, groups, trials
+from micro_rl.interrupts import Interrupts
+from micro_rl.loop import Keys, coefficients
+from micro_rl.methods import micro
+from micro_rl.plan import Plan
+from micro_rl.population import lane, put, stack
+from micro_rl.run import execute
+from micro_rl.run_together import execute_together
+from micro_rl.store import RunFolder
+from micro_rl.sweeping import SweepWatcher, carry_out
+from micro_rl.termination import ByRule, never
+from micro_rl.training import Run
+from micro_rl.watcher import Watcher
+from tests.probes import tiny_plan
+from tests.tiny_runs import options, write_log
+
+SHORT: dict[str, Any] = {"epochs": 2, "max_fit_epochs": 2, "checkpoint_every": 1, "evaluate_every": 2}
+
+# A batched product rounds differently: about 1e-7 a step, which training then amplifies.
+assert_close = partial(np.testing.assert_allclose, rtol=5e-3, atol=5e-4)
+
+
+def together(plans: Sequence[Plan], folder: Path, **more) -> list[Run | Diverged]:
+    paths = [folder / str(number) for number in range(len(plans))]
+    return execute_together(plans, paths, [Watcher() for _ in plans], **more)
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    kept = RunFolder.open(path).checkpoints.newest()
+    assert kept is not None
+    return kept.arrays
+
+
+def plans(**changes) -> list[Plan]:
+    plan = tiny_plan(**{**SHORT, **changes})
+    return [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0, "seed": 3, "actor_rate": 1e-3})]
+
+
+def test_lanes_are_put_in_and_taken_out():
+    stacked = stack([{"a": np.arange(3.0)}, {"a": np.zeros(3)}])
+    stacked = put(stacked, 1, {"a": np.full(3, 7.0)})
+    np.testing.assert_array_equal(lane(stacked, 0)["a"], np.arange(3.0))
+    np.testing.assert_array_equal(lane(stacked, 1)["a"], np.full(3, 7.0))
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    assert all(isinstance(run, Run) for run in together(plans(), folder))
+    return folder
+
+
+def test_every_run_is_the_run_that_it_would_be_alone(pair: Path, tmp_path: Path):
+    for number, plan in enumerate(plans()):
+        alone = execute(plan, tmp_path / str(number))
+        beside, kept = RunFolder.open(pair / str(number)), RunFolder.open(alone.path)
+        beside.verify()
+        names = {path.name for path in alone.path.iterdir()}
+        assert {path.name.split(".")[0] for path in beside.path.iterdir()} == {name.split(".")[0] for name in names}
+        assert beside.config() == kept.config()
+        for rows in ("metrics", "fit"):
+            for row, other in zip(getattr(beside, rows)(), getattr(kept, rows)(), strict=True):
+                assert row.keys() == other.keys()
+                known = [key for key in row if "time" not in key]
+                assert_close([row[key] for key in known], [other[key] for key in known])
+        for name, array in weights(alone.path).items():
+            assert_close(weights(beside.path)[name], array, err_msg=name)
+
+
+def test_the_same_runs_side_by_side_have_the_same_bits(pair: Path, tmp_path: Path):
+    together(plans(), tmp_path)
+    for number in "01":
+        for name, array in weights(tmp_path / number).items():
+            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+
+
+def test_a_population_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: Path):
+    class Stops(Watcher):
+        def trained(self, row, policy) -> None:
+            asked._received = signal.SIGTERM
+
+    asked = Interrupts()
+    paths = [tmp_path / number for number in "01"]
+    with pytest.raises(Interrupted, match="epoch 1 is saved"):
+        execute_together(plans(), paths, [Stops(), Watcher()], interrupts=asked)
+    together(plans(), tmp_path, resume=True)
+    for number in "01":
+        for name, array in weights(tmp_path / number).items():
+            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+
+
+def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: Path):
+    asked = Interrupts()
+    asked._received = signal.SIGTERM
+    with pytest.raises(Interrupted, match="fit is saved after epoch 1"):
+        together(plans(), tmp_path, interrupts=asked)
+    together(plans(), tmp_path, resume=True)
+    for number in "01":
+        for name, array in weights(tmp_path / number).items():
+            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+
+
+def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, tmp_path: Path):
+    together(plans(), tmp_path, until=1)
+    first = plans()[0]
+    execute(first, tmp_path / "0", resume=True)
+    together(plans(), tmp_path, resume=True)
+    for number in "01":
+        rows = RunFolder.open(tmp_path / number).metrics()
+        assert [row["epoch"] for row in rows] == [1, 2]
+        for name, array in weights(tmp_path / number).items():
+            assert_close(weights(pair / number)[name], array, err_msg=name)
+
+
+def test_runs_of_one_seed_share_one_fit(tmp_path: Path):
+    fitted: list[str] = []
+
+    class Counts(Watcher):
+        def __init__(self, name: str):
+            self.name = name
+
+        def fitted(self, row) -> None:
+            fitted.append(self.name)
+
+    plan = tiny_plan(**SHORT)
+    alike = [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0})]
+    execute_together(alike, [tmp_path / name for name in "ab"], [Counts("a"), Counts("b")])
+    assert set(fitted) == {"a"}
+    assert (tmp_path / "a/fit.jsonl").read_bytes() == (tmp_path / "b/fit.jsonl").read_bytes()
+    np.testing.assert_array_equal(
+        weights(tmp_path / "a")["ensemble.input_mean"], weights(tmp_path / "b")["ensemble.input_mean"]
+    )
+
+
+def test_a_run_that_diverges_leaves_the_others_alone(pair: Path, tmp_path: Path):
+    calm, wild = plans()[0], plans()[1].varied({"critic_rate": 1e30})
+    done, blown = together([calm, wild], tmp_path)
+    assert isinstance(done, Run) and isinstance(blown, Diverged)
+    assert RunFolder.open(tmp_path / "1").diverged.exists()
+    for name, array in weights(tmp_path / "0").items():
+        np.testing.assert_array_equal(weights(pair / "0")[name], array, err_msg=name)
+
+
+def test_a_fit_that_diverges_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = population.pass_over
+
+    def one_goes_wrong(states, log, keys, *, sizes):
+        after, logged = real(states, log, keys, sizes=sizes)
+        return after, logged | {"loss": logged["loss"].at[1].set(np.nan)}
+
+    monkeypatch.setattr(population, "pass_over", one_goes_wrong)
+    done, blown = together(plans(), tmp_path)
+    assert isinstance(done, Run)
+    assert isinstance(blown, Diverged) and "dynamics fit" in str(blown)
+
+
+def test_a_method_without_a_model_can_be_vmapped(tmp_path: Path):
+    check_vmapped("td3_bc", tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(catalogue.ALL))
+def test_every_method_can_be_vmapped(method: str, tmp_path: Path):
+    check_vmapped(method, tmp_path)
+
+
+def check_vmapped(method: str, tmp_path: Path):
+    more: dict[str, Any] = {"max_fit_epochs": 1} if catalogue.learns_model(method) else {}
+    more |= {"model_decay": (0.0, 0.0), "adversarial_steps": 5, "clone_epochs": 1} if method == "rambo" else {}
+    plan = tiny_plan(method=method, epochs=1, **more)
+    for run in together([plan, plan.varied({"seed": 1})], tmp_path):
+        assert isinstance(run, Run)
+        assert all(np.isfinite(value) for row in run.metrics for value in row.values())
+    single = execute(plan, tmp_path / "alone")
+    alone = weights(single.path)
+    for name, array in weights(tmp_path / "0").items():
+        assert_close(array, alone[name], err_msg=name)
+
+
+def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
+    found = trials(tiny_plan(**SHORT), 2, {"beta": [0.5]})
+    done = carry_out(found, tmp_path / "sweep", exact=True)
+    for trial in found:
+        assert isinstance(done[trial.name], Run)
+        alone = weights(execute(trial.plan, tmp_path / trial.name).path)
+        for name, array in weights(tmp_path / "sweep" / trial.name).items():
+            np.testing.assert_array_equal(array, alone[name], err_msg=name)
+
+
+def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
+    found = trials(tiny_plan(seed=4), 2, {"draws": [1, 2], "beta": [0.0, 0.25]})
+    assert [trial.name for trial in found][:3] == [
+        "draws=1-beta=0-seed4",
+        "draws=1-beta=0-seed5",
+        "draws=1-beta=0.25-seed4",
+    ]
+    assert [len(group) for group in groups(found)] == [4, 4]
+    assert [len(chunk) for chunk in chunks(groups(found)[0], 3)] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("grid", "seeds", "said"),
+    [
+        ({"seed": [1, 2]}, 1, "--seeds"),
+        ({"history": [1, 2]}, 1, "history"),
+        ({"beta": [0.5, 0.5]}, 1, "each once"),
+        ({"beta": [2.0]}, 1, "beta: 2.0"),
+        ({"betta": [0.5]}, 1, "betta"),
+        ({}, 0, "seeds: 0"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(grid: dict, seeds: int, said: str):
+    with pytest.raises(UserError, match=said):
+        trials(tiny_plan(), seeds, grid)
+
+
+def test_a_mistake_leaves_nothing_behind(tmp_path: Path):
+    found = trials(tiny_plan(**SHORT), 1, {"beta": [0.0, 1.0]})
+    taken = tmp_path / found[1].name
+    taken.mkdir()
+    (taken / "file").touch()
+    refusals: list[dict[str, Any]] = [{}, {"width": 0}, {"width": 2, "exact": True, "resume": True}]
+    for refused in refusals:
+        with pytest.raises(UserError):
+            carry_out(found, tmp_path, **refused)
+    assert [path.name for path in tmp_path.iterdir()] == [taken.name]
+
+
+def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    log, out = str(write_log(tmp_path / "log.hdf5")), str(tmp_path / "sweep")
+    words = ["sweep", log, *options(), "--seeds", "2", "--grid", "beta=0,0.25", "--out", out]
+    assert cli.run(words) == 0
+    said = capsys.readouterr().out
+    assert "4 runs (beta 2 x seed 2)" in said
+    assert {path.name for path in (tmp_path / "sweep").iterdir()} == {
+        "beta=0-seed0",
+        "beta=0-seed1",
+        "beta=0.25-seed0",
+        "beta=0.25-seed1",
+        "compare.html",
+    }
+    assert [line.split()[:2] for line in said.splitlines() if line.startswith("beta=")] == [
+        ["beta=0", "2"],
+        ["beta=0.25", "2"],
+    ]
+    assert len([line for line in said.splitlines() if line.startswith("policy ")]) == 2
+    assert cli.run(words) == 2 and "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--grid", "beta"], "NAME=VALUE"),
+        (["--grid", "beta=0,"], "NAME=VALUE"),
+        (["--grid", "betta=0"], "did you mean 'beta'"),
+        (["--grid", "beta=0", "beta=1"], "twice"),
+        (["--grid", "beta=x"], "--beta"),
+    ],
+)
+def test_a_wrong_grid_is_answered_in_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert cli.run(["sweep", "pendulum-demo", *words, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_little_memory_makes_fewer_at_a_time_and_says_so(monkeypatch: pytest.MonkeyPatch):
+    said: list[str] = []
+
+    class Notes(SweepWatcher):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    plan = tiny_plan(**SHORT)
+    monkeypatch.setattr(memory, "free_memory", lambda: 3 * memory.bytes_of_run(plan))
+    assert sweeping._width(trials(plan, 3, {}), None, Notes()) == 2
+    assert [text.startswith("2 of 3 runs at a time") for text in said] == [True]
+
+
+@pytest.mark.slow
+def test_device_arrays_of_the_runs_exist_once():
+    """The compiled epoch takes over the states it is given: its plan aliases all of them."""
+    plan = tiny_plan()
+    problem = problem_of(plan.dataset, plan.settings)
+    ensemble = fit_model(plan.dataset, problem, plan.settings, 0, lambda row: None).ensemble
+    method = micro.build(micro.Options())
+    keys = [Keys.of(seed) for seed in range(3)]
+    sizes = plan.settings.sizes()
+    states = stack([loop.start(problem, ensemble, method, sizes, 1.0, key) for key in keys])
+    c = stack([coefficients(plan.settings, 1)] * 3)
+    lowered = population._epoch.lower(
+        states, stack([method] * 3), ByRule(never), c, stack(keys).epochs, problem, sizes=sizes
+    )
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(states.buffer))
+    told = lowered.compile().memory_analysis()
+    assert told is not None and told.alias_size_in_bytes >= size
