@@ -79,4 +79,6 @@ def run(arguments: Sequence[str]) -> int:
 def _run(verb: str, arguments: list[str]) -> None:
     if verb not in VERBS:
         raise UserError(f"there is no verb {verb!r}{did_you_mean(verb, VERBS)}; choose one of {', '.join(VERBS)}")
+    if "--help" not in arguments and "-h" not in arguments:
+        import_module("micro_rl.compiled").keep_compiled()
     import_module(f"micro_rl.commands.{verb}").run(arguments)

@@ -88,10 +88,12 @@ class _OnModel(Population):
         self._keys = stack([program.keys for program in programs])
 
     def fresh(self) -> TrainState:
-        return _start(self._problem, self._ensembles, self._methods, self._temperatures, self._keys, sizes=self._sizes)
+        return compiled_start(
+            self._problem, self._ensembles, self._methods, self._temperatures, self._keys, sizes=self._sizes
+        )
 
     def epoch(self, states: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
-        return _epoch(states, self._methods, self._ends, c, self._keys.epochs, self._problem, sizes=self._sizes)
+        return compiled_epoch(states, self._methods, self._ends, c, self._keys.epochs, self._problem, sizes=self._sizes)
 
 
 class _OnLog(Population):
@@ -129,9 +131,11 @@ def fits_left(states: FitState, *, sizes: FitSizes) -> Bool[Array, " run"]:
 
 
 @partial(jax.jit, static_argnames="sizes")
-def _start(
+def compiled_start(
     problem: Problem, ensembles: Ensemble, methods: Method, temperatures: Array, keys: Keys, *, sizes: Sizes
 ) -> TrainState:
+    """Every run's state before its first epoch."""
+
     def one(ensemble: Ensemble, method: Method, temperature: Array, own: Keys) -> TrainState:
         return loop.start(problem, ensemble, method, sizes, temperature, own)
 
@@ -139,7 +143,7 @@ def _start(
 
 
 @partial(jax.jit, static_argnames="sizes", donate_argnames="states")
-def _epoch(
+def compiled_epoch(
     states: TrainState,
     methods: Method,
     ends: Termination,
@@ -149,6 +153,8 @@ def _epoch(
     *,
     sizes: Sizes,
 ) -> tuple[TrainState, dict[str, Array]]:
+    """An epoch of every run; `states` is gone afterwards."""
+
     def one(state: TrainState, method: Method, end: Termination, own: Coefficients, key: Array):
         return loop.epoch(state, method, problem, own, key, sizes=sizes, ends=end)
 

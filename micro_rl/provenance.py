@@ -27,10 +27,15 @@ def fingerprint() -> dict[str, str]:
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},
         "device": f"{device.platform} ({device.device_kind})",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(cores),
-        **{name: value for name, value in sorted(os.environ.items()) if name.startswith(("XLA_", "JAX_"))},
+        **{name: value for name, value in sorted(os.environ.items()) if _decides(name)},
     }
+
+
+def _decides(name: str) -> bool:
+    """Whether a variable of the environment can change bits: where compiled programs are kept cannot."""
+    return name.startswith(("XLA_", "JAX_")) and "CACHE" not in name
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -72,7 +77,7 @@ def _git(folder: Path, *words: str) -> str | None:
     return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """Its name and the vector units for which programs are compiled differently."""
     with suppress(OSError):
         pairs = (line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)

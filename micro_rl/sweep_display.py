@@ -32,6 +32,7 @@ class SweepDisplay(SweepWatcher):
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._began, self._passed = time.monotonic(), 0
         self.said: set[str] = set()
+        self._fits: dict[str, Row] = {}
         self._rows: dict[str, Row] = {}
         self._beside: list[str] = []
         self._told_of_fit = 0
@@ -57,7 +58,7 @@ class SweepDisplay(SweepWatcher):
     def of(self, trial: Trial) -> Watcher:
         """Passes on what happens to that run; those asked for one after another are made side by side."""
         if self._rows:
-            self._beside, self._rows, self._told_of_fit = [], {}, 0
+            self._beside, self._fits, self._rows, self._told_of_fit = [], {}, {}, 0
         self._beside.append(trial.name)
         return _OfRun(trial.name, self)
 
@@ -68,8 +69,10 @@ class SweepDisplay(SweepWatcher):
 
     def fitted(self, name: str, row: Row) -> None:
         """A run's epoch of the dynamics fit."""
-        self._rows[name] = row
-        text = f"models  epoch {row['epoch']:4.0f}   holdout error {self._mean('holdout/mean')}"
+        self._fits[name] = row
+        errors = [fit["holdout/mean"] for fit in self._fits.values()]
+        spread = f"{np.mean(errors):.5f} ({min(errors):.5f} to {max(errors):.5f})"
+        text = f"models  epoch {row['epoch']:4.0f}   holdout error {spread}"
         if self._live:
             self._live.update(Text(f"{text}   {clock(time.monotonic() - self._began)}"))
         elif row["epoch"] % 10 == 1 and self._told_of_fit < row["epoch"]:
@@ -92,10 +95,6 @@ class SweepDisplay(SweepWatcher):
         """Whether every other run beside this one has come as far."""
         reached = self._rows[name]["epoch"]
         return all(other in self._rows and self._rows[other]["epoch"] >= reached for other in self._beside)
-
-    def _mean(self, key: str) -> str:
-        values = [row[key] for row in self._rows.values() if key in row]
-        return f"{np.mean(values):.5f} ({min(values):.5f} to {max(values):.5f})" if values else ""
 
     def _left(self) -> str:
         """By the epochs of all runs that are passed and to come."""

@@ -18,7 +18,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.optimize
 from jax import Array
 from jaxtyping import Bool, Float, Float32, Int, Key, PyTree, Scalar
 
@@ -203,6 +202,8 @@ def _correction(logit: Float[np.ndarray, " row"], ended: Bool[np.ndarray, " row"
     def loss(line: Float[np.ndarray, " 2"]) -> float:
         moved = line[0] * logit + line[1]
         return float(np.sum(np.logaddexp(0, moved) - ended * moved) + 0.5 * STRENGTH * np.sum((line - usual) ** 2))
+
+    import scipy.optimize  # takes most of a second, and few runs learn a head
 
     scale, shift = scipy.optimize.minimize(loss, usual, method="Nelder-Mead").x
     return float(scale), float(shift)

@@ -3,6 +3,7 @@
 import os
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("MICRO_RL_TEST_PLATFORM", "cpu")  # see benchmarks/gpu.py
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would be the user's
 os.environ["MPLBACKEND"] = "agg"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
 # Tests compile much and compute little: less optimisation and one thread make both quicker.

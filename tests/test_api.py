@@ -20,7 +20,7 @@ def log(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _no_page(monkeypatch):
     """Its charts take longer than a tiny run."""
-    monkeypatch.setattr("micro_rl.run.write_report", lambda path: None)
+    monkeypatch.setattr("micro_rl.training.write_report", lambda path: None)
 
 
 def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:

@@ -24,7 +24,7 @@ def log(tmp_path_factory):
 def _no_page(request, monkeypatch):
     """Its charts take longer than a tiny run; one test keeps it."""
     if "page" not in request.node.name:
-        monkeypatch.setattr("micro_rl.run.write_report", lambda path: None)
+        monkeypatch.setattr("micro_rl.training.write_report", lambda path: None)
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,10 @@ def test_a_log_that_is_not_there(verb, tmp_path, capsys):
 def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
     said = capsys.readouterr().err
-    assert "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, fit, runs, evaluate" in said
+    assert (
+        "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, sweep, fit, runs, evaluate"
+        in said
+    )
 
 
 @pytest.mark.parametrize("verb", ["train", "fit", "evaluate"])

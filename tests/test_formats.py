@@ -76,7 +76,7 @@ def test_they_are_listed():
 
 @pytest.mark.parametrize("number", FORMATS)
 def test_it_goes_on(number: int, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("micro_rl.run.write_report", lambda path: None)
+    monkeypatch.setattr("micro_rl.training.write_report", lambda path: None)
     shutil.copytree(fixture(number), tmp_path / "run")
     notes: list[str] = []
 

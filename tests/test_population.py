@@ -305,7 +305,7 @@ def test_device_arrays_of_the_runs_exist_once():
     sizes = plan.settings.sizes()
     states = stack([loop.start(problem, ensemble, method, sizes, 1.0, key) for key in keys])
     c = stack([coefficients(plan.settings, 1)] * 3)
-    lowered = population._epoch.lower(
+    lowered = population.compiled_epoch.lower(
         states, stack([method] * 3), ByRule(never), c, stack(keys).epochs, problem, sizes=sizes
     )
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(states.buffer))

@@ -58,7 +58,11 @@ def start(folder: Path, shape: dict[str, int]) -> "subprocess.Popen[str]":
 
 def cache(below: Path) -> dict[str, str]:
     """Every process would compile the same programs; the undisturbed runs have filled this before the first kill."""
-    every = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+    every = {
+        "JAX_ENABLE_COMPILATION_CACHE": "true",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
     return {"JAX_COMPILATION_CACHE_DIR": str(below / "compiled"), **every}
 
 

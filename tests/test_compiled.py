@@ -1,0 +1,62 @@
+"""Compiled programs on disk: where, when not, and that a torn one does no harm."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from micro_rl import compiled
+
+CHILD = """
+from micro_rl.compiled import keep_compiled
+keep_compiled()
+import jax, jax.numpy as jnp
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+print(float(jax.jit(lambda x: jnp.sum(jnp.sin(x) @ jnp.cos(x).T))(jnp.ones((5, 5)))))
+"""
+
+
+def value(home: Path) -> str:
+    unset = {name: text for name, text in os.environ.items() if not name.startswith("JAX_")}
+    environment = unset | {"XDG_CACHE_HOME": str(home), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CHILD], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_next_process_finds_the_program_and_a_torn_one_does_no_harm(tmp_path: Path):
+    first = value(tmp_path)
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name.endswith("-cache")]
+    assert kept and all("micro-rl/compiled" in str(path) for path in kept)
+    assert value(tmp_path) == first
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:20])
+    assert value(tmp_path) == first
+
+
+@pytest.mark.parametrize("name", compiled.TAKEN_BY_USER)
+def test_what_the_user_has_said_stands(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(name, "mine")
+    compiled.keep_compiled()
+    assert os.environ[name] == "mine" and not any(tmp_path.iterdir())
+
+
+def test_without_a_folder_that_can_be_made_nothing_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in compiled.TAKEN_BY_USER:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    compiled.keep_compiled()
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+
+
+def test_the_folder_is_the_processors_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    here = compiled.folder()
+    monkeypatch.setattr(compiled, "processor", lambda: "another")
+    assert compiled.folder() != here and here.is_relative_to(tmp_path / "micro-rl")
