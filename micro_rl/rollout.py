@@ -1,5 +1,7 @@
 """Branched rollouts (MBPO, arXiv 1906.08253): from states of the log, a few steps into the model."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -12,7 +14,12 @@ from micro_rl.termination import Termination
 from micro_rl.types import Rollout, Scaling, Transition
 
 TERMINATION_STREAM = 1 << 29
-"""Folded into a step's key; as `METHOD_STREAM`, beyond the numbers that `split` uses."""
+"""Folded into a block's key; as `METHOD_STREAM`, beyond the numbers that `split` uses."""
+BLOCK = 4096
+"""Most rows that take a step together. Activations of more fall out of a processor's cache; fewer starve a second core."""
+
+Branches = tuple[Float[Array, "rows obs"], Bool[Array, " rows"]]
+"""Where rollouts have got to, and whether their episodes still last."""
 
 
 def rollout(
@@ -34,24 +41,47 @@ def rollout(
     """
     best = ensemble.best(elites)
 
-    def step(
-        carry: tuple[Float[Array, "rows obs"], Bool[Array, " rows"]], step_key: Array
-    ) -> tuple[tuple[Array, Array], Rollout]:
-        order_key, action_key, state_key = jax.random.split(step_key, 3)
-        order = jax.random.permutation(order_key, starts.shape[0])
-        observation, alive = (column[order] for column in carry)
+    def advance(branches: Branches, key: Array) -> Rollout:
+        observation, alive = branches
+        action_key, state_key = jax.random.split(key)
         noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
         action, _ = sample(actor, observation, noise)
         outcome = imagine(best, observation, action, state_key)
         following = outcome[..., :-1]
-        ended = ends(following, scaling, jax.random.fold_in(step_key, TERMINATION_STREAM))
+        ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
         rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
-        rows = shape(ensemble, extra, rows)
-        return (following, alive & (rows.discount > 0)), Rollout(rows, alive)
+        return Rollout(shape(ensemble, extra, rows), alive)
+
+    def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
+        made = in_blocks(advance, branches, elites, key)
+        return (made.rows.next_observation, made.valid & (made.rows.discount > 0)), made
 
     alive = jnp.ones(starts.shape[0], bool)
     _, steps = jax.lax.scan(step, (starts, alive), jax.random.split(key, length))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), steps)
+
+
+def in_blocks(
+    advance: Callable[[Branches, Array], Rollout], branches: Branches, elites: int, key: Key[Array, ""]
+) -> Rollout:
+    """The rows in a new random order, advanced block after block; a block's rows are a multiple of the elites.
+
+    Where the blocks do not divide the rows, the first rows fill up the last block and what comes of them there is
+    dropped.
+    """
+    rows = branches[0].shape[0]
+    blocks = -(-rows // BLOCK)
+    size = elites * -(-rows // (elites * blocks))
+    order_key, advance_key = jax.random.split(key)
+    order = jax.random.permutation(order_key, rows)
+    taken = order[jnp.arange(blocks * size) % rows].reshape(blocks, size)
+
+    def one(block: tuple[Array, Array]) -> Rollout:
+        rows, key = block
+        return advance(jax.tree.map(lambda column: column[rows], branches), key)
+
+    made = jax.lax.map(one, (taken, jax.random.split(advance_key, blocks)))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], made)
 
 
 def imagine(
