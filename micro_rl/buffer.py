@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Int, Key
+from jaxtyping import Bool, Float, Int, Key
 
 from micro_rl.types import Rollout, Transition
 
@@ -32,11 +32,18 @@ def empty(slots: int, capacity: int, obs: int, act: int) -> Buffer:
 
 def write(buffer: Buffer, rollout: Rollout) -> Buffer:
     """Put a rollout's valid rows into the oldest slot, ahead of its invalid ones."""
-    order = jnp.argsort(~rollout.valid, stable=True)
-    slot = buffer.next_slot
+    order, slot = valid_first(rollout.valid), buffer.next_slot
     rows = jax.tree.map(lambda kept, new: kept.at[slot].set(new[order]), buffer.rows, rollout.rows)
     filled = buffer.filled.at[slot].set(jnp.sum(rollout.valid, dtype=jnp.int32))
     return Buffer(rows, filled, (slot + 1) % buffer.filled.shape[0])
+
+
+def valid_first(valid: Bool[Array, " rows"]) -> Int[Array, " rows"]:
+    """The numbers of the valid rows, then of the others: a stable sort by counting."""
+    number = jnp.arange(valid.shape[0], dtype=jnp.int32)
+    before = jnp.cumsum(valid, dtype=jnp.int32)
+    place = jnp.where(valid, before - 1, before[-1] + number - before)
+    return jnp.zeros_like(number).at[place].set(number, unique_indices=True)
 
 
 def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> Transition:

@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Key, PyTree, Scalar
 
 from micro_rl import windows
+from micro_rl.draws import orders
 from micro_rl.nets import MLP, normal_mlp
 from micro_rl.optimise import descend, moments_of
 from micro_rl.settings import FitSizes
@@ -294,7 +295,7 @@ def conclude_epoch(
 def shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "batches member batch"]:
     """An epoch's batches: every member's own rows in a new order."""
     members, count = bootstrap.shape
-    rows = jax.random.permutation(key, bootstrap, axis=1, independent=True)
+    rows = jnp.take_along_axis(bootstrap, orders(key, bootstrap.shape), axis=1)
     batch = min(batch, count)
     batches = -(-count // batch)
     filled = jnp.concatenate([rows, rows[:, : batches * batch - count]], axis=1)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree
 
+from micro_rl.draws import orders
 from micro_rl.method import Shape
 from micro_rl.model import Ensemble, predict
 from micro_rl.nets import MLP, sample
@@ -73,7 +74,7 @@ def in_blocks(
     blocks = -(-rows // BLOCK)
     size = elites * -(-rows // (elites * blocks))
     order_key, advance_key = jax.random.split(key)
-    order = jax.random.permutation(order_key, rows)
+    order = orders(order_key, (rows,))
     taken = order[jnp.arange(blocks * size) % rows].reshape(blocks, size)
 
     def one(block: tuple[Array, Array]) -> Rollout:

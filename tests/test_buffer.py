@@ -85,3 +85,9 @@ def test_mean_reward_is_over_valid_rows():
     # Rows 0 to 5, of which 1, 2 and 5 count: 8 / 3.
     rollout = numbered(0, [False, True, True, False, False, True])
     np.testing.assert_allclose(buffers.mean_reward(rollout), 8 / 3, rtol=1e-6)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=20))
+def test_valid_rows_come_first_and_the_order_is_kept(valid: list[bool]):
+    order = buffers.valid_first(jnp.asarray(valid))
+    np.testing.assert_array_equal(order, np.argsort(~np.asarray(valid), kind="stable"))
