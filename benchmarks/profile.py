@@ -1,6 +1,6 @@
 """Where the time of one compiled program goes, by what the package was doing and by kind of work.
 
-    python -m benchmarks.profile [sac|micro1|micro10|rollout|fit] [--top N]
+    python -m benchmarks.profile [sac|micro1|micro10|rollout|fit|...] [--top N]
 
 Times are spans on each thread without the spans inside them, so on several cores they add up to more than the wall
 clock. Tracing itself slows short steps down: compare shares, not milliseconds. On one core (Linux: `taskset -c 0`)

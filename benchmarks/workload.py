@@ -4,6 +4,7 @@ Speed does not depend on what the numbers say, so the networks are fresh and the
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
 from micro_rl.model import Ensemble, finish_fit
+from micro_rl.nets import rounded_product
 from micro_rl.settings import Settings
 from micro_rl.termination import RULES, ByRule
 from micro_rl.types import Scaling, Transition
@@ -101,7 +103,12 @@ def training(
     return Case(name, label, call, lower, flops.epoch(sizes, nets(settings), draws), units)
 
 
-def updates(problem: Problem, scale: Scale, draws: int | None) -> Case:
+def mixed(method: Method) -> Method:
+    """The same with `--precision mixed`."""
+    return replace(method, product=rounded_product)
+
+
+def updates(problem: Problem, scale: Scale, draws: int | None, precision: str = "float32") -> Case:
     """Updates in one epoch with a rollout so small (256 rows) that it costs less than 0.5 % of SAC's."""
     settings = hopper(updates=scale.updates, rollout_starts=256, rollout_length=1)
     if draws is None:
@@ -109,14 +116,19 @@ def updates(problem: Problem, scale: Scale, draws: int | None) -> Case:
     else:
         method = micro.build(micro.Options(beta=0.5, draws=draws))
         name, label = f"micro{draws}", f"MICRO, {draws} draw{'s' * (draws > 1)}"
+    if precision == "mixed":
+        method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
     return training(name, f"update, {label}", problem, settings, method, draws, scale.updates)
 
 
-def rollouts(problem: Problem, scale: Scale) -> Case:
+def rollouts(problem: Problem, scale: Scale, precision: str = "float32") -> Case:
     """One step of every row, written to the buffer, with the single SAC update an epoch needs."""
     settings = hopper(updates=1, rollout_starts=scale.rollout_starts, rollout_length=1)
     label = f"rollout step of {scale.rollout_starts:,} rows"
-    return training("rollout", label, problem, settings, sac.build(sac.Options()), None, 1)
+    method, name = sac.build(sac.Options()), "rollout"
+    if precision == "mixed":
+        method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
+    return training(name, label, problem, settings, method, None, 1)
 
 
 def fit(scale: Scale) -> Case:
@@ -137,6 +149,21 @@ def fit(scale: Scale) -> Case:
     return Case("fit", "dynamics fit, member-rows", call, lower, count, sizes.members * learned)
 
 
+def rounded_matmul(size: int) -> Case:
+    """A product of two matrices that are rounded to bfloat16 first; its share is its rate over float32's."""
+    left, right = jax.random.normal(jax.random.key(0), (2, size, size))
+    product = jax.jit(rounded_product)
+    label = f"bfloat16 matmul, {size}³"
+    return Case(
+        "bfloat16",
+        label,
+        lambda: jax.block_until_ready(product(left, right)),
+        lambda: product.lower(left, right),
+        2 * size**3,
+        1,
+    )
+
+
 def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
     """What `python -m benchmarks` times, by name."""
 
@@ -149,4 +176,7 @@ def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
         "micro10": on_log(updates, 10),
         "rollout": on_log(rollouts),
         "fit": lambda: fit(scale),
+        "micro10-mixed": on_log(updates, 10, "mixed"),
+        "rollout-mixed": on_log(rollouts, "mixed"),
+        "bfloat16": lambda: rounded_matmul(scale.matmul),
     }

@@ -12,6 +12,7 @@ from jaxtyping import Int, Key, PyTree, Scalar
 from micro_rl import buffer as buffers
 from micro_rl.method import METHOD_STREAM, Method, Setting
 from micro_rl.model import Ensemble, Models, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.nets import multiplied_by
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update
 from micro_rl.settings import FitSizes, Settings, Sizes
@@ -160,10 +161,11 @@ def branch(
     """A turn's rollouts, from rows of the log; one key draws those, the other the rest."""
     start_key, rollout_key = keys
     starts = buffers.draw_log(problem.log, start_key, sizes.rollout_starts).observation
+    ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
     return rollout(
-        state.ensemble,
+        ensemble,
         sizes.elites,
-        state.agent.actor,
+        actor,
         method.shape,
         state.extra,
         ends,

@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
 from micro_rl.model import Ensemble, Models
-from micro_rl.nets import MLP
+from micro_rl.nets import MLP, Product
 from micro_rl.types import Batch, Transition
 
 METHOD_STREAM = 1 << 30
@@ -124,10 +124,14 @@ class ModelStays(Adapt):
 
 
 class Method(eqx.Module):
-    """The five slots; as it stands, SAC on the model."""
+    """The five slots; as it stands, SAC on the model.
+
+    `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
+    """
 
     prepare: Prepare = RemembersNothing()
     shape: Shape = AsPredicted()
     target: Target = SoftTarget()
     regularize: Regularize = NoPenalty()
     adapt: Adapt = ModelStays()
+    product: Product = eqx.field(static=True, default=jnp.matmul)

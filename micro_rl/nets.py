@@ -1,7 +1,9 @@
 """Networks: multilayer perceptrons, single or stacked, and the tanh-Gaussian actor. Rows in, rows out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -10,6 +12,19 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
+Product = Callable[[Array, Array], Array]
+"""Of rows and weights, [*stack, rows, in] and [*stack, in, out]."""
+Tree = TypeVar("Tree")
+
+
+def rounded_product(x: Array, weight: Array) -> Array:
+    """The product of bfloat16 copies, of 8 significant bits, summed in float32."""
+    rounded, weights = x.astype(jnp.bfloat16), weight.astype(jnp.bfloat16)
+    return jnp.matmul(rounded, weights, preferred_element_type=jnp.float32)
+
+
+PRODUCTS: dict[str, Product] = {"float32": jnp.matmul, "mixed": rounded_product}
+"""How matrices are multiplied where nobody learns through them, by the name of the precision."""
 
 
 class MLP(eqx.Module):
@@ -17,12 +32,22 @@ class MLP(eqx.Module):
 
     weights: tuple[Float[Array, "*stack _in _out"], ...]
     biases: tuple[Float[Array, "*stack _out"], ...]
+    product: Product = eqx.field(static=True, default=jnp.matmul)
 
     def __call__(self, x: Array, activation: Callable[[Array], Array]) -> Array:
         """x [rows, in], or [stack, rows, in] for a stack, to [*stack, rows, out]."""
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = activation(_affine(x, weight, bias))
-        return _affine(x, self.weights[-1], self.biases[-1])
+            x = activation(_affine(x, weight, bias, self.product))
+        return _affine(x, self.weights[-1], self.biases[-1], self.product)
+
+
+def multiplied_by(product: Product, networks: Tree) -> Tree:
+    """The same networks, or whatever holds them, whose layers multiply by this product."""
+
+    def by(part: Tree) -> Tree:
+        return replace(part, product=product) if isinstance(part, MLP) else part
+
+    return jax.tree.map(by, networks, is_leaf=lambda part: isinstance(part, MLP))
 
 
 class NormalisedMLP(eqx.Module):
@@ -51,8 +76,8 @@ def normalised(net: MLP) -> NormalisedMLP:
     )
 
 
-def _affine(x: Array, weight: Array, bias: Array) -> Array:
-    return jnp.matmul(x, weight) + bias[..., None, :]
+def _affine(x: Array, weight: Array, bias: Array, product: Product = jnp.matmul) -> Array:
+    return product(x, weight) + bias[..., None, :]
 
 
 def uniform_mlp(key: Key[Array, ""], sizes: Sequence[int], stack: tuple[int, ...] = ()) -> MLP:

@@ -15,6 +15,7 @@ from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.feeding import refuse_on_host, stays_on_host
 from micro_rl.method import Method
+from micro_rl.nets import PRODUCTS
 from micro_rl.settings import ModelSettings, Settings, check
 from micro_rl.termination import LEARNED, RULES, Formula, Rule
 
@@ -42,7 +43,10 @@ class Plan:
 
     def method(self) -> Method | Baseline:
         """The method with its coefficients."""
-        return catalogue.find(self.method_name).build(self.options)
+        built = catalogue.find(self.method_name).build(self.options)
+        if isinstance(built, Baseline):
+            return built
+        return dataclasses.replace(built, product=PRODUCTS[self.settings.precision])
 
     @property
     def learns_model(self) -> bool:

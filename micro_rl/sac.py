@@ -9,7 +9,7 @@ from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.method import METHOD_STREAM, Method, Setting, bellman
 from micro_rl.model import Models
-from micro_rl.nets import MLP, Network, action_error, q_values, sample, uniform_mlp
+from micro_rl.nets import MLP, Network, action_error, multiplied_by, q_values, sample, uniform_mlp
 from micro_rl.optimise import descend, follow, moments_of
 from micro_rl.types import Batch, Transition
 
@@ -95,7 +95,8 @@ def targets(
     real = batch.real.reward.shape[0]
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
-    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
+    seen = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
+    setting = Setting(*seen, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
     on_model, logged = method.target(batch.model, value[real:], setting, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.minimum_target), logged

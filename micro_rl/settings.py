@@ -145,6 +145,8 @@ class Settings(ModelSettings):
     """Critics, of which the smallest value counts."""
     hidden: tuple[int, ...] = (256, 256)
     """Hidden widths of actor and critics."""
+    precision: Literal["float32", "mixed"] = "float32"
+    """Of the products in rollouts and in the method's own target; mixed: of bfloat16 numbers, summed in float32."""
     rollout_starts: int = 5000
     """Log states from which rollouts branch each time."""
     rollout_length: int = 5
@@ -241,6 +243,7 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool]], ...] = (
     ("at most 1", _AT_MOST_ONE, lambda value: value <= 1),
     ("below 1", _BELOW_ONE, lambda value: value < 1),
     ("auto, device or host", ("log_on",), lambda value: value in ("auto", "device", "host")),
+    ("float32 or mixed", ("precision",), lambda value: value in ("float32", "mixed")),
     ("constant or cosine", ("actor_schedule",), lambda value: value in ("constant", "cosine")),
     ("in [0, 2^32)", ("seed",), lambda value: isinstance(value, int) and 0 <= value < 2**32),
 )

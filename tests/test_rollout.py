@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 
 from micro_rl.method import AsPredicted, Shape
-from micro_rl.rollout import imagine, rollout
+from micro_rl.rollout import imagine, in_blocks, rollout
 from micro_rl.termination import ByRule, never
-from micro_rl.types import Scaling, Transition
+from micro_rl.types import Rollout, Scaling, Transition
 from tests.probes import plain_units, pointing_ensemble, steady_actor
 
 MEMBERS, ELITES, ROWS = 5, 3, 300
@@ -148,3 +148,35 @@ def test_noise_has_the_deviation_that_the_model_says():
     outcome = imagine(ensemble, jnp.ones((4000, 1)), jnp.zeros((4000, 1)), jax.random.key(0))
     assert stats.kstest(np.asarray(outcome[:, 0]), stats.norm(1.5, 0.3).cdf).pvalue > 1e-3
     assert stats.kstest(np.asarray(outcome[:, 1]), stats.norm(1.0, 0.3).cdf).pvalue > 1e-3
+
+
+def echo(branches, key: jax.Array) -> Rollout:
+    """Rows as they come, with the block's own random number as the reward."""
+    observation, alive = branches
+    reward = jnp.full(alive.shape, jax.random.uniform(key))
+    return Rollout(Transition(observation, observation, reward, observation, jnp.ones(alive.shape)), alive)
+
+
+@pytest.mark.parametrize(("rows", "blocks"), [(1, 1), (4096, 1), (4097, 2), (10_001, 3)])
+def test_blocks_lose_no_row_and_draw_for_themselves(rows: int, blocks: int):
+    made = in_blocks(echo, (numbered_starts(rows), jnp.arange(rows) % 2 == 0), ELITES, jax.random.key(0))
+    number = np.asarray(made.rows.observation[:, 0]).astype(int)
+    assert sorted(number.tolist()) == list(range(rows))
+    np.testing.assert_array_equal(made.valid, number % 2 == 0)
+    assert np.unique(made.rows.reward).size == blocks
+
+
+def test_blocks_share_their_rows_equally():
+    made = rolled(0, rows=10_001, length=2)
+    for step in np.asarray(made.rows.reward).round().astype(int).reshape(2, -1):
+        assert np.ptp(np.bincount(step, minlength=ELITES)) <= 1
+
+
+def test_runs_side_by_side_draw_what_each_draws_alone():
+    def run(key: jax.Array) -> Rollout:
+        return in_blocks(echo, (numbered_starts(5000), jnp.ones(5000, bool)), ELITES, key)
+
+    keys = jax.random.split(jax.random.key(0), 2)
+    together = jax.vmap(run)(keys)
+    alone = jax.tree.map(lambda *rows: jnp.stack(rows), *map(run, keys))
+    jax.tree.map(np.testing.assert_array_equal, together, alone)
