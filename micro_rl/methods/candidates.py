@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key
 
+from micro_rl.draws import normal
 from micro_rl.method import Setting
 from micro_rl.model import Ensemble, predict
 from micro_rl.nets import q_values, sample
@@ -23,8 +24,8 @@ def candidate_noise(key: Key[Array, ""], rows: Transition, members: int, draws: 
     """Draws for every member and row; `draws = 0` keeps the members' means and draws one action."""
     state_key, action_key = jax.random.split(key)
     lead = (max(draws, 1), members)
-    state = jax.random.normal(state_key, (*lead, *rows.observation.shape))
-    action = jax.random.normal(action_key, (*lead, *rows.action.shape))
+    state = normal(state_key, (*lead, *rows.observation.shape))
+    action = normal(action_key, (*lead, *rows.action.shape))
     return CandidateNoise(state if draws else jnp.zeros_like(state), action)
 
 
