@@ -14,6 +14,7 @@ from micro_rl.loop import Keys, Problem
 from micro_rl.method import Method
 from micro_rl.model import finish_fit, start_fit
 from micro_rl.plan import Plan
+from micro_rl.rollout import BLOCK
 from micro_rl.types import Scaling, Transition
 
 BYTES = 4
@@ -50,11 +51,12 @@ def free_memory() -> int | None:
 
 
 def _rollout(plan: Plan) -> int:
-    """A rollout as it is made and again in order, and two layers' activations of all its rows."""
+    """A rollout as it is made and again in order, and a layer's activations of a block of its rows."""
     sizes, log = plan.settings.sizes(), plan.dataset
     numbers = 2 * log.observations.shape[1] + log.actions.shape[1] + 2
     widest = max(*sizes.hidden, *plan.settings.model_hidden)
-    return BYTES * sizes.rollout_starts * (2 * sizes.rollout_length * numbers + 2 * widest)
+    made = 2 * sizes.rollout_starts * sizes.rollout_length * numbers
+    return BYTES * (made + min(sizes.rollout_starts, BLOCK) * widest)
 
 
 def _shuffling(plan: Plan) -> int:
