@@ -18,7 +18,7 @@ from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.run_keeping import KeptRun
 from micro_rl.run_model import given_model, model_for
 from micro_rl.store import RunFolder
-from micro_rl.training import Epoch, Run, Training
+from micro_rl.training import Epoch, Run, Training, seen
 from micro_rl.wandb_run import WandbSettings
 from micro_rl.watcher import Watcher
 
@@ -58,11 +58,11 @@ def execute(
             else:
                 model, program = None, OnLog(plan, log_loop.problem_of(plan.dataset, plan.settings))
             kept = KeptRun(folder, fit_rows, model, plan.settings, watcher.note)
-            training = Training(plan, folder, kept, program, judge, watcher)
+            training = Training(plan, folder, kept, program, judge, watcher, last)
             fresh: Any = program.fresh()
             state = kept.restored(fresh)
             with kept, open_metrics(folder, wandb) as log:  # after the rewind: every epoch stands there once
-                state = _train(training, state, log, last, interrupts)
+                state = _train(training, state, log, interrupts)
                 return training.finish(state, log)
 
 
@@ -84,13 +84,16 @@ def last_epoch(plan: Plan, until: int | None) -> int:
     return min(until, plan.settings.epochs)
 
 
-def _train(training: Training, state: Any, log: MetricsLog, last: int, interrupts: Interrupts) -> Any:
-    """The state after the epochs that are left up to `last`."""
-    for number in range(int(state.epoch), last):
+def _train(training: Training, state: Any, log: MetricsLog, interrupts: Interrupts) -> Any:
+    """The state after the epochs that are left; what one has made is seen to while the next is computed."""
+    for number in range(int(state.epoch), training.last):
         if interrupts.received:
+            training.conclude(log)
             training.kept.leave(state, log, interrupts)
         began = time.perf_counter()
         state, logged = training.program.epoch(state, training.coefficients(number))
+        training.conclude(log)
         figures = {name: float(value) for name, value in jax.device_get(logged).items()}
-        training.passed(Epoch(figures, time.perf_counter() - began, state, lambda now=state: now), log, last)
+        training.begin(Epoch(figures, time.perf_counter() - began, seen(state), lambda now=state: now))
+    training.conclude(log)
     return state

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
 from micro_rl import trees
 from micro_rl.background import Background
 from micro_rl.files import CannotWrite
@@ -16,6 +18,7 @@ from micro_rl.settings import Settings
 from micro_rl.store import RunFolder
 
 State = TypeVar("State", TrainState, LogState)
+Arrays = dict[str, np.ndarray]
 SCORES = ("eval/return", "model_estimate/return", "critic_estimate/discounted_return")
 
 
@@ -58,19 +61,23 @@ class KeptRun:
         self._saved_epoch = kept.epoch
         return state
 
-    def epoch(self, whole: Callable[[], TrainState | LogState], row: Row, log: MetricsLog, final: bool) -> None:
-        """Write the row; save the state where that is due, or overdue because the save before was still going on.
+    def take(self, number: int, whole: Callable[[], TrainState | LogState], final: bool) -> Arrays | None:
+        """Copies of the state after epoch `number`, which `whole` makes, where a save is due.
 
-        `whole` makes the state; it is called where it is to be saved.
+        A save is overdue at the next epoch where the one before is still going on.
         """
+        if not (final or self._overdue or number % self._settings.checkpoint_every == 0):
+            return None
+        self._overdue = self._background.busy() and not final
+        return None if self._overdue else trees.copies(whole())
+
+    def epoch(self, row: Row, log: MetricsLog, taken: Arrays | None, final: bool) -> None:
+        """Write the row, and save what was taken of the state."""
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
-        number = int(row["epoch"])
         self._score = next((row[key] for key in SCORES if key in row), None)
-        if final or self._overdue or number % self._settings.checkpoint_every == 0:
-            self._overdue = self._background.busy() and not final
-            if not self._overdue:
-                self._begin(whole(), number, log)
+        if taken is not None:
+            self._begin(taken, int(row["epoch"]), log)
         if final:
             self.finish()
 
@@ -79,7 +86,7 @@ class KeptRun:
         self.finish()
         epoch = int(state.epoch)
         if self._saved_epoch != epoch:
-            self._begin(state, epoch, log)
+            self._begin(trees.copies(state), epoch, log)
             self.finish()
         saved = f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch was finished"
         interrupts.leave(f"{saved}; the same command with --resume goes on")
@@ -88,8 +95,8 @@ class KeptRun:
         """Wait for the save that is going on."""
         self._background.finish()
 
-    def _begin(self, state: TrainState | LogState, epoch: int, log: MetricsLog) -> None:
-        arrays, unwritten, score = trees.copies(state), log.waiting, self._score
+    def _begin(self, arrays: Arrays, epoch: int, log: MetricsLog) -> None:
+        unwritten, score = log.waiting, self._score
 
         def save() -> None:
             self._save_model()

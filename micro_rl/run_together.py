@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
 from micro_rl import feeding, log_loop, model_report
 from micro_rl.at_work import at_work
@@ -64,8 +63,8 @@ def execute_together(
         going = [member for member in members if member.outcome is None]
         if going:
             population = Population.of(programs)
-            states = _begin(going, programs, population, opened)
-            _train(going, population, states, last, interrupts)
+            states = _begin(going, programs, population, last, opened)
+            _train(going, population, states, interrupts)
         return [member.result() for member in members]
 
 
@@ -99,27 +98,28 @@ class _Member:
             self.watcher.measured(report.sentence())
         self.model = with_end(model, self.plan, self.watcher)
 
-    def begin(self, program: Program, blank: Any, opened: ExitStack) -> Any:
+    def begin(self, program: Program, blank: Any, last: int, opened: ExitStack) -> Any:
         """Go on from the newest checkpoint, whose state is returned, else `blank`."""
         kept = KeptRun(self.folder, self.fit_rows, self.model, self.plan.settings, self.watcher.note)
         opened.enter_context(kept)
-        self.training = Training(self.plan, self.folder, kept, program, self.judge, self.watcher)
+        self.training = Training(self.plan, self.folder, kept, program, self.judge, self.watcher, last)
         state = kept.restored(blank)
         self.log = opened.enter_context(open_metrics(self.folder))
         return state
 
-    def passed(self, epoch: Epoch, last: int) -> None:
-        """See to a finished epoch, and after the last to the end of the run."""
+    def passed(self, epoch: Epoch) -> None:
+        """Take what is needed of a finished epoch, and see to the end of the run after its last."""
         try:
-            self.training.passed(epoch, self.log, last)
+            self.training.begin(epoch)
         except Diverged as error:
             self._diverged(error)
         else:
-            self.finish_after(epoch.seen, last)
+            self.finish_after(epoch.seen)
 
-    def finish_after(self, state: Any, last: int) -> None:
+    def finish_after(self, state: Any) -> None:
         """Where the state is that after the last epoch."""
-        if int(state.epoch) >= last:
+        if int(state.epoch) >= self.training.last:
+            self.training.conclude(self.log)
             self.outcome = self.training.finish(state, self.log)
 
     def _diverged(self, error: Diverged) -> None:
@@ -170,48 +170,50 @@ def _fitted(members: Sequence[_Member], problem: Problem, interrupts: Interrupts
         return fit_models(plan.dataset, problem, plan.settings, fits)
 
 
-def _begin(members: Sequence[_Member], programs: Sequence[Program], population: Population, opened: ExitStack) -> Any:
+def _begin(
+    members: Sequence[_Member], programs: Sequence[Program], population: Population, last: int, opened: ExitStack
+) -> Any:
     """Every run's state, fresh or as it was saved."""
     states = population.fresh()
     blank = jax.eval_shape(lane, states, 0)
     for run, (member, program) in enumerate(zip(members, programs, strict=True)):
-        state = member.begin(program, blank, opened)
+        state = member.begin(program, blank, last, opened)
         if state is not blank:
             states = put(states, run, state)
     return states
 
 
-def _train(members: Sequence[_Member], population: Population, states: Any, last: int, interrupts: Interrupts) -> None:
+def _train(members: Sequence[_Member], population: Population, states: Any, interrupts: Interrupts) -> None:
     """Epoch by epoch until every run is over; one that is over earlier is computed on, and nobody looks at it."""
     for run, member in enumerate(members):
-        member.finish_after(lane(seen(states), run), last)
-    while any(member.outcome is None for member in members):
+        member.finish_after(lane(seen(states), run))
+    while going := [(run, member) for run, member in enumerate(members) if member.outcome is None]:
         if interrupts.received:
-            _leave(members, states, interrupts)
-        began, numbers = time.perf_counter(), np.minimum(states.epoch, last - 1).tolist()
+            _leave(going, states, interrupts)
+        began, numbers = time.perf_counter(), states.epoch.tolist()
         c = stack([member.training.coefficients(number) for member, number in zip(members, numbers, strict=True)])
         states, logged = population.epoch(states, c)
+        for _, member in going:
+            member.training.conclude(member.log)
         logged = jax.device_get(logged)
         seconds = time.perf_counter() - began
-        for run, member in enumerate(members):
-            if member.outcome is None:
-                figures = {name: float(value[run]) for name, value in logged.items()}
-                whole = _whole(states, run)
-                member.passed(Epoch(figures, seconds, lane(seen(states), run), whole), last)
+        for run, member in going:
+            figures = {name: float(value[run]) for name, value in logged.items()}
+            member.passed(Epoch(figures, seconds, lane(seen(states), run), _whole(states, run)))
 
 
 def _whole(states: Any, run: int) -> Any:
     return lambda: lane(states, run)
 
 
-def _leave(members: Sequence[_Member], states: Any, interrupts: Interrupts) -> None:
+def _leave(members: Sequence[tuple[int, _Member]], states: Any, interrupts: Interrupts) -> None:
     """Save every run, then raise `Interrupted`."""
     interrupted = None
-    for run, member in enumerate(members):
-        if member.outcome is None:
-            try:
-                member.training.kept.leave(lane(states, run), member.log, interrupts)
-            except Interrupted as error:
-                interrupted = error
+    for run, member in members:
+        member.training.conclude(member.log)
+        try:
+            member.training.kept.leave(lane(states, run), member.log, interrupts)
+        except Interrupted as error:
+            interrupted = error
     assert interrupted is not None
     raise interrupted

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
+from micro_rl import buffer as buffers
 from micro_rl import divergence, trees
 from micro_rl.buffer import rows_of
 from micro_rl.errors import Diverged, UserError
@@ -49,11 +52,10 @@ class Run:
     metrics: list[Row]
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """A finished epoch: its means, how long it took, and the state after it, of which no one need make the whole.
+class Epoch(NamedTuple):
+    """A finished epoch: its means, how long it took, and the state after it, which the next one is going to use up.
 
-    `seen` is that state for those who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
+    `seen` is a copy for those who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
     """
 
     logged: dict[str, float]
@@ -62,34 +64,64 @@ class Epoch:
     whole: Callable[[], TrainState | LogState]
 
 
-class Training:
-    """One process's part of a run, without its state: what happens between epochs."""
+def seen(state: TrainState | LogState) -> TrainState | LogState:
+    """A copy of all but the buffer, which is most of a state."""
+    light = state._replace(buffer=buffers.empty(0, 0, 0, 0)) if isinstance(state, TrainState) else state
+    return jax.tree.map(jnp.copy, light)
 
-    def __init__(self, plan: Plan, folder: RunFolder, kept: KeptRun, program: Program, judge: Judge, watcher: Watcher):
-        self.plan, self.kept, self.program, self.settings = plan, kept, program, plan.settings
+
+class _Owed(NamedTuple):
+    """What is still to be done about an epoch, and needs nothing that the next one uses up."""
+
+    row: Row
+    policy: Policy
+    seen: TrainState | LogState
+    taken: dict[str, np.ndarray] | None
+
+
+class Training:
+    """One process's part of a run, up to epoch `last`, without its state: what happens between epochs.
+
+    What an epoch has made is taken (`begin`) before the next one is dispatched, and evaluated, written and saved
+    (`conclude`) while the device computes that.
+    """
+
+    def __init__(
+        self, plan: Plan, folder: RunFolder, kept: KeptRun, program: Program, judge: Judge, watcher: Watcher, last: int
+    ):
+        self.plan, self.kept, self.program, self.settings, self.last = plan, kept, program, plan.settings, last
         self._folder, self._judge, self._watcher = folder, judge, watcher
         self._problem = problem = program.problem
         act, scale = rows_of(problem.log).action.shape[-1], float(problem.scaling.reward_scale)
         self._coefficients = coefficients(self.settings, act, scale)
         self._limit = divergence.largest_value(problem, self.settings.discount)
+        self._owed: _Owed | None = None
 
     def coefficients(self, number: int) -> Coefficients:
         """Those of epoch `number`, from 0."""
         return self._coefficients._replace(actor_rate=actor_rate(self.settings, number))
 
-    def passed(self, epoch: Epoch, log: MetricsLog, last: int) -> None:
-        """Evaluate where that is due, write the row, save where that is due or after the `last`; raises `Diverged`."""
+    def begin(self, epoch: Epoch) -> None:
+        """Take what is needed of a finished epoch; raises `Diverged`."""
         number = int(epoch.seen.epoch)
         reason = divergence.reason(epoch.logged, epoch.seen.agent, self._limit)
         if reason is not None:
             self._stop(reason, number - 1)
-        row = self._row(number, epoch.logged) | {"time/updates_per_second": self.settings.updates / epoch.seconds}
-        policy = self._policy(epoch.seen)
+        speed = {"time/updates_per_second": self.settings.updates / epoch.seconds, "time/seconds": epoch.seconds}
+        taken = self.kept.take(number, epoch.whole, final=number == self.last)
+        self._owed = _Owed(self._row(number, epoch.logged) | speed, self._policy(epoch.seen), epoch.seen, taken)
+
+    def conclude(self, log: MetricsLog) -> None:
+        """Evaluate what was begun where that is due, write its row, save where that is due or after the last epoch."""
+        if self._owed is None:
+            return
+        row, policy, seen, taken = self._owed
+        self._owed, number = None, int(row["epoch"])
         began = time.perf_counter()
         if number % self.settings.evaluate_every == 0 or number == self.settings.epochs:
-            row |= self._judge(epoch.seen, policy, self._problem.scaling, self.program.ends)
-        row["time/seconds"] = epoch.seconds + time.perf_counter() - began
-        self.kept.epoch(epoch.whole, row, log, final=number == last)
+            row |= self._judge(seen, policy, self._problem.scaling, self.program.ends)
+        row["time/seconds"] += time.perf_counter() - began
+        self.kept.epoch(row, log, taken, final=number == self.last)
         self._watcher.trained(row, policy)
 
     def finish(self, state: TrainState | LogState, log: MetricsLog) -> Run:

@@ -22,7 +22,8 @@ def test_the_epoch_that_a_signal_saves_has_its_score_and_stays_as_the_best(tmp_p
     settings = Settings(checkpoint_every=5)
     state = lambda epoch: LogState(jnp.zeros(3), jnp.asarray(epoch))  # noqa: E731
     with KeptRun(folder, folder.fit_rows(), None, settings, print) as kept, open_metrics(folder, None) as log:
-        kept.epoch(lambda: state(1), {"epoch": 1, "eval/return": 3.0}, log, final=False)
+        taken = kept.take(1, lambda: state(1), final=False)
+        kept.epoch({"epoch": 1, "eval/return": 3.0}, log, taken, final=False)
         assert folder.checkpoints.newest() is None
         with Interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -31,5 +32,6 @@ def test_the_epoch_that_a_signal_saves_has_its_score_and_stays_as_the_best(tmp_p
             with pytest.raises(Interrupted, match="epoch 1 is saved"):
                 kept.leave(state(1), log, interrupts)
         for epoch in (5, 10, 15):
-            kept.epoch(lambda now=epoch: state(now), {"epoch": epoch, "eval/return": 2.0}, log, final=True)
+            taken = kept.take(epoch, lambda now=epoch: state(now), final=True)
+            kept.epoch({"epoch": epoch, "eval/return": 2.0}, log, taken, final=True)
     assert folder.checkpoints.epochs() == [1, 10, 15]
