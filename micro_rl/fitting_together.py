@@ -14,7 +14,7 @@ from micro_rl.errors import Diverged, Interrupted
 from micro_rl.fitting import FittedModel, Keeper, fit_row, fitted
 from micro_rl.loop import Keys, Problem
 from micro_rl.model import FitState
-from micro_rl.population import lane, put, stack
+from micro_rl.population import dealt, held_by_each, lane, put, stack
 from micro_rl.rows import Row
 from micro_rl.settings import FitSizes, ModelSettings
 
@@ -31,9 +31,9 @@ def fit_models(
     dataset: Dataset, problem: Problem, settings: ModelSettings, fits: Sequence[Fit]
 ) -> list[FittedModel | Diverged]:
     """Fit until every run's patience has run out. One that blows up leaves the others alone; its error is returned."""
-    sizes, log = settings.fit_sizes(), rows_of(problem.log)
+    sizes, log = settings.fit_sizes(), held_by_each(rows_of(problem.log), len(fits))
     keys = stack([jax.random.split(Keys.of(fit.seed).fit) for fit in fits])
-    starts, epochs = keys[:, 0], keys[:, 1]
+    starts, epochs = dealt(keys[:, 0]), keys[:, 1]
     states = _begun(population.start_fits(log, starts, sizes=sizes), fits)
     failed: dict[int, Diverged] = {}
     while going := sorted(set(_unfinished(states, sizes)) - failed.keys()):

@@ -58,8 +58,11 @@ def groups(found: Sequence[Trial]) -> list[list[Trial]]:
     return list(together.values())
 
 
-def chunks(group: Sequence[Trial], width: int) -> list[list[Trial]]:
-    """At most `width` at once, as even as can be."""
+def chunks(group: Sequence[Trial], width: int, devices: int = 1) -> list[list[Trial]]:
+    """At most `width` at once, as even as can be; where several devices share them, multiples of their number first."""
+    shared = min(width, len(group)) // devices * devices
+    if devices > 1 and shared:
+        return [list(group[start : start + shared]) for start in range(0, len(group), shared)]
     count = -(-len(group) // width)
     bounds = [len(group) * number // count for number in range(count + 1)]
     return [list(group[start:stop]) for start, stop in itertools.pairwise(bounds)]

@@ -27,7 +27,9 @@ LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current
 def width_that_fits(plan: Plan, runs: int) -> int:
     """How many of so many runs can be made at once in the memory that is free; at least one."""
     free = free_memory()
-    return runs if free is None else max(1, min(runs, int(SHARE * free) // bytes_of_run(plan)))
+    if free is None:
+        return runs
+    return max(1, min(runs, len(jax.devices()) * (int(SHARE * free) // bytes_of_run(plan))))
 
 
 def bytes_of_run(plan: Plan) -> int:

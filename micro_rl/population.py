@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float, Int, Key
 
 from micro_rl import buffer as buffers
@@ -35,6 +37,26 @@ Tree = TypeVar("Tree")
 def stack(trees: Sequence[Tree]) -> Tree:
     """Trees of the same structure as one, whose leaves have an axis more in front: [run, ...]."""
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
+
+
+def dealt(stacked: Tree) -> Tree:
+    """The same, each device holding its share of the runs, where there are several devices that divide them.
+
+    Compiled programs follow: every device computes its own runs, and nothing passes between them.
+    """
+    return _placed(stacked, len(jax.tree.leaves(stacked)[0]), PartitionSpec("run"))
+
+
+def held_by_each(shared: Tree, runs: int) -> Tree:
+    """What all runs read, on every device that so many are dealt to."""
+    return _placed(shared, runs, PartitionSpec())
+
+
+def _placed(tree: Tree, runs: int, spec: PartitionSpec) -> Tree:
+    devices = jax.devices()
+    if len(devices) == 1 or runs % len(devices):
+        return tree
+    return jax.device_put(tree, NamedSharding(Mesh(np.array(devices), ("run",)), spec))
 
 
 @jax.jit
@@ -80,12 +102,12 @@ class Population(ABC):
 
 class _OnModel(Population):
     def __init__(self, programs: Sequence[OnModel]):
-        self._problem, self._sizes = programs[0].problem, programs[0].sizes
+        self._problem, self._sizes = held_by_each(programs[0].problem, len(programs)), programs[0].sizes
         self._methods = stack([program.method for program in programs])
-        self._ensembles = stack([program.ensemble for program in programs])
+        self._ensembles = dealt(stack([program.ensemble for program in programs]))
         self._ends = stack([program.ends for program in programs])
-        self._temperatures = jnp.asarray([program.temperature for program in programs], jnp.float32)
-        self._keys = stack([program.keys for program in programs])
+        self._temperatures = dealt(jnp.asarray([program.temperature for program in programs], jnp.float32))
+        self._keys = dealt(stack([program.keys for program in programs]))
 
     def fresh(self) -> TrainState:
         return compiled_start(
@@ -98,10 +120,10 @@ class _OnModel(Population):
 
 class _OnLog(Population):
     def __init__(self, programs: Sequence[OnLog]):
-        self._problem, self._sizes = programs[0].problem, programs[0].sizes
+        self._problem, self._sizes = held_by_each(programs[0].problem, len(programs)), programs[0].sizes
         self._methods = stack([program.method for program in programs])
-        self._temperatures = jnp.asarray([program.temperature for program in programs], jnp.float32)
-        self._keys = stack([program.keys for program in programs])
+        self._temperatures = dealt(jnp.asarray([program.temperature for program in programs], jnp.float32))
+        self._keys = dealt(stack([program.keys for program in programs]))
 
     def fresh(self) -> LogState:
         return _start_on_log(self._problem, self._methods, self._temperatures, self._keys, sizes=self._sizes)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
+
 from micro_rl import memory, run
 from micro_rl.errors import Diverged, UserError
 from micro_rl.grid import Trial, chunks, groups
@@ -46,7 +48,7 @@ def carry_out(
         watcher.note(note)
     done: dict[str, Run | Diverged] = {}
     for group in groups(trials):
-        for chunk in chunks(group, 1 if exact else _width(group, width, watcher)):
+        for chunk in chunks(group, 1 if exact else _width(group, width, watcher), len(jax.devices())):
             paths, watchers = [folder / trial.name for trial in chunk], [watcher.of(trial) for trial in chunk]
             more = {"resume": resume, "until": until, "interrupts": interrupts, "command": command}
             if len(chunk) == 1:

@@ -1,6 +1,9 @@
 """Several runs in one program: each is the run that it would be alone, and leaves the same folder."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -211,6 +214,8 @@ def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
     ]
     assert [len(group) for group in groups(found)] == [4, 4]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 3)] == [2, 2]
+    assert [len(chunk) for chunk in chunks(groups(found)[0], 4, devices=3)] == [3, 1]
+    assert [len(chunk) for chunk in chunks(groups(found)[0], 2, devices=8)] == [2, 2]
 
 
 @pytest.mark.parametrize(
@@ -311,3 +316,34 @@ def test_device_arrays_of_the_runs_exist_once():
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(states.buffer))
     told = lowered.compile().memory_analysis()
     assert told is not None and told.alias_size_in_bytes >= size
+
+
+TWO_DEVICES = """
+import sys
+from pathlib import Path
+import jax
+from micro_rl import population
+from tests.test_population import plans, together
+
+assert len(jax.devices()) == 2
+real, seen = population.Population.of, []
+def of(programs):
+    found = real(programs)
+    seen.append(found)
+    return found
+population.Population.of = of
+import micro_rl.run_together
+together(plans(), Path(sys.argv[1]))
+states = seen[0].fresh()
+assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(states)), "not dealt out"
+"""
+
+
+@pytest.mark.slow
+def test_devices_share_the_runs_which_stay_what_they_are(pair: Path, tmp_path: Path):
+    environment = os.environ | {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"}
+    command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
+    subprocess.run(command, env=environment, check=True)
+    for number in "01":
+        for name, array in weights(tmp_path / number).items():
+            assert_close(weights(pair / number)[name], array, err_msg=name)
