@@ -135,6 +135,9 @@ def _programs(members: Sequence[_Member], interrupts: Interrupts) -> list[Progra
         return [OnLog(member.plan, on_log) for member in members]
     brought = next((member.model.scaling for member in members if member.model), None)
     problem = problem_of(plan.dataset, plan.settings, brought)
+    for member in members:
+        if member.model is not None:
+            member.model = with_end(member.model, member.plan, member.watcher)
     _fit([member for member in members if member.model is None], problem, interrupts)
     return [
         OnModel(member.plan, member.model, problem)

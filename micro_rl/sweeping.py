@@ -7,8 +7,11 @@ import jax
 
 from micro_rl import memory, run
 from micro_rl.errors import Diverged, UserError
+from micro_rl.files import reading
 from micro_rl.grid import Trial, chunks, groups
 from micro_rl.interrupts import Interrupts
+from micro_rl.plan import Plan
+from micro_rl.run_model import given_model
 from micro_rl.run_together import execute_together
 from micro_rl.training import Run
 from micro_rl.watcher import Watcher
@@ -49,6 +52,8 @@ def carry_out(
     done: dict[str, Run | Diverged] = {}
     for group in groups(trials):
         for chunk in chunks(group, 1 if exact else _width(group, width, watcher), len(jax.devices())):
+            if interrupts.received:
+                interrupts.leave("the runs before it are kept; the same command with --resume goes on")
             paths, watchers = [folder / trial.name for trial in chunk], [watcher.of(trial) for trial in chunk]
             more = {"resume": resume, "until": until, "interrupts": interrupts, "command": command}
             if len(chunk) == 1:
@@ -86,6 +91,19 @@ def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wi
     names = [trial.name for trial in trials]
     if len(set(names)) < len(names):
         raise UserError("grid: two of its combinations would share a folder; write their values otherwise")
-    taken = [folder / name for name in names if (folder / name).exists() and any((folder / name).iterdir())]
-    if taken and not resume:
-        raise UserError(f"{taken[0]}: is not empty; go on with --resume or choose another folder with --out")
+    for trial in trials:
+        _refuse_folder(trial.plan, folder / trial.name, resume)
+    for first, *_ in groups(trials):
+        if first.plan.learns_model:
+            given_model(first.plan, folder / first.name, resume, Watcher())
+
+
+def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
+    with reading(path):
+        taken = path.exists() and any(not entry.name.endswith(".tmp") for entry in path.iterdir())
+    begun = taken and (path / "config.json").exists()
+    if taken and not (resume and begun):
+        way = "go on with --resume or choose" if begun else "choose"
+        raise UserError(f"{path}: is not empty; {way} another folder with --out")
+    if begun:
+        run.run_folder(plan, path, resume)

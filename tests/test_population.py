@@ -1,5 +1,6 @@
 """Several runs in one program: each is the run that it would be alone, and leaves the same folder."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -15,12 +16,12 @@ import pytest
 
 from micro_rl import catalogue, cli, loop, memory, population, sweeping
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.fitting import fit_model, problem_of
-from micro_rl.grid import chunks, groups, trials
+from micro_rl.fitting import fit_model, load_model, problem_of, save_model
+from micro_rl.grid import Trial, chunks, groups, trials
 from micro_rl.interrupts import Interrupts
 from micro_rl.loop import Keys, coefficients
 from micro_rl.methods import micro
-from micro_rl.plan import Plan
+from micro_rl.plan import Plan, make_plan
 from micro_rl.population import lane, put, stack
 from micro_rl.run import execute
 from micro_rl.run_together import execute_together
@@ -30,7 +31,7 @@ from micro_rl.termination import ByRule, never
 from micro_rl.training import Run
 from micro_rl.watcher import Watcher
 from tests.probes import tiny_plan
-from tests.tiny_runs import options, write_log
+from tests.tiny_runs import SETTINGS, options, write_log
 
 SHORT: dict[str, Any] = {"epochs": 3, "max_fit_epochs": 2, "checkpoint_every": 1, "evaluate_every": 2}
 
@@ -150,6 +151,16 @@ def test_runs_of_one_seed_share_one_fit(tmp_path: Path):
     )
 
 
+def test_a_given_model_without_a_termination_learns_one(tmp_path: Path):
+    used = {**SETTINGS, **SHORT, "epochs": 1, "termination_updates": 5}
+    plan = make_plan(write_log(tmp_path / "log.hdf5", terminal=True), overrides=used)
+    problem = problem_of(plan.dataset, plan.settings)
+    save_model(tmp_path / "model", fit_model(plan.dataset, problem, plan.settings, 0, lambda row: None))
+    plan = dataclasses.replace(plan, model=tmp_path / "model")
+    assert all(isinstance(run, Run) for run in together([plan, plan.varied({"beta": 0.0})], tmp_path))
+    assert all(load_model(tmp_path / number / "model").head is not None for number in "01")
+
+
 def test_a_run_that_diverges_leaves_the_others_alone(pair: Path, tmp_path: Path):
     calm, wild = plans()[0], plans()[1].varied({"critic_rate": 1e30})
     done, blown = together([calm, wild], tmp_path)
@@ -244,6 +255,42 @@ def test_a_mistake_leaves_nothing_behind(tmp_path: Path):
         with pytest.raises(UserError):
             carry_out(found, tmp_path, **refused)
     assert [path.name for path in tmp_path.iterdir()] == [taken.name]
+
+
+def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(pair: Path, tmp_path: Path):
+    found = trials(tiny_plan(**SHORT), 2, {})
+    RunFolder.create(tmp_path / found[1].name, tiny_plan(**SHORT, batch=3).varied({"seed": 1}).config())
+    with pytest.raises(UserError, match="batch: 3"):
+        carry_out(found, tmp_path, resume=True)
+    with pytest.raises(UserError, match="go on with --resume"):
+        carry_out(found, tmp_path)
+    (tmp_path / found[1].name / "config.json").unlink()
+    (tmp_path / found[1].name / "file").touch()
+    with pytest.raises(UserError, match="not empty; choose"):
+        carry_out(found, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == [found[1].name]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / found[0].name).touch()
+    with pytest.raises(UserError, match="cannot be read"):
+        carry_out(found, tmp_path / "other")
+    shared = dataclasses.replace(tiny_plan(**SHORT), model=pair / "0/model")
+    with pytest.raises(UserError, match="elites 4 is too many"):
+        carry_out(trials(shared.varied({"members": 4}), 1, {"elites": [1, 4]}), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked, begun = Interrupts(), []
+
+    def alone(trial: Trial, *_: Any, **__: Any) -> Diverged:
+        begun.append(trial.name)
+        asked._received = signal.SIGTERM
+        return Diverged("")
+
+    monkeypatch.setattr(sweeping, "_alone", alone)
+    with pytest.raises(Interrupted, match="--resume goes on"):
+        carry_out(trials(tiny_plan(**SHORT), 2, {}), tmp_path, exact=True, interrupts=asked)
+    assert begun == ["seed0"]
 
 
 def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
