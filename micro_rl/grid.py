@@ -75,7 +75,12 @@ def sweep_folder(plan: Plan) -> Path:
 
 def _cells(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     for values in itertools.product(*grid.values()):
-        yield dict(zip(grid, values, strict=True))
+        yield {name: _hashable(value) for name, value in zip(grid, values, strict=True)}
+
+
+def _hashable(value: Any) -> Any:
+    """Widths may come as a list from Python."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _name(cell: Mapping[str, Any], seed: int) -> str:

@@ -21,7 +21,8 @@ BYTES = 4
 """Of a number."""
 SMALL = 16 << 20
 """Bytes of what an update works on: batches, activations and gradients."""
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
+GROUP = Path("/sys/fs/cgroup")
+"""Where a container's limit stands."""
 
 
 def width_that_fits(plan: Plan, runs: int) -> int:
@@ -106,8 +107,10 @@ def _available() -> int | None:
 
 
 def _left_by_limit() -> int | None:
-    """What a container's limit leaves."""
+    """What a container's limit leaves; copies of files, which make way, are not counted as used."""
     with suppress(OSError, ValueError):
-        limit, used = (int(place.read_text()) for place in LIMITS)
-        return limit - used
+        limit, used = (int((GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        lines = (GROUP / "memory.stat").read_text().splitlines()
+        cached = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        return limit - used + cached
     return None

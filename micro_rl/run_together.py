@@ -12,7 +12,7 @@ import jax
 from micro_rl import feeding, log_loop, model_report
 from micro_rl.at_work import at_work
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.files import replace_file
+from micro_rl.files import CannotWrite
 from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import FittedModel, problem_of
 from micro_rl.fitting_together import Fit, fit_models
@@ -23,6 +23,7 @@ from micro_rl.metrics import MetricsLog, open_metrics
 from micro_rl.plan import Plan
 from micro_rl.population import Population, lane, put, seen, stack
 from micro_rl.program import OnLog, OnModel, Program
+from micro_rl.rows import rewind_rows
 from micro_rl.run import last_epoch, run_folder
 from micro_rl.run_keeping import KeptRun
 from micro_rl.run_model import given_model, with_end
@@ -88,6 +89,15 @@ class _Member:
         """What became of it."""
         assert self.outcome is not None
         return self.outcome
+
+    def fitted_with(self, other: "_Member") -> None:
+        """Take the rows of another's fit, which was this one's as well; those that the disk refuses wait."""
+        rows = [*other.folder.fit(), *other.fit_rows.waiting]
+        try:
+            rewind_rows(self.folder.path / "fit.jsonl", -1, rows)
+        except CannotWrite as error:
+            self.watcher.note(f"not saved, training goes on: {error}")
+            self.fit_rows.waiting.extend(rows)
 
     def fitted(self, model: FittedModel | Diverged) -> None:
         """Take the fitted model, or its error."""
@@ -156,7 +166,7 @@ def _fit(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -
     models = _fitted([alike[0] for alike in by_seed.values()], problem, interrupts)
     for alike, model in zip(by_seed.values(), models, strict=True):
         for member in alike[1:]:
-            replace_file(member.folder.path / "fit.jsonl", (alike[0].folder.path / "fit.jsonl").read_bytes())
+            member.fitted_with(alike[0])
         for member in alike:
             member.fitted(model)
 

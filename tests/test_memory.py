@@ -61,12 +61,13 @@ def test_the_estimate_is_near_what_the_compiler_plans_and_not_below(starts: int,
 def test_free_memory_is_some_and_a_container_may_have_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     free = memory.free_memory()
     assert free is None or free > 0
-    (tmp_path / "max").write_text("2000\n")
-    (tmp_path / "current").write_text("500\n")
-    monkeypatch.setattr(memory, "LIMITS", (tmp_path / "max", tmp_path / "current"))
-    assert memory.free_memory() == 1500
-    (tmp_path / "max").write_text("max\n")
-    assert memory.free_memory() != 1500
+    (tmp_path / "memory.max").write_text("2000\n")
+    (tmp_path / "memory.current").write_text("500\n")
+    (tmp_path / "memory.stat").write_text("anon 200\ninactive_file 300\nactive_file 7\n")
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    assert memory.free_memory() == 1800
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_memory() != 1800
 
 
 def test_one_run_is_always_tried(monkeypatch: pytest.MonkeyPatch):

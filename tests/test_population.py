@@ -16,15 +16,17 @@ import pytest
 
 from micro_rl import catalogue, cli, loop, memory, population, sweeping
 from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.files import CannotWrite
 from micro_rl.fitting import fit_model, load_model, problem_of, save_model
 from micro_rl.grid import Trial, chunks, groups, trials
 from micro_rl.interrupts import Interrupts
+from micro_rl.judge import Judge
 from micro_rl.loop import Keys, coefficients
 from micro_rl.methods import micro
 from micro_rl.plan import Plan, make_plan
 from micro_rl.population import lane, put, stack
 from micro_rl.run import execute
-from micro_rl.run_together import execute_together
+from micro_rl.run_together import _Member, execute_together
 from micro_rl.store import RunFolder
 from micro_rl.sweeping import SweepWatcher, carry_out
 from micro_rl.termination import ByRule, never
@@ -151,6 +153,24 @@ def test_runs_of_one_seed_share_one_fit(tmp_path: Path):
     )
 
 
+def test_rows_of_a_shared_fit_that_the_disk_refuses_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refused(path: Path, content: bytes) -> None:
+        raise CannotWrite(f"{path}: cannot be written")
+
+    notes: list[str] = []
+    watcher = Watcher()
+    watcher.note = notes.append
+    plan, folders = tiny_plan(**SHORT), [RunFolder.create(tmp_path / name, {}) for name in "ab"]
+    first, second = (_Member(plan, folder, Judge(plan), watcher, None) for folder in folders)
+    first.fit_rows.append({"epoch": 1, "loss": 0.5})
+    with monkeypatch.context() as full:
+        full.setattr("micro_rl.rows.replace_file", refused)
+        second.fitted_with(first)
+    assert len(notes) == 1
+    second.fit_rows.write_waiting()
+    assert folders[1].fit() == folders[0].fit() == [{"epoch": 1, "loss": 0.5}]
+
+
 def test_a_given_model_without_a_termination_learns_one(tmp_path: Path):
     used = {**SETTINGS, **SHORT, "epochs": 1, "termination_updates": 5}
     plan = make_plan(write_log(tmp_path / "log.hdf5", terminal=True), overrides=used)
@@ -227,6 +247,10 @@ def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
     assert [len(chunk) for chunk in chunks(groups(found)[0], 3)] == [2, 2]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 4, devices=3)] == [3, 1]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 2, devices=8)] == [2, 2]
+    assert [trial.name for (trial,) in groups(trials(tiny_plan(), 1, {"hidden": [[8, 8], (4,)]}))] == [
+        "hidden=8x8-seed0",
+        "hidden=4-seed0",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -322,6 +346,8 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
         (["--grid", "betta=0"], "did you mean 'beta'"),
         (["--grid", "beta=0", "beta=1"], "twice"),
         (["--grid", "beta=x"], "--beta"),
+        (["--grid", "learn_temperature=yes"], "true or false"),
+        (["--grid", "learn_temperature=true,false", "minimum_target=-1,0", "--seeds", "0"], "seeds: 0"),
     ],
 )
 def test_a_wrong_grid_is_answered_in_one_line(

@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> None:
         return parse_with_preset("sweep", [*arguments, *words], default)
 
     chosen = given([])
-    asked = chosen.sweep
+    asked, usual = chosen.sweep, asdict(chosen.settings) | asdict(chosen.options)
     plan = make_plan(
         chosen.log,
         named,
@@ -66,11 +66,11 @@ def run(arguments: list[str]) -> None:
         reading=chosen.reading,
         ends=asked.termination,
         model=asked.model,
-        overrides=asdict(chosen.settings) | asdict(chosen.options),
+        overrides=usual,
     )
 
     def value(name: str, text: str) -> Any:
-        said = given([f"--{name.replace('_', '-')}", *text.split()])
+        said = given(_words(name, text, isinstance(usual[name], bool)))
         return (asdict(said.settings) | asdict(said.options))[name]
 
     known = {field.name for part in (general, own) for field in fields(part)}
@@ -93,6 +93,16 @@ def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]
             raise UserError(f"grid: {name} is there twice; write its values side by side")
         found[name] = values.split(",")
     return list(found.items())
+
+
+def _words(name: str, text: str, switch: bool) -> list[str]:
+    """A value as the command line takes it: of a switch, the option or its opposite."""
+    option = name.replace("_", "-")
+    if not switch:
+        return [f"--{option}", *text.split()]
+    if text.lower() not in ("true", "false"):
+        raise UserError(f"grid: {name} is true or false, not {text!r}")
+    return [f"--{option}" if text.lower() == "true" else f"--no-{option}"]
 
 
 def _told(grid: dict[str, list[Any]], seeds: int) -> str:
