@@ -30,13 +30,12 @@ class SweepDisplay(SweepWatcher):
     def __init__(self, runs: int, epochs: int, console: Console):
         self._runs, self._epochs, self._console = runs, epochs, console
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
-        self._began, self._passed = time.monotonic(), 0
+        self._began, self._passed, self._skipped = time.monotonic(), 0, 0
         self.said: set[str] = set()
         self._fits: dict[str, Row] = {}
         self._rows: dict[str, Row] = {}
         self._beside: list[str] = []
-        self._told_of_fit = 0
-        self._first: dict[str, int] = {}
+        self._fit_epoch = 0
 
     def __enter__(self) -> "SweepDisplay":
         if self._live:
@@ -57,33 +56,44 @@ class SweepDisplay(SweepWatcher):
 
     def of(self, trial: Trial) -> Watcher:
         """Passes on what happens to that run; those asked for one after another are made side by side."""
-        if self._rows:
-            self._beside, self._fits, self._rows, self._told_of_fit = [], {}, {}, 0
+        if not self._beside:
+            self._fits, self._rows, self._fit_epoch = {}, {}, 0
         self._beside.append(trial.name)
         return _OfRun(trial.name, self)
 
     def diverged(self, name: str, text: str) -> None:
         """A run that is not waited for any more."""
+        self._skipped += self._epochs - int(self._rows[name]["epoch"] if name in self._rows else 0)
         self._beside.remove(name)
         self._console.print(Text(f"{name} diverged: {text}", style="red"), soft_wrap=True)
 
+    def finished(self, name: str) -> None:
+        """A run that is over, perhaps since an earlier process."""
+        if name not in self._rows:
+            self._skipped += self._epochs
+        self._beside.remove(name)
+
     def fitted(self, name: str, row: Row) -> None:
-        """A run's epoch of the dynamics fit."""
+        """A run's epoch of the dynamics fit; piped, one epoch in ten is told when the next one begins."""
+        if row["epoch"] > self._fit_epoch:
+            if self._fit_epoch % 10 == 1 and not self._live:
+                self._console.print(self._fit_line(), soft_wrap=True, highlight=False)
+            self._fit_epoch = int(row["epoch"])
         self._fits[name] = row
+        if self._live:
+            self._live.update(Text(f"{self._fit_line()}   {clock(time.monotonic() - self._began)}"))
+
+    def _fit_line(self) -> str:
         errors = [fit["holdout/mean"] for fit in self._fits.values()]
         spread = f"{np.mean(errors):.5f} ({min(errors):.5f} to {max(errors):.5f})"
-        text = f"models  epoch {row['epoch']:4.0f}   holdout error {spread}"
-        if self._live:
-            self._live.update(Text(f"{text}   {clock(time.monotonic() - self._began)}"))
-        elif row["epoch"] % 10 == 1 and self._told_of_fit < row["epoch"]:
-            self._told_of_fit = int(row["epoch"])
-            self._console.print(text, soft_wrap=True, highlight=False)
+        return f"models  epoch {self._fit_epoch:4d}   holdout error {spread}"
 
     def trained(self, name: str, row: Row) -> None:
         """A run's epoch."""
-        if not self._first:
+        if not self._passed:
             self._began = time.monotonic() - row["time/seconds"]
-        self._first.setdefault(name, int(row["epoch"]) - 1)
+        if name not in self._rows:
+            self._skipped += int(row["epoch"]) - 1
         self._rows[name] = row
         self._passed += 1
         if self._live:
@@ -98,8 +108,7 @@ class SweepDisplay(SweepWatcher):
 
     def _left(self) -> str:
         """By the epochs of all runs that are passed and to come."""
-        skipped = sum(self._first.values())
-        to_come = self._runs * self._epochs - skipped - self._passed
+        to_come = self._runs * self._epochs - self._skipped - self._passed
         return clock((time.monotonic() - self._began) / self._passed * max(to_come, 0))
 
     def _line(self, row: Row) -> str:
@@ -123,8 +132,7 @@ class SweepDisplay(SweepWatcher):
         for name, row in self._rows.items():
             cells = [form.format(row[key]) if key in row else "" for _, key, form in labels]
             table.add_row(name, f"{row['epoch']:.0f}", *cells)
-        done = sum(self._first.values()) + self._passed
-        whole = self._runs * self._epochs
+        done, whole = self._skipped + self._passed, self._runs * self._epochs
         told = f"{len(self._rows)} of {self._runs} runs, {self._left()} left"
         return Group(ProgressBar(total=whole, completed=done, width=60), Text(told), table)
 
@@ -139,6 +147,9 @@ class _OfRun(Watcher):
 
     def diverged(self, text: str) -> None:
         self._display.diverged(self._name, text)
+
+    def finished(self) -> None:
+        self._display.finished(self._name)
 
     def fitted(self, row: Row) -> None:
         self._display.fitted(self._name, row)

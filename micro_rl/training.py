@@ -120,7 +120,8 @@ class Training:
         began = time.perf_counter()
         if number % self.settings.evaluate_every == 0 or number == self.settings.epochs:
             row |= self._judge(seen, policy, self._problem.scaling, self.program.ends)
-        row["time/seconds"] += time.perf_counter() - began
+        if number == self.last:  # elsewhere the next epoch goes on beside it, whose time this is part of
+            row["time/seconds"] += time.perf_counter() - began
         self.kept.epoch(row, log, taken, final=number == self.last)
         self._watcher.trained(row, policy)
 
@@ -137,6 +138,7 @@ class Training:
         except CannotWrite as error:
             self._watcher.note(f"no page: {error}")
         self._folder.seal()
+        self._watcher.finished()
         return Run(self._folder.path, policy, result, rows)
 
     def _policy(self, state: TrainState | LogState) -> Policy:

@@ -22,5 +22,8 @@ class Watcher:
     def diverged(self, text: str) -> None:
         """The run blew up, and others beside it go on."""
 
+    def finished(self) -> None:
+        """The run is over, with everything written."""
+
     def trained(self, row: Row, policy: Policy) -> None:
         """An epoch of policy training."""

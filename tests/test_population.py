@@ -158,10 +158,13 @@ def test_rows_of_a_shared_fit_that_the_disk_refuses_wait(tmp_path: Path, monkeyp
         raise CannotWrite(f"{path}: cannot be written")
 
     notes: list[str] = []
-    watcher = Watcher()
-    watcher.note = notes.append
+
+    class Notes(Watcher):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
     plan, folders = tiny_plan(**SHORT), [RunFolder.create(tmp_path / name, {}) for name in "ab"]
-    first, second = (_Member(plan, folder, Judge(plan), watcher, None) for folder in folders)
+    first, second = (_Member(plan, folder, Judge(plan), Notes(), None) for folder in folders)
     first.fit_rows.append({"epoch": 1, "loss": 0.5})
     with monkeypatch.context() as full:
         full.setattr("micro_rl.rows.replace_file", refused)

@@ -18,6 +18,7 @@ from micro_rl import provenance
 from micro_rl.data import load
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.interrupts import Interrupts
+from micro_rl.judge import Judge
 from micro_rl.locks import locked
 from micro_rl.plan import Plan
 from micro_rl.policy import Policy
@@ -189,6 +190,13 @@ def test_a_log_without_a_simulator_gets_an_estimate_that_says_so(finished: Run):
     assert score["mean_of_last"] == pytest.approx(np.mean(estimates))
     assert score["best"] == max(estimates)
     assert not any(key.startswith("eval/") for row in finished.metrics for key in row)
+
+
+def test_an_evaluation_beside_the_next_epoch_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Judge, "__call__", lambda *_: time.sleep(1) or {})
+    rows = execute(tiny_plan(epochs=3, evaluate_every=1, max_fit_epochs=1), tmp_path / "run").metrics
+    assert [row["time/seconds"] >= seconds for row, seconds in zip(rows[1:], (1, 2), strict=True)] == [True, True]
+    assert rows[1]["time/seconds"] < 2
 
 
 def test_resuming_with_another_setting_is_refused(finished: Run):

@@ -1,0 +1,47 @@
+"""What is told of a sweep."""
+
+from io import StringIO
+
+from rich.console import Console
+
+from micro_rl.grid import trials
+from micro_rl.sweep_display import SweepDisplay
+from micro_rl.watcher import Watcher
+from tests.probes import tiny_plan
+from tests.test_display import POLICY, ROW
+
+
+def watched(runs: int, epochs: int = 2) -> tuple[SweepDisplay, list[Watcher], StringIO]:
+    said = StringIO()
+    display = SweepDisplay(runs, epochs, Console(file=said, width=200))
+    return display, [display.of(trial) for trial in trials(tiny_plan(), runs, {})], said
+
+
+def lines(said: StringIO, kind: str) -> list[str]:
+    return [line for line in said.getvalue().splitlines() if line.startswith(kind)]
+
+
+def test_a_fit_is_told_with_all_models_beside():
+    _, runs, said = watched(2)
+    for epoch in (1.0, 2.0):
+        for run, error in zip(runs, (0.125, 0.375), strict=True):
+            run.fitted({"epoch": epoch, "holdout/mean": error / epoch})
+    assert lines(said, "models") == ["models  epoch    1   holdout error 0.25000 (0.12500 to 0.37500)"]
+
+
+def test_runs_that_are_over_are_not_waited_for():
+    _, (over, blown, first, second), said = watched(4)
+    over.finished()
+    blown.diverged("too far")
+    for run in (first, second):
+        run.trained(ROW | {"epoch": 2.0}, POLICY)
+        run.finished()
+    (line,) = lines(said, "policy")
+    assert "epoch    2/2   2 runs" in line and "updates per second 1000 together   0m00s left" in line
+
+
+def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
+    display, (first,), said = watched(1)
+    first.finished()
+    display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
+    assert "1 runs" in lines(said, "policy")[0]
