@@ -69,7 +69,7 @@ def execute_together(
         return [member.result() for member in members]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Member:
     """One of the runs, and in the end what became of it."""
 
@@ -78,7 +78,7 @@ class _Member:
     judge: Judge
     watcher: Watcher
     model: FittedModel | None
-    outcome: Run | Diverged | None = None
+    outcome: Run | Diverged | UserError | None = None
 
     def __post_init__(self) -> None:
         self.fit_rows = self.folder.fit_rows()
@@ -86,12 +86,17 @@ class _Member:
         self.log: MetricsLog
 
     def result(self) -> Run | Diverged:
-        """What became of it."""
+        """What became of it; raises `UserError` where the disk refused its end."""
         assert self.outcome is not None
+        if isinstance(self.outcome, UserError):
+            raise self.outcome
         return self.outcome
 
     def fitted_with(self, other: "_Member") -> None:
-        """Take the rows of another's fit, which was this one's as well; those that the disk refuses wait."""
+        """Take what another's fit has made, which was this one's as well; rows that the disk refuses wait."""
+        if isinstance(other.outcome, Diverged):
+            self._diverged(other.outcome)
+        self.model = other.model
         rows = [*other.folder.fit(), *other.fit_rows.waiting]
         try:
             rewind_rows(self.folder.path / "fit.jsonl", -1, rows)
@@ -130,7 +135,10 @@ class _Member:
         """Where the state is that after the last epoch."""
         if int(state.epoch) >= self.training.last:
             self.training.conclude(self.log)
-            self.outcome = self.training.finish(state, self.log)
+            try:
+                self.outcome = self.training.finish(state, self.log)
+            except UserError as error:  # raised when the others are done
+                self.outcome = error
 
     def _diverged(self, error: Diverged) -> None:
         self.outcome = error
@@ -148,7 +156,7 @@ def _programs(members: Sequence[_Member], interrupts: Interrupts) -> list[Progra
     for member in members:
         if member.model is not None:
             member.model = with_end(member.model, member.plan, member.watcher)
-    _fit([member for member in members if member.model is None], problem, interrupts)
+    _fit(members, problem, interrupts)
     return [
         OnModel(member.plan, member.model, problem)
         for member in members
@@ -158,17 +166,14 @@ def _programs(members: Sequence[_Member], interrupts: Interrupts) -> list[Progra
 
 def _fit(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -> None:
     """Give each its model, or the error of its fit; runs of the same seed have the same, which is fitted once."""
-    if not members:
-        return
-    by_seed: dict[int, list[_Member]] = {}
+    firsts = {member.plan.settings.seed: member for member in reversed(members)}
+    firsts |= {member.plan.settings.seed: member for member in members if member.model is not None}
+    if fresh := [member for member in members if member.model is None and member in firsts.values()]:
+        for first, model in zip(fresh, _fitted(fresh, problem, interrupts), strict=True):
+            first.fitted(model)
     for member in members:
-        by_seed.setdefault(member.plan.settings.seed, []).append(member)
-    models = _fitted([alike[0] for alike in by_seed.values()], problem, interrupts)
-    for alike, model in zip(by_seed.values(), models, strict=True):
-        for member in alike[1:]:
-            member.fitted_with(alike[0])
-        for member in alike:
-            member.fitted(model)
+        if member.model is None and member.outcome is None:
+            member.fitted_with(firsts[member.plan.settings.seed])
 
 
 def _fitted(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -> list[FittedModel | Diverged]:

@@ -24,6 +24,7 @@ from micro_rl.judge import Judge
 from micro_rl.loop import Keys, coefficients
 from micro_rl.methods import micro
 from micro_rl.plan import Plan, make_plan
+from micro_rl.policy import Policy
 from micro_rl.population import lane, put, stack
 from micro_rl.run import execute
 from micro_rl.run_together import _Member, execute_together
@@ -172,6 +173,32 @@ def test_rows_of_a_shared_fit_that_the_disk_refuses_wait(tmp_path: Path, monkeyp
     assert len(notes) == 1
     second.fit_rows.write_waiting()
     assert folders[1].fit() == folders[0].fit() == [{"epoch": 1, "loss": 0.5}]
+
+
+def test_a_run_whose_end_the_disk_refuses_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = Policy.save
+
+    def save(policy: Policy, path: Path) -> None:
+        if path.parent.name == "0":
+            raise UserError(f"{path}: cannot be written")
+        real(policy, path)
+
+    with monkeypatch.context() as full:
+        full.setattr(Policy, "save", save)
+        with pytest.raises(UserError, match="cannot be written"):
+            together(plans(epochs=1), tmp_path)
+    assert [RunFolder.open(tmp_path / number).sealed for number in "01"] == [False, True]
+
+
+def test_a_model_that_a_kill_left_missing_is_that_of_the_same_seed(tmp_path: Path):
+    plan = tiny_plan(**SHORT)
+    alike = [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0})]
+    execute(alike[1], tmp_path / "1", until=1)
+    RunFolder.create(tmp_path / "0", alike[0].config())
+    assert all(isinstance(run, Run) for run in together(alike, tmp_path, resume=True, until=1))
+    assert RunFolder.open(tmp_path / "0").fit() == RunFolder.open(tmp_path / "1").fit()
+    for name, array in load_model(tmp_path / "1/model").arrays().items():
+        jax.tree.map(np.testing.assert_array_equal, load_model(tmp_path / "0/model").arrays()[name], array)
 
 
 def test_a_given_model_without_a_termination_learns_one(tmp_path: Path):
