@@ -23,6 +23,8 @@ def keep_compiled() -> None:
         place.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # no home, or one that cannot be written: every process compiles anew
         return
+    if not os.access(place, os.W_OK):
+        return
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(place)
     os.environ.setdefault(LEAST_SECONDS, "0.2")
 

@@ -157,12 +157,18 @@ def first_to_blow_up(epoch: Iterable[Step], limit: float) -> Found | None:
     return None
 
 
+NOT_AGAIN = (
+    "gone through update by update, on its own, it did not blow up: beside other runs rounding differs, "
+    "else the machine may be at fault"
+)
+
+
 def keep(folder: Path, before: TrainState | LogState, key: Key[Array, ""], found: Found | None, why: str) -> str:
     """Write the state and key that the epoch began with, and what went into the update that blew up.
 
     What to tell the user of it, also where the disk refuses.
     """
-    told = found.told() if found else "gone through update by update it did not blow up, so the machine may be at fault"
+    told = found.told() if found else NOT_AGAIN
     about: dict[str, Any] = {"epoch": int(before.epoch), "key": _numbers(key), "reason": why, "diagnosis": told}
     try:
         write_arrays(folder / "state", "state", trees.to_arrays(before), about)

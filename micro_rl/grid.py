@@ -51,9 +51,9 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Tr
 
 
 def groups(found: Sequence[Trial]) -> list[list[Trial]]:
-    """Trials that one compiled program can make side by side, in the order in which they came."""
+    """Trials that one compiled program can make side by side; those of one seed, which share a fit, are neighbours."""
     together: dict[Any, list[Trial]] = {}
-    for trial in found:
+    for trial in sorted(found, key=lambda trial: trial.plan.settings.seed):
         together.setdefault(_shape(trial.plan), []).append(trial)
     return list(together.values())
 

@@ -30,7 +30,8 @@ def width_that_fits(plan: Plan, runs: int) -> int:
     free = free_memory()
     if free is None:
         return runs
-    return max(1, min(runs, len(jax.devices()) * (int(SHARE * free) // bytes_of_run(plan))))
+    left = int(SHARE * free) - _size(_log(plan))
+    return max(1, min(runs, len(jax.devices()) * (left // bytes_of_run(plan))))
 
 
 def bytes_of_run(plan: Plan) -> int:
@@ -73,7 +74,7 @@ def _rows(plan: Plan) -> int:
 def _shapes(plan: Plan) -> tuple[Any, Any]:
     """A run's fit and its training state, as shapes; nothing is allocated."""
     obs, act = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
-    log, scaling = _log(_rows(plan), obs, act), Scaling(*map(_floats, ((obs,), (obs,), (act,), (act,), ())))
+    log, scaling = _log(plan), Scaling(*map(_floats, ((obs,), (obs,), (act,), (act,), ())))
     settings, method = plan.settings, plan.method()
     assert isinstance(method, Method)
     fit = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
@@ -82,7 +83,9 @@ def _shapes(plan: Plan) -> tuple[Any, Any]:
     return fit, state
 
 
-def _log(rows: int, obs: int, act: int) -> Transition:
+def _log(plan: Plan) -> Transition:
+    """The rows to learn from, which all runs share."""
+    rows, obs, act = _rows(plan), plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
     return Transition(*map(_floats, ((rows, obs), (rows, act), (rows,), (rows, obs), (rows,))))
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ class _Member:
 
     def __post_init__(self) -> None:
         self.fit_rows = self.folder.fit_rows()
+        self.kept: KeptRun
         self.training: Training
         self.log: MetricsLog
 
@@ -113,12 +114,15 @@ class _Member:
             self.watcher.measured(report.sentence())
         self.model = with_end(model, self.plan, self.watcher)
 
+    def keep(self, opened: ExitStack) -> None:
+        """Save the model, and from now on the training."""
+        kept = KeptRun(self.folder, self.fit_rows, self.model, self.plan.settings, self.watcher.note)
+        self.kept = opened.enter_context(kept)
+
     def begin(self, program: Program, blank: Any, last: int, opened: ExitStack) -> Any:
         """Go on from the newest checkpoint, whose state is returned, else `blank`."""
-        kept = KeptRun(self.folder, self.fit_rows, self.model, self.plan.settings, self.watcher.note)
-        opened.enter_context(kept)
-        self.training = Training(self.plan, self.folder, kept, program, self.judge, self.watcher, last)
-        state = kept.restored(blank)
+        self.training = Training(self.plan, self.folder, self.kept, program, self.judge, self.watcher, last)
+        state = self.kept.restored(blank)
         self.log = opened.enter_context(open_metrics(self.folder))
         return state
 
@@ -191,7 +195,9 @@ def _fitted(members: Sequence[_Member], problem: Problem, interrupts: Interrupts
 def _begin(
     members: Sequence[_Member], programs: Sequence[Program], population: Population, last: int, opened: ExitStack
 ) -> Any:
-    """Every run's state, fresh or as it was saved."""
+    """Every run's state, fresh or as it was saved; models are saved before anything is compiled."""
+    for member in members:
+        member.keep(opened)
     states = population.fresh()
     blank = jax.eval_shape(lane, states, 0)
     for run, (member, program) in enumerate(zip(members, programs, strict=True)):
@@ -226,12 +232,8 @@ def _whole(states: Any, run: int) -> Any:
 
 def _leave(members: Sequence[tuple[int, _Member]], states: Any, interrupts: Interrupts) -> None:
     """Save every run, then raise `Interrupted`."""
-    interrupted = None
     for run, member in members:
         member.training.conclude(member.log)
-        try:
+        with suppress(Interrupted):
             member.training.kept.leave(lane(states, run), member.log, interrupts)
-        except Interrupted as error:
-            interrupted = error
-    assert interrupted is not None
-    raise interrupted
+    interrupts.leave("every run is saved; the same command with --resume goes on")

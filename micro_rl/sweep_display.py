@@ -167,16 +167,17 @@ def conclude(done: Mapping[str, Run | Diverged], console: Console) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("", "runs", "mean", "standard deviation", "least", "most"):
         table.add_column(column, justify="left" if not column else "right")
-    label = ""
+    known_by = ""
     for cell, runs in cells.items():
         label, values = _scores(runs)
+        known_by = known_by or label
         if values:
             spread = f"{np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
             table.add_row(
                 cell, str(len(values)), f"{np.mean(values):.1f}", spread, f"{min(values):.1f}", f"{max(values):.1f}"
             )
-    if label:
-        console.print(f"{label}, each run's mean of its last evaluations", soft_wrap=True, highlight=False)
+    if known_by:
+        console.print(f"{known_by}, each run's mean of its last evaluations", soft_wrap=True, highlight=False)
         console.print(table)
     for name, outcome in done.items():
         if isinstance(outcome, Diverged):

@@ -161,7 +161,7 @@ class Training:
         raise Diverged(f"epoch {number + 1}: {reason}; {told}")
 
     def _state_before(self, number: int) -> Any:
-        """The state after `number` epochs, computed again from the newest checkpoint, which gives the same bits."""
+        """The state after `number` epochs, computed again from the newest checkpoint: the same bits for a run alone."""
         state, kept = self.program.fresh(), None
         with suppress(UserError):
             kept = self._folder.checkpoints.newest()

@@ -1,6 +1,7 @@
 """What holds in every test: shapes are checked, ranks never promoted in silence, the CPU does the work."""
 
 import os
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("MICRO_RL_TEST_PLATFORM", "cpu")  # see benchmarks/gpu.py
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would be the user's
@@ -12,6 +13,7 @@ os.environ["XLA_FLAGS"] = (
 )
 
 import jax
+import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
@@ -29,3 +31,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("micro-rl")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """A compiled program holds maps of memory, of which a process may have 65,530; XLA ends the process past that."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_text().splitlines()) > 30_000:
+        jax.clear_caches()

@@ -49,7 +49,7 @@ def planned_by_compiler(plan: Plan) -> int:
     return told.temp_size_in_bytes + memory._size(state)
 
 
-@pytest.mark.parametrize(("starts", "length"), [(20_000, 5), (50_000, 1)])
+@pytest.mark.parametrize(("starts", "length"), [(20_000, 5), pytest.param(50_000, 1, marks=pytest.mark.slow)])
 def test_the_estimate_is_near_what_the_compiler_plans_and_not_below(starts: int, length: int):
     plan = tiny_plan(**PUBLISHED, rollout_starts=starts, rollout_length=length)
     planned = planned_by_compiler(plan)
