@@ -43,11 +43,11 @@ def tested(quick: bool) -> str:
 def main() -> None:
     """Test, measure, print, and write the page where asked; each population is printed as it is done."""
     options = arguments("python -m benchmarks.gpu", __doc__, [1, 2, 4, 8, 16, 32])
-    scale = QUICK if options.quick else FULL._replace(updates=1000)
+    scale = QUICK if options.quick else FULL._replace(updates=options.updates)
     told = machine.describe() | {"device": jax.devices()[0].device_kind, "tests on it": tested(options.quick)}
     print(f"tests: {told['tests on it']}", flush=True)
     command, lines = " ".join(["python -m benchmarks.gpu", *sys.argv[1:]]), []
-    for line in every_line(options.runs, scale, 0.2 if options.quick else options.seconds):
+    for line in every_line(options.methods, options.runs, scale, 0.2 if options.quick else options.seconds):
         lines.append(line)
         if options.write:
             options.write.write_text(markdown(lines, scale.updates, command, told))

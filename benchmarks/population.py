@@ -4,11 +4,12 @@
 
 Each run has a seed, an ensemble, a buffer and leaves of its own; they share the log. What runs is
 `micro_rl.population`, the program of `micro-rl sweep`, at the sizes of `benchmarks.workload`: D4RL's hopper under the
-authors' settings, epochs of 1,000 updates with their rollouts of 50,000 rows and 5 steps.
+authors' settings, epochs of 1,000 updates (or `--updates`) with their rollouts of 50,000 rows and 5 steps.
 """
 
 import argparse
 import resource
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -127,12 +128,12 @@ def markdown(lines: Sequence[Line], updates: int, command: str, told: dict[str, 
         "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. TFLOP/s count "
         "matrix products alone. Peaks are of the whole process so far."
     )
-    return "\n\n".join([f"# {told['device']}", f"Made by `{command}`.", about, "\n".join(table), note]) + "\n"
+    return "\n\n".join([f"# Runs in one program: {told['device']}", f"Made by `{command}`.", about, "\n".join(table), note]) + "\n"
 
 
-def every_line(runs: Sequence[int], scale: Scale, seconds: float) -> Iterator[Line]:
+def every_line(names: Sequence[str], runs: Sequence[int], scale: Scale, seconds: float) -> Iterator[Line]:
     """All populations, each printed as it is done."""
-    for name in methods():
+    for name in names:
         for count in runs:
             line = measure(name, count, scale, seconds)
             print(" | ".join(line.cells(scale.updates)), flush=True)
@@ -143,6 +144,8 @@ def arguments(prog: str, explanation: str | None, runs: Sequence[int]) -> argpar
     """What can be told."""
     parser = argparse.ArgumentParser(prog=prog, description=explanation)
     parser.add_argument("--runs", type=int, nargs="+", default=runs)
+    parser.add_argument("--methods", nargs="+", choices=list(methods()), default=list(methods()))
+    parser.add_argument("--updates", type=int, default=1000, help="of an epoch, which has one rollout")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
@@ -152,10 +155,10 @@ def arguments(prog: str, explanation: str | None, runs: Sequence[int]) -> argpar
 def main() -> None:
     """Measure, print, and write the page where asked."""
     options = arguments("python -m benchmarks.population", __doc__, [1, 2, 4, 8])
-    scale = QUICK if options.quick else FULL._replace(updates=1000)
-    lines = list(every_line(options.runs, scale, 0.2 if options.quick else options.seconds))
+    scale = QUICK if options.quick else FULL._replace(updates=options.updates)
+    lines = list(every_line(options.methods, options.runs, scale, 0.2 if options.quick else options.seconds))
     told = machine.describe() | {"device": jax.devices()[0].device_kind}
-    page = markdown(lines, scale.updates, " ".join(["python -m benchmarks.population", *sys.argv[1:]]), told)
+    page = markdown(lines, scale.updates, shlex.join(["python", "-m", "benchmarks.population", *sys.argv[1:]]), told)
     print(page)
     if options.write:
         options.write.write_text(page)
