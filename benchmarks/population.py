@@ -128,7 +128,8 @@ def markdown(lines: Sequence[Line], updates: int, command: str, told: dict[str, 
         "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. TFLOP/s count "
         "matrix products alone. Peaks are of the whole process so far."
     )
-    return "\n\n".join([f"# Runs in one program: {told['device']}", f"Made by `{command}`.", about, "\n".join(table), note]) + "\n"
+    title, made_by = f"# Runs in one program: {told['device']}", f"Made by `{command}`."
+    return "\n\n".join([title, made_by, about, "\n".join(table), note]) + "\n"
 
 
 def every_line(names: Sequence[str], runs: Sequence[int], scale: Scale, seconds: float) -> Iterator[Line]:
