@@ -3,8 +3,8 @@
     python -m benchmarks.gpu [--runs 1 2 4 8 16 32] [--seconds 4] [--quick] [--write FILE]
 
 `bash benchmarks/gpu.sh` first installs the wheels that were carried along. What runs is that of
-`benchmarks.population`. Made for a card and ten minutes, and not yet run on
-one; on a machine without a card the same program measures the processor, which shows that it runs.
+`benchmarks.population`. Made for a card and ten minutes, and not yet run on one; on a machine without a card the same
+program measures the processor, which shows that it runs.
 """
 
 import os

@@ -91,7 +91,8 @@ def _name(cell: Mapping[str, Any], seed: int) -> str:
 def _word(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "x".join(map(_word, value))
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    short = f"{value:g}" if isinstance(value, float) else ""
+    text = short if short and float(short) == value else str(value)
     return "".join(letter if letter.isalnum() or letter in ".-+_" else "_" for letter in text)
 
 

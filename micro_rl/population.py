@@ -71,7 +71,7 @@ def put(stacked: Tree, run: int | Int[Array, ""], tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf, new: leaf.at[run].set(new), stacked, tree)
 
 
-def seen(states: Tree) -> Tree:
+def seen_of_all(states: Tree) -> Tree:
     """States without their buffers, which are most of them: for those who look at agent and model."""
     if not isinstance(states, TrainState):
         return states

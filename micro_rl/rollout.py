@@ -17,7 +17,7 @@ from micro_rl.types import Rollout, Scaling, Transition
 TERMINATION_STREAM = 1 << 29
 """Folded into a block's key; as `METHOD_STREAM`, beyond the numbers that `split` uses."""
 BLOCK = 4096
-"""Most rows that take a step together: activations of more fall out of the cache, fewer starve a second core."""
+"""About as many rows take a step together: activations of more fall out of the cache, fewer starve a second core."""
 
 Branches = tuple[Float[Array, "rows obs"], Bool[Array, " rows"]]
 """Where rollouts have got to, and whether their episodes still last."""

@@ -21,7 +21,7 @@ from micro_rl.judge import Judge
 from micro_rl.loop import Problem
 from micro_rl.metrics import MetricsLog, open_metrics
 from micro_rl.plan import Plan
-from micro_rl.population import Population, lane, put, seen, stack
+from micro_rl.population import Population, lane, put, seen_of_all, stack
 from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.rows import rewind_rows
 from micro_rl.run import last_epoch, run_folder
@@ -210,7 +210,7 @@ def _begin(
 def _train(members: Sequence[_Member], population: Population, states: Any, interrupts: Interrupts) -> None:
     """Epoch by epoch until every run is over; one that is over earlier is computed on, and nobody looks at it."""
     for run, member in enumerate(members):
-        member.finish_after(lane(seen(states), run))
+        member.finish_after(lane(seen_of_all(states), run))
     while going := [(run, member) for run, member in enumerate(members) if member.outcome is None]:
         if interrupts.received:
             _leave(going, states, interrupts)
@@ -223,7 +223,7 @@ def _train(members: Sequence[_Member], population: Population, states: Any, inte
         seconds = time.perf_counter() - began
         for run, member in going:
             figures = {name: float(value[run]) for name, value in logged.items()}
-            member.passed(Epoch(figures, seconds, lane(seen(states), run), _whole(states, run)))
+            member.passed(Epoch(figures, seconds, lane(seen_of_all(states), run), _whole(states, run)))
 
 
 def _whole(states: Any, run: int) -> Any:

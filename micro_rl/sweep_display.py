@@ -142,7 +142,9 @@ class _OfRun(Watcher):
         self._name, self._display = name, display
 
     def note(self, text: str) -> None:
+        """What was said of another run, word for word, is not said again."""
         if text not in self._display.said:
+            self._display.said.add(text)
             self._display.note(f"{self._name}: {text}")
 
     def diverged(self, text: str) -> None:

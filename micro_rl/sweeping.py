@@ -10,6 +10,7 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.files import reading
 from micro_rl.grid import Trial, chunks, groups
 from micro_rl.interrupts import Interrupts
+from micro_rl.locks import held
 from micro_rl.plan import Plan
 from micro_rl.run_model import given_model
 from micro_rl.run_together import execute_together
@@ -105,5 +106,7 @@ def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
     if taken and not (resume and begun):
         way = "go on with --resume or choose" if begun else "choose"
         raise UserError(f"{path}: is not empty; {way} another folder with --out")
+    if held(path / "lock"):
+        raise UserError(f"{path}: another training is going on there; wait for it or stop it")
     if begun:
         run.run_folder(plan, path, resume)

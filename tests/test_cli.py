@@ -237,6 +237,7 @@ def test_a_wrong_option_is_one_line(words, said, log, capsys):
     assert "micro-rl train --help" in error and "│" not in error
 
 
+@pytest.mark.slow
 def test_terminals_without_a_rule(tmp_path, capsys):
     log = write_log(tmp_path / "falls.hdf5", terminal=True)
     assert cli.run(["train", str(log), *options(termination_updates=20), "--out", str(tmp_path / "run")]) == 0

@@ -179,6 +179,7 @@ def run(tmp_path_factory: pytest.TempPathFactory):
     return micro_rl.train(write_log(folder / "log.hdf5"), out=folder / "run", **IN_PENDULUM, **TINY)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_history_goes_all_the_way(run):
     assert run.policy.history == 3
     assert run.policy.observation_size == 3

@@ -92,6 +92,7 @@ def whole(seed: jax.Array, problem: Problem) -> tuple[TrainState, dict]:
     return train(seed, problem, conservative(0.5), PLAN.settings, ByRule(never))
 
 
+@pytest.mark.slow
 def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path):
     states, logged = jax.jit(jax.vmap(whole, (0, None)))(jnp.arange(2), fitted.problem)
     for seed in (0, 1):

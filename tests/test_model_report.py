@@ -309,6 +309,7 @@ class Listens(Watcher):
         self.said = text
 
 
+@pytest.mark.slow
 def test_a_fit_and_a_run_keep_it_and_say_it(tmp_path: Path):
     listens, plan = Listens(), tiny_plan(rollout_length=12, epochs=1)
     of_model = ModelSettings(**{name: getattr(plan.settings, name) for name in ModelSettings.__dataclass_fields__})

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from rich.console import Console
 
 from micro_rl import catalogue, cli, loop, memory, population, sweeping
 from micro_rl.errors import Diverged, Interrupted, UserError
@@ -21,6 +22,7 @@ from micro_rl.fitting import fit_model, load_model, problem_of, save_model
 from micro_rl.grid import Trial, chunks, groups, trials
 from micro_rl.interrupts import Interrupts
 from micro_rl.judge import Judge
+from micro_rl.locks import locked
 from micro_rl.loop import Keys, coefficients
 from micro_rl.methods import micro
 from micro_rl.plan import Plan, make_plan
@@ -29,6 +31,7 @@ from micro_rl.population import lane, put, stack
 from micro_rl.run import execute
 from micro_rl.run_together import _Member, execute_together
 from micro_rl.store import RunFolder
+from micro_rl.sweep_display import SweepDisplay
 from micro_rl.sweeping import SweepWatcher, carry_out
 from micro_rl.termination import ByRule, never
 from micro_rl.training import Run
@@ -36,6 +39,7 @@ from micro_rl.watcher import Watcher
 from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
+OF_ANY = ("hidden", "epochs", "updates", "batch", "evaluation_episodes", "checkpoint_every")
 SHORT: dict[str, Any] = {"epochs": 3, "max_fit_epochs": 2, "checkpoint_every": 1, "evaluate_every": 2}
 
 # A batched product rounds differently: about 1e-7 a step, which training then amplifies.
@@ -134,6 +138,7 @@ def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, t
             assert_close(weights(pair / number)[name], array, err_msg=name)
 
 
+@pytest.mark.slow
 def test_runs_of_one_seed_share_one_fit(tmp_path: Path):
     fitted: list[str] = []
 
@@ -275,6 +280,8 @@ def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
     assert [len(chunk) for chunk in chunks(groups(found)[0], 3)] == [2, 2]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 4, devices=3)] == [3, 1]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 2, devices=8)] == [2, 2]
+    near = trials(tiny_plan(), 1, {"actor_rate": [1e-4, 1.0000001e-4]})
+    assert [trial.name for trial in near] == ["actor_rate=0.0001-seed0", "actor_rate=0.00010000001-seed0"]
     assert [trial.name for (trial,) in groups(trials(tiny_plan(), 1, {"hidden": [[8, 8], (4,)]}))] == [
         "hidden=8x8-seed0",
         "hidden=4-seed0",
@@ -347,20 +354,21 @@ def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeyp
 
 def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log, out = str(write_log(tmp_path / "log.hdf5")), str(tmp_path / "sweep")
-    words = ["sweep", log, *options(), "--seeds", "2", "--grid", "beta=0,0.25", "--out", out]
+    words = ["sweep", log, "--method", "td3_bc", *options(OF_ANY), "--seeds", "2"]
+    words += ["--grid", "actor_rate=1e-4,3e-4", "--out", out]
     assert cli.run(words) == 0
     said = capsys.readouterr().out
-    assert "4 runs (beta 2 x seed 2)" in said
+    assert "4 runs (actor_rate 2 x seed 2)" in said
     assert {path.name for path in (tmp_path / "sweep").iterdir()} == {
-        "beta=0-seed0",
-        "beta=0-seed1",
-        "beta=0.25-seed0",
-        "beta=0.25-seed1",
+        "actor_rate=0.0001-seed0",
+        "actor_rate=0.0001-seed1",
+        "actor_rate=0.0003-seed0",
+        "actor_rate=0.0003-seed1",
         "compare.html",
     }
-    assert [line.split()[:2] for line in said.splitlines() if line.startswith("beta=")] == [
-        ["beta=0", "2"],
-        ["beta=0.25", "2"],
+    assert [line.split()[:2] for line in said.splitlines() if line.startswith("actor_rate=")] == [
+        ["actor_rate=0.0001", "2"],
+        ["actor_rate=0.0003", "2"],
     ]
     assert len([line for line in said.splitlines() if line.startswith("policy ")]) == 2
     assert cli.run(words) == 2 and "is not empty" in capsys.readouterr().err
@@ -385,6 +393,22 @@ def test_a_wrong_grid_is_answered_in_one_line(
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_another_process_trains_is_told_before_anything_is_made(tmp_path: Path):
+    found = trials(tiny_plan(**SHORT), 2, {})
+    folder = RunFolder.create(tmp_path / found[1].name, found[1].plan.config())
+    with locked(folder.lock), pytest.raises(UserError, match="another training"):
+        carry_out(found, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == [found[1].name]
+
+
+def test_what_was_said_of_one_run_is_not_said_of_all(capsys: pytest.CaptureFixture[str]):
+    found = trials(tiny_plan(), 3, {})
+    with SweepDisplay(3, 2, Console(width=200)) as display:
+        for watcher in [display.of(trial) for trial in found]:
+            watcher.note("goes on after epoch 1")
+    assert capsys.readouterr().out == "note: seed0: goes on after epoch 1\n"
 
 
 def test_too_little_memory_makes_fewer_at_a_time_and_says_so(monkeypatch: pytest.MonkeyPatch):

@@ -46,6 +46,7 @@ def plain(rows: LogRows) -> sac.Agent:
     return moved(sac_n.build(sac_n.Options()), rows)
 
 
+@pytest.mark.slow
 def test_it_is_the_update_of_the_methods_with_a_model(rows: LogRows):
     method, agent = sac_n.build(sac_n.Options()), sac.start_agent(jax.random.key(0), OBS, ACT, (8,), 4, 1.0)
     noise_key, own_key = jax.random.split(jax.random.key(3))

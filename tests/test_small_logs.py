@@ -44,11 +44,11 @@ def written(folder: Path, lengths: tuple[int, ...], terminal: tuple[bool, ...], 
     ("lengths", "terminal", "told"),
     [
         ((60,), (CUT,), "the log is one episode"),
-        ((60,), (ENDED,), "the log is one episode"),
+        pytest.param((60,), (ENDED,), "the log is one episode", marks=pytest.mark.slow),
         ((1,) * 60, (CUT,) * 60, "60 of 60 episodes are a single step"),
         ((1,) * 60, EVERY_OTHER, "60 of 60 episodes are a single step"),
-        ((4, 3, 4), (CUT,) * 3, "11 rows are fewer than a batch (32)"),
-        ((2,), (CUT,), "2 rows are fewer than a batch (32)"),
+        pytest.param((4, 3, 4), (CUT,) * 3, "11 rows are fewer than a batch (32)", marks=pytest.mark.slow),
+        pytest.param((2,), (CUT,), "2 rows are fewer than a batch (32)", marks=pytest.mark.slow),
     ],
 )
 def test_what_can_be_learned_from_trains_and_is_told_of(
