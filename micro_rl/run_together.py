@@ -42,7 +42,7 @@ def execute_together(
     interrupts: Interrupts | None = None,
     command: str = "",
 ) -> list[Run | Diverged]:
-    """What `run.execute` does, for plans whose programs differ in nothing but leaves (`sweep.groups`).
+    """What `run.execute` does, for plans whose programs differ in nothing but leaves (`grid.groups`).
 
     A run that diverges leaves the others alone and has its error in its place. Raises `UserError`, before there is a
     folder, and `Interrupted`, when every run is saved.
