@@ -1,11 +1,11 @@
 """micro-rl sweep: seeds and a grid of settings, as many runs in one program as the memory holds."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.commands.console import console, typed
-from micro_rl.commands.train import FOR_A_MODEL, Task
+from micro_rl.commands.planning import Task, planned
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,47 +34,19 @@ class Sweep(Task):
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    from micro_rl import catalogue
-    from micro_rl.arguments import parse_with_preset, shape, value_of
-    from micro_rl.data.reading import Reading
-    from micro_rl.plan import make_plan, resolve
-    from micro_rl.settings import restricted
-
-    named = value_of(arguments, "--method") or "micro"
-    method, sweep = catalogue.find(named), Sweep
-    if not catalogue.learns_model(named):
-        sweep = restricted(Sweep, frozenset(field.name for field in fields(Sweep)) - FOR_A_MODEL)
-    explanation = f"Many runs with {named} in one program, each in its folder: seeds, and a grid of settings.\n\n"
-    explanation += "Settings are those of `micro-rl train`; their defaults are those of the log's preset."
-    general, own = catalogue.settings_of(named), method.Options
-    kind = shape("Sweep", explanation, ("log", str), sweep=sweep, reading=Reading, settings=general, options=own)
-
-    def default(preset: str, log: Any) -> Any:
-        return kind(log, sweep(method=named), Reading(), *resolve(named, preset, {}))
-
-    def given(words: list[str]) -> Any:
-        return parse_with_preset("sweep", [*arguments, *words], default)
-
-    chosen = given([])
-    asked, usual = chosen.sweep, asdict(chosen.settings) | asdict(chosen.options)
-    plan = make_plan(
-        chosen.log,
-        named,
-        preset=asked.preset,
-        env=asked.env,
-        horizon=chosen.reading.horizon,
-        reading=chosen.reading,
-        ends=asked.termination,
-        model=asked.model,
-        overrides=usual,
-    )
+    asked, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
 
     def value(name: str, text: str) -> Any:
-        said = given(_words(name, text, isinstance(usual[name], bool)))
-        return (asdict(said.settings) | asdict(said.options))[name]
+        return values_with(_words(name, text, isinstance(usual[name], bool)))[name]
 
-    known = {field.name for part in (general, own) for field in fields(part)}
-    _carry_out(plan, asked, {name: [value(name, text) for text in texts] for name, texts in _grid(asked.grid, known)})
+    _carry_out(
+        plan, asked, {name: [value(name, text) for text in texts] for name, texts in _grid(asked.grid, set(usual))}
+    )
+
+
+def _explained(name: str, method: Any) -> str:
+    explanation = f"Many runs with {name} in one program, each in its folder: seeds, and a grid of settings.\n\n"
+    return explanation + "Settings are those of `micro-rl train`; their defaults are those of the log's preset."
 
 
 def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
