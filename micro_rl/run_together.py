@@ -9,25 +9,19 @@ from typing import Any
 
 import jax
 
-from micro_rl import feeding, log_loop, model_report
+from micro_rl import feeding, log_loop
 from micro_rl.at_work import at_work
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.files import CannotWrite
-from micro_rl.fit_keeping import KeptFit
-from micro_rl.fitting import FittedModel, problem_of
-from micro_rl.fitting_together import Fit, fit_models
 from micro_rl.interrupts import Interrupts
 from micro_rl.judge import Judge
-from micro_rl.loop import Problem
 from micro_rl.metrics import MetricsLog, open_metrics
+from micro_rl.models_together import Owner, models_for
 from micro_rl.plan import Plan
 from micro_rl.population import Population, lane, put, seen_of_all, stack
 from micro_rl.program import OnLog, OnModel, Program
-from micro_rl.rows import rewind_rows
 from micro_rl.run import last_epoch, run_folder
 from micro_rl.run_keeping import KeptRun
-from micro_rl.run_model import given_model, with_end
-from micro_rl.store import RunFolder
+from micro_rl.run_model import given_model
 from micro_rl.training import Epoch, Run, Training
 from micro_rl.watcher import Watcher
 
@@ -57,81 +51,44 @@ def execute_together(
             for plan, path, watcher in zip(plans, paths, watchers, strict=True)
         ]
         folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]
-        members = [_Member(*parts) for parts in zip(plans, folders, judges, watchers, given, strict=True)]
-        for member in members:
-            opened.enter_context(at_work(member.folder, command, member.watcher))
-        programs = _programs(members, interrupts)
-        going = [member for member in members if member.outcome is None]
-        if going:
-            population = Population.of(programs)
-            states = _begin(going, programs, population, last, opened)
-            _train(going, population, states, interrupts)
-        return [member.result() for member in members]
+        owners = [Owner(*parts) for parts in zip(plans, folders, watchers, given, strict=True)]
+        for owner in owners:
+            opened.enter_context(at_work(owner.folder, command, owner.watcher))
+        programs = _programs(owners, interrupts)
+        members = {}
+        if programs:
+            population = Population.of(list(programs.values()))
+            members, states = _begin(programs, dict(zip(owners, judges, strict=True)), population, last, opened)
+            _train(list(members.values()), population, states, interrupts)
+        return [owner.error or members[owner].result() for owner in owners]
 
 
-@dataclass(eq=False)
+def _programs(owners: Sequence[Owner], interrupts: Interrupts) -> dict[Owner, Program]:
+    """Of those whose fit went well, whose models are there afterwards."""
+    plan = owners[0].plan
+    if not plan.learns_model:
+        on_log = log_loop.problem_of(plan.dataset, plan.settings)
+        return {owner: OnLog(owner.plan, on_log) for owner in owners}
+    problem = models_for(owners, interrupts)
+    return {owner: OnModel(owner.plan, owner.model, problem) for owner in owners if owner.model is not None}
+
+
+@dataclass
 class _Member:
-    """One of the runs, and in the end what became of it."""
+    """A run in training, and in the end what became of it."""
 
-    plan: Plan
-    folder: RunFolder
-    judge: Judge
+    training: Training
     watcher: Watcher
-    model: FittedModel | None
+    log: MetricsLog
     outcome: Run | Diverged | UserError | None = None
-
-    def __post_init__(self) -> None:
-        self.fit_rows = self.folder.fit_rows()
-        self.kept: KeptRun
-        self.training: Training
-        self.log: MetricsLog
-
-    def result(self) -> Run | Diverged:
-        """What became of it; raises `UserError` where the disk refused its end."""
-        assert self.outcome is not None
-        if isinstance(self.outcome, UserError):
-            raise self.outcome
-        return self.outcome
-
-    def fitted_with(self, other: "_Member") -> None:
-        """Take what another's fit has made, which was this one's as well; rows that the disk refuses wait."""
-        if isinstance(other.outcome, Diverged):
-            self._diverged(other.outcome)
-        self.model = other.model
-        rows = [*other.folder.fit(), *other.fit_rows.waiting]
-        try:
-            rewind_rows(self.folder.path / "fit.jsonl", -1, rows)
-        except CannotWrite as error:
-            self.watcher.note(f"not saved, training goes on: {error}")
-            self.fit_rows.waiting.extend(rows)
-
-    def fitted(self, model: FittedModel | Diverged) -> None:
-        """Take the fitted model, or its error."""
-        if isinstance(model, Diverged):
-            self._diverged(model)
-            return
-        if report := model_report.of(model.about):
-            self.watcher.measured(report.sentence())
-        self.model = with_end(model, self.plan, self.watcher)
-
-    def keep(self, opened: ExitStack) -> None:
-        """Save the model, and from now on the training."""
-        kept = KeptRun(self.folder, self.fit_rows, self.model, self.plan.settings, self.watcher.note)
-        self.kept = opened.enter_context(kept)
-
-    def begin(self, program: Program, blank: Any, last: int, opened: ExitStack) -> Any:
-        """Go on from the newest checkpoint, whose state is returned, else `blank`."""
-        self.training = Training(self.plan, self.folder, self.kept, program, self.judge, self.watcher, last)
-        state = self.kept.restored(blank)
-        self.log = opened.enter_context(open_metrics(self.folder))
-        return state
 
     def passed(self, epoch: Epoch) -> None:
         """Take what is needed of a finished epoch, and see to the end of the run after its last."""
         try:
             self.training.begin(epoch)
         except Diverged as error:
-            self._diverged(error)
+            self.outcome = error
+            self.watcher.diverged(str(error))
         else:
             self.finish_after(epoch.seen)
 
@@ -144,67 +101,33 @@ class _Member:
             except UserError as error:  # raised when the others are done
                 self.outcome = error
 
-    def _diverged(self, error: Diverged) -> None:
-        self.outcome = error
-        self.watcher.diverged(str(error))
-
-
-def _programs(members: Sequence[_Member], interrupts: Interrupts) -> list[Program]:
-    """Of the members whose fit went well, whose models are there afterwards."""
-    plan = members[0].plan
-    if not plan.learns_model:
-        on_log = log_loop.problem_of(plan.dataset, plan.settings)
-        return [OnLog(member.plan, on_log) for member in members]
-    brought = next((member.model.scaling for member in members if member.model), None)
-    problem = problem_of(plan.dataset, plan.settings, brought)
-    for member in members:
-        if member.model is not None:
-            member.model = with_end(member.model, member.plan, member.watcher)
-    _fit(members, problem, interrupts)
-    return [
-        OnModel(member.plan, member.model, problem)
-        for member in members
-        if member.model is not None and member.outcome is None
-    ]
-
-
-def _fit(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -> None:
-    """Give each its model, or the error of its fit; runs of the same seed have the same, which is fitted once."""
-    firsts = {member.plan.settings.seed: member for member in reversed(members)}
-    firsts |= {member.plan.settings.seed: member for member in members if member.model is not None}
-    if fresh := [member for member in members if member.model is None and member in firsts.values()]:
-        for first, model in zip(fresh, _fitted(fresh, problem, interrupts), strict=True):
-            first.fitted(model)
-    for member in members:
-        if member.model is None and member.outcome is None:
-            member.fitted_with(firsts[member.plan.settings.seed])
-
-
-def _fitted(members: Sequence[_Member], problem: Problem, interrupts: Interrupts) -> list[FittedModel | Diverged]:
-    """One model for each, the state of its fit kept in the member's folder."""
-    plan, fits = members[0].plan, []
-    with ExitStack() as opened:
-        for member in members:
-            keeper = KeptFit(
-                member.folder, member.fit_rows, member.plan.settings, problem, member.watcher.note, interrupts
-            )
-            fits.append(Fit(member.plan.settings.seed, opened.enter_context(keeper), member.watcher.fitted))
-        return fit_models(plan.dataset, problem, plan.settings, fits)
+    def result(self) -> Run | Diverged:
+        """What became of it; raises `UserError` where the disk refused its end."""
+        assert self.outcome is not None
+        if isinstance(self.outcome, UserError):
+            raise self.outcome
+        return self.outcome
 
 
 def _begin(
-    members: Sequence[_Member], programs: Sequence[Program], population: Population, last: int, opened: ExitStack
-) -> Any:
-    """Every run's state, fresh or as it was saved; models are saved before anything is compiled."""
-    for member in members:
-        member.keep(opened)
-    states = population.fresh()
+    programs: dict[Owner, Program], judges: dict[Owner, Judge], population: Population, last: int, opened: ExitStack
+) -> tuple[dict[Owner, _Member], Any]:
+    """Every run with its state, fresh or as it was saved; models are saved before anything is compiled."""
+    kept = {
+        owner: opened.enter_context(
+            KeptRun(owner.folder, owner.fit_rows, owner.model, owner.plan.settings, owner.watcher.note)
+        )
+        for owner in programs
+    }
+    members, states = {}, population.fresh()
     blank = jax.eval_shape(lane, states, 0)
-    for run, (member, program) in enumerate(zip(members, programs, strict=True)):
-        state = member.begin(program, blank, last, opened)
+    for run, (owner, program) in enumerate(programs.items()):
+        state = kept[owner].restored(blank)
         if state is not blank:
             states = put(states, run, state)
-    return states
+        training = Training(owner.plan, owner.folder, kept[owner], program, judges[owner], owner.watcher, last)
+        members[owner] = _Member(training, owner.watcher, opened.enter_context(open_metrics(owner.folder)))
+    return members, states
 
 
 def _train(members: Sequence[_Member], population: Population, states: Any, interrupts: Interrupts) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
@@ -14,6 +15,7 @@ from micro_rl.locks import held
 from micro_rl.plan import Plan
 from micro_rl.run_model import given_model
 from micro_rl.run_together import execute_together
+from micro_rl.shared_fits import SharedFits
 from micro_rl.training import Run
 from micro_rl.watcher import Watcher
 
@@ -51,25 +53,45 @@ def carry_out(
     for note in dict.fromkeys(note for trial in trials for note in trial.plan.notes):
         watcher.note(note)
     done: dict[str, Run | Diverged] = {}
+    fits = SharedFits()
     for group in groups(trials):
         for chunk in chunks(group, 1 if exact else _width(group, width, watcher), len(jax.devices())):
             if interrupts.received:
                 interrupts.leave("the runs before it are kept; the same command with --resume goes on")
-            paths, watchers = [folder / trial.name for trial in chunk], [watcher.of(trial) for trial in chunk]
             more = {"resume": resume, "until": until, "interrupts": interrupts, "command": command}
-            if len(chunk) == 1:
-                outcomes = [_alone(chunk[0], paths[0], watchers[0], **more)]
-            else:
-                outcomes = execute_together([trial.plan for trial in chunk], paths, watchers, **more)
-            done |= dict(zip((trial.name for trial in chunk), outcomes, strict=True))
+            places = [_Place(*trial, folder / trial.name, watcher.of(trial)) for trial in chunk]
+            done |= _made(places, fits, **more)
     return done
 
 
-def _alone(trial: Trial, path: Path, watcher: Watcher, **more) -> Run | Diverged:
+class _Place(NamedTuple):
+    """Where one of the runs goes, and who is told."""
+
+    name: str
+    plan: Plan
+    path: Path
+    watcher: Watcher
+
+
+def _made(places: Sequence[_Place], fits: SharedFits, *, resume: bool, **more: Any) -> dict[str, Run | Diverged]:
+    """The outcome of every run of one program, by name; models that were fitted before are taken over."""
+    begun = [fits.begin(place.plan, place.path, resume, place.watcher.note) for place in places]
+    more["resume"] = resume or any(begun)
+    if len(places) == 1:
+        outcomes = [_alone(places[0], **more)]
+    else:
+        plans, paths, watchers = zip(*((place.plan, place.path, place.watcher) for place in places), strict=True)
+        outcomes = execute_together(plans, paths, watchers, **more)
+    for place in places:
+        fits.remember(place.plan, place.path)
+    return dict(zip((place.name for place in places), outcomes, strict=True))
+
+
+def _alone(place: _Place, **more: Any) -> Run | Diverged:
     try:
-        return run.execute(trial.plan, path, watcher=watcher, **more)
+        return run.execute(place.plan, place.path, watcher=place.watcher, **more)
     except Diverged as error:
-        watcher.diverged(str(error))
+        place.watcher.diverged(str(error))
         return error
 
 

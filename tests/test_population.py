@@ -21,15 +21,15 @@ from micro_rl.files import CannotWrite
 from micro_rl.fitting import fit_model, load_model, problem_of, save_model
 from micro_rl.grid import Trial, chunks, groups, trials
 from micro_rl.interrupts import Interrupts
-from micro_rl.judge import Judge
 from micro_rl.locks import locked
 from micro_rl.loop import Keys, coefficients
 from micro_rl.methods import micro
+from micro_rl.models_together import Owner
 from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy
 from micro_rl.population import lane, put, stack
 from micro_rl.run import execute
-from micro_rl.run_together import _Member, execute_together
+from micro_rl.run_together import execute_together
 from micro_rl.store import RunFolder
 from micro_rl.sweep_display import SweepDisplay
 from micro_rl.sweeping import SweepWatcher, carry_out
@@ -170,7 +170,7 @@ def test_rows_of_a_shared_fit_that_the_disk_refuses_wait(tmp_path: Path, monkeyp
             notes.append(text)
 
     plan, folders = tiny_plan(**SHORT), [RunFolder.create(tmp_path / name, {}) for name in "ab"]
-    first, second = (_Member(plan, folder, Judge(plan), Notes(), None) for folder in folders)
+    first, second = (Owner(plan, folder, Notes(), None) for folder in folders)
     first.fit_rows.append({"epoch": 1, "loss": 0.5})
     with monkeypatch.context() as full:
         full.setattr("micro_rl.rows.replace_file", refused)
@@ -260,13 +260,23 @@ def check_vmapped(method: str, tmp_path: Path):
 
 
 def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
-    found = trials(tiny_plan(**SHORT), 2, {"beta": [0.5]})
-    done = carry_out(found, tmp_path / "sweep", exact=True)
-    for trial in found:
-        assert isinstance(done[trial.name], Run)
-        alone = weights(execute(trial.plan, tmp_path / trial.name).path)
-        for name, array in weights(tmp_path / "sweep" / trial.name).items():
-            np.testing.assert_array_equal(array, alone[name], err_msg=name)
+    fitted: list[str] = []
+
+    class Told(SweepWatcher):
+        def of(self, trial: Trial) -> Watcher:
+            one = Watcher()
+            one.fitted = lambda row: fitted.append(trial.name)
+            return one
+
+    found = trials(tiny_plan(**SHORT), 1, {"draws": [1, 2]})
+    done = carry_out(found, tmp_path / "sweep", exact=True, watcher=Told())
+    assert all(isinstance(run, Run) for run in done.values())
+    assert set(fitted) == {found[0].name}, "the second takes over the fit of the first, which is its own"
+    alone = execute(found[1].plan, tmp_path / "alone").path
+    beside = tmp_path / "sweep" / found[1].name
+    assert RunFolder.open(beside).fit() == RunFolder.open(alone).fit()
+    for name, array in weights(beside).items():
+        np.testing.assert_array_equal(array, weights(alone)[name], err_msg=name)
 
 
 def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
@@ -341,8 +351,8 @@ def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(
 def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked, begun = Interrupts(), []
 
-    def alone(trial: Trial, *_: Any, **__: Any) -> Diverged:
-        begun.append(trial.name)
+    def alone(place: Any, **_: Any) -> Diverged:
+        begun.append(place.name)
         asked._received = signal.SIGTERM
         return Diverged("")
 
