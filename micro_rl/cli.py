@@ -42,6 +42,11 @@ INTERRUPTED = {
     "train": "; the same command with --resume goes on from the last checkpoint",
 }
 
+TOO_LARGE = (
+    "the device has too little memory; lower rollout_starts, rollouts_kept or draws, and --width in a sweep: "
+    "what was saved is kept, and --resume goes on where no setting changes"
+)
+
 
 def main() -> None:
     """Entry point of the command."""
@@ -68,6 +73,11 @@ def run(arguments: Sequence[str]) -> int:
     except (UserError, Diverged, Interrupted) as error:
         print(f"micro-rl: {error}", file=sys.stderr)
         return error.exit_code
+    except RuntimeError as error:
+        if not str(error).startswith("RESOURCE_EXHAUSTED"):
+            raise
+        print(f"micro-rl: {TOO_LARGE} ({str(error).splitlines()[0]})", file=sys.stderr)
+        return UserError.exit_code
     except KeyboardInterrupt:
         print(f"micro-rl: stopped{INTERRUPTED.get(arguments[0], '')}", file=sys.stderr)
         return 130

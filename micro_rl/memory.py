@@ -8,14 +8,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from micro_rl import loop
+from micro_rl import log_loop, loop
+from micro_rl.baseline import Baseline
+from micro_rl.errors import UserError
 from micro_rl.feeding import INDICES, SHARE, free_on_device
+from micro_rl.log_loop import LogProblem
 from micro_rl.loop import Keys, Problem
 from micro_rl.method import Method
 from micro_rl.model import finish_fit, start_fit
 from micro_rl.plan import Plan
 from micro_rl.rollout import BLOCK
-from micro_rl.types import Scaling, Transition
+from micro_rl.types import LogRows, Scaling, Transition
 
 BYTES = 4
 """Of a number."""
@@ -34,16 +37,31 @@ def width_that_fits(plan: Plan, runs: int) -> int:
     return max(1, min(runs, len(jax.devices()) * (left // bytes_of_run(plan))))
 
 
+def refuse_too_large(plan: Plan) -> None:
+    """`UserError` where the model's rollouts alone are more than is free: a processor would wait for it forever."""
+    settings, free = plan.settings, free_memory()
+    if not plan.learns_model or free is None:
+        return
+    steps = settings.rollout_starts * settings.rollout_length * settings.rollouts_kept
+    needed = BYTES * steps * _numbers_of_a_row(plan)
+    if needed > free:
+        raise UserError(
+            f"rollout_starts: {settings.rollout_starts} starts x {settings.rollout_length} steps x "
+            f"{settings.rollouts_kept} rollouts kept take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
+            "free; lower rollout_starts, rollout_length or rollouts_kept"
+        )
+
+
 def bytes_of_run(plan: Plan) -> int:
     """What each run more takes: its state, a copy of that where saves are made from one, and what an epoch writes down.
 
     Within a fifth of the compiler's own plan at the published sizes, and rather above it (`tests/test_memory.py`).
     """
+    copies = 2 if _device_is_host() else 1
     if not plan.learns_model:
-        return SMALL
+        return SMALL + copies * _size(_shape_on_log(plan))
     fit, state = _shapes(plan)
-    kept = _size(state) * (2 if _device_is_host() else 1)
-    return SMALL + max(2 * _size(fit) + _shuffling(plan), kept + _rollout(plan))
+    return SMALL + max(2 * _size(fit) + _shuffling(plan), copies * _size(state) + _rollout(plan))
 
 
 def free_memory() -> int | None:
@@ -56,11 +74,15 @@ def free_memory() -> int | None:
 
 def _rollout(plan: Plan) -> int:
     """A rollout as it is made and again in order, and a layer's activations of a block of its rows."""
-    sizes, log = plan.settings.sizes(), plan.dataset
-    numbers = 2 * log.observations.shape[1] + log.actions.shape[1] + 2
+    sizes = plan.settings.sizes()
     widest = max(*sizes.hidden, *plan.settings.model_hidden)
-    made = 2 * sizes.rollout_starts * sizes.rollout_length * numbers
+    made = 2 * sizes.rollout_starts * sizes.rollout_length * _numbers_of_a_row(plan)
     return BYTES * (made + min(sizes.rollout_starts, BLOCK) * widest)
+
+
+def _numbers_of_a_row(plan: Plan) -> int:
+    """Of a transition: two observations, an action, a reward, a discount."""
+    return 2 * plan.dataset.observations.shape[1] + plan.dataset.actions.shape[1] + 2
 
 
 def _shuffling(plan: Plan) -> int:
@@ -73,14 +95,26 @@ def _rows(plan: Plan) -> int:
 
 def _shapes(plan: Plan) -> tuple[Any, Any]:
     """A run's fit and its training state, as shapes; nothing is allocated."""
-    obs, act = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
-    log, scaling = _log(plan), Scaling(*map(_floats, ((obs,), (obs,), (act,), (act,), ())))
-    settings, method = plan.settings, plan.method()
+    log, scaling, settings, method = _log(plan), _scaling(plan), plan.settings, plan.method()
     assert isinstance(method, Method)
     fit = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
     begin = partial(loop.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
     state = jax.eval_shape(begin, Problem(log, scaling), jax.eval_shape(finish_fit, fit), method)
     return fit, state
+
+
+def _shape_on_log(plan: Plan) -> Any:
+    """The training state of a run without a model, as shapes."""
+    log, settings, baseline = _log(plan), plan.settings, plan.method()
+    assert isinstance(baseline, Baseline)
+    problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
+    begin = partial(log_loop.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
+    return jax.eval_shape(begin, problem, baseline)
+
+
+def _scaling(plan: Plan) -> Scaling:
+    obs, act = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
+    return Scaling(*map(_floats, ((obs,), (obs,), (act,), (act,), ())))
 
 
 def _log(plan: Plan) -> Transition:

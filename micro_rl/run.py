@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from micro_rl import comparing, log_loop
+from micro_rl import comparing, log_loop, memory
 from micro_rl.at_work import at_work
 from micro_rl.branching import branch_off
 from micro_rl.errors import UserError
@@ -42,6 +42,7 @@ def execute(
     """
     watcher, interrupts = watcher or Watcher(), interrupts or Interrupts()
     last = last_epoch(plan, until)
+    memory.refuse_too_large(plan)
     for note in plan.notes:
         watcher.note(note)
     with Judge(plan) as judge:

@@ -117,6 +117,7 @@ def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wi
     for trial in trials:
         _refuse_folder(trial.plan, folder / trial.name, resume)
     for first, *_ in groups(trials):
+        memory.refuse_too_large(first.plan)
         if first.plan.learns_model:
             given_model(first.plan, folder / first.name, resume, Watcher())
 

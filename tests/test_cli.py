@@ -338,6 +338,22 @@ def test_interruption(verb, resumes, monkeypatch, capsys):
 # Methods
 
 
+def test_a_device_whose_memory_is_too_small_is_told_in_one_line(monkeypatch, capsys):
+    def without_memory(verb: str, arguments: list[str]) -> None:
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 4000000000000 bytes.\nand more")
+
+    def otherwise(verb: str, arguments: list[str]) -> None:
+        raise RuntimeError("INTERNAL: a fault")
+
+    monkeypatch.setattr(cli, "_run", without_memory)
+    assert cli.run(["train"]) == 2
+    error = capsys.readouterr().err
+    assert "too little memory; lower rollout_starts" in error and error.count("\n") == 1
+    monkeypatch.setattr(cli, "_run", otherwise)
+    with pytest.raises(RuntimeError, match="INTERNAL"):
+        cli.run(["train"])
+
+
 def test_methods_are_listed_with_their_papers(capsys):
     assert cli.run(["methods"]) == 0
     said = capsys.readouterr().out

@@ -9,10 +9,14 @@ import jax.numpy as jnp
 import pytest
 
 from micro_rl import loop, memory
+from micro_rl.errors import UserError
+from micro_rl.grid import trials
 from micro_rl.loop import Keys, Problem, coefficients
 from micro_rl.method import Method
 from micro_rl.model import finish_fit, start_fit
 from micro_rl.plan import Plan
+from micro_rl.run import execute
+from micro_rl.sweeping import carry_out
 from micro_rl.termination import ByRule, never
 from micro_rl.types import Scaling, Transition
 from tests.probes import tiny_plan
@@ -75,3 +79,17 @@ def test_one_run_is_always_tried(monkeypatch: pytest.MonkeyPatch):
     assert memory.width_that_fits(tiny_plan(), 8) == 1
     monkeypatch.setattr(memory, "free_memory", lambda: None)
     assert memory.width_that_fits(tiny_plan(), 8) == 8
+
+
+def test_rollouts_that_no_memory_holds_are_refused_before_there_is_a_folder(tmp_path: Path):
+    plan = tiny_plan(rollouts_kept=10**12)
+    with pytest.raises(UserError, match="GiB are free; lower rollout_starts"):
+        execute(plan, tmp_path / "run")
+    with pytest.raises(UserError, match="GiB are free; lower rollout_starts"):
+        carry_out(trials(plan, 2, {}), tmp_path / "sweep")
+    assert not list(tmp_path.iterdir())
+
+
+def test_ten_critics_take_more_than_two():
+    two, ten = (memory.bytes_of_run(tiny_plan(method=method)) for method in ("td3_bc", "edac"))
+    assert memory.SMALL < two < ten
