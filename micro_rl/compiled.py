@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from micro_rl.provenance import processor
 
 TAKEN_BY_USER = ("JAX_COMPILATION_CACHE_DIR", "JAX_ENABLE_COMPILATION_CACHE")
 LEAST_SECONDS = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+MOST_BYTES = 1 << 30
+"""Of kept programs; the oldest make room."""
 
 
 def keep_compiled() -> None:
@@ -25,6 +28,7 @@ def keep_compiled() -> None:
         return
     if not os.access(place, os.W_OK):
         return
+    _make_room(place)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(place)
     os.environ.setdefault(LEAST_SECONDS, "0.2")
 
@@ -35,3 +39,15 @@ def folder() -> Path:
     base = Path(home) if home else Path.home() / ".cache"
     machine = hashlib.sha256(f"{processor()} {metadata.version('jaxlib')}".encode()).hexdigest()[:16]
     return base / "micro-rl" / "compiled" / machine
+
+
+def _make_room(place: Path) -> None:
+    """Drop the oldest programs while there is more than `MOST_BYTES`; another process may do so too."""
+    with suppress(OSError):
+        kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in place.iterdir() if path.is_file())
+        left = sum(size for _, size, _ in kept)
+        for _, size, path in kept:
+            if left <= MOST_BYTES:
+                return
+            path.unlink(missing_ok=True)
+            left -= size

@@ -60,3 +60,19 @@ def test_the_folder_is_the_processors_own(monkeypatch: pytest.MonkeyPatch, tmp_p
     here = compiled.folder()
     monkeypatch.setattr(compiled, "processor", lambda: "another")
     assert compiled.folder() != here and here.is_relative_to(tmp_path / "micro-rl")
+
+
+def test_the_oldest_programs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for name in compiled.TAKEN_BY_USER:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = compiled.folder()
+    place.mkdir(parents=True)
+    for age, name in enumerate(("newest", "older", "oldest")):
+        (place / name).write_bytes(bytes(100))
+        os.utime(place / name, (1e9 - age, 1e9 - age))
+    monkeypatch.setattr(compiled, "MOST_BYTES", 250)
+    compiled.keep_compiled()
+    assert {path.name for path in place.iterdir()} == {"newest", "older"}

@@ -126,6 +126,43 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: P
             np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from micro_rl.run_together import execute_together
+from micro_rl.watcher import Watcher
+from tests.test_population import plans
+
+folder, told, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+left = [times]
+
+def die(*_):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+watcher = Watcher()
+setattr(watcher, told, die)
+execute_together(plans(), [folder / "0", folder / "1"], [Watcher(), watcher])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("told", "times"), [("fitted", 1), ("fitted", 2), ("trained", 1), ("trained", 2), ("trained", 3)]
+)
+def test_a_population_that_was_killed_goes_on_to_the_same_bits(pair: Path, told: str, times: int, tmp_path: Path):
+    """Item 40 of what users do: a worker of a sweep is killed."""
+    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), told, str(times)], capture_output=True)
+    assert child.returncode == -signal.SIGKILL, child.stderr
+    together(plans(), tmp_path, resume=True)
+    for number in "01":
+        RunFolder.open(tmp_path / number).verify()
+        assert [row["epoch"] for row in RunFolder.open(tmp_path / number).metrics()] == [1, 2, 3]
+        for name, array in weights(tmp_path / number).items():
+            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+
+
 def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, tmp_path: Path):
     together(plans(), tmp_path, until=1)
     first = plans()[0]
