@@ -25,7 +25,7 @@ from micro_rl import population
 from micro_rl.loop import Keys, coefficients
 from micro_rl.method import Method
 from micro_rl.methods import micro, sac
-from micro_rl.population import stack
+from micro_rl.population import dealt, held_by_each, stack
 from micro_rl.termination import RULES, ByRule
 
 UPDATES_OF_A_RUN = 3_000_000
@@ -86,10 +86,11 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     method, draws = methods()[name]
     settings = hopper(updates=scale.updates, rollout_starts=scale.rollout_starts)
     problem, sizes = make_problem(scale.log_rows), settings.sizes()
-    ensembles, every = stack([fresh_ensemble(problem, settings)] * runs), stack([method] * runs)
-    c, keys = stack([coefficients(settings, ACT)] * runs), stack([Keys.of(seed) for seed in range(runs)])
+    problem = held_by_each(problem, runs)
+    ensembles, every = dealt(stack([fresh_ensemble(problem, settings)] * runs)), stack([method] * runs)
+    c, keys = stack([coefficients(settings, ACT)] * runs), dealt(stack([Keys.of(seed) for seed in range(runs)]))
     ends = ByRule(RULES["hopper"])
-    states = population.compiled_start(problem, ensembles, every, jnp.ones(runs), keys, sizes=sizes)
+    states = population.compiled_start(problem, ensembles, every, dealt(jnp.ones(runs)), keys, sizes=sizes)
 
     def call() -> None:
         nonlocal states
