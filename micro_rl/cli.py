@@ -43,8 +43,8 @@ INTERRUPTED = {
 }
 
 TOO_LARGE = (
-    "the device has too little memory; lower rollout_starts, rollouts_kept or draws, and --width in a sweep: "
-    "what was saved is kept, and --resume goes on where no setting changes"
+    "the device has too little memory; a sweep goes on with --resume and a smaller --width, a run begins anew "
+    "with lower rollout_starts, rollouts_kept, draws or batch"
 )
 
 

@@ -28,7 +28,7 @@ def keep_compiled() -> None:
         return
     if not os.access(place, os.W_OK):
         return
-    _make_room(place)
+    _make_room(place.parent)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(place)
     os.environ.setdefault(LEAST_SECONDS, "0.2")
 
@@ -42,9 +42,9 @@ def folder() -> Path:
 
 
 def _make_room(place: Path) -> None:
-    """Drop the oldest programs while there is more than `MOST_BYTES`; another process may do so too."""
+    """Drop the oldest programs of all machines while there is more than `MOST_BYTES`; others may do so too."""
     with suppress(OSError):
-        kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in place.iterdir() if path.is_file())
+        kept = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in place.rglob("*") if path.is_file())
         left = sum(size for _, size, _ in kept)
         for _, size, path in kept:
             if left <= MOST_BYTES:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from micro_rl.errors import UserError
 from micro_rl.plan import Plan
+from micro_rl.settings import OF_A_FIT
 
 FREE = frozenset(
     {"seed", "discount", "target_rate", "actor_rate", "actor_schedule", "critic_rate", "temperature_rate"}
@@ -40,6 +41,10 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Tr
     for name, values in grid.items():
         if name in WHOLE:
             raise UserError(f"grid: {name} cannot be in it: {WHOLE[name]}")
+        if plan.model is not None and name in OF_A_FIT:
+            raise UserError(
+                f"grid: {name} decides how a model is fitted, and the model is given; leave out one of them"
+            )
         if len(set(map(str, values))) < max(len(values), 1):
             raise UserError(f"grid: {name} needs one value or more, each once")
     first = plan.settings.seed

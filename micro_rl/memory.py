@@ -23,7 +23,9 @@ from micro_rl.types import LogRows, Scaling, Transition
 BYTES = 4
 """Of a number."""
 SMALL = 16 << 20
-"""Bytes of what an update works on: batches, activations and gradients."""
+"""Bytes of what an update works on, at the least: batches, activations and gradients."""
+DRAWN_FROM = 3
+"""CQL and COMBO draw actions uniformly, from the actor at s, and at s'."""
 GROUP = Path("/sys/fs/cgroup")
 """Where a container's limit stands."""
 
@@ -55,13 +57,13 @@ def refuse_too_large(plan: Plan) -> None:
 def bytes_of_run(plan: Plan) -> int:
     """What each run more takes: its state, a copy of that where saves are made from one, and what an epoch writes down.
 
-    Within a fifth of the compiler's own plan at the published sizes, and rather above it (`tests/test_memory.py`).
+    Not below the compiler's own plan, and at most half as much again (`tests/test_memory.py`).
     """
-    copies = 2 if _device_is_host() else 1
+    copies, worked_on = 2 if _device_is_host() else 1, max(SMALL, _activations(plan))
     if not plan.learns_model:
-        return SMALL + copies * _size(_shape_on_log(plan))
+        return worked_on + copies * _size(_shape_on_log(plan))
     fit, state = _shapes(plan)
-    return SMALL + max(2 * _size(fit) + _shuffling(plan), copies * _size(state) + _rollout(plan))
+    return worked_on + max(2 * _size(fit) + _shuffling(plan), copies * _size(state) + _rollout(plan))
 
 
 def free_memory() -> int | None:
@@ -70,6 +72,13 @@ def free_memory() -> int | None:
         return free_on_device()
     known = [number for number in (_available(), _left_by_limit()) if number is not None]
     return min(known, default=None)
+
+
+def _activations(plan: Plan) -> int:
+    """Of the critics, four times what they put out, on a batch and on the actions drawn for each of its rows."""
+    sizes = plan.settings.sizes()
+    rows = sizes.batch * (1 + DRAWN_FROM * getattr(plan.options, "drawn_actions", 0))
+    return 4 * BYTES * sizes.critics * rows * sum(sizes.hidden)
 
 
 def _rollout(plan: Plan) -> int:

@@ -7,12 +7,14 @@ import numpy as np
 from micro_rl import feeding, model_report
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.errors import UserError
+from micro_rl.files import plain
 from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import FittedModel, fit_model, load_model, problem_of
 from micro_rl.interrupts import Interrupts
 from micro_rl.loop import Problem
 from micro_rl.plan import Plan
 from micro_rl.rows import RowFile
+from micro_rl.settings import OF_A_FIT
 from micro_rl.store import RunFolder
 from micro_rl.termination import ByRule, Termination
 from micro_rl.termination_fit import learn_termination, measurement
@@ -28,9 +30,18 @@ def given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> Fitte
         return None
     model = load_model(source)
     check_fits(model, plan, source)
-    watcher.note(f"model of {model.about.get('log')} from {source}")
+    watcher.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
     watcher.given(float(np.mean(model.about["holdout"])))
     return model
+
+
+def _other_than_asked(model: FittedModel, plan: Plan) -> str:
+    """What a given model was fitted with, where the plan's settings, which do nothing then, say something else."""
+    had = model.about.get("settings")
+    own = had if isinstance(had, dict) else {}
+    asked = plain({name: getattr(plan.settings, name) for name in sorted(OF_A_FIT)})
+    other = [f"{name} {own[name]}" for name in asked if name in own and own[name] != asked[name]]
+    return f", fitted with {', '.join(other)}" if other else ""
 
 
 def model_for(

@@ -38,7 +38,7 @@ def execute_together(
 ) -> list[Run | Diverged]:
     """What `run.execute` does, for plans whose programs differ in nothing but leaves (`grid.groups`).
 
-    A run that diverges leaves the others alone and has its error in its place. Raises `UserError`, before there is a
+    A run that diverges leaves the others alone and has its error in its place. Raises `UserError`, before it makes a
     folder, and `Interrupted`, when every run is saved.
     """
     interrupts, last = interrupts or Interrupts(), last_epoch(plans[0], until)

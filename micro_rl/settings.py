@@ -103,6 +103,18 @@ class ModelSettings:
         )
 
 
+OF_A_FIT = frozenset(field.name for field in fields(ModelSettings)) - {
+    "history",
+    "standardise",
+    "scale_reward",
+    "termination_updates",
+    "log_on",
+    "keep_timeouts",
+    "fit_checkpoint_seconds",
+}
+"""Settings that decide nothing where a model is given."""
+
+
 @dataclass(frozen=True)
 class Settings(ModelSettings):
     """How the policy is trained; the defaults suit an unknown log, presets hold the authors' values."""

@@ -5,8 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from micro_rl.files import CannotWrite
+from micro_rl.errors import UserError
 from micro_rl.fitting import load_model, save_model
+from micro_rl.locks import locked
 from micro_rl.plan import Plan
 from micro_rl.rows import rewind_rows
 from micro_rl.run import run_folder
@@ -29,17 +30,21 @@ class SharedFits:
     def begin(self, plan: Plan, path: Path, resume: bool, note: Callable[[str], None]) -> bool:
         """Make the run's folder with the model in it, where one was made and the folder has none; whether it was done.
 
-        Raises `UserError` as `run_folder` does. A model that the disk refuses is fitted again.
+        Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
         """
         made = self._made.get(_what_is_fitted(plan))
         if not plan.learns_model or plan.model is not None or made is None or RunFolder(path).model.exists():
             return False
         folder = run_folder(plan, path, resume)
-        try:
-            rewind_rows(path / "fit.jsonl", -1, made.fit())
-            save_model(folder.model, load_model(made.model))
-        except CannotWrite as error:
-            note(f"not saved, so the model is fitted again: {error}")
+        with locked(folder.lock):
+            try:
+                model, rows = load_model(made.model), made.fit()
+                rewind_rows(path / "fit.jsonl", -1, rows)
+                save_model(folder.model, model)
+            except UserError as error:
+                note(f"the model is fitted again: {error}")
+            else:
+                note(f"takes over the model of {made.path.name}")
         return True
 
 

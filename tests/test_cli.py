@@ -348,7 +348,7 @@ def test_a_device_whose_memory_is_too_small_is_told_in_one_line(monkeypatch, cap
     monkeypatch.setattr(cli, "_run", without_memory)
     assert cli.run(["train"]) == 2
     error = capsys.readouterr().err
-    assert "too little memory; lower rollout_starts" in error and error.count("\n") == 1
+    assert "too little memory; a sweep goes on with --resume" in error and error.count("\n") == 1
     monkeypatch.setattr(cli, "_run", otherwise)
     with pytest.raises(RuntimeError, match="INTERNAL"):
         cli.run(["train"])

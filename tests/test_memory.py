@@ -8,13 +8,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from micro_rl import loop, memory
+from micro_rl import log_loop, loop, memory
 from micro_rl.errors import UserError
 from micro_rl.grid import trials
 from micro_rl.loop import Keys, Problem, coefficients
 from micro_rl.method import Method
 from micro_rl.model import finish_fit, start_fit
 from micro_rl.plan import Plan
+from micro_rl.program import OnLog
 from micro_rl.run import execute
 from micro_rl.sweeping import carry_out
 from micro_rl.termination import ByRule, never
@@ -92,4 +93,26 @@ def test_rollouts_that_no_memory_holds_are_refused_before_there_is_a_folder(tmp_
 
 def test_ten_critics_take_more_than_two():
     two, ten = (memory.bytes_of_run(tiny_plan(method=method)) for method in ("td3_bc", "edac"))
-    assert memory.SMALL < two < ten
+    assert memory.SMALL < two < ten, "each has its state"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "changes"), [("cql", {"hidden": (256, 256, 256)}), ("sac_n", {"hidden": (256, 256), "critics": 100})]
+)
+def test_the_estimate_without_a_model_is_not_below_the_compilers_plan(method: str, changes: dict[str, Any]):
+    plan = tiny_plan(method=method, batch=256, updates=10, **changes)
+    program = OnLog(plan, log_loop.problem_of(plan.dataset, plan.settings))
+    lowered = log_loop.compiled_epoch.lower(
+        program.fresh(),
+        program.method,
+        program.problem,
+        coefficients(plan.settings, 1),
+        program.keys.epochs,
+        sizes=program.sizes,
+    )
+    told = lowered.compile().memory_analysis()
+    assert told is not None
+    state = memory._size(program.fresh())
+    planned = told.temp_size_in_bytes + state
+    assert planned <= memory.bytes_of_run(plan) - state <= 2 * planned

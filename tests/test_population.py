@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +30,9 @@ from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy
 from micro_rl.population import lane, put, stack
 from micro_rl.run import execute
+from micro_rl.run_model import given_model
 from micro_rl.run_together import execute_together
+from micro_rl.shared_fits import SharedFits
 from micro_rl.store import RunFolder
 from micro_rl.sweep_display import SweepDisplay
 from micro_rl.sweeping import SweepWatcher, carry_out
@@ -380,6 +383,8 @@ def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(
     with pytest.raises(UserError, match="cannot be read"):
         carry_out(found, tmp_path / "other")
     shared = dataclasses.replace(tiny_plan(**SHORT), model=pair / "0/model")
+    with pytest.raises(UserError, match="model_rate decides how a model is fitted, and the model is given"):
+        trials(shared, 1, {"model_rate": [1e-3, 1e-2]})
     with pytest.raises(UserError, match="elites 4 is too many"):
         carry_out(trials(shared.varied({"members": 4}), 1, {"elites": [1, 4]}), tmp_path / "new")
     assert not (tmp_path / "new").exists()
@@ -519,3 +524,38 @@ def test_devices_share_the_runs_which_stay_what_they_are(pair: Path, tmp_path: P
     for number in "01":
         for name, array in weights(tmp_path / number).items():
             assert_close(weights(pair / number)[name], array, err_msg=name)
+
+
+def test_a_fit_is_handed_on_or_made_again_where_it_cannot_be_read(pair: Path, tmp_path: Path):
+    notes: list[str] = []
+    plan, fits = plans()[0], SharedFits()
+    fits.remember(plan, pair / "0")
+    assert not fits.begin(plan.varied({"seed": 5}), tmp_path / "another", False, notes.append)
+    assert not fits.begin(plan.varied({"patience": 3}), tmp_path / "another", False, notes.append)
+    assert not fits.begin(dataclasses.replace(plan, model=pair / "1/model"), tmp_path / "another", False, notes.append)
+    assert not (tmp_path / "another").exists()
+    assert fits.begin(plan.varied({"draws": 2}), tmp_path / "run", False, notes.append)
+    assert RunFolder.open(tmp_path / "run").fit() == RunFolder.open(pair / "0").fit()
+    assert not fits.begin(plan.varied({"draws": 2}), tmp_path / "run", True, notes.append), "it has its own by now"
+    shutil.copytree(pair / "0", tmp_path / "damaged")
+    (tmp_path / "damaged/model/ensemble.safetensors").write_bytes(b"")
+    torn = SharedFits()
+    torn.remember(plan, tmp_path / "damaged")
+    assert torn.begin(plan, tmp_path / "fresh", False, notes.append)
+    assert not (tmp_path / "fresh/model").exists() and not RunFolder.open(tmp_path / "fresh").fit()
+    assert [note.partition(":")[0] for note in notes] == ["takes over the model of 0", "the model is fitted again"]
+
+
+def test_a_given_models_own_settings_are_told(pair: Path, tmp_path: Path):
+    notes: list[str] = []
+
+    class Notes(Watcher):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    given = dataclasses.replace(plans()[0], model=pair / "0/model")
+    given_model(given, tmp_path, False, Notes())
+    given_model(given.varied({"patience": 7, "model_rate": 0.5}), tmp_path, False, Notes())
+    had = plans()[0].settings
+    assert notes[0].endswith("model")
+    assert notes[1].endswith(f", fitted with model_rate {had.model_rate}, patience {had.patience}")
