@@ -158,7 +158,7 @@ online learner up to its first success. No episode in it comes near the optimum 
 | the log's best episode | | {log_best:,.1f} |
 {scores}
 
-Undiscounted returns: mean ± standard deviation over {seeds} seeds (for the log: over its episodes). The
+Undiscounted returns: mean ± standard deviation (n) over {seeds} seeds (for the log: over its episodes). The
 finished policy is run for {final} deterministic episodes a seed, on starts of that seed's own that no
 training saw: most of the last column's spread is theirs. A run is evaluated after each of its {epochs} epochs
 on {evaluation} episodes; the last ten begin with the sixth, when it has stopped learning. (There were twelve epochs at
