@@ -1,19 +1,25 @@
-"""Every model-based method on systems with known optimal values: `python -m runs.probes` writes the page.
+"""Every method on systems with known optimal values: `python -m runs.probes` writes the page.
 
-Each cell is a short training (1,500 updates of small networks on a hand-made model), five seeds, kept as JSON below
-out/probes/: stopped and started again it goes on where it was. At the end docs/results/probes.md is written.
+Each cell is a short training (1,500 updates of small networks on a log, and but for methods that learn none on a
+hand-made model), five seeds, kept as JSON below out/probes/: stopped and started again it goes on where it was. At the
+end docs/results/probes.md is written.
 """
 
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from micro_rl import log_loop
+from micro_rl.baseline import Baseline
+from micro_rl.log_loop import LogProblem
 from micro_rl.loop import Keys, Problem, epoch, start
 from micro_rl.method import Method
 from micro_rl.model import Ensemble
@@ -21,7 +27,8 @@ from micro_rl.nets import MLP, gaussian, q_values
 from micro_rl.sac import Agent
 from micro_rl.settings import Settings
 from micro_rl.termination import ByRule, never
-from runs.probes_page import PAGE, PROBES, Cell, Probe, document
+from micro_rl.types import LogRows, Transition
+from runs.probes_page import ON_THE_LOG, PAGE, PROBES, Cell, Probe, document
 from tests.hills import DISCOUNT, KEEP, MEMBERS, SYSTEMS, System, log_of, model_of
 from tests.probes import coefficients
 
@@ -48,6 +55,27 @@ def learned(method: Method, model: Ensemble, problem: Problem, seeds: Array) -> 
     return jax.vmap(jax.vmap(one, (None, None, 0)), (0, 0, None))(model, problem, seeds)
 
 
+@partial(jax.jit, static_argnames="critics")
+def learned_from_log(baseline: Baseline, problem: LogProblem, seeds: Array, *, critics: int) -> Any:
+    """The same without a model: all systems (a leading axis of `problem`) and seeds."""
+    sizes = SIZES._replace(critics=critics)
+
+    def one(problem: LogProblem, seed: Array) -> Any:
+        keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
+        state = log_loop.start(problem, baseline, sizes, TEMPERATURE, keys)
+        step = lambda state, _: log_loop.epoch(state, baseline, problem, c, keys.epochs, sizes=sizes)  # noqa: E731
+        return jax.lax.scan(step, state, None, length=EPOCHS)[0].agent
+
+    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(problem, seeds)
+
+
+def alone(system: System) -> LogProblem:
+    """The system's log as methods without a model take it: each row by itself, since none goes on where one ended."""
+    log, scaling = log_of(system)
+    assert isinstance(log, Transition)
+    return LogProblem(LogRows(log, jnp.zeros_like(log.action), jnp.zeros_like(log.reward)), scaling)
+
+
 def true_value(system: System, actor: MLP, starts: int = 512, steps: int = 100) -> tuple[float, float]:
     """What the policy's mode is worth in the truth from states around 0, and the mean action it takes there."""
     rng = np.random.default_rng(1)
@@ -67,7 +95,7 @@ def mode(actor: MLP, observation: Array) -> Array:
     return jnp.tanh(gaussian(actor, observation)[0])
 
 
-def believed(agent: Agent) -> float:
+def believed(agent: Any) -> float:
     """What the critics think of the same states."""
     state = jnp.linspace(-1, 1, 512)[:, None]
     return float(jnp.mean(jnp.min(q_values(agent.critics, state, mode(agent.actor, state)), axis=0)))
@@ -76,7 +104,7 @@ def believed(agent: Agent) -> float:
 def main() -> None:
     """Every row that is not there yet, then the page; with --finished, the page of the rows that are there."""
     found = {}
-    for probe in PROBES:
+    for probe in (*PROBES, *ON_THE_LOG):
         if "--finished" in sys.argv and not file_of(probe).exists():
             continue
         found[probe.title] = cells(probe)
@@ -95,10 +123,7 @@ def cells(probe: Probe) -> dict[str, list[Cell]]:
     """By system: value, action and belief of every seed; from the file, or made and filed."""
     file = file_of(probe)
     if not file.exists():
-        module = probe.module()
-        stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *(make(SYSTEMS[name]) for name in probe.systems))  # noqa: E731
-        method = module.build(module.Options(**probe.options))
-        agents = jax.device_get(learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS)))
+        agents = jax.device_get(trained(probe))
         made = {
             name: [_judged(SYSTEMS[name], _picked(agents, row, seed)) for seed in range(SEEDS)]
             for row, name in enumerate(probe.systems)
@@ -108,14 +133,26 @@ def cells(probe: Probe) -> dict[str, list[Cell]]:
     return json.loads(file.read_text())
 
 
-def _picked(agents: Agent, row: int, seed: int) -> Agent:
+def trained(probe: Probe) -> Any:
+    """The agents of its systems and seeds: [system, seed]."""
+    module = probe.module()
+    method, systems = module.build(module.Options(**probe.options)), [SYSTEMS[name] for name in probe.systems]
+    stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *map(make, systems))  # noqa: E731
+    if isinstance(method, Baseline):
+        critics = module.DEFAULTS.get("critics", SIZES.critics)
+        return learned_from_log(method, stack(alone), jnp.arange(SEEDS), critics=critics)
+    return learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS))
+
+
+def _picked(agents: Any, row: int, seed: int) -> Any:
     """One of the stack."""
     return jax.tree.map(lambda x: jnp.asarray(x[row, seed]), agents)
 
 
-def _judged(system: System, agent: Agent) -> Cell:
+def _judged(system: System, agent: Any) -> Cell:
     value, action = true_value(system, agent.actor)
-    return {"value": value, "action": action, "belief": believed(agent)}
+    found = {"value": value, "action": action}
+    return found if agent.critics is None else found | {"belief": believed(agent)}
 
 
 if __name__ == "__main__":

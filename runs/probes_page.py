@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl import methods
+from micro_rl.baselines import BASELINES
 from micro_rl.method import Setting
 from micro_rl.methods import micro
 from micro_rl.model import Models
 from micro_rl.types import Transition
-from runs.probes_readings import READINGS, STORIES
+from runs.probes_readings import READING_WITHOUT_A_MODEL, READINGS, STORIES, WITHOUT_A_MODEL
 from tests.hills import MEMBERS, SLOPE, SYSTEMS, System, foreseen, model_of
 from tests.page_code import method_of_the_page
 from tests.probes import linear_critics, steady_actor
@@ -32,8 +33,8 @@ class Probe(NamedTuple):
     systems: tuple[str, ...] = tuple(SYSTEMS)
 
     def module(self) -> ModuleType:
-        """Where the method is: in the table, or on the page that adds one."""
-        return methods.METHODS.get(self.name) or method_of_the_page()
+        """Where the method is: in one of the tables, or on the page that adds one."""
+        return methods.METHODS.get(self.name) or BASELINES.get(self.name) or method_of_the_page()
 
 
 RAMBO = {"adversarial_steps": 250, "adversarial_batch": 64, "model_decay": (0.0, 0.0), "adversarial_rate": 1e-3}
@@ -54,6 +55,24 @@ PROBES = [
     Probe("`nearest`, penalty 5", "nearest", {"penalty": 5.0}),
 ]
 
+LOGS = {
+    "agreement": "The hill: the log of the over-optimistic member and of the agreement",
+    "pessimist": "The climb: the log of the over-pessimistic member and of the noise",
+    "plenty": "Plenty of data",
+}
+"""The systems whose logs differ, by the first or only one of them."""
+ON_THE_LOG = [
+    Probe("Behaviour cloning", "bc", {}, tuple(LOGS)),
+    Probe("TD3+BC, weight 2.5", "td3_bc", {"weight": 2.5}, tuple(LOGS)),
+    Probe("ReBRAC, weights 0.01", "rebrac", {"actor_weight": 0.01, "critic_weight": 0.01}, tuple(LOGS)),
+    Probe("IQL, expectile 0.7, sharpness 3", "iql", {"expectile": 0.7, "sharpness": 3.0}, tuple(LOGS)),
+    Probe("CQL, weight 0.5", "cql", {"weight": 0.5}, tuple(LOGS)),
+    Probe("CQL, weight 5", "cql", {"weight": 5.0}, tuple(LOGS)),
+    Probe("SAC-N, 10 critics", "sac_n", {}, tuple(LOGS)),
+    Probe("EDAC, diversity 1, 10 critics", "edac", {"diversity": 1.0}, tuple(LOGS)),
+]
+"""Methods without a model; nothing was foreseen for them."""
+
 
 def spread(numbers: Sequence[float]) -> str:
     """Mean ± standard deviation (n - 1)."""
@@ -64,9 +83,14 @@ def row(probe: Probe, system: System, seeds: list[Cell]) -> str:
     """A method's line in a system's table."""
     action = foreseen(system, probe.module().Options(**probe.options))
     before = "" if action is None else f"{action:.2f} → {system.value(float(system.step(np.asarray(action)))):.2f}"
-    value, taken, belief = ([cell[key] for cell in seeds] for key in ("value", "action", "belief"))
-    lost = f"{np.mean(value) - system.optimum:.2f}"
-    return f"| {probe.title} | {before} | {spread(taken)} | {spread(value)} | {lost} | {spread(belief)} |"
+    return " | ".join([f"| {probe.title}", before, *what_came(system, seeds)]) + " |"
+
+
+def what_came(system: System, seeds: list[Cell]) -> list[str]:
+    """Action, value, what was lost, and the critics' belief where there are critics."""
+    value = [cell["value"] for cell in seeds]
+    belief = spread([cell["belief"] for cell in seeds]) if "belief" in seeds[0] else ""
+    return [spread([cell["action"] for cell in seeds]), spread(value), f"{np.mean(value) - system.optimum:.2f}", belief]
 
 
 def table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
@@ -77,6 +101,15 @@ def table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     ]
     probes = [probe for probe in PROBES if name in found.get(probe.title, {})]
     return "\n".join(lines + [row(probe, SYSTEMS[name], found[probe.title][name]) for probe in probes])
+
+
+def log_table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+    """The methods without a model on one log."""
+    lines = ["| method | action found | value found | found - known | critics believe |", "|---|---|---|---|---|"]
+    probes = [probe for probe in ON_THE_LOG if name in found.get(probe.title, {})]
+    for probe in probes:
+        lines.append(" | ".join([f"| {probe.title}", *what_came(SYSTEMS[name], found[probe.title][name])]) + " |")
+    return "\n".join(lines)
 
 
 def noise_table(rows: int = 4000) -> str:
@@ -118,6 +151,9 @@ differ a little (by 0.01 s at most from the truth), as fitted members do, and s'
 * The critics' belief is mean min_k Q_k at the same starts.
 * Every figure with ±: mean and standard deviation (n - 1) of five seeds.
 
+The methods with a model come first, system by system; those [without one](#methods-without-a-model) see the logs alone
+and stand at the end.
+
 The methods have their defaults but for what the tables name: one draw for MICRO and MOBILE, MOBILE at c = 1.24 beta,
 which matches MICRO's strength for five normally distributed values. RAMBO makes as many steps of its model as of the
 agent (250 in each of six epochs, batch 64) at the rate 1e-3, without weight decay. All: 1,500 updates of 64 rows, half
@@ -126,6 +162,10 @@ backup, rollouts of three steps from 200 starts. Such small sizes say nothing ab
 
 {systems}
 
+## Methods without a model
+
+{alone}
+
 {missing}Made by `python -m runs.probes`.
 """
 
@@ -133,8 +173,21 @@ backup, rollouts of three steps from 200 starts. Such small sizes say nothing ab
 def document(found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """The page."""
     sections = [section(name, found) for name in SYSTEMS]
-    missing = ", ".join(probe.title for probe in PROBES if probe.title not in found)
-    return TEXT.format(systems="\n\n".join(sections), missing=f"Not run yet: {missing}.\n\n" if missing else "")
+    missing = ", ".join(probe.title for probe in (*PROBES, *ON_THE_LOG) if probe.title not in found)
+    missing = f"Not run yet: {missing}.\n\n" if missing else ""
+    alone = "\n\n".join([WITHOUT_A_MODEL, *(log_section(name, found) for name in LOGS), READING_WITHOUT_A_MODEL])
+    return TEXT.format(systems="\n\n".join(sections), alone=alone, missing=missing)
+
+
+def log_section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+    """A log and its table."""
+    system = SYSTEMS[name]
+    middle, edge = (float(system.value(system.step(np.asarray(at)))) for at in ((system.reach - 1) / 2, 0.25))
+    facts = (
+        f"Known: V* = {system.optimum:.2f}; the best action in the log, 0.25, is worth {edge:.2f}, the"
+        f" mean action of the log, {(system.reach - 1) / 2:g}, {middle:.2f}."
+    )
+    return "\n\n".join([f"### {LOGS[name]}", facts, log_table(name, found)])
 
 
 def section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:

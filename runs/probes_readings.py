@@ -49,3 +49,28 @@ at 0.5 and the distance to the log at 5 within 0.5. COMBO at 5 loses 1.1 even he
 hundred times as large. The conservative ones believe less than is true (7.5 at beta 0.5, 7.0 at beta 1): with one
 draw f counts even a noise of 0.05.""",
 }
+
+WITHOUT_A_MODEL = """They learn from the rows of the log alone, so what the members say, which is the point of most of
+these probes, is nothing to them. Of the five systems only three have logs of their own: the over-optimistic member and
+the agreement have one truth and the same rows, and so have the over-pessimistic member and the noise, which grows only
+where the log ends. So each of these methods was run on three logs, not on five. Nothing was foreseen for them.
+
+Everything else is as above: 1,500 updates of the critics (TD3+BC and ReBRAC move their actors at every second one) of
+64 rows, here all of the log, networks of 32-32, rates 3e-3, target rate 0.05; SAC-N, EDAC and CQL have the fixed
+temperature of 0.02 that does not enter the backup. SAC-N and EDAC have ten critics, the others two. Options are the
+methods' defaults, and CQL was run at COMBO's smaller weight too. No row goes on where another ended, so ReBRAC's target
+never knows what the log did next, and its second weight has no effect here. With one action the direction of a critic's
+gradient is 1 or -1 and has no derivative, so EDAC's term moves nothing here: it is SAC-N but for rounding."""
+
+READING_WITHOUT_A_MODEL = """**Reading.** What lies beyond the log's end cannot be told from the log: methods that go
+there are right on the climb and wrong on the hill, those that stay the other way round. Behaviour cloning does the
+log's mean action within 0.05, and gets what that is worth. TD3+BC, IQL and CQL at 0.5 move from it towards better
+actions and stay within the log in every seed on the hill and on the climb: of the hill's 8.2 they get 4.6, 5.0 and
+6.2; on the climb 1.1, -0.9 and 0.8, where the log's best action is worth 2.0. CQL at 5 gets less than cloning on both,
+and with plenty of data two of its seeds go far past the top (5.8 ± 2.2). SAC-N and EDAC are fooled on the hill in
+every seed: they take the action 0.99, worth -8, and the smallest of their ten critics promises 17. So critics that
+learned from the same rows can agree beyond them and be wrong together, as members of an ensemble can. On the climb the
+same two get 8.0 of 8.2. ReBRAC with these weights leaves the log in every seed too, but not always as far: from 0.5 to
+1.0 on the hill, from 0.7 to 1.0 on the climb. With plenty of data SAC-N and EDAC lose 0.2, TD3+BC and ReBRAC 0.5, CQL
+at 0.5 0.9, IQL 1.4 and cloning 2.7. IQL's critics value its expectile and not its policy, so they believe less than
+the policy gets. One weight of each was run but for CQL, and none was tuned."""

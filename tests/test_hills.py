@@ -6,6 +6,7 @@ import pytest
 
 from micro_rl.methods import combo, micro, mobile, mopo, morel, sac
 from micro_rl.model import predict
+from runs.probes_page import LOGS
 from tests.hills import APART, DISCOUNT, KEEP, NOISE, SYSTEMS, best_by_iteration, foreseen, log_of, mean_gap, model_of
 
 
@@ -32,6 +33,14 @@ def test_the_models_say_what_the_systems_state(name: str):
     np.testing.assert_allclose(mean[..., 1], 2.0, atol=1e-5)
     np.testing.assert_allclose(std[..., 0], np.tile(system.noise(action), (5, 1)), rtol=1e-2)
     np.testing.assert_allclose(std[..., 1], NOISE, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("one", "other"), [("optimist", "agreement"), ("pessimist", "noise")])
+def test_systems_of_one_truth_have_the_same_log(one: str, other: str):
+    """So a method without a model is run on one of them only."""
+    assert {one, other} & set(LOGS)
+    for column, same in zip(log_of(SYSTEMS[one]).log, log_of(SYSTEMS[other]).log, strict=True):
+        np.testing.assert_array_equal(column, same)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
