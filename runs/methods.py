@@ -1,8 +1,9 @@
 """The methods' table: `python -m runs.methods DATA OUT [CELL...]`; cells that were stopped go on, done ones stay.
 
 DATA is the folder with the logs, OUT takes a run folder per cell. The cells of a log's seed share one ensemble
-(OUT/LOG-seedN-model, fitted if it is not there), have one draw, and run 50 epochs. Without
-cells all are run, in an order in which what matters comes first. `python -m runs.methods_page OUT` writes the page.
+(OUT/LOG-seedN-model, fitted if it is not there; a fit that was stopped goes on), have one draw, and run 50 epochs.
+Without cells all are run, in an order in which what matters comes first. At the end docs/results/methods.md is written
+from all finished cells in OUT, as `python -m runs.methods_page OUT` does alone.
 """
 
 import sys
@@ -10,11 +11,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from micro_rl.data import load
+from micro_rl.api import FIT
+from micro_rl.at_work import at_work
+from micro_rl.comparing import refuse_another
+from micro_rl.data import Dataset, load
+from micro_rl.files import remove
+from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import fit_model, problem_of, save_model
+from micro_rl.interrupts import Interrupts
 from micro_rl.methods import METHODS
 from micro_rl.plan import Plan, make_plan, resolve
 from micro_rl.run import execute
+from micro_rl.settings import Settings
+from micro_rl.store import RunFolder
 from runs.results import Lines
 
 EPOCHS = 50
@@ -27,7 +36,7 @@ SEEDS = {"safety": (0, 1, 2), "halfcheetah": (0, 1), "hopper": (0,)}
 OF_HOPPER = ("micro", "mobile-matched", "sac", "td3_bc", "rambo")
 """Trained for `runs.robustness`, which needs a robot that falls."""
 FIT_EPOCHS = {"safety-seed0": 373, "safety-seed1": 315, "halfcheetah-seed0": 160, "hopper-seed0": 62}
-"""Fits that were ended before their patience ran out, for want of time."""
+"""Fits that were ended before their patience ran out, for want of time; the others end by themselves."""
 MATCHED = 1.24
 """c / beta at which MOBILE's penalty is as large as MICRO's: E[mean - min] / E[std] of five normals."""
 
@@ -88,15 +97,28 @@ def cells() -> list[Cell]:
 
 
 def shared_model(log: str, seed: int, data: Path, out: Path) -> Path:
-    """The ensemble of a log's seed, with the settings that the preset has for MICRO."""
+    """The ensemble of a log's seed, with the settings that the preset has for MICRO; fitted, or the rest of it."""
     folder = out / f"{log}-seed{seed}-model"
     if not folder.exists():
         dataset = load(data / LOGS[log])
         changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{log}-seed{seed}", 1000)}
         settings, _ = resolve("micro", make_plan(dataset).preset, changes)
-        model = fit_model(dataset, problem_of(dataset, settings), settings, seed, Lines().fitted)
-        save_model(folder, model)
+        _fit(folder, dataset, settings, seed)
     return folder
+
+
+def _fit(folder: Path, dataset: Dataset, settings: Settings, seed: int) -> None:
+    # Not `api.fit`, which knows no elites: what these models say of themselves is of the elites.
+    path, lines = folder.with_name(folder.name + ".fit"), Lines()
+    log = {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256}
+    config = {"method": FIT, "log": log, "settings": asdict(settings) | {"seed": seed}}
+    work = RunFolder.open(path) if (path / "config.json").exists() else RunFolder.create(path, config)
+    refuse_another(work.config(), config, {"settings": asdict(settings)}, path)
+    with at_work(work, "", lines):
+        problem = problem_of(dataset, settings)
+        with KeptFit(work, work.fit_rows(), settings, problem, lines.note, Interrupts()) as keeper:
+            save_model(folder, fit_model(dataset, problem, settings, seed, lines.fitted, keeper))
+    remove(path)
 
 
 def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
@@ -119,10 +141,15 @@ def run(cell: Cell, data: Path, out: Path) -> None:
 
 
 def main(data: Path, out: Path, chosen: list[str]) -> None:
-    """Run the cells one after the other."""
+    """Run the cells one after the other, then write the page."""
+    from runs import methods_page  # here, since it takes the cells from this file
+
+    if unknown := set(chosen) - {cell.name for cell in cells()}:
+        sys.exit(f"no such cell: {', '.join(sorted(unknown))}")
     for cell in cells():
         if not chosen or cell.name in chosen:
             run(cell, data, out)
+    methods_page.main(out)
 
 
 if __name__ == "__main__":

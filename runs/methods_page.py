@@ -1,5 +1,9 @@
-"""The methods' table as a page: `python -m runs.methods_page OUT` writes docs/results/methods.md and its figure."""
+"""The methods' table as a page: `python -m runs.methods_page OUT` writes docs/results/methods.md and its figure.
 
+`python -m runs.methods` does so at its end.
+"""
+
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from micro_rl.store import RunFolder
-from runs.methods import EPOCHS, LOGS, SEEDS, Cell, cells, entries
+from runs.methods import EPOCHS, FIT_EPOCHS, LOGS, SEEDS, Cell, cells, entries
 
 PAGE = Path("docs/results/methods.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -44,7 +48,7 @@ class Result(NamedTuple):
         return next((row[key] for row in reversed(self.rows) if key in row), float("nan"))
 
     def minutes_per_million(self) -> float:
-        """Of updates alone, from the median epoch."""
+        """From the median epoch's rate."""
         return 1e6 / 60 / float(np.median([row["time/updates_per_second"] for row in self.rows]))
 
 
@@ -82,6 +86,19 @@ def _each(of: Sequence[Result], key: str) -> str:
     return ", ".join(f"{result.last(key):.0f}" for result in of if np.isfinite(result.last(key)))
 
 
+def fits(out: Path) -> str:
+    """How long each shared ensemble was fitted, and whether that was its own end."""
+    ended, by_hand = [], []
+    for log in LOGS:
+        for seed in SEEDS[log]:
+            about = out / f"{log}-seed{seed}-model" / "ensemble.json"
+            if about.exists():
+                said = f"{log} seed {seed} ({json.loads(about.read_text())['epochs']} epochs)"
+                (by_hand if f"{log}-seed{seed}" in FIT_EPOCHS else ended).append(said)
+    parts = [f"ended by hand, before their patience ran out, for want of time: {', '.join(by_hand)}"] if by_hand else []
+    return "; ".join(parts + ([f"ended by themselves: {', '.join(ended)}"] if ended else []))
+
+
 def draw(results: Sequence[Result]) -> None:
     """Scores over the epochs, a panel for each log; a thin line a seed."""
     logs = [log for log in LOGS if any(result.cell.log == log for result in results)]
@@ -106,14 +123,23 @@ def draw(results: Sequence[Result]) -> None:
 
 TEXT = """# The methods on one loop
 
-Made by `python -m runs.methods DATA OUT` and `python -m runs.methods_page OUT`. Scores are normalised: the mean of
-the last ten evaluations of ten episodes, of {epochs} epochs; the best evaluation stands beside it and is not the
-score. **Fifty epochs of the thousands that these methods are published with are early training.** All methods that
-learn a model share each seed's ensemble and have MICRO's settings for the log, one draw, and of their own only their
-options: what differs is the method. `mobile-matched` has c = 1.24 beta, at which its penalty is as strong as MICRO's;
-`micro-anchored` has an anchor of 0.4 (TD3+BC's weight). On the D4RL tasks MICRO's settings floor the target at 0, which
-the others' authors do not do. Published figures are of the methods' own settings, MOBILE's too, at the end of training.
-The runs shared two cores with other work: the last column is no benchmark ([cost.md](cost.md) is).
+Made by `python -m runs.methods DATA OUT` (`python -m runs.methods_page OUT` writes the page alone, from the finished
+cells). Scores are normalised: the mean of the last ten evaluations of ten episodes, of {epochs} epochs; the best
+evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these methods are published with
+are early training.** All methods that learn a model share each seed's ensemble and have MICRO's settings for the log,
+one draw, and of their own only their options: what differs is the method. `mobile-matched` has c = 1.24 beta, at which
+its penalty is as strong as MICRO's; `micro-anchored` has an anchor of 0.4 (TD3+BC's weight). On the D4RL tasks MICRO's
+settings floor the target at 0, which the others' authors do not do. Published figures are of the methods' own settings,
+MOBILE's too, at the end of training.
+
+Fits of the shared ensembles {fits}.
+
+The cells were run in November 2026, by versions of the code from before rollouts and fits drew their random numbers
+and orders as they do now: made anew, a cell of the same seed has another score (one that was: 41.1 instead of 42.5,
+[performance.md](../performance.md)). Minutes per million updates are from `time/updates_per_second`, the median
+epoch's, on two cores that other work shared. In these versions it counted the compiled epoch alone; today an evaluation
+that outlasts its epoch is in it too, so that the same cell may show more minutes now. They are no benchmark: what
+methods cost is compared in [cost.md](cost.md).
 
 {parts}
 
@@ -141,7 +167,7 @@ def main(out: Path) -> None:
         for entry in entries(0.5)
         if (left := sum(cell.name not in done for cell in cells() if (cell.log, cell.entry) == (log, entry)))
     ]
-    text = TEXT.format(epochs=EPOCHS, parts="\n\n".join(parts), missing=", ".join(missing) or "none")
+    text = TEXT.format(epochs=EPOCHS, parts="\n\n".join(parts), missing=", ".join(missing) or "none", fits=fits(out))
     PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
 
 
