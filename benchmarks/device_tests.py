@@ -1,0 +1,52 @@
+"""The tests that a card can fail, on this process's device, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+TESTS = ("test_golden.py", "test_sac.py", "test_nets.py", "test_buffer.py", "test_rollout.py", "test_methods_micro.py")
+"""What computes on the device and has known answers."""
+SHOWN = 60
+"""Lines of a failure's account, the end of it: pytest's list of what failed comes last."""
+
+
+class Outcome(NamedTuple):
+    """How the tests went: in one line, and at length where they failed."""
+
+    passed: bool
+    summary: str
+    account: str
+
+
+def outcome(quick: bool, seconds: float) -> Outcome:
+    """The tests on this device, stopped after so many seconds; `quick` makes the first file's alone."""
+    root = Path(__file__).parent.parent
+    places = [str(root / "tests" / name) for name in (TESTS[:1] if quick else TESTS)]
+    command = [sys.executable, "-m", "pytest", "-rfE", "-p", "no:cacheprovider", "-W", "default", *places]
+    environment = surroundings(jax.default_backend())
+    try:
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return Outcome(False, f"not finished within {seconds:.0f} s", "")
+    said = ((done.stderr + done.stdout).strip() or "no output").splitlines()
+    if done.returncode == 0:
+        return Outcome(True, said[-1], "")
+    return Outcome(False, f"{said[-1]} (exit code {done.returncode})", "\n".join(said[-SHOWN:]))
+
+
+def surroundings(backend: str) -> dict[str, str]:
+    """The tests' environment: known answers are of float32 products, and this process needs memory, too."""
+    return os.environ | {
+        "MICRO_RL_TEST_PLATFORM": platforms(backend),
+        "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+
+
+def platforms(backend: str) -> str:
+    """What JAX_PLATFORMS calls a backend; 'gpu' would be every maker's, and fail where one is not there."""
+    return "cuda,cpu" if backend == "gpu" else backend

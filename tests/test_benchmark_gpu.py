@@ -1,0 +1,73 @@
+"""The card's table without a card: what its tests are told, what becomes of failures."""
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from benchmarks import device_tests, gpu
+from benchmarks.device_tests import Outcome, outcome, platforms
+from benchmarks.population import Line
+
+LINE = Line("SAC", 1, waited=1.0, queued=0.5, compiled=2.0, operations=1e12, peak=2**30)
+
+
+def test_a_card_is_named_with_its_maker_and_the_processor_beside_it():
+    assert platforms("gpu") == "cuda,cpu"
+    assert platforms("cpu") == "cpu"
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, code: int, said: str, warned: str = "") -> list[dict[str, Any]]:
+    """pytest ends with this code and these words; returns what each of its processes was given."""
+    given: list[dict[str, Any]] = []
+
+    def run(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
+        given.append({"command": command, **more})
+        return subprocess.CompletedProcess(command, code, said, warned)
+
+    monkeypatch.setattr(device_tests.subprocess, "run", run)
+    return given
+
+
+def test_passed_tests_are_one_line(monkeypatch: pytest.MonkeyPatch):
+    given = answering(monkeypatch, 0, "....\n114 passed in 9 s\n")
+    assert outcome(True, 7.0) == Outcome(True, "114 passed in 9 s", "")
+    (process,) = given
+    assert process["timeout"] == 7.0
+    assert next(word for word in process["command"] if word.endswith(".py")).endswith(device_tests.TESTS[0])
+    assert process["env"]["MICRO_RL_TEST_PLATFORM"] == "cpu"
+
+
+def test_failed_tests_are_named(monkeypatch: pytest.MonkeyPatch):
+    traceback = [f"line {number}" for number in range(200)]
+    answering(monkeypatch, 1, "\n".join([*traceback, "FAILED tests/test_nets.py::test_x - off", "1 failed in 9 s"]))
+    told = outcome(False, 7.0)
+    assert not told.passed and told.summary == "1 failed in 9 s (exit code 1)"
+    assert "FAILED tests/test_nets.py::test_x" in told.account
+    assert len(told.account.splitlines()) == device_tests.SHOWN
+
+
+def test_what_keeps_the_tests_from_running_is_told(monkeypatch: pytest.MonkeyPatch):
+    answering(monkeypatch, 4, "", "ImportError: No module named 'beartype'")
+    assert "beartype" in outcome(False, 7.0).account
+
+
+def test_tests_that_do_not_end_are_stopped(monkeypatch: pytest.MonkeyPatch):
+    def run(command: list[str], **more: Any) -> None:
+        raise subprocess.TimeoutExpired(command, more["timeout"])
+
+    monkeypatch.setattr(device_tests.subprocess, "run", run)
+    assert outcome(False, 7.0) == Outcome(False, "not finished within 7 s", "")
+
+
+@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
+def test_the_table_is_made_whatever_the_tests_said(
+    passed: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sys.argv", ["gpu", "--methods", "MICRO, 1 draw"])
+    monkeypatch.setattr(gpu, "outcome", lambda *_: Outcome(passed, "so it went", "" if passed else "FAILED test_x"))
+    monkeypatch.setattr(gpu, "every_line", lambda *_: iter([LINE]))
+    assert gpu.main() == code
+    said = capsys.readouterr().out
+    assert "tests: so it went" in said and ("FAILED test_x" in said) is not passed
+    assert "| SAC | 1 | 1.000 |" in said and "--methods 'MICRO, 1 draw'`" in said
