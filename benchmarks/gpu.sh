@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # The card's tests and table, on a machine that has Python, a card's JAX and nothing of this project's.
 # Wheels that were carried along in .whl/ are installed first. Arguments go to benchmarks.gpu.
+#
+# A machine with these needs no wheel more: jax with its card's plugin, equinox, optax, jaxtyping, numpy, scipy, h5py,
+# safetensors, cloudpickle, typing-extensions, pytest, hypothesis, rich. Seldom there, all of pure Python:
+#
+#     beartype==0.23.1 gymnasium==1.4.0 farama-notifications==0.0.6
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if compgen -G ".whl/*.whl" > /dev/null; then

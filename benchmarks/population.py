@@ -13,6 +13,8 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import flops, machine
+from benchmarks.cold import held_by
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, nets
 from micro_rl import population
 from micro_rl.loop import Keys, coefficients
@@ -29,10 +32,22 @@ from micro_rl.population import dealt, held_by_each, stack
 from micro_rl.termination import RULES, ByRule
 
 UPDATES_OF_A_RUN = 3_000_000
+HIGHEST = "MICRO, 1 draw, full float32"
+
+
+class Work(NamedTuple):
+    """A method to measure, and the precision of float32 products where it is not the device's own."""
+
+    method: Method
+    draws: int | None
+    precision: str | None = None
 
 
 class Line(NamedTuple):
-    """One population's figures: seconds of an epoch waited for and queued behind another, and of its compilation."""
+    """One population's figures: seconds of an epoch waited for and queued behind another, and of its compilation.
+
+    `planned`: bytes of an epoch by the compiler's plan. `peak`: the most that was in use since the process began.
+    """
 
     method: str
     runs: int
@@ -40,6 +55,7 @@ class Line(NamedTuple):
     queued: float
     compiled: float
     operations: float
+    planned: int
     peak: int
 
     def cells(self, updates: int) -> list[str]:
@@ -53,10 +69,22 @@ class Line(NamedTuple):
             f"{together / self.runs:.3f}",
             f"{self.queued / self.waited:.2f}",
             f"{self.operations / self.waited / 1e12:.2f}",
+            f"{self.planned / 2**30:.2f}",
             f"{self.peak / 2**30:.1f}",
             f"{self.compiled:.0f}",
             f"{hours:.2f}",
         ]
+
+
+class LeftOut(NamedTuple):
+    """A population that there was no time for."""
+
+    method: str
+    runs: int
+
+    def cells(self, updates: int) -> list[str]:
+        """As the table shows it."""
+        return [self.method, str(self.runs), "left out for time", *[""] * (len(HEADS) - 3)]
 
 
 HEADS = (
@@ -64,44 +92,56 @@ HEADS = (
     "runs",
     "ms per update of all",
     "ms per update and run",
-    "queued / waited for",
+    "wall time queued / waited for",
     "TFLOP/s",
-    "peak GiB",
+    "planned GiB",
+    "peak GiB so far",
     "compiled in s",
     "hours for 3,000,000 updates of all",
 )
 
 
-def methods() -> dict[str, tuple[Method, int | None]]:
-    """What is measured, with its draws."""
+def methods() -> dict[str, Work]:
+    """What is measured, the most important first."""
+    one = micro.build(micro.Options(beta=0.5, draws=1))
     return {
-        "SAC": (sac.build(sac.Options()), None),
-        "MICRO, 1 draw": (micro.build(micro.Options(beta=0.5, draws=1)), 1),
-        "MICRO, 10 draws": (micro.build(micro.Options(beta=0.5, draws=10)), 10),
+        "MICRO, 1 draw": Work(one, 1),
+        "SAC": Work(sac.build(sac.Options()), None),
+        "MICRO, 10 draws": Work(micro.build(micro.Options(beta=0.5, draws=10)), 10),
+        HIGHEST: Work(one, 1, "highest"),
     }
 
 
 def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     """Epochs of that many runs in one program, their states donated from call to call."""
-    method, draws = methods()[name]
+    method, draws, precision = methods()[name]
     settings = hopper(updates=scale.updates, rollout_starts=scale.rollout_starts)
     problem, sizes = make_problem(scale.log_rows), settings.sizes()
     problem = held_by_each(problem, runs)
     ensembles, every = dealt(stack([fresh_ensemble(problem, settings)] * runs)), stack([method] * runs)
     c, keys = stack([coefficients(settings, ACT)] * runs), dealt(stack([Keys.of(seed) for seed in range(runs)]))
     ends = ByRule(RULES["hopper"])
-    states = population.compiled_start(problem, ensembles, every, dealt(jnp.ones(runs)), keys, sizes=sizes)
+    states = dealt(population.compiled_start(problem, ensembles, every, dealt(jnp.ones(runs)), keys, sizes=sizes))
+    began = time.perf_counter()
+    with jax.default_matmul_precision(precision):
+        lowered = population.compiled_epoch.lower(states, every, ends, c, keys.epochs, problem, sizes=sizes)
+    program = lowered.compile()
+    compiled = time.perf_counter() - began
 
     def call() -> None:
         nonlocal states
-        states, _ = population.compiled_epoch(states, every, ends, c, keys.epochs, problem, sizes=sizes)
+        states, _ = program(states, every, ends, c, keys.epochs, problem)
 
-    compiled = timed(lambda: (call(), jax.block_until_ready(states)))
-    count = max(2, round(seconds / timed(lambda: (call(), jax.block_until_ready(states)))))
-    waited = timed(lambda: [(call(), jax.block_until_ready(states)) for _ in range(count)]) / count
+    def awaited() -> None:
+        call()
+        jax.block_until_ready(states)
+
+    awaited()
+    count = max(2, round(seconds / timed(awaited)))
+    waited = timed(lambda: [awaited() for _ in range(count)]) / count
     queued = timed(lambda: ([call() for _ in range(count)], jax.block_until_ready(states))) / count
     counted = runs * flops.epoch(sizes, nets(settings), draws)
-    return Line(name, runs, waited, queued, compiled - waited, counted, peak_memory())
+    return Line(name, runs, waited, queued, compiled, counted, held_by(program), peak_memory())
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -119,44 +159,56 @@ def peak_memory() -> int:
     return told["peak_bytes_in_use"]
 
 
-def markdown(lines: Sequence[Line], updates: int, command: str, told: dict[str, str]) -> str:
+def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, told: dict[str, str]) -> str:
     """The page."""
     table = ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
     table += ["| " + " | ".join(line.cells(updates)) + " |" for line in lines]
     about = "\n".join(f"* {name}: {text}" for name, text in told.items())
     note = (
         "An epoch has its rollout, so an update's time holds its share of it. Waited for: the host looks at every "
-        "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. TFLOP/s count "
-        "matrix products alone. Peaks are of the whole process so far."
+        "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. Both are wall "
+        "time, the device's idle moments included. TFLOP/s count matrix products alone. Planned: what the compiler "
+        "set aside on each device for an epoch of this line, arguments and results included. Peaks are of the whole "
+        "process so far. "
+        "Hours are for updates and rollouts: fitting the ensemble, evaluations and saves come on top."
     )
     title, made_by = f"# Runs in one program: {told['device']}", f"Made by `{command}`."
     return "\n\n".join([title, made_by, about, "\n".join(table), note]) + "\n"
 
 
-def every_line(names: Sequence[str], runs: Sequence[int], scale: Scale, seconds: float) -> Iterator[Line]:
-    """All populations, each printed as it is done."""
-    for name in names:
-        for count in runs:
-            line = measure(name, count, scale, seconds)
-            print(" | ".join(line.cells(scale.updates)), flush=True)
-            yield line
+def every_line(
+    names: Sequence[str], runs: Sequence[int], scale: Scale, seconds: float, until: float = inf
+) -> Iterator[Line | LeftOut]:
+    """All populations, each printed as it is done.
+
+    `until`, by `time.perf_counter`: from the first one for which there is less time left than the one before it took,
+    all are left out.
+    """
+    began, late = time.perf_counter(), False
+    for name, count in product(names, runs):
+        last, began = time.perf_counter() - began, time.perf_counter()
+        late = late or began + last > until
+        line = LeftOut(name, count) if late else measure(name, count, scale, seconds)
+        print(" | ".join(line.cells(scale.updates)).rstrip(" |"), flush=True)
+        yield line
 
 
-def arguments(prog: str, explanation: str | None, runs: Sequence[int]) -> argparse.Namespace:
+def parser(prog: str, explanation: str | None, runs: Sequence[int], names: Sequence[str]) -> argparse.ArgumentParser:
     """What can be told."""
-    parser = argparse.ArgumentParser(prog=prog, description=explanation)
-    parser.add_argument("--runs", type=int, nargs="+", default=runs)
-    parser.add_argument("--methods", nargs="+", choices=list(methods()), default=list(methods()))
-    parser.add_argument("--updates", type=int, default=1000, help="of an epoch, which has one rollout")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
-    return parser.parse_args()
+    told = argparse.ArgumentParser(prog=prog, description=explanation)
+    told.add_argument("--runs", type=int, nargs="+", default=runs)
+    told.add_argument("--methods", nargs="+", choices=list(methods()), default=names)
+    told.add_argument("--updates", type=int, default=1000, help="of an epoch, which has one rollout")
+    told.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    told.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
+    told.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
+    return told
 
 
 def main() -> None:
     """Measure, print, and write the page where asked."""
-    options = arguments("python -m benchmarks.population", __doc__, [1, 2, 4, 8])
+    names = [name for name in methods() if name != HIGHEST]
+    options = parser("python -m benchmarks.population", __doc__, [1, 2, 4, 8], names).parse_args()
     scale = QUICK if options.quick else FULL._replace(updates=options.updates)
     lines = list(every_line(options.methods, options.runs, scale, 0.2 if options.quick else options.seconds))
     told = machine.describe() | {"device": jax.devices()[0].device_kind}

@@ -1,15 +1,17 @@
 """The card's table without a card: what its tests are told, what becomes of failures."""
 
 import subprocess
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from benchmarks import device_tests, gpu
+from benchmarks import device_tests, gpu, population
 from benchmarks.device_tests import Outcome, outcome, platforms
-from benchmarks.population import Line
+from benchmarks.population import LeftOut, Line
+from benchmarks.workload import QUICK
 
-LINE = Line("SAC", 1, waited=1.0, queued=0.5, compiled=2.0, operations=1e12, peak=2**30)
+LINE = Line("SAC", 1, waited=1.0, queued=0.5, compiled=2.0, operations=1e12, planned=2**29, peak=2**30)
 
 
 def test_a_card_is_named_with_its_maker_and_the_processor_beside_it():
@@ -71,3 +73,21 @@ def test_the_table_is_made_whatever_the_tests_said(
     said = capsys.readouterr().out
     assert "tests: so it went" in said and ("FAILED test_x" in said) is not passed
     assert "| SAC | 1 | 1.000 |" in said and "--methods 'MICRO, 1 draw'`" in said
+
+
+def test_lines_that_there_is_no_time_for_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch):
+    now = 0.0
+
+    def measure(name: str, runs: int, *_: Any) -> Line:
+        nonlocal now
+        now += 4.0
+        return LINE._replace(method=name, runs=runs)
+
+    monkeypatch.setattr(population, "time", SimpleNamespace(perf_counter=lambda: now))
+    monkeypatch.setattr(population, "measure", measure)
+    lines = list(population.every_line(["SAC", "MICRO, 1 draw"], [1, 2], QUICK, 1.0, until=10.0))
+    assert [type(line) for line in lines] == [Line, Line, LeftOut, LeftOut]
+    page = population.markdown(lines, 1000, "command", {"device": "none"})
+    assert "| MICRO, 1 draw | 2 | left out for time |" in page
+    columns = [line.count(" |") for line in page.splitlines() if line.startswith("| ")]
+    assert len(set(columns)) == 1
