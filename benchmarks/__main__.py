@@ -1,6 +1,10 @@
-"""The speed table of this machine: `python -m benchmarks [--quick] [--write FILE]`, or `make bench`."""
+"""The speed table of this machine: `python -m benchmarks [--quick] [--write FILE]`, or `make bench`.
+
+A whole run stands beside the last one of such a machine in `benchmarks/history.jsonl`, and is added there.
+"""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -31,13 +35,11 @@ def main() -> None:
     """Measure, print, and write where asked to."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
-    parser.add_argument(
-        "--write", type=Path, metavar="FILE", help=f"write the table there and a line to {history.PLACE.name}"
-    )
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there")
     options = parser.parse_args()
     if options.quick and options.write:
         parser.error("--quick measures nothing worth keeping: leave out one of --quick and --write")
-    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     console, told = Console(), machine.describe()
     for name, text in told.items():
         console.print(f"{name}: {text}")
@@ -46,12 +48,12 @@ def main() -> None:
         console.print(table.on_screen(rows))
     else:
         print(table.markdown(rows, told, command))
-    if not options.quick:
-        print(history.against_last(rows, told))
     if options.write:
         options.write.parent.mkdir(parents=True, exist_ok=True)
         options.write.write_text(table.markdown(rows, told, command))
-        history.add(rows, told)
+    if not options.quick:
+        print(history.against_last(rows, told, history.PLACE))
+        history.add(rows, told, history.PLACE)
 
 
 if __name__ == "__main__":

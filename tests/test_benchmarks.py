@@ -8,6 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from benchmarks import __main__ as speed
 from benchmarks import flops, history, table
 from benchmarks.measure import Figure
 from benchmarks.profile import Span, own_time, stage
@@ -121,3 +122,25 @@ def test_figures_stand_beside_the_last_ones_of_the_same_machine(tmp_path: Path):
     said = history.against_last([now], mine | {"software": "now"}, place)
     assert "(then)" in said
     assert "update: 0.50 of its ms, 1.50 of its share" in said
+
+
+@pytest.mark.parametrize(("words", "kept"), [([], 1), (["--quick"], 0)])
+def test_every_whole_run_is_recorded(words: list[str], kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    row = table.Row("update", Figure(4.0, 3.0, 5.0), "ms")
+    monkeypatch.setattr(history, "PLACE", tmp_path / "history.jsonl")
+    monkeypatch.setattr(speed, "measure", lambda *_: [row])
+    monkeypatch.setattr("sys.argv", ["benchmarks", *words])
+    speed.main()
+    assert len(history.PLACE.read_text().splitlines() if history.PLACE.exists() else []) == kept
+
+
+def test_a_run_stands_beside_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(history, "PLACE", tmp_path / "history.jsonl")
+    monkeypatch.setattr("sys.argv", ["benchmarks"])
+    for median in (4.0, 2.0):
+        row = table.Row("update", Figure.of([median]), "ms")
+        monkeypatch.setattr(speed, "measure", lambda *_, row=row: [row])
+        speed.main()
+    assert "update: 0.50 of its ms" in capsys.readouterr().out
