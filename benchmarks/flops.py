@@ -46,14 +46,14 @@ def learn(rows: int, widths: Widths) -> int:
 
 
 def candidates(sizes: Sizes, nets: Networks, draws: int) -> int:
-    """MICRO's values of every elite's next states: `draws` 0 still draws one action."""
+    """Values of every elite's next states, MICRO's and MOBILE's: `draws` 0 still draws one action."""
     rows = sizes.elites * (sizes.batch - sizes.real_rows)
     values = forward(rows, nets.actor) + sizes.critics * forward(rows, nets.critic)
     return forward(rows, nets.member) + max(draws, 1) * values
 
 
 def update(sizes: Sizes, nets: Networks, draws: int | None) -> int:
-    """One update of SAC (`draws` None) or MICRO: target, critics, then the actor through the new critics."""
+    """One update of SAC (`draws` None), MICRO or MOBILE: target, critics, then the actor through the new critics."""
     rows = sizes.batch
     critics = sizes.critics * forward(rows, nets.critic)
     target = forward(rows, nets.actor) + critics

@@ -3,7 +3,8 @@
 With a model: an epoch of 100 updates at hopper's sizes with a tenth of an epoch's rollouts (5,000 starts of five
 steps) and of RAMBO's steps of the model (100); the same batch, networks and share of real rows for all. Cloning before
 the first epoch and MOReL's look at the log are not part of it. Without a model: an epoch of updates, batch and networks
-as the method's halfcheetah-medium preset has them. No operations are counted here.
+as the method's halfcheetah-medium preset has them. Operations are counted where the formula is SAC's, MICRO's or
+MOBILE's.
 """
 
 import argparse
@@ -28,6 +29,8 @@ from micro_rl.plan import resolve
 from micro_rl.types import LogRows, Transition
 
 STARTS_PER_UPDATE = 50
+COUNTED = ("sac", "micro", "mobile")
+"""Whose matrix products `benchmarks.flops` counts."""
 WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
     "SAC on the model": ("sac", {}),
     "MICRO, 1 draw": ("micro", {"draws": 1}),
@@ -50,8 +53,9 @@ def with_model(label: str, scale: Scale) -> Case:
     settings = hopper(updates=scale.updates, rollout_starts=STARTS_PER_UPDATE * scale.updates)
     method = module.build(module.Options(**options))
     assert isinstance(method, Method)
-    case = training(label, label, make_problem(scale.log_rows), settings, method, None, settings.updates)
-    return case._replace(flops=0)
+    draws = options.get("draws")
+    case = training(label, label, make_problem(scale.log_rows), settings, method, draws, settings.updates)
+    return case if name in COUNTED else case._replace(flops=0)
 
 
 def without_model(name: str, scale: Scale) -> Case:

@@ -16,7 +16,7 @@ from benchmarks import flops
 from micro_rl import fit_feeding, loop
 from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
-from micro_rl.methods import micro, sac
+from micro_rl.methods import micro, mobile, sac
 from micro_rl.model import Ensemble, finish_fit
 from micro_rl.nets import rounded_product
 from micro_rl.settings import Settings
@@ -108,14 +108,20 @@ def mixed(method: Method) -> Method:
     return replace(method, product=rounded_product)
 
 
-def updates(problem: Problem, scale: Scale, draws: int | None, precision: str = "float32") -> Case:
+def learners() -> dict[str, tuple[str, Method, int | None]]:
+    """Label, method and draws of those whose updates are timed, by name."""
+    return {
+        "sac": ("SAC", sac.build(sac.Options()), None),
+        "micro1": ("MICRO, 1 draw", micro.build(micro.Options(beta=0.5, draws=1)), 1),
+        "micro10": ("MICRO, 10 draws", micro.build(micro.Options(beta=0.5, draws=10)), 10),
+        "mobile10": ("MOBILE, 10 draws", mobile.build(mobile.Options(draws=10)), 10),
+    }
+
+
+def updates(problem: Problem, scale: Scale, name: str, precision: str = "float32") -> Case:
     """Updates in one epoch with a rollout so small (256 rows) that it costs less than 0.5 % of SAC's."""
     settings = hopper(updates=scale.updates, rollout_starts=256, rollout_length=1)
-    if draws is None:
-        method, name, label = sac.build(sac.Options()), "sac", "SAC"
-    else:
-        method = micro.build(micro.Options(beta=0.5, draws=draws))
-        name, label = f"micro{draws}", f"MICRO, {draws} draw{'s' * (draws > 1)}"
+    label, method, draws = learners()[name]
     if precision == "mixed":
         method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
     return training(name, f"update, {label}", problem, settings, method, draws, scale.updates)
@@ -171,12 +177,10 @@ def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
         return lambda: make(make_problem(scale.log_rows), scale, *more)
 
     return {
-        "sac": on_log(updates, None),
-        "micro1": on_log(updates, 1),
-        "micro10": on_log(updates, 10),
+        **{name: on_log(updates, name) for name in learners()},
         "rollout": on_log(rollouts),
         "fit": lambda: fit(scale),
-        "micro10-mixed": on_log(updates, 10, "mixed"),
+        "micro10-mixed": on_log(updates, "micro10", "mixed"),
         "rollout-mixed": on_log(rollouts, "mixed"),
         "bfloat16": lambda: rounded_matmul(scale.matmul),
     }

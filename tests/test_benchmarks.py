@@ -11,12 +11,13 @@ import pytest
 from benchmarks import __main__ as speed
 from benchmarks import flops, history, table
 from benchmarks.measure import Figure
+from benchmarks.methods import with_model
 from benchmarks.profile import Span, own_time, stage
-from benchmarks.workload import ACT, KEYS, OBS, hopper, make_problem, nets
+from benchmarks.workload import ACT, KEYS, OBS, QUICK, hopper, learners, make_problem, nets, updates
 from micro_rl import loop
 from micro_rl.loop import Problem, TrainState, coefficients, start
 from micro_rl.method import Method
-from micro_rl.methods import micro, sac
+from micro_rl.methods import micro, mobile, sac
 from micro_rl.model import finish_fit, fit_epoch, start_fit
 from micro_rl.termination import ByRule, never
 
@@ -47,8 +48,9 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     return loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
 
 
-def test_epoch_of_micro_with_one_draw():
-    lowered, sizes = one_epoch(micro.build(micro.Options(draws=1)), rollout_starts=256)
+@pytest.mark.parametrize("method", [micro.build(micro.Options(draws=1)), mobile.build(mobile.Options(draws=1))])
+def test_epoch_with_one_draw(method: Method):
+    lowered, sizes = one_epoch(method, rollout_starts=256)
     counted = flops.epoch(sizes, nets(hopper()), draws=1)
     assert counted < compiler_count(lowered) < (1 + MORE_THAN_MATMULS) * counted
 
@@ -62,11 +64,19 @@ def test_fitting_epoch_of_one_batch():
     assert counted < compiler_count(lowered) < (1 + MORE_THAN_MATMULS) * counted
 
 
-@pytest.mark.parametrize("draws", [None, 0, 10])
-def test_update_grows_with_the_draws_as_lowered(draws: int | None, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    ("method", "draws"),
+    [
+        (sac.build(sac.Options()), None),
+        (micro.build(micro.Options(draws=0)), 0),
+        (micro.build(micro.Options(draws=10)), 10),
+        (mobile.build(mobile.Options(draws=0)), 0),
+        (mobile.build(mobile.Options(draws=10)), 10),
+    ],
+)
+def test_update_grows_with_the_draws_as_lowered(method: Method, draws: int | None, monkeypatch: pytest.MonkeyPatch):
     # The draws' loop would count once: unrolled into one batch they count as often as they run.
     monkeypatch.setattr(jax.lax, "map", lambda function, xs: jax.vmap(function)(xs))
-    method = sac.build(sac.Options()) if draws is None else micro.build(micro.Options(draws=draws))
     lowered, sizes = one_epoch(method, rollout_starts=250)
     counted = flops.epoch(sizes, nets(hopper()), draws)
     analysis = lowered.cost_analysis()
@@ -144,3 +154,15 @@ def test_a_run_stands_beside_the_one_before(
         monkeypatch.setattr(speed, "measure", lambda *_, row=row: [row])
         speed.main()
     assert "update: 0.50 of its ms" in capsys.readouterr().out
+
+
+def test_methods_of_one_formula_are_counted_alike():
+    counts = {label: with_model(label, QUICK).flops for label in ("MICRO, 1 draw", "MOBILE, 1 draw", "MOPO")}
+    assert counts["MICRO, 1 draw"] == counts["MOBILE, 1 draw"] > 0 == counts["MOPO"]
+
+
+def test_every_learner_of_the_speed_table_has_its_share():
+    scale = QUICK._replace(log_rows=ROWS)
+    cases = {name: updates(make_problem(ROWS), scale, name) for name in learners()}
+    assert cases["mobile10"].flops == cases["micro10"].flops > cases["micro1"].flops > cases["sac"].flops > 0
+    assert cases["mobile10"].label == "update, MOBILE, 10 draws"
