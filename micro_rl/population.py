@@ -110,9 +110,8 @@ class _OnModel(Population):
         self._keys = dealt(stack([program.keys for program in programs]))
 
     def fresh(self) -> TrainState:
-        return compiled_start(
-            self._problem, self._ensembles, self._methods, self._temperatures, self._keys, sizes=self._sizes
-        )
+        parts = (self._problem, self._ensembles, self._methods, self._temperatures, self._keys)
+        return dealt(compiled_start(*parts, sizes=self._sizes))
 
     def epoch(self, states: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
         return compiled_epoch(states, self._methods, self._ends, c, self._keys.epochs, self._problem, sizes=self._sizes)
@@ -126,7 +125,7 @@ class _OnLog(Population):
         self._keys = dealt(stack([program.keys for program in programs]))
 
     def fresh(self) -> LogState:
-        return _start_on_log(self._problem, self._methods, self._temperatures, self._keys, sizes=self._sizes)
+        return dealt(_start_on_log(self._problem, self._methods, self._temperatures, self._keys, sizes=self._sizes))
 
     def epoch(self, states: LogState, c: Coefficients) -> tuple[LogState, dict[str, Array]]:
         return _epoch_on_log(states, self._methods, c, self._keys.epochs, self._problem, sizes=self._sizes)
