@@ -30,7 +30,7 @@ def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:
 
 def test_every_snippet_of_the_readme_runs(log, tmp_path, monkeypatch):
     """With a tiny log and tiny settings in place of the ones named there, everything else as printed."""
-    really_load, really_train = micro_rl.load, micro_rl.train
+    really_load, really_train, really_sweep = micro_rl.load, micro_rl.train, micro_rl.sweep
 
     def load(name, **known):
         locate(name)
@@ -39,8 +39,12 @@ def test_every_snippet_of_the_readme_runs(log, tmp_path, monkeypatch):
     def train(data, **chosen):
         return really_train(data, **(chosen | SETTINGS))
 
+    def sweep(data, **chosen):
+        return really_sweep(data, **(chosen | SETTINGS), until=1)
+
     monkeypatch.setattr(micro_rl, "load", load, raising=False)
     monkeypatch.setattr(micro_rl, "train", train, raising=False)
+    monkeypatch.setattr(micro_rl, "sweep", sweep, raising=False)
     monkeypatch.chdir(tmp_path)
     names = {"observation": np.zeros(3)}
     snippets = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
