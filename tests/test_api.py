@@ -1,3 +1,4 @@
+import inspect
 import re
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:
     return all(np.array_equal(a, b) for layer in pairs for a, b in zip(*layer, strict=True))
 
 
-def test_every_snippet_of_the_readme_runs(log, tmp_path, monkeypatch):
+@pytest.mark.parametrize("sweeps", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_every_snippet_of_the_readme_runs(sweeps, log, tmp_path, monkeypatch):
     """With a tiny log and tiny settings in place of the ones named there, everything else as printed."""
     really_load, really_train, really_sweep = micro_rl.load, micro_rl.train, micro_rl.sweep
 
@@ -40,7 +42,8 @@ def test_every_snippet_of_the_readme_runs(log, tmp_path, monkeypatch):
         return really_train(data, **(chosen | SETTINGS))
 
     def sweep(data, **chosen):
-        return really_sweep(data, **(chosen | SETTINGS), until=1)
+        inspect.signature(really_sweep).bind(data, **chosen)
+        return really_sweep(data, **(chosen | SETTINGS), until=1) if sweeps else {}
 
     monkeypatch.setattr(micro_rl, "load", load, raising=False)
     monkeypatch.setattr(micro_rl, "train", train, raising=False)

@@ -48,7 +48,10 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     return loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
 
 
-@pytest.mark.parametrize("method", [micro.build(micro.Options(draws=1)), mobile.build(mobile.Options(draws=1))])
+MICRO, MOBILE = micro.build(micro.Options(draws=1)), mobile.build(mobile.Options(draws=1))
+
+
+@pytest.mark.parametrize("method", [MICRO, pytest.param(MOBILE, marks=pytest.mark.slow)])
 def test_epoch_with_one_draw(method: Method):
     lowered, sizes = one_epoch(method, rollout_starts=256)
     counted = flops.epoch(sizes, nets(hopper()), draws=1)
@@ -156,6 +159,7 @@ def test_a_run_stands_beside_the_one_before(
     assert "update: 0.50 of its ms" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_methods_of_one_formula_are_counted_alike():
     counts = {label: with_model(label, QUICK).flops for label in ("MICRO, 1 draw", "MOBILE, 1 draw", "MOPO")}
     assert counts["MICRO, 1 draw"] == counts["MOBILE, 1 draw"] > 0 == counts["MOPO"]

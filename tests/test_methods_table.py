@@ -24,6 +24,7 @@ def tiny_log(monkeypatch: pytest.MonkeyPatch) -> Settings:
     return settings
 
 
+@pytest.mark.slow
 def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
     tmp_path: Path, tiny_log: Settings, monkeypatch: pytest.MonkeyPatch
 ):
