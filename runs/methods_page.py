@@ -33,6 +33,8 @@ PUBLISHED = {
     "rambo": -422.4,
     "mobile-matched": 8.7,
 }
+LINEAR = 100
+"""Scores to which an axis is linear that goes further down."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
@@ -105,9 +107,8 @@ def draw(results: Sequence[Result]) -> None:
     figure = Figure(figsize=(6.2 * len(logs), 4.6), layout="constrained")
     for panel, log in zip(figure.subplots(1, len(logs), squeeze=False)[0], logs, strict=True):
         of_log = [result for result in results if result.cell.log == log]
-        shown = [entry for entry in entries(0.5) if any(result.cell.entry == entry for result in of_log)]
-        for entry, colour in zip(shown, COLOURS * 2, strict=False):
-            style = "-" if shown.index(entry) < len(COLOURS) else "--"
+        for place, entry in enumerate(entries(0.5)):  # a method looks the same in every panel
+            colour, style = COLOURS[place % len(COLOURS)], "-" if place < len(COLOURS) else "--"
             for number, result in enumerate(r for r in of_log if r.cell.entry == entry):
                 points = [(r["epoch"], r["eval/normalised_score"]) for r in result.rows if "eval/normalised_score" in r]
                 label = entry if number == 0 else None
@@ -115,7 +116,8 @@ def draw(results: Sequence[Result]) -> None:
         figures = of_log[0].scores["log"]
         panel.axhline(figures["normalised_return_mean"], color="#666666", linestyle=":", label="log's mean")
         panel.set(title=TITLES[log], xlabel="epoch", ylabel="normalised score")
-        panel.set_yscale("symlog", linthresh=100)
+        if panel.get_ylim()[0] < -LINEAR:
+            panel.set_yscale("symlog", linthresh=LINEAR)
         panel.grid(alpha=0.25)
         panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     figure.savefig(FIGURE, metadata={"Date": None})
