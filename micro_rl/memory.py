@@ -57,7 +57,7 @@ def refuse_too_large(plan: Plan) -> None:
 def bytes_of_run(plan: Plan) -> int:
     """What each run more takes: its state, a copy of that where saves are made from one, and what an epoch writes down.
 
-    Not below the compiler's own plan, and at most half as much again (`tests/test_memory.py`).
+    For MICRO, CQL and SAC-N not below the compiler's own plan, and at most twice that (`tests/test_memory.py`).
     """
     copies, worked_on = 2 if _device_is_host() else 1, max(SMALL, _activations(plan))
     if not plan.learns_model:
