@@ -23,6 +23,7 @@ import jax.numpy as jnp
 
 from benchmarks import flops, machine
 from benchmarks.cold import held_by
+from benchmarks.device_time import busy
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, nets
 from micro_rl import population
 from micro_rl.loop import Keys, coefficients
@@ -46,6 +47,7 @@ class Work(NamedTuple):
 class Line(NamedTuple):
     """One population's figures: seconds of an epoch waited for and queued behind another, and of its compilation.
 
+    `busy`: the share of a moment amid an epoch in which the device computed; None where it could not be traced.
     `planned`: bytes of an epoch by the compiler's plan. `peak`: the most that was in use since the process began.
     """
 
@@ -53,6 +55,7 @@ class Line(NamedTuple):
     runs: int
     waited: float
     queued: float
+    busy: float | None
     compiled: float
     operations: float
     planned: int
@@ -68,6 +71,7 @@ class Line(NamedTuple):
             f"{together:.3f}",
             f"{together / self.runs:.3f}",
             f"{self.queued / self.waited:.2f}",
+            "not traced" if self.busy is None else f"{100 * self.busy:.0f} %",
             f"{self.operations / self.waited / 1e12:.2f}",
             f"{self.planned / 2**30:.2f}",
             f"{self.peak / 2**30:.1f}",
@@ -93,6 +97,7 @@ HEADS = (
     "ms per update of all",
     "ms per update and run",
     "wall time queued / waited for",
+    "device busy",
     "TFLOP/s",
     "planned GiB",
     "peak GiB so far",
@@ -140,8 +145,10 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     count = max(2, round(seconds / timed(awaited)))
     waited = timed(lambda: [awaited() for _ in range(count)]) / count
     queued = timed(lambda: ([call() for _ in range(count)], jax.block_until_ready(states))) / count
+    share = busy(call, waited)
+    jax.block_until_ready(states)
     counted = runs * flops.epoch(sizes, nets(settings), draws)
-    return Line(name, runs, waited, queued, compiled, counted, held_by(program), peak_memory())
+    return Line(name, runs, waited, queued, share, compiled, counted, held_by(program), peak_memory())
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -167,9 +174,11 @@ def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, told: 
     note = (
         "An epoch has its rollout, so an update's time holds its share of it. Waited for: the host looks at every "
         "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. Both are wall "
-        "time, the device's idle moments included. TFLOP/s count matrix products alone. Planned: what the compiler "
-        "set aside on each device for an epoch of this line, arguments and results included. Peaks are of the whole "
-        "process so far. "
+        "time, the device's idle moments included. Device busy: the share of a moment in the middle of an epoch, so of "
+        "its updates, in which any step ran on the device, by the profiler's trace; what is missing is the device's "
+        "waiting for its next step, and tracing adds to that. TFLOP/s count matrix products alone. Planned: what the "
+        "compiler set aside on each device for an epoch of this line, arguments and results included. Peaks are of the "
+        "whole process so far. "
         "Hours are for updates and rollouts: fitting the ensemble, evaluations and saves come on top."
     )
     title, made_by = f"# Runs in one program: {told['device']}", f"Made by `{command}`."

@@ -11,7 +11,7 @@ from benchmarks.device_tests import Outcome, outcome, platforms
 from benchmarks.population import LeftOut, Line
 from benchmarks.workload import QUICK
 
-LINE = Line("SAC", 1, waited=1.0, queued=0.5, compiled=2.0, operations=1e12, planned=2**29, peak=2**30)
+LINE = Line("SAC", 1, waited=1.0, queued=0.5, busy=None, compiled=2.0, operations=1e12, planned=2**29, peak=2**30)
 
 
 def test_a_card_is_named_with_its_maker_and_the_processor_beside_it():
