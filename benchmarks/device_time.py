@@ -10,7 +10,7 @@ import jax
 from jax.profiler import ProfileData, ProfileOptions
 
 MOMENT = 0.2
-"""Seconds that are traced at most: a whole epoch has a million steps, and takes far longer to write down than to run."""
+"""Seconds that are traced at most: an epoch has a million steps, and takes longer to write down than to run."""
 
 Span = tuple[float, float]
 """When a step began and ended, in nanoseconds."""
