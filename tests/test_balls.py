@@ -6,7 +6,7 @@ import pytest
 
 from micro_rl.method import Setting
 from micro_rl.methods import micro
-from micro_rl.methods.balls import Mahalanobis, worst_in_ball
+from micro_rl.methods.balls import BALLS, Mahalanobis, worst_in_ball
 from micro_rl.model import Ensemble, Models
 from micro_rl.types import Transition
 from tests.probes import linear_critics, pointing_ensemble, steady_actor
@@ -27,7 +27,7 @@ def setting() -> Setting:
 
 def fall(kind: str, radius: float, steps: int = 5) -> float:
     """By how much the worst state's value is below the centre's."""
-    centre, worst = worst_in_ball(setting(), ROWS, micro.BALLS[kind], jnp.asarray(radius), steps)
+    centre, worst = worst_in_ball(setting(), ROWS, BALLS[kind], jnp.asarray(radius), steps)
     assert float(centre[0]) == pytest.approx(float(SLOPE @ [1.0, 2.0]))
     return float(centre[0] - worst[0])
 
@@ -49,7 +49,7 @@ def test_the_worst_by_the_ensembles_covariance():
     assert fall("mahalanobis", 2.0) == pytest.approx(2.0 * np.sqrt(SLOPE @ covariance @ SLOPE), rel=1e-3)
 
 
-@pytest.mark.parametrize("kind", micro.BALLS)
+@pytest.mark.parametrize("kind", BALLS)
 def test_a_ball_of_radius_0_has_no_term_to_the_bit(kind: str):
     assert fall(kind, 0.0) == 0.0
     target = micro.build(micro.Options(beta=1.0, candidates=kind, radius=0.0)).target  # type: ignore[arg-type]

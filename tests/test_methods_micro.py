@@ -13,6 +13,7 @@ from micro_rl import catalogue
 from micro_rl.errors import UserError
 from micro_rl.method import Method, Setting
 from micro_rl.methods import micro
+from micro_rl.methods.balls import BALLS
 from micro_rl.methods.candidates import CandidateNoise, candidate_values
 from micro_rl.methods.gaps import conservative_term
 from micro_rl.model import Models
@@ -186,7 +187,7 @@ def test_an_unknown_method_is_refused_with_the_choices():
         {"gap": "soft-min", "softness": 1.0},
         {"gap": "kth", "k": 2},
         {"gap": "value-min"},
-        *({"candidates": ball, "radius": 1.0} for ball in micro.BALLS),
+        *({"candidates": ball, "radius": 1.0} for ball in BALLS),
     ],
 )
 def test_every_variant_at_beta_0_has_sacs_target_to_the_bit(variant):

@@ -13,7 +13,7 @@ from micro_rl.errors import UserError
 from micro_rl.fitting import fit_model, problem_of
 from micro_rl.loop import Keys, coefficients, compiled_epoch, start
 from micro_rl.method import Method, Setting
-from micro_rl.methods import combo, mobile, mopo, morel, rambo
+from micro_rl.methods import adversary, combo, mobile, mopo, morel, rambo
 from micro_rl.methods.candidates import CandidateNoise
 from micro_rl.methods.conservative import conservative_gap
 from micro_rl.model import Models, predict
@@ -127,7 +127,7 @@ def test_combo_pushes_unseen_actions_down_and_the_logs_up():
 def test_rambo_density_is_the_mixtures():
     outcome = jnp.asarray([[1.0, 0.5], [1.5, 0.5]])
     pair = pointing_ensemble([[1.0], [2.0]], [0.5, 0.5], act=1, std=0.5)
-    found = rambo.log_density(pair.members, 2, pair, ROWS, outcome)
+    found = adversary.log_density(pair.members, 2, pair, ROWS, outcome)
     peak = 1 / (0.5 * np.sqrt(2 * np.pi))
     by_hand = [peak * peak * (1 + np.exp(-2.0)) / 2, peak * peak * np.exp(-0.5)]
     np.testing.assert_allclose(found, np.log(by_hand), rtol=1e-4)
@@ -136,7 +136,7 @@ def test_rambo_density_is_the_mixtures():
 def test_rambo_advantage_by_hand():
     given = ROWS._replace(next_observation=jnp.asarray([[2.0], [0.0]]), discount=jnp.ones(2))
     # Gains 0.5 + 0.9 * 2 and 0.5: mean 1.4, deviation (n - 1) 1.8 / sqrt 2.
-    found = rambo.advantage(SETTING, given, jnp.zeros((2, 1)))
+    found = adversary.advantage(SETTING, given, jnp.zeros((2, 1)))
     np.testing.assert_allclose(found, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 

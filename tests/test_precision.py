@@ -14,6 +14,7 @@ from micro_rl import catalogue, sac
 from micro_rl.errors import UserError
 from micro_rl.method import Method
 from micro_rl.methods import METHODS, micro, mobile
+from micro_rl.methods.balls import BALLS
 from micro_rl.model import Models, finish_fit, start_fit
 from micro_rl.nets import multiplied_by, rounded_product
 from micro_rl.plan import make_plan
@@ -73,7 +74,7 @@ def test_targets_are_near_those_in_float32(method: Method):
     assert 0 < off.max() < 2 * UNIT * LAYERS * np.abs(exact).max()
 
 
-@pytest.mark.parametrize("kind", micro.BALLS)
+@pytest.mark.parametrize("kind", BALLS)
 def test_a_balls_worst_state_is_near_the_one_in_float32(kind: str):
     method = micro.build(micro.Options(candidates=kind, radius=1.0))  # type: ignore[arg-type]
     exact, near = (float(updated(one)[1]["conservative_term"]) for one in (method, mixed(method)))

@@ -81,6 +81,10 @@ class Mahalanobis(Ball):
         return _downhill(gradient)
 
 
+BALLS: dict[str, Ball] = {"l2": L2(), "linf": LInfinity(), "mahalanobis": Mahalanobis()}
+"""By their names among the options."""
+
+
 def _shortened(u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
     return u * jnp.minimum(1.0, radius / jnp.maximum(_length(u), 1e-12))
 

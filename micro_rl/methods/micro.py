@@ -6,11 +6,12 @@ from typing import Literal
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Key, PyTree, Scalar
+from jaxtyping import Float, Key, Scalar
 
 from micro_rl.errors import UserError
 from micro_rl.method import Method, Setting, Target, bellman
-from micro_rl.methods.balls import L2, Ball, LInfinity, Mahalanobis, worst_in_ball
+from micro_rl.methods.ball_target import BallTarget
+from micro_rl.methods.balls import BALLS
 from micro_rl.methods.candidates import CandidateNoise, candidate_noise, candidate_values
 from micro_rl.methods.gaps import Gap, MeanLessKthSmallest, MeanLessMinimum, MeanLessSoftMinimum, NextValueLessMinimum
 from micro_rl.model import Ensemble, Models
@@ -62,29 +63,6 @@ class ConservativeTarget(Target):
 
     def _of(self, models: Models) -> Ensemble:
         return models.members if self.every_member else models.elites
-
-
-class BallTarget(Target):
-    """y = r + gamma d (V(s') - beta f(s, a)), f = V(s') - the smallest V in a ball around s'."""
-
-    beta: Scalar
-    radius: Scalar
-    ball: Ball
-    steps: int = eqx.field(static=True)
-
-    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
-        return ()
-
-    def __call__(
-        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
-    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
-        centre, lowest = worst_in_ball(setting, rows, self.ball, self.radius, self.steps)
-        f = centre - lowest
-        y = bellman(rows, next_value - self.beta * f, setting.discount)
-        return y, {"conservative_term": jnp.mean(f)}
-
-
-BALLS: dict[str, Ball] = {"l2": L2(), "linf": LInfinity(), "mahalanobis": Mahalanobis()}
 
 
 def build(options: Options) -> Method:
