@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import __main__ as speed
 from benchmarks import flops, history, table
+from benchmarks.mapped import plans
 from benchmarks.measure import Figure
 from benchmarks.methods import with_model
 from benchmarks.profile import Span, own_time, stage
@@ -170,3 +171,9 @@ def test_every_learner_of_the_speed_table_has_its_share():
     cases = {name: updates(make_problem(ROWS), scale, name) for name in learners()}
     assert cases["mobile10"].flops == cases["micro10"].flops > cases["micro1"].flops > cases["sac"].flops > 0
     assert cases["mobile10"].label == "update, MOBILE, 10 draws"
+
+
+@pytest.mark.slow
+def test_a_map_over_runs_holds_their_buffers_once_more_than_one_program_of_them():
+    alone, together, mapped = plans(2, QUICK.log_rows, updates=4, rollout_starts=20_000).values()
+    assert alone < together < mapped

@@ -1,0 +1,64 @@
+"""What several runs in one program would hold as a `lax.map`, beside a `vmap` and beside a run alone.
+
+    python -m benchmarks.mapped [--runs 4] [--quick]
+
+Bytes by the compiler's plan of an epoch of MICRO with one draw at hopper's sizes: what it takes, gives and writes down
+in between, donated arrays once. Nothing is run.
+"""
+
+import argparse
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.cold import held_by
+from benchmarks.workload import ACT, FULL, QUICK, fresh_ensemble, hopper, learners, make_problem
+from micro_rl import loop, population
+from micro_rl.loop import Keys, coefficients
+from micro_rl.population import stack
+from micro_rl.termination import RULES, ByRule
+
+
+def plans(runs: int, rows: int, **overrides: Any) -> dict[str, int]:
+    """Bytes that each kind of program holds, by its name."""
+    settings = hopper(**overrides)
+    problem, sizes, ends = make_problem(rows), settings.sizes(), ByRule(RULES["hopper"])
+    _, method, _ = learners()["micro1"]
+    own, key = coefficients(settings, ACT), Keys.of(0)
+    methods, c, keys = stack([method] * runs), stack([own] * runs), stack([key] * runs)
+    ensembles = stack([fresh_ensemble(problem, settings)] * runs)
+    start = partial(population.compiled_start, sizes=sizes)
+    states = jax.eval_shape(start, problem, ensembles, methods, jnp.ones(runs), keys)
+    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), states)
+
+    @partial(jax.jit, donate_argnums=0)
+    def mapped(states: Any, methods: Any, c: Any, keys: Any, problem: Any) -> Any:
+        def one(run: Any) -> Any:
+            state, method, own, key = run
+            return loop.epoch(state, method, problem, own, key, sizes=sizes, ends=ends)
+
+        return jax.lax.map(one, (states, methods, c, keys))
+
+    together = population.compiled_epoch.lower(states, methods, ends, c, keys.epochs, problem, sizes=sizes)
+    single = loop.compiled_epoch.lower(state, method, problem, own, key.epochs, sizes=sizes, ends=ends)
+    one_by_one = mapped.lower(states, methods, c, keys.epochs, problem)
+    programs = {"a run alone": single, f"{runs} runs, vmap": together, f"{runs} runs, lax.map": one_by_one}
+    return {name: held_by(lowered.compile()) for name, lowered in programs.items()}
+
+
+def main() -> None:
+    """Compile and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.mapped", description="Memory of a map over runs.")
+    parser.add_argument("--runs", type=int, default=4)
+    parser.add_argument("--quick", action="store_true", help="small sizes: shows that it runs")
+    options = parser.parse_args()
+    scale = QUICK if options.quick else FULL
+    small = {"updates": scale.updates, "rollout_starts": scale.rollout_starts} if options.quick else {}
+    for name, held in plans(options.runs, scale.log_rows, **small).items():
+        print(f"{name}: {held / 2**20:,.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
