@@ -14,7 +14,7 @@ from micro_rl.errors import UserError
 from micro_rl.feeding import INDICES, SHARE, free_on_device
 from micro_rl.log_loop import LogProblem
 from micro_rl.loop import Keys, Problem
-from micro_rl.method import Method
+from micro_rl.method import AsPredicted, Method
 from micro_rl.model import finish_fit, start_fit
 from micro_rl.plan import Plan
 from micro_rl.rollout import BLOCK
@@ -57,7 +57,8 @@ def refuse_too_large(plan: Plan) -> None:
 def bytes_of_run(plan: Plan) -> int:
     """What each run more takes: its state, a copy of that where saves are made from one, and what an epoch writes down.
 
-    For MICRO, CQL and SAC-N not below the compiler's own plan, and at most twice that (`tests/test_memory.py`).
+    Not below the compiler's own plan, and at most twice that (`tests/test_memory.py`: the methods with a model, CQL and
+    SAC-N).
     """
     copies, worked_on = 2 if _device_is_host() else 1, max(SMALL, _activations(plan))
     if not plan.learns_model:
@@ -82,11 +83,14 @@ def _activations(plan: Plan) -> int:
 
 
 def _rollout(plan: Plan) -> int:
-    """A rollout as it is made and again in order, and a layer's activations of a block of its rows."""
-    sizes = plan.settings.sizes()
-    widest = max(*sizes.hidden, *plan.settings.model_hidden)
+    """A rollout as it is made and again in order, and what the networks work on with a block of its rows."""
+    sizes, settings = plan.settings.sizes(), plan.settings
     made = 2 * sizes.rollout_starts * sizes.rollout_length * _numbers_of_a_row(plan)
-    return BYTES * (made + min(sizes.rollout_starts, BLOCK) * widest)
+    layer = max(*sizes.hidden, *settings.model_hidden)
+    method = plan.method()
+    if isinstance(method, Method) and not isinstance(method.shape, AsPredicted):  # it asks every member about every row
+        layer += 2 * settings.members * max(settings.model_hidden)
+    return BYTES * (made + min(sizes.rollout_starts, BLOCK) * layer)
 
 
 def _numbers_of_a_row(plan: Plan) -> int:
