@@ -64,7 +64,7 @@ def test_the_estimate_is_near_what_the_compiler_plans_and_not_below(starts: int,
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["combo", "micro", "mobile", "mopo", "morel", "rambo"])
 def test_so_it_is_for_every_kind_of_method_with_a_model(method: str):
-    more = {"draws": 10} if method in ("micro", "mobile") else {}
+    more: dict[str, Any] = {"draws": 10} if method in ("micro", "mobile") else {}
     plan = tiny_plan(**PUBLISHED, method=method, rollout_starts=20_000, rollout_length=5, **more)
     planned = planned_by_compiler(plan)
     assert planned <= estimated_without_checkpoint(plan) <= 2 * planned
