@@ -1,6 +1,7 @@
 """How much of the time a device computes, by the profiler's trace of a moment in the middle of an epoch."""
 
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,17 +20,19 @@ Span = tuple[float, float]
 def busy(begin: Callable[[], object], seconds: float) -> float | None:
     """The share of a moment in which a device computed, as a mean over the devices.
 
-    `begin` queues an epoch that takes so many seconds; the moment is in its middle. None where the trace holds no step
-    of any device, which is so where a driver does not let a program look.
+    `begin` makes an epoch that takes so many seconds, or only queues it; the moment is in its middle. None where the
+    trace holds no step of any device, which is so where a driver does not let a program look.
     """
     options = ProfileOptions()
     options.python_tracer_level = 0
-    begin()
+    epoch = threading.Thread(target=begin)
+    epoch.start()
     time.sleep(seconds / 2)
     with tempfile.TemporaryDirectory() as folder:
         with jax.profiler.trace(folder, profiler_options=options):
             time.sleep(min(MOMENT, seconds / 4))
         shares = [covered(spans) for path in Path(folder).rglob("*.xplane.pb") for spans in steps(path) if spans]
+    epoch.join()
     return sum(shares) / len(shares) if shares else None
 
 
@@ -51,7 +54,7 @@ def covered(spans: Iterable[Span]) -> float:
     for begin, end in ordered:
         total += max(0.0, end - max(begin, reached))
         reached = max(reached, end)
-    return total / (reached - ordered[0][0])
+    return total / max(reached - ordered[0][0], 1.0)
 
 
 def _span(event: Any) -> Span:

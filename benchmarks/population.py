@@ -190,14 +190,18 @@ def every_line(
 ) -> Iterator[Line | LeftOut]:
     """All populations, each printed as it is done.
 
-    `until`, by `time.perf_counter`: from the first one for which there is less time left than the one before it took,
-    all are left out.
+    `until`, by `time.perf_counter`: left out is what would probably not end by then. As probable count the seconds for
+    each run that the last measurement took, and no fewer than the first one took, which had to compile as well.
     """
-    began, late = time.perf_counter(), False
+    first = per_run = 0.0
     for name, count in product(names, runs):
-        last, began = time.perf_counter() - began, time.perf_counter()
-        late = late or began + last > until
-        line = LeftOut(name, count) if late else measure(name, count, scale, seconds)
+        began = time.perf_counter()
+        if began + max(first, per_run * count) > until:
+            line = LeftOut(name, count)
+        else:
+            line = measure(name, count, scale, seconds)
+            took = time.perf_counter() - began
+            first, per_run = first or took, took / count
         print(" | ".join(line.cells(scale.updates)).rstrip(" |"), flush=True)
         yield line
 

@@ -16,12 +16,11 @@ from micro_rl.preset_neighbours import NEIGHBOURS
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings, what a method has its own way, and where the values are from."""
+    """Settings, and what a method has its own way; where each value is from stands beside it."""
 
     settings: Mapping[str, Any]
     methods: Mapping[str, Mapping[str, Any]]
     """By method: its options, and settings that it has otherwise than the rest."""
-    source: str
 
     def values(self, method: str) -> dict[str, Any]:
         """Settings and options together, by name, for this method."""
@@ -60,8 +59,7 @@ def _d4rl(task: str, length: int, beta: float, real_ratio: float, patience: int,
     methods = {"micro": {"beta": beta, "draws": 10}} | {
         name: own[task] for name, own in NEIGHBOURS.items() if task in own
     }
-    source = "arXiv 2312.03991, the authors' released implementation and its per-task arguments"
-    return Preset(MappingProxyType(settings), MappingProxyType(methods), source)
+    return Preset(MappingProxyType(settings), MappingProxyType(methods))
 
 
 # [table] rollout length, beta, real_ratio, patience, and what is special to the task.
@@ -81,10 +79,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         "hopper-random": _d4rl("hopper-random", 5, 0.5, 0.05, 5),
         "walker2d-random": _d4rl("walker2d-random", 5, 0.5, 0.05, 5),
         # [ours] a small log that is learned in five epochs, and ten more: what the score is a mean of.
-        "pendulum-demo": Preset(
-            MappingProxyType({"epochs": 15, "max_fit_epochs": 60}), MappingProxyType({}), "chosen for the embedded log"
-        ),
-        "generic": Preset(MappingProxyType({}), MappingProxyType({}), "the defaults for an unknown log"),
+        "pendulum-demo": Preset(MappingProxyType({"epochs": 15, "max_fit_epochs": 60}), MappingProxyType({})),
+        "generic": Preset(MappingProxyType({}), MappingProxyType({})),
     }
 )
 

@@ -71,6 +71,8 @@ def table(results: Sequence[Result], log: str) -> str:
         of = [result for result in results if (result.cell.log, result.cell.entry) == (log, entry)]
         if of:
             lines.append("| " + " | ".join(_line(of, entry, log)) + " |")
+        elif log == "safety" and entry in PUBLISHED:
+            lines.append("| " + " | ".join([entry, "0", *[""] * (len(head) - 3), str(PUBLISHED[entry])]) + " |")
     return "\n".join(lines)
 
 

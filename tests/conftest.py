@@ -7,10 +7,11 @@ os.environ["JAX_PLATFORMS"] = os.environ.get("MICRO_RL_TEST_PLATFORM", "cpu")  #
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would be the user's
 os.environ["MPLBACKEND"] = "agg"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
-# Tests compile much and compute little: less optimisation and one thread make both quicker.
-os.environ["XLA_FLAGS"] = (
-    f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"
-)
+if "MICRO_RL_TEST_PLATFORM" not in os.environ:
+    # Tests compile much and compute little: less optimisation and one thread make both quicker.
+    os.environ["XLA_FLAGS"] = (
+        f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"
+    )
 
 import jax
 import pytest

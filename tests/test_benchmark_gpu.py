@@ -86,7 +86,7 @@ def test_lines_that_there_is_no_time_for_are_left_out_and_named(monkeypatch: pyt
     monkeypatch.setattr(population, "time", SimpleNamespace(perf_counter=lambda: now))
     monkeypatch.setattr(population, "measure", measure)
     lines = list(population.every_line(["SAC", "MICRO, 1 draw"], [1, 2], QUICK, 1.0, until=10.0))
-    assert [type(line) for line in lines] == [Line, Line, LeftOut, LeftOut]
+    assert [type(line) for line in lines] == [Line, LeftOut, Line, LeftOut]
     page = population.markdown(lines, 1000, "command", {"device": "none"})
     assert "| MICRO, 1 draw | 2 | left out for time |" in page
     columns = [line.count(" |") for line in page.splitlines() if line.startswith("| ")]
