@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Bool, Float, Int, Key
+from jaxtyping import Bool, Int, Key
 
 from micro_rl import buffer as buffers
 from micro_rl import log_loop, loop
+from micro_rl.ahead import Call, Compiled
 from micro_rl.baseline import Baseline
 from micro_rl.log_loop import LogProblem, LogState
 from micro_rl.loop import Keys, Problem, TrainState
@@ -96,8 +97,8 @@ class Population(ABC):
         """Every run's state before its first epoch."""
 
     @abstractmethod
-    def epoch(self, states: Any, c: Coefficients) -> tuple[Any, dict[str, Float[Array, " run"]]]:
-        """An epoch of every run, each the one that its own state says; the states before it are used up."""
+    def epoch(self, states: Any, c: Coefficients) -> Call:
+        """An epoch of every run, each the one that its own state says; what is logged is [run]. As a program's."""
 
 
 class _OnModel(Population):
@@ -108,13 +109,14 @@ class _OnModel(Population):
         self._ends = stack([program.ends for program in programs])
         self._temperatures = dealt(jnp.asarray([program.temperature for program in programs], jnp.float32))
         self._keys = dealt(stack([program.keys for program in programs]))
+        self._epoch = Compiled(compiled_epoch, sizes=self._sizes)
 
     def fresh(self) -> TrainState:
         parts = (self._problem, self._ensembles, self._methods, self._temperatures, self._keys)
         return dealt(compiled_start(*parts, sizes=self._sizes))
 
-    def epoch(self, states: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
-        return compiled_epoch(states, self._methods, self._ends, c, self._keys.epochs, self._problem, sizes=self._sizes)
+    def epoch(self, states: TrainState, c: Coefficients) -> Call:
+        return self._epoch.call(states, self._methods, self._ends, c, self._keys.epochs, self._problem)
 
 
 class _OnLog(Population):
@@ -123,12 +125,13 @@ class _OnLog(Population):
         self._methods = stack([program.method for program in programs])
         self._temperatures = dealt(jnp.asarray([program.temperature for program in programs], jnp.float32))
         self._keys = dealt(stack([program.keys for program in programs]))
+        self._epoch = Compiled(_epoch_on_log, sizes=self._sizes)
 
     def fresh(self) -> LogState:
         return dealt(_start_on_log(self._problem, self._methods, self._temperatures, self._keys, sizes=self._sizes))
 
-    def epoch(self, states: LogState, c: Coefficients) -> tuple[LogState, dict[str, Array]]:
-        return _epoch_on_log(states, self._methods, c, self._keys.epochs, self._problem, sizes=self._sizes)
+    def epoch(self, states: LogState, c: Coefficients) -> Call:
+        return self._epoch.call(states, self._methods, c, self._keys.epochs, self._problem)
 
 
 @partial(jax.jit, static_argnames="sizes")

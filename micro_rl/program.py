@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-from jax import Array
 
 from micro_rl import divergence, feeding, log_loop, loop
+from micro_rl.ahead import Call, Compiled
 from micro_rl.baseline import Baseline
 from micro_rl.divergence import Step
 from micro_rl.fitting import FittedModel
@@ -39,8 +39,11 @@ class Program(ABC):
         """The state before the first epoch."""
 
     @abstractmethod
-    def epoch(self, state: Any, c: Coefficients) -> tuple[Any, dict[str, Array]]:
-        """The compiled epoch: the state after it, and what it logged. The state before it is used up."""
+    def epoch(self, state: Any, c: Coefficients) -> Call:
+        """The compiled epoch, to be called in any thread: the state after it, and what it logged.
+
+        The call uses up the state before it.
+        """
 
     @abstractmethod
     def steps(self, state: Any, c: Coefficients) -> Iterator[Step]:
@@ -56,6 +59,7 @@ class OnModel(Program):
         self.method, self.ensemble, self.temperature = method, model.ensemble, plan.settings.temperature
         self.sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
         self._problem, self._ends = problem, termination_of(model, plan)
+        self._epoch = Compiled(loop.compiled_epoch, sizes=self.sizes)
         if feeding.on_host(problem.log):  # refused with the plan already, but for memory that was taken since
             feeding.refuse_on_host(method, plan.method_name, plan.settings.log_on)
 
@@ -74,10 +78,9 @@ class OnModel(Program):
         some = feeding.sample(self._problem)
         return loop.compiled_start(some, self.ensemble, self.method, self.sizes, self.temperature, self.keys)
 
-    def epoch(self, state: TrainState, c: Coefficients) -> tuple[TrainState, dict[str, Array]]:
+    def epoch(self, state: TrainState, c: Coefficients) -> Call:
         """Rollouts and updates by turns."""
-        more: dict[str, Any] = {"sizes": self.sizes, "ends": self._ends}
-        return loop.compiled_epoch(state, self.method, self._fed(state), c, self.keys.epochs, **more)
+        return self._epoch.call(state, self.method, self._fed(state), c, self.keys.epochs, ends=self._ends)
 
     def steps(self, state: TrainState, c: Coefficients) -> Iterator[Step]:
         """With their rollouts."""
@@ -95,6 +98,7 @@ class OnLog(Program):
         assert isinstance(method, Baseline)
         self.method, self.sizes, self.temperature = method, plan.settings.sizes(), plan.settings.temperature
         self._problem, self.keys = problem, Keys.of(plan.settings.seed)
+        self._epoch = Compiled(log_loop.compiled_epoch, sizes=self.sizes)
 
     @property
     def problem(self) -> LogProblem:
@@ -110,9 +114,9 @@ class OnLog(Program):
         """An agent."""
         return log_loop.compiled_start(self._problem, self.method, self.sizes, self.temperature, self.keys)
 
-    def epoch(self, state: LogState, c: Coefficients) -> tuple[LogState, dict[str, Array]]:
+    def epoch(self, state: LogState, c: Coefficients) -> Call:
         """Updates on drawn rows."""
-        return log_loop.compiled_epoch(state, self.method, self._problem, c, self.keys.epochs, sizes=self.sizes)
+        return self._epoch.call(state, self.method, self._problem, c, self.keys.epochs)
 
     def steps(self, state: LogState, c: Coefficients) -> Iterator[Step]:
         """A call of the method's update counts as one."""

@@ -4,9 +4,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from micro_rl import comparing, log_loop, memory
+from micro_rl.ahead import Ahead
 from micro_rl.at_work import at_work
 from micro_rl.branching import branch_off
 from micro_rl.errors import UserError
@@ -87,14 +86,17 @@ def last_epoch(plan: Plan, until: int | None) -> int:
 
 def _train(training: Training, state: Any, log: MetricsLog, interrupts: Interrupts) -> Any:
     """The state after the epochs that are left; what one has made is seen to while the next is computed."""
-    for number in range(int(state.epoch), training.last):
-        if interrupts.received:
+    with Ahead() as ahead:
+        for number in range(int(state.epoch), training.last):
+            if interrupts.received:
+                training.conclude(log)
+                training.kept.leave(state, log, interrupts)
+            began = time.perf_counter()
+            ahead.begin(training.program.epoch(state, training.coefficients(number)))
             training.conclude(log)
-            training.kept.leave(state, log, interrupts)
-        began = time.perf_counter()
-        state, logged = training.program.epoch(state, training.coefficients(number))
+            state, logged, computing = ahead.outcome()
+            figures = {name: float(value) for name, value in logged.items()}
+            seconds = time.perf_counter() - began
+            training.begin(Epoch(figures, seconds, computing, seen(state), lambda now=state: now))
         training.conclude(log)
-        figures = {name: float(value) for name, value in jax.device_get(logged).items()}
-        training.begin(Epoch(figures, time.perf_counter() - began, seen(state), lambda now=state: now))
-    training.conclude(log)
-    return state
+        return state

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 
 from micro_rl import feeding, log_loop
+from micro_rl.ahead import Ahead
 from micro_rl.at_work import at_work
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.interrupts import Interrupts
@@ -59,7 +60,8 @@ def execute_together(
         if programs:
             population = Population.of(list(programs.values()))
             members, states = _begin(programs, dict(zip(owners, judges, strict=True)), population, last, opened)
-            _train(list(members.values()), population, states, interrupts)
+            with Ahead() as ahead:
+                _train(list(members.values()), population, states, ahead, interrupts)
         return [owner.error or members[owner].result() for owner in owners]
 
 
@@ -130,7 +132,9 @@ def _begin(
     return members, states
 
 
-def _train(members: Sequence[_Member], population: Population, states: Any, interrupts: Interrupts) -> None:
+def _train(
+    members: Sequence[_Member], population: Population, states: Any, ahead: Ahead, interrupts: Interrupts
+) -> None:
     """Epoch by epoch until every run is over; one that is over earlier is computed on, and nobody looks at it."""
     for run, member in enumerate(members):
         member.finish_after(lane(seen_of_all(states), run))
@@ -139,14 +143,14 @@ def _train(members: Sequence[_Member], population: Population, states: Any, inte
             _leave(going, states, interrupts)
         began, numbers = time.perf_counter(), states.epoch.tolist()
         c = stack([member.training.coefficients(number) for member, number in zip(members, numbers, strict=True)])
-        states, logged = population.epoch(states, c)
+        ahead.begin(population.epoch(states, c))
         for _, member in going:
             member.training.conclude(member.log)
-        logged = jax.device_get(logged)
+        states, logged, computing = ahead.outcome()
         seconds = time.perf_counter() - began
         for run, member in going:
             figures = {name: float(value[run]) for name, value in logged.items()}
-            member.passed(Epoch(figures, seconds, lane(seen_of_all(states), run), _whole(states, run)))
+            member.passed(Epoch(figures, seconds, computing, lane(seen_of_all(states), run), _whole(states, run)))
 
 
 def _whole(states: Any, run: int) -> Any:

@@ -55,11 +55,13 @@ class Run:
 class Epoch(NamedTuple):
     """A finished epoch: its means, how long it took, and the state after it, which the next one is going to use up.
 
-    `seen` is a copy for those who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
+    `seconds` are those of all that went on, `computing` those of the compiled program alone. `seen` is a copy for those
+    who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
     """
 
     logged: dict[str, float]
     seconds: float
+    computing: float
     seen: TrainState | LogState
     whole: Callable[[], TrainState | LogState]
 
@@ -107,7 +109,7 @@ class Training:
         reason = divergence.reason(epoch.logged, epoch.seen.agent, self._limit)
         if reason is not None:
             self._stop(reason, number - 1)
-        speed = {"time/updates_per_second": self.settings.updates / epoch.seconds, "time/seconds": epoch.seconds}
+        speed = {"time/updates_per_second": self.settings.updates / epoch.computing, "time/seconds": epoch.seconds}
         taken = self.kept.take(number, epoch.whole, final=number == self.last)
         self._owed = _Owed(self._row(number, epoch.logged) | speed, self._policy(epoch.seen), epoch.seen, taken)
 
@@ -168,5 +170,5 @@ class Training:
         if kept is not None and kept.epoch <= number:
             state = trees.from_arrays(state, kept.arrays, str(self._folder.checkpoints.path))
         for again in range(int(state.epoch), number):
-            state, _ = self.program.epoch(state, self.coefficients(again))
+            state, _ = self.program.epoch(state, self.coefficients(again))()
         return state

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import device_tests, gpu, population
 from benchmarks.device_tests import Outcome, outcome, platforms
+from benchmarks.overlap import Overlap
 from benchmarks.population import LeftOut, Line
 from benchmarks.workload import QUICK
 
@@ -68,10 +69,12 @@ def test_the_table_is_made_whatever_the_tests_said(
 ):
     monkeypatch.setattr("sys.argv", ["gpu", "--methods", "MICRO, 1 draw"])
     monkeypatch.setattr(gpu, "outcome", lambda *_: Outcome(passed, "so it went", "" if passed else "FAILED test_x"))
+    monkeypatch.setattr(gpu, "overlap", lambda _: Overlap(3.0, 2.0))
     monkeypatch.setattr(gpu, "every_line", lambda *_: iter([LINE]))
     assert gpu.main() == code
     said = capsys.readouterr().out
     assert "tests: so it went" in said and ("FAILED test_x" in said) is not passed
+    assert "one after the other 3.00 s, together 2.00 s, 1.50 times as fast" in said
     assert "| SAC | 1 | 1.000 |" in said and "--methods 'MICRO, 1 draw'`" in said
 
 

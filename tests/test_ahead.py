@@ -1,0 +1,83 @@
+"""An epoch computed in a thread: it goes on beside this one, under the settings of the thread that asked."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from micro_rl.ahead import Ahead, Compiled
+from micro_rl.judge import Judge
+from micro_rl.program import OnModel
+from micro_rl.run import execute
+from tests.probes import tiny_plan
+
+LONG = 30.0
+"""Seconds after which a test that waits has failed."""
+
+
+def test_a_call_that_blocks_leaves_this_thread_free():
+    go_on = threading.Event()
+
+    def call() -> tuple[Any, dict[str, Any]]:
+        assert go_on.wait(LONG)
+        return "after", {"loss": jnp.asarray(2.0)}
+
+    with Ahead() as ahead:
+        ahead.begin(call)
+        go_on.set()  # by this thread, which the call has not held up
+        state, logged, seconds = ahead.outcome()
+    assert (state, float(logged["loss"])) == ("after", 2.0)
+    assert seconds >= 0
+
+
+def test_what_a_call_raises_rises_where_its_outcome_is_asked_for():
+    def call() -> tuple[Any, dict[str, Any]]:
+        raise FloatingPointError("at row 7")
+
+    with Ahead() as ahead:
+        ahead.begin(call)
+        with pytest.raises(FloatingPointError, match="at row 7"):
+            ahead.outcome()
+        ahead.begin(lambda: ("another", {}))
+        assert ahead.outcome().state == "another"
+
+
+def test_a_program_is_compiled_once_and_under_the_settings_of_the_thread_that_asks():
+    compiled_under = []
+
+    def grow(x: jax.Array, *, by: int) -> tuple[jax.Array, dict[str, jax.Array]]:
+        compiled_under.append(jax.config.read("jax_default_matmul_precision"))
+        return x + by, {"was": x}
+
+    program = Compiled(jax.jit(grow, static_argnames="by", donate_argnames="x"), by=3)
+    with Ahead() as ahead:
+        with jax.default_matmul_precision("highest"):
+            ahead.begin(program.call(jnp.zeros(2)))
+        state = ahead.outcome().state
+        ahead.begin(program.call(state))
+        np.testing.assert_array_equal(ahead.outcome().state, [6.0, 6.0])
+    assert compiled_under == ["highest"]
+
+
+def test_an_epoch_is_evaluated_beside_the_next_even_where_a_call_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    evaluated, honest = threading.Semaphore(0), OnModel.epoch
+
+    def blocking(program: OnModel, state: Any, c: Any) -> Any:
+        call, number = honest(program, state, c), int(state.epoch)
+
+        def done_after_the_evaluation() -> Any:
+            assert number == 0 or evaluated.acquire(timeout=LONG), "the epoch before is not evaluated beside this one"
+            return call()
+
+        return done_after_the_evaluation
+
+    monkeypatch.setattr(OnModel, "epoch", blocking)
+    monkeypatch.setattr(Judge, "__call__", lambda *_: evaluated.release() or {})
+    run = execute(tiny_plan(epochs=3, evaluate_every=1, max_fit_epochs=1), tmp_path / "run")
+    assert [row["epoch"] for row in run.metrics] == [1, 2, 3]
