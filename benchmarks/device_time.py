@@ -3,6 +3,7 @@
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def busy(begin: Callable[[], object], seconds: float) -> float | None:
 
 def steps(path: Path) -> Iterator[list[Span]]:
     """What each device did: a card by its streams, a processor by the compiled program's own instructions."""
+    warnings.filterwarnings("ignore", "builtin type event_stats", DeprecationWarning)  # as an error it ends the process
     planes = list(ProfileData.from_file(str(path)).planes)
     cards = [plane for plane in planes if plane.name.startswith("/device:")]
     for card in cards:

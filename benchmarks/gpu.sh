@@ -3,9 +3,10 @@
 # Wheels that were carried along in .whl/ are installed first. Arguments go to benchmarks.gpu.
 #
 # A machine with these needs no wheel more: jax with its card's plugin, equinox, optax, jaxtyping, numpy, scipy, h5py,
-# safetensors, cloudpickle, typing-extensions, pytest, hypothesis, rich. Seldom there, all of pure Python:
+# safetensors, cloudpickle, typing-extensions, pytest, hypothesis, rich, jinja2, matplotlib, imageio, protobuf. Seldom
+# there, and to be carried (mujoco is asked for its version alone, so nothing that it needs):
 #
-#     beartype==0.23.1 gymnasium==1.4.0 farama-notifications==0.0.6
+#     beartype==0.23.1 gymnasium==1.4.0 farama-notifications==0.0.6 tensorboardX==2.6.5 mujoco==3.4.0
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if compgen -G ".whl/*.whl" > /dev/null; then

@@ -13,6 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import product
 from math import inf
 from pathlib import Path
@@ -128,7 +129,7 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     ends = ByRule(RULES["hopper"])
     states = dealt(population.compiled_start(problem, ensembles, every, dealt(jnp.ones(runs)), keys, sizes=sizes))
     began = time.perf_counter()
-    with jax.default_matmul_precision(precision):
+    with jax.default_matmul_precision(precision) if precision else nullcontext():
         lowered = population.compiled_epoch.lower(states, every, ends, c, keys.epochs, problem, sizes=sizes)
     program = lowered.compile()
     compiled = time.perf_counter() - began
@@ -190,18 +191,17 @@ def every_line(
 ) -> Iterator[Line | LeftOut]:
     """All populations, each printed as it is done.
 
-    `until`, by `time.perf_counter`: left out is what would probably not end by then. As probable count the seconds for
-    each run that the last measurement took, and no fewer than the first one took, which had to compile as well.
+    `until`, by `time.perf_counter`: left out is what would probably not end by then. As probable counts that compiling
+    takes as long as it did last, and the rest as long for each run.
     """
-    first = per_run = 0.0
+    compiling = per_run = 0.0
     for name, count in product(names, runs):
         began = time.perf_counter()
-        if began + max(first, per_run * count) > until:
+        if began + compiling + per_run * count > until:
             line = LeftOut(name, count)
         else:
             line = measure(name, count, scale, seconds)
-            took = time.perf_counter() - began
-            first, per_run = first or took, took / count
+            compiling, per_run = line.compiled, (time.perf_counter() - began - line.compiled) / count
         print(" | ".join(line.cells(scale.updates)).rstrip(" |"), flush=True)
         yield line
 

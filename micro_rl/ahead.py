@@ -1,7 +1,7 @@
 """An epoch computed in a thread of its own, so that the one before can be looked at meanwhile.
 
-Whether the call of a compiled program returns before its work is done is the device's own affair, and a long loop's
-often does not; a thread need not know.
+Whether the call of a compiled program returns before its work is done is the device's own affair; a thread need not
+know.
 """
 
 import time
@@ -19,10 +19,10 @@ Call = Callable[[], tuple[Any, dict[str, Array]]]
 
 
 class Compiled:
-    """A jitted function, compiled for the first arguments that it is given.
+    """A jitted function, compiled for the first arguments that it is given; later ones have their shapes and devices.
 
-    JAX's settings (a device or a precision chosen in a `with`) hold for one thread. Those of the thread that asks for
-    a call are compiled in, and the call may then be made in any.
+    JAX's settings (a device or a precision chosen in a `with`) hold for one thread. What compiling needs of them is
+    taken from the thread that asks for a call, which may then be made in any.
     """
 
     def __init__(self, function: Any, **static: Any):

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
-
 from micro_rl import divergence, feeding, log_loop, loop
 from micro_rl.ahead import Call, Compiled
 from micro_rl.baseline import Baseline

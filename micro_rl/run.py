@@ -87,16 +87,16 @@ def last_epoch(plan: Plan, until: int | None) -> int:
 def _train(training: Training, state: Any, log: MetricsLog, interrupts: Interrupts) -> Any:
     """The state after the epochs that are left; what one has made is seen to while the next is computed."""
     with Ahead() as ahead:
+        ended = time.perf_counter()
         for number in range(int(state.epoch), training.last):
             if interrupts.received:
                 training.conclude(log)
                 training.kept.leave(state, log, interrupts)
-            began = time.perf_counter()
             ahead.begin(training.program.epoch(state, training.coefficients(number)))
             training.conclude(log)
             state, logged, computing = ahead.outcome()
             figures = {name: float(value) for name, value in logged.items()}
-            seconds = time.perf_counter() - began
-            training.begin(Epoch(figures, seconds, computing, seen(state), lambda now=state: now))
+            began, ended = ended, time.perf_counter()
+            training.begin(Epoch(figures, ended - began, computing, seen(state), lambda now=state: now))
         training.conclude(log)
         return state

@@ -138,19 +138,20 @@ def _train(
     """Epoch by epoch until every run is over; one that is over earlier is computed on, and nobody looks at it."""
     for run, member in enumerate(members):
         member.finish_after(lane(seen_of_all(states), run))
+    ended = time.perf_counter()
     while going := [(run, member) for run, member in enumerate(members) if member.outcome is None]:
         if interrupts.received:
             _leave(going, states, interrupts)
-        began, numbers = time.perf_counter(), states.epoch.tolist()
+        numbers = states.epoch.tolist()
         c = stack([member.training.coefficients(number) for member, number in zip(members, numbers, strict=True)])
         ahead.begin(population.epoch(states, c))
         for _, member in going:
             member.training.conclude(member.log)
         states, logged, computing = ahead.outcome()
-        seconds = time.perf_counter() - began
+        began, ended = ended, time.perf_counter()
         for run, member in going:
             figures = {name: float(value[run]) for name, value in logged.items()}
-            member.passed(Epoch(figures, seconds, computing, lane(seen_of_all(states), run), _whole(states, run)))
+            member.passed(Epoch(figures, ended - began, computing, lane(seen_of_all(states), run), _whole(states, run)))
 
 
 def _whole(states: Any, run: int) -> Any:

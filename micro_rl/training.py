@@ -55,8 +55,8 @@ class Run:
 class Epoch(NamedTuple):
     """A finished epoch: its means, how long it took, and the state after it, which the next one is going to use up.
 
-    `seconds` are those of all that went on, `computing` those of the compiled program alone. `seen` is a copy for those
-    who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
+    `seconds` are those since the end of the one before, `computing` those of the compiled program alone. `seen` is a
+    copy for those who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
     """
 
     logged: dict[str, float]
@@ -84,7 +84,7 @@ class _Owed(NamedTuple):
 class Training:
     """One process's part of a run, up to epoch `last`, without its state: what happens between epochs.
 
-    What an epoch has made is taken (`begin`) before the next one is dispatched, and evaluated, written and saved
+    What an epoch has made is taken (`begin`) before the next one is begun, and evaluated, written and saved
     (`conclude`) while the device computes that.
     """
 

@@ -2,7 +2,7 @@
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -47,10 +47,10 @@ def test_what_a_call_raises_rises_where_its_outcome_is_asked_for():
 
 
 def test_a_program_is_compiled_once_and_under_the_settings_of_the_thread_that_asks():
-    compiled_under = []
+    compiled_under, config = [], cast(Any, jax.config)
 
     def grow(x: jax.Array, *, by: int) -> tuple[jax.Array, dict[str, jax.Array]]:
-        compiled_under.append(jax.config.read("jax_default_matmul_precision"))
+        compiled_under.append(config.jax_default_matmul_precision)
         return x + by, {"was": x}
 
     program = Compiled(jax.jit(grow, static_argnames="by", donate_argnames="x"), by=3)

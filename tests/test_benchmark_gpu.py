@@ -11,8 +11,9 @@ from benchmarks.device_tests import Outcome, outcome, platforms
 from benchmarks.overlap import Overlap
 from benchmarks.population import LeftOut, Line
 from benchmarks.workload import QUICK
+from micro_rl.plan import Plan
 
-LINE = Line("SAC", 1, waited=1.0, queued=0.5, busy=None, compiled=2.0, operations=1e12, planned=2**29, peak=2**30)
+LINE = Line("SAC", 1, waited=1.0, queued=0.5, busy=None, compiled=3.0, operations=1e12, planned=2**29, peak=2**30)
 
 
 def test_a_card_is_named_with_its_maker_and_the_processor_beside_it():
@@ -63,18 +64,25 @@ def test_tests_that_do_not_end_are_stopped(monkeypatch: pytest.MonkeyPatch):
     assert outcome(False, 7.0) == Outcome(False, "not finished within 7 s", "")
 
 
-@pytest.mark.parametrize(("passed", "code"), [(True, 0), (False, 1)])
-def test_the_table_is_made_whatever_the_tests_said(
-    passed: bool, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("passed", "ran"), [(True, True), (False, True), (True, False)])
+def test_the_table_is_made_whatever_the_tests_and_the_run_said(
+    passed: bool, ran: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr("sys.argv", ["gpu", "--methods", "MICRO, 1 draw"])
     monkeypatch.setattr(gpu, "outcome", lambda *_: Outcome(passed, "so it went", "" if passed else "FAILED test_x"))
-    monkeypatch.setattr(gpu, "overlap", lambda _: Overlap(3.0, 2.0))
-    monkeypatch.setattr(gpu, "every_line", lambda *_: iter([LINE]))
-    assert gpu.main() == code
+    monkeypatch.setattr(gpu, "every_line", lambda names, *_: iter([LINE] * len(names)))
+
+    def overlap(plan: Plan) -> Overlap:
+        if ran:
+            return Overlap(3.0, 2.0)
+        raise ModuleNotFoundError("no mujoco")
+
+    monkeypatch.setattr(gpu, "overlap", overlap)
+    assert gpu.main() == (0 if passed and ran else 1)
     said = capsys.readouterr().out
-    assert "tests: so it went" in said and ("FAILED test_x" in said) is not passed
-    assert "one after the other 3.00 s, together 2.00 s, 1.50 times as fast" in said
+    assert "tests on it: so it went" in said and ("FAILED test_x" in said) is not passed
+    run = "one after the other 3.00 s, together 2.00 s, 1.50 times as fast" if ran else "ModuleNotFoundError: no mujoco"
+    assert run in said
     assert "| SAC | 1 | 1.000 |" in said and "--methods 'MICRO, 1 draw'`" in said
 
 
@@ -88,7 +96,7 @@ def test_lines_that_there_is_no_time_for_are_left_out_and_named(monkeypatch: pyt
 
     monkeypatch.setattr(population, "time", SimpleNamespace(perf_counter=lambda: now))
     monkeypatch.setattr(population, "measure", measure)
-    lines = list(population.every_line(["SAC", "MICRO, 1 draw"], [1, 2], QUICK, 1.0, until=10.0))
+    lines = list(population.every_line(["SAC", "MICRO, 1 draw"], [1, 2], QUICK, 1.0, until=8.5))
     assert [type(line) for line in lines] == [Line, LeftOut, Line, LeftOut]
     page = population.markdown(lines, 1000, "command", {"device": "none"})
     assert "| MICRO, 1 draw | 2 | left out for time |" in page
