@@ -25,7 +25,7 @@ from micro_rl import fit_feeding, loop
 from micro_rl.buffer import Buffer
 from micro_rl.loop import TrainState, coefficients, start
 from micro_rl.methods import micro
-from micro_rl.model import finish_fit
+from micro_rl.model_fit import finish_fit
 from micro_rl.termination import ByRule, never
 
 EPOCHS, UPDATES = 5, 10

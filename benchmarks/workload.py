@@ -17,7 +17,8 @@ from micro_rl import fit_feeding, loop
 from micro_rl.loop import Keys, Problem, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, mobile, sac
-from micro_rl.model import Ensemble, finish_fit
+from micro_rl.model import Ensemble
+from micro_rl.model_fit import finish_fit
 from micro_rl.nets import rounded_product
 from micro_rl.settings import Settings
 from micro_rl.termination import RULES, ByRule

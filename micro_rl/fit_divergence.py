@@ -15,7 +15,8 @@ from micro_rl import trees
 from micro_rl.arrays import write_arrays
 from micro_rl.feeding import indexed
 from micro_rl.files import CannotWrite
-from micro_rl.model import FitState, fit_step, gaussians, inputs_of, shuffled_batches, targets_of
+from micro_rl.model import gaussians, inputs_of, targets_of
+from micro_rl.model_fit import FitState, fit_step, shuffled_batches
 from micro_rl.rows import Row
 from micro_rl.settings import FitSizes
 from micro_rl.types import Transition

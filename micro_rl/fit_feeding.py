@@ -11,7 +11,8 @@ from jax import Array
 from jaxtyping import Int, Key, PyTree
 
 from micro_rl.feeding import indexed, on_host, take
-from micro_rl.model import FitState, Members, conclude_epoch, fit_epoch, fit_step, shuffled_batches, start_fit
+from micro_rl.model import Members
+from micro_rl.model_fit import FitState, conclude_epoch, fit_epoch, fit_step, shuffled_batches, start_fit
 from micro_rl.settings import FitSizes
 from micro_rl.types import Transition
 

@@ -15,7 +15,7 @@ from micro_rl.files import CannotWrite
 from micro_rl.fitting import Keeper
 from micro_rl.interrupts import Interrupts
 from micro_rl.loop import Problem
-from micro_rl.model import FitState
+from micro_rl.model_fit import FitState
 from micro_rl.rows import Row, RowFile, rewind_rows
 from micro_rl.settings import ModelSettings
 from micro_rl.store import RunFolder

@@ -20,7 +20,8 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.feeding import stays_on_host
 from micro_rl.fit_feeding import begin, pass_over
 from micro_rl.loop import Keys, Problem
-from micro_rl.model import Ensemble, FitState, finish_fit, split_rows, start_fit, unfinished
+from micro_rl.model import Ensemble
+from micro_rl.model_fit import FitState, finish_fit, split_rows, start_fit, unfinished
 from micro_rl.model_measure import report_of
 from micro_rl.rows import Row
 from micro_rl.settings import ModelSettings

@@ -13,7 +13,7 @@ from micro_rl.data import Dataset
 from micro_rl.errors import Diverged, Interrupted
 from micro_rl.fitting import FittedModel, Keeper, fit_row, fitted
 from micro_rl.loop import Keys, Problem
-from micro_rl.model import FitState
+from micro_rl.model_fit import FitState
 from micro_rl.population import dealt, held_by_each, lane, put, stack
 from micro_rl.rows import Row
 from micro_rl.settings import FitSizes, ModelSettings

@@ -11,7 +11,8 @@ from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl import buffer as buffers
 from micro_rl.method import METHOD_STREAM, Method, Setting
-from micro_rl.model import Ensemble, Models, finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.model import Ensemble, Models
+from micro_rl.model_fit import finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.nets import multiplied_by
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update

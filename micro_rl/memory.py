@@ -15,7 +15,7 @@ from micro_rl.feeding import INDICES, SHARE, free_on_device
 from micro_rl.log_loop import LogProblem
 from micro_rl.loop import Keys, Problem
 from micro_rl.method import AsPredicted, Method
-from micro_rl.model import finish_fit, start_fit
+from micro_rl.model_fit import finish_fit, start_fit
 from micro_rl.plan import Plan
 from micro_rl.rollout import BLOCK
 from micro_rl.types import LogRows, Scaling, Transition

@@ -25,7 +25,8 @@ from micro_rl.baseline import Baseline
 from micro_rl.log_loop import LogProblem, LogState
 from micro_rl.loop import Keys, Problem, TrainState
 from micro_rl.method import Method
-from micro_rl.model import Ensemble, FitState, fit_epoch, start_fit, unfinished
+from micro_rl.model import Ensemble
+from micro_rl.model_fit import FitState, fit_epoch, start_fit, unfinished
 from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.sac import Coefficients
 from micro_rl.settings import FitSizes, Sizes

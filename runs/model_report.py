@@ -19,7 +19,8 @@ import numpy as np
 from micro_rl.data import Dataset, load, windowed
 from micro_rl.data.scaling import to_core
 from micro_rl.fitting import FittedModel, held_out, load_model
-from micro_rl.model import holdout_errors, inputs_of, standardise, targets_of
+from micro_rl.model import inputs_of, standardise, targets_of
+from micro_rl.model_loss import holdout_errors
 from micro_rl.model_measure import STEPS, measure, report_of
 from micro_rl.model_report import ModelReport, of
 from micro_rl.settings import Settings

@@ -18,7 +18,8 @@ from micro_rl.method import Method, Setting
 from micro_rl.methods.candidates import CandidateNoise, candidate_values
 from micro_rl.methods.gaps import conservative_term
 from micro_rl.methods.micro import ConservativeTarget
-from micro_rl.model import Ensemble, Members, Models, fit_loss, holdout_errors, likelihood_loss, predict, weight_decay
+from micro_rl.model import Ensemble, Members, Models, predict
+from micro_rl.model_loss import fit_loss, holdout_errors, likelihood_loss, weight_decay
 from micro_rl.nets import MLP
 from micro_rl.optimise import moments_of
 from micro_rl.settings import Settings

@@ -13,7 +13,8 @@ from micro_rl import catalogue
 from micro_rl.fitting import problem_of
 from micro_rl.loop import Keys, Problem, coefficients, compiled_epoch, start
 from micro_rl.methods import METHODS
-from micro_rl.model import Ensemble, finish_fit, start_fit
+from micro_rl.model import Ensemble
+from micro_rl.model_fit import finish_fit, start_fit
 from micro_rl.plan import make_plan
 from micro_rl.sac import Agent
 from micro_rl.termination import ByRule, never

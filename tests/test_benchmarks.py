@@ -19,7 +19,7 @@ from micro_rl import loop
 from micro_rl.loop import Problem, TrainState, coefficients, start
 from micro_rl.method import Method
 from micro_rl.methods import micro, mobile, sac
-from micro_rl.model import finish_fit, fit_epoch, start_fit
+from micro_rl.model_fit import finish_fit, fit_epoch, start_fit
 from micro_rl.termination import ByRule, never
 
 ROWS = 1000

@@ -15,7 +15,7 @@ from micro_rl.fit_feeding import compiled_epoch as fit_once
 from micro_rl.fit_feeding import compiled_start as begin_fit
 from micro_rl.fitting import fit_model, problem_of
 from micro_rl.loop import Keys, Problem, TrainState, coefficients, compiled_epoch, compiled_start
-from micro_rl.model import finish_fit
+from micro_rl.model_fit import finish_fit
 from micro_rl.plan import Plan
 from micro_rl.run import execute
 from micro_rl.sac import Agent

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.model import Patience, finish_fit, start_fit, unfinished
+from micro_rl.model_fit import Patience, finish_fit, start_fit, unfinished
 from micro_rl.settings import ModelSettings
 from micro_rl.types import Transition
 from tests import golden

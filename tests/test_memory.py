@@ -13,7 +13,7 @@ from micro_rl.errors import UserError
 from micro_rl.grid import trials
 from micro_rl.loop import Keys, Problem, coefficients
 from micro_rl.method import Method
-from micro_rl.model import finish_fit, start_fit
+from micro_rl.model_fit import finish_fit, start_fit
 from micro_rl.plan import Plan
 from micro_rl.program import OnLog
 from micro_rl.run import execute

@@ -25,7 +25,7 @@ from micro_rl.interrupts import Interrupts
 from micro_rl.locks import locked
 from micro_rl.loop import Keys, coefficients
 from micro_rl.methods import micro
-from micro_rl.model import finish_fit
+from micro_rl.model_fit import finish_fit
 from micro_rl.models_together import Owner
 from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy

@@ -15,7 +15,8 @@ from micro_rl.errors import UserError
 from micro_rl.method import Method
 from micro_rl.methods import METHODS, micro, mobile
 from micro_rl.methods.balls import BALLS
-from micro_rl.model import Models, finish_fit, start_fit
+from micro_rl.model import Models
+from micro_rl.model_fit import finish_fit, start_fit
 from micro_rl.nets import multiplied_by, rounded_product
 from micro_rl.plan import make_plan
 from micro_rl.rollout import rollout

@@ -11,17 +11,8 @@ from jaxtyping import Float, Key, PyTree, Scalar
 from micro_rl.buffer import draw_log
 from micro_rl.errors import UserError
 from micro_rl.method import Adapt, Ends, Setting
-from micro_rl.model import (
-    Ensemble,
-    Members,
-    inputs_of,
-    likelihood_loss,
-    predict,
-    predicted_part,
-    standardise,
-    targets_of,
-    weight_decay,
-)
+from micro_rl.model import Ensemble, Members, inputs_of, predict, predicted_part, standardise, targets_of
+from micro_rl.model_loss import likelihood_loss, weight_decay
 from micro_rl.nets import q_values, sample
 from micro_rl.optimise import descend
 from micro_rl.rollout import imagine
