@@ -20,10 +20,10 @@ from benchmarks import machine
 from benchmarks.workload import ACT, KEYS, fresh_ensemble, hopper, make_problem
 from micro_rl import trees
 from micro_rl.background import Background
+from micro_rl.catalogue import resolve
 from micro_rl.checkpoints import Checkpoints
 from micro_rl.loop import TrainState, coefficients, compiled_epoch, start
 from micro_rl.methods import sac
-from micro_rl.plan import resolve
 from micro_rl.termination import RULES, ByRule
 
 ROWS = 299_037

@@ -22,10 +22,10 @@ from benchmarks.measure import interleaved
 from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
 from micro_rl import catalogue, log_loop
 from micro_rl.baselines import BASELINES
+from micro_rl.catalogue import resolve
 from micro_rl.log_loop import LogProblem
 from micro_rl.loop import coefficients
 from micro_rl.method import Method
-from micro_rl.plan import resolve
 from micro_rl.types import LogRows, Transition
 
 STARTS_PER_UPDATE = 50

@@ -16,13 +16,14 @@ from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import fit_model, problem_of, save_model
 from micro_rl.grid import sweep_folder, trials
 from micro_rl.interrupts import Interrupts
-from micro_rl.plan import Plan, known_termination, make_plan, refuse_too_few
+from micro_rl.plan import Plan, make_plan, refuse_too_few
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import execute
 from micro_rl.settings import ModelSettings, Settings, check
 from micro_rl.store import RunFolder
 from micro_rl.termination import LEARNED, Rule
+from micro_rl.termination_choice import known_termination
 from micro_rl.termination_fit import learn_termination, measurement
 from micro_rl.training import Run
 from micro_rl.wandb_run import Mode, tracking_in

@@ -9,6 +9,7 @@ from micro_rl.errors import UserError
 from micro_rl.files import sha256
 from micro_rl.fitting import FittedModel, load_model, problem_of, save_model
 from micro_rl.plan import Plan
+from micro_rl.plan_record import config_of, usual_of
 from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.rows import rewind_rows
 from micro_rl.run_model import check_fits
@@ -33,7 +34,7 @@ def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None
     trees.from_arrays(
         jax.eval_shape(_program(plan, model, old.model).fresh), kept.arrays, str(old.checkpoints.folder(kept.epoch))
     )
-    changed = [text for _, text in comparing.differences(old.config(), plan.config(), plan.usual())]
+    changed = [text for _, text in comparing.differences(old.config(), config_of(plan), usual_of(plan))]
     told = {
         "run": str(source),
         "epoch": kept.epoch,
@@ -41,7 +42,7 @@ def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None
         "checkpoint_sha256": sha256(old.checkpoints.folder(kept.epoch) / "state.safetensors"),
         "changed": changed,
     }
-    new = RunFolder.create(target, plan.config() | {"branched_off": told})
+    new = RunFolder.create(target, config_of(plan) | {"branched_off": told})
     if model is not None:
         save_model(new.model, model)
     new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))

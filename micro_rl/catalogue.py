@@ -1,5 +1,6 @@
-"""Every method by its name, and what a run with it can be told."""
+"""Every method by its name, what a run with it can be told, and what that comes to."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from types import ModuleType
 from typing import Any
@@ -9,7 +10,7 @@ from micro_rl.baselines import BASELINES
 from micro_rl.baselines.presets import TASKS
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.methods import METHODS
-from micro_rl.settings import Settings, restricted
+from micro_rl.settings import Settings, check, restricted
 
 ALL: dict[str, ModuleType] = METHODS | BASELINES
 
@@ -49,3 +50,18 @@ def values(name: str, preset: str) -> dict[str, Any]:
     settings, options = accepted(name)
     given = chosen.settings if own is None else own
     return usual | {key: value for key, value in given.items() if key in settings | options}
+
+
+def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
+    """Settings and the method's options: defaults, then the preset, then `overrides`; checked."""
+    general, own = accepted(method)
+    for name in overrides:
+        if name not in own | general:
+            known = {field.name for field in fields(Settings)}
+            guess = f" in {method}" if name in known else did_you_mean(name, sorted(own | general))
+            raise UserError(f"{name}: no such setting{guess}")
+    chosen = {**values(method, preset), **overrides}
+    settings = settings_of(method)(**{name: value for name, value in chosen.items() if name in general})
+    check(settings)
+    options = find(method).Options(**{name: value for name, value in chosen.items() if name in own})
+    return settings, options

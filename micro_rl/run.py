@@ -13,6 +13,7 @@ from micro_rl.interrupts import Interrupts
 from micro_rl.judge import Judge
 from micro_rl.metrics import MetricsLog, open_metrics
 from micro_rl.plan import Plan
+from micro_rl.plan_record import config_of, usual_of
 from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.run_keeping import KeptRun
 from micro_rl.run_model import given_model, model_for
@@ -69,9 +70,9 @@ def execute(
 def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
     """A new run folder, or the one to go on with, whose plan must be this one."""
     if not (resume and (path / "config.json").exists()):
-        return RunFolder.create(path, plan.config())
+        return RunFolder.create(path, config_of(plan))
     folder = RunFolder.open(path)
-    comparing.refuse_another(folder.config(), plan.config(), plan.usual(), path)
+    comparing.refuse_another(folder.config(), config_of(plan), usual_of(plan), path)
     return folder
 
 

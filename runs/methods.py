@@ -13,6 +13,7 @@ from typing import Any
 
 from micro_rl.api import FIT
 from micro_rl.at_work import at_work
+from micro_rl.catalogue import resolve
 from micro_rl.comparing import refuse_another
 from micro_rl.data import Dataset, load
 from micro_rl.files import remove
@@ -20,7 +21,7 @@ from micro_rl.fit_keeping import KeptFit
 from micro_rl.fitting import fit_model, problem_of, save_model
 from micro_rl.interrupts import Interrupts
 from micro_rl.methods import METHODS
-from micro_rl.plan import Plan, make_plan, resolve
+from micro_rl.plan import Plan, make_plan
 from micro_rl.run import execute
 from micro_rl.settings import Settings
 from micro_rl.store import RunFolder

@@ -74,7 +74,7 @@ def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
     put_into(tmp_path)
     train = "train pendulum-demo --method nearest --penalty 2 --epochs 1 --updates 10 --max-fit-epochs 1 --out trained"
     small = "--model-hidden 8 --weight-decay 0 0 --rollout-starts 50 --evaluation-episodes 1"
-    preset = "from micro_rl.plan import resolve; assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
+    preset = "from micro_rl.catalogue import resolve; assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
     files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "repository", "presets")]
     for words in (
         ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or maps or preset", *files],

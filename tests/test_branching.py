@@ -7,6 +7,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.files import sha256
+from micro_rl.plan_record import config_of
 from micro_rl.run import execute
 from micro_rl.store import RunFolder
 from micro_rl.training import Run
@@ -51,7 +52,7 @@ def test_what_cannot_be_gone_on_with_is_refused_and_leaves_no_folder(old: Run, t
         execute(tiny_plan(epochs=3, hidden=(8,)), old.path, branch=new)
     with pytest.raises(UserError, match="has 2 epochs already"):
         execute(tiny_plan(), old.path, branch=new)
-    RunFolder.create(tmp_path / "begun", tiny_plan().config())
+    RunFolder.create(tmp_path / "begun", config_of(tiny_plan()))
     with pytest.raises(UserError, match="has no checkpoint to branch off from"):
         execute(tiny_plan(epochs=3), tmp_path / "begun", branch=new)
     with pytest.raises(UserError, match="not a run folder"):

@@ -9,6 +9,7 @@ from micro_rl.comparing import differences, refuse_another
 from micro_rl.data.reading import Reading
 from micro_rl.errors import UserError
 from micro_rl.plan import Plan, make_plan
+from micro_rl.plan_record import config_of, usual_of
 from tests.tiny_runs import write_log
 
 
@@ -18,7 +19,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def against(kept: Plan, now: Plan) -> list[tuple[str, str]]:
-    return differences(json.loads(json.dumps(kept.config())), now.config(), now.usual())
+    return differences(json.loads(json.dumps(config_of(kept))), config_of(now), usual_of(now))
 
 
 def test_the_same_plan_after_a_trip_through_json(log: Path):
@@ -37,7 +38,7 @@ def test_bounds_and_settings_are_part_of_what_a_run_was_begun_with(log: Path):
         ("settings", "hidden: [256, 256], now [8]"),
     ]
     with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\].*--branch"):
-        refuse_another(make_plan(log).config(), plan.config(), plan.usual(), Path("run"))
+        refuse_another(config_of(make_plan(log)), config_of(plan), usual_of(plan), Path("run"))
 
 
 def test_another_method_is_named(log: Path):
@@ -53,7 +54,7 @@ def test_a_log_elsewhere_and_another_rhythm_of_saves_are_no_difference(log: Path
 
 def test_a_setting_from_before_it_was_one_had_its_default(log: Path):
     plan = make_plan(log, overrides={"discount": 0.5})
-    kept = make_plan(log).config()
+    kept = config_of(make_plan(log))
     del kept["settings"]["discount"]
-    assert differences(kept, plan.config(), plan.usual()) == [("settings", "discount: 0.99, now 0.5")]
-    assert differences(kept, make_plan(log).config(), plan.usual()) == []
+    assert differences(kept, config_of(plan), usual_of(plan)) == [("settings", "discount: 0.99, now 0.5")]
+    assert differences(kept, config_of(make_plan(log)), usual_of(plan)) == []

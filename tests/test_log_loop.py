@@ -14,6 +14,7 @@ from micro_rl.baselines import BASELINES
 from micro_rl.errors import UserError
 from micro_rl.loop import Keys, coefficients
 from micro_rl.plan import Plan, make_plan
+from micro_rl.plan_record import command_of
 from micro_rl.report import record, story
 from micro_rl.run import execute
 from micro_rl.trees import to_arrays
@@ -131,7 +132,7 @@ def test_terminals_stand_as_the_log_has_them():
     log = replace(log, terminals=log.timeouts, timeouts=np.zeros_like(log.timeouts), name="hopper-medium-v2")
     plan = tiny_plan(method="bc", log=log)
     assert plan.task.termination is None
-    assert "--termination" not in plan.command()
+    assert "--termination" not in command_of(plan)
 
 
 @pytest.mark.parametrize("method", BASELINES)

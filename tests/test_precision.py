@@ -19,6 +19,7 @@ from micro_rl.model import Models
 from micro_rl.model_fit import finish_fit, start_fit
 from micro_rl.nets import multiplied_by, rounded_product
 from micro_rl.plan import make_plan
+from micro_rl.plan_record import command_of, config_of
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, draw_noise, start_agent
 from micro_rl.settings import FitSizes, Settings, check_value
@@ -110,12 +111,12 @@ def test_rollouts_are_near_those_in_float32():
 
 def test_a_run_says_its_precision_and_types_it_again():
     plan = make_plan("pendulum-demo", overrides={"precision": "mixed"})
-    assert plan.config()["settings"]["precision"] == "mixed"
-    assert "--precision mixed" in plan.command()
+    assert config_of(plan)["settings"]["precision"] == "mixed"
+    assert "--precision mixed" in command_of(plan)
     method = plan.method()
     assert isinstance(method, Method)
     assert method.product is rounded_product
-    assert "--precision" not in make_plan("pendulum-demo").command()
+    assert "--precision" not in command_of(make_plan("pendulum-demo"))
 
 
 def test_another_precision_is_refused():

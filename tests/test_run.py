@@ -21,6 +21,7 @@ from micro_rl.interrupts import Interrupts
 from micro_rl.judge import Judge
 from micro_rl.locks import locked
 from micro_rl.plan import Plan
+from micro_rl.plan_record import config_of
 from micro_rl.policy import Policy
 from micro_rl.run import execute
 from micro_rl.store import RunFolder
@@ -213,7 +214,7 @@ def test_a_run_is_never_overwritten(finished: Run):
 
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):
     plan = long_plan()
-    folder = RunFolder.create(tmp_path / "run", plan.config())
+    folder = RunFolder.create(tmp_path / "run", config_of(plan))
     with locked(folder.lock), pytest.raises(UserError, match="another training is going on there"):
         execute(plan, folder.path, resume=True)
     assert not folder.model.exists()

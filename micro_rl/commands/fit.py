@@ -28,8 +28,8 @@ class Fitting:
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.arguments import parse_with_preset, shape
+    from micro_rl.catalogue import resolve
     from micro_rl.data.reading import Reading
-    from micro_rl.plan import resolve
     from micro_rl.settings import ModelSettings
 
     explanation = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."

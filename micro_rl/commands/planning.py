@@ -45,7 +45,7 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
     from micro_rl import catalogue
     from micro_rl.arguments import parse_with_preset, shape, value_of
     from micro_rl.data.reading import Reading
-    from micro_rl.plan import make_plan, resolve
+    from micro_rl.plan import make_plan
     from micro_rl.settings import restricted
 
     named = value_of(arguments, "--method") or "micro"
@@ -56,7 +56,7 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
     whole = shape(verb.capitalize(), explain(named, method), ("log", str), **parts)
 
     def default(preset: str, log: Any) -> Any:
-        return whole(log, kind(method=named), Reading(), *resolve(named, preset, {}))
+        return whole(log, kind(method=named), Reading(), *catalogue.resolve(named, preset, {}))
 
     def values_with(words: list[str]) -> dict[str, Any]:
         said = parse_with_preset(verb, [*arguments, *words], default)
