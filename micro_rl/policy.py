@@ -1,4 +1,4 @@
-"""A trained policy that acts from NumPy alone, in microseconds; one safetensors file holds it.
+"""A trained policy that acts from NumPy alone, in microseconds.
 
 The network is that of soft actor-critic: ReLU layers, then one that gives [mean | log_std] of a Gaussian
 squashed by tanh. Observations and actions are in raw units, so its user need know nothing of the training.
@@ -6,24 +6,17 @@ squashed by tanh. Observations and actions are in raw units, so its user need kn
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from micro_rl import windows
-from micro_rl.arrays import refuse_long_header
+from micro_rl import policy_file, windows
 from micro_rl.errors import UserError
-from micro_rl.files import regular_size
+from micro_rl.policy_file import VECTORS
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 """Bounds the log standard deviation is clamped to, as MICRO's authors clamp it."""
@@ -32,12 +25,7 @@ FURTHEST = 1e20
 """Standardised observations are clamped to this size, so that float32 does not overflow on the way to an
 action that has long been saturated."""
 
-FORMAT, VERSION, VERSION_WITH_HISTORY = "micro-rl policy", 1, 2
-"""A reader that knows nothing of histories must refuse a policy that has one, and may take any other."""
 LONGEST_HISTORY = 1000
-HEADER_LIMIT = 1 << 20
-"""Bytes; a policy's header has a few hundred."""
-_VECTORS = ("observation_mean", "observation_std", "action_mid", "action_half")
 
 Layer = tuple[Float[np.ndarray, "in out"], Float[np.ndarray, " out"]]
 
@@ -140,26 +128,18 @@ class Policy:
 
     def save(self, path: str | Path) -> None:
         """Writes the file whole or not at all; `UserError` where it cannot be written."""
-        path = Path(path)
-        partial = path.with_name(path.name + ".partial")
-        try:
-            partial.write_bytes(_in_order(safetensors.numpy.save(self._tensors(), self._metadata())))
-            os.replace(partial, path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-            raise UserError(f"{path}: the policy cannot be written ({error.strerror or error})") from error
+        policy_file.write(Path(path), self._tensors(), self._metadata())
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """Reads what `save` wrote; `UserError`, naming the file, for anything else."""
-        metadata, tensors = _read(Path(path))
+        metadata, tensors = policy_file.read(Path(path))
         try:
             policy = cls(
-                _layers(tensors),
-                **{name: tensors[name] for name in _VECTORS},
+                policy_file.layers_of(tensors),
+                **{name: tensors[name] for name in VECTORS},
                 environment=metadata.get("environment"),
-                history=_whole(metadata.get("history", "1")),
+                history=policy_file.history_of(metadata),
             )
             if policy._metadata() != metadata:
                 raise ValueError("its metadata does not describe its tensors")
@@ -236,7 +216,7 @@ class Policy:
         if not (np.all(self.observation_std > 0) and np.all(self.action_half > 0)):
             raise ValueError("observation_std and action_half must be positive")
         if any(vector.ndim != 1 for vector in self._vectors().values()):
-            raise ValueError(f"{', '.join(_VECTORS)} must have one dimension")
+            raise ValueError(f"{', '.join(VECTORS)} must have one dimension")
         if self.observation_mean.shape != self.observation_std.shape or self.action_mid.shape != self.action_half.shape:
             raise ValueError("mean and std, or mid and half, have different lengths")
         if not 1 <= self.history <= LONGEST_HISTORY or self.observation_size < 1:
@@ -257,25 +237,15 @@ class Policy:
             raise ValueError(f"the last layer gives {width} columns where 2 x {self.action_size} are needed")
 
     def _vectors(self) -> dict[str, np.ndarray]:
-        return {name: getattr(self, name) for name in _VECTORS}
+        return {name: getattr(self, name) for name in VECTORS}
 
     def _tensors(self) -> dict[str, np.ndarray]:
-        named = {}
-        for index, (weight, bias) in enumerate(self.layers):
-            named |= {f"layer{index}.weight": weight, f"layer{index}.bias": bias}
-        return named | self._vectors()
+        return policy_file.tensors_of(self.layers, self._vectors())
 
     def _metadata(self) -> dict[str, str]:
-        known = {
-            "format": FORMAT,
-            "version": str(VERSION if self.history == 1 else VERSION_WITH_HISTORY),
-            "observation_size": str(self.observation_size),
-            "action_size": str(self.action_size),
-            "action_low": json.dumps(self.action_low.tolist()),
-            "action_high": json.dumps(self.action_high.tolist()),
-        }
-        known |= {} if self.history == 1 else {"history": str(self.history)}
-        return known if self.environment is None else known | {"environment": self.environment}
+        return policy_file.metadata_of(
+            self.action_low, self.action_high, self.observation_size, self.history, self.environment
+        )
 
 
 def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:
@@ -283,57 +253,3 @@ def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:
     copy = np.array(values, dtype, order="C")
     copy.flags.writeable = False
     return copy
-
-
-def _in_order(content: bytes) -> bytes:
-    """The same file with its metadata sorted; safetensors writes them in a random order."""
-    size = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + size])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    return content[:8] + text.ljust(size) + content[8 + size :]
-
-
-def _read(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
-    """Metadata and tensors of a policy file of this version."""
-    if not path.exists():
-        raise UserError(f"{path}: no such file; give the path of a policy file")
-    regular_size(path)
-    refuse_long_header(path, HEADER_LIMIT)
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            _check_format(path, metadata)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-    except (OSError, safetensors.SafetensorError, TypeError) as error:
-        raise UserError(f"{path}: not a readable policy file ({error}); export the policy again") from error
-    return metadata, tensors
-
-
-def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
-    if metadata.get("format") != FORMAT:
-        raise UserError(f"{path}: holds no '{FORMAT}' in its metadata; give a file written by Policy.save")
-    if metadata.get("version") not in (str(VERSION), str(VERSION_WITH_HISTORY)):
-        raise UserError(
-            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION} and "
-            f"{VERSION_WITH_HISTORY}: update micro-rl"
-        )
-
-
-def _whole(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError(f"history {text!r:.20} is no number")
-    return int(text)
-
-
-def _layers(tensors: Mapping[str, np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The numbered layers; `ValueError` where the file has other tensors or dtypes than a policy's."""
-    count = sum(name.endswith(".weight") for name in tensors)
-    names = [(f"layer{index}.weight", f"layer{index}.bias") for index in range(count)]
-    expected = {name for pair in names for name in pair} | set(_VECTORS)
-    if expected != set(tensors):
-        raise ValueError(f"tensors {', '.join(sorted(expected ^ set(tensors)))[:200]} are missing or unknown")
-    for name, array in tensors.items():
-        if array.dtype != (np.float64 if name in _VECTORS else np.float32):
-            raise ValueError(f"tensor {name} is {array.dtype}")
-    return [(tensors[weight], tensors[bias]) for weight, bias in names]
