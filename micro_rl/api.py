@@ -20,7 +20,8 @@ from micro_rl.plan import Plan, make_plan, refuse_too_few
 from micro_rl.policy import Policy
 from micro_rl.rows import Row
 from micro_rl.run import execute
-from micro_rl.settings import ModelSettings, Settings, check
+from micro_rl.settings import ModelSettings, Settings
+from micro_rl.settings_check import check
 from micro_rl.store import RunFolder
 from micro_rl.termination import LEARNED, Rule
 from micro_rl.termination_choice import known_termination

@@ -10,7 +10,7 @@ from jaxtyping import Key, Scalar
 
 from micro_rl.errors import UserError
 from micro_rl.sac import Coefficients
-from micro_rl.settings import Sizes
+from micro_rl.sizes import Sizes
 from micro_rl.types import LogRows
 
 TRAINING = frozenset(

@@ -10,7 +10,8 @@ from micro_rl.baselines import BASELINES
 from micro_rl.baselines.presets import TASKS
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.methods import METHODS
-from micro_rl.settings import Settings, check, restricted
+from micro_rl.settings import Settings, restricted
+from micro_rl.settings_check import check
 
 ALL: dict[str, ModuleType] = METHODS | BASELINES
 

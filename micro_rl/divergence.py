@@ -25,7 +25,7 @@ from micro_rl.loop import Problem, TrainState, branch, draw_update
 from micro_rl.method import Method
 from micro_rl.model import Models
 from micro_rl.sac import Coefficients, update
-from micro_rl.settings import Sizes
+from micro_rl.sizes import Sizes
 from micro_rl.termination import Termination
 from micro_rl.types import Batch, LogRows
 

@@ -19,7 +19,8 @@ from micro_rl.data import Dataset
 from micro_rl.errors import UserError
 from micro_rl.loop import Problem, turn_keys, update_keys
 from micro_rl.method import Method, ModelStays, RemembersNothing
-from micro_rl.settings import ModelSettings, Sizes
+from micro_rl.settings import ModelSettings
+from micro_rl.sizes import Sizes
 from micro_rl.types import Transition
 
 SHARE = 0.8

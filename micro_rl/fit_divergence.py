@@ -18,7 +18,7 @@ from micro_rl.files import CannotWrite
 from micro_rl.model import gaussians, inputs_of, targets_of
 from micro_rl.model_fit import FitState, fit_step, shuffled_batches
 from micro_rl.rows import Row
-from micro_rl.settings import FitSizes
+from micro_rl.sizes import FitSizes
 from micro_rl.types import Transition
 
 FURTHEST_ROW = 1e6

@@ -13,7 +13,7 @@ from jaxtyping import Int, Key, PyTree
 from micro_rl.feeding import indexed, on_host, take
 from micro_rl.model import Members
 from micro_rl.model_fit import FitState, conclude_epoch, fit_epoch, fit_step, shuffled_batches, start_fit
-from micro_rl.settings import FitSizes
+from micro_rl.sizes import FitSizes
 from micro_rl.types import Transition
 
 BLOCK = 256 << 20

@@ -16,7 +16,8 @@ from micro_rl.loop import Keys, Problem
 from micro_rl.model_fit import FitState
 from micro_rl.population import dealt, held_by_each, lane, put, stack
 from micro_rl.rows import Row
-from micro_rl.settings import FitSizes, ModelSettings
+from micro_rl.settings import ModelSettings
+from micro_rl.sizes import FitSizes
 
 
 class Fit(NamedTuple):

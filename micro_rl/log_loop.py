@@ -13,7 +13,8 @@ from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action, fit_scaling, to_core
 from micro_rl.loop import Keys
 from micro_rl.sac import Coefficients
-from micro_rl.settings import Settings, Sizes
+from micro_rl.settings import Settings
+from micro_rl.sizes import Sizes
 from micro_rl.types import LogRows, Scaling, Transition
 
 

@@ -16,7 +16,8 @@ from micro_rl.model_fit import finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.nets import multiplied_by
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update
-from micro_rl.settings import FitSizes, Settings, Sizes
+from micro_rl.settings import Settings
+from micro_rl.sizes import FitSizes, Sizes
 from micro_rl.termination import Termination
 from micro_rl.types import Batch, Rollout, Scaling, Transition
 

@@ -13,7 +13,7 @@ from micro_rl.model import CONSTANT, Ensemble, Members, inputs_of, standardise, 
 from micro_rl.model_loss import fit_loss, holdout_errors
 from micro_rl.nets import MLP, normal_mlp
 from micro_rl.optimise import descend, moments_of
-from micro_rl.settings import FitSizes
+from micro_rl.sizes import FitSizes
 from micro_rl.types import Transition
 
 FIRST_LOG_VARIANCE = (-10.0, 0.5)

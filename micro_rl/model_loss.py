@@ -5,7 +5,7 @@ from jax import Array
 from jaxtyping import Float, Scalar
 
 from micro_rl.model import Members, gaussians
-from micro_rl.settings import FitSizes
+from micro_rl.sizes import FitSizes
 
 
 def likelihood_loss(

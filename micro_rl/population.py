@@ -29,7 +29,7 @@ from micro_rl.model import Ensemble
 from micro_rl.model_fit import FitState, fit_epoch, start_fit, unfinished
 from micro_rl.program import OnLog, OnModel, Program
 from micro_rl.sac import Coefficients
-from micro_rl.settings import FitSizes, Sizes
+from micro_rl.sizes import FitSizes, Sizes
 from micro_rl.termination import Termination
 from micro_rl.types import Transition
 

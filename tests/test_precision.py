@@ -22,7 +22,9 @@ from micro_rl.plan import make_plan
 from micro_rl.plan_record import command_of, config_of
 from micro_rl.rollout import rollout
 from micro_rl.sac import Agent, draw_noise, start_agent
-from micro_rl.settings import FitSizes, Settings, check_value
+from micro_rl.settings import Settings
+from micro_rl.settings_check import check_value
+from micro_rl.sizes import FitSizes
 from micro_rl.termination import ByRule, never
 from micro_rl.types import Batch, Transition
 from tests.probes import coefficients, plain_units

@@ -5,7 +5,8 @@ import pytest
 from micro_rl import catalogue, presets
 from micro_rl.catalogue import resolve
 from micro_rl.errors import UserError
-from micro_rl.settings import Settings, check
+from micro_rl.settings import Settings
+from micro_rl.settings_check import check
 
 # task: rollout length, beta, real ratio, temperature (None: learned), entropy in the backup, patience
 TABLE = {

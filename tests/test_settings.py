@@ -8,7 +8,8 @@ import pytest
 
 from micro_rl import settings as settings_module
 from micro_rl.errors import UserError
-from micro_rl.settings import ModelSettings, Settings, check, check_value, restricted
+from micro_rl.settings import ModelSettings, Settings, restricted
+from micro_rl.settings_check import check, check_value
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from micro_rl.buffer import draw_log
 from micro_rl.nets import MLP, action_error, steady_mlp
 from micro_rl.optimise import descend, moments_of
 from micro_rl.sac import Coefficients
-from micro_rl.settings import Sizes
+from micro_rl.sizes import Sizes
 from micro_rl.types import LogRows, Transition
 
 SUMMARY = "does what the log did: the squared error of the actions, no critics"

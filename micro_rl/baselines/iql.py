@@ -15,7 +15,7 @@ from micro_rl.method import bellman
 from micro_rl.nets import MLP, mode, q_values, state_values, steady_mlp, uniform_mlp
 from micro_rl.optimise import descend, follow, moments_of
 from micro_rl.sac import Coefficients, critic_loss
-from micro_rl.settings import Sizes
+from micro_rl.sizes import Sizes
 from micro_rl.types import LogRows, Transition
 
 SUMMARY = "never asks what an unseen action is worth: expectiles of the log's values, weighted cloning"

@@ -15,7 +15,7 @@ from micro_rl.baselines import td3
 from micro_rl.method import bellman
 from micro_rl.nets import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
 from micro_rl.sac import Coefficients
-from micro_rl.settings import Sizes
+from micro_rl.sizes import Sizes
 from micro_rl.types import LogRows
 
 SUMMARY = "TD3 whose actor and target both pay for the distance to the log's actions; normalised critics"

@@ -13,7 +13,7 @@ from micro_rl.baseline import CRITICS, TEMPERATURE, TRAINING, Baseline
 from micro_rl.method import Method, NoPenalty, Regularize
 from micro_rl.model import Models
 from micro_rl.sac import Agent, Coefficients, draw_noise, start_agent
-from micro_rl.settings import Sizes
+from micro_rl.sizes import Sizes
 from micro_rl.types import Batch, LogRows
 
 SUMMARY = "soft actor-critic on the log, with the smallest value of many critics"
