@@ -29,7 +29,7 @@ class Patience(NamedTuple):
     @classmethod
     def start(cls, members: int) -> "Patience":
         """Nothing seen yet."""
-        return cls(jnp.full(members, jnp.inf), jnp.zeros(members, jnp.int32), jnp.zeros((), jnp.int32))
+        return cls(jnp.full(members, jnp.inf, jnp.float32), jnp.zeros(members, jnp.int32), jnp.zeros((), jnp.int32))
 
     def see(self, errors: Float[Array, " member"], epoch: Int[Array, ""]) -> tuple["Patience", Array]:
         """A member improves when it gains more than 1 % on its best; also says which did."""
@@ -68,7 +68,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     inputs, targets = inputs_of(rows)[train], targets_of(rows, newest)[train]
     width_in, width_out = inputs.shape[-1], targets.shape[-1]
     net = normal_mlp(net_key, (width_in, *sizes.hidden, 2 * width_out), (sizes.members,))
-    lowest, highest = (jnp.full(width_out, value) for value in FIRST_LOG_VARIANCE)
+    lowest, highest = (jnp.full(width_out, value, jnp.float32) for value in FIRST_LOG_VARIANCE)
     members = Members(net, highest, lowest)
     input_mean, input_std = _moments(inputs)
     target_mean, target_std = _moments(targets)

@@ -1,5 +1,7 @@
 """The Gaussian ensemble: its units and losses by hand, who improves when, and a fit that works."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -210,6 +212,15 @@ def test_a_column_of_a_million_is_fitted_like_any_other():
     residual = np.asarray(mean[..., 2] - log.next_observation[None, :, 2])
     assert residual.std() < 0.8 * np.asarray(log.next_observation - log.observation)[:, 2].std()
     assert np.isfinite(std).all()
+
+
+def test_an_epoch_gives_what_it_takes_and_so_is_compiled_once():
+    def types(tree: FitState) -> list[tuple]:
+        return [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)]
+
+    before = jax.eval_shape(begun, rows())
+    after, _ = jax.eval_shape(partial(model_fit.fit_epoch, sizes=SIZES), before, rows(), key=jax.random.key(1))
+    assert types(before) == types(after)
 
 
 def test_a_finished_fit_stays_as_it_is():
