@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 import jax
 
-TESTS = ("test_golden.py", "test_sac.py", "test_nets.py", "test_buffer.py", "test_rollout.py", "test_methods_micro.py")
+TESTS = (
+    "test_golden.py",
+    "test_sac.py",
+    "test_nets.py",
+    "test_buffer.py",
+    "test_rollout.py",
+    "test_methods_micro.py",
+    "test_precision.py",
+    "test_ahead.py",
+)
 """What computes on the device and has known answers."""
 SHOWN = 60
 """Lines of a failure's account, the end of it: pytest's list of what failed comes last."""

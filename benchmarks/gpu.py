@@ -3,10 +3,10 @@
     python -m benchmarks.gpu [--runs 1 2 4 8 16 32] [--budget 540] [--seconds 2] [--quick] [--write FILE]
 
 `bash benchmarks/gpu.sh` first installs the wheels that were carried along. The table is that of
-`benchmarks.population`: the first method before the tests and the run, the others after them, MICRO with one draw again
-in full float32. The run is `benchmarks.overlap`'s on the embedded log: fit, training and evaluation, one after the
-other and side by side. Made for a card and ten minutes, and not yet run on one; on a machine without a card the same
-program measures the processor, which shows that it runs.
+`benchmarks.population`: the first method before the tests and the run, the others after them, MICRO with ten draws
+again in mixed precision and with one in full float32. The run is `benchmarks.overlap`'s on the embedded log: fit,
+training and evaluation, one after the other and side by side. Made for a card and ten minutes, and not yet run on
+one; on a machine without a card the same program measures the processor, which shows that it runs.
 """
 
 import os

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PACKAGES = ("jax", "jaxlib", "numpy")
 FASTER = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+GENERATION = {"family": "cpu family", "model": "model"}
 
 
 def describe() -> dict[str, str]:
@@ -15,7 +16,7 @@ def describe() -> dict[str, str]:
     info = _cpu_info()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = {
-        "processor": info.get("model name") or platform.processor() or platform.machine(),
+        "processor": _processor(info),
         "vector units": " ".join(flag for flag in FASTER if flag in info.get("flags", "").split()) or "not known",
         "cores": str(cores),
         "software": f"Python {platform.python_version()}, {versions}",
@@ -23,6 +24,12 @@ def describe() -> dict[str, str]:
     }
     flags = os.environ.get("XLA_FLAGS")
     return told | ({"XLA_FLAGS": flags} if flags else {})
+
+
+def _processor(info: dict[str, str]) -> str:
+    """Its name, and its generation where the system tells it: virtual machines call all of a maker's alike."""
+    name = info.get("model name") or platform.processor() or platform.machine()
+    return ", ".join([name, *(f"{part} {info[key]}" for part, key in GENERATION.items() if key in info)])
 
 
 def _cpu_info() -> dict[str, str]:

@@ -502,12 +502,16 @@ def test_device_arrays_of_the_runs_exist_once():
     assert large.temp_size_in_bytes - small.temp_size_in_bytes < 0.05 * (many - few)
 
 
+def on_log() -> list[Plan]:
+    return [tiny_plan(method="td3_bc", epochs=2, seed=seed) for seed in (0, 1)]
+
+
 TWO_DEVICES = """
 import sys
 from pathlib import Path
 import jax
 from micro_rl import population
-from tests.test_population import plans, together
+from tests.test_population import on_log, plans, together
 
 assert len(jax.devices()) == 2
 real, seen = population.Population.of, []
@@ -517,9 +521,13 @@ def of(programs):
     return found
 population.Population.of = of
 import micro_rl.run_together
-together(plans(), Path(sys.argv[1]))
-states = seen[0].fresh()
-assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(states)), "not dealt out"
+folder = Path(sys.argv[1])
+together(plans(), folder / "whole")
+together(plans(), folder / "resumed", until=1)
+together(plans(), folder / "resumed", resume=True)
+together(on_log(), folder / "log")
+for found in seen:
+    assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(found.fresh())), "not dealt out"
 """
 
 
@@ -528,9 +536,11 @@ def test_devices_share_the_runs_which_stay_what_they_are(pair: Path, tmp_path: P
     environment = os.environ | {"XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"}
     command = [sys.executable, "-c", TWO_DEVICES, str(tmp_path)]
     subprocess.run(command, env=environment, check=True)
-    for number in "01":
-        for name, array in weights(tmp_path / number).items():
-            assert_close(weights(pair / number)[name], array, err_msg=name)
+    together(on_log(), tmp_path / "on one")
+    for dealt, alike in (("whole", pair), ("resumed", pair), ("log", tmp_path / "on one")):
+        for number in "01":
+            for name, array in weights(tmp_path / dealt / number).items():
+                assert_close(weights(alike / number)[name], array, err_msg=f"{dealt}: {name}")
 
 
 def test_a_fit_is_handed_on_or_made_again_where_it_cannot_be_read(pair: Path, tmp_path: Path):
