@@ -18,7 +18,7 @@ TESTS = (
     "test_precision.py",
     "test_ahead.py",
 )
-"""What computes on the device and has known answers."""
+"""What computes on the device and has known answers, and last what must not wait for it."""
 SHOWN = 60
 """Lines of a failure's account, the end of it: pytest's list of what failed comes last."""
 

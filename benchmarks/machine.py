@@ -16,7 +16,7 @@ def describe() -> dict[str, str]:
     info = _cpu_info()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = {
-        "processor": _processor(info),
+        "processor": processor(info),
         "vector units": " ".join(flag for flag in FASTER if flag in info.get("flags", "").split()) or "not known",
         "cores": str(cores),
         "software": f"Python {platform.python_version()}, {versions}",
@@ -26,8 +26,8 @@ def describe() -> dict[str, str]:
     return told | ({"XLA_FLAGS": flags} if flags else {})
 
 
-def _processor(info: dict[str, str]) -> str:
-    """Its name, and its generation where the system tells it: virtual machines call all of a maker's alike."""
+def processor(info: dict[str, str]) -> str:
+    """Its name, and its generation where the system tells it: virtual machines may call all of a maker's alike."""
     name = info.get("model name") or platform.processor() or platform.machine()
     return ", ".join([name, *(f"{part} {info[key]}" for part, key in GENERATION.items() if key in info)])
 

@@ -37,7 +37,7 @@ UPDATES_OF_A_RUN = 3_000_000
 MIXED = "MICRO, 10 draws, mixed"
 HIGHEST = "MICRO, 1 draw, full float32"
 FOR_CARDS = (MIXED, HIGHEST)
-"""Measured on a card, and elsewhere only where they are asked for."""
+"""Measured by `benchmarks.gpu`, and by this program only where they are asked for."""
 
 
 class Work(NamedTuple):

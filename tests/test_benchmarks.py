@@ -9,7 +9,7 @@ import jax
 import pytest
 
 from benchmarks import __main__ as speed
-from benchmarks import flops, history, table
+from benchmarks import flops, history, machine, table
 from benchmarks.mapped import plans
 from benchmarks.measure import Figure
 from benchmarks.methods import with_model
@@ -124,6 +124,11 @@ def test_a_step_belongs_to_the_nearest_named_stage_around_it():
     assert stage(["_affine", "candidate_values.<locals>.one_draw", "candidate_values", "targets"]) == "candidate values"
     assert stage(["imagine", "rollout.<locals>.step", "rollout", "_turn"]) == "rollout"
     assert stage(["epoch"]) == "else"
+
+
+def test_processors_of_one_name_are_told_apart_where_the_system_knows_more():
+    assert machine.processor({"model name": "P"}) == "P"
+    assert machine.processor({"model name": "P", "cpu family": "25", "model": "17"}) == "P, family 25, model 17"
 
 
 def test_figures_stand_beside_the_last_ones_of_the_same_machine(tmp_path: Path):

@@ -214,7 +214,7 @@ def test_a_column_of_a_million_is_fitted_like_any_other():
     assert np.isfinite(std).all()
 
 
-def test_an_epoch_gives_what_it_takes_and_so_is_compiled_once():
+def test_an_epoch_gives_the_types_that_it_takes_or_it_would_be_compiled_again():
     def types(tree: FitState) -> list[tuple]:
         return [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)]
 

@@ -514,11 +514,15 @@ from micro_rl import population
 from tests.test_population import on_log, plans, together
 
 assert len(jax.devices()) == 2
-real, seen = population.Population.of, []
+real, epochs = population.Population.of, []
 def of(programs):
-    found = real(programs)
-    seen.append(found)
-    return found
+    made = real(programs)
+    def epoch(states, c, compute=made.epoch):
+        assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(states)), "not dealt out"
+        epochs.append(states)
+        return compute(states, c)
+    made.epoch = epoch
+    return made
 population.Population.of = of
 import micro_rl.run_together
 folder = Path(sys.argv[1])
@@ -526,8 +530,7 @@ together(plans(), folder / "whole")
 together(plans(), folder / "resumed", until=1)
 together(plans(), folder / "resumed", resume=True)
 together(on_log(), folder / "log")
-for found in seen:
-    assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(found.fresh())), "not dealt out"
+assert len(epochs) == 3 + 1 + 2 + 2, len(epochs)
 """
 
 
