@@ -18,13 +18,13 @@ import jax
 
 from benchmarks import machine
 from benchmarks.workload import ACT, KEYS, fresh_ensemble, hopper, make_problem
-from micro_rl import trees
-from micro_rl.background import Background
-from micro_rl.catalogue import resolve
-from micro_rl.checkpoints import Checkpoints
-from micro_rl.loop import TrainState, coefficients, compiled_epoch, start
-from micro_rl.methods import sac
-from micro_rl.termination import RULES, ByRule
+from micro_rl.algorithms.epoch import TrainState, coefficients, compiled_epoch, start
+from micro_rl.algorithms.model_based import sac
+from micro_rl.algorithms.registry import resolve
+from micro_rl.dynamics.termination_rules import RULES, ByRule
+from micro_rl.storage import pytree_io
+from micro_rl.storage.background import Background
+from micro_rl.storage.checkpoints import Checkpoints
 
 ROWS = 299_037
 """Of the hopper-medium-replay log that results are shown on."""
@@ -64,7 +64,7 @@ class Training:
         copied, took = 0.0, [0.0]
         with Background(lambda error: None) as background:
             if kept is not None:
-                arrays = trees.copies(self.state)
+                arrays = pytree_io.copies(self.state)
                 copied = time.perf_counter() - wall
 
                 def save() -> None:

@@ -21,12 +21,13 @@ import jax
 from jax.stages import Compiled
 
 from benchmarks.workload import ACT, KEYS, hopper, make_problem
-from micro_rl import fit_feeding, loop
-from micro_rl.buffer import Buffer
-from micro_rl.loop import TrainState, coefficients, start
-from micro_rl.methods import micro
-from micro_rl.model_fit import finish_fit
-from micro_rl.termination import ByRule, never
+from micro_rl.algorithms import epoch as loop
+from micro_rl.algorithms.buffer import Buffer
+from micro_rl.algorithms.epoch import TrainState, coefficients, start
+from micro_rl.algorithms.model_based import micro
+from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
+from micro_rl.training import fit_feeding
 
 EPOCHS, UPDATES = 5, 10
 Result = TypeVar("Result")

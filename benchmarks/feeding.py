@@ -14,11 +14,12 @@ import jax
 import numpy as np
 
 from benchmarks.workload import KEYS, fresh_ensemble, hopper, make_problem
-from micro_rl.feeding import fed, sample
-from micro_rl.fit_feeding import begin, pass_over
-from micro_rl.loop import Problem, coefficients, compiled_epoch, start
-from micro_rl.methods import micro
-from micro_rl.termination import ByRule, never
+from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.model_based import micro
+from micro_rl.core.types import Problem
+from micro_rl.dynamics.termination_rules import ByRule, never
+from micro_rl.training.fit_feeding import begin, pass_over
+from micro_rl.training.host_log import fed, sample
 
 UPDATES = 200
 

@@ -15,10 +15,12 @@ import jax.numpy as jnp
 
 from benchmarks.cold import held_by
 from benchmarks.workload import ACT, FULL, QUICK, fresh_ensemble, hopper, learners, make_problem
-from micro_rl import loop, population
-from micro_rl.loop import Keys, coefficients
-from micro_rl.population import stack
-from micro_rl.termination import RULES, ByRule
+from micro_rl.algorithms import epoch
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.core.types import Keys
+from micro_rl.dynamics.termination_rules import RULES, ByRule
+from micro_rl.training import population
+from micro_rl.training.population import stack
 
 
 def plans(runs: int, rows: int, **overrides: Any) -> dict[str, int]:
@@ -37,12 +39,12 @@ def plans(runs: int, rows: int, **overrides: Any) -> dict[str, int]:
     def mapped(states: Any, methods: Any, c: Any, keys: Any, problem: Any) -> Any:
         def one(run: Any) -> Any:
             state, method, own, key = run
-            return loop.epoch(state, method, problem, own, key, sizes=sizes, ends=ends)
+            return epoch.epoch(state, method, problem, own, key, sizes=sizes, ends=ends)
 
         return jax.lax.map(one, (states, methods, c, keys))
 
     together = population.compiled_epoch.lower(states, methods, ends, c, keys.epochs, problem, sizes=sizes)
-    single = loop.compiled_epoch.lower(state, method, problem, own, key.epochs, sizes=sizes, ends=ends)
+    single = epoch.compiled_epoch.lower(state, method, problem, own, key.epochs, sizes=sizes, ends=ends)
     one_by_one = mapped.lower(states, methods, c, keys.epochs, problem)
     programs = {"a run alone": single, f"{runs} runs, vmap": together, f"{runs} runs, lax.map": one_by_one}
     return {name: held_by(lowered.compile()) for name, lowered in programs.items()}

@@ -20,13 +20,13 @@ from rich.console import Console
 from benchmarks import machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
-from micro_rl import catalogue, log_loop
-from micro_rl.baselines import BASELINES
-from micro_rl.catalogue import resolve
-from micro_rl.log_loop import LogProblem
-from micro_rl.loop import coefficients
-from micro_rl.method import Method
-from micro_rl.types import LogRows, Transition
+from micro_rl.algorithms import log_epoch, registry
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.algorithms.model_free import BASELINES
+from micro_rl.algorithms.registry import resolve
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.types import LogRows, Transition
 
 STARTS_PER_UPDATE = 50
 COUNTED = ("sac", "micro", "mobile")
@@ -49,7 +49,7 @@ def with_model(label: str, scale: Scale) -> Case:
     name, options = WITH_MODEL[label]
     if name == "rambo":
         options = options | {"adversarial_steps": scale.updates}
-    module = catalogue.find(name)
+    module = registry.find(name)
     settings = hopper(updates=scale.updates, rollout_starts=STARTS_PER_UPDATE * scale.updates)
     method = module.build(module.Options(**options))
     assert isinstance(method, Method)
@@ -65,16 +65,16 @@ def without_model(name: str, scale: Scale) -> Case:
     rows = problem.log
     assert isinstance(rows, Transition)
     problem = LogProblem(LogRows(rows, rows.action, rows.discount), problem.scaling)
-    method, sizes = catalogue.find(name).build(options), settings.sizes()
-    state, c = log_loop.compiled_start(problem, method, sizes, settings.temperature, KEYS), coefficients(settings, ACT)
+    method, sizes = registry.find(name).build(options), settings.sizes()
+    state, c = log_epoch.compiled_start(problem, method, sizes, settings.temperature, KEYS), coefficients(settings, ACT)
 
     def call() -> None:
         nonlocal state
-        state, logged = log_loop.compiled_epoch(state, method, problem, c, KEYS.epochs, sizes=sizes)
+        state, logged = log_epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, sizes=sizes)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
-        return log_loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes)
+        return log_epoch.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes)
 
     widths = "-".join(map(str, sizes.hidden))
     label = f"{name}, batch {sizes.batch}, {widths}" + ("" if name == "bc" else f", {sizes.critics} critics")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from micro_rl import run
-from micro_rl.metrics import MetricsLog, open_metrics
-from micro_rl.plan import Plan, make_plan
-from micro_rl.store import RunFolder
-from micro_rl.training import Epoch, Training
-from micro_rl.wandb_run import WandbSettings
+from micro_rl.storage.metrics_log import MetricsLog, open_metrics
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.wandb_log import WandbSettings
+from micro_rl.training import runner
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.run import Epoch, Training
 
 EPOCHS = 6
 LOG = "pendulum-demo"
@@ -50,7 +50,7 @@ def planned(log: str, model: Path | None, env: str | None = None, episodes: int 
 def overlap(plan: Plan) -> Overlap:
     """Both orders, one run each, after a first epoch and evaluation that compile what both need."""
     with tempfile.TemporaryDirectory() as place:
-        run.execute(plan, Path(place) / "run", until=1)
+        runner.execute(plan, Path(place) / "run", until=1)
     return Overlap(seconds(plan, in_turn=True), seconds(plan, in_turn=False))
 
 
@@ -81,9 +81,9 @@ def seconds(plan: Plan, in_turn: bool) -> float:
         tempfile.TemporaryDirectory() as place,
         mock.patch.object(Training, "begin", begun),
         mock.patch.object(Training, "conclude", concluded),
-        mock.patch.object(run, "open_metrics", opened),
+        mock.patch.object(runner, "open_metrics", opened),
     ):
-        run.execute(plan, Path(place) / "run")
+        runner.execute(plan, Path(place) / "run")
     return ended - epochs_ended[0]
 
 

@@ -3,8 +3,8 @@
     python -m benchmarks.population [--runs 1 2 4 8] [--seconds 4] [--quick] [--write FILE]
 
 Each run has a seed, an ensemble, a buffer and leaves of its own; they share the log. What runs is
-`micro_rl.population`, the program of `micro-rl sweep`, at the sizes of `benchmarks.workload`: D4RL's hopper under the
-authors' settings, epochs of 1,000 updates (or `--updates`) with their rollouts of 50,000 rows and 5 steps.
+`micro_rl.training.population`, the program of `micro-rl sweep`, at the sizes of `benchmarks.workload`: D4RL's hopper
+under the authors' settings, epochs of 1,000 updates (or `--updates`) with their rollouts of 50,000 rows and 5 steps.
 """
 
 import argparse
@@ -26,12 +26,13 @@ from benchmarks import flops, machine
 from benchmarks.cold import held_by
 from benchmarks.device_time import busy
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, mixed, nets
-from micro_rl import population
-from micro_rl.loop import Keys, coefficients
-from micro_rl.method import Method
-from micro_rl.methods import micro, sac
-from micro_rl.population import dealt, held_by_each, stack
-from micro_rl.termination import RULES, ByRule
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.model_based import micro, sac
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.types import Keys
+from micro_rl.dynamics.termination_rules import RULES, ByRule
+from micro_rl.training import population
+from micro_rl.training.population import dealt, held_by_each, stack
 
 UPDATES_OF_A_RUN = 3_000_000
 MIXED = "MICRO, 10 draws, mixed"

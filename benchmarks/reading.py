@@ -59,7 +59,7 @@ def write_d4rl(folder: Path, log: dict[str, np.ndarray]) -> Path:
 
 def write_neorl2(folder: Path, log: dict[str, np.ndarray]) -> Path:
     """Uncompressed."""
-    from micro_rl.data.neorl2 import KEYS
+    from micro_rl.data.readers.neorl2 import KEYS
 
     np.savez(folder / "log.npz", **{KEYS[key]: values for key, values in log.items()})  # type: ignore[arg-type]
     return folder / "log.npz"

@@ -19,15 +19,15 @@ import jax
 import numpy as np
 
 from benchmarks import machine
-from micro_rl.nets import uniform_mlp
+from micro_rl.core.networks import uniform_mlp
 from micro_rl.policy import Policy
-from micro_rl.robust import running
-from micro_rl.robust.cells import Protocol
-from micro_rl.robust.protocols import protocol
-from micro_rl.robust.results import Results
-from micro_rl.robust.running import Job
-from micro_rl.robust.subject import Subject
-from micro_rl.robust.trial import Trial
+from micro_rl.robustness import running
+from micro_rl.robustness.cells import Protocol
+from micro_rl.robustness.protocols import protocol
+from micro_rl.robustness.results import Results
+from micro_rl.robustness.running import Job
+from micro_rl.robustness.subject import Subject
+from micro_rl.robustness.trial import Trial
 
 ENV, OBS, ACT, EPISODES = "HalfCheetah-v4", 17, 6, 10
 

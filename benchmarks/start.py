@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.sweep_memory import write_log
 
-MAIN = "from micro_rl.cli import main; main()"
+MAIN = "from micro_rl.cli.main import main; main()"
 SMALL = ["--epochs", "1", "--updates", "1", "--rollout-starts", "256", "--rollout-length", "1", "--max-fit-epochs", "1"]
 PLAIN = {
     "micro-rl --help": ["-c", MAIN, "--help"],

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from micro_rl import memory
-from micro_rl.plan import make_plan
+from micro_rl.training import memory
+from micro_rl.training.plan import make_plan
 
 OBS, ACT, ROWS = 17, 6, 4_000
 CHILD = """

@@ -13,16 +13,17 @@ import numpy as np
 from jax.stages import Lowered
 
 from benchmarks import flops
-from micro_rl import fit_feeding, loop
-from micro_rl.loop import Keys, Problem, coefficients, start
-from micro_rl.method import Method
-from micro_rl.methods import micro, mobile, sac
-from micro_rl.model import Ensemble
-from micro_rl.model_fit import finish_fit
-from micro_rl.nets import rounded_product
-from micro_rl.settings import Settings
-from micro_rl.termination import RULES, ByRule
-from micro_rl.types import Scaling, Transition
+from micro_rl.algorithms import epoch
+from micro_rl.algorithms.epoch import coefficients, start
+from micro_rl.algorithms.model_based import micro, mobile, sac
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.networks import rounded_product
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Keys, Problem, Scaling, Transition
+from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.termination_rules import RULES, ByRule
+from micro_rl.training import fit_feeding
 
 OBS, ACT = 11, 3
 KEYS = Keys.of(0)
@@ -95,11 +96,11 @@ def training(
 
     def call() -> None:
         nonlocal state
-        state, logged = loop.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
+        state, logged = epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
-        return loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, **static)
+        return epoch.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, **static)
 
     return Case(name, label, call, lower, flops.epoch(sizes, nets(settings), draws), units)
 

@@ -3,24 +3,25 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from micro_rl._version import __version__ as __version__
+
 __all__ = ["Dataset", "Diverged", "Policy", "Run", "UserError", "evaluate", "load", "sweep", "train"]
 
 if TYPE_CHECKING:
     from micro_rl.api import sweep, train
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
-    from micro_rl.evaluation import evaluate
     from micro_rl.policy import Policy
-    from micro_rl.training import Run
+    from micro_rl.simulation.evaluation import evaluate
+    from micro_rl.training.run import Run
 
 _HOMES = {
     "Dataset": "micro_rl.data",
     "Diverged": "micro_rl.errors",
     "Policy": "micro_rl.policy",
-    "Run": "micro_rl.training",
+    "Run": "micro_rl.training.run",
     "UserError": "micro_rl.errors",
-    "evaluate": "micro_rl.evaluation",
+    "evaluate": "micro_rl.simulation.evaluation",
     "load": "micro_rl.data",
     "sweep": "micro_rl.api",
     "train": "micro_rl.api",

@@ -5,30 +5,34 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from micro_rl import feeding, model_report, sweeping
-from micro_rl.at_work import at_work
-from micro_rl.comparing import refuse_another
-from micro_rl.data import Dataset, episodes, windowed
+from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.settings_check import check
+from micro_rl.data import Dataset, windowed
+from micro_rl.data.checks import episodes
 from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.dynamics import quality_report
+from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
-from micro_rl.files import remove
-from micro_rl.fit_keeping import KeptFit
-from micro_rl.fitting import fit_model, problem_of, save_model
-from micro_rl.grid import sweep_folder, trials
-from micro_rl.interrupts import Interrupts
-from micro_rl.plan import Plan, make_plan, refuse_too_few
 from micro_rl.policy import Policy
-from micro_rl.rows import Row
-from micro_rl.run import execute
-from micro_rl.settings import ModelSettings, Settings
-from micro_rl.settings_check import check
-from micro_rl.store import RunFolder
-from micro_rl.termination import LEARNED, Rule
-from micro_rl.termination_choice import known_termination
-from micro_rl.termination_fit import learn_termination, measurement
-from micro_rl.training import Run
-from micro_rl.wandb_run import Mode, tracking_in
-from micro_rl.watcher import Watcher
+from micro_rl.reports.run import write_page
+from micro_rl.storage.at_work import at_work
+from micro_rl.storage.config_diff import refuse_another
+from micro_rl.storage.files import remove
+from micro_rl.storage.jsonl import Row
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.wandb_log import Mode, tracking_in
+from micro_rl.training import host_log
+from micro_rl.training import sweep as sweeping
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.fit_keeping import KeptFit
+from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.grid import sweep_folder, trials
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.plan import Plan, make_plan, refuse_too_few
+from micro_rl.training.run import Run
+from micro_rl.training.runner import execute
+from micro_rl.training.termination_choice import known_termination
+from micro_rl.training.termination_fit import learn_termination, measurement
 
 FIT = "dynamics fit"
 """What stands in place of a method where a model alone is fitted."""
@@ -73,8 +77,8 @@ def train(
     `out`; `branch` names a new one in which the run in `out` goes on with other settings. `on_epoch(row, policy)` sees
     each epoch's metrics and a policy that acts from NumPy. `termination` is the name of a rule, a condition as text,
     `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `wandb` sends the metrics to
-    Weights & Biases too, or keeps them for it. `settings` are those of `micro_rl.settings.Settings` and the method's
-    own options. Raises `UserError` and `Diverged`.
+    Weights & Biases too, or keeps them for it. `settings` are those of `micro_rl.core.settings.Settings` and the
+    method's own options. Raises `UserError` and `Diverged`.
     """
     plan = make_plan(
         log,
@@ -90,7 +94,9 @@ def train(
     watcher = _Callback(on_epoch) if on_epoch else None
     folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
     tracking = tracking_in(wandb)
-    return execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher, wandb=tracking)
+    run = execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher, wandb=tracking)
+    write_page(run.path, lambda text: None)
+    return run
 
 
 def sweep(
@@ -129,9 +135,13 @@ def sweep(
         overrides=settings,
     )
     folder = Path(out) if out else sweep_folder(plan)
-    return sweeping.carry_out(
+    runs = sweeping.carry_out(
         trials(plan, seeds, grid or {}), folder, resume=resume, until=until, exact=exact, width=width
     )
+    for run in runs.values():
+        if isinstance(run, Run):
+            write_page(run.path, lambda text: None)
+    return runs
 
 
 def fit(
@@ -160,13 +170,13 @@ def fit(
     for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch))):
         watcher.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
-    with at_work(work, command, watcher):
+    with at_work(work, command, watcher.note):
         problem = problem_of(dataset, settings)
-        for note in feeding.told(problem, settings):
+        for note in host_log.told(problem, settings):
             watcher.note(note)
         with KeptFit(work, work.fit_rows(), settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
             model = fit_model(dataset, problem, settings, seed, watcher.fitted, keeper)
-        if report := model_report.of(model.about):
+        if report := quality_report.of(model.about):
             watcher.measured(report.sentence())
         if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
             model = learn_termination(dataset, model, settings, seed)

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from micro_rl import policy_file, windows
+from micro_rl.core import windows
 from micro_rl.errors import UserError
-from micro_rl.policy_file import VECTORS
+from micro_rl.storage import policy_file
+from micro_rl.storage.policy_file import VECTORS
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 """Bounds the log standard deviation is clamped to, as MICRO's authors clamp it."""
@@ -62,7 +63,7 @@ class Policy:
     ):
         """`layers`: (weight [in, out], bias [out]) in order, the last 2 * act wide; vectors as in `Scaling`.
 
-        With a history the first layer and the observations' vectors are as wide as a window (see `micro_rl.windows`).
+        With a history the first layer and the observations' vectors are as wide as a window (see `core.windows`).
         `ValueError` where sizes do not chain, a value is not finite, or a std or half range is not positive.
         """
         self.layers: tuple[Layer, ...] = tuple((_frozen(w, np.float32), _frozen(b, np.float32)) for w, b in layers)

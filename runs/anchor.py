@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from micro_rl.plan import make_plan
-from micro_rl.run import execute
+from micro_rl.training.plan import make_plan
+from micro_rl.training.runner import execute
 from runs.methods import LOGS, shared_model
 from runs.results import Lines
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from micro_rl.store import RunFolder
+from micro_rl.storage.run_folder import RunFolder
 from runs.anchor import CELLS, EPOCHS
 
 PAGE = Path("docs/results/anchor.md")

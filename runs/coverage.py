@@ -10,16 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from micro_rl.stats import (
-    Interval,
-    cvar,
-    interval,
-    iqm,
-    mean,
-    median,
-    probability_of_improvement,
-    t_interval,
-)
+from micro_rl.reports.stats import Interval, cvar, interval, iqm, mean, median, probability_of_improvement, t_interval
 
 DATA_SETS = 1_000
 RUNS = (3, 5, 10, 30)

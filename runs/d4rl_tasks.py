@@ -1,7 +1,7 @@
 """Logs for the nine D4RL tasks, made anew: `python -m runs.d4rl_tasks OUT CELL...`; a cell that was stopped goes on.
 
 A cell is a robot: one online learner, and from it medium, medium-replay and medium-expert, by D4RL's protocol
-(`micro_rl.collecting.levels`). They are not D4RL's own files: do not rank results on them beside published scores.
+(`micro_rl.simulation.d4rl_levels`). They are not D4RL's own files: do not rank results on them beside published scores.
 `python -m runs.d4rl_tasks` lists the cells with their commands.
 """
 
@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from micro_rl import cli
+from micro_rl.cli import main as cli
 
 LEVELS = ("medium", "medium-replay", "medium-expert")
 CELLS = {

@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 from micro_rl.data import Dataset
-from micro_rl.data.inspection import inspect
-from micro_rl.insight import Insight, describe, words
-from micro_rl.report import log_panels
+from micro_rl.reports.log import Insight, describe, words
+from micro_rl.reports.log import panels as log_panels
+from micro_rl.simulation.log_check import inspect
 
 PAGE = Path("docs/results/logs.md")
 LOGS = {

@@ -15,19 +15,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl.buffer import draw_log
+from micro_rl.algorithms.buffer import draw_log
+from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.slots import AsPredicted
+from micro_rl.core.networks import MLP
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Rollout
 from micro_rl.data import Reading
-from micro_rl.fitting import FittedModel, load_model, problem_of
-from micro_rl.method import AsPredicted
-from micro_rl.nets import MLP
-from micro_rl.plan import read_log
+from micro_rl.dynamics.termination_classifier import measure
+from micro_rl.dynamics.termination_rules import ByRule, Rule, find
 from micro_rl.policy import Policy
-from micro_rl.rollout import rollout
-from micro_rl.settings import Settings
-from micro_rl.store import RunFolder
-from micro_rl.termination import ByRule, Rule, find
-from micro_rl.termination_head import measure
-from micro_rl.types import Rollout
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.fitting import FittedModel, load_model, problem_of
+from micro_rl.training.plan import read_log
 
 STARTS = 50_000
 

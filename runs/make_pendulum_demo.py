@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from micro_rl import __version__
+from micro_rl._version import __version__
 from micro_rl.data.names import EMBEDDED
 from micro_rl.data.writers import hdf5
-from micro_rl.online import OnlineSettings, Progress, learn, random_experience
-from micro_rl.recorder import joined
+from micro_rl.simulation.online_sac import OnlineSettings, Progress, learn, random_experience
+from micro_rl.simulation.recorder import joined
 
 ENV, EPISODE = "Pendulum-v1", 200
 RANDOM_EPISODES = 50

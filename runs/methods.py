@@ -11,20 +11,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from micro_rl.algorithms.model_based import METHODS
+from micro_rl.algorithms.registry import resolve
 from micro_rl.api import FIT
-from micro_rl.at_work import at_work
-from micro_rl.catalogue import resolve
-from micro_rl.comparing import refuse_another
+from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset, load
-from micro_rl.files import remove
-from micro_rl.fit_keeping import KeptFit
-from micro_rl.fitting import fit_model, problem_of, save_model
-from micro_rl.interrupts import Interrupts
-from micro_rl.methods import METHODS
-from micro_rl.plan import Plan, make_plan
-from micro_rl.run import execute
-from micro_rl.settings import Settings
-from micro_rl.store import RunFolder
+from micro_rl.storage.at_work import at_work
+from micro_rl.storage.config_diff import refuse_another
+from micro_rl.storage.files import remove
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.fit_keeping import KeptFit
+from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.runner import execute
 from runs.results import Lines
 
 EPOCHS = 50
@@ -115,7 +115,7 @@ def _fit(folder: Path, dataset: Dataset, settings: Settings, seed: int) -> None:
     config = {"method": FIT, "log": log, "settings": asdict(settings) | {"seed": seed}}
     work = RunFolder.open(path) if (path / "config.json").exists() else RunFolder.create(path, config)
     refuse_another(work.config(), config, {"settings": asdict(settings)}, path)
-    with at_work(work, "", lines):
+    with at_work(work, "", lines.note):
         problem = problem_of(dataset, settings)
         with KeptFit(work, work.fit_rows(), settings, problem, lines.note, Interrupts()) as keeper:
             save_model(folder, fit_model(dataset, problem, settings, seed, lines.fitted, keeper))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from micro_rl.store import RunFolder
+from micro_rl.storage.run_folder import RunFolder
 from runs.methods import EPOCHS, FIT_EPOCHS, LOGS, SEEDS, Cell, cells, entries
 
 PAGE = Path("docs/results/methods.md")

@@ -16,14 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset, load, windowed
 from micro_rl.data.scaling import to_core
-from micro_rl.fitting import FittedModel, held_out, load_model
-from micro_rl.model import inputs_of, standardise, targets_of
-from micro_rl.model_loss import holdout_errors
-from micro_rl.model_measure import STEPS, measure, report_of
-from micro_rl.model_report import ModelReport, of
-from micro_rl.settings import Settings
+from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
+from micro_rl.dynamics.losses import holdout_errors
+from micro_rl.dynamics.measure import STEPS, measure, report_of
+from micro_rl.dynamics.quality_report import ModelReport, of
+from micro_rl.training.fitting import FittedModel, held_out, load_model
 
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:

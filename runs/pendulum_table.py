@@ -14,16 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl.baselines import bc
+from micro_rl.algorithms.export import export
+from micro_rl.algorithms.model_free import bc
 from micro_rl.data import Dataset, load
 from micro_rl.data.scaling import to_core
-from micro_rl.evaluation import evaluate
-from micro_rl.export import export
-from micro_rl.fitting import Row, fit_model, load_model, problem_of, save_model
-from micro_rl.online import OnlineSettings, learn
-from micro_rl.plan import Plan, make_plan
 from micro_rl.policy import Policy
-from micro_rl.run import execute
+from micro_rl.simulation.evaluation import evaluate
+from micro_rl.simulation.online_sac import OnlineSettings, learn
+from micro_rl.training.fitting import Row, fit_model, load_model, problem_of, save_model
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.runner import execute
 
 LOG, ENV = "pendulum-demo", "Pendulum-v1"
 EPISODES, EPISODES_FROM = 100, 2_000_000

@@ -17,17 +17,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from micro_rl import log_loop
-from micro_rl.baseline import Baseline
-from micro_rl.log_loop import LogProblem
-from micro_rl.loop import Keys, Problem, epoch, start
-from micro_rl.method import Method
-from micro_rl.model import Ensemble
-from micro_rl.nets import MLP, gaussian, q_values
-from micro_rl.sac import Agent
-from micro_rl.settings import Settings
-from micro_rl.termination import ByRule, never
-from micro_rl.types import LogRows, Transition
+from micro_rl.algorithms import log_epoch
+from micro_rl.algorithms.epoch import epoch, start
+from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.sac import Agent
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.networks import MLP, gaussian, q_values
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Keys, LogRows, Problem, Transition
+from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.termination_rules import ByRule, never
 from runs.probes_page import ON_THE_LOG, PAGE, PROBES, Cell, Probe, document
 from tests.hills import DISCOUNT, KEEP, MEMBERS, SYSTEMS, System, log_of, model_of
 from tests.probes import coefficients
@@ -62,8 +62,8 @@ def learned_from_log(baseline: Baseline, problem: LogProblem, seeds: Array, *, c
 
     def one(problem: LogProblem, seed: Array) -> Any:
         keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
-        state = log_loop.start(problem, baseline, sizes, TEMPERATURE, keys)
-        step = lambda state, _: log_loop.epoch(state, baseline, problem, c, keys.epochs, sizes=sizes)  # noqa: E731
+        state = log_epoch.start(problem, baseline, sizes, TEMPERATURE, keys)
+        step = lambda state, _: log_epoch.epoch(state, baseline, problem, c, keys.epochs, sizes=sizes)  # noqa: E731
         return jax.lax.scan(step, state, None, length=EPOCHS)[0].agent
 
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(problem, seeds)

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl import methods
-from micro_rl.baselines import BASELINES
-from micro_rl.method import Setting
-from micro_rl.methods import micro
-from micro_rl.model import Models
-from micro_rl.types import Transition
+from micro_rl.algorithms import model_based
+from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.model_free import BASELINES
+from micro_rl.algorithms.slots import Setting
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Models
 from runs.probes_readings import READING_WITHOUT_A_MODEL, READINGS, STORIES, WITHOUT_A_MODEL
 from tests.hills import MEMBERS, SLOPE, SYSTEMS, System, foreseen, model_of
 from tests.page_code import method_of_the_page
@@ -34,7 +34,7 @@ class Probe(NamedTuple):
 
     def module(self) -> ModuleType:
         """Where the method is: in one of the tables, or on the page that adds one."""
-        return methods.METHODS.get(self.name) or BASELINES.get(self.name) or method_of_the_page()
+        return model_based.METHODS.get(self.name) or BASELINES.get(self.name) or method_of_the_page()
 
 
 RAMBO = {"adversarial_steps": 250, "adversarial_batch": 64, "model_decay": (0.0, 0.0), "adversarial_rate": 1e-3}

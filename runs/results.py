@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from micro_rl.catalogue import resolve
+from micro_rl.algorithms.registry import resolve
 from micro_rl.data import load
-from micro_rl.fitting import fit_model, problem_of, save_model
-from micro_rl.plan import make_plan
 from micro_rl.policy import Policy
-from micro_rl.rows import Row
-from micro_rl.run import execute
-from micro_rl.watcher import Watcher
+from micro_rl.storage.jsonl import Row
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.plan import make_plan
+from micro_rl.training.runner import execute
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from micro_rl.arrays import read_arrays
-from micro_rl.store import RunFolder
+from micro_rl.storage.arrays import read_arrays
+from micro_rl.storage.run_folder import RunFolder
 from runs.results import CELLS
 
 PAGE = Path("docs/results/real-logs.md")

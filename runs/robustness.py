@@ -8,7 +8,7 @@ same critics (MICRO's, MOBILE's and SAC's together) attack all five. Stopped, it
 import sys
 from pathlib import Path
 
-from micro_rl import cli
+from micro_rl.cli import main as cli
 
 METHODS = ("micro", "mobile-matched", "sac", "td3_bc", "rambo")
 ATTACKERS = ("micro", "mobile-matched", "sac")

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from micro_rl.stats import interval
-from micro_rl.tasks import Task, normalised
+from micro_rl.core.tasks import Task, normalised
+from micro_rl.reports.stats import interval
 from runs.robustness import COMMON_FOLDER, LOGS, METHODS, folder
 
 PAGE = Path("docs/results/robustness.md")

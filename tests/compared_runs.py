@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from micro_rl.rows import append_row
-from micro_rl.store import RunFolder
+from micro_rl.storage.jsonl import append_row
+from micro_rl.storage.run_folder import RunFolder
 
 TASK = {"env": "X-v1", "horizon": 1000, "termination": "never", "score_min": 0.0, "score_max": 1000.0}
 SETTINGS = {"epochs": 12, "updates": 1000, "elites": 2, "discount": 0.99}

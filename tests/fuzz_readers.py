@@ -24,9 +24,9 @@ from typing import Any, ClassVar
 import h5py
 import numpy as np
 
+from micro_rl.core.expression import parse
 from micro_rl.data import load
 from micro_rl.errors import UserError
-from micro_rl.expression import parse
 from tests.data import logs
 
 LONGEST = 2000
@@ -50,7 +50,7 @@ a0 = [-1, 1]
 [units]
 o0 = "m"
 """
-GUIDES = ("micro_rl.data", "micro_rl.expression", "zipfile", "tomllib", "numpy.lib._format_impl")
+GUIDES = ("micro_rl.data", "micro_rl.core.expression", "zipfile", "tomllib", "numpy.lib._format_impl")
 NAMES = ("o0", "o1", "tank level")
 FORMULAS = (b"-abs(o0) + 0.5 * o1 ** 2", b"o0 > 3 or hypot(o0, o1) >= 5", b"not (`tank level` % 2 == 1) and 0 < o1 < 1")
 

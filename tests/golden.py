@@ -13,17 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl import sac
-from micro_rl.method import Method, Setting
-from micro_rl.methods.candidates import CandidateNoise, candidate_values
-from micro_rl.methods.gaps import conservative_term
-from micro_rl.methods.micro import ConservativeTarget
-from micro_rl.model import Ensemble, Members, Models, predict
-from micro_rl.model_loss import fit_loss, holdout_errors, likelihood_loss, weight_decay
-from micro_rl.nets import MLP
-from micro_rl.optimise import moments_of
-from micro_rl.settings import Settings
-from micro_rl.types import Batch, Transition
+from micro_rl.algorithms import sac
+from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_values
+from micro_rl.algorithms.model_based.gaps import conservative_term
+from micro_rl.algorithms.model_based.micro import ConservativeTarget
+from micro_rl.algorithms.slots import Method, Setting
+from micro_rl.core.networks import MLP
+from micro_rl.core.optim import moments_of
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Batch, Transition
+from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
+from micro_rl.dynamics.losses import fit_loss, holdout_errors, likelihood_loss, weight_decay
 
 TOLERANCES = {
     "predicted": 1e-5,

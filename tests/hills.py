@@ -11,11 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from micro_rl.loop import Problem
-from micro_rl.methods import micro, mobile, mopo, morel, sac
-from micro_rl.model import Ensemble, Members
-from micro_rl.nets import MLP
-from micro_rl.types import Transition
+from micro_rl.algorithms.model_based import micro, mobile, mopo, morel, sac
+from micro_rl.core.networks import MLP
+from micro_rl.core.types import Problem, Transition
+from micro_rl.dynamics.ensemble import Ensemble, Members
 from tests.probes import plain_units
 
 KEEP, DISCOUNT = 0.5, 0.9

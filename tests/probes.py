@@ -10,15 +10,15 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
-from micro_rl import catalogue, sac
+from micro_rl.algorithms import registry, sac
+from micro_rl.algorithms.sac import Agent, Coefficients
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.networks import MLP, q_values
+from micro_rl.core.optim import moments_of
+from micro_rl.core.types import Batch, LogRows, Scaling, Transition
 from micro_rl.data import Dataset
-from micro_rl.method import Method
-from micro_rl.model import Ensemble, Members, Models, predict
-from micro_rl.nets import MLP, q_values
-from micro_rl.optimise import moments_of
-from micro_rl.plan import Plan, make_plan
-from micro_rl.sac import Agent, Coefficients
-from micro_rl.types import Batch, LogRows, Scaling, Transition
+from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
+from micro_rl.training.plan import Plan, make_plan
 
 # Networks of one layer: linear functions, written down by hand.
 
@@ -240,7 +240,7 @@ def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Datase
 
 def tiny_plan(size: float = 1.0, method: str = "micro", log: Dataset | None = None, **overrides: Any) -> Plan:
     """The method on the tiny log, or on another, with those of the tiny settings that it uses."""
-    used = {name: value for name, value in TINY.items() if name in catalogue.accepted(method)[0]}
+    used = {name: value for name, value in TINY.items() if name in registry.accepted(method)[0]}
     return make_plan(log or tiny_dataset(size), method, overrides=used | overrides)
 
 

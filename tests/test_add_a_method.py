@@ -9,15 +9,16 @@ import jax
 import numpy as np
 import pytest
 
-from micro_rl import catalogue
-from micro_rl.fitting import problem_of
-from micro_rl.loop import Keys, Problem, coefficients, compiled_epoch, start
-from micro_rl.methods import METHODS
-from micro_rl.model import Ensemble
-from micro_rl.model_fit import finish_fit, start_fit
-from micro_rl.plan import make_plan
-from micro_rl.sac import Agent
-from micro_rl.termination import ByRule, never
+from micro_rl.algorithms import registry
+from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.model_based import METHODS
+from micro_rl.algorithms.sac import Agent
+from micro_rl.core.types import Keys, Problem
+from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
+from micro_rl.training.fitting import problem_of
+from micro_rl.training.plan import make_plan
 from tests.page_code import block_of, blocks, method_of_the_page, put_into
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
@@ -27,8 +28,10 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def added(monkeypatch: pytest.MonkeyPatch) -> None:
     """The page's method in the table, by the page's own line."""
-    line = eval("{" + block_of("micro_rl/methods/__init__.py").code + "}", {"nearest": method_of_the_page()})
-    for table in (METHODS, catalogue.ALL):
+    line = eval(
+        "{" + block_of("micro_rl/algorithms/model_based/__init__.py").code + "}", {"nearest": method_of_the_page()}
+    )
+    for table in (METHODS, registry.ALL):
         monkeypatch.setitem(table, *next(iter(line.items())))
 
 
@@ -74,11 +77,12 @@ def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
     put_into(tmp_path)
     train = "train pendulum-demo --method nearest --penalty 2 --epochs 1 --updates 10 --max-fit-epochs 1 --out trained"
     small = "--model-hidden 8 --weight-decay 0 0 --rollout-starts 50 --evaluation-episodes 1"
-    preset = "from micro_rl.catalogue import resolve; assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
+    preset = "from micro_rl.algorithms.registry import resolve; "
+    preset += "assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
     files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "repository", "presets")]
     for words in (
         ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or maps or preset", *files],
         ["-c", preset],
-        ["-c", "from micro_rl.cli import main; main()", *train.split(), *small.split()],
+        ["-c", "from micro_rl.cli.main import main; main()", *train.split(), *small.split()],
     ):
         subprocess.run([sys.executable, *words], cwd=tmp_path, check=True)

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.ahead import Ahead, Compiled
-from micro_rl.judge import Judge
-from micro_rl.program import OnModel
-from micro_rl.run import execute
+from micro_rl.training.async_epoch import Ahead, Compiled
+from micro_rl.training.evaluator import Judge
+from micro_rl.training.program import OnModel
+from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
 LONG = 30.0

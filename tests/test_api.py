@@ -7,7 +7,7 @@ import pytest
 
 import micro_rl
 from micro_rl.data.names import locate
-from micro_rl.files import read_json
+from micro_rl.storage.files import read_json
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -21,7 +21,7 @@ def log(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _no_page(monkeypatch):
     """Its charts take longer than a tiny run."""
-    monkeypatch.setattr("micro_rl.training.write_report", lambda path: None)
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
 
 
 def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:

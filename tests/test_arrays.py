@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file
 
-from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.errors import UserError
-from micro_rl.files import FORMAT, NewerFormat, sha256
+from micro_rl.storage.arrays import read_arrays, write_arrays
+from micro_rl.storage.files import FORMAT, NewerFormat, sha256
 
 ARRAYS = {
     "actor.weight": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from micro_rl.background import Background
-from micro_rl.files import CannotWrite
+from micro_rl.storage.background import Background
+from micro_rl.storage.files import CannotWrite
 
 
 def test_it_is_busy_until_the_save_is_done_and_the_work_goes_on_meanwhile():

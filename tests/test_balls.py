@@ -4,11 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.method import Setting
-from micro_rl.methods import micro
-from micro_rl.methods.balls import BALLS, Mahalanobis, worst_in_ball
-from micro_rl.model import Ensemble, Models
-from micro_rl.types import Transition
+from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.model_based.balls import BALLS, Mahalanobis, worst_in_ball
+from micro_rl.algorithms.slots import Setting
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Ensemble, Models
 from tests.probes import linear_critics, pointing_ensemble, steady_actor
 
 SLOPE = np.array([3.0, -4.0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl.store import RunFolder
+from micro_rl.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 UNWRITABLE = "/proc"  # to its owner too
@@ -31,7 +31,7 @@ def test_train_and_evaluate(tmp_path: Path):
     places = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR")
     bare = {name: value for name, value in os.environ.items() if name not in (*places, "JAX_PLATFORMS")}
     bare |= {"HOME": UNWRITABLE, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
-    command = [*without_network(), sys.executable, "-c", "from micro_rl.cli import main; main()"]
+    command = [*without_network(), sys.executable, "-c", "from micro_rl.cli.main import main; main()"]
     for words in (["train", "pendulum-demo", "--out", "run", *SMALL.split()], ["evaluate", "run", "--episodes", "1"]):
         done = subprocess.run([*command, *words], cwd=tmp_path, env=bare, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

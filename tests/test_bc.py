@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl.baselines import bc
-from micro_rl.export import export
-from micro_rl.nets import LOG_STD_MIN, MLP, action_error, gaussian
-from micro_rl.types import Scaling, Transition
+from micro_rl.algorithms.export import export
+from micro_rl.algorithms.model_free import bc
+from micro_rl.core.networks import LOG_STD_MIN, MLP, action_error, gaussian
+from micro_rl.core.types import Scaling, Transition
 
 
 def linear_log(rows: int) -> Transition:

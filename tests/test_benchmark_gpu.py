@@ -11,7 +11,7 @@ from benchmarks.device_tests import Outcome, outcome, platforms
 from benchmarks.overlap import Overlap
 from benchmarks.population import LeftOut, Line
 from benchmarks.workload import QUICK
-from micro_rl.plan import Plan
+from micro_rl.training.plan import Plan
 
 LINE = Line("SAC", 1, waited=1.0, queued=0.5, busy=None, compiled=3.0, operations=1e12, planned=2**29, peak=2**30)
 

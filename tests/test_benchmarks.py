@@ -15,12 +15,13 @@ from benchmarks.measure import Figure
 from benchmarks.methods import with_model
 from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, QUICK, hopper, learners, make_problem, nets, updates
-from micro_rl import loop
-from micro_rl.loop import Problem, TrainState, coefficients, start
-from micro_rl.method import Method
-from micro_rl.methods import micro, mobile, sac
-from micro_rl.model_fit import finish_fit, fit_epoch, start_fit
-from micro_rl.termination import ByRule, never
+from micro_rl.algorithms import epoch
+from micro_rl.algorithms.epoch import TrainState, coefficients, start
+from micro_rl.algorithms.model_based import micro, mobile, sac
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.types import Problem
+from micro_rl.dynamics.fit_epoch import finish_fit, fit_epoch, start_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
 
 ROWS = 1000
 MORE_THAN_MATMULS = 0.03
@@ -46,7 +47,7 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     problem = make_problem(ROWS)
     c = coefficients(settings, ACT)
     state = jax.eval_shape(begin, problem)
-    return loop.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
+    return epoch.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
 
 
 MICRO, MOBILE = micro.build(micro.Options(draws=1)), mobile.build(mobile.Options(draws=1))

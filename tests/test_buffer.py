@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from micro_rl import buffer as buffers
-from micro_rl.types import Rollout, Transition
+from micro_rl.algorithms import buffer as buffers
+from micro_rl.core.types import Rollout, Transition
 
 SLOTS, CAPACITY = 3, 6
 write, draw = jax.jit(buffers.write), jax.jit(buffers.draw, static_argnames="size")

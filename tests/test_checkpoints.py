@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl.checkpoints import Checkpoints
 from micro_rl.errors import UserError
-from micro_rl.files import CannotWrite, NewerFormat, sha256
+from micro_rl.storage.checkpoints import Checkpoints
+from micro_rl.storage.files import CannotWrite, NewerFormat, sha256
 
 FILES = ("state.safetensors", "state.json", "manifest.json")
 

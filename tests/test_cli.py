@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from micro_rl import __version__, catalogue, cli
-from micro_rl.files import read_json, write_json
-from micro_rl.fitting import load_model
-from micro_rl.store import RunFolder
+from micro_rl._version import __version__
+from micro_rl.algorithms import registry
+from micro_rl.cli import main as cli
+from micro_rl.storage.files import read_json, write_json
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.fitting import load_model
 from tests.tiny_runs import IN_PENDULUM, OF_MODEL, SETTINGS, options, write_log
 
 
@@ -24,7 +26,7 @@ def log(tmp_path_factory):
 def _no_page(request, monkeypatch):
     """Its charts take longer than a tiny run; one test keeps it."""
     if "page" not in request.node.name:
-        monkeypatch.setattr("micro_rl.training.write_report", lambda path: None)
+        monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def test_help_lists_every_verb_and_exit_code(capsys):
 
 def test_help_imports_nothing_slow():
     slow = "{'jax', 'numpy', 'tyro', 'rich', 'gymnasium'}"
-    code = f"import sys; from micro_rl.cli import run; run(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
+    code = f"import sys; from micro_rl.cli.main import run; run(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
     assert done.stdout.startswith(f"micro-rl {__version__}")
@@ -162,7 +164,7 @@ def test_evaluate_repeats_itself_and_knows_the_runs_simulator(trained, capsys):
 
 def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
     asked = []
-    monkeypatch.setattr("micro_rl.commands.demo.carry_out", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr("micro_rl.cli.commands.demo.carry_out", lambda *arguments: asked.append(arguments))
     assert cli.run(["demo", "--seed", "3"]) == 0
     plan, out, resume, *_ = asked[0]
     assert (plan.dataset.name, plan.preset, plan.method_name) == ("pendulum-demo", "pendulum-demo", "micro")
@@ -330,7 +332,7 @@ def test_interruption(verb, resumes, monkeypatch, capsys):
     def interrupted(arguments: list[str]) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"micro_rl.commands.{verb}.run", interrupted)
+    monkeypatch.setattr(f"micro_rl.cli.commands.{verb}.run", interrupted)
     assert cli.run([verb]) == 130
     assert ("goes on from the last checkpoint" in capsys.readouterr().err) == resumes
 
@@ -357,7 +359,7 @@ def test_a_device_whose_memory_is_too_small_is_told_in_one_line(monkeypatch, cap
 def test_methods_are_listed_with_their_papers(capsys):
     assert cli.run(["methods"]) == 0
     said = capsys.readouterr().out
-    for name, module in catalogue.ALL.items():
+    for name, module in registry.ALL.items():
         assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in said
     assert "--weight 2.5 --target-noise 0.2" in said and "[--radius]" in said and "--adversarial-batch 256" in said
 
@@ -373,7 +375,7 @@ def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys)
 
 
 def test_a_run_without_a_model_and_its_page(log, tmp_path, capsys):
-    chosen = {name: value for name, value in SETTINGS.items() if name in catalogue.accepted("td3_bc")[0]}
+    chosen = {name: value for name, value in SETTINGS.items() if name in registry.accepted("td3_bc")[0]}
     words = [word for word in options(chosen) if word]
     assert cli.run(["train", log, "--method", "td3_bc", *words, "--out", str(tmp_path / "run")]) == 0
     assert "by its critics' own estimate" in capsys.readouterr().out
@@ -388,16 +390,16 @@ def test_a_run_without_a_model_and_its_page(log, tmp_path, capsys):
     ]
 
 
-@pytest.mark.parametrize("method", catalogue.ALL)
+@pytest.mark.parametrize("method", registry.ALL)
 def test_every_methods_options_can_be_given_beside_all_others(method: str, capsys):
     assert cli.run(["train", "--method", method, "--help"]) == 0
-    assert catalogue.ALL[method].PAPER in capsys.readouterr().out.replace("\n", "")
+    assert registry.ALL[method].PAPER in capsys.readouterr().out.replace("\n", "")
 
 
 def test_a_reader_that_has_seen_enough_is_no_mistake():
     unread, written = os.pipe()
     os.close(unread)
-    command = [sys.executable, "-c", "from micro_rl.cli import main; main()", "--help"]
+    command = [sys.executable, "-c", "from micro_rl.cli.main import main; main()", "--help"]
     done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
     os.close(written)
     assert (done.returncode, done.stderr) == (141, b"")

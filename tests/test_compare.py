@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl import cli
-from micro_rl.compare import compared as told
-from micro_rl.compare import listed, scores
-from micro_rl.compare.aggregates import matrix, pool
-from micro_rl.compare.comparison import Comparison, cautions, compare
-from micro_rl.compare.curves import curve
-from micro_rl.compare.runs import collect
-from micro_rl.compare.tables import Entry, Table, markdown
+from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
-from micro_rl.locks import locked
+from micro_rl.reports.compare import compared as told
+from micro_rl.reports.compare import listed, scores
+from micro_rl.reports.compare.aggregates import matrix, pool
+from micro_rl.reports.compare.comparison import Comparison, cautions, compare
+from micro_rl.reports.compare.curves import curve
+from micro_rl.reports.compare.runs import collect
+from micro_rl.reports.compare.tables import Entry, Table, markdown
+from micro_rl.storage.locks import locked
 from tests.compared_runs import TASK, make_run
 
 
@@ -173,7 +173,7 @@ def test_markdown_is_a_table_that_names_cannot_break(tmp_path: Path):
 
 def test_from_the_command_line(tmp_path: Path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("micro_rl.report.page.write", lambda folder: folder / "report.html")
+    monkeypatch.setattr("micro_rl.reports.run.page.write", lambda folder: folder / "report.html")
     for name in ("a", "b"):
         make_run(tmp_path / "runs" / name, seed=ord(name))
     assert cli.run(["report", "runs/a", "runs/b", "--format", "md"]) == 0

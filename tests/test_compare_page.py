@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl.compare import compared, write_comparison
-from micro_rl.compare.palette import bend, drawable, styles
+from micro_rl.reports.compare import compared, write_comparison
+from micro_rl.reports.compare.palette import bend, drawable, styles
 from tests.compared_runs import TASK, add_fit, add_robust, make_run
 from tests.test_report import Page
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl.comparing import differences, refuse_another
 from micro_rl.data.reading import Reading
 from micro_rl.errors import UserError
-from micro_rl.plan import Plan, make_plan
-from micro_rl.plan_record import config_of, usual_of
+from micro_rl.storage.config_diff import differences, refuse_another
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.plan_record import config_of, usual_of
 from tests.tiny_runs import write_log
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import compiled
+from micro_rl.cli import compile_cache
 
 CHILD = """
 from micro_rl.compiled import keep_compiled
@@ -38,41 +38,41 @@ def test_the_next_process_finds_the_program_and_a_torn_one_does_no_harm(tmp_path
     assert value(tmp_path) == first
 
 
-@pytest.mark.parametrize("name", compiled.TAKEN_BY_USER)
+@pytest.mark.parametrize("name", compile_cache.TAKEN_BY_USER)
 def test_what_the_user_has_said_stands(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv(name, "mine")
-    compiled.keep_compiled()
+    compile_cache.keep_compiled()
     assert os.environ[name] == "mine" and not any(tmp_path.iterdir())
 
 
 def test_without_a_folder_that_can_be_made_nothing_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in compiled.TAKEN_BY_USER:
+    for name in compile_cache.TAKEN_BY_USER:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    compiled.keep_compiled()
+    compile_cache.keep_compiled()
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
 
 
 def test_the_folder_is_the_processors_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    here = compiled.folder()
-    monkeypatch.setattr(compiled, "processor", lambda: "another")
-    assert compiled.folder() != here and here.is_relative_to(tmp_path / "micro-rl")
+    here = compile_cache.folder()
+    monkeypatch.setattr(compile_cache, "processor", lambda: "another")
+    assert compile_cache.folder() != here and here.is_relative_to(tmp_path / "micro-rl")
 
 
 def test_the_oldest_programs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in compiled.TAKEN_BY_USER:
+    for name in compile_cache.TAKEN_BY_USER:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
     monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    place = compiled.folder()
+    place = compile_cache.folder()
     place.mkdir(parents=True)
     for age, name in enumerate(("newest", "older", "oldest")):
         (place / name).write_bytes(bytes(100))
         os.utime(place / name, (1e9 - age, 1e9 - age))
-    monkeypatch.setattr(compiled, "MOST_BYTES", 250)
-    compiled.keep_compiled()
+    monkeypatch.setattr(compile_cache, "MOST_BYTES", 250)
+    compile_cache.keep_compiled()
     assert {path.name for path in place.iterdir()} == {"newest", "older"}

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import cli
+from micro_rl.cli import main as cli
 from micro_rl.data import load
-from micro_rl.plan import make_plan
+from micro_rl.training.plan import make_plan
 from runs import d4rl_tasks
 
 TINY = ["--hidden", "8", "--batch", "4", "--random-steps", "20", "--evaluate-every", "20", "--evaluation-episodes", "1"]
@@ -48,7 +48,9 @@ def test_mistakes_leave_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_the_recipe_of_the_nine_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked = []
-    monkeypatch.setattr("micro_rl.cli.run", lambda words: asked.append(words) or (2 if "Walker2d-v4" in words else 0))
+    monkeypatch.setattr(
+        "micro_rl.cli.main.run", lambda words: asked.append(words) or (2 if "Walker2d-v4" in words else 0)
+    )
     assert d4rl_tasks.main(tmp_path, ["walker2d", "hopper"]) == 2
     assert asked == [d4rl_tasks.words("walker2d", tmp_path)]
     for robot in d4rl_tasks.CELLS:

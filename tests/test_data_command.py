@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from micro_rl.cli import run
+from micro_rl.cli.main import run
 from tests.data import logs
 
 

@@ -8,18 +8,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import divergence, trees
-from micro_rl.arrays import read_arrays
+from micro_rl.algorithms.epoch import TrainState, coefficients, compiled_epoch, compiled_start
+from micro_rl.algorithms.sac import Agent
+from micro_rl.core.types import Keys, Problem
+from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.termination_rules import ByRule
 from micro_rl.errors import Diverged
-from micro_rl.fit_feeding import compiled_epoch as fit_once
-from micro_rl.fit_feeding import compiled_start as begin_fit
-from micro_rl.fitting import fit_model, problem_of
-from micro_rl.loop import Keys, Problem, TrainState, coefficients, compiled_epoch, compiled_start
-from micro_rl.model_fit import finish_fit
-from micro_rl.plan import Plan
-from micro_rl.run import execute
-from micro_rl.sac import Agent
-from micro_rl.termination import ByRule
+from micro_rl.storage import pytree_io
+from micro_rl.storage.arrays import read_arrays
+from micro_rl.training import divergence
+from micro_rl.training.fit_feeding import compiled_epoch as fit_once
+from micro_rl.training.fit_feeding import compiled_start as begin_fit
+from micro_rl.training.fitting import fit_model, problem_of
+from micro_rl.training.plan import Plan
+from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
 
@@ -54,8 +56,8 @@ def test_step_by_step_an_epoch_is_the_compiled_one(begun: Begun, model):
     assert [step.number for step in gone] == list(range(1, 21))
     method, problem, c, key, sizes, ends = begun.arguments
     after, logged = compiled_epoch(begun.fresh(model), method, problem, c, key, sizes=sizes, ends=ends)
-    for name, array in trees.to_arrays(after.agent).items():
-        np.testing.assert_allclose(trees.to_arrays(gone[-1].after)[name], array, rtol=2e-4, atol=2e-5, err_msg=name)
+    for name, array in pytree_io.to_arrays(after.agent).items():
+        np.testing.assert_allclose(pytree_io.to_arrays(gone[-1].after)[name], array, rtol=2e-4, atol=2e-5, err_msg=name)
     for name in ("loss/critic", "q/real", "conservative_term"):
         assert np.mean([step.figures[name] for step in gone]) == pytest.approx(float(logged[name]), rel=1e-4)
     assert divergence.first_to_blow_up(gone, limit=1e9) is None
@@ -99,7 +101,7 @@ def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str,
     kept = tmp_path / "run" / "diverged"
     arrays, about = read_arrays(kept / "state", "state")
     assert about["epoch"] == 0 and about["diagnosis"].startswith(f"{term} was the first")
-    state = trees.from_arrays(*_like(plan, arrays))
+    state = pytree_io.from_arrays(*_like(plan, arrays))
     assert np.isfinite(np.concatenate([array.ravel() for array in arrays.values()])).all()
     run_key = Keys.of(0).epochs
     assert np.asarray(jax.random.key_data(jax.random.fold_in(run_key, 0))).tolist() == about["key"]
@@ -128,7 +130,7 @@ def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
     arrays, about = read_arrays(tmp_path / "run" / "diverged" / "state", "state")
     problem, sizes = problem_of(plan.dataset, plan.settings), plan.settings.fit_sizes()
     fresh = begin_fit(problem.log, sizes=sizes, key=Keys.of(0).fit)
-    state = trees.from_arrays(fresh, arrays)
+    state = pytree_io.from_arrays(fresh, arrays)
     key = jax.random.wrap_key_data(jnp.asarray(about["key"], jnp.uint32))
     _, logged = fit_once(state, problem.log, sizes=sizes, key=key)
     assert not np.isfinite(logged["holdout"]).all()

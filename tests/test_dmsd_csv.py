@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl.data.findings import KEPT
-from micro_rl.data.inspection import Inspection, inspect
-from micro_rl.data.mending import mend
+from micro_rl.data.checks.findings import KEPT
+from micro_rl.data.checks.inspection import Inspection
+from micro_rl.data.checks.mending import mend
+from micro_rl.simulation.log_check import inspect
 from runs import dmsd_csv
 from tests.data.logs import write_npz
 from tests.data.test_real_logs import DATA
@@ -61,6 +62,7 @@ def test_decimal_commas_and_the_gap_are_understood(seen: Inspection):
 
 
 def test_the_row_logged_twice_is_mended(seen: Inspection, tmp_path: Path):
-    mended, changes = mend(seen, tmp_path / "mended.hdf5", None, "")
+    changes = mend(seen, tmp_path / "mended.hdf5", None, "")
+    mended = inspect(tmp_path / "mended.hdf5")
     assert [change.rows for change in changes] == [(dmsd_csv.DOUBLED_ROW + 1,)]
     assert mended.dataset is not None and len(mended.dataset) == dmsd_csv.EPISODES * LENGTH

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from micro_rl.draws import normal, orders
+from micro_rl.core.random import normal, orders
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 4), (2, 3, 4, 5), (0, 3)])

@@ -9,8 +9,8 @@ import gymnasium
 import numpy as np
 import pytest
 
-from micro_rl import envs
 from micro_rl.errors import UserError
+from micro_rl.simulation import envs
 
 NEORL2 = Path(os.environ.get("NEORL2_DATASET_DIR", "absent"), "SafetyHalfCheetah-high-20000-val.npz")
 

@@ -7,9 +7,9 @@ import gymnasium
 import numpy as np
 import pytest
 
+from micro_rl.core.tasks import UNKNOWN, Task
 from micro_rl.errors import UserError
-from micro_rl.evaluation import Evaluation, Evaluator, evaluate, scores
-from micro_rl.tasks import UNKNOWN, Task
+from micro_rl.simulation.evaluation import Evaluation, Evaluator, evaluate, scores
 
 TINY, ENDLESS = "MicroTiny-v0", "MicroEndless-v0"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from micro_rl.core.expression import Expression, parse
 from micro_rl.errors import UserError
-from micro_rl.expression import Expression, parse
 
 X = np.array([-2.0, 0.0, 0.5, 3.0], np.float32)
 Y = np.array([1.0, 2.0, -4.0, 0.0], np.float32)

@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import feeding
+from micro_rl.algorithms.buffer import draw_log, rows_of
+from micro_rl.algorithms.epoch import turn_keys, update_keys
 from micro_rl.api import fit
-from micro_rl.buffer import draw_log, rows_of
+from micro_rl.core.settings import ModelSettings
+from micro_rl.core.types import Keys
 from micro_rl.errors import UserError
-from micro_rl.feeding import fed, on_host, sample, stays_on_host
-from micro_rl.fit_feeding import begin, pass_over
-from micro_rl.fitting import problem_of
-from micro_rl.loop import Keys, turn_keys, update_keys
-from micro_rl.run import execute
-from micro_rl.settings import ModelSettings
-from micro_rl.watcher import Watcher
+from micro_rl.training import host_log
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.fit_feeding import begin, pass_over
+from micro_rl.training.fitting import problem_of
+from micro_rl.training.host_log import fed, on_host, sample, stays_on_host
+from micro_rl.training.runner import execute
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
 PLAN = tiny_plan(rollout_every=5)
@@ -39,7 +40,7 @@ def test_the_setting_says_where_the_log_is():
 
 @pytest.mark.parametrize(("free", "stays"), [(10**9, False), (10**4, True)])
 def test_by_default_thefree_on_device_decides(free: int, stays: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(feeding, "free_on_device", lambda: free)
+    monkeypatch.setattr(host_log, "free_on_device", lambda: free)
     assert stays_on_host(PLAN.settings, PLAN.dataset) is stays
 
 
@@ -47,7 +48,7 @@ def test_what_is_needed_counts_every_number_of_the_rows():
     rows = rows_of(ON_HOST.log)
     own = sum(np.asarray(column).nbytes for column in rows)
     row_numbers = 4 * PLAN.settings.members * len(rows.reward)
-    assert feeding._needed(PLAN.settings, PLAN.dataset) == feeding.COPIES * own + feeding.INDICES * row_numbers
+    assert host_log._needed(PLAN.settings, PLAN.dataset) == host_log.COPIES * own + host_log.INDICES * row_numbers
 
 
 @pytest.mark.parametrize("number", [0, 3])
@@ -110,7 +111,7 @@ class Listens(Watcher):
 @pytest.fixture
 def small_device(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that has not the memory for the tiny log."""
-    monkeypatch.setattr(feeding, "free_on_device", lambda: 10**4)
+    monkeypatch.setattr(host_log, "free_on_device", lambda: 10**4)
 
 
 @pytest.mark.usefixtures("small_device")
@@ -148,7 +149,7 @@ def test_a_method_that_needs_more_is_refused_with_the_plan(method: str, need: st
     tiny_plan(method=method, **own)
     with pytest.raises(UserError, match=f"^method: {method} {need}, and --log-on host keeps it off the device; leave"):
         tiny_plan(method=method, log_on="host", **own)
-    monkeypatch.setattr(feeding, "free_on_device", lambda: 10**4)
+    monkeypatch.setattr(host_log, "free_on_device", lambda: 10**4)
     with pytest.raises(UserError, match=rf"^method: {method} {need}, and --log-on auto keeps it on the host, since"):
         tiny_plan(method=method, **own)
     tiny_plan(method=method, log_on="device", **own)
@@ -156,6 +157,6 @@ def test_a_method_that_needs_more_is_refused_with_the_plan(method: str, need: st
 
 def test_memory_that_is_gone_after_the_plan_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan = tiny_plan(method="morel", epochs=1)
-    monkeypatch.setattr(feeding, "free_on_device", lambda: 10**4)
+    monkeypatch.setattr(host_log, "free_on_device", lambda: 10**4)
     with pytest.raises(UserError, match=r"^method: morel looks at the whole log, and --log-on auto keeps"):
         execute(plan, tmp_path / "run")

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl import arrays, files
 from micro_rl.errors import UserError
-from micro_rl.files import CannotWrite
+from micro_rl.storage import arrays, files
+from micro_rl.storage.files import CannotWrite
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from micro_rl import api
+from micro_rl.core.settings import ModelSettings
 from micro_rl.errors import Interrupted, UserError
-from micro_rl.interrupts import Interrupts
-from micro_rl.run import execute
-from micro_rl.settings import ModelSettings
-from micro_rl.store import RunFolder
-from micro_rl.watcher import Watcher
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.runner import execute
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
 SETTINGS = {name: value for name, value in TINY.items() if name in ModelSettings.__dataclass_fields__}

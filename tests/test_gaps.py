@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.model_based.gaps import (
+    MeanLessKthSmallest,
+    MeanLessMinimum,
+    MeanLessSoftMinimum,
+    NextValueLessMinimum,
+)
 from micro_rl.errors import UserError
-from micro_rl.methods import micro
-from micro_rl.methods.gaps import MeanLessKthSmallest, MeanLessMinimum, MeanLessSoftMinimum, NextValueLessMinimum
 
 VALUES = jnp.asarray([[1.0, 5.0], [2.0, 5.0], [6.0, 5.0]])
 NEXT = jnp.asarray([4.0, 4.0])

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.model_fit import Patience, finish_fit, start_fit, unfinished
-from micro_rl.settings import ModelSettings
-from micro_rl.types import Transition
+from micro_rl.core.settings import ModelSettings
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.fit_epoch import Patience, finish_fit, start_fit, unfinished
 from tests import golden
 
 VECTORS = Path(__file__).parent / "vectors"

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.methods import combo, micro, mobile, mopo, morel, sac
-from micro_rl.model import predict
+from micro_rl.algorithms.model_based import combo, micro, mobile, mopo, morel, sac
+from micro_rl.dynamics.ensemble import predict
 from runs.probes_page import LOGS
 from tests.hills import APART, DISCOUNT, KEEP, NOISE, SYSTEMS, best_by_iteration, foreseen, log_of, mean_gap, model_of
 

@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micro_rl
-from micro_rl import windows
+from micro_rl.algorithms.model_based import METHODS
+from micro_rl.core import windows
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling, to_core
+from micro_rl.dynamics.ensemble import predict
+from micro_rl.dynamics.termination_rules import ByRule
 from micro_rl.errors import UserError
-from micro_rl.evaluation import Evaluator
-from micro_rl.files import read_json
-from micro_rl.methods import METHODS
-from micro_rl.model import predict
 from micro_rl.policy import Policy
-from micro_rl.termination import ByRule
+from micro_rl.simulation.evaluation import Evaluator
+from micro_rl.storage.files import read_json
 from tests.probes import linear_ensemble, plain_units, tiny_dataset
 from tests.tiny_runs import HORIZON, IN_PENDULUM, SETTINGS, write_log
 
@@ -215,7 +215,7 @@ def delayed(rows: int = 2000, delay: int = 2) -> Dataset:
 
 @pytest.mark.slow
 def test_a_delay_is_seen_through_a_window_and_not_without(tmp_path: Path):
-    settings = micro_rl.settings.ModelSettings(
+    settings = micro_rl.core.settings.ModelSettings(
         members=3, model_hidden=(32,), weight_decay=(0.0, 0.0), model_rate=1e-2, max_fit_epochs=60
     )
     errors = []

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from micro_rl import cli
-from micro_rl.arrays import write_arrays
+from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
-from micro_rl.files import sha256
-from micro_rl.fitting import LARGEST, load_model
-from micro_rl.listing import runs_below
 from micro_rl.policy import Policy
-from micro_rl.report import page, record
-from micro_rl.store import RunFolder
+from micro_rl.reports.run import page, record
+from micro_rl.storage.arrays import write_arrays
+from micro_rl.storage.files import sha256
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.run_index import runs_below
+from micro_rl.training.fitting import LARGEST, load_model
 
 HONEST = Path(__file__).parent / "fixtures" / "run-format-2"
 SEALED = ["config.json", "scores.json", "metrics.jsonl", "processes.jsonl"]

@@ -6,14 +6,14 @@ import re
 import numpy as np
 import pytest
 
-from micro_rl.cli import run
+from micro_rl.cli.main import run
 from micro_rl.data import Dataset, load
-from micro_rl.insight import describe, words
-from micro_rl.insight.channel_facts import channels
-from micro_rl.insight.learning_curve import Point, outlook
-from micro_rl.insight.neighbours import nearest
-from micro_rl.insight.sample import draw
-from micro_rl.report.log_page import render
+from micro_rl.reports.log import describe, words
+from micro_rl.reports.log.channel_facts import channels
+from micro_rl.reports.log.learning_curve import Point, outlook
+from micro_rl.reports.log.neighbours import nearest
+from micro_rl.reports.log.page import render
+from micro_rl.reports.log.sample import draw
 from tests.data import logs
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from micro_rl.errors import Interrupted
-from micro_rl.interrupts import Interrupts, leaving_on_sigterm
+from micro_rl.training.interrupts import Interrupts, leaving_on_sigterm
 
 ROOT = Path(__file__).parent.parent
 

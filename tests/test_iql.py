@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.baselines import iql
+from micro_rl.algorithms.model_free import iql
+from micro_rl.core.networks import MLP, gaussian, q_values, state_values
+from micro_rl.core.optim import descend, moments_of
+from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
-from micro_rl.nets import MLP, gaussian, q_values, state_values
-from micro_rl.optimise import descend, moments_of
-from micro_rl.settings import Settings
 from tests.probes import coefficients, linear, log_rows, steady_actor
 
 SIZES = Settings(hidden=(8,)).sizes()

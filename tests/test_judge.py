@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from micro_rl.judge import final_scores
+from micro_rl.training.evaluator import final_scores
 from tests.probes import tiny_plan
 
 PLAN = tiny_plan()

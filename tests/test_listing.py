@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import cli
+from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
-from micro_rl.listing import runs_below
-from micro_rl.locks import locked
-from micro_rl.rows import append_row
-from micro_rl.store import RunFolder
+from micro_rl.storage.jsonl import append_row
+from micro_rl.storage.locks import locked
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.run_index import runs_below
 
 
 def make(

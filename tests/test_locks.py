@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from micro_rl.errors import UserError
-from micro_rl.locks import held, locked
+from micro_rl.storage.locks import held, locked
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """

@@ -9,25 +9,26 @@ import jax
 import numpy as np
 import pytest
 
-from micro_rl import log_loop
-from micro_rl.baselines import BASELINES
+from micro_rl.algorithms import log_epoch
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.model_free import BASELINES
+from micro_rl.core.types import Keys
 from micro_rl.errors import UserError
-from micro_rl.loop import Keys, coefficients
-from micro_rl.plan import Plan, make_plan
-from micro_rl.plan_record import command_of
-from micro_rl.report import record, story
-from micro_rl.run import execute
-from micro_rl.trees import to_arrays
+from micro_rl.reports.run import record, story
+from micro_rl.storage.pytree_io import to_arrays
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.plan_record import command_of
+from micro_rl.training.runner import execute
 from tests.probes import tiny_dataset, tiny_plan
 
 
-def trained(plan: Plan, epochs: int = 1) -> tuple[log_loop.LogState, dict]:
-    problem, keys, sizes = log_loop.problem_of(plan.dataset, plan.settings), Keys.of(0), plan.settings.sizes()
+def trained(plan: Plan, epochs: int = 1) -> tuple[log_epoch.LogState, dict]:
+    problem, keys, sizes = log_epoch.problem_of(plan.dataset, plan.settings), Keys.of(0), plan.settings.sizes()
     method: Any = plan.method()
-    state, logged = log_loop.compiled_start(problem, method, sizes, 1.0, keys), {}
+    state, logged = log_epoch.compiled_start(problem, method, sizes, 1.0, keys), {}
     for _ in range(epochs):
         c = coefficients(plan.settings, 1)
-        state, logged = log_loop.compiled_epoch(state, method, problem, c, keys.epochs, sizes=sizes)
+        state, logged = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=sizes)
     return state, logged
 
 
@@ -42,8 +43,8 @@ def test_every_method_learns_something_finite(method: str):
 
 def test_drawn_rows_keep_together():
     dataset = tiny_dataset()
-    problem = log_loop.problem_of(dataset, tiny_plan(method="bc").settings)
-    drawn, _ = log_loop.draw_rows(problem.rows, jax.random.key(0), 50)
+    problem = log_epoch.problem_of(dataset, tiny_plan(method="bc").settings)
+    drawn, _ = log_epoch.draw_rows(problem.rows, jax.random.key(0), 50)
     log, drawn = jax.device_get((problem.rows, drawn))
     for index in range(50):
         row = int(np.argmin(np.abs(log.now.observation - drawn.now.observation[index]).sum(1)))
@@ -53,7 +54,7 @@ def test_drawn_rows_keep_together():
 
 def test_what_was_done_next_is_the_next_rows_action_within_the_episode():
     dataset = tiny_dataset()
-    rows = log_loop.problem_of(dataset, tiny_plan(method="bc").settings).rows
+    rows = log_epoch.problem_of(dataset, tiny_plan(method="bc").settings).rows
     last = np.arange(300) % 30 == 29
     np.testing.assert_array_equal(rows.continued, (~last).astype(np.float32))
     np.testing.assert_allclose(rows.next_action[:-1][~last[:-1]], dataset.actions[1:][~last[:-1]])
@@ -145,6 +146,6 @@ def test_every_preset_can_be_used(method: str, preset: str):
 
 def test_rows_with_a_history_are_continued_too():
     plan = tiny_plan(method="bc", history=3)
-    rows = log_loop.problem_of(plan.dataset, plan.settings).rows
+    rows = log_epoch.problem_of(plan.dataset, plan.settings).rows
     assert rows.now.observation.shape[1] == 3 * 3 + 2
     np.testing.assert_array_equal(rows.continued, (np.arange(300) % 30 != 29).astype(np.float32))

@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.fitting import fit_model, problem_of
-from micro_rl.loop import Keys, Problem, TrainState, actor_rate, coefficients, compiled_epoch, start, train
-from micro_rl.method import Method
-from micro_rl.methods import micro
-from micro_rl.model import Ensemble
-from micro_rl.run import execute
-from micro_rl.settings import Settings
-from micro_rl.store import RunFolder
-from micro_rl.termination import ByRule, never
-from micro_rl.trees import to_arrays
+from micro_rl.algorithms.epoch import TrainState, actor_rate, coefficients, compiled_epoch, start, train
+from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Keys, Problem
+from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.termination_rules import ByRule, never
+from micro_rl.storage.pytree_io import to_arrays
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.fitting import fit_model, problem_of
+from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
 PLAN = tiny_plan()

@@ -8,18 +8,19 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from micro_rl import log_loop, loop, memory
+from micro_rl.algorithms import epoch, log_epoch
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.types import Keys, Problem, Scaling, Transition
+from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
-from micro_rl.grid import trials
-from micro_rl.loop import Keys, Problem, coefficients
-from micro_rl.method import Method
-from micro_rl.model_fit import finish_fit, start_fit
-from micro_rl.plan import Plan
-from micro_rl.program import OnLog
-from micro_rl.run import execute
-from micro_rl.sweeping import carry_out
-from micro_rl.termination import ByRule, never
-from micro_rl.types import Scaling, Transition
+from micro_rl.training import memory
+from micro_rl.training.grid import trials
+from micro_rl.training.plan import Plan
+from micro_rl.training.program import OnLog
+from micro_rl.training.runner import execute
+from micro_rl.training.sweep import carry_out
 from tests.probes import tiny_plan
 
 PUBLISHED: dict[str, Any] = {
@@ -46,9 +47,9 @@ def planned_by_compiler(plan: Plan) -> int:
     method, sizes, keys = plan.method(), plan.settings.sizes(), Keys.of(0)
     assert isinstance(method, Method)
     ensemble = jax.eval_shape(lambda log: finish_fit(start_fit(log, plan.settings.fit_sizes(), keys.fit)), log)
-    state = jax.eval_shape(partial(loop.start, sizes=sizes, temperature=1.0, keys=keys), problem, ensemble, method)
+    state = jax.eval_shape(partial(epoch.start, sizes=sizes, temperature=1.0, keys=keys), problem, ensemble, method)
     c = coefficients(plan.settings, act)
-    lowered = loop.compiled_epoch.lower(state, method, problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))
+    lowered = epoch.compiled_epoch.lower(state, method, problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))
     told = lowered.compile().memory_analysis()
     assert told is not None
     return told.temp_size_in_bytes + memory._size(state)
@@ -115,8 +116,8 @@ def test_ten_critics_take_more_than_two():
 )
 def test_the_estimate_without_a_model_is_not_below_the_compilers_plan(method: str, changes: dict[str, Any]):
     plan = tiny_plan(method=method, batch=256, updates=10, **changes)
-    program = OnLog(plan, log_loop.problem_of(plan.dataset, plan.settings))
-    lowered = log_loop.compiled_epoch.lower(
+    program = OnLog(plan, log_epoch.problem_of(plan.dataset, plan.settings))
+    lowered = log_epoch.compiled_epoch.lower(
         program.fresh(),
         program.method,
         program.problem,

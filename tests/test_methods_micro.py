@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import integrate, stats
 
-from micro_rl import catalogue
+from micro_rl.algorithms import registry
+from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.model_based.balls import BALLS
+from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_values
+from micro_rl.algorithms.model_based.gaps import conservative_term
+from micro_rl.algorithms.slots import Method, Setting
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError
-from micro_rl.method import Method, Setting
-from micro_rl.methods import micro
-from micro_rl.methods.balls import BALLS
-from micro_rl.methods.candidates import CandidateNoise, candidate_values
-from micro_rl.methods.gaps import conservative_term
-from micro_rl.model import Models
-from micro_rl.types import Transition
 from tests.probes import Line, evaluate_policy, linear_critics, pointing_ensemble, steady_actor
 
 # In the plane, with the critic V(s) = SLOPE . s.
@@ -119,7 +119,7 @@ def test_term_is_a_distance(values: np.ndarray, factor: float, shift: float):
 # Values in a model that is wrong
 
 STATES = np.linspace(-1, 2, 5)
-SAC = catalogue.find("sac").build(catalogue.find("sac").Options())
+SAC = registry.find("sac").build(registry.find("sac").Options())
 
 
 def with_beta(beta: float, draws: int = 0) -> Method:
@@ -175,7 +175,7 @@ def test_options_that_cannot_be_are_refused(options, named: str):
 
 def test_an_unknown_method_is_refused_with_the_choices():
     with pytest.raises(UserError, match=r"no 'mikro' .did you mean 'micro'.*; choose one of micro, mobile, sac"):
-        catalogue.find("mikro")
+        registry.find("mikro")
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl.fitting import fit_model, problem_of, save_model
-from micro_rl.rows import Row
-from micro_rl.settings import Settings
+from micro_rl.core.settings import Settings
+from micro_rl.storage.jsonl import Row
+from micro_rl.training.fitting import fit_model, problem_of, save_model
 from runs import methods, methods_page
 from tests.probes import TINY, tiny_dataset
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import metrics, rows, tensorboard
-from micro_rl.files import CannotWrite
-from micro_rl.metrics import open_metrics
-from micro_rl.store import RunFolder
+from micro_rl.storage import jsonl as rows
+from micro_rl.storage import metrics_log, tensorboard_log
+from micro_rl.storage.files import CannotWrite
+from micro_rl.storage.metrics_log import open_metrics
+from micro_rl.storage.run_folder import RunFolder
 from tests.event_files import scalars
 
 ROWS = [
@@ -60,7 +61,7 @@ def test_a_resumed_run_shows_each_epoch_once(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "writer"), [(metrics, "append_file"), (tensorboard, "append_file"), (rows, "append_row")]
+    ("module", "writer"), [(metrics_log, "append_file"), (tensorboard_log, "append_file"), (rows, "append_row")]
 )
 def test_rows_refused_by_the_disk_are_written_with_the_next(run, monkeypatch, module, writer):
     def refuse(path, *_):

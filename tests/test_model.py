@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import model, model_fit, model_loss
-from micro_rl.fit_feeding import compiled_epoch, compiled_start
-from micro_rl.model import Ensemble, Members
-from micro_rl.model_fit import FitState, Patience
-from micro_rl.types import Transition
+from micro_rl.core.types import Transition
+from micro_rl.dynamics import ensemble as model
+from micro_rl.dynamics import fit_epoch, losses
+from micro_rl.dynamics.ensemble import Ensemble, Members
+from micro_rl.dynamics.fit_epoch import FitState, Patience
+from micro_rl.training.fit_feeding import compiled_epoch, compiled_start
 from tests.probes import linear, linear_ensemble, tiny_dataset, tiny_plan
 
 predict = jax.jit(model.predict)
@@ -46,8 +47,8 @@ def test_members_may_each_have_rows_of_their_own():
     np.testing.assert_allclose(mean[:, 0], [[11.0, 5.0], [22.0, 6.0]], rtol=1e-6)
 
 
-likelihood_loss = jax.jit(model_loss.likelihood_loss)
-fit_loss = jax.jit(model_loss.fit_loss, static_argnums=3)
+likelihood_loss = jax.jit(losses.likelihood_loss)
+fit_loss = jax.jit(losses.fit_loss, static_argnums=3)
 
 
 def members(means: list[float], logvar: float, bounds=(-50.0, 50.0)) -> Members:
@@ -69,7 +70,7 @@ def test_likelihood_by_hand():
 
 def test_weight_decay_by_hand():
     net = linear([[[1.0, 2.0]], [[3.0, 0.0]]], [[7.0, 7.0]] * 2)
-    decayed = model_loss.weight_decay(Members(net, jnp.ones(1), -jnp.ones(1)), (0.1,))
+    decayed = losses.weight_decay(Members(net, jnp.ones(1), -jnp.ones(1)), (0.1,))
     assert float(decayed) == pytest.approx(0.5 * 0.1 * (1 + 4 + 9))
 
 
@@ -87,7 +88,7 @@ def test_log_variance_stays_between_its_bounds(asked: float, given: float):
 
 
 def test_holdout_error_by_hand():
-    errors = model_loss.holdout_errors(members([1.0, 3.0], 0.0), jnp.zeros((2, 1)), jnp.asarray([[0.0], [2.0]]))
+    errors = losses.holdout_errors(members([1.0, 3.0], 0.0), jnp.zeros((2, 1)), jnp.asarray([[0.0], [2.0]]))
     np.testing.assert_allclose(errors, [1.0, 5.0])
 
 
@@ -153,7 +154,7 @@ def test_held_out_rows_are_never_fitted():
 
 def test_at_most_a_thousand_rows_are_held_out():
     many = jax.tree.map(lambda column: jnp.tile(column, (20,) + (1,) * (column.ndim - 1)), rows())
-    state = jax.eval_shape(lambda log: model_fit.start_fit(log, SIZES, jax.random.key(0)), many)
+    state = jax.eval_shape(lambda log: fit_epoch.start_fit(log, SIZES, jax.random.key(0)), many)
     assert state.holdout.shape == (1000,)
 
 
@@ -170,7 +171,7 @@ def test_units_are_those_of_the_rows_that_are_fitted():
 
 def test_targets_stay_raw_where_that_is_asked():
     raw = SIZES._replace(standardise_targets=False)
-    mean, std = jax.jit(lambda log: model_fit.start_fit(log, raw, jax.random.key(0))[-2:])(rows())
+    mean, std = jax.jit(lambda log: fit_epoch.start_fit(log, raw, jax.random.key(0))[-2:])(rows())
     assert not np.asarray(mean).any()
     assert (std == 1).all()
 
@@ -184,17 +185,17 @@ def test_a_constant_column_keeps_its_unit(constant: float):
 
 def test_a_pass_shows_every_member_each_of_its_rows():
     bootstrap = jnp.asarray([[0, 1, 2, 3, 4], [9, 9, 8, 7, 7]])
-    batches = model_fit.shuffled_batches(bootstrap, 2, jax.random.key(0))
+    batches = fit_epoch.shuffled_batches(bootstrap, 2, jax.random.key(0))
     assert batches.shape == (3, 2, 2)
     for member in (0, 1):
         order = np.asarray(batches[:, member]).ravel()
         assert sorted(order[:5].tolist()) == sorted(bootstrap[member].tolist())
         assert order[5] == order[0]
-    assert not np.array_equal(batches, model_fit.shuffled_batches(bootstrap, 2, jax.random.key(1)))
+    assert not np.array_equal(batches, fit_epoch.shuffled_batches(bootstrap, 2, jax.random.key(1)))
 
 
 def test_fewer_rows_than_a_batch_make_one_batch():
-    assert model_fit.shuffled_batches(jnp.zeros((2, 3), int), 64, jax.random.key(0)).shape == (1, 2, 3)
+    assert fit_epoch.shuffled_batches(jnp.zeros((2, 3), int), 64, jax.random.key(0)).shape == (1, 2, 3)
 
 
 def test_a_fit_learns_a_linear_system():
@@ -208,7 +209,7 @@ def test_a_column_of_a_million_is_fitted_like_any_other():
     assert np.isfinite(errors).all()
     np.testing.assert_allclose(errors[-1], fitted(rows(), 40)[1][-1], rtol=1e-2)
     log = rows(1e6)
-    mean, std = predict(model_fit.finish_fit(state), log.observation, log.action)
+    mean, std = predict(fit_epoch.finish_fit(state), log.observation, log.action)
     residual = np.asarray(mean[..., 2] - log.next_observation[None, :, 2])
     assert residual.std() < 0.8 * np.asarray(log.next_observation - log.observation)[:, 2].std()
     assert np.isfinite(std).all()
@@ -219,7 +220,7 @@ def test_an_epoch_gives_the_types_that_it_takes_or_it_would_be_compiled_again():
         return [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)]
 
     before = jax.eval_shape(begun, rows())
-    after, _ = jax.eval_shape(partial(model_fit.fit_epoch, sizes=SIZES), before, rows(), key=jax.random.key(1))
+    after, _ = jax.eval_shape(partial(fit_epoch.fit_epoch, sizes=SIZES), before, rows(), key=jax.random.key(1))
     assert types(before) == types(after)
 
 
@@ -235,7 +236,7 @@ def test_a_fit_ends_with_the_best_networks_in_order():
     state = begun(rows())
     best = jax.tree.map(lambda leaf: leaf * 0 + jnp.arange(3.0).reshape(3, *[1] * (leaf.ndim - 1)), state.best)
     state = state._replace(best=best, patience=state.patience._replace(error=jnp.asarray([0.3, 0.1, 0.2])))
-    ensemble = model_fit.finish_fit(state)
+    ensemble = fit_epoch.finish_fit(state)
     assert ensemble.members.net.biases[0][:, 0].tolist() == [1.0, 2.0, 0.0]
     np.testing.assert_array_equal(ensemble.members.max_logvar, state.members.max_logvar)
     np.testing.assert_array_equal(ensemble.input_std, state.input_std)

@@ -10,18 +10,18 @@ import pytest
 from scipy.stats import norm
 
 from micro_rl import api
-from micro_rl.arrays import read_arrays, write_arrays
-from micro_rl.compare import compared
+from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling
+from micro_rl.dynamics.measure import calibration, horizon, lasts, report_of
+from micro_rl.dynamics.quality_report import KEY, ModelReport, of
 from micro_rl.errors import UserError
-from micro_rl.fitting import Keeper, fit_model, held_out, load_model, problem_of, save_model
-from micro_rl.model_measure import calibration, horizon, lasts, report_of
-from micro_rl.model_report import KEY, ModelReport, of
-from micro_rl.report import record
-from micro_rl.run import execute
-from micro_rl.settings import ModelSettings, Settings
-from micro_rl.watcher import Watcher
+from micro_rl.reports.compare import compared
+from micro_rl.reports.run import record
+from micro_rl.storage.arrays import read_arrays, write_arrays
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.fitting import Keeper, fit_model, held_out, load_model, problem_of, save_model
+from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan
 from tests.test_report import Page, measured_run, page_of

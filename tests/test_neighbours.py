@@ -8,19 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import catalogue
+from micro_rl.algorithms import registry
+from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.model_based import combo, mobile, mopo, morel, rambo, rambo_adversary
+from micro_rl.algorithms.model_based.candidates import CandidateNoise
+from micro_rl.algorithms.model_based.conservative import conservative_gap
+from micro_rl.algorithms.slots import Method, Setting
+from micro_rl.core.networks import action_error, q_values
+from micro_rl.core.types import Batch, Keys, Transition
+from micro_rl.dynamics.ensemble import Models, predict
+from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
-from micro_rl.fitting import fit_model, problem_of
-from micro_rl.loop import Keys, coefficients, compiled_epoch, start
-from micro_rl.method import Method, Setting
-from micro_rl.methods import adversary, combo, mobile, mopo, morel, rambo
-from micro_rl.methods.candidates import CandidateNoise
-from micro_rl.methods.conservative import conservative_gap
-from micro_rl.model import Models, predict
-from micro_rl.nets import action_error, q_values
-from micro_rl.termination import ByRule, never
-from micro_rl.training import RAW_REWARD_KEYS
-from micro_rl.types import Batch, Transition
+from micro_rl.training.fitting import fit_model, problem_of
+from micro_rl.training.run import RAW_REWARD_KEYS
 from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_plan
 
 PLAN = tiny_plan()
@@ -54,9 +54,9 @@ def test_mobile_by_hand():
     assert float(logged["inconsistency"]) == pytest.approx(deviation, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", catalogue.METHODS)
+@pytest.mark.parametrize("name", registry.METHODS)
 def test_what_a_target_logs_is_reported_in_the_logs_own_units(name: str):
-    target = catalogue.find(name).build(catalogue.find(name).Options()).target
+    target = registry.find(name).build(registry.find(name).Options()).target
     noise = target.noise(jax.random.key(0), ROWS, SETTING.models)
     assert set(target(ROWS, jnp.zeros(2), SETTING, noise)[1]) <= set(RAW_REWARD_KEYS)
 
@@ -127,7 +127,7 @@ def test_combo_pushes_unseen_actions_down_and_the_logs_up():
 def test_rambo_density_is_the_mixtures():
     outcome = jnp.asarray([[1.0, 0.5], [1.5, 0.5]])
     pair = pointing_ensemble([[1.0], [2.0]], [0.5, 0.5], act=1, std=0.5)
-    found = adversary.log_density(pair.members, 2, pair, ROWS, outcome)
+    found = rambo_adversary.log_density(pair.members, 2, pair, ROWS, outcome)
     peak = 1 / (0.5 * np.sqrt(2 * np.pi))
     by_hand = [peak * peak * (1 + np.exp(-2.0)) / 2, peak * peak * np.exp(-0.5)]
     np.testing.assert_allclose(found, np.log(by_hand), rtol=1e-4)
@@ -136,7 +136,7 @@ def test_rambo_density_is_the_mixtures():
 def test_rambo_advantage_by_hand():
     given = ROWS._replace(next_observation=jnp.asarray([[2.0], [0.0]]), discount=jnp.ones(2))
     # Gains 0.5 + 0.9 * 2 and 0.5: mean 1.4, deviation (n - 1) 1.8 / sqrt 2.
-    found = adversary.advantage(SETTING, given, jnp.zeros((2, 1)))
+    found = rambo_adversary.advantage(SETTING, given, jnp.zeros((2, 1)))
     np.testing.assert_allclose(found, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 
@@ -214,7 +214,7 @@ def assert_same_bits(a, b) -> None:
 
 @pytest.mark.parametrize("name", NEUTRAL)
 def test_the_neutral_limit_is_sac_on_the_model_to_the_bit(name: str, fitted, plain):
-    state = trained(fitted, catalogue.find(name).build(NEUTRAL[name]))
+    state = trained(fitted, registry.find(name).build(NEUTRAL[name]))
     assert_same_bits(state.agent, plain.agent)
 
 
@@ -248,6 +248,6 @@ def test_coefficients_out_of_bounds(module, options: dict[str, Any], said: str):
 
 
 def test_every_method_says_what_it_is():
-    for name, module in catalogue.METHODS.items():
+    for name, module in registry.METHODS.items():
         assert module.SUMMARY and module.PAPER, name
         assert partial(module.build, module.Options())()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from micro_rl.nets import LOG_STD_MAX, LOG_STD_MIN, MLP, gaussian, normal_mlp, q_values, sample, uniform_mlp
+from micro_rl.core.networks import LOG_STD_MAX, LOG_STD_MIN, MLP, gaussian, normal_mlp, q_values, sample, uniform_mlp
 from tests.probes import linear, linear_critics
 
 

@@ -10,16 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import online
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.sac import draw_noise, start_agent, update
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.networks import normal_mlp
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Batch, Transition
+from micro_rl.dynamics.ensemble import Ensemble, Members, Models
 from micro_rl.errors import UserError
-from micro_rl.loop import coefficients
-from micro_rl.method import Method
-from micro_rl.model import Ensemble, Members, Models
-from micro_rl.nets import normal_mlp
-from micro_rl.online import OnlineSettings, compiled_improve, learn, random_experience
-from micro_rl.sac import draw_noise, start_agent, update
-from micro_rl.settings import Settings
-from micro_rl.types import Batch, Transition
+from micro_rl.simulation import online_sac
+from micro_rl.simulation.online_sac import OnlineSettings, compiled_improve, learn, random_experience
 
 WALK, BOUNDLESS = "MicroWalk-v0", "MicroBoundless-v0"
 SMALL = OnlineSettings(
@@ -95,8 +95,8 @@ def test_improve_is_the_offline_update() -> None:
 
 def test_rows_are_drawn_in_core_units() -> None:
     experience = random_experience(WALK, 30, seed=5)
-    scaling = online._scaling(np.array([-2.0]), np.array([1.0]), obs=1, reward_scale=4.0)
-    rows = online.draw(experience, np.random.default_rng(0), (3, 50), scaling)
+    scaling = online_sac._scaling(np.array([-2.0]), np.array([1.0]), obs=1, reward_scale=4.0)
+    rows = online_sac.draw(experience, np.random.default_rng(0), (3, 50), scaling)
     assert rows.observation.shape == (3, 50, 1) and rows.reward.shape == (3, 50)
     raw_action = np.asarray(rows.action)[..., 0] * 1.5 - 0.5
     np.testing.assert_allclose(rows.reward, 10 * raw_action / 4, atol=1e-5)
@@ -106,11 +106,11 @@ def test_rows_are_drawn_in_core_units() -> None:
 
 
 @pytest.fixture(scope="module")
-def progress(walks: None) -> list[online.Progress]:
+def progress(walks: None) -> list[online_sac.Progress]:
     return list(learn(WALK, SMALL))
 
 
-def test_experience_is_in_the_order_of_time(progress: list[online.Progress]) -> None:
+def test_experience_is_in_the_order_of_time(progress: list[online_sac.Progress]) -> None:
     seen = progress[-1].experience
     assert [one.steps for one in progress] == [0, 20, 40]
     assert len(seen.rewards) == 40 and len(progress[1].experience.rewards) == 20
@@ -126,16 +126,16 @@ def test_experience_is_in_the_order_of_time(progress: list[online.Progress]) -> 
     assert ((seen.actions >= -2) & (seen.actions <= 1)).all()
 
 
-def test_the_policy_changes_only_after_the_random_steps(progress: list[online.Progress]) -> None:
+def test_the_policy_changes_only_after_the_random_steps(progress: list[online_sac.Progress]) -> None:
     _, by_chance, learned = (one.policy([[0.3]]) for one in progress)
     start_key = jax.random.split(jax.random.key(SMALL.seed))[0]
     fresh = start_agent(start_key, 1, 1, SMALL.hidden, critics=2, temperature=1.0)
-    untrained = online.export(fresh.actor, online._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), None)
+    untrained = online_sac.export(fresh.actor, online_sac._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), None)
     np.testing.assert_array_equal(by_chance, untrained([[0.3]]))
     assert not np.array_equal(by_chance, learned)
 
 
-def test_the_same_settings_give_the_same_bits(progress: list[online.Progress]) -> None:
+def test_the_same_settings_give_the_same_bits(progress: list[online_sac.Progress]) -> None:
     *_, again = learn(WALK, SMALL)
     for first, second in zip(progress[-1].experience, again.experience, strict=True):
         np.testing.assert_array_equal(first, second)

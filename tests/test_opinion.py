@@ -1,4 +1,4 @@
-from micro_rl.opinion import beyond_the_log
+from micro_rl.reports.run.opinion import beyond_the_log
 
 LOG = {"return_mean": 10.0, "return_best": 20.0}
 

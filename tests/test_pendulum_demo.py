@@ -12,7 +12,7 @@ import pytest
 
 from micro_rl.data import Dataset, load
 from micro_rl.data.names import EMBEDDED
-from micro_rl.online import random_experience
+from micro_rl.simulation.online_sac import random_experience
 
 SCRIPT = Path(__file__).parents[1] / "runs" / "make_pendulum_demo.py"
 

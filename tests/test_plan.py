@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl import cli, tasks, termination
-from micro_rl.catalogue import resolve
-from micro_rl.comparing import refuse_another
+from micro_rl.algorithms.registry import resolve
+from micro_rl.cli import main as cli
+from micro_rl.core import tasks
+from micro_rl.core.expression import parse
 from micro_rl.data import Dataset, Reading, load
+from micro_rl.dynamics import termination_rules
 from micro_rl.errors import UserError
-from micro_rl.expression import parse
-from micro_rl.plan import make_plan, read_log
-from micro_rl.plan_record import command_of, config_of, usual_of
+from micro_rl.storage.config_diff import refuse_another
+from micro_rl.training.plan import make_plan, read_log
+from micro_rl.training.plan_record import command_of, config_of, usual_of
 from tests.data.logs import columns, write_csv, write_hdf5
 from tests.probes import tiny_dataset
 from tests.tiny_runs import write_log
@@ -98,7 +100,7 @@ def test_a_head_can_be_asked_for_where_a_rule_is_known():
 
 
 def test_terminals_with_a_rule_are_not():
-    assert make_plan(with_terminals(), ends="never").ends is termination.never
+    assert make_plan(with_terminals(), ends="never").ends is termination_rules.never
 
     def low(observation):
         return observation[..., 0] < -1
@@ -109,13 +111,13 @@ def test_terminals_with_a_rule_are_not():
 
 
 def test_no_terminals_need_no_rule():
-    assert make_plan(tiny_dataset()).ends is termination.never
+    assert make_plan(tiny_dataset()).ends is termination_rules.never
 
 
 def test_the_name_tells_task_rule_and_preset():
     plan = make_plan(named("hopper-medium-v2"))
     assert plan.task == tasks.find("hopper-medium-v2")
-    assert plan.ends is termination.hopper
+    assert plan.ends is termination_rules.hopper
     assert plan.preset == "hopper-medium"
     assert make_plan(named("tiny")).preset == "generic"
 
@@ -205,7 +207,7 @@ def test_a_condition_outranks_what_the_log_states_and_that_outranks_its_name():
     stated = parse("o2 > 1", ["o0", "o1", "o2"])
     log = replace(with_terminals(), name="hopper-medium-v2", termination=stated)
     plan = make_plan(log)
-    assert plan.ends == termination.Formula(stated, ("o0", "o1", "o2"))
+    assert plan.ends == termination_rules.Formula(stated, ("o0", "o1", "o2"))
     assert config_of(plan)["task"]["termination"] == "o2 > 1"
     given = make_plan(log, ends="o0 > 5")
     assert config_of(given)["task"]["termination"] == "o0 > 5"

@@ -16,31 +16,34 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from micro_rl import catalogue, cli, fit_feeding, loop, memory, population, sweeping
+from micro_rl.algorithms import epoch, registry
+from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.model_based import micro
+from micro_rl.cli import main as cli
+from micro_rl.cli.sweep_display import SweepDisplay
+from micro_rl.core.types import Keys
+from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.files import CannotWrite
-from micro_rl.fitting import fit_model, load_model, problem_of, save_model
-from micro_rl.grid import Trial, chunks, groups, trials
-from micro_rl.interrupts import Interrupts
-from micro_rl.locks import locked
-from micro_rl.loop import Keys, coefficients
-from micro_rl.methods import micro
-from micro_rl.model_fit import finish_fit
-from micro_rl.models_together import Owner
-from micro_rl.plan import Plan, make_plan
-from micro_rl.plan_record import config_of
 from micro_rl.policy import Policy
-from micro_rl.population import lane, put, stack
-from micro_rl.run import execute
-from micro_rl.run_model import given_model
-from micro_rl.run_together import execute_together
-from micro_rl.shared_fits import SharedFits
-from micro_rl.store import RunFolder
-from micro_rl.sweep_display import SweepDisplay
-from micro_rl.sweeping import SweepWatcher, carry_out
-from micro_rl.termination import ByRule, never
-from micro_rl.training import Run
-from micro_rl.watcher import Watcher
+from micro_rl.storage.files import CannotWrite
+from micro_rl.storage.locks import locked
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training import fit_feeding, memory, population, sweep
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.fitting import fit_model, load_model, problem_of, save_model
+from micro_rl.training.grid import Trial, chunks, groups, trials
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.models import given_model
+from micro_rl.training.models_together import Owner
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.plan_record import config_of
+from micro_rl.training.population import lane, put, stack
+from micro_rl.training.run import Run
+from micro_rl.training.run_together import execute_together
+from micro_rl.training.runner import execute
+from micro_rl.training.shared_fits import SharedFits
+from micro_rl.training.sweep import SweepWatcher, carry_out
 from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
@@ -215,7 +218,7 @@ def test_rows_of_a_shared_fit_that_the_disk_refuses_wait(tmp_path: Path, monkeyp
     first, second = (Owner(plan, folder, Notes(), None) for folder in folders)
     first.fit_rows.append({"epoch": 1, "loss": 0.5})
     with monkeypatch.context() as full:
-        full.setattr("micro_rl.rows.replace_file", refused)
+        full.setattr("micro_rl.storage.jsonl.replace_file", refused)
         second.fitted_with(first)
     assert len(notes) == 1
     second.fit_rows.write_waiting()
@@ -283,13 +286,13 @@ def test_a_fit_that_diverges_leaves_the_others_alone(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", sorted(catalogue.ALL))
+@pytest.mark.parametrize("method", sorted(registry.ALL))
 def test_every_method_can_be_vmapped(method: str, tmp_path: Path):
     check_vmapped(method, tmp_path)
 
 
 def check_vmapped(method: str, tmp_path: Path):
-    more: dict[str, Any] = {"max_fit_epochs": 1} if catalogue.learns_model(method) else {}
+    more: dict[str, Any] = {"max_fit_epochs": 1} if registry.learns_model(method) else {}
     more |= {"model_decay": (0.0, 0.0), "adversarial_steps": 5, "clone_epochs": 1} if method == "rambo" else {}
     plan = tiny_plan(method=method, epochs=1, **more)
     for run in together([plan, plan.varied({"seed": 1})], tmp_path):
@@ -400,7 +403,7 @@ def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeyp
         asked._received = signal.SIGTERM
         return Diverged("")
 
-    monkeypatch.setattr(sweeping, "_alone", alone)
+    monkeypatch.setattr(sweep, "_alone", alone)
     with pytest.raises(Interrupted, match="--resume goes on"):
         carry_out(trials(tiny_plan(**SHORT), 2, {}), tmp_path, exact=True, interrupts=asked)
     assert begun == ["seed0"]
@@ -474,7 +477,7 @@ def test_too_little_memory_makes_fewer_at_a_time_and_says_so(monkeypatch: pytest
 
     plan = tiny_plan(**SHORT)
     monkeypatch.setattr(memory, "free_memory", lambda: 3 * memory.bytes_of_run(plan))
-    assert sweeping._width(trials(plan, 3, {}), None, Notes()) == 2
+    assert sweep._width(trials(plan, 3, {}), None, Notes()) == 2
     assert [text.startswith("2 of 3 runs at a time") for text in said] == [True]
 
 
@@ -486,7 +489,7 @@ def buffer_and_plan(rollouts_kept: int) -> tuple[int, Any]:
     ensemble, method = finish_fit(fit), micro.build(micro.Options())
     keys = [Keys.of(seed) for seed in range(3)]
     sizes = plan.settings.sizes()
-    states = stack([loop.start(problem, ensemble, method, sizes, 1.0, key) for key in keys])
+    states = stack([epoch.start(problem, ensemble, method, sizes, 1.0, key) for key in keys])
     c = stack([coefficients(plan.settings, 1)] * 3)
     lowered = population.compiled_epoch.lower(
         states, stack([method] * 3), ByRule(never), c, stack(keys).epochs, problem, sizes=sizes

@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from micro_rl import catalogue, sac
+from micro_rl.algorithms import registry, sac
+from micro_rl.algorithms.model_based import METHODS, micro, mobile
+from micro_rl.algorithms.model_based.balls import BALLS
+from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.networks import multiplied_by, rounded_product
+from micro_rl.core.settings import Settings
+from micro_rl.core.settings_check import check_value
+from micro_rl.core.sizes import FitSizes
+from micro_rl.core.types import Batch, Transition
+from micro_rl.dynamics.ensemble import Models
+from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
-from micro_rl.method import Method
-from micro_rl.methods import METHODS, micro, mobile
-from micro_rl.methods.balls import BALLS
-from micro_rl.model import Models
-from micro_rl.model_fit import finish_fit, start_fit
-from micro_rl.nets import multiplied_by, rounded_product
-from micro_rl.plan import make_plan
-from micro_rl.plan_record import command_of, config_of
-from micro_rl.rollout import rollout
-from micro_rl.sac import Agent, draw_noise, start_agent
-from micro_rl.settings import Settings
-from micro_rl.settings_check import check_value
-from micro_rl.sizes import FitSizes
-from micro_rl.termination import ByRule, never
-from micro_rl.types import Batch, Transition
+from micro_rl.training.plan import make_plan
+from micro_rl.training.plan_record import command_of, config_of
 from tests.probes import coefficients, plain_units
 
 UNIT = 2.0**-8
@@ -128,4 +128,4 @@ def test_another_precision_is_refused():
 
 def test_only_methods_with_a_model_have_a_precision():
     assert Settings().precision == "float32"
-    assert {name for name in catalogue.ALL if "precision" in catalogue.accepted(name)[0]} == set(METHODS)
+    assert {name for name in registry.ALL if "precision" in registry.accepted(name)[0]} == set(METHODS)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from micro_rl import catalogue, presets
-from micro_rl.catalogue import resolve
+from micro_rl.algorithms import presets, registry
+from micro_rl.algorithms.registry import resolve
+from micro_rl.core.settings import Settings
+from micro_rl.core.settings_check import check
 from micro_rl.errors import UserError
-from micro_rl.settings import Settings
-from micro_rl.settings_check import check
 
 # task: rollout length, beta, real ratio, temperature (None: learned), entropy in the backup, patience
 TABLE = {
@@ -156,7 +156,7 @@ NEIGHBOURS = {
 def test_published_values_of_the_neighbours(method: str, name: str):
     robots, levels = ("halfcheetah", "hopper", "walker2d"), ("medium", "medium-replay", "medium-expert")
     tasks = [f"{robot}-{level}" for robot in robots for level in levels] + [f"{robot}-random" for robot in robots]
-    found = [catalogue.values(method, task).get(name, getattr(Settings, name, None)) for task in tasks]
+    found = [registry.values(method, task).get(name, getattr(Settings, name, None)) for task in tasks]
     assert found == NEIGHBOURS[method, name]
 
 
@@ -194,9 +194,9 @@ def test_published_values_of_methods_without_a_model(method: str, name: str):
         for robot in ("halfcheetah", "hopper", "walker2d")
         for level in ("medium", "medium-replay", "medium-expert", "random")
     ]
-    assert [catalogue.values(method, task)[name] for task in tasks] == WITHOUT_A_MODEL[method, name]
+    assert [registry.values(method, task)[name] for task in tasks] == WITHOUT_A_MODEL[method, name]
 
 
 def test_elsewhere_they_have_their_own_defaults():
-    assert catalogue.values("rebrac", "generic")["batch"] == 1024
-    assert catalogue.values("edac", "pendulum-demo") == {"critics": 10, "hidden": (256, 256, 256), "epochs": 15}
+    assert registry.values("rebrac", "generic")["batch"] == 1024
+    assert registry.values("edac", "pendulum-demo") == {"critics": 10, "hidden": (256, 256, 256), "epochs": 15}

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.methods import mobile
-from micro_rl.model import predict
-from micro_rl.nets import sample
+from micro_rl.algorithms.model_based import mobile
+from micro_rl.core.networks import sample
+from micro_rl.dynamics.ensemble import predict
 from runs import probes as training
 from runs.probes_page import PROBES
 from tests.hills import SYSTEMS

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from micro_rl import provenance
+from micro_rl.storage import provenance
 
 ROOT = Path(__file__).parent.parent
 

@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl.baselines import rebrac, td3
-from micro_rl.nets import NormalisedMLP, normalised, q_values, uniform_mlp
-from micro_rl.settings import Settings
+from micro_rl.algorithms.model_free import rebrac, td3
+from micro_rl.core.networks import NormalisedMLP, normalised, q_values, uniform_mlp
+from micro_rl.core.settings import Settings
 from tests.probes import coefficients, linear_critics, log_rows, steady_actor
 
 SIZES = Settings(hidden=(8,)).sizes()

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micro_rl.errors import UserError
-from micro_rl.report import record, story, write_report
-from micro_rl.report.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
-from micro_rl.rows import append_row
-from micro_rl.store import RunFolder
+from micro_rl.reports.run import record, story, write_report
+from micro_rl.reports.run.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
+from micro_rl.storage.jsonl import append_row
+from micro_rl.storage.run_folder import RunFolder
 
 CONFIG = {
     "command": "micro-rl train some.npz --method micro",
@@ -305,7 +305,7 @@ def test_numbers_in_words_are_within_half_a_percent(value):
 def test_writing_needs_neither_pyplot_nor_jax_and_importing_no_matplotlib(tmp_path):
     folder = measured_run(tmp_path)
     code = (
-        "import json, sys; from micro_rl.report import write_report; early = 'matplotlib' in sys.modules; "
+        "import json, sys; from micro_rl.reports.run import write_report; early = 'matplotlib' in sys.modules; "
         "write_report(sys.argv[1]); late = [name in sys.modules for name in ('matplotlib.pyplot', 'jax')]; "
         "print(json.dumps([early, *late]))"
     )

@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import micro_rl
-from micro_rl import catalogue
-from micro_rl.types import Scaling
+from micro_rl.algorithms import registry
+from micro_rl.core.types import Scaling
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -77,7 +77,7 @@ def test_version_is_a_released_or_coming_section_of_the_changelog():
 
 
 def test_every_method_has_its_page():
-    pages = {name: ROOT / "docs" / "methods" / f"{name}.md" for name in catalogue.ALL}
+    pages = {name: ROOT / "docs" / "methods" / f"{name}.md" for name in registry.ALL}
     assert [name for name, page in pages.items() if not page.exists()] == []
     assert [name for name, page in pages.items() if f"--method {name}`" not in page.read_text()] == []
     assert [name for name, page in pages.items() if "## Results here" not in page.read_text()] == []

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from micro_rl.method import AsPredicted, Shape
-from micro_rl.rollout import imagine, in_blocks, rollout
-from micro_rl.termination import ByRule, never
-from micro_rl.types import Rollout, Scaling, Transition
+from micro_rl.algorithms.rollout import imagine, in_blocks, rollout
+from micro_rl.algorithms.slots import AsPredicted, Shape
+from micro_rl.core.types import Rollout, Scaling, Transition
+from micro_rl.dynamics.termination_rules import ByRule, never
 from tests.probes import plain_units, pointing_ensemble, steady_actor
 
 MEMBERS, ELITES, ROWS = 5, 3, 300

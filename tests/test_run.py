@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micro_rl import provenance
 from micro_rl.data import load
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.interrupts import Interrupts
-from micro_rl.judge import Judge
-from micro_rl.locks import locked
-from micro_rl.plan import Plan
-from micro_rl.plan_record import config_of
 from micro_rl.policy import Policy
-from micro_rl.run import execute
-from micro_rl.store import RunFolder
-from micro_rl.training import Run
-from micro_rl.watcher import Watcher
+from micro_rl.storage import provenance
+from micro_rl.storage.locks import locked
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.evaluator import Judge
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.plan import Plan
+from micro_rl.training.plan_record import config_of
+from micro_rl.training.run import Run
+from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
 ROOT = Path(__file__).parent.parent
@@ -175,7 +175,7 @@ def test_a_finished_run_resumed_changes_nothing(finished: Run, tmp_path: Path):
 
 def test_a_run_leaves_what_it_promised(finished: Run):
     held = {path.name for path in finished.path.iterdir()}
-    assert {"config.json", "metrics.jsonl", "metrics.csv", "scores.json", "policy.safetensors", "report.html"} <= held
+    assert {"config.json", "metrics.jsonl", "metrics.csv", "scores.json", "policy.safetensors"} <= held
     assert [row["epoch"] for row in finished.metrics] == list(range(1, EPOCHS + 1))
     assert all(np.isfinite(value) for row in finished.metrics for value in row.values())
     reread = Policy.load(finished.path / "policy.safetensors")

@@ -8,13 +8,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
+from micro_rl.algorithms.log_epoch import LogState
+from micro_rl.core.settings import Settings
 from micro_rl.errors import Interrupted
-from micro_rl.interrupts import Interrupts
-from micro_rl.log_loop import LogState
-from micro_rl.metrics import open_metrics
-from micro_rl.run_keeping import KeptRun
-from micro_rl.settings import Settings
-from micro_rl.store import RunFolder
+from micro_rl.storage.metrics_log import open_metrics
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.saving import KeptRun
 
 
 def test_the_epoch_that_a_signal_saves_has_its_score_and_stays_as_the_best(tmp_path: Path):

@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import sac
-from micro_rl.method import Method, SoftTarget
-from micro_rl.methods import micro
-from micro_rl.methods.candidates import CandidateNoise
-from micro_rl.model import Models
-from micro_rl.nets import action_error, uniform_mlp
-from micro_rl.sac import Agent, Noise
-from micro_rl.types import Batch, Transition
+from micro_rl.algorithms import sac
+from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.model_based.candidates import CandidateNoise
+from micro_rl.algorithms.sac import Agent, Noise
+from micro_rl.algorithms.slots import Method, SoftTarget
+from micro_rl.core.networks import action_error, uniform_mlp
+from micro_rl.core.types import Batch, Transition
+from micro_rl.dynamics.ensemble import Models
 from tests.probes import agent_of, coefficients, linear_critics, pointing_ensemble, steady_actor
 
 # One observation, one action. Q_1 = s + 2 a, Q_2 = 3 s - a + 1; the policy is tanh(N(0, 1)), its noise 0: a = 0.

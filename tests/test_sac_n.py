@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl import sac
-from micro_rl.baselines import cql, edac, sac_n
-from micro_rl.method import Method
-from micro_rl.model import Models
-from micro_rl.nets import q_values, uniform_mlp
-from micro_rl.settings import Settings
-from micro_rl.types import Batch, LogRows, Transition
+from micro_rl.algorithms import sac
+from micro_rl.algorithms.model_free import cql, edac, sac_n
+from micro_rl.algorithms.slots import Method
+from micro_rl.core.networks import q_values, uniform_mlp
+from micro_rl.core.settings import Settings
+from micro_rl.core.types import Batch, LogRows, Transition
+from micro_rl.dynamics.ensemble import Models
 from tests.probes import coefficients, linear_critics, no_rows, steady_actor
 
 OBS, ACT, ROWS = 3, 2, 16

@@ -6,10 +6,10 @@ from dataclasses import asdict, fields, replace
 
 import pytest
 
-from micro_rl import settings as settings_module
+from micro_rl.core import settings as settings_module
+from micro_rl.core.settings import ModelSettings, Settings, restricted
+from micro_rl.core.settings_check import check, check_value
 from micro_rl.errors import UserError
-from micro_rl.settings import ModelSettings, Settings, restricted
-from micro_rl.settings_check import check, check_value
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl import cli
 from micro_rl.api import fit
+from micro_rl.cli import main as cli
+from micro_rl.core.settings import ModelSettings
 from micro_rl.data import load
-from micro_rl.data.inspection import inspect
 from micro_rl.errors import UserError
-from micro_rl.plan_record import config_of
-from micro_rl.run import execute
-from micro_rl.settings import ModelSettings
-from micro_rl.watcher import Watcher
+from micro_rl.simulation.log_check import inspect
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.plan_record import config_of
+from micro_rl.training.runner import execute
 from tests.data.logs import columns, write_hdf5
 from tests.probes import tiny_plan
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats as scipy_stats
 
-from micro_rl import stats
 from micro_rl.errors import UserError
+from micro_rl.reports import stats
 
 X = np.array([[1.0, 2.0], [2.0, 2.0], [1.0, 1.0], [2.0, 1.0]])
 Y = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])

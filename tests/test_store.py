@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl.arrays import read_arrays, write_arrays
 from micro_rl.errors import UserError
-from micro_rl.files import NewerFormat, write_json
-from micro_rl.rows import append_row
-from micro_rl.store import RunFolder
+from micro_rl.storage.arrays import read_arrays, write_arrays
+from micro_rl.storage.files import NewerFormat, write_json
+from micro_rl.storage.jsonl import append_row
+from micro_rl.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 
@@ -157,5 +157,5 @@ def test_a_run_that_goes_on_is_not_a_finished_one_tampered_with(run):
 
 
 def test_nothing_here_needs_jax():
-    code = "import sys, micro_rl.store, micro_rl.metrics; sys.exit('jax' in sys.modules)"
+    code = "import sys, micro_rl.storage.run_folder, micro_rl.storage.metrics_log; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

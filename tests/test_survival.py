@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl.store import RunFolder
+from micro_rl.storage.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 KILLS = 50
@@ -148,7 +148,7 @@ def test_the_command_answers_signals_with_their_codes(tmp_path: Path, number: si
     words = ["--members", "2", "--elites", "1", "--model-hidden", "8", "--weight-decay", "0", "0", "--hidden", "8"]
     words += ["--max-fit-epochs", "2", "--updates", "10", "--rollout-starts", "50", "--evaluation-episodes", "1"]
     words += ["--epochs", "2000", "--out", str(tmp_path / "run")]
-    main = "from micro_rl.cli import main; main()"
+    main = "from micro_rl.cli.main import main; main()"
     command = [sys.executable, "-c", main, "train", "pendulum-demo", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None and child.stderr is not None

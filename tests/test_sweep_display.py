@@ -4,9 +4,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from micro_rl.grid import trials
-from micro_rl.sweep_display import SweepDisplay
-from micro_rl.watcher import Watcher
+from micro_rl.cli.sweep_display import SweepDisplay
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.grid import trials
 from tests.probes import tiny_plan
 from tests.test_display import POLICY, ROW
 

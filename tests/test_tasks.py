@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micro_rl import tasks, termination
-from micro_rl.tasks import Task
+from micro_rl.core import tasks
+from micro_rl.core.tasks import Task
+from micro_rl.dynamics import termination_rules
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_the_version_and_the_separator_do_not_matter(name: str, version: int, un
 def test_every_task_is_consistent(name: str) -> None:
     task = tasks.TASKS[name]
     assert (task.env is None) == (task.horizon is None)
-    assert task.termination is None or task.termination in termination.RULES
+    assert task.termination is None or task.termination in termination_rules.RULES
     assert (task.score_min is None) == (task.score_max is None)
     assert task.score_min is None or task.score_max is None or task.score_min < task.score_max
 

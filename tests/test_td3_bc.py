@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.baselines import td3, td3_bc
+from micro_rl.algorithms.model_free import td3, td3_bc
+from micro_rl.core.networks import action_error, gaussian, mode
+from micro_rl.core.optim import follow
+from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
-from micro_rl.nets import action_error, gaussian, mode
-from micro_rl.optimise import follow
-from micro_rl.settings import Settings
 from tests.probes import coefficients, linear_critics, log_rows, steady_actor
 
 SIZES = Settings(hidden=(8,)).sizes()

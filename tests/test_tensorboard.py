@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import tensorboard
-from micro_rl.metrics import open_metrics
-from micro_rl.store import RunFolder
+from micro_rl.storage import tensorboard_log
+from micro_rl.storage.metrics_log import open_metrics
+from micro_rl.storage.run_folder import RunFolder
 from tests.event_files import events, scalars
 
 ROWS = [{"epoch": epoch, "loss/critic": 0.5 / epoch, "q/model": epoch - 3} for epoch in (1, 2, 3)]
@@ -50,7 +50,7 @@ def test_records_are_the_bytes_that_tensorboardx_2_6_5_writes():
         "3200000000000000241956ec09000000000000f83f10ac022a240a120a0b6c6f73732f637269746963150000803e"
         "0a0e0a07712f6d6f64656c150000e0c0b39a17b3"
     )
-    assert tensorboard._scalars(1.5, {"epoch": 300, "loss/critic": 0.25, "q/model": -7}).hex() == expected
+    assert tensorboard_log._scalars(1.5, {"epoch": 300, "loss/critic": 0.25, "q/model": -7}).hex() == expected
 
 
 def test_an_event_file_begins_with_its_version_and_a_fresh_start(run):
@@ -76,5 +76,5 @@ def test_the_name_tells_nothing_about_the_machine(run):
 
 
 def test_what_encodes_the_events_is_imported_late():
-    code = "import sys, micro_rl.metrics; sys.exit('tensorboardX' in sys.modules)"
+    code = "import sys, micro_rl.storage.metrics_log; sys.exit('tensorboardX' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent.parent).returncode == 0

@@ -10,14 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import micro_rl
+from micro_rl.algorithms.epoch import compiled_epoch
+from micro_rl.dynamics.termination_classifier import (
+    BINS,
+    Steps,
+    TerminationHead,
+    _correction,
+    _parts,
+    blank,
+    learn,
+    measure,
+)
 from micro_rl.errors import UserError
-from micro_rl.files import read_json
-from micro_rl.fitting import load_model, save_model
-from micro_rl.loop import compiled_epoch
-from micro_rl.plan import make_plan
-from micro_rl.report.page import render
-from micro_rl.report.record import read
-from micro_rl.termination_head import BINS, Steps, TerminationHead, _correction, _parts, blank, learn, measure
+from micro_rl.reports.run.page import render
+from micro_rl.reports.run.record import read
+from micro_rl.storage.files import read_json
+from micro_rl.training.fitting import load_model, save_model
+from micro_rl.training.plan import make_plan
 from tests.probes import plain_units
 from tests.tiny_runs import SETTINGS, write_log
 

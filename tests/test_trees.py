@@ -9,9 +9,9 @@ import numpy as np
 import optax
 import pytest
 
-from micro_rl import arrays
 from micro_rl.errors import UserError
-from micro_rl.trees import from_arrays, to_arrays
+from micro_rl.storage import arrays
+from micro_rl.storage.pytree_io import from_arrays, to_arrays
 
 
 class Layer(eqx.Module):

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from micro_rl.errors import UserError
-from micro_rl.metrics import open_metrics
-from micro_rl.store import RunFolder
-from micro_rl.wandb_run import WandbSettings, tracking_in
+from micro_rl.storage.metrics_log import open_metrics
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.wandb_log import WandbSettings, tracking_in
 
 
 @pytest.fixture

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.data import bounds, ends, findings, names, neorl2, recorded
+from micro_rl.data import bounds, ends, names, recorded
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.findings import Finding
 from micro_rl.data.layout import MEASURED, RawLog
+from micro_rl.data.readers import neorl2
 from micro_rl.data.reading import NOTHING_SAID, Reading
 
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from micro_rl.data import findings
-from micro_rl.data.findings import Finding
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding
 from micro_rl.errors import UserError
 
 # One number for all actions, or one per action.

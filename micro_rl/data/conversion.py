@@ -7,13 +7,14 @@ from typing import Any, Literal, cast, get_args
 import h5py
 import numpy as np
 
-from micro_rl.data import d4rl, description, neorl2
+from micro_rl.data import description
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
+from micro_rl.data.readers import d4rl, neorl2
 from micro_rl.data.recorded import ABOUT
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
 from micro_rl.errors import UserError
-from micro_rl.files import remove
+from micro_rl.storage.files import remove
 
 Form = Literal["hdf5", "npz", "csv", "parquet", "minari"]
 FORMS: tuple[Form, ...] = get_args(Form)

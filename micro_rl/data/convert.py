@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from micro_rl.data import findings
-from micro_rl.data.findings import Finding
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding
 
 # Rounding to float32 may cost this share of a column's spread before a person is told.
 VISIBLE_ROUNDING = 1e-3

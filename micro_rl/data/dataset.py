@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 
+from micro_rl.core.expression import Expression
+from micro_rl.core.tasks import UNKNOWN, Task, find, over
+from micro_rl.core.windows import newest
 from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.data.reading import NOTHING_SAID, Reading
-from micro_rl.expression import Expression
-from micro_rl.tasks import UNKNOWN, Task, find, over
-from micro_rl.windows import newest
 
 
 class RawTransitions(NamedTuple):
@@ -54,7 +54,7 @@ class Dataset:
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
     it; `reading` is what the caller said to have it read.
-    Where `history` is not 1, the observations are windows (see `micro_rl.windows`).
+    Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
 
     name: str

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core.expression import Expression, parse
+from micro_rl.core.tasks import UNKNOWN, Task, over
 from micro_rl.data import recorded
 from micro_rl.data.columns import Column, Columns
 from micro_rl.data.layout import RawLog
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, did_you_mean
-from micro_rl.expression import Expression, parse
-from micro_rl.tasks import UNKNOWN, Task, over
 
 LARGEST = 2**20
 """Bytes of a TOML; nobody describes a log at greater length."""

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from micro_rl.data import findings
-from micro_rl.data.findings import Finding
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding
 from micro_rl.errors import UserError
 
 

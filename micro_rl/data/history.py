@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float32, Int
 
-from micro_rl import windows
+from micro_rl.core import windows
 from micro_rl.data.dataset import Dataset
 
 

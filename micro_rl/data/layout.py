@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from micro_rl.core.expression import Expression
+from micro_rl.core.tasks import UNKNOWN, Task
 from micro_rl.data import convert
+from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Columns
-from micro_rl.data.findings import Finding
 from micro_rl.errors import UserError
-from micro_rl.expression import Expression
-from micro_rl.tasks import UNKNOWN, Task
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
 OPTIONAL = ("next_observations", "timeouts")

@@ -7,15 +7,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from micro_rl.data import assemble, d4rl, findings, heading, minari_sets, names, neorl2, tables
+from micro_rl.data import assemble, names
 from micro_rl.data.assemble import Examined, Options
 from micro_rl.data.bounds import Limit
+from micro_rl.data.checks import findings
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import TABLES, Description, apply, describe, refuse_for_arrays
 from micro_rl.data.layout import RawLog
+from micro_rl.data.readers import d4rl, heading, minari_sets, neorl2, tables
 from micro_rl.data.reading import NOTHING_SAID, Reading
-from micro_rl.errors import UserError
-from micro_rl.extras import required
+from micro_rl.errors import UserError, require_extra
 
 ARRAYS = (d4rl, neorl2)
 PARQUET = b"PAR1"
@@ -112,9 +113,9 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
             refuse_for_arrays(path, description)
             return reader.FORMAT, partial(reader.read, path)
     if head.startswith(PARQUET):
-        return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.parquet_table", description)
+        return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     if heading.begins_table(head):
-        return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.csv_table", description)
+        return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.readers.csv_table", description)
     seen = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
     if path.suffix.lower() in TABLES and heading.is_text(head):
         first = head.splitlines()[0][:60].decode(errors="replace")
@@ -140,7 +141,7 @@ def _head(path: Path) -> bytes:
 
 def _read_table(path: Path, kind: str, module: str, description: Description) -> RawLog:
     """A table, through the module for its kind; whatever Arrow raises becomes one line with that module's remedy."""
-    required("pyarrow", "tables", "reading CSV and Parquet files")
+    require_extra("pyarrow", "tables", "reading CSV and Parquet files")
     reader = import_module(module)
     try:
         return tables.read(path, reader.Table(path, description), description)

@@ -1,6 +1,6 @@
 """What a log says of itself beside its rows, under the same names in every format: HDF5 attributes, JSON or TOML.
 
-`env`, `horizon`, `termination` (a rule's name), `score_min`, `score_max`: see `micro_rl.tasks.Task`. `action_low`,
+`env`, `horizon`, `termination` (a rule's name), `score_min`, `score_max`: see `micro_rl.core.tasks.Task`. `action_low`,
 `action_high`: the bounds of the actions. `observation_names`, `observation_units`, `action_names`, `action_units`: one
 text a column. `termination_expression`: a condition over the next observation's columns that ends an episode.
 
@@ -16,16 +16,15 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from micro_rl import expression
-from micro_rl.data import findings
+from micro_rl.core import expression
+from micro_rl.core.expression import Expression
+from micro_rl.core.tasks import SAFETY_HALFCHEETAH, Task
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Column, Columns
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.findings import Finding
 from micro_rl.data.layout import RawLog
-from micro_rl.envs import SAFETY_HALFCHEETAH
 from micro_rl.errors import UserError
-from micro_rl.expression import Expression
-from micro_rl.tasks import Task
 
 OF_TASK = tuple(field.name for field in fields(Task))
 OF_COLUMNS = ("observation_names", "observation_units", "action_names", "action_units")

@@ -1,14 +1,13 @@
-"""From a log's raw units to the core units of the networks (see `micro_rl.types.Scaling`)."""
+"""From a log's raw units to the core units of the networks (see `micro_rl.core.types.Scaling`)."""
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
-from jax import Array
 from jaxtyping import Float32, Float64
 
-from micro_rl import windows
+from micro_rl.core import windows
+from micro_rl.core.types import Scaling, Transition
 from micro_rl.data.dataset import Dataset, RawTransitions
-from micro_rl.types import Scaling, Transition
 
 # A column that varies by less than this many float32 roundings of its own size is called constant.
 ROUNDINGS = 4
@@ -70,7 +69,7 @@ def to_core(rows: RawTransitions, scaling: Scaling) -> Transition:
         rows.discount,
     )
     # The type names device arrays; NumPy's stand in for them until the first compiled call moves them.
-    return Transition(*(cast(Array, part.astype(np.float32)) for part in core))
+    return Transition(*(cast(Any, part.astype(np.float32)) for part in core))
 
 
 def core_action(action: Float32[np.ndarray, "row act"], scaling: Scaling) -> Float64[np.ndarray, "row act"]:

@@ -10,17 +10,17 @@ import h5py
 import numpy as np
 import pytest
 
-from micro_rl import tasks
-from micro_rl.collecting import levels
-from micro_rl.collecting.collection import Watcher, collect, log_file, title
-from micro_rl.collecting.keeper import Keeper, Lesson
-from micro_rl.collecting.levels import Order, medium_return, medium_row
+from micro_rl.core import tasks
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
-from micro_rl.files import sha256
-from micro_rl.online import OnlineSettings
-from micro_rl.plan import make_plan
-from micro_rl.recorder import rollout
+from micro_rl.simulation import d4rl_levels
+from micro_rl.simulation.collect import Watcher, collect, log_file, title
+from micro_rl.simulation.d4rl_levels import Order, medium_return, medium_row
+from micro_rl.simulation.learner_folder import Keeper, Lesson
+from micro_rl.simulation.online_sac import OnlineSettings
+from micro_rl.simulation.recorder import rollout
+from micro_rl.storage.files import sha256
+from micro_rl.training.plan import make_plan
 
 SLOPE = "KeptSlope-v0"
 SETTINGS = OnlineSettings(
@@ -90,10 +90,12 @@ def test_medium_as_given():
 
 def test_how_far_the_learner_must_go():
     given, done = order(medium_return=7.0), rows(0, 8)
-    assert levels.enough(given, ["random"])(rows(0))
-    assert levels.enough(given, ["random", "medium"])(done) and not levels.enough(given, ["medium"])(rows(0))
-    assert levels.enough(given, ["medium-replay"])(done)
-    assert not levels.enough(given, ["medium", "medium-expert"])(done) and not levels.enough(given, ["expert"])(done)
+    assert d4rl_levels.enough(given, ["random"])(rows(0))
+    assert d4rl_levels.enough(given, ["random", "medium"])(done) and not d4rl_levels.enough(given, ["medium"])(rows(0))
+    assert d4rl_levels.enough(given, ["medium-replay"])(done)
+    assert not d4rl_levels.enough(given, ["medium", "medium-expert"])(done) and not d4rl_levels.enough(
+        given, ["expert"]
+    )(done)
 
 
 class Notes(Watcher):
@@ -119,18 +121,18 @@ def made(slope: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Order, 
         path = folder / "learner" / "metrics.jsonl"
         path.write_text(path.read_text().replace(str(evaluated[2]), str(max(evaluated) + 1)))
     given = order(medium_return=learner.rows()[2]["return"])
-    collect(given, levels.LEVELS, folder, "micro-rl data collect KeptSlope-v0")
+    collect(given, d4rl_levels.LEVELS, folder, "micro-rl data collect KeptSlope-v0")
     return given, folder
 
 
-def facts(folder: Path, level: levels.Level) -> dict[str, Any]:
+def facts(folder: Path, level: d4rl_levels.Level) -> dict[str, Any]:
     with h5py.File(log_file(folder, SLOPE, level)) as file:
         return dict(file.attrs)
 
 
 def test_what_the_levels_hold(made: tuple[Order, Path]):
     _, folder = made
-    logs = {level: load(log_file(folder, SLOPE, level)) for level in levels.LEVELS}
+    logs = {level: load(log_file(folder, SLOPE, level)) for level in d4rl_levels.LEVELS}
     assert {level: len(log) for level, log in logs.items()} == {
         "random": 30,
         "medium": 30,
@@ -139,7 +141,7 @@ def test_what_the_levels_hold(made: tuple[Order, Path]):
         "medium-expert": 60,
     }
     keeper = Keeper(folder / "learner", LESSON)
-    again = rollout(keeper.policy(40), SLOPE, 30, SETTINGS.seed + levels.ROLLOUT_SEED + 1)
+    again = rollout(keeper.policy(40), SLOPE, 30, SETTINGS.seed + d4rl_levels.ROLLOUT_SEED + 1)
     np.testing.assert_array_equal(logs["medium"].observations, again.observations)
     np.testing.assert_array_equal(logs["medium-replay"].actions, keeper.experience(40).actions)
     both = np.concatenate([logs["medium"].rewards, logs["expert"].rewards])
@@ -167,7 +169,7 @@ def test_nothing_more_need_be_said_to_train_on_it(made: tuple[Order, Path]):
 
 
 def test_a_known_simulator_brings_its_rule_and_scores():
-    from micro_rl.collecting.collection import _known
+    from micro_rl.simulation.collect import _known
 
     told = _known(order(lesson=Lesson("Hopper-v4", SETTINGS)))
     assert (told["horizon"], told["termination"], told["score_max"]) == (1000, "hopper", 3234.3)

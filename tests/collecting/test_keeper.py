@@ -9,10 +9,10 @@ import gymnasium
 import numpy as np
 import pytest
 
-from micro_rl.collecting.keeper import Keeper, Lesson
 from micro_rl.errors import UserError
-from micro_rl.online import OnlineSettings
 from micro_rl.policy import Policy
+from micro_rl.simulation.learner_folder import Keeper, Lesson
+from micro_rl.simulation.online_sac import OnlineSettings
 
 WALK, FORGETFUL = "KeptWalk-v0", "ForgetfulWalk-v0"
 SETTINGS = OnlineSettings(

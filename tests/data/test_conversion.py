@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from micro_rl import cli
+from micro_rl.cli import main as cli
 from micro_rl.data import load
 from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of
 from micro_rl.data.writers import tables
 from micro_rl.errors import UserError
-from micro_rl.files import sha256
-from micro_rl.plan import make_plan
+from micro_rl.storage.files import sha256
+from micro_rl.training.plan import make_plan
 from tests.data.logs import columns, write_hdf5, write_npz
 
 TOLD: dict[str, Any] = {

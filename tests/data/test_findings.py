@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from micro_rl.data import findings
 from micro_rl.data.assemble import Options, examine
+from micro_rl.data.checks import findings
 from micro_rl.data.layout import RawLog
 from tests.data import logs
 from tests.data.test_loading import refused

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from micro_rl.data import load
-from micro_rl.data.heading import begins_table, line_of
+from micro_rl.data.readers.heading import begins_table, line_of
 from micro_rl.data.reading import Reading
 from tests.data.test_loading import refused
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from micro_rl.data import load
-from micro_rl.data.inspection import inspect
-from micro_rl.data.order import reward_order
+from micro_rl.data.checks.order import reward_order
 from micro_rl.data.reading import Reading
 from micro_rl.errors import UserError
+from micro_rl.simulation.log_check import inspect
 from tests.data import logs
 from tests.data.test_real_logs import DATA
 

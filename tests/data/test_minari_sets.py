@@ -13,7 +13,7 @@ from minari.data_collector import EpisodeBuffer
 from minari.dataset.minari_storage import MinariStorage
 
 from micro_rl.data import load
-from micro_rl.data.minari_sets import SIMULATORS
+from micro_rl.data.readers.minari_sets import SIMULATORS
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_every_format import change_metadata, data_file, every_set

@@ -7,11 +7,11 @@ import h5py
 import numpy as np
 import pytest
 
-from micro_rl import tasks
+from micro_rl.core import tasks
 from micro_rl.data import load
 from micro_rl.errors import UserError
-from micro_rl.plan import make_plan
-from micro_rl.plan_record import command_of
+from micro_rl.training.plan import make_plan
+from micro_rl.training.plan_record import command_of
 from tests.data.logs import columns, write_hdf5
 
 KNOWN: dict[str, Any] = {"env": "Pendulum-v1", "horizon": 9, "termination": "never", "score_min": -5.0, "score_max": 5}

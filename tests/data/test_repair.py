@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micro_rl.cli import run
+from micro_rl.cli.main import run
 from micro_rl.data import load, loading
-from micro_rl.data.repair import repair
+from micro_rl.data.checks.repair import repair
 from tests.data import logs
 
 

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from micro_rl.core.types import Scaling
 from micro_rl.data import load
 from micro_rl.data.dataset import RawTransitions
 from micro_rl.data.scaling import fit_scaling, to_core
-from micro_rl.types import Scaling
 from tests.data import logs
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from micro_rl.nets import uniform_mlp
+from micro_rl.core.networks import uniform_mlp
+from micro_rl.core.tasks import Task
 from micro_rl.policy import Policy
-from micro_rl.store import RunFolder
-from micro_rl.tasks import Task
-from micro_rl.trees import to_arrays
+from micro_rl.storage.pytree_io import to_arrays
+from micro_rl.storage.run_folder import RunFolder
 
 OBS, ACT = 3, 1  # Pendulum-v1's
 SCORES = {"mean_of_last": -1.0, "std_of_last": 0.0, "evaluations": 1, "last": -1.0, "best": -1.0}

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.core.networks import MLP, mode, q_values, uniform_mlp
 from micro_rl.errors import UserError
-from micro_rl.nets import MLP, mode, q_values, uniform_mlp
 from micro_rl.policy import Policy
-from micro_rl.robust import attacks
-from micro_rl.robust.attacked import Attacked
-from micro_rl.robust.attacks import Critics
-from micro_rl.robust.cells import AIMS, FORMS, Attack
+from micro_rl.robustness import attacks
+from micro_rl.robustness.attacked import Attacked
+from micro_rl.robustness.attacks import Critics
+from micro_rl.robustness.cells import AIMS, FORMS, Attack
 from tests.golden import Golden, error
 
 VECTORS = Path(__file__).parent.parent / "vectors"

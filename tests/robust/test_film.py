@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl.envs import make
 from micro_rl.errors import UserError
-from micro_rl.robust.film import MOMENTS, draw, filmed, outlines
+from micro_rl.robustness.film import MOMENTS, draw, filmed, outlines
+from micro_rl.simulation.envs import make
 
 
 class Still:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micro_rl.envs import Env, make
 from micro_rl.errors import UserError
-from micro_rl.robust.parameters import PARAMETERS, Physics, changed, model_of
+from micro_rl.robustness.parameters import PARAMETERS, Physics, changed, model_of
+from micro_rl.simulation.envs import Env, make
 
 mujoco: Any = import_module("mujoco")
 

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micro_rl.errors import UserError
-from micro_rl.robust import protocol_file
-from micro_rl.robust.cells import Attack
-from micro_rl.robust.parameters import Physics
-from micro_rl.robust.protocol_file import protocol_of, read
-from micro_rl.robust.signals import Interface
-from micro_rl.robust.substeps import ActuatorDelay
+from micro_rl.robustness import protocol_file
+from micro_rl.robustness.cells import Attack
+from micro_rl.robustness.parameters import Physics
+from micro_rl.robustness.protocol_file import protocol_of, read
+from micro_rl.robustness.signals import Interface
+from micro_rl.robustness.substeps import ActuatorDelay
 
 WHOLE = """
 episodes = 4

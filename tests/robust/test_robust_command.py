@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl import cli
+from micro_rl.cli import main as cli
 from tests.robust.finished_run import make_finished_run
 
 PROTOCOL = """

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 
 from micro_rl.errors import UserError
-from micro_rl.evaluation import evaluate
-from micro_rl.locks import locked
 from micro_rl.policy import Policy
-from micro_rl.robust.cells import Cell, Group, Protocol, line, nominal
-from micro_rl.robust.parameters import Physics
-from micro_rl.robust.protocols import protocol
-from micro_rl.robust.results import Results
-from micro_rl.robust.running import Job, run
-from micro_rl.robust.signals import Interface
-from micro_rl.robust.subject import Subject
-from micro_rl.robust.trial import Trial
+from micro_rl.robustness.cells import Cell, Group, Protocol, line, nominal
+from micro_rl.robustness.parameters import Physics
+from micro_rl.robustness.protocols import protocol
+from micro_rl.robustness.results import Results
+from micro_rl.robustness.running import Job, run
+from micro_rl.robustness.signals import Interface
+from micro_rl.robustness.subject import Subject
+from micro_rl.robustness.trial import Trial
+from micro_rl.simulation.evaluation import evaluate
+from micro_rl.storage.locks import locked
 
 ENV, HORIZON = "Pendulum-v1", 20
 
@@ -208,7 +208,7 @@ def test_a_line_that_is_no_cell_is_named(job: Job, text: str):
 
 
 def test_a_full_disk_is_said_and_what_was_kept_stays(job: Job, monkeypatch: pytest.MonkeyPatch):
-    from micro_rl.robust import results
+    from micro_rl.robustness import results
 
     def full(path: Path, content: bytes) -> None:
         with results.saving(path):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micro_rl.envs import make
 from micro_rl.errors import UserError
-from micro_rl.robust.signals import KINDS, Faulty, Interface, Units, alters
+from micro_rl.robustness.signals import KINDS, Faulty, Interface, Units, alters
+from micro_rl.simulation.envs import make
 
 UNITS = Units(np.array([1.0, 10.0]), np.array([-1.0, -10.0]), np.array([1.0, 10.0]))
 RAMP = [np.array([float(step), -float(step)]) for step in range(6)]

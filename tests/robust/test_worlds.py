@@ -9,14 +9,14 @@ import gymnasium
 import numpy as np
 import pytest
 
-from micro_rl.envs import Env, make
 from micro_rl.errors import UserError
-from micro_rl.robust.cells import Cell
-from micro_rl.robust.parameters import Physics, model_of
-from micro_rl.robust.protocols import PROTOCOLS, protocol
-from micro_rl.robust.signals import Interface
-from micro_rl.robust.substeps import ActuatorDelay
-from micro_rl.robust.worlds import unfelt, world
+from micro_rl.robustness.cells import Cell
+from micro_rl.robustness.parameters import Physics, model_of
+from micro_rl.robustness.protocols import PROTOCOLS, protocol
+from micro_rl.robustness.signals import Interface
+from micro_rl.robustness.substeps import ActuatorDelay
+from micro_rl.robustness.worlds import unfelt, world
+from micro_rl.simulation.envs import Env, make
 
 ROBOTS = ("Hopper-v4", "HalfCheetah-v4", "Walker2d-v4")
 

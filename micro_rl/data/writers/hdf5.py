@@ -10,7 +10,7 @@ import numpy as np
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.recorded import of
 from micro_rl.data.writers.rows import columns
-from micro_rl.files import replacing
+from micro_rl.storage.files import replacing
 
 CHUNK_ROWS = 4096
 

@@ -12,14 +12,13 @@ from gymnasium.spaces import Box
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.recorded import ABOUT, of
 from micro_rl.data.writers.rows import follows, refuse_guessed
-from micro_rl.errors import UserError
-from micro_rl.extras import required
-from micro_rl.files import hidden, plain, remove, saving
+from micro_rl.errors import UserError, require_extra
+from micro_rl.storage.files import hidden, plain, remove, saving
 
 
 def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
     """A folder, whole or not at all."""
-    required("minari", "minari", "writing Minari sets")
+    require_extra("minari", "minari", "writing Minari sets")
     refuse_guessed(log, "Minari")
     if not follows(log):
         raise UserError(

@@ -10,16 +10,15 @@ import numpy as np
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.recorded import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
-from micro_rl.errors import UserError
-from micro_rl.extras import required
-from micro_rl.files import json_bytes, replace_file, replacing
+from micro_rl.errors import UserError, require_extra
+from micro_rl.storage.files import json_bytes, replace_file, replacing
 
 EXTRA = "writing CSV and Parquet files"
 
 
 def write_csv(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
     """Whole or not at all; every number is written so that it reads back the same."""
-    required("pyarrow", "tables", EXTRA)
+    require_extra("pyarrow", "tables", EXTRA)
     from pyarrow import csv
 
     named = _Names(log)
@@ -31,7 +30,7 @@ def write_csv(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[s
 
 def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
     """Whole or not at all, every page with its checksum."""
-    required("pyarrow", "tables", EXTRA)
+    require_extra("pyarrow", "tables", EXTRA)
     from pyarrow import parquet
 
     named = _Names(log)

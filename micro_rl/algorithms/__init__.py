@@ -1,0 +1,1 @@
+"""The algorithms: the compiled epoch, its parts, and a file for every method."""

@@ -1,0 +1,207 @@
+"""The loop, compiled: an epoch is rollouts and updates; `train` is the whole of it as one function."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Int, Key, PyTree, Scalar
+
+from micro_rl.algorithms import buffer as buffers
+from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update
+from micro_rl.algorithms.slots import METHOD_STREAM, Method, Setting
+from micro_rl.core.networks import multiplied_by
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import FitSizes, Sizes
+from micro_rl.core.types import Batch, GatheredRows, Keys, Problem, Rollout, Transition
+from micro_rl.dynamics.ensemble import Ensemble, Models
+from micro_rl.dynamics.fit_epoch import finish_fit, fit_epoch, start_fit, unfinished
+from micro_rl.dynamics.termination_rules import Termination
+
+
+class TrainState(NamedTuple):
+    """Everything training carries from epoch to epoch; with the log and the seed, all there is to a run."""
+
+    agent: Agent
+    ensemble: Ensemble
+    buffer: buffers.Buffer
+    extra: PyTree
+    epoch: Int[Array, ""]
+
+
+def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0) -> Coefficients:
+    """The settings' numbers as leaves, in core units, for a system with `act` actions."""
+    entropy = -float(act) if settings.target_entropy is None else settings.target_entropy
+    lowest = -jnp.inf if settings.minimum_target is None else settings.minimum_target / reward_scale
+    numbers = (
+        settings.discount,
+        settings.target_rate,
+        settings.actor_rate,
+        settings.critic_rate,
+        settings.temperature_rate if settings.learn_temperature else 0.0,
+        entropy,
+        float(settings.entropy_in_backup),
+        lowest,
+        settings.anchor,
+    )
+    return Coefficients(*(jnp.asarray(number, jnp.float32) for number in numbers))
+
+
+def actor_rate(settings: Settings, epoch: int | Array) -> Array:
+    """The actor's learning rate in this epoch (from 0)."""
+    if settings.actor_schedule == "constant":
+        return jnp.asarray(settings.actor_rate, jnp.float32)
+    if settings.actor_schedule != "cosine":
+        raise ValueError(f"no actor_schedule is called {settings.actor_schedule!r}")
+    share = jnp.asarray(epoch, jnp.float32) / settings.epochs
+    return settings.actor_rate * 0.5 * (1 + jnp.cos(jnp.pi * share))
+
+
+def start(
+    problem: Problem, ensemble: Ensemble, method: Method, sizes: Sizes, temperature: Scalar | float, keys: Keys
+) -> TrainState:
+    """A fresh agent, an empty buffer and whatever the method remembers."""
+    log = buffers.rows_of(problem.log)
+    obs, act = log.observation.shape[-1], log.action.shape[-1]
+    capacity = sizes.rollout_starts * sizes.rollout_length
+    agent = start_agent(keys.agent, obs, act, sizes.hidden, sizes.critics, temperature)
+    actor, extra = method.prepare(agent.actor, ensemble, log, keys.prepare)
+    return TrainState(
+        agent=agent._replace(actor=actor),
+        ensemble=jax.tree.map(jnp.copy, ensemble),
+        buffer=buffers.empty(sizes.rollouts_kept, capacity, obs, act),
+        extra=extra,
+        epoch=jnp.zeros((), jnp.int32),
+    )
+
+
+def epoch(
+    state: TrainState,
+    method: Method,
+    problem: Problem,
+    c: Coefficients,
+    key: Key[Array, ""],
+    *,
+    sizes: Sizes,
+    ends: Termination,
+) -> tuple[TrainState, dict[str, Array]]:
+    """Roll out and update by turns, then let the method adapt the model. `key` is the run's; means are logged."""
+    key = jax.random.fold_in(key, state.epoch)
+    turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
+    state, logged = jax.lax.scan(turn, state, jax.random.split(key, sizes.updates // sizes.rollout_every))
+    agent, models = state.agent, Models.of(state.ensemble, sizes.elites)
+    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
+    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
+    ensemble, extra = method.adapt(
+        state.ensemble,
+        state.extra,
+        setting,
+        buffers.rows_of(problem.log),
+        lambda following, end_key: ends(following, problem.scaling, end_key),
+        adapt_key,
+    )
+    state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
+    return state, {name: jnp.mean(value) for name, value in logged.items()}
+
+
+def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
+    rollout_keys, keys = turn_keys(key, sizes)
+    made = branch(state, method, problem, ends, rollout_keys, sizes)
+    buffer = buffers.write(state.buffer, made)
+    models = Models.of(state.ensemble, sizes.elites)
+
+    def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
+        batch, noise, method_key = draw_update(problem.log, buffer, method, models, step_key, sizes)
+        return update(agent, method, models, batch, noise, method_key, c)
+
+    agent, logged = jax.lax.scan(step, state.agent, keys)
+    logged = {name: jnp.mean(value) for name, value in logged.items()} | {
+        "rollout/reward": buffers.mean_reward(made),
+        "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
+        "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
+    }
+    return state._replace(agent=agent, buffer=buffer), logged
+
+
+def turn_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:
+    """Two for a turn's rollouts, the first of them for their starts, and one for each of its updates."""
+    *rollout_keys, update_key = jax.random.split(key, 3)
+    return rollout_keys, jax.random.split(update_key, sizes.rollout_every)
+
+
+def branch(
+    state: TrainState, method: Method, problem: Problem, ends: Termination, keys: Sequence[Array], sizes: Sizes
+) -> Rollout:
+    """A turn's rollouts, from rows of the log; one key draws those, the other the rest."""
+    start_key, rollout_key = keys
+    starts = buffers.draw_log(problem.log, start_key, sizes.rollout_starts).observation
+    ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
+    return rollout(
+        ensemble,
+        sizes.elites,
+        actor,
+        method.shape,
+        state.extra,
+        ends,
+        problem.scaling,
+        starts,
+        sizes.rollout_length,
+        rollout_key,
+    )
+
+
+def draw_update(
+    log: Transition | GatheredRows,
+    buffer: buffers.Buffer,
+    method: Method,
+    models: Models,
+    key: Key[Array, ""],
+    sizes: Sizes,
+) -> tuple[Batch, Noise, Key[Array, ""]]:
+    """What one update sees: its batch, its noise, and the method's own key."""
+    real_key, model_key, noise_key, method_key = update_keys(key)
+    batch = Batch(
+        buffers.draw_log(log, real_key, sizes.real_rows),
+        buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
+    )
+    return batch, draw_noise(noise_key, method, batch, models), method_key
+
+
+def update_keys(key: Key[Array, ""]) -> Key[Array, " four"]:
+    """For an update's rows of the log, its rows of the model, its noise, and the method's own draws."""
+    return jax.random.split(key, 4)
+
+
+def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:
+    """Fit the ensemble until patience runs out, as one function; under vmap finished runs wait for the others."""
+    start_key, epochs_key = jax.random.split(key)
+    state = jax.lax.while_loop(
+        lambda state: unfinished(state, sizes),
+        lambda state: fit_epoch(state, log, sizes, jax.random.fold_in(epochs_key, state.epoch))[0],
+        start_fit(log, sizes, start_key),
+    )
+    return finish_fit(state)
+
+
+def train(
+    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Termination
+) -> tuple[TrainState, dict[str, Array]]:
+    """A whole run as a pure function of its seed: fit, then every epoch; metrics [epoch]. Made for jit and vmap."""
+    keys, sizes = Keys.of(seed), settings.sizes()
+    log = buffers.rows_of(problem.log)
+    ensemble = fit(log, settings.fit_sizes(), keys.fit)
+    state = start(problem, ensemble, method, sizes, settings.temperature, keys)
+    c = coefficients(settings, log.action.shape[-1], jnp.asarray(problem.scaling.reward_scale))
+
+    def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
+        now = c._replace(actor_rate=actor_rate(settings, state.epoch))
+        return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)
+
+    return jax.lax.scan(one, state, None, length=settings.epochs)
+
+
+compiled_start = jax.jit(start, static_argnames="sizes")
+compiled_epoch = jax.jit(epoch, static_argnames="sizes", donate_argnames="state")

@@ -1,0 +1,44 @@
+"""What may follow a model row: next states drawn from several members, and what each is worth to the policy."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key
+
+from micro_rl.algorithms.slots import Setting
+from micro_rl.core.networks import q_values, sample
+from micro_rl.core.random import normal
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Ensemble, predict
+
+
+class CandidateNoise(eqx.Module):
+    """Standard normal draws behind every candidate next state and its action."""
+
+    state: Float[Array, "draw member rows obs"]
+    action: Float[Array, "draw member rows act"]
+
+
+def candidate_noise(key: Key[Array, ""], rows: Transition, members: int, draws: int) -> CandidateNoise:
+    """Draws for every member and row; `draws = 0` keeps the members' means and draws one action."""
+    state_key, action_key = jax.random.split(key)
+    lead = (max(draws, 1), members)
+    state = normal(state_key, (*lead, *rows.observation.shape))
+    action = normal(action_key, (*lead, *rows.action.shape))
+    return CandidateNoise(state if draws else jnp.zeros_like(state), action)
+
+
+def candidate_values(
+    setting: Setting, members: Ensemble, rows: Transition, noise: CandidateNoise
+) -> Float[Array, "member rows"]:
+    """v_i = mean over draws m of min_k Q'_k(s_im, a_im), with s_im ~ T_i(.|s, a) and a_im ~ pi(.|s_im)."""
+    mean, std = predict(members, rows.observation, rows.action)
+    mean, std = mean[..., :-1], std[..., :-1]
+
+    def one_draw(draw: CandidateNoise) -> Float[Array, "member rows"]:
+        states = (mean + std * draw.state).reshape(-1, mean.shape[-1])
+        actions, _ = sample(setting.actor, states, draw.action.reshape(states.shape[0], -1))
+        return jnp.min(q_values(setting.targets, states, actions), axis=0).reshape(mean.shape[:-1])
+
+    return jnp.mean(jax.lax.map(one_draw, noise), axis=0)

@@ -1,0 +1,48 @@
+"""COMBO (arXiv 2102.08363): the critics are pushed down on actions of the policy, up on the log's rows."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Key, Scalar
+
+from micro_rl.algorithms.model_based.conservative import conservative_gap
+from micro_rl.algorithms.slots import Method, Regularize
+from micro_rl.core.networks import MLP
+from micro_rl.core.types import Batch
+from micro_rl.errors import UserError
+
+SUMMARY = "critics pushed down on the policy's actions and up on the log's, on log and model rows"
+PAPER = "arXiv 2102.08363"
+
+
+@dataclass(frozen=True)
+class Options:
+    """COMBO's own settings."""
+
+    weight: float = 0.5
+    """How strongly the critics are pushed; 0 is SAC on the model."""
+    drawn_actions: int = 10
+    """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
+
+
+class PushDown(Regularize):
+    """weight (logsumexp of Q over drawn actions, at log and model states, - Q on the log's rows), over the critics."""
+
+    weight: Scalar
+    actions: int = eqx.field(static=True)
+
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+        rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
+        return self.weight * conservative_gap(critics, actor, rows, batch.real, key, self.actions)
+
+
+def build(options: Options) -> Method:
+    """The method with these coefficients."""
+    if options.weight < 0:
+        raise UserError(f"weight: {options.weight} is negative")
+    if options.drawn_actions < 1:
+        raise UserError(f"drawn_actions: {options.drawn_actions} is too small; it must be at least 1")
+    return Method(regularize=PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions))

@@ -1,0 +1,119 @@
+"""MICRO (arXiv 2312.03991): on model rows, the Bellman target under the worst of the possible next states."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key, Scalar
+
+from micro_rl.algorithms.model_based.ball_target import BallTarget
+from micro_rl.algorithms.model_based.balls import BALLS
+from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
+from micro_rl.algorithms.model_based.gaps import (
+    Gap,
+    MeanLessKthSmallest,
+    MeanLessMinimum,
+    MeanLessSoftMinimum,
+    NextValueLessMinimum,
+)
+from micro_rl.algorithms.slots import Method, Setting, Target, bellman
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Ensemble, Models
+from micro_rl.errors import UserError
+
+SUMMARY = "conservative Bellman target: the worst of what the elites say may follow"
+PAPER = "arXiv 2312.03991"
+
+
+@dataclass(frozen=True)
+class Options:
+    """MICRO's own settings."""
+
+    beta: float = 0.5
+    """Conservatism: 0 is SAC on the model, 1 the robust operator over the elites' predictions."""
+    draws: int = 1
+    """Next states drawn from each member: 10 as the authors run it, 1 as the paper writes it, 0 = its mean."""
+    candidates: Literal["elites", "all", "l2", "linf", "mahalanobis"] = "elites"
+    """The uncertainty set: what the elites (or all members) draw, or a ball around the stored next state."""
+    gap: Literal["mean-min", "soft-min", "kth", "value-min"] = "mean-min"
+    """f: mean - min of the candidates' values, mean - soft minimum, mean - k-th smallest, or V(s') - min."""
+    softness: float | None = None
+    """The soft minimum's temperature, in core units of value (with gap soft-min only)."""
+    k: int | None = None
+    """Which smallest value counts (with gap kth only)."""
+    radius: float | None = None
+    """The ball's radius in standard deviations (with a ball only)."""
+    ball_steps: int | None = None
+    """Steps of projected gradient inside the ball (with a ball only); by default 5."""
+
+
+class ConservativeTarget(Target):
+    """y = r + gamma d (V(s') - beta f(s, a)), f over candidates that members draw."""
+
+    beta: Scalar
+    draws: int = eqx.field(static=True)
+    gap: Gap = MeanLessMinimum()
+    every_member: bool = eqx.field(static=True, default=False)
+
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> CandidateNoise:
+        return candidate_noise(key, rows, self._of(models).size, self.draws)
+
+    def __call__(
+        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: CandidateNoise
+    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
+        f = self.gap(candidate_values(setting, self._of(setting.models), rows, noise), next_value)
+        y = bellman(rows, next_value - self.beta * f, setting.discount)
+        return y, {"conservative_term": jnp.mean(f)}
+
+    def _of(self, models: Models) -> Ensemble:
+        return models.members if self.every_member else models.elites
+
+
+def build(options: Options) -> Method:
+    """The method with these coefficients; beta outside [0, 1] is no contraction and is refused."""
+    if not 0 <= options.beta <= 1:
+        raise UserError(f"beta: {options.beta} is outside [0, 1]")
+    if options.draws < 0:
+        raise UserError(f"draws: {options.draws} is negative; 0 means the members' means")
+    beta = jnp.asarray(options.beta, jnp.float32)
+    if options.candidates in BALLS:
+        return Method(target=_ball(options, beta))
+    _refuse(options, "radius", "ball_steps", unless="candidates l2, linf or mahalanobis")
+    every = options.candidates == "all"
+    return Method(target=ConservativeTarget(beta=beta, gap=_gap(options), draws=options.draws, every_member=every))
+
+
+def _ball(options: Options, beta: Scalar) -> BallTarget:
+    _refuse(options, "softness", "k", unless="draws of members")
+    if options.gap != "mean-min" or options.draws != 1:
+        raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
+    radius, steps = options.radius, 5 if options.ball_steps is None else options.ball_steps
+    if radius is None or radius < 0:
+        raise UserError(f"radius: a ball ({options.candidates}) needs one of 0 or more, in standard deviations")
+    if steps < 1:
+        raise UserError(f"ball_steps: {steps} is too small; it must be at least 1")
+    return BallTarget(beta=beta, radius=jnp.asarray(radius, jnp.float32), ball=BALLS[options.candidates], steps=steps)
+
+
+def _gap(options: Options) -> Gap:
+    if options.gap != "soft-min":
+        _refuse(options, "softness", unless="gap soft-min")
+    if options.gap != "kth":
+        _refuse(options, "k", unless="gap kth")
+    if options.gap == "soft-min":
+        if options.softness is None or options.softness <= 0:
+            raise UserError("softness: gap soft-min needs one above 0; towards 0 it is the minimum")
+        return MeanLessSoftMinimum(jnp.asarray(options.softness, jnp.float32))
+    if options.gap == "kth":
+        if options.k is None or options.k < 1:
+            raise UserError("k: gap kth needs one of at least 1; 1 is the minimum")
+        return MeanLessKthSmallest(options.k)
+    return {"mean-min": MeanLessMinimum(), "value-min": NextValueLessMinimum()}[options.gap]
+
+
+def _refuse(options: Options, *names: str, unless: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise UserError(f"{name}: {getattr(options, name)} does nothing without {unless}")

@@ -1,0 +1,79 @@
+"""MOReL (arXiv 2005.05951): model rows on which the members disagree too much end the episode at a bad reward."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key, Scalar
+
+from micro_rl.algorithms.slots import Method, Prepare, Shape
+from micro_rl.core.networks import MLP
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Ensemble, predict
+from micro_rl.errors import UserError
+
+SUMMARY = "episodes of the model halt, at a bad reward, where the members disagree"
+PAPER = "arXiv 2005.05951"
+BLOCK = 10_000
+"""Rows of the log looked at together."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """MOReL's own settings."""
+
+    threshold: float = 1.0
+    """Share of the largest disagreement on the log's own rows above which a model row is unknown; inf: none is."""
+    halt_penalty: float = 1.0
+    """kappa: how far below the log's smallest reward the reward of unknown rows lies, in core units."""
+
+
+class Known(NamedTuple):
+    """What the log tells: its largest disagreement and its smallest reward."""
+
+    disagreement: Scalar
+    reward: Scalar
+
+
+def disagreement(ensemble: Ensemble, rows: Transition) -> Float[Array, " rows"]:
+    """max_ij |mu_i(s, a) - mu_j(s, a)| over next states, in the units of the log's changes (eq. 2)."""
+    mean, _ = predict(ensemble, rows.observation, rows.action)
+    newest = ensemble.target_std.shape[0] - 1  # the rest of a window is known, and no member differs there
+    states = mean[..., :newest] / ensemble.target_std[None, None, :newest]
+    apart = states[:, None] - states[None]
+    return jnp.max(jnp.linalg.norm(apart, axis=-1), axis=(0, 1))
+
+
+class FitThreshold(Prepare):
+    """The largest disagreement on the log, block by block, and the smallest reward."""
+
+    def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, Known]:
+        count = log.reward.shape[0]
+        block = min(BLOCK, count)
+        index = (jnp.arange(-(-count // block) * block) % count).reshape(-1, block)
+        in_block = lambda rows: jnp.max(disagreement(ensemble, jax.tree.map(lambda c: c[rows], log)))  # noqa: E731
+        return actor, Known(jnp.max(jax.lax.map(in_block, index)), jnp.min(log.reward))
+
+
+class Halt(Shape):
+    """Unknown rows are worth min r - kappa and nothing follows."""
+
+    threshold: Scalar
+    penalty: Scalar
+
+    def __call__(self, ensemble: Ensemble, extra: Known, rows: Transition) -> Transition:
+        unknown = disagreement(ensemble, rows) > self.threshold * extra.disagreement
+        reward = jnp.where(unknown, extra.reward - self.penalty, rows.reward)
+        return rows._replace(reward=reward, discount=jnp.where(unknown, 0.0, rows.discount))
+
+
+def build(options: Options) -> Method:
+    """The method with these coefficients."""
+    if not options.threshold > 0:
+        raise UserError(f"threshold: {options.threshold} is not positive")
+    if options.halt_penalty < 0:
+        raise UserError(f"halt_penalty: {options.halt_penalty} is negative")
+    threshold, penalty = (jnp.asarray(value, jnp.float32) for value in (options.threshold, options.halt_penalty))
+    return Method(prepare=FitThreshold(), shape=Halt(threshold, penalty))

@@ -1,0 +1,52 @@
+"""A model-free method: a pair of start and update on rows of the log, and the general settings that it uses."""
+
+from abc import abstractmethod
+from math import isfinite
+from typing import Any
+
+import equinox as eqx
+from jax import Array
+from jaxtyping import Key, Scalar
+
+from micro_rl.algorithms.sac import Coefficients
+from micro_rl.core.sizes import Sizes
+from micro_rl.core.types import LogRows
+from micro_rl.errors import UserError
+
+TRAINING = frozenset(
+    {"epochs", "updates", "batch", "hidden", "actor_rate", "actor_schedule", "discount", "seed", "history", "log_on"}
+    | {"standardise", "keep_timeouts", "evaluate_every", "evaluation_episodes", "checkpoint_every"}
+)
+"""Settings that every model-free method uses; gamma also discounts the returns that evaluations report."""
+CRITICS = frozenset({"critics", "critic_rate", "target_rate", "scale_reward"})
+"""Those of methods with critics."""
+TEMPERATURE = frozenset(
+    {"temperature", "temperature_rate", "learn_temperature", "target_entropy", "entropy_in_backup", "minimum_target"}
+)
+"""Those of soft actor-critic."""
+
+
+class Baseline(eqx.Module):
+    """What learns from a log alone. Its fields are its coefficients: leaves, but for `steps`.
+
+    An agent is a NamedTuple with at least `actor`, of the shape that `export` takes, and `critics`, None where there
+    are none. `steps` is how many updates of the critics one call of `update` makes, each on its own share of the rows.
+    """
+
+    steps: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Any:
+        """A fresh agent."""
+
+    @abstractmethod
+    def update(self, agent: Any, rows: LogRows, key: Key[Array, ""], c: Coefficients) -> tuple[Any, dict[str, Array]]:
+        """The agent after `steps` updates on these rows, `steps` batches one after another; what is worth logging."""
+
+
+def at_least(options: Any, least: int, *names: str) -> None:
+    """Refuse options below their bound, or not a number; `UserError` names the first."""
+    for name in names:
+        value = getattr(options, name)
+        if not (value >= least and isfinite(value)):
+            raise UserError(f"{name}: {value} is not a number of at least {least}")

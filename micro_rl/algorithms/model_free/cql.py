@@ -1,0 +1,49 @@
+"""CQL (arXiv 2006.04779): soft actor-critic on the log, its critics pushed down on drawn actions, up on the log's."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Key, Scalar
+
+from micro_rl.algorithms.model_based.conservative import conservative_gap
+from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, at_least
+from micro_rl.algorithms.model_free.sac_n import SacOnLog
+from micro_rl.algorithms.slots import Regularize
+from micro_rl.core.networks import MLP
+from micro_rl.core.types import Batch
+
+SUMMARY = "soft actor-critic on the log, its critics pushed down on drawn actions and up on the log's"
+PAPER = "arXiv 2006.04779"
+USES = TRAINING | CRITICS | TEMPERATURE
+DEFAULTS: dict[str, Any] = {"hidden": (256, 256, 256), "actor_rate": 1e-4, "entropy_in_backup": False}
+
+
+@dataclass(frozen=True)
+class Options:
+    """CQL's own settings."""
+
+    weight: float = 5.0
+    """How strongly the critics are pushed (the authors' alpha); 0 is soft actor-critic on the log."""
+    drawn_actions: int = 10
+    """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
+
+
+class PushDown(Regularize):
+    """weight (logsumexp of Q over drawn actions - Q on the log's), over rows and critics."""
+
+    weight: Scalar
+    actions: int = eqx.field(static=True)
+
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+        return self.weight * conservative_gap(critics, actor, batch.real, batch.real, key, self.actions)
+
+
+def build(options: Options) -> SacOnLog:
+    """The method with these coefficients."""
+    at_least(options, 0, "weight")
+    at_least(options, 1, "drawn_actions")
+    penalty = PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions)
+    return SacOnLog(regularize=penalty)

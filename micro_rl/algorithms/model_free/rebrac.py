@@ -1,0 +1,94 @@
+"""ReBRAC (arXiv 2305.09836): TD3 with the distance to the log's actions in the actor's loss and in the target."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key, Scalar
+
+from micro_rl.algorithms.model_free import td3
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, Baseline, at_least
+from micro_rl.algorithms.sac import Coefficients
+from micro_rl.algorithms.slots import bellman
+from micro_rl.core.networks import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
+from micro_rl.core.sizes import Sizes
+from micro_rl.core.types import LogRows
+
+SUMMARY = "TD3 whose actor and target both pay for the distance to the log's actions; normalised critics"
+PAPER = "arXiv 2305.09836"
+USES = TRAINING | CRITICS
+DEFAULTS: dict[str, Any] = {"hidden": (256, 256, 256), "batch": 1024, "actor_rate": 1e-3, "critic_rate": 1e-3}
+
+
+@dataclass(frozen=True)
+class Options:
+    """ReBRAC's own settings."""
+
+    actor_weight: float = 0.01
+    """What the actor pays for the squared distance to the log's action."""
+    critic_weight: float = 0.01
+    """What the target pays for the squared distance of its next action to what was done next in the log."""
+    target_noise: float = 0.2
+    """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
+    noise_limit: float = 0.5
+    """Most of that noise."""
+    actor_every: int = 2
+    """Updates of the critics for each of the actor and of the slow copies; divides `updates`."""
+
+
+class Rebrac(Baseline):
+    """TD3 in which both networks pay for leaving the log: the actor at s, the critics' target at s'."""
+
+    actor_weight: Scalar
+    critic_weight: Scalar
+    target_noise: Scalar
+    noise_limit: Scalar
+    steps: int = eqx.field(static=True)
+
+    def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> td3.Learner:
+        actor_key, critic_key = jax.random.split(key)
+        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden, 1), (sizes.critics,))
+        return td3.begin(steady_mlp(actor_key, obs, act, sizes.hidden), normalised(critics))
+
+    def update(
+        self, agent: td3.Learner, rows: LogRows, key: Key[Array, ""], c: Coefficients
+    ) -> tuple[td3.Learner, dict[str, Array]]:
+        targets, loss = partial(self.targets, c=c), partial(actor_loss, weight=self.actor_weight)
+        agent, logged = td3.turn(agent, rows, key, c, self.steps, targets, loss)
+        return agent, logged | {"rows/continued": jnp.mean(rows.continued)}
+
+    def targets(
+        self, agent: td3.Learner, rows: LogRows, noise: Float[Array, "rows act"], c: Coefficients
+    ) -> Float[Array, " rows"]:
+        """y = r + gamma d (min_k Q'_k(s', a') - critic_weight |a' - b|^2), b what the log did at s', if it tells."""
+        following = rows.now.next_observation
+        action = td3.smoothed(agent.slow_actor, following, noise, self.target_noise, self.noise_limit)
+        distance = rows.continued * jnp.sum((action - rows.next_action) ** 2, axis=-1)
+        smallest = jnp.min(q_values(agent.slow_critics, following, action), axis=0)
+        return bellman(rows.now, smallest - self.critic_weight * distance, c.discount)
+
+
+def actor_loss(actor: MLP, critics: Network, rows: LogRows, weight: Scalar) -> Scalar:
+    """mean(weight |pi(s) - a|^2) - mean(min_k Q_k(s, pi(s))) / mean|min_k Q_k|, no gradient through the division."""
+    action = mode(actor, rows.now.observation)
+    smallest = jnp.min(q_values(critics, rows.now.observation, action), axis=0)
+    distance = jnp.sum((action - rows.now.action) ** 2, axis=-1)
+    size = jax.lax.stop_gradient(jnp.mean(jnp.abs(smallest)))
+    return weight * jnp.mean(distance) - jnp.mean(smallest) / size
+
+
+def build(options: Options) -> Rebrac:
+    """The method with these coefficients."""
+    at_least(options, 0, "actor_weight", "critic_weight", "target_noise", "noise_limit")
+    at_least(options, 1, "actor_every")
+    return Rebrac(
+        actor_weight=jnp.asarray(options.actor_weight, jnp.float32),
+        critic_weight=jnp.asarray(options.critic_weight, jnp.float32),
+        target_noise=jnp.asarray(options.target_noise, jnp.float32),
+        noise_limit=jnp.asarray(options.noise_limit, jnp.float32),
+        steps=options.actor_every,
+    )

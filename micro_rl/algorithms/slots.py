@@ -1,0 +1,137 @@
+"""A method: the slots in which model-based methods differ from SAC on the model, and their neutral values."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Bool, Float, Key, PyTree, Scalar
+
+from micro_rl.core.networks import MLP, Product
+from micro_rl.core.types import Batch, Transition
+from micro_rl.dynamics.ensemble import Ensemble, Models
+
+METHOD_STREAM = 1 << 30
+"""Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
+number would be a stream that the loop uses already."""
+
+
+Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]]
+"""Whether an episode ends at next observations in core units."""
+
+
+class Setting(NamedTuple):
+    """What a method may look at: the critics and their slow copies, the actor, the models and gamma."""
+
+    critics: MLP
+    targets: MLP
+    actor: MLP
+    models: Models
+    discount: Scalar
+
+
+class Prepare(eqx.Module):
+    """Once, before training: the actor to begin with, and what the method itself must remember (`extra`)."""
+
+    @abstractmethod
+    def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]: ...
+
+
+class Shape(eqx.Module):
+    """The model's reward and discount, at rollout time."""
+
+    @abstractmethod
+    def __call__(self, ensemble: Ensemble, extra: PyTree, rows: Transition) -> Transition: ...
+
+
+class Target(eqx.Module):
+    """The Bellman target y on model rows, from the soft value of the stored next observation."""
+
+    @abstractmethod
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
+        """The normal draws `__call__` needs for these rows."""
+
+    @abstractmethod
+    def __call__(
+        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
+        """y [rows], and what is worth logging."""
+
+
+class Regularize(eqx.Module):
+    """What is added to the critics' loss."""
+
+    @abstractmethod
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
+
+
+class Adapt(eqx.Module):
+    """What happens to the model, and to the method's own state, after an epoch."""
+
+    @abstractmethod
+    def __call__(
+        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
+    ) -> tuple[Ensemble, PyTree]: ...
+
+
+def bellman(rows: Transition, value: Float[Array, " rows"], discount: Scalar) -> Float[Array, " rows"]:
+    """y = r + gamma d V(s')."""
+    return rows.reward + discount * rows.discount * value
+
+
+class RemembersNothing(Prepare):
+    """The fresh actor, and no state beside the agent's."""
+
+    def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]:
+        return actor, ()
+
+
+class AsPredicted(Shape):
+    """Rewards and terminations as the model predicts them."""
+
+    def __call__(self, ensemble: Ensemble, extra: PyTree, rows: Transition) -> Transition:
+        return rows
+
+
+class SoftTarget(Target):
+    """SAC's: the same on model rows as on the log's."""
+
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
+        return ()
+
+    def __call__(
+        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
+        return bellman(rows, next_value, setting.discount), {}
+
+
+class NoPenalty(Regularize):
+    """The critics' loss as it is."""
+
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+        return jnp.zeros(())
+
+
+class ModelStays(Adapt):
+    """The model is not touched after its fit."""
+
+    def __call__(
+        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
+    ) -> tuple[Ensemble, PyTree]:
+        return ensemble, extra
+
+
+class Method(eqx.Module):
+    """The five slots; as it stands, SAC on the model.
+
+    `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
+    """
+
+    prepare: Prepare = RemembersNothing()
+    shape: Shape = AsPredicted()
+    target: Target = SoftTarget()
+    regularize: Regularize = NoPenalty()
+    adapt: Adapt = ModelStays()
+    product: Product = eqx.field(static=True, default=jnp.matmul)

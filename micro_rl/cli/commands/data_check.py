@@ -1,0 +1,157 @@
+"""micro-rl data check: what is wrong with a log, and a mended copy of it."""
+
+import json
+import shlex
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console
+from micro_rl.errors import UserError
+
+if TYPE_CHECKING:
+    from micro_rl.data.checks.inspection import Inspection
+    from micro_rl.data.checks.repair import Change
+
+COLOURS = {"error": "bold red", "warning": "yellow"}
+
+
+LINE = 2000
+"""Characters of row numbers on one line; JSON has them all."""
+
+
+@dataclass(frozen=True)
+class Checking:
+    """What to do, and how to answer."""
+
+    fix: Path | None = None
+    """Write a mended copy there, in the form of its suffix (.hdf5, .npz, .csv, .parquet), and list every row that was
+    dropped or changed. With --horizon N, terminals after exactly N steps become timeouts."""
+    json: bool = False
+    """Print everything as JSON, for machines."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out; exit code 2 where training would refuse the log, or its mended copy."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.data.checks.mending import mend
+    from micro_rl.data.reading import Reading
+    from micro_rl.simulation.log_check import inspect
+
+    explanation = "Find what is wrong with a log before training on it. Exit code 2 if training would refuse it."
+    kind = shape("DataCheck", explanation, ("log", str), asked=Checking, reading=Reading)
+    given = parse("data check", arguments, kind)
+    asked, changes = given.asked, None
+    seen, log = inspect(given.log, given.reading), given.log
+    if asked.fix:
+        if not asked.json:
+            _print(seen, None)
+        command = shlex.join(["micro-rl", "data", "check", *arguments])
+        changes = mend(seen, asked.fix, given.reading.horizon, command)
+        if changes:
+            seen, log = inspect(asked.fix), str(asked.fix)
+    verdict = _verdict(seen, log, changes)
+    if asked.json:
+        print(json.dumps(_machine(seen, verdict, changes), indent=2, ensure_ascii=False))
+    else:
+        _print_changes(changes or [])
+        _print(seen if changes or not asked.fix else None, verdict)
+    if errors := seen.count("error"):
+        raise UserError(f"{seen.path}: {_plural(errors, 'error')}, listed above")
+
+
+def _verdict(seen: "Inspection", log: str, changes: "list[Change] | None") -> str:
+    """What it comes to, and what to do next."""
+    errors, warnings = seen.count("error"), seen.count("warning")
+    if changes == []:
+        return "nothing to mend that needs no knowledge of the system: no copy was written"
+    if errors:
+        also = f" and {_plural(warnings, 'warning')}" if warnings else ""
+        mendable = f"Next: {_mending(log)}" if _all_mendable(seen) else "Mend what is named above, then check again."
+        return f"not usable: {_plural(errors, 'error')}{also}. {mendable}"
+    following = f"Next: micro-rl data info {shlex.quote(log)}, then micro-rl train"
+    if warnings:
+        read = "it" if warnings == 1 else "each"
+        return f"usable, with {_plural(warnings, 'warning')}: read {read} and decide whether it is so. {following}"
+    return f"usable: nothing was found against it. {following}"
+
+
+def _all_mendable(seen: "Inspection") -> bool:
+    from micro_rl.data.checks.mending import MENDABLE
+
+    return all(one.kind in MENDABLE for one in seen.findings if one.level == "error")
+
+
+def _mending(log: str) -> str:
+    """The command that mends; the copy has the log's name, for that may tell its task."""
+    copy = Path("mended", Path(log).stem).with_suffix(".hdf5")
+    return f"micro-rl data check {shlex.quote(log)} --fix {shlex.quote(str(copy))}"
+
+
+def _print_changes(changes: "list[Change]") -> None:
+    from micro_rl.data.checks.findings import ranges
+
+    for change in changes:
+        rows = ranges(change.rows)
+        more = f"{rows[:LINE]} ... (--json lists all)" if len(rows) > LINE else rows
+        print(f"mended   {_plural(len(change.rows), 'row')}: {change.text}: {more}")
+
+
+def _print(seen: "Inspection | None", verdict: str | None) -> None:
+    """A line for each finding, the sentence hanging beside its level; then the verdict."""
+    from rich.text import Text
+
+    screen = console()
+    if seen is not None:
+        _print_findings(seen)
+    if verdict is not None:
+        style = "bold red" if seen is not None and seen.count("error") else "bold"
+        screen.print(Text(f"verdict  {verdict}", style=style), soft_wrap=True)
+
+
+def _print_findings(seen: "Inspection") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console()
+    screen.print(_headline(seen), soft_wrap=True, highlight=False, markup=False)
+    table = Table.grid(padding=(0, 2))
+    for one in seen.findings:
+        table.add_row(Text(one.level, style=COLOURS[one.level]), Text(one.text))
+    if screen.is_terminal:
+        screen.print(table)
+    else:
+        for one in seen.findings:
+            print(f"{one.level:9}{one.text}")
+
+
+def _headline(seen: "Inspection") -> str:
+    """The log in one line."""
+    log = seen.dataset
+    if log is None:
+        return f"{seen.path}: cannot be read"
+    sizes = f"{_plural(len(log), 'row')}, {_plural(len(log.stops), 'episode')}"
+    ends = f"{int(log.terminals.sum()):,} terminate, {int(log.timeouts.sum()):,} time out"
+    widths = f"{_plural(log.observations.shape[1], 'observation')}, {_plural(log.actions.shape[1], 'action')}"
+    return f"{log.name} ({log.format}): {sizes} ({ends}), {widths}"
+
+
+def _machine(seen: "Inspection", verdict: str, changes: "list[Change] | None") -> dict[str, Any]:
+    """Everything, in plain values."""
+    log = seen.dataset
+    about = {"name": log.name, "format": log.format, "sha256": log.sha256} if log else {}
+    sizes = {"rows": len(log), "episodes": len(log.stops)} if log else {}
+    return {
+        "path": str(seen.path),
+        **about,
+        **sizes,
+        "errors": seen.count("error"),
+        "warnings": seen.count("warning"),
+        "findings": [asdict(one) for one in seen.findings],
+        **({} if changes is None else {"mended": [change._asdict() for change in changes]}),
+        "verdict": verdict,
+    }
+
+
+def _plural(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'s' * (count != 1)}"

@@ -1,0 +1,43 @@
+"""micro-rl data convert: a log in another format."""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from micro_rl.cli.commands.console import console
+
+
+@dataclass(frozen=True)
+class Converting:
+    """Where to, and how."""
+
+    to: Literal["hdf5", "npz", "csv", "parquet", "minari"] | None = None
+    """The format, where the suffix of DST does not tell; a Minari set is a folder."""
+    force: bool = False
+    """Replace what is there."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.data.conversion import convert, form_of, left_behind
+    from micro_rl.data.reading import Reading
+    from micro_rl.training.plan import read_log
+
+    explanation = "Write a log in another format, read it back and compare. The other options say how to read SRC."
+    kind = shape("Convert", explanation, ("src", str), ("dst", Path), asked=Converting, reading=Reading)
+    given = parse("data convert", arguments, kind)
+    form = form_of(given.dst, given.asked.to)
+    log, screen = read_log(given.src, given.reading), console()
+
+    def line(text: str) -> None:
+        screen.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    for note in log.notes:
+        line(f"note: {note}")
+    command = shlex.join(["micro-rl", "data", "convert", *arguments])
+    back, lost = convert(log, given.dst, form, command, given.asked.force)
+    for text in (*left_behind(log), *lost):
+        line(f"not kept: {text}")
+    line(f"{back.path}: {len(back):,} rows, {len(back.starts):,} episodes, read back and equal to {log.path}")

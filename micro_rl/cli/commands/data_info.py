@@ -1,0 +1,114 @@
+"""micro-rl data info: what is in a log, on the terminal and on a page."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from micro_rl.data import Dataset
+    from micro_rl.reports.log import Insight
+
+CHANNELS = 40
+"""At most so many are listed on the terminal."""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How to answer."""
+
+    page: Path | None = None
+    """The page to write; by default trained/LOG-info.html."""
+    json: bool = False
+    """Print every figure as JSON, for machines, and write no page unless --page names one."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.data.reading import Reading
+    from micro_rl.reports.log import describe
+    from micro_rl.reports.log.page import write_log_page
+    from micro_rl.training.plan import read_log
+
+    explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
+    given = parse("data info", arguments, shape("DataInfo", explanation, ("log", str), asked=Telling, reading=Reading))
+    dataset = read_log(given.log, given.reading)
+    insight = describe(dataset)
+    page = given.asked.page
+    if given.asked.json:
+        print(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))
+    else:
+        page = page or Path("trained", f"{dataset.name}-info.html")
+        _print(dataset, insight)
+    if page:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        write_log_page(dataset, insight, page)
+        if not given.asked.json:
+            console().print(f"page      {page}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _print(dataset: "Dataset", insight: "Insight") -> None:
+    from rich.text import Text
+
+    from micro_rl.reports.log import words
+
+    screen = console()
+
+    def say(name: str, text: str, style: str = "") -> None:
+        screen.print(Text(f"{name:10}{text}", style=style), soft_wrap=not screen.is_terminal)
+
+    few = insight.summary
+    say(
+        "log",
+        f"{dataset.name} ({dataset.format}), {few.rows:,} rows of {few.observation_size} + {few.action_size} columns",
+    )
+    say(
+        "episodes",
+        f"{few.episodes:,}, of {words.steps(few)}; {few.terminals:,} terminate, {few.timeouts:,} time out",
+    )
+    say(
+        "returns", f"{few.return_mean:.2f} ± {few.return_std:.2f}, from {few.return_worst:.2f} to {few.return_best:.2f}"
+    )
+    if insight.score_mean is not None:
+        say("scores", f"{insight.score_mean:.1f} on average, {insight.score_best:.1f} at best (normalised)")
+    screen.print(_table(insight))
+    for note in dataset.notes:
+        say("note", note, "yellow")
+    say("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
+    say("density", words.density(insight) or "too few rows to tell")
+    say("rows", words.rows_needed(insight))
+    say("basis", words.basis(insight))
+    say("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
+
+
+def _table(insight: "Insight") -> "Table":
+    """A line for every channel."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("channel", "least", "1 %", "median", "99 %", "greatest", "covered", "at a bound"):
+        table.add_column(name, justify="left" if name == "channel" else "right")
+    for one in insight.channels[:CHANNELS]:
+        values = [f"{value:.4g}" for value in (one.least, one.low, one.median, one.high, one.greatest)]
+        at_bound = "" if one.at_bound is None else f"{100 * one.at_bound:.1f} %"
+        table.add_row(one.name, *values, f"{100 * one.covered:.0f} %", at_bound)
+    if len(insight.channels) > CHANNELS:
+        table.add_row(f"and {len(insight.channels) - CHANNELS} more, on the page")
+    return table
+
+
+def _machine(dataset: "Dataset", insight: "Insight") -> dict[str, Any]:
+    """Everything, in plain values; tuples with names become objects."""
+    named = {"name": dataset.name, "path": str(dataset.path), "format": dataset.format, "sha256": dataset.sha256}
+    return named | {key: _plain(value) for key, value in asdict(insight).items()} | {"narrow": insight.narrow}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return {key: _plain(part) for key, part in value._asdict().items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value

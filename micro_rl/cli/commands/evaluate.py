@@ -1,0 +1,50 @@
+"""micro-rl evaluate: run a trained policy in its simulator."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from micro_rl.errors import UserError
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Run a trained policy in its simulator."""
+
+    env: str | None = None
+    """Another simulator than the one it was trained for."""
+    episodes: int = 100
+    """Deterministic episodes."""
+    seed: int = 0
+    """Of the simulator's starts."""
+    horizon: int | None = None
+    """An episode's time limit in steps, where the simulator has none."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.core.tasks import Task
+    from micro_rl.policy import Policy
+    from micro_rl.simulation.envs import check_matches
+    from micro_rl.simulation.evaluation import evaluate, scores
+    from micro_rl.storage.run_folder import RunFolder
+
+    given = parse("evaluate", arguments, shape("EvaluateRun", Evaluate.__doc__ or "", ("run", Path), asked=Evaluate))
+    folder, asked = RunFolder.open(given.run), given.asked
+    if not (folder.path / "policy.safetensors").exists():
+        raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
+    folder.verify()
+    policy, task = Policy.load(folder.path / "policy.safetensors"), folder.task()
+    env = asked.env or task.env
+    if env is None:
+        raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
+    if ":" in env and asked.env is None:
+        raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")
+    check_matches(env, policy.observation_size, policy.action_size)
+    result = evaluate(policy, env, episodes=asked.episodes, seed=asked.seed, horizon=asked.horizon or task.horizon)
+    found = scores(result, task if env == task.env else Task())
+    print(f"{env}, {asked.episodes} episodes, seeds from {asked.seed}")
+    print(f"return  {found['return']:.2f} ± {found['return_std']:.2f} (standard deviation over episodes)")
+    if "normalised_score" in found:
+        print(f"score   {found['normalised_score']:.2f} ± {found['normalised_score_std']:.2f}")
+    print(f"length  {found['length']:.1f}")

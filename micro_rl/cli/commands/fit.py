@@ -1,0 +1,67 @@
+"""micro-rl fit: the dynamics model alone, to be shared by many runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console, typed
+
+if TYPE_CHECKING:
+    from micro_rl.core.settings import ModelSettings
+    from micro_rl.data.reading import Reading
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What to fit and where to put it."""
+
+    preset: str | None = None
+    """Settings to start from; by default those of the log's name, else the generic ones."""
+    out: Path | None = None
+    """The model's folder; by default trained/LOG-model-seedN."""
+    seed: int = 0
+    """Of everything random in the fit."""
+    resume: bool = False
+    """Go on from the newest valid checkpoint of a fit that was stopped."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.algorithms.registry import resolve
+    from micro_rl.cli.arguments import parse_with_preset, shape
+    from micro_rl.core.settings import ModelSettings
+    from micro_rl.data.reading import Reading
+
+    explanation = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."
+    kind = shape("Fit", explanation, ("log", str), fitting=Fitting, reading=Reading, settings=ModelSettings)
+
+    def default(preset: str, log: Any) -> Any:
+        settings, _ = resolve("micro", preset, {})
+        own = {name: getattr(settings, name) for name in ModelSettings.__dataclass_fields__}
+        return kind(log, Fitting(), Reading(), ModelSettings(**own))
+
+    given = parse_with_preset("fit", arguments, default)
+    _fit_model(given.log, given.fitting, given.reading, given.settings)
+
+
+def _fit_model(log: str, asked: Fitting, reading: "Reading", settings: "ModelSettings") -> None:
+    from micro_rl.api import fit
+    from micro_rl.cli.display import Display
+    from micro_rl.training.interrupts import Interrupts
+    from micro_rl.training.plan import read_log
+
+    dataset, screen = read_log(log, reading), console()
+    with Display(settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:
+        folder, about = fit(
+            dataset,
+            settings,
+            asked.seed,
+            out=asked.out,
+            resume=asked.resume,
+            watcher=display,
+            interrupts=interrupts,
+            command=typed(),
+        )
+    best = ", ".join(f"{error:.5f}" for error in about["holdout"])
+    screen.print(f"{about['epochs']} epochs; holdout errors of the members: {best}", highlight=False)
+    screen.print(f"model  {folder}", soft_wrap=True, highlight=False, markup=False)

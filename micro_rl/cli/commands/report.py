@@ -1,0 +1,59 @@
+"""micro-rl report: a run's page, written anew from files that are checked first, or one page that compares runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from micro_rl.errors import UserError
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Where several runs are compared."""
+
+    out: Path | None = None
+    """The file to write: compare.html, or the terminal for md and csv."""
+    format: Literal["html", "md", "csv"] | None = None
+    """A page, a Markdown table of scores, or a line for each run."""
+
+
+EXPLANATION = """Check a run's files against their SHA-256 and write its page anew; compare several on one page.
+
+A folder that holds run folders counts as all of them.
+"""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+
+    given: Any = parse("report", arguments, shape("Report", EXPLANATION, ("runs", tuple[Path, ...]), asked=Compare))
+    if not given.runs:
+        raise UserError("report: name a run, or several to compare; `micro-rl report --help` shows every option")
+    if len(given.runs) == 1 and given.asked == Compare() and not _holds_runs(given.runs[0]):
+        from micro_rl.reports.run import write_report
+
+        print(f"page    {write_report(given.runs[0])}")
+    else:
+        _compare(given.runs, given.asked)
+
+
+def _holds_runs(folder: Path) -> bool:
+    """Whether it is a folder of runs and no run itself."""
+    from micro_rl.storage.run_index import run_folders
+
+    return not (folder / "config.json").exists() and any(run_folders(folder))
+
+
+def _compare(runs: tuple[Path, ...], asked: Compare) -> None:
+    from micro_rl.reports.compare import compared, write_comparison
+
+    form = asked.format or "html"
+    if form != "html" and asked.out is None:
+        print(compared(runs, form), end="")
+        return
+    path = asked.out or Path("compare.html")
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; name the file to write with --out")
+    written = write_comparison(runs, path, form)
+    print(f"{'page' if form == 'html' else 'table'}    {written}")

@@ -1,0 +1,210 @@
+"""micro-rl robust: trained policies in perturbed worlds and under attack."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console
+from micro_rl.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from micro_rl.robustness.cells import Protocol
+    from micro_rl.robustness.running import Job
+
+
+ENOUGH_FOR_CVAR = 100
+"""Episodes of a cell from which on the interval of its CVaR covers about what it says: docs/statistics.md."""
+
+
+@dataclass(frozen=True)
+class Robust:
+    """In which worlds, how often, and with whose help."""
+
+    protocol: str = "micro"
+    """micro, micro-as-released, rorl, sa-rl, rrls, rfqi or industrial; or the path of a TOML file of your own."""
+    critic: tuple[Path, ...] = ()
+    """Run folders whose critics attack every policy; by default each policy is attacked with its own."""
+    env: str | None = None
+    """Another simulator than the one it was trained for; of a policy's file, its simulator."""
+    episodes: int | None = None
+    """Deterministic episodes a cell, by default the protocol's own number."""
+    seed: int = 0
+    """Of the simulators' starts, the faults and the attacks."""
+    horizon: int | None = None
+    """An episode's time limit in steps, where the simulator has none."""
+    workers: int | None = None
+    """Cells evaluated at once, by default one a core."""
+    film: bool = True
+    """Draw the policy in the nominal world and in its worst cell, as a strip of pictures."""
+    out: Path | None = None
+    """Folder of the results, below it one for each policy; by default RUN/robust/PROTOCOL."""
+
+
+EXPLANATION = """Run trained policies in perturbed worlds and under attack.
+
+Every finished cell is kept: the same command goes on where it was stopped."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.robustness.running import run as run_jobs
+    from micro_rl.training.interrupts import leaving_on_sigterm
+
+    kind = shape("RobustRuns", EXPLANATION, ("runs", tuple[Path, ...]), asked=Robust)
+    given: Any = parse("robust", arguments, kind)
+    if not given.runs:
+        raise UserError("name a run folder or a policy's file: micro-rl robust RUN --protocol micro")
+    protocol, jobs = _planned(given.runs, given.asked)
+    screen = console()
+    screen.print(
+        f"protocol {protocol.name}: {len(protocol.cells)} cells of {jobs[0].subject.episodes} episodes in "
+        f"{jobs[0].subject.env}, {len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    with _Progress(screen) as progress, leaving_on_sigterm("finished cells are kept, and the same command goes on"):
+        run_jobs(jobs, protocol, given.asked.workers, progress)
+    for job in jobs:
+        _show(job, protocol, screen)
+        if given.asked.film:
+            _film(job, protocol, screen)
+
+
+def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["Job"]]:
+    """The protocol for the policies' simulator, which all of them share."""
+    from dataclasses import replace
+
+    from micro_rl.robustness.protocol_file import protocol_of
+    from micro_rl.robustness.results import Results
+    from micro_rl.robustness.running import Job
+    from micro_rl.robustness.subject import of_policy, of_run
+
+    subjects = [
+        (of_run if path.is_dir() or not path.exists() else of_policy)(path, asked.env, 1, asked.seed, asked.critic)
+        for path in runs
+    ]
+    for path, subject in zip(runs, subjects, strict=True):
+        if subject.env != subjects[0].env:
+            raise UserError(
+                f"{path}: is of {subject.env}, {runs[0]} of {subjects[0].env}: try them one after the other"
+            )
+    protocol = protocol_of(asked.protocol, subjects[0].env)
+    episodes = protocol.episodes if asked.episodes is None else asked.episodes
+    critic = ", ".join(path.resolve().name for path in asked.critic) or "its own"
+    jobs = []
+    for path, subject in zip(runs, subjects, strict=True):
+        folder = (
+            asked.out / path.resolve().name / protocol.name
+            if asked.out
+            else _default_folder(path, protocol.name, asked)
+        )
+        horizon = asked.horizon or subject.horizon
+        jobs.append(Job(replace(subject, episodes=episodes, horizon=horizon), Results(folder), critic))
+    return protocol, jobs
+
+
+def _default_folder(path: Path, protocol: str, asked: Robust) -> Path:
+    """Attacks with other critics are other results, and stand beside those with the policy's own."""
+    critics = asked.critic[0].resolve().name if len(asked.critic) == 1 else f"{len(asked.critic)}-runs"
+    by = f"{protocol}-by-{critics}" if asked.critic else protocol
+    return (path if path.is_dir() else path.with_suffix("")) / "robust" / by
+
+
+class _Progress:
+    """A bar on a terminal, a line for every tenth of the cells elsewhere."""
+
+    def __init__(self, screen: "Console"):
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._screen, self._told = screen, 0
+        columns = (TextColumn("{task.completed}/{task.total} cells"), BarColumn(), TextColumn("{task.description}"))
+        self._bar = Progress(*columns, console=screen) if screen.is_terminal else None
+        self._task = self._bar.add_task("", total=None) if self._bar else None
+
+    def __enter__(self) -> "_Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, finished: Any) -> None:
+        from rich.markup import escape
+
+        from micro_rl.cli.display import clock
+
+        mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
+        words = f"{clock(finished.left)} left   return {mean:.1f} in {escape(finished.cell.name)}"
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=finished.done, total=finished.cells, description=words)
+        elif finished.done * 10 // finished.cells > self._told or finished.done == finished.cells:
+            self._told = finished.done * 10 // finished.cells
+            self._screen.print(f"{finished.done}/{finished.cells} cells   {words}", soft_wrap=True, highlight=False)
+
+
+def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
+    """The summary as a table, and what a reader must know to believe it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from micro_rl.storage.files import read_json
+
+    found, about = read_json(job.results.path / "summary.json"), job.subject.trained
+    trained = f", trained {about['epochs']:,} of {about['planned']:,} epochs" if about.get("planned") else ""
+    table = Table(title=escape(f"{_name(job)}{trained}; {found['unit']}, 95 % interval of the episodes"))
+    for column in ("group", "mean", "worst cell", "CVaR 10 %", "area under the curve"):
+        table.add_column(column, justify="left" if column == "group" else "right")
+    for name, group in found["groups"].items():
+        cells = [_figure(group[key]) if key in group else "" for key in ("mean", "worst", "cvar10", "area")]
+        table.add_row(escape(name), *cells)
+    screen.print(table)
+    if job.subject.episodes < ENOUGH_FOR_CVAR:
+        screen.print(
+            f"note    the CVaR's interval of a single cell means what it says from {ENOUGH_FOR_CVAR} episodes on, and "
+            f"these are {job.subject.episodes}: take the number (docs/statistics.md)",
+            soft_wrap=True,
+            highlight=False,
+        )
+    for name, group in found["groups"].items():
+        for reason in group.get("inert", []):
+            screen.print(f"inert   {name}: {reason}", soft_wrap=True, highlight=False, markup=False)
+        for cell in group.get("unstable", []):
+            told = f"broken  {cell}: MuJoCo reset an unstable simulation there, so its returns are of no real episode"
+            screen.print(told, soft_wrap=True, highlight=False, markup=False)
+    if any(cell.attack for cell in protocol.cells):
+        screen.print(f"critic  {job.critic}", soft_wrap=True, highlight=False, markup=False)
+    screen.print(f"cells   {job.results.path / 'episodes.csv'}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _name(job: "Job") -> str:
+    """Of the run's folder, or of the policy's own file."""
+    policy = job.subject.policy.resolve()
+    return policy.parent.name if policy.name == "policy.safetensors" else policy.name
+
+
+def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:
+    """A learned attacker would have to learn again, so the worst of the other cells is shown."""
+    from micro_rl.robustness.results import worst_cell
+    from micro_rl.robustness.trial import Trial
+
+    path, done = job.results.path / "film.svg", job.results.done()
+    others = {
+        cell.name: done[cell.name] for cell in protocol.cells if not (cell.attack and cell.attack.aim == "learned")
+    }
+    try:
+        with Trial(job.subject) as trial:
+            trial.film([protocol.cells[0], worst_cell(protocol, others)], path)
+    except UserError as error:
+        screen.print(f"film    none: {error}", soft_wrap=True, highlight=False, markup=False)
+    else:
+        screen.print(f"film    {path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _figure(values: list[float]) -> str:
+    value, low, high = values
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"

@@ -1,0 +1,30 @@
+"""micro-rl runs: list the runs below a folder."""
+
+from pathlib import Path
+from typing import Any
+
+from micro_rl.cli.commands.console import console
+
+EXPLANATION = "List the runs below a folder: method, log, epoch, mean of the last ten evaluations, and state."
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.storage.run_index import Listed, runs_below
+
+    given: Any = parse("runs", arguments, shape("Runs", EXPLANATION, ("folder", Path)))
+    found, screen = runs_below(given.folder), console()
+    table = Table(box=None, pad_edge=False)
+    shown = [name for name in Listed._fields if name != "note"]
+    for name in shown:
+        table.add_column("run" if name == "name" else name, overflow="fold")
+    for listed in found:
+        table.add_row(*(escape(getattr(listed, name)) for name in shown))
+    screen.print(table)
+    for listed in found:
+        if listed.note:
+            screen.print(f"unreadable: {listed.note}", soft_wrap=True, highlight=False, markup=False)

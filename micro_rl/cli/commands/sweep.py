@@ -1,0 +1,126 @@
+"""micro-rl sweep: seeds and a grid of settings, as many runs in one program as the memory holds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console, typed
+from micro_rl.cli.commands.planning import Task, planned
+from micro_rl.errors import UserError
+
+if TYPE_CHECKING:
+    from micro_rl.training.plan import Plan
+
+
+@dataclass(frozen=True)
+class Sweep(Task):
+    """What to vary, and how it is carried out."""
+
+    seeds: int = 1
+    """Runs of every combination, with seeds from --seed on."""
+    grid: tuple[str, ...] = ()
+    """Values to combine, as in `beta=0,0.25,0.5 actor_rate=1e-4,3e-4`, or "hidden=64 64,256 256"."""
+    exact: bool = False
+    """One run after another, each with the same bits as `micro-rl train` gives it."""
+    width: int | None = None
+    """At most so many runs in one program; by default what the memory holds."""
+    out: Path | None = None
+    """The folder of the runs' folders; by default trained/LOG-METHOD-sweep."""
+    resume: bool = False
+    """Go on from the newest valid checkpoints of the runs that are there."""
+    until: int | None = None
+    """Stop after this epoch with everything saved; --resume goes on later."""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    asked, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
+
+    def value(name: str, text: str) -> Any:
+        return values_with(_words(name, text, isinstance(usual[name], bool)))[name]
+
+    _carry_out(
+        plan, asked, {name: [value(name, text) for text in texts] for name, texts in _grid(asked.grid, set(usual))}
+    )
+
+
+def _explained(name: str, method: Any) -> str:
+    explanation = f"Many runs with {name} in one program, each in its folder: seeds, and a grid of settings.\n\n"
+    return explanation + "Settings are those of `micro-rl train`; their defaults are those of the log's preset."
+
+
+def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
+    """Names and the texts of their values."""
+    from micro_rl.errors import did_you_mean
+
+    found: dict[str, list[str]] = {}
+    for word in words:
+        name, equals, values = word.partition("=")
+        name = name.replace("-", "_")
+        if not equals or not all(value.strip() for value in values.split(",")):
+            raise UserError(f"grid: {word!r} is not NAME=VALUE,VALUE,...; write it so")
+        if name not in known:
+            raise UserError(f"grid: there is no setting {name!r}{did_you_mean(name, known)}")
+        if name in found:
+            raise UserError(f"grid: {name} is there twice; write its values side by side")
+        found[name] = values.split(",")
+    return list(found.items())
+
+
+def _words(name: str, text: str, switch: bool) -> list[str]:
+    """A value as the command line takes it: of a switch, the option or its opposite."""
+    option = name.replace("_", "-")
+    if not switch:
+        return [f"--{option}", *text.split()]
+    if text.lower() not in ("true", "false"):
+        raise UserError(f"grid: {name} is true or false, not {text!r}")
+    return [f"--{option}" if text.lower() == "true" else f"--no-{option}"]
+
+
+def _told(grid: dict[str, list[Any]], seeds: int) -> str:
+    """Such as beta 2 x seed 4."""
+    return " x ".join(
+        f"{name} {count}" for name, count in [*((name, len(grid[name])) for name in grid), ("seed", seeds)]
+    )
+
+
+def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
+    from micro_rl.cli.sweep_display import SweepDisplay, conclude
+    from micro_rl.errors import Diverged
+    from micro_rl.reports.compare import write_comparison
+    from micro_rl.reports.run import write_page
+    from micro_rl.training.grid import sweep_folder, trials
+    from micro_rl.training.interrupts import Interrupts
+    from micro_rl.training.sweep import carry_out
+
+    found, screen = trials(plan, asked.seeds, grid), console()
+    folder = asked.out or sweep_folder(plan)
+    screen.print(
+        f"{plan.method_name} on {plan.dataset.name}: {len(found)} runs ({_told(grid, asked.seeds)}), into {folder}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    epochs = min(asked.until or plan.settings.epochs, plan.settings.epochs)
+    with SweepDisplay(len(found), epochs, screen) as display, Interrupts(display.note) as interrupts:
+        done = carry_out(
+            found,
+            folder,
+            resume=asked.resume,
+            until=asked.until,
+            exact=asked.exact,
+            width=asked.width,
+            watcher=display,
+            interrupts=interrupts,
+            command=typed(),
+        )
+        for outcome in done.values():
+            if not isinstance(outcome, Diverged):
+                write_page(outcome.path, display.note)
+    conclude(done, screen)
+    if len(done) > sum(isinstance(outcome, Diverged) for outcome in done.values()):
+        page = write_comparison([folder], folder / "compare.html")
+        screen.print(f"page    {page}", soft_wrap=True, highlight=False, markup=False)
+    errors = [f"{name}: {outcome}" for name, outcome in done.items() if isinstance(outcome, Diverged)]
+    if errors:
+        raise Diverged(f"{len(errors)} of {len(done)} runs diverged; {errors[0]}")

@@ -1,0 +1,53 @@
+"""A plan carried out before the user's eyes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from micro_rl.cli.commands.console import console, typed
+
+if TYPE_CHECKING:
+    from micro_rl.storage.wandb_log import Mode
+    from micro_rl.training.plan import Plan
+    from micro_rl.training.run import Run
+
+
+def carry_out(
+    plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: "Mode", branch: Path | None = None
+) -> "Run":
+    """Train as planned, with a live display; what was reached is printed at the end.
+
+    A signal is answered when the epoch is finished and saved, a second one at once.
+    """
+    from micro_rl.api import default_folder
+    from micro_rl.cli.display import Display, conclude
+    from micro_rl.reports.run import write_page
+    from micro_rl.storage.wandb_log import tracking_in
+    from micro_rl.training.interrupts import Interrupts
+    from micro_rl.training.runner import execute
+
+    folder, screen = out or default_folder(plan), console()
+    screen.print(
+        f"{plan.method_name} on {plan.dataset.name}: {len(plan.dataset)} rows, {len(plan.dataset.starts)} episodes, "
+        f"preset {plan.preset}, into {branch or folder}",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
+    with (
+        Display(min(until or plan.settings.epochs, plan.settings.epochs), screen) as display,
+        Interrupts(display.note) as interrupts,
+    ):
+        done = execute(
+            plan,
+            folder,
+            resume=resume,
+            branch=branch,
+            until=until,
+            watcher=display,
+            wandb=tracking_in(wandb),
+            interrupts=interrupts,
+            command=typed(),
+        )
+        write_page(done.path, display.note)
+    conclude(done, screen)
+    return done

@@ -1,0 +1,94 @@
+"""The command line: the table of its verbs, the help, and the exit codes."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from micro_rl._version import __version__
+from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
+
+VERBS = {
+    "demo": ("", "learn a policy from the embedded pendulum log and write its page"),
+    "train": ("LOG", "learn a policy from a log"),
+    "sweep": ("LOG", "many runs in one program: seeds, and a grid of settings"),
+    "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
+    "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
+    "evaluate": ("RUN", "run a trained policy in its simulator"),
+    "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
+    "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),
+    "methods": ("", "list the methods that train can use, with their papers"),
+    "data": ("VERB", "check and describe logs; `micro-rl data` lists its verbs"),
+}
+"""What each verb takes and does; its code is `micro_rl/commands/VERB.py`."""
+
+HELP = f"""micro-rl {__version__}: a log in, a robust policy out (MICRO, arXiv 2312.03991)
+
+{{verbs}}
+
+LOG is a file (HDF5 as D4RL's, NPZ as NeoRL-2's, CSV, Parquet), the name of one in $D4RL_DATASET_DIR, the id of a
+Minari set, or pendulum-demo.
+`micro-rl VERB --help` shows every option, `micro-rl --version` the version.
+Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 Ctrl-C, 143 SIGTERM.
+"""
+
+INTERRUPTED = {
+    "data": "; a collection goes on from its last evaluation with the same command",
+    "demo": "; the same command goes on from the last checkpoint",
+    "fit": "; the same command with --resume goes on from the last checkpoint",
+    "robust": "; finished cells are kept, and the same command goes on",
+    "sweep": "; the same command with --resume goes on from the last checkpoints",
+    "train": "; the same command with --resume goes on from the last checkpoint",
+}
+
+TOO_LARGE = (
+    "the device has too little memory; a sweep goes on with --resume and a smaller --width, a run begins anew "
+    "with lower rollout_starts, rollouts_kept, draws or batch"
+)
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 128 + signal.SIGPIPE
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        lines = (f"  micro-rl {f'{verb} {takes}':18}{does}" for verb, (takes, does) in VERBS.items())
+        print(HELP.format(verbs="\n".join(lines)), end="")
+        return 0
+    if arguments[0] == "--version":
+        print(f"micro-rl {__version__}")
+        return 0
+    try:
+        _run(arguments[0], list(arguments[1:]))
+    except (UserError, Diverged, Interrupted) as error:
+        print(f"micro-rl: {error}", file=sys.stderr)
+        return error.exit_code
+    except RuntimeError as error:
+        if not str(error).startswith("RESOURCE_EXHAUSTED"):
+            raise
+        print(f"micro-rl: {TOO_LARGE} ({str(error).splitlines()[0]})", file=sys.stderr)
+        return UserError.exit_code
+    except KeyboardInterrupt:
+        print(f"micro-rl: stopped{INTERRUPTED.get(arguments[0], '')}", file=sys.stderr)
+        return 130
+    except SystemExit as parsed:  # --help ends so when it has been printed
+        return parsed.code if isinstance(parsed.code, int) else 0
+    return 0
+
+
+def _run(verb: str, arguments: list[str]) -> None:
+    if verb not in VERBS:
+        raise UserError(f"there is no verb {verb!r}{did_you_mean(verb, VERBS)}; choose one of {', '.join(VERBS)}")
+    if "--help" not in arguments and "-h" not in arguments:
+        import_module("micro_rl.cli.compile_cache").keep_compiled()
+    import_module(f"micro_rl.cli.commands.{verb}").run(arguments)

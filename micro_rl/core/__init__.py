@@ -1,0 +1,1 @@
+"""What everything else is built from: types, settings, networks, random numbers, windows, tasks."""

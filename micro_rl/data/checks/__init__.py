@@ -1,0 +1,1 @@
+"""What can be said against a log, and what can be mended."""

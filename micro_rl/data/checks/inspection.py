@@ -1,0 +1,93 @@
+"""Everything that can be said against a log: what keeps it from being used, and what a person should look at."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from micro_rl.core import tasks
+from micro_rl.data import loading, names
+from micro_rl.data.checks import channels, episodes, findings, order
+from micro_rl.data.checks.findings import Finding
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.errors import UserError
+
+WITHOUT_ENDS = frozenset({"no-timeouts", "no-ends"})
+
+
+class Inspection(NamedTuple):
+    """A log with all that was found; `dataset` is None where the file cannot even be read."""
+
+    path: Path
+    dataset: Dataset | None
+    findings: list[Finding]
+
+    def count(self, level: str) -> int:
+        """How many errors, or warnings."""
+        return sum(one.level == level for one in self.findings)
+
+
+def no_simulator(dataset: Dataset) -> list[Finding]:
+    """What a simulator has against a log where none is asked: nothing."""
+    return []
+
+
+def inspect(
+    log: str | Path, reading: Reading = NOTHING_SAID, against: Callable[[Dataset], list[Finding]] = no_simulator
+) -> Inspection:
+    """Look at a log from every side; `UserError` only where there is no file of that name.
+
+    `against` holds the log against its simulator (`micro_rl.simulation.log_check.inspect` does). The errors are then
+    those for which training refuses the log, no more and no fewer.
+    """
+    path = names.locate(log)
+    named = tasks.find(names.title(path))
+    try:
+        dataset, found = loading.examine(path, reading=reading, usual_horizon=named.horizon)
+    except UserError as error:
+        return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
+    task = dataset.task
+    found = [*found, *against(dataset)]
+    if any(one.kind == "no-bounds" for one in found):
+        found = [one for one in found if one.kind != "bounds-differ"]  # nobody told any
+    seen = presentable(dataset)
+    found += order.shifted(seen) + channels.odd(seen)
+    if WITHOUT_ENDS & {one.kind for one in found}:
+        found = [one for one in found if one.kind != "discontinuous"]  # where episodes end, they are
+    else:
+        found += episodes.odd(seen) + _against_limit(seen, task)
+    return Inspection(path, dataset, sorted(found, key=lambda one: one.level))
+
+
+def presentable(dataset: Dataset) -> Dataset:
+    """The same with other values of the column, drawn with a fixed seed, where there is NaN or infinity."""
+    random = np.random.default_rng(0)
+    columns = {name: getattr(dataset, name) for name in ("observations", "actions", "rewards", "next_observations")}
+    return replace(dataset, **{name: _filled(values, random) for name, values in columns.items()})
+
+
+def _filled(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    if np.isfinite(values).all():
+        return values
+    filled = values.reshape(len(values), -1).copy()
+    for column in filled.T:
+        good = column[np.isfinite(column)]
+        bad = ~np.isfinite(column)
+        column[bad] = random.choice(good, int(bad.sum())) if len(good) else 0
+    return filled.reshape(values.shape)
+
+
+def _against_limit(dataset: Dataset, task: tasks.Task) -> list[Finding]:
+    """Timeouts elsewhere than at the time limit that the log or its name tells."""
+    last = dataset.stops[:-1] - 1  # the last episode may be cut by the end of the file
+    early = last[dataset.timeouts[last] & (dataset.lengths[:-1] != task.horizon)]
+    if task.horizon is None or not len(early):
+        return []
+    text = (
+        f"{len(early):,} timeouts come before the time limit of {task.horizon} steps that the log or its name tells: "
+        "cut by hand, or marked by mistake"
+    )
+    return [findings.warning("early-timeouts", text, early)]

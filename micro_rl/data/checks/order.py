@@ -1,0 +1,124 @@
+"""Whether rewards and actions stand in the row of the transition they belong to, or some rows away.
+
+A transition explains its own reward better than its neighbour's. So the reward of the same row and of the rows around
+are each fitted to the transition, with a ridge on its quantities, their products and random bends of them; a log is
+suspicious when a neighbour's is the one that fits. In the same way an action should explain its own row's step.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from micro_rl.data.checks import findings, regression
+from micro_rl.data.checks.findings import Finding
+from micro_rl.data.dataset import Dataset
+
+ROWS = 8_000
+"""At most so many are looked at, drawn with a fixed seed."""
+FEWEST = 200
+SHIFTS = (-2, -1, 0, 1, 2)
+CLEARER = 0.7
+"""A shift is reported when it leaves less than this share of the unexplained variance that the log's order leaves..."""
+WORTH = 0.25
+"""... and explains at least this share of the variance."""
+ALIKE = 1.3
+"""Unexplained variances within this factor of the least are alike."""
+BLOCKS = 20
+"""Pieces of a log that are fitted and tested in turn, so that both hold rows from its start to its end."""
+
+
+class Order(NamedTuple):
+    """Share of the variance explained (R², on rows that were not fitted) for each shift of `SHIFTS`."""
+
+    explained: tuple[float, ...]
+
+    @property
+    def best(self) -> int:
+        """The shift that explains most; of several that explain almost as much, the smallest."""
+        left = 1 - np.array(self.explained)
+        near = [shift for shift, unexplained in zip(SHIFTS, left, strict=True) if unexplained <= ALIKE * left.min()]
+        return min(near, key=abs)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether another order than the log's explains clearly more."""
+        best, own = max(self.explained), self.explained[SHIFTS.index(0)]
+        return bool(self.best != 0 and best > WORTH and 1 - best < CLEARER * (1 - own))
+
+
+def reward_order(dataset: Dataset) -> Order | None:
+    """How well row i's transition explains the reward of row i + shift; None where there is too little to tell."""
+    rows = _inner_rows(dataset)
+    if len(rows) < FEWEST or np.ptp(dataset.rewards) == 0:
+        return None
+    parts = (dataset.observations, dataset.actions, dataset.next_observations - dataset.observations)
+    inputs = regression.features(np.concatenate([part[rows] for part in parts], axis=1, dtype=np.float64))
+    targets = np.stack([dataset.rewards[rows + shift] for shift in SHIFTS], axis=1).astype(np.float64)
+    return Order(tuple(_explained(inputs, targets)))
+
+
+def action_order(dataset: Dataset) -> Order | None:
+    """How well the action of row i + shift explains, beside row i's observation, the step of row i."""
+    rows = _inner_rows(dataset)
+    if len(rows) < FEWEST:
+        return None
+    before = dataset.observations[rows].astype(np.float64)
+    steps = dataset.next_observations[rows].astype(np.float64) - before
+    steps = steps[:, steps.std(0) > 0]
+    if not steps.shape[1]:
+        return None
+    explained = []
+    for shift in SHIFTS:
+        inputs = regression.features(np.concatenate([before, dataset.actions[rows + shift]], axis=1, dtype=np.float64))
+        explained.append(float(np.mean(_explained(inputs, steps / steps.std(0)))))
+    return Order(tuple(explained))
+
+
+def shifted(dataset: Dataset) -> list[Finding]:
+    """A warning for rewards, and one for actions, that fit the transitions of other rows better than their own."""
+    found = []
+    rewards, actions = reward_order(dataset), action_order(dataset)
+    if rewards and rewards.suspicious:
+        text = (
+            f"rewards do not follow the transitions: row i's transition explains {_share(max(rewards.explained))} of "
+            f"the variance of the reward in row i{rewards.best:+d}, {_share(rewards.explained[2])} of its own: "
+            "put each reward into the row of the step that earned it"
+        )
+        found.append(findings.warning("reward-order", text))
+    if actions and actions.suspicious:
+        text = (
+            f"actions do not follow the transitions: with the action of row i{actions.best:+d}, "
+            f"{_share(max(actions.explained))} of the variance of row i's step is explained, with its own "
+            f"{_share(actions.explained[2])}: the log is shifted, or the system acts {-actions.best} rows late"
+        )
+        found.append(findings.warning("action-order", text))
+    return found
+
+
+def _share(explained: float) -> str:
+    return f"{100 * max(0.0, explained):.0f} %"
+
+
+def _inner_rows(dataset: Dataset) -> Int[np.ndarray, " row"]:
+    """Rows whose neighbours at every shift are steps of the same episode, a sample of them where there are many."""
+    reach = max(SHIFTS)
+    episode = np.repeat(np.arange(len(dataset.stops)), dataset.lengths)
+    rows = np.arange(reach, len(dataset) - reach)
+    rows = rows[(episode[rows - reach] == episode[rows + reach]) & dataset.usable[rows]]
+    if len(rows) <= ROWS:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, ROWS, replace=False))
+
+
+def _explained(
+    features: Float64[np.ndarray, "row feature"], targets: Float64[np.ndarray, "row target"]
+) -> Float64[np.ndarray, " target"]:
+    """R² of each target, half of the blocks of rows predicted from the others: rows side by side are too much alike."""
+    block = np.arange(len(features)) * BLOCKS // len(features)
+    left = np.empty_like(targets)
+    for part in (0, 1):
+        known, asked = block % 2 == part, block % 2 != part
+        left[asked] = targets[asked] - regression.predicted(features[known], targets[known], features[asked])
+    variance = targets.var(0)
+    return 1 - np.square(left).mean(0) / np.where(variance > 0, variance, np.inf)

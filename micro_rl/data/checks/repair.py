@@ -1,0 +1,129 @@
+"""A log mended where there is no doubt how: what cannot be learned from is dropped, and every change is listed."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from micro_rl.data import ends
+from micro_rl.data.checks import episodes, findings
+from micro_rl.data.dataset import Dataset
+
+
+class Change(NamedTuple):
+    """What was done to which rows, numbered as in the log it was done to; all of them."""
+
+    kind: str
+    text: str
+    rows: tuple[int, ...]
+
+
+def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
+    """Mend a log as it was examined; `next_recorded` is whether it has next observations of its own.
+
+    With a `horizon`, terminals after exactly so many steps become timeouts. Actions are clipped to their bounds.
+    Dropped are rows with NaN or infinity, rows repeated on the spot, episodes that occurred before, and timeouts whose
+    next observation is another episode's start; where they were, an episode is cut by a timeout. What was broken before
+    stays as it was, so that it is found again.
+    """
+    changes: list[Change] = []
+    terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
+    if horizon is not None and len(rows := episodes.terminals_at(dataset, horizon)):
+        terminals[rows], timeouts[rows] = False, True
+        changes.append(_change("terminal-to-timeout", f"terminal after {horizon} steps, now a timeout", rows))
+    actions = np.clip(dataset.actions, dataset.action_low, dataset.action_high)
+    if len(rows := np.flatnonzero(((actions != dataset.actions) & np.isfinite(dataset.actions)).any(1))):
+        changes.append(_change("clipped", "an action past its bounds, now clipped to them", rows))
+    mended = replace(dataset, actions=actions, terminals=terminals, timeouts=timeouts)
+    twice = _twice(mended, next_recorded)
+    kept = np.ones(len(dataset), bool)
+    for kind, text, rows in _useless(mended, next_recorded, twice):
+        if len(rows := rows[kept[rows]]):
+            changes.append(_change(kind, text, rows))
+            kept[rows] = False
+    mended, cuts = _cut(mended, kept, next_recorded, twice)
+    if len(cuts):
+        changes.append(_change("cut", "the last before a gap, now ends an episode by timeout", cuts))
+    return mended, changes
+
+
+def _change(kind: str, text: str, rows: Int[np.ndarray, " row"]) -> Change:
+    return Change(kind, text, tuple(rows.tolist()))
+
+
+def _useless(
+    dataset: Dataset, next_recorded: bool, twice: Bool[np.ndarray, " row"]
+) -> list[tuple[str, str, Int[np.ndarray, " _"]]]:
+    """Rows that nothing can be learned from, by the reason."""
+    finite = np.isfinite(dataset.rewards)
+    for part in (dataset.observations, dataset.actions, *((dataset.next_observations,) if next_recorded else ())):
+        finite &= np.isfinite(part).all(1)
+    crossing = dataset.timeouts & ~dataset.usable & next_recorded
+    return [
+        ("not-finite", "NaN or infinity, dropped", np.flatnonzero(~finite)),
+        ("repeated", "the row before once more, dropped", np.flatnonzero(twice)),
+        ("episode-again", "of an episode that occurred before, dropped", _episodes_again(dataset)),
+        ("crossing", "a timeout whose next observation is another episode's, dropped", np.flatnonzero(crossing)),
+    ]
+
+
+def _rows(dataset: Dataset) -> tuple[np.ndarray, ...]:
+    return dataset.observations, dataset.actions, dataset.rewards, dataset.next_observations
+
+
+def _twice(dataset: Dataset, next_recorded: bool) -> Bool[np.ndarray, " row"]:
+    """Rows equal to the one before in the same episode, unless the system stands still and so may repeat itself."""
+    same = np.ones(len(dataset) - 1, bool)
+    for part in _rows(dataset)[: 4 if next_recorded else 3]:
+        same &= (part[1:] == part[:-1]).reshape(len(same), -1).all(1)
+    twice = np.concatenate([[False], same])
+    twice[dataset.starts] = False
+    still = (dataset.next_observations == dataset.observations).all(1) & next_recorded
+    return twice & ~still
+
+
+def _episodes_again(dataset: Dataset) -> Int[np.ndarray, " again"]:
+    """All rows of the episodes of which every row occurred before; one of a single row may be chance."""
+    again = np.zeros(len(dataset), bool)
+    again[findings.repeated(*_rows(dataset))] = True
+    whole = np.logical_and.reduceat(again, dataset.starts) & (dataset.lengths > 1)
+    return np.flatnonzero(np.repeat(whole, dataset.lengths))
+
+
+def _cut(
+    dataset: Dataset, kept: Bool[np.ndarray, " row"], next_recorded: bool, twice: Bool[np.ndarray, " row"]
+) -> tuple[Dataset, Int[np.ndarray, " cut"]]:
+    """The kept rows, with a timeout before every gap, and where these were put (rows of the old log)."""
+    rows = np.flatnonzero(kept)
+    terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
+    before, after = rows[:-1], rows[1:]
+    running = ~(terminals | timeouts)[before]
+    gaps = np.cumsum(~kept & ~twice)
+    cut = running & (gaps[before] != gaps[after])
+    timeouts[before[cut]] = True
+    if len(rows) and not terminals[rows[-1]]:
+        timeouts[rows[-1]] = True
+    cuts = np.flatnonzero(kept & timeouts & ~dataset.timeouts)
+    chosen = {name: getattr(dataset, name)[rows] for name in ("observations", "actions", "rewards")}
+    left = replace(
+        dataset,
+        **chosen,
+        next_observations=dataset.next_observations[rows],
+        usable=dataset.usable[rows],
+        terminals=terminals[rows],
+        timeouts=timeouts[rows],
+    )
+    return _with_next(left, next_recorded), cuts
+
+
+def _with_next(dataset: Dataset, next_recorded: bool) -> Dataset:
+    """The same with next observations, and what can be believed of them, as a reader will find them."""
+    before, terminals, timeouts = dataset.observations, dataset.terminals, dataset.timeouts
+    if not len(dataset):
+        return dataset
+    if not next_recorded:
+        after, usable, _ = ends.next_rows(before, terminals, terminals | timeouts)
+        return replace(dataset, next_observations=after, usable=usable)
+    usable, _ = ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
+    return replace(dataset, usable=usable)

@@ -1,0 +1,97 @@
+"""Where a table's episodes begin, and what becomes of rows that lack a value."""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding, listed
+from micro_rl.data.layout import MEASURED
+from micro_rl.data.reading import Missing
+from micro_rl.errors import UserError
+
+USUAL_GAP = 3.0
+"""Times the median step: a longer one is a gap, where nothing else was said."""
+
+ENOUGH = 1_000_000
+"""Steps, evenly spread, that tell a log's median step."""
+
+Columns = dict[str, np.ndarray]
+
+
+def gaps(
+    begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None
+) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
+    """The rows that begin an episode, with those after a gap in time or a step back; and what was found."""
+    if largest is None:
+        some = slice(None, None, max(1, len(steps) // ENOUGH))
+        forward = steps[some][~begins[some] & (steps[some] > 0)]
+        largest = USUAL_GAP * float(np.median(forward)) if len(forward) else np.inf
+    late, back = np.flatnonzero(~begins & (steps > largest)), np.flatnonzero(~begins & (steps < 0))
+    same = np.flatnonzero(~begins & (steps == 0))
+    found = []
+    if len(late):
+        text = f"gaps in time longer than {largest:.6g} s: an episode begins at {listed(late)}"
+        found.append(findings.warning("time-gap", text, late))
+    if len(back):
+        text = f"time runs backwards at {listed(back)}, rows shuffled or clocks reset: an episode begins there"
+        found.append(findings.warning("time-backwards", text, back))
+    if len(same):
+        text = f"time stands still at {listed(same)}: recorded twice, or by a clock too coarse"
+        found.append(findings.warning("time-repeated", text, same))
+    begins = begins.copy()
+    begins[late] = begins[back] = True
+    return begins, found
+
+
+def complete(
+    path: Path, columns: Columns, begins: Bool[np.ndarray, " row"], policy: Missing | None
+) -> tuple[Columns, Bool[np.ndarray, " kept"], list[Finding]]:
+    """The columns without rows that lack a value, by what was asked; episodes are cut where a row is dropped."""
+    lacking = _lacking(columns)
+    if not lacking.any() or policy is None or policy == "refuse":
+        return columns, begins, []
+    found = []
+    if policy == "previous":
+        for field in ("observations", "actions"):
+            _hold(columns[field], begins)
+        before, lacking = lacking, _lacking(columns)
+        if len(held := np.flatnonzero(before & ~lacking)):
+            text = f"{listed(held)} lacked values: the previous ones of the episode are held"
+            found.append(findings.warning("value-held", text, held))
+    if lacking.all():
+        raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
+    if len(dropped := np.flatnonzero(lacking)):
+        holds = policy == "previous"
+        what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
+        text = f"{listed(dropped)} {what} and were dropped: an episode begins after each"
+        found.append(findings.warning("row-dropped", text, dropped))
+        begins = _carried(begins | np.concatenate([[False], lacking[:-1]]), lacking)
+        columns = {field: values[~lacking] for field, values in columns.items()}
+    return columns, begins, found
+
+
+def _lacking(columns: Columns) -> Bool[np.ndarray, " row"]:
+    """The rows that lack a measured value."""
+    lacking = np.zeros(len(columns["rewards"]), bool)
+    for field in MEASURED:
+        if field in columns:
+            lacking |= np.any(np.isnan(columns[field]).reshape(len(lacking), -1), axis=1)
+    return lacking
+
+
+def _carried(begins: Bool[np.ndarray, " row"], dropped: Bool[np.ndarray, " row"]) -> Bool[np.ndarray, " kept"]:
+    """The beginnings among the rows that are kept: a row begins an episode if one began since the last kept row."""
+    count = np.cumsum(begins)[~dropped]
+    return np.diff(count, prepend=0) > 0
+
+
+def _hold(values: Float32[np.ndarray, "row column"], begins: Bool[np.ndarray, " row"]) -> None:
+    """NaN replaced, in place, by the last value of the same episode, where there is one."""
+    row = np.arange(len(values))
+    first = np.maximum.accumulate(np.where(begins, row, 0))
+    for column in values.T:
+        known = ~np.isnan(column)
+        source = np.maximum.accumulate(np.where(known, row, 0))
+        column[:] = np.where(source >= first, column[source], np.nan)

@@ -1,0 +1,131 @@
+"""Minari's data sets, in its HDF5, Arrow and Parquet layouts.
+
+Minari itself finds the set and reads its metadata. The arrays are read here: its own reading allocates what a file
+declares, follows links out of it and unpacks whatever else was logged. No simulator is built and nothing that the
+metadata names is imported.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from micro_rl.core.tasks import Task
+from micro_rl.data import recorded
+from micro_rl.data.columns import Column, Columns
+from micro_rl.data.convert import Narrowing
+from micro_rl.data.layout import RawLog, damage_refused
+from micro_rl.data.readers import minari_arrow, minari_hdf5
+from micro_rl.data.readers.minari_spaces import Spaces, leaves
+from micro_rl.errors import UserError, require_extra
+
+FORMAT = "minari"
+KEYS = {
+    "observations": "observations",
+    "next_observations": "observations",
+    "actions": "actions",
+    "rewards": "rewards",
+    "terminals": "terminations",
+    "timeouts": "truncations",
+}
+LAYOUTS = {"hdf5": minari_hdf5.episodes, "arrow": minari_arrow.episodes, "parquet": minari_arrow.episodes}
+LARGEST_METADATA = 2**26
+
+SIMULATORS = frozenset(
+    [f"{robot}-v{version}" for robot in ("HalfCheetah", "Hopper", "Walker2d", "Ant", "Swimmer") for version in (4, 5)]
+    + [
+        f"{system}-v{version}"
+        for system in ("InvertedPendulum", "InvertedDoublePendulum", "Reacher")
+        for version in (4, 5)
+    ]
+    + ["Pendulum-v1", "MountainCarContinuous-v0"]
+)
+"""Ids that are Gymnasium's own: only by them may a file name a simulator."""
+
+
+def read(path: Path) -> RawLog:
+    """The set in that folder, which holds `data/metadata.json`."""
+    require_extra("minari", "minari", "reading Minari sets")
+    from minari.dataset.minari_storage import MinariStorage
+
+    folder = path / "data"
+    with damage_refused(path, "a Minari set"):
+        if (folder / "metadata.json").stat().st_size > LARGEST_METADATA:
+            raise UserError(f"{path}: its metadata.json is larger than {LARGEST_METADATA:,} bytes: fetch the set again")
+        metadata = MinariStorage.read_raw_metadata(folder)
+        raw, told = _Set(path, metadata).log(), metadata.get(recorded.ABOUT)
+    return recorded.onto(path, raw, told) if isinstance(told, dict) else raw
+
+
+class _Set:
+    """One set on its way to arrays."""
+
+    def __init__(self, path: Path, metadata: Any):
+        if not isinstance(metadata, dict):
+            raise UserError(f"{path}: its metadata.json is no table: fetch or write the set again")
+        self.path, self.metadata = path, metadata
+        self.spaces = Spaces(*(leaves(path, f"{part}_space", metadata) for part in ("observation", "action")))
+        self.layout = metadata.get("data_format", "hdf5")
+        if not isinstance(self.layout, str) or self.layout not in LAYOUTS:
+            raise UserError(f"{path}: data_format {str(self.layout)[:40]!r} is none of {', '.join(LAYOUTS)}")
+
+    def log(self) -> RawLog:
+        """All episodes, one after another, each with its last observation as the last next one."""
+        steps, episodes, files = LAYOUTS[self.layout](
+            self.path / "data", self._count("total_episodes"), self.spaces, self.layout
+        )
+        if steps != self._count("total_steps"):
+            raise UserError(
+                f"{self.path}: its metadata says {self._count('total_steps')} steps, its data {steps}: fetch it again"
+            )
+        if not steps:
+            raise UserError(f"{self.path}: holds no rows: write the set again")
+        widths = [sum(leaf.width for leaf in part) for part in self.spaces]
+        made = {
+            "observations": Narrowing(steps, widths[0]),
+            "next_observations": Narrowing(steps, widths[0]),
+            "actions": Narrowing(steps, widths[1]),
+            "rewards": Narrowing(steps),
+        }
+        flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
+        for one in episodes:
+            made["observations"].add(one.observations[:-1])
+            made["next_observations"].add(one.observations[1:])
+            made["actions"].add(one.actions)
+            made["rewards"].add(one.rewards)
+            flags["terminals"].append(one.terminations)
+            flags["timeouts"].append(one.truncations)
+        return self._raw(made, {field: np.concatenate(parts) for field, parts in flags.items()}, files)
+
+    def _raw(self, made: dict[str, Narrowing], flags: dict[str, np.ndarray], files: Sequence[Path]) -> RawLog:
+        low, high = (np.concatenate([getattr(leaf, side) for leaf in self.spaces.actions]) for side in ("low", "high"))
+        bounded = bool(np.isfinite(low).all() and np.isfinite(high).all())
+        seen = [one for field in ("observations", "actions", "rewards") for one in made[field].findings(field)]
+        return RawLog(
+            arrays={field: one.values() for field, one in made.items()} | flags,
+            keys=KEYS,
+            action_low=low if bounded else None,
+            action_high=high if bounded else None,
+            columns=Columns(*(tuple(Column(n) for leaf in part for n in leaf.names) for part in self.spaces)),
+            task=self._task(),
+            overflow={field: one.overflow for field, one in made.items()},
+            findings=tuple(seen),
+            files=(self.path / "data" / "metadata.json", *files),
+        )
+
+    def _count(self, key: str) -> int:
+        count = self.metadata.get(key)
+        if type(count) is not int or count < 0:
+            raise UserError(f"{self.path}: its metadata has no {key}: fetch or write the set again")
+        return count
+
+    def _task(self) -> Task:
+        """The simulator, where the file names one of Gymnasium's own, and the scores that count as 0 and 100."""
+        scores = [self.metadata.get(f"ref_{side}_score") for side in ("min", "max")]
+        low, high = (float(one) if isinstance(one, int | float) else math.nan for one in scores)
+        known = math.isfinite(low) and math.isfinite(high) and low < high
+        spec = self.metadata.get("env_spec")
+        named = next((one for one in SIMULATORS if isinstance(spec, str) and f'"id": "{one}"' in spec), None)
+        return Task(named, score_min=low if known else None, score_max=high if known else None)

@@ -1,0 +1,104 @@
+"""Which columns of a table are what: the names, patterns and formulas that were given, found in the file."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NamedTuple
+
+from micro_rl.core.expression import Expression, parse
+from micro_rl.data.description import Description
+from micro_rl.data.readers.table_source import Kind
+from micro_rl.errors import UserError, did_you_mean
+
+
+class Roles(NamedTuple):
+    """Columns by what they mean; `reward` is a formula, at its simplest a column's name."""
+
+    observations: tuple[str, ...]
+    actions: tuple[str, ...]
+    next_observations: tuple[str, ...]
+    reward: Expression
+    episode: str | None
+    time: str | None
+    terminal: str | None
+    timeout: str | None
+
+    def kinds(self) -> dict[str, Kind]:
+        """Every column that is needed, and how it is to be read; a number, where it is needed as one too."""
+        special: dict[str | None, Kind] = {self.episode: "label", self.time: "time"}
+        special |= {self.terminal: "flag", self.timeout: "flag"}
+        kinds: dict[str, Kind] = {name: kind for name, kind in special.items() if name is not None}
+        for name in (*self.observations, *self.actions, *self.next_observations, *sorted(self.reward.names)):
+            kinds[name] = "number"
+        return kinds
+
+
+def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
+    """The roles in a file with columns of those names; `UserError` says what is missing and what is there."""
+    reading = description.reading
+    toml = description.source or path.with_suffix(".toml")
+    for part in ("observations", "actions"):
+        if not getattr(reading, part):
+            raise UserError(
+                f"{path}: which columns are {part}? Say {part} = [...] in {toml}, or --{part} NAME NAME; "
+                f"columns: {listed(names)}"
+            )
+    if reading.reward is None:
+        raise UserError(
+            f"{path}: which column is the reward? Say reward = '...', a column or a formula, in {toml}, "
+            f"or --reward '...'; columns: {listed(names)}"
+        )
+    lists = {
+        part: _columns(path, part, getattr(reading, part), names)
+        for part in ("observations", "actions", "next_observations")
+    }
+    after = lists["next_observations"]
+    if after and len(after) != len(lists["observations"]):
+        raise UserError(
+            f"{path}: {len(after)} next_observations for {len(lists['observations'])} observations: name one for each"
+        )
+    single = {part: getattr(reading, part) for part in ("episode", "time", "terminal", "timeout")}
+    for part, name in single.items():
+        if name is not None:
+            _known(path, part, name, names)
+    found = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
+    if doubled := [name for name in found.kinds() if names.count(name) > 1]:
+        raise UserError(f"{path}: several columns are called {doubled[0]!r}: give each a name of its own")
+    return found
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names of many."""
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+
+
+def _reward(path: Path, text: str, names: tuple[str, ...], description: Description) -> Expression:
+    if text in names:
+        text = f"`{text}`" if "`" not in text else text
+    return parse(text, names, f"{description.source or path}: reward")
+
+
+def _columns(path: Path, part: str, wanted: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, patterns replaced by what they match in the file's order."""
+    found: list[str] = []
+    for one in wanted:
+        if one in names or "*" not in one:
+            _known(path, part, one, names)
+            found.append(one)
+            continue
+        # Only the star is special: names hold brackets, around units for one.
+        pattern = one.replace("[", "[[]").replace("?", "[?]")
+        matches = [name for name in names if fnmatchcase(name, pattern)]
+        if not matches:
+            raise UserError(f"{path}: {part}: no column matches {one!r}; columns: {listed(names)}")
+        found += [name for name in matches if name not in found]
+    if twice := [name for name in found if found.count(name) > 1]:
+        raise UserError(f"{path}: {part}: {twice[0]!r} is named twice: leave one out")
+    return tuple(found)
+
+
+def _known(path: Path, part: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise UserError(
+            f"{path}: {part}: there is no column {name!r}{did_you_mean(name, names)}; columns: {listed(names)}"
+        )

@@ -1,0 +1,1 @@
+"""The learned model of a system: its ensemble, fit, quality and when its episodes end."""

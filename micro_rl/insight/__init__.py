@@ -1,5 +1,0 @@
-"""What is in a log: how it behaves, what it covers, what can be learned from it, and what cannot."""
-
-from micro_rl.insight.describe import Insight, describe
-
-__all__ = ["Insight", "describe"]

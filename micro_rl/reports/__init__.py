@@ -1,0 +1,1 @@
+"""Pages, tables and pictures of logs, runs and comparisons, and the statistics behind them."""

@@ -1,0 +1,35 @@
+"""Many runs on one page: which were compared, what they score, how sure that is, what they withstand and cost."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+FORMATS = ("html", "md", "csv")
+
+
+def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str = "compare.html") -> str:
+    """The runs in or below the folders, as a page, a Markdown table of scores, or CSV with a line for each run.
+
+    `page` is where the page will lie, for its links. Raises `UserError` where there are no runs or one that is named
+    itself is damaged; damaged ones below a folder are left out and named.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
+    from micro_rl.reports.compare.comparison import compare
+    from micro_rl.reports.compare.runs import collect
+
+    found = compare(collect([Path(folder) for folder in folders]))
+    if form == "csv":
+        from micro_rl.reports.compare.listed import table
+
+        return table(found)
+    from micro_rl.reports.compare import page as pages  # matplotlib takes a second to import
+
+    return pages.readme(found) if form == "md" else pages.html(found, Path(page))
+
+
+def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str = "html") -> Path:
+    """Write it to a file, whole or not at all; `UserError` as above, or where it cannot be written."""
+    from micro_rl.storage.files import replace_file
+
+    replace_file(Path(path), compared(folders, form, path).encode())
+    return Path(path)

@@ -1,0 +1,146 @@
+"""The runs in their order: methods by logs, the seeds of each, and what a careful reader should be warned of."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from micro_rl.reports.compare.runs import Collected, Log, Run, sane
+from micro_rl.reports.compare.variants import differing, labels
+
+
+class Column(NamedTuple):
+    """A log as a column: its name, told apart where two are called the same, and what its own episodes returned."""
+
+    key: str
+    name: str
+    unit: str
+    mean: float | None
+    best: float | None
+
+
+class Comparison(NamedTuple):
+    """Methods and logs in the order given; `cells` holds the runs that count, by seed, for each pair that has some."""
+
+    runs: list[Run]
+    methods: list[str]
+    logs: list[Column]
+    cells: dict[tuple[str, str], list[Run]]
+    copies: list[tuple[Run, Run]]
+    """Runs that do not count, each beside the one of the same settings and seed that does."""
+    left_out: list[str]
+
+    def cell(self, method: str, log: Column) -> list[Run]:
+        """The runs of a method on a log, [] where there are none."""
+        return self.cells.get((method, log.key), [])
+
+    def scored(self, method: str, log: Column) -> list[Run]:
+        """Those that reported a score in the log's unit."""
+        return [run for run in self.cell(method, log) if (told := run.outcome) and told.final and told.unit == log.unit]
+
+    def method_of(self, run: Run) -> str:
+        """The row that the run belongs to, "" where it does not count."""
+        return next((method for (method, _), runs in self.cells.items() if run in runs), "")
+
+
+def compare(collected: Collected) -> Comparison:
+    """Sort the runs into methods and logs."""
+    runs = collected.runs
+    named = labels(runs)
+    cells: dict[tuple[str, str], list[Run]] = {}
+    copies = []
+    for run, method in zip(runs, named, strict=True):
+        cell = cells.setdefault((method, run.log.key), [])
+        twin = next((other for other in cell if other.seed == run.seed), None)
+        if twin is None:
+            cell.append(run)
+        elif run.epochs > twin.epochs:
+            cell[cell.index(twin)] = run
+            copies.append((twin, run))
+        else:
+            copies.append((run, twin))
+    for cell in cells.values():
+        cell.sort(key=lambda run: run.seed)
+    return Comparison(runs, list(dict.fromkeys(named)), _columns(runs), cells, copies, collected.left_out)
+
+
+def _columns(runs: Sequence[Run]) -> list[Column]:
+    logs = list({run.log.key: run.log for run in runs}.values())
+    names = [log.name for log in logs]
+    return [_column(log, runs, names.count(log.name) > 1) for log in logs]
+
+
+def _column(log: Log, runs: Sequence[Run], ambiguous: bool) -> Column:
+    units = {run.outcome.unit for run in runs if run.log.key == log.key and run.outcome}
+    unit = "return" if units == {"return"} else "score"
+    prefix = "normalised_" if unit == "score" else ""
+    told = [run.record.log for run in runs if run.log.key == log.key and f"{prefix}return_mean" in run.record.log]
+    known = told[0] if told else {}
+    mean, best = (_figure(known.get(f"{prefix}{name}")) for name in ("return_mean", "return_best"))
+    return Column(log.key, f"{log.name} ({log.key[:8]})" if ambiguous else log.name, unit, mean, best)
+
+
+def _figure(value: float | int | None) -> float | None:
+    return None if value is None or not sane(value) else float(value)
+
+
+def cautions(found: Comparison) -> list[str]:
+    """What stands against taking the figures as they are, a sentence each."""
+    said = [*_logs(found), *_settings(found), *_unfinished(found), *_models(found)]
+    said += [
+        f"{run.name} has the settings and the seed of {twin.name}: it is listed and does not count."
+        for run, twin in found.copies
+    ]
+    return said + [f"Left out: {reason}" for reason in found.left_out]
+
+
+def _logs(found: Comparison) -> list[str]:
+    names: dict[str, set[str]] = {}
+    for run in found.runs:
+        names.setdefault(run.log.name, set()).add(run.log.key)
+    said = [
+        f"{len(keys)} different logs are called {name}: their SHA-256 differ, so they are compared apart."
+        for name, keys in names.items()
+        if len(keys) > 1
+    ]
+    for log in found.logs:
+        tasks = {run.task for run in found.runs if run.log.key == log.key}
+        if len({replace(task, termination=None) for task in tasks}) > 1:
+            said.append(f"The runs on {log.name} differ in their task: simulator, time limit or range of scores.")
+    return said
+
+
+def _settings(found: Comparison) -> list[str]:
+    said = []
+    for (method, key), runs in found.cells.items():
+        if names := differing(runs):
+            log = next(log.name for log in found.logs if log.key == key)
+            said.append(f"The seeds of {method} on {log} differ in {', '.join(names)[:300]}.")
+        if len({run.epochs for run in runs if run.finished}) > 1:
+            log = next(log.name for log in found.logs if log.key == key)
+            said.append(f"The seeds of {method} on {log} were not trained equally long.")
+    return said
+
+
+def _unfinished(found: Comparison) -> list[str]:
+    said = []
+    for run in found.runs:
+        far = f"{run.epochs:,} of {run.planned:,} epochs" if run.planned else f"{run.epochs:,} epochs"
+        if run.state == "diverged":
+            said.append(f"{run.name} diverged after {far}.")
+        elif not run.finished:
+            still = "is still being trained" if run.state == "running" else "stopped"
+            said.append(f"{run.name} is not finished: it {still}, with {far} done. It counts in no mean.")
+    return said
+
+
+def _models(found: Comparison) -> list[str]:
+    """Seeds on one ensemble vary less than seeds do."""
+    said = []
+    for (method, _), runs in found.cells.items():
+        known = [run.ensemble.get("sha256") for run in runs]
+        if len(runs) > 1 and None not in known and len(set(known)) == 1:
+            said.append(
+                f"The {len(runs)} seeds of {method} on {runs[0].log.name} share one ensemble: their spread is the "
+                "policy’s part of the variance only."
+            )
+    return said

@@ -1,0 +1,90 @@
+"""What each method cost: time per update, per run and per fit, as far as the runs noted it."""
+
+from collections import Counter
+
+import numpy as np
+
+from micro_rl.reports.compare.comparison import Comparison
+from micro_rl.reports.compare.runs import Run, sane
+from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.run.story import duration, number, plural
+
+CAPTION = (
+    "Minutes per million updates come from the median epoch’s speed, without evaluations; the run’s time is with "
+    "evaluations and without the model’s fit. Figures from different machines, or from one that did other work beside, "
+    "are no benchmark."
+)
+
+
+def table(found: Comparison) -> Table:
+    """A row for each method on each log."""
+    rows = []
+    for method in found.methods:
+        for log in found.logs:
+            if runs := found.cell(method, log):
+                rows.append(_row(method, log.name, runs))
+    columns = ["method", "minutes per million updates", "time of a run", "time of its fit"]
+    if any(_fit_seconds(run) for run in found.runs):
+        return Table("Cost", f"{CAPTION} {_machines(found)}", columns, rows)
+    rows = [row[:-1] for row in rows]
+    return Table("Cost", f"{CAPTION} No run noted how long its fit took. {_machines(found)}", columns[:-1], rows)
+
+
+def _machines(found: Comparison) -> str:
+    """Which trained how many of the runs."""
+    counted = Counter(_machine(run) or "not noted" for run in found.runs)
+    if len(counted) == 1:
+        return f"Machine of all runs: {next(iter(counted))}."
+    told = (f"{machine} ({plural(count, 'run')})" for machine, count in counted.most_common(6))
+    return f"Machines: {'; '.join(told)}."
+
+
+def _row(method: str, log: str, runs: list[Run]) -> list[Entry]:
+    minutes = [minute for run in runs if (minute := minutes_per_million(run))]
+    spent = [seconds for run in runs if (seconds := sum(_sane(run.record.series("time/seconds").values)))]
+    fits = [seconds for run in runs if (seconds := _fit_seconds(run))]
+    return [
+        Entry(method, log),
+        Entry(_range(minutes)),
+        Entry(duration(float(np.mean(spent))) if spent else "–", _epochs(runs) if spent else ""),
+        Entry(duration(float(np.mean(fits))) if fits else "–", "" if fits else _no_fit(runs)),
+    ]
+
+
+def minutes_per_million(run: Run) -> float | None:
+    """Of updates alone, by the median epoch; None where no speed was noted."""
+    speeds = [value for value in _sane(run.record.series("time/updates_per_second").values) if value > 0]
+    return 1e6 / 60 / float(np.median(speeds)) if speeds else None
+
+
+def _range(values: list[float]) -> str:
+    """One figure, or the least and the greatest of the seeds."""
+    ends = list(dict.fromkeys(number(value) for value in (min(values), max(values)))) if values else []
+    return " to ".join(ends) or "–"
+
+
+def _epochs(runs: list[Run]) -> str:
+    done = sorted({run.epochs for run in runs})
+    return f"{done[0]:,} epochs" if len(done) == 1 else f"{done[0]:,} to {done[-1]:,} epochs"
+
+
+def _fit_seconds(run: Run) -> float:
+    return sum(_sane([float(row["time/seconds"]) for row in run.record.fit if "time/seconds" in row]), start=0.0)
+
+
+def _no_fit(runs: list[Run]) -> str:
+    if not all(run.record.learns_model for run in runs):
+        return "learns no model"
+    return f"{plural(len(runs), 'run')} on a model fitted before" if runs[0].record.config.get("model") else "not noted"
+
+
+def _machine(run: Run) -> str:
+    told = run.record.processes[-1].get("fingerprint") if run.record.processes else None
+    if not isinstance(told, dict):
+        return ""
+    named = [str(told[name])[:80] for name in ("processor", "device") if name in told]
+    return ", ".join([*named, *([f"{str(told['cores'])[:10]} cores"] if "cores" in told else [])])
+
+
+def _sane(values: list[float]) -> list[float]:
+    return [value for value in values if sane(value)]

@@ -1,0 +1,77 @@
+"""Every run in a line: where it lies, what it was, how far it went, and from what code."""
+
+import csv
+import os
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from micro_rl.reports.compare.comparison import Comparison
+from micro_rl.reports.compare.cost import minutes_per_million
+from micro_rl.reports.compare.runs import Run
+from micro_rl.reports.run.story import number
+
+COLUMNS = (
+    "run", "method", "log", "log_sha256", "seed", "state", "epochs", "planned_epochs", "unit", "score", "final",
+    "best_evaluation", "minutes_per_million_updates", "version", "commit", "path",
+)  # fmt: skip
+
+
+class Listed(NamedTuple):
+    """A run as the page lists it; `link` is a path relative to the page, "" where the run has no page of its own."""
+
+    name: str
+    link: str
+    facts: list[str]
+
+
+HEAD = ("run", "method", "log, SHA-256", "seed", "epochs", "state", "score", "best evaluation", "code")
+
+
+def listed(found: Comparison, page: Path) -> list[Listed]:
+    """In the order given."""
+    return [Listed(run.name, _link(run, page), _facts(run, found)) for run in found.runs]
+
+
+def _facts(run: Run, found: Comparison) -> list[str]:
+    told = run.outcome
+    planned = f" of {run.planned:,}" if run.planned else ""
+    score = "–" if told is None else number(told.value) if told.final else f"so far {number(told.value)}"
+    code = f"{run.version}, {run.commit[:8]}" if run.commit else run.version
+    method = found.method_of(run) or f"{run.method} (does not count)"
+    log = f"{run.log.name}, {run.log.key[:8]}" if run.log.key != run.log.name else run.log.name
+    seed = "–" if run.seed < 0 else str(run.seed)
+    best = number(told.best) if told else "–"
+    return [method, log, seed, f"{run.epochs:,}{planned}", run.state, score, best, code or "–"]
+
+
+def _link(run: Run, page: Path) -> str:
+    own = run.path / "report.html"
+    return quote(os.path.relpath(own.resolve(), page.resolve().parent)) if own.is_file() else ""
+
+
+def table(found: Comparison) -> str:
+    """CSV, a line for each run; empty where something is not known."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in found.runs:
+        writer.writerow([_safe(value) for value in _values(run, found)])
+    return text.getvalue()
+
+
+def _values(run: Run, found: Comparison) -> list[object]:
+    told, log = run.outcome, run.log
+    sha = "" if log.key == log.name else log.key
+    return [
+        run.name, found.method_of(run) or run.method, log.name, sha, "" if run.seed < 0 else run.seed, run.state,
+        run.epochs, run.planned or "", *((told.unit, told.value, told.final, told.best) if told else ("", "", "", "")),
+        minutes_per_million(run) or "", run.version, run.commit, run.path,
+    ]  # fmt: skip
+
+
+def _safe(value: object) -> object:
+    """A spreadsheet takes text that begins like a formula for one."""
+    text = str(value) if isinstance(value, str | Path) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,0 +1,74 @@
+"""Two methods at a time: how probable it is that one beats the other, and whether seeds they share agree on it."""
+
+import numpy as np
+
+from micro_rl.reports.compare.aggregates import matrix, pairs
+from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.scores import span
+from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.run.story import number
+from micro_rl.reports.stats import interval, paired, probability_of_improvement
+
+FEWEST = 2
+"""Seeds of each of the two on a log that is counted."""
+CAPTION = (
+    "P is the probability that a run of the first beats a run of the second on the same log (0.5: neither), with its "
+    "95 % interval; it does not say by how much. The paired columns compare runs of the same log and seed: the mean "
+    "difference in score, and the p values of Wilcoxon’s signed-rank test and of flipping the signs. They are not "
+    "corrected for the number of rows."
+)
+
+
+def table(found: Comparison) -> Table | str:
+    """A row for each pair with two seeds each on a common log, or why there is none."""
+    rows = [row for one, other in pairs(found.methods) if (row := _row(found, one, other))]
+    if len(found.methods) < 2:
+        return "There is only one method, so there are no pairs of methods."
+    if not rows:
+        return f"Pairs of methods are left out: no two have {FEWEST} finished seeds each on one log."
+    columns = ["pair", "P", "pairs of seeds", "difference", "p (Wilcoxon)", "p (signs)"]
+    return Table("Pairs of methods", CAPTION, columns, rows)
+
+
+def _logs(found: Comparison, one: str, other: str) -> list[Column]:
+    """Those on which both have seeds enough, in one unit."""
+    logs = [log for log in found.logs if min(len(found.scored(one, log)), len(found.scored(other, log))) >= FEWEST]
+    scored = [log for log in logs if log.unit == "score"]
+    return scored or logs[:1]
+
+
+def _row(found: Comparison, one: str, other: str) -> list[Entry] | None:
+    logs = _logs(found, one, other)
+    if not logs:
+        return None
+    x, y = matrix(found, one, logs), matrix(found, other, logs)
+    better = interval(probability_of_improvement, x, y)
+    where = f"on {logs[0].name}" if len(logs) == 1 else f"on {len(logs)} logs"
+    head = [
+        Entry(f"{one} over {other}", where),
+        Entry(f"{float(better.point):.2f}", _share(float(better.low), float(better.high))),
+    ]
+    return head + _paired(x, y)
+
+
+def _share(low: float, high: float) -> str:
+    return f"{low:.2f} to {high:.2f}" if np.isfinite(low) else ""
+
+
+def _paired(x: np.ndarray, y: np.ndarray) -> list[Entry]:
+    shared = ~np.isnan(x) & ~np.isnan(y)
+    columns = shared.sum(0) >= FEWEST
+    if not columns.any():
+        return [Entry("none"), Entry("–"), Entry("–"), Entry("–")]
+    told = paired(x[:, columns], y[:, columns])
+    apart = told.difference
+    return [
+        Entry(str(told.pairs), "too few for p ≤ 0.05" if told.caution else ""),
+        Entry(number(float(apart.point)), span(float(apart.low), float(apart.high))),
+        Entry(_p(told.wilcoxon_p)),
+        Entry(_p(told.flip_p)),
+    ]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,137 @@
+"""What runs withstand: the results of robustness protocols, as a run folder holds them. Cells may be missing."""
+
+import math
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micro_rl.errors import UserError
+from micro_rl.storage.files import check_format, parse_json, read_json
+from micro_rl.storage.jsonl import whole_lines
+
+LONGEST = 1000
+"""Values of an axis, groups of a protocol and episodes of a cell: more is no result of ours."""
+
+NOMINAL = {("friction by gravity", "friction"): 1.0, ("friction by gravity", "gravity"): 1.0}
+"""Where nothing is disturbed on axes whose file does not say: by group and axis."""
+
+
+class Axis(NamedTuple):
+    """What is varied; `nominal` is the value at which nothing is disturbed, None where that is not known."""
+
+    name: str
+    values: tuple[float, ...]
+    nominal: float | None
+
+
+class Cell(NamedTuple):
+    """Raw returns of the episodes at one place; `inert` says what of the disturbance has no effect there, if so.
+
+    `unstable`: in how many of them the simulation broke down, whose returns are of no real episode.
+    """
+
+    coordinates: tuple[float, ...]
+    returns: tuple[float, ...]
+    inert: str
+    unstable: int = 0
+
+
+class Group(NamedTuple):
+    """One sweep: its axes (none for the undisturbed simulator) and the cells that are finished."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    cells: dict[tuple[float, ...], Cell]
+
+    @property
+    def size(self) -> int:
+        """Cells that it has when it is finished."""
+        return math.prod(len(axis.values) for axis in self.axes)
+
+
+class Robust(NamedTuple):
+    """One protocol carried out on one policy."""
+
+    protocol: str
+    episodes: int
+    critic: str
+    """Whose critic attacked, "" where there was no attack."""
+    policy_sha256: str
+    groups: list[Group]
+
+    @property
+    def missing(self) -> int:
+        """Cells that are not finished."""
+        return sum(group.size - len(group.cells) for group in self.groups)
+
+    @property
+    def unstable(self) -> int:
+        """Cells in which the simulation broke down."""
+        return sum(cell.unstable > 0 for group in self.groups for cell in group.cells.values())
+
+
+def read_robust(run: Path) -> list[Robust]:
+    """Every protocol's results in RUN/robust, by name; `UserError` where a file is not of the form we write."""
+    paths = sorted((run / "robust").glob("*/robust.json")) if (run / "robust").is_dir() else []
+    return [_read(path) for path in paths]
+
+
+def _read(path: Path) -> Robust:
+    told = read_json(path)
+    check_format(told.get("format"), path)
+    try:
+        axes = {_text(group["name"]): _axes(group) for group in _few(told["groups"])}
+        cells = _cells(path.with_name("cells.jsonl"), axes)
+        groups = [Group(name, found, cells.get(name, {})) for name, found in axes.items()]
+        episodes = told.get("episodes", 0)
+        if type(episodes) is not int:
+            raise TypeError
+        name = _text(path.parent.name)  # one protocol with several attackers has a folder for each
+        attacked = any(axis.name == "epsilon" for group in groups for axis in group.axes)
+        critic = _text(told.get("critic", "")) if attacked else ""
+        return Robust(name, episodes, critic, _text(told.get("policy_sha256", "")), groups)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: is not what a robustness run writes there; make it again") from error
+
+
+def _axes(group: dict[str, Any]) -> tuple[Axis, ...]:
+    return tuple(_axis(told, NOMINAL.get((group["name"], told["name"]))) for told in _few(group["axes"]))
+
+
+def _axis(told: dict[str, Any], usual: float | None) -> Axis:
+    values = tuple(_number(value) for value in _few(told["values"]))
+    nominal = _number(told["nominal"]) if told.get("nominal") is not None else usual
+    return Axis(_text(told["name"]), values, nominal)
+
+
+def _cells(path: Path, axes: dict[str, tuple[Axis, ...]]) -> dict[str, dict[tuple[float, ...], Cell]]:
+    """By group and coordinates; lines torn by a crash and cells of no declared place are left out."""
+    found: dict[str, dict[tuple[float, ...], Cell]] = {}
+    for line in whole_lines(path):
+        with suppress(UserError, KeyError, TypeError, ValueError, AttributeError):
+            told = parse_json(line, str(path))
+            where = axes[told["group"]]
+            place = tuple(_number(told["coordinates"][axis.name]) for axis in where)
+            returns = tuple(_number(value) for value in _few(told["returns"]))
+            if returns and all(value in axis.values for value, axis in zip(place, where, strict=True)):
+                cell = Cell(place, returns, _text(told.get("inert") or ""), int(_number(told.get("unstable", 0))))
+                found.setdefault(told["group"], {})[place] = cell
+    return found
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not abs(value) < 1e12:
+        raise ValueError
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST:
+        raise TypeError
+    return value
+
+
+def _few(value: Any) -> list[Any]:
+    if not isinstance(value, list) or len(value) > LONGEST:
+        raise TypeError
+    return value

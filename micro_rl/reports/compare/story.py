@@ -1,0 +1,45 @@
+"""The comparison in plain words: what was compared, and how far each was trained."""
+
+from collections import Counter
+
+from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.runs import Run
+from micro_rl.reports.run.story import plural
+
+NAMED = 12
+"""Methods and logs that a sentence lists."""
+
+
+def headline(found: Comparison) -> str:
+    """In one line."""
+    seeds = sorted({len(runs) for runs in found.cells.values()})
+    each = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
+    return f"{plural(len(found.methods), 'method')} on {plural(len(found.logs), 'log')}, {each} each."
+
+
+def paragraphs(found: Comparison) -> list[str]:
+    """Names, then how far the runs on each log went."""
+    logs = _listed([log.name for log in found.logs])
+    what = f"{plural(len(found.runs), 'run')} of {_listed(found.methods)}, on {logs}."
+    return [what, f"How long they were trained. {' '.join(_far(found, log) for log in found.logs)}"]
+
+
+def _listed(names: list[str]) -> str:
+    """'a, b and c'; commas within a name turn the separators into semicolons."""
+    shown = names[:NAMED] + ([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])
+    between = "; " if any("," in name for name in shown) else ", "
+    return shown[0] if len(shown) == 1 else f"{between.join(shown[:-1])} and {shown[-1]}"
+
+
+def _far(found: Comparison, log: Column) -> str:
+    runs = [run for run in found.runs if run.log.key == log.key]
+    told = [f"{plural(count, 'run')} for {epochs}" for epochs, count in Counter(map(_epochs, runs)).most_common()]
+    return f"On {log.name}: {', '.join(told)}."
+
+
+def _epochs(run: Run) -> str:
+    """'50 of 100 epochs', 'all of 25 epochs', '19 of 3,000 epochs (not finished)'."""
+    if run.planned and run.epochs >= run.planned:
+        return f"all of {run.planned:,} epochs"
+    still = "" if run.finished else " so far, not finished"
+    return f"{run.epochs:,} of {run.planned:,} epochs{still}" if run.planned else f"{run.epochs:,} epochs{still}"

@@ -1,0 +1,23 @@
+"""A run folder's page: one self-contained HTML file that tells what was trained, how it went and what it is worth."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from micro_rl.storage.files import CannotWrite
+
+
+def write_report(run_folder: Path | str) -> Path:
+    """Write RUN/report.html, whole or not at all; raises `UserError` if there is no run or it cannot be written."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
+    from micro_rl.reports.run import page  # matplotlib takes a second to import: only those who draw should wait
+
+    return page.write(Path(run_folder))
+
+
+def write_page(run_folder: Path, note: Callable[[str], None]) -> None:
+    """Write the page of a run that has just finished; where the disk refuses it, `note` is told and the run stands."""
+    try:
+        write_report(run_folder)
+    except CannotWrite as error:
+        note(f"no page: {error}")

@@ -1,0 +1,189 @@
+"""Put a run's story, figures and facts into the page's template."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from micro_rl._version import __version__
+from micro_rl.reports.run import model_panels, panels, record, story
+from micro_rl.reports.run.panels import Missing, Panel
+from micro_rl.reports.run.record import Record
+from micro_rl.reports.run.story import duration, plural
+from micro_rl.storage.files import replace_file
+from micro_rl.storage.run_folder import RunFolder
+
+
+class Fact(NamedTuple):
+    """A line of a table; `exact` is set in the type of code."""
+
+    name: str
+    value: str
+    exact: bool = False
+
+
+class Setting(NamedTuple):
+    """A setting as the run had it, and whether the defaults have it otherwise."""
+
+    name: str
+    value: str
+    changed: bool
+
+
+def write(folder: Path) -> Path:
+    """Write report.html into the run folder; see `write_report`."""
+    RunFolder.open(folder)
+    path = folder / "report.html"
+    replace_file(path, render(record.read(folder)).encode())
+    return path
+
+
+def render(run: Record) -> str:
+    """The page as text: no script, and nothing that is loaded from elsewhere."""
+    shown = [panel(run) for panel in panels.MAIN] + model_panels.of(run)
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            title=f"{_method(run)} on {_log_name(run)}",
+            story=story.tell(run),
+            main=[panel for panel in shown if isinstance(panel, Panel)],
+            missing=[panel for panel in shown if isinstance(panel, Missing)],
+            details=panels.details(run),
+            notes=run.config.get("notes") or [],
+            trained=trained(run),
+            settings=_settings(run),
+            provenance=provenance(run),
+            command=run.config.get("command"),
+            policy=run.policy,
+            measured=story.MEASURED in run.scores,
+            run=run.name,
+            version=__version__,
+        )
+    )
+
+
+def environment() -> Environment:
+    """Where the templates are, and how they are filled."""
+    made = Environment(
+        loader=PackageLoader("micro_rl.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["drawing"] = Markup  # matplotlib has escaped the little text that is in it
+    return made
+
+
+def trained(run: Record) -> list[Fact]:
+    """What was trained on what."""
+    config, log, settings, task = run.config, run.log, run.settings, run.config.get("task", {})
+    sizes = [plural(log[key], thing) for key, thing in (("rows", "row"), ("episodes", "episode")) if key in log]
+    facts = [
+        Fact("Log", ", ".join([_log_name(run), *sizes])),
+        Fact("Method", ", ".join([_method(run), *_pairs(config.get("options", {}))])),
+        Fact("Preset", str(config.get("preset", "unknown"))),
+        Fact("Simulator", task.get("env") or "none"),
+        Fact("Time limit", plural(task["horizon"], "step") if task.get("horizon") else "the simulator’s own, if any"),
+        Fact("Episodes end", (task.get("termination") or "never") if run.learns_model else "where the log’s do"),
+        *_learned_end(run.head),
+        Fact("Seed", str(settings.get("seed", "unknown"))),
+        Fact(
+            "Epochs",
+            f"{len(run.metrics):,} of {settings['epochs']:,}" if "epochs" in settings else str(len(run.metrics)),
+        ),
+    ]
+    if "updates" in settings:
+        facts.append(Fact("Updates", f"{len(run.metrics) * settings['updates']:,}, {settings['updates']:,} an epoch"))
+    seconds = run.series("time/seconds").values
+    if seconds:
+        facts.append(Fact("Time", duration(sum(seconds)) + ", without the model’s fit" * run.learns_model))
+    if run.config.get("model"):
+        facts.append(Fact("Model", f"fitted before: {run.config['model']}"))
+    elif run.fit:
+        facts.append(
+            Fact("Model", f"{settings.get('members', '?')} members, fitted in {plural(len(run.fit), 'epoch')}")
+        )
+    return facts
+
+
+def _learned_end(head: dict[str, Any]) -> list[Fact]:
+    """How good a learned termination is, on episodes that took no part in its learning."""
+    if not head:
+        return []
+    if head["precision"] is None or head["recall"] is None:
+        return [Fact("Learned end", f"from {plural(head['terminals'], 'terminal')}: too few to measure it")]
+    ends = (
+        f"on {plural(head['held_out_episodes'], 'held-out episode')}: precision {_percent(head['precision'])}, recall "
+        f"{_percent(head['recall'])}; {head['expected_terminals']:.1f} ends expected, {head['held_out_terminals']} came"
+    )
+    bins = (
+        f"{_percent(entry['predicted'])} said, {_percent(entry['ended'])} ended ({plural(entry['rows'], 'row')})"
+        for entry in head["reliability"]
+    )
+    return [Fact("Learned end", ends), Fact("Its calibration", "; ".join(bins))]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def provenance(run: Record) -> list[Fact]:
+    """What the result can be traced to, byte for byte."""
+    log = run.config.get("log", {})
+    facts = [Fact("SHA-256 of the log", log["sha256"], True)] if "sha256" in log else []
+    facts += [Fact("Format of the log", log["format"])] if "format" in log else []
+    if run.policy:
+        facts.append(Fact("SHA-256 of policy.safetensors", run.policy.sha256, True))
+    versions = run.config.get("versions", {})
+    facts.append(Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
+    if isinstance(branch := run.config.get("branched_off"), dict):
+        facts.append(Fact("Branched off", f"{_short(branch.get('run'))} after epoch {_short(branch.get('epoch'))}"))
+    return facts + [fact for told in run.processes for fact in _process(told)]
+
+
+def _process(told: dict[str, Any]) -> list[Fact]:
+    """One that trained the run: when, from what code, on what."""
+    found = told.get("fingerprint")
+    machine = {str(name): _short(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    named = [machine[name] for name in ("processor", "device") if name in machine]
+    named += [f"{machine['cores']} cores"] if "cores" in machine else []
+    named += [f"{name}={value}" for name, value in machine.items() if name.startswith(("XLA_", "JAX_"))]
+    when = f"Trained from epoch {_short(told.get('after_epoch'))}, {_short(told.get('began'))}"
+    commit = f"commit {_short(told['commit'])}" if told.get("commit") else "an installed package"
+    return [
+        Fact(when, ", ".join([commit, *named])),
+        Fact("Command", _short(told.get("command")) or "from Python", True),
+    ]
+
+
+def _short(value: Any) -> str:
+    return str(value)[:1000]
+
+
+def _log_name(run: Record) -> str:
+    return str(run.config.get("log", {}).get("name", "an unnamed log"))
+
+
+def _method(run: Record) -> str:
+    return str(run.config.get("method", "unknown")).upper()
+
+
+def _pairs(options: dict[str, Any]) -> list[str]:
+    return [f"{name} {_text(value)}" for name, value in options.items()]
+
+
+def _settings(run: Record) -> list[Setting]:
+    changed = record.settings_changed(run.settings)
+    return [Setting(name, _text(value), name in changed) for name, value in run.settings.items()]
+
+
+def _text(value: Any) -> str:
+    """A setting's value as one would type it."""
+    if isinstance(value, list):
+        return " ".join(_text(item) for item in value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,207 @@
+"""The run in plain words: what came out, whether it is better than the log, and what that does not say."""
+
+import math
+from typing import Any, NamedTuple
+
+from micro_rl.reports.run.opinion import beyond_the_log
+from micro_rl.reports.run.record import Record
+
+ESTIMATE = "model_estimate/return"
+MEASURED = "eval/return"
+CRITICS = "critic_estimate/discounted_return"
+NOT_MEASURED = "Not measured: this log has no simulator."
+
+
+class Figure(NamedTuple):
+    """One number worth a large type."""
+
+    name: str
+    value: str
+    notes: list[str]
+
+
+class Story(NamedTuple):
+    """The headline, the figures beside each other, and the paragraphs."""
+
+    headline: str
+    figures: list[Figure]
+    paragraphs: list[str]
+
+
+def number(value: float) -> str:
+    """Three significant digits, all digits from 1,000 on, a true minus sign."""
+    if not math.isfinite(value):
+        return "not finite"
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e7:
+        text = f"{value:.2e}"
+    else:
+        text = f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    return text.replace("-", "−")
+
+
+def plural(count: int, thing: str) -> str:
+    """'1 episode', '20 episodes'."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def _last(score: dict[str, Any], thing: str) -> str:
+    count = score["evaluations"]
+    return f"only {thing}" if count == 1 else f"last {plural(count, thing)}"
+
+
+def duration(seconds: float) -> str:
+    """In the unit a person would use."""
+    if seconds < 120:
+        return f"{number(seconds)} seconds"
+    return f"{number(seconds / 60)} minutes" if seconds < 7200 else f"{number(seconds / 3600)} hours"
+
+
+def tell(record: Record) -> Story:
+    """The story of a run that was measured, of one that had no simulator, or of one that is not finished."""
+    if MEASURED in record.scores:
+        return _measured(record, record.scores[MEASURED])
+    if ESTIMATE in record.scores:
+        return _estimated(record, record.scores[ESTIMATE])
+    if CRITICS in record.scores:
+        return _by_critics(record, record.scores[CRITICS])
+    if record.policy is not None:
+        return _unknown(record)
+    return Story(
+        "No score yet.",
+        _log_figures(record),
+        ["The folder holds no final score: the run has not finished, or it never evaluated its policy."],
+    )
+
+
+def verdict(score: float, mean: float, best: float) -> str:
+    """Policy against log, in one sentence."""
+    if score > best:
+        return "Better than the best episode in the log."
+    if score > mean:
+        return "Better than the log’s average, not better than its best episode."
+    return "Worse than the log’s average." if score < mean else "Just as good as the log’s average."
+
+
+def _measured(record: Record, score: dict[str, Any]) -> Story:
+    mean, best = record.log["return_mean"], record.log["return_best"]
+    value, spread = score["mean_of_last"], score["std_of_last"]
+    notes = [f"mean of the {_last(score, 'evaluation')}"]
+    if normalised := record.scores.get("eval/normalised_score"):
+        notes.append(f"normalised score {number(normalised['mean_of_last'])}")
+    own = Figure("the policy’s return", number(value), notes)
+    paragraphs = [
+        _comparison(score, mean, best),
+        _meaning(value, spread, mean, best),
+        f"The best single evaluation gave {number(score['best'])}. It is noted here and is not the score: "
+        "whoever picks the best of many measurements reports luck.",
+    ]
+    return Story(
+        verdict(value, mean, best), [own, *_log_figures(record)], paragraphs + _limits(record, score, "evaluated")
+    )
+
+
+def _comparison(score: dict[str, Any], mean: float, best: float) -> str:
+    value = score["mean_of_last"]
+    return (
+        f"Averaged over its {_last(score, 'evaluation')} in the simulator, the policy "
+        f"returns {number(value)} per episode. The episodes in the log return {number(mean)} on average, "
+        f"{_distance(mean, value)}; the best of them returns {number(best)}, {_distance(best, value)}."
+    )
+
+
+def _distance(reference: float, value: float) -> str:
+    if reference == value:
+        return "the same"
+    return f"{number(abs(reference - value))} {'more' if reference > value else 'less'} than the policy"
+
+
+def _meaning(value: float, spread: float, mean: float, best: float) -> str:
+    name, reference = ("best episode", best) if value > best else ("average", mean)
+    differ = f"The evaluations differ among themselves by {number(spread)} (one standard deviation)"
+    if abs(value - reference) <= spread:
+        return f"{differ}, no less than the distance to the log’s {name}: do not rely on that difference."
+    if value > reference:
+        return f"{differ}, less than the distance to the log’s {name}."
+    return (
+        "Whatever made the log does better than this policy, so do not put the policy in its place. The figures below "
+        "show where to look first: critics that promise more than was obtained, or a model with a large error."
+    )
+
+
+def _estimated(record: Record, score: dict[str, Any]) -> Story:
+    value = number(score["mean_of_last"])
+    own = Figure("the model’s own estimate", value, ["imagined, not measured"])
+    paragraphs = [
+        "There is no simulator for this log, so nobody knows what the policy returns. Run for whole episodes inside "
+        f"the learned model, it collects {value} on average over the {_last(score, 'estimate')}. "
+        "That is the model’s opinion of a policy that was trained to please the model, and usually too high.",
+        f"The log’s figures beside it were measured: its episodes return {number(record.log['return_mean'])} on "
+        f"average and {number(record.log['return_best'])} at best. A small difference between an estimate and a "
+        "measurement means nothing; test the policy with care before using it.",
+        *filter(None, [beyond_the_log(record.log, score["mean_of_last"])]),
+    ]
+    return Story(
+        NOT_MEASURED,
+        [own, *_log_figures(record)],
+        paragraphs + _limits(record, score, "estimated"),
+    )
+
+
+def _by_critics(record: Record, score: dict[str, Any]) -> Story:
+    value = number(score["last"])
+    own = Figure("the critics’ own estimate", value, ["discounted; expected, not measured"])
+    paragraphs = [
+        "There is no simulator for this log, and the method learns no model, so nobody knows what the policy returns. "
+        f"Its critics expect {value} from the first observations of the log’s episodes, discounted by "
+        f"{record.settings.get('discount')} a step. That is the opinion that the policy was trained to please, and "
+        "critics that were never contradicted are often far off.",
+        "The log’s figures beside it are undiscounted returns that were measured: the two are not to be compared. "
+        "Test the policy with care before using it.",
+    ]
+    return Story(NOT_MEASURED, [own, *_log_figures(record)], paragraphs + _limits(record, score, "estimated"))
+
+
+def _unknown(record: Record) -> Story:
+    return Story(
+        NOT_MEASURED,
+        _log_figures(record),
+        [
+            "There is no simulator for this log, and the method learns neither a model nor critics, so nobody knows "
+            "what the policy returns, and nothing here estimates it. The log’s figures beside were measured.",
+        ],
+    )
+
+
+def _log_figures(record: Record) -> list[Figure]:
+    names = (("return_mean", "the log’s mean return"), ("return_best", "the log’s best episode"))
+    episodes = record.log.get("episodes")
+    figures = []
+    for key, name in names:
+        if key in record.log:
+            mean = key == "return_mean"
+            notes = (
+                [f"over {plural(episodes, 'episode')}" if mean else f"of {plural(episodes, 'episode')}"]
+                if episodes
+                else []
+            )
+            if (score := record.log.get(f"normalised_{key}")) is not None:
+                notes.append(f"normalised score {number(score)}")
+            figures.append(Figure(name, number(record.log[key]), notes))
+    return figures
+
+
+def _limits(record: Record, score: dict[str, Any], done: str) -> list[str]:
+    """What a careful reader should hold against the number above."""
+    limits = []
+    planned, made = record.settings.get("epochs"), record.scores.get("epochs")
+    if planned and made and made < planned:
+        limits.append(f"The run made {made:,} of its {planned:,} epochs.")
+    if score["evaluations"] < 10:
+        limits.append(
+            f"The policy was {done} {'once' if score['evaluations'] == 1 else str(score['evaluations']) + ' times'}, "
+            "fewer than the ten that make a score."
+        )
+    limits.append("This is one seed; another seed gives another policy.")
+    return [" ".join(limits)]

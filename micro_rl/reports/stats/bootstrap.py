@@ -1,0 +1,108 @@
+"""Intervals by the stratified bootstrap: runs drawn anew, with replacement, within each task."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from micro_rl.errors import UserError
+from micro_rl.reports.stats.scores import Figures, checked, is_batched, present, same_tasks
+
+BLOCK = 250
+"""Resamples made at once."""
+
+
+class Interval(NamedTuple):
+    """A statistic and the ends of its interval: numbers, or arrays where the statistic gives an array."""
+
+    point: Figures
+    low: Figures
+    high: Figures
+
+
+def interval(
+    statistic: Callable[..., Figures],
+    *scores: Float[np.ndarray, "_ _"],
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+    paired: bool = False,
+    resample_tasks: bool = False,
+    ends: str = "percentile",
+) -> Interval:
+    """Bootstrap interval of `statistic(*scores)`; each array is [run, task], or [episode, cell].
+
+    Runs are drawn within each task, independently in each array; with `paired`, the same runs in all of them, which
+    must then agree in shape (a pair with a missing half is left out). With `resample_tasks` tasks are drawn as well, as
+    if they were a sample of many. `ends`: percentile, basic, bc or bca (see `bounds.ends`; bca leaves runs out as NaN,
+    which the statistic must then understand). The same seed gives the same interval. The defaults are rliable's
+    (Agarwal et al., 2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
+
+    With few runs it covers too little: docs/statistics.md has how little. Where a task has a single run nothing is
+    known of how runs vary, so both ends are NaN. Raises `UserError` for scores that `scores.checked` refuses, different
+    numbers of tasks, and options that cannot be.
+    """
+    _refuse_impossible(confidence, resamples, resample_tasks, ends)
+    arrays = matched(*scores) if paired else [checked(each) for each in scores]
+    same_tasks(*arrays)
+    point = statistic(*arrays)
+    if min(present(each).sum(0).min() for each in arrays) < 2:
+        unknown = np.full(np.shape(point), np.nan)[()]
+        return Interval(point, unknown, unknown)
+    from micro_rl.reports.stats import bounds  # SciPy is slow to import
+
+    drawn = np.concatenate(list(_drawn(statistic, arrays, resamples, seed, paired, resample_tasks)))
+    skew = bounds.acceleration(statistic, arrays, paired) if ends == "bca" else 0.0
+    return Interval(point, *bounds.ends(drawn, point, confidence, ends, skew))
+
+
+def matched(*scores: np.ndarray) -> list[np.ndarray]:
+    """The arrays, each run left out of all where it is missing in one; raises `UserError` where shapes differ."""
+    if len({each.shape for each in scores}) > 1:
+        shapes = " and ".join(str(each.shape) for each in scores)
+        raise UserError(f"scores {shapes}: pairs need as many runs and tasks in each (NaN where a run is missing)")
+    missing = np.isnan(scores).any(0)
+    return [checked(np.where(missing, np.nan, each)) for each in scores]
+
+
+def _drawn(
+    statistic: Callable[..., Figures],
+    arrays: list[np.ndarray],
+    resamples: int,
+    seed: int,
+    paired: bool,
+    resample_tasks: bool,
+) -> Iterator[np.ndarray]:
+    """The statistic of one block of resamples after the other."""
+    random = np.random.default_rng(seed)
+    packed = [np.take_along_axis(each, np.argsort(~present(each), axis=0, kind="stable"), 0) for each in arrays]
+    tasks = arrays[0].shape[1]
+    for start in range(0, resamples, BLOCK):
+        count = min(BLOCK, resamples - start)
+        columns = random.integers(0, tasks, (count, tasks)) if resample_tasks else np.tile(np.arange(tasks), (count, 1))
+        blocks, places = [], None
+        for each in packed:
+            if places is None or not paired:
+                places = _places(each, columns, random)
+            blocks.append(each[places, columns[:, None]])
+        if is_batched(statistic):
+            yield statistic(*blocks)
+        else:
+            yield np.array([statistic(*(block[number] for block in blocks)) for number in range(count)])
+
+
+def _places(packed: np.ndarray, columns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Which run stands where in each resample: as many of a task's own runs as it has, then the missing ones."""
+    runs, place = present(packed).sum(0)[columns][:, None], np.arange(len(packed))[:, None]
+    drawn = (random.random((len(columns), *packed.shape)) * runs).astype(int)
+    return np.where(place < runs, drawn, place)
+
+
+def _refuse_impossible(confidence: float, resamples: int, resample_tasks: bool, ends: str) -> None:
+    if not 0 < confidence < 1 or resamples < 1:
+        raise UserError(f"confidence {confidence}, {resamples} resamples: between 0 and 1, and one or more, needed")
+    if ends not in ("percentile", "basic", "bc", "bca"):
+        raise UserError(f"ends '{ends}': choose percentile, basic, bc or bca")
+    if ends == "bca" and resample_tasks:
+        raise UserError("ends 'bca' know no resampled tasks: choose percentile, basic or bc")

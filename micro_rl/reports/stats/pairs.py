@@ -1,0 +1,83 @@
+"""Two methods on the same seeds: is the difference more than luck?"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from micro_rl.reports.stats.aggregates import mean
+from micro_rl.reports.stats.bootstrap import Interval, interval, matched
+from micro_rl.reports.stats.scores import present
+
+EXACT = 16
+"""So many pairs have all their signs tried; more are drawn."""
+DRAWS = 9_999
+
+
+class Paired(NamedTuple):
+    """Mean of x - y with its interval, two-sided p values, number of pairs, and the smallest p that they allow."""
+
+    difference: Interval
+    wilcoxon_p: float
+    flip_p: float
+    pairs: int
+    smallest_p: float
+
+    @property
+    def caution(self) -> str:
+        """What so few pairs cannot show, in words; empty where they can show a difference at 5 %."""
+        alone, weak = bool(np.isnan(self.difference.low)), self.smallest_p > 0.05
+        noun = "pair" if self.pairs == 1 else "pairs"
+        least = f"{self.pairs} {noun}: p cannot be below {self.smallest_p:g}, however large the difference"
+        width = "no interval, since a task has a single pair" if alone else "the interval is too narrow"
+        return "; ".join([least] * weak + [width] * (alone or weak))
+
+
+def paired(
+    x: Float[np.ndarray, "run task"],
+    y: Float[np.ndarray, "runs tasks"],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> Paired:
+    """Compares x[run, task] with y[run, task], where run i of a task had the same seed (log, ensemble) in both.
+
+    A pair is a run of a task; one with a missing half is left out. The interval of the mean difference (mean over
+    tasks) draws pairs anew within each task. `flip_p` is the test that flips the signs of the pairs' differences
+    (Fisher, 1935), exact up to 16 pairs, with 9,999 random choices of signs beyond; `wilcoxon_p` is Wilcoxon's
+    signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of these
+    tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
+    x.mean(1, keepdims=True). Raises `UserError` as `interval` does with `paired`.
+    """
+    one, other = matched(x, y)
+    apart = one - other
+    there = present(apart)
+    values, pairs = apart[there], int(there.sum())
+    difference = interval(mean, apart, confidence=confidence, resamples=resamples, seed=seed)
+    flip_p = _flip_p((apart / there.sum(0))[there], seed)
+    return Paired(difference, _wilcoxon_p(values), flip_p, pairs, 2.0 ** (1 - pairs))
+
+
+def _flip_p(values: Float[np.ndarray, " pair"], seed: int) -> float:
+    """Share of the choices of signs whose sum lies at least as far from zero; random ones count the given one in."""
+    count = len(values)
+    exact = count <= EXACT
+    if exact:
+        signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+    else:
+        signs = np.random.default_rng(seed).integers(0, 2, (DRAWS, count), np.int8) * 2 - 1
+    slack = 1e-9 * np.abs(values).sum()
+    far = int((np.abs(signs @ values) >= abs(values.sum()) - slack).sum())
+    return far / 2**count if exact else (far + 1) / (DRAWS + 1)
+
+
+def _wilcoxon_p(values: Float[np.ndarray, " pair"]) -> float:
+    """Two-sided; 1 where no pair differs."""
+    from scipy import stats  # slow to import
+
+    values = values[values != 0]
+    if not len(values):
+        return 1.0
+    result: Any = stats.wilcoxon(values)
+    return float(result.pvalue)

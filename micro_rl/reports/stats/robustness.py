@@ -1,0 +1,33 @@
+"""What episodes in perturbed systems tell: how bad the worst are, and how a curve fares over its whole width."""
+
+import numpy as np
+from jaxtyping import Float
+
+from micro_rl.errors import UserError
+from micro_rl.reports.stats.scores import Figures, checked, pooled, present, takes_batches
+
+
+@takes_batches
+def cvar(returns: Float[np.ndarray, "*batch cell"], share: float = 0.1) -> Figures:
+    """Conditional value at risk: the mean of the worst `share` of all returns, in their unit.
+
+    returns[..., episode, cell], or [episode] of a single cell; cells are pooled. Where share * n is no whole number the
+    boundary value has the weight that is left (Rockafellar & Uryasev, 2002). Share 1 is the mean of all. Raises
+    `UserError` for a share that is not in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise UserError(f"share {share}: above 0 and at most 1 needed")
+    returns = pooled(checked(returns[:, None] if returns.ndim == 1 else returns))
+    wanted = share * present(returns).sum(-1, keepdims=True)
+    weights = np.clip(wanted - np.arange(returns.shape[-1]), 0, 1)
+    return np.sum(weights * returns, axis=-1, where=weights > 0) / wanted[..., 0]
+
+
+def area_under_curve(x: Float[np.ndarray, " point"], y: Float[np.ndarray, "*batch point"]) -> Figures:
+    """Mean height of a curve: its trapezoids' area over its width, in the unit of y.
+
+    Raises `UserError` where x has fewer than two points or does not rise.
+    """
+    if len(x) < 2 or not (np.diff(x) > 0).all():
+        raise UserError(f"x with {len(x)} points: two or more, each above the one before, needed")
+    return np.trapezoid(y, x, axis=-1) / (x[-1] - x[0])

@@ -1,0 +1,157 @@
+"""What a protocol found of a policy, on disk: a line for each finished cell, so that a stopped one goes on."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from micro_rl.errors import UserError
+from micro_rl.robustness.cells import Cell, Protocol
+from micro_rl.robustness.subject import Subject
+from micro_rl.robustness.trial import Outcome
+from micro_rl.storage.files import (
+    FORMAT,
+    append_file,
+    json_bytes,
+    parse_json,
+    plain,
+    read_json,
+    remove,
+    replace_file,
+    saving,
+    write_json,
+)
+from micro_rl.storage.jsonl import whole_lines
+from micro_rl.storage.locks import held, locked
+
+CELLS, LOCK = "cells.jsonl", "lock"
+
+
+class Results:
+    """One policy's folder of one protocol: robust.json, cells.jsonl, and at the end episodes.csv and summary.json."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @contextmanager
+    def open(self, subject: Subject, protocol: Protocol, critic: str) -> Iterator[None]:
+        """Make the folder or go on in it, alone, until the block ends; `critic` names whose critics attack.
+
+        A folder in which no cell was finished is taken away again. Raises `UserError` where it holds results of another
+        policy, protocol or seed, and where another process is at work in it.
+        """
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        with saving(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.path / LOCK, "trial"):
+                self._begin(_about(subject, protocol, critic))
+                yield
+        finally:
+            if not (self.path / CELLS).exists() and not held(self.path / LOCK):
+                self._take_away(made)
+
+    def _begin(self, about: dict[str, Any]) -> None:
+        file = self.path / "robust.json"
+        if file.exists():
+            self._check_same(read_json(file), parse_json(json_bytes(about), str(file)))
+        else:
+            write_json(file, about)
+        self._drop_torn_end()
+
+    def _take_away(self, made: list[Path]) -> None:
+        for name in ("robust.json", LOCK):
+            remove(self.path / name)
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+    def done(self) -> dict[str, dict[str, Any]]:
+        """Finished cells by name; a line torn by a crash is not one. Raises `UserError` for a line that is no cell."""
+        path, cells, episodes = self.path / CELLS, {}, None
+        for number, line in enumerate(whole_lines(path), start=1):
+            where = f"{path}, line {number}"
+            cell = parse_json(line, where)
+            if not _is_cell(cell) or len(cell["returns"]) != (episodes or len(cell["returns"])):
+                raise UserError(f"{where}: is no finished cell; delete the line, and the same command makes it anew")
+            cells[cell["cell"]], episodes = cell, len(cell["returns"])
+        return cells
+
+    def keep(self, cell: Cell, unfelt: str, outcome: Outcome) -> None:
+        """Add a finished cell; raises `CannotWrite`."""
+        line = {
+            "cell": cell.name,
+            "group": cell.group,
+            "coordinates": cell.coordinates,
+            "inert": unfelt,
+            "returns": outcome.returns,
+            "lengths": outcome.lengths,
+            "unstable": outcome.unstable,
+        }
+        append_file(self.path / CELLS, json.dumps(plain(line), allow_nan=False).encode() + b"\n")
+
+    def finish(self, protocol: Protocol, summary: dict[str, Any]) -> None:
+        """Write every episode as a table, in the protocol's order, and the summary."""
+        done, text = self.done(), io.StringIO()
+        axes = list(dict.fromkeys(axis.name for group in protocol.groups for axis in group.axes))
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["group", *axes, "episode", "return", "length", "inert"])
+        for cell in protocol.cells:
+            found = done[cell.name]
+            place = [found["coordinates"].get(axis, "") for axis in axes]
+            for episode, (value, length) in enumerate(zip(found["returns"], found["lengths"], strict=True)):
+                table.writerow([cell.group, *place, episode, value, length, found["inert"]])
+        replace_file(self.path / "episodes.csv", text.getvalue().encode())
+        write_json(self.path / "summary.json", summary)
+
+    def _check_same(self, kept: dict[str, Any], now: dict[str, Any]) -> None:
+        unsaid = {"changes"} - set(kept)  # by folders of earlier versions
+        differing = [key for key in now if key not in unsaid and kept.get(key) != now[key]]
+        if differing:
+            raise UserError(
+                f"{self.path}: holds results with another {', '.join(differing)}; "
+                "remove that folder or choose another with --out"
+            )
+
+    def _drop_torn_end(self) -> None:
+        """A crash may have left half a line: what is appended must not grow from it."""
+        path = self.path / CELLS
+        lines = whole_lines(path)
+        whole = b"".join(line + b"\n" for line in lines)
+        if path.exists() and path.stat().st_size != len(whole):
+            replace_file(path, whole)
+
+
+def _about(subject: Subject, protocol: Protocol, critic: str) -> dict[str, Any]:
+    """What decides the numbers; `changes` is a digest of what the protocol does in its cells."""
+    told = "\n".join(repr((cell.changes, cell.attack)) for cell in protocol.cells)
+    about = {"format": FORMAT, "protocol": protocol.name, "source": protocol.source, "critic": critic}
+    about |= subject.about() | {"groups": [_axes(group) for group in protocol.groups]}
+    return about | {"changes": hashlib.sha256(told.encode()).hexdigest()}
+
+
+def _is_cell(told: dict[str, Any]) -> bool:
+    returns, lengths = told.get("returns"), told.get("lengths")
+    return (
+        isinstance(told.get("cell"), str)
+        and isinstance(told.get("inert"), str)
+        and isinstance(told.get("coordinates"), dict)
+        and isinstance(returns, list)
+        and isinstance(lengths, list)
+        and len(returns) == len(lengths) > 0
+        and all(type(value) in (int, float) for value in returns + lengths)
+    )
+
+
+def _axes(group: Any) -> dict[str, Any]:
+    return {"name": group.name, "axes": [{"name": axis.name, "values": list(axis.values)} for axis in group.axes]}
+
+
+def worst_cell(protocol: Protocol, done: dict[str, dict[str, Any]]) -> Cell:
+    """The finished cell of the least mean return."""
+    cells = [cell for cell in protocol.cells if cell.name in done]
+    return min(cells, key=lambda cell: sum(done[cell.name]["returns"]) / len(done[cell.name]["returns"]))

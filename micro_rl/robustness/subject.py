@@ -1,0 +1,134 @@
+"""Whom a protocol tries: a run's policy, or one of the user's own, and what must be known of it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from micro_rl.core.tasks import Task
+from micro_rl.errors import UserError
+from micro_rl.policy import Policy
+from micro_rl.simulation.envs import check_matches
+from micro_rl.storage.files import sha256
+from micro_rl.storage.run_folder import RunFolder
+
+MOST_EPISODES = 1000
+"""Of a cell, as many as reports read."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A policy on trial.
+
+    `observation_std` [obs]: the log's, raw units; `critics`: run folders whose critics attack it; `horizon`: the time
+    limit of the task's episodes where it is not the simulator's; `trained`: epochs done and planned, of a run.
+    """
+
+    policy: Path
+    env: str
+    observation_std: tuple[float, ...]
+    critics: tuple[Path, ...] = ()
+    horizon: int | None = None
+    task: Task = field(default_factory=Task)
+    trained: dict[str, int] = field(default_factory=dict)
+    episodes: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises `UserError` for a number of episodes or a seed that there is not."""
+        if not 1 <= self.episodes <= MOST_EPISODES:
+            raise UserError(f"episodes {self.episodes}: give 1 to {MOST_EPISODES:,}, each has a simulator of its own")
+        if not 0 <= self.seed < 1 << 31:
+            raise UserError(f"seed {self.seed}: give a whole number from 0 on, below 2^31")
+
+    def about(self) -> dict[str, Any]:
+        """What decides its returns, and how they are scored, as JSON."""
+        return {
+            "env": self.env,
+            "episodes": self.episodes,
+            "seed": self.seed,
+            "policy_sha256": sha256(self.policy),
+            "trained": self.trained,
+            "task": asdict(self.task),
+            "horizon": self.horizon,
+            "observation_std": list(self.observation_std),
+        }
+
+
+def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Sequence[Path] = ()) -> Subject:
+    """A finished run's policy; `critics`: its own where none are named.
+
+    Raises `UserError` where the folder is no finished run, its files have changed, or its log has no simulator.
+    """
+    folder = RunFolder.open(path)
+    folder.verify()
+    task, config = folder.task(), folder.config()
+    if task.env and ":" in task.env and env is None:
+        raise UserError(
+            f"{path}: simulator {task.env!r} imports a module; to allow that, name it with --env {task.env}"
+        )
+    chosen = env or task.env
+    if chosen is None:
+        raise UserError(f"{path}: its log has no known simulator; name one with --env")
+    policy = Policy.load(folder.path / "policy.safetensors")
+    check_matches(chosen, policy.observation_size, policy.action_size)
+    scores = folder.scores()
+    return Subject(
+        folder.path / "policy.safetensors",
+        chosen,
+        tuple(_observation_std(folder, config, policy)),
+        tuple(critics) or (folder.path,),
+        task.horizon,
+        task if chosen == task.env else Task(),
+        {"epochs": scores.get("epochs", 0), "planned": scores.get("planned_epochs", 0)},
+        episodes,
+        seed,
+    )
+
+
+def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Sequence[Path] = ()) -> Subject:
+    """A policy's file; the log's standard deviations are those that it standardises by.
+
+    Raises `UserError` where no simulator is named, or it has other widths.
+    """
+    policy = Policy.load(path)
+    if env is None:
+        raise UserError(
+            f"{path}: a policy's file says nothing of its simulator that could be trusted; name it with --env"
+        )
+    check_matches(env, policy.observation_size, policy.action_size)
+    std = policy.observation_std[: policy.observation_size]
+    return Subject(path, env, tuple(std.tolist()), tuple(critics), episodes=episodes, seed=seed)
+
+
+def _observation_std(folder: RunFolder, config: dict[str, Any], policy: Policy) -> np.ndarray:
+    """From the run's own record; from its policy, if that standardises by it; else from its log."""
+    width, log = policy.observation_size, config.get("log", {})
+    told = log.get("observation_std")
+    if isinstance(told, list) and len(told) == width:
+        std = np.array(told, np.float64)
+    elif config.get("settings", {}).get("standardise", True):
+        std = np.array(policy.observation_std[:width])
+    else:
+        std = _of_log(folder, log)
+    if not (np.isfinite(std).all() and (std >= 0).all() and len(std) == width):
+        raise UserError(
+            f"{folder.path}: its log's standard deviations are no {width} sizes; restore config.json from a copy"
+        )
+    return std
+
+
+def _of_log(folder: RunFolder, log: dict[str, Any]) -> np.ndarray:
+    from micro_rl.data import load
+
+    path = Path(str(log.get("path", "")))
+    if not path.exists():
+        raise UserError(
+            f"{folder.path}: does not say how its log's observations spread, and {path} is gone; bring it back there"
+        )
+    dataset = load(path)
+    if dataset.sha256 != log.get("sha256"):
+        raise UserError(f"{path}: is not the log that {folder.path} was trained on; bring that one back")
+    return dataset.observation_std()

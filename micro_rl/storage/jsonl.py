@@ -1,0 +1,92 @@
+"""Rows of numbers, one JSON object a line: appended durably; a line torn by a crash is left out."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from micro_rl.errors import UserError
+from micro_rl.storage.files import JSON_LIMIT, append_file, parse_json, plain, reading, regular_size, replace_file
+
+Row = dict[str, float | int]
+
+
+def numbers(row: Mapping[str, Any]) -> Row:
+    """A row as Python numbers; array scalars are fetched, anything that is no number is a `TypeError`."""
+    taken = {key: value.item() if getattr(value, "ndim", None) == 0 else value for key, value in row.items()}
+    for key, value in taken.items():
+        if type(value) not in (int, float):
+            raise TypeError(f"{key} is a {type(value).__name__}, not a number")
+    return taken
+
+
+def _row_bytes(row: Mapping[str, Any]) -> bytes:
+    return (json.dumps(plain(numbers(row)), allow_nan=False) + "\n").encode()
+
+
+def _parse_row(line: bytes, where: str) -> Row:
+    row = parse_json(line, where)
+    for key, value in row.items():
+        if type(value) not in (int, float):
+            raise UserError(f"{where}: {key} is not a number; delete the line")
+    return row
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """A file's lines, [] if there is none; a last one torn by a crash is left out."""
+    if not path.exists():
+        return []
+    if regular_size(path) > JSON_LIMIT:
+        raise UserError(f"{path}: is larger than {JSON_LIMIT} bytes, so it is not one of ours; restore it from a copy")
+    with reading(path):
+        return path.read_bytes().split(b"\n")[:-1]
+
+
+def read_rows(path: Path | str) -> list[Row]:
+    """The rows of a JSON-lines file, [] if there is none; a last line torn by a crash is left out."""
+    path, lines = Path(path), whole_lines(Path(path))
+    rows: list[Row] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(_parse_row(line, f"{path}, line {number}"))
+        except UserError:
+            if number < len(lines):
+                raise
+    return rows
+
+
+def append_row(path: Path | str, row: Mapping[str, Any]) -> None:
+    """Append a row of numbers durably; raises `CannotWrite`."""
+    append_file(Path(path), _row_bytes(row))
+
+
+class RowFile:
+    """A file of rows; those that the disk refuses wait for the next. `wrote` is told of each that stands there."""
+
+    def __init__(self, path: Path, wrote: Callable[[Row], None] = lambda row: None):
+        self._path, self._wrote = path, wrote
+        self.waiting: list[Row] = []
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Write a row, after those that wait; raises `CannotWrite`, and then it waits too."""
+        self.waiting.append(numbers(row))
+        self.write_waiting()
+
+    def write_waiting(self) -> None:
+        """Try again to write those that wait; raises `CannotWrite`."""
+        while self.waiting:
+            append_row(self._path, self.waiting[0])
+            self._wrote(self.waiting.pop(0))
+
+
+def rewind_rows(path: Path | str, epoch: int, unwritten: Iterable[Row] = ()) -> None:
+    """Keep the rows up to an epoch and drop a torn end, so that appending goes on as if never interrupted.
+
+    `unwritten` are rows up to that epoch which the disk refused; they are added unless they stand there.
+    """
+    path = Path(path)
+    kept = [row for row in read_rows(path) if row.get("epoch", 0) <= epoch]
+    present = {row.get("epoch") for row in kept}
+    kept += [row for row in unwritten if row.get("epoch") not in present]
+    if path.exists() or kept:
+        replace_file(path, b"".join(_row_bytes(row) for row in kept))

@@ -1,0 +1,89 @@
+"""The runs below a folder, each in one line, read from their folders while they may still be going on."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from micro_rl.core.settings import SCORED_EVALUATIONS
+from micro_rl.errors import UserError
+from micro_rl.storage.jsonl import Row
+from micro_rl.storage.locks import held
+from micro_rl.storage.run_folder import RunFolder
+
+SCORES = {
+    "eval/normalised_score": "score",
+    "eval/return": "return",
+    "model_estimate/return": "model's own estimate",
+    "critic_estimate/discounted_return": "critics' own estimate",
+}
+"""What a run is known by, the best known first."""
+
+
+class Listed(NamedTuple):
+    """A run as it is listed; `state` is running, done, stopped, diverged or unreadable, and `note` says why."""
+
+    name: str
+    method: str = ""
+    log: str = ""
+    epoch: str = ""
+    score: str = ""
+    state: str = "unreadable"
+    note: str = ""
+
+
+def runs_below(folder: Path) -> list[Listed]:
+    """Every run in or below a folder, by path; `UserError` where there is no such folder or no run."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is no folder; give one that holds runs")
+    found = [_listed(path, folder) for path in sorted(run_folders(folder))]
+    if not found:
+        raise UserError(f"{folder}: holds no runs; give the folder that was named with --out, or one above it")
+    return found
+
+
+def run_folders(folder: Path) -> Iterator[Path]:
+    """Folders with a config.json; nothing is looked for inside a run, nor behind a link."""
+    for place, below, files in os.walk(folder):
+        if "config.json" in files:
+            below.clear()
+            yield Path(place)
+
+
+def _listed(path: Path, below: Path) -> Listed:
+    name = str(path.relative_to(below)) if path != below else path.resolve().name
+    try:
+        run = RunFolder.open(path)
+        config, rows = run.config(), run.metrics()
+        epochs = config.get("settings", {}).get("epochs")
+        condition = state(run, rows, epochs)
+        log = str(config.get("log", {}).get("name", ""))
+        return Listed(name, config.get("method", ""), log, _epoch(run, rows, epochs), _score(rows), condition)
+    except UserError as error:
+        return Listed(name, note=str(error))
+
+
+def state(run: RunFolder, rows: list[Row], epochs: object) -> str:
+    """running, diverged, done or stopped; `epochs` is how many the plan has."""
+    if held(run.lock):
+        return "running"
+    if run.diverged.exists():
+        return "diverged"
+    return "done" if run.sealed and rows and rows[-1]["epoch"] == epochs else "stopped"
+
+
+def _epoch(run: RunFolder, rows: list[Row], epochs: object) -> str:
+    if rows:
+        return f"{rows[-1]['epoch']:.0f}" + (f" of {epochs}" if isinstance(epochs, int) else "")
+    fit = run.fit()
+    return f"fit {fit[-1]['epoch']:.0f}" if fit else "0"
+
+
+def _score(rows: list[Row]) -> str:
+    """The mean of the last ten evaluations, as the run itself will report it."""
+    for key, words in SCORES.items():
+        values = [row[key] for row in rows if key in row]
+        if values:
+            last = values[-SCORED_EVALUATIONS:]
+            return f"{words} {sum(last) / len(last):.1f}"
+    return ""

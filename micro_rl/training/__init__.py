@@ -1,0 +1,1 @@
+"""A run from start to end: plans, compiled programs, saves, evaluations, sweeps."""

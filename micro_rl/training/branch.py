@@ -1,0 +1,66 @@
+"""A new run that goes on from another's newest checkpoint under a plan of its own."""
+
+from pathlib import Path
+
+import jax
+
+from micro_rl.algorithms import log_epoch
+from micro_rl.errors import UserError
+from micro_rl.storage import config_diff, pytree_io
+from micro_rl.storage.files import sha256
+from micro_rl.storage.jsonl import rewind_rows
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.callbacks import Watcher
+from micro_rl.training.fitting import FittedModel, load_model, problem_of, save_model
+from micro_rl.training.models import check_fits
+from micro_rl.training.plan import Plan
+from micro_rl.training.plan_record import config_of, usual_of
+from micro_rl.training.program import OnLog, OnModel, Program
+
+
+def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None:
+    """Make `target` the run folder of `plan`, with the model, state and metrics of the run in `source` so far.
+
+    Raises `UserError`, before there is a folder, where that run has no checkpoint or its state does not fit the plan.
+    """
+    if plan.model is not None:
+        raise UserError(f"{plan.model}: a branch keeps the model of the run it comes from; leave out --model")
+    old = RunFolder.open(source)
+    kept = old.checkpoints.newest()
+    if kept is None:
+        raise UserError(f"{source}: has no checkpoint to branch off from; train it further, or train anew")
+    if kept.epoch >= plan.settings.epochs:
+        raise UserError(f"{source}: has {kept.epoch} epochs already; give more with --epochs")
+    model = load_model(old.model) if plan.learns_model else None
+    pytree_io.from_arrays(
+        jax.eval_shape(_program(plan, model, old.model).fresh), kept.arrays, str(old.checkpoints.folder(kept.epoch))
+    )
+    changed = [text for _, text in config_diff.differences(old.config(), config_of(plan), usual_of(plan))]
+    told = {
+        "run": str(source),
+        "epoch": kept.epoch,
+        "config_sha256": sha256(source / "config.json"),
+        "checkpoint_sha256": sha256(old.checkpoints.folder(kept.epoch) / "state.safetensors"),
+        "changed": changed,
+    }
+    new = RunFolder.create(target, config_of(plan) | {"branched_off": told})
+    if model is not None:
+        save_model(new.model, model)
+    new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))
+    rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
+    for skipped in kept.skipped:
+        watcher.note(f"passed over a checkpoint: {skipped}")
+    watcher.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
+
+
+def _program(plan: Plan, model: FittedModel | None, source: Path) -> Program:
+    """What the branch is going to run."""
+    if model is None:
+        return OnLog(plan, log_epoch.problem_of(plan.dataset, plan.settings))
+    check_fits(model, plan, source)
+    return OnModel(plan, model, problem_of(plan.dataset, plan.settings, model.scaling))
+
+
+def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:
+    """They travel with the checkpoint and are written when the branch goes on."""
+    return [row for row in run.metrics() if row["epoch"] <= epoch]

@@ -1,0 +1,109 @@
+"""Sweeps: every combination of seeds and values, in as few compiled programs as there are shapes."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from micro_rl.core.settings import OF_A_FIT
+from micro_rl.errors import UserError
+from micro_rl.training.plan import Plan
+
+FREE = frozenset(
+    {"seed", "discount", "target_rate", "actor_rate", "actor_schedule", "critic_rate", "temperature_rate"}
+    | {"learn_temperature", "temperature", "target_entropy", "entropy_in_backup", "minimum_target", "anchor"}
+    | {"checkpoint_every", "fit_checkpoint_seconds", "evaluate_every", "evaluation_episodes"}
+)
+"""Settings in which runs of one program may differ: they are leaves, or the host's business."""
+WHOLE = {
+    "seed": "give --seeds",
+    "history": "it decides what the log's rows are",
+    "log_on": "it says where the log is kept, for all of them",
+}
+"""What no grid can hold, and why."""
+
+
+class Trial(NamedTuple):
+    """One run of a sweep; its folder's name says what it has of its own."""
+
+    name: str
+    plan: Plan
+
+
+def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Trial]:
+    """Every combination of the grid's values with so many seeds from the plan's own on; raises `UserError`."""
+    if seeds < 1:
+        raise UserError(f"seeds: {seeds} is too small; it must be at least 1")
+    for name, values in grid.items():
+        if name in WHOLE:
+            raise UserError(f"grid: {name} cannot be in it: {WHOLE[name]}")
+        if plan.model is not None and name in OF_A_FIT:
+            raise UserError(
+                f"grid: {name} decides how a model is fitted, and the model is given; leave out one of them"
+            )
+        if len(set(map(str, values))) < max(len(values), 1):
+            raise UserError(f"grid: {name} needs one value or more, each once")
+    first = plan.settings.seed
+    return [
+        Trial(_name(cell, seed), plan.varied({**cell, "seed": seed}))
+        for cell in _cells(grid)
+        for seed in range(first, first + seeds)
+    ]
+
+
+def groups(found: Sequence[Trial]) -> list[list[Trial]]:
+    """Trials that one compiled program can make side by side; those of one seed, which share a fit, are neighbours."""
+    together: dict[Any, list[Trial]] = {}
+    for trial in sorted(found, key=lambda trial: trial.plan.settings.seed):
+        together.setdefault(_shape(trial.plan), []).append(trial)
+    return list(together.values())
+
+
+def chunks(group: Sequence[Trial], width: int, devices: int = 1) -> list[list[Trial]]:
+    """At most `width` at once, as even as can be; where several devices share them, multiples of their number first."""
+    shared = min(width, len(group)) // devices * devices
+    if devices > 1 and shared:
+        return [list(group[start : start + shared]) for start in range(0, len(group), shared)]
+    count = -(-len(group) // width)
+    bounds = [len(group) * number // count for number in range(count + 1)]
+    return [list(group[start:stop]) for start, stop in itertools.pairwise(bounds)]
+
+
+def sweep_folder(plan: Plan) -> Path:
+    """Where a sweep goes that was given no folder."""
+    return Path("trained") / f"{plan.dataset.name}-{plan.method_name}-sweep"
+
+
+def _cells(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    for values in itertools.product(*grid.values()):
+        yield {name: _hashable(value) for name, value in zip(grid, values, strict=True)}
+
+
+def _hashable(value: Any) -> Any:
+    """Widths may come as a list from Python."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _name(cell: Mapping[str, Any], seed: int) -> str:
+    """Such as beta=0.25-seed3."""
+    return "-".join([*(f"{name}={_word(value)}" for name, value in cell.items()), f"seed{seed}"])
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return "x".join(map(_word, value))
+    short = f"{value:g}" if isinstance(value, float) else ""
+    text = short if short and float(short) == value else str(value)
+    return "".join(letter if letter.isalnum() or letter in ".-+_" else "_" for letter in text)
+
+
+def _shape(plan: Plan) -> Any:
+    """What must be the same for plans to share a program: all but the values of leaves."""
+    leaves, structure = jax.tree.flatten(plan.method())
+    widths = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+    fixed = tuple((name, value) for name, value in dataclasses.asdict(plan.settings).items() if name not in FREE)
+    return structure, widths, fixed

@@ -1,0 +1,165 @@
+"""How much memory a run takes beside others in one program, estimated beforehand, and how much there is."""
+
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from micro_rl.algorithms import epoch, log_epoch
+from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.rollout import BLOCK
+from micro_rl.algorithms.slots import AsPredicted, Method
+from micro_rl.core.types import Keys, LogRows, Problem, Scaling, Transition
+from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.errors import UserError
+from micro_rl.training.host_log import INDICES, SHARE, free_on_device
+from micro_rl.training.plan import Plan
+
+BYTES = 4
+"""Of a number."""
+SMALL = 16 << 20
+"""Bytes of what an update works on, at the least: batches, activations and gradients."""
+DRAWN_FROM = 3
+"""CQL and COMBO draw actions uniformly, from the actor at s, and at s'."""
+GROUP = Path("/sys/fs/cgroup")
+"""Where a container's limit stands."""
+
+
+def width_that_fits(plan: Plan, runs: int) -> int:
+    """How many of so many runs can be made at once in the memory that is free; at least one."""
+    free = free_memory()
+    if free is None:
+        return runs
+    left = int(SHARE * free) - _size(_log(plan))
+    return max(1, min(runs, len(jax.devices()) * (left // bytes_of_run(plan))))
+
+
+def refuse_too_large(plan: Plan) -> None:
+    """`UserError` where the model's rollouts alone are more than is free: a processor would wait for it forever."""
+    settings, free = plan.settings, free_memory()
+    if not plan.learns_model or free is None:
+        return
+    steps = settings.rollout_starts * settings.rollout_length * settings.rollouts_kept
+    needed = BYTES * steps * _numbers_of_a_row(plan)
+    if needed > free:
+        raise UserError(
+            f"rollout_starts: {settings.rollout_starts} starts x {settings.rollout_length} steps x "
+            f"{settings.rollouts_kept} rollouts kept take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
+            "free; lower rollout_starts, rollout_length or rollouts_kept"
+        )
+
+
+def bytes_of_run(plan: Plan) -> int:
+    """What each run more takes: its state, a copy of that where saves are made from one, and what an epoch writes down.
+
+    Not below the compiler's own plan, and at most twice that (`tests/test_memory.py`: the methods with a model, CQL and
+    SAC-N).
+    """
+    copies, worked_on = 2 if _device_is_host() else 1, max(SMALL, _activations(plan))
+    if not plan.learns_model:
+        return worked_on + copies * _size(_shape_on_log(plan))
+    fit, state = _shapes(plan)
+    return worked_on + max(2 * _size(fit) + _shuffling(plan), copies * _size(state) + _rollout(plan))
+
+
+def free_memory() -> int | None:
+    """Bytes that are free on the device, or in a host that is the device; None where nobody knows."""
+    if not _device_is_host():
+        return free_on_device()
+    known = [number for number in (_available(), _left_by_limit()) if number is not None]
+    return min(known, default=None)
+
+
+def _activations(plan: Plan) -> int:
+    """Of the critics, four times what they put out, on a batch and on the actions drawn for each of its rows."""
+    sizes = plan.settings.sizes()
+    rows = sizes.batch * (1 + DRAWN_FROM * getattr(plan.options, "drawn_actions", 0))
+    return 4 * BYTES * sizes.critics * rows * sum(sizes.hidden)
+
+
+def _rollout(plan: Plan) -> int:
+    """A rollout as it is made and again in order, and what the networks work on with a block of its rows."""
+    sizes, settings = plan.settings.sizes(), plan.settings
+    made = 2 * sizes.rollout_starts * sizes.rollout_length * _numbers_of_a_row(plan)
+    layer = max(*sizes.hidden, *settings.model_hidden)
+    method = plan.method()
+    if isinstance(method, Method) and not isinstance(method.shape, AsPredicted):  # it asks every member about every row
+        layer += 2 * settings.members * max(settings.model_hidden)
+    return BYTES * (made + min(sizes.rollout_starts, BLOCK) * layer)
+
+
+def _numbers_of_a_row(plan: Plan) -> int:
+    """Of a transition: two observations, an action, a reward, a discount."""
+    return 2 * plan.dataset.observations.shape[1] + plan.dataset.actions.shape[1] + 2
+
+
+def _shuffling(plan: Plan) -> int:
+    return BYTES * INDICES * plan.settings.members * _rows(plan)
+
+
+def _rows(plan: Plan) -> int:
+    return int(plan.dataset.learnable(plan.settings.keep_timeouts).sum())
+
+
+def _shapes(plan: Plan) -> tuple[Any, Any]:
+    """A run's fit and its training state, as shapes; nothing is allocated."""
+    log, scaling, settings, method = _log(plan), _scaling(plan), plan.settings, plan.method()
+    assert isinstance(method, Method)
+    fit = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
+    begin = partial(epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
+    state = jax.eval_shape(begin, Problem(log, scaling), jax.eval_shape(finish_fit, fit), method)
+    return fit, state
+
+
+def _shape_on_log(plan: Plan) -> Any:
+    """The training state of a run without a model, as shapes."""
+    log, settings, baseline = _log(plan), plan.settings, plan.method()
+    assert isinstance(baseline, Baseline)
+    problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
+    begin = partial(log_epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
+    return jax.eval_shape(begin, problem, baseline)
+
+
+def _scaling(plan: Plan) -> Scaling:
+    obs, act = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
+    return Scaling(*map(_floats, ((obs,), (obs,), (act,), (act,), ())))
+
+
+def _log(plan: Plan) -> Transition:
+    """The rows to learn from, which all runs share."""
+    rows, obs, act = _rows(plan), plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
+    return Transition(*map(_floats, ((rows, obs), (rows, act), (rows,), (rows, obs), (rows,))))
+
+
+def _floats(shape: tuple[int, ...]) -> Any:
+    return jax.ShapeDtypeStruct(shape, jnp.float32)
+
+
+def _size(tree: Any) -> int:
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _device_is_host() -> bool:
+    return jax.devices()[0].platform == "cpu"
+
+
+def _available() -> int | None:
+    """What the system says can be had without swapping."""
+    with suppress(OSError, StopIteration, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:")))
+    return None
+
+
+def _left_by_limit() -> int | None:
+    """What a container's limit leaves; copies of files, which make way, are not counted as used."""
+    with suppress(OSError, ValueError):
+        limit, used = (int((GROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        lines = (GROUP / "memory.stat").read_text().splitlines()
+        cached = sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        return limit - used + cached
+    return None

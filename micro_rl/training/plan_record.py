@@ -1,0 +1,109 @@
+"""A plan written down in full: as JSON that is enough to run it again, and as the command line that does."""
+
+import dataclasses
+import shlex
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from micro_rl._version import __version__
+from micro_rl.algorithms import registry
+from micro_rl.data import Dataset, names
+from micro_rl.data.reading import Reading
+from micro_rl.dynamics.termination_rules import RULES, Formula
+from micro_rl.training.plan import Plan
+
+PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
+
+
+def config_of(plan: Plan) -> dict[str, Any]:
+    """The whole plan as JSON: enough to run it again."""
+    return {
+        "command": command_of(plan),
+        "log": _log(plan.dataset),
+        "notes": list(plan.notes),
+        "task": dataclasses.asdict(plan.task),
+        "preset": plan.preset,
+        "method": plan.method_name,
+        "learns_model": plan.learns_model,
+        "options": dataclasses.asdict(plan.options),
+        "settings": dataclasses.asdict(plan.settings),
+        "model": str(plan.model) if plan.model else None,
+        "versions": {"micro-rl": __version__} | {name: metadata.version(name) for name in PACKAGES},
+    }
+
+
+def _log(dataset: Dataset) -> dict[str, Any]:
+    known = {
+        "name": dataset.name,
+        "path": str(dataset.path),
+        "sha256": dataset.sha256,
+        "format": dataset.format,
+        "action_low": dataset.action_low.tolist(),
+        "action_high": dataset.action_high.tolist(),
+        "observation_std": dataset.observation_std().tolist(),
+        "rows": len(dataset),
+        "episodes": len(dataset.starts),
+    }
+    said = _said(dataset.reading)
+    return known | {"reading": said} if said else known
+
+
+def usual_of(plan: Plan) -> dict[str, Any]:
+    """The defaults of everything in `config_of` that has some."""
+    kinds = {"settings": registry.settings_of, "options": lambda name: registry.find(name).Options}
+    return {part: dataclasses.asdict(kind(plan.method_name)()) for part, kind in kinds.items()}
+
+
+def command_of(plan: Plan) -> str:
+    """The command line that trains this plan anew: the log, the preset, and what departs from it.
+
+    Empty where no command line can: a Python function ends the episodes, or each action was given its own bounds.
+    """
+    if not _can_be_typed(plan):
+        return ""
+    words = ["micro-rl", "train", _typed(plan.dataset.path)]
+    words += ["--method", plan.method_name, "--preset", plan.preset]
+    usual = registry.resolve(plan.method_name, plan.preset, {})
+    words += _departures(plan.settings, usual[0]) + _departures(plan.options, usual[1])
+    words += [word for name, value in _said(plan.dataset.reading).items() for word in _flag(name, value)]
+    if not plan.bounds_recorded:
+        words += _flag("action_bounds", (float(plan.dataset.action_low[0]), float(plan.dataset.action_high[0])))
+    told = ("env", "horizon", "termination") if plan.learns_model else ("env", "horizon")
+    words += _departures(plan.task, plan.dataset.task, told)
+    return shlex.join(words + (["--model", str(plan.model)] if plan.model else []))
+
+
+def _can_be_typed(plan: Plan) -> bool:
+    named_rule = plan.ends is None or isinstance(plan.ends, Formula) or plan.ends in RULES.values()
+    low, high = plan.dataset.action_low, plan.dataset.action_high
+    return named_rule and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
+
+
+def _typed(path: Path) -> str:
+    """A log as the command line takes it: an embedded one by its name, wherever it is installed."""
+    return next((name for name, place in names.EMBEDDED.items() if place == path), str(path))
+
+
+def _said(reading: Reading) -> dict[str, Any]:
+    """How the log was asked to be read; time limit and bounds stand elsewhere."""
+    apart = ("horizon", "action_bounds")
+    return {name: value for name, value in vars(reading).items() if value not in (None, ()) and name not in apart}
+
+
+def _departures(chosen: Any, usual: Any, only: Sequence[str] | None = None) -> list[str]:
+    """The options that make one of the usual values the chosen ones."""
+    named = only or [field.name for field in dataclasses.fields(chosen)]
+    changed = [name for name in named if getattr(chosen, name) != getattr(usual, name)]
+    return [word for name in changed for word in _flag(name, getattr(chosen, name))]
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    """A setting as the command line takes it."""
+    option = "--" + name.replace("_", "-")
+    if isinstance(value, bool):
+        return [option if value else "--no-" + option[2:]]
+    if isinstance(value, str) and value.startswith("-"):
+        return [f"{option}={value}"]  # or it would be taken for an option itself
+    return [option, *(str(part) for part in (value if isinstance(value, tuple) else (value,)))]
