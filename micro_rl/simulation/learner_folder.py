@@ -1,8 +1,8 @@
 """An online learner on disk: evaluations, policies, all it has seen, and checkpoints from which it goes on.
 
-A folder is a run folder (`micro_rl.storage.run_folder`) whose epochs are the learner's evaluations, epoch 0 untrained. Beside
-what a run folder has there are `policies/steps-N.safetensors`, every one that was evaluated, and `experience/steps-N/`,
-what was seen between an evaluation and the one before it: a checkpoint then need not hold it again.
+A folder is a run folder (`micro_rl.storage.run_folder`) whose epochs are the learner's evaluations, epoch 0 untrained.
+It also holds `policies/steps-N.safetensors`, every one that was evaluated, and `experience/steps-N/`, what was seen
+between an evaluation and the one before it: a checkpoint then need not hold it again.
 """
 
 import time
