@@ -71,7 +71,7 @@ def test_the_first_in_the_chain_is_named_with_its_update():
     found = divergence.first_to_blow_up(epoch, limit=600.0)
     assert found is not None
     assert (found.update, found.term, found.value, found.at_first) == (3, "q/target", -700.0, 1.0)
-    assert "in update 3 of that epoch (-700, after 1 in the first)" in found.told() and "critic_rate" in found.told()
+    assert "in update 3 of that epoch (-700, after 1 in the first)" in found.told() and "critic_lr" in found.told()
     spread = {"inconsistency": float("inf"), "q/target": float("-inf")}
     apart = divergence.first_to_blow_up([epoch[0]._replace(figures=spread)], limit=600.0)
     assert apart is not None
@@ -93,7 +93,7 @@ def test_values_have_exploded_where_no_return_can_be(begun: Begun, model):
     assert divergence.reason({}, broken, limit) == "log_temperature is not finite"
 
 
-@pytest.mark.parametrize(("rate", "term"), [("critic_rate", "critics"), ("actor_rate", "actor")])
+@pytest.mark.parametrize(("rate", "term"), [("critic_lr", "critics"), ("actor_lr", "actor")])
 def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str, term: str):
     plan = tiny_plan(rollout_every=10, **{rate: 1e30})  # pyright: ignore[reportArgumentType]
     with pytest.raises(Diverged, match=rf"epoch 1: .*; {term} was the first to blow up, in update 1 of .*{rate}"):
@@ -124,8 +124,8 @@ def _like(plan: Plan, arrays: dict) -> tuple:
 
 
 def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
-    plan = tiny_plan(model_rate=1e30)
-    with pytest.raises(Diverged, match=r"epoch 1 of the dynamics fit .* first to blow up, at step 1 .*model_rate"):
+    plan = tiny_plan(model_lr=1e30)
+    with pytest.raises(Diverged, match=r"epoch 1 of the dynamics fit .* first to blow up, at step 1 .*model_lr"):
         execute(plan, tmp_path / "run")
     arrays, about = read_arrays(tmp_path / "run" / "diverged" / "state", "state")
     problem, sizes = problem_of(plan.dataset, plan.settings), plan.settings.fit_sizes()
@@ -139,9 +139,9 @@ def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
 
 
 def test_without_a_model_the_first_number_to_go_is_found_too(tmp_path: Path):
-    plan = tiny_plan(method="td3_bc", critic_rate=1e9)
+    plan = tiny_plan(method="td3_bc", critic_lr=1e9)
     with pytest.raises(Diverged, match="was the first to blow up, in update 1 of that epoch") as stopped:
         execute(plan, tmp_path / "run")
     assert "the critics feed on their own values" in str(stopped.value)
     rows, _ = read_arrays(tmp_path / "run" / "diverged" / "update", "update")
-    assert rows["batch.now.reward"].shape == (2 * plan.settings.batch,)
+    assert rows["batch.now.reward"].shape == (2 * plan.settings.batch_size,)

@@ -56,10 +56,10 @@ def start(problem: LogProblem, baseline: Baseline, sizes: Sizes, temperature: Sc
 def epoch(
     state: LogState, baseline: Baseline, problem: LogProblem, c: Coefficients, key: Key[Array, ""], *, sizes: Sizes
 ) -> tuple[LogState, dict[str, Array]]:
-    """`sizes.updates` updates. `key` is the run's; means over the epoch are logged."""
+    """`sizes.updates_per_epoch` updates. `key` is the run's; means over the epoch are logged."""
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:
-        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch * baseline.steps)
+        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch_size * baseline.steps)
         return baseline.update(agent, rows, own_key, c)
 
     agent, logged = jax.lax.scan(call, state.agent, call_keys(state, baseline, key, sizes))
@@ -68,7 +68,7 @@ def epoch(
 
 def call_keys(state: LogState, baseline: Baseline, key: Key[Array, ""], sizes: Sizes) -> Key[Array, " call"]:
     """One for every call of `update` in the epoch that begins with `state`."""
-    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates // baseline.steps)
+    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates_per_epoch // baseline.steps)
 
 
 def draw_rows(rows: LogRows, key: Key[Array, ""], size: int) -> tuple[LogRows, Key[Array, ""]]:

@@ -39,13 +39,13 @@ VALUES = ("q/real", "q/model", "q/target")
 
 ADVICE = {
     "model rows": "the model's rollouts ran away from the log: shorten rollout_length, or fit another model with a "
-    "lower model_rate",
+    "lower model_lr",
     "log rows": "the log's own rows are extreme: look for outliers in it, or leave standardise and scale_reward on",
     "disagreement": "the members disagree without bounds: shorten rollout_length, or lower beta (MOBILE: penalty)",
-    "critics": "the critics feed on their own values: lower critic_rate, target_rate or discount, or make "
+    "critics": "the critics feed on their own values: lower critic_lr, tau or discount, or make "
     "the method more conservative",
-    "actor": "the actor moves too fast for its critics: lower actor_rate",
-    "temperature": "the temperature ran away: lower temperature_rate, or keep it with --no-learn-temperature",
+    "actor": "the actor moves too fast for its critics: lower actor_lr",
+    "temperature": "the temperature ran away: lower temperature_lr, or keep it with --no-learn-temperature",
     "other": "lower the learning rates",
 }
 CAUSES = (
@@ -122,7 +122,7 @@ def steps(
     ends: Termination,
 ) -> Iterator[Step]:
     """The updates of the epoch that begins with `state`, one by one. `key` is the run's, as for `epoch`."""
-    turns = jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates // sizes.rollout_every)
+    turns = jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates_per_epoch // sizes.rollout_every)
     for turn, turn_key in enumerate(turns):
         *rollout_keys, update_key = jax.random.split(turn_key, 3)
         state = state._replace(buffer=_rolled(state, method, problem, ends, rollout_keys, sizes=sizes))
@@ -194,7 +194,7 @@ def _rolled(state: TrainState, method: Method, problem: Problem, ends: Terminati
 @partial(jax.jit, static_argnames="sizes")
 def _updated(state: TrainState, method: Method, problem: Problem, c: Coefficients, key: Array, *, sizes: Sizes):
     """One update: the agent after it, how large everything in it was, and what went into it."""
-    models = Models.of(state.ensemble, sizes.elites)
+    models = Models.of(state.ensemble, sizes.num_elites)
     batch, noise, own_key = draw_update(problem.log, state.buffer, method, models, key, sizes)
     agent, logged = update(state.agent, method, models, batch, noise, own_key, c)
     rows = {"log rows": _size(batch.real), "model rows": _size(batch.model)}
@@ -203,7 +203,7 @@ def _updated(state: TrainState, method: Method, problem: Problem, c: Coefficient
 
 @partial(jax.jit, static_argnames="sizes")
 def _updated_on_log(agent: Any, method: Baseline, problem: LogProblem, c: Coefficients, key: Array, *, sizes: Sizes):
-    rows, own_key = draw_rows(problem.rows, key, sizes.batch * method.steps)
+    rows, own_key = draw_rows(problem.rows, key, sizes.batch_size * method.steps)
     after, logged = method.update(agent, rows, own_key, c)
     return after, {"log rows": _size(rows)} | logged | _parts(after), rows, own_key
 

@@ -26,11 +26,11 @@ LARGEST_WEIGHT = 1e6
 
 ADVICE = {
     "standardised rows": "the log's own rows are extreme: look for outliers in it",
-    "variance": "the predicted variance ran away: lower model_rate, or raise logvar_weight",
-    "mean": "the networks' outputs ran away: lower model_rate",
-    "loss": "lower model_rate",
-    "weights": "lower model_rate",
-    "holdout error": "the held-out rows are unlike the others: look for outliers in the log, or lower model_rate",
+    "variance": "the predicted variance ran away: lower model_lr, or raise logvar_weight",
+    "mean": "the networks' outputs ran away: lower model_lr",
+    "loss": "lower model_lr",
+    "weights": "lower model_lr",
+    "holdout error": "the held-out rows are unlike the others: look for outliers in the log, or lower model_lr",
 }
 """By term, in the order in which each acts on the next."""
 
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 def step_through(before: FitState, log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Found:
     """The epoch that begins with this state and key, batch by batch, up to the first that blows up."""
     one = jax.jit(partial(_one, sizes=sizes))
-    batches = shuffled_batches(before.bootstrap, sizes.batch, key)
+    batches = shuffled_batches(before.bootstrap, sizes.batch_size, key)
     state = before
     for number, rows in enumerate(batches, start=1):
         members, moments, figures = one(state, *indexed(log, rows))

@@ -39,7 +39,7 @@ def pass_over(
     if not on_host(log):
         return compiled_epoch(state, log, sizes=sizes, key=key)
     with jax.default_device(_host()):
-        batches = np.asarray(compiled_batches(state.bootstrap, sizes.batch, key))
+        batches = np.asarray(compiled_batches(state.bootstrap, sizes.batch_size, key))
     carry, losses = (state.members, state.moments), []
     units = state._replace(bootstrap=state.bootstrap[:, :0], holdout=state.holdout[:0])
     for part in _blocks(batches, log, block):

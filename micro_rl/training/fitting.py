@@ -12,6 +12,7 @@ from jax import Array
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
+from micro_rl.core.renamed import renamed
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Keys, Problem, Scaling, Transition
 from micro_rl.core.windows import newest
@@ -63,7 +64,7 @@ class Keeper:
 
     def diverged(self, before: FitState, key: Key[Array, ""], row: Row) -> str:
         """After an epoch whose figures are not: the state and key it began with. What to tell the user of it."""
-        return "lower model_rate"
+        return "lower model_lr"
 
 
 class _Shape(NamedTuple):
@@ -95,8 +96,8 @@ class _Shape(NamedTuple):
 
         def some_model(log: Transition, scaling: Scaling, key: Key[Array, ""]) -> dict[str, Any]:
             sizes = ModelSettings(
-                members=self.members,
-                model_hidden=self.hidden,
+                ensemble_size=self.members,
+                model_hidden_sizes=self.hidden,
                 weight_decay=(0.0,) * (len(self.hidden) + 1),
                 history=self.history,
             ).fit_sizes()
@@ -163,8 +164,8 @@ def fitted(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: in
         "shape": _Shape(
             log.observation.shape[-1],
             log.action.shape[-1],
-            sizes.members,
-            sizes.hidden,
+            sizes.ensemble_size,
+            sizes.hidden_sizes,
             sizes.history,
         )._asdict(),
     }
@@ -198,6 +199,8 @@ def save_model(folder: Path, model: FittedModel) -> None:
 def load_model(folder: Path) -> FittedModel:
     """What `save_model` wrote; `UserError` if anything in it is damaged or of other sizes."""
     arrays, about = read_arrays(folder, "ensemble")
+    if isinstance(about.get("settings"), dict):
+        about["settings"] = renamed(about["settings"])
     try:
         shape, about["holdout"] = _Shape.read(about.get("shape")), _numbers(about.get("holdout"))
         if "termination" in about:

@@ -13,7 +13,7 @@ import numpy as np
 
 from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.algorithms.epoch import TrainState, actor_rate, coefficients
+from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.log_epoch import LogState
 from micro_rl.algorithms.sac import Coefficients
@@ -100,7 +100,7 @@ class Training:
 
     def coefficients(self, number: int) -> Coefficients:
         """Those of epoch `number`, from 0."""
-        return self._coefficients._replace(actor_rate=actor_rate(self.settings, number))
+        return self._coefficients._replace(actor_lr=actor_lr(self.settings, number))
 
     def begin(self, epoch: Epoch) -> None:
         """Take what is needed of a finished epoch; raises `Diverged`."""
@@ -108,7 +108,10 @@ class Training:
         reason = divergence.reason(epoch.logged, epoch.seen.agent, self._limit)
         if reason is not None:
             self._stop(reason, number - 1)
-        speed = {"time/updates_per_second": self.settings.updates / epoch.computing, "time/seconds": epoch.seconds}
+        speed = {
+            "time/updates_per_second": self.settings.updates_per_epoch / epoch.computing,
+            "time/seconds": epoch.seconds,
+        }
         taken = self.kept.take(number, epoch.whole, final=number == self.last)
         self._owed = _Owed(self._row(number, epoch.logged) | speed, self._policy(epoch.seen), epoch.seen, taken)
 
@@ -119,7 +122,7 @@ class Training:
         row, policy, seen, taken = self._owed
         self._owed, number = None, int(row["epoch"])
         began = time.perf_counter()
-        if number % self.settings.evaluate_every == 0 or number == self.settings.epochs:
+        if number % self.settings.eval_every == 0 or number == self.settings.epochs:
             row |= self._judge(seen, policy, self._problem.scaling, self.program.ends)
         if number == self.last:  # elsewhere the next epoch goes on beside it, whose time this is part of
             row["time/seconds"] += time.perf_counter() - began
@@ -145,7 +148,7 @@ class Training:
         """An epoch's means; rewards and values in raw units."""
         scale = float(self._problem.scaling.reward_scale)
         row: Row = {name: value * (scale if name in RAW_REWARD_KEYS else 1.0) for name, value in logged.items()}
-        return {"epoch": number, "updates": number * self.settings.updates} | row
+        return {"epoch": number, "updates": number * self.settings.updates_per_epoch} | row
 
     def _stop(self, reason: str, number: int) -> None:
         """Go back to the state that led to this, find what blew up first, keep it, and raise `Diverged`."""
