@@ -73,7 +73,7 @@ def test_options_that_differ_make_methods_and_settings_only_where_a_seed_was_rep
     found = compared(tmp_path)
     assert found.methods == ["micro, beta 0.5", "micro, beta 0.3", "micro, beta 0.5, bc_weight 0.4"]
     assert [run.name for run in found.cell("micro, beta 0.5", found.logs[0])] == ["a", "d"]
-    assert "The seeds of micro, beta 0.5 on hopper differ in updates." in words(found)
+    assert "The seeds of micro, beta 0.5 on hopper differ in updates_per_epoch." in words(found)
 
 
 def test_logs_are_told_apart_by_their_content(tmp_path: Path):

@@ -147,5 +147,5 @@ def test_an_old_flag_names_the_new_one(words: list[str], message: str, capsys):
 
 
 def test_an_old_argument_names_the_new_one():
-    with pytest.raises(UserError, match="^updates: is called updates_per_epoch now$"):
+    with pytest.raises(UserError, match=r"^updates: is called updates_per_epoch now$"):
         make_plan("pendulum-demo", overrides={"updates": 4})

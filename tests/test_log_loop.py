@@ -93,7 +93,7 @@ def test_a_branch_goes_on_with_other_options(tmp_path: Path):
     new = execute(tiny_plan(method="td3_bc", epochs=3, alpha=1.0), old.path, branch=tmp_path / "new")
     assert new.metrics[:2] == old.metrics
     changed = json.loads((new.path / "config.json").read_text())["branched_off"]["changed"]
-    assert changed == ["weight: 2.5, now 1.0", "epochs: 2, now 3"]
+    assert changed == ["alpha: 2.5, now 1.0", "epochs: 2, now 3"]
 
 
 def test_cloning_promises_nothing(tmp_path: Path):
