@@ -23,12 +23,13 @@ from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
 from micro_rl.dynamics.losses import holdout_errors
 from micro_rl.dynamics.measure import STEPS, measure, report_of
 from micro_rl.dynamics.quality_report import ModelReport, of
-from micro_rl.training.fitting import FittedModel, held_out, load_model
+from micro_rl.dynamics.saved_model import FittedModel, load_model
+from micro_rl.training.fitting import held_out
 
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:
     """Those of the fit; where its folder does not tell them, the defaults with and without the rows at a time limit."""
-    usual = Settings(num_elites=min(Settings.num_elites, about["shape"]["members"]))
+    usual = Settings(num_elites=min(Settings.num_elites, about["shape"]["ensemble_size"]))
     told = about.get("settings", {"keep_timeouts": True})
     known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     both = [replace(usual, **known)]

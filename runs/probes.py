@@ -54,7 +54,7 @@ def learned(method: Method, model: Ensemble, problem: Problem, seeds: Array) -> 
     def one(model: Ensemble, problem: Problem, seed: Array) -> Agent:
         keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
         state = start(problem, model, method, SIZES, TEMPERATURE, keys)
-        step = lambda state, _: epoch(state, method, problem, c, keys.epochs, sizes=SIZES, ends=ByRule(never))  # noqa: E731
+        step = lambda state, _: epoch(state, method, problem, c, keys.epochs, sizes=SIZES, ends=ByRule(never))[:2]  # noqa: E731
         return jax.lax.scan(step, state, None, length=EPOCHS)[0].agent
 
     return jax.vmap(jax.vmap(one, (None, None, 0)), (0, 0, None))(model, problem, seeds)
@@ -68,7 +68,7 @@ def learned_from_log(baseline: Baseline, problem: LogProblem, seeds: Array, *, c
     def one(problem: LogProblem, seed: Array) -> Any:
         keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
         state = log_epoch.start(problem, baseline, sizes, TEMPERATURE, keys)
-        step = lambda state, _: log_epoch.epoch(state, baseline, problem, c, keys.epochs, sizes=sizes)  # noqa: E731
+        step = lambda state, _: log_epoch.epoch(state, baseline, problem, c, keys.epochs, sizes=sizes)[:2]  # noqa: E731
         return jax.lax.scan(step, state, None, length=EPOCHS)[0].agent
 
     return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(problem, seeds)
@@ -145,7 +145,7 @@ def trained(probe: Probe) -> Any:
     stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *map(make, systems))  # noqa: E731
     if isinstance(method, Baseline):
         critics = module.DEFAULTS.get("critics", SIZES.num_critics)
-        return learned_from_log(method, stack(alone), jnp.arange(SEEDS), critics=critics)
+        return learned_from_log(method, stack(alone), jnp.arange(SEEDS), num_critics=critics)
     return learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS))
 
 
