@@ -56,7 +56,7 @@ def _epoch(problem: Problem, settings: Any) -> float:
     def call() -> Any:
         nonlocal state
         given = fed(problem, KEYS.epochs, int(state.epoch), sizes)
-        state, logged = compiled_epoch(state, method, given, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
+        state, logged, _ = compiled_epoch(state, method, given, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
         return logged
 
     return seconds(call)
@@ -69,7 +69,7 @@ def _fit(problem: Problem, settings: Any) -> float:
 
     def call() -> Any:
         nonlocal state
-        state, logged = pass_over(state, log, sizes, KEYS.epochs)
+        state, logged, _ = pass_over(state, log, sizes, KEYS.epochs)
         return logged
 
     return seconds(call, times=1)

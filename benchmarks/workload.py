@@ -96,7 +96,7 @@ def training(
 
     def call() -> None:
         nonlocal state
-        state, logged = epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
+        state, logged, _ = epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
@@ -146,7 +146,7 @@ def fit(scale: Scale) -> Case:
 
     def call() -> None:
         nonlocal state
-        state, logged = fit_feeding.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
+        state, logged, _ = fit_feeding.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:

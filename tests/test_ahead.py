@@ -22,9 +22,9 @@ LONG = 30.0
 def test_a_call_that_blocks_leaves_this_thread_free():
     go_on = threading.Event()
 
-    def call() -> tuple[Any, dict[str, Any]]:
+    def call() -> tuple[Any, dict[str, Any], dict[str, Any]]:
         assert go_on.wait(LONG)
-        return "after", {"loss": jnp.asarray(2.0)}
+        return "after", {"loss": jnp.asarray(2.0)}, {}
 
     with Ahead() as ahead:
         ahead.begin(call)
@@ -35,23 +35,23 @@ def test_a_call_that_blocks_leaves_this_thread_free():
 
 
 def test_what_a_call_raises_rises_where_its_outcome_is_asked_for():
-    def call() -> tuple[Any, dict[str, Any]]:
+    def call() -> tuple[Any, dict[str, Any], dict[str, Any]]:
         raise FloatingPointError("at row 7")
 
     with Ahead() as ahead:
         ahead.begin(call)
         with pytest.raises(FloatingPointError, match="at row 7"):
             ahead.outcome()
-        ahead.begin(lambda: ("another", {}))
+        ahead.begin(lambda: ("another", {}, {}))
         assert ahead.outcome().state == "another"
 
 
 def test_a_program_is_compiled_once_and_under_the_settings_of_the_thread_that_asks():
     compiled_under, config = [], cast(Any, jax.config)
 
-    def grow(x: jax.Array, *, by: int) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def grow(x: jax.Array, *, by: int) -> tuple[jax.Array, dict[str, jax.Array], dict]:
         compiled_under.append(config.jax_default_matmul_precision)
-        return x + by, {"was": x}
+        return x + by, {"was": x}, {}
 
     program = Compiled(jax.jit(grow, static_argnames="by", donate_argnames="x"), by=3)
     with Ahead() as ahead:

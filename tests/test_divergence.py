@@ -55,7 +55,7 @@ def test_step_by_step_an_epoch_is_the_compiled_one(begun: Begun, model):
     gone = list(divergence.steps(begun.fresh(model), *begun.arguments))
     assert [step.number for step in gone] == list(range(1, 21))
     method, problem, c, key, sizes, ends = begun.arguments
-    after, logged = compiled_epoch(begun.fresh(model), method, problem, c, key, sizes=sizes, ends=ends)
+    after, logged, _ = compiled_epoch(begun.fresh(model), method, problem, c, key, sizes=sizes, ends=ends)
     for name, array in pytree_io.to_arrays(after.agent).items():
         np.testing.assert_allclose(pytree_io.to_arrays(gone[-1].after)[name], array, rtol=2e-4, atol=2e-5, err_msg=name)
     for name in ("loss/critic", "q/real", "conservative_term"):
@@ -108,7 +108,7 @@ def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str,
     problem = problem_of(plan.dataset, plan.settings)
     assert plan.ends is not None
     where = {"sizes": plan.settings.sizes(), "ends": ByRule(plan.ends)}
-    again, _ = compiled_epoch(state, plan.method(), problem, coefficients(plan.settings, 1), run_key, **where)
+    again, *_ = compiled_epoch(state, plan.method(), problem, coefficients(plan.settings, 1), run_key, **where)
     assert not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(again.agent))
     into, told = read_arrays(kept / "update", "update")
     assert told["update"] == 1 and into["batch.real.reward"].shape == (16,)
@@ -132,8 +132,9 @@ def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
     fresh = begin_fit(problem.log, sizes=sizes, key=Keys.of(0).fit)
     state = pytree_io.from_arrays(fresh, arrays)
     key = jax.random.wrap_key_data(jnp.asarray(about["key"], jnp.uint32))
-    _, logged = fit_once(state, problem.log, sizes=sizes, key=key)
+    _, logged, first = fit_once(state, problem.log, sizes=sizes, key=key)
     assert not np.isfinite(logged["holdout"]).all()
+    assert int(first["loss"]) == 2  # the first step ruins the networks, the second sees it
     rows, _ = read_arrays(tmp_path / "run" / "diverged" / "batch", "batch")
     assert rows["rows"].shape == (3, 64)
 

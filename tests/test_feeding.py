@@ -79,7 +79,7 @@ def test_a_fit_in_blocks_is_the_fit(block: int):
             for state, problem in zip(states, (ON_DEVICE, ON_HOST), strict=True)
         ]
         jax.tree.map(np.testing.assert_array_equal, *results)
-        states = [state for state, _ in results]
+        states = [state for state, *_ in results]
     assert int(jnp.asarray(states[0].epoch)) == 2
 
 

@@ -276,8 +276,8 @@ def test_a_fit_that_diverges_leaves_the_others_alone(tmp_path: Path, monkeypatch
     real = population.pass_over
 
     def one_goes_wrong(states, log, keys, *, sizes):
-        after, logged = real(states, log, keys, sizes=sizes)
-        return after, logged | {"loss": logged["loss"].at[1].set(np.nan)}
+        after, logged, first = real(states, log, keys, sizes=sizes)
+        return after, logged | {"loss": logged["loss"].at[1].set(np.nan)}, first
 
     monkeypatch.setattr(population, "pass_over", one_goes_wrong)
     done, blown = together(plans(), tmp_path)

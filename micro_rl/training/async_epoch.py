@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from jax import Array
 
-Call = Callable[[], tuple[Any, dict[str, Array]]]
-"""A compiled epoch with its arguments: the state after it, and what it logged."""
+Call = Callable[[], tuple[Any, dict[str, Array], dict[str, Array]]]
+"""A compiled epoch with its arguments: the state after it, what it logged, and when each of that was first bad."""
 
 
 class Compiled:
@@ -71,5 +71,5 @@ class Ahead:
 
 def _computed(call: Call) -> Computed:
     began = time.perf_counter()
-    state, logged = call()
+    state, logged, _ = call()
     return Computed(state, jax.device_get(logged), time.perf_counter() - began)

@@ -16,10 +16,10 @@ from jax import Array
 from jaxtyping import Key, PyTree
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.epoch import TrainState, branch, draw_update
+from micro_rl.algorithms.epoch import FURTHEST_ROW, TrainState, branch, draw_update
 from micro_rl.algorithms.log_epoch import LogProblem, LogState, call_keys, draw_rows
 from micro_rl.algorithms.model_free.base import Baseline
-from micro_rl.algorithms.sac import Coefficients, update
+from micro_rl.algorithms.sac import VALUES, Coefficients, update
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, LogRows, Problem
@@ -32,10 +32,8 @@ from micro_rl.storage.files import CannotWrite
 FAR_TOO_LARGE = 100.0
 """Values so many times past the largest return that the log's rewards allow have exploded."""
 LARGEST_WEIGHT = 1e6
-FURTHEST_ROW = 1e6
 ENTROPY = 5.0
 """At most so much entropy bonus for each action: the policy's standard deviation is at least exp(-5)."""
-VALUES = ("q/real", "q/model", "q/target")
 
 ADVICE = {
     "model rows": "the model's rollouts ran away from the log: shorten rollout_length, or fit another model with a "

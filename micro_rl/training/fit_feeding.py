@@ -34,7 +34,7 @@ def begin(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitState:
 
 def pass_over(
     state: FitState, log: Transition, sizes: FitSizes, key: Key[Array, ""], block: int = BLOCK
-) -> tuple[FitState, dict[str, Array]]:
+) -> tuple[FitState, dict[str, Array], dict[str, Array]]:
     """`fit_epoch`, the same bits from the same key; `state` is gone afterwards."""
     if not on_host(log):
         return compiled_epoch(state, log, sizes=sizes, key=key)

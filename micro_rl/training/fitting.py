@@ -139,7 +139,7 @@ def fit_model(
     while unfinished(state, sizes):
         key = jax.random.fold_in(epochs_key, state.epoch)
         before = jax.tree.map(jnp.copy, state)  # the next line donates it, and if it goes wrong this is what led there
-        state, logged = pass_over(state, log, sizes, key)
+        state, logged, _ = pass_over(state, log, sizes, key)
         row = fit_row(int(before.epoch) + 1, logged)
         if not np.isfinite(list(row.values())).all():
             told = keeper.diverged(before, key, row)

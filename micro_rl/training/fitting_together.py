@@ -40,7 +40,7 @@ def fit_models(
     while going := sorted(set(_unfinished(states, sizes)) - failed.keys()):
         now = jax.vmap(jax.random.fold_in)(epochs, states.epoch)
         before = jax.tree.map(jnp.copy, states)
-        states, logged = population.pass_over(states, log, now, sizes=sizes)
+        states, logged, _ = population.pass_over(states, log, now, sizes=sizes)
         failed |= _conclude(fits, going, before, states, now, jax.device_get(logged))
     return [
         failed[run] if run in failed else fitted(dataset, problem, settings, fit.seed, lane(states, run))

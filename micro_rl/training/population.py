@@ -145,7 +145,7 @@ def start_fits(log: Transition, keys: Key[Array, " run"], *, sizes: FitSizes) ->
 @partial(jax.jit, static_argnames="sizes", donate_argnames="states")
 def pass_over(
     states: FitState, log: Transition, keys: Key[Array, " run"], *, sizes: FitSizes
-) -> tuple[FitState, dict[str, Array]]:
+) -> tuple[FitState, dict[str, Array], dict[str, Array]]:
     """An epoch of every run's fit; a finished one stays as it is."""
     return jax.vmap(lambda state, key: fit_epoch(state, log, sizes, key))(states, keys)
 
@@ -178,7 +178,7 @@ def compiled_epoch(
     problem: Problem,
     *,
     sizes: Sizes,
-) -> tuple[TrainState, dict[str, Array]]:
+) -> tuple[TrainState, dict[str, Array], dict[str, Array]]:
     """An epoch of every run; `states` is gone afterwards."""
 
     def one(state: TrainState, method: Method, end: Termination, own: Coefficients, key: Array):
@@ -198,7 +198,7 @@ def _start_on_log(problem: LogProblem, methods: Baseline, temperatures: Array, k
 @partial(jax.jit, static_argnames="sizes", donate_argnames="states")
 def _epoch_on_log(
     states: LogState, methods: Baseline, c: Coefficients, keys: Key[Array, " run"], problem: LogProblem, *, sizes: Sizes
-) -> tuple[LogState, dict[str, Array]]:
+) -> tuple[LogState, dict[str, Array], dict[str, Array]]:
     def one(state: LogState, method: Baseline, own: Coefficients, key: Array):
         return log_epoch.epoch(state, method, problem, own, key, sizes=sizes)
 

@@ -165,5 +165,5 @@ class Training:
         if kept is not None and kept.epoch <= number:
             state = pytree_io.from_arrays(state, kept.arrays, str(self._folder.checkpoints.path))
         for again in range(int(state.epoch), number):
-            state, _ = self.program.epoch(state, self.coefficients(again))()
+            state, *_ = self.program.epoch(state, self.coefficients(again))()
         return state
