@@ -11,6 +11,7 @@ from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.dynamics import quality_report
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
@@ -25,7 +26,7 @@ from micro_rl.training import host_log
 from micro_rl.training import sweep as sweeping
 from micro_rl.training.callbacks import Watcher
 from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.plan import Plan, make_plan, refuse_too_few

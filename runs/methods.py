@@ -16,12 +16,13 @@ from micro_rl.algorithms.registry import resolve
 from micro_rl.api import FIT
 from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset, load
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.storage.at_work import at_work
 from micro_rl.storage.config_diff import refuse_another
 from micro_rl.storage.files import remove
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute

@@ -11,10 +11,11 @@ from typing import Any
 
 from micro_rl.algorithms.registry import resolve
 from micro_rl.data import load
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.policy import Policy
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
 

@@ -79,7 +79,7 @@ def test_without_a_model_too():
     method: Any = plan.method()
     firsts = []
     for rate in (settings.critic_rate, np.nan):
-        state = log_epoch.compiled_start(problem, method, settings.sizes(), 1.0, keys)
+        state = log_epoch.compiled_start(problem, None, method, settings.sizes(), 1.0, keys)
         c = epoch.coefficients(settings, 1)._replace(critic_rate=jnp.asarray(rate))
         _, logged, first = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=settings.sizes())
         assert set(first) == set(logged)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.dynamics.saved_model import load_model
 from micro_rl.policy import Policy
 from micro_rl.reports.run import record
 from micro_rl.simulation.evaluation import evaluate
@@ -17,7 +18,6 @@ from micro_rl.storage.files import FORMAT
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import runs_below
 from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import load_model
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
 

@@ -15,12 +15,13 @@ from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics.measure import calibration, horizon, lasts, report_of
 from micro_rl.dynamics.quality_report import KEY, ModelReport, of
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared
 from micro_rl.reports.run import record
 from micro_rl.storage.arrays import read_arrays, write_arrays
 from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import Keeper, fit_model, held_out, load_model, problem_of, save_model
+from micro_rl.training.fitting import Keeper, fit_model, held_out, problem_of
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan

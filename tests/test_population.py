@@ -23,6 +23,7 @@ from micro_rl.cli import main as cli
 from micro_rl.cli.sweep_display import SweepDisplay
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.policy import Policy
@@ -31,7 +32,7 @@ from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import fit_feeding, memory, population, sweep
 from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import fit_model, load_model, problem_of, save_model
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import Trial, chunks, groups, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.models import given_model

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree
 
-from micro_rl.algorithms.slots import Shape
+from micro_rl.algorithms.slots import RolloutTransform
 from micro_rl.core.networks import MLP, sample
 from micro_rl.core.random import orders
 from micro_rl.core.types import Rollout, Scaling, Transition
@@ -27,8 +27,8 @@ def rollout(
     ensemble: Ensemble,
     elites: int,
     actor: MLP,
-    shape: Shape,
-    extra: PyTree,
+    transform: RolloutTransform,
+    method_state: PyTree,
     ends: Termination,
     scaling: Scaling,
     starts: Float[Array, "rows obs"],
@@ -47,11 +47,11 @@ def rollout(
         action_key, state_key = jax.random.split(key)
         noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
         action, _ = sample(actor, observation, noise)
-        outcome = imagine(best, observation, action, state_key)
+        outcome = sample_ensemble(best, observation, action, state_key)
         following = outcome[..., :-1]
         ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
         rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
-        return Rollout(shape(ensemble, extra, rows), alive)
+        return Rollout(transform(ensemble, method_state, rows), alive)
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         made = in_blocks(advance, branches, elites, key)
@@ -85,7 +85,7 @@ def in_blocks(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], made)
 
 
-def imagine(
+def sample_ensemble(
     elites: Ensemble,
     observation: Float[Array, "rows obs"],
     action: Float[Array, "rows act"],

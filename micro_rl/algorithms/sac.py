@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.slots import METHOD_STREAM, Method, Setting, bellman
+from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext, bellman
 from micro_rl.core.networks import MLP, Network, action_error, multiplied_by, q_values, sample, uniform_mlp
-from micro_rl.core.optim import descend, follow, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 
@@ -60,7 +60,7 @@ def start_agent(
     actor = uniform_mlp(actor_key, (obs, *hidden, 2 * act))
     stack = uniform_mlp(critic_key, (obs + act, *hidden, 1), (critics,))
     log_temperature = jnp.log(jnp.asarray(temperature, jnp.float32))
-    moments = (moments_of(actor), moments_of(stack), moments_of(log_temperature))
+    moments = (init_opt_state(actor), init_opt_state(stack), init_opt_state(log_temperature))
     return Agent(actor, stack, jax.tree.map(jnp.copy, stack), log_temperature, *moments)
 
 
@@ -98,9 +98,9 @@ def targets(
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
     seen = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
-    setting = Setting(*seen, c.discount)
+    context = MethodContext(*seen, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
-    on_model, logged = method.target(batch.model, value[real:], setting, noise.target)
+    on_model, logged = method.target(batch.model, value[real:], context, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.minimum_target), logged
 
 
@@ -155,16 +155,16 @@ def update(
         return loss + method.regularize(critics, agent.actor, batch, key), (loss, q)
 
     gradient, (loss_q, q) = jax.grad(regularized, has_aux=True)(agent.critics)
-    critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_rate)
+    critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_rate)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
         agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.anchor
     )
-    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_rate)
+    actor, actor_moments = adam_step(agent.actor, gradient, agent.actor_moments, c.actor_rate)
     loss_alpha, gradient = jax.value_and_grad(temperature_loss)(agent.log_temperature, log_prob, c.target_entropy)
-    log_temperature, temperature_moments = descend(
+    log_temperature, temperature_moments = adam_step(
         agent.log_temperature, gradient, agent.temperature_moments, c.temperature_rate
     )
-    moved = follow(agent.targets, critics, c.target_rate)
+    moved = polyak_update(agent.targets, critics, c.target_rate)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
     real = batch.real.reward.shape[0]
     return agent, logged | {

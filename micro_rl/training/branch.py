@@ -5,13 +5,14 @@ from pathlib import Path
 import jax
 
 from micro_rl.algorithms import log_epoch
+from micro_rl.dynamics.saved_model import FittedModel, load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.files import sha256
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import FittedModel, load_model, problem_of, save_model
+from micro_rl.training.fitting import problem_of
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import config_of, usual_of

@@ -16,9 +16,9 @@ from jax import Array
 from jaxtyping import Key, PyTree
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.epoch import FURTHEST_ROW, TrainState, branch, draw_update
+from micro_rl.algorithms.epoch import FURTHEST_ROW, TrainState, branched_rollout, draw_batch_and_noise
 from micro_rl.algorithms.log_epoch import LogProblem, LogState, call_keys, draw_rows
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import VALUES, Coefficients, update
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.sizes import Sizes
@@ -132,7 +132,7 @@ def steps(
 
 
 def steps_on_log(
-    state: LogState, method: Baseline, problem: LogProblem, c: Coefficients, key: Key[Array, ""], sizes: Sizes
+    state: LogState, method: ModelFreeMethod, problem: LogProblem, c: Coefficients, key: Key[Array, ""], sizes: Sizes
 ) -> Iterator[Step]:
     """The same without a model; an update is a call of the method's."""
     agent = state.agent
@@ -186,21 +186,23 @@ def _numbers(key: Key[Array, ""]) -> list[int]:
 
 @partial(jax.jit, static_argnames="sizes")
 def _rolled(state: TrainState, method: Method, problem: Problem, ends: Termination, keys: list[Array], *, sizes: Sizes):
-    return buffers.write(state.buffer, branch(state, method, problem, ends, keys, sizes))
+    return buffers.write(state.buffer, branched_rollout(state, method, problem, ends, keys, sizes))
 
 
 @partial(jax.jit, static_argnames="sizes")
 def _updated(state: TrainState, method: Method, problem: Problem, c: Coefficients, key: Array, *, sizes: Sizes):
     """One update: the agent after it, how large everything in it was, and what went into it."""
     models = Models.of(state.ensemble, sizes.elites)
-    batch, noise, own_key = draw_update(problem.log, state.buffer, method, models, key, sizes)
+    batch, noise, own_key = draw_batch_and_noise(problem.log, state.buffer, method, models, key, sizes)
     agent, logged = update(state.agent, method, models, batch, noise, own_key, c)
     rows = {"log rows": _size(batch.real), "model rows": _size(batch.model)}
     return agent, rows | logged | _parts(agent), batch, own_key
 
 
 @partial(jax.jit, static_argnames="sizes")
-def _updated_on_log(agent: Any, method: Baseline, problem: LogProblem, c: Coefficients, key: Array, *, sizes: Sizes):
+def _updated_on_log(
+    agent: Any, method: ModelFreeMethod, problem: LogProblem, c: Coefficients, key: Array, *, sizes: Sizes
+):
     rows, own_key = draw_rows(problem.rows, key, sizes.batch * method.steps)
     after, logged = method.update(agent, rows, own_key, c)
     return after, {"log rows": _size(rows)} | logged | _parts(after), rows, own_key

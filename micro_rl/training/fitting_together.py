@@ -13,10 +13,11 @@ from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Keys, Problem
 from micro_rl.data import Dataset
 from micro_rl.dynamics.fit_epoch import FitState
+from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.errors import Diverged, Interrupted
 from micro_rl.storage.jsonl import Row
 from micro_rl.training import population
-from micro_rl.training.fitting import FittedModel, Keeper, fit_row, fitted
+from micro_rl.training.fitting import Keeper, fit_row, fitted
 from micro_rl.training.population import dealt, held_by_each, lane, put, stack
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from micro_rl.algorithms import epoch, log_epoch
 from micro_rl.algorithms.log_epoch import LogProblem
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.rollout import BLOCK
 from micro_rl.algorithms.slots import AsPredicted, Method
 from micro_rl.core.types import Keys, LogRows, Problem, Scaling, Transition
@@ -87,7 +87,9 @@ def _rollout(plan: Plan) -> int:
     made = 2 * sizes.rollout_starts * sizes.rollout_length * _numbers_of_a_row(plan)
     layer = max(*sizes.hidden, *settings.model_hidden)
     method = plan.method()
-    if isinstance(method, Method) and not isinstance(method.shape, AsPredicted):  # it asks every member about every row
+    if isinstance(method, Method) and not isinstance(
+        method.transform, AsPredicted
+    ):  # it asks every member about every row
         layer += 2 * settings.members * max(settings.model_hidden)
     return BYTES * (made + min(sizes.rollout_starts, BLOCK) * layer)
 
@@ -117,11 +119,11 @@ def _shapes(plan: Plan) -> tuple[Any, Any]:
 
 def _shape_on_log(plan: Plan) -> Any:
     """The training state of a run without a model, as shapes."""
-    log, settings, baseline = _log(plan), plan.settings, plan.method()
-    assert isinstance(baseline, Baseline)
+    log, settings, method = _log(plan), plan.settings, plan.method()
+    assert isinstance(method, ModelFreeMethod)
     problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
     begin = partial(log_epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
-    return jax.eval_shape(begin, problem, baseline)
+    return jax.eval_shape(begin, problem, None, method)
 
 
 def _scaling(plan: Plan) -> Scaling:

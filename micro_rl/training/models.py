@@ -8,6 +8,7 @@ from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics import quality_report
+from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.dynamics.termination_rules import ByRule, Termination
 from micro_rl.errors import UserError
 from micro_rl.storage.files import plain
@@ -16,7 +17,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import host_log
 from micro_rl.training.callbacks import Watcher
 from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import FittedModel, fit_model, load_model, problem_of
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.plan import Plan
 from micro_rl.training.termination_fit import learn_termination, measurement

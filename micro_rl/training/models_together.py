@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from micro_rl.core.types import Problem
 from micro_rl.dynamics import quality_report
+from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.errors import Diverged
 from micro_rl.storage.files import CannotWrite
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Watcher
 from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import FittedModel, problem_of
+from micro_rl.training.fitting import problem_of
 from micro_rl.training.fitting_together import Fit, fit_models
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.models import with_end

@@ -23,7 +23,7 @@ from micro_rl.algorithms import epoch as loop
 from micro_rl.algorithms import log_epoch
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogProblem, LogState
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.sizes import FitSizes, Sizes
@@ -188,18 +188,26 @@ def compiled_epoch(
 
 
 @partial(jax.jit, static_argnames="sizes")
-def _start_on_log(problem: LogProblem, methods: Baseline, temperatures: Array, keys: Keys, *, sizes: Sizes) -> LogState:
-    def one(method: Baseline, temperature: Array, own: Keys) -> LogState:
-        return log_epoch.start(problem, method, sizes, temperature, own)
+def _start_on_log(
+    problem: LogProblem, methods: ModelFreeMethod, temperatures: Array, keys: Keys, *, sizes: Sizes
+) -> LogState:
+    def one(method: ModelFreeMethod, temperature: Array, own: Keys) -> LogState:
+        return log_epoch.start(problem, None, method, sizes, temperature, own)
 
     return jax.vmap(one)(methods, temperatures, keys)
 
 
 @partial(jax.jit, static_argnames="sizes", donate_argnames="states")
 def _epoch_on_log(
-    states: LogState, methods: Baseline, c: Coefficients, keys: Key[Array, " run"], problem: LogProblem, *, sizes: Sizes
+    states: LogState,
+    methods: ModelFreeMethod,
+    c: Coefficients,
+    keys: Key[Array, " run"],
+    problem: LogProblem,
+    *,
+    sizes: Sizes,
 ) -> tuple[LogState, dict[str, Array], dict[str, Array]]:
-    def one(state: LogState, method: Baseline, own: Coefficients, key: Array):
+    def one(state: LogState, method: ModelFreeMethod, own: Coefficients, key: Array):
         return log_epoch.epoch(state, method, problem, own, key, sizes=sizes)
 
     return jax.vmap(one)(states, methods, c, keys)

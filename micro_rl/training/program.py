@@ -8,15 +8,15 @@ from micro_rl.algorithms import epoch as loop
 from micro_rl.algorithms import log_epoch
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogProblem, LogState
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.types import Keys, Problem
+from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.training import divergence, host_log
 from micro_rl.training.async_epoch import Call, Compiled
 from micro_rl.training.divergence import Step
-from micro_rl.training.fitting import FittedModel
 from micro_rl.training.models import termination_of
 from micro_rl.training.plan import Plan
 
@@ -97,7 +97,7 @@ class OnLog(Program):
 
     def __init__(self, plan: Plan, problem: LogProblem):
         method = plan.method()
-        assert isinstance(method, Baseline)
+        assert isinstance(method, ModelFreeMethod)
         self.method, self.sizes, self.temperature = method, plan.settings.sizes(), plan.settings.temperature
         self._problem, self.keys = problem, Keys.of(plan.settings.seed)
         self._epoch = Compiled(log_epoch.compiled_epoch, sizes=self.sizes)
@@ -114,7 +114,7 @@ class OnLog(Program):
 
     def fresh(self) -> LogState:
         """An agent."""
-        return log_epoch.compiled_start(self._problem, self.method, self.sizes, self.temperature, self.keys)
+        return log_epoch.compiled_start(self._problem, None, self.method, self.sizes, self.temperature, self.keys)
 
     def epoch(self, state: LogState, c: Coefficients) -> Call:
         """Updates on drawn rows."""

@@ -8,13 +8,13 @@ import numpy as np
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogState
 from micro_rl.core.settings import Settings
+from micro_rl.dynamics.saved_model import FittedModel, save_model
 from micro_rl.storage import pytree_io
 from micro_rl.storage.background import Background
 from micro_rl.storage.files import CannotWrite
 from micro_rl.storage.jsonl import Row, RowFile
 from micro_rl.storage.metrics_log import MetricsLog
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fitting import FittedModel, save_model
 from micro_rl.training.interrupts import Interrupts
 
 State = TypeVar("State", TrainState, LogState)

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.core.settings import ModelSettings
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fitting import load_model, save_model
 from micro_rl.training.plan import Plan
 from micro_rl.training.runner import run_folder
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key
 
-from micro_rl.algorithms.slots import Setting
+from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.networks import q_values, sample
 from micro_rl.core.random import normal
 from micro_rl.core.types import Transition
@@ -30,7 +30,7 @@ def candidate_noise(key: Key[Array, ""], rows: Transition, members: int, draws: 
 
 
 def candidate_values(
-    setting: Setting, members: Ensemble, rows: Transition, noise: CandidateNoise
+    context: MethodContext, members: Ensemble, rows: Transition, noise: CandidateNoise
 ) -> Float[Array, "member rows"]:
     """v_i = mean over draws m of min_k Q'_k(s_im, a_im), with s_im ~ T_i(.|s, a) and a_im ~ pi(.|s_im)."""
     mean, std = predict(members, rows.observation, rows.action)
@@ -38,7 +38,7 @@ def candidate_values(
 
     def one_draw(draw: CandidateNoise) -> Float[Array, "member rows"]:
         states = (mean + std * draw.state).reshape(-1, mean.shape[-1])
-        actions, _ = sample(setting.actor, states, draw.action.reshape(states.shape[0], -1))
-        return jnp.min(q_values(setting.targets, states, actions), axis=0).reshape(mean.shape[:-1])
+        actions, _ = sample(context.actor, states, draw.action.reshape(states.shape[0], -1))
+        return jnp.min(q_values(context.targets, states, actions), axis=0).reshape(mean.shape[:-1])
 
     return jnp.mean(jax.lax.map(one_draw, noise), axis=0)
