@@ -10,9 +10,8 @@ import pytest
 from micro_rl.algorithms import epoch, log_epoch
 from micro_rl.core.first_bad import first_bad, first_bad_of_each
 from micro_rl.core.types import Keys
-from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.fit_epoch import compiled_start, finish_fit
 from micro_rl.dynamics.termination_rules import ByRule, never
-from micro_rl.training.fit_feeding import compiled_start
 from micro_rl.training.fitting import problem_of
 from tests.probes import tiny_plan
 
@@ -79,7 +78,7 @@ def test_without_a_model_too():
     method: Any = plan.method()
     firsts = []
     for rate in (settings.critic_rate, np.nan):
-        state = log_epoch.compiled_start(problem, None, method, settings.sizes(), 1.0, keys)
+        state = log_epoch.compiled_start(problem, method, settings.sizes(), 1.0, keys)
         c = epoch.coefficients(settings, 1)._replace(critic_rate=jnp.asarray(rate))
         _, logged, first = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=settings.sizes())
         assert set(first) == set(logged)

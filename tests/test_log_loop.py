@@ -25,7 +25,7 @@ from tests.probes import tiny_dataset, tiny_plan
 def trained(plan: Plan, epochs: int = 1) -> tuple[log_epoch.LogState, dict]:
     problem, keys, sizes = log_epoch.problem_of(plan.dataset, plan.settings), Keys.of(0), plan.settings.sizes()
     method: Any = plan.method()
-    state, logged = log_epoch.compiled_start(problem, None, method, sizes, 1.0, keys), {}
+    state, logged = log_epoch.compiled_start(problem, method, sizes, 1.0, keys), {}
     for _ in range(epochs):
         c = coefficients(plan.settings, 1)
         state, logged, _ = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=sizes)

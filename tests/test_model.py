@@ -12,8 +12,7 @@ from micro_rl.core.types import Transition
 from micro_rl.dynamics import ensemble as model
 from micro_rl.dynamics import fit_epoch, losses
 from micro_rl.dynamics.ensemble import Ensemble, Members
-from micro_rl.dynamics.fit_epoch import FitState, Patience
-from micro_rl.training.fit_feeding import compiled_epoch, compiled_start
+from micro_rl.dynamics.fit_epoch import FitState, Patience, compiled_epoch, compiled_start
 from tests.probes import linear, linear_ensemble, tiny_dataset, tiny_plan
 
 predict = jax.jit(model.predict)

@@ -1,4 +1,4 @@
-"""Training without a model, an epoch at a time: updates on rows of the log. Its functions are as those of `epoch.py`."""
+"""Training without a model, an epoch at a time: updates on rows of the log."""
 
 from typing import Any, NamedTuple
 
@@ -50,13 +50,12 @@ def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
 
 def start(
     problem: LogProblem,
-    ensemble: None,
     method: ModelFreeMethod,
     sizes: Sizes,
     temperature: Scalar | float,
     keys: Keys,
 ) -> LogState:
-    """Begin: a fresh agent. There is no ensemble."""
+    """Begin: a fresh agent."""
     obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]
     return LogState(method.start(keys.agent, obs, act, sizes, temperature), jnp.zeros((), jnp.int32))
 
@@ -69,13 +68,11 @@ def epoch(
     key: Key[Array, ""],
     *,
     sizes: Sizes,
-    ends: None = None,
     value_limit: Scalar | float = jnp.inf,
 ) -> tuple[LogState, dict[str, Array], dict[str, Int[Array, ""]]]:
     """Make `sizes.updates` updates on rows of the log.
 
-    Args, and what is returned, are those of `algorithms.epoch.epoch`, but that no model's episodes end; a call of the
-    method's update counts as one.
+    Args, and what is returned, are those of `algorithms.epoch.epoch`; a call of the method's update counts as one.
     """
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:

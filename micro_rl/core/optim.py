@@ -36,5 +36,6 @@ def adam_step(
 
 def polyak_update(slow: Parameters, fast: Parameters, rate: Scalar | float) -> Parameters:
     """Move `slow` towards `fast`: rate * fast + (1 - rate) * slow (DDPG, arXiv 1509.02971, algorithm 1)."""
-    new, old = cast(Any, fast), cast(Any, slow)
-    return optax.incremental_update(new, old, step_size=cast(Any, rate))
+    new: Any = fast
+    old: Any = slow
+    return cast(Parameters, optax.incremental_update(new, old, step_size=rate))  # pyright: ignore[reportArgumentType]

@@ -190,3 +190,7 @@ def finish_fit(state: FitState) -> Ensemble:
         state.members.min_logvar,
     )
     return Ensemble(members, state.input_mean, state.input_std, state.target_mean, state.target_std)
+
+
+compiled_start = jax.jit(start_fit, static_argnames="sizes")
+compiled_epoch = jax.jit(fit_epoch, static_argnames="sizes", donate_argnames="state")

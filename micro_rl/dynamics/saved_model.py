@@ -1,4 +1,4 @@
-"""A fitted model on disk: its ensemble, the units that it works in, and the head that was learned beside it."""
+"""A fitted model and its folder: the ensemble, the units it works in, and what is worth remembering about its fit."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +52,7 @@ class ModelShape(NamedTuple):
 
     @classmethod
     def read(cls, declared: Any) -> "ModelShape":
-        """Check what a folder declares, before anything is made of it; raises `ValueError`."""
+        """What a folder declares, bounded before anything is made of it; raises `ValueError`."""
         if not isinstance(declared, dict) or set(declared) | {"history"} != set(cls._fields):
             raise ValueError("its shape does not name " + ", ".join(cls._fields))
         shape = cls(**declared)
@@ -66,7 +66,7 @@ class ModelShape(NamedTuple):
         return shape._replace(hidden=tuple(shape.hidden))
 
     def blank(self) -> dict[str, Any]:
-        """Make the tree of shapes that a folder of this model holds; allocates nothing."""
+        """The shapes of the arrays that a folder of this model holds; allocates nothing."""
 
         def some_model(log: Transition, scaling: Scaling, key: Key[Array, ""]) -> dict[str, Any]:
             sizes = ModelSettings(
@@ -87,19 +87,15 @@ class ModelShape(NamedTuple):
 
 
 def save_model(folder: Path, model: FittedModel) -> None:
-    """Write a model's arrays and what is known of it into one folder, with a manifest."""
+    """Ensemble and scaling into one folder with a manifest."""
     write_arrays(folder, "ensemble", pytree_io.to_arrays(model.arrays()), model.about)
 
 
 def load_model(folder: Path) -> FittedModel:
-    """Read what `save_model` wrote.
-
-    Raises:
-        UserError: The folder is not there, is damaged, or holds arrays of other sizes than it declares.
-    """
+    """What `save_model` wrote; `UserError` if anything in it is damaged or of other sizes."""
     arrays, about = read_arrays(folder, "ensemble")
     try:
-        shape, about["holdout"] = ModelShape.read(about.get("shape")), _holdout_errors(about.get("holdout"))
+        shape, about["holdout"] = ModelShape.read(about.get("shape")), _numbers(about.get("holdout"))
         if "termination" in about:
             check_measured(about["termination"])
         quality_report.of(about)
@@ -112,8 +108,8 @@ def load_model(folder: Path) -> FittedModel:
     return FittedModel(tree["ensemble"], tree["scaling"], about, tree.get("termination"))
 
 
-def _holdout_errors(declared: Any) -> list[float]:
-    """Check the members' holdout errors that a folder declares; raises `ValueError`."""
+def _numbers(declared: Any) -> list[float]:
+    """The members' holdout errors as a folder tells them; raises `ValueError`."""
     if not isinstance(declared, list) or not declared or not all(type(error) in (int, float) for error in declared):
         raise ValueError("does not tell the holdout errors of its members")
     return declared

@@ -1,42 +1,38 @@
-"""Fit an ensemble to a log with progress."""
+"""Fit the ensembles of one or several runs to a log, with progress; each keeps its own seed, rows and patience."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.core.settings import ModelSettings
-from micro_rl.core.types import Keys, Problem, Scaling
+from micro_rl.core.types import Keys, Problem, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
-from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows, unfinished
+from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows
 from micro_rl.dynamics.measure import report_of
 from micro_rl.dynamics.saved_model import FittedModel, ModelShape
 from micro_rl.errors import Diverged
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.fit_feeding import begin, pass_over
+from micro_rl.training import divergence
+from micro_rl.training.fit_program import fits_left, run_fit_epoch, start_fits
 from micro_rl.training.host_log import stays_on_host
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.lanes import set_run, shard_runs, stack, take_run, view_run
+from micro_rl.training.saving import FitSaver
 
 
-class Keeper:
-    """What happens to a fit's state between its epochs: nothing unless overridden."""
+class Fit(NamedTuple):
+    """One run's fit: its seed, who sees its epochs, and who saves it; None: nobody."""
 
-    def begun(self, fresh: FitState) -> FitState:
-        """The state to go on from."""
-        return fresh
-
-    def passed(self, state: FitState, row: Row) -> None:
-        """After each epoch, whose figures are finite."""
-
-    def diverged(self, before: FitState, key: Key[Array, ""], row: Row) -> str:
-        """After an epoch whose figures are not: the state and key it began with. What to tell the user of it."""
-        return "lower model_rate"
+    seed: int
+    on_epoch: Callable[[Row], None]
+    saver: FitSaver | None = None
 
 
 def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | None = None) -> Problem:
@@ -49,36 +45,94 @@ def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | Non
 
 
 def fit_model(
+    dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, on_epoch: Callable[[Row], None]
+) -> FittedModel:
+    """Fit one ensemble until patience runs out, saving nothing; raises `Diverged`."""
+    [model] = fit_models(dataset, problem, settings, [Fit(seed, on_epoch)])
+    if isinstance(model, Diverged):
+        raise model
+    return model
+
+
+def fit_models(
     dataset: Dataset,
     problem: Problem,
     settings: ModelSettings,
-    seed: int,
-    on_epoch: Callable[[Row], None],
-    keeper: Keeper | None = None,
-) -> FittedModel:
-    """Fit until patience runs out; `on_epoch` sees each epoch's loss and holdout errors.
+    fits: Sequence[Fit],
+    interrupts: Interrupts | None = None,
+) -> list[FittedModel | Diverged]:
+    """Fit until every run's patience has run out.
 
-    Raises `Diverged` when the losses or the holdout errors stop being finite.
+    Args:
+        dataset: The log, of which the fitted model is measured.
+        problem: The same in core units.
+        settings: The fits' settings, the same for all.
+        fits: One for each run.
+        interrupts: Asks to save and leave.
+
+    Returns:
+        Every fit's model; of one whose loss or holdout errors stopped being finite the error, the others go on.
+
+    Raises:
+        Interrupted: A signal came, and every fit's state is saved.
     """
-    sizes, keeper = settings.fit_sizes(), keeper or Keeper()
-    start_key, epochs_key = jax.random.split(Keys.of(seed).fit)
-    log = rows_of(problem.log)
-    state = keeper.begun(begin(log, sizes, start_key))
-    while unfinished(state, sizes):
-        key = jax.random.fold_in(epochs_key, state.epoch)
-        before = jax.tree.map(jnp.copy, state)  # the next line donates it, and if it goes wrong this is what led there
-        state, logged, _ = pass_over(state, log, sizes, key)
-        row = fit_row(int(before.epoch) + 1, logged)
-        if not np.isfinite(list(row.values())).all():
-            told = keeper.diverged(before, key, row)
-            raise Diverged(f"epoch {row['epoch']} of the dynamics fit gave errors that are not finite; {told}")
-        on_epoch(row)
-        keeper.passed(state, row)
-    return fitted(dataset, problem, settings, seed, state)
+    sizes, log = settings.fit_sizes(), rows_of(problem.log)
+    keys = stack([jax.random.split(Keys.of(fit.seed).fit) for fit in fits])
+    states = _restored(start_fits(log, sizes, shard_runs(keys[:, 0])), fits)
+    failed: dict[int, Diverged] = {}
+    while going := sorted(set(np.flatnonzero(fits_left(states, sizes=sizes)).tolist()) - failed.keys()):
+        epoch_keys = jax.vmap(jax.random.fold_in)(keys[:, 1], states.epoch)
+        before = jax.tree.map(jnp.copy, states)  # the next line donates them: if it goes wrong this is what led there
+        states, logged, first_bad = run_fit_epoch(states, log, sizes, epoch_keys)
+        figures, first_bad = jax.device_get((logged, first_bad))
+        for run in going:
+            row = fit_row(int(before.epoch[run]) + 1, {name: value[run] for name, value in figures.items()})
+            if np.isfinite(list(row.values())).all():
+                _pass_on(fits[run], row, states, run)
+            else:
+                failed[run] = _diverged(
+                    fits[run], take_run(before, run), epoch_keys[run], row, int(first_bad["loss"][run]), log
+                )
+        if interrupts is not None and interrupts.received:
+            _leave([run for run in going if run not in failed], fits, states, interrupts)
+    return [
+        failed[run] if run in failed else measured(dataset, problem, settings, fit.seed, take_run(states, run))
+        for run, fit in enumerate(fits)
+    ]
 
 
-def fitted(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, state: FitState) -> FittedModel:
-    """What a finished fit has made, measured."""
+def _restored(states: FitState, fits: Sequence[Fit]) -> FitState:
+    """With what was saved by earlier processes in its place."""
+    blank = jax.eval_shape(lambda: take_run(states, 0))
+    for run, fit in enumerate(fits):
+        state = fit.saver.restore(blank) if fit.saver else blank
+        if state is not blank:
+            states = set_run(states, run, state)
+    return states
+
+
+def _pass_on(fit: Fit, row: Row, states: FitState, run: int) -> None:
+    fit.on_epoch(row)
+    if fit.saver:
+        fit.saver.after_epoch(row, lambda: view_run(states, run))
+
+
+def _diverged(fit: Fit, before: FitState, key: Key[Any, ""], row: Row, first_bad: int, log: Transition) -> Diverged:
+    """The error of a fit whose figures are not finite, with what was kept of it."""
+    text = divergence.find_fit_cause(before, log, first_bad)
+    if fit.saver:
+        text = divergence.keep_fit(fit.saver.diverged, before, key, row, text)
+    return Diverged(f"epoch {row['epoch']} of the dynamics fit gave errors that are not finite; {text}")
+
+
+def _leave(going: Sequence[int], fits: Sequence[Fit], states: FitState, interrupts: Interrupts) -> None:
+    """Save every fit that is not finished, then raise `Interrupted`."""
+    saved = [saver.save_now(view_run(states, run)) for run in going if (saver := fits[run].saver)]
+    interrupts.leave(saved[0] if saved else "no fit goes on")
+
+
+def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, state: FitState) -> FittedModel:
+    """What a finished fit has made, with its quality measured on the rows that it held out."""
     log, sizes = rows_of(problem.log), settings.fit_sizes()
     ensemble = finish_fit(state)
     about = {

@@ -123,7 +123,7 @@ def _shape_on_log(plan: Plan) -> Any:
     assert isinstance(method, ModelFreeMethod)
     problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
     begin = partial(log_epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
-    return jax.eval_shape(begin, problem, None, method)
+    return jax.eval_shape(begin, problem, method)
 
 
 def _scaling(plan: Plan) -> Scaling:
