@@ -38,4 +38,4 @@ def polyak_update(slow: Parameters, fast: Parameters, rate: Scalar | float) -> P
     """Move `slow` towards `fast`: rate * fast + (1 - rate) * slow (DDPG, arXiv 1509.02971, algorithm 1)."""
     new: Any = fast
     old: Any = slow
-    return cast(Parameters, optax.incremental_update(new, old, step_size=rate))  # pyright: ignore[reportArgumentType]
+    return cast(Parameters, optax.incremental_update(new, old, step_size=rate))
