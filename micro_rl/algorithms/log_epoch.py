@@ -70,13 +70,13 @@ def epoch(
     sizes: Sizes,
     value_limit: Scalar | float = jnp.inf,
 ) -> tuple[LogState, dict[str, Array], dict[str, Int[Array, ""]]]:
-    """Make `sizes.updates` updates on rows of the log.
+    """Make `sizes.updates_per_epoch` updates on rows of the log.
 
     Args, and what is returned, are those of `algorithms.epoch.epoch`; a call of the method's update counts as one.
     """
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:
-        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch * method.steps)
+        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch_size * method.steps)
         return method.update(agent, rows, own_key, c)
 
     agent, by_call = jax.lax.scan(call, state.agent, call_keys(state, method, key, sizes))
@@ -87,7 +87,7 @@ def epoch(
 
 def call_keys(state: LogState, method: ModelFreeMethod, key: Key[Array, ""], sizes: Sizes) -> Key[Array, " call"]:
     """One for every call of `update` in the epoch that begins with `state`."""
-    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates // method.steps)
+    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates_per_epoch // method.steps)
 
 
 def draw_rows(rows: LogRows, key: Key[Array, ""], size: int) -> tuple[LogRows, Key[Array, ""]]:
