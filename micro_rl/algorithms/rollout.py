@@ -35,7 +35,22 @@ def rollout(
     length: int,
     key: Key[Array, ""],
 ) -> Rollout:
-    """`length` steps from every start; a row's later steps are invalid once its episode has ended.
+    """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
+
+    Args:
+        ensemble: The model.
+        elites: How many of its best members take part.
+        actor: The policy.
+        transform: The method's change of rewards and discounts.
+        method_state: What the method remembers.
+        ends: When episodes end.
+        scaling: The units, for rules that look at raw observations.
+        starts: Observations in core units [rows, obs].
+        length: Steps.
+        key: For every draw.
+
+    Returns:
+        Rows and whether they are valid, step after step [length * rows].
 
     Rows come out step by step, each step in an order of its own. What `ends` draws comes from a stream
     of its own: whether it draws changes nothing else.
@@ -91,8 +106,9 @@ def sample_ensemble(
     action: Float[Array, "rows act"],
     key: Key[Array, ""],
 ) -> Float[Array, "rows out"]:
-    """Next observation and reward, the elites taking the rows in turn, so that their shares differ by one at most.
+    """Sample next observation and reward from the ensemble.
 
+    The elites take the rows in turn, so that their shares differ by one at most.
     Rows must come in random order: then each row's elite is uniform. Where the elites do not divide the rows,
     the first rows fill up the last turn and what comes of them there is dropped.
     """

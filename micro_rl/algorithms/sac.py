@@ -84,7 +84,10 @@ def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, models: Models
 def soft_value(
     agent: Agent, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"], entropy: Scalar
 ) -> Float[Array, " rows"]:
-    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s); `entropy` 0 leaves the last term out."""
+    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s) (SAC, arXiv 1812.05905, eq. 3).
+
+    `entropy` 0 leaves the last term out.
+    """
     action, log_prob = sample(agent.actor, observation, noise)
     smallest = jnp.min(q_values(agent.targets, observation, action), axis=0)
     return smallest - entropy * temperature(agent) * log_prob
@@ -133,7 +136,7 @@ def anchored_loss(
 
 
 def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], target: Scalar) -> Scalar:
-    """-mean(log alpha (log pi + target entropy))."""
+    """-mean(log alpha (log pi + target entropy)): eq. 18 of arXiv 1812.05905, with log alpha in the place of alpha."""
     return -jnp.mean(log_temperature * (log_prob + target))
 
 
@@ -146,7 +149,20 @@ def update(
     key: Key[Array, ""],
     c: Coefficients,
 ) -> tuple[Agent, dict[str, Array]]:
-    """Critics, then the actor against the new critics, then the temperature, then the target critics."""
+    """Update the critics, then the actor against the new critics, then the temperature, then the target critics.
+
+    Args:
+        agent: What the updates change.
+        method: The slots; `target` and `regularize` act here.
+        models: Of the ensemble, as the target sees them.
+        batch: Rows of the log and of the model.
+        noise: As `draw_noise` drew it.
+        key: For what `regularize` draws.
+        c: The numbers of the update.
+
+    Returns:
+        The agent after it, and the terms to log, each a scalar.
+    """
     y, logged = targets(agent, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
 

@@ -1,4 +1,7 @@
-"""The worst next state in a ball around the stored one, found by projected gradient on the target critics."""
+"""The worst next state in a ball around the stored one, found by projected gradient on the target critics.
+
+It is a variant of ours of MICRO's uncertainty set (arXiv 2312.03991), which the paper takes from the members.
+"""
 
 from abc import abstractmethod
 
@@ -106,7 +109,18 @@ def state_value(context: MethodContext, states: Float[Array, "rows obs"]) -> Flo
 def worst_in_ball(
     context: MethodContext, rows: Transition, ball: Ball, radius: Scalar, steps: int
 ) -> Float[Array, "two rows"]:
-    """The value at the stored next state, and the smallest met on the way down inside the ball."""
+    """Search a ball around the stored next state for the smallest value, by projected gradient descent.
+
+    Args:
+        context: The actor, the target critics and the models.
+        rows: Model rows; the balls lie around their next observations.
+        ball: The norm.
+        radius: In the norm's units.
+        steps: Of the descent.
+
+    Returns:
+        The value at the centre, and the smallest that was met on the way [2, rows].
+    """
     units = ball.units(context, rows)
     newest, columns = context.models.elites.target_mean.shape[0] - 1, rows.next_observation.shape[-1]
     if newest < columns:  # the rest of a window is known, and no ball may move it
