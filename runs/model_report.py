@@ -29,7 +29,7 @@ from micro_rl.training.fitting import held_out
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:
     """Those of the fit; where its folder does not tell them, the defaults with and without the rows at a time limit."""
-    usual = Settings(num_elites=min(Settings.num_elites, about["shape"]["ensemble_size"]))
+    usual = Settings(num_elites=min(Settings.num_elites, about["shape"]["members"]))
     told = about.get("settings", {"keep_timeouts": True})
     known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     both = [replace(usual, **known)]
