@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.data import bounds, ends, names, recorded
+from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.layout import MEASURED, RawLog
+from micro_rl.data.raw_log import MEASURED, RawLog
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import neorl2
-from micro_rl.data.reading import NOTHING_SAID, Reading
 
 
 class Options(NamedTuple):
     """What the caller knows and the file may not say."""
 
-    action_low: bounds.Limit | None
-    action_high: bounds.Limit | None
+    action_low: action_bounds.Limit | None
+    action_high: action_bounds.Limit | None
     horizon: int | None
 
 
@@ -31,7 +31,7 @@ class Examined(NamedTuple):
     findings: list[Finding]
 
 
-def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading: Reading = NOTHING_SAID) -> Examined:
+def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading: ReadOptions = NO_OPTIONS) -> Examined:
     """The log as far as it can be understood, and everything that was found on the way."""
     columns, found = _columns(raw)
     terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
@@ -40,18 +40,20 @@ def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading
     if "timeouts" in raw.arrays:
         marked, wrong = findings.flags(raw.keys["timeouts"], raw.arrays["timeouts"])
         found += wrong
-    task, wrong = recorded.trusted(raw.task)
+    task, wrong = log_metadata.trusted(raw.task)
     found += wrong
-    timeouts, wrong = ends.split(terminals, marked, task.horizon if options.horizon is None else options.horizon)
+    timeouts, wrong = episode_ends.split(
+        terminals, marked, task.horizon if options.horizon is None else options.horizon
+    )
     found += wrong
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
-    found += wrong + ends.unusable(usable)
+    found += wrong + episode_ends.unusable(usable)
     actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], options)
     found += wrong
     found += findings.constant("observation", columns["observations"])
     found += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
     dataset = Dataset(
-        name=names.title(path),
+        name=log_paths.log_name(path),
         observations=columns["observations"],
         actions=actions,
         rewards=columns["rewards"],
@@ -99,27 +101,27 @@ def _next_observations(
 ) -> tuple[np.ndarray, np.ndarray, list[Finding]]:
     """Next observations and the rows where they are true."""
     if "next_observations" not in columns:
-        return ends.next_rows(columns["observations"], terminals, terminals | timeouts)
+        return episode_ends.next_rows(columns["observations"], terminals, terminals | timeouts)
     after = columns["next_observations"]
-    return after, *ends.recorded_next(columns["observations"], after, terminals, timeouts)
+    return after, *episode_ends.recorded_next(columns["observations"], after, terminals, timeouts)
 
 
 def _bounded_actions(
     path: Path, file_format: str, raw: RawLog, actions: np.ndarray, options: Options
-) -> tuple[np.ndarray, bounds.Bounds, list[Finding]]:
+) -> tuple[np.ndarray, action_bounds.Bounds, list[Finding]]:
     """Actions inside their bounds, which the caller, the file, or the actions themselves tell."""
     width, found = actions.shape[1], []
-    limits = bounds.as_bounds(path, "given", options.action_low, options.action_high, width)
-    limits = limits or bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
+    limits = action_bounds.as_bounds(path, "given", options.action_low, options.action_high, width)
+    limits = limits or action_bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
-        by_name = file_format != neorl2.FORMAT and names.title(path).split("-")[0] in bounds.UNIT_TASKS
+        by_name = file_format != neorl2.FORMAT and log_paths.log_name(path).split("-")[0] in action_bounds.UNIT_TASKS
         named = [column.name for column in raw.columns.actions]
-        if not by_name and (wrong := bounds.unusual(actions, named)):
-            return actions, bounds.reached(actions), wrong
-        limits = bounds.usual(width)
+        if not by_name and (wrong := action_bounds.unusual(actions, named)):
+            return actions, action_bounds.reached(actions), wrong
+        limits = action_bounds.usual(width)
         if file_format != neorl2.FORMAT and not by_name:
             found += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
-    actions, wrong = bounds.inside(actions, limits)
+    actions, wrong = action_bounds.inside(actions, limits)
     return actions, limits, found + wrong
 
 

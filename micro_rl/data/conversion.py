@@ -10,8 +10,8 @@ import numpy as np
 from micro_rl.data import description
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
+from micro_rl.data.log_metadata import ABOUT
 from micro_rl.data.readers import d4rl, neorl2
-from micro_rl.data.recorded import ABOUT
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
 from micro_rl.errors import UserError
 from micro_rl.storage.files import remove

@@ -12,7 +12,7 @@ from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
 from micro_rl.data.columns import UNNAMED, Columns
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 
 
 class RawTransitions(NamedTuple):
@@ -74,7 +74,7 @@ class Dataset:
     columns: Columns = UNNAMED
     termination: Expression | None = None
     task: Task = UNKNOWN
-    reading: Reading = NOTHING_SAID
+    reading: ReadOptions = NO_OPTIONS
     history: int = 1
 
     def __post_init__(self) -> None:

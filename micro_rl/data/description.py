@@ -1,40 +1,69 @@
 """What is said about a log beside the file itself: flags, over the TOML of the same name."""
 
 import dataclasses
-import math
 import tomllib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
-from micro_rl.data import recorded
+from micro_rl.data import log_metadata
 from micro_rl.data.columns import Column, Columns
-from micro_rl.data.layout import RawLog
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.raw_log import RawLog
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError, did_you_mean
 
 LARGEST = 2**20
 """Bytes of a TOML; nobody describes a log at greater length."""
 
-ONLY_IN_TOML = ("termination", "bounds", "units", "missing_values", "task", "provenance")
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
 """What can be said of arrays too: there the lists give names to the columns."""
-KNOWN = {*(field.name for field in dataclasses.fields(Reading)), *ONLY_IN_TOML}
-"""Every word of a TOML."""
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] < pair[1]:
+        raise ValueError("the lower must come first")
+    return pair
+
+
+Pair = Annotated[tuple[float, float], AfterValidator(_ordered)]
+ONLY_IN_TOML: Mapping[str, Any] = {
+    "termination": str,
+    "bounds": dict[str, Pair],
+    "units": dict[str, str],
+    "missing_values": tuple[str, ...],
+    "task": dict[str, Any],
+    "provenance": dict[str, Any],
+}
+KEYS: Mapping[str, Any] = {
+    **{field.name: field.type for field in dataclasses.fields(ReadOptions)},
+    "action_bounds": Pair,
+    **ONLY_IN_TOML,
+}
+"""Every key of a TOML, and the type of its value."""
+STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+_EXPECTED: Mapping[Any, str] = {
+    int | None: "a whole number",
+    float | None: "a number",
+    str | None: "text in quotes",
+    str: "text in quotes",
+    Pair: "two numbers, the lower first",
+    tuple[str, ...]: 'a list of names, as in ["first", "second"]',
+}
 
 
 @dataclass(frozen=True)
 class Description:
     """Flags and TOML, merged; `source` is the TOML, where there is one."""
 
-    reading: Reading = NOTHING_SAID
+    reading: ReadOptions = NO_OPTIONS
     termination: str | None = None
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -45,15 +74,15 @@ class Description:
     source: Path | None = None
 
 
-def describe(path: Path, reading: Reading) -> Description:
+def describe(path: Path, reading: ReadOptions) -> Description:
     """What the TOML beside the log says, where there is one, with `reading` put over it."""
     source = beside(path)
     if source is None:
         return Description(reading)
-    said = _checked(source, _table(source))
-    own = {name: said.pop(name) for name in ONLY_IN_TOML if name in said}
-    given = {name: value for name, value in vars(reading).items() if value not in (None, ())}
-    return Description(Reading(**(said | given)), **own, source=source)
+    values = _checked(source, _table(source))
+    own = {name: values.pop(name) for name in ONLY_IN_TOML if name in values}
+    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
+    return Description(ReadOptions(**(values | flags)), **own, source=source)
 
 
 def beside(path: Path) -> Path | None:
@@ -107,84 +136,41 @@ def _table(source: Path) -> dict[str, Any]:
 
 def _checked(source: Path, table: dict[str, Any]) -> dict[str, Any]:
     """Every key known, every value of its type."""
-    kinds = {one.name: one.type for one in dataclasses.fields(Reading)} | {"termination": str | None}
-    known = (*kinds, *ONLY_IN_TOML[1:])
     values = {}
     for key, value in table.items():
-        if key not in known:
-            raise UserError(
-                f"{source}: there is no key {_short(key)}{did_you_mean(key, known)}; known: {', '.join(known)}"
-            )
-        if key in ("bounds", "units"):
-            values[key] = _by_column(source, key, value)
-        elif key in ("task", "provenance"):
-            values[key] = _apart(source, key, value)
-        else:
-            values[key] = _value(source, key, value, kinds.get(key, tuple[str, ...]))
-    return values
+        if key not in KEYS:
+            near = did_you_mean(key, KEYS)
+            raise UserError(f"{source}: there is no key {_short(key)}{near}; known: {', '.join(KEYS)}")
+        try:
+            values[key] = TypeAdapter(KEYS[key], config=STRICT).validate_python(_tuples(value))
+        except ValidationError as error:
+            raise UserError(f"{source}: {_mismatch(key, value, error.errors()[0]['loc'])}") from None
+    if unknown := [name for name in values.get("task", {}) if name not in log_metadata.OF_TASK]:
+        near, known = did_you_mean(unknown[0], log_metadata.OF_TASK), ", ".join(log_metadata.OF_TASK)
+        raise UserError(f"{source}: task: there is no key {_short(unknown[0])}{near}; known: {known}")
+    return values | ({"task": log_metadata.task(source, values["task"])} if "task" in values else {})
 
 
-def _value(source: Path, key: str, value: Any, kind: Any) -> Any:
-    """One value as the dataclass holds it."""
+def _tuples(value: Any) -> Any:
+    """TOML's lists as the tuples that `ReadOptions` holds, those of a table's entries too."""
+    if isinstance(value, dict):
+        return {name: _tuples(entry) for name, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _mismatch(key: str, value: Any, place: Sequence[Any]) -> str:
+    """What the value of a key should be; `place` leads to the entry that is wrong."""
+    kind = KEYS[key]
+    if typing.get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            return f"{key} must be a table: [{key}], then a line for each entry"
+        name, value = place[0], value[place[0]]
+        if name in KEYS and not isinstance(value, list):
+            return f"{name} stands below [{key}], which is for columns alone: put it above"
+        key, kind = f"{key} of {_short(name)}", typing.get_args(kind)[1]
     choices = [choice for part in typing.get_args(kind) for choice in typing.get_args(part)]
-    if kind == tuple[str, ...]:
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            return tuple(value)
-        raise UserError(f'{source}: {key} must be a list of names: {key} = ["first", "second"]')
-    if kind == (tuple[float, float] | None):
-        return _pair(source, key, value)
-    if kind == (int | None) and type(value) is int:
-        return value
-    if kind == (float | None) and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if kind == (str | None) and isinstance(value, str):
-        return value
-    if choices and isinstance(value, str) and value in choices:
-        return value
-    wanted = {str(int | None): "a whole number", str(float | None): "a number", str(str | None): "text in quotes"}
-    said = f"one of {', '.join(map(str, choices))}" if choices else wanted[str(kind)]
-    raise UserError(f"{source}: {key} must be {said}, not {_short(value)}")
-
-
-def _by_column(source: Path, key: str, table: Any) -> dict[str, Any]:
-    """The table [bounds] or [units]: a pair of numbers or a text for each column."""
-    if not isinstance(table, dict):
-        raise UserError(f"{source}: {key} must be a table: [{key}], then a line for each column")
-    if key == "bounds":
-        for name in sorted(KNOWN & set(table)):
-            if not isinstance(table[name], list):
-                raise UserError(f"{source}: {name} stands below [{key}], which is for actions alone: put it above")
-        return {name: _pair(source, f"bounds of {_short(name)}", value) for name, value in table.items()}
-    for name, unit in table.items():
-        if not isinstance(unit, str):
-            raise UserError(f"{source}: the unit of {_short(name)} must be text in quotes, not {_short(unit)}")
-    return table
-
-
-def _apart(source: Path, key: str, table: Any) -> Any:
-    """The table [task], what `micro_rl.data.recorded` lists of a task, or [provenance], which says what it likes."""
-    if not isinstance(table, dict):
-        raise UserError(f"{source}: {key} must be a table: [{key}], then a line for each fact")
-    if key == "provenance":
-        return table
-    for name in table:
-        if name not in recorded.OF_TASK:
-            near = did_you_mean(name, recorded.OF_TASK)
-            raise UserError(
-                f"{source}: task: there is no key {_short(name)}{near}; known: {', '.join(recorded.OF_TASK)}"
-            )
-    return recorded.task(source, table)
-
-
-def _pair(source: Path, key: str, value: Any) -> tuple[float, float]:
-    numbers = isinstance(value, list) and len(value) == 2 and all(type(one) in (int, float) for one in value)
-    try:
-        low, high = map(float, value) if numbers else (math.nan, math.nan)
-    except OverflowError:
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"{source}: {key} must be two numbers, the lower first, not {_short(value)}")
-    return low, high
+    expected = _EXPECTED.get(kind) or f"one of {', '.join(map(str, choices))}"
+    return f"{key} must be {expected}, not {_short(value)}"
 
 
 def _named(path: Path, raw: RawLog, description: Description) -> Columns:

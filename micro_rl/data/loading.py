@@ -7,15 +7,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-from micro_rl.data import assemble, names
+from micro_rl.data import assemble, log_paths
+from micro_rl.data.action_bounds import Limit
 from micro_rl.data.assemble import Examined, Options
-from micro_rl.data.bounds import Limit
 from micro_rl.data.checks import findings
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import TABLES, Description, apply, describe, refuse_for_arrays
-from micro_rl.data.layout import RawLog
+from micro_rl.data.raw_log import RawLog
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import d4rl, heading, minari_sets, neorl2, tables
-from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.errors import UserError, require_extra
 
 ARRAYS = (d4rl, neorl2)
@@ -44,7 +44,7 @@ def load(
     action_low: Limit | None = None,
     action_high: Limit | None = None,
     horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
 ) -> Dataset:
     """Reads and checks a log.
@@ -74,7 +74,7 @@ def examine(
     action_low: Limit | None = None,
     action_high: Limit | None = None,
     horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
 ) -> Examined:
     """Reads a log as `load` does and gives all that was found, errors among it, instead of refusing the first.
@@ -88,9 +88,9 @@ def examine(
     return assemble.examine(found.path, found.format, found.raw, Options(action_low, action_high, horizon), reading)
 
 
-def read(log: str | Path, reading: Reading = NOTHING_SAID) -> Found:
+def read(log: str | Path, reading: ReadOptions = NO_OPTIONS) -> Found:
     """The arrays of a log and all that is said of them; nothing is known yet about their values."""
-    path = names.locate(log)
+    path = log_paths.locate(log)
     description = describe(path, reading)
     file_format, open_raw = _reader(path, description)
     raw = apply(path, open_raw(), description)

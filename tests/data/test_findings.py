@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from micro_rl.data.assemble import Options, examine
 from micro_rl.data.checks import findings
-from micro_rl.data.layout import RawLog
+from micro_rl.data.raw_log import RawLog
 from tests.data import logs
 from tests.data.test_loading import refused
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core import tasks
-from micro_rl.data import loading, names
+from micro_rl.data import loading, log_paths
 from micro_rl.data.checks import channels, episodes, findings, order
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
 WITHOUT_ENDS = frozenset({"no-timeouts", "no-ends"})
@@ -36,15 +36,15 @@ def no_simulator(dataset: Dataset) -> list[Finding]:
 
 
 def inspect(
-    log: str | Path, reading: Reading = NOTHING_SAID, against: Callable[[Dataset], list[Finding]] = no_simulator
+    log: str | Path, reading: ReadOptions = NO_OPTIONS, against: Callable[[Dataset], list[Finding]] = no_simulator
 ) -> Inspection:
     """Look at a log from every side; `UserError` only where there is no file of that name.
 
     `against` holds the log against its simulator (`micro_rl.simulation.log_check.inspect` does). The errors are then
     those for which training refuses the log, no more and no fewer.
     """
-    path = names.locate(log)
-    named = tasks.find(names.title(path))
+    path = log_paths.locate(log)
+    named = tasks.find(log_paths.log_name(path))
     try:
         dataset, found = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:

@@ -1,14 +1,20 @@
 """A log mended where there is no doubt how: what cannot be learned from is dropped, and every change is listed."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from micro_rl.data import ends
+from micro_rl.data import conversion, episode_ends
 from micro_rl.data.checks import episodes, findings
+from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
+from micro_rl.errors import UserError
+
+MENDABLE = frozenset({"not-finite", "overflow", "out-of-bounds"})
+"""Errors with a remedy that needs no knowledge of the system."""
 
 
 class Change(NamedTuple):
@@ -17,6 +23,28 @@ class Change(NamedTuple):
     kind: str
     text: str
     rows: tuple[int, ...]
+
+
+def mend(seen: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
+    """Write what `repair` makes of a log, in the form that the suffix names; nothing where there is nothing to mend.
+
+    Raises `UserError` where there is an error that nothing here can mend, or no row is left.
+    """
+    form = conversion.form_of(out, None)
+    if out.exists():
+        raise UserError(f"{out}: is there already; name a new file for the mended copy")
+    wrong = [one for one in seen.findings if one.level == "error" and one.kind not in MENDABLE]
+    if wrong or seen.dataset is None:
+        raise UserError(f"{seen.path}: nothing can be mended before this is: {wrong[0].text}")
+    next_recorded = all(one.kind != "no-next-observations" for one in seen.findings)
+    dataset, changes = repair(seen.dataset, next_recorded, horizon)
+    if not changes:
+        return changes
+    if not len(dataset):
+        raise UserError(f"{seen.path}: no row is left when those that cannot be used are dropped: write the log again")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    conversion.convert(dataset, out, form, command)
+    return changes
 
 
 def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
@@ -123,7 +151,7 @@ def _with_next(dataset: Dataset, next_recorded: bool) -> Dataset:
     if not len(dataset):
         return dataset
     if not next_recorded:
-        after, usable, _ = ends.next_rows(before, terminals, terminals | timeouts)
+        after, usable, _ = episode_ends.next_rows(before, terminals, terminals | timeouts)
         return replace(dataset, next_observations=after, usable=usable)
-    usable, _ = ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
+    usable, _ = episode_ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
     return replace(dataset, usable=usable)

@@ -11,7 +11,7 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
 from micro_rl.data.readers.heading import DELIMITERS, line_of
-from micro_rl.data.readers.table_source import Kind
+from micro_rl.data.readers.roles import Kind
 from micro_rl.errors import UserError
 
 BLOCK_BYTES = 2**20

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float32
 
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding, listed
-from micro_rl.data.layout import MEASURED
-from micro_rl.data.reading import Missing
+from micro_rl.data.raw_log import MEASURED
+from micro_rl.data.read_options import Missing
 from micro_rl.errors import UserError
 
 USUAL_GAP = 3.0

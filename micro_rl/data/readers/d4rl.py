@@ -1,6 +1,6 @@
 """D4RL's HDF5 layout: flat arrays at the root. Nothing outside the file is ever opened.
 
-Attributes at the root, if any, say what `micro_rl.data.recorded` lists.
+Attributes at the root, if any, say what `micro_rl.data.log_metadata` lists.
 """
 
 import math
@@ -11,8 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from micro_rl.data import recorded
-from micro_rl.data.layout import (
+from micro_rl.data import log_metadata
+from micro_rl.data.raw_log import (
     OPTIONAL,
     REQUIRED,
     Header,
@@ -45,8 +45,8 @@ def read(path: Path) -> RawLog:
         sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
         headers = {field: Header(one.shape, one.dtype) for field, one in sets.items()}
         check_headers(path, KEYS, headers)
-        told = {name: _told(path, file, name) for name in recorded.NAMES if name in file.attrs}
-        return recorded.onto(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), told)
+        told = {name: _told(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
+        return log_metadata.apply(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), told)
 
 
 def _blocks(found: h5py.Dataset) -> Iterator[np.ndarray]:

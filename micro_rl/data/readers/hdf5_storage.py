@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 
-from micro_rl.data.layout import refuse_oversize
+from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.errors import UserError
 
 CHECKSUM_BYTES = 4

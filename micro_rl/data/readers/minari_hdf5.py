@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from micro_rl.data.layout import refuse_oversize
+from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.data.readers import hdf5_storage
 from micro_rl.data.readers.minari_spaces import Episode, Leaf, Spaces
 from micro_rl.errors import UserError

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from micro_rl.core.tasks import Task
-from micro_rl.data import recorded
+from micro_rl.data import log_metadata
 from micro_rl.data.columns import Column, Columns
-from micro_rl.data.convert import Narrowing
-from micro_rl.data.layout import RawLog, damage_refused
+from micro_rl.data.narrowing import Narrowing
+from micro_rl.data.raw_log import RawLog, damage_refused
 from micro_rl.data.readers import minari_arrow, minari_hdf5
 from micro_rl.data.readers.minari_spaces import Spaces, leaves
 from micro_rl.errors import UserError, require_extra
@@ -55,8 +55,8 @@ def read(path: Path) -> RawLog:
         if (folder / "metadata.json").stat().st_size > LARGEST_METADATA:
             raise UserError(f"{path}: its metadata.json is larger than {LARGEST_METADATA:,} bytes: fetch the set again")
         metadata = MinariStorage.read_raw_metadata(folder)
-        raw, told = _Set(path, metadata).log(), metadata.get(recorded.ABOUT)
-    return recorded.onto(path, raw, told) if isinstance(told, dict) else raw
+        raw, told = _Set(path, metadata).log(), metadata.get(log_metadata.ABOUT)
+    return log_metadata.apply(path, raw, told) if isinstance(told, dict) else raw
 
 
 class _Set:

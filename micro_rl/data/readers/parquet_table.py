@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as arrow_parquet
 
 from micro_rl.data.description import Description
-from micro_rl.data.readers.table_source import Kind
+from micro_rl.data.readers.roles import Kind
 from micro_rl.errors import UserError
 
 BATCH_ROWS = 2**16

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from micro_rl.core.expression import Expression, parse
 from micro_rl.data.description import Description
-from micro_rl.data.readers.table_source import Kind
 from micro_rl.errors import UserError, did_you_mean
+
+Kind = Literal["number", "flag", "label", "time"]
+"""How a column is read."""
 
 
 class Roles(NamedTuple):

@@ -1,23 +1,38 @@
 """Tables, one row a step, to a log: CSV and Parquet through pyarrow, batch after batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding, listed
 from micro_rl.data.columns import Column, Columns
-from micro_rl.data.convert import Narrowing
 from micro_rl.data.description import Description
-from micro_rl.data.layout import MEASURED, RawLog, refuse_oversize
+from micro_rl.data.narrowing import Narrowing
+from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
 from micro_rl.data.readers import cuts, roles
-from micro_rl.data.readers.roles import Roles
-from micro_rl.data.readers.table_source import TableSource
+from micro_rl.data.readers.roles import Kind, Roles
 from micro_rl.errors import UserError
 
 REMEDY = "repair them, or say missing = 'drop' or 'previous' (--missing drop)"
+
+
+@runtime_checkable
+class TableSource(Protocol):
+    """A file of named columns, read once from its first row to its last."""
+
+    names: tuple[str, ...]
+    rows: int
+    """As many as the file says; 0 where it does not."""
+
+    findings: Sequence[Finding]
+    """What a person should know of the file itself."""
+
+    def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
+        """The rows as Arrow record batches, with the columns that are asked for."""
+        ...
 
 
 def read(path: Path, source: TableSource, description: Description) -> RawLog:

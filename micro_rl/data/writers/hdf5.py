@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.recorded import of
+from micro_rl.data.log_metadata import of
 from micro_rl.data.writers.rows import columns
 from micro_rl.storage.files import replacing
 

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.recorded import ABOUT, of
+from micro_rl.data.log_metadata import ABOUT, of
 from micro_rl.data.writers.rows import follows, refuse_guessed
 from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.files import hidden, plain, remove, saving

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.log_metadata import ABOUT, of
 from micro_rl.data.readers import neorl2
-from micro_rl.data.recorded import ABOUT, of
 from micro_rl.data.writers.rows import columns, refuse_guessed
 from micro_rl.storage.files import json_bytes, replacing
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.recorded import ABOUT, OF_TASK, of
+from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
 from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.files import json_bytes, replace_file, replacing

@@ -23,7 +23,7 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Column, Columns
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.layout import RawLog
+from micro_rl.data.raw_log import RawLog
 from micro_rl.errors import UserError
 
 OF_TASK = tuple(field.name for field in fields(Task))
@@ -58,7 +58,7 @@ def of(dataset: Dataset) -> dict[str, Any]:
     return known if dataset.termination is None else known | {ENDS: dataset.termination.text}
 
 
-def onto(path: Path, raw: RawLog, told: Mapping[str, Any]) -> RawLog:
+def apply(path: Path, raw: RawLog, told: Mapping[str, Any]) -> RawLog:
     """A log and what its file tells of it; `UserError` for what cannot be meant."""
     widths = [raw.arrays[part].shape[1] for part in ("observations", "actions")]
     named = columns(path, told, *widths)

@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task
-from micro_rl.data import convert
+from micro_rl.data import narrowing
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.errors import UserError
@@ -117,7 +117,7 @@ def narrowed(
         if field not in MEASURED:
             arrays[field] = np.concatenate(list(blocks(field)))
             continue
-        made = convert.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
+        made = narrowing.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
         arrays[field] = made.values()
         overflow[field] = made.overflow
         seen += made.findings(keys[field])

@@ -12,7 +12,7 @@ METADATA = Path("data", "metadata.json")
 """Where a Minari set's folder has its metadata."""
 
 
-def title(path: Path) -> str:
+def log_name(path: Path) -> str:
     """A log's name: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2.
 
     A Minari set is called by its id, `D4RL-door-human-v2`, when it lies in Minari's folder.
@@ -81,9 +81,9 @@ def _missing(log: str | Path, path: Path) -> str:
     """No such log: what is near in the path's folder, D4RL's, Minari's and among the embedded, or what is there."""
     nearby = {name: name for name in EMBEDDED}
     for place in (path.parent, folder()):
-        nearby |= {title(file): str(file) for file in _logs(place)}
+        nearby |= {log_name(file): str(file) for file in _logs(place)}
     nearby |= {name: name for name in _minari_ids()}
-    close = difflib.get_close_matches(title(path), nearby, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(log_name(path), nearby, n=3, cutoff=0.5)
     close += [name for name in difflib.get_close_matches(str(log), _minari_ids(), n=3, cutoff=0.5) if name not in close]
     there = list(nearby.values())
     listed = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
