@@ -100,12 +100,18 @@ def beside(path: Path) -> Path | None:
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
     """The log with the names, units, bounds, time limit and termination that are said of it."""
     named = _named(path, raw, description)
-    low, high = _bounds(description, named) if description.bounds else (raw.action_low, raw.action_high)
-    termination = raw.termination
+    raw = raw._replace(columns=named, task=over(raw.task, description.task))
+    if description.bounds:
+        low, high = _bounds(description, named)
+        raw = raw._replace(action_low=low, action_high=high)
+    elif description.reading.action_bounds is not None:
+        low, high = description.reading.action_bounds
+        raw = raw._replace(action_low=low, action_high=high)
     if description.termination is not None:
-        termination = _rule(description, named)
-    task = over(raw.task, description.task)
-    return raw._replace(columns=named, action_low=low, action_high=high, termination=termination, task=task)
+        raw = raw._replace(termination=_rule(description, named))
+    if description.source is not None:
+        raw = raw._replace(files=(*(raw.files or (path,)), description.source))
+    return raw
 
 
 def refuse_for_arrays(path: Path, description: Description) -> None:
@@ -188,9 +194,7 @@ def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     for name in description.units:
         if name not in known:
             raise UserError(f"{description.source}: units: {_stranger(name, known)}")
-    return Columns(
-        *(tuple(Column(one.name, description.units.get(one.name, one.unit)) for one in part) for part in named)
-    )
+    return Columns(*(tuple(c._replace(unit=description.units.get(c.name, c.unit)) for c in part) for part in named))
 
 
 def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.ndarray]:

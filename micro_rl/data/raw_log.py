@@ -12,6 +12,7 @@ from jaxtyping import Shaped
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task
 from micro_rl.data import narrowing
+from micro_rl.data.action_bounds import Limit
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.errors import UserError
@@ -46,8 +47,8 @@ class RawLog(NamedTuple):
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
     keys: Mapping[str, str]
-    action_low: np.ndarray | None
-    action_high: np.ndarray | None
+    action_low: Limit | None
+    action_high: Limit | None
     columns: Columns = UNNAMED
     termination: Expression | None = None
     task: Task = UNKNOWN
