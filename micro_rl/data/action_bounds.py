@@ -62,11 +62,11 @@ def unusual(actions: Float32[np.ndarray, "row act"], names: Sequence[str] = ()) 
 def _spans(actions: Float32[np.ndarray, "row act"], names: Sequence[str]) -> str:
     """From where to where the first few actions go."""
     low, high = reached(actions)
-    told = [
+    spans = [
         f"{names[place] if names else f'action {place}'} from {low[place]:.6g} to {high[place]:.6g}"
         for place in range(min(actions.shape[1], findings.SHOWN))
     ]
-    return ", ".join(told) + ", ..." * (actions.shape[1] > findings.SHOWN)
+    return ", ".join(spans) + ", ..." * (actions.shape[1] > findings.SHOWN)
 
 
 def usual(width: int) -> Bounds:
@@ -90,7 +90,7 @@ def inside(
     if not past.any():
         return actions, []
     outside = ((actions < bounds.low - slack) | (actions > bounds.high + slack)) & np.isfinite(actions)
-    rows, found = np.flatnonzero(outside.any(1)), []
+    rows, problems = np.flatnonzero(outside.any(1)), []
     if len(rows):
         row, column = np.argwhere(outside)[0]
         space = f"[{bounds.low[column]:.6g}, {bounds.high[column]:.6g}]"
@@ -101,8 +101,8 @@ def inside(
         else:
             text += f", {first}: correct the log, or {GIVE}"
         columns = np.flatnonzero(outside.any(0)).tolist()
-        found.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
+        problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
     if len(rounded := np.flatnonzero((past & ~outside).any(1))):
         text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
-        found.append(findings.warning("rounded", text, rounded))
-    return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), found
+        problems.append(findings.warning("rounded", text, rounded))
+    return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), problems

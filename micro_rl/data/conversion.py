@@ -56,8 +56,8 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
     `command` is kept beside the source's name and SHA-256. Raises `UserError` where something is there already,
     unless `force`, and `CannotWrite`.
     """
-    taken = [one for one in _files(path, form) if one.exists() or one.is_symlink()]
-    if log.path.resolve() in [one.resolve() for one in taken]:
+    taken = [file for file in _files(path, form) if file.exists() or file.is_symlink()]
+    if log.path.resolve() in [file.resolve() for file in taken]:
         raise UserError(f"{path}: is the log itself; convert it into another file")
     if taken and not force:
         raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
@@ -75,7 +75,7 @@ def _files(path: Path, form: Form) -> list[Path]:
 
 def _refuse_unless_replaceable(path: Path, form: Form) -> None:
     """A folder is replaced by a Minari set only, and only where it was one: a mistyped path must not cost any."""
-    if path.is_dir() and not (form == "minari" and {one.name for one in path.iterdir()} <= {"data"}):
+    if path.is_dir() and not (form == "minari" and {entry.name for entry in path.iterdir()} <= {"data"}):
         raise UserError(f"{path}: is a folder that is no Minari set; choose another name")
 
 
@@ -89,12 +89,12 @@ def _read_back(log: Dataset, path: Path, form: Form) -> Dataset:
         differs = str(error)
     if back is not None and not differs:
         return back
-    for one in _files(path, form):
-        remove(one)
+    for file in _files(path, form):
+        remove(file)
     raise UserError(f"{path}: does not read back as {log.path} ({differs}), so it was removed; please report this")
 
 
-def difference(one: Dataset, other: Dataset) -> str | None:
+def difference(first: Dataset, second: Dataset) -> str | None:
     """The first thing in which two logs differ, their names, paths and notes apart; None where nothing does."""
     arrays = (
         "observations",
@@ -108,14 +108,14 @@ def difference(one: Dataset, other: Dataset) -> str | None:
         "action_high",
     )
     for name in arrays:
-        if not np.array_equal(getattr(one, name), getattr(other, name)):
+        if not np.array_equal(getattr(first, name), getattr(second, name)):
             return name
-    if one.columns != other.columns:
+    if first.columns != second.columns:
         return "names or units of columns"
-    if one.termination != other.termination:
+    if first.termination != second.termination:
         return "termination"
-    told = {name: value for name, value in vars(one.task).items() if value is not None}
-    return next((name for name, value in told.items() if getattr(other.task, name) != value), None)
+    known = {name: value for name, value in vars(first.task).items() if value is not None}
+    return next((name for name, value in known.items() if getattr(second.task, name) != value), None)
 
 
 def left_behind(log: Dataset) -> list[str]:
@@ -130,8 +130,8 @@ def left_behind(log: Dataset) -> list[str]:
             wide = [key for key in neorl2.KEYS.values() if _wide(file[key].dtype)]
     else:
         return []
-    said = [f"{', '.join(others)} of {log.path.name}"] if others else []
-    return said + ([f"{', '.join(wide)} beyond float32's digits"] if wide else [])
+    losses = [f"{', '.join(others)} of {log.path.name}"] if others else []
+    return losses + ([f"{', '.join(wide)} beyond float32's digits"] if wide else [])
 
 
 def _wide(dtype: np.dtype) -> bool:

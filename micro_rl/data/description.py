@@ -193,7 +193,7 @@ def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     known = [column.name for column in (*named.observations, *named.actions)]
     for name in description.units:
         if name not in known:
-            raise UserError(f"{description.source}: units: {_stranger(name, known)}")
+            raise UserError(f"{description.source}: units: {_unknown_column(name, known)}")
     return Columns(*(tuple(c._replace(unit=description.units.get(c.name, c.unit)) for c in part) for part in named))
 
 
@@ -202,7 +202,7 @@ def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.nd
     names = [column.name for column in named.actions]
     for name in description.bounds:
         if name not in names:
-            raise UserError(f"{description.source}: bounds: {_stranger(name, names)}")
+            raise UserError(f"{description.source}: bounds: {_unknown_column(name, names)}")
     if lacking := [name for name in names if name not in description.bounds]:
         raise UserError(f"{description.source}: bounds: none for {', '.join(lacking)}: give them for every action")
     pairs = np.array([description.bounds[name] for name in names], np.float64)
@@ -218,7 +218,7 @@ def _rule(description: Description, named: Columns) -> Expression:
     return rule
 
 
-def _stranger(name: str, known: list[str]) -> str:
+def _unknown_column(name: str, known: list[str]) -> str:
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return f"there is no column {_short(name)}{did_you_mean(name, known)}; columns: {listed}"
 

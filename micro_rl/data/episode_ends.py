@@ -17,25 +17,25 @@ def split(
     timeouts, and at least one end; where it does not, the error is found and the whole file is one episode.
     """
     cuts = np.zeros_like(terminals) if timeouts is None else timeouts & ~terminals
-    found = [] if timeouts is None else _both(terminals & timeouts)
+    problems = [] if timeouts is None else _both(terminals & timeouts)
     if horizon is not None:
         cuts, added = _cut_at(horizon, terminals, cuts)
         if len(added) and timeouts is not None:
             text = f"{len(added):,} timeouts added where an episode ran {horizon} steps without an end"
-            found.append(findings.warning("timeouts-added", text, added))
+            problems.append(findings.warning("timeouts-added", text, added))
     elif timeouts is None:
         text = "no timeouts in the file: give the episodes' time limit as horizon (--horizon)"
         text += ", or of a table its column of episodes or times (--episode, --time)"
-        found.append(findings.error("no-timeouts", text))
+        problems.append(findings.error("no-timeouts", text))
     elif not (terminals | cuts).any():
         text = "no row ends an episode: give the episodes' time limit as horizon (--horizon)"
-        found.append(findings.error("no-ends", text))
+        problems.append(findings.error("no-ends", text))
     if not (terminals[-1] or cuts[-1]):
         cuts[-1] = True
-        if not any(one.level == "error" for one in found):
+        if not any(problem.level == "error" for problem in problems):
             text = "the last episode is unfinished: the end of the file counts as its timeout"
-            found.append(findings.warning("unfinished", text, [len(cuts) - 1]))
-    return cuts, found
+            problems.append(findings.warning("unfinished", text, [len(cuts) - 1]))
+    return cuts, problems
 
 
 def _both(marked: Bool[np.ndarray, " row"]) -> list[Finding]:
@@ -91,20 +91,20 @@ def recorded_next(
     follows = np.zeros(len(after), bool)
     follows[:-1] = (after[:-1] == observations[1:]).all(1)
     inside = ~(terminals | timeouts)
-    found = _broken(inside & ~follows & _finite_around(observations, after), int(inside.sum()))
+    problems = _broken(inside & ~follows & _finite_around(observations, after), int(inside.sum()))
     if len(reset := np.flatnonzero(timeouts & follows)):
         text = (
             f"{len(reset):,} timeouts record the following row as next observation, another episode's start "
             "unless the episode ran on: never learned from"
         )
-        found.append(findings.warning("next-crosses-timeout", text, reset))
+        problems.append(findings.warning("next-crosses-timeout", text, reset))
     if len(reset := np.flatnonzero(terminals & follows)):
         text = (
             f"{len(reset):,} terminals record the following row as next observation, another episode's start: "
             "check the logger"
         )
-        found.append(findings.warning("next-crosses-terminal", text, reset))
-    return ~(timeouts & follows), found
+        problems.append(findings.warning("next-crosses-terminal", text, reset))
+    return ~(timeouts & follows), problems
 
 
 def unusable(usable: Bool[np.ndarray, " row"]) -> list[Finding]:

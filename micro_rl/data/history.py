@@ -19,11 +19,11 @@ def windowed(dataset: Dataset, history: int) -> Dataset:
         return dataset
     if dataset.history != 1:
         raise ValueError(f"a log seen through windows of {dataset.history} cannot be seen through windows of {history}")
-    seen = _windows(dataset, history)
-    after = np.concatenate(windows.following(dataset.next_observations, seen, dataset.actions), axis=-1)
-    for array in (seen, after):
+    before = _windows(dataset, history)
+    after = np.concatenate(windows.following(dataset.next_observations, before, dataset.actions), axis=-1)
+    for array in (before, after):
         array.flags.writeable = False
-    return replace(dataset, observations=seen, next_observations=after, history=history)
+    return replace(dataset, observations=before, next_observations=after, history=history)
 
 
 def resting_action(dataset: Dataset) -> Float32[np.ndarray, " act"]:

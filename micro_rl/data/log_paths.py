@@ -92,8 +92,8 @@ def _missing(log: str | Path, path: Path) -> str:
 
 
 def _there(place: Path) -> str:
-    found = [file.name for file in _logs(place)]
-    return f" ({', '.join(found[:8])}{', ...' if len(found) > 8 else ''})" if found else ""
+    files = [file.name for file in _logs(place)]
+    return f" ({', '.join(files[:8])}{', ...' if len(files) > 8 else ''})" if files else ""
 
 
 def _logs(place: Path) -> list[Path]:
@@ -107,7 +107,7 @@ def _minari_ids() -> list[str]:
     """The sets that Minari would list, ids with up to three slashes."""
     root = minari_folder()
     try:
-        found = [file for depth in range(1, 5) for file in root.glob("/".join(["*"] * depth + list(METADATA.parts)))]
+        files = [file for depth in range(1, 5) for file in root.glob("/".join(["*"] * depth + list(METADATA.parts)))]
     except OSError:
         return []
-    return sorted(file.parent.parent.relative_to(root).as_posix() for file in found)
+    return sorted(file.parent.parent.relative_to(root).as_posix() for file in files)

@@ -75,13 +75,13 @@ def damage_refused(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def refuse_missing(path: Path, required: Iterable[str], found: Iterable[str]) -> None:
+def refuse_missing(path: Path, required: Iterable[str], present: Iterable[str]) -> None:
     """Refuses a file that lacks a required key, and lists the keys it has."""
-    found = sorted(found)
-    missing = [key for key in required if key not in found]
+    present = sorted(present)
+    missing = [key for key in required if key not in present]
     if missing:
-        shown = ", ".join(repr(key) for key in found[:12]) or "none"
-        more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+        shown = ", ".join(repr(key) for key in present[:12]) or "none"
+        more = f" and {len(present) - 12} more" if len(present) > 12 else ""
         raise UserError(f"{path}: no {' nor '.join(missing)}; keys found: {shown}{more}: rename or add the missing")
 
 
@@ -112,17 +112,17 @@ def narrowed(
     keys: Mapping[str, str], headers: Mapping[str, Header], blocks: Callable[[str], Iterable[np.ndarray]]
 ) -> RawLog:
     """The log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
-    arrays, overflow, seen = {}, {}, []
+    arrays, overflow, problems = {}, {}, []
     for field, header in headers.items():
         rows, *width = header.shape
         if field not in MEASURED:
             arrays[field] = np.concatenate(list(blocks(field)))
             continue
-        made = narrowing.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
-        arrays[field] = made.values()
-        overflow[field] = made.overflow
-        seen += made.findings(keys[field])
-    return RawLog(arrays, keys, None, None, overflow=overflow, findings=tuple(seen))
+        column = narrowing.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
+        arrays[field] = column.values()
+        overflow[field] = column.overflow
+        problems += column.findings(keys[field])
+    return RawLog(arrays, keys, None, None, overflow=overflow, findings=tuple(problems))
 
 
 def _check_type(path: Path, key: str, dtype: np.dtype) -> None:

@@ -65,15 +65,15 @@ def _jumps(dataset: Dataset) -> list[Finding]:
 
 def small(dataset: Dataset, batch: int) -> list[Finding]:
     """Too little to hold anything back, or to fill a batch of so many rows: usable, but it says little."""
-    found = []
+    problems = []
     single = dataset.stops[dataset.lengths == 1] - 1
     if len(single):
         text = f"{len(single):,} of {len(dataset.stops):,} episodes are a single step: marked ends in the wrong column?"
-        found.append(findings.warning("single-step", text, single))
+        problems.append(findings.warning("single-step", text, single))
     if len(dataset.stops) == 1:
         text = "the log is one episode: figures per episode, and errors on episodes held out, say nothing"
-        found.append(findings.warning("one-episode", text))
+        problems.append(findings.warning("one-episode", text))
     if len(dataset) < batch:
         text = f"{len(dataset)} rows are fewer than a batch ({batch}), which holds them more than once: log more"
-        found.append(findings.warning("few-rows", text))
-    return found
+        problems.append(findings.warning("few-rows", text))
+    return problems

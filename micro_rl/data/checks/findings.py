@@ -33,17 +33,17 @@ class Finding:
 
 def error(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
     """Something that keeps the log from being used, about those rows."""
-    return Finding("error", kind, text, max(1, len(rows)), kept(rows), tuple(columns))
+    return Finding("error", kind, text, max(1, len(rows)), first_rows(rows), tuple(columns))
 
 
 def warning(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
     """Something that a person should see, about those rows, else about those columns."""
-    return Finding("warning", kind, text, max(1, len(rows) or len(columns)), kept(rows), tuple(columns))
+    return Finding("warning", kind, text, max(1, len(rows) or len(columns)), first_rows(rows), tuple(columns))
 
 
-def refuse(path: Path, found: Iterable[Finding]) -> None:
+def refuse(path: Path, problems: Iterable[Finding]) -> None:
     """Raises the first error, if there is one, and says how many there are."""
-    wrong = [one for one in found if one.level == "error"]
+    wrong = [problem for problem in problems if problem.level == "error"]
     if not wrong:
         return
     others = len(wrong) - 1
@@ -51,7 +51,7 @@ def refuse(path: Path, found: Iterable[Finding]) -> None:
     raise UserError(f"{path}: {wrong[0].text}{more}")
 
 
-def kept(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
+def first_rows(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
     """The first few."""
     return tuple(int(row) for row in rows[:KEPT])
 
@@ -81,16 +81,16 @@ def not_finite(
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
     if not len(bad):
         return []
-    found = []
+    problems = []
     if len(overflow):
         text = f"{key} exceeds float32 in {listed(overflow)}: rescale the column"
-        found.append(error("overflow", text, overflow))
+        problems.append(error("overflow", text, overflow))
     if len(lost := np.setdiff1d(bad, overflow)):
         columns = np.flatnonzero(~np.isfinite(values[lost].reshape(len(lost), -1)).all(0)).tolist()
         of = f" ({', '.join(names[place] for place in columns[:SHOWN])})" if names else ""
         text = f"{key}{of} holds NaN or infinity in {listed(lost)}: {remedy}"
-        found.append(error("not-finite", text, lost, columns if values.ndim > 1 else ()))
-    return found
+        problems.append(error("not-finite", text, lost, columns if values.ndim > 1 else ()))
+    return problems
 
 
 def flags(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:

@@ -27,7 +27,7 @@ class Inspection(NamedTuple):
 
     def count(self, level: str) -> int:
         """How many errors, or warnings."""
-        return sum(one.level == level for one in self.findings)
+        return sum(finding.level == level for finding in self.findings)
 
 
 def no_simulator(dataset: Dataset) -> list[Finding]:
@@ -46,20 +46,20 @@ def inspect(
     path = log_paths.locate(log)
     named = tasks.find(log_paths.log_name(path))
     try:
-        dataset, found = loading.examine(path, reading=reading, usual_horizon=named.horizon)
+        dataset, problems = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
     task = dataset.task
-    found = [*found, *against(dataset)]
-    if any(one.kind == "no-bounds" for one in found):
-        found = [one for one in found if one.kind != "bounds-differ"]  # nobody told any
-    seen = presentable(dataset)
-    found += order.shifted(seen) + channels.odd(seen)
-    if WITHOUT_ENDS & {one.kind for one in found}:
-        found = [one for one in found if one.kind != "discontinuous"]  # where episodes end, they are
+    problems = [*problems, *against(dataset)]
+    if any(problem.kind == "no-bounds" for problem in problems):
+        problems = [problem for problem in problems if problem.kind != "bounds-differ"]  # nobody told any
+    shown = presentable(dataset)
+    problems += order.shifted(shown) + channels.odd(shown)
+    if WITHOUT_ENDS & {problem.kind for problem in problems}:
+        problems = [problem for problem in problems if problem.kind != "discontinuous"]  # where episodes end, they are
     else:
-        found += episodes.odd(seen) + _against_limit(seen, task)
-    return Inspection(path, dataset, sorted(found, key=lambda one: one.level))
+        problems += episodes.odd(shown) + _against_limit(shown, task)
+    return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level))
 
 
 def presentable(dataset: Dataset) -> Dataset:

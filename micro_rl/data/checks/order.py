@@ -77,7 +77,7 @@ def action_order(dataset: Dataset) -> Order | None:
 
 def shifted(dataset: Dataset) -> list[Finding]:
     """A warning for rewards, and one for actions, that fit the transitions of other rows better than their own."""
-    found = []
+    problems = []
     rewards, actions = reward_order(dataset), action_order(dataset)
     if rewards and rewards.suspicious:
         text = (
@@ -85,15 +85,15 @@ def shifted(dataset: Dataset) -> list[Finding]:
             f"the variance of the reward in row i{rewards.best:+d}, {_share(rewards.explained[2])} of its own: "
             "put each reward into the row of the step that earned it"
         )
-        found.append(findings.warning("reward-order", text))
+        problems.append(findings.warning("reward-order", text))
     if actions and actions.suspicious:
         text = (
             f"actions do not follow the transitions: with the action of row i{actions.best:+d}, "
             f"{_share(max(actions.explained))} of the variance of row i's step is explained, with its own "
             f"{_share(actions.explained[2])}: the log is shifted, or the system acts {-actions.best} rows late"
         )
-        found.append(findings.warning("action-order", text))
-    return found
+        problems.append(findings.warning("action-order", text))
+    return problems
 
 
 def _share(explained: float) -> str:

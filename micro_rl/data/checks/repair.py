@@ -25,7 +25,7 @@ class Change(NamedTuple):
     rows: tuple[int, ...]
 
 
-def mend(seen: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
+def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
     """Write what `repair` makes of a log, in the form that the suffix names; nothing where there is nothing to mend.
 
     Raises `UserError` where there is an error that nothing here can mend, or no row is left.
@@ -33,15 +33,17 @@ def mend(seen: Inspection, out: Path, horizon: int | None, command: str) -> list
     form = conversion.form_of(out, None)
     if out.exists():
         raise UserError(f"{out}: is there already; name a new file for the mended copy")
-    wrong = [one for one in seen.findings if one.level == "error" and one.kind not in MENDABLE]
-    if wrong or seen.dataset is None:
-        raise UserError(f"{seen.path}: nothing can be mended before this is: {wrong[0].text}")
-    next_recorded = all(one.kind != "no-next-observations" for one in seen.findings)
-    dataset, changes = repair(seen.dataset, next_recorded, horizon)
+    errors = [finding for finding in inspection.findings if finding.level == "error" and finding.kind not in MENDABLE]
+    if errors or inspection.dataset is None:
+        raise UserError(f"{inspection.path}: nothing can be mended before this is: {errors[0].text}")
+    next_recorded = all(finding.kind != "no-next-observations" for finding in inspection.findings)
+    dataset, changes = repair(inspection.dataset, next_recorded, horizon)
     if not changes:
         return changes
     if not len(dataset):
-        raise UserError(f"{seen.path}: no row is left when those that cannot be used are dropped: write the log again")
+        raise UserError(
+            f"{inspection.path}: no row is left when those that cannot be used are dropped: write the log again"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     conversion.convert(dataset, out, form, command)
     return changes
@@ -65,12 +67,12 @@ def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[
         changes.append(_change("clipped", "an action past its bounds, now clipped to them", rows))
     mended = replace(dataset, actions=actions, terminals=terminals, timeouts=timeouts)
     twice = _twice(mended, next_recorded)
-    kept = np.ones(len(dataset), bool)
+    usable = np.ones(len(dataset), bool)
     for kind, text, rows in _useless(mended, next_recorded, twice):
-        if len(rows := rows[kept[rows]]):
+        if len(rows := rows[usable[rows]]):
             changes.append(_change(kind, text, rows))
-            kept[rows] = False
-    mended, cuts = _cut(mended, kept, next_recorded, twice)
+            usable[rows] = False
+    mended, cuts = _cut(mended, usable, next_recorded, twice)
     if len(cuts):
         changes.append(_change("cut", "the last before a gap, now ends an episode by timeout", cuts))
     return mended, changes
@@ -120,19 +122,19 @@ def _episodes_again(dataset: Dataset) -> Int[np.ndarray, " again"]:
 
 
 def _cut(
-    dataset: Dataset, kept: Bool[np.ndarray, " row"], next_recorded: bool, twice: Bool[np.ndarray, " row"]
+    dataset: Dataset, usable: Bool[np.ndarray, " row"], next_recorded: bool, twice: Bool[np.ndarray, " row"]
 ) -> tuple[Dataset, Int[np.ndarray, " cut"]]:
     """The kept rows, with a timeout before every gap, and where these were put (rows of the old log)."""
-    rows = np.flatnonzero(kept)
+    rows = np.flatnonzero(usable)
     terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
     before, after = rows[:-1], rows[1:]
     running = ~(terminals | timeouts)[before]
-    gaps = np.cumsum(~kept & ~twice)
+    gaps = np.cumsum(~usable & ~twice)
     cut = running & (gaps[before] != gaps[after])
     timeouts[before[cut]] = True
     if len(rows) and not terminals[rows[-1]]:
         timeouts[rows[-1]] = True
-    cuts = np.flatnonzero(kept & timeouts & ~dataset.timeouts)
+    cuts = np.flatnonzero(usable & timeouts & ~dataset.timeouts)
     chosen = {name: getattr(dataset, name)[rows] for name in ("observations", "actions", "rewards")}
     left = replace(
         dataset,

@@ -100,9 +100,9 @@ class Steps:
                 raise UserError(f"{self._path}: {self._name!r} holds dates, not numbers: leave time_unit out")
             return column.cast(pa.int64()).to_numpy(zero_copy_only=False), SECONDS[column.type.unit]
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            said = (column[0].as_py() or "")[:40]
+            example = (column[0].as_py() or "")[:40]
             raise UserError(
-                f"{self._path}: the time column {self._name!r} holds text ({said!r}): say how it is written "
+                f"{self._path}: the time column {self._name!r} holds text ({example!r}): say how it is written "
                 "with time_format (--time-format)"
             )
         times = numbers(self._path, self._name, column)

@@ -65,10 +65,10 @@ class Table:
         if self._description.reading.time_format:
             return pa.timestamp("ns")
         with self._open(self._options({}, [name])) as reader:
-            found = reader.schema.field(0).type
-        if pa.types.is_timestamp(found) or pa.types.is_date(found):
-            return pa.timestamp("ns", getattr(found, "tz", None))
-        return pa.string() if pa.types.is_string(found) else pa.float64()
+            kind = reader.schema.field(0).type
+        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            return pa.timestamp("ns", getattr(kind, "tz", None))
+        return pa.string() if pa.types.is_string(kind) else pa.float64()
 
     def _options(self, types: Mapping[str, pa.DataType], names: Sequence[str] = ()) -> arrow_csv.ConvertOptions:
         reading = self._description.reading

@@ -43,18 +43,18 @@ def read(path: Path) -> RawLog:
         present = set(file)  # not `in file`, which follows links
         refuse_missing(path, REQUIRED, present)
         sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
-        headers = {field: Header(one.shape, one.dtype) for field, one in sets.items()}
+        headers = {field: Header(array.shape, array.dtype) for field, array in sets.items()}
         check_headers(path, KEYS, headers)
-        told = {name: _told(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
-        return log_metadata.apply(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), told)
+        attributes = {name: _attribute(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
+        return log_metadata.apply(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), attributes)
 
 
-def _blocks(found: h5py.Dataset) -> Iterator[np.ndarray]:
+def _blocks(array: h5py.Dataset) -> Iterator[np.ndarray]:
     """The rows in pieces that keep chunks whole, so that none is unpacked twice."""
-    chunk = found.chunks[0] if found.chunks else 1
-    size = max(1, BLOCK_BYTES * len(found) // max(1, found.nbytes) // chunk) * chunk
-    for start in range(0, len(found), size):
-        yield found[start : start + size]
+    chunk = array.chunks[0] if array.chunks else 1
+    size = max(1, BLOCK_BYTES * len(array) // max(1, array.nbytes) // chunk) * chunk
+    for start in range(0, len(array), size):
+        yield array[start : start + size]
 
 
 def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
@@ -62,18 +62,18 @@ def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
     # A soft link may lead through an external one, so only an object's own name will do.
     if not isinstance(file.get(key, getlink=True), h5py.HardLink):
         raise UserError(f"{path}: {key} is a link to elsewhere: store the array itself in the file")
-    found = file[key]
-    if not isinstance(found, h5py.Dataset) or found.shape is None:
+    array = file[key]
+    if not isinstance(array, h5py.Dataset) or array.shape is None:
         raise UserError(f"{path}: {key} is no array: store it as one array at the root of the file")
-    if found.is_virtual or found.external:
+    if array.is_virtual or array.external:
         raise UserError(f"{path}: {key} keeps its values in other files: store the array itself in the file")
     # Flags that are all false may never have been written; measurements must have been.
     measured = key not in ("terminals", "timeouts")
-    hdf5_storage.check(path, key, found, measured)
-    return found
+    hdf5_storage.check(path, key, array, measured)
+    return array
 
 
-def _told(path: Path, file: h5py.File, name: str) -> Any:
+def _attribute(path: Path, file: h5py.File, name: str) -> Any:
     """An attribute's value; its size is checked before it is read."""
     attribute = file.attrs.get_id(name)
     if math.prod(attribute.shape) * attribute.dtype.itemsize > LARGEST_ATTRIBUTE:

@@ -55,36 +55,36 @@ class _Group:
                 single = ((rows,),) if leaf.width == 1 else ()
                 shapes[part, *leaf.keys] = ((rows, leaf.width), *single)
         for keys, allowed in shapes.items():
-            found = self.find(*keys)
-            said = "/".join((self.name, *keys))
-            if found.dtype.kind not in "fiub":
-                raise UserError(f"{self.path}: {said} holds no plain numbers (type {found.dtype}): store it as float32")
-            if found.shape not in allowed:
+            array = self.find(*keys)
+            name = "/".join((self.name, *keys))
+            if array.dtype.kind not in "fiub":
+                raise UserError(f"{self.path}: {name} holds no plain numbers (type {array.dtype}): store it as float32")
+            if array.shape not in allowed:
                 raise UserError(
-                    f"{self.path}: {said} has shape {found.shape} where {allowed[0]} is due: the set disagrees with "
+                    f"{self.path}: {name} has shape {array.shape} where {allowed[0]} is due: the set disagrees with "
                     "its metadata or with itself, fetch or write it again"
                 )
-            hdf5_storage.check(self.path, said, found, keys[0] not in ("terminations", "truncations"))
+            hdf5_storage.check(self.path, name, array, keys[0] not in ("terminations", "truncations"))
         return length
 
     def find(self, *keys: str) -> h5py.Dataset:
         """An array that lies in this file, reached by no link."""
-        place, said = self.group, "/".join((self.name, *keys))
+        place, name = self.group, "/".join((self.name, *keys))
         for key in keys:
-            place = self._below(place, key, said)
+            place = self._below(place, key, name)
         if not isinstance(place, h5py.Dataset) or place.shape is None:
-            raise UserError(f"{self.path}: {said} is no array: fetch or write the set again")
+            raise UserError(f"{self.path}: {name} is no array: fetch or write the set again")
         if place.is_virtual or place.external:
-            raise UserError(f"{self.path}: {said} keeps its values in other files: store the array itself in the file")
+            raise UserError(f"{self.path}: {name} keeps its values in other files: store the array itself in the file")
         return place
 
-    def _below(self, place: h5py.HLObject, key: str, said: str) -> h5py.HLObject:
+    def _below(self, place: h5py.HLObject, key: str, name: str) -> h5py.HLObject:
         """The object of that name in a group."""
         # Asked of the links themselves: `in` and `get` would follow them.
         if not isinstance(place, h5py.Group) or not place.id.links.exists(key.encode()):
-            raise UserError(f"{self.path}: no {said} in the file: fetch or write the set again")
+            raise UserError(f"{self.path}: no {name} in the file: fetch or write the set again")
         if place.id.links.get_info(key.encode()).type != HARD_LINK:
-            raise UserError(f"{self.path}: {said} is a link to elsewhere: store the array itself in the file")
+            raise UserError(f"{self.path}: {name} is a link to elsewhere: store the array itself in the file")
         return place[key]
 
     def joined(self, part: str, boxes: Sequence[Leaf]) -> np.ndarray:

@@ -20,10 +20,10 @@ class Table:
     findings = ()
 
     def __init__(self, path: Path, description: Description):
-        said = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
-        said += ["missing_values"] if description.missing_values else []
-        if said:
-            raise UserError(f"{path}: {said[0]} is for CSV, and this is Parquet, which needs none: leave it out")
+        odd = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
+        odd += ["missing_values"] if description.missing_values else []
+        if odd:
+            raise UserError(f"{path}: {odd[0]} is for CSV, and this is Parquet, which needs none: leave it out")
         self._path = path
         # Without a buffer: Arrow would fill one as large as a page declares itself, up to 2 GB.
         self._file = arrow_parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)

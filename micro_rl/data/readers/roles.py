@@ -63,10 +63,10 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     for part, name in single.items():
         if name is not None:
             _known(path, part, name, names)
-    found = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
-    if doubled := [name for name in found.kinds() if names.count(name) > 1]:
+    table = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
+    if doubled := [name for name in table.kinds() if names.count(name) > 1]:
         raise UserError(f"{path}: several columns are called {doubled[0]!r}: give each a name of its own")
-    return found
+    return table
 
 
 def listed(names: Sequence[str]) -> str:
@@ -82,21 +82,21 @@ def _reward(path: Path, text: str, names: tuple[str, ...], description: Descript
 
 def _columns(path: Path, part: str, wanted: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
     """The names, patterns replaced by what they match in the file's order."""
-    found: list[str] = []
-    for one in wanted:
-        if one in names or "*" not in one:
-            _known(path, part, one, names)
-            found.append(one)
+    chosen: list[str] = []
+    for entry in wanted:
+        if entry in names or "*" not in entry:
+            _known(path, part, entry, names)
+            chosen.append(entry)
             continue
         # Only the star is special: names hold brackets, around units for one.
-        pattern = one.replace("[", "[[]").replace("?", "[?]")
-        matches = [name for name in names if fnmatchcase(name, pattern)]
+        escaped = entry.replace("[", "[[]").replace("?", "[?]")
+        matches = [name for name in names if fnmatchcase(name, escaped)]
         if not matches:
-            raise UserError(f"{path}: {part}: no column matches {one!r}; columns: {listed(names)}")
-        found += [name for name in matches if name not in found]
-    if twice := [name for name in found if found.count(name) > 1]:
+            raise UserError(f"{path}: {part}: no column matches {entry!r}; columns: {listed(names)}")
+        chosen += [name for name in matches if name not in chosen]
+    if twice := [name for name in chosen if chosen.count(name) > 1]:
         raise UserError(f"{path}: {part}: {twice[0]!r} is named twice: leave one out")
-    return tuple(found)
+    return tuple(chosen)
 
 
 def _known(path: Path, part: str, name: str, names: tuple[str, ...]) -> None:

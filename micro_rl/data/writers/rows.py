@@ -9,7 +9,7 @@ from micro_rl.errors import UserError
 
 def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
     """By the names that D4RL gave them; without next observations that only the following rows told."""
-    found = {
+    arrays = {
         "observations": log.observations,
         "actions": log.actions,
         "rewards": log.rewards,
@@ -17,7 +17,7 @@ def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
         "terminals": log.terminals,
         "timeouts": log.timeouts,
     }
-    return {name: values for name, values in found.items() if name != "next_observations" or not guessed(log)}
+    return {name: values for name, values in arrays.items() if name != "next_observations" or not guessed(log)}
 
 
 def guessed(log: Dataset) -> bool:
