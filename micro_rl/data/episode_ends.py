@@ -92,18 +92,13 @@ def recorded_next(
     follows[:-1] = (after[:-1] == observations[1:]).all(1)
     inside = ~(terminals | timeouts)
     problems = _broken(inside & ~follows & _finite_around(observations, after), int(inside.sum()))
-    if len(reset := np.flatnonzero(timeouts & follows)):
-        text = (
-            f"{len(reset):,} timeouts record the following row as next observation, another episode's start "
-            "unless the episode ran on: never learned from"
-        )
-        problems.append(findings.warning("next-crosses-timeout", text, reset))
-    if len(reset := np.flatnonzero(terminals & follows)):
-        text = (
-            f"{len(reset):,} terminals record the following row as next observation, another episode's start: "
-            "check the logger"
-        )
-        problems.append(findings.warning("next-crosses-terminal", text, reset))
+    for end, marked, remedy in (
+        ("timeout", timeouts, " unless the episode ran on: never learned from"),
+        ("terminal", terminals, ": check the logger"),
+    ):
+        if len(rows := np.flatnonzero(marked & follows)):
+            text = f"{len(rows):,} {end}s record the following row as next observation, another episode's start{remedy}"
+            problems.append(findings.warning(f"next-crosses-{end}", text, rows))
     return ~(timeouts & follows), problems
 
 

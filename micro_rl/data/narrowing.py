@@ -1,6 +1,5 @@
 """Stored values to float32, block after block; every value that does not survive is noted."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -83,11 +82,3 @@ class _Blur:
         with np.errstate(all="ignore"):
             spread = np.sqrt(np.maximum(0, self._squares / self._rows - np.square(self._sum / self._rows)))
             return np.flatnonzero(np.atleast_1d((spread > 0) & (self._worst > VISIBLE_ROUNDING * spread))).tolist()
-
-
-def narrowed(blocks: Iterable[np.ndarray], rows: int, *width: int) -> Narrowing:
-    """All blocks, narrowed."""
-    narrowing = Narrowing(rows, *width)
-    for block in blocks:
-        narrowing.add(block)
-    return narrowing

@@ -11,10 +11,10 @@ from jaxtyping import Shaped
 
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task
-from micro_rl.data import narrowing
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Columns
+from micro_rl.data.narrowing import Narrowing
 from micro_rl.errors import UserError
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
@@ -118,7 +118,9 @@ def narrowed(
         if field not in MEASURED:
             arrays[field] = np.concatenate(list(blocks(field)))
             continue
-        column = narrowing.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
+        column = Narrowing(rows, *(width if field in MATRICES else ()))
+        for block in blocks(field):
+            column.add(block)
         arrays[field] = column.values()
         overflow[field] = column.overflow
         problems += column.findings(keys[field])

@@ -19,7 +19,7 @@ WITHOUT_ENDS = frozenset({"no-timeouts", "no-ends"})
 
 
 class Inspection(NamedTuple):
-    """A log with all that was found; `dataset` is None where the file cannot even be read."""
+    """A log with its findings; `dataset` is None where the file cannot even be read."""
 
     path: Path
     dataset: Dataset | None
@@ -30,18 +30,22 @@ class Inspection(NamedTuple):
         return sum(finding.level == level for finding in self.findings)
 
 
-def no_simulator(dataset: Dataset) -> list[Finding]:
-    """What a simulator has against a log where none is asked: nothing."""
-    return []
-
-
 def inspect(
-    log: str | Path, reading: ReadOptions = NO_OPTIONS, against: Callable[[Dataset], list[Finding]] = no_simulator
+    log: str | Path, reading: ReadOptions = NO_OPTIONS, against: Callable[[Dataset], list[Finding]] | None = None
 ) -> Inspection:
-    """Look at a log from every side; `UserError` only where there is no file of that name.
+    """Checks a log from every side.
 
-    `against` holds the log against its simulator (`micro_rl.simulation.log_check.inspect` does). The errors are then
-    those for which training refuses the log, no more and no fewer.
+    Args:
+        log: a path or a name, as of `micro_rl.load`.
+        reading: what a table's columns are, and more.
+        against: compares the log with its simulator; `micro_rl.simulation.log_check.inspect` gives it. The errors are
+            then those for which training refuses the log, no more and no fewer.
+
+    Returns:
+        The log and its findings, errors first.
+
+    Raises:
+        UserError: there is no file of that name; whatever else is wrong is a finding.
     """
     path = log_paths.locate(log)
     named = tasks.find(log_paths.log_name(path))
@@ -50,15 +54,15 @@ def inspect(
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
     task = dataset.task
-    problems = [*problems, *against(dataset)]
+    problems = [*problems, *(against(dataset) if against else [])]
     if any(problem.kind == "no-bounds" for problem in problems):
         problems = [problem for problem in problems if problem.kind != "bounds-differ"]  # nobody told any
-    shown = presentable(dataset)
-    problems += order.shifted(shown) + channels.odd(shown)
+    finite = presentable(dataset)
+    problems += order.shifted(finite) + channels.odd(finite)
     if WITHOUT_ENDS & {problem.kind for problem in problems}:
         problems = [problem for problem in problems if problem.kind != "discontinuous"]  # where episodes end, they are
     else:
-        problems += episodes.odd(shown) + _against_limit(shown, task)
+        problems += episodes.odd(finite) + _against_limit(finite, task)
     return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level))
 
 

@@ -40,6 +40,12 @@ def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " r
     return values == 1, np.flatnonzero(silent)
 
 
+def _refuse_empty(path: Path, what: str, column: pa.Array, rows_before: int) -> None:
+    if column.null_count:
+        row = rows_before + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise UserError(f"{path}: {what} is empty in row {row}: fill it")
+
+
 class Changes:
     """Where the value of a column differs from that of the row before; carried from batch to batch."""
 
@@ -53,9 +59,7 @@ class Changes:
 
     def __call__(self, column: pa.Array) -> Bool[np.ndarray, " row"]:
         column = plain(column)
-        if column.null_count:
-            row = self._rows + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-            raise UserError(f"{self._path}: the episode column {self._name!r} is empty in row {row}: fill it")
+        _refuse_empty(self._path, f"the episode column {self._name!r}", column, self._rows)
         if pa.types.is_nested(column.type):
             raise UserError(f"{self._path}: the episode column {self._name!r} holds {column.type}: use plain values")
         changed = np.ones(len(column), bool)
@@ -90,9 +94,7 @@ class Steps:
 
     def _ticks(self, column: pa.Array) -> tuple[np.ndarray, float]:
         """Whole ticks of a clock, or numbers, and how many seconds one is."""
-        if column.null_count:
-            row = self._rows + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-            raise UserError(f"{self._path}: the time column {self._name!r} is empty in row {row}: fill it")
+        _refuse_empty(self._path, f"the time column {self._name!r}", column, self._rows)
         if pa.types.is_date(column.type):
             column = column.cast(pa.timestamp("ms"))
         if pa.types.is_timestamp(column.type):

@@ -59,17 +59,9 @@ def _blocks(array: h5py.Dataset) -> Iterator[np.ndarray]:
 
 def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
     """An array that lies in this file, whole, and is no larger than it can be."""
-    # A soft link may lead through an external one, so only an object's own name will do.
-    if not isinstance(file.get(key, getlink=True), h5py.HardLink):
-        raise UserError(f"{path}: {key} is a link to elsewhere: store the array itself in the file")
-    array = file[key]
-    if not isinstance(array, h5py.Dataset) or array.shape is None:
-        raise UserError(f"{path}: {key} is no array: store it as one array at the root of the file")
-    if array.is_virtual or array.external:
-        raise UserError(f"{path}: {key} keeps its values in other files: store the array itself in the file")
+    array = hdf5_storage.whole_array(path, hdf5_storage.member(path, file, key, key), key)
     # Flags that are all false may never have been written; measurements must have been.
-    measured = key not in ("terminals", "timeouts")
-    hdf5_storage.check(path, key, array, measured)
+    hdf5_storage.check(path, key, array, written=key not in ("terminals", "timeouts"))
     return array
 
 

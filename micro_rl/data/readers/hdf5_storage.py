@@ -12,6 +12,25 @@ CHECKSUM_BYTES = 4
 CHECKSUM = h5py.h5z.FILTER_FLETCHER32
 
 
+def member(path: Path, group: h5py.HLObject, key: str, label: str) -> h5py.HLObject:
+    """What lies in a group under that name; `UserError`, which calls it `label`, for nothing and for a link."""
+    # Asked of the links themselves: `in` and `get` would follow them, and a soft link may lead through an external one.
+    if not isinstance(group, h5py.Group) or not group.id.links.exists(key.encode()):
+        raise UserError(f"{path}: no {label} in the file: fetch or write it again")
+    if group.id.links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:
+        raise UserError(f"{path}: {label} is a link to elsewhere: store the array itself in the file")
+    return group[key]
+
+
+def whole_array(path: Path, stored: h5py.HLObject, label: str) -> h5py.Dataset:
+    """The same as an array; `UserError` where it is none, or keeps its values elsewhere."""
+    if not isinstance(stored, h5py.Dataset) or stored.shape is None:
+        raise UserError(f"{path}: {label} is no array: store it as one array under that name")
+    if stored.is_virtual or stored.external:
+        raise UserError(f"{path}: {label} keeps its values in other files: store the array itself in the file")
+    return stored
+
+
 def check(path: Path, key: str, array: h5py.Dataset, written: bool) -> None:
     """Refuses declared sizes far past the stored ones, impossible chunks and types; gaps, if `written`."""
     end = path.stat().st_size

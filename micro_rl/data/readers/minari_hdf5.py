@@ -12,8 +12,6 @@ from micro_rl.data.readers.minari_spaces import Episode, Leaf, Spaces
 from micro_rl.errors import UserError
 
 FILE = "main_data.hdf5"
-HARD_LINK = 0
-"""As the HDF5 library numbers the kinds of links."""
 ONE_A_STEP = ("rewards", "terminations", "truncations")
 
 
@@ -43,7 +41,7 @@ class _Group:
 
     def __init__(self, path: Path, file: h5py.File, place: int):
         self.path, self.name = path, f"episode_{place}"
-        self.group = self._below(file, self.name, self.name)
+        self.group = hdf5_storage.member(path, file, self.name, self.name)
 
     def check(self, spaces: Spaces) -> int:
         """How many steps it has; `UserError` unless every array is stored whole and of its declared shape."""
@@ -69,23 +67,10 @@ class _Group:
 
     def find(self, *keys: str) -> h5py.Dataset:
         """An array that lies in this file, reached by no link."""
-        place, name = self.group, "/".join((self.name, *keys))
+        stored, label = self.group, "/".join((self.name, *keys))
         for key in keys:
-            place = self._below(place, key, name)
-        if not isinstance(place, h5py.Dataset) or place.shape is None:
-            raise UserError(f"{self.path}: {name} is no array: fetch or write the set again")
-        if place.is_virtual or place.external:
-            raise UserError(f"{self.path}: {name} keeps its values in other files: store the array itself in the file")
-        return place
-
-    def _below(self, place: h5py.HLObject, key: str, name: str) -> h5py.HLObject:
-        """The object of that name in a group."""
-        # Asked of the links themselves: `in` and `get` would follow them.
-        if not isinstance(place, h5py.Group) or not place.id.links.exists(key.encode()):
-            raise UserError(f"{self.path}: no {name} in the file: fetch or write the set again")
-        if place.id.links.get_info(key.encode()).type != HARD_LINK:
-            raise UserError(f"{self.path}: {name} is a link to elsewhere: store the array itself in the file")
-        return place[key]
+            stored = hdf5_storage.member(self.path, stored, key, label)
+        return hdf5_storage.whole_array(self.path, stored, label)
 
     def joined(self, part: str, boxes: Sequence[Leaf]) -> np.ndarray:
         """The boxes of one space, side by side."""
