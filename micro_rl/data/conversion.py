@@ -51,10 +51,21 @@ def form_of(path: Path, asked: Form | None) -> Form:
 
 
 def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = False) -> tuple[Dataset, list[str]]:
-    """Write a log in a format and read it back; the log that is now there, and what the format could not keep.
+    """Writes a log in a format, reads it back and compares.
 
-    `command` is kept beside the source's name and SHA-256. Raises `UserError` where something is there already,
-    unless `force`, and `CannotWrite`.
+    Args:
+        log: the log.
+        path: the file, or the folder of a Minari set, to write.
+        form: the format.
+        command: what made the file; stored beside the source's name and SHA-256.
+        force: whether to replace what is there.
+
+    Returns:
+        The log as it was read back, and what the format could not store.
+
+    Raises:
+        UserError: something is there already, the format cannot hold the log, or it did not read back the same.
+        CannotWrite: the disk refuses.
     """
     taken = [file for file in _files(path, form) if file.exists() or file.is_symlink()]
     if log.path.resolve() in [file.resolve() for file in taken]:

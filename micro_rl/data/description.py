@@ -75,7 +75,18 @@ class Description:
 
 
 def describe(path: Path, reading: ReadOptions) -> Description:
-    """What the TOML beside the log says, where there is one, with `reading` put over it."""
+    """Reads the TOML beside a log, where there is one.
+
+    Args:
+        path: the log.
+        reading: what the flags say; it outranks the TOML.
+
+    Returns:
+        Flags and TOML, merged.
+
+    Raises:
+        UserError: the TOML cannot be read, or a key or value of it is wrong.
+    """
     source = beside(path)
     if source is None:
         return Description(reading)
@@ -98,7 +109,19 @@ def beside(path: Path) -> Path | None:
 
 
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
-    """The log with the names, units, bounds, time limit and termination that are said of it."""
+    """Puts the names, units, bounds and termination of a description over those of the file.
+
+    Args:
+        path: the log.
+        raw: what its reader made of it.
+        description: flags and TOML.
+
+    Returns:
+        The log so described; the TOML is among its files.
+
+    Raises:
+        UserError: the description names columns that the log does not have.
+    """
     named = _named(path, raw, description)
     raw = raw._replace(columns=named, task=over(raw.task, description.task))
     if description.bounds:

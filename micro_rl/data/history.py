@@ -10,10 +10,19 @@ from micro_rl.data.dataset import Dataset
 
 
 def windowed(dataset: Dataset, history: int) -> Dataset:
-    """The log with observations and next observations as `windows` lays them out; itself where it has that history.
+    """Lays a log's observations and next observations out as `micro_rl.core.windows` says.
 
-    No window reaches into another episode, and so none across a gap that cut one. `ValueError` for a log that is seen
-    through other windows already.
+    No window reaches into another episode, and so none across a gap that cut one.
+
+    Args:
+        dataset: a log of single observations, or of windows of that history already.
+        history: observations in a window; 1 is the plain log.
+
+    Returns:
+        The log in windows; the same object where nothing changes.
+
+    Raises:
+        ValueError: the log holds windows of another history.
     """
     if dataset.history == history:
         return dataset

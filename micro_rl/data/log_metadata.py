@@ -49,7 +49,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
 
 
 def of(dataset: Dataset) -> dict[str, Any]:
-    """What a log knows of itself, as plain values: what a writer is to record."""
+    """Lists what a log knows of itself, as plain values by the names in `NAMES`: what a writer is to record."""
     known = {name: value for name, value in asdict(dataset.task).items() if value is not None}
     known |= {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
     if dataset.columns != UNNAMED.filled(dataset.observations.shape[1], dataset.actions.shape[1]):
@@ -59,7 +59,19 @@ def of(dataset: Dataset) -> dict[str, Any]:
 
 
 def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
-    """A log and what its file tells of it; `UserError` for what cannot be meant."""
+    """Puts what a file says of itself to its log.
+
+    Args:
+        path: the file.
+        raw: its rows.
+        attributes: values by the names in `NAMES`, from NumPy or plain; other names are passed over.
+
+    Returns:
+        The log with bounds, columns, termination and task.
+
+    Raises:
+        UserError: a value cannot be meant so.
+    """
     widths = [raw.arrays[part].shape[1] for part in ("observations", "actions")]
     named = columns(path, attributes, *widths)
     low, high = (_bound(path, name, attributes, widths[1]) for name in BOUNDS)
@@ -93,7 +105,7 @@ def _ends(path: Path, attributes: Mapping[str, Any], named: Columns) -> Expressi
 
 
 def trusted(task: Task) -> tuple[Task, list[Finding]]:
-    """The same without a simulator that cannot be had on a file's word alone, and a warning that says why."""
+    """Takes a simulator that cannot be had on a file's word alone out of a task, with a warning that says why."""
     env = task.env
     if env is None or env == SAFETY_HALFCHEETAH or env in gymnasium.registry:
         return task, []

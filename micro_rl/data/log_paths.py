@@ -13,7 +13,7 @@ METADATA = Path("data", "metadata.json")
 
 
 def log_name(path: Path) -> str:
-    """A log's name: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2.
+    """Names a log: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2.
 
     A Minari set is called by its id, `D4RL-door-human-v2`, when it lies in Minari's folder.
     """
@@ -24,7 +24,17 @@ def log_name(path: Path) -> str:
 
 
 def locate(log: str | Path) -> Path:
-    """The file, or the folder of a Minari set, meant by a path or a name; `UserError` with what is there otherwise."""
+    """Finds the log that is meant by a path or a name.
+
+    Args:
+        log: a path, `pendulum-demo`, the name of a file in D4RL's folder, or the id of a Minari set.
+
+    Returns:
+        The file, or the folder of a Minari set.
+
+    Raises:
+        UserError: no such log; the message lists what is there.
+    """
     if isinstance(log, str) and log in EMBEDDED:
         return EMBEDDED[log]
     path = Path(os.path.expanduser(log))

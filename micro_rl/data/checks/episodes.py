@@ -64,7 +64,7 @@ def _jumps(dataset: Dataset) -> list[Finding]:
 
 
 def small(dataset: Dataset, batch: int) -> list[Finding]:
-    """Too little to hold anything back, or to fill a batch of so many rows: usable, but it says little."""
+    """Warns of too little to hold anything back, or to fill a batch of so many rows: usable, but it says little."""
     problems = []
     single = dataset.stops[dataset.lengths == 1] - 1
     if len(single):

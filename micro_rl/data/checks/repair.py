@@ -26,9 +26,19 @@ class Change(NamedTuple):
 
 
 def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
-    """Write what `repair` makes of a log, in the form that the suffix names; nothing where there is nothing to mend.
+    """Writes a repaired copy of a log, unless there is nothing to mend.
 
-    Raises `UserError` where there is an error that nothing here can mend, or no row is left.
+    Args:
+        inspection: the log and its findings.
+        out: the new file; its suffix names the format.
+        horizon: time limit in steps, as of `repair`.
+        command: what makes the copy; stored in it.
+
+    Returns:
+        All changes; empty where no copy was written.
+
+    Raises:
+        UserError: there is an error that nothing here can mend, no row is left, or `out` exists.
     """
     form = conversion.form_of(out, None)
     if out.exists():
@@ -50,12 +60,19 @@ def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -
 
 
 def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
-    """Mend a log as it was examined; `next_recorded` is whether it has next observations of its own.
+    """Repairs a log where there is no doubt how.
 
-    With a `horizon`, terminals after exactly so many steps become timeouts. Actions are clipped to their bounds.
-    Dropped are rows with NaN or infinity, rows repeated on the spot, episodes that occurred before, and timeouts whose
-    next observation is another episode's start; where they were, an episode is cut by a timeout. What was broken before
-    stays as it was, so that it is found again.
+    Actions are clipped to their bounds. Dropped are rows with NaN or infinity, rows repeated on the spot, episodes that
+    occurred before, and timeouts whose next observation is another episode's start; where they were, an episode is cut
+    by a timeout. What was broken before stays as it was, so that it is found again.
+
+    Args:
+        dataset: a log as it was examined.
+        next_recorded: whether it has next observations of its own.
+        horizon: terminals after exactly so many steps become timeouts; None leaves them.
+
+    Returns:
+        The repaired log, and every change.
     """
     changes: list[Change] = []
     terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
