@@ -7,7 +7,7 @@ from typing import Any, Literal, cast, get_args
 import h5py
 import numpy as np
 
-from micro_rl.data import description
+from micro_rl.data import toml_file
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
 from micro_rl.data.log_metadata import ABOUT
@@ -73,7 +73,7 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
     if taken and not force:
         raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
     _refuse_unless_replaceable(path, form)
-    if form not in TABLES and (other := description.beside(path)):
+    if form not in TABLES and (other := toml_file.beside(path)):
         raise UserError(f"{other}: would be taken for the description of {path.name}; choose another name")
     provenance = {"source": log.path.name, "source_sha256": log.sha256, "command": command}
     lost = WRITERS[form](path, log, provenance)

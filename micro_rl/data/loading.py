@@ -11,10 +11,11 @@ from micro_rl.data.action_bounds import Limit
 from micro_rl.data.assemble import NO_OVERRIDES, Examined, Overrides
 from micro_rl.data.checks import findings
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.description import TABLES, Description, apply, describe, refuse_for_arrays
+from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import d4rl, heading, minari_sets, neorl2, tables
+from micro_rl.data.toml_file import TABLES
 from micro_rl.errors import UserError, require_extra
 
 ARRAYS = (d4rl, neorl2)

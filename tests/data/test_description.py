@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from micro_rl.data import Column, ReadOptions, load
-from micro_rl.data.description import ONLY_IN_TOML, Description, describe
+from micro_rl.data.description import Description, describe
+from micro_rl.data.toml_file import ONLY_IN_TOML
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_loading import refused
