@@ -1,8 +1,8 @@
 """Minari's data sets, in its HDF5, Arrow and Parquet layouts.
 
-Minari itself finds the set and reads its metadata. The arrays are read here: its own reading allocates what a file
-declares, follows links out of it and unpacks whatever else was logged. No simulator is built and nothing that the
-metadata names is imported.
+Minari itself reads the metadata. The arrays are read here, since its own reading builds the simulator that the metadata
+name where a space is missing, allocates what a file declares, follows links out of it and unpacks whatever else was
+logged. No simulator is built and nothing that the metadata name is imported.
 """
 
 import math
@@ -33,14 +33,18 @@ KEYS = {
 LAYOUTS = {"hdf5": minari_hdf5.episodes, "arrow": minari_arrow.episodes, "parquet": minari_arrow.episodes}
 LARGEST_METADATA = 2**26
 
+_ROBOTS = (
+    "HalfCheetah",
+    "Hopper",
+    "Walker2d",
+    "Ant",
+    "Swimmer",
+    "InvertedPendulum",
+    "InvertedDoublePendulum",
+    "Reacher",
+)
 SIMULATORS = frozenset(
-    [f"{robot}-v{version}" for robot in ("HalfCheetah", "Hopper", "Walker2d", "Ant", "Swimmer") for version in (4, 5)]
-    + [
-        f"{system}-v{version}"
-        for system in ("InvertedPendulum", "InvertedDoublePendulum", "Reacher")
-        for version in (4, 5)
-    ]
-    + ["Pendulum-v1", "MountainCarContinuous-v0"]
+    [f"{robot}-v{version}" for robot in _ROBOTS for version in (4, 5)] + ["Pendulum-v1", "MountainCarContinuous-v0"]
 )
 """Ids that are Gymnasium's own: only by them may a file name a simulator."""
 
