@@ -98,7 +98,7 @@ def parse(text: str, names: Collection[str], where: str = "expression") -> Expre
 def _evaluate(tree: _Tree, library: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(tree, str):
         return values[tree]
-    if isinstance(tree, float):
+    if not isinstance(tree, tuple):
         return tree
     function, *arguments = tree
     operands = [_evaluate(argument, library, values) for argument in arguments]

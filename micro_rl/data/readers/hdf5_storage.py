@@ -8,6 +8,8 @@ import h5py
 from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.errors import UserError
 
+HARD_LINK = 0
+"""As the HDF5 library numbers the kinds of links."""
 CHECKSUM_BYTES = 4
 CHECKSUM = h5py.h5z.FILTER_FLETCHER32
 
@@ -17,7 +19,7 @@ def member(path: Path, group: h5py.HLObject, key: str, label: str) -> h5py.HLObj
     # Asked of the links themselves: `in` and `get` would follow them, and a soft link may lead through an external one.
     if not isinstance(group, h5py.Group) or not group.id.links.exists(key.encode()):
         raise UserError(f"{path}: no {label} in the file: fetch or write it again")
-    if group.id.links.get_info(key.encode()).type != h5py.h5l.TYPE_HARD:
+    if group.id.links.get_info(key.encode()).type != HARD_LINK:
         raise UserError(f"{path}: {label} is a link to elsewhere: store the array itself in the file")
     return group[key]
 
