@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
 
 
 def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, width: int) -> Bounds | None:
-    """One number or one per action, checked; None when neither is there."""
+    """Checks bounds, one number or one per action; None when neither is there."""
     if low is None and high is None:
         return None
     if low is None or high is None:
@@ -50,7 +50,7 @@ def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, wi
 
 
 def unusual(actions: Float32[np.ndarray, "row act"], names: Sequence[str] = ()) -> list[Finding]:
-    """An error where the actions do not fit into the usual bounds, so that others must be given."""
+    """Gives an error where the actions do not fit into the usual bounds, so that others must be given."""
     reach = np.nanmax(np.abs(actions), initial=0)
     if reach <= 1 + ROUNDING:
         return []
@@ -70,12 +70,12 @@ def _spans(actions: Float32[np.ndarray, "row act"], names: Sequence[str]) -> str
 
 
 def usual(width: int) -> Bounds:
-    """[-1, 1] for each action."""
+    """Gives the usual bounds, [-1, 1] for each action."""
     return Bounds(np.full(width, -1, np.float32), np.full(width, 1, np.float32))
 
 
 def reached(actions: Float32[np.ndarray, "row act"]) -> Bounds:
-    """What the actions themselves span: to look at them by, not to learn with."""
+    """Measures what the actions themselves span: bounds to look at them by, not to learn with."""
     finite = np.where(np.isfinite(actions), actions, 0)
     low, high = finite.min(0), finite.max(0)
     return Bounds(low, np.where(high > low, high, low + 1))
@@ -84,7 +84,7 @@ def reached(actions: Float32[np.ndarray, "row act"]) -> Bounds:
 def inside(
     actions: Float32[np.ndarray, "row act"], bounds: Bounds
 ) -> tuple[Float32[np.ndarray, "row act"], list[Finding]]:
-    """Actions whose rounding past the bounds is cut off and said; any that are further out are an error."""
+    """Cuts actions off that are past the bounds by rounding, with a warning; any that are further out are an error."""
     slack = ROUNDING * (bounds.high.astype(np.float64) - bounds.low) / 2
     past = ((actions < bounds.low) | (actions > bounds.high)) & np.isfinite(actions)
     if not past.any():

@@ -37,7 +37,7 @@ class Examined(NamedTuple):
 def examine(
     path: Path, file_format: str, raw: RawLog, overrides: Overrides, reading: ReadOptions = NO_OPTIONS
 ) -> Examined:
-    """The log as far as it can be understood, and everything found on the way."""
+    """Makes every check that all formats share; the log as far as it can be understood, and all findings."""
     columns, problems = _columns(raw)
     terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
     problems += wrong

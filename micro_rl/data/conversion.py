@@ -41,7 +41,7 @@ WRITERS: Mapping[Form, Write] = {
 
 
 def form_of(path: Path, asked: Form | None) -> Form:
-    """The format that was asked for, else the one that the suffix names."""
+    """Gives the format that was asked for, else the one that the suffix names; `UserError` where neither tells."""
     if asked is None and path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: its suffix names no format ({', '.join(SUFFIXES)}): say --to {' | '.join(FORMS)}; "
@@ -81,7 +81,7 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
 
 
 def _files(path: Path, form: Form) -> list[Path]:
-    return [path, tables.description(path)] if form in TABLES else [path]
+    return [path, tables.toml_path(path)] if form in TABLES else [path]
 
 
 def _refuse_unless_replaceable(path: Path, form: Form) -> None:
@@ -106,7 +106,7 @@ def _read_back(log: Dataset, path: Path, form: Form) -> Dataset:
 
 
 def difference(first: Dataset, second: Dataset) -> str | None:
-    """The first thing in which two logs differ, their names, paths and notes apart; None where nothing does."""
+    """Names the first thing in which two logs differ, names, paths and notes apart; None where nothing does."""
     arrays = (
         "observations",
         "actions",
@@ -130,7 +130,7 @@ def difference(first: Dataset, second: Dataset) -> str | None:
 
 
 def left_behind(log: Dataset) -> list[str]:
-    """What stands in the source's file and is no part of a log, so that it is written nowhere."""
+    """Lists what stands in the source's file and is no part of a log, so that it is written nowhere."""
     if log.format == d4rl.FORMAT:
         with h5py.File(log.path, "r", locking=False) as file:
             others = sorted(set(file) - set(d4rl.KEYS))

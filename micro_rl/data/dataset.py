@@ -169,13 +169,13 @@ class Dataset:
 
     @property
     def continued(self) -> Bool[np.ndarray, " row"]:
-        """Rows whose next step is the next row: the same episode, and observed there as it was foretold here."""
+        """Rows whose next step is the next row: of the same episode, and observing this row's next observation."""
         follows = np.zeros(len(self), bool)
         follows[:-1] = (self.next_observations[:-1] == self.observations[1:]).all(1)
         return follows & ~(self.terminals | self.timeouts)
 
     def observation_std(self) -> Float64[np.ndarray, " obs"]:
-        """Standard deviation of every observed channel over all rows, raw units."""
+        """Computes the standard deviation of every observed channel over all rows, in raw units."""
         return self.observations[:, : self.observation_size].std(0, dtype=np.float64)
 
     def summary(self) -> Summary:

@@ -10,11 +10,10 @@ import numpy as np
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
 from micro_rl.data import toml_file
-from micro_rl.data.columns import Column, Columns
+from micro_rl.data.columns import Column, Columns, no_column
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
-from micro_rl.data.toml_file import brief
-from micro_rl.errors import UserError, did_you_mean
+from micro_rl.errors import UserError
 
 FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
 """What can be said of arrays too: there the lists give names to the columns."""
@@ -112,7 +111,7 @@ def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     known = [column.name for column in (*named.observations, *named.actions)]
     for name in description.units:
         if name not in known:
-            raise UserError(f"{description.source}: units: {_unknown_column(name, known)}")
+            raise UserError(f"{description.source}: units: {no_column(name, known)}")
     return Columns(*(tuple(c._replace(unit=description.units.get(c.name, c.unit)) for c in part) for part in named))
 
 
@@ -121,7 +120,7 @@ def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.nd
     names = [column.name for column in named.actions]
     for name in description.bounds:
         if name not in names:
-            raise UserError(f"{description.source}: bounds: {_unknown_column(name, names)}")
+            raise UserError(f"{description.source}: bounds: {no_column(name, names)}")
     if lacking := [name for name in names if name not in description.bounds]:
         raise UserError(f"{description.source}: bounds: none for {', '.join(lacking)}: give them for every action")
     pairs = np.array([description.bounds[name] for name in names], np.float64)
@@ -135,8 +134,3 @@ def _rule(description: Description, named: Columns) -> Expression:
     if not rule.condition:
         raise UserError(f"{where}: {rule.text!r} is a number: compare it, as in level > 4")
     return rule
-
-
-def _unknown_column(name: str, known: list[str]) -> str:
-    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"there is no column {brief(name)}{did_you_mean(name, known)}; columns: {listed}"

@@ -11,7 +11,7 @@ from micro_rl.errors import UserError
 def split(
     terminals: Bool[np.ndarray, " row"], timeouts: Bool[np.ndarray, " row"] | None, horizon: int | None
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """Timeouts such that no row is terminal and timeout, and the last row is one of them; and what was found.
+    """Splits a log into episodes: no row is terminal and timeout, and the last row is one of them.
 
     An episode that runs `horizon` steps without an end is cut there. Without a horizon the file must mark its
     timeouts, and at least one end; where it does not, the error is found and the whole file is one episode.
@@ -63,7 +63,7 @@ def next_rows(
     terminals: Bool[np.ndarray, " row"],
     ends: Bool[np.ndarray, " row"],
 ) -> tuple[Float32[np.ndarray, "row obs"], Bool[np.ndarray, " row"], list[Finding]]:
-    """The next row as next observation, the rows where that is true, and what it costs."""
+    """Takes the next row as next observation; with the rows where that is true, and what it costs."""
     after = np.empty_like(observations)
     after[:-1] = observations[1:]
     after[ends] = observations[ends]
@@ -83,7 +83,7 @@ def recorded_next(
     terminals: Bool[np.ndarray, " row"],
     timeouts: Bool[np.ndarray, " row"],
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """The rows whose recorded next observation can be believed, and what contradicts it.
+    """Finds the rows whose recorded next observation can be believed, and what contradicts it.
 
     Loggers that record after an automatic reset put the next episode's start there. At a timeout that
     equality makes the row unusable. A terminal row is kept, as the published results keep it, but said.
@@ -103,7 +103,7 @@ def recorded_next(
 
 
 def unusable(usable: Bool[np.ndarray, " row"]) -> list[Finding]:
-    """Nothing can be learned where no row has a true next observation."""
+    """Gives an error where no row has a true next observation: nothing can be learned there."""
     if usable.any():
         return []
     text = (

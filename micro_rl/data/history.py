@@ -36,7 +36,7 @@ def windowed(dataset: Dataset, history: int) -> Dataset:
 
 
 def resting_action(dataset: Dataset) -> Float32[np.ndarray, " act"]:
-    """The middle of the actions' bounds, which stands before an episode's first action."""
+    """Gives the middle of the actions' bounds, which stands before an episode's first action."""
     low, high = dataset.action_low.astype(np.float64), dataset.action_high.astype(np.float64)
     return ((low + high) / 2).astype(np.float32)
 

@@ -80,7 +80,7 @@ def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
 
 
 def task(path: Path, attributes: Mapping[str, Any]) -> Task:
-    """The task that is told, as far as it is; `UserError` for a value of the wrong kind."""
+    """Reads the task, as far as it is recorded; `UserError` for a value of the wrong kind."""
     values = {name: _plain(path, name, attributes[name]) for name in OF_TASK if name in attributes}
     if ("score_min" in values) != ("score_max" in values):
         raise UserError(f"{path}: one of score_min and score_max alone: record both or neither")
@@ -90,14 +90,14 @@ def task(path: Path, attributes: Mapping[str, Any]) -> Task:
 
 
 def columns(path: Path, attributes: Mapping[str, Any], observations: int, actions: int) -> Columns:
-    """The columns that are told; `UserError` where there are not as many names, or units, as columns."""
+    """Reads the columns' names and units; `UserError` where there are not as many as columns."""
     return Columns(
         _columns(path, attributes, "observation", observations), _columns(path, attributes, "action", actions)
     )
 
 
 def _ends(path: Path, attributes: Mapping[str, Any], named: Columns) -> Expression | None:
-    """The condition that is told; `UserError` where it cannot be read."""
+    """Reads the condition that ends an episode; `UserError` where it cannot be read."""
     if ENDS not in attributes:
         return None
     names = [column.name for column in named.observations]

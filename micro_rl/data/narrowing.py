@@ -27,7 +27,7 @@ class Narrowing:
         self.overflow: list[int] = []
 
     def add(self, block: Shaped[np.ndarray, "row ..."]) -> None:
-        """The next rows."""
+        """Narrows the next rows."""
         start, stop = self._rows, self._rows + len(block)
         if stop > len(self._values):
             # In place, where the system moves pages and copies nothing, and by little, since it fills with zeros.
@@ -43,12 +43,12 @@ class Narrowing:
         self._rows = stop
 
     def values(self) -> Float32[np.ndarray, "row ..."]:
-        """The whole array; nothing can be added afterwards."""
+        """Gives the whole array; nothing can be added afterwards."""
         self._values.resize((self._rows, *self._values.shape[1:]), refcheck=False)
         return self._values
 
     def findings(self, key: str) -> list[Finding]:
-        """A warning when float32 blurs a column visibly: a large offset with a small spread."""
+        """Warns where float32 blurs a column visibly: a large offset with a small spread."""
         columns = self._blur.columns()
         text = f"{key} columns {columns} lose detail in float32: subtract their offset before logging"
         return [findings.warning("rounding", text, columns=columns)] if columns else []

@@ -111,7 +111,7 @@ def check_headers(path: Path, keys: Mapping[str, str], headers: Mapping[str, Hea
 def narrowed(
     keys: Mapping[str, str], headers: Mapping[str, Header], blocks: Callable[[str], Iterable[np.ndarray]]
 ) -> RawLog:
-    """The log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
+    """Reads the log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
     arrays, overflow, problems = {}, {}, []
     for field, header in headers.items():
         rows, *width = header.shape

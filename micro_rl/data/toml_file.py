@@ -52,7 +52,7 @@ _EXPECTED: Mapping[Any, str] = {
 
 
 def beside(path: Path) -> Path | None:
-    """The TOML of a log: NAME.SUFFIX.toml, else NAME.toml, unless that belongs to a table of the same stem."""
+    """Finds the TOML of a log: NAME.SUFFIX.toml, else NAME.toml, unless that belongs to a table of the same stem."""
     own, shared = path.with_name(path.name + ".toml"), path.with_suffix(".toml")
     if own.is_file():
         return own
@@ -132,6 +132,6 @@ def _mismatch(key: str, value: Any, place: Sequence[Any]) -> str:
 
 
 def brief(value: Any) -> str:
-    """A value in a message, cut where it is long."""
+    """Shows a value in a message, cut where it is long."""
     shown = repr(value)
     return shown if len(shown) <= 40 else shown[:40] + "..."

@@ -27,7 +27,7 @@ QUANTILE_ROWS = 100_000
 
 
 def odd(dataset: Dataset) -> list[Finding]:
-    """Everything about single columns of observations and actions."""
+    """Finds what is odd in single columns of observations and actions."""
     problems = findings.constant("action", dataset.actions)
     ends = dataset.terminals | dataset.timeouts
     groups = (("observation", dataset.observations, dataset.columns.observations),)
@@ -78,7 +78,7 @@ def _name(what: str, place: int, column: Column) -> str:
 
 
 def stuck_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " stuck"]:
-    """Rows in standstills of a lively column, but for those at a place of rest.
+    """Finds the rows in standstills of a lively column, but for those at a place of rest.
 
     A place of rest is where an episode begins, or a value at which the column stands still more than once, or its
     greatest or least value: a stuck sensor keeps whatever it measured last, and nothing brings it there again. What

@@ -15,12 +15,12 @@ ENDS = 5
 
 
 def odd(dataset: Dataset) -> list[Finding]:
-    """Everything about whole episodes."""
+    """Finds what is odd in whole episodes."""
     return [*_limits(dataset), *_jumps(dataset), *small(dataset, BATCH)]
 
 
 def terminals_at(dataset: Dataset, length: int) -> np.ndarray:
-    """The last rows of the episodes that terminate after exactly so many steps."""
+    """Finds the last rows of the episodes that terminate after exactly so many steps."""
     last = dataset.stops - 1
     return last[(dataset.lengths == length) & dataset.terminals[last]]
 

@@ -26,7 +26,7 @@ class Inspection(NamedTuple):
     findings: list[Finding]
 
     def count(self, level: str) -> int:
-        """How many errors, or warnings."""
+        """Counts errors, or warnings."""
         return sum(finding.level == level for finding in self.findings)
 
 
@@ -67,7 +67,7 @@ def inspect(
 
 
 def presentable(dataset: Dataset) -> Dataset:
-    """The same with other values of the column, drawn with a fixed seed, where there is NaN or infinity."""
+    """Puts other values of the column, drawn with a fixed seed, where there is NaN or infinity."""
     random = np.random.default_rng(0)
     columns = {name: getattr(dataset, name) for name in ("observations", "actions", "rewards", "next_observations")}
     return replace(dataset, **{name: _filled(values, random) for name, values in columns.items()})

@@ -48,7 +48,7 @@ class Order(NamedTuple):
 
 
 def reward_order(dataset: Dataset) -> Order | None:
-    """How well row i's transition explains the reward of row i + shift; None where there is too little to tell."""
+    """Measures how well row i's transition explains the reward of row i + shift; None for too few rows."""
     rows = _inner_rows(dataset)
     if len(rows) < FEWEST or np.ptp(dataset.rewards) == 0:
         return None
@@ -59,7 +59,7 @@ def reward_order(dataset: Dataset) -> Order | None:
 
 
 def action_order(dataset: Dataset) -> Order | None:
-    """How well the action of row i + shift explains, beside row i's observation, the step of row i."""
+    """Measures how well the action of row i + shift explains, beside row i's observation, the step of row i."""
     rows = _inner_rows(dataset)
     if len(rows) < FEWEST:
         return None
@@ -76,7 +76,7 @@ def action_order(dataset: Dataset) -> Order | None:
 
 
 def shifted(dataset: Dataset) -> list[Finding]:
-    """A warning for rewards, and one for actions, that fit the transitions of other rows better than their own."""
+    """Warns of rewards, and of actions, that fit the transitions of other rows better than their own."""
     problems = []
     rewards, actions = reward_order(dataset), action_order(dataset)
     if rewards and rewards.suspicious:

@@ -13,7 +13,7 @@ BENDS = 200
 
 
 def features(quantities: Float64[np.ndarray, "row quantity"]) -> Float64[np.ndarray, "row feature"]:
-    """Standardised quantities, their products, random bends, and a one."""
+    """Makes features of quantities: standardised, their products, random bends, and a one."""
     spread = quantities.std(0)
     scaled = ((quantities - quantities.mean(0)) / np.where(spread > 0, spread, 1))[:, spread > 0]
     scaled = np.clip(scaled, -FARTHEST, FARTHEST)

@@ -14,12 +14,12 @@ SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """The same without a dictionary in between."""
+    """Takes out a dictionary in between."""
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def numbers(path: Path, name: str, column: pa.Array) -> Float64[np.ndarray, " row"]:
-    """Numbers of any kind as float64; NaN where there is none."""
+    """Converts numbers of any kind to float64; NaN where there is none."""
     column = plain(column)
     kind = column.type
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -31,7 +31,7 @@ def numbers(path: Path, name: str, column: pa.Array) -> Float64[np.ndarray, " ro
 
 
 def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " silent"]]:
-    """True where the column says 1 or true, and the rows that say nothing, which counts as false."""
+    """Reads flags: True where the column is 1 or true; with the empty rows, which count as false."""
     values = numbers(path, name, column)
     silent = np.isnan(values)
     strange = np.flatnonzero(~silent & (values != 0) & (values != 1))

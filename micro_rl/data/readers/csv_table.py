@@ -38,7 +38,7 @@ class Table:
         self.findings = self._unfinished()
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-        """The rows, with the columns that are asked for."""
+        """Reads the rows, with the columns that are asked for."""
         types = {"number": pa.float64(), "flag": pa.bool_(), "label": pa.string()}
         types = {name: types[kind] if kind in types else self._time_type(name) for name, kind in kinds.items()}
         try:
@@ -112,7 +112,7 @@ class Table:
 
 
 def remedy(description: Description, reason: str) -> str:
-    """What to do about a file that Arrow could not read, for that reason."""
+    """Says what to do about a file that Arrow could not read, for that reason."""
     if description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
         return "are these decimal commas? Say decimal = ',' (--decimal ,)"
     written = "(delimiter, decimal, missing_values, time_format)"

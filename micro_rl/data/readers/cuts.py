@@ -23,7 +23,7 @@ Columns = dict[str, np.ndarray]
 def gaps(
     begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """The rows that begin an episode, with those after a gap in time or a step back; and what was found."""
+    """Begins an episode after every gap in time or step back too; with warnings."""
     if largest is None:
         some = slice(None, None, max(1, len(steps) // ENOUGH))
         forward = steps[some][~begins[some] & (steps[some] > 0)]
@@ -48,7 +48,7 @@ def gaps(
 def complete(
     path: Path, columns: Columns, begins: Bool[np.ndarray, " row"], policy: Missing | None
 ) -> tuple[Columns, Bool[np.ndarray, " kept"], list[Finding]]:
-    """The columns without rows that lack a value, by what was asked; episodes are cut where a row is dropped."""
+    """Drops or fills rows that lack a value, by the policy; episodes are cut where a row is dropped."""
     lacking = _lacking(columns)
     if not lacking.any() or policy is None or policy == "refuse":
         return columns, begins, []

@@ -33,12 +33,12 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def recognises(head: bytes) -> bool:
-    """HDF5's signature stands at the start or, after a user block, at a power of two from 512."""
+    """Looks for HDF5's signature, at the start or, after a user block, at a power of two from 512."""
     return any(head[at : at + 8] == SIGNATURE for at in (0, 512, 1024, 2048, 4096))
 
 
 def read(path: Path) -> RawLog:
-    """The log. Everything is checked against what the file declares before any of it is read."""
+    """Reads the log. Everything is checked against what the file declares before any of it is read."""
     with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         present = set(file)  # not `in file`, which follows links
         refuse_missing(path, REQUIRED, present)

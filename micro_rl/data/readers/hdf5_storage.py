@@ -15,7 +15,7 @@ CHECKSUM = h5py.h5z.FILTER_FLETCHER32
 
 
 def member(path: Path, group: h5py.HLObject, key: str, label: str) -> h5py.HLObject:
-    """What lies in a group under that name; `UserError`, which calls it `label`, for nothing and for a link."""
+    """Opens what lies in a group under that name; `UserError`, which calls it `label`, for nothing and for a link."""
     # Asked of the links themselves: `in` and `get` would follow them, and a soft link may lead through an external one.
     if not isinstance(group, h5py.Group) or not group.id.links.exists(key.encode()):
         raise UserError(f"{path}: no {label} in the file: fetch or write it again")
@@ -25,7 +25,7 @@ def member(path: Path, group: h5py.HLObject, key: str, label: str) -> h5py.HLObj
 
 
 def whole_array(path: Path, stored: h5py.HLObject, label: str) -> h5py.Dataset:
-    """The same as an array; `UserError` where it is none, or keeps its values elsewhere."""
+    """Takes it for an array; `UserError` where it is none, or keeps its values elsewhere."""
     if not isinstance(stored, h5py.Dataset) or stored.shape is None:
         raise UserError(f"{path}: {label} is no array: store it as one array under that name")
     if stored.is_virtual or stored.external:

@@ -14,7 +14,7 @@ COLUMNS = ["observations", "actions", "rewards", "terminations", "truncations"]
 
 
 def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int, Iterator[Episode], Sequence[Path]]:
-    """Steps in all, the episodes, and the files they are in."""
+    """Opens the set: steps in all, the episodes, and the files they are in."""
     require_extra("pyarrow", "minari", "reading Minari's Arrow and Parquet layouts")
     stored = {int(file.name) for file in folder.iterdir() if file.name.isascii() and file.name.isdigit()}
     if stored != set(range(count)):

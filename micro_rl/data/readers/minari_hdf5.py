@@ -16,7 +16,7 @@ ONE_A_STEP = ("rewards", "terminations", "truncations")
 
 
 def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int, Iterator[Episode], Sequence[Path]]:
-    """Steps in all, the episodes, and the files they are in."""
+    """Opens the set: steps in all, the episodes, and the files they are in."""
     path = folder / FILE
     with h5py.File(path, "r", locking=False) as file:
         names = [name for name in map(str, file) if name.startswith("episode_")]
@@ -44,7 +44,7 @@ class _Group:
         self.group = hdf5_storage.member(path, file, self.name, self.name)
 
     def check(self, spaces: Spaces) -> int:
-        """How many steps it has; `UserError` unless every array is stored whole and of its declared shape."""
+        """Counts its steps; `UserError` unless every array is stored whole and of its declared shape."""
         length = (*self.find("rewards").shape, 0)[0]
         shapes: dict[tuple[str, ...], tuple[tuple[int, ...], ...]]
         shapes = {(key,): ((length,), (length, 1)) for key in ONE_A_STEP}
@@ -66,12 +66,12 @@ class _Group:
         return length
 
     def find(self, *keys: str) -> h5py.Dataset:
-        """An array that lies in this file, reached by no link."""
+        """Opens an array that lies in this file, reached by no link."""
         stored, label = self.group, "/".join((self.name, *keys))
         for key in keys:
             stored = hdf5_storage.member(self.path, stored, key, label)
         return hdf5_storage.whole_array(self.path, stored, label)
 
     def joined(self, part: str, boxes: Sequence[Leaf]) -> np.ndarray:
-        """The boxes of one space, side by side."""
+        """Reads the boxes of one space, side by side."""
         return np.concatenate([self.find(part, *leaf.keys)[()].reshape(-1, leaf.width) for leaf in boxes], axis=1)

@@ -50,7 +50,7 @@ SIMULATORS = frozenset(
 
 
 def read(path: Path) -> RawLog:
-    """The set in that folder, which holds `data/metadata.json`."""
+    """Reads the set in that folder, which holds `data/metadata.json`."""
     require_extra("minari", "minari", "reading Minari sets")
     from minari.dataset.minari_storage import MinariStorage
 
@@ -76,7 +76,7 @@ class _Set:
             raise UserError(f"{path}: data_format {str(self.layout)[:40]!r} is none of {', '.join(LAYOUTS)}")
 
     def log(self) -> RawLog:
-        """All episodes, one after another, each with its last observation as the last next one."""
+        """Joins all episodes, one after another, each with its last observation as the last next one."""
         steps, episodes, files = LAYOUTS[self.layout](
             self.path / "data", self._count("total_episodes"), self.spaces, self.layout
         )

@@ -24,7 +24,7 @@ class Leaf(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Of its columns; empty where it stands alone, and so has no name."""
+        """Names of its columns; empty where it stands alone, and so has no name."""
         title = ".".join(self.keys)
         return [title if self.width == 1 else f"{title}{place}" for place in range(self.width)] if title else []
 
@@ -47,7 +47,7 @@ class Episode(NamedTuple):
 
 
 def leaves(path: Path, part: str, metadata: Mapping[str, Any]) -> list[Leaf]:
-    """The boxes of `observation_space` or `action_space`, in Gymnasium's order of flattening."""
+    """Reads the boxes of `observation_space` or `action_space`, in Gymnasium's order of flattening."""
     text = metadata.get(part)
     # Without its spaces Minari would build the simulator that the file names, which no file may make us do.
     if not isinstance(text, str):

@@ -35,12 +35,12 @@ HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def recognises(head: bytes) -> bool:
-    """A zip archive, empty or not."""
+    """Looks for a zip archive's signature, empty or not."""
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def read(path: Path) -> RawLog:
-    """The log; the archive's checksums are verified on the way."""
+    """Reads the log; the archive's checksums are verified on the way."""
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         refuse_missing(path, KEYS.values(), members)

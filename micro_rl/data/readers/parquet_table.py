@@ -31,7 +31,7 @@ class Table:
         self.rows = self._file.metadata.num_rows
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-        """The rows, with the columns that are asked for."""
+        """Reads the rows, with the columns that are asked for."""
         left = self.rows
         for batch in self._file.iter_batches(BATCH_ROWS, columns=list(kinds), use_threads=False):
             left -= len(batch)
@@ -43,5 +43,5 @@ class Table:
 
 
 def remedy(description: Description, reason: str) -> str:
-    """What to do about a file that Arrow could not read, for that reason."""
+    """Says what to do about a file that Arrow could not read, for that reason."""
     return "fetch or write it again"

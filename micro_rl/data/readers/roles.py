@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from micro_rl.core.expression import Expression, parse
+from micro_rl.data.columns import listed, no_column
 from micro_rl.data.description import Description
-from micro_rl.errors import UserError, did_you_mean
+from micro_rl.errors import UserError
 
 Kind = Literal["number", "flag", "label", "time"]
 """How a column is read."""
@@ -26,7 +27,7 @@ class Roles(NamedTuple):
     timeout: str | None
 
     def kinds(self) -> dict[str, Kind]:
-        """Every column that is needed, and how it is to be read; a number, where it is needed as one too."""
+        """Lists every column that is needed, and how it is to be read; a number, where it is needed as one too."""
         special: dict[str | None, Kind] = {self.episode: "label", self.time: "time"}
         special |= {self.terminal: "flag", self.timeout: "flag"}
         kinds: dict[str, Kind] = {name: kind for name, kind in special.items() if name is not None}
@@ -36,7 +37,7 @@ class Roles(NamedTuple):
 
 
 def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
-    """The roles in a file with columns of those names; `UserError` says what is missing and what is there."""
+    """Finds the roles in a file with columns of those names; `UserError` says what is missing and what is there."""
     reading = description.reading
     toml = description.source or path.with_suffix(".toml")
     for part in ("observations", "actions"):
@@ -69,11 +70,6 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     return table
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first names of many."""
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-
-
 def _reward(path: Path, text: str, names: tuple[str, ...], description: Description) -> Expression:
     if text in names:
         text = f"`{text}`" if "`" not in text else text
@@ -101,6 +97,4 @@ def _columns(path: Path, part: str, wanted: Sequence[str], names: tuple[str, ...
 
 def _known(path: Path, part: str, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
-        raise UserError(
-            f"{path}: {part}: there is no column {name!r}{did_you_mean(name, names)}; columns: {listed(names)}"
-        )
+        raise UserError(f"{path}: {part}: {no_column(name, names)}")

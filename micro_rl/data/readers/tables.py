@@ -31,12 +31,12 @@ class TableSource(Protocol):
     """What a person should know of the file itself."""
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
-        """The rows as Arrow record batches, with the columns that are asked for."""
+        """Reads the rows as Arrow record batches, with the columns that are asked for."""
         ...
 
 
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
-    """The log in a table whose columns are described; row numbers in messages count from 0 below the names."""
+    """Reads the log in a table whose columns are described; row numbers in messages count from 0 below the names."""
     table = roles.find(path, source.names, description)
     refuse_oversize(path, "the table", 4 * source.rows * len(table.kinds()), path.stat().st_size)
     gathered = _Gathered(path, table, source.rows, description.reading.time_unit)
@@ -67,7 +67,7 @@ class _Gathered:
         self.clock = Steps(path, roles.time, time_unit) if roles.time else None
 
     def add(self, batch: Any) -> None:
-        """The rows of one record batch."""
+        """Takes in the rows of one record batch."""
         from micro_rl.data.readers.arrow_columns import flags, numbers
 
         roles, names = self.roles, {*self.roles.reward.names}
@@ -90,7 +90,7 @@ class _Gathered:
         return np.asarray(self.roles.reward(values), np.float64)
 
     def log(self, description: Description) -> RawLog:
-        """All of it, cut into episodes."""
+        """Joins all rows, cut into episodes."""
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
         columns = {field: narrowing.values() for field, narrowing in self.measured.items()}
