@@ -1,5 +1,6 @@
 """Stored values to float32, block after block; every value that does not survive is noted."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,11 @@ class Narrowing:
             self.overflow += [start + int(row) for row in np.flatnonzero(infinite) if np.isfinite(block[row]).all()]
             self._blur.add(block.reshape(narrow.shape), narrow)
         self._rows = stop
+
+    def add_all(self, blocks: Iterable[Shaped[np.ndarray, "row ..."]]) -> None:
+        """Narrows the rows of all blocks, one after another."""
+        for block in blocks:
+            self.add(block)
 
     def values(self) -> Float32[np.ndarray, "row ..."]:
         """Gives the whole array; nothing can be added afterwards."""

@@ -119,8 +119,7 @@ def narrowed(
             arrays[field] = np.concatenate(list(blocks(field)))
             continue
         column = Narrowing(rows, *(width if field in MATRICES else ()))
-        for block in blocks(field):
-            column.add(block)
+        column.add_all(blocks(field))  # in a call of its own: no block outlives its field
         arrays[field] = column.values()
         overflow[field] = column.overflow
         problems += column.findings(keys[field])
