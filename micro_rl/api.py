@@ -5,8 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from micro_rl.core.settings import ModelSettings, Settings
-from micro_rl.core.settings_check import check
+from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions

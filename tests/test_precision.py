@@ -17,9 +17,8 @@ from micro_rl.algorithms.rollout import rollout
 from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import multiplied_by, rounded_product
-from micro_rl.core.settings import Settings
-from micro_rl.core.settings_check import check_value
-from micro_rl.core.sizes import FitSizes
+from micro_rl.core.setting import check_value
+from micro_rl.core.settings import FitSizes, Settings
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
@@ -125,7 +124,7 @@ def test_a_run_says_its_precision_and_types_it_again():
 
 def test_another_precision_is_refused():
     with pytest.raises(UserError, match=r"^precision: 'float16' is not float32 or mixed$"):
-        check_value("precision", "float16")
+        check_value("precision", "float16", Settings)
 
 
 def test_only_methods_with_a_model_have_a_precision():

@@ -4,8 +4,7 @@ import pytest
 
 from micro_rl.algorithms import presets, registry
 from micro_rl.algorithms.registry import resolve
-from micro_rl.core.settings import Settings
-from micro_rl.core.settings_check import check
+from micro_rl.core.settings import Settings, check
 from micro_rl.errors import UserError
 
 # task: rollout length, beta, real ratio, temperature (None: learned), entropy in the backup, patience

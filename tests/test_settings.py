@@ -7,8 +7,8 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from micro_rl.core import settings as settings_module
-from micro_rl.core.settings import ModelSettings, Settings, restricted
-from micro_rl.core.settings_check import check, check_value
+from micro_rl.core.setting import check_value, reference
+from micro_rl.core.settings import FREE, OF_A_FIT, ModelSettings, Settings, check, restricted
 from micro_rl.errors import UserError
 
 
@@ -51,7 +51,7 @@ def test_a_negative_rollout_every_is_refused():
 @pytest.mark.parametrize(("name", "value"), [("epochs", 2.5), ("epochs", "5"), ("actor_schedule", "cosin")])
 def test_values_of_the_wrong_kind_are_refused(name: str, value: object):
     with pytest.raises(UserError, match=f"^{name}: .* is not "):
-        check_value(name, value)
+        check_value(name, value, Settings)
 
 
 def test_defaults_pass():
@@ -100,3 +100,16 @@ def test_a_restricted_kind_takes_and_shows_only_what_it_names():
     with pytest.raises(TypeError, match="ensemble_size"):
         kind(ensemble_size=3)
     check(kind(batch_size=1))  # half a row of the log would be refused where the other half is a model's
+
+
+def test_the_reference_lists_every_setting_with_its_bounds():
+    entries = {entry.name: entry for entry in reference(Settings)}
+    assert list(entries) == [field.name for field in fields(Settings)] and all(entry.help for entry in entries.values())
+    assert entries["discount"].bounds == "0 or more, at most 1" and entries["log_on"].bounds == "auto, device or host"
+    assert (entries["patience"].unit, entries["patience"].default) == ("epochs", 20)
+    assert [entry.name for entry in reference(restricted(Settings, frozenset({"tau"})))] == ["tau"]
+
+
+def test_what_is_free_in_a_sweep_and_what_decides_a_fit():
+    assert {"seed", "bc_weight", "eval_every", "fit_checkpoint_seconds"} < FREE and not FREE & OF_A_FIT
+    assert {"ensemble_size", "standardise_targets"} < OF_A_FIT and "history" not in FREE | OF_A_FIT

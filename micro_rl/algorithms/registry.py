@@ -10,8 +10,7 @@ from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.presets_model_free import TASKS
 from micro_rl.core.renamed import new_name
-from micro_rl.core.settings import Settings, restricted
-from micro_rl.core.settings_check import check
+from micro_rl.core.settings import Settings, check, restricted
 from micro_rl.errors import UserError, did_you_mean
 
 ALL: dict[str, ModuleType] = METHODS | BASELINES

@@ -2,53 +2,86 @@
 
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from micro_rl.core.sizes import FitSizes, Sizes
+from micro_rl.core.setting import Setting, check_values, settings_in
+from micro_rl.errors import UserError
 
 SCORED_EVALUATIONS = 10
 """The score of a run is the mean of so many last evaluations."""
+
+
+class FitSizes(NamedTuple):
+    """What the compiled fit of the dynamics is built from."""
+
+    ensemble_size: int
+    hidden_sizes: tuple[int, ...]
+    batch_size: int
+    lr: float
+    weight_decay: tuple[float, ...]
+    logvar_weight: float
+    holdout_fraction: float
+    holdout_rows: int
+    patience: int
+    max_epochs: int
+    standardise_targets: bool
+    history: int = 1
+
+
+class Sizes(NamedTuple):
+    """What the compiled epoch is built from."""
+
+    hidden_sizes: tuple[int, ...]
+    num_critics: int
+    num_elites: int
+    batch_size: int
+    real_rows: int
+    updates_per_epoch: int
+    rollout_every: int
+    rollout_batch_size: int
+    rollout_length: int
+    rollouts_kept: int
 
 
 @dataclass(frozen=True)
 class ModelSettings:
     """How the dynamics ensemble is fitted."""
 
-    ensemble_size: int = 7
+    ensemble_size: Annotated[int, Setting(minimum=1, fit=True)] = 7
     """Networks in the ensemble."""
-    model_hidden_sizes: tuple[int, ...] = (200, 200, 200, 200)
+    model_hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1, fit=True)] = (200, 200, 200, 200)
     """Hidden widths of each member."""
-    model_lr: float = 1e-3
+    model_lr: Annotated[float, Setting(above=0, fit=True)] = 1e-3
     """Adam's learning rate."""
-    model_batch_size: int = 256
+    model_batch_size: Annotated[int, Setting(minimum=1, unit="rows", fit=True)] = 256
     """Rows of each member's batch."""
-    weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    weight_decay: Annotated[tuple[float, ...], Setting(minimum=0, fit=True)] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
     """Per layer, as 0.5 * rate * |w|^2 in the loss."""
-    logvar_weight: float = 0.01
+    logvar_weight: Annotated[float, Setting(minimum=0, fit=True)] = 0.01
     """Pull on the learned bounds of the log-variance."""
-    holdout_fraction: float = 0.2
+    holdout_fraction: Annotated[float, Setting(above=0, below=1, fit=True)] = 0.2
     """Share of the rows held out, at most `holdout_rows`."""
-    holdout_rows: int = 1000
+    holdout_rows: Annotated[int, Setting(minimum=1, unit="rows", fit=True)] = 1000
     """Most rows held out."""
-    patience: int = 20
+    patience: Annotated[int, Setting(minimum=1, unit="epochs", fit=True)] = 20
     """Stop after so many epochs in which no member improves by 1 %."""
-    max_fit_epochs: int = 1000
+    max_fit_epochs: Annotated[int, Setting(minimum=1, unit="epochs", fit=True)] = 1000
     """Stop after so many epochs in any case."""
-    history: int = 1
+    history: Annotated[int, Setting(minimum=1, unit="observations")] = 1
     """Observations that actor, critics and model see, with the actions between them: more for systems with delays."""
     standardise: bool = True
     """Standardise observations for actor, critics and model (the authors: no)."""
     scale_reward: bool = True
     """Divide rewards by their root mean square, never shift them (the authors: no)."""
-    standardise_targets: bool = True
+    standardise_targets: Annotated[bool, Setting(fit=True)] = True
     """Standardise what the model predicts (the authors: no)."""
-    termination_updates: int = 5000
+    termination_updates: Annotated[int, Setting(minimum=1, unit="updates")] = 5000
     """Updates of the termination head, where no rule is known and one is learned."""
-    log_on: Literal["auto", "device", "host"] = "auto"
+    log_on: Annotated[Literal["auto", "device", "host"], Setting()] = "auto"
     """Where the log is kept: `host` feeds each epoch what it draws; by default the device, if its memory is enough."""
     keep_timeouts: bool = True
     """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
-    fit_checkpoint_seconds: float = 60.0
+    fit_checkpoint_seconds: Annotated[float, Setting(finite=False, unit="seconds", free=True)] = 60.0
     """Seconds between checkpoints of the fit's state."""
 
     def fit_sizes(self) -> FitSizes:
@@ -69,15 +102,7 @@ class ModelSettings:
         )
 
 
-OF_A_FIT = frozenset(field.name for field in fields(ModelSettings)) - {
-    "history",
-    "standardise",
-    "scale_reward",
-    "termination_updates",
-    "log_on",
-    "keep_timeouts",
-    "fit_checkpoint_seconds",
-}
+OF_A_FIT = frozenset(name for name, (_, setting) in settings_in(ModelSettings).items() if setting.fit)
 """Settings that decide nothing where a model is given."""
 
 
@@ -85,61 +110,61 @@ OF_A_FIT = frozenset(field.name for field in fields(ModelSettings)) - {
 class Settings(ModelSettings):
     """How the policy is trained; the defaults suit an unknown log, presets hold the authors' values."""
 
-    epochs: int = 100
+    epochs: Annotated[int, Setting(minimum=1, unit="epochs")] = 100
     """Epochs of policy training."""
-    updates_per_epoch: int = 1000
+    updates_per_epoch: Annotated[int, Setting(minimum=1, unit="updates")] = 1000
     """Updates an epoch."""
-    num_elites: int = 5
+    num_elites: Annotated[int, Setting(minimum=1)] = 5
     """Members, best by holdout error, that make rollouts and candidate states."""
-    batch_size: int = 256
+    batch_size: Annotated[int, Setting(minimum=1, unit="rows")] = 256
     """Rows of an update."""
-    real_ratio: float = 0.5
+    real_ratio: Annotated[float, Setting(above=0, below=1)] = 0.5
     """Share of each batch that comes from the log: int(batch * real_ratio) rows."""
-    discount: float = 0.99
+    discount: Annotated[float, Setting(minimum=0, maximum=1, free=True)] = 0.99
     """Gamma."""
-    tau: float = 0.005
+    tau: Annotated[float, Setting(above=0, maximum=1, free=True)] = 0.005
     """Tau: how far the target critics move at each update."""
-    actor_lr: float = 3e-4
+    actor_lr: Annotated[float, Setting(above=0, free=True)] = 3e-4
     """Adam's learning rate of the actor."""
-    actor_schedule: Literal["constant", "cosine"] = "constant"
+    actor_schedule: Annotated[Literal["constant", "cosine"], Setting(free=True)] = "constant"
     """Whether the actor's rate falls to 0 along a cosine over the run, stepped once an epoch."""
-    critic_lr: float = 3e-4
+    critic_lr: Annotated[float, Setting(above=0, free=True)] = 3e-4
     """Adam's learning rate of the critics."""
-    temperature_lr: float = 3e-4
+    temperature_lr: Annotated[float, Setting(above=0, free=True)] = 3e-4
     """Adam's learning rate of the temperature."""
-    temperature: float = 1.0
+    temperature: Annotated[float, Setting(above=0, maximum=1, unit="core reward per nat", free=True)] = 1.0
     """Where the temperature starts, in (0, 1]."""
-    learn_temperature: bool = True
+    learn_temperature: Annotated[bool, Setting(free=True)] = True
     """Whether the temperature moves towards the target entropy or stays."""
-    target_entropy: float | None = None
+    target_entropy: Annotated[float | None, Setting(unit="nats", free=True)] = None
     """Entropy the temperature aims at, of actions scaled to [-1, 1]; by default minus their number."""
-    entropy_in_backup: bool = True
+    entropy_in_backup: Annotated[bool, Setting(free=True)] = True
     """Whether the target counts the next action's entropy."""
-    min_target: float | None = None
+    min_target: Annotated[float | None, Setting(unit="raw reward", free=True)] = None
     """Smallest target allowed, in raw units; the authors clamp at 0, which is wrong where rewards are negative."""
-    bc_weight: float = 0.0
+    bc_weight: Annotated[float, Setting(minimum=0, free=True)] = 0.0
     """How strongly the actor is held to the log's actions, as TD3+BC balances it (its 2.5 is 0.4); 0: not at all."""
-    num_critics: int = 2
+    num_critics: Annotated[int, Setting(minimum=1)] = 2
     """Critics, of which the smallest value counts."""
-    hidden_sizes: tuple[int, ...] = (256, 256)
+    hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1)] = (256, 256)
     """Hidden widths of actor and critics."""
-    precision: Literal["float32", "mixed"] = "float32"
+    precision: Annotated[Literal["float32", "mixed"], Setting()] = "float32"
     """Of the products in rollouts and in the method's own target; mixed: of bfloat16 numbers, summed in float32."""
-    rollout_batch_size: int = 5000
+    rollout_batch_size: Annotated[int, Setting(minimum=1, unit="log states")] = 5000
     """Log states from which rollouts branch each time."""
-    rollout_length: int = 5
+    rollout_length: Annotated[int, Setting(minimum=1, unit="steps")] = 5
     """Steps of a rollout (h)."""
-    rollout_every: int | None = None
+    rollout_every: Annotated[int | None, Setting(minimum=1, unit="updates")] = None
     """Updates between rollouts; by default once an epoch."""
-    rollouts_kept: int = 5
+    rollouts_kept: Annotated[int, Setting(minimum=1, unit="rollouts")] = 5
     """Rollouts that the buffer keeps."""
-    eval_every: int = 1
+    eval_every: Annotated[int, Setting(minimum=1, unit="epochs", free=True)] = 1
     """Epochs between evaluations in the simulator."""
-    eval_episodes: int = 10
+    eval_episodes: Annotated[int, Setting(minimum=1, unit="episodes", free=True)] = 10
     """Episodes of an evaluation."""
-    checkpoint_every: int = 5
+    checkpoint_every: Annotated[int, Setting(minimum=1, unit="epochs", free=True)] = 5
     """Epochs between checkpoints of the whole training state."""
-    seed: int = 0
+    seed: Annotated[int, Setting(minimum=0, below=1 << 32, free=True)] = 0
     """Of everything random in the run."""
 
     def sizes(self) -> Sizes:
@@ -155,6 +180,44 @@ class Settings(ModelSettings):
             rollout_batch_size=self.rollout_batch_size,
             rollout_length=self.rollout_length,
             rollouts_kept=self.rollouts_kept,
+        )
+
+
+FREE = frozenset(name for name, (_, setting) in settings_in(Settings).items() if setting.free)
+"""Settings in which runs of one program may differ: they are leaves, or the host's business."""
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that cannot work, each on its own and beside the others.
+
+    Raises:
+        UserError: names the setting, its value and its bound.
+    """
+    check_values(settings)
+    _check_together(settings)
+
+
+def _check_together(settings: Settings) -> None:
+    if "ensemble_size" not in {field.name for field in fields(settings)}:
+        return  # learns no model, and has none of these
+    if settings.num_elites > settings.ensemble_size:
+        raise UserError(
+            f"num_elites: {settings.num_elites} of {settings.ensemble_size} members; at most as many as members"
+        )
+    if len(settings.weight_decay) != len(settings.model_hidden_sizes) + 1:
+        raise UserError(
+            f"weight_decay: {len(settings.weight_decay)} values for {len(settings.model_hidden_sizes) + 1} layers; "
+            "give one per layer of the model"
+        )
+    if settings.updates_per_epoch % settings.sizes().rollout_every:
+        raise UserError(
+            f"rollout_every: {settings.rollout_every} does not divide the {settings.updates_per_epoch} updates "
+            "of an epoch"
+        )
+    if not 0 < settings.sizes().real_rows < settings.batch_size:
+        raise UserError(
+            f"real_ratio: {settings.real_ratio} leaves a batch of {settings.batch_size} without log or model rows; "
+            "choose one strictly between 0 and 1"
         )
 
 

@@ -9,16 +9,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from micro_rl.core.settings import OF_A_FIT
+from micro_rl.core.settings import FREE, OF_A_FIT
 from micro_rl.errors import UserError
 from micro_rl.training.plan import Plan
 
-FREE = frozenset(
-    {"seed", "discount", "tau", "actor_lr", "actor_schedule", "critic_lr", "temperature_lr"}
-    | {"learn_temperature", "temperature", "target_entropy", "entropy_in_backup", "min_target", "bc_weight"}
-    | {"checkpoint_every", "fit_checkpoint_seconds", "eval_every", "eval_episodes"}
-)
-"""Settings in which runs of one program may differ: they are leaves, or the host's business."""
 WHOLE = {
     "seed": "give --seeds",
     "history": "it decides what the log's rows are",

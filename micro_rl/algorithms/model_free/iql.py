@@ -14,7 +14,7 @@ from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, mode, q_values, state_values, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
-from micro_rl.core.sizes import Sizes
+from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows, Transition
 from micro_rl.errors import UserError
 

@@ -15,7 +15,7 @@ from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMeth
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
-from micro_rl.core.sizes import Sizes
+from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
 
 SUMMARY = "TD3 whose actor and target both pay for the distance to the log's actions; normalised critics"

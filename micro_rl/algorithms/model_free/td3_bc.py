@@ -15,7 +15,7 @@ from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMeth
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, action_error, mode, q_values, steady_mlp, uniform_mlp
-from micro_rl.core.sizes import Sizes
+from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
 
 SUMMARY = "TD3 whose actor is also pulled to the log's actions"
