@@ -100,8 +100,8 @@ def test_what_the_policy_would_do_changes_no_value():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"expectile": 1.0}, "expectile: 1.0 is not between 0 and 1"),
-        ({"inverse_temperature": -1.0}, "inverse_temperature: -1.0 is not a"),
+        ({"expectile": 1.0}, "expectile: 1.0 is not below 1"),
+        ({"inverse_temperature": -1.0}, "inverse_temperature: -1.0 is not 0 or more"),
     ],
 )
 def test_options_that_cannot_work_are_refused(changes, message: str):

@@ -231,15 +231,15 @@ def test_rambo_moves_the_model(fitted):
 @pytest.mark.parametrize(
     ("module", "options", "said"),
     [
-        (mobile, {"penalty": -1.0}, "penalty: -1.0 is negative"),
-        (mobile, {"num_samples": -1}, "num_samples: -1 is negative"),
+        (mobile, {"penalty": -1.0}, "penalty: -1.0 is not 0 or more"),
+        (mobile, {"num_samples": -1}, "num_samples: -1 is not a whole number of at least 0"),
         (mopo, {"penalty": -1.0}, "penalty"),
         (combo, {"cql_weight": -1.0}, "cql_weight"),
-        (combo, {"drawn_actions": 0}, "drawn_actions: 0 is too small"),
+        (combo, {"drawn_actions": 0}, "drawn_actions: 0 is not a whole number of at least 1"),
         (morel, {"threshold": 0.0}, "threshold: 0.0 is not positive"),
         (morel, {"halt_penalty": -1.0}, "halt_penalty"),
         (rambo, {"adversarial_lr": 0.0}, "adversarial_lr: 0.0 is not positive"),
-        (rambo, {"clone_epochs": -1}, "clone_epochs: -1 is negative"),
+        (rambo, {"clone_epochs": -1}, "clone_epochs: -1 is not a whole number of at least 0"),
     ],
 )
 def test_coefficients_out_of_bounds(module, options: dict[str, Any], said: str):

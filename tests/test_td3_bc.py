@@ -84,9 +84,9 @@ def test_two_steps_of_the_critics_then_one_of_the_actor_and_of_the_slow_copies()
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"alpha": -1.0}, "alpha: -1.0 is not a number of at least 0"),
-        ({"noise_clip": float("nan")}, "noise_clip: nan is not a number of at least 0"),
-        ({"policy_delay": 0}, "policy_delay: 0 is not a number of at least 1"),
+        ({"alpha": -1.0}, "alpha: -1.0 is not 0 or more"),
+        ({"noise_clip": float("nan")}, "noise_clip: nan is not a finite number"),
+        ({"policy_delay": 0}, "policy_delay: 0 is not a whole number of at least 1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(changes, message: str):

@@ -1,6 +1,7 @@
 """COMBO (arXiv 2102.08363): the critics are pushed down on actions of the policy, up on the log's rows."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -11,8 +12,8 @@ from jaxtyping import Key, Scalar
 from micro_rl.algorithms.model_based.conservative import conservative_gap
 from micro_rl.algorithms.slots import Method, Regularize
 from micro_rl.core.networks import MLP
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Batch
-from micro_rl.errors import UserError
 
 SUMMARY = "critics pushed down on the policy's actions and up on the log's, on log and model rows"
 PAPER = "arXiv 2102.08363"
@@ -22,9 +23,9 @@ PAPER = "arXiv 2102.08363"
 class Options:
     """COMBO's own settings."""
 
-    cql_weight: float = 0.5
+    cql_weight: Annotated[float, Setting(minimum=0)] = 0.5
     """How strongly the critics are pushed; 0 is SAC on the model."""
-    drawn_actions: int = 10
+    drawn_actions: Annotated[int, Setting(minimum=1)] = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
 
 
@@ -41,8 +42,5 @@ class PushDown(Regularize):
 
 def build(options: Options) -> Method:
     """The method with these coefficients."""
-    if options.cql_weight < 0:
-        raise UserError(f"cql_weight: {options.cql_weight} is negative")
-    if options.drawn_actions < 1:
-        raise UserError(f"drawn_actions: {options.drawn_actions} is too small; it must be at least 1")
+    check_values(options)
     return Method(regularize=PushDown(jnp.asarray(options.cql_weight, jnp.float32), options.drawn_actions))

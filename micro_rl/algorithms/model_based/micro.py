@@ -1,7 +1,7 @@
 """MICRO (arXiv 2312.03991): on model rows, the Bellman target under the worst of the possible next states."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from micro_rl.algorithms.model_based.gaps import (
     NextValueLessMinimum,
 )
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError
@@ -31,9 +32,9 @@ PAPER = "arXiv 2312.03991"
 class Options:
     """MICRO's own settings."""
 
-    beta: float = 0.5
+    beta: Annotated[float, Setting(minimum=0, maximum=1)] = 0.5
     """Conservatism: 0 is SAC on the model, 1 the robust operator over the elites' predictions."""
-    num_samples: int = 1
+    num_samples: Annotated[int, Setting(minimum=0)] = 1
     """Next states drawn from each member: 10 as the authors run it, 1 as the paper writes it, 0 = its mean."""
     candidates: Literal["elites", "all", "l2", "linf", "mahalanobis"] = "elites"
     """The uncertainty set: what the elites (or all members) draw, or a ball around the stored next state."""
@@ -73,10 +74,7 @@ class ConservativeTarget(Target):
 
 def build(options: Options) -> Method:
     """The method with these coefficients; beta outside [0, 1] is no contraction and is refused."""
-    if not 0 <= options.beta <= 1:
-        raise UserError(f"beta: {options.beta} is outside [0, 1]")
-    if options.num_samples < 0:
-        raise UserError(f"num_samples: {options.num_samples} is negative; 0 means the members' means")
+    check_values(options)
     beta = jnp.asarray(options.beta, jnp.float32)
     if options.candidates in BALLS:
         return Method(target=_ball(options, beta))

@@ -1,6 +1,7 @@
 """MOBILE (Sun et al., ICML 2023): model rows pay for the members' disagreement on the value of what follows."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,9 +10,9 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
-from micro_rl.errors import UserError
 
 SUMMARY = "the reward of model rows less the spread of the elites' Bellman estimates"
 PAPER = "ICML 2023, proceedings.mlr.press/v202/sun23q"
@@ -21,9 +22,9 @@ PAPER = "ICML 2023, proceedings.mlr.press/v202/sun23q"
 class Options:
     """MOBILE's own settings."""
 
-    penalty: float = 0.5
+    penalty: Annotated[float, Setting(minimum=0)] = 0.5
     """c: how many standard deviations over the elites a model row pays; 0 is SAC on the model."""
-    num_samples: int = 10
+    num_samples: Annotated[int, Setting(minimum=0)] = 10
     """Next states drawn from each elite; 0 = its mean."""
 
 
@@ -50,8 +51,5 @@ class InconsistencyTarget(Target):
 
 def build(options: Options) -> Method:
     """The method with these coefficients."""
-    if options.penalty < 0:
-        raise UserError(f"penalty: {options.penalty} is negative")
-    if options.num_samples < 0:
-        raise UserError(f"num_samples: {options.num_samples} is negative; 0 means the members' means")
+    check_values(options)
     return Method(target=InconsistencyTarget(jnp.asarray(options.penalty, jnp.float32), options.num_samples))

@@ -1,14 +1,15 @@
 """MOPO (arXiv 2005.13239): the reward of model rows less the largest deviation any member predicts."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import jax.numpy as jnp
 from jaxtyping import PyTree, Scalar
 
 from micro_rl.algorithms.slots import Method, RolloutTransform
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
-from micro_rl.errors import UserError
 
 SUMMARY = "the reward of model rows less the largest predicted standard deviation"
 PAPER = "arXiv 2005.13239"
@@ -18,7 +19,7 @@ PAPER = "arXiv 2005.13239"
 class Options:
     """MOPO's own settings."""
 
-    penalty: float = 1.0
+    penalty: Annotated[float, Setting(minimum=0)] = 1.0
     """lambda: reward paid per unit of deviation, both in core units; 0 is SAC on the model."""
 
 
@@ -35,6 +36,5 @@ class DeviationPenalty(RolloutTransform):
 
 def build(options: Options) -> Method:
     """The method with this coefficient."""
-    if options.penalty < 0:
-        raise UserError(f"penalty: {options.penalty} is negative")
+    check_values(options)
     return Method(transform=DeviationPenalty(jnp.asarray(options.penalty, jnp.float32)))

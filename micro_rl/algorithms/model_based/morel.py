@@ -1,7 +1,7 @@
 """MOReL (arXiv 2005.05951): model rows on which the members disagree too much end the episode at a bad reward."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,9 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.slots import Method, Prepare, RolloutTransform
 from micro_rl.core.networks import MLP
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
-from micro_rl.errors import UserError
 
 SUMMARY = "episodes of the model halt, at a bad reward, where the members disagree"
 PAPER = "arXiv 2005.05951"
@@ -24,9 +24,9 @@ BLOCK = 10_000
 class Options:
     """MOReL's own settings."""
 
-    threshold: float = 1.0
+    threshold: Annotated[float, Setting(above=0, finite=False)] = 1.0
     """Share of the largest disagreement on the log's own rows above which a model row is unknown; inf: none is."""
-    halt_penalty: float = 1.0
+    halt_penalty: Annotated[float, Setting(minimum=0, unit="core reward")] = 1.0
     """kappa: how far below the log's smallest reward the reward of unknown rows lies, in core units."""
 
 
@@ -71,9 +71,6 @@ class Halt(RolloutTransform):
 
 def build(options: Options) -> Method:
     """The method with these coefficients."""
-    if not options.threshold > 0:
-        raise UserError(f"threshold: {options.threshold} is not positive")
-    if options.halt_penalty < 0:
-        raise UserError(f"halt_penalty: {options.halt_penalty} is negative")
+    check_values(options)
     threshold, penalty = (jnp.asarray(value, jnp.float32) for value in (options.threshold, options.halt_penalty))
     return Method(prepare=FitThreshold(), transform=Halt(threshold, penalty))

@@ -1,6 +1,7 @@
 """RAMBO (arXiv 2204.12581): the model itself is trained to be bad for the policy, as far as the log lets it."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import equinox as eqx
 import jax
@@ -13,9 +14,9 @@ from micro_rl.algorithms.model_based.rambo_adversary import TurnAgainst
 from micro_rl.algorithms.slots import Method, Prepare
 from micro_rl.core.networks import MLP, action_error
 from micro_rl.core.optim import adam_step, init_opt_state
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble
-from micro_rl.errors import UserError
 
 SUMMARY = "an adversarial model: after every epoch it learns to be worse for the policy, within the log"
 PAPER = "arXiv 2204.12581"
@@ -25,21 +26,21 @@ PAPER = "arXiv 2204.12581"
 class Options:
     """RAMBO's own settings."""
 
-    adversarial_weight: float = 3e-4
+    adversarial_weight: Annotated[float, Setting(minimum=0)] = 3e-4
     """How strongly the model is turned against the policy; 0 leaves it with learning from the log."""
-    adversarial_steps: int = 1000
+    adversarial_steps: Annotated[int, Setting(minimum=0, unit="steps")] = 1000
     """Steps of the model after each epoch; 0 leaves it alone."""
-    adversarial_lr: float = 3e-4
+    adversarial_lr: Annotated[float, Setting(above=0)] = 3e-4
     """Adam's learning rate of these steps."""
-    adversarial_batch_size: int = 256
+    adversarial_batch_size: Annotated[int, Setting(minimum=1, unit="rows")] = 256
     """Rows of the log, and as many imagined rows, in each of these steps."""
-    adversarial_length: int = 5
+    adversarial_length: Annotated[int, Setting(minimum=1, unit="steps")] = 5
     """Steps of the imagined episodes in them."""
-    model_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    model_decay: Annotated[tuple[float, ...], Setting(minimum=0)] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
     """Weight decay per layer of the model in these steps."""
-    clone_epochs: int = 50
+    clone_epochs: Annotated[int, Setting(minimum=0, unit="epochs")] = 50
     """Passes over the log in which the actor first learns to do as the log did; 0: it starts fresh."""
-    clone_lr: float = 1e-4
+    clone_lr: Annotated[float, Setting(above=0)] = 1e-4
     """Adam's learning rate of the cloning."""
 
 
@@ -64,12 +65,7 @@ class CloneFirst(Prepare):
 
 def build(options: Options) -> Method:
     """The method with these coefficients."""
-    for name in ("adversarial_weight", "adversarial_steps", "clone_epochs"):
-        if getattr(options, name) < 0:
-            raise UserError(f"{name}: {getattr(options, name)} is negative")
-    for name in ("adversarial_lr", "adversarial_batch_size", "adversarial_length", "clone_lr"):
-        if not getattr(options, name) > 0:
-            raise UserError(f"{name}: {getattr(options, name)} is not positive")
+    check_values(options)
     weight, rate, clone_lr = (
         jnp.asarray(value, jnp.float32)
         for value in (options.adversarial_weight, options.adversarial_lr, options.clone_lr)

@@ -1,7 +1,6 @@
 """A model-free method: a pair of start and update on rows of the log, and the general settings that it uses."""
 
 from abc import abstractmethod
-from math import isfinite
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +10,6 @@ from jaxtyping import Key, Scalar
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
-from micro_rl.errors import UserError
 
 TRAINING = frozenset(
     {
@@ -53,11 +51,3 @@ class ModelFreeMethod(eqx.Module):
     @abstractmethod
     def update(self, agent: Any, rows: LogRows, key: Key[Array, ""], c: Coefficients) -> tuple[Any, dict[str, Array]]:
         """The agent after `steps` updates on these rows, `steps` batches one after another; what is worth logging."""
-
-
-def at_least(options: Any, least: int, *names: str) -> None:
-    """Refuse options below their bound, or not a number; `UserError` names the first."""
-    for name in names:
-        value = getattr(options, name)
-        if not (value >= least and isfinite(value)):
-            raise UserError(f"{name}: {value} is not a number of at least {least}")

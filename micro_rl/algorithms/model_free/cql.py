@@ -1,7 +1,7 @@
 """CQL (arXiv 2006.04779): soft actor-critic on the log, its critics pushed down on drawn actions, up on the log's."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,10 +9,11 @@ from jax import Array
 from jaxtyping import Key, Scalar
 
 from micro_rl.algorithms.model_based.conservative import conservative_gap
-from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING
 from micro_rl.algorithms.model_free.sac_n import SacOnLog
 from micro_rl.algorithms.slots import Regularize
 from micro_rl.core.networks import MLP
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Batch
 
 SUMMARY = "soft actor-critic on the log, its critics pushed down on drawn actions and up on the log's"
@@ -25,9 +26,9 @@ DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "actor_lr": 1e-4, "
 class Options:
     """CQL's own settings."""
 
-    cql_weight: float = 5.0
+    cql_weight: Annotated[float, Setting(minimum=0)] = 5.0
     """How strongly the critics are pushed (the authors' alpha); 0 is soft actor-critic on the log."""
-    drawn_actions: int = 10
+    drawn_actions: Annotated[int, Setting(minimum=1)] = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
 
 
@@ -43,7 +44,6 @@ class PushDown(Regularize):
 
 def build(options: Options) -> SacOnLog:
     """The method with these coefficients."""
-    at_least(options, 0, "cql_weight")
-    at_least(options, 1, "drawn_actions")
+    check_values(options)
     penalty = PushDown(jnp.asarray(options.cql_weight, jnp.float32), options.drawn_actions)
     return SacOnLog(regularize=penalty)

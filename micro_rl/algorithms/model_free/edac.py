@@ -1,17 +1,18 @@
 """EDAC (arXiv 2110.01548): SAC-N whose critics are kept from agreeing on which way an action should change."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, Scalar
 
-from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING
 from micro_rl.algorithms.model_free.sac_n import SacOnLog
 from micro_rl.algorithms.slots import Regularize
 from micro_rl.core.networks import MLP
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Batch
 
 SUMMARY = "SAC-N whose critics' gradients by the action are kept apart, so that fewer critics do"
@@ -27,7 +28,7 @@ TINY = 1e-20
 class Options:
     """EDAC's own settings."""
 
-    eta: float = 1.0
+    eta: Annotated[float, Setting(minimum=0)] = 1.0
     """How strongly the critics' gradients are kept apart (the authors' eta); 0 is SAC-N."""
 
 
@@ -70,5 +71,5 @@ def alignment(directions: Float[Array, "critic rows act"]) -> Scalar:
 
 def build(options: Options) -> SacOnLog:
     """The method with this coefficient."""
-    at_least(options, 0, "eta")
+    check_values(options)
     return SacOnLog(regularize=Diversity(jnp.asarray(options.eta, jnp.float32)))

@@ -1,7 +1,7 @@
 """IQL (arXiv 2110.06169): values of the log's own better actions by expectiles, the actor by weighted cloning."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,14 +9,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, mode, q_values, state_values, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows, Transition
-from micro_rl.errors import UserError
 
 SUMMARY = "never asks what an unseen action is worth: expectiles of the log's values, weighted cloning"
 PAPER = "arXiv 2110.06169"
@@ -31,9 +31,9 @@ LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 class Options:
     """IQL's own settings."""
 
-    expectile: float = 0.7
+    expectile: Annotated[float, Setting(above=0, below=1)] = 0.7
     """Which expectile of Q over the log's actions V(s) is: 0.5 is their mean, towards 1 their largest."""
-    inverse_temperature: float = 3.0
+    inverse_temperature: Annotated[float, Setting(minimum=0)] = 3.0
     """A better action is cloned more, by exp(inverse_temperature * advantage); 0 is cloning by likelihood."""
 
 
@@ -115,9 +115,7 @@ def cloning_loss(policy: tuple[MLP, Float[Array, " act"]], rows: Transition, wei
 
 def build(options: Options) -> Iql:
     """The method with these coefficients."""
-    if not 0 < options.expectile < 1:
-        raise UserError(f"expectile: {options.expectile} is not between 0 and 1")
-    at_least(options, 0, "inverse_temperature")
+    check_values(options)
     return Iql(
         expectile=jnp.asarray(options.expectile, jnp.float32),
         inverse_temperature=jnp.asarray(options.inverse_temperature, jnp.float32),

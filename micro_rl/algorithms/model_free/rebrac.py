@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -11,10 +11,11 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_free import td3
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
 
@@ -28,15 +29,15 @@ DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "batch_size": 1024,
 class Options:
     """ReBRAC's own settings."""
 
-    actor_weight: float = 0.01
+    actor_weight: Annotated[float, Setting(minimum=0)] = 0.01
     """What the actor pays for the squared distance to the log's action."""
-    critic_weight: float = 0.01
+    critic_weight: Annotated[float, Setting(minimum=0)] = 0.01
     """What the target pays for the squared distance of its next action to what was done next in the log."""
-    policy_noise: float = 0.2
+    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: float = 0.5
+    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
     """Most of that noise."""
-    policy_delay: int = 2
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
@@ -83,8 +84,7 @@ def actor_loss(actor: MLP, critics: Network, rows: LogRows, weight: Scalar) -> S
 
 def build(options: Options) -> Rebrac:
     """The method with these coefficients."""
-    at_least(options, 0, "actor_weight", "critic_weight", "policy_noise", "noise_clip")
-    at_least(options, 1, "policy_delay")
+    check_values(options)
     return Rebrac(
         actor_weight=jnp.asarray(options.actor_weight, jnp.float32),
         critic_weight=jnp.asarray(options.critic_weight, jnp.float32),

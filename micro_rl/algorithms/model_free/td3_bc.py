@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import equinox as eqx
 import jax
@@ -11,10 +11,11 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_free import td3
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, action_error, mode, q_values, steady_mlp, uniform_mlp
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
 
@@ -28,13 +29,13 @@ DEFAULTS: dict[str, Any] = {}
 class Options:
     """TD3+BC's own settings."""
 
-    alpha: float = 2.5
+    alpha: Annotated[float, Setting(minimum=0)] = 2.5
     """How much the critics' value counts beside the distance to the log's actions; 0 is cloning."""
-    policy_noise: float = 0.2
+    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: float = 0.5
+    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
     """Most of that noise."""
-    policy_delay: int = 2
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
@@ -76,8 +77,7 @@ def actor_loss(actor: MLP, critics: Network, rows: LogRows, weight: Scalar) -> S
 
 def build(options: Options) -> Td3Bc:
     """The method with these coefficients."""
-    at_least(options, 0, "alpha", "policy_noise", "noise_clip")
-    at_least(options, 1, "policy_delay")
+    check_values(options)
     return Td3Bc(
         alpha=jnp.asarray(options.alpha, jnp.float32),
         policy_noise=jnp.asarray(options.policy_noise, jnp.float32),
