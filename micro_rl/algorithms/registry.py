@@ -8,7 +8,7 @@ from typing import Any
 from micro_rl.algorithms import presets
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.model_free import BASELINES
-from micro_rl.algorithms.presets_model_free import TASKS
+from micro_rl.algorithms.presets.model_free import TASKS
 from micro_rl.core.renamed import new_name
 from micro_rl.core.settings import Settings, check, restricted
 from micro_rl.errors import UserError, did_you_mean

@@ -9,18 +9,9 @@ sources have no values: those of medium; IQL's rewards, divided by their root me
 from collections.abc import Mapping
 from typing import Any
 
-ROBOTS = ("halfcheetah", "hopper", "walker2d")
-LEVELS = ("medium", "medium-replay", "medium-expert", "random")
-EVERY_TASK = tuple(f"{robot}-{level}" for robot in ROBOTS for level in LEVELS)
+from micro_rl.algorithms.presets.tables import LEVELS, ROBOTS, per_task
 
-
-def _per_task(common: Mapping[str, Any], **columns: tuple[int, ...] | tuple[float, ...]) -> dict[str, dict[str, Any]]:
-    """The common values and each task's entry of every column; robots one after another, each by level."""
-    rows = zip(*columns.values(), strict=True)
-    return {
-        task: {**common, **dict(zip(columns, row, strict=True))} for task, row in zip(EVERY_TASK, rows, strict=True)
-    }
-
+EVERY_TASK = tuple(f"{robot}-{level}" for robot in ROBOTS for level in (*LEVELS, "random"))
 
 _PUBLISHED: dict[str, Any] = {
     "epochs": 1000,
@@ -52,15 +43,17 @@ _SLOW_ACTOR = {"hidden_sizes": (256, 256, 256), "actor_lr": 1e-4, "temperature_l
 _CQL = _PUBLISHED | _SLOW_ACTOR | {"entropy_in_backup": False, "eval_every": 1, "cql_weight": 5.0, "drawn_actions": 10}
 # [corl]
 _MANY_CRITICS = _PUBLISHED | {"epochs": 3000, "hidden_sizes": (256, 256, 256)}
-_SAC_N = _per_task(_MANY_CRITICS, num_critics=(10, 10, 10, 10, 500, 200, 200, 500, 20, 20, 20, 20))
+_SAC_N = per_task(EVERY_TASK, _MANY_CRITICS, num_critics=(10, 10, 10, 10, 500, 200, 200, 500, 20, 20, 20, 20))
 # [corl] for all but eta, [kit].
-_EDAC = _per_task(
+_EDAC = per_task(
+    EVERY_TASK,
     _MANY_CRITICS,
     num_critics=(10, 10, 10, 10, 50, 50, 50, 50, 10, 10, 10, 10),
     eta=(1.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0),
 )
 # [corl]
-_REBRAC = _per_task(
+_REBRAC = per_task(
+    EVERY_TASK,
     _PUBLISHED | _TD3 | {"batch_size": 1024, "hidden_sizes": (256, 256, 256), "actor_lr": 1e-3, "critic_lr": 1e-3},
     actor_weight=(0.001, 0.01, 0.01, 0.001, 0.01, 0.05, 0.1, 0.001, 0.05, 0.05, 0.01, 0.01),
     critic_weight=(0.01, 0.001, 0.1, 0.1, 0.01, 0.5, 0.01, 0.01, 0.1, 0.01, 0.01, 0.0),

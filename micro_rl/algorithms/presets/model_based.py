@@ -5,31 +5,20 @@ on the random logs' rollout length. [ours] MOPO, COMBO and RAMBO on the random l
 those of medium; MOReL, whose values for these tasks are not in any: its defaults, and no floor under the targets.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
-_TASKS = ("halfcheetah", "hopper", "walker2d")
-_LEVELS = ("medium", "medium-replay", "medium-expert")
-_NINE = [f"{robot}-{level}" for robot in _TASKS for level in _LEVELS]
-_RANDOM = [f"{robot}-random" for robot in _TASKS]
+from micro_rl.algorithms.presets.tables import LEVELS, ROBOTS, per_task
+
+_NINE = [f"{robot}-{level}" for robot in ROBOTS for level in LEVELS]
+_RANDOM = [f"{robot}-random" for robot in ROBOTS]
 _ALL = [*_NINE, *_RANDOM]
 
-
-def _per_task(
-    names: list[str], common: Mapping[str, Any], *columns: tuple[str, list[Any]]
-) -> dict[str, dict[str, Any]]:
-    """For each task the common values and its entry of every column."""
-    rows = zip(*(values for _, values in columns), strict=True)
-    keys = [key for key, _ in columns]
-    return {task: {**common, **dict(zip(keys, row, strict=True))} for task, row in zip(names, rows, strict=True)}
-
-
 # [mobile] deterministic backup, targets of at least 0; rollout length and penalty per task.
-_MOBILE = _per_task(
+_MOBILE = per_task(
     _ALL,
     {"num_samples": 10, "real_ratio": 0.05, "entropy_in_backup": False, "min_target": 0.0, "patience": 5},
-    ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5]),
-    ("penalty", [0.5, 0.1, 1.0, 1.5, 0.1, 1.5, 0.5, 0.5, 1.5, 0.5, 5.0, 2.0]),
+    rollout_length=[5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5],
+    penalty=[0.5, 0.1, 1.0, 1.5, 0.1, 1.5, 0.5, 0.5, 1.5, 0.5, 5.0, 2.0],
 )
 _MOBILE["halfcheetah-medium-expert"]["real_ratio"] = 0.5
 for _task in ("hopper-medium", "hopper-medium-replay"):
@@ -43,22 +32,22 @@ _NO_CLAMP = {
     "max_fit_epochs": 1000,
 }
 # [kit] rollout length and lambda; entropy in the backup.
-_MOPO = _per_task(
+_MOPO = per_task(
     _NINE,
     {**_NO_CLAMP, "real_ratio": 0.05, "entropy_in_backup": True},
-    ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 1, 1]),
-    ("penalty", [0.5, 0.5, 2.5, 5.0, 2.5, 5.0, 0.5, 2.5, 2.5]),
+    rollout_length=[5, 5, 5, 5, 5, 5, 5, 1, 1],
+    penalty=[0.5, 0.5, 2.5, 5.0, 2.5, 5.0, 0.5, 2.5, 2.5],
 )
 # [kit] its scores come from a logsumexp over three values (docs/methods/combo.md); here it is over all.
-_COMBO = _per_task(
+_COMBO = per_task(
     _NINE,
     {**_NO_CLAMP, "real_ratio": 0.5, "epochs": 1000, "hidden_sizes": (256, 256, 256), "entropy_in_backup": False},
-    ("rollout_length", [5, 5, 5, 5, 5, 5, 1, 1, 1]),
-    ("cql_weight", [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0]),
+    rollout_length=[5, 5, 5, 5, 5, 5, 1, 1, 1],
+    cql_weight=[0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0],
 )
 # [kit] observations standardised, no schedule, rollouts four times an epoch; its own fit; the model's steps against the
 # policy run along episodes as long as its rollouts.
-_RAMBO = _per_task(
+_RAMBO = per_task(
     _NINE,
     {
         **_NO_CLAMP,
@@ -74,9 +63,9 @@ _RAMBO = _per_task(
         "logvar_weight": 0.001,
         "entropy_in_backup": True,
     },
-    ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 5, 2]),
-    ("adversarial_length", [5, 5, 5, 5, 5, 5, 5, 5, 2]),
-    ("adversarial_weight", [3e-4, 3e-4, 0.0, 3e-4, 3e-4, 0.0, 0.0, 0.0, 3e-4]),
+    rollout_length=[5, 5, 5, 5, 5, 5, 5, 5, 2],
+    adversarial_length=[5, 5, 5, 5, 5, 5, 5, 5, 2],
+    adversarial_weight=[3e-4, 3e-4, 0.0, 3e-4, 3e-4, 0.0, 0.0, 0.0, 3e-4],
 )
 # [ours]
 for _own in (_MOPO, _COMBO, _RAMBO):

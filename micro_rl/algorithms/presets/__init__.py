@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from micro_rl.algorithms.preset_neighbours import NEIGHBOURS
+from micro_rl.algorithms.presets.model_based import NEIGHBOURS
 from micro_rl.errors import UserError, did_you_mean
 
 
