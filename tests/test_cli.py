@@ -177,7 +177,7 @@ def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--beta", "2"], "beta: 2.0 is outside [0, 1]"),
+        (["--beta", "2"], "beta: 2.0 is not at most 1"),
         (["--num-samples", "-1"], "num_samples: -1 is not a whole number of at least 0"),
         (["--method", "micor"], "method: there is no 'micor'"),
         (["--preset", "hoper-medium"], "did you mean 'hopper-medium'"),
