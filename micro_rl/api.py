@@ -16,7 +16,7 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
 from micro_rl.storage.at_work import at_work
-from micro_rl.storage.config_diff import refuse_another
+from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
@@ -198,5 +198,5 @@ def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: i
     if not (resume and (path / "config.json").exists()):
         return RunFolder.create(path, config)
     work = RunFolder.open(path)
-    refuse_another(work.config(), config, {"settings": asdict(ModelSettings())}, path)
+    require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path)
     return work

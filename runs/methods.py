@@ -17,7 +17,7 @@ from micro_rl.api import FIT
 from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset, load
 from micro_rl.storage.at_work import at_work
-from micro_rl.storage.config_diff import refuse_another
+from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fit_keeping import KeptFit
@@ -114,7 +114,7 @@ def _fit(folder: Path, dataset: Dataset, settings: Settings, seed: int) -> None:
     log = {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256}
     config = {"method": FIT, "log": log, "settings": asdict(settings) | {"seed": seed}}
     work = RunFolder.open(path) if (path / "config.json").exists() else RunFolder.create(path, config)
-    refuse_another(work.config(), config, {"settings": asdict(settings)}, path)
+    require_same_config(work.config(), config, {"settings": asdict(settings)}, path)
     with at_work(work, "", lines.note):
         problem = problem_of(dataset, settings)
         with KeptFit(work, work.fit_rows(), settings, problem, lines.note, Interrupts()) as keeper:

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.storage.files import FORMAT, NewerFormat, sha256
+from micro_rl.storage.files import sha256
+from micro_rl.storage.json_files import FORMAT, NewerFormat
 
 ARRAYS = {
     "actor.weight": np.arange(6, dtype=np.float32).reshape(2, 3),

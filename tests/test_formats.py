@@ -13,7 +13,7 @@ from micro_rl.cli import main as cli
 from micro_rl.policy import Policy
 from micro_rl.reports.run import record
 from micro_rl.simulation.evaluation import evaluate
-from micro_rl.storage.files import FORMAT
+from micro_rl.storage.json_files import FORMAT
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import runs_below
 from micro_rl.training.callbacks import Watcher

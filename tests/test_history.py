@@ -21,7 +21,7 @@ from micro_rl.dynamics.termination_rules import ByRule
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.simulation.evaluation import Evaluator
-from micro_rl.storage.files import read_json
+from micro_rl.storage.json_files import read_json
 from tests.probes import linear_ensemble, plain_units, tiny_dataset
 from tests.tiny_runs import HORIZON, IN_PENDULUM, SETTINGS, write_log
 

@@ -11,7 +11,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.storage.files import NewerFormat, write_json
+from micro_rl.storage.json_files import NewerFormat, write_json
 from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.run_folder import RunFolder
 

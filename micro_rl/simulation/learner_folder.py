@@ -18,7 +18,8 @@ from micro_rl.simulation.online_sac import OnlineSettings, Progress, State, lear
 from micro_rl.simulation.recorder import Experience, joined
 from micro_rl.storage.arrays import read_arrays, write_arrays
 from micro_rl.storage.checkpoints import Checkpoint
-from micro_rl.storage.files import json_bytes, parse_json, saving
+from micro_rl.storage.files import saving
+from micro_rl.storage.json_files import json_round_trip
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
@@ -49,7 +50,7 @@ class Keeper:
             return
         self.folder = RunFolder.open(path)
         kept = {name: value for name, value in self.folder.config().items() if name != "format"}
-        now = _as_json(lesson.config())
+        now = json_round_trip(lesson.config())
         if kept != now:
             raise UserError(f"{path}: holds a learner with {_difference(kept, now)}; choose another folder with --out")
 
@@ -134,11 +135,6 @@ def _figures(evaluation: Evaluation) -> Row:
         "return_std": float(evaluation.returns.std()),
         "length": float(evaluation.lengths.mean()),
     }
-
-
-def _as_json(config: dict[str, Any]) -> dict[str, Any]:
-    """As it reads back from a file."""
-    return parse_json(json_bytes(config), "config")
 
 
 def _difference(kept: dict[str, Any], now: dict[str, Any]) -> str:

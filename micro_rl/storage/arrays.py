@@ -14,20 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import (
-    FORMAT,
-    check_format,
-    hidden,
-    json_bytes,
-    read_json,
-    reading,
-    regular_size,
-    remove,
-    saving,
-    sha256,
-    sync_folder,
-    write_file,
-)
+from micro_rl.storage.files import hidden, reading, regular_size, remove, saving, sha256, sync_folder, write_file
+from micro_rl.storage.json_files import FORMAT, check_format, json_bytes, read_json
 
 _MANIFEST = "manifest.json"
 _DTYPES = {"b1": "BOOL"} | {

@@ -12,7 +12,8 @@ import numpy as np
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.storage.files import NewerFormat, hidden, read_json, remove
+from micro_rl.storage.files import hidden, remove
+from micro_rl.storage.json_files import NewerFormat, read_json
 from micro_rl.storage.jsonl import Row, numbers
 
 

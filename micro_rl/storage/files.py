@@ -1,38 +1,23 @@
-"""Bytes and JSON on disk: written whole or not at all, and only ordinary files are read.
+"""Bytes on disk: written whole or not at all, and only ordinary files are read.
 
 A save that fails for want of space or permission raises `CannotWrite` and leaves what was there before;
 training may go on and try again.
-
-JSON has no NaN or infinity: such floats are stored as the strings "NaN", "Infinity" and "-Infinity" and read
-back as floats, everywhere in these files.
 """
 
 import hashlib
-import json
-import math
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
 
-FORMAT = 2
-"""Of run folders and folders of arrays; all from 1 on are read. 2 brought processes.jsonl, and rows in checkpoints."""
-JSON_LIMIT = 64 << 20  # bytes
-
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
 
 class CannotWrite(UserError):
     """The disk refused a save; what was saved before is still there."""
-
-
-class NewerFormat(UserError):
-    """Written by a later version of this program: not damaged, and not to be thrown away."""
 
 
 def hidden(path: Path, suffix: str) -> Path:
@@ -147,72 +132,3 @@ def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file, read in pieces."""
     with reading(path), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-# JSON
-
-
-def plain(value: Any) -> Any:
-    """As JSON can hold it: tuples as lists, paths as text, scalars as numbers, NaN and infinity as names."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return float(value)
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if getattr(value, "ndim", None) == 0:
-        return plain(value.item())
-    raise TypeError(f"{type(value).__name__} has no place in JSON; save arrays with write_arrays")
-
-
-def _restored(value: Any) -> Any:
-    """The floats that `plain` had to name."""
-    if isinstance(value, str):
-        return _NOT_FINITE.get(value, value)
-    if isinstance(value, dict):
-        return {key: _restored(item) for key, item in value.items()}
-    return [_restored(item) for item in value] if isinstance(value, list) else value
-
-
-def parse_json(text: bytes, where: str) -> dict[str, Any]:
-    """The object in a JSON text; `where` names the text in the `UserError` if there is none."""
-    try:
-        value = _restored(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: is not valid JSON; restore it from a copy") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{where}: holds no JSON object; restore it from a copy")
-    return value
-
-
-def json_bytes(content: Mapping[str, Any]) -> bytes:
-    """An object as it stands in our JSON files."""
-    return (json.dumps(plain(content), indent=2, allow_nan=False) + "\n").encode()
-
-
-def write_json(path: Path | str, content: Mapping[str, Any]) -> None:
-    """Replace a JSON file atomically and durably; raises `CannotWrite`."""
-    replace_file(Path(path), json_bytes(content))
-
-
-def read_json(path: Path | str, limit: int = JSON_LIMIT) -> dict[str, Any]:
-    """The object in a JSON file of at most `limit` bytes; raises `UserError` if there is none."""
-    path = Path(path)
-    if regular_size(path) > limit:
-        raise UserError(f"{path}: is larger than {limit} bytes, so it is not one of ours; restore it from a copy")
-    with reading(path):
-        return parse_json(path.read_bytes(), str(path))
-
-
-def check_format(found: Any, path: Path) -> None:
-    """Refuse a format version that is none (`UserError`) or a later one (`NewerFormat`)."""
-    if type(found) is not int or found < 1:
-        raise UserError(f"{path}: names no format version; restore it from a copy")
-    if found > FORMAT:
-        raise NewerFormat(f"{path}: has format {found}, and this version reads up to {FORMAT}; update micro-rl")

@@ -1,12 +1,12 @@
 """Rows of numbers, one JSON object a line: appended durably; a line torn by a crash is left out."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import JSON_LIMIT, append_file, parse_json, plain, reading, regular_size, replace_file
+from micro_rl.storage.files import append_file, reading, regular_size, replace_file
+from micro_rl.storage.json_files import JSON_LIMIT, json_line, parse_json
 
 Row = dict[str, float | int]
 
@@ -21,7 +21,7 @@ def numbers(row: Mapping[str, Any]) -> Row:
 
 
 def _row_bytes(row: Mapping[str, Any]) -> bytes:
-    return (json.dumps(plain(numbers(row)), allow_nan=False) + "\n").encode()
+    return json_line(numbers(row))
 
 
 def _parse_row(line: bytes, where: str) -> Row:

@@ -1,6 +1,5 @@
 """The run folder: all that a training run leaves on disk, and how it goes on from there."""
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,20 +10,8 @@ from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
 from micro_rl.storage.declared import check_config, check_scores
-from micro_rl.storage.files import (
-    FORMAT,
-    append_file,
-    check_format,
-    parse_json,
-    plain,
-    read_json,
-    reading,
-    regular_size,
-    remove,
-    saving,
-    sha256,
-    write_json,
-)
+from micro_rl.storage.files import append_file, reading, regular_size, remove, saving, sha256
+from micro_rl.storage.json_files import FORMAT, check_format, json_line, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import Row, RowFile, append_row, read_rows, rewind_rows, whole_lines
 
 _MANIFEST = "manifest.json"
@@ -110,7 +97,7 @@ class RunFolder:
 
     def append_process(self, told: Mapping[str, Any]) -> None:
         """Add to processes.jsonl what a process that trains here says of itself."""
-        append_file(self.path / "processes.jsonl", json.dumps(plain(told), allow_nan=False).encode() + b"\n")
+        append_file(self.path / "processes.jsonl", json_line(told))
 
     def processes(self) -> list[dict[str, Any]]:
         """Every process that trained here, oldest first; lines torn by a crash are left out. None in format 1."""

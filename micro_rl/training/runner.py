@@ -74,7 +74,7 @@ def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
     if not (resume and (path / "config.json").exists()):
         return RunFolder.create(path, config_of(plan))
     folder = RunFolder.open(path)
-    config_diff.refuse_another(folder.config(), config_of(plan), usual_of(plan), path)
+    config_diff.require_same_config(folder.config(), config_of(plan), usual_of(plan), path)
     return folder
 
 
