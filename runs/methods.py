@@ -16,9 +16,9 @@ from micro_rl.algorithms.registry import resolve
 from micro_rl.api import FIT
 from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset, load
-from micro_rl.storage.at_work import at_work
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
+from micro_rl.storage.locks import run_lock
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fit_keeping import KeptFit
 from micro_rl.training.fitting import fit_model, problem_of, save_model
@@ -115,7 +115,7 @@ def _fit(folder: Path, dataset: Dataset, settings: Settings, seed: int) -> None:
     config = {"method": FIT, "log": log, "settings": asdict(settings) | {"seed": seed}}
     work = RunFolder.open(path) if (path / "config.json").exists() else RunFolder.create(path, config)
     require_same_config(work.config(), config, {"settings": asdict(settings)}, path)
-    with at_work(work, "", lines.note):
+    with run_lock(work, "", lines.note):
         problem = problem_of(dataset, settings)
         with KeptFit(work, work.fit_rows(), settings, problem, lines.note, Interrupts()) as keeper:
             save_model(folder, fit_model(dataset, problem, settings, seed, lines.fitted, keeper))

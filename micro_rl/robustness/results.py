@@ -15,7 +15,7 @@ from micro_rl.robustness.trial import Outcome
 from micro_rl.storage.files import append_file, remove, replace_file, saving
 from micro_rl.storage.json_files import FORMAT, json_line, json_round_trip, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import whole_lines
-from micro_rl.storage.locks import held, locked
+from micro_rl.storage.locks import is_locked, locked
 
 CELLS, LOCK = "cells.jsonl", "lock"
 
@@ -41,7 +41,7 @@ class Results:
                 self._begin(_about(subject, protocol, critic))
                 yield
         finally:
-            if not (self.path / CELLS).exists() and not held(self.path / LOCK):
+            if not (self.path / CELLS).exists() and not is_locked(self.path / LOCK):
                 self._take_away(made)
 
     def _begin(self, about: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.errors import UserError
 from micro_rl.storage.jsonl import Row
-from micro_rl.storage.locks import held
+from micro_rl.storage.locks import is_locked
 from micro_rl.storage.run_folder import RunFolder
 
 SCORES = {
@@ -65,7 +65,7 @@ def _listed(path: Path, below: Path) -> Listed:
 
 def state(run: RunFolder, rows: list[Row], epochs: object) -> str:
     """running, diverged, done or stopped; `epochs` is how many the plan has."""
-    if held(run.lock):
+    if is_locked(run.lock):
         return "running"
     if run.diverged.exists():
         return "diverged"

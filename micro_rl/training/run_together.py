@@ -11,7 +11,7 @@ import jax
 
 from micro_rl.algorithms import log_epoch
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.storage.at_work import at_work
+from micro_rl.storage.locks import run_lock
 from micro_rl.storage.metrics_log import MetricsLog, open_metrics
 from micro_rl.training import host_log
 from micro_rl.training.async_epoch import Ahead
@@ -55,7 +55,7 @@ def execute_together(
         folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]
         owners = [Owner(*parts) for parts in zip(plans, folders, watchers, given, strict=True)]
         for owner in owners:
-            opened.enter_context(at_work(owner.folder, command, owner.watcher.note))
+            opened.enter_context(run_lock(owner.folder, command, owner.watcher.note))
         programs = _programs(owners, interrupts)
         members = {}
         if programs:

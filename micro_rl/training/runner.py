@@ -7,7 +7,7 @@ from typing import Any
 from micro_rl.algorithms import log_epoch
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff
-from micro_rl.storage.at_work import at_work
+from micro_rl.storage.locks import run_lock
 from micro_rl.storage.metrics_log import MetricsLog, open_metrics
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings
@@ -53,7 +53,7 @@ def execute(
             path, resume = branch, True
         given = given_model(plan, path, resume, watcher) if plan.learns_model else None
         folder = run_folder(plan, path, resume)  # last, so that a mistake leaves no folder behind
-        with at_work(folder, command, watcher.note):
+        with run_lock(folder, command, watcher.note):
             fit_rows = folder.fit_rows()
             if plan.learns_model:
                 model, problem = model_for(plan, given, folder, fit_rows, watcher, interrupts)
