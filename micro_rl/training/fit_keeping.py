@@ -68,7 +68,7 @@ class KeptFit(Keeper):
         if stopping or (self._due() and not self._background.busy()):
             self._save(state)
         if stopping:
-            saved = self._background.finish()
+            saved = self._background.wait()
             epoch = int(state.epoch)
             self._interrupts.leave(
                 f"the dynamics fit is saved after epoch {epoch}; the same command with --resume goes on"
@@ -87,7 +87,7 @@ class KeptFit(Keeper):
     def _save(self, state: FitState) -> None:
         arrays: dict[str, Any] = pytree_io.copies(state)
         save = partial(self._folder.fit_checkpoints.save, int(state.epoch), arrays, unwritten=list(self._rows.waiting))
-        self._background.begin(save)
+        self._background.submit(save)
         self._saved_at = time.monotonic()
 
     def _refused(self, error: CannotWrite) -> None:

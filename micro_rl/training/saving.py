@@ -93,7 +93,7 @@ class KeptRun:
 
     def finish(self) -> None:
         """Wait for the save that is going on."""
-        self._background.finish()
+        self._background.wait()
 
     def _begin(self, arrays: Arrays, epoch: int, log: MetricsLog) -> None:
         unwritten, score = log.waiting, self._score
@@ -103,7 +103,7 @@ class KeptRun:
             self._folder.checkpoints.save(epoch, arrays, score=score, unwritten=unwritten, seed=self._settings.seed)
             self._saved_epoch = epoch
 
-        self._background.begin(save)
+        self._background.submit(save)
 
     def _save_model(self) -> None:
         if self._model is not None and not self._folder.model.exists():
