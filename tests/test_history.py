@@ -162,7 +162,7 @@ def test_other_rows_than_before_need_a_reset():
 def test_a_history_is_kept_in_the_file_and_only_there_where_there_is_one(tmp_path: Path):
     for history in (1, 2):
         path = tmp_path / f"{history}.safetensors"
-        random_policy(2, history=history).save(path)
+        random_policy(history, history=history).save(path)
         loaded = Policy.load(path)
         assert (loaded.history, loaded.observation_size) == (history, 2)
         metadata = read_safetensors(path, 10_000)[1]

@@ -9,10 +9,10 @@ from typing import Any
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
-from micro_rl.storage.declared import check_config, check_scores
 from micro_rl.storage.files import append_file, reading, regular_size, remove, saving, sha256
 from micro_rl.storage.json_files import FORMAT, check_format, json_line, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import Row, RowFile, append_row, read_rows, rewind_rows, whole_lines
+from micro_rl.storage.run_schema import validate_config, validate_scores
 
 _MANIFEST = "manifest.json"
 _ALWAYS = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json")
@@ -88,7 +88,7 @@ class RunFolder:
         path = self.path / "config.json"
         config = read_json(path)
         check_format(config.get("format"), path)
-        check_config(config, path)
+        validate_config(config, path)
         return config
 
     def task(self) -> Task:
@@ -132,7 +132,7 @@ class RunFolder:
     def scores(self) -> dict[str, Any]:
         """The object in scores.json; raises `UserError` if the run has none yet."""
         scores = read_json(self.path / "scores.json")
-        check_scores(scores, self.path / "scores.json")
+        validate_scores(scores, self.path / "scores.json")
         return scores
 
     def seal(self) -> None:
