@@ -18,7 +18,7 @@ LONGEST = 1000
 EVALUATIONS = ("eval/return", "eval/normalised_score", "model_estimate/return", "critic_estimate/discounted_return")
 
 
-def _fits_counter(number: float) -> float:
+def _fits_counter(number: int | float) -> int | float:
     if isinstance(number, int) and abs(number) >= 2**63:
         raise ValueError("is larger than a counter")
     return number
