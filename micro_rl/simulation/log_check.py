@@ -14,12 +14,20 @@ from micro_rl.simulation import envs
 
 
 def inspect(log: str | Path, reading: Reading = NOTHING_SAID) -> Inspection:
-    """Look at a log from every side, its simulator among them; `UserError` only where there is no file of that name."""
+    """Inspect a log from every side, its simulator among them.
+
+    Args:
+        log: a file, or the name of a log.
+        reading: how the log is read.
+
+    Raises:
+        UserError: where there is no file of that name.
+    """
     return inspection.inspect(log, reading, against_simulator)
 
 
 def against_simulator(dataset: Dataset) -> list[Finding]:
-    """What the simulator that the log or its name tells makes and takes, where the log has something else."""
+    """Compare a log with the simulator that it, or its name, tells; [] where they agree or there is none."""
     task = dataset.task
     if task.env is None:
         return []

@@ -21,7 +21,7 @@ class CannotWrite(UserError):
 
 
 def hidden(path: Path, suffix: str) -> Path:
-    """The name beside a path under which its next or last state waits."""
+    """Name the place beside a path where its next (`tmp`) or last (`old`) state waits."""
     return path.with_name(f".{path.name}.{suffix}")
 
 
@@ -65,7 +65,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_file(path: Path, chunks: Iterable[Any]) -> dict[str, Any]:
-    """Write bytes-like chunks durably in one pass; returns the file's manifest entry."""
+    """Write bytes-like chunks durably in one pass, and return the file's manifest entry: bytes and SHA-256."""
     digest, size = hashlib.sha256(), 0
     with open(path, "wb") as file:
         for chunk in chunks:
@@ -78,7 +78,11 @@ def write_file(path: Path, chunks: Iterable[Any]) -> dict[str, Any]:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Give a file new content: readers, now or after a crash, see the old or the new, never a mixture."""
+    """Give a file new content: readers, now or after a crash, see the old or the new, never a mixture.
+
+    Raises:
+        CannotWrite: where the disk refuses; the old content is still there.
+    """
     temporary = hidden(path, "tmp")
     with saving(path, temporary):
         write_file(temporary, [content])
@@ -88,9 +92,15 @@ def replace_file(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside a path for another library to write to; when the block ends it takes the path's place.
+    """Let another library write a file; when the block ends it takes the place of `path`.
 
-    Where the block fails, nothing is left and the path is as it was; a disk that refuses raises `CannotWrite`.
+    Where the block fails, nothing is left and the path is as it was.
+
+    Yields:
+        The name, beside the path, to write to.
+
+    Raises:
+        CannotWrite: where the disk refuses.
     """
     temporary = hidden(path, "tmp")
     with saving(path, temporary):
@@ -107,7 +117,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def append_file(path: Path, content: bytes) -> None:
-    """Append durably; if the disk refuses, the file is cut back to what it was."""
+    """Append durably; if the disk refuses, the file is cut back to what it was, and `CannotWrite` raised."""
     with saving(path), open(path, "ab", buffering=0) as file:
         size = file.tell()
         try:
@@ -120,7 +130,7 @@ def append_file(path: Path, content: bytes) -> None:
 
 
 def regular_size(path: Path) -> int:
-    """Bytes of an ordinary file; a pipe or a device could block or never end."""
+    """Measure an ordinary file in bytes; `UserError` for a pipe or a device, which could block or never end."""
     with reading(path):
         status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -129,6 +139,6 @@ def regular_size(path: Path) -> int:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read in pieces."""
+    """Compute the hexadecimal SHA-256 of a file, read in pieces; `UserError` where it cannot be read."""
     with reading(path), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
