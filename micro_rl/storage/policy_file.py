@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +41,8 @@ def read(path: Path) -> PolicyParts:
     _check_format(path, metadata)
     try:
         layers = _layers(tensors)
-        vectors = [tensors[name] for name in VECTORS]
-        parts = PolicyParts(layers, *vectors, metadata.get("environment"), _history(metadata))
+        vectors: Any = {name: tensors[name] for name in VECTORS}
+        parts = PolicyParts(layers, **vectors, environment=metadata.get("environment"), history=_history(metadata))
         parts.check()
         if _metadata(parts) != metadata:
             raise ValueError("its metadata does not describe its tensors")

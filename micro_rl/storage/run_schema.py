@@ -35,10 +35,11 @@ Text = Annotated[str, Field(max_length=LONGEST)]
 Whole = Annotated[int, AfterValidator(_fits_counter)]
 Number = Annotated[int | float, AfterValidator(_fits_counter)]
 """Whole or not; NaN and infinities are numbers too, and a truth value is none."""
+NumberOrNone = Number | None
 Numbers = Annotated[list[Number], Field(max_length=LONGEST)]
 Scalar = bool | Number | Text | None
 Values = dict[str, Scalar | Annotated[list[Scalar], Field(max_length=LONGEST)]]
-SETTING_TYPES = {bool: bool, int: Whole, float: Number, str: Text, tuple: Numbers, type(None): Number | None}
+SETTING_TYPES = {bool: bool, int: Whole, float: Number, str: Text, tuple: Numbers, type(None): NumberOrNone}
 """Of a setting in JSON, by the type of its default."""
 
 
@@ -49,7 +50,7 @@ class _Strict(BaseModel):
 
 
 class _Values(_Strict):
-    __pydantic_extra__: Values = Field(init=False)
+    __pydantic_extra__: Values = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class _Log(_Values):
@@ -63,8 +64,8 @@ class _Task(_Strict, extra="forbid"):
     env: Text | None
     horizon: Annotated[Whole, Field(ge=1)] | None
     termination: Text | None
-    score_min: Number | None
-    score_max: Number | None
+    score_min: NumberOrNone
+    score_max: NumberOrNone
 
 
 _SETTINGS: Any = {field.name: (SETTING_TYPES[type(field.default)], field.default) for field in fields(Settings)}
@@ -83,8 +84,7 @@ class _Config(_Strict):
 
 
 class _Figures(_Strict):
-    __pydantic_extra__: dict[str, Number] = Field(init=False)
-    evaluations: Whole = 0
+    __pydantic_extra__: dict[str, Number] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
     rows: Whole = 0
     episodes: Whole = 0
 
