@@ -250,7 +250,7 @@ def test_a_column_of_a_million_trains_like_any_other(tmp_path: Path):
 
 def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
     with pytest.raises(
-        Diverged, match=r"epoch 1: .*; critics was the first to blow up, in update 1 .* kept in .*diverged"
+        Diverged, match=r"epoch 1: .*; loss/actor was the first to blow up, in update 1 .* kept in .*diverged"
     ):
         execute(tiny_plan(critic_rate=1e30), tmp_path / "run")
     assert (tmp_path / "run" / "diverged" / "state" / "state.safetensors").exists()

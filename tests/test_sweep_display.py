@@ -3,6 +3,7 @@
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from micro_rl.cli.sweep_display import SweepDisplay
@@ -10,6 +11,11 @@ from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import trials
 from tests.probes import tiny_plan
 from tests.test_display import POLICY, ROW
+
+
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("micro_rl.cli.sweep_display.write_page", lambda *_: None)
 
 
 def watched(runs: int, epochs: int = 2) -> tuple[SweepDisplay, list[Callback], StringIO]:

@@ -59,8 +59,8 @@ CAUSES = {
 }
 """Every term of an update with the advice that it calls for, in the order in which one term spoils another.
 
-The entropy depends on no other term, the temperature on the entropy, every target on both, and the actor's loss on critics that have
-just moved: of terms that go in the same update the first in this order is the cause.
+The entropy depends on no other term, the temperature on the entropy, every target on both, and the actor's loss on
+critics that have just moved: of terms that go in the same update the first in this order is the cause.
 """
 
 
