@@ -77,7 +77,7 @@ class LearnerFolder:
 
     def experience(self, steps: int) -> Experience:
         """Read all that was seen in the first steps, up to an evaluation; `UserError` where a part is missing."""
-        every = self.config.settings.evaluate_every
+        every = self.config.settings.eval_every
         return joined([self._piece(stop) for stop in range(every, steps + 1, every)])
 
     def advance(
@@ -122,13 +122,13 @@ class LearnerFolder:
 
     def _resumed(self, checkpoint: Checkpoint, note: Callable[[str], None]) -> tuple[Experience, State]:
         """What the learner had seen and was then."""
-        steps = checkpoint.epoch * self.config.settings.evaluate_every
+        steps = checkpoint.epoch * self.config.settings.eval_every
         note(f"going on after step {steps:,}")
         return self.experience(steps), State(checkpoint.arrays, checkpoint.meta["streams"])
 
     def _save(self, progress: Progress, seconds: float) -> Row:
         """Save everything about one evaluation; the checkpoint last, so that what it needs is there."""
-        every = self.config.settings.evaluate_every
+        every = self.config.settings.eval_every
         epoch, file = progress.steps // every, self.policy_file(progress.steps)
         with saving(file):
             file.parent.mkdir(exist_ok=True)

@@ -14,8 +14,9 @@ from typing import Any
 from micro_rl.errors import UserError
 from micro_rl.storage.files import reading, regular_size, replace_file
 
-FORMAT = 2
-"""Of run folders and folders of arrays; all from 1 on are read. 2 brought processes.jsonl, and rows in checkpoints."""
+FORMAT = 3
+"""Of run folders and folders of arrays; all from 1 on are read. 2 brought processes.jsonl, and rows in checkpoints,
+3 the names of settings (`core.renamed`)."""
 JSON_LIMIT = 64 << 20  # bytes
 
 _TEXT = "text:"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from micro_rl.core.renamed import renamed_config
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
@@ -99,9 +100,9 @@ class RunFolder:
         return (self.path / _MANIFEST).exists()
 
     def config(self) -> dict[str, Any]:
-        """Read the configuration given to `create`, and its `format`; `UserError` if a part is not of its type."""
+        """Read the configuration given to `create`, under today's names, and its `format`; `UserError` if damaged."""
         path = self.path / "config.json"
-        config = read_json(path)
+        config = renamed_config(read_json(path))
         check_format(config.get("format"), path)
         validate_config(config, path)
         return config
