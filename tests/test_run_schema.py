@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from micro_rl.core.renamed import renamed_config
 from micro_rl.errors import UserError
 from micro_rl.storage.run_schema import LONGEST, validate_config, validate_scores
 
@@ -15,10 +16,10 @@ EVALUATION = {"mean_of_last": 1, "std_of_last": 0.5, "evaluations": 3, "last": m
 TASK = {"env": None, "horizon": 5, "termination": "hopper", "score_min": 0, "score_max": None}
 
 
-@pytest.mark.parametrize("name", ["run-format-1", "run-format-2"])
-def test_what_runs_wrote(name: str):
-    for file, validate in (("config.json", validate_config), ("scores.json", validate_scores)):
-        validate(json.loads((FIXTURES / name / file).read_text()), Path(file))
+@pytest.mark.parametrize("folder", sorted(FIXTURES.glob("run-format-*")), ids=lambda folder: folder.name)
+def test_what_runs_wrote(folder: Path):
+    validate_config(renamed_config(json.loads((folder / "config.json").read_text())), folder)
+    validate_scores(json.loads((folder / "scores.json").read_text()), folder)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_what_runs_wrote(name: str):
             "options": {"beta": [1, 2.5, None, "a", True]},
             "settings": {"of_later": "x"},
         },
-        {"task": TASK, "notes": ["a"], "settings": {"discount": 1, "target_entropy": None, "hidden": []}},
+        {"task": TASK, "notes": ["a"], "settings": {"discount": 1, "target_entropy": None, "hidden_sizes": []}},
         {"command": "x" * 2 * LONGEST, "anything": {"else": [[]]}},
     ],
 )
@@ -46,20 +47,20 @@ def test_what_a_config_may_be(config: dict[str, Any]):
         ({"method": "x" * (LONGEST + 1)}, "method"),
         ({"notes": "a note"}, "notes"),
         ({"log": None}, "log"),
-        ({"log": {"name": None}}, "log, 'name'"),
+        ({"log": {"name": None}}, "log, name"),
         ({"log": {"a\nb": {}}}, r"log, 'a\\nb'"),
-        ({"options": {"beta": [[1]]}}, "options, 'beta'"),
-        ({"options": {"beta": 2**63}}, "options, 'beta'"),
-        ({"versions": {"jax": [0] * (LONGEST + 1)}}, "versions, 'jax'"),
+        ({"options": {"beta": [[1]]}}, "options, beta"),
+        ({"options": {"beta": 2**63}}, "options, beta"),
+        ({"versions": {"jax": [0] * (LONGEST + 1)}}, "versions, jax"),
         ({"task": None}, "task"),
-        ({"task": {"env": "Hopper-v4"}}, "task, 'horizon'"),
-        ({"task": TASK | {"horizon": 0}}, "task, 'horizon'"),
-        ({"task": TASK | {"horizon": True}}, "task, 'horizon'"),
-        ({"task": TASK | {"more": 1}}, "task, 'more'"),
-        ({"settings": {"epochs": 1.5}}, "settings, 'epochs'"),
-        ({"settings": {"discount": "0.5"}}, "settings, 'discount'"),
-        ({"settings": {"learn_temperature": 1}}, "settings, 'learn_temperature'"),
-        ({"settings": {"hidden": ["a"]}}, "settings, 'hidden'"),
+        ({"task": {"env": "Hopper-v4"}}, "task, horizon"),
+        ({"task": TASK | {"horizon": 0}}, "task, horizon"),
+        ({"task": TASK | {"horizon": True}}, "task, horizon"),
+        ({"task": TASK | {"more": 1}}, "task, more"),
+        ({"settings": {"epochs": 1.5}}, "settings, epochs"),
+        ({"settings": {"discount": "0.5"}}, "settings, discount"),
+        ({"settings": {"learn_temperature": 1}}, "settings, learn_temperature"),
+        ({"settings": {"hidden_sizes": ["a"]}}, "settings, hidden_sizes"),
     ],
 )
 def test_what_a_config_may_not_be(config: dict[str, Any], part: str):
@@ -72,9 +73,9 @@ def test_what_a_config_may_not_be(config: dict[str, Any], part: str):
     [
         ({"epochs": 1.0}, "epochs"),
         ({"eval/return": None}, "eval/return"),
-        ({"eval/return": {name: EVALUATION[name] for name in ("last", "best")}}, "eval/return, 'evaluations'"),
-        ({"eval/normalised_score": EVALUATION | {"more": "text"}}, "eval/normalised_score, 'more'"),
-        ({"log": {"return_mean": 1.0, "return_best": 2.0, "rows": 1.5}}, "log, 'rows'"),
+        ({"eval/return": {name: EVALUATION[name] for name in ("last", "best")}}, "eval/return, evaluations"),
+        ({"eval/normalised_score": EVALUATION | {"more": "text"}}, "eval/normalised_score, more"),
+        ({"log": {"return_mean": 1.0, "return_best": 2.0, "rows": 1.5}}, "log, rows"),
     ],
 )
 def test_what_scores_may_not_be(scores: dict[str, Any], part: str):

@@ -123,5 +123,9 @@ def _validate(model: type[BaseModel], content: Mapping[str, Any], path: Path) ->
         model.model_validate(content)
     except ValidationError as error:
         part, *inner = error.errors()[0]["loc"]
-        name = f"{part}, {inner[0]!r:.40}" if inner else part
+        name = f"{part}, {_shown(inner[0])}" if inner else part
         raise UserError(f"{path}: its {name} is not what a run writes there; restore it from a copy") from error
+
+
+def _shown(key: str | int) -> str:
+    return key[:40] if isinstance(key, str) and key.isidentifier() else f"{key!r:.40}"
