@@ -8,12 +8,12 @@ from micro_rl.data.checks import findings, inspection
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 from micro_rl.simulation import envs
 
 
-def inspect(log: str | Path, reading: Reading = NOTHING_SAID) -> Inspection:
+def inspect(log: str | Path, reading: ReadOptions = NO_OPTIONS) -> Inspection:
     """Inspect a log from every side, its simulator among them.
 
     Args:
@@ -27,7 +27,7 @@ def inspect(log: str | Path, reading: Reading = NOTHING_SAID) -> Inspection:
 
 
 def against_simulator(dataset: Dataset) -> list[Finding]:
-    """Compare a log with the simulator that it, or its name, tells; [] where they agree or there is none."""
+    """What the simulator that the log or its name tells makes and takes, where the log has something else."""
     task = dataset.task
     if task.env is None:
         return []
