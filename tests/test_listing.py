@@ -45,7 +45,7 @@ def test_every_state(tmp_path: Path, capsys):
     ]  # fmt: skip
     assert found["a/done"][1:] == ("micro", "hopper", "12 of 12", "score 7.5", "done", "")
     assert found["a/until"].epoch == "5 of 12" and found["killed"].score == "return 2.0"
-    assert found["diverged"].score == "model's own estimate 1.5"
+    assert found["diverged"].score == "return (model's own estimate) 1.5"
     assert (found["fitting"].epoch, found["fitting"].score) == ("fit 7", "")
     assert "not valid JSON" in found["broken"].note
     said = capsys.readouterr().out

@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from micro_rl.core.metric_keys import SCORE_KEYS
 from micro_rl.core.settings import Settings
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
@@ -17,7 +18,6 @@ LONGEST = 1000
 OBJECTS = ("log", "task", "options", "settings", "versions")
 TEXTS = ("method", "preset")
 TASK = {"env": str, "horizon": int, "termination": str, "score_min": float, "score_max": float}
-EVALUATIONS = ("eval/return", "eval/normalised_score", "model_estimate/return", "critic_estimate/discounted_return")
 EVALUATED = ("mean_of_last", "std_of_last", "evaluations", "last", "best")
 COUNTS = ("evaluations", "rows", "episodes")
 OF_THE_LOG = ("return_mean", "return_best")
@@ -44,7 +44,7 @@ def check_scores(scores: Mapping[str, Any], path: Path) -> None:
     """The same for scores.json."""
     for name in ("epochs", "planned_epochs"):
         _require(_number(scores.get(name, 0), int), path, name)
-    for name, needed in (("log", OF_THE_LOG), *((name, EVALUATED) for name in EVALUATIONS)):
+    for name, needed in (("log", OF_THE_LOG), *((name, EVALUATED) for name in SCORE_KEYS)):
         if name in scores:
             found = scores[name]
             _require(isinstance(found, dict) and set(needed) <= set(found), path, name)

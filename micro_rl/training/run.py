@@ -17,6 +17,7 @@ from micro_rl.algorithms.epoch import TrainState, actor_rate, coefficients
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.log_epoch import LogState
 from micro_rl.algorithms.sac import Coefficients
+from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.storage import pytree_io
@@ -29,16 +30,6 @@ from micro_rl.training.evaluator import Judge, final_scores
 from micro_rl.training.plan import Plan
 from micro_rl.training.program import Program
 from micro_rl.training.saving import KeptRun
-
-RAW_REWARD_KEYS = (
-    "q/real",
-    "q/model",
-    "q/target",
-    "value/real",
-    "conservative_term",
-    "inconsistency",
-    "rollout/reward",
-)
 
 
 @dataclass(frozen=True)
@@ -144,7 +135,7 @@ class Training:
     def _row(self, number: int, logged: dict[str, float]) -> Row:
         """An epoch's means; rewards and values in raw units."""
         scale = float(self._problem.scaling.reward_scale)
-        row: Row = {name: value * (scale if name in RAW_REWARD_KEYS else 1.0) for name, value in logged.items()}
+        row: Row = {name: value * (scale if is_raw_reward(name) else 1.0) for name, value in logged.items()}
         return {"epoch": number, "updates": number * self.settings.updates} | row
 
     def _stop(self, reason: str, number: int) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogState
+from micro_rl.core.metric_keys import SCORE_KEYS
 from micro_rl.core.settings import Settings
 from micro_rl.storage import pytree_io
 from micro_rl.storage.background import Background
@@ -19,7 +20,6 @@ from micro_rl.training.interrupts import Interrupts
 
 State = TypeVar("State", TrainState, LogState)
 Arrays = dict[str, np.ndarray]
-SCORES = ("eval/return", "model_estimate/return", "critic_estimate/discounted_return")
 
 
 class KeptRun:
@@ -75,7 +75,7 @@ class KeptRun:
         """Write the row, and save what was taken of the state."""
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
-        self._score = next((row[key] for key in SCORES if key in row), None)
+        self._score = next((row[key] for key in SCORE_KEYS if key in row), None)
         if taken is not None:
             self._begin(taken, int(row["epoch"]), log)
         if final:

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.palette import Style, bend, styles
 from micro_rl.reports.compare.runs import MEASURED, Run, sane
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.story import number
 
 WIDE, NARROW = Size(920, 400, 13), Size(400, 330, 13)
 

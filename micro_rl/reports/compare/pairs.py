@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.aggregates import matrix, pairs
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.scores import span
 from micro_rl.reports.compare.tables import Entry, Table
-from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import interval, paired, probability_of_improvement
 
 FEWEST = 2

@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.curves import usual
 from micro_rl.reports.compare.palette import Style, bend, drawable
 from micro_rl.reports.compare.robust import Axis
@@ -17,7 +18,6 @@ from micro_rl.reports.compare.sweeps import Sweep, Swept
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, SOLID, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import interval, mean
 
 MOST = 15

@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.core.metric_keys import EVAL_RETURN, EVAL_SCORE, metric_label
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
@@ -17,7 +18,7 @@ from micro_rl.storage.files import read_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import run_folders, state
 
-MEASURED = (("eval/normalised_score", "score"), ("eval/return", "return"))
+MEASURED = tuple((key, metric_label(key)) for key in (EVAL_SCORE, EVAL_RETURN))
 """What a simulator told, by the key of the metrics, and its unit."""
 ABSURD = 1e12
 """Larger figures are no results: they count as not finite, so that no picture overflows."""

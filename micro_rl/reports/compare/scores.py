@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micro_rl.core.wording import number, plural
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.runs import Run
 from micro_rl.reports.compare.tables import Entry, Table
-from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
@@ -74,7 +74,7 @@ def _bests(found: Comparison) -> list[float | None]:
 def _entry(score: Score | None, runs: list[Run], log: Column) -> Entry:
     """The score, or why there is none."""
     if score:
-        seeds = f"{len(score.values)} seed{'' if len(score.values) == 1 else 's'}"
+        seeds = plural(len(score.values), "seed")
         return Entry(number(score.mean), ", ".join(filter(None, [span(score.low, score.high), seeds, far(score.runs)])))
     if not runs:
         return Entry("–")

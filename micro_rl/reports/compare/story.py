@@ -2,9 +2,9 @@
 
 from collections import Counter
 
+from micro_rl.core.wording import plural
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.run.story import plural
 
 NAMED = 12
 """Methods and logs that a sentence lists."""

@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 
 from micro_rl._version import __version__
+from micro_rl.core.wording import number, plural
 from micro_rl.data import Dataset
 from micro_rl.reports.log import Insight, words
 from micro_rl.reports.run.page import Fact, environment
-from micro_rl.reports.run.story import Figure, Story, number, plural
+from micro_rl.reports.run.story import Figure, Story
 from micro_rl.storage.files import replace_file
 
 

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from micro_rl.core.wording import number, plural
 from micro_rl.data import Dataset
 from micro_rl.reports.log import Insight
 from micro_rl.reports.log.sample import few_rows
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import BLUE, INK, NARROW, ROW, THIRD, VERMILION, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.story import number, plural
 
 BLOCKS = 60
 """Pieces of the log whose spread is drawn over time."""

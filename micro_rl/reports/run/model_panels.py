@@ -1,10 +1,10 @@
 """What was measured of a run's ensemble: its error by the steps ahead, and what its intervals hold."""
 
+from micro_rl.core.wording import number, plural
 from micro_rl.dynamics.quality_report import Calibration, Horizon
 from micro_rl.reports.run.figures import BLUE, DASHED, DOTTED, GREEN, GREY, INK, NARROW, ROW, VERMILION, Chart, Line
 from micro_rl.reports.run.panels import Missing, Panel, drawn
 from micro_rl.reports.run.record import Record, Series
-from micro_rl.reports.run.story import number, plural
 
 AHEAD, CALIBRATED = "Error by steps ahead", "Do its intervals hold?"
 UNRECORDED = "its fit kept no report: it was made before fits did, or had no rows to measure"

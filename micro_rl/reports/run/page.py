@@ -7,10 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from micro_rl._version import __version__
+from micro_rl.core.metric_keys import EVAL_RETURN
+from micro_rl.core.wording import duration, plural
 from micro_rl.reports.run import model_panels, panels, record, story
 from micro_rl.reports.run.panels import Missing, Panel
 from micro_rl.reports.run.record import Record
-from micro_rl.reports.run.story import duration, plural
 from micro_rl.storage.files import replace_file
 from micro_rl.storage.run_folder import RunFolder
 
@@ -57,7 +58,7 @@ def render(run: Record) -> str:
             provenance=provenance(run),
             command=run.config.get("command"),
             policy=run.policy,
-            measured=story.MEASURED in run.scores,
+            measured=EVAL_RETURN in run.scores,
             run=run.name,
             version=__version__,
         )
