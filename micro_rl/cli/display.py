@@ -1,6 +1,7 @@
 """How a run looks while it goes, a live table on a terminal and one line an epoch elsewhere; and at its end."""
 
 import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -12,10 +13,11 @@ from rich.text import Text
 from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN, SHOWN_SCORES, metric_label
 from micro_rl.core.wording import clock
 from micro_rl.policy import Policy
+from micro_rl.reports.run import write_page
 from micro_rl.reports.run.story import out_of_range_warning
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.run import Run
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.job import Run
 
 SHOWN = tuple(
     (metric_label(key), key, form)
@@ -31,7 +33,7 @@ SHOWN = tuple(
 )
 
 
-class Display(Watcher):
+class Display(Callback):
     """Watches a run of `epochs` epochs on a console; use it in a `with`."""
 
     def __init__(self, epochs: int, console: Console):
@@ -85,6 +87,10 @@ class Display(Watcher):
             self._live.update(self._table())
         else:
             self._console.print(self._line(row), soft_wrap=True, highlight=False)
+
+    def finished(self, path: Path) -> None:
+        """The run's page."""
+        write_page(path, self.note)
 
     def _left(self) -> str:
         done = self._latest["epoch"] - (self._first or 0)
