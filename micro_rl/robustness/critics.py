@@ -39,12 +39,12 @@ def _check_alike(folders: Sequence[RunFolder]) -> None:
 
 
 def _critics_of(folder: RunFolder, attacked: Policy) -> Critics:
-    kept = folder.checkpoints.newest()
-    if kept is None:
+    checkpoint = folder.checkpoints.newest()
+    if checkpoint is None:
         raise UserError(
             f"{folder.path}: has no checkpoint, so its critics are not known; name another run with --critic"
         )
-    net = _network(kept.arrays)
+    net = _network(checkpoint.arrays)
     if net is None:
         method = folder.config().get("method")
         raise UserError(f"{folder.path}: its method ({method}) has no critics; name another run with --critic")

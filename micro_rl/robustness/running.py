@@ -88,8 +88,8 @@ def _checked(pool: ProcessPoolExecutor, waiting: Sequence[tuple[int, Cell]]) -> 
     """What each waiting cell leaves unfelt; of worlds one job speaks for all, since their simulator is the same."""
     asked = {(number if cell.attack else None, cell.name): (number, cell) for number, cell in waiting}
     numbers, cells = zip(*asked.values(), strict=True)
-    found = pool.map(_check, numbers, cells, chunksize=4)
-    return {cell.name: told for cell, told in zip(cells, found, strict=True)}
+    remarks = pool.map(_check, numbers, cells, chunksize=4)
+    return {cell.name: remark for cell, remark in zip(cells, remarks, strict=True)}
 
 
 def _evaluate(

@@ -106,9 +106,9 @@ def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Se
 def _observation_std(folder: RunFolder, config: dict[str, Any], policy: Policy) -> np.ndarray:
     """From the run's own record; from its policy, if that standardises by it; else from its log."""
     width, log = policy.observation_size, config.get("log", {})
-    told = log.get("observation_std")
-    if isinstance(told, list) and len(told) == width:
-        std = np.array(told, np.float64)
+    stds = log.get("observation_std")
+    if isinstance(stds, list) and len(stds) == width:
+        std = np.array(stds, np.float64)
     elif config.get("settings", {}).get("standardise", True):
         std = np.array(policy.observation_std[:width])
     else:

@@ -27,7 +27,7 @@ def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict
     cells = [cell for cell in group.cells if cell.name in done]
     returns = np.array([done[cell.name]["returns"] for cell in cells], np.float64).T
     scores = returns if task.score_min is None else np.vectorize(lambda value: normalised(value, task))(returns)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "cells": len(cells),
         "mean": _listed(interval(np.mean, scores)),
         "worst": _listed(interval(lambda values: values.mean(axis=0).min(), scores)),
@@ -37,11 +37,11 @@ def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict
     if len(group.axes) == 1 and len(cells) > 1:
         at = np.array([cell.coordinates[group.axes[0].name] for cell in cells])
         order = np.argsort(at)
-        found["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
+        figures["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
     inert = sorted({done[cell.name]["inert"] for cell in cells} - {""})
     broken = [cell.name for cell in cells if done[cell.name].get("unstable")]
-    return found | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})
+    return figures | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})
 
 
-def _listed(found: Interval) -> list[float]:
-    return [float(found.point), float(found.low), float(found.high)]
+def _listed(estimate: Interval) -> list[float]:
+    return [float(estimate.point), float(estimate.low), float(estimate.high)]

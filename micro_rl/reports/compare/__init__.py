@@ -17,14 +17,14 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
     from micro_rl.reports.compare.comparison import compare
     from micro_rl.reports.compare.runs import collect
 
-    found = compare(collect([Path(folder) for folder in folders]))
+    comparison = compare(collect([Path(folder) for folder in folders]))
     if form == "csv":
-        from micro_rl.reports.compare.listed import table
+        from micro_rl.reports.compare.run_list import csv_table
 
-        return table(found)
+        return csv_table(comparison)
     from micro_rl.reports.compare import page as pages  # matplotlib takes a second to import
 
-    return pages.readme(found) if form == "md" else pages.html(found, Path(page))
+    return pages.readme(comparison) if form == "md" else pages.html(comparison, Path(page))
 
 
 def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str = "html") -> Path:

@@ -50,12 +50,12 @@ def render(dataset: Dataset, insight: Insight) -> str:
 def _figures(insight: Insight) -> list[Figure]:
     """Three numbers worth a large type."""
     few = insight.summary
-    told = "unknown" if insight.determinism is None else f"{100 * max(0.0, insight.determinism):.0f} %"
+    share = "unknown" if insight.determinism is None else f"{100 * max(0.0, insight.determinism):.0f} %"
     best = [f"best {number(few.return_best)}, worst {number(few.return_worst)}"]
     if insight.score_mean is not None:
         best.append(f"normalised score {number(insight.score_mean)}")
     return [
-        Figure("of the action is told by the observation", told, ["near 100 %: nothing shows what other actions do"]),
+        Figure("of the action is told by the observation", share, ["near 100 %: nothing shows what other actions do"]),
         Figure("mean return", number(few.return_mean), best),
         Figure("rows", f"{few.rows:,}", [plural(few.episodes, "episode")]),
     ]

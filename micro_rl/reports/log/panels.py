@@ -139,7 +139,7 @@ def channels(dataset: Dataset) -> list[Panel]:
     """Each channel's range over the log, in order of its rows."""
     columns = [(str(column), dataset.observations, place) for place, column in enumerate(dataset.columns.observations)]
     columns += [(str(column), dataset.actions, place) for place, column in enumerate(dataset.columns.actions)]
-    return [_channel(*one, number=index) for index, one in enumerate(columns[:CHANNELS])]
+    return [_channel(*column, number=index) for index, column in enumerate(columns[:CHANNELS])]
 
 
 def _channel(name: str, values: np.ndarray, place: int, number: int) -> Panel:

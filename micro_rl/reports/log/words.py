@@ -22,8 +22,8 @@ def headline(insight: Insight) -> str:
 
 def paragraphs(insight: Insight) -> list[str]:
     """Behaviour, density, rows; then what all of that was computed on."""
-    told = [behaviour(insight), density(insight), rows_needed(insight), basis(insight)]
-    return [paragraph for paragraph in told if paragraph]
+    texts = [behaviour(insight), density(insight), rows_needed(insight), basis(insight)]
+    return [paragraph for paragraph in texts if paragraph]
 
 
 def behaviour(insight: Insight) -> str:

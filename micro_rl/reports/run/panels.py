@@ -156,12 +156,12 @@ def model_error(record: Record) -> Panel | Missing:
     best = elites(record.fit, record.settings.get("elites", len(members)))
     ordered = best + [member for member in members if member not in best]
     lines = [_member(record, member, member in best) for member in ordered]
-    kept = sorted(kept_errors(record.fit).values())[: len(best)]
+    errors = sorted(kept_errors(record.fit).values())[: len(best)]
     scaled = record.settings.get("standardise_targets")
     caption = (
         f"Mean squared error of each member’s prediction on rows held out of the fit"
         f"{', in standard deviations squared: 1 is no better than predicting the mean' if scaled else ''}. The "
-        f"{plural(len(best), 'elite')} at their best epochs: {number(kept[0])} to {number(kept[-1])}."
+        f"{plural(len(best), 'elite')} at their best epochs: {number(errors[0])} to {number(errors[-1])}."
     )
     return drawn("model", title, caption, Chart("holdout error", lines, logarithmic=True), (ROW, NARROW))
 

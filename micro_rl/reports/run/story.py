@@ -168,9 +168,9 @@ def _log_figures(record: Record) -> list[Figure]:
 def _limits(record: Record, score: dict[str, Any], done: str) -> list[str]:
     """What a careful reader should hold against the number above."""
     limits = []
-    planned, made = record.settings.get("epochs"), record.scores.get("epochs")
-    if planned and made and made < planned:
-        limits.append(f"The run made {made:,} of its {planned:,} epochs.")
+    planned, done_epochs = record.settings.get("epochs"), record.scores.get("epochs")
+    if planned and done_epochs and done_epochs < planned:
+        limits.append(f"The run made {done_epochs:,} of its {planned:,} epochs.")
     if score["evaluations"] < 10:
         limits.append(
             f"The policy was {done} {'once' if score['evaluations'] == 1 else str(score['evaluations']) + ' times'}, "

@@ -50,12 +50,12 @@ def paired(
     tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
     x.mean(1, keepdims=True). Raises `UserError` as `interval` does with `paired`.
     """
-    one, other = matched(x, y)
-    apart = one - other
-    there = present(apart)
-    values, pairs = apart[there], int(there.sum())
-    difference = interval(mean, apart, confidence=confidence, resamples=resamples, seed=seed)
-    flip_p = _flip_p((apart / there.sum(0))[there], seed)
+    first, second = matched(x, y)
+    differences = first - second
+    complete = present(differences)
+    values, pairs = differences[complete], int(complete.sum())
+    difference = interval(mean, differences, confidence=confidence, resamples=resamples, seed=seed)
+    flip_p = _flip_p((differences / complete.sum(0))[complete], seed)
     return Paired(difference, _wilcoxon_p(values), flip_p, pairs, 2.0 ** (1 - pairs))
 
 
