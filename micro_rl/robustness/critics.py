@@ -17,8 +17,16 @@ from micro_rl.storage.run_folder import RunFolder
 def critics_of(runs: Sequence[Path], policy: Policy) -> tuple[Critics, ...]:
     """Every run's critics, to be asked by the attacker of `policy`.
 
-    Raises `UserError` where a run has none (cloning), has no checkpoint left, or is of another system, and where
-    several were trained on different logs or rewards, whose values cannot be averaged.
+    Args:
+        runs: Run folders.
+        policy: The attacked policy, in whose units they are asked.
+
+    Returns:
+        The critics of each run.
+
+    Raises:
+        UserError: A run has none (cloning), has no checkpoint left, or is of another system, or several were trained on
+            different logs or rewards, whose values cannot be averaged.
     """
     folders = [RunFolder.open(run) for run in runs]
     _check_alike(folders)

@@ -50,7 +50,18 @@ Number = Callable[[dict[str, float]], float]
 
 
 def protocol_of(name: str, env_id: str) -> Protocol:
-    """The named protocol, or that of a TOML file; raises `UserError` where there is none or the file is wrong."""
+    """The protocol that a name or a file means.
+
+    Args:
+        name: One of `protocols.PROTOCOLS`, or the path of a TOML file.
+        env_id: The simulator's id, on which a named protocol may depend.
+
+    Returns:
+        The protocol, the nominal world first.
+
+    Raises:
+        UserError: There is no such protocol, none for this simulator, or the file is wrong.
+    """
     return read(Path(name)) if name.endswith(".toml") else protocol(name, env_id)
 
 

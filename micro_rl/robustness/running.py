@@ -46,10 +46,17 @@ def run(
     workers: int | None = None,
     watch: Callable[[Finished], None] = lambda _: None,
 ) -> None:
-    """Every cell of every job that is not kept yet, `workers` at once, by default one a core.
+    """Evaluate every cell of every job that is not kept yet.
 
-    Raises `UserError` before anything is evaluated where a cell changes nothing, where a policy, its simulator or its
-    critics do not suit, and where two jobs would write into one folder.
+    Args:
+        jobs: Policies, and where their results go.
+        protocol: The cells.
+        workers: How many are evaluated at once, by default one a core.
+        watch: Called after every cell.
+
+    Raises:
+        UserError: Before anything is evaluated where a cell changes nothing, where a policy, its simulator or its
+            critics do not suit, and where two jobs would write into one folder; later where a worker dies.
     """
     if workers is not None and workers < 1:
         raise UserError(f"workers {workers}: give 1 or more")

@@ -13,10 +13,17 @@ Returns = Float[np.ndarray, "episode cell"]
 
 
 def summarise(protocol: Protocol, done: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
-    """As JSON: of each group of finished cells its mean, worst cell, CVaR at 10 %, and over one axis the area under it.
+    """A protocol's results in a few figures, as JSON.
 
-    Each is [value, low, high], a 95 % bootstrap interval over the episodes within the cells: it speaks for this policy,
-    not for another seed's. In the task's normalised score where it has one ("unit"), else in raw returns.
+    Args:
+        protocol: The cells.
+        done: Finished cells by name, as `Results.done` gives them.
+        task: Whose normalised score is the unit ("unit"), where it has one; else raw returns are.
+
+    Returns:
+        Of each group of finished cells its mean, worst cell, CVaR at 10 %, and over one axis the area under it, each as
+        [value, low, high] with a 95 % bootstrap interval over the episodes within the cells: it speaks for this policy,
+        not for another seed's.
     """
     scored = task.score_min is not None
     groups = {group.name: _of_group(group, done, task) for group in protocol.groups}

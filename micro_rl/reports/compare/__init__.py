@@ -8,10 +8,19 @@ FORMATS = ("html", "md", "csv")
 
 
 def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str = "compare.html") -> str:
-    """The runs in or below the folders, as a page, a Markdown table of scores, or CSV with a line for each run.
+    """Runs side by side as a page, a table or CSV.
 
-    `page` is where the page will lie, for its links. Raises `UserError` where there are no runs or one that is named
-    itself is damaged; damaged ones below a folder are left out and named.
+    Args:
+        folders: Run folders, or folders that hold some.
+        form: `html` for the page, `md` for the table of scores, `csv` for a line for each run.
+        page: Where the page will lie, for its links.
+
+    Returns:
+        The text of the file.
+
+    Raises:
+        UserError: There are no runs, or one that is named itself is damaged; damaged ones below a folder are left out
+            and named.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.compare.comparison import compare
@@ -28,7 +37,19 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
 
 
 def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str = "html") -> Path:
-    """Write it to a file, whole or not at all; `UserError` as above, or where it cannot be written."""
+    """Write what `compared` gives to a file, whole or not at all.
+
+    Args:
+        folders: Run folders, or folders that hold some.
+        path: The file.
+        form: As for `compared`.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UserError: As for `compared`, or the file cannot be written.
+    """
     from micro_rl.storage.files import replace_file
 
     replace_file(Path(path), compared(folders, form, path).encode())

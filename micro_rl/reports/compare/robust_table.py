@@ -7,7 +7,7 @@ from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.robust import Robust
 from micro_rl.reports.compare.runs import Run
 from micro_rl.reports.compare.scores import span
-from micro_rl.reports.compare.sweeps import FIGURES, Sweep, Told, summary
+from micro_rl.reports.compare.sweeps import FIGURES, Estimate, Sweep, summary
 from micro_rl.reports.compare.tables import Entry, Table
 
 CAPTION = (
@@ -41,7 +41,7 @@ def _row(sweep: Sweep, method: str) -> list[Entry]:
     return [Entry(sweep.name, ", ".join(notes)), *(_entry(figure, len(runs)) for figure in figures.values())]
 
 
-def _entry(figure: Told | None, runs: int) -> Entry:
+def _entry(figure: Estimate | None, runs: int) -> Entry:
     if figure is None:
         return Entry("–")
     notes = [span(figure.low, figure.high), f"{plural(figure.runs, 'seed')} only" if figure.runs < runs else ""]

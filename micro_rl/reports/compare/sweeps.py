@@ -82,7 +82,7 @@ def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> np.ndarra
     return np.array([_in_unit(episode, run, log) for episode in cell.returns]) if cell else None
 
 
-class Told(NamedTuple):
+class Estimate(NamedTuple):
     """A figure of a method: mean over its runs that have it, and its 95 % interval.
 
     The interval is over runs, or of a single run over its episodes within each cell; NaN where there is neither.
@@ -101,7 +101,7 @@ class Figure(NamedTuple):
     statistic: Callable[[Swept], Callable[[np.ndarray], Any]]
 
 
-def summary(sweep: Sweep, method: str) -> dict[str, Told | None]:
+def summary(sweep: Sweep, method: str) -> dict[str, Estimate | None]:
     """Nominal, mean, worst cell, CVaR of a tenth, and area under the curve of a method; None where it has none.
 
     They are taken as `micro-rl robust` takes them of a single run.
@@ -109,7 +109,7 @@ def summary(sweep: Sweep, method: str) -> dict[str, Told | None]:
     return {name: _over(sweep.methods[method], figure) for name, figure in FIGURES.items()}
 
 
-def _over(runs: list[Swept], figure: Figure) -> Told | None:
+def _over(runs: list[Swept], figure: Figure) -> Estimate | None:
     having = [(run, episodes) for run in runs if (episodes := figure.episodes(run)) is not None]
     if not having:
         return None
@@ -118,7 +118,7 @@ def _over(runs: list[Swept], figure: Figure) -> Told | None:
         estimate = interval(figure.statistic(run), episodes, resamples=RESAMPLES)
     else:
         estimate = over_seeds([float(figure.statistic(run)(episodes)) for run, episodes in having])
-    return Told(float(estimate.point), float(estimate.low), float(estimate.high), len(having))
+    return Estimate(float(estimate.point), float(estimate.low), float(estimate.high), len(having))
 
 
 def _block(results: Sequence[np.ndarray]) -> np.ndarray | None:

@@ -13,7 +13,16 @@ from micro_rl.storage.files import replace_file
 
 
 def write_log_page(dataset: Dataset, insight: Insight, path: Path) -> None:
-    """Whole or not at all; `CannotWrite` where it cannot be."""
+    """Write a log's page, whole or not at all.
+
+    Args:
+        dataset: The log.
+        insight: What `describe` gives for it.
+        path: The file.
+
+    Raises:
+        CannotWrite: The disk refuses it.
+    """
     replace_file(path, render(dataset, insight).encode())
 
 

@@ -41,14 +41,26 @@ def paired(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Paired:
-    """Compares x[run, task] with y[run, task], where run i of a task had the same seed (log, ensemble) in both.
+    """Compare two methods run by run, where run i of a task had the same seed (log, ensemble) in both.
 
-    A pair is a run of a task; one with a missing half is left out. The interval of the mean difference (mean over
-    tasks) draws pairs anew within each task. `flip_p` is the test that flips the signs of the pairs' differences
-    (Fisher, 1935), exact up to 16 pairs, with 9,999 random choices of signs beyond; `wilcoxon_p` is Wilcoxon's
-    signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of these
-    tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
-    x.mean(1, keepdims=True). Raises `UserError` as `interval` does with `paired`.
+    A pair is a run of a task; one with a missing half is left out. `flip_p` is the test that flips the signs of the
+    pairs' differences (Fisher, 1935), exact up to 16 pairs, with 9,999 random choices of signs beyond; `wilcoxon_p` is
+    Wilcoxon's signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of
+    these tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
+    x.mean(1, keepdims=True).
+
+    Args:
+        x: Scores [run, task] of the one method, NaN where a run is missing.
+        y: Those of the other, of the same shape.
+        confidence: Of the interval of the mean difference (mean over tasks), which draws pairs anew within each task.
+        resamples: Number drawn for the interval.
+        seed: Of the draws.
+
+    Returns:
+        The mean of x - y with its interval, both p values (two-sided), and how many pairs there were.
+
+    Raises:
+        UserError: The shapes differ, or scores that `scores.checked` refuses.
     """
     first, second = matched(x, y)
     differences = first - second
