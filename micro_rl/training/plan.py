@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.algorithms import presets, registry
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.slots import Method
 from micro_rl.core import tasks
 from micro_rl.core.networks import PRODUCTS
@@ -43,10 +43,10 @@ class Plan:
         """What a person must know of the log before trusting the result."""
         return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch_size)))
 
-    def method(self) -> Method | Baseline:
+    def method(self) -> Method | ModelFreeMethod:
         """The method with its coefficients."""
         built = registry.find(self.method_name).build(self.options)
-        if isinstance(built, Baseline):
+        if isinstance(built, ModelFreeMethod):
             return built
         return dataclasses.replace(built, product=PRODUCTS[self.settings.precision])
 
@@ -152,8 +152,8 @@ def _refuse_what_cannot_work(plan: Plan) -> None:
         refuse_on_host(method, plan.method_name, plan.settings.log_on)
 
 
-def _check_together(method: Method | Baseline, settings: Settings) -> None:
-    if isinstance(method, Baseline) and settings.updates_per_epoch % method.steps:
+def _check_together(method: Method | ModelFreeMethod, settings: Settings) -> None:
+    if isinstance(method, ModelFreeMethod) and settings.updates_per_epoch % method.steps:
         raise UserError(
             f"policy_delay: {method.steps} does not divide the {settings.updates_per_epoch} updates of an epoch"
         )
