@@ -12,7 +12,7 @@ from micro_rl._version import __version__
 from micro_rl.algorithms import registry
 from micro_rl.cli import main as cli
 from micro_rl.dynamics.saved_model import load_model
-from micro_rl.storage.files import read_json, write_json
+from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.run_folder import RunFolder
 from tests.tiny_runs import IN_PENDULUM, OF_MODEL, SETTINGS, options, write_log
 
@@ -281,7 +281,7 @@ def test_a_read_only_folder(log, tmp_path, capsys):
 
 
 def test_a_fit_refuses_a_folder_that_cannot_be_made_before_it_begins(log, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("micro_rl.api.fit_model", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("micro_rl.api.fit_models", lambda *_: pytest.fail("it began"))
     (tmp_path / "file").write_text("")
     assert cli.run(["fit", log, *options(only=OF_MODEL), "--out", str(tmp_path / "file" / "model")]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,20 +12,10 @@ from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Cell, Protocol
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.trial import Outcome
-from micro_rl.storage.files import (
-    FORMAT,
-    append_file,
-    json_bytes,
-    parse_json,
-    plain,
-    read_json,
-    remove,
-    replace_file,
-    saving,
-    write_json,
-)
+from micro_rl.storage.files import append_file, remove, replace_file, saving
+from micro_rl.storage.json_files import FORMAT, json_line, json_round_trip, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import whole_lines
-from micro_rl.storage.locks import held, locked
+from micro_rl.storage.locks import is_locked, locked
 
 CELLS, LOCK = "cells.jsonl", "lock"
 
@@ -44,7 +33,7 @@ class Results:
         A folder in which no cell was finished is taken away again. Raises `UserError` where it holds results of another
         policy, protocol or seed, and where another process is at work in it.
         """
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        new_folders = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with saving(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         try:
@@ -52,22 +41,22 @@ class Results:
                 self._begin(_about(subject, protocol, critic))
                 yield
         finally:
-            if not (self.path / CELLS).exists() and not held(self.path / LOCK):
-                self._take_away(made)
+            if not (self.path / CELLS).exists() and not is_locked(self.path / LOCK):
+                self._take_away(new_folders)
 
     def _begin(self, about: dict[str, Any]) -> None:
         file = self.path / "robust.json"
         if file.exists():
-            self._check_same(read_json(file), parse_json(json_bytes(about), str(file)))
+            self._check_same(read_json(file), json_round_trip(about))
         else:
             write_json(file, about)
         self._drop_torn_end()
 
-    def _take_away(self, made: list[Path]) -> None:
+    def _take_away(self, new_folders: list[Path]) -> None:
         for name in ("robust.json", LOCK):
             remove(self.path / name)
         with suppress(OSError):
-            for folder in made:
+            for folder in new_folders:
                 folder.rmdir()
 
     def done(self) -> dict[str, dict[str, Any]]:
@@ -92,7 +81,7 @@ class Results:
             "lengths": outcome.lengths,
             "unstable": outcome.unstable,
         }
-        append_file(self.path / CELLS, json.dumps(plain(line), allow_nan=False).encode() + b"\n")
+        append_file(self.path / CELLS, json_line(line))
 
     def finish(self, protocol: Protocol, summary: dict[str, Any]) -> None:
         """Write every episode as a table, in the protocol's order, and the summary."""
@@ -101,16 +90,16 @@ class Results:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(["group", *axes, "episode", "return", "length", "inert"])
         for cell in protocol.cells:
-            found = done[cell.name]
-            place = [found["coordinates"].get(axis, "") for axis in axes]
-            for episode, (value, length) in enumerate(zip(found["returns"], found["lengths"], strict=True)):
-                table.writerow([cell.group, *place, episode, value, length, found["inert"]])
+            row = done[cell.name]
+            place = [row["coordinates"].get(axis, "") for axis in axes]
+            for episode, (value, length) in enumerate(zip(row["returns"], row["lengths"], strict=True)):
+                table.writerow([cell.group, *place, episode, value, length, row["inert"]])
         replace_file(self.path / "episodes.csv", text.getvalue().encode())
         write_json(self.path / "summary.json", summary)
 
-    def _check_same(self, kept: dict[str, Any], now: dict[str, Any]) -> None:
-        unsaid = {"changes"} - set(kept)  # by folders of earlier versions
-        differing = [key for key in now if key not in unsaid and kept.get(key) != now[key]]
+    def _check_same(self, recorded: dict[str, Any], now: dict[str, Any]) -> None:
+        unsaid = {"changes"} - set(recorded)  # by folders of earlier versions
+        differing = [key for key in now if key not in unsaid and recorded.get(key) != now[key]]
         if differing:
             raise UserError(
                 f"{self.path}: holds results with another {', '.join(differing)}; "
@@ -128,18 +117,18 @@ class Results:
 
 def _about(subject: Subject, protocol: Protocol, critic: str) -> dict[str, Any]:
     """What decides the numbers; `changes` is a digest of what the protocol does in its cells."""
-    told = "\n".join(repr((cell.changes, cell.attack)) for cell in protocol.cells)
+    changes = "\n".join(repr((cell.changes, cell.attack)) for cell in protocol.cells)
     about = {"format": FORMAT, "protocol": protocol.name, "source": protocol.source, "critic": critic}
     about |= subject.about() | {"groups": [_axes(group) for group in protocol.groups]}
-    return about | {"changes": hashlib.sha256(told.encode()).hexdigest()}
+    return about | {"changes": hashlib.sha256(changes.encode()).hexdigest()}
 
 
-def _is_cell(told: dict[str, Any]) -> bool:
-    returns, lengths = told.get("returns"), told.get("lengths")
+def _is_cell(row: dict[str, Any]) -> bool:
+    returns, lengths = row.get("returns"), row.get("lengths")
     return (
-        isinstance(told.get("cell"), str)
-        and isinstance(told.get("inert"), str)
-        and isinstance(told.get("coordinates"), dict)
+        isinstance(row.get("cell"), str)
+        and isinstance(row.get("inert"), str)
+        and isinstance(row.get("coordinates"), dict)
         and isinstance(returns, list)
         and isinstance(lengths, list)
         and len(returns) == len(lengths) > 0

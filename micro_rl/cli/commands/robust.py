@@ -136,7 +136,7 @@ class _Progress:
     def __call__(self, finished: Any) -> None:
         from rich.markup import escape
 
-        from micro_rl.cli.display import clock
+        from micro_rl.core.wording import clock
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
         words = f"{clock(finished.left)} left   return {mean:.1f} in {escape(finished.cell.name)}"
@@ -152,7 +152,7 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from micro_rl.storage.files import read_json
+    from micro_rl.storage.json_files import read_json
 
     found, about = read_json(job.results.path / "summary.json"), job.subject.trained
     trained = f", trained {about['epochs']:,} of {about['planned']:,} epochs" if about.get("planned") else ""
