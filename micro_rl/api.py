@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,13 @@ class _Silent(Callback):
 
 
 class _SilentSweep(SweepCallback):
+    """Passes each run's epochs on with the run's name."""
+
+    def __init__(self, on_epoch: Callable[[str, Row, Policy], None] | None):
+        self._on_epoch = on_epoch
+
     def of(self, trial: Trial) -> Callback:
-        return _Silent()
+        return _Silent(self._on_epoch and partial(self._on_epoch, trial.name))
 
 
 def default_folder(plan: Plan) -> Path:
@@ -120,18 +126,21 @@ def sweep(
     until: int | None = None,
     exact: bool = False,
     width: int | None = None,
+    on_epoch: Callable[[str, Row, Policy], None] | None = None,
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
     reading: ReadOptions = NO_OPTIONS,
     termination: str | Rule | None = None,
     model: str | Path | None = None,
+    wandb: Mode = "off",
     **settings: Any,
 ) -> dict[str, Run | Diverged]:
     """Train every combination of the grid's values and so many seeds; runs by their folders' names, errors for some.
 
     Runs that differ in leaves alone (seeds, beta, rates, ...) are made by one compiled program, at most `width` at a
-    time; `exact` makes one after another, to the bits of `train`. The rest is as in `train`. Raises `UserError`.
+    time; `exact` makes one after another, to the bits of `train`. `on_epoch(name, row, policy)` sees every run's
+    epochs. The rest is as in `train`. Raises `UserError`.
     """
     plan = make_plan(
         log,
@@ -152,7 +161,8 @@ def sweep(
         until=until,
         exact=exact,
         width=width,
-        callback=_SilentSweep(),
+        callback=_SilentSweep(on_epoch),
+        wandb=tracking_in(wandb),
     )
 
 

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import micro_rl
 from micro_rl.errors import UserError
 from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings, tracking_in
+from tests.probes import tiny_dataset
 
 
 @pytest.fixture
@@ -50,6 +52,26 @@ def test_wandb_goes_on_under_one_identity(run, monkeypatch):
     assert len({arguments["id"] for arguments in fake.started}) == 1
     assert fake.started[0]["mode"] == "offline" and fake.started[0]["project"] == "p"
     assert fake.started[0]["config"]["beta"] == 0.5
+
+
+def test_every_run_of_a_sweep_has_its_own(tmp_path, monkeypatch):
+    fake, epochs = FakeWandb(), []
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+    small = {"hidden_sizes": (8,), "batch_size": 8, "updates_per_epoch": 4, "epochs": 2, "eval_every": 2}
+    runs = micro_rl.sweep(
+        tiny_dataset(),
+        "td3_bc",
+        seeds=2,
+        out=tmp_path / "sweep",
+        wandb="offline",
+        on_epoch=lambda name, row, policy: epochs.append((name, row["epoch"])),
+        **small,
+    )
+    assert len({arguments["id"] for arguments in fake.started}) == len(runs) == 2
+    assert {arguments["reinit"] for arguments in fake.started} == {"create_new"}
+    assert sorted(step for step, _ in fake.logged) == [1, 1, 2, 2] and fake.finished == 2
+    assert sorted(epochs) == [("seed0", 1), ("seed0", 2), ("seed1", 1), ("seed1", 2)]
 
 
 def test_off_tracks_nothing():

@@ -39,6 +39,7 @@ class WandbRun:
         self._run: Any = wandb.init(
             id=read_json(identity).get("id"),
             resume="allow",
+            reinit="create_new",  # several runs of one process stand side by side
             dir=str(run.path),
             config=run.config(),
             **settings._asdict(),

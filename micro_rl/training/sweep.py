@@ -9,6 +9,7 @@ import jax
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading
 from micro_rl.storage.locks import is_locked
+from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import Trial, chunks, groups
@@ -39,13 +40,15 @@ def carry_out(
     exact: bool = False,
     width: int | None = None,
     callback: SweepCallback | None = None,
+    wandb: WandbSettings | None = None,
     interrupts: Interrupts | None = None,
     command: str = "",
 ) -> dict[str, Run | Diverged]:
     """Every trial's run, or its error where it diverged, by the trial's name, which is that of its folder in `folder`.
 
     `width`: at most so many in one program, by default what the memory holds. `exact`: one after another, each by the
-    program of a single run and so to the same bits. Raises `UserError` and `Interrupted`, as `run.execute` does.
+    program of a single run and so to the same bits. `wandb`: where Weights & Biases takes the rows of each. Raises
+    `UserError` and `Interrupted`, as `runner.execute_all` does.
     """
     callback, interrupts = callback or SweepCallback(), interrupts or Interrupts()
     _refuse(trials, folder, resume, exact, width)
@@ -57,7 +60,7 @@ def carry_out(
         for chunk in chunks(group, 1 if exact else _width(group, width, callback), len(jax.devices())):
             if interrupts.received:
                 interrupts.leave("the runs before it are kept; the same command with --resume goes on")
-            more = {"resume": resume, "until": until, "interrupts": interrupts, "command": command}
+            more = {"resume": resume, "until": until, "wandb": wandb, "interrupts": interrupts, "command": command}
             callbacks = [callback.of(trial) for trial in chunk]
             done |= _run_chunk(chunk, folder, fits, callbacks, **more)
     return done

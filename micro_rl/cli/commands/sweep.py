@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from micro_rl.cli.commands.console import console, typed
 from micro_rl.cli.commands.planning import Task, planned
@@ -30,6 +30,8 @@ class Sweep(Task):
     """Go on from the newest valid checkpoints of the runs that are there."""
     until: int | None = None
     """Stop after this epoch with everything saved; --resume goes on later."""
+    wandb: Literal["off", "offline", "online"] = "off"
+    """Send every run's metrics to Weights & Biases as well (needs the extra micro-rl[wandb])."""
 
 
 def run(arguments: list[str]) -> None:
@@ -91,6 +93,7 @@ def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.cli.sweep_display import SweepDisplay, conclude
     from micro_rl.errors import Diverged
     from micro_rl.reports.compare import write_comparison
+    from micro_rl.storage.wandb_log import tracking_in
     from micro_rl.training.grid import sweep_folder, trials
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.sweep import carry_out
@@ -113,6 +116,7 @@ def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
             exact=asked.exact,
             width=asked.width,
             callback=display,
+            wandb=tracking_in(asked.wandb),
             interrupts=interrupts,
             command=typed(),
         )
