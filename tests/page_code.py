@@ -1,4 +1,4 @@
-"""The code blocks of docs/add-a-method.md: which file each belongs to, and the method that they add."""
+"""The code blocks of docs/development/add-a-method.md: which file each belongs to, and the method that they add."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-PAGE = Path(__file__).parent.parent / "docs" / "add-a-method.md"
+PAGE = Path(__file__).parent.parent / "docs" / "development" / "add-a-method.md"
 BLOCK = re.compile(r"^\*\*`([^`]+)`\*\*(?:, in `([^`]+)`)?\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

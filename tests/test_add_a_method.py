@@ -1,4 +1,4 @@
-"""docs/add-a-method.md does what it says: its own code blocks, run."""
+"""docs/development/add-a-method.md does what it says: its own code blocks, run."""
 
 import shutil
 import subprocess

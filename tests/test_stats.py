@@ -363,7 +363,7 @@ def test_no_difference_is_rarely_called_one() -> None:
 
 @pytest.mark.parametrize(("runs", "least", "most"), [(3, 0.72, 0.90), (10, 0.88, 0.97), (30, 0.92, 0.98)])
 def test_coverage_of_the_bootstrap(runs: int, least: float, most: float) -> None:
-    """Of 400 data sets of three tasks; docs/statistics.md has the table. With three runs it is too narrow."""
+    """Of 400 data sets of three tasks; docs/guides/statistics.md has the table. With three runs it is too narrow."""
     random = np.random.default_rng(runs)
     bounds = [stats.interval(stats.mean, random.normal(0, 1, (runs, 3)), resamples=500) for _ in range(400)]
     assert least < np.mean([low < 0 < high for _, low, high in bounds]) < most

@@ -71,7 +71,7 @@ def _of_run(run: Run, told: Robust) -> list[str]:
     if told.unstable:
         said.append(
             f"{run.name}: in {plural(told.unstable, 'cell')} of {told.protocol} the simulation broke down, and the "
-            "returns there are of no real episode (docs/robustness.md)."
+            "returns there are of no real episode (docs/guides/robustness.md)."
         )
     policy = run.record.policy
     if policy and told.policy_sha256 and policy.sha256 != told.policy_sha256:

@@ -12,7 +12,7 @@ from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
-"""Seeds from which on the bootstrap's interval is about as wide as it says: see docs/statistics.md."""
+"""Seeds from which on the bootstrap's interval is about as wide as it says: see docs/guides/statistics.md."""
 
 
 class Score(NamedTuple):

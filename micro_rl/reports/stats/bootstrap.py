@@ -39,7 +39,7 @@ def interval(
     which the statistic must then understand). The same seed gives the same interval. The defaults are rliable's
     (Agarwal et al., 2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
 
-    With few runs it covers too little: docs/statistics.md has how little. Where a task has a single run nothing is
+    With few runs it covers too little: docs/guides/statistics.md has how little. Where a task has a single run nothing is
     known of how runs vary, so both ends are NaN. Raises `UserError` for scores that `scores.checked` refuses, different
     numbers of tasks, and options that cannot be.
     """
