@@ -79,9 +79,9 @@ def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
     small = "--model-hidden 8 --weight-decay 0 0 --rollout-starts 50 --evaluation-episodes 1"
     preset = "from micro_rl.algorithms.registry import resolve; "
     preset += "assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
-    files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "repository", "presets")]
+    files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "presets")]
     for words in (
-        ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or maps or preset", *files],
+        ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or preset", *files],
         ["-c", preset],
         ["-c", "from micro_rl.cli.main import main; main()", *train.split(), *small.split()],
     ):

@@ -1,7 +1,7 @@
 """What a run folder holds and what every logged key means: the pages of reference are made from these tables."""
 
 RUN_FOLDER = {
-    "config.json": "the log with its SHA-256, task, method, all settings, versions, and the command that trains it anew",
+    "config.json": "the log with its SHA-256, task, method, settings, versions, and the command that trains it anew",
     "fit.jsonl": "one line per epoch of the dynamics fit (absent where `--model` gave one)",
     "metrics.jsonl": "one line per epoch of policy training",
     "metrics.csv": "the same for spreadsheets",

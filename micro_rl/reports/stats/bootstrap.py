@@ -39,9 +39,9 @@ def interval(
     which the statistic must then understand). The same seed gives the same interval. The defaults are rliable's
     (Agarwal et al., 2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
 
-    With few runs it covers too little: docs/guides/statistics.md has how little. Where a task has a single run nothing is
-    known of how runs vary, so both ends are NaN. Raises `UserError` for scores that `scores.checked` refuses, different
-    numbers of tasks, and options that cannot be.
+    With few runs it covers too little: docs/guides/statistics.md has how little. Where a task has a single run nothing
+    is known of how runs vary, so both ends are NaN. Raises `UserError` for scores that `scores.checked` refuses,
+    different numbers of tasks, and options that cannot be.
     """
     _refuse_impossible(confidence, resamples, resample_tasks, ends)
     arrays = matched(*scores) if paired else [checked(each) for each in scores]
