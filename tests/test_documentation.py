@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import reference
@@ -59,6 +60,21 @@ def test_every_link_leads_somewhere():
             if (page is None and not (ROOT / path).exists()) or (anchor and page and anchor not in anchors(page)):
                 broken.append(f"{name}: {target}#{anchor}")
     assert broken == []
+
+
+def test_every_file_and_name_of_the_code_that_a_page_mentions_is_there():
+    """Files by their path, names of modules and what is in them by dots; the page that adds a file names that too."""
+    missing = []
+    for name, text in written():
+        for path in re.findall(r"`((?:micro_rl|tests|runs|benchmarks)/[\w/.]+)`", text):
+            if not (ROOT / path).exists() and "nearest" not in path:
+                missing.append(f"{name}: {path}")
+        for dotted in re.findall(r"`(micro_rl(?:\.\w+)+)", text):
+            try:
+                resolve_name(dotted)
+            except (ImportError, AttributeError):
+                missing.append(f"{name}: {dotted}")
+    assert missing == []
 
 
 def test_readme_and_site_name_every_method():

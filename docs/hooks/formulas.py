@@ -12,5 +12,10 @@ BLOCK = re.compile(r'<div class="arithmatex">\\\[(.*?)\\\]</div>', re.DOTALL)
 
 def on_page_content(html: str, **_: Any) -> str:
     """Translate the formulas of a page."""
-    html = INLINE.sub(lambda found: convert(unescape(found[1])), html)
-    return BLOCK.sub(lambda found: f'<div class="formula">{convert(unescape(found[1]), display="block")}</div>', html)
+    html = INLINE.sub(lambda formula: mathml(formula[1], "inline"), html)
+    return BLOCK.sub(lambda formula: f'<div class="formula">{mathml(formula[1], "block")}</div>', html)
+
+
+def mathml(latex: str, display: str) -> str:
+    """One formula; the converter knows `aligned` by its older name."""
+    return convert(unescape(latex).replace("{aligned}", "{split}"), display=display)
