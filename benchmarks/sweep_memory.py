@@ -23,7 +23,8 @@ from micro_rl.training.plan import make_plan
 OBS, ACT, ROWS = 17, 6, 4_000
 CHILD = """
 import resource, sys
-from micro_rl import cli, memory
+from micro_rl.cli import main as cli
+from micro_rl.training import memory
 memory.free_memory = lambda: None
 code = cli.run(sys.argv[1:])
 print("peak", 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

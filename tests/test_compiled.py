@@ -10,7 +10,7 @@ import pytest
 from micro_rl.cli import compile_cache
 
 CHILD = """
-from micro_rl.compiled import keep_compiled
+from micro_rl.cli.compile_cache import keep_compiled
 keep_compiled()
 import jax, jax.numpy as jnp
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

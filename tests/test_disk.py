@@ -15,12 +15,12 @@ BEGINNING = """
 import os, subprocess, sys, time
 from pathlib import Path
 import numpy as np
-from micro_rl.checkpoints import Checkpoints
+from micro_rl.storage.checkpoints import Checkpoints
 from micro_rl.errors import UserError
-from micro_rl.files import CannotWrite
-from micro_rl.run import execute
-from micro_rl.watcher import Watcher
-from micro_rl.store import RunFolder
+from micro_rl.storage.files import CannotWrite
+from micro_rl.training.runner import execute
+from micro_rl.training.callbacks import Watcher
+from micro_rl.storage.run_folder import RunFolder
 from tests.probes import tiny_plan
 
 disk = Path(sys.argv[1])

@@ -66,7 +66,7 @@ def test_what_json_cannot_hold_is_a_mistake_of_the_caller(tmp_path):
 KILLED_AT_EVERY_LINE = """
 import os, signal, sys
 import numpy as np
-from micro_rl import arrays, files
+from micro_rl.storage import arrays, files
 
 folder, kind = sys.argv[1], sys.argv[2]
 SIZE = 3
@@ -129,7 +129,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 import numpy as np
-from micro_rl import arrays, files, rows
+from micro_rl.storage import arrays, files, jsonl as rows
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 # The main thread waits in C, as it does for a compiled epoch.
 STUCK = """
 import ctypes, sys
-from micro_rl.interrupts import Interrupts
+from micro_rl.training.interrupts import Interrupts
 with Interrupts(lambda text: print(text, flush=True)):
     print("ready", flush=True)
     libc = ctypes.CDLL(None)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys
 from pathlib import Path
-from micro_rl.locks import locked
+from micro_rl.storage.locks import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

@@ -137,8 +137,8 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: P
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from micro_rl.run_together import execute_together
-from micro_rl.watcher import Watcher
+from micro_rl.training.run_together import execute_together
+from micro_rl.training.callbacks import Watcher
 from tests.test_population import plans
 
 folder, told, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -513,7 +513,7 @@ TWO_DEVICES = """
 import sys
 from pathlib import Path
 import jax
-from micro_rl import population
+from micro_rl.training import population
 from tests.test_population import on_log, plans, together
 
 assert len(jax.devices()) == 2

@@ -35,8 +35,8 @@ EPOCHS = 30
 CHILD = """
 import sys
 from pathlib import Path
-from micro_rl.run import execute
-from micro_rl.watcher import Watcher
+from micro_rl.training.runner import execute
+from micro_rl.training.callbacks import Watcher
 from tests.test_run import long_plan
 
 class Talks(Watcher):

@@ -31,8 +31,8 @@ SHAPES = {
 CHILD = """
 import json, sys
 from pathlib import Path
-from micro_rl.run import execute
-from micro_rl.watcher import Watcher
+from micro_rl.training.runner import execute
+from micro_rl.training.callbacks import Watcher
 from tests.probes import tiny_plan
 
 class Talks(Watcher):

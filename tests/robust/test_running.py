@@ -107,9 +107,9 @@ def gone(check: Callable[[], bool]) -> bool:
 KILLED = """
 import multiprocessing, sys
 from pathlib import Path
-from micro_rl.robust.results import Results
-from micro_rl.robust.running import Job, run
-from micro_rl.robust.subject import Subject
+from micro_rl.robustness.results import Results
+from micro_rl.robustness.running import Job, run
+from micro_rl.robustness.subject import Subject
 from tests.robust.test_running import SMALL
 
 if __name__ == "__main__":
