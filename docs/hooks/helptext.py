@@ -35,10 +35,13 @@ def printed(words: list[str]) -> str:
 
 def section(verb: list[str]) -> str:
     """One verb: what it does, and a table of its options."""
-    usage, *lines = printed([*verb, "--help"]).splitlines()
+    lines = printed([*verb, "--help"]).splitlines()[1:]  # the first is tyro's own usage
+    takes = (data.VERBS if verb[0] == "data" else main.VERBS)[verb[-1]][0]
     said = [line for line in lines if line and line[0] not in "│╭╰"]
     rows = list(options(line[1:-1].rstrip() for line in lines if line.startswith(FRAME)))
-    text = f"\n## micro-rl {' '.join(verb)}\n\n`{usage.removeprefix('usage: ')}`\n\n" + "\n".join(said) + "\n"
+    text = (
+        f"\n## micro-rl {' '.join(verb)}\n\n`micro-rl {' '.join([*verb, takes]).strip()}`\n\n" + "\n".join(said) + "\n"
+    )
     if not rows:
         return text
     head = "\n| option | meaning | default |\n|---|---|---|\n"

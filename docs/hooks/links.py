@@ -1,10 +1,11 @@
-"""Links whose text is a file's name, as `[sweeps.md](sweeps.md)`, show the page's title instead."""
+"""Links whose text is a file's name, as `[sweeps.md](sweeps.md)`, show the page's title; pictures open by themselves."""
 
 import re
 from posixpath import dirname, join, normpath
 from typing import Any
 
 LINK = re.compile(r"\[(`?)[\w/-]+\.md\1\]\((?P<path>[\w./-]+\.md)(?P<anchor>#[\w-]+)?\)")
+PICTURE = re.compile(r'<img [^>]*src="([^"]+)"[^>]*>')
 HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
 
 
@@ -17,3 +18,8 @@ def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
         return f"[{heading[1]}]({link['path']}{link['anchor'] or ''})" if heading else link[0]
 
     return LINK.sub(titled, markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Link each picture to itself: on a phone it is small."""
+    return PICTURE.sub(r'<a class="picture" href="\1">\g<0></a>', html)

@@ -113,7 +113,9 @@ def pages() -> dict[str, str]:
         "reference/command-line.md": commands(),
         "reference/settings.md": SETTINGS.format(*settings()),
         "reference/metrics.md": METRIC_KEYS.format(*metric_tables),
-        "reference/run-folder.md": FOLDER.format(table(("", ""), [(f"`{k}`", v) for k, v in RUN_FOLDER.items()])),
+        "reference/run-folder.md": FOLDER.format(
+            table(("file or folder", "what it is"), [(f"`{k}`", v) for k, v in RUN_FOLDER.items()])
+        ),
         "reference/modules.md": MODULES.format(modules()),
     }
 
@@ -179,9 +181,9 @@ def preset_table() -> str:
 def modules() -> str:
     """The map of files: the first line of every module's docstring."""
     packages = sorted(path.parent for path in (ROOT / "micro_rl").glob("*/__init__.py"))
-    text = "## micro_rl\n\n" + file_table(ROOT, sorted((ROOT / "micro_rl").glob("*.py")))
+    text = "## micro_rl\n\n" + file_table(ROOT / "micro_rl", sorted((ROOT / "micro_rl").glob("*.py")))
     for package in [*packages, ROOT / "benchmarks", ROOT / "runs"]:
         start = package / "__init__.py"
         files = sorted(path for path in package.rglob("*.py") if path != start)
-        text += f"\n## {package.relative_to(ROOT)}\n\n{first_line(start)}\n\n{file_table(ROOT, files)}"
+        text += f"\n## {package.relative_to(ROOT)}\n\n{first_line(start)}\n\n{file_table(package, files)}"
     return text

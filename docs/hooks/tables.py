@@ -43,7 +43,7 @@ def show(value: Any) -> str:
 
 
 def file_table(root: Path, paths: Iterable[Path]) -> str:
-    """Python files with the first lines of their docstrings."""
+    """Python files below `root` with the first lines of their docstrings."""
     return table(("file", "what it holds"), [(f"`{path.relative_to(root)}`", first_line(path)) for path in paths])
 
 
