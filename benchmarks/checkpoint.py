@@ -55,7 +55,7 @@ class Training:
 
     def epoch(self) -> None:
         """One, to its end."""
-        self.state, logged = compiled_epoch(self.state, *self._arguments, **self._static)
+        self.state, logged, _ = compiled_epoch(self.state, *self._arguments, **self._static)
         jax.block_until_ready((self.state, logged))
 
     def block(self, kept: Checkpoints | None, number: int) -> Block:

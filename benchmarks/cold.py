@@ -25,9 +25,9 @@ from micro_rl.algorithms import epoch as loop
 from micro_rl.algorithms.buffer import Buffer
 from micro_rl.algorithms.epoch import TrainState, coefficients, start
 from micro_rl.algorithms.model_based import micro
+from micro_rl.dynamics import fit_epoch as fitting_epoch
 from micro_rl.dynamics.fit_epoch import finish_fit
 from micro_rl.dynamics.termination_rules import ByRule, never
-from micro_rl.training import fit_feeding
 
 EPOCHS, UPDATES = 5, 10
 Result = TypeVar("Result")
@@ -93,11 +93,11 @@ def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
     settings = hopper(rollouts_kept=kept, rollout_starts=starts, updates=UPDATES)
     problem, fit_sizes, sizes = make_problem(rows), settings.fit_sizes(), settings.sizes()
     method = micro.build(micro.Options(beta=0.5, draws=10))
-    begin = fit_feeding.compiled_start
+    begin = fitting_epoch.compiled_start
     fit_start, start_fit = timed(lambda: begin.lower(problem.log, sizes=fit_sizes, key=KEYS.fit).compile())
     fitted = start_fit(problem.log, key=KEYS.fit)
     fit_epoch, _ = timed(
-        lambda: fit_feeding.compiled_epoch.lower(fitted, problem.log, sizes=fit_sizes, key=KEYS.fit).compile()
+        lambda: fitting_epoch.compiled_epoch.lower(fitted, problem.log, sizes=fit_sizes, key=KEYS.fit).compile()
     )
 
     def fresh() -> TrainState:

@@ -18,8 +18,8 @@ from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
 from micro_rl.algorithms.model_based import micro
 from micro_rl.core.types import Problem
 from micro_rl.dynamics.termination_rules import ByRule, never
-from micro_rl.training.fit_feeding import begin, pass_over
-from micro_rl.training.host_log import fed, sample
+from micro_rl.training.fit_program import run_fit_epoch, start_fits
+from micro_rl.training.host_log import gather_epoch_rows, on_host, sample
 
 UPDATES = 200
 
@@ -39,10 +39,10 @@ def main(rows: int) -> None:
     """Print the table."""
     settings = hopper(updates=UPDATES, members=2, elites=2, model_hidden=(64, 64), weight_decay=(0.0,) * 3)
     on_device = make_problem(rows)
-    on_host = on_device._replace(log=jax.tree.map(np.asarray, on_device.log))
-    feed = seconds(lambda: fed(on_host, KEYS.epochs, 0, settings.sizes()).log)
+    problem_on_host = on_device._replace(log=jax.tree.map(np.asarray, on_device.log))
+    feed = seconds(lambda: gather_epoch_rows(problem_on_host, KEYS.epochs, 0, settings.sizes()))
     print(f"{rows:,} rows; feeding an epoch of {UPDATES} updates and its rollouts: {feed:.2f} s")
-    for name, problem in (("device", on_device), ("host", on_host)):
+    for name, problem in (("device", on_device), ("host", problem_on_host)):
         policy, fit = _epoch(problem, settings), _fit(problem, settings)
         print(f"log on the {name}: policy epoch {policy:.2f} s, fit epoch {fit:.2f} s")
 
@@ -55,8 +55,10 @@ def _epoch(problem: Problem, settings: Any) -> float:
 
     def call() -> Any:
         nonlocal state
-        given = fed(problem, KEYS.epochs, int(state.epoch), sizes)
-        state, logged = compiled_epoch(state, method, given, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
+        given = problem
+        if on_host(problem.log):
+            given = problem._replace(log=gather_epoch_rows(problem, KEYS.epochs, int(state.epoch), sizes))
+        state, logged, _ = compiled_epoch(state, method, given, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
         return logged
 
     return seconds(call)
@@ -65,11 +67,11 @@ def _epoch(problem: Problem, settings: Any) -> float:
 def _fit(problem: Problem, settings: Any) -> float:
     sizes = settings.fit_sizes()
     log: Any = problem.log
-    state = begin(log, sizes, KEYS.fit)
+    state, keys = start_fits(log, sizes, KEYS.fit[None]), KEYS.epochs[None]
 
     def call() -> Any:
         nonlocal state
-        state, logged = pass_over(state, log, sizes, KEYS.epochs)
+        state, logged, _ = run_fit_epoch(state, log, sizes, keys)
         return logged
 
     return seconds(call, times=1)

@@ -17,10 +17,11 @@ from benchmarks.cold import held_by
 from benchmarks.workload import ACT, FULL, QUICK, fresh_ensemble, hopper, learners, make_problem
 from micro_rl.algorithms import epoch
 from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.termination_rules import RULES, ByRule
-from micro_rl.training import population
-from micro_rl.training.population import stack
+from micro_rl.training.lanes import stack
+from micro_rl.training.program import Program, compiled_epoch
 
 
 def plans(runs: int, rows: int, **overrides: Any) -> dict[str, int]:
@@ -28,24 +29,22 @@ def plans(runs: int, rows: int, **overrides: Any) -> dict[str, int]:
     settings = hopper(**overrides)
     problem, sizes, ends = make_problem(rows), settings.sizes(), ByRule(RULES["hopper"])
     _, method, _ = learners()["micro1"]
-    own, key = coefficients(settings, ACT), Keys.of(0)
-    methods, c, keys = stack([method] * runs), stack([own] * runs), stack([key] * runs)
-    ensembles = stack([fresh_ensemble(problem, settings)] * runs)
-    start = partial(population.compiled_start, sizes=sizes)
-    states = jax.eval_shape(start, problem, ensembles, methods, jnp.ones(runs), keys)
-    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), states)
+    learner = ModelLearner(method, fresh_ensemble(problem, settings), ends)
+    program = Program([learner] * runs, problem, range(runs), [1.0] * runs, [jnp.inf] * runs, sizes)
+    states, state, c = jax.eval_shape(program.fresh), program.blank(), coefficients(settings, ACT)
+    every = (stack([learner] * runs), problem, None, stack([c] * runs), stack([Keys.of(0)] * runs).epochs)
 
     @partial(jax.jit, donate_argnums=0)
-    def mapped(states: Any, methods: Any, c: Any, keys: Any, problem: Any) -> Any:
+    def mapped(states: Any, learners: Any, problem: Any, _: None, c: Any, keys: Any) -> Any:
         def one(run: Any) -> Any:
-            state, method, own, key = run
-            return epoch.epoch(state, method, problem, own, key, sizes=sizes, ends=ends)
+            state, learner, own, key = run
+            return learner.epoch(state, problem, own, key, jnp.inf, sizes=sizes)
 
-        return jax.lax.map(one, (states, methods, c, keys))
+        return jax.lax.map(one, (states, learners, c, keys))
 
-    together = population.compiled_epoch.lower(states, methods, ends, c, keys.epochs, problem, sizes=sizes)
-    single = epoch.compiled_epoch.lower(state, method, problem, own, key.epochs, sizes=sizes, ends=ends)
-    one_by_one = mapped.lower(states, methods, c, keys.epochs, problem)
+    together = compiled_epoch.lower(states, *every, jnp.full(runs, jnp.inf), sizes=sizes)
+    single = epoch.compiled_epoch.lower(state, method, problem, c, Keys.of(0).epochs, sizes=sizes, ends=ends)
+    one_by_one = mapped.lower(states, *every)
     programs = {"a run alone": single, f"{runs} runs, vmap": together, f"{runs} runs, lax.map": one_by_one}
     return {name: held_by(lowered.compile()) for name, lowered in programs.items()}
 

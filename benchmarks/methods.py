@@ -70,7 +70,7 @@ def without_model(name: str, scale: Scale) -> Case:
 
     def call() -> None:
         nonlocal state
-        state, logged = log_epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, sizes=sizes)
+        state, logged, _ = log_epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, sizes=sizes)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:

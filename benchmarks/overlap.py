@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
-from micro_rl.storage.metrics_log import MetricsLog, open_metrics
-from micro_rl.storage.run_folder import RunFolder
-from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import runner
 from micro_rl.training.plan import Plan, make_plan
-from micro_rl.training.run import Epoch, Training
+from micro_rl.training.run import Epoch, RunTraining
 
 EPOCHS = 6
 LOG = "pendulum-demo"
@@ -55,33 +52,27 @@ def overlap(plan: Plan) -> Overlap:
 
 
 def seconds(plan: Plan, in_turn: bool) -> float:
-    """From the end of the first epoch; `in_turn`: an epoch is concluded before the next one is begun."""
-    logs: list[MetricsLog] = []
+    """From the end of the first epoch; `in_turn`: an epoch is finished before the next one is begun."""
     epochs_ended: list[float] = []
     ended = 0.0
-    begin: Callable[[Training, Epoch], None] = Training.begin
-    conclude: Callable[[Training, MetricsLog], None] = Training.conclude
+    receive: Callable[[RunTraining, Epoch], None] = RunTraining.receive_epoch
+    finish: Callable[[RunTraining], None] = RunTraining.finish_epoch
 
-    def opened(folder: RunFolder, wandb: WandbSettings | None = None) -> MetricsLog:
-        logs.append(open_metrics(folder, wandb))
-        return logs[-1]
-
-    def begun(training: Training, epoch: Epoch) -> None:
+    def received(training: RunTraining, epoch: Epoch) -> None:
         epochs_ended.append(time.perf_counter())
-        begin(training, epoch)
+        receive(training, epoch)
         if in_turn:
-            conclude(training, logs[-1])
+            finish(training)
 
-    def concluded(training: Training, log: MetricsLog) -> None:
+    def finished(training: RunTraining) -> None:
         nonlocal ended
-        conclude(training, log)
+        finish(training)
         ended = time.perf_counter()
 
     with (
         tempfile.TemporaryDirectory() as place,
-        mock.patch.object(Training, "begin", begun),
-        mock.patch.object(Training, "conclude", concluded),
-        mock.patch.object(runner, "open_metrics", opened),
+        mock.patch.object(RunTraining, "receive_epoch", received),
+        mock.patch.object(RunTraining, "finish_epoch", finished),
     ):
         runner.execute(plan, Path(place) / "run")
     return ended - epochs_ended[0]

@@ -3,7 +3,7 @@
     python -m benchmarks.population [--runs 1 2 4 8] [--seconds 4] [--quick] [--write FILE]
 
 Each run has a seed, an ensemble, a buffer and leaves of its own; they share the log. What runs is
-`micro_rl.training.population`, the program of `micro-rl sweep`, at the sizes of `benchmarks.workload`: D4RL's hopper
+`micro_rl.training.program`, the program of `micro-rl sweep`, at the sizes of `benchmarks.workload`: D4RL's hopper
 under the authors' settings, epochs of 1,000 updates (or `--updates`) with their rollouts of 50,000 rows and 5 steps.
 """
 
@@ -27,12 +27,12 @@ from benchmarks.cold import held_by
 from benchmarks.device_time import busy
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, mixed, nets
 from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.algorithms.model_based import micro, sac
 from micro_rl.algorithms.slots import Method
-from micro_rl.core.types import Keys
 from micro_rl.dynamics.termination_rules import RULES, ByRule
-from micro_rl.training import population
-from micro_rl.training.population import dealt, held_by_each, stack
+from micro_rl.training.lanes import stack
+from micro_rl.training.program import Program
 
 UPDATES_OF_A_RUN = 3_000_000
 MIXED = "MICRO, 10 draws, mixed"
@@ -128,20 +128,17 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     method, draws, precision = methods()[name]
     settings = hopper(updates=scale.updates, rollout_starts=scale.rollout_starts)
     problem, sizes = make_problem(scale.log_rows), settings.sizes()
-    problem = held_by_each(problem, runs)
-    ensembles, every = dealt(stack([fresh_ensemble(problem, settings)] * runs)), stack([method] * runs)
-    c, keys = stack([coefficients(settings, ACT)] * runs), dealt(stack([Keys.of(seed) for seed in range(runs)]))
-    ends = ByRule(RULES["hopper"])
-    states = dealt(population.compiled_start(problem, ensembles, every, dealt(jnp.ones(runs)), keys, sizes=sizes))
+    learner = ModelLearner(method, fresh_ensemble(problem, settings), ByRule(RULES["hopper"]))
+    made = Program([learner] * runs, problem, range(runs), [1.0] * runs, [jnp.inf] * runs, sizes)
+    states, c = made.fresh(), stack([coefficients(settings, ACT)] * runs)
     began = time.perf_counter()
     with jax.default_matmul_precision(precision) if precision else nullcontext():
-        lowered = population.compiled_epoch.lower(states, every, ends, c, keys.epochs, problem, sizes=sizes)
-    program = lowered.compile()
+        made.epoch(states, c)
     compiled = time.perf_counter() - began
 
     def call() -> None:
         nonlocal states
-        states, _ = program(states, every, ends, c, keys.epochs, problem)
+        states, *_ = made.epoch(states, c)()
 
     def awaited() -> None:
         call()
@@ -154,7 +151,7 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     share = busy(call, waited)
     jax.block_until_ready(states)
     counted = runs * flops.epoch(sizes, nets(settings), draws)
-    return Line(name, runs, waited, queued, share, compiled, counted, held_by(program), peak_memory())
+    return Line(name, runs, waited, queued, share, compiled, counted, held_by(made.compiled), peak_memory())
 
 
 def timed(work: Callable[[], object]) -> float:

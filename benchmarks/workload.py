@@ -20,10 +20,10 @@ from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import rounded_product
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Keys, Problem, Scaling, Transition
+from micro_rl.dynamics import fit_epoch as fitting_epoch
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.fit_epoch import finish_fit
 from micro_rl.dynamics.termination_rules import RULES, ByRule
-from micro_rl.training import fit_feeding
 
 OBS, ACT = 11, 3
 KEYS = Keys.of(0)
@@ -81,7 +81,7 @@ def make_problem(rows: int) -> Problem:
 
 def fresh_ensemble(problem: Problem, settings: Settings) -> Ensemble:
     """Members as they are before their first fitting step."""
-    return finish_fit(fit_feeding.compiled_start(problem.log, sizes=settings.fit_sizes(), key=KEYS.fit))
+    return finish_fit(fitting_epoch.compiled_start(problem.log, sizes=settings.fit_sizes(), key=KEYS.fit))
 
 
 def training(
@@ -96,7 +96,7 @@ def training(
 
     def call() -> None:
         nonlocal state
-        state, logged = epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
+        state, logged, _ = epoch.compiled_epoch(state, method, problem, c, KEYS.epochs, **static)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
@@ -142,15 +142,15 @@ def rollouts(problem: Problem, scale: Scale, precision: str = "float32") -> Case
 def fit(scale: Scale) -> Case:
     """Fitting epochs of the ensemble; a unit is a row learned by one member."""
     problem, sizes = make_problem(scale.fit_rows), hopper().fit_sizes()
-    state = fit_feeding.compiled_start(problem.log, sizes=sizes, key=KEYS.fit)
+    state = fitting_epoch.compiled_start(problem.log, sizes=sizes, key=KEYS.fit)
 
     def call() -> None:
         nonlocal state
-        state, logged = fit_feeding.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
+        state, logged, _ = fitting_epoch.compiled_epoch(state, problem.log, sizes=sizes, key=KEYS.fit)
         jax.block_until_ready((state, logged))
 
     def lower() -> Lowered:
-        return fit_feeding.compiled_epoch.lower(state, problem.log, sizes=sizes, key=KEYS.fit)
+        return fitting_epoch.compiled_epoch.lower(state, problem.log, sizes=sizes, key=KEYS.fit)
 
     count = flops.fit_epoch(sizes, nets(hopper()), scale.fit_rows)
     learned, _ = flops.fit_rows(sizes, scale.fit_rows)

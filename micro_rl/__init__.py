@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from micro_rl.errors import Diverged, UserError
     from micro_rl.policy import Policy
     from micro_rl.simulation.evaluation import evaluate
-    from micro_rl.training.run import Run
+    from micro_rl.training.job import Run
 
 _HOMES = {
     "Dataset": "micro_rl.data",
     "Diverged": "micro_rl.errors",
     "Policy": "micro_rl.policy",
-    "Run": "micro_rl.training.run",
+    "Run": "micro_rl.training.job",
     "UserError": "micro_rl.errors",
     "evaluate": "micro_rl.simulation.evaluation",
     "load": "micro_rl.data",

@@ -11,6 +11,7 @@ from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.reading import NOTHING_SAID, Reading
 from micro_rl.dynamics import quality_report
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
@@ -22,15 +23,15 @@ from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import Mode, tracking_in
 from micro_rl.training import host_log
-from micro_rl.training import sweep as sweeping
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import fit_model, problem_of, save_model
-from micro_rl.training.grid import sweep_folder, trials
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fitting import Fit, fit_models, problem_of
+from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.job import Run
 from micro_rl.training.plan import Plan, make_plan, refuse_too_few
-from micro_rl.training.run import Run
 from micro_rl.training.runner import execute
+from micro_rl.training.saving import FitSaver
+from micro_rl.training.sweep import SweepCallback, carry_out
 from micro_rl.training.termination_choice import known_termination
 from micro_rl.training.termination_fit import learn_termination, measurement
 
@@ -38,14 +39,26 @@ FIT = "dynamics fit"
 """What stands in place of a method where a model alone is fitted."""
 
 
-class _Callback(Watcher):
-    """A watcher that passes each epoch on."""
+OnEpoch = Callable[[Row, Policy], None]
 
-    def __init__(self, on_epoch: Callable[[Row, Policy], None]):
+
+class _Silent(Callback):
+    """Passes each epoch on, and writes the page at the end."""
+
+    def __init__(self, on_epoch: OnEpoch | None = None):
         self._on_epoch = on_epoch
 
     def trained(self, row: Row, policy: Policy) -> None:
-        self._on_epoch(row, policy)
+        if self._on_epoch is not None:
+            self._on_epoch(row, policy)
+
+    def finished(self, path: Path) -> None:
+        write_page(path, self.note)
+
+
+class _SilentSweep(SweepCallback):
+    def of(self, trial: Trial) -> Callback:
+        return _Silent()
 
 
 def default_folder(plan: Plan) -> Path:
@@ -61,7 +74,7 @@ def train(
     resume: bool = False,
     branch: str | Path | None = None,
     until: int | None = None,
-    on_epoch: Callable[[Row, Policy], None] | None = None,
+    on_epoch: OnEpoch | None = None,
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
@@ -91,12 +104,10 @@ def train(
         model=model,
         overrides=settings,
     )
-    watcher = _Callback(on_epoch) if on_epoch else None
     folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
-    tracking = tracking_in(wandb)
-    run = execute(plan, folder, resume=resume, branch=new, until=until, watcher=watcher, wandb=tracking)
-    write_page(run.path, lambda text: None)
-    return run
+    return execute(
+        plan, folder, resume=resume, branch=new, until=until, callback=_Silent(on_epoch), wandb=tracking_in(wandb)
+    )
 
 
 def sweep(
@@ -135,13 +146,15 @@ def sweep(
         overrides=settings,
     )
     folder = Path(out) if out else sweep_folder(plan)
-    runs = sweeping.carry_out(
-        trials(plan, seeds, grid or {}), folder, resume=resume, until=until, exact=exact, width=width
+    return carry_out(
+        trials(plan, seeds, grid or {}),
+        folder,
+        resume=resume,
+        until=until,
+        exact=exact,
+        width=width,
+        callback=_SilentSweep(),
     )
-    for run in runs.values():
-        if isinstance(run, Run):
-            write_page(run.path, lambda text: None)
-    return runs
 
 
 def fit(
@@ -151,7 +164,7 @@ def fit(
     *,
     out: Path | None = None,
     resume: bool = False,
-    watcher: Watcher | None = None,
+    callback: Callback | None = None,
     interrupts: Interrupts | None = None,
     command: str = "",
 ) -> tuple[Path, dict[str, Any]]:
@@ -161,26 +174,28 @@ def fit(
     from there. Raises `UserError`, before anything is computed, where the folder is taken or cannot be written,
     `Diverged` and `Interrupted`.
     """
-    check(Settings(**asdict(settings), elites=1))  # the rest of the settings are none of a fit's
-    folder, watcher = out or Path("trained") / f"{dataset.name}-model-seed{seed}", watcher or Watcher()
+    check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), elites=1))
+    folder, callback = out or Path("trained") / f"{dataset.name}-model-seed{seed}", callback or Callback()
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
     dataset = windowed(dataset, settings.history)
     refuse_too_few(dataset, settings)
     for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch))):
-        watcher.note(note)
+        callback.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
-    with at_work(work, command, watcher.note):
+    with at_work(work, command, callback.note):
         problem = problem_of(dataset, settings)
-        for note in host_log.told(problem, settings):
-            watcher.note(note)
-        with KeptFit(work, work.fit_rows(), settings, problem, watcher.note, interrupts or Interrupts()) as keeper:
-            model = fit_model(dataset, problem, settings, seed, watcher.fitted, keeper)
+        for note in host_log.placement_notes(problem, settings):
+            callback.note(note)
+        with FitSaver(work, work.fit_rows(), settings, callback.note) as saver:
+            [model] = fit_models(dataset, problem, settings, [Fit(seed, callback.fitted, saver)], interrupts)
+        if isinstance(model, Diverged):
+            raise model
         if report := quality_report.of(model.about):
-            watcher.measured(report.sentence())
+            callback.measured(report.sentence())
         if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
             model = learn_termination(dataset, model, settings, seed)
-            watcher.note(measurement(model.about))
+            callback.note(measurement(model.about))
         save_model(folder, model)
     remove(work.path)
     return folder, model.about

@@ -44,7 +44,7 @@ def main(data: Path, out: Path, chosen: list[str]) -> None:
     for name in chosen or CELLS:
         fixed = {"draws": 1, "seed": 0, "evaluate_every": 1}
         plan = make_plan(data / LOGS["safety"], "micro", model=model, overrides=fixed | CELLS[name])
-        done = execute(plan, out / name, resume=True, until=EPOCHS, watcher=Lines())
+        done = execute(plan, out / name, resume=True, until=EPOCHS, callback=Lines())
         print(name, done.scores, flush=True)
 
 

@@ -22,11 +22,12 @@ from micro_rl.core.networks import MLP
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Rollout
 from micro_rl.data import Reading
+from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.dynamics.termination_classifier import measure
 from micro_rl.dynamics.termination_rules import ByRule, Rule, find
 from micro_rl.policy import Policy
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fitting import FittedModel, load_model, problem_of
+from micro_rl.training.fitting import problem_of
 from micro_rl.training.plan import read_log
 
 STARTS = 50_000

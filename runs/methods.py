@@ -11,18 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from micro_rl import api
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.registry import resolve
-from micro_rl.api import FIT
-from micro_rl.core.settings import Settings
-from micro_rl.data import Dataset, load
-from micro_rl.storage.at_work import at_work
-from micro_rl.storage.config_diff import refuse_another
-from micro_rl.storage.files import remove
-from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import fit_model, problem_of, save_model
-from micro_rl.training.interrupts import Interrupts
+from micro_rl.data import load
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
 from runs.results import Lines
@@ -104,22 +96,8 @@ def shared_model(log: str, seed: int, data: Path, out: Path) -> Path:
         dataset = load(data / LOGS[log])
         changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{log}-seed{seed}", 1000)}
         settings, _ = resolve("micro", make_plan(dataset).preset, changes)
-        _fit(folder, dataset, settings, seed)
+        api.fit(dataset, settings, seed, out=folder, resume=True, callback=Lines())
     return folder
-
-
-def _fit(folder: Path, dataset: Dataset, settings: Settings, seed: int) -> None:
-    # Not `api.fit`, which knows no elites: what these models say of themselves is of the elites.
-    path, lines = folder.with_name(folder.name + ".fit"), Lines()
-    log = {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256}
-    config = {"method": FIT, "log": log, "settings": asdict(settings) | {"seed": seed}}
-    work = RunFolder.open(path) if (path / "config.json").exists() else RunFolder.create(path, config)
-    refuse_another(work.config(), config, {"settings": asdict(settings)}, path)
-    with at_work(work, "", lines.note):
-        problem = problem_of(dataset, settings)
-        with KeptFit(work, work.fit_rows(), settings, problem, lines.note, Interrupts()) as keeper:
-            save_model(folder, fit_model(dataset, problem, settings, seed, lines.fitted, keeper))
-    remove(path)
 
 
 def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
@@ -137,7 +115,7 @@ def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
 
 def run(cell: Cell, data: Path, out: Path) -> None:
     """Train the cell, or the rest of it."""
-    done = execute(plan_of(cell, data, out), out / cell.name, resume=True, until=EPOCHS, watcher=Lines())
+    done = execute(plan_of(cell, data, out), out / cell.name, resume=True, until=EPOCHS, callback=Lines())
     print(cell.name, done.scores, flush=True)
 
 

@@ -23,7 +23,8 @@ from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
 from micro_rl.dynamics.losses import holdout_errors
 from micro_rl.dynamics.measure import STEPS, measure, report_of
 from micro_rl.dynamics.quality_report import ModelReport, of
-from micro_rl.training.fitting import FittedModel, held_out, load_model
+from micro_rl.dynamics.saved_model import FittedModel, load_model
+from micro_rl.training.fitting import held_out
 
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:

@@ -11,10 +11,11 @@ from typing import Any
 
 from micro_rl.algorithms.registry import resolve
 from micro_rl.data import load
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.policy import Policy
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
 
@@ -43,7 +44,7 @@ CELLS = (
 )
 
 
-class Lines(Watcher):
+class Lines(Callback):
     """One line an epoch."""
 
     def note(self, text: str) -> None:
@@ -75,7 +76,7 @@ def main(data: Path, out: Path, cells: list[str]) -> None:
         cell = CELLS[name]
         model = shared_model(cell.model, data, out) if cell.model else None
         plan = make_plan(data / cell.log, "micro", model=model, overrides=cell.overrides)
-        run = execute(plan, out / name, resume=True, until=cell.until, watcher=Lines())
+        run = execute(plan, out / name, resume=True, until=cell.until, callback=Lines())
         print(name, run.scores, flush=True)
 
 

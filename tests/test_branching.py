@@ -8,8 +8,8 @@ import pytest
 from micro_rl.errors import UserError
 from micro_rl.storage.files import sha256
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.job import Run
 from micro_rl.training.plan_record import config_of
-from micro_rl.training.run import Run
 from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 

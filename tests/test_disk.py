@@ -19,7 +19,7 @@ from micro_rl.storage.checkpoints import Checkpoints
 from micro_rl.errors import UserError
 from micro_rl.storage.files import CannotWrite
 from micro_rl.training.runner import execute
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from micro_rl.storage.run_folder import RunFolder
 from tests.probes import tiny_plan
 
@@ -69,7 +69,7 @@ RUN = (
 plan = tiny_plan(epochs=12, fit_checkpoint_seconds=0.0)
 notes = []
 
-class Breaks(Watcher):
+class Breaks(Callback):
     def note(self, text):
         notes.append(text)
 
@@ -91,7 +91,7 @@ for name, when in {
     "read-only": {("epoch", 3): [lambda: turn("ro")], ("epoch", 8): [lambda: turn("rw")]},
 }.items():
     notes.clear()
-    run = execute(plan, disk / name, watcher=Breaks())
+    run = execute(plan, disk / name, callback=Breaks())
     refused = [note for note in notes if note.startswith("not saved, ")]
     assert refused, notes
     print(name, len(refused), refused[0])
@@ -104,7 +104,7 @@ for name, when in {
 # A disk that stays full: what was saved before goes on from there once there is room again.
 when = {("epoch", 5): [fill]}
 try:
-    execute(plan, disk / "stays full", watcher=Breaks())
+    execute(plan, disk / "stays full", callback=Breaks())
 except CannotWrite as error:
     print("stays full", error)
 else:

@@ -11,7 +11,7 @@ from micro_rl import api
 from micro_rl.core.settings import ModelSettings
 from micro_rl.errors import Interrupted, UserError
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.runner import execute
 from tests.probes import TINY, tiny_dataset, tiny_plan
@@ -19,7 +19,7 @@ from tests.probes import TINY, tiny_dataset, tiny_plan
 SETTINGS = {name: value for name, value in TINY.items() if name in ModelSettings.__dataclass_fields__}
 
 
-class StopsAt(Watcher):
+class StopsAt(Callback):
     """Sends this process a signal after an epoch of the fit, and waits until it is noticed."""
 
     def __init__(self, epoch: int, interrupts: Interrupts, number: signal.Signals = signal.SIGTERM):
@@ -40,7 +40,7 @@ def fit(folder: Path, stop_at: int | None = None, **options) -> list[str]:
     with Interrupts() as interrupts:
         watcher = StopsAt(stop_at or -1, interrupts)
         api.fit(
-            tiny_dataset(), ModelSettings(**SETTINGS), out=folder, watcher=watcher, interrupts=interrupts, **options
+            tiny_dataset(), ModelSettings(**SETTINGS), out=folder, callback=watcher, interrupts=interrupts, **options
         )
     return watcher.notes
 
@@ -75,7 +75,7 @@ def test_a_fit_alone(whole: Path, tmp_path: Path):
 def test_a_fit_in_a_run(whole: Path, tmp_path: Path):
     plan = tiny_plan(epochs=1, updates=4, fit_checkpoint_seconds=0.0)
     with pytest.raises(Interrupted, match="saved after epoch 3"), Interrupts() as interrupts:
-        execute(plan, tmp_path / "run", watcher=StopsAt(3, interrupts), interrupts=interrupts)
+        execute(plan, tmp_path / "run", callback=StopsAt(3, interrupts), interrupts=interrupts)
     folder = RunFolder.open(tmp_path / "run")
     assert [row["epoch"] for row in folder.fit()] == [1, 2, 3]
     assert 3 in folder.fit_checkpoints.epochs()

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.dynamics.saved_model import load_model
 from micro_rl.policy import Policy
 from micro_rl.reports.run import record
 from micro_rl.simulation.evaluation import evaluate
 from micro_rl.storage.files import FORMAT
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import runs_below
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import load_model
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
 
@@ -79,11 +79,11 @@ def test_it_goes_on(number: int, tmp_path: Path):
     shutil.copytree(fixture(number), tmp_path / "run")
     notes: list[str] = []
 
-    class Listens(Watcher):
+    class Listens(Callback):
         def note(self, text: str) -> None:
             notes.append(text)
 
-    run = execute(make_plan("pendulum-demo", overrides=SETTINGS), tmp_path / "run", resume=True, watcher=Listens())
+    run = execute(make_plan("pendulum-demo", overrides=SETTINGS), tmp_path / "run", resume=True, callback=Listens())
     assert [row["epoch"] for row in run.metrics] == [1, 2, 3, 4]
     assert run.metrics[:3] == RunFolder.open(fixture(number)).metrics()
     assert "goes on after epoch 3" in notes

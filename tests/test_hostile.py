@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from micro_rl.cli import main as cli
+from micro_rl.dynamics.saved_model import LARGEST, load_model
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import page, record
@@ -21,7 +22,6 @@ from micro_rl.storage.arrays import write_arrays
 from micro_rl.storage.files import sha256
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import runs_below
-from micro_rl.training.fitting import LARGEST, load_model
 
 HONEST = Path(__file__).parent / "fixtures" / "run-format-2"
 SEALED = ["config.json", "scores.json", "metrics.jsonl", "processes.jsonl"]

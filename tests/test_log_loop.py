@@ -28,7 +28,7 @@ def trained(plan: Plan, epochs: int = 1) -> tuple[log_epoch.LogState, dict]:
     state, logged = log_epoch.compiled_start(problem, method, sizes, 1.0, keys), {}
     for _ in range(epochs):
         c = coefficients(plan.settings, 1)
-        state, logged = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=sizes)
+        state, logged, _ = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=sizes)
     return state, logged
 
 

@@ -48,7 +48,8 @@ def trained(fitted: Fitted, method: Method, elites: int = 2, epochs: int = 2) ->
     state = start(fitted.problem, fitted.ensemble, method, sizes, 1.0, keys)
     c, logged = coefficients(PLAN.settings, 1), {}
     for _ in range(epochs):
-        state, logged = compiled_epoch(state, method, fitted.problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))
+        arguments = (state, method, fitted.problem, c, keys.epochs)
+        state, logged, _ = compiled_epoch(*arguments, sizes=sizes, ends=ByRule(never))
     return state, logged
 
 

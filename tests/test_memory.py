@@ -18,7 +18,6 @@ from micro_rl.errors import UserError
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
 from micro_rl.training.plan import Plan
-from micro_rl.training.program import OnLog
 from micro_rl.training.runner import execute
 from micro_rl.training.sweep import carry_out
 from tests.probes import tiny_plan
@@ -116,17 +115,13 @@ def test_ten_critics_take_more_than_two():
 )
 def test_the_estimate_without_a_model_is_not_below_the_compilers_plan(method: str, changes: dict[str, Any]):
     plan = tiny_plan(method=method, batch=256, updates=10, **changes)
-    program = OnLog(plan, log_epoch.problem_of(plan.dataset, plan.settings))
-    lowered = log_epoch.compiled_epoch.lower(
-        program.fresh(),
-        program.method,
-        program.problem,
-        coefficients(plan.settings, 1),
-        program.keys.epochs,
-        sizes=program.sizes,
-    )
+    problem, learner, sizes = log_epoch.problem_of(plan.dataset, plan.settings), plan.method(), plan.settings.sizes()
+    keys = Keys.of(plan.settings.seed)
+    fresh = log_epoch.compiled_start(problem, learner, sizes, 1.0, keys)
+    c = coefficients(plan.settings, 1)
+    lowered = log_epoch.compiled_epoch.lower(fresh, learner, problem, c, keys.epochs, sizes=sizes)
     told = lowered.compile().memory_analysis()
     assert told is not None
-    state = memory._size(program.fresh())
+    state = memory._size(fresh)
     planned = told.temp_size_in_bytes + state
     assert planned <= memory.bytes_of_run(plan) - state <= 2 * planned

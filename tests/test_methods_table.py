@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from micro_rl.core.settings import Settings
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.fitting import fit_model, problem_of, save_model
+from micro_rl.training.fitting import fit_model, problem_of
 from runs import methods, methods_page
 from tests.probes import TINY, tiny_dataset
 

@@ -12,8 +12,7 @@ from micro_rl.core.types import Transition
 from micro_rl.dynamics import ensemble as model
 from micro_rl.dynamics import fit_epoch, losses
 from micro_rl.dynamics.ensemble import Ensemble, Members
-from micro_rl.dynamics.fit_epoch import FitState, Patience
-from micro_rl.training.fit_feeding import compiled_epoch, compiled_start
+from micro_rl.dynamics.fit_epoch import FitState, Patience, compiled_epoch, compiled_start
 from tests.probes import linear, linear_ensemble, tiny_dataset, tiny_plan
 
 predict = jax.jit(model.predict)
@@ -135,7 +134,7 @@ def begun(log: Transition) -> FitState:
 def fitted(log: Transition, epochs: int) -> tuple[FitState, list[np.ndarray]]:
     state, errors = begun(log), []
     for epoch in range(epochs):
-        state, logged = compiled_epoch(state, log, sizes=SIZES, key=jax.random.fold_in(jax.random.key(1), epoch))
+        state, logged, _ = compiled_epoch(state, log, sizes=SIZES, key=jax.random.fold_in(jax.random.key(1), epoch))
         errors.append(np.asarray(logged["holdout"]))
     return state, errors
 
@@ -220,7 +219,7 @@ def test_an_epoch_gives_the_types_that_it_takes_or_it_would_be_compiled_again():
         return [(leaf.shape, leaf.dtype, leaf.weak_type) for leaf in jax.tree.leaves(tree)]
 
     before = jax.eval_shape(begun, rows())
-    after, _ = jax.eval_shape(partial(fit_epoch.fit_epoch, sizes=SIZES), before, rows(), key=jax.random.key(1))
+    after, *_ = jax.eval_shape(partial(fit_epoch.fit_epoch, sizes=SIZES), before, rows(), key=jax.random.key(1))
     assert types(before) == types(after)
 
 
@@ -228,7 +227,7 @@ def test_a_finished_fit_stays_as_it_is():
     state, _ = fitted(rows(), 2)
     over = state._replace(patience=state.patience._replace(stale=jnp.asarray(SIZES.patience)))
     before = jax.tree.map(np.array, over)
-    after, _ = compiled_epoch(over, rows(), sizes=SIZES, key=jax.random.key(5))
+    after, *_ = compiled_epoch(over, rows(), sizes=SIZES, key=jax.random.key(5))
     jax.tree.map(np.testing.assert_array_equal, before, after)
 
 

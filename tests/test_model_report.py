@@ -5,22 +5,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from micro_rl import api
+from micro_rl.algorithms.buffer import rows_of
 from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.types import Keys
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling
+from micro_rl.dynamics.fit_epoch import compiled_start
 from micro_rl.dynamics.measure import calibration, horizon, lasts, report_of
 from micro_rl.dynamics.quality_report import KEY, ModelReport, of
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared
 from micro_rl.reports.run import record
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import Keeper, fit_model, held_out, load_model, problem_of, save_model
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fitting import fit_model, held_out, problem_of
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan
@@ -197,15 +202,10 @@ def test_it_is_measured_on_the_rows_that_the_fit_held_out_and_survives_the_disk(
 
 
 def test_its_rows_are_those_of_the_state():
-    class Sees(Keeper):
-        def begun(self, fresh: Any) -> Any:
-            self.held = np.asarray(fresh.holdout)
-            return fresh
-
-    plan, sees = tiny_plan(), Sees()
-    problem = problem_of(plan.dataset, plan.settings)
-    fit_model(plan.dataset, problem, plan.settings, 3, lambda row: None, sees)
-    np.testing.assert_array_equal(held_out(3, len(tiny_dataset()), plan.settings), sees.held)
+    plan = tiny_plan()
+    log = rows_of(problem_of(plan.dataset, plan.settings).log)
+    state = compiled_start(log, sizes=plan.settings.fit_sizes(), key=jax.random.split(Keys.of(3).fit)[0])
+    np.testing.assert_array_equal(held_out(3, len(tiny_dataset()), plan.settings), state.holdout)
 
 
 DAMAGE: list[tuple[tuple[str, ...], Any]] = [
@@ -300,7 +300,7 @@ def test_a_comparison_shows_each_ensemble_once_and_names_those_without(tmp_path:
     )
 
 
-class Listens(Watcher):
+class Listens(Callback):
     """Keeps what it is told of the model."""
 
     said: str = ""
@@ -313,13 +313,13 @@ class Listens(Watcher):
 def test_a_fit_and_a_run_keep_it_and_say_it(tmp_path: Path):
     listens, plan = Listens(), tiny_plan(rollout_length=12, epochs=1)
     of_model = ModelSettings(**{name: getattr(plan.settings, name) for name in ModelSettings.__dataclass_fields__})
-    _, about = api.fit(tiny_dataset(), of_model, out=tmp_path / "model", watcher=listens)
+    _, about = api.fit(tiny_dataset(), of_model, out=tmp_path / "model", callback=listens)
     fitted = of(about)
     assert fitted and fitted.horizon and len(fitted.horizon.error) == 10 and fitted.elites == 3
     assert listens.said == fitted.sentence()
-    execute(plan, tmp_path / "run", watcher=listens)
+    execute(plan, tmp_path / "run", callback=listens)
     report = record.read(tmp_path / "run").report
     assert report and report.horizon and len(report.horizon.error) == 12 and report.elites == 2
     assert listens.said == report.sentence()
-    execute(replace(plan, model=tmp_path / "model"), tmp_path / "given", watcher=Watcher())
+    execute(replace(plan, model=tmp_path / "model"), tmp_path / "given", callback=Callback())
     assert record.read(tmp_path / "given").report == fitted

@@ -151,7 +151,7 @@ def trained(fitted, method: Method, epochs: int = 2):
     sizes, keys = PLAN.settings.sizes(), Keys.of(0)
     state = start(problem, ensemble, method, sizes, 1.0, keys)
     for _ in range(epochs):
-        state, _ = compiled_epoch(
+        state, *_ = compiled_epoch(
             state, method, problem, coefficients(PLAN.settings, 1), keys.epochs, sizes=sizes, ends=NEVER
         )
     return state

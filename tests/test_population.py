@@ -16,34 +16,36 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from micro_rl.algorithms import epoch, registry
+from micro_rl.algorithms import registry
 from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.algorithms.model_based import micro
 from micro_rl.cli import main as cli
 from micro_rl.cli.sweep_display import SweepDisplay
 from micro_rl.core.types import Keys
+from micro_rl.dynamics import fit_epoch
 from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.policy import Policy
 from micro_rl.storage.files import CannotWrite
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training import fit_feeding, memory, population, sweep
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import fit_model, load_model, problem_of, save_model
+from micro_rl.training import fit_program, fitting, memory, models, sweep
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import Trial, chunks, groups, trials
 from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.job import Job, Run
+from micro_rl.training.lanes import set_run, stack, take_run
 from micro_rl.training.models import given_model
-from micro_rl.training.models_together import Owner
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.plan_record import config_of
-from micro_rl.training.population import lane, put, stack
-from micro_rl.training.run import Run
-from micro_rl.training.run_together import execute_together
-from micro_rl.training.runner import execute
+from micro_rl.training.program import Program, compiled_epoch
+from micro_rl.training.runner import execute, execute_all
 from micro_rl.training.shared_fits import SharedFits
-from micro_rl.training.sweep import SweepWatcher, carry_out
+from micro_rl.training.sweep import SweepCallback, carry_out
 from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
@@ -56,7 +58,7 @@ assert_close = partial(np.testing.assert_allclose, rtol=5e-3, atol=5e-4)
 
 def together(plans: Sequence[Plan], folder: Path, **more) -> list[Run | Diverged]:
     paths = [folder / str(number) for number in range(len(plans))]
-    return execute_together(plans, paths, [Watcher() for _ in plans], **more)
+    return execute_all(plans, paths, [Callback() for _ in plans], **more)
 
 
 def weights(path: Path) -> dict[str, np.ndarray]:
@@ -72,9 +74,9 @@ def plans(**changes) -> list[Plan]:
 
 def test_lanes_are_put_in_and_taken_out():
     stacked = stack([{"a": np.arange(3.0)}, {"a": np.zeros(3)}])
-    stacked = put(stacked, 1, {"a": np.full(3, 7.0)})
-    np.testing.assert_array_equal(lane(stacked, 0)["a"], np.arange(3.0))
-    np.testing.assert_array_equal(lane(stacked, 1)["a"], np.full(3, 7.0))
+    stacked = set_run(stacked, 1, {"a": np.full(3, 7.0)})
+    np.testing.assert_array_equal(take_run(stacked, 0)["a"], np.arange(3.0))
+    np.testing.assert_array_equal(take_run(stacked, 1)["a"], np.full(3, 7.0))
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +111,14 @@ def test_the_same_runs_side_by_side_have_the_same_bits(pair: Path, tmp_path: Pat
 
 
 def test_a_population_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: Path):
-    class Stops(Watcher):
+    class Stops(Callback):
         def trained(self, row, policy) -> None:
             asked._received = signal.SIGTERM
 
     asked = Interrupts()
     paths = [tmp_path / number for number in "01"]
     with pytest.raises(Interrupted, match="every run is saved"):
-        execute_together(plans(), paths, [Stops(), Watcher()], interrupts=asked)
+        execute_all(plans(), paths, [Stops(), Callback()], interrupts=asked)
     together(plans(), tmp_path, resume=True)
     for number in "01":
         for name, array in weights(tmp_path / number).items():
@@ -137,8 +139,8 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: P
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from micro_rl.training.run_together import execute_together
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.runner import execute_all
+from micro_rl.training.callbacks import Callback
 from tests.test_population import plans
 
 folder, told, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -149,9 +151,9 @@ def die(*_):
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
 
-watcher = Watcher()
+watcher = Callback()
 setattr(watcher, told, die)
-execute_together(plans(), [folder / "0", folder / "1"], [Watcher(), watcher])
+execute_all(plans(), [folder / "0", folder / "1"], [Callback(), watcher])
 """
 
 
@@ -187,7 +189,7 @@ def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, t
 def test_runs_of_one_seed_share_one_fit(tmp_path: Path):
     fitted: list[str] = []
 
-    class Counts(Watcher):
+    class Counts(Callback):
         def __init__(self, name: str):
             self.name = name
 
@@ -196,7 +198,7 @@ def test_runs_of_one_seed_share_one_fit(tmp_path: Path):
 
     plan = tiny_plan(**SHORT)
     alike = [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0})]
-    execute_together(alike, [tmp_path / name for name in "ab"], [Counts("a"), Counts("b")])
+    execute_all(alike, [tmp_path / name for name in "ab"], [Counts("a"), Counts("b")])
     assert set(fitted) == {"a"}
     assert (tmp_path / "a/fit.jsonl").read_bytes() == (tmp_path / "b/fit.jsonl").read_bytes()
     np.testing.assert_array_equal(
@@ -210,16 +212,16 @@ def test_rows_of_a_shared_fit_that_the_disk_refuses_wait(tmp_path: Path, monkeyp
 
     notes: list[str] = []
 
-    class Notes(Watcher):
+    class Notes(Callback):
         def note(self, text: str) -> None:
             notes.append(text)
 
     plan, folders = tiny_plan(**SHORT), [RunFolder.create(tmp_path / name, {}) for name in "ab"]
-    first, second = (Owner(plan, folder, Notes(), None) for folder in folders)
+    first, second = (Job(plan, folder, Notes(), None) for folder in folders)
     first.fit_rows.append({"epoch": 1, "loss": 0.5})
     with monkeypatch.context() as full:
         full.setattr("micro_rl.storage.jsonl.replace_file", refused)
-        second.fitted_with(first)
+        models._share_fit(first, second)
     assert len(notes) == 1
     second.fit_rows.write_waiting()
     assert folders[1].fit() == folders[0].fit() == [{"epoch": 1, "loss": 0.5}]
@@ -273,13 +275,13 @@ def test_a_run_that_diverges_leaves_the_others_alone(pair: Path, tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_fit_that_diverges_leaves_the_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    real = population.pass_over
+    real = fit_program.run_fit_epoch
 
-    def one_goes_wrong(states, log, keys, *, sizes):
-        after, logged = real(states, log, keys, sizes=sizes)
-        return after, logged | {"loss": logged["loss"].at[1].set(np.nan)}
+    def one_goes_wrong(*arguments):
+        after, logged, first_bad = real(*arguments)
+        return after, logged | {"loss": logged["loss"].at[1].set(np.nan)}, first_bad
 
-    monkeypatch.setattr(population, "pass_over", one_goes_wrong)
+    monkeypatch.setattr(fitting, "run_fit_epoch", one_goes_wrong)
     done, blown = together(plans(), tmp_path)
     assert isinstance(done, Run)
     assert isinstance(blown, Diverged) and "dynamics fit" in str(blown)
@@ -307,14 +309,14 @@ def check_vmapped(method: str, tmp_path: Path):
 def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
     fitted: list[str] = []
 
-    class Told(SweepWatcher):
-        def of(self, trial: Trial) -> Watcher:
-            one = Watcher()
+    class Told(SweepCallback):
+        def of(self, trial: Trial) -> Callback:
+            one = Callback()
             one.fitted = lambda row: fitted.append(trial.name)
             return one
 
     found = trials(tiny_plan(**SHORT), 1, {"draws": [1, 2]})
-    done = carry_out(found, tmp_path / "sweep", exact=True, watcher=Told())
+    done = carry_out(found, tmp_path / "sweep", exact=True, callback=Told())
     assert all(isinstance(run, Run) for run in done.values())
     assert set(fitted) == {found[0].name}, "the second takes over the fit of the first, which is its own"
     alone = execute(found[1].plan, tmp_path / "alone").path
@@ -398,12 +400,12 @@ def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(
 def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     asked, begun = Interrupts(), []
 
-    def alone(place: Any, **_: Any) -> Diverged:
-        begun.append(place.name)
+    def alone(plans: Sequence[Plan], paths: Sequence[Path], *_: Any, **more: Any) -> list[Diverged]:
+        begun.extend(path.name for path in paths)
         asked._received = signal.SIGTERM
-        return Diverged("")
+        return [Diverged("")]
 
-    monkeypatch.setattr(sweep, "_alone", alone)
+    monkeypatch.setattr(sweep.runner, "execute_all", alone)
     with pytest.raises(Interrupted, match="--resume goes on"):
         carry_out(trials(tiny_plan(**SHORT), 2, {}), tmp_path, exact=True, interrupts=asked)
     assert begun == ["seed0"]
@@ -471,7 +473,7 @@ def test_what_was_said_of_one_run_is_not_said_of_all(capsys: pytest.CaptureFixtu
 def test_too_little_memory_makes_fewer_at_a_time_and_says_so(monkeypatch: pytest.MonkeyPatch):
     said: list[str] = []
 
-    class Notes(SweepWatcher):
+    class Notes(SweepCallback):
         def note(self, text: str) -> None:
             said.append(text)
 
@@ -485,14 +487,12 @@ def buffer_and_plan(rollouts_kept: int) -> tuple[int, Any]:
     """Bytes of the buffers of three runs, and the compiler's plan of their epoch."""
     plan = tiny_plan(rollouts_kept=rollouts_kept)
     problem = problem_of(plan.dataset, plan.settings)
-    fit = fit_feeding.compiled_start(problem.log, sizes=plan.settings.fit_sizes(), key=Keys.of(0).fit)
-    ensemble, method = finish_fit(fit), micro.build(micro.Options())
-    keys = [Keys.of(seed) for seed in range(3)]
-    sizes = plan.settings.sizes()
-    states = stack([epoch.start(problem, ensemble, method, sizes, 1.0, key) for key in keys])
-    c = stack([coefficients(plan.settings, 1)] * 3)
-    lowered = population.compiled_epoch.lower(
-        states, stack([method] * 3), ByRule(never), c, stack(keys).epochs, problem, sizes=sizes
+    fit = fit_epoch.compiled_start(problem.log, sizes=plan.settings.fit_sizes(), key=Keys.of(0).fit)
+    learner = ModelLearner(micro.build(micro.Options()), finish_fit(fit), ByRule(never))
+    program = Program([learner] * 3, problem, range(3), [1.0] * 3, [1e9] * 3, plan.settings.sizes())
+    states, c = program.fresh(), stack([coefficients(plan.settings, 1)] * 3)
+    lowered = compiled_epoch.lower(
+        states, program._learners, problem, None, c, program._keys.epochs, program._limits, sizes=program.sizes
     )
     return sum(leaf.nbytes for leaf in jax.tree.leaves(states.buffer)), lowered.compile().memory_analysis()
 
@@ -513,21 +513,16 @@ TWO_DEVICES = """
 import sys
 from pathlib import Path
 import jax
-from micro_rl.training import population
+from micro_rl.training.program import Program
 from tests.test_population import on_log, plans, together
 
 assert len(jax.devices()) == 2
-real, epochs = population.Population.of, []
-def of(programs):
-    made = real(programs)
-    def epoch(states, c, compute=made.epoch):
-        assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(states)), "not dealt out"
-        epochs.append(states)
-        return compute(states, c)
-    made.epoch = epoch
-    return made
-population.Population.of = of
-import micro_rl.run_together
+real, epochs = Program.epoch, []
+def epoch(program, states, c):
+    assert all(len(leaf.sharding.device_set) == 2 for leaf in jax.tree.leaves(states)), "not dealt out"
+    epochs.append(states)
+    return real(program, states, c)
+Program.epoch = epoch
 folder = Path(sys.argv[1])
 together(plans(), folder / "whole")
 together(plans(), folder / "resumed", until=1)
@@ -551,20 +546,22 @@ def test_devices_share_the_runs_which_stay_what_they_are(pair: Path, tmp_path: P
 
 def test_a_fit_is_handed_on_or_made_again_where_it_cannot_be_read(pair: Path, tmp_path: Path):
     notes: list[str] = []
+    callback = Callback()
+    callback.note = lambda text: notes.append(text)
     plan, fits = plans()[0], SharedFits()
     fits.remember(plan, pair / "0")
-    assert not fits.begin(plan.varied({"seed": 5}), tmp_path / "another", False, notes.append)
-    assert not fits.begin(plan.varied({"patience": 3}), tmp_path / "another", False, notes.append)
-    assert not fits.begin(dataclasses.replace(plan, model=pair / "1/model"), tmp_path / "another", False, notes.append)
+    assert not fits.begin(plan.varied({"seed": 5}), tmp_path / "another", False, callback)
+    assert not fits.begin(plan.varied({"patience": 3}), tmp_path / "another", False, callback)
+    assert not fits.begin(dataclasses.replace(plan, model=pair / "1/model"), tmp_path / "another", False, callback)
     assert not (tmp_path / "another").exists()
-    assert fits.begin(plan.varied({"draws": 2}), tmp_path / "run", False, notes.append)
+    assert fits.begin(plan.varied({"draws": 2}), tmp_path / "run", False, callback)
     assert RunFolder.open(tmp_path / "run").fit() == RunFolder.open(pair / "0").fit()
-    assert not fits.begin(plan.varied({"draws": 2}), tmp_path / "run", True, notes.append), "it has its own by now"
+    assert not fits.begin(plan.varied({"draws": 2}), tmp_path / "run", True, callback), "it has its own by now"
     shutil.copytree(pair / "0", tmp_path / "damaged")
     (tmp_path / "damaged/model/ensemble.safetensors").write_bytes(b"")
     torn = SharedFits()
     torn.remember(plan, tmp_path / "damaged")
-    assert torn.begin(plan, tmp_path / "fresh", False, notes.append)
+    assert torn.begin(plan, tmp_path / "fresh", False, callback)
     assert not (tmp_path / "fresh/model").exists() and not RunFolder.open(tmp_path / "fresh").fit()
     assert [note.partition(":")[0] for note in notes] == ["takes over the model of 0", "the model is fitted again"]
 
@@ -572,7 +569,7 @@ def test_a_fit_is_handed_on_or_made_again_where_it_cannot_be_read(pair: Path, tm
 def test_a_given_models_own_settings_are_told(pair: Path, tmp_path: Path):
     notes: list[str] = []
 
-    class Notes(Watcher):
+    class Notes(Callback):
         def note(self, text: str) -> None:
             notes.append(text)
 

@@ -20,12 +20,12 @@ from micro_rl.policy import Policy
 from micro_rl.storage import provenance
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.evaluator import Judge
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.job import Run
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import config_of
-from micro_rl.training.run import Run
 from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
@@ -36,17 +36,17 @@ CHILD = """
 import sys
 from pathlib import Path
 from micro_rl.training.runner import execute
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from tests.test_run import long_plan
 
-class Talks(Watcher):
+class Talks(Callback):
     def fitted(self, row):
         print("fitted", flush=True)
 
     def trained(self, row, policy):
         print("trained", flush=True)
 
-execute(long_plan(), Path(sys.argv[1]), watcher=Talks())
+execute(long_plan(), Path(sys.argv[1]), callback=Talks())
 """
 
 
@@ -115,7 +115,7 @@ def test_killed_and_resumed_ends_with_the_same_bits(finished: Run, tmp_path: Pat
     assert_same_outcome(execute(long_plan(), tmp_path / "run", resume=True), finished)
 
 
-class Stops(Watcher):
+class Stops(Callback):
     """Sends this process a signal after an epoch, and waits until it is noticed."""
 
     def __init__(self, epoch: int, number: signal.Signals, interrupts: Interrupts):
@@ -134,7 +134,7 @@ def test_a_signal_saves_the_epoch_and_the_run_goes_on_to_the_same_bits(
 ):
     told = f"stopped by {number.name}; epoch 8 is saved"  # the one that was computed meanwhile
     with pytest.raises(Interrupted, match=told) as stopped, Interrupts() as interrupts:
-        execute(long_plan(), tmp_path / "run", watcher=Stops(7, number, interrupts), interrupts=interrupts)
+        execute(long_plan(), tmp_path / "run", callback=Stops(7, number, interrupts), interrupts=interrupts)
     assert stopped.value.exit_code == code
     assert 8 in RunFolder.open(tmp_path / "run").checkpoints.epochs()
     assert_same_outcome(execute(long_plan(), tmp_path / "run", resume=True), finished)
@@ -148,11 +148,11 @@ def test_what_a_process_is_stands_in_the_folder_and_another_machine_is_told_apar
     path.write_text(json.dumps(first | {"fingerprint": first["fingerprint"] | {"jaxlib": "0.1", "cores": "64"}}) + "\n")
     notes: list[str] = []
 
-    class Listens(Watcher):
+    class Listens(Callback):
         def note(self, text: str) -> None:
             notes.append(text)
 
-    execute(long_plan(), tmp_path / "run", resume=True, watcher=Listens())
+    execute(long_plan(), tmp_path / "run", resume=True, callback=Listens())
     assert any(
         note.startswith("bits may differ") and "jaxlib 0.1, now" in note and "cores 64" in note for note in notes
     )
@@ -194,7 +194,7 @@ def test_a_log_without_a_simulator_gets_an_estimate_that_says_so(finished: Run):
 
 
 def test_an_evaluation_beside_the_next_epoch_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(Judge, "__call__", lambda *_: time.sleep(1) or {})
+    monkeypatch.setattr(PolicyEvaluator, "__call__", lambda *_: time.sleep(1) or {})
     rows = execute(tiny_plan(epochs=3, evaluate_every=1, max_fit_epochs=1), tmp_path / "run").metrics
     assert [row["time/seconds"] >= seconds for row, seconds in zip(rows[1:], (1, 2), strict=True)] == [True, True]
     assert rows[1]["time/seconds"] < 2
@@ -229,14 +229,14 @@ def test_a_shared_model_is_taken_as_it_is(finished: Run, tmp_path: Path):
 
 
 def test_a_column_of_a_million_trains_like_any_other(tmp_path: Path):
-    class Collects(Watcher):
+    class Collects(Callback):
         rows: list[dict] = []  # noqa: RUF012
 
         def fitted(self, row) -> None:
             self.rows.append(row)
 
     seen = Collects()
-    run = execute(tiny_plan(1e6), tmp_path / "run", watcher=seen)
+    run = execute(tiny_plan(1e6), tmp_path / "run", callback=seen)
     assert all(np.isfinite(value) for row in [*run.metrics, *seen.rows] for value in row.values())
     log = tiny_plan(1e6).dataset
     actions = np.asarray([run.policy(row) for row in log.observations[:50]])
@@ -250,7 +250,7 @@ def test_a_column_of_a_million_trains_like_any_other(tmp_path: Path):
 
 def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
     with pytest.raises(
-        Diverged, match=r"epoch 1: .*; critics was the first to blow up, in update 1 .* kept in .*diverged"
+        Diverged, match=r"epoch 1: .*; loss/actor was the first to blow up, in update 1 .* kept in .*diverged"
     ):
         execute(tiny_plan(critic_rate=1e30), tmp_path / "run")
     assert (tmp_path / "run" / "diverged" / "state" / "state.safetensors").exists()

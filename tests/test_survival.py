@@ -32,10 +32,10 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from micro_rl.training.runner import execute
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from tests.probes import tiny_plan
 
-class Talks(Watcher):
+class Talks(Callback):
     def fitted(self, row):
         print("fit", flush=True)
 
@@ -46,7 +46,7 @@ shape = json.loads(sys.argv[2])
 often = {"checkpoint_every": 1, "fit_checkpoint_seconds": 0.0, "max_fit_epochs": 12, "patience": 12, "epochs": 14}
 plan = tiny_plan(evaluate_every=14, **often, **shape)
 print("go", flush=True)
-execute(plan, Path(sys.argv[1]), resume=True, watcher=Talks())
+execute(plan, Path(sys.argv[1]), resume=True, callback=Talks())
 print("done", flush=True)
 """
 

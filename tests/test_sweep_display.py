@@ -1,17 +1,24 @@
 """What is told of a sweep."""
 
 from io import StringIO
+from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from micro_rl.cli.sweep_display import SweepDisplay
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import trials
 from tests.probes import tiny_plan
 from tests.test_display import POLICY, ROW
 
 
-def watched(runs: int, epochs: int = 2) -> tuple[SweepDisplay, list[Watcher], StringIO]:
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("micro_rl.cli.sweep_display.write_page", lambda *_: None)
+
+
+def watched(runs: int, epochs: int = 2) -> tuple[SweepDisplay, list[Callback], StringIO]:
     said = StringIO()
     display = SweepDisplay(runs, epochs, Console(file=said, width=200))
     return display, [display.of(trial) for trial in trials(tiny_plan(), runs, {})], said
@@ -31,17 +38,17 @@ def test_a_fit_is_told_with_all_models_beside():
 
 def test_runs_that_are_over_are_not_waited_for():
     _, (over, blown, first, second), said = watched(4)
-    over.finished()
+    over.finished(Path("none"))
     blown.diverged("too far")
     for run in (first, second):
         run.trained(ROW | {"epoch": 2.0}, POLICY)
-        run.finished()
+        run.finished(Path("none"))
     (line,) = lines(said, "policy")
     assert "epoch    2/2   2 runs" in line and "updates per second 1000 together   0m00s left" in line
 
 
 def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
     display, (first,), said = watched(1)
-    first.finished()
+    first.finished(Path("none"))
     display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
     assert "1 runs" in lines(said, "policy")[0]

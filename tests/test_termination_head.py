@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import micro_rl
 from micro_rl.algorithms.epoch import compiled_epoch
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.dynamics.termination_classifier import (
     BINS,
     Steps,
@@ -25,7 +26,6 @@ from micro_rl.errors import UserError
 from micro_rl.reports.run.page import render
 from micro_rl.reports.run.record import read
 from micro_rl.storage.files import read_json
-from micro_rl.training.fitting import load_model, save_model
 from micro_rl.training.plan import make_plan
 from tests.probes import plain_units
 from tests.tiny_runs import SETTINGS, write_log

@@ -77,3 +77,13 @@ def draw_numbers(key: Key[Array, ""], size: int, count: int | Int[Array, ""]) ->
 def mean_reward(rollout: Rollout) -> Float[Array, ""]:
     """Over valid rows."""
     return jnp.sum(jnp.where(rollout.valid, rollout.rows.reward, 0.0)) / jnp.maximum(jnp.sum(rollout.valid), 1)
+
+
+def largest_entry(rollout: Rollout) -> Float[Array, ""]:
+    """The largest magnitude in its valid rows; NaN where there is one."""
+
+    def largest(column: Array) -> Array:
+        valid = rollout.valid.reshape(rollout.valid.shape + (1,) * (column.ndim - rollout.valid.ndim))
+        return jnp.max(jnp.where(valid, jnp.abs(column), 0.0))
+
+    return jnp.max(jnp.stack([largest(column) for column in rollout.rows]))

@@ -11,8 +11,9 @@ from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.rollout import rollout
-from micro_rl.algorithms.sac import Agent, Coefficients, Noise, draw_noise, start_agent, update
+from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noise, start_agent, update
 from micro_rl.algorithms.slots import METHOD_STREAM, Method, Setting
+from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.networks import multiplied_by
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import FitSizes, Sizes
@@ -20,6 +21,10 @@ from micro_rl.core.types import Batch, GatheredRows, Keys, Problem, Rollout, Tra
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.dynamics.fit_epoch import finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.dynamics.termination_rules import Termination
+
+MODEL_ROWS = "model rows"
+FURTHEST_ROW = 1e6
+"""In core units, where the log's own rows are about 1: a rollout that goes further has run away."""
 
 
 class TrainState(NamedTuple):
@@ -87,11 +92,29 @@ def epoch(
     *,
     sizes: Sizes,
     ends: Termination,
-) -> tuple[TrainState, dict[str, Array]]:
-    """Roll out and update by turns, then let the method adapt the model. `key` is the run's; means are logged."""
+    value_limit: Scalar | float = jnp.inf,
+) -> tuple[TrainState, dict[str, Array], dict[str, Int[Array, ""]]]:
+    """Roll out and update by turns, then let the method adapt the model.
+
+    Args:
+        state: What the epoch before has left; the compiled form uses it up.
+        method: The five slots.
+        problem: The log and its units.
+        c: The epoch's coefficients.
+        key: The run's.
+        sizes: The numbers that fix the program's shapes.
+        ends: When the model's episodes end.
+        value_limit: The size of Q, in core units, past which it has exploded.
+
+    Returns:
+        The state after it; the mean of each logged term over the epoch; and for each of them and for `MODEL_ROWS` the
+        first update (from 1; 0 where there is none) at which it was not finite or past its limit. A term of a turn's
+        rollouts counts at the turn's first update.
+    """
     key = jax.random.fold_in(key, state.epoch)
     turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
-    state, logged = jax.lax.scan(turn, state, jax.random.split(key, sizes.updates // sizes.rollout_every))
+    turns = jax.random.split(key, sizes.updates // sizes.rollout_every)
+    state, (logged, by_update, by_turn) = jax.lax.scan(turn, state, turns)
     agent, models = state.agent, Models.of(state.ensemble, sizes.elites)
     setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
     adapt_key = jax.random.fold_in(key, METHOD_STREAM)
@@ -104,7 +127,11 @@ def epoch(
         adapt_key,
     )
     state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
-    return state, {name: jnp.mean(value) for name, value in logged.items()}
+    limits = dict.fromkeys(VALUES, value_limit) | {MODEL_ROWS: FURTHEST_ROW}
+    first = first_bad_of_each({name: values.reshape(-1) for name, values in by_update.items()}, limits)
+    first_turn = first_bad_of_each(by_turn, limits)
+    first |= {name: jnp.where(turn, (turn - 1) * sizes.rollout_every + 1, 0) for name, turn in first_turn.items()}
+    return state, {name: jnp.mean(value) for name, value in logged.items()}, first
 
 
 def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
@@ -117,13 +144,15 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
         batch, noise, method_key = draw_update(problem.log, buffer, method, models, step_key, sizes)
         return update(agent, method, models, batch, noise, method_key, c)
 
-    agent, logged = jax.lax.scan(step, state.agent, keys)
-    logged = {name: jnp.mean(value) for name, value in logged.items()} | {
+    agent, by_update = jax.lax.scan(step, state.agent, keys)
+    by_turn = {
         "rollout/reward": buffers.mean_reward(made),
         "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
         "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
     }
-    return state._replace(agent=agent, buffer=buffer), logged
+    logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
+    by_turn |= {MODEL_ROWS: buffers.largest_entry(made)}
+    return state._replace(agent=agent, buffer=buffer), (logged, by_update, by_turn)
 
 
 def turn_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:
@@ -198,7 +227,7 @@ def train(
 
     def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
         now = c._replace(actor_rate=actor_rate(settings, state.epoch))
-        return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)
+        return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)[:2]
 
     return jax.lax.scan(one, state, None, length=settings.epochs)
 

@@ -9,7 +9,8 @@ from jax import Array
 from jaxtyping import Int, Key, Scalar
 
 from micro_rl.algorithms.model_free.base import Baseline
-from micro_rl.algorithms.sac import Coefficients
+from micro_rl.algorithms.sac import VALUES, Coefficients
+from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Keys, LogRows, Scaling, Transition
@@ -54,16 +55,28 @@ def start(problem: LogProblem, baseline: Baseline, sizes: Sizes, temperature: Sc
 
 
 def epoch(
-    state: LogState, baseline: Baseline, problem: LogProblem, c: Coefficients, key: Key[Array, ""], *, sizes: Sizes
-) -> tuple[LogState, dict[str, Array]]:
-    """`sizes.updates` updates. `key` is the run's; means over the epoch are logged."""
+    state: LogState,
+    baseline: Baseline,
+    problem: LogProblem,
+    c: Coefficients,
+    key: Key[Array, ""],
+    *,
+    sizes: Sizes,
+    value_limit: Scalar | float = jnp.inf,
+) -> tuple[LogState, dict[str, Array], dict[str, Int[Array, ""]]]:
+    """Make `sizes.updates` updates on rows of the log.
+
+    Args, and what is returned, are those of `algorithms.epoch.epoch`; a call of the method's update counts as one.
+    """
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:
         rows, own_key = draw_rows(problem.rows, call_key, sizes.batch * baseline.steps)
         return baseline.update(agent, rows, own_key, c)
 
-    agent, logged = jax.lax.scan(call, state.agent, call_keys(state, baseline, key, sizes))
-    return LogState(agent, state.epoch + 1), {name: jnp.mean(value) for name, value in logged.items()}
+    agent, by_call = jax.lax.scan(call, state.agent, call_keys(state, baseline, key, sizes))
+    logged = {name: jnp.mean(value) for name, value in by_call.items()}
+    first = first_bad_of_each(by_call, dict.fromkeys(VALUES, value_limit))
+    return LogState(agent, state.epoch + 1), logged, first
 
 
 def call_keys(state: LogState, baseline: Baseline, key: Key[Array, ""], sizes: Sizes) -> Key[Array, " call"]:

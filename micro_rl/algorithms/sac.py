@@ -14,6 +14,8 @@ from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 
 MAX_TEMPERATURE = 1.0
+VALUES = ("q/real", "q/model", "q/target")
+"""The logged terms that are values of Q, in core units."""
 
 
 class Agent(NamedTuple):

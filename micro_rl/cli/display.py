@@ -1,6 +1,7 @@
 """How a run looks while it goes, a live table on a terminal and one line an epoch elsewhere; and at its end."""
 
 import time
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console, Group
@@ -10,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from micro_rl.policy import Policy
+from micro_rl.reports.run import write_page
 from micro_rl.reports.run.opinion import beyond_the_log
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.run import Run
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.job import Run
 
 SHOWN = (
     ("score", "eval/normalised_score", "{:.1f}"),
@@ -35,7 +37,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m{left:02d}s"
 
 
-class Display(Watcher):
+class Display(Callback):
     """Watches a run of `epochs` epochs on a console; use it in a `with`."""
 
     def __init__(self, epochs: int, console: Console):
@@ -89,6 +91,10 @@ class Display(Watcher):
             self._live.update(self._table())
         else:
             self._console.print(self._line(row), soft_wrap=True, highlight=False)
+
+    def finished(self, path: Path) -> None:
+        """The run's page."""
+        write_page(path, self.note)
 
     def _left(self) -> str:
         done = self._latest["epoch"] - (self._first or 0)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -14,17 +15,18 @@ from rich.text import Text
 from micro_rl.cli.display import SHOWN, clock
 from micro_rl.errors import Diverged
 from micro_rl.policy import Policy
+from micro_rl.reports.run import write_page
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import Trial
-from micro_rl.training.run import Run
-from micro_rl.training.sweep import SweepWatcher
+from micro_rl.training.job import Run
+from micro_rl.training.sweep import SweepCallback
 
 SCORES = SHOWN[:4]
 """What a run is followed by: the first of them that its rows have."""
 
 
-class SweepDisplay(SweepWatcher):
+class SweepDisplay(SweepCallback):
     """Watches so many runs of `epochs` epochs on a console; use it in a `with`."""
 
     def __init__(self, runs: int, epochs: int, console: Console):
@@ -54,7 +56,7 @@ class SweepDisplay(SweepWatcher):
             self.said.add(text)
             self._console.print(Text("note: " + text, style="yellow"), soft_wrap=True)
 
-    def of(self, trial: Trial) -> Watcher:
+    def of(self, trial: Trial) -> Callback:
         """Passes on what happens to that run; those asked for one after another are made side by side."""
         if not self._beside:
             self._fits, self._rows, self._fit_epoch = {}, {}, 0
@@ -137,7 +139,7 @@ class SweepDisplay(SweepWatcher):
         return Group(ProgressBar(total=whole, completed=done, width=60), Text(told), table)
 
 
-class _OfRun(Watcher):
+class _OfRun(Callback):
     def __init__(self, name: str, display: SweepDisplay):
         self._name, self._display = name, display
 
@@ -150,7 +152,8 @@ class _OfRun(Watcher):
     def diverged(self, text: str) -> None:
         self._display.diverged(self._name, text)
 
-    def finished(self) -> None:
+    def finished(self, path: Path) -> None:
+        write_page(path, self.note)
         self._display.finished(self._name)
 
     def fitted(self, row: Row) -> None:

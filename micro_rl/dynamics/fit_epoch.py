@@ -8,6 +8,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Key, PyTree
 
 from micro_rl.core import windows
+from micro_rl.core.first_bad import first_bad
 from micro_rl.core.networks import MLP, normal_mlp
 from micro_rl.core.optim import descend, moments_of
 from micro_rl.core.random import orders
@@ -109,10 +110,14 @@ def unfinished(state: FitState, sizes: FitSizes) -> Bool[Array, ""]:
 
 def fit_epoch(
     state: FitState, rows: Transition, sizes: FitSizes, key: Key[Array, ""]
-) -> tuple[FitState, dict[str, Array]]:
+) -> tuple[FitState, dict[str, Array], dict[str, Int[Array, ""]]]:
     """One pass over every member's bootstrap rows in a new order; a member keeps its best networks.
 
     The last batch is filled up with the pass's first rows. Once the fit is finished the state stays as it is.
+
+    Returns:
+        The state after it; the mean loss and the members' holdout errors [member]; and the first batch (from 1; 0
+        where there is none) whose loss was not finite.
     """
     batches = shuffled_batches(state.bootstrap, sizes.batch, key)
     step = fit_step(state, rows, sizes)
@@ -128,7 +133,7 @@ def conclude_epoch(
     losses: Float[Array, " batch"],
     held: Transition,
     sizes: FitSizes,
-) -> tuple[FitState, dict[str, Array]]:
+) -> tuple[FitState, dict[str, Array], dict[str, Int[Array, ""]]]:
     """The state after an epoch that began with `state` and made these members and moments; `held`: the holdout rows."""
     errors = holdout_errors(members, *_standardised(state, held))
     patience, improved = state.patience.see(errors, state.epoch)
@@ -141,7 +146,7 @@ def conclude_epoch(
     )
     due = unfinished(state, sizes)
     state = jax.tree.map(lambda new, old: jnp.where(due, new, old), after, state)
-    return state, {"loss": jnp.mean(losses), "holdout": errors}
+    return state, {"loss": jnp.mean(losses), "holdout": errors}, {"loss": first_bad(losses)}
 
 
 def shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "batches member batch"]:
@@ -185,3 +190,7 @@ def finish_fit(state: FitState) -> Ensemble:
         state.members.min_logvar,
     )
     return Ensemble(members, state.input_mean, state.input_std, state.target_mean, state.target_std)
+
+
+compiled_start = jax.jit(start_fit, static_argnames="sizes")
+compiled_epoch = jax.jit(fit_epoch, static_argnames="sizes", donate_argnames="state")

@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-import jax
-
 from micro_rl.algorithms import log_epoch
+from micro_rl.dynamics.saved_model import FittedModel, load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.files import sha256
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fitting import FittedModel, load_model, problem_of, save_model
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fitting import problem_of
+from micro_rl.training.learning import program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import config_of, usual_of
-from micro_rl.training.program import OnLog, OnModel, Program
+from micro_rl.training.program import Program
 
 
-def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None:
+def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> None:
     """Make `target` the run folder of `plan`, with the model, state and metrics of the run in `source` so far.
 
     Raises `UserError`, before there is a folder, where that run has no checkpoint or its state does not fit the plan.
@@ -33,7 +33,7 @@ def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None
         raise UserError(f"{source}: has {kept.epoch} epochs already; give more with --epochs")
     model = load_model(old.model) if plan.learns_model else None
     pytree_io.from_arrays(
-        jax.eval_shape(_program(plan, model, old.model).fresh), kept.arrays, str(old.checkpoints.folder(kept.epoch))
+        _program(plan, model, old.model).blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch))
     )
     changed = [text for _, text in config_diff.differences(old.config(), config_of(plan), usual_of(plan))]
     told = {
@@ -49,16 +49,16 @@ def branch_off(plan: Plan, source: Path, target: Path, watcher: Watcher) -> None
     new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))
     rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
     for skipped in kept.skipped:
-        watcher.note(f"passed over a checkpoint: {skipped}")
-    watcher.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
+        callback.note(f"passed over a checkpoint: {skipped}")
+    callback.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
 
 
 def _program(plan: Plan, model: FittedModel | None, source: Path) -> Program:
     """What the branch is going to run."""
     if model is None:
-        return OnLog(plan, log_epoch.problem_of(plan.dataset, plan.settings))
+        return program_for([plan], [None], log_epoch.problem_of(plan.dataset, plan.settings))
     check_fits(model, plan, source)
-    return OnModel(plan, model, problem_of(plan.dataset, plan.settings, model.scaling))
+    return program_for([plan], [model], problem_of(plan.dataset, plan.settings, model.scaling))
 
 
 def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:

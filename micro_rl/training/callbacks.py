@@ -1,11 +1,13 @@
-"""Who is told how a run goes: the display, a callback, nobody."""
+"""Callbacks for the events of a run: notes, the fit, epochs, the end."""
+
+from pathlib import Path
 
 from micro_rl.policy import Policy
 from micro_rl.storage.jsonl import Row
 
 
-class Watcher:
-    """Is told how a run goes; does nothing unless overridden."""
+class Callback:
+    """Is called as a run goes on; does nothing unless overridden."""
 
     def note(self, text: str) -> None:
         """Something worth a line."""
@@ -19,11 +21,11 @@ class Watcher:
     def measured(self, text: str) -> None:
         """What the fitted model was found to be worth."""
 
-    def diverged(self, text: str) -> None:
-        """The run blew up, and others beside it go on."""
-
-    def finished(self) -> None:
-        """The run is over, with everything written."""
-
     def trained(self, row: Row, policy: Policy) -> None:
         """An epoch of policy training."""
+
+    def diverged(self, text: str) -> None:
+        """The run blew up; others beside it go on."""
+
+    def finished(self, path: Path) -> None:
+        """The run in that folder is over, with everything written."""

@@ -1,11 +1,10 @@
-"""When a training blows up: how that is noticed, and which number was the first to go.
+"""When a training or a fit blows up: how that is noticed, which term was the first to go, and what to try.
 
-The compiled epoch is watched by its means alone, which costs nothing. Once they are bad, the epoch is gone through
-again update by update from the state it began with, with the same keys and so the same batches.
+The compiled epoch itself reports the first update in which each of its terms was not finite, beside their means. What
+those say of the cause is decided here, with the agent that the epoch left and the rows that went into it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,23 +15,20 @@ from jax import Array
 from jaxtyping import Key, PyTree
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.epoch import TrainState, branch, draw_update
-from micro_rl.algorithms.log_epoch import LogProblem, LogState, call_keys, draw_rows
-from micro_rl.algorithms.model_free.base import Baseline
-from micro_rl.algorithms.sac import Coefficients, update
-from micro_rl.algorithms.slots import Method
-from micro_rl.core.sizes import Sizes
-from micro_rl.core.types import Batch, LogRows, Problem
-from micro_rl.dynamics.ensemble import Models
-from micro_rl.dynamics.termination_rules import Termination
+from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.core.types import Problem, Transition
+from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
+from micro_rl.dynamics.fit_epoch import FitState
 from micro_rl.storage import pytree_io
 from micro_rl.storage.arrays import write_arrays
 from micro_rl.storage.files import CannotWrite
+from micro_rl.storage.jsonl import Row
 
 FAR_TOO_LARGE = 100.0
 """Values so many times past the largest return that the log's rewards allow have exploded."""
-LARGEST_WEIGHT = 1e6
 FURTHEST_ROW = 1e6
+BLOCK = 100_000
+"""Rows that are looked at together."""
 ENTROPY = 5.0
 """At most so much entropy bonus for each action: the policy's standard deviation is at least exp(-5)."""
 VALUES = ("q/real", "q/model", "q/target")
@@ -48,35 +44,38 @@ ADVICE = {
     "temperature": "the temperature ran away: lower temperature_rate, or keep it with --no-learn-temperature",
     "other": "lower the learning rates",
 }
-CAUSES = (
-    *(("log rows", "log rows"), ("model rows", "model rows")),
-    *(("conservative_term", "disagreement"), ("inconsistency", "disagreement")),
-    *((name, "critics") for name in ("q/target", "q/real", "q/model", "loss/critic", "critics", "targets")),
-    *(("critic_moments", "critics"), ("loss/actor", "actor"), ("entropy", "actor"), ("actor", "actor")),
-    *(("actor_moments", "actor"), ("loss/temperature", "temperature"), ("temperature", "temperature")),
-    *(("log_temperature", "temperature"), ("temperature_moments", "temperature")),
-)
-"""Every term of an update in the order in which it acts on the next, with the advice that it calls for."""
+CAUSES = {
+    "log rows": "log rows",
+    "model rows": "model rows",
+    "rollout/reward": "model rows",
+    "entropy": "actor",
+    "temperature": "temperature",
+    "loss/temperature": "temperature",
+    "conservative_term": "disagreement",
+    "inconsistency": "disagreement",
+    **dict.fromkeys(
+        ("q/target", "q/real", "q/model", "value/real", "loss/value", "loss/critic", "loss/actor"), "critics"
+    ),
+}
+"""Every term of an update with the advice that it calls for, in the order in which one term spoils another.
+
+The entropy depends on no other term, the temperature on the entropy, every target on both, and the actor's loss on
+critics that have just moved: of terms that go in the same update the first in this order is the cause.
+"""
 
 
-class Found(NamedTuple):
-    """The update (from 1) in which the first term blew up, with the agent, batch and key that went into it."""
+class Cause(NamedTuple):
+    """The term that was the first to blow up, with the update (from 1; 0: unknown) and what is known of its size."""
 
-    update: int
     term: str
-    value: float
-    at_first: float
-    agent: Any
-    batch: Batch | LogRows
-    key: Key[Array, ""]
+    update: int
+    size: float
 
-    def told(self) -> str:
+    def diagnosis(self) -> str:
         """In plain words, with what to try."""
-        return (
-            f"{self.term} was the first to blow up, in update {self.update} of that epoch ({self.value:.3g}"
-            f"{f', after {self.at_first:.3g} in the first' if self.update > 1 else ''}); "
-            f"{ADVICE[dict(CAUSES).get(self.term, 'other')]}"
-        )
+        where = f", in update {self.update} of that epoch" if self.update else ""
+        size = f" ({self.size:.3g})" if np.isfinite(self.size) else ""
+        return f"{self.term} was the first to blow up{where}{size}; {ADVICE[CAUSES.get(self.term, 'other')]}"
 
 
 def largest_value(problem: Problem | LogProblem, discount: float) -> float:
@@ -86,153 +85,105 @@ def largest_value(problem: Problem | LogProblem, discount: float) -> float:
     return FAR_TOO_LARGE * (reward + ENTROPY * log.action.shape[-1]) / max(1 - discount, 1e-4)
 
 
-def reason(logged: Mapping[str, float], agent: Any, limit: float) -> str | None:
+def reason(means: Mapping[str, float], agent: Any, limit: float) -> str | None:
     """What is wrong with an epoch's means or with the agent it left; None where nothing is."""
-    for name, value in logged.items():
+    for name, value in means.items():
         if not np.isfinite(value):
             return f"{name} is not finite"
         if name in VALUES and abs(value) > limit:
             return (
                 f"{name} has exploded to {value:.3g}, where the log's rewards allow at most {limit / FAR_TOO_LARGE:.3g}"
             )
-    for name, size in _sizes(agent).items():
+    for name, size in part_sizes(agent).items():
         if not np.isfinite(size):
             return f"{name} is not finite"
     return None
 
 
-class Step(NamedTuple):
-    """An update (from 1): the agent before and after it, how large everything in it was, and what went into it."""
+def find_cause(means: Mapping[str, float], first_bad: Mapping[str, int], log_size: float) -> Cause:
+    """The first term past its bounds.
 
-    number: int
-    before: Any
-    after: Any
-    figures: dict[str, float]
-    batch: Batch | LogRows
-    key: Key[Array, ""]
-
-
-def steps(
-    state: TrainState,
-    method: Method,
-    problem: Problem,
-    c: Coefficients,
-    key: Key[Array, ""],
-    sizes: Sizes,
-    ends: Termination,
-) -> Iterator[Step]:
-    """The updates of the epoch that begins with `state`, one by one. `key` is the run's, as for `epoch`."""
-    turns = jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates // sizes.rollout_every)
-    for turn, turn_key in enumerate(turns):
-        *rollout_keys, update_key = jax.random.split(turn_key, 3)
-        state = state._replace(buffer=_rolled(state, method, problem, ends, rollout_keys, sizes=sizes))
-        for number, step_key in enumerate(jax.random.split(update_key, sizes.rollout_every), start=1):
-            agent, figures, batch, own_key = _updated(state, method, problem, c, step_key, sizes=sizes)
-            figures = {name: float(value) for name, value in jax.device_get(figures).items()}
-            yield Step(turn * sizes.rollout_every + number, state.agent, agent, figures, batch, own_key)
-            state = state._replace(agent=agent)
-
-
-def steps_on_log(
-    state: LogState, method: Baseline, problem: LogProblem, c: Coefficients, key: Key[Array, ""], sizes: Sizes
-) -> Iterator[Step]:
-    """The same without a model; an update is a call of the method's."""
-    agent = state.agent
-    for number, call_key in enumerate(call_keys(state, method, key, sizes), start=1):
-        after, figures, rows, own_key = _updated_on_log(agent, method, problem, c, call_key, sizes=sizes)
-        yield Step(
-            number, agent, after, {n: float(value) for n, value in jax.device_get(figures).items()}, rows, own_key
-        )
-        agent = after
-
-
-def first_to_blow_up(epoch: Iterable[Step], limit: float) -> Found | None:
-    """The first term past its bounds, in the order in which terms act on each other; None where none is."""
-    first: dict[str, float] = {}
-    for step in epoch:
-        first = first or step.figures
-        for term in _in_order(step.figures):
-            if _blown_up(term, step.figures[term], limit):
-                return Found(step.number, term, step.figures[term], first[term], step.before, step.batch, step.key)
-    return None
-
-
-NOT_AGAIN = (
-    "gone through update by update, on its own, it did not blow up: beside other runs rounding differs, "
-    "else the machine may be at fault"
-)
-
-
-def keep(folder: Path, before: TrainState | LogState, key: Key[Array, ""], found: Found | None, why: str) -> str:
-    """Write the state and key that the epoch began with, and what went into the update that blew up.
-
-    What to tell the user of it, also where the disk refuses.
+    Args:
+        means: The epoch's means.
+        first_bad: The first update (from 1) in which each term was not finite or past its limit; 0: none.
+        log_size: The largest magnitude in the log's rows, in core units.
     """
-    told = found.told() if found else NOT_AGAIN
-    about: dict[str, Any] = {"epoch": int(before.epoch), "key": _numbers(key), "reason": why, "diagnosis": told}
+    if not log_size <= FURTHEST_ROW:
+        return Cause("log rows", 0, log_size)
+    order = list(CAUSES)
+    bad = {term: update for term, update in first_bad.items() if update}
+    if not bad:
+        return Cause("the agent", 0, np.nan)
+    term = min(bad, key=lambda name: (bad[name], order.index(name) if name in CAUSES else len(order)))
+    return Cause(term, bad[term], means.get(term, np.nan))
+
+
+def keep_epoch(folder: Path, before: Any, key: Key[Array, ""], first_bad: Mapping[str, int], text: str) -> str:
+    """Write the state and key that the epoch began with, from which it blows up again; what to tell the user of it."""
+    about = {"epoch": int(before.epoch), "key": key_numbers(key), "first_bad": dict(first_bad), "diagnosis": text}
     try:
         write_arrays(folder / "state", "state", pytree_io.to_arrays(before), about)
-        if found:
-            own = {"update": found.update, "term": found.term, "value": found.value, "key": _numbers(found.key)}
-            into = {"agent": found.agent, "batch": found.batch}
-            write_arrays(folder / "update", "update", pytree_io.to_arrays(into), about | own)
     except CannotWrite as error:
-        return f"{told}; nothing could be kept of it: {error}"
-    return f"{told}; the state before that epoch{' and the batch' if found else ''} are kept in {folder}"
+        return f"{text}; nothing could be kept of it: {error}"
+    return f"{text}; the state before that epoch is kept in {folder}"
 
 
-def _numbers(key: Key[Array, ""]) -> list[int]:
+def part_sizes(agent: Any) -> dict[str, float]:
+    """The size of each of an agent's parts that has any arrays: the largest magnitude, NaN where there is one."""
+    return {name: float(size) for name, size in jax.device_get(_compiled_parts(agent)).items()}
+
+
+def largest(tree: PyTree) -> Array:
+    """The largest magnitude in a tree; NaN where there is one, 0 where there is nothing."""
+    sizes = [jnp.max(jnp.abs(leaf), initial=0.0).astype(jnp.float32) for leaf in jax.tree.leaves(tree)]
+    return jnp.max(jnp.stack(sizes))
+
+
+@jax.jit
+def _compiled_parts(agent: Any) -> dict[str, Array]:
+    return {name: largest(part) for name, part in agent._asdict().items() if jax.tree.leaves(part)}
+
+
+def key_numbers(key: Key[Array, ""]) -> list[int]:
     """A key as `jax.random.wrap_key_data` takes it."""
     return np.asarray(jax.random.key_data(key)).tolist()
 
 
-@partial(jax.jit, static_argnames="sizes")
-def _rolled(state: TrainState, method: Method, problem: Problem, ends: Termination, keys: list[Array], *, sizes: Sizes):
-    return buffers.write(state.buffer, branch(state, method, problem, ends, keys, sizes))
+def find_fit_cause(state: FitState, log: Transition, first_bad: int) -> str:
+    """What blew up first in an epoch of the dynamics fit, in plain words, with what to try.
+
+    Args:
+        state: The state before the epoch, for the units of its inputs and outputs.
+        log: The rows that are fitted, in core units, on the device or the host.
+        first_bad: The first batch (from 1) whose loss was not finite; 0 if none was.
+    """
+    size = _standardised_size(state, log)
+    if not size <= FURTHEST_ROW:
+        return f"its standardised rows are extreme ({size:.3g}): look for outliers in the log"
+    if first_bad:
+        return f"its loss was the first to blow up, at step {first_bad} of that epoch; lower model_rate"
+    return (
+        "its holdout error was the first to blow up: the held-out rows are unlike the others: look for outliers in the "
+        "log, or lower model_rate"
+    )
 
 
-@partial(jax.jit, static_argnames="sizes")
-def _updated(state: TrainState, method: Method, problem: Problem, c: Coefficients, key: Array, *, sizes: Sizes):
-    """One update: the agent after it, how large everything in it was, and what went into it."""
-    models = Models.of(state.ensemble, sizes.elites)
-    batch, noise, own_key = draw_update(problem.log, state.buffer, method, models, key, sizes)
-    agent, logged = update(state.agent, method, models, batch, noise, own_key, c)
-    rows = {"log rows": _size(batch.real), "model rows": _size(batch.model)}
-    return agent, rows | logged | _parts(agent), batch, own_key
+def _standardised_size(state: FitState, log: Transition) -> float:
+    """The largest magnitude among standardised inputs and targets, a block of rows at a time."""
+    newest, size = state.target_mean.shape[0] - 1, 0.0
+    for start in range(0, len(log.reward), BLOCK):
+        rows = Transition(*(column[start : start + BLOCK] for column in log))
+        inputs = standardise(inputs_of(rows), state.input_mean, state.input_std)
+        targets = standardise(targets_of(rows, newest), state.target_mean, state.target_std)
+        size = max(size, float(largest((inputs, targets))), key=lambda value: (np.isnan(value), value))
+    return size
 
 
-@partial(jax.jit, static_argnames="sizes")
-def _updated_on_log(agent: Any, method: Baseline, problem: LogProblem, c: Coefficients, key: Array, *, sizes: Sizes):
-    rows, own_key = draw_rows(problem.rows, key, sizes.batch * method.steps)
-    after, logged = method.update(agent, rows, own_key, c)
-    return after, {"log rows": _size(rows)} | logged | _parts(after), rows, own_key
-
-
-def _parts(agent: Any) -> dict[str, Array]:
-    """The size of each of an agent's parts that has any arrays."""
-    return {name: _size(part) for name, part in agent._asdict().items() if jax.tree.leaves(part)}
-
-
-def _size(tree: PyTree) -> Array:
-    """The largest magnitude in a tree; NaN where there is one."""
-    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)).astype(jnp.float32) for leaf in jax.tree.leaves(tree)]))
-
-
-_compiled_parts = jax.jit(_parts)
-
-
-def _sizes(agent: Any) -> dict[str, float]:
-    return {name: float(size) for name, size in jax.device_get(_compiled_parts(agent)).items()}
-
-
-def _in_order(figures: Mapping[str, Any]) -> list[str]:
-    order = [name for name, _ in CAUSES if name in figures]
-    return order + [name for name in figures if name not in order]
-
-
-def _blown_up(term: str, value: float, limit: float) -> bool:
-    if not np.isfinite(value):
-        return True
-    bounds: dict[str, float] = {**dict.fromkeys(VALUES, limit), "log rows": FURTHEST_ROW, "model rows": FURTHEST_ROW}
-    bounds.update(dict.fromkeys(("actor", "critics", "targets"), LARGEST_WEIGHT))
-    return abs(value) > bounds.get(term, np.inf)
+def keep_fit(folder: Path, before: FitState, key: Key[Array, ""], row: Row, text: str) -> str:
+    """Write the state and key that the fit's epoch began with; what to tell the user of it."""
+    about = {"epoch": row["epoch"], "key": key_numbers(key), "diagnosis": text}
+    try:
+        write_arrays(folder / "state", "state", pytree_io.to_arrays(before), about)
+    except CannotWrite as error:
+        return f"{text}; nothing could be kept of it: {error}"
+    return f"{text}; the state before that epoch is kept in {folder}"

@@ -28,7 +28,7 @@ FIRST_SEED = 1_000_000
 """Evaluation episodes have seeds of their own, other ones at every evaluation and in every run."""
 
 
-class Judge:
+class PolicyEvaluator:
     """Evaluates a run's policies; a context manager that holds the simulators open."""
 
     def __init__(self, plan: Plan):
@@ -41,7 +41,7 @@ class Judge:
             episodes = plan.settings.evaluation_episodes
             self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
 
-    def __enter__(self) -> "Judge":
+    def __enter__(self) -> "PolicyEvaluator":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -70,8 +70,7 @@ class Judge:
 
     def _estimate(self, state: TrainState | LogState, scaling: Scaling, ends: Termination | None) -> Row:
         """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
-        if isinstance(state, TrainState):
-            assert ends is not None, "comes with the model"
+        if ends is not None and isinstance(state, TrainState):
             return {"model_estimate/return": self._model_estimate(state, scaling, ends)}
         agent = state.agent
         if agent.critics is None:

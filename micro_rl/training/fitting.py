@@ -1,114 +1,38 @@
-"""Fit an ensemble to a log with progress, and keep it on disk with the units it works in."""
+"""Fit the ensembles of one or several runs to a log, with progress; each keeps its own seed, rows and patience."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Keys, Problem, Scaling, Transition
-from micro_rl.core.windows import newest
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
-from micro_rl.dynamics import quality_report, termination_classifier
-from micro_rl.dynamics.ensemble import Ensemble
-from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows, start_fit, unfinished
+from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows
 from micro_rl.dynamics.measure import report_of
-from micro_rl.dynamics.termination_classifier import TerminationHead, check_measured
-from micro_rl.errors import Diverged, UserError
-from micro_rl.storage import pytree_io
-from micro_rl.storage.arrays import read_arrays, write_arrays
+from micro_rl.dynamics.saved_model import FittedModel, ModelShape
+from micro_rl.errors import Diverged
 from micro_rl.storage.jsonl import Row
-from micro_rl.training.fit_feeding import begin, pass_over
+from micro_rl.training import divergence
+from micro_rl.training.fit_program import fits_left, run_fit_epoch, start_fits
 from micro_rl.training.host_log import stays_on_host
-
-LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidden": 100_000, "history": 1_000}
-"""What a saved model may declare of itself: far more than is used, and little enough to be compared with its arrays."""
-
-
-class FittedModel(NamedTuple):
-    """An ensemble, the units it works in, what is worth remembering about its fit, and where one was learned, a head.
-
-    `about["termination"]` is then what the head's measurement found; `about["report"]` is a `ModelReport`, where the
-    fit made one.
-    """
-
-    ensemble: Ensemble
-    scaling: Scaling
-    about: dict[str, Any]
-    head: TerminationHead | None = None
-
-    def arrays(self) -> dict[str, Any]:
-        """What is saved of it."""
-        parts = {"ensemble": self.ensemble, "scaling": self.scaling}
-        return parts if self.head is None else parts | {"termination": self.head}
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.lanes import set_run, shard_runs, stack, take_run, view_run
+from micro_rl.training.saving import FitSaver
 
 
-class Keeper:
-    """What happens to a fit's state between its epochs: nothing unless overridden."""
+class Fit(NamedTuple):
+    """One run's fit: its seed, who sees its epochs, and who saves it; None: nobody."""
 
-    def begun(self, fresh: FitState) -> FitState:
-        """The state to go on from."""
-        return fresh
-
-    def passed(self, state: FitState, row: Row) -> None:
-        """After each epoch, whose figures are finite."""
-
-    def diverged(self, before: FitState, key: Key[Array, ""], row: Row) -> str:
-        """After an epoch whose figures are not: the state and key it began with. What to tell the user of it."""
-        return "lower model_rate"
-
-
-class _Shape(NamedTuple):
-    """The sizes that fix a saved model's arrays."""
-
-    obs: int
-    act: int
-    members: int
-    hidden: tuple[int, ...]
-    history: int = 1
-
-    @classmethod
-    def read(cls, declared: Any) -> "_Shape":
-        """What a folder declares, bounded before anything is made of it; raises `ValueError`."""
-        if not isinstance(declared, dict) or set(declared) | {"history"} != set(cls._fields):
-            raise ValueError("its shape does not name " + ", ".join(cls._fields))
-        shape = cls(**declared)
-        if not isinstance(shape.hidden, list) or len(shape.hidden) > LARGEST["layers"]:
-            raise ValueError("its hidden widths are no short list")
-        numbers = [(name, getattr(shape, name)) for name in ("obs", "act", "members", "history")]
-        for name, number in numbers + [("hidden", width) for width in shape.hidden]:
-            if type(number) is not int or not 1 <= number <= LARGEST[name]:
-                raise ValueError(f"its {name} is {number!r:.40}, not a number from 1 to {LARGEST[name]}")
-        newest(shape.obs, shape.act, shape.history)
-        return shape._replace(hidden=tuple(shape.hidden))
-
-    def blank(self) -> dict[str, Any]:
-        """The shapes of the arrays that a folder of this model holds; allocates nothing."""
-
-        def some_model(log: Transition, scaling: Scaling, key: Key[Array, ""]) -> dict[str, Any]:
-            sizes = ModelSettings(
-                members=self.members,
-                model_hidden=self.hidden,
-                weight_decay=(0.0,) * (len(self.hidden) + 1),
-                history=self.history,
-            ).fit_sizes()
-            return {"ensemble": finish_fit(start_fit(log, sizes, key)), "scaling": scaling}
-
-        def floats(*shape: int) -> Any:
-            return jax.ShapeDtypeStruct(shape, jnp.float32)
-
-        obs, act = self.obs, self.act
-        log = Transition(floats(2, obs), floats(2, act), floats(2), floats(2, obs), floats(2))
-        scaling = Scaling(floats(obs), floats(obs), floats(act), floats(act), floats())
-        return jax.eval_shape(some_model, log, scaling, jax.random.key(0))
+    seed: int
+    on_epoch: Callable[[Row], None]
+    saver: FitSaver | None = None
 
 
 def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | None = None) -> Problem:
@@ -121,36 +45,94 @@ def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | Non
 
 
 def fit_model(
+    dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, on_epoch: Callable[[Row], None]
+) -> FittedModel:
+    """Fit one ensemble until patience runs out, saving nothing; raises `Diverged`."""
+    [model] = fit_models(dataset, problem, settings, [Fit(seed, on_epoch)])
+    if isinstance(model, Diverged):
+        raise model
+    return model
+
+
+def fit_models(
     dataset: Dataset,
     problem: Problem,
     settings: ModelSettings,
-    seed: int,
-    on_epoch: Callable[[Row], None],
-    keeper: Keeper | None = None,
-) -> FittedModel:
-    """Fit until patience runs out; `on_epoch` sees each epoch's loss and holdout errors.
+    fits: Sequence[Fit],
+    interrupts: Interrupts | None = None,
+) -> list[FittedModel | Diverged]:
+    """Fit until every run's patience has run out.
 
-    Raises `Diverged` when the losses or the holdout errors stop being finite.
+    Args:
+        dataset: The log, of which the fitted model is measured.
+        problem: The same in core units.
+        settings: The fits' settings, the same for all.
+        fits: One for each run.
+        interrupts: Asks to save and leave.
+
+    Returns:
+        Every fit's model; of one whose loss or holdout errors stopped being finite the error, the others go on.
+
+    Raises:
+        Interrupted: A signal came, and every fit's state is saved.
     """
-    sizes, keeper = settings.fit_sizes(), keeper or Keeper()
-    start_key, epochs_key = jax.random.split(Keys.of(seed).fit)
-    log = rows_of(problem.log)
-    state = keeper.begun(begin(log, sizes, start_key))
-    while unfinished(state, sizes):
-        key = jax.random.fold_in(epochs_key, state.epoch)
-        before = jax.tree.map(jnp.copy, state)  # the next line donates it, and if it goes wrong this is what led there
-        state, logged = pass_over(state, log, sizes, key)
-        row = fit_row(int(before.epoch) + 1, logged)
-        if not np.isfinite(list(row.values())).all():
-            told = keeper.diverged(before, key, row)
-            raise Diverged(f"epoch {row['epoch']} of the dynamics fit gave errors that are not finite; {told}")
-        on_epoch(row)
-        keeper.passed(state, row)
-    return fitted(dataset, problem, settings, seed, state)
+    sizes, log = settings.fit_sizes(), rows_of(problem.log)
+    keys = stack([jax.random.split(Keys.of(fit.seed).fit) for fit in fits])
+    states = _restored(start_fits(log, sizes, shard_runs(keys[:, 0])), fits)
+    failed: dict[int, Diverged] = {}
+    while going := sorted(set(np.flatnonzero(fits_left(states, sizes=sizes)).tolist()) - failed.keys()):
+        epoch_keys = jax.vmap(jax.random.fold_in)(keys[:, 1], states.epoch)
+        before = jax.tree.map(jnp.copy, states)  # the next line donates them: if it goes wrong this is what led there
+        states, logged, first_bad = run_fit_epoch(states, log, sizes, epoch_keys)
+        figures, first_bad = jax.device_get((logged, first_bad))
+        for run in going:
+            row = fit_row(int(before.epoch[run]) + 1, {name: value[run] for name, value in figures.items()})
+            if np.isfinite(list(row.values())).all():
+                _pass_on(fits[run], row, states, run)
+            else:
+                failed[run] = _diverged(
+                    fits[run], take_run(before, run), epoch_keys[run], row, int(first_bad["loss"][run]), log
+                )
+        if interrupts is not None and interrupts.received:
+            _leave([run for run in going if run not in failed], fits, states, interrupts)
+    return [
+        failed[run] if run in failed else measured(dataset, problem, settings, fit.seed, take_run(states, run))
+        for run, fit in enumerate(fits)
+    ]
 
 
-def fitted(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, state: FitState) -> FittedModel:
-    """What a finished fit has made, measured."""
+def _restored(states: FitState, fits: Sequence[Fit]) -> FitState:
+    """With what was saved by earlier processes in its place."""
+    blank = jax.eval_shape(lambda: take_run(states, 0))
+    for run, fit in enumerate(fits):
+        state = fit.saver.restore(blank) if fit.saver else blank
+        if state is not blank:
+            states = set_run(states, run, state)
+    return states
+
+
+def _pass_on(fit: Fit, row: Row, states: FitState, run: int) -> None:
+    fit.on_epoch(row)
+    if fit.saver:
+        fit.saver.after_epoch(row, lambda: view_run(states, run))
+
+
+def _diverged(fit: Fit, before: FitState, key: Key[Any, ""], row: Row, first_bad: int, log: Transition) -> Diverged:
+    """The error of a fit whose figures are not finite, with what was kept of it."""
+    text = divergence.find_fit_cause(before, log, first_bad)
+    if fit.saver:
+        text = divergence.keep_fit(fit.saver.diverged, before, key, row, text)
+    return Diverged(f"epoch {row['epoch']} of the dynamics fit gave errors that are not finite; {text}")
+
+
+def _leave(going: Sequence[int], fits: Sequence[Fit], states: FitState, interrupts: Interrupts) -> None:
+    """Save every fit that is not finished, then raise `Interrupted`."""
+    saved = [saver.save_now(view_run(states, run)) for run in going if (saver := fits[run].saver)]
+    interrupts.leave(saved[0] if saved else "no fit goes on")
+
+
+def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, state: FitState) -> FittedModel:
+    """What a finished fit has made, with its quality measured on the rows that it held out."""
     log, sizes = rows_of(problem.log), settings.fit_sizes()
     ensemble = finish_fit(state)
     about = {
@@ -160,7 +142,7 @@ def fitted(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: in
         "epochs": int(state.epoch),
         "settings": {field.name: getattr(settings, field.name) for field in fields(ModelSettings)},
         "holdout": np.sort(np.asarray(state.patience.error)).tolist(),
-        "shape": _Shape(
+        "shape": ModelShape(
             log.observation.shape[-1],
             log.action.shape[-1],
             sizes.members,
@@ -188,32 +170,3 @@ def fit_row(epoch: int, logged: Mapping[str, Any]) -> Row:
         "holdout/mean": float(errors.mean()),
         "holdout/best": float(errors.min()),
     } | members
-
-
-def save_model(folder: Path, model: FittedModel) -> None:
-    """Ensemble and scaling into one folder with a manifest."""
-    write_arrays(folder, "ensemble", pytree_io.to_arrays(model.arrays()), model.about)
-
-
-def load_model(folder: Path) -> FittedModel:
-    """What `save_model` wrote; `UserError` if anything in it is damaged or of other sizes."""
-    arrays, about = read_arrays(folder, "ensemble")
-    try:
-        shape, about["holdout"] = _Shape.read(about.get("shape")), _numbers(about.get("holdout"))
-        if "termination" in about:
-            check_measured(about["termination"])
-        quality_report.of(about)
-    except ValueError as error:
-        raise UserError(f"{folder}: {error}; fit it again") from error
-    blank = shape.blank()
-    if "termination" in about:
-        blank["termination"] = jax.eval_shape(lambda: termination_classifier.blank(shape.obs))
-    tree = pytree_io.from_arrays(blank, arrays, str(folder))
-    return FittedModel(tree["ensemble"], tree["scaling"], about, tree.get("termination"))
-
-
-def _numbers(declared: Any) -> list[float]:
-    """The members' holdout errors as a folder tells them; raises `ValueError`."""
-    if not isinstance(declared, list) or not declared or not all(type(error) in (int, float) for error in declared):
-        raise ValueError("does not tell the holdout errors of its members")
-    return declared

@@ -71,14 +71,13 @@ def indexed(log: Transition, rows: Int[np.ndarray | Array, "*shape"]) -> tuple[T
     return take(log, taken.reshape(-1)), jnp.arange(taken.size).reshape(taken.shape)
 
 
-def fed(problem: Problem, key: Key[Array, ""], number: int, sizes: Sizes) -> Problem:
-    """The problem with the rows of epoch `number` (from 0) in place of a log on the host; `key` is the run's."""
+def gather_epoch_rows(problem: Problem, key: Key[Array, ""], epoch: int, sizes: Sizes) -> GatheredRows:
+    """The rows of a log on the host that epoch number `epoch` (from 0) draws; `key` is the run's."""
     log = problem.log
-    if isinstance(log, GatheredRows) or not on_host(log):
-        return problem
+    assert isinstance(log, Transition)
     rows = len(log.reward)
-    drawn = np.sort(np.asarray(_compiled_draws(key, number, rows, sizes=sizes)))
-    return problem._replace(log=GatheredRows(take(log, drawn), jnp.asarray(drawn), jnp.asarray(rows)))
+    drawn = np.sort(np.asarray(_compiled_draws(key, epoch, rows, sizes=sizes)))
+    return GatheredRows(take(log, drawn), jnp.asarray(drawn), jnp.asarray(rows))
 
 
 def sample(problem: Problem) -> Problem:
@@ -103,7 +102,7 @@ def refuse_on_host(method: Method | Baseline, name: str, log_on: str) -> None:
     raise UserError(f"method: {name} {need}, and {why}, or choose another method")
 
 
-def told(problem: Problem, settings: ModelSettings) -> tuple[str, ...]:
+def placement_notes(problem: Problem, settings: ModelSettings) -> tuple[str, ...]:
     """What a person should know about where the log is: that it is on the host without having been sent there."""
     if settings.log_on != "auto" or not on_host(problem.log):
         return ()

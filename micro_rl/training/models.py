@@ -1,5 +1,7 @@
-"""The model a run works with: its own from before, one that was given, or one fitted now."""
+"""The models that runs work with: each its own from before, one that was given, or one fitted now."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -8,21 +10,23 @@ from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics import quality_report
+from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.dynamics.termination_rules import ByRule, Termination
-from micro_rl.errors import UserError
-from micro_rl.storage.files import plain
-from micro_rl.storage.jsonl import RowFile
+from micro_rl.errors import Diverged, UserError
+from micro_rl.storage.files import CannotWrite, plain
+from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training import host_log
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.fit_keeping import KeptFit
-from micro_rl.training.fitting import FittedModel, fit_model, load_model, problem_of
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fitting import Fit, fit_models, problem_of
+from micro_rl.training.host_log import placement_notes
 from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.job import Job
 from micro_rl.training.plan import Plan
+from micro_rl.training.saving import FitSaver
 from micro_rl.training.termination_fit import learn_termination, measurement
 
 
-def given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> FittedModel | None:
+def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> FittedModel | None:
     """The run's own copy if it has one, else the shared one; None where a model is to be fitted."""
     own = RunFolder(path).model
     source = own if resume and own.exists() else plan.model
@@ -30,8 +34,8 @@ def given_model(plan: Plan, path: Path, resume: bool, watcher: Watcher) -> Fitte
         return None
     model = load_model(source)
     check_fits(model, plan, source)
-    watcher.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
-    watcher.given(float(np.mean(model.about["holdout"])))
+    callback.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
+    callback.given(float(np.mean(model.about["holdout"])))
     return model
 
 
@@ -44,29 +48,71 @@ def _other_than_asked(model: FittedModel, plan: Plan) -> str:
     return f", fitted with {', '.join(other)}" if other else ""
 
 
-def model_for(
-    plan: Plan, given: FittedModel | None, folder: RunFolder, rows: RowFile, watcher: Watcher, interrupts: Interrupts
-) -> tuple[FittedModel, Problem]:
-    """The given model or a fresh fit, whose `rows` are written; and the log in its units."""
-    problem = problem_of(plan.dataset, plan.settings, given.scaling if given else None)
-    for note in host_log.told(problem, plan.settings):
-        watcher.note(note)
-    if given is not None:
-        return with_end(given, plan, watcher), problem
-    with KeptFit(folder, rows, plan.settings, problem, watcher.note, interrupts) as keeper:
-        model = fit_model(plan.dataset, problem, plan.settings, plan.settings.seed, watcher.fitted, keeper)
-    if report := quality_report.of(model.about):
-        watcher.measured(report.sentence())
-    return with_end(model, plan, watcher), problem
+def prepare_models(jobs: Sequence[Job], interrupts: Interrupts) -> Problem:
+    """Give every job its model or its fit's error; returns the log in the units of the models.
+
+    Runs of the same seed share a fit. Raises `Interrupted` when every fit is saved.
+    """
+    plan = jobs[0].plan
+    scaling = next((job.model.scaling for job in jobs if job.model), None)
+    problem = problem_of(plan.dataset, plan.settings, scaling)
+    for note in placement_notes(problem, plan.settings):
+        jobs[0].callback.note(note)
+    for job in jobs:
+        if job.model is not None:
+            job.model = with_termination(job.model, job.plan, job.callback)
+    owners = {job.plan.settings.seed: job for job in reversed(jobs)}
+    owners |= {job.plan.settings.seed: job for job in jobs if job.model is not None}
+    fresh = [job for job in jobs if job.model is None and job is owners[job.plan.settings.seed]]
+    if fresh:
+        _fit_all(fresh, problem, interrupts)
+    for job in jobs:
+        if job.model is None and job.error is None:
+            _share_fit(owners[job.plan.settings.seed], job)
+    return problem
 
 
-def with_end(model: FittedModel, plan: Plan, watcher: Watcher) -> FittedModel:
+def _fit_all(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> None:
+    """Fit a model for each, the state of its fit saved in its folder."""
+    plan = jobs[0].plan
+    with ExitStack() as stack:
+        savers = [
+            stack.enter_context(FitSaver(job.folder, job.fit_rows, job.plan.settings, job.callback.note))
+            for job in jobs
+        ]
+        fits = [
+            Fit(job.plan.settings.seed, job.callback.fitted, saver) for job, saver in zip(jobs, savers, strict=True)
+        ]
+        models = fit_models(plan.dataset, problem, plan.settings, fits, interrupts)
+    for job, model in zip(jobs, models, strict=True):
+        if isinstance(model, Diverged):
+            job.fail(model)
+            continue
+        if report := quality_report.of(model.about):
+            job.callback.measured(report.sentence())
+        job.model = with_termination(model, job.plan, job.callback)
+
+
+def _share_fit(owner: Job, job: Job) -> None:
+    """Take what another run's fit has made, which is this one's as well; rows that the disk refuses wait."""
+    if owner.error is not None:
+        job.fail(owner.error)
+    job.model = owner.model
+    rows = [*owner.folder.fit(), *owner.fit_rows.waiting]
+    try:
+        rewind_rows(job.folder.path / "fit.jsonl", -1, rows)
+    except CannotWrite as error:
+        job.callback.note(f"not saved, training goes on: {error}")
+        job.fit_rows.waiting.extend(rows)
+
+
+def with_termination(model: FittedModel, plan: Plan, callback: Callback) -> FittedModel:
     """The model with a termination head where the plan has no rule: the one it brings, else one learned now."""
     if plan.ends is not None:
         return model
     if model.head is None:
         model = learn_termination(plan.dataset, model, plan.settings, plan.settings.seed)
-    watcher.note(measurement(model.about))
+    callback.note(measurement(model.about))
     return model
 
 

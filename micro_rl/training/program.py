@@ -1,125 +1,114 @@
-"""A run's method with all it works on: the state it begins with, an epoch, and the same epoch update by update."""
+"""The compiled program of one or several runs: their states before the first epoch, and an epoch of each."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from micro_rl.algorithms import epoch as loop
-from micro_rl.algorithms import log_epoch
-from micro_rl.algorithms.epoch import TrainState
-from micro_rl.algorithms.log_epoch import LogProblem, LogState
-from micro_rl.algorithms.model_free.base import Baseline
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key
+
+from micro_rl.algorithms.learner import EpochResult, Learner
 from micro_rl.algorithms.sac import Coefficients
-from micro_rl.algorithms.slots import Method
-from micro_rl.core.types import Keys, Problem
-from micro_rl.dynamics.termination_rules import Termination
-from micro_rl.training import divergence, host_log
-from micro_rl.training.async_epoch import Call, Compiled
-from micro_rl.training.divergence import Step
-from micro_rl.training.fitting import FittedModel
-from micro_rl.training.models import termination_of
-from micro_rl.training.plan import Plan
+from micro_rl.core.sizes import Sizes
+from micro_rl.core.types import GatheredRows, Keys
+from micro_rl.training import host_log
+from micro_rl.training.async_epoch import Call, CompiledStep
+from micro_rl.training.lanes import over_runs, replicate, shard_runs, stack, take_run
 
 
-class Program(ABC):
-    """A state has at least `agent` and `epoch`."""
+class Program:
+    """Runs that share the log, its units and every size; seed, coefficients, learner and state are each run's own.
 
-    keys: Keys
+    Args:
+        learners: One a run, alike but for the values of their leaves.
+        problem: The log in core units, which all runs share, on the device or on the host (see `host_log`).
+        seeds: One a run.
+        temperatures: Where each run's temperature starts.
+        value_limits: The size of each run's Q, in core units, past which it has exploded.
+        sizes: The static sizes, the same for all.
+    """
 
-    @property
-    @abstractmethod
-    def problem(self) -> Problem | LogProblem:
-        """What stays the same throughout."""
+    def __init__(
+        self,
+        learners: Sequence[Learner],
+        problem: Any,
+        seeds: Sequence[int],
+        temperatures: Sequence[float],
+        value_limits: Sequence[float],
+        sizes: Sizes,
+    ):
+        self.runs, self.sizes = len(learners), sizes
+        self._on_host = host_log.on_host(problem.log)
+        self._problem = problem if self._on_host else replicate(problem, self.runs)
+        self._learners = shard_runs(stack(learners))
+        self._temperatures = shard_runs(jnp.asarray(temperatures, jnp.float32))
+        self._limits = shard_runs(jnp.asarray(value_limits, jnp.float32))
+        self._keys = shard_runs(stack([Keys.of(seed) for seed in seeds]))
+        self._epoch = CompiledStep(compiled_epoch, sizes=sizes)
 
-    @property
-    @abstractmethod
-    def ends(self) -> Termination | None:
-        """When the model's episodes end; None where there is no model."""
-
-    @abstractmethod
     def fresh(self) -> Any:
-        """The state before the first epoch."""
+        """Every run's state before its first epoch: [run, ...]."""
+        problem = host_log.sample(self._problem) if self._on_host else self._problem
+        return shard_runs(compiled_start(self._learners, problem, self._temperatures, self._keys, sizes=self.sizes))
 
-    @abstractmethod
-    def epoch(self, state: Any, c: Coefficients) -> Call:
-        """The compiled epoch, to be called in any thread: the state after it, and what it logged.
+    def blank(self) -> Any:
+        """The shapes of one run's state; nothing is allocated."""
+        return jax.eval_shape(lambda: take_run(self.fresh(), 0))
 
-        The call uses up the state before it.
+    @property
+    def compiled(self) -> Any:
+        """The compiled epoch, with the compiler's plan of its memory; None before the first call is asked for."""
+        return self._epoch.program
+
+    def epoch(self, states: Any, c: Coefficients) -> Call:
+        """The compiled epoch of every run, each the one that its own state says, to be called in any thread.
+
+        The call uses up the states before it; what it returns is `EpochResult` with [run, ...].
         """
+        problem, gathered = self._problem, None
+        if self._on_host:
+            gathered = shard_runs(stack(self._gathered(states)))
+            problem = problem._replace(log=None)
+        return self._epoch.call(states, self._learners, problem, gathered, c, self._keys.epochs, self._limits)
 
-    @abstractmethod
-    def steps(self, state: Any, c: Coefficients) -> Iterator[Step]:
-        """The updates of the epoch that begins with `state`, one by one."""
-
-
-class OnModel(Program):
-    """Updates on rows of the log and of rollouts in a model."""
-
-    def __init__(self, plan: Plan, model: FittedModel, problem: Problem):
-        method = plan.method()
-        assert isinstance(method, Method)
-        self.method, self.ensemble, self.temperature = method, model.ensemble, plan.settings.temperature
-        self.sizes, self.keys = plan.settings.sizes(), Keys.of(plan.settings.seed)
-        self._problem, self._ends = problem, termination_of(model, plan)
-        self._epoch = Compiled(loop.compiled_epoch, sizes=self.sizes)
-        if host_log.on_host(problem.log):  # refused with the plan already, but for memory that was taken since
-            host_log.refuse_on_host(method, plan.method_name, plan.settings.log_on)
-
-    @property
-    def problem(self) -> Problem:
-        """The log and its units."""
-        return self._problem
-
-    @property
-    def ends(self) -> Termination:
-        """The plan's rule, or the head that was learned."""
-        return self._ends
-
-    def fresh(self) -> TrainState:
-        """An agent, an empty buffer, a copy of the model."""
-        some = host_log.sample(self._problem)
-        return loop.compiled_start(some, self.ensemble, self.method, self.sizes, self.temperature, self.keys)
-
-    def epoch(self, state: TrainState, c: Coefficients) -> Call:
-        """Rollouts and updates by turns."""
-        return self._epoch.call(state, self.method, self._fed(state), c, self.keys.epochs, ends=self._ends)
-
-    def steps(self, state: TrainState, c: Coefficients) -> Iterator[Step]:
-        """With their rollouts."""
-        return divergence.steps(state, self.method, self._fed(state), c, self.keys.epochs, self.sizes, self._ends)
-
-    def _fed(self, state: TrainState) -> Problem:
-        return host_log.fed(self._problem, self.keys.epochs, int(state.epoch), self.sizes)
+    def _gathered(self, states: Any) -> list[GatheredRows]:
+        """Of a log on the host, the rows that each run's next epoch draws."""
+        return [
+            host_log.gather_epoch_rows(self._problem, key, int(number), self.sizes)
+            for key, number in zip(self._keys.epochs, states.epoch, strict=True)
+        ]
 
 
-class OnLog(Program):
-    """Updates on rows of the log alone."""
+@partial(jax.jit, static_argnames="sizes")
+def compiled_start(learners: Learner, problem: Any, temperatures: Array, keys: Keys, *, sizes: Sizes) -> Any:
+    """Every run's state before its first epoch."""
 
-    def __init__(self, plan: Plan, problem: LogProblem):
-        method = plan.method()
-        assert isinstance(method, Baseline)
-        self.method, self.sizes, self.temperature = method, plan.settings.sizes(), plan.settings.temperature
-        self._problem, self.keys = problem, Keys.of(plan.settings.seed)
-        self._epoch = Compiled(log_epoch.compiled_epoch, sizes=self.sizes)
+    def start(learner: Learner, temperature: Array, own_keys: Keys) -> Any:
+        return learner.start(problem, temperature, own_keys, sizes=sizes)
 
-    @property
-    def problem(self) -> LogProblem:
-        """The log with what followed each row, and its units."""
-        return self._problem
+    return over_runs(start, len(temperatures))(learners, temperatures, keys)
 
-    @property
-    def ends(self) -> None:
-        """No model's episodes."""
-        return None
 
-    def fresh(self) -> LogState:
-        """An agent."""
-        return log_epoch.compiled_start(self._problem, self.method, self.sizes, self.temperature, self.keys)
+@partial(jax.jit, static_argnames="sizes", donate_argnames="states")
+def compiled_epoch(
+    states: Any,
+    learners: Learner,
+    problem: Any,
+    gathered: GatheredRows | None,
+    c: Coefficients,
+    keys: Key[Array, " run"],
+    limits: Float[Array, " run"],
+    *,
+    sizes: Sizes,
+) -> EpochResult:
+    """An epoch of every run; `states` is gone afterwards. `gathered` takes the place of a log on the host."""
 
-    def epoch(self, state: LogState, c: Coefficients) -> Call:
-        """Updates on drawn rows."""
-        return self._epoch.call(state, self.method, self._problem, c, self.keys.epochs)
+    def epoch(
+        state: Any, learner: Learner, rows: GatheredRows | None, own: Coefficients, key: Array, limit: Array
+    ) -> EpochResult:
+        own_problem = problem if rows is None else problem._replace(log=rows)
+        return learner.epoch(state, own_problem, own, key, limit, sizes=sizes)
 
-    def steps(self, state: LogState, c: Coefficients) -> Iterator[Step]:
-        """A call of the method's update counts as one."""
-        return divergence.steps_on_log(state, self.method, self._problem, c, self.keys.epochs, self.sizes)
+    return over_runs(epoch, len(keys))(states, learners, gathered, c, keys, limits)

@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -15,20 +13,20 @@ from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.epoch import TrainState, actor_rate, coefficients
 from micro_rl.algorithms.export import export
-from micro_rl.algorithms.log_epoch import LogState
+from micro_rl.algorithms.log_epoch import LogProblem, LogState
 from micro_rl.algorithms.sac import Coefficients
+from micro_rl.core.types import Keys, Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.storage import pytree_io
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.metrics_log import MetricsLog
-from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import divergence
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.evaluator import Judge, final_scores
-from micro_rl.training.plan import Plan
-from micro_rl.training.program import Program
-from micro_rl.training.saving import KeptRun
+from micro_rl.training.evaluator import PolicyEvaluator, final_scores
+from micro_rl.training.job import Job, Run
+from micro_rl.training.lanes import stack, take_run
+from micro_rl.training.learning import learner_for, program_for
+from micro_rl.training.saving import RunSaver
 
 RAW_REWARD_KEYS = (
     "q/real",
@@ -41,129 +39,156 @@ RAW_REWARD_KEYS = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished run: where it lies, what it learned and what it scored."""
-
-    path: Path
-    policy: Policy
-    scores: dict[str, Any]
-    metrics: list[Row]
-
-
 class Epoch(NamedTuple):
-    """A finished epoch: its means, how long it took, and the state after it, which the next one is going to use up.
+    """A finished epoch of one run.
 
-    `seconds` are those since the end of the one before, `computing` those of the compiled program alone. `seen` is a
-    copy for those who look at agent and model; `whole` makes all of it, buffer and all, to be saved.
+    Attributes:
+        means: Of its terms, in core units.
+        first_bad: The first update in which a term was not finite, 0 for one that always was.
+        seconds: Since the end of the epoch before.
+        computing: Seconds of the compiled program alone.
+        state: A copy of the state without its buffer, for those who look at agent and model.
+        whole: Gives all of the state, which the next epoch uses up, to be saved now.
     """
 
-    logged: dict[str, float]
+    means: dict[str, float]
+    first_bad: dict[str, int]
     seconds: float
     computing: float
-    seen: TrainState | LogState
-    whole: Callable[[], TrainState | LogState]
+    state: Any
+    whole: Callable[[], Any]
 
 
-def seen(state: TrainState | LogState) -> TrainState | LogState:
-    """A copy of all but the buffer, which is most of a state."""
-    light = state._replace(buffer=buffers.empty(0, 0, 0, 0)) if isinstance(state, TrainState) else state
-    return jax.tree.map(jnp.copy, light)
-
-
-class _Owed(NamedTuple):
+class _Pending(NamedTuple):
     """What is still to be done about an epoch, and needs nothing that the next one uses up."""
 
     row: Row
     policy: Policy
-    seen: TrainState | LogState
-    taken: dict[str, np.ndarray] | None
+    state: Any
+    arrays: dict[str, np.ndarray] | None
 
 
-class Training:
-    """One process's part of a run, up to epoch `last`, without its state: what happens between epochs.
+class RunTraining:
+    """One process's part of a run, up to epoch `last`, without its state.
 
-    What an epoch has made is taken (`begin`) before the next one is begun, and evaluated, written and saved
-    (`conclude`) while the device computes that.
+    What an epoch has made is received before the next one is begun, and evaluated, written and saved while the device
+    computes that.
     """
 
     def __init__(
-        self, plan: Plan, folder: RunFolder, kept: KeptRun, program: Program, judge: Judge, watcher: Watcher, last: int
+        self,
+        job: Job,
+        problem: Problem | LogProblem,
+        saver: RunSaver,
+        evaluator: PolicyEvaluator,
+        log: MetricsLog,
+        last: int,
     ):
-        self.plan, self.kept, self.program, self.settings, self.last = plan, kept, program, plan.settings, last
-        self._folder, self._judge, self._watcher = folder, judge, watcher
-        self._problem = problem = program.problem
-        act, scale = rows_of(problem.log).action.shape[-1], float(problem.scaling.reward_scale)
-        self._coefficients = coefficients(self.settings, act, scale)
-        self._limit = divergence.largest_value(problem, self.settings.discount)
-        self._owed: _Owed | None = None
+        """`problem` is the log that it learns from, `log` takes its rows."""
+        self.job, self.saver, self.last, self.log = job, saver, last, log
+        self.outcome: Run | Diverged | UserError | None = None
+        self._settings, self._problem, self._evaluator = job.plan.settings, problem, evaluator
+        self._ends = learner_for(job.plan, job.model).ends
+        act, scale = rows_of(self._problem.log).action.shape[-1], float(self._problem.scaling.reward_scale)
+        self._scale, self._coefficients = scale, coefficients(self._settings, act, scale)
+        self._limit = divergence.largest_value(self._problem, self._settings.discount)
+        self._pending: _Pending | None = None
 
     def coefficients(self, number: int) -> Coefficients:
         """Those of epoch `number`, from 0."""
-        return self._coefficients._replace(actor_rate=actor_rate(self.settings, number))
+        return self._coefficients._replace(actor_rate=actor_rate(self._settings, number))
 
-    def begin(self, epoch: Epoch) -> None:
-        """Take what is needed of a finished epoch; raises `Diverged`."""
-        number = int(epoch.seen.epoch)
-        reason = divergence.reason(epoch.logged, epoch.seen.agent, self._limit)
+    def receive_epoch(self, epoch: Epoch) -> None:
+        """Take what is needed of a finished epoch; its divergence is the run's outcome."""
+        number = int(epoch.state.epoch)
+        reason = divergence.reason(epoch.means, epoch.state.agent, self._limit)
         if reason is not None:
-            self._stop(reason, number - 1)
-        speed = {"time/updates_per_second": self.settings.updates / epoch.computing, "time/seconds": epoch.seconds}
-        taken = self.kept.take(number, epoch.whole, final=number == self.last)
-        self._owed = _Owed(self._row(number, epoch.logged) | speed, self._policy(epoch.seen), epoch.seen, taken)
-
-    def conclude(self, log: MetricsLog) -> None:
-        """Evaluate what was begun where that is due, write its row, save where that is due or after the last epoch."""
-        if self._owed is None:
+            self.outcome = self._diverged(reason, number - 1, epoch)
+            self.job.fail(self.outcome)
             return
-        row, policy, seen, taken = self._owed
-        self._owed, number = None, int(row["epoch"])
+        speed = {"time/updates_per_second": self._settings.updates / epoch.computing, "time/seconds": epoch.seconds}
+        arrays = self.saver.copy_if_due(number, epoch.whole, final=number == self.last)
+        self._pending = _Pending(self._row(number, epoch.means) | speed, self._policy(epoch.state), epoch.state, arrays)
+
+    def finish_epoch(self) -> None:
+        """Evaluate what was received where that is due, write its row, save where that is due or after the last."""
+        if self._pending is None:
+            return
+        row, policy, state, arrays = self._pending
+        self._pending, number = None, int(row["epoch"])
         began = time.perf_counter()
-        if number % self.settings.evaluate_every == 0 or number == self.settings.epochs:
-            row |= self._judge(seen, policy, self._problem.scaling, self.program.ends)
+        if number % self._settings.evaluate_every == 0 or number == self._settings.epochs:
+            row |= self._evaluator(state, policy, self._problem.scaling, self._ends)
         if number == self.last:  # elsewhere the next epoch goes on beside it, whose time this is part of
             row["time/seconds"] += time.perf_counter() - began
-        self.kept.epoch(row, log, taken, final=number == self.last)
-        self._watcher.trained(row, policy)
+        self.saver.after_epoch(row, self.log, arrays, final=number == self.last)
+        self.job.callback.trained(row, policy)
 
-    def finish(self, state: TrainState | LogState, log: MetricsLog) -> Run:
-        """Policy and scores, sealed."""
-        log.write_waiting()
+    def finish_if_over(self, state: Any) -> None:
+        """After the last epoch: policy and scores, sealed. A disk that refuses them is the run's outcome."""
+        if int(state.epoch) < self.last or self.outcome is not None:
+            return
+        self.finish_epoch()
+        try:
+            self.outcome = self._finish(state)
+        except UserError as error:  # raised when the others are done
+            self.outcome = error
+
+    def save_now(self, state: Any) -> str:
+        """Save what is finished, since the process is asked to stop; what is on the disk, in words."""
+        self.finish_epoch()
+        return self.saver.save_now(state, self.log)
+
+    def _finish(self, state: Any) -> Run:
+        folder = self.job.folder
+        self.log.write_waiting()
         policy = self._policy(state)
-        policy.save(self._folder.path / "policy.safetensors")
-        rows = self._folder.metrics()
-        result = final_scores(rows, self.plan)
-        self._folder.write_scores(result)
-        self._folder.seal()
-        self._watcher.finished()
-        return Run(self._folder.path, policy, result, rows)
+        policy.save(folder.path / "policy.safetensors")
+        rows = folder.metrics()
+        scores = final_scores(rows, self.job.plan)
+        folder.write_scores(scores)
+        folder.seal()
+        self.job.callback.finished(folder.path)
+        return Run(folder.path, policy, scores, rows)
 
-    def _policy(self, state: TrainState | LogState) -> Policy:
-        return export(state.agent.actor, self._problem.scaling, self.plan.task.env, self.settings.history)
+    def _policy(self, state: Any) -> Policy:
+        return export(state.agent.actor, self._problem.scaling, self.job.plan.task.env, self._settings.history)
 
-    def _row(self, number: int, logged: dict[str, float]) -> Row:
+    def _row(self, number: int, means: dict[str, float]) -> Row:
         """An epoch's means; rewards and values in raw units."""
-        scale = float(self._problem.scaling.reward_scale)
-        row: Row = {name: value * (scale if name in RAW_REWARD_KEYS else 1.0) for name, value in logged.items()}
-        return {"epoch": number, "updates": number * self.settings.updates} | row
+        row: Row = {name: value * (self._scale if name in RAW_REWARD_KEYS else 1.0) for name, value in means.items()}
+        return {"epoch": number, "updates": number * self._settings.updates} | row
 
-    def _stop(self, reason: str, number: int) -> None:
-        """Go back to the state that led to this, find what blew up first, keep it, and raise `Diverged`."""
-        self.kept.finish()
-        self._watcher.note(f"epoch {number + 1}: {reason}; the epoch is gone through again to find the cause")
-        before, c = self._state_before(number), self.coefficients(number)
-        found = divergence.first_to_blow_up(self.program.steps(before, c), self._limit)
-        key = jax.random.fold_in(self.program.keys.epochs, number)
-        told = divergence.keep(self._folder.diverged, before, key, found, reason)
-        raise Diverged(f"epoch {number + 1}: {reason}; {told}")
+    def _diverged(self, reason: str, number: int, epoch: Epoch) -> Diverged:
+        """The error of an epoch that blew up, with the state that led to it kept."""
+        self.saver.finish()
+        size = float(divergence.largest(rows_of(self._problem.log)))
+        text = divergence.find_cause(epoch.means, epoch.first_bad, size).diagnosis()
+        self.job.callback.note(f"epoch {number + 1}: {reason}; the state that it began with is computed again")
+        key = jax.random.fold_in(Keys.of(self._settings.seed).epochs, number)
+        before = self._state_before(number)
+        return Diverged(
+            f"epoch {number + 1}: {reason}; "
+            + divergence.keep_epoch(self.job.folder.diverged, before, key, epoch.first_bad, text)
+        )
 
     def _state_before(self, number: int) -> Any:
         """The state after `number` epochs, computed again from the newest checkpoint: the same bits for a run alone."""
-        state, kept = self.program.fresh(), None
+        program = program_for([self.job.plan], [self.job.model], self._problem)
+        checkpoints, checkpoint = self.job.folder.checkpoints, None
+        states = program.fresh()
         with suppress(UserError):
-            kept = self._folder.checkpoints.newest()
-        if kept is not None and kept.epoch <= number:
-            state = pytree_io.from_arrays(state, kept.arrays, str(self._folder.checkpoints.path))
-        for again in range(int(state.epoch), number):
-            state, _ = self.program.epoch(state, self.coefficients(again))()
-        return state
+            checkpoint = checkpoints.newest()
+        if checkpoint is not None and checkpoint.epoch <= number:
+            states = stack([pytree_io.from_arrays(program.blank(), checkpoint.arrays, str(checkpoints.path))])
+        for again in range(int(states.epoch[0]), number):
+            states, *_ = program.epoch(states, stack([self.coefficients(again)]))()
+        return take_run(states, 0)
+
+
+def without_buffer(states: TrainState | LogState) -> TrainState | LogState:
+    """States [run, ...] without their buffers, which are most of them."""
+    if not isinstance(states, TrainState):
+        return states
+    empty = buffers.empty(0, 0, 0, 0)
+    return states._replace(buffer=jax.tree.map(lambda leaf: jnp.stack([leaf] * len(states.epoch)), empty))

@@ -1,72 +1,115 @@
-"""A run from start to end: its folder, its model, and one compiled epoch after another."""
+"""Runs from start to end, one or several in one compiled program: folders, models, epoch after epoch, the results."""
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from micro_rl.algorithms import log_epoch
-from micro_rl.errors import UserError
+from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.core.types import Problem
+from micro_rl.errors import Diverged, UserError
 from micro_rl.storage import config_diff
 from micro_rl.storage.at_work import at_work
-from micro_rl.storage.metrics_log import MetricsLog, open_metrics
+from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory
-from micro_rl.training.async_epoch import Ahead
+from micro_rl.training.async_epoch import EpochExecutor
 from micro_rl.training.branch import branch_off
-from micro_rl.training.callbacks import Watcher
-from micro_rl.training.evaluator import Judge
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
-from micro_rl.training.models import given_model, model_for
+from micro_rl.training.job import Job, Run
+from micro_rl.training.lanes import set_run, stack, take_run, view_run
+from micro_rl.training.learning import problem_for, program_for
+from micro_rl.training.models import given_model
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import config_of, usual_of
-from micro_rl.training.program import OnLog, OnModel, Program
-from micro_rl.training.run import Epoch, Run, Training, seen
-from micro_rl.training.saving import KeptRun
+from micro_rl.training.program import Program
+from micro_rl.training.run import Epoch, RunTraining, without_buffer
+from micro_rl.training.saving import GO_ON, RunSaver
 
 
 def execute(
-    plan: Plan,
-    path: Path,
+    plan: Plan, path: Path, *, branch: Path | None = None, callback: Callback | None = None, **more: Any
+) -> Run:
+    """Fit or load a model, train epoch by epoch, evaluate, save: one run.
+
+    Args:
+        plan: What to do.
+        path: The run folder.
+        branch: A new folder, in which the run in `path` goes on under this plan.
+        callback: Is told how the run goes.
+        more: As `execute_all` takes it.
+
+    Raises:
+        UserError: Something the user can mend, before there is a folder where that is possible.
+        Diverged: The fit or the training blew up.
+        Interrupted: A signal came, and all is saved.
+    """
+    callback = callback or Callback()
+    if branch is not None:
+        last_epoch(plan, more.get("until"))
+        memory.refuse_too_large(plan)
+        with PolicyEvaluator(plan):  # mistakes are found before there is a folder
+            branch_off(plan, path, branch, callback)
+        path, more["resume"] = branch, True
+    [outcome] = execute_all([plan], [path], [callback], **more)
+    if isinstance(outcome, Diverged):
+        raise outcome
+    return outcome
+
+
+def execute_all(
+    plans: Sequence[Plan],
+    paths: Sequence[Path],
+    callbacks: Sequence[Callback],
     *,
     resume: bool = False,
-    branch: Path | None = None,
     until: int | None = None,
-    watcher: Watcher | None = None,
     wandb: WandbSettings | None = None,
     interrupts: Interrupts | None = None,
     command: str = "",
-) -> Run:
-    """Fit or load the model, train epoch by epoch, evaluate, save. Raises `UserError`, `Diverged`, `Interrupted`.
+) -> list[Run | Diverged]:
+    """Make runs in one program, whose plans differ in nothing but the values of leaves (`grid.groups`).
 
-    `branch` is a new folder, in which the run in `path` goes on under this plan. `until` stops after that epoch,
-    with everything saved, as if the run were to go on to the plan's last. `command` is what was typed, for the record.
+    Args:
+        plans: One for each run.
+        paths: Their folders.
+        callbacks: Who is told how each goes.
+        resume: Go on from the newest checkpoint in a folder that has one.
+        until: Stop after that epoch with everything saved, as if the run were to go on to the plan's last.
+        wandb: Where Weights & Biases takes the rows; None: nowhere.
+        interrupts: Asks to save and leave.
+        command: What was typed, for the record.
+
+    Returns:
+        Each run, or the error of one that diverged, which leaves the others alone.
+
+    Raises:
+        UserError: Before a folder is made, where that is possible.
+        Interrupted: A signal came, and every run is saved.
     """
-    watcher, interrupts = watcher or Watcher(), interrupts or Interrupts()
-    last = last_epoch(plan, until)
-    memory.refuse_too_large(plan)
-    for note in plan.notes:
-        watcher.note(note)
-    with Judge(plan) as judge:
-        if branch is not None:
-            branch_off(plan, path, branch, watcher)
-            path, resume = branch, True
-        given = given_model(plan, path, resume, watcher) if plan.learns_model else None
-        folder = run_folder(plan, path, resume)  # last, so that a mistake leaves no folder behind
-        with at_work(folder, command, watcher.note):
-            fit_rows = folder.fit_rows()
-            if plan.learns_model:
-                model, problem = model_for(plan, given, folder, fit_rows, watcher, interrupts)
-                program: Program = OnModel(plan, model, problem)
-            else:
-                model, program = None, OnLog(plan, log_epoch.problem_of(plan.dataset, plan.settings))
-            kept = KeptRun(folder, fit_rows, model, plan.settings, watcher.note)
-            training = Training(plan, folder, kept, program, judge, watcher, last)
-            fresh: Any = program.fresh()
-            state = kept.restored(fresh)
-            with kept, open_metrics(folder, wandb) as log:  # after the rewind: every epoch stands there once
-                state = _train(training, state, log, interrupts)
-                return training.finish(state, log)
+    interrupts, last = interrupts or Interrupts(), last_epoch(plans[0], until)
+    memory.refuse_too_large(plans[0])
+    for plan, callback in zip(plans, callbacks, strict=True):
+        for note in plan.notes:
+            callback.note(note)
+    with ExitStack() as opened:
+        evaluators = [opened.enter_context(PolicyEvaluator(plan)) for plan in plans]
+        models = [
+            given_model(plan, path, resume, callback)
+            for plan, path, callback in zip(plans, paths, callbacks, strict=True)
+        ]
+        folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]  # mistakes first
+        jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
+        for job in jobs:
+            opened.enter_context(at_work(job.folder, command, job.callback.note))
+        problem = problem_for(jobs, interrupts)
+        able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
+        trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
+        return [_outcome(job, trainings.get(job)) for job in jobs]
 
 
 def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
@@ -87,19 +130,82 @@ def last_epoch(plan: Plan, until: int | None) -> int:
     return min(until, plan.settings.epochs)
 
 
-def _train(training: Training, state: Any, log: MetricsLog, interrupts: Interrupts) -> Any:
-    """The state after the epochs that are left; what one has made is seen to while the next is computed."""
-    with Ahead() as ahead:
-        ended = time.perf_counter()
-        for number in range(int(state.epoch), training.last):
+def _train_all(
+    able: Sequence[tuple[Job, PolicyEvaluator]],
+    problem: Problem | LogProblem,
+    last: int,
+    wandb: WandbSettings | None,
+    interrupts: Interrupts,
+    opened: ExitStack,
+) -> dict[Job, RunTraining]:
+    """Train the jobs whose fits went well, in one program; what each has come to."""
+    jobs = [job for job, _ in able]
+    program = program_for([job.plan for job in jobs], [job.model for job in jobs], problem)
+    savers = [RunSaver(job.folder, job.fit_rows, job.model, job.plan.settings, job.callback.note) for job in jobs]
+    states = _restored(program, [opened.enter_context(saver) for saver in savers])
+    trainings = {}
+    for (job, evaluator), saver in zip(able, savers, strict=True):
+        log = opened.enter_context(open_metrics(job.folder, wandb))  # after its folder went back to the checkpoint
+        trainings[job] = RunTraining(job, problem, saver, evaluator, log, last)
+    _train(list(trainings.values()), program, states, interrupts)
+    return trainings
+
+
+def _restored(program: Program, savers: Sequence[RunSaver]) -> Any:
+    """Every run's state, fresh or as it was saved; models are saved before anything is compiled."""
+    blank = program.blank()
+    saved = [saver.restore(blank) for saver in savers]
+    states = program.fresh()
+    for run, state in enumerate(saved):
+        if state is not blank:
+            states = set_run(states, run, state)
+    return states
+
+
+def _train(trainings: Sequence[RunTraining], program: Program, states: Any, interrupts: Interrupts) -> None:
+    """Epoch by epoch until every run is over; one that is over earlier is computed on, and nobody looks at it.
+
+    What one epoch has made is evaluated and saved while the next is computed.
+    """
+    for run, training in enumerate(trainings):
+        training.finish_if_over(take_run(without_buffer(states), run))
+    ended = time.perf_counter()
+    with EpochExecutor() as executor:
+        while going := [(run, training) for run, training in enumerate(trainings) if training.outcome is None]:
             if interrupts.received:
-                training.conclude(log)
-                training.kept.leave(state, log, interrupts)
-            ahead.begin(training.program.epoch(state, training.coefficients(number)))
-            training.conclude(log)
-            state, logged, computing = ahead.outcome()
-            figures = {name: float(value) for name, value in logged.items()}
+                _leave(going, states, interrupts)
+            numbers = states.epoch.tolist()
+            c = stack([training.coefficients(number) for training, number in zip(trainings, numbers, strict=True)])
+            executor.submit(program.epoch(states, c))
+            for _, training in going:
+                training.finish_epoch()
+            states, means, first_bad, computing = executor.result()
             began, ended = ended, time.perf_counter()
-            training.begin(Epoch(figures, ended - began, computing, seen(state), lambda now=state: now))
-        training.conclude(log)
-        return state
+            for run, training in going:
+                state = take_run(without_buffer(states), run)
+                training.receive_epoch(
+                    Epoch(
+                        {name: float(value[run]) for name, value in means.items()},
+                        {name: int(value[run]) for name, value in first_bad.items()},
+                        ended - began,
+                        computing,
+                        state,
+                        lambda states=states, run=run: view_run(states, run),
+                    )
+                )
+                training.finish_if_over(state)
+
+
+def _leave(going: Sequence[tuple[int, RunTraining]], states: Any, interrupts: Interrupts) -> None:
+    """Save every run, then raise `Interrupted`."""
+    saved = [training.save_now(view_run(states, run)) for run, training in going]
+    interrupts.leave(f"{saved[0] if len(saved) == 1 else 'every run is saved'}; {GO_ON}")
+
+
+def _outcome(job: Job, training: RunTraining | None) -> Run | Diverged:
+    """What became of a run; raises `UserError` where the disk refused its end."""
+    outcome = job.error if training is None else training.outcome
+    assert outcome is not None
+    if isinstance(outcome, UserError):
+        raise outcome
+    return outcome

@@ -1,29 +1,81 @@
-"""What a training saves, when, and what it does where the disk refuses: it goes on, and the next save tries again."""
+"""What a training and a fit save, when, and what happens where the disk refuses: they go on, the next save tries again.
 
+Saves are written by a thread of their own from copies of the state, beside the next epochs.
+"""
+
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from types import TracebackType
+from typing import Any, TypeVar
 
 import numpy as np
 
-from micro_rl.algorithms.epoch import TrainState
-from micro_rl.algorithms.log_epoch import LogState
-from micro_rl.core.settings import Settings
+from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.dynamics.fit_epoch import FitState
+from micro_rl.dynamics.saved_model import FittedModel, save_model
 from micro_rl.storage import pytree_io
 from micro_rl.storage.background import Background
+from micro_rl.storage.checkpoints import Checkpoint, Checkpoints
 from micro_rl.storage.files import CannotWrite
-from micro_rl.storage.jsonl import Row, RowFile
+from micro_rl.storage.jsonl import Row, RowFile, rewind_rows
 from micro_rl.storage.metrics_log import MetricsLog
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fitting import FittedModel, save_model
-from micro_rl.training.interrupts import Interrupts
 
-State = TypeVar("State", TrainState, LogState)
+State = TypeVar("State")
 Arrays = dict[str, np.ndarray]
 SCORES = ("eval/return", "model_estimate/return", "critic_estimate/discounted_return")
+GO_ON = "the same command with --resume goes on"
 
 
-class KeptRun:
-    """A training's saves. Checkpoints are written beside the next epochs, from a copy; use it in a `with`."""
+class _Saver:
+    """Saves to a run folder; use it in a `with`, which waits for the save that is going on."""
+
+    work = "training"
+
+    def __init__(self, folder: RunFolder, note: Callable[[str], None]):
+        self._folder, self._note = folder, note
+        self._background = Background(self._refused)
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._background.close()
+
+    def _read_newest(self, checkpoints: Checkpoints, fresh: State) -> tuple[State, Checkpoint | None]:
+        """The newest valid checkpoint in the shape of `fresh`, and what is known of it; `fresh` where there is none."""
+        checkpoint = checkpoints.newest()
+        if checkpoint is None:
+            return fresh, None
+        source = str(checkpoints.folder(checkpoint.epoch))
+        state = pytree_io.from_arrays(fresh, checkpoint.arrays, source)
+        for skipped in checkpoint.skipped:
+            self._note(f"passed over a checkpoint: {skipped}")
+        return state, checkpoint
+
+    def _try(self, save: Callable[[], None]) -> None:
+        try:
+            save()
+        except CannotWrite as error:
+            self._refused(error)
+
+    def _refused(self, error: CannotWrite) -> None:
+        self._note(f"not saved, {self.work} goes on: {error}")
+
+
+class RunSaver(_Saver):
+    """A training's saves.
+
+    Args:
+        folder: Where they go.
+        fit_rows: The rows of the dynamics fit, of which the disk may have refused some so far.
+        model: What is saved as the run's model; None for a method that has none.
+        settings: How often a checkpoint is due.
+        note: Is told of what could not be saved.
+    """
 
     def __init__(
         self,
@@ -33,69 +85,58 @@ class KeptRun:
         settings: Settings,
         note: Callable[[str], None],
     ):
-        """`fit_rows` may hold some of the dynamics fit that the disk has refused so far."""
-        self._folder, self._fit_rows, self._model, self._settings, self._note = folder, fit_rows, model, settings, note
-        self._background = Background(self._refused)
+        super().__init__(folder, note)
+        self._fit_rows, self._model, self._settings = fit_rows, model, settings
         self._overdue = False
         self._saved_epoch = 0
         self._score: float | None = None
+
+    def restore(self, fresh: State) -> State:
+        """The newest valid checkpoint if there is one; the folder goes back to its epoch, and has its model."""
         self._try(self._save_model)
-
-    def __enter__(self) -> "KeptRun":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._background.close()
-
-    def restored(self, fresh: State) -> State:
-        """The newest valid checkpoint if there is one; the folder goes back to its epoch."""
-        kept = self._folder.checkpoints.newest()
-        if kept is None:
+        state, checkpoint = self._read_newest(self._folder.checkpoints, fresh)
+        if checkpoint is None:
             self._folder.rewind(0)
             return fresh
-        state = pytree_io.from_arrays(fresh, kept.arrays, str(self._folder.checkpoints.folder(kept.epoch)))
-        for skipped in kept.skipped:
-            self._note(f"passed over a checkpoint: {skipped}")
-        self._note(f"goes on after epoch {kept.epoch}")
-        self._folder.rewind(kept.epoch, kept.meta["unwritten"])
-        self._saved_epoch = kept.epoch
+        self._note(f"goes on after epoch {checkpoint.epoch}")
+        self._folder.rewind(checkpoint.epoch, checkpoint.meta["unwritten"])
+        self._saved_epoch = checkpoint.epoch
         return state
 
-    def take(self, number: int, whole: Callable[[], TrainState | LogState], final: bool) -> Arrays | None:
-        """Copies of the state after epoch `number`, which `whole` makes, where a save is due.
+    def copy_if_due(self, epoch: int, state: Callable[[], Any], final: bool) -> Arrays | None:
+        """A copy of the state after an epoch, which `state` gives, where a save is due.
 
         A save is overdue at the next epoch where the one before is still going on.
         """
-        if not (final or self._overdue or number % self._settings.checkpoint_every == 0):
+        if not (final or self._overdue or epoch % self._settings.checkpoint_every == 0):
             return None
         self._overdue = self._background.busy() and not final
-        return None if self._overdue else pytree_io.copies(whole())
+        return None if self._overdue else pytree_io.copies(state())
 
-    def epoch(self, row: Row, log: MetricsLog, taken: Arrays | None, final: bool) -> None:
-        """Write the row, and save what was taken of the state."""
+    def after_epoch(self, row: Row, log: MetricsLog, arrays: Arrays | None, final: bool) -> None:
+        """Write an epoch's row, and save what was copied of the state."""
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
         self._score = next((row[key] for key in SCORES if key in row), None)
-        if taken is not None:
-            self._begin(taken, int(row["epoch"]), log)
+        if arrays is not None:
+            self._submit(arrays, int(row["epoch"]), log)
         if final:
             self.finish()
 
-    def leave(self, state: TrainState | LogState, log: MetricsLog, interrupts: Interrupts) -> None:
-        """A signal came: save what is finished, and raise `Interrupted`."""
+    def save_now(self, state: Any, log: MetricsLog) -> str:
+        """Save what is finished, since the process is asked to stop; what is on the disk, in words."""
         self.finish()
         epoch = int(state.epoch)
         if self._saved_epoch != epoch:
-            self._begin(pytree_io.copies(state), epoch, log)
+            self._submit(pytree_io.copies(state), epoch, log)
             self.finish()
-        saved = f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch was finished"
-        interrupts.leave(f"{saved}; the same command with --resume goes on")
+        return f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch was finished"
 
     def finish(self) -> None:
         """Wait for the save that is going on."""
         self._background.finish()
 
-    def _begin(self, arrays: Arrays, epoch: int, log: MetricsLog) -> None:
+    def _submit(self, arrays: Arrays, epoch: int, log: MetricsLog) -> None:
         unwritten, score = log.waiting, self._score
 
         def save() -> None:
@@ -110,11 +151,53 @@ class KeptRun:
             save_model(self._folder.model, self._model)
         self._folder.fit_checkpoints.drop_all()
 
-    def _try(self, save: Callable[[], None]) -> None:
-        try:
-            save()
-        except CannotWrite as error:
-            self._refused(error)
 
-    def _refused(self, error: CannotWrite) -> None:
-        self._note(f"not saved, training goes on: {error}")
+class FitSaver(_Saver):
+    """A fit's saves: its rows, and its state every minute.
+
+    Args:
+        folder: Where they go.
+        rows: The file of the fit's rows.
+        settings: How often a checkpoint is due.
+        note: Is told of what could not be saved.
+    """
+
+    work = "the fit"
+
+    def __init__(self, folder: RunFolder, rows: RowFile, settings: ModelSettings, note: Callable[[str], None]):
+        super().__init__(folder, note)
+        self._rows, self._settings = rows, settings
+        self._saved_at = time.monotonic()
+
+    @property
+    def diverged(self) -> Any:
+        """Where what led to a divergence is kept."""
+        return self._folder.diverged
+
+    def restore(self, fresh: FitState) -> FitState:
+        """The newest valid checkpoint if there is one; the rows go back to it."""
+        state, checkpoint = self._read_newest(self._folder.fit_checkpoints, fresh)
+        epoch = checkpoint.epoch if checkpoint else 0
+        rewind_rows(self._folder.path / "fit.jsonl", epoch, checkpoint.meta["unwritten"] if checkpoint else ())
+        self._folder.fit_checkpoints.drop_after(epoch)
+        if checkpoint:
+            self._note(f"the dynamics fit goes on after epoch {epoch}")
+        return state
+
+    def after_epoch(self, row: Row, state: Callable[[], FitState]) -> None:
+        """Write an epoch's row; save the state, which `state` gives, where a minute has passed."""
+        self._try(partial(self._rows.append, row))
+        if time.monotonic() - self._saved_at >= self._settings.fit_checkpoint_seconds and not self._background.busy():
+            self._submit(state())
+
+    def save_now(self, state: FitState) -> str:
+        """Save the state, since the process is asked to stop; what is on the disk, in words."""
+        self._submit(state)
+        if self._background.finish():
+            return f"the dynamics fit is saved after epoch {int(state.epoch)}; {GO_ON}"
+        return "the disk refused the state; --resume goes on from the save before it"
+
+    def _submit(self, state: FitState) -> None:
+        arrays, checkpoints = pytree_io.copies(state), self._folder.fit_checkpoints
+        self._background.begin(partial(checkpoints.save, int(state.epoch), arrays, unwritten=list(self._rows.waiting)))
+        self._saved_at = time.monotonic()

@@ -1,16 +1,16 @@
 """The fits of a sweep: what one program has fitted for a seed, the sweep's later programs take over."""
 
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from micro_rl.core.settings import ModelSettings
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fitting import load_model, save_model
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.plan import Plan
 from micro_rl.training.runner import run_folder
 
@@ -27,7 +27,7 @@ class SharedFits:
         if plan.learns_model and folder.model.exists():
             self._made.setdefault(_what_is_fitted(plan), folder)
 
-    def begin(self, plan: Plan, path: Path, resume: bool, note: Callable[[str], None]) -> bool:
+    def begin(self, plan: Plan, path: Path, resume: bool, callback: Callback) -> bool:
         """Make the run's folder with the model in it, where one was made and the folder has none; whether it was done.
 
         Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
@@ -42,9 +42,9 @@ class SharedFits:
                 rewind_rows(path / "fit.jsonl", -1, rows)
                 save_model(folder.model, model)
             except UserError as error:
-                note(f"the model is fitted again: {error}")
+                callback.note(f"the model is fitted again: {error}")
             else:
-                note(f"takes over the model of {made.path.name}")
+                callback.note(f"takes over the model of {made.path.name}")
         return True
 
 

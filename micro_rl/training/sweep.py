@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -10,25 +10,24 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading
 from micro_rl.storage.locks import held
 from micro_rl.training import memory, runner
-from micro_rl.training.callbacks import Watcher
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import Trial, chunks, groups
 from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.job import Run
 from micro_rl.training.models import given_model
 from micro_rl.training.plan import Plan
-from micro_rl.training.run import Run
-from micro_rl.training.run_together import execute_together
 from micro_rl.training.shared_fits import SharedFits
 
 
-class SweepWatcher:
+class SweepCallback:
     """Is told how a sweep goes; does nothing unless overridden."""
 
     def note(self, text: str) -> None:
         """Something worth a line."""
 
-    def of(self, trial: Trial) -> Watcher:
-        """Who is told how one of its runs goes."""
-        return Watcher()
+    def of(self, trial: Trial) -> Callback:
+        """The callback of one of its runs."""
+        return Callback()
 
 
 def carry_out(
@@ -39,7 +38,7 @@ def carry_out(
     until: int | None = None,
     exact: bool = False,
     width: int | None = None,
-    watcher: SweepWatcher | None = None,
+    callback: SweepCallback | None = None,
     interrupts: Interrupts | None = None,
     command: str = "",
 ) -> dict[str, Run | Diverged]:
@@ -48,60 +47,44 @@ def carry_out(
     `width`: at most so many in one program, by default what the memory holds. `exact`: one after another, each by the
     program of a single run and so to the same bits. Raises `UserError` and `Interrupted`, as `run.execute` does.
     """
-    watcher, interrupts = watcher or SweepWatcher(), interrupts or Interrupts()
+    callback, interrupts = callback or SweepCallback(), interrupts or Interrupts()
     _refuse(trials, folder, resume, exact, width)
     for note in dict.fromkeys(note for trial in trials for note in trial.plan.notes):
-        watcher.note(note)
+        callback.note(note)
     done: dict[str, Run | Diverged] = {}
     fits = SharedFits()
     for group in groups(trials):
-        for chunk in chunks(group, 1 if exact else _width(group, width, watcher), len(jax.devices())):
+        for chunk in chunks(group, 1 if exact else _width(group, width, callback), len(jax.devices())):
             if interrupts.received:
                 interrupts.leave("the runs before it are kept; the same command with --resume goes on")
             more = {"resume": resume, "until": until, "interrupts": interrupts, "command": command}
-            places = [_Place(*trial, folder / trial.name, watcher.of(trial)) for trial in chunk]
-            done |= _made(places, fits, **more)
+            callbacks = [callback.of(trial) for trial in chunk]
+            done |= _run_chunk(chunk, folder, fits, callbacks, **more)
     return done
 
 
-class _Place(NamedTuple):
-    """Where one of the runs goes, and who is told."""
-
-    name: str
-    plan: Plan
-    path: Path
-    watcher: Watcher
-
-
-def _made(places: Sequence[_Place], fits: SharedFits, *, resume: bool, **more: Any) -> dict[str, Run | Diverged]:
+def _run_chunk(
+    chunk: Sequence[Trial], folder: Path, fits: SharedFits, callbacks: Sequence[Callback], **more: Any
+) -> dict[str, Run | Diverged]:
     """The outcome of every run of one program, by name; models that were fitted before are taken over."""
-    begun = [fits.begin(place.plan, place.path, resume, place.watcher.note) for place in places]
-    more["resume"] = resume or any(begun)
-    if len(places) == 1:
-        outcomes = [_alone(places[0], **more)]
-    else:
-        plans, paths, watchers = zip(*((place.plan, place.path, place.watcher) for place in places), strict=True)
-        outcomes = execute_together(plans, paths, watchers, **more)
-    for place in places:
-        fits.remember(place.plan, place.path)
-    return dict(zip((place.name for place in places), outcomes, strict=True))
+    paths = [folder / trial.name for trial in chunk]
+    plans = [trial.plan for trial in chunk]
+    places = zip(plans, paths, callbacks, strict=True)
+    begun = [fits.begin(plan, path, more["resume"], callback) for plan, path, callback in places]
+    more["resume"] |= any(begun)
+    outcomes = runner.execute_all(plans, paths, callbacks, **more)
+    for plan, path in zip(plans, paths, strict=True):
+        fits.remember(plan, path)
+    return {trial.name: outcome for trial, outcome in zip(chunk, outcomes, strict=True)}
 
 
-def _alone(place: _Place, **more: Any) -> Run | Diverged:
-    try:
-        return runner.execute(place.plan, place.path, watcher=place.watcher, **more)
-    except Diverged as error:
-        place.watcher.diverged(str(error))
-        return error
-
-
-def _width(group: Sequence[Trial], most: int | None, watcher: SweepWatcher) -> int:
+def _width(group: Sequence[Trial], most: int | None, callback: SweepCallback) -> int:
     """How many at once; told where it is fewer than there are."""
     asked = min(most or len(group), len(group))
     fitting = memory.width_that_fits(group[0].plan, asked)
     if fitting < asked:
         each = memory.bytes_of_run(group[0].plan) / 2**20
-        watcher.note(f"{fitting} of {len(group)} runs at a time: each takes about {each:,.0f} MiB")
+        callback.note(f"{fitting} of {len(group)} runs at a time: each takes about {each:,.0f} MiB")
     return fitting
 
 
@@ -119,7 +102,7 @@ def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wi
     for first, *_ in groups(trials):
         memory.refuse_too_large(first.plan)
         if first.plan.learns_model:
-            given_model(first.plan, folder / first.name, resume, Watcher())
+            given_model(first.plan, folder / first.name, resume, Callback())
 
 
 def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:

@@ -11,8 +11,8 @@ from micro_rl.core.types import Keys
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics import termination_classifier
+from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination_classifier import Steps
-from micro_rl.training.fitting import FittedModel
 
 HEAD_STREAM = 1 << 29
 """Folded into the fit's key, beyond the numbers that `split` uses: the head's draws disturb no others."""

@@ -58,7 +58,7 @@ def _fit_model(log: str, asked: Fitting, reading: "Reading", settings: "ModelSet
             asked.seed,
             out=asked.out,
             resume=asked.resume,
-            watcher=display,
+            callback=display,
             interrupts=interrupts,
             command=typed(),
         )

@@ -88,7 +88,6 @@ def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.cli.sweep_display import SweepDisplay, conclude
     from micro_rl.errors import Diverged
     from micro_rl.reports.compare import write_comparison
-    from micro_rl.reports.run import write_page
     from micro_rl.training.grid import sweep_folder, trials
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.sweep import carry_out
@@ -110,13 +109,10 @@ def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
             until=asked.until,
             exact=asked.exact,
             width=asked.width,
-            watcher=display,
+            callback=display,
             interrupts=interrupts,
             command=typed(),
         )
-        for outcome in done.values():
-            if not isinstance(outcome, Diverged):
-                write_page(outcome.path, display.note)
     conclude(done, screen)
     if len(done) > sum(isinstance(outcome, Diverged) for outcome in done.values()):
         page = write_comparison([folder], folder / "compare.html")

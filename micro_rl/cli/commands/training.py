@@ -7,8 +7,8 @@ from micro_rl.cli.commands.console import console, typed
 
 if TYPE_CHECKING:
     from micro_rl.storage.wandb_log import Mode
+    from micro_rl.training.job import Run
     from micro_rl.training.plan import Plan
-    from micro_rl.training.run import Run
 
 
 def carry_out(
@@ -20,7 +20,6 @@ def carry_out(
     """
     from micro_rl.api import default_folder
     from micro_rl.cli.display import Display, conclude
-    from micro_rl.reports.run import write_page
     from micro_rl.storage.wandb_log import tracking_in
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.runner import execute
@@ -43,11 +42,10 @@ def carry_out(
             resume=resume,
             branch=branch,
             until=until,
-            watcher=display,
+            callback=display,
             wandb=tracking_in(wandb),
             interrupts=interrupts,
             command=typed(),
         )
-        write_page(done.path, display.note)
     conclude(done, screen)
     return done
