@@ -1,4 +1,4 @@
-"""Links whose text is a file's name, as `[sweeps.md](sweeps.md)`, show the page's title; pictures open by themselves."""
+"""Links named after a file, as `[sweeps.md](sweeps.md)`, show the page's title; pictures link to themselves."""
 
 import re
 from posixpath import dirname, join, normpath
