@@ -22,13 +22,13 @@ def measure(scale: Scale, console: Console) -> list[table.Row]:
 
     def process(kept: int) -> cold.Cold:
         console.print(f"a fresh process: compile everything, fill a buffer of {kept} rollouts")
-        return cold.measure(kept, scale.rollout_starts, scale.log_rows)
+        return cold.measure(kept, scale.rollout_batch_size, scale.log_rows)
 
     short, long = [process(KEPT)], process(2 * KEPT)
     short.append(process(KEPT))
     cases = [make() for make in every_case(scale).values()]
     rate, timings = interleaved(cases, scale, console.print)
-    return table.warm_rows(rate, cases, timings, scale, hopper().members) + table.cold_rows(short, long)
+    return table.warm_rows(rate, cases, timings, scale, hopper().ensemble_size) + table.cold_rows(short, long)
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ class Training:
     """Epochs of SAC on a log of random numbers; the buffer is full before the first block."""
 
     def __init__(self, updates: int, rows: int, starts: int):
-        settings = hopper(updates=updates, rollout_starts=starts)
+        settings = hopper(updates_per_epoch=updates, rollout_batch_size=starts)
         self.every = resolve("sac", "hopper-medium-replay", {})[0].checkpoint_every
         problem, method, sizes = make_problem(rows), sac.build(sac.Options()), settings.sizes()
         ensemble = fresh_ensemble(problem, settings)

@@ -90,9 +90,9 @@ def bytes_of(tree: Any) -> int:
 
 def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
     """MICRO with 10 draws at hopper's sizes: all its programs, then short epochs with full rollouts."""
-    settings = hopper(rollouts_kept=kept, rollout_starts=starts, updates=UPDATES)
+    settings = hopper(rollouts_kept=kept, rollout_batch_size=starts, updates_per_epoch=UPDATES)
     problem, fit_sizes, sizes = make_problem(rows), settings.fit_sizes(), settings.sizes()
-    method = micro.build(micro.Options(beta=0.5, draws=10))
+    method = micro.build(micro.Options(beta=0.5, num_samples=10))
     begin = fitting_epoch.compiled_start
     fit_start, start_fit = timed(lambda: begin.lower(problem.log, sizes=fit_sizes, key=KEYS.fit).compile())
     fitted = start_fit(problem.log, key=KEYS.fit)

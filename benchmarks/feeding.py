@@ -37,7 +37,9 @@ def seconds(call: Callable[[], Any], times: int = 3) -> float:
 
 def main(rows: int) -> None:
     """Print the table."""
-    settings = hopper(updates=UPDATES, members=2, elites=2, model_hidden=(64, 64), weight_decay=(0.0,) * 3)
+    settings = hopper(
+        updates_per_epoch=UPDATES, ensemble_size=2, num_elites=2, model_hidden_sizes=(64, 64), weight_decay=(0.0,) * 3
+    )
     on_device = make_problem(rows)
     problem_on_host = on_device._replace(log=jax.tree.map(np.asarray, on_device.log))
     feed = seconds(lambda: gather_epoch_rows(problem_on_host, KEYS.epochs, 0, settings.sizes()))

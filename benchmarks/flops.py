@@ -21,12 +21,12 @@ class Networks(NamedTuple):
     member: Widths
 
 
-def networks(obs: int, act: int, hidden: Widths, model_hidden: Widths) -> Networks:
+def networks(obs: int, act: int, hidden: Widths, model_hidden_sizes: Widths) -> Networks:
     """The networks of a system with so many observations and actions."""
     return Networks(
         actor=(obs, *hidden, 2 * act),
         critic=(obs + act, *hidden, 1),
-        member=(obs + act, *model_hidden, 2 * (obs + 1)),
+        member=(obs + act, *model_hidden_sizes, 2 * (obs + 1)),
     )
 
 
@@ -46,42 +46,44 @@ def learn(rows: int, widths: Widths) -> int:
 
 
 def candidates(sizes: Sizes, nets: Networks, draws: int) -> int:
-    """Values of every elite's next states, MICRO's and MOBILE's: `draws` 0 still draws one action."""
-    rows = sizes.elites * (sizes.batch - sizes.real_rows)
-    values = forward(rows, nets.actor) + sizes.critics * forward(rows, nets.critic)
+    """Values of every elite's next states, MICRO's and MOBILE's: `num_samples` 0 still draws one action."""
+    rows = sizes.num_elites * (sizes.batch_size - sizes.real_rows)
+    values = forward(rows, nets.actor) + sizes.num_critics * forward(rows, nets.critic)
     return forward(rows, nets.member) + max(draws, 1) * values
 
 
 def update(sizes: Sizes, nets: Networks, draws: int | None) -> int:
-    """One update of SAC (`draws` None), MICRO or MOBILE: target, critics, then the actor through the new critics."""
-    rows = sizes.batch
-    critics = sizes.critics * forward(rows, nets.critic)
+    """One update of SAC (`num_samples` None), MICRO or MOBILE: target, critics, then the actor."""
+    rows = sizes.batch_size
+    critics = sizes.num_critics * forward(rows, nets.critic)
     target = forward(rows, nets.actor) + critics
-    critic_step = sizes.critics * learn(rows, nets.critic)
+    critic_step = sizes.num_critics * learn(rows, nets.critic)
     actor_step = learn(rows, nets.actor) + 2 * critics
     return target + critic_step + actor_step + (0 if draws is None else candidates(sizes, nets, draws))
 
 
 def rollout(sizes: Sizes, nets: Networks) -> int:
     """Every step: the actor on all rows, each elite on its equal share, rounded up."""
-    share = -(-sizes.rollout_starts // sizes.elites)
-    step = forward(sizes.rollout_starts, nets.actor) + sizes.elites * forward(share, nets.member)
+    share = -(-sizes.rollout_batch_size // sizes.num_elites)
+    step = forward(sizes.rollout_batch_size, nets.actor) + sizes.num_elites * forward(share, nets.member)
     return sizes.rollout_length * step
 
 
 def epoch(sizes: Sizes, nets: Networks, draws: int | None) -> int:
     """A training epoch: its rollouts and its updates."""
-    return sizes.updates // sizes.rollout_every * rollout(sizes, nets) + sizes.updates * update(sizes, nets, draws)
+    return sizes.updates_per_epoch // sizes.rollout_every * rollout(sizes, nets) + sizes.updates_per_epoch * update(
+        sizes, nets, draws
+    )
 
 
 def fit_rows(sizes: FitSizes, rows: int) -> tuple[int, int]:
     """Rows each member learns from in one fitting epoch, last batch filled up, and rows held out."""
     held = min(int(rows * sizes.holdout_fraction), sizes.holdout_rows)
-    batch = min(sizes.batch, rows - held)
+    batch = min(sizes.batch_size, rows - held)
     return -(-(rows - held) // batch) * batch, held
 
 
 def fit_epoch(sizes: FitSizes, nets: Networks, rows: int) -> int:
     """A fitting epoch on a log of `rows`: every member learns its batches and is tried on the holdout rows."""
     learned, held = fit_rows(sizes, rows)
-    return sizes.members * (learn(learned, nets.member) + forward(held, nets.member))
+    return sizes.ensemble_size * (learn(learned, nets.member) + forward(held, nets.member))

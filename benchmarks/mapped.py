@@ -56,7 +56,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes: shows that it runs")
     options = parser.parse_args()
     scale = QUICK if options.quick else FULL
-    small = {"updates": scale.updates, "rollout_starts": scale.rollout_starts} if options.quick else {}
+    small = (
+        {"updates_per_epoch": scale.updates, "rollout_batch_size": scale.rollout_batch_size} if options.quick else {}
+    )
     for name, held in plans(options.runs, scale.log_rows, **small).items():
         print(f"{name}: {held / 2**20:,.0f} MiB")
 

@@ -33,10 +33,10 @@ COUNTED = ("sac", "micro", "mobile")
 """Whose matrix products `benchmarks.flops` counts."""
 WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
     "SAC on the model": ("sac", {}),
-    "MICRO, 1 draw": ("micro", {"draws": 1}),
-    "MICRO, 10 draws": ("micro", {"draws": 10}),
-    "MOBILE, 1 draw": ("mobile", {"draws": 1}),
-    "MOBILE, 10 draws": ("mobile", {"draws": 10}),
+    "MICRO, 1 draw": ("micro", {"num_samples": 1}),
+    "MICRO, 10 draws": ("micro", {"num_samples": 10}),
+    "MOBILE, 1 draw": ("mobile", {"num_samples": 1}),
+    "MOBILE, 10 draws": ("mobile", {"num_samples": 10}),
     "MOPO": ("mopo", {}),
     "MOReL": ("morel", {}),
     "COMBO": ("combo", {}),
@@ -50,17 +50,17 @@ def with_model(label: str, scale: Scale) -> Case:
     if name == "rambo":
         options = options | {"adversarial_steps": scale.updates}
     module = registry.find(name)
-    settings = hopper(updates=scale.updates, rollout_starts=STARTS_PER_UPDATE * scale.updates)
+    settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=STARTS_PER_UPDATE * scale.updates)
     method = module.build(module.Options(**options))
     assert isinstance(method, Method)
-    draws = options.get("draws")
-    case = training(label, label, make_problem(scale.log_rows), settings, method, draws, settings.updates)
+    draws = options.get("num_samples")
+    case = training(label, label, make_problem(scale.log_rows), settings, method, draws, settings.updates_per_epoch)
     return case if name in COUNTED else case._replace(flops=0)
 
 
 def without_model(name: str, scale: Scale) -> Case:
     """An epoch on rows of the log."""
-    settings, options = resolve(name, "halfcheetah-medium", {"updates": scale.updates})
+    settings, options = resolve(name, "halfcheetah-medium", {"updates_per_epoch": scale.updates})
     problem = make_problem(scale.log_rows)
     rows = problem.log
     assert isinstance(rows, Transition)
@@ -76,8 +76,8 @@ def without_model(name: str, scale: Scale) -> Case:
     def lower() -> Lowered:
         return log_epoch.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes)
 
-    widths = "-".join(map(str, sizes.hidden))
-    label = f"{name}, batch {sizes.batch}, {widths}" + ("" if name == "bc" else f", {sizes.critics} critics")
+    widths = "-".join(map(str, sizes.hidden_sizes))
+    label = f"{name}, batch {sizes.batch_size}, {widths}" + ("" if name == "bc" else f", {sizes.num_critics} critics")
     return Case(name, label, call, lower, 0, scale.updates)
 
 
@@ -98,7 +98,7 @@ def main() -> None:
     console, told = Console(), machine.describe()
     cases = [make() for make in every_case(scale).values()]
     rate, timings = interleaved(cases, scale, console.print)
-    rows = table.warm_rows(rate, cases, timings, scale, hopper().members)
+    rows = table.warm_rows(rate, cases, timings, scale, hopper().ensemble_size)
     command = "python -m benchmarks.methods" + (f" --write {options.write}" if options.write else "")
     page = table.markdown(rows, told, command, "What an update costs, method by method")
     print(page)

@@ -38,9 +38,9 @@ class Overlap(NamedTuple):
 
 def planned(log: str, model: Path | None, env: str | None = None, episodes: int = 10, updates: int = 1000) -> Plan:
     """The run that is timed."""
-    overrides = {"draws": 1, "epochs": EPOCHS, "evaluate_every": 1, "checkpoint_every": 2 * EPOCHS}
+    overrides = {"num_samples": 1, "epochs": EPOCHS, "eval_every": 1, "checkpoint_every": 2 * EPOCHS}
     fit = {} if model else {"max_fit_epochs": 2}
-    sizes = {"evaluation_episodes": episodes, "updates": updates, "rollout_every": updates}
+    sizes = {"eval_episodes": episodes, "updates_per_epoch": updates, "rollout_every": updates}
     return make_plan(log, "micro", env=env, model=model, overrides=overrides | sizes | fit)
 
 

@@ -113,7 +113,7 @@ HEADS = (
 
 def methods() -> dict[str, Work]:
     """What is measured, the most important first."""
-    one, ten = (micro.build(micro.Options(beta=0.5, draws=draws)) for draws in (1, 10))
+    one, ten = (micro.build(micro.Options(beta=0.5, num_samples=draws)) for draws in (1, 10))
     return {
         "MICRO, 1 draw": Work(one, 1),
         "SAC": Work(sac.build(sac.Options()), None),
@@ -126,7 +126,7 @@ def methods() -> dict[str, Work]:
 def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     """Epochs of that many runs in one program, their states donated from call to call."""
     method, draws, precision = methods()[name]
-    settings = hopper(updates=scale.updates, rollout_starts=scale.rollout_starts)
+    settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=scale.rollout_batch_size)
     problem, sizes = make_problem(scale.log_rows), settings.sizes()
     learner = ModelLearner(method, fresh_ensemble(problem, settings), ByRule(RULES["hopper"]))
     made = Program([learner] * runs, problem, range(runs), [1.0] * runs, [jnp.inf] * runs, sizes)

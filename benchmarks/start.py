@@ -22,7 +22,18 @@ import numpy as np
 from benchmarks.sweep_memory import write_log
 
 MAIN = "from micro_rl.cli.main import main; main()"
-SMALL = ["--epochs", "1", "--updates", "1", "--rollout-starts", "256", "--rollout-length", "1", "--max-fit-epochs", "1"]
+SMALL = [
+    "--epochs",
+    "1",
+    "--updates-per-epoch",
+    "1",
+    "--rollout-batch-size",
+    "256",
+    "--rollout-length",
+    "1",
+    "--max-fit-epochs",
+    "1",
+]
 PLAIN = {
     "micro-rl --help": ["-c", MAIN, "--help"],
     "import micro_rl": ["-c", "import micro_rl"],
@@ -40,7 +51,17 @@ def seconds(words: Sequence[str]) -> float:
 
 def first_updates(log: Path, place: Path) -> dict[str, float]:
     """Seconds from the start of a training to the first update of its fit and of its policy, and to its end."""
-    words = ["train", str(log), *SMALL, "--draws", "10", "--real-ratio", "0.05", "--out", tempfile.mkdtemp(dir=place)]
+    words = [
+        "train",
+        str(log),
+        *SMALL,
+        "--num-samples",
+        "10",
+        "--real-ratio",
+        "0.05",
+        "--out",
+        tempfile.mkdtemp(dir=place),
+    ]
     unset = {name: text for name, text in os.environ.items() if not name.startswith("JAX_")}
     environment = unset | {"XDG_CACHE_HOME": str(place / "cache"), "PYTHONUNBUFFERED": "1"}
     began, found = time.perf_counter(), {}

@@ -50,8 +50,8 @@ def write_log(path: Path) -> Path:
 
 def settings(starts: int) -> dict[str, int]:
     """One epoch with full rollouts and next to no updates."""
-    more = {"rollout_starts": starts, "rollout_length": 5 if starts > 1000 else 1}
-    return {"epochs": 1, "updates": 2, "max_fit_epochs": 1, **more}
+    more = {"rollout_batch_size": starts, "rollout_length": 5 if starts > 1000 else 1}
+    return {"epochs": 1, "updates_per_epoch": 2, "max_fit_epochs": 1, **more}
 
 
 def peak(log: Path, runs: int, starts: int, out: Path) -> int:

@@ -57,8 +57,8 @@ def warm_rows(rate: Figure, cases: list[Case], timings: dict[str, Timing], scale
             rows.append(Row("dynamics fit, rows", per_second.through(lambda r: r / members), "1/s"))
         elif case.name.startswith("rollout"):
             rows.append(Row(case.label, timing.seconds, "s", *each))
-            many = timing.seconds.through(lambda s: scale.rollout_starts / s)
-            rows.append(Row(case.label.replace(f"step of {scale.rollout_starts:,} ", ""), many, "1/s"))
+            many = timing.seconds.through(lambda s: scale.rollout_batch_size / s)
+            rows.append(Row(case.label.replace(f"step of {scale.rollout_batch_size:,} ", ""), many, "1/s"))
         else:
             ms = timing.seconds.through(lambda s, units=case.units: 1000 * s / units)
             rows.append(Row(case.label, ms, "ms", *each))

@@ -37,12 +37,12 @@ class Scale(NamedTuple):
     log_rows: int
     fit_rows: int
     updates: int
-    rollout_starts: int
+    rollout_batch_size: int
     matmul: int
 
 
-FULL = Scale(9, 1.0, log_rows=400_000, fit_rows=20_000, updates=100, rollout_starts=50_000, matmul=2048)
-QUICK = Scale(2, 0.05, log_rows=4_000, fit_rows=1_500, updates=4, rollout_starts=2_000, matmul=512)
+FULL = Scale(9, 1.0, log_rows=400_000, fit_rows=20_000, updates=100, rollout_batch_size=50_000, matmul=2048)
+QUICK = Scale(2, 0.05, log_rows=4_000, fit_rows=1_500, updates=4, rollout_batch_size=2_000, matmul=512)
 
 
 class Case(NamedTuple):
@@ -59,12 +59,12 @@ class Case(NamedTuple):
 
 def hopper(**overrides: Any) -> Settings:
     """What the authors run on hopper, as far as it decides the work of an update."""
-    return Settings(**{"real_ratio": 0.05, "rollout_starts": 50_000, "rollout_length": 5} | overrides)
+    return Settings(**{"real_ratio": 0.05, "rollout_batch_size": 50_000, "rollout_length": 5} | overrides)
 
 
 def nets(settings: Settings) -> flops.Networks:
     """The widths behind the counts."""
-    return flops.networks(OBS, ACT, settings.hidden, settings.model_hidden)
+    return flops.networks(OBS, ACT, settings.hidden_sizes, settings.model_hidden_sizes)
 
 
 def make_problem(rows: int) -> Problem:
@@ -114,15 +114,15 @@ def learners() -> dict[str, tuple[str, Method, int | None]]:
     """Label, method and draws of those whose updates are timed, by name."""
     return {
         "sac": ("SAC", sac.build(sac.Options()), None),
-        "micro1": ("MICRO, 1 draw", micro.build(micro.Options(beta=0.5, draws=1)), 1),
-        "micro10": ("MICRO, 10 draws", micro.build(micro.Options(beta=0.5, draws=10)), 10),
-        "mobile10": ("MOBILE, 10 draws", mobile.build(mobile.Options(draws=10)), 10),
+        "micro1": ("MICRO, 1 draw", micro.build(micro.Options(beta=0.5, num_samples=1)), 1),
+        "micro10": ("MICRO, 10 draws", micro.build(micro.Options(beta=0.5, num_samples=10)), 10),
+        "mobile10": ("MOBILE, 10 draws", mobile.build(mobile.Options(num_samples=10)), 10),
     }
 
 
 def updates(problem: Problem, scale: Scale, name: str, precision: str = "float32") -> Case:
     """Updates in one epoch with a rollout so small (256 rows) that it costs less than 0.5 % of SAC's."""
-    settings = hopper(updates=scale.updates, rollout_starts=256, rollout_length=1)
+    settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=256, rollout_length=1)
     label, method, draws = learners()[name]
     if precision == "mixed":
         method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
@@ -131,8 +131,8 @@ def updates(problem: Problem, scale: Scale, name: str, precision: str = "float32
 
 def rollouts(problem: Problem, scale: Scale, precision: str = "float32") -> Case:
     """One step of every row, written to the buffer, with the single SAC update an epoch needs."""
-    settings = hopper(updates=1, rollout_starts=scale.rollout_starts, rollout_length=1)
-    label = f"rollout step of {scale.rollout_starts:,} rows"
+    settings = hopper(updates_per_epoch=1, rollout_batch_size=scale.rollout_batch_size, rollout_length=1)
+    label = f"rollout step of {scale.rollout_batch_size:,} rows"
     method, name = sac.build(sac.Options()), "rollout"
     if precision == "mixed":
         method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
@@ -154,7 +154,7 @@ def fit(scale: Scale) -> Case:
 
     count = flops.fit_epoch(sizes, nets(hopper()), scale.fit_rows)
     learned, _ = flops.fit_rows(sizes, scale.fit_rows)
-    return Case("fit", "dynamics fit, member-rows", call, lower, count, sizes.members * learned)
+    return Case("fit", "dynamics fit, member-rows", call, lower, count, sizes.ensemble_size * learned)
 
 
 def rounded_matmul(size: int) -> Case:

@@ -174,13 +174,13 @@ def fit(
     from there. Raises `UserError`, before anything is computed, where the folder is taken or cannot be written,
     `Diverged` and `Interrupted`.
     """
-    check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), elites=1))
+    check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
     folder, callback = out or Path("trained") / f"{dataset.name}-model-seed{seed}", callback or Callback()
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
     dataset = windowed(dataset, settings.history)
     refuse_too_few(dataset, settings)
-    for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch))):
+    for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch_size))):
         callback.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
     with at_work(work, command, callback.note):

@@ -14,18 +14,18 @@ from runs.methods import LOGS, shared_model
 from runs.results import Lines
 
 EPOCHS = 30
-NAMES = {"anchor": "anchor", "beta": "beta", "real_ratio": "real", "rollout_length": "steps"}
+NAMES = {"bc_weight": "anchor", "beta": "beta", "real_ratio": "real", "rollout_length": "steps"}
 CHANGES: list[dict[str, Any]] = [
-    {"anchor": 0.4, "beta": 0.5},
-    {"anchor": 2.0, "beta": 0.5},
-    {"anchor": 10.0, "beta": 0.5},
-    {"anchor": 2.0, "beta": 0.0},
-    {"anchor": 0.4, "beta": 1.0},
-    {"anchor": 0.4, "beta": 0.5, "real_ratio": 0.9},
-    {"anchor": 2.0, "beta": 1.0},
-    {"anchor": 2.0, "beta": 0.5, "real_ratio": 0.9},
-    {"anchor": 0.4, "beta": 0.0},
-    {"anchor": 2.0, "beta": 0.5, "rollout_length": 1},
+    {"bc_weight": 0.4, "beta": 0.5},
+    {"bc_weight": 2.0, "beta": 0.5},
+    {"bc_weight": 10.0, "beta": 0.5},
+    {"bc_weight": 2.0, "beta": 0.0},
+    {"bc_weight": 0.4, "beta": 1.0},
+    {"bc_weight": 0.4, "beta": 0.5, "real_ratio": 0.9},
+    {"bc_weight": 2.0, "beta": 1.0},
+    {"bc_weight": 2.0, "beta": 0.5, "real_ratio": 0.9},
+    {"bc_weight": 0.4, "beta": 0.0},
+    {"bc_weight": 2.0, "beta": 0.5, "rollout_length": 1},
 ]
 """In the order in which they are run."""
 
@@ -42,7 +42,7 @@ def main(data: Path, out: Path, chosen: list[str]) -> None:
     """Run the cells one after the other."""
     model = shared_model("safety", 0, data, out)
     for name in chosen or CELLS:
-        fixed = {"draws": 1, "seed": 0, "evaluate_every": 1}
+        fixed = {"num_samples": 1, "seed": 0, "eval_every": 1}
         plan = make_plan(data / LOGS["safety"], "micro", model=model, overrides=fixed | CELLS[name])
         done = execute(plan, out / name, resume=True, until=EPOCHS, callback=Lines())
         print(name, done.scores, flush=True)

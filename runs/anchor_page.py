@@ -51,8 +51,8 @@ def table(curves: list[Curve]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for curve in curves:
         changes = CELLS[curve.name]
-        more = ", ".join(f"{key} {value:g}" for key, value in changes.items() if key not in ("anchor", "beta"))
-        words = [f"{changes['anchor']:g}", f"{changes['beta']:g}", more]
+        more = ", ".join(f"{key} {value:g}" for key, value in changes.items() if key not in ("bc_weight", "beta"))
+        words = [f"{changes['bc_weight']:g}", f"{changes['beta']:g}", more]
         words += [f"{curve.scores(last).mean():.1f}" for last in (10, 20, 30)]
         words += [f"{curve.scores(over=EPOCHS).max():.1f}", *(f"{curve.at_end(key):.1f}" for key in SHOWN)]
         lines.append("| " + " | ".join(words) + " |")

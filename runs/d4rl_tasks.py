@@ -13,7 +13,7 @@ from micro_rl.cli import main as cli
 
 LEVELS = ("medium", "medium-replay", "medium-expert")
 CELLS = {
-    robot: ["data", "collect", env, "--level", *LEVELS, "--steps", "1000000", "--evaluate-every", "5000", "--seed", "0"]
+    robot: ["data", "collect", env, "--level", *LEVELS, "--steps", "1000000", "--eval-every", "5000", "--seed", "0"]
     for robot, env in (("hopper", "Hopper-v4"), ("halfcheetah", "HalfCheetah-v4"), ("walker2d", "Walker2d-v4"))
 }
 """Each robot's words on the command line, the folder apart."""

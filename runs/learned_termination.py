@@ -57,7 +57,7 @@ def _rolled(model: FittedModel, policy: Policy, starts: jax.Array, settings: Set
     actor = MLP(tuple(weight for weight, _ in layers), tuple(bias for _, bias in layers))
     compiled = jax.jit(rollout, static_argnums=(1, 8))
     units, length = model.scaling, settings.rollout_length
-    parts = (settings.elites, actor, AsPredicted(), (), ByRule(rule), units, starts, length, jax.random.key(1))
+    parts = (settings.num_elites, actor, AsPredicted(), (), ByRule(rule), units, starts, length, jax.random.key(1))
     return compiled(model.ensemble, *parts)
 
 

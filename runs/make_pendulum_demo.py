@@ -24,15 +24,15 @@ LEARNER = OnlineSettings(
     steps=20_000,
     random_steps=1000,
     reward_scale=8.0,
-    evaluate_every=EPISODE,
-    evaluation_episodes=10,
+    eval_every=EPISODE,
+    eval_episodes=10,
     seed=SEED,
 )
 RECIPE = (
     f"{RANDOM_EPISODES} episodes of uniformly random actions, then everything that a fresh online soft "
     f"actor-critic saw (sampled actions; the first {LEARNER.random_steps} uniformly random; rewards / "
     f"{LEARNER.reward_scale:g} for its learning; one update a step, in turns of {LEARNER.turn}), evaluated "
-    f"after every episode of {EPISODE} steps, until the mean return of {LEARNER.evaluation_episodes} "
+    f"after every episode of {EPISODE} steps, until the mean return of {LEARNER.eval_episodes} "
     f"deterministic episodes first passed {ENOUGH:g}, and no further"
 )
 

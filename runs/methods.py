@@ -45,10 +45,10 @@ class Entry:
 def entries(beta: float) -> dict[str, Entry]:
     """In the order in which they are run; `beta` is the log's preset's."""
     return {
-        "micro": Entry("micro", {"beta": beta, "draws": 1}),
-        "mobile-matched": Entry("mobile", {"penalty": MATCHED * beta, "draws": 1}),
+        "micro": Entry("micro", {"beta": beta, "num_samples": 1}),
+        "mobile-matched": Entry("mobile", {"penalty": MATCHED * beta, "num_samples": 1}),
         "sac": Entry("sac", {}),
-        "micro-anchored": Entry("micro", {"beta": beta, "draws": 1, "anchor": 0.4}),
+        "micro-anchored": Entry("micro", {"beta": beta, "num_samples": 1, "bc_weight": 0.4}),
         "td3_bc": Entry("td3_bc", {}),
         "bc": Entry("bc", {}),
         "mopo": Entry("mopo", {}),
@@ -105,7 +105,7 @@ def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
     log = data / LOGS[cell.log]
     like = make_plan(log, "micro")
     entry = entries(like.options.beta)[cell.entry]
-    own = {"seed": cell.seed, "evaluate_every": 1} | entry.changes
+    own = {"seed": cell.seed, "eval_every": 1} | entry.changes
     if entry.method not in METHODS:
         return make_plan(log, entry.method, overrides=own)
     options = asdict(make_plan(log, entry.method).options)

@@ -29,7 +29,7 @@ from micro_rl.training.fitting import held_out
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:
     """Those of the fit; where its folder does not tell them, the defaults with and without the rows at a time limit."""
-    usual = Settings(elites=min(Settings.elites, about["shape"]["members"]))
+    usual = Settings(num_elites=min(Settings.num_elites, about["shape"]["members"]))
     told = about.get("settings", {"keep_timeouts": True})
     known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
     both = [replace(usual, **known)]
@@ -54,7 +54,7 @@ def fitted(dataset: Dataset, model: FittedModel, held: np.ndarray, settings: Set
     """The report on as many rows that were not held out."""
     learned = np.random.default_rng(0).permutation(np.flatnonzero(dataset.learnable(settings.keep_timeouts)))
     rows = np.setdiff1d(learned, np.sort(learned)[held], assume_unique=True)[: len(held)]
-    return measure(dataset, model.ensemble.best(settings.elites), model.scaling, rows, STEPS)
+    return measure(dataset, model.ensemble.best(settings.num_elites), model.scaling, rows, STEPS)
 
 
 def table(report: ModelReport) -> str:

@@ -29,7 +29,7 @@ from micro_rl.training.runner import execute
 LOG, ENV = "pendulum-demo", "Pendulum-v1"
 EPISODES, EPISODES_FROM = 100, 2_000_000
 CLONING_UPDATES = 20_000
-ONLINE = OnlineSettings(steps=15_000, reward_scale=8.0, evaluate_every=15_000)
+ONLINE = OnlineSettings(steps=15_000, reward_scale=8.0, eval_every=15_000)
 DOCUMENT = Path("docs/results/pendulum.md")
 
 Cell = dict[str, Any]
@@ -197,9 +197,9 @@ def document(dataset: Dataset, table: dict[str, list[Cell]]) -> str:
         seeds=len(table["micro"]),
         final=EPISODES,
         epochs=plan.settings.epochs,
-        evaluation=plan.settings.evaluation_episodes,
+        evaluation=plan.settings.eval_episodes,
         beta=plan.options.beta,
-        draws=plan.options.draws,
+        draws=plan.options.num_samples,
         curves=curves({name: table[name] for name in ("sac", "micro")}),
         fit_epochs=", ".join(str(fit["epochs"]) for fit in fits),
         holdout=", ".join(f"{np.mean(fit['holdout']):.2g}" for fit in fits),

@@ -35,9 +35,14 @@ from tests.probes import coefficients
 SEEDS = 5
 EPOCHS = 6
 SIZES = Settings(
-    hidden=(32, 32), elites=MEMBERS, batch=64, updates=250, rollout_starts=200, rollout_length=3
-).sizes()  # fmt: skip
-RATES = {"actor_rate": 3e-3, "critic_rate": 3e-3, "temperature_rate": 0.0, "target_rate": 0.05}
+    hidden_sizes=(32, 32),
+    num_elites=MEMBERS,
+    batch_size=64,
+    updates_per_epoch=250,
+    rollout_batch_size=200,
+    rollout_length=3,
+).sizes()
+RATES = {"actor_lr": 3e-3, "critic_lr": 3e-3, "temperature_lr": 0.0, "tau": 0.05}
 TEMPERATURE = 0.02
 OUT = Path("out/probes")
 
@@ -58,7 +63,7 @@ def learned(method: Method, model: Ensemble, problem: Problem, seeds: Array) -> 
 @partial(jax.jit, static_argnames="critics")
 def learned_from_log(baseline: Baseline, problem: LogProblem, seeds: Array, *, critics: int) -> Any:
     """The same without a model: all systems (a leading axis of `problem`) and seeds."""
-    sizes = SIZES._replace(critics=critics)
+    sizes = SIZES._replace(num_critics=critics)
 
     def one(problem: LogProblem, seed: Array) -> Any:
         keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
@@ -139,7 +144,7 @@ def trained(probe: Probe) -> Any:
     method, systems = module.build(module.Options(**probe.options)), [SYSTEMS[name] for name in probe.systems]
     stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *map(make, systems))  # noqa: E731
     if isinstance(method, Baseline):
-        critics = module.DEFAULTS.get("critics", SIZES.critics)
+        critics = module.DEFAULTS.get("critics", SIZES.num_critics)
         return learned_from_log(method, stack(alone), jnp.arange(SEEDS), critics=critics)
     return learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS))
 

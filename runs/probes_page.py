@@ -37,18 +37,18 @@ class Probe(NamedTuple):
         return model_based.METHODS.get(self.name) or BASELINES.get(self.name) or method_of_the_page()
 
 
-RAMBO = {"adversarial_steps": 250, "adversarial_batch": 64, "model_decay": (0.0, 0.0), "adversarial_rate": 1e-3}
+RAMBO = {"adversarial_steps": 250, "adversarial_batch_size": 64, "model_decay": (0.0, 0.0), "adversarial_lr": 1e-3}
 PROBES = [
     Probe("SAC on the model", "sac", {}),
     Probe("MICRO, beta 0.5", "micro", {"beta": 0.5}),
     Probe("MICRO, beta 1", "micro", {"beta": 1.0}),
-    Probe("MICRO, beta 0.5, 10 draws", "micro", {"beta": 0.5, "draws": 10}, ("noise",)),
-    Probe("MOBILE, c 0.62", "mobile", {"penalty": 0.62, "draws": 1}),
-    Probe("MOBILE, c 1.24", "mobile", {"penalty": 1.24, "draws": 1}),
+    Probe("MICRO, beta 0.5, 10 draws", "micro", {"beta": 0.5, "num_samples": 10}, ("noise",)),
+    Probe("MOBILE, c 0.62", "mobile", {"penalty": 0.62, "num_samples": 1}),
+    Probe("MOBILE, c 1.24", "mobile", {"penalty": 1.24, "num_samples": 1}),
     Probe("MOPO, lambda 1", "mopo", {"penalty": 1.0}),
     Probe("MOReL", "morel", {}),
-    Probe("COMBO, weight 0.5", "combo", {"weight": 0.5}),
-    Probe("COMBO, weight 5", "combo", {"weight": 5.0}),
+    Probe("COMBO, weight 0.5", "combo", {"cql_weight": 0.5}),
+    Probe("COMBO, weight 5", "combo", {"cql_weight": 5.0}),
     Probe("RAMBO, weight 3e-4", "rambo", RAMBO | {"adversarial_weight": 3e-4}),
     Probe("RAMBO, weight 0.1", "rambo", RAMBO | {"adversarial_weight": 0.1}),
     Probe("`nearest`, penalty 1", "nearest", {"penalty": 1.0}),
@@ -63,13 +63,15 @@ LOGS = {
 """The systems whose logs differ, by the first or only one of them."""
 ON_THE_LOG = [
     Probe("Behaviour cloning", "bc", {}, tuple(LOGS)),
-    Probe("TD3+BC, weight 2.5", "td3_bc", {"weight": 2.5}, tuple(LOGS)),
+    Probe("TD3+BC, alpha 2.5", "td3_bc", {"alpha": 2.5}, tuple(LOGS)),
     Probe("ReBRAC, weights 0.01", "rebrac", {"actor_weight": 0.01, "critic_weight": 0.01}, tuple(LOGS)),
-    Probe("IQL, expectile 0.7, sharpness 3", "iql", {"expectile": 0.7, "sharpness": 3.0}, tuple(LOGS)),
-    Probe("CQL, weight 0.5", "cql", {"weight": 0.5}, tuple(LOGS)),
-    Probe("CQL, weight 5", "cql", {"weight": 5.0}, tuple(LOGS)),
+    Probe(
+        "IQL, expectile 0.7, inverse temperature 3", "iql", {"expectile": 0.7, "inverse_temperature": 3.0}, tuple(LOGS)
+    ),
+    Probe("CQL, weight 0.5", "cql", {"cql_weight": 0.5}, tuple(LOGS)),
+    Probe("CQL, weight 5", "cql", {"cql_weight": 5.0}, tuple(LOGS)),
     Probe("SAC-N, 10 critics", "sac_n", {}, tuple(LOGS)),
-    Probe("EDAC, diversity 1, 10 critics", "edac", {"diversity": 1.0}, tuple(LOGS)),
+    Probe("EDAC, eta 1, 10 critics", "edac", {"eta": 1.0}, tuple(LOGS)),
 ]
 """Methods without a model; nothing was foreseen for them."""
 
@@ -120,7 +122,7 @@ def noise_table(rows: int = 4000) -> str:
     zeros, ones = jnp.zeros((rows, 1)), jnp.ones((rows, 1))
     batch = Transition(zeros, ones, zeros[:, 0], zeros, ones[:, 0])
     for draws in (1, 10, 100):
-        target = micro.build(micro.Options(draws=draws)).target
+        target = micro.build(micro.Options(num_samples=draws)).target
         noise = target.noise(jax.random.key(0), batch, setting.models)
         _, logged = target(batch, zeros[:, 0], setting, noise)
         closed = LEAST_OF_FIVE * SLOPE * system.last_noise / np.sqrt(draws)

@@ -32,14 +32,14 @@ class Cell:
 
 _CHEETAH, _HOPPER = "halfcheetah-medium-replay.hdf5", "hopper-medium-replay.hdf5"
 _SAFETY = "neorl2/SafetyHalfCheetah-high-100000-train.npz"
-_OFTEN = {"evaluate_every": 2, "draws": 1}
+_OFTEN = {"eval_every": 2, "num_samples": 1}
 
 # Seed 0's fits, stopped for want of time while still gaining about 0.3 % and 1 % an epoch.
 MODELS = {"halfcheetah-model": (_CHEETAH, 160), "hopper-model": (_HOPPER, 62)}
 CELLS = (
     {f"halfcheetah-seed{s}": Cell(_CHEETAH, 100, {**_OFTEN, "seed": s}, "halfcheetah-model") for s in (0, 1)}
     | {f"hopper-seed{s}": Cell(_HOPPER, 100, {**_OFTEN, "seed": s}, "hopper-model") for s in (0, 1)}
-    | {"hopper-draws10": Cell(_HOPPER, 30, {**_OFTEN, "draws": 10, "seed": 0}, "hopper-model")}
+    | {"hopper-draws10": Cell(_HOPPER, 30, {**_OFTEN, "num_samples": 10, "seed": 0}, "hopper-model")}
     | {f"safety-seed{s}": Cell(_SAFETY, 25, {"epochs": 25, "seed": s}) for s in (0, 1, 2)}
 )
 

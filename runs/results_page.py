@@ -85,7 +85,7 @@ def table(results: Sequence[Result]) -> str:
         speed = float(np.median(result.series("time/updates_per_second")[1]))
         cells = (
             result.cell,
-            result.config["options"]["draws"],
+            result.config["options"]["num_samples"],
             result.fit_epochs,
             f"{result.scores['epochs']} of {result.scores['planned_epochs']}",
             f"{log['normalised_return_mean']:.1f}",

@@ -9,7 +9,7 @@ from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.run_folder import RunFolder
 
 TASK = {"env": "X-v1", "horizon": 1000, "termination": "never", "score_min": 0.0, "score_max": 1000.0}
-SETTINGS = {"epochs": 12, "updates": 1000, "elites": 2, "discount": 0.99}
+SETTINGS = {"epochs": 12, "updates_per_epoch": 1000, "num_elites": 2, "discount": 0.99}
 LOG = {"return_mean": 400.0, "return_best": 800.0, "normalised_return_mean": 40.0, "normalised_return_best": 80.0}
 SWEEPS = [
     {

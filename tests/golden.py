@@ -200,7 +200,7 @@ def check_step(
     f = conservative_term(candidates_of(setting, models.elites, both, candidates))
     errors = {"f": error(f, golden[f"{at}/f"])}
     for name, lowest in (("target/unclamped", -np.inf), ("target", 0.0)):
-        limits = c._replace(minimum_target=jnp.asarray(lowest, jnp.float32))
+        limits = c._replace(min_target=jnp.asarray(lowest, jnp.float32))
         y, _ = targets_of(agent, method, models, batch, noise, limits)
         errors[name] = error(y, golden[f"{at}/{name}"])
     after, logged = updated(agent, method, models, batch, noise, jax.random.key(0), c)

@@ -157,9 +157,9 @@ def foreseen(system: System, options: object) -> float | None:
         case sac.Options():
             pass
         case micro.Options():
-            seen = seen - options.beta * mean_gap(said, noise, options.draws)
+            seen = seen - options.beta * mean_gap(said, noise, options.num_samples)
         case mobile.Options():
-            seen = seen - options.penalty / DISCOUNT * mean_deviation(said, noise, options.draws)
+            seen = seen - options.penalty / DISCOUNT * mean_deviation(said, noise, options.num_samples)
         case mopo.Options():
             seen = seen - options.penalty / (DISCOUNT * SLOPE) * np.hypot(noise, NOISE)
         case morel.Options():

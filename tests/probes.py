@@ -71,14 +71,14 @@ def coefficients(**chosen: float) -> Coefficients:
     """Gamma 0.9, rates 0.01, no entropy in the backup, no smallest target; or as chosen."""
     numbers = {
         "discount": 0.9,
-        "target_rate": 0.005,
-        "actor_rate": 0.01,
-        "critic_rate": 0.01,
-        "temperature_rate": 0.01,
+        "tau": 0.005,
+        "actor_lr": 0.01,
+        "critic_lr": 0.01,
+        "temperature_lr": 0.01,
         "target_entropy": -1.0,
         "backup_entropy": 0.0,
-        "minimum_target": -np.inf,
-        "anchor": 0.0,
+        "min_target": -np.inf,
+        "bc_weight": 0.0,
     } | chosen
     return Coefficients(**{name: jnp.asarray(number, jnp.float32) for name, number in numbers.items()})
 
@@ -190,18 +190,18 @@ def evaluate_policy(
 # A log to train on: three observations, one action, ten episodes.
 
 TINY: dict[str, Any] = {
-    "members": 3,
-    "elites": 2,
-    "model_hidden": (16,),
+    "ensemble_size": 3,
+    "num_elites": 2,
+    "model_hidden_sizes": (16,),
     "weight_decay": (1e-5, 1e-5),
-    "model_batch": 64,
+    "model_batch_size": 64,
     "patience": 2,
     "max_fit_epochs": 4,
     "epochs": 2,
-    "updates": 20,
-    "batch": 32,
-    "hidden": (16,),
-    "rollout_starts": 40,
+    "updates_per_epoch": 20,
+    "batch_size": 32,
+    "hidden_sizes": (16,),
+    "rollout_batch_size": 40,
     "rollout_length": 3,
     "rollouts_kept": 2,
     "checkpoint_every": 1,

@@ -75,8 +75,8 @@ def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     put_into(tmp_path)
-    train = "train pendulum-demo --method nearest --penalty 2 --epochs 1 --updates 10 --max-fit-epochs 1 --out trained"
-    small = "--model-hidden 8 --weight-decay 0 0 --rollout-starts 50 --evaluation-episodes 1"
+    train = "train pendulum-demo --method nearest --penalty 2 --epochs 1 --max-fit-epochs 1 --out trained"
+    small = "--updates-per-epoch 10 --model-hidden-sizes 8 --weight-decay 0 0 --rollout-batch-size 50 --eval-episodes 1"
     preset = "from micro_rl.algorithms.registry import resolve; "
     preset += "assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
     files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "presets")]

@@ -80,5 +80,5 @@ def test_an_epoch_is_evaluated_beside_the_next_even_where_a_call_blocks(
 
     monkeypatch.setattr(Program, "epoch", blocking)
     monkeypatch.setattr(PolicyEvaluator, "__call__", lambda *_: evaluated.release() or {})
-    run = execute(tiny_plan(epochs=3, evaluate_every=1, max_fit_epochs=1), tmp_path / "run")
+    run = execute(tiny_plan(epochs=3, eval_every=1, max_fit_epochs=1), tmp_path / "run")
     assert [row["epoch"] for row in run.metrics] == [1, 2, 3]

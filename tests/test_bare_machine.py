@@ -13,10 +13,8 @@ from micro_rl.storage.run_folder import RunFolder
 ROOT = Path(__file__).parent.parent
 UNWRITABLE = "/proc"  # to its owner too
 NO_NETWORK = (["unshare", "--net"], ["unshare", "--user", "--map-root-user", "--net"])
-SMALL = (
-    "--members 2 --elites 1 --model-hidden 8 --weight-decay 0 0 --max-fit-epochs 1 --hidden 8 --epochs 1 --updates 10"
-)
-SMALL += " --rollout-starts 50 --evaluation-episodes 1"
+SMALL = "--ensemble-size 2 --num-elites 1 --model-hidden-sizes 8 --weight-decay 0 0 --max-fit-epochs 1"
+SMALL += " --hidden-sizes 8 --epochs 1 --updates-per-epoch 10 --rollout-batch-size 50 --eval-episodes 1"
 
 
 def without_network() -> list[str]:

@@ -37,7 +37,7 @@ def compiler_count(lowered: jax.stages.Lowered) -> float:
 
 
 def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Sizes]:
-    settings = hopper(updates=1, rollout_length=1, **overrides)
+    settings = hopper(updates_per_epoch=1, rollout_length=1, **overrides)
     sizes = settings.sizes()
 
     def begin(problem: Problem) -> TrainState:
@@ -50,18 +50,18 @@ def one_epoch(method: Method, **overrides) -> tuple[jax.stages.Lowered, flops.Si
     return epoch.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, sizes=sizes, ends=ByRule(never)), sizes
 
 
-MICRO, MOBILE = micro.build(micro.Options(draws=1)), mobile.build(mobile.Options(draws=1))
+MICRO, MOBILE = micro.build(micro.Options(num_samples=1)), mobile.build(mobile.Options(num_samples=1))
 
 
 @pytest.mark.parametrize("method", [MICRO, pytest.param(MOBILE, marks=pytest.mark.slow)])
 def test_epoch_with_one_draw(method: Method):
-    lowered, sizes = one_epoch(method, rollout_starts=256)
+    lowered, sizes = one_epoch(method, rollout_batch_size=256)
     counted = flops.epoch(sizes, nets(hopper()), draws=1)
     assert counted < compiler_count(lowered) < (1 + MORE_THAN_MATMULS) * counted
 
 
 def test_fitting_epoch_of_one_batch():
-    sizes = hopper(model_batch=800).fit_sizes()
+    sizes = hopper(model_batch_size=800).fit_sizes()
     problem = make_problem(ROWS)
     state = jax.eval_shape(lambda log: start_fit(log, sizes, KEYS.fit), problem.log)
     lowered = jax.jit(fit_epoch, static_argnames="sizes").lower(state, problem.log, sizes=sizes, key=KEYS.fit)
@@ -73,16 +73,16 @@ def test_fitting_epoch_of_one_batch():
     ("method", "draws"),
     [
         (sac.build(sac.Options()), None),
-        (micro.build(micro.Options(draws=0)), 0),
-        (micro.build(micro.Options(draws=10)), 10),
-        (mobile.build(mobile.Options(draws=0)), 0),
-        (mobile.build(mobile.Options(draws=10)), 10),
+        (micro.build(micro.Options(num_samples=0)), 0),
+        (micro.build(micro.Options(num_samples=10)), 10),
+        (mobile.build(mobile.Options(num_samples=0)), 0),
+        (mobile.build(mobile.Options(num_samples=10)), 10),
     ],
 )
 def test_update_grows_with_the_draws_as_lowered(method: Method, draws: int | None, monkeypatch: pytest.MonkeyPatch):
     # The draws' loop would count once: unrolled into one batch they count as often as they run.
     monkeypatch.setattr(jax.lax, "map", lambda function, xs: jax.vmap(function)(xs))
-    lowered, sizes = one_epoch(method, rollout_starts=250)
+    lowered, sizes = one_epoch(method, rollout_batch_size=250)
     counted = flops.epoch(sizes, nets(hopper()), draws)
     analysis = lowered.cost_analysis()
     assert analysis is not None
@@ -90,11 +90,19 @@ def test_update_grows_with_the_draws_as_lowered(method: Method, draws: int | Non
 
 
 def test_counts_by_hand():
-    small = flops.networks(obs=2, act=1, hidden=(4,), model_hidden=(5,))
+    small = flops.networks(obs=2, act=1, hidden=(4,), model_hidden_sizes=(5,))
     assert small == flops.Networks(actor=(2, 4, 2), critic=(3, 4, 1), member=(3, 5, 6))
     assert flops.forward(10, small.actor) == 2 * 10 * (2 * 4 + 4 * 2)
     assert flops.learn(10, small.critic) == 2 * (2 * 10 * (3 * 4 + 4)) + 2 * 10 * 4
-    settings = hopper(batch=20, elites=3, critics=2, rollout_starts=10, rollout_length=4, updates=6, rollout_every=2)
+    settings = hopper(
+        batch_size=20,
+        num_elites=3,
+        num_critics=2,
+        rollout_batch_size=10,
+        rollout_length=4,
+        updates_per_epoch=6,
+        rollout_every=2,
+    )
     sizes = settings.sizes()
     assert flops.candidates(sizes, small, 0) == flops.candidates(sizes, small, 1) == 2 * 57 * (15 + 30 + 16 + 2 * 16)
     assert flops.rollout(sizes, small) == 4 * (2 * 10 * 16 + 3 * 2 * 4 * 45)
@@ -102,7 +110,7 @@ def test_counts_by_hand():
 
 
 def test_last_batch_is_filled_up():
-    sizes = hopper(model_batch=300, holdout_rows=100).fit_sizes()
+    sizes = hopper(model_batch_size=300, holdout_rows=100).fit_sizes()
     assert flops.fit_rows(sizes, 1000) == (900, 100)
     assert flops.fit_rows(sizes, 1001) == (1200, 100)
     assert flops.fit_rows(sizes, 100) == (80, 20)
@@ -112,7 +120,7 @@ def test_published_update_is_what_its_sizes_say():
     sizes = hopper().sizes()
     counted = [flops.update(sizes, nets(hopper()), draws) for draws in (None, 1, 10)]
     assert [round(count / 1e9, 2) for count in counted] == [0.56, 1.38, 5.97]
-    assert (OBS, sizes.batch, sizes.real_rows) == (11, 256, 12)
+    assert (OBS, sizes.batch_size, sizes.real_rows) == (11, 256, 12)
 
 
 def test_a_span_counts_without_the_spans_inside_it():
@@ -181,5 +189,5 @@ def test_every_learner_of_the_speed_table_has_its_share():
 
 @pytest.mark.slow
 def test_a_map_over_runs_holds_their_buffers_once_more_than_one_program_of_them():
-    alone, together, mapped = plans(2, QUICK.log_rows, updates=4, rollout_starts=20_000).values()
+    alone, together, mapped = plans(2, QUICK.log_rows, updates_per_epoch=4, rollout_batch_size=20_000).values()
     assert alone < together < mapped

@@ -49,7 +49,7 @@ def test_a_branch_with_nothing_changed_but_its_length_is_the_run_itself(old: Run
 def test_what_cannot_be_gone_on_with_is_refused_and_leaves_no_folder(old: Run, tmp_path: Path):
     new = tmp_path / "new"
     with pytest.raises(UserError, match=r"epoch-000002: agent\.actor\.weights\.0 is .*, not "):
-        execute(tiny_plan(epochs=3, hidden=(8,)), old.path, branch=new)
+        execute(tiny_plan(epochs=3, hidden_sizes=(8,)), old.path, branch=new)
     with pytest.raises(UserError, match="has 2 epochs already"):
         execute(tiny_plan(), old.path, branch=new)
     RunFolder.create(tmp_path / "begun", config_of(tiny_plan()))

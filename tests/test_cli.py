@@ -68,7 +68,7 @@ def test_help_imports_nothing_slow():
 
 @pytest.mark.parametrize(
     ("verb", "option"),
-    [("train", "--real-ratio"), ("fit", "--model-hidden"), ("evaluate", "--episodes"), ("demo", "--seed")],
+    [("train", "--real-ratio"), ("fit", "--model-hidden-sizes"), ("evaluate", "--episodes"), ("demo", "--seed")],
 )
 def test_each_verb_explains_its_options(verb, option, capsys):
     assert cli.run([verb, "--help"]) == 0
@@ -141,7 +141,7 @@ def test_fit_then_train_on_that_model(log, tmp_path, capsys):
 
 def test_a_shared_models_error_is_shown_and_its_settings_are_kept(log, trained, tmp_path, capsys):
     about = load_model(trained / "model").about
-    assert about["settings"]["members"] == 3 and about["settings"]["model_hidden"] == [8]
+    assert about["settings"]["ensemble_size"] == 3 and about["settings"]["model_hidden_sizes"] == [8]
     model = ["--model", str(trained / "model")]
     assert cli.run(["train", log, *options(epochs=1), *model, "--out", str(tmp_path / "run")]) == 0
     assert f"model   holdout error {np.mean(about['holdout']):.5f}" in capsys.readouterr().out
@@ -178,13 +178,13 @@ def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
     ("words", "said"),
     [
         (["--beta", "2"], "beta: 2.0 is outside [0, 1]"),
-        (["--draws", "-1"], "draws: -1 is negative"),
+        (["--num-samples", "-1"], "num_samples: -1 is negative"),
         (["--method", "micor"], "method: there is no 'micor'"),
         (["--preset", "hoper-medium"], "did you mean 'hopper-medium'"),
         (["--env", "Hopper-v4"], "observations have 3 columns but those of 'Hopper-v4' have 11"),
         (["--env", "Pendulum-v9"], "no simulator 'Pendulum-v9'"),
         (["--termination", "hoper"], "unknown termination rule 'hoper'"),
-        (["--elites", "9"], "elites: 9 of 3 members"),
+        (["--num-elites", "9"], "num_elites: 9 of 3 members"),
         (["--real-ratio", "1"], "real_ratio: 1.0 is not below 1"),
         (["--until", "0"], "until: 0 is too small"),
         (["--action-bounds", "-1", "1"], "action outside the bounds"),
@@ -262,9 +262,9 @@ def test_a_folder_in_use_is_not_written_to(log, trained, capsys):
 
 
 def test_resuming_with_other_settings_names_them(log, trained, capsys):
-    changed = options(**IN_PENDULUM, actor_rate=0.5)
+    changed = options(**IN_PENDULUM, actor_lr=0.5)
     assert cli.run(["train", log, *changed, "--out", str(trained), "--resume"]) == 2
-    assert "another settings (actor_rate: 0.0003, now 0.5)" in capsys.readouterr().err
+    assert "another settings (actor_lr: 0.0003, now 0.5)" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made(log, tmp_path, capsys):
@@ -319,7 +319,7 @@ def test_a_run_folder_imports_no_module_on_its_own(trained, tmp_path, capsys):
 
 
 def test_divergence_keeps_the_agent_and_names_the_cause(log, tmp_path, capsys):
-    assert cli.run(["train", log, *options(critic_rate=1e30), "--out", str(tmp_path / "run")]) == 3
+    assert cli.run(["train", log, *options(critic_lr=1e30), "--out", str(tmp_path / "run")]) == 3
     error = capsys.readouterr().err
     assert "is not finite" in error and "was the first to blow up" in error and str(tmp_path / "run/diverged") in error
     assert (tmp_path / "run/diverged/state/state.safetensors").exists()
@@ -361,15 +361,17 @@ def test_methods_are_listed_with_their_papers(capsys):
     said = capsys.readouterr().out
     for name, module in registry.ALL.items():
         assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in said
-    assert "--weight 2.5 --target-noise 0.2" in said and "[--radius]" in said and "--adversarial-batch 256" in said
+    assert "--alpha 2.5 --policy-noise 0.2" in said and "[--radius]" in said and "--adversarial-batch-size 256" in said
 
 
 def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys):
     assert cli.run(["train", "--method", "td3_bc", "--help"]) == 0
     said = capsys.readouterr().out
-    assert "--target-noise" in said and "--critic-rate" in said
-    assert not [word for word in ("--elites", "--rollout-length", "--termination", "--model", "--beta") if word in said]
-    for option in ("--elites", "--model"):
+    assert "--policy-noise" in said and "--critic-lr" in said
+    assert not [
+        word for word in ("--num-elites", "--rollout-length", "--termination", "--model", "--beta") if word in said
+    ]
+    for option in ("--num-elites", "--model"):
         assert cli.run(["train", log, "--method", "td3_bc", option, "3"]) == 2
         assert f"there is no option {option}" in capsys.readouterr().err
 

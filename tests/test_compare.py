@@ -65,15 +65,15 @@ def test_unfinished_seeds_stay_out_of_the_mean_and_running_ones_are_told(tmp_pat
 
 
 def test_options_that_differ_make_methods_and_settings_only_where_a_seed_was_repeated(tmp_path: Path):
-    make_run(tmp_path / "a", options={"beta": 0.5}, settings={"anchor": 0.0})
-    make_run(tmp_path / "b", options={"beta": 0.3}, settings={"anchor": 0.0})
-    make_run(tmp_path / "c", options={"beta": 0.5}, settings={"anchor": 0.4})
-    make_run(tmp_path / "d", options={"beta": 0.5}, settings={"anchor": 0.0, "updates": 500}, seed=1)
-    make_run(tmp_path / "e", log="walker", options={"beta": 0.5, "draws": 1})
+    make_run(tmp_path / "a", options={"beta": 0.5}, settings={"bc_weight": 0.0})
+    make_run(tmp_path / "b", options={"beta": 0.3}, settings={"bc_weight": 0.0})
+    make_run(tmp_path / "c", options={"beta": 0.5}, settings={"bc_weight": 0.4})
+    make_run(tmp_path / "d", options={"beta": 0.5}, settings={"bc_weight": 0.0, "updates_per_epoch": 500}, seed=1)
+    make_run(tmp_path / "e", log="walker", options={"beta": 0.5, "num_samples": 1})
     found = compared(tmp_path)
-    assert found.methods == ["micro, beta 0.5", "micro, beta 0.3", "micro, beta 0.5, anchor 0.4"]
+    assert found.methods == ["micro, beta 0.5", "micro, beta 0.3", "micro, beta 0.5, bc_weight 0.4"]
     assert [run.name for run in found.cell("micro, beta 0.5", found.logs[0])] == ["a", "d"]
-    assert "The seeds of micro, beta 0.5 on hopper differ in updates." in words(found)
+    assert "The seeds of micro, beta 0.5 on hopper differ in updates_per_epoch." in words(found)
 
 
 def test_logs_are_told_apart_by_their_content(tmp_path: Path):

@@ -28,14 +28,14 @@ def test_the_same_plan_after_a_trip_through_json(log: Path):
 
 def test_bounds_and_settings_are_part_of_what_a_run_was_begun_with(log: Path):
     plan = make_plan(
-        log, reading=Reading(action_bounds=(-3.0, 3.0)), overrides={"discount": 0.5, "hidden": (8,), "beta": 0.1}
+        log, reading=Reading(action_bounds=(-3.0, 3.0)), overrides={"discount": 0.5, "hidden_sizes": (8,), "beta": 0.1}
     )
     assert against(make_plan(log), plan) == [
         ("log", "action_low: [-2.0], now [-3.0]"),
         ("log", "action_high: [2.0], now [3.0]"),
         ("options", "beta: 0.5, now 0.1"),
         ("settings", "discount: 0.99, now 0.5"),
-        ("settings", "hidden: [256, 256], now [8]"),
+        ("settings", "hidden_sizes: [256, 256], now [8]"),
     ]
     with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\].*--branch"):
         refuse_another(config_of(make_plan(log)), config_of(plan), usual_of(plan), Path("run"))

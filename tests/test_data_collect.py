@@ -9,7 +9,18 @@ from micro_rl.data import load
 from micro_rl.training.plan import make_plan
 from runs import d4rl_tasks
 
-TINY = ["--hidden", "8", "--batch", "4", "--random-steps", "20", "--evaluate-every", "20", "--evaluation-episodes", "1"]
+TINY = [
+    "--hidden-sizes",
+    "8",
+    "--batch-size",
+    "4",
+    "--random-steps",
+    "20",
+    "--eval-every",
+    "20",
+    "--eval-episodes",
+    "1",
+]
 
 
 def collect(out: Path, *words: str) -> int:

@@ -27,13 +27,13 @@ def test_the_first_in_the_chain_is_named_with_its_update():
     never = dict.fromkeys(("entropy", "q/target", "loss/critic", "loss/actor", "own"), 0)
     both = divergence.find_cause({"q/target": -700.0}, never | {"loss/critic": 3, "q/target": 3}, 1.0)
     assert (both.term, both.update, both.size) == ("q/target", 3, -700.0)
-    assert "in update 3 of that epoch (-700)" in both.diagnosis() and "critic_rate" in both.diagnosis()
+    assert "in update 3 of that epoch (-700)" in both.diagnosis() and "critic_lr" in both.diagnosis()
     earlier = divergence.find_cause({}, never | {"q/target": 4, "loss/actor": 3}, 1.0)
     assert (earlier.term, earlier.update) == ("loss/actor", 3)
     spread = divergence.find_cause({}, never | {"inconsistency": 1, "q/target": 1}, 1.0)
     assert spread.term == "inconsistency" and "the members disagree" in spread.diagnosis()
     policy = divergence.find_cause({}, never | {"entropy": 2, "q/target": 2}, 1.0)
-    assert policy.term == "entropy" and "lower actor_rate" in policy.diagnosis()
+    assert policy.term == "entropy" and "lower actor_lr" in policy.diagnosis()
     own = divergence.find_cause({}, never | {"own": 2}, 1.0)
     assert own.term == "own" and "lower the learning rates" in own.diagnosis()
     rows = divergence.find_cause({}, never | {"q/target": 1}, 1e7)
@@ -54,7 +54,7 @@ def test_values_have_exploded_where_no_return_can_be():
     assert divergence.reason({}, broken, limit) == "log_temperature is not finite"
 
 
-@pytest.mark.parametrize("rate", ["critic_rate", "actor_rate"])
+@pytest.mark.parametrize("rate", ["critic_lr", "actor_lr"])
 def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str):
     plan = tiny_plan(rollout_every=10, **{rate: 1e30})  # pyright: ignore[reportArgumentType]
     with pytest.raises(Diverged, match=rf"epoch 1: .* was the first to blow up, in update \d of .*{rate}"):
@@ -83,8 +83,8 @@ def _fresh(plan: Plan) -> TrainState:
 
 
 def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
-    plan = tiny_plan(model_rate=1e30)
-    with pytest.raises(Diverged, match=r"epoch 1 of the dynamics fit .* first to blow up, at step . .*model_rate"):
+    plan = tiny_plan(model_lr=1e30)
+    with pytest.raises(Diverged, match=r"epoch 1 of the dynamics fit .* first to blow up, at step . .*model_lr"):
         execute(plan, tmp_path / "run")
     arrays, about = read_arrays(tmp_path / "run" / "diverged" / "state", "state")
     problem, sizes = problem_of(plan.dataset, plan.settings), plan.settings.fit_sizes()
@@ -96,7 +96,7 @@ def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):
 
 
 def test_without_a_model_the_first_number_to_go_is_found_too(tmp_path: Path):
-    plan = tiny_plan(method="td3_bc", critic_rate=1e9)
+    plan = tiny_plan(method="td3_bc", critic_lr=1e9)
     with pytest.raises(Diverged, match=r"was the first to blow up, in update \d+ of that epoch") as stopped:
         execute(plan, tmp_path / "run")
     assert "the critics feed on their own values" in str(stopped.value)

@@ -28,7 +28,8 @@ PLAN = tiny_plan(rollout_every=5)
 ON_DEVICE = problem_of(PLAN.dataset, PLAN.settings)
 ON_HOST = problem_of(PLAN.dataset, replace(PLAN.settings, log_on="host"))
 SMALL_MODEL = {
-    name: TINY[name] for name in ("members", "model_hidden", "weight_decay", "model_batch", "max_fit_epochs")
+    name: TINY[name]
+    for name in ("ensemble_size", "model_hidden_sizes", "weight_decay", "model_batch_size", "max_fit_epochs")
 }
 SIZES, KEY = PLAN.settings.sizes(), Keys.of(0).epochs
 
@@ -48,17 +49,17 @@ def test_by_default_thefree_on_device_decides(free: int, stays: bool, monkeypatc
 def test_what_is_needed_counts_every_number_of_the_rows():
     rows = rows_of(ON_HOST.log)
     own = sum(np.asarray(column).nbytes for column in rows)
-    row_numbers = 4 * PLAN.settings.members * len(rows.reward)
+    row_numbers = 4 * PLAN.settings.ensemble_size * len(rows.reward)
     assert host_log._needed(PLAN.settings, PLAN.dataset) == host_log.COPIES * own + host_log.INDICES * row_numbers
 
 
 @pytest.mark.parametrize("number", [0, 3])
 def test_every_draw_of_an_epoch_finds_its_row(number: int):
     given = gather_epoch_rows(ON_HOST, KEY, number, SIZES)
-    turns = jax.random.split(jax.random.fold_in(KEY, number), SIZES.updates // SIZES.rollout_every)
+    turns = jax.random.split(jax.random.fold_in(KEY, number), SIZES.updates_per_epoch // SIZES.rollout_every)
     for turn in turns:
         (start_key, _), updates = turn_keys(turn, SIZES)
-        draws = [(start_key, SIZES.rollout_starts)] + [(update_keys(key)[0], SIZES.real_rows) for key in updates]
+        draws = [(start_key, SIZES.rollout_batch_size)] + [(update_keys(key)[0], SIZES.real_rows) for key in updates]
         for key, size in draws:
             found, expected = draw_log(given, key, size), draw_log(ON_DEVICE.log, key, size)
             jax.tree.map(np.testing.assert_array_equal, found, expected)

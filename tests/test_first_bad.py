@@ -60,7 +60,7 @@ def test_a_good_epoch_has_none(run: Any):
 
 
 def test_each_term_goes_when_the_update_reaches_it(run: Any):
-    first = run(1e9, critic_rate=np.nan)  # the critics are lost in the first update, after their own loss
+    first = run(1e9, critic_lr=np.nan)  # the critics are lost in the first update, after their own loss
     assert (first["loss/actor"], first["loss/critic"], first["q/target"]) == (1, 2, 2)
     assert first["entropy"] == 2  # of the actor that the first update has lost
     assert first["rollout/reward"] == first[epoch.MODEL_ROWS] == 11  # the second turn's rollouts, with that actor
@@ -77,9 +77,9 @@ def test_without_a_model_too():
     problem, settings, keys = log_epoch.problem_of(plan.dataset, plan.settings), plan.settings, Keys.of(0)
     method: Any = plan.method()
     firsts = []
-    for rate in (settings.critic_rate, np.nan):
+    for rate in (settings.critic_lr, np.nan):
         state = log_epoch.compiled_start(problem, method, settings.sizes(), 1.0, keys)
-        c = epoch.coefficients(settings, 1)._replace(critic_rate=jnp.asarray(rate))
+        c = epoch.coefficients(settings, 1)._replace(critic_lr=jnp.asarray(rate))
         _, logged, first = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=settings.sizes())
         assert set(first) == set(logged)
         firsts.append(jax.device_get(first))

@@ -64,8 +64,8 @@ def test_a_fit_alone(whole: Path, tmp_path: Path):
     assert not folder.exists() and RunFolder.open(work).fit_checkpoints.epochs() == [2]
     with pytest.raises(UserError, match="is not empty; continue the run there with --resume"):
         fit(folder)
-    other = ModelSettings(**SETTINGS | {"model_rate": 0.5})  # pyright: ignore[reportArgumentType]
-    with pytest.raises(UserError, match=r"another settings \(model_rate: 0.001, now 0.5\)"):
+    other = ModelSettings(**SETTINGS | {"model_lr": 0.5})  # pyright: ignore[reportArgumentType]
+    with pytest.raises(UserError, match=r"another settings \(model_lr: 0.001, now 0.5\)"):
         api.fit(tiny_dataset(), other, out=folder, resume=True)
     assert "the dynamics fit goes on after epoch 2" in fit(folder, resume=True)
     assert weights(folder) == weights(whole)
@@ -73,7 +73,7 @@ def test_a_fit_alone(whole: Path, tmp_path: Path):
 
 
 def test_a_fit_in_a_run(whole: Path, tmp_path: Path):
-    plan = tiny_plan(epochs=1, updates=4, fit_checkpoint_seconds=0.0)
+    plan = tiny_plan(epochs=1, updates_per_epoch=4, fit_checkpoint_seconds=0.0)
     with pytest.raises(Interrupted, match="saved after epoch 3"), Interrupts() as interrupts:
         execute(plan, tmp_path / "run", callback=StopsAt(3, interrupts), interrupts=interrupts)
     folder = RunFolder.open(tmp_path / "run")

@@ -90,7 +90,7 @@ def test_the_error_is_relative_to_the_largest_golden_value():
 
 def blank_fit(members: int, patience: int, max_epochs: int | None):
     """A fit that has not begun, with the member's number for its weights."""
-    settings = ModelSettings(members=members, model_hidden=(), weight_decay=(0.0,), patience=patience)
+    settings = ModelSettings(ensemble_size=members, model_hidden_sizes=(), weight_decay=(0.0,), patience=patience)
     sizes = settings.fit_sizes()._replace(max_epochs=max_epochs or 10**6)
     rows = Transition(jnp.ones((5, 1)), jnp.ones((5, 1)), jnp.ones(5), jnp.ones((5, 1)), jnp.ones(5))
     state = jax.jit(start_fit, static_argnums=1)(rows, sizes, jax.random.key(0))

@@ -68,24 +68,24 @@ MICRO, STRICT = micro.Options(beta=0.5), micro.Options(beta=1.0)
 
 def test_one_optimist_fools_sac_and_mopo_and_no_method_that_asks_the_members():
     assert found("optimist", sac.Options()) == found("optimist", mopo.Options()) == 1.0
-    for options in (MICRO, STRICT, mobile.Options(0.62, draws=1), morel.Options()):
+    for options in (MICRO, STRICT, mobile.Options(0.62, num_samples=1), morel.Options()):
         assert found("optimist", options) == pytest.approx(0.25, abs=0.03)
 
 
 def test_one_pessimist_costs_those_who_ask_the_members():
     assert found("pessimist", sac.Options()) == 1.0
-    for options in (MICRO, STRICT, mobile.Options(1.24, draws=1), morel.Options()):
+    for options in (MICRO, STRICT, mobile.Options(1.24, num_samples=1), morel.Options()):
         assert found("pessimist", options) < 0.4
-    assert 0.4 < found("pessimist", mobile.Options(0.62, draws=1)) < 0.9
+    assert 0.4 < found("pessimist", mobile.Options(0.62, num_samples=1)) < 0.9
 
 
 def test_members_that_agree_fool_everyone_who_asks_them():
-    for options in (sac.Options(), MICRO, STRICT, mobile.Options(1.24, draws=1), mopo.Options(), morel.Options()):
+    for options in (sac.Options(), MICRO, STRICT, mobile.Options(1.24, num_samples=1), mopo.Options(), morel.Options()):
         assert found("agreement", options) == 1.0
 
 
 def test_noise_is_taken_for_disagreement_unless_many_draws_average_it():
-    actions = [found("noise", micro.Options(beta=0.5, draws=draws)) for draws in (1, 10, 100)]
+    actions = [found("noise", micro.Options(beta=0.5, num_samples=draws)) for draws in (1, 10, 100)]
     assert actions[0] < 0.7 < actions[1] <= actions[2] == 1.0
     f = mean_gap(np.zeros((5, 1)), np.array([0.8]), 1)
     assert float(f[0]) == pytest.approx(1.163 * 0.8, rel=0.02)

@@ -216,7 +216,7 @@ def delayed(rows: int = 2000, delay: int = 2) -> Dataset:
 @pytest.mark.slow
 def test_a_delay_is_seen_through_a_window_and_not_without(tmp_path: Path):
     settings = micro_rl.core.settings.ModelSettings(
-        members=3, model_hidden=(32,), weight_decay=(0.0, 0.0), model_rate=1e-2, max_fit_epochs=60
+        ensemble_size=3, model_hidden_sizes=(32,), weight_decay=(0.0, 0.0), model_lr=1e-2, max_fit_epochs=60
     )
     errors = []
     for history in (1, 3):

@@ -12,7 +12,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 from tests.probes import coefficients, linear, log_rows, steady_actor
 
-SIZES = Settings(hidden=(8,)).sizes()
+SIZES = Settings(hidden_sizes=(8,)).sizes()
 
 
 def constant_value(value: float):
@@ -77,7 +77,7 @@ def test_an_update_is_value_then_actor_then_critics_on_the_new_value():
     moved, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(1), c))(agent)
     q = jnp.min(q_values(agent.slow_critics, rows.now.observation, rows.now.action), axis=0)
     gradient = jax.grad(lambda v: iql.value_loss(v, rows.now, q, method.expectile)[0])(agent.value)
-    value, _ = descend(agent.value, gradient, moments_of(agent.value), c.critic_rate)
+    value, _ = descend(agent.value, gradient, moments_of(agent.value), c.critic_lr)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), moved.value, value)
     y = rows.now.reward + 0.9 * rows.now.discount * state_values(value, rows.now.next_observation)
     np.testing.assert_allclose(logged["q/target"], jnp.mean(y), rtol=1e-5)
@@ -99,7 +99,10 @@ def test_what_the_policy_would_do_changes_no_value():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"expectile": 1.0}, "expectile: 1.0 is not between 0 and 1"), ({"sharpness": -1.0}, "sharpness: -1.0 is not a")],
+    [
+        ({"expectile": 1.0}, "expectile: 1.0 is not between 0 and 1"),
+        ({"inverse_temperature": -1.0}, "inverse_temperature: -1.0 is not a"),
+    ],
 )
 def test_options_that_cannot_work_are_refused(changes, message: str):
     with pytest.raises(UserError, match=f"^{message}"):

@@ -82,7 +82,7 @@ def test_a_run_resumed_ends_as_one_that_was_not_stopped(tmp_path: Path):
     config = json.loads((whole.path / "config.json").read_text())
     assert config["learns_model"] is False
     assert "members" not in config["settings"]
-    assert "--members" not in config["command"]
+    assert "--ensemble-size" not in config["command"]
     told = story.tell(record.read(whole.path))
     assert told.headline == story.NOT_MEASURED
     assert "critics’ own estimate" in told.figures[0].name
@@ -90,10 +90,10 @@ def test_a_run_resumed_ends_as_one_that_was_not_stopped(tmp_path: Path):
 
 def test_a_branch_goes_on_with_other_options(tmp_path: Path):
     old = execute(tiny_plan(method="td3_bc"), tmp_path / "old")
-    new = execute(tiny_plan(method="td3_bc", epochs=3, weight=1.0), old.path, branch=tmp_path / "new")
+    new = execute(tiny_plan(method="td3_bc", epochs=3, alpha=1.0), old.path, branch=tmp_path / "new")
     assert new.metrics[:2] == old.metrics
     changed = json.loads((new.path / "config.json").read_text())["branched_off"]["changed"]
-    assert changed == ["weight: 2.5, now 1.0", "epochs: 2, now 3"]
+    assert changed == ["alpha: 2.5, now 1.0", "epochs: 2, now 3"]
 
 
 def test_cloning_promises_nothing(tmp_path: Path):
@@ -123,8 +123,8 @@ def test_what_needs_a_model_is_refused(given: dict, name: str):
 
 
 def test_the_actors_turn_divides_the_epoch():
-    with pytest.raises(UserError, match=r"^actor_every: 3 does not divide the 20 updates of an epoch$"):
-        tiny_plan(method="td3_bc", actor_every=3)
+    with pytest.raises(UserError, match=r"^policy_delay: 3 does not divide the 20 updates of an epoch$"):
+        tiny_plan(method="td3_bc", policy_delay=3)
 
 
 def test_terminals_stand_as_the_log_has_them():

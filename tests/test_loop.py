@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.algorithms.epoch import TrainState, actor_rate, coefficients, compiled_epoch, start, train
+from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients, compiled_epoch, start, train
 from micro_rl.algorithms.model_based import micro
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import Settings
@@ -40,11 +40,11 @@ def fitted() -> Fitted:
 
 
 def conservative(beta: float) -> Method:
-    return micro.build(micro.Options(beta=beta, draws=1))
+    return micro.build(micro.Options(beta=beta, num_samples=1))
 
 
 def trained(fitted: Fitted, method: Method, elites: int = 2, epochs: int = 2) -> tuple[TrainState, dict]:
-    sizes, keys = PLAN.settings.sizes()._replace(elites=elites), Keys.of(0)
+    sizes, keys = PLAN.settings.sizes()._replace(num_elites=elites), Keys.of(0)
     state = start(fitted.problem, fitted.ensemble, method, sizes, 1.0, keys)
     c, logged = coefficients(PLAN.settings, 1), {}
     for _ in range(epochs):
@@ -114,25 +114,25 @@ def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path
 
 
 def test_the_cosine_falls_once_an_epoch_to_nothing():
-    settings = Settings(actor_rate=1e-3, actor_schedule="cosine", epochs=10)
-    rates = [float(actor_rate(settings, epoch)) for epoch in (0, 5, 10)]
+    settings = Settings(actor_lr=1e-3, actor_schedule="cosine", epochs=10)
+    rates = [float(actor_lr(settings, epoch)) for epoch in (0, 5, 10)]
     np.testing.assert_allclose(rates, [1e-3, 0.5e-3, 0.0], atol=1e-10)
-    assert float(actor_rate(settings, 9)) == pytest.approx(1e-3 * 0.5 * (1 + np.cos(0.9 * np.pi)), rel=1e-5)
+    assert float(actor_lr(settings, 9)) == pytest.approx(1e-3 * 0.5 * (1 + np.cos(0.9 * np.pi)), rel=1e-5)
 
 
 def test_a_constant_rate_stays():
-    assert float(actor_rate(Settings(actor_rate=1e-3), 77)) == pytest.approx(1e-3)
+    assert float(actor_lr(Settings(actor_lr=1e-3), 77)) == pytest.approx(1e-3)
 
 
 def test_coefficients_say_what_the_settings_say():
     c = coefficients(Settings(), act=3)
     assert float(c.target_entropy) == -3.0
-    assert float(c.minimum_target) == -np.inf
+    assert float(c.min_target) == -np.inf
     assert float(c.backup_entropy) == 1.0
-    assert float(c.temperature_rate) == pytest.approx(3e-4)
-    other = Settings(learn_temperature=False, minimum_target=0.0, entropy_in_backup=False, target_entropy=-0.5)
+    assert float(c.temperature_lr) == pytest.approx(3e-4)
+    other = Settings(learn_temperature=False, min_target=0.0, entropy_in_backup=False, target_entropy=-0.5)
     c = coefficients(other, act=3)
-    numbers = (c.temperature_rate, c.minimum_target, c.backup_entropy, c.target_entropy)
+    numbers = (c.temperature_lr, c.min_target, c.backup_entropy, c.target_entropy)
     assert [float(number) for number in numbers] == [0.0, 0.0, 0.0, -0.5]
 
 

@@ -23,14 +23,14 @@ from micro_rl.training.sweep import carry_out
 from tests.probes import tiny_plan
 
 PUBLISHED: dict[str, Any] = {
-    "members": 7,
-    "elites": 5,
-    "model_hidden": (200,) * 4,
+    "ensemble_size": 7,
+    "num_elites": 5,
+    "model_hidden_sizes": (200,) * 4,
     "weight_decay": (0.0,) * 5,
-    "hidden": (256, 256),
-    "batch": 256,
+    "hidden_sizes": (256, 256),
+    "batch_size": 256,
     "real_ratio": 0.05,
-    "updates": 10,
+    "updates_per_epoch": 10,
 }
 
 
@@ -56,7 +56,7 @@ def planned_by_compiler(plan: Plan) -> int:
 
 @pytest.mark.parametrize(("starts", "length"), [(20_000, 5), pytest.param(50_000, 1, marks=pytest.mark.slow)])
 def test_the_estimate_is_near_what_the_compiler_plans_and_not_below(starts: int, length: int):
-    plan = tiny_plan(**PUBLISHED, rollout_starts=starts, rollout_length=length)
+    plan = tiny_plan(**PUBLISHED, rollout_batch_size=starts, rollout_length=length)
     planned = planned_by_compiler(plan)
     assert planned <= estimated_without_checkpoint(plan) <= 1.5 * planned
 
@@ -64,8 +64,8 @@ def test_the_estimate_is_near_what_the_compiler_plans_and_not_below(starts: int,
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["combo", "micro", "mobile", "mopo", "morel", "rambo"])
 def test_so_it_is_for_every_kind_of_method_with_a_model(method: str):
-    more: dict[str, Any] = {"draws": 10} if method in ("micro", "mobile") else {}
-    plan = tiny_plan(**PUBLISHED, method=method, rollout_starts=20_000, rollout_length=5, **more)
+    more: dict[str, Any] = {"num_samples": 10} if method in ("micro", "mobile") else {}
+    plan = tiny_plan(**PUBLISHED, method=method, rollout_batch_size=20_000, rollout_length=5, **more)
     planned = planned_by_compiler(plan)
     assert planned <= estimated_without_checkpoint(plan) <= 2 * planned
 
@@ -97,9 +97,9 @@ def test_one_run_is_always_tried(monkeypatch: pytest.MonkeyPatch):
 
 def test_rollouts_that_no_memory_holds_are_refused_before_there_is_a_folder(tmp_path: Path):
     plan = tiny_plan(rollouts_kept=10**12)
-    with pytest.raises(UserError, match="GiB are free; lower rollout_starts"):
+    with pytest.raises(UserError, match="GiB are free; lower rollout_batch_size"):
         execute(plan, tmp_path / "run")
-    with pytest.raises(UserError, match="GiB are free; lower rollout_starts"):
+    with pytest.raises(UserError, match="GiB are free; lower rollout_batch_size"):
         carry_out(trials(plan, 2, {}), tmp_path / "sweep")
     assert not list(tmp_path.iterdir())
 
@@ -111,10 +111,11 @@ def test_ten_critics_take_more_than_two():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "changes"), [("cql", {"hidden": (256, 256, 256)}), ("sac_n", {"hidden": (256, 256), "critics": 100})]
+    ("method", "changes"),
+    [("cql", {"hidden_sizes": (256, 256, 256)}), ("sac_n", {"hidden_sizes": (256, 256), "num_critics": 100})],
 )
 def test_the_estimate_without_a_model_is_not_below_the_compilers_plan(method: str, changes: dict[str, Any]):
-    plan = tiny_plan(method=method, batch=256, updates=10, **changes)
+    plan = tiny_plan(method=method, batch_size=256, updates_per_epoch=10, **changes)
     problem, learner, sizes = log_epoch.problem_of(plan.dataset, plan.settings), plan.method(), plan.settings.sizes()
     keys = Keys.of(plan.settings.seed)
     fresh = log_epoch.compiled_start(problem, learner, sizes, 1.0, keys)

@@ -38,7 +38,7 @@ def term(setting: Setting, draws: int, rows: int = ROWS) -> np.ndarray:
     """f of rows that all start in (1, 2)."""
     state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (rows, 1))
     batch = Transition(state, jnp.zeros((rows, 1)), jnp.zeros(rows), state, jnp.ones(rows))
-    target = micro.build(micro.Options(draws=draws)).target
+    target = micro.build(micro.Options(num_samples=draws)).target
     noise = target.noise(jax.random.key(0), batch, setting.models)
     return np.asarray(conservative_term(candidates(setting, setting.models.elites, batch, noise)))
 
@@ -84,7 +84,7 @@ def test_members_that_agree_have_no_term_but_noise():
 def test_draws_of_the_candidates(draws: int, lead: int):
     setting = plane(DIRECTIONS, std=1.0)
     row = Transition(jnp.zeros((6, 2)), jnp.zeros((6, 1)), jnp.zeros(6), jnp.zeros((6, 2)), jnp.ones(6))
-    noise = micro.build(micro.Options(draws=draws)).target.noise(jax.random.key(0), row, setting.models)
+    noise = micro.build(micro.Options(num_samples=draws)).target.noise(jax.random.key(0), row, setting.models)
     assert isinstance(noise, CandidateNoise)
     assert noise.state.shape == (lead, 5, 6, 2)
     assert noise.action.shape == (lead, 5, 6, 1)
@@ -123,7 +123,7 @@ SAC = registry.find("sac").build(registry.find("sac").Options())
 
 
 def with_beta(beta: float, draws: int = 0) -> Method:
-    return micro.build(micro.Options(beta=beta, draws=draws))
+    return micro.build(micro.Options(beta=beta, num_samples=draws))
 
 
 def test_one_optimistic_member_raises_sac_above_the_truth_and_micro_not():
@@ -166,7 +166,12 @@ def test_members_that_are_right_give_both_the_true_value():
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"beta": -0.1}, "beta"), ({"beta": 1.5}, "beta"), ({"beta": float("nan")}, "beta"), ({"draws": -1}, "draws")],
+    [
+        ({"beta": -0.1}, "beta"),
+        ({"beta": 1.5}, "beta"),
+        ({"beta": float("nan")}, "beta"),
+        ({"num_samples": -1}, "num_samples"),
+    ],
 )
 def test_options_that_cannot_be_are_refused(options, named: str):
     with pytest.raises(UserError, match=f"^{named}: "):
@@ -182,7 +187,7 @@ def test_an_unknown_method_is_refused_with_the_choices():
     "variant",
     [
         {},
-        {"draws": 0},
+        {"num_samples": 0},
         {"candidates": "all"},
         {"gap": "soft-min", "softness": 1.0},
         {"gap": "kth", "k": 2},
@@ -207,7 +212,7 @@ def test_all_members_are_more_than_the_elites():
     row = Transition(state, jnp.zeros((3, 1)), jnp.zeros(3), state, jnp.ones(3))
     values = np.asarray(DIRECTIONS) @ SLOPE
     for kind, these in (("elites", values[:2]), ("all", values)):
-        target = micro.build(micro.Options(draws=0, candidates=kind)).target  # type: ignore[arg-type]
+        target = micro.build(micro.Options(num_samples=0, candidates=kind)).target  # type: ignore[arg-type]
         noise = target.noise(jax.random.key(0), row, setting.models)
         _, logged = target(row, jnp.zeros(3), setting, noise)
         assert float(logged["conservative_term"]) == pytest.approx(these.mean() - these.min(), rel=1e-4)

@@ -12,7 +12,7 @@ from micro_rl.training.fitting import fit_model, problem_of
 from runs import methods, methods_page
 from tests.probes import TINY, tiny_dataset
 
-FIT = ("members", "elites", "model_hidden", "weight_decay", "model_batch", "max_fit_epochs")
+FIT = ("ensemble_size", "num_elites", "model_hidden_sizes", "weight_decay", "model_batch_size", "max_fit_epochs")
 
 
 @pytest.fixture

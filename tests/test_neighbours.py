@@ -25,7 +25,7 @@ from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_p
 
 PLAN = tiny_plan()
 NEVER = ByRule(never)
-DECAY = (0.0,) * (len(PLAN.settings.model_hidden) + 1)
+DECAY = (0.0,) * (len(PLAN.settings.model_hidden_sizes) + 1)
 # Three members that lead from s = 0 to 1, 2 and 6; Q = s whatever the action.
 ENSEMBLE = pointing_ensemble([[1.0], [2.0], [6.0]], [0.5, 0.5, 0.5], act=1)
 CRITICS = linear_critics([[1.0, 0.0]] * 2, [0.0] * 2)
@@ -45,7 +45,7 @@ ROWS = rows([0.5, 0.5], [2.0, 2.0], [1.0, 0.0])
 
 
 def test_mobile_by_hand():
-    target = mobile.build(mobile.Options(penalty=2.0, draws=0)).target
+    target = mobile.build(mobile.Options(penalty=2.0, num_samples=0)).target
     noise = CandidateNoise(jnp.zeros((1, 3, 2, 1)), jnp.zeros((1, 3, 2, 1)))
     y, logged = target(ROWS, jnp.asarray([2.0, 2.0]), SETTING, noise)
     # Values 1, 2, 6: mean 3, squares 4 + 1 + 9 = 14 over n - 1 = 2.
@@ -113,7 +113,7 @@ def test_combo_takes_the_logsumexp_over_all_its_draws():
 def test_combo_pushes_unseen_actions_down_and_the_logs_up():
     critics = linear_critics([[0.0, 1.0]] * 2, [0.0] * 2)
     seen = ROWS._replace(action=jnp.full((2, 1), -0.9))
-    push = combo.build(combo.Options(weight=1.0)).regularize
+    push = combo.build(combo.Options(cql_weight=1.0)).regularize
     gradient = jax.grad(lambda c: push(c, SETTING.actor, Batch(seen, ROWS), jax.random.key(0)))(critics)
     moved = jax.tree.map(lambda p, g: p - 0.1 * g, critics, gradient)
     change = lambda a: float(jnp.mean(q_values(moved, jnp.zeros((1, 1)), jnp.asarray([[a]]))) - a)  # noqa: E731
@@ -159,7 +159,7 @@ def trained(fitted, method: Method, epochs: int = 2):
 
 def adversarial(weight: float, steps: int = 20, clone_epochs: int = 0) -> Method:
     options = rambo.Options(
-        adversarial_weight=weight, adversarial_steps=steps, adversarial_length=2, adversarial_batch=32,
+        adversarial_weight=weight, adversarial_steps=steps, adversarial_length=2, adversarial_batch_size=32,
         model_decay=DECAY, clone_epochs=clone_epochs,
     )  # fmt: skip
     return rambo.build(options)
@@ -188,7 +188,7 @@ def test_rambo_begins_as_a_clone(fitted):
     problem, ensemble = fitted
     constant = problem.log._replace(action=jnp.full_like(problem.log.action, 0.5))
     actor = start(problem, ensemble, Method(), PLAN.settings.sizes(), 1.0, Keys.of(0)).agent.actor
-    method = rambo.build(rambo.Options(clone_epochs=200, clone_rate=1e-2))
+    method = rambo.build(rambo.Options(clone_epochs=200, clone_lr=1e-2))
     cloned, _ = method.prepare(actor, ensemble, constant, jax.random.key(0))
     assert float(action_error(cloned, constant.observation, constant.action)) < 1e-3
 
@@ -196,9 +196,9 @@ def test_rambo_begins_as_a_clone(fitted):
 # Limits and options
 
 NEUTRAL: dict[str, Any] = {
-    "mobile": mobile.Options(penalty=0.0, draws=1),
+    "mobile": mobile.Options(penalty=0.0, num_samples=1),
     "mopo": mopo.Options(penalty=0.0),
-    "combo": combo.Options(weight=0.0, drawn_actions=2),
+    "combo": combo.Options(cql_weight=0.0, drawn_actions=2),
     "morel": morel.Options(threshold=float("inf")),
 }
 
@@ -232,13 +232,13 @@ def test_rambo_moves_the_model(fitted):
     ("module", "options", "said"),
     [
         (mobile, {"penalty": -1.0}, "penalty: -1.0 is negative"),
-        (mobile, {"draws": -1}, "draws: -1 is negative"),
+        (mobile, {"num_samples": -1}, "num_samples: -1 is negative"),
         (mopo, {"penalty": -1.0}, "penalty"),
-        (combo, {"weight": -1.0}, "weight"),
+        (combo, {"cql_weight": -1.0}, "cql_weight"),
         (combo, {"drawn_actions": 0}, "drawn_actions: 0 is too small"),
         (morel, {"threshold": 0.0}, "threshold: 0.0 is not positive"),
         (morel, {"halt_penalty": -1.0}, "halt_penalty"),
-        (rambo, {"adversarial_rate": 0.0}, "adversarial_rate: 0.0 is not positive"),
+        (rambo, {"adversarial_lr": 0.0}, "adversarial_lr: 0.0 is not positive"),
         (rambo, {"clone_epochs": -1}, "clone_epochs: -1 is negative"),
     ],
 )

@@ -27,10 +27,10 @@ SMALL = OnlineSettings(
     random_steps=20,
     turn=10,
     reward_scale=4.0,
-    batch=4,
-    hidden=(8,),
-    evaluate_every=20,
-    evaluation_episodes=2,
+    batch_size=4,
+    hidden_sizes=(8,),
+    eval_every=20,
+    eval_episodes=2,
 )
 
 
@@ -78,8 +78,8 @@ def some_ensemble() -> Ensemble:
 
 def test_improve_is_the_offline_update() -> None:
     rng = np.random.default_rng(0)
-    rows, keys = some_rows(rng, SMALL.turn, SMALL.batch), jax.random.split(jax.random.key(3), SMALL.turn)
-    agent = start_agent(jax.random.key(1), 1, 1, SMALL.hidden, critics=2, temperature=0.3)
+    rows, keys = some_rows(rng, SMALL.turn, SMALL.batch_size), jax.random.split(jax.random.key(3), SMALL.turn)
+    agent = start_agent(jax.random.key(1), 1, 1, SMALL.hidden_sizes, critics=2, temperature=0.3)
     c = coefficients(Settings(), 1)
     models = Models.of(some_ensemble(), 2)
     improved = compiled_improve(jax.tree.map(jnp.copy, agent), rows, keys, c)
@@ -129,7 +129,7 @@ def test_experience_is_in_the_order_of_time(progress: list[online_sac.Progress])
 def test_the_policy_changes_only_after_the_random_steps(progress: list[online_sac.Progress]) -> None:
     _, by_chance, learned = (one.policy([[0.3]]) for one in progress)
     start_key = jax.random.split(jax.random.key(SMALL.seed))[0]
-    fresh = start_agent(start_key, 1, 1, SMALL.hidden, critics=2, temperature=1.0)
+    fresh = start_agent(start_key, 1, 1, SMALL.hidden_sizes, critics=2, temperature=1.0)
     untrained = online_sac.export(fresh.actor, online_sac._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), None)
     np.testing.assert_array_equal(by_chance, untrained([[0.3]]))
     assert not np.array_equal(by_chance, learned)
@@ -152,7 +152,7 @@ def test_random_actions_fill_their_bounds() -> None:
     [
         ({"turn": 0}, "turn"),
         ({"steps": 45}, "steps"),
-        ({"evaluate_every": 15}, "evaluate_every"),
+        ({"eval_every": 15}, "eval_every"),
         ({"random_steps": 0}, "random_steps"),
         ({"reward_scale": 0.0}, "reward_scale"),
     ],

@@ -35,9 +35,9 @@ def with_terminals() -> Dataset:
 def test_given_outranks_preset_outranks_default():
     settings, options = resolve("micro", "hopper-medium", {"patience": 3, "beta": 0.25})
     assert settings.patience == 3
-    assert settings.rollout_starts == 50_000
-    assert settings.model_batch == 256
-    assert (options.beta, options.draws) == (0.25, 10)
+    assert settings.rollout_batch_size == 50_000
+    assert settings.model_batch_size == 256
+    assert (options.beta, options.num_samples) == (0.25, 10)
 
 
 def test_another_method_has_no_options_of_micro():
@@ -46,7 +46,7 @@ def test_another_method_has_no_options_of_micro():
 
 
 @pytest.mark.parametrize(
-    ("name", "guess"), [("rolout_length", "rollout_length"), ("betta", "beta"), ("actor_lr", "actor_rate")]
+    ("name", "guess"), [("rolout_length", "rollout_length"), ("betta", "beta"), ("actor_lrr", "actor_lr")]
 )
 def test_an_unknown_setting_is_refused_with_a_guess(name: str, guess: str):
     with pytest.raises(UserError, match=f"^{name}: no such setting \\(did you mean '{guess}'\\?\\)$"):
@@ -61,9 +61,9 @@ def test_nothing_like_it_gives_no_guess():
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"overrides": {"actor_rate": -1.0}}, "actor_rate"),
+        ({"overrides": {"actor_lr": -1.0}}, "actor_lr"),
         ({"overrides": {"beta": 2.0}}, "beta"),
-        ({"overrides": {"draws": -1}}, "draws"),
+        ({"overrides": {"num_samples": -1}}, "num_samples"),
         ({"method": "mikro"}, "method"),
         ({"preset": "hoper"}, "preset"),
     ],

@@ -49,8 +49,8 @@ from micro_rl.training.sweep import SweepCallback, carry_out
 from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
-OF_ANY = ("hidden", "epochs", "updates", "batch", "evaluation_episodes", "checkpoint_every")
-SHORT: dict[str, Any] = {"epochs": 3, "max_fit_epochs": 2, "checkpoint_every": 1, "evaluate_every": 2}
+OF_ANY = ("hidden_sizes", "epochs", "updates_per_epoch", "batch_size", "eval_episodes", "checkpoint_every")
+SHORT: dict[str, Any] = {"epochs": 3, "max_fit_epochs": 2, "checkpoint_every": 1, "eval_every": 2}
 
 # A batched product rounds differently: about 1e-7 a step, which training then amplifies.
 assert_close = partial(np.testing.assert_allclose, rtol=5e-3, atol=5e-4)
@@ -69,7 +69,7 @@ def weights(path: Path) -> dict[str, np.ndarray]:
 
 def plans(**changes) -> list[Plan]:
     plan = tiny_plan(**{**SHORT, **changes})
-    return [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0, "seed": 3, "actor_rate": 1e-3})]
+    return [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0, "seed": 3, "actor_lr": 1e-3})]
 
 
 def test_lanes_are_put_in_and_taken_out():
@@ -265,7 +265,7 @@ def test_a_given_model_without_a_termination_learns_one(tmp_path: Path):
 
 
 def test_a_run_that_diverges_leaves_the_others_alone(pair: Path, tmp_path: Path):
-    calm, wild = plans()[0], plans()[1].varied({"critic_rate": 1e30})
+    calm, wild = plans()[0], plans()[1].varied({"critic_lr": 1e30})
     done, blown = together([calm, wild], tmp_path)
     assert isinstance(done, Run) and isinstance(blown, Diverged)
     assert RunFolder.open(tmp_path / "1").diverged.exists()
@@ -327,21 +327,21 @@ def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
 
 
 def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
-    found = trials(tiny_plan(seed=4), 2, {"draws": [1, 2], "beta": [0.0, 0.25]})
+    found = trials(tiny_plan(seed=4), 2, {"num_samples": [1, 2], "beta": [0.0, 0.25]})
     assert [trial.name for trial in found][:3] == [
-        "draws=1-beta=0-seed4",
-        "draws=1-beta=0-seed5",
-        "draws=1-beta=0.25-seed4",
+        "num_samples=1-beta=0-seed4",
+        "num_samples=1-beta=0-seed5",
+        "num_samples=1-beta=0.25-seed4",
     ]
     assert [len(group) for group in groups(found)] == [4, 4]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 3)] == [2, 2]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 4, devices=3)] == [3, 1]
     assert [len(chunk) for chunk in chunks(groups(found)[0], 2, devices=8)] == [2, 2]
-    near = trials(tiny_plan(), 1, {"actor_rate": [1e-4, 1.0000001e-4]})
-    assert [trial.name for trial in near] == ["actor_rate=0.0001-seed0", "actor_rate=0.00010000001-seed0"]
-    assert [trial.name for (trial,) in groups(trials(tiny_plan(), 1, {"hidden": [[8, 8], (4,)]}))] == [
-        "hidden=8x8-seed0",
-        "hidden=4-seed0",
+    near = trials(tiny_plan(), 1, {"actor_lr": [1e-4, 1.0000001e-4]})
+    assert [trial.name for trial in near] == ["actor_lr=0.0001-seed0", "actor_lr=0.00010000001-seed0"]
+    assert [trial.name for (trial,) in groups(trials(tiny_plan(), 1, {"hidden_sizes": [[8, 8], (4,)]}))] == [
+        "hidden_sizes=8x8-seed0",
+        "hidden_sizes=4-seed0",
     ]
 
 
@@ -375,7 +375,7 @@ def test_a_mistake_leaves_nothing_behind(tmp_path: Path):
 
 def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(pair: Path, tmp_path: Path):
     found = trials(tiny_plan(**SHORT), 2, {})
-    RunFolder.create(tmp_path / found[1].name, config_of(tiny_plan(**SHORT, batch=3).varied({"seed": 1})))
+    RunFolder.create(tmp_path / found[1].name, config_of(tiny_plan(**SHORT, batch_size=3).varied({"seed": 1})))
     with pytest.raises(UserError, match="batch: 3"):
         carry_out(found, tmp_path, resume=True)
     with pytest.raises(UserError, match="go on with --resume"):
@@ -390,10 +390,10 @@ def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(
     with pytest.raises(UserError, match="cannot be read"):
         carry_out(found, tmp_path / "other")
     shared = dataclasses.replace(tiny_plan(**SHORT), model=pair / "0/model")
-    with pytest.raises(UserError, match="model_rate decides how a model is fitted, and the model is given"):
-        trials(shared, 1, {"model_rate": [1e-3, 1e-2]})
-    with pytest.raises(UserError, match="elites 4 is too many"):
-        carry_out(trials(shared.varied({"members": 4}), 1, {"elites": [1, 4]}), tmp_path / "new")
+    with pytest.raises(UserError, match="model_lr decides how a model is fitted, and the model is given"):
+        trials(shared, 1, {"model_lr": [1e-3, 1e-2]})
+    with pytest.raises(UserError, match="num_elites 4 is too many"):
+        carry_out(trials(shared.varied({"ensemble_size": 4}), 1, {"num_elites": [1, 4]}), tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -414,20 +414,20 @@ def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeyp
 def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log, out = str(write_log(tmp_path / "log.hdf5")), str(tmp_path / "sweep")
     words = ["sweep", log, "--method", "td3_bc", *options(OF_ANY), "--seeds", "2"]
-    words += ["--grid", "actor_rate=1e-4,3e-4", "--out", out]
+    words += ["--grid", "actor_lr=1e-4,3e-4", "--out", out]
     assert cli.run(words) == 0
     said = capsys.readouterr().out
-    assert "4 runs (actor_rate 2 x seed 2)" in said
+    assert "4 runs (actor_lr 2 x seed 2)" in said
     assert {path.name for path in (tmp_path / "sweep").iterdir()} == {
-        "actor_rate=0.0001-seed0",
-        "actor_rate=0.0001-seed1",
-        "actor_rate=0.0003-seed0",
-        "actor_rate=0.0003-seed1",
+        "actor_lr=0.0001-seed0",
+        "actor_lr=0.0001-seed1",
+        "actor_lr=0.0003-seed0",
+        "actor_lr=0.0003-seed1",
         "compare.html",
     }
-    assert [line.split()[:2] for line in said.splitlines() if line.startswith("actor_rate=")] == [
-        ["actor_rate=0.0001", "2"],
-        ["actor_rate=0.0003", "2"],
+    assert [line.split()[:2] for line in said.splitlines() if line.startswith("actor_lr=")] == [
+        ["actor_lr=0.0001", "2"],
+        ["actor_lr=0.0003", "2"],
     ]
     assert len([line for line in said.splitlines() if line.startswith("policy ")]) == 2
     assert cli.run(words) == 2 and "is not empty" in capsys.readouterr().err
@@ -442,7 +442,7 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
         (["--grid", "beta=0", "beta=1"], "twice"),
         (["--grid", "beta=x"], "--beta"),
         (["--grid", "learn_temperature=yes"], "true or false"),
-        (["--grid", "learn_temperature=true,false", "minimum_target=-1,0", "--seeds", "0"], "seeds: 0"),
+        (["--grid", "learn_temperature=true,false", "min_target=-1,0", "--seeds", "0"], "seeds: 0"),
     ],
 )
 def test_a_wrong_grid_is_answered_in_one_line(
@@ -575,7 +575,7 @@ def test_a_given_models_own_settings_are_told(pair: Path, tmp_path: Path):
 
     given = dataclasses.replace(plans()[0], model=pair / "0/model")
     given_model(given, tmp_path, False, Notes())
-    given_model(given.varied({"patience": 7, "model_rate": 0.5}), tmp_path, False, Notes())
+    given_model(given.varied({"patience": 7, "model_lr": 0.5}), tmp_path, False, Notes())
     had = plans()[0].settings
     assert notes[0].endswith("model")
-    assert notes[1].endswith(f", fitted with model_rate {had.model_rate}, patience {had.patience}")
+    assert notes[1].endswith(f", fitted with model_lr {had.model_lr}, patience {had.patience}")

@@ -69,7 +69,9 @@ def test_a_rounded_product_is_off_by_two_roundings_at_most(x: np.ndarray, weight
     assert (np.abs(product - exact) <= (2 * UNIT + UNIT**2 + 1e-6) * size + 1e-30).all()
 
 
-@pytest.mark.parametrize("method", [micro.build(micro.Options(draws=2)), mobile.build(mobile.Options(draws=2))])
+@pytest.mark.parametrize(
+    "method", [micro.build(micro.Options(num_samples=2)), mobile.build(mobile.Options(num_samples=2))]
+)
 def test_targets_are_near_those_in_float32(method: Method):
     noise = draw_noise(jax.random.key(4), method, BATCH, MODELS)
     exact, near = (sac.targets(AGENT, one, MODELS, BATCH, noise, coefficients())[0] for one in (method, mixed(method)))
@@ -88,7 +90,7 @@ def test_a_balls_worst_state_is_near_the_one_in_float32(kind: str):
 
 def test_learning_is_not_rounded():
     # At beta 0 the rounded term counts for nothing, so what is learned must be the same to the bit.
-    method = micro.build(micro.Options(beta=0.0, draws=2))
+    method = micro.build(micro.Options(beta=0.0, num_samples=2))
     (exact, logged), (near, logged_near) = updated(method), updated(mixed(method))
     assert logged["conservative_term"] != logged_near["conservative_term"]
     jax.tree.map(np.testing.assert_array_equal, exact, near)

@@ -21,11 +21,11 @@ TABLE = {
     "walker2d-medium-expert": (1, 1.0, 0.05, None, True, 5),
 }
 COMMON = {
-    "members": 7,
-    "elites": 5,
-    "model_hidden": (200, 200, 200, 200),
-    "model_rate": 1e-3,
-    "model_batch": 256,
+    "ensemble_size": 7,
+    "num_elites": 5,
+    "model_hidden_sizes": (200, 200, 200, 200),
+    "model_lr": 1e-3,
+    "model_batch_size": 256,
     "weight_decay": (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4),
     "logvar_weight": 0.01,
     "holdout_fraction": 0.2,
@@ -35,22 +35,22 @@ COMMON = {
     "standardise_targets": False,
     "keep_timeouts": False,
     "epochs": 3000,
-    "updates": 1000,
-    "batch": 256,
+    "updates_per_epoch": 1000,
+    "batch_size": 256,
     "discount": 0.99,
-    "target_rate": 0.005,
-    "actor_rate": 1e-4,
+    "tau": 0.005,
+    "actor_lr": 1e-4,
     "actor_schedule": "cosine",
-    "critic_rate": 3e-4,
+    "critic_lr": 3e-4,
     "target_entropy": None,
-    "minimum_target": 0.0,
-    "critics": 2,
-    "hidden": (256, 256),
-    "rollout_starts": 50_000,
+    "min_target": 0.0,
+    "num_critics": 2,
+    "hidden_sizes": (256, 256),
+    "rollout_batch_size": 50_000,
     "rollout_every": None,
     "rollouts_kept": 5,
-    "evaluate_every": 10,
-    "evaluation_episodes": 10,
+    "eval_every": 10,
+    "eval_episodes": 10,
 }
 
 
@@ -59,11 +59,11 @@ def test_published_settings(task: str):
     settings, options = resolve("micro", task, {})
     length, beta, real_ratio, temperature, entropy, patience = TABLE[task]
     assert (settings.rollout_length, settings.real_ratio, settings.patience) == (length, real_ratio, patience)
-    assert (options.beta, options.draws) == (beta, 10)
+    assert (options.beta, options.num_samples) == (beta, 10)
     assert settings.entropy_in_backup is entropy
     assert settings.learn_temperature is (temperature is None)
     assert settings.temperature == (temperature or 1.0)
-    assert not settings.learn_temperature or settings.temperature_rate == 1e-4
+    assert not settings.learn_temperature or settings.temperature_lr == 1e-4
     assert settings.max_fit_epochs == (30 if task == "walker2d-medium" else Settings.max_fit_epochs)
     assert {name: getattr(settings, name) for name in COMMON} == COMMON
 
@@ -76,20 +76,20 @@ def test_rows_from_the_log_as_the_authors_count_them():
 def test_defaults_for_an_unknown_log():
     settings, options = resolve("micro", "generic", {})
     assert settings == Settings()
-    assert (options.beta, options.draws) == (0.5, 1)
+    assert (options.beta, options.num_samples) == (0.5, 1)
     expected = {
         "discount": 0.99,
         "rollout_length": 5,
         "real_ratio": 0.5,
         "learn_temperature": True,
         "entropy_in_backup": True,
-        "actor_rate": 3e-4,
-        "critic_rate": 3e-4,
-        "temperature_rate": 3e-4,
+        "actor_lr": 3e-4,
+        "critic_lr": 3e-4,
+        "temperature_lr": 3e-4,
         "actor_schedule": "constant",
-        "rollout_starts": 5000,
+        "rollout_batch_size": 5000,
         "patience": 20,
-        "minimum_target": None,
+        "min_target": None,
         "standardise": True,
         "scale_reward": True,
         "standardise_targets": True,
@@ -130,16 +130,16 @@ def test_an_unknown_preset_is_refused_with_a_guess():
 NEIGHBOURS = {
     ("mobile", "penalty"): [0.5, 0.1, 1.0, 1.5, 0.1, 1.5, 0.5, 0.5, 1.5, 0.5, 5.0, 2.0],
     ("mobile", "rollout_length"): [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5],
-    ("mobile", "draws"): [10] * 12,
+    ("mobile", "num_samples"): [10] * 12,
     ("mobile", "real_ratio"): [0.05, 0.05, 0.5] + [0.05] * 9,
     ("mobile", "entropy_in_backup"): [False] * 12,
-    ("mobile", "minimum_target"): [0.0] * 12,
+    ("mobile", "min_target"): [0.0] * 12,
     ("mobile", "temperature"): [1.0] * 3 + [0.2, 0.2] + [1.0] * 7,
     ("mobile", "learn_temperature"): [True] * 3 + [False, False] + [True] * 7,
     ("mopo", "penalty"): [0.5, 0.5, 2.5, 5.0, 2.5, 5.0, 0.5, 2.5, 2.5, 0.5, 5.0, 0.5],
     ("mopo", "rollout_length"): [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5],
     ("mopo", "real_ratio"): [0.05] * 12,
-    ("combo", "weight"): [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0, 0.5, 5.0, 5.0],
+    ("combo", "cql_weight"): [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0, 0.5, 5.0, 5.0],
     ("combo", "rollout_length"): [5, 5, 5, 5, 5, 5, 1, 1, 1, 5, 5, 1],
     ("combo", "real_ratio"): [0.5] * 12,
     ("combo", "entropy_in_backup"): [False] * 12,
@@ -149,7 +149,7 @@ NEIGHBOURS = {
     ("rambo", "rollout_every"): [250] * 12,
     ("rambo", "real_ratio"): [0.5] * 12,
     ("rambo", "standardise"): [True] * 12,
-} | {(method, "minimum_target"): [None] * 12 for method in ("mopo", "combo", "rambo", "morel")}
+} | {(method, "min_target"): [None] * 12 for method in ("mopo", "combo", "rambo", "morel")}
 
 
 @pytest.mark.parametrize(("method", "name"), NEIGHBOURS)
@@ -171,17 +171,17 @@ def test_what_micros_task_has_its_own_way_is_not_its_neighbours(method: str):
 # Methods without a model: robots by level (medium, medium-replay, medium-expert, random), as published
 
 WITHOUT_A_MODEL = {
-    ("edac", "critics"): [10] * 4 + [50] * 4 + [10] * 4,
-    ("edac", "diversity"): [1, 1, 5, 1] + [1] * 4 + [1, 1, 5, 1],
-    ("sac_n", "critics"): [10] * 4 + [500, 200, 200, 500] + [20] * 4,
+    ("edac", "num_critics"): [10] * 4 + [50] * 4 + [10] * 4,
+    ("edac", "eta"): [1, 1, 5, 1] + [1] * 4 + [1, 1, 5, 1],
+    ("sac_n", "num_critics"): [10] * 4 + [500, 200, 200, 500] + [20] * 4,
     ("rebrac", "actor_weight"): [0.001, 0.01, 0.01, 0.001, 0.01, 0.05, 0.1, 0.001, 0.05, 0.05, 0.01, 0.01],
     ("rebrac", "critic_weight"): [0.01, 0.001, 0.1, 0.1, 0.01, 0.5, 0.01, 0.01, 0.1, 0.01, 0.01, 0.0],
-    ("rebrac", "batch"): [1024] * 12,
-    ("td3_bc", "weight"): [2.5] * 12,
+    ("rebrac", "batch_size"): [1024] * 12,
+    ("td3_bc", "alpha"): [2.5] * 12,
     ("td3_bc", "standardise"): [True] * 12,
     ("iql", "expectile"): [0.7] * 12,
     ("iql", "actor_schedule"): ["cosine"] * 12,
-    ("cql", "weight"): [5.0] * 12,
+    ("cql", "cql_weight"): [5.0] * 12,
     ("cql", "entropy_in_backup"): [False] * 12,
     ("bc", "epochs"): [200] * 12,
 }
@@ -198,5 +198,9 @@ def test_published_values_of_methods_without_a_model(method: str, name: str):
 
 
 def test_elsewhere_they_have_their_own_defaults():
-    assert registry.values("rebrac", "generic")["batch"] == 1024
-    assert registry.values("edac", "pendulum-demo") == {"critics": 10, "hidden": (256, 256, 256), "epochs": 15}
+    assert registry.values("rebrac", "generic")["batch_size"] == 1024
+    assert registry.values("edac", "pendulum-demo") == {
+        "num_critics": 10,
+        "hidden_sizes": (256, 256, 256),
+        "epochs": 15,
+    }

@@ -9,7 +9,7 @@ from micro_rl.core.networks import NormalisedMLP, normalised, q_values, uniform_
 from micro_rl.core.settings import Settings
 from tests.probes import coefficients, linear_critics, log_rows, steady_actor
 
-SIZES = Settings(hidden=(8,)).sizes()
+SIZES = Settings(hidden_sizes=(8,)).sizes()
 CRITICS = linear_critics([[1.0, 2.0], [0.0, 0.0]], [0.0, 3.0])
 
 
@@ -36,7 +36,7 @@ def test_the_target_by_hand():
 
 def test_a_target_further_from_the_log_is_lower():
     rows = log_rows([0.0], [0.0], following=[9.0], next_action=[0.0])  # Q_2 = 3 is the smaller whatever is done
-    method, c = rebrac.build(rebrac.Options(critic_weight=1.0, target_noise=0.0)), coefficients()
+    method, c = rebrac.build(rebrac.Options(critic_weight=1.0, policy_noise=0.0)), coefficients()
     near, far = (method.targets(learner(action), rows, jnp.zeros((1, 1)), c) for action in (0.1, 0.9))
     assert far[0] < near[0]
 

@@ -22,12 +22,12 @@ CONFIG = {
     "task": {"env": "X-v1", "horizon": 1000, "termination": "never", "score_min": 0.0, "score_max": 200.0},
     "preset": "generic",
     "method": "micro",
-    "options": {"beta": 0.5, "draws": 1},
+    "options": {"beta": 0.5, "num_samples": 1},
     "settings": {
         "epochs": 12,
-        "updates": 10,
-        "members": 3,
-        "elites": 2,
+        "updates_per_epoch": 10,
+        "ensemble_size": 3,
+        "num_elites": 2,
         "discount": 0.99,
         "standardise_targets": True,
         "beta": 0.5,
@@ -142,7 +142,7 @@ def test_the_story_of_a_measured_run(tmp_path):
     assert "return 100 on average, 20.0 less than the policy" in page.words
     assert "the best of them returns 150, 30.0 more than the policy" in page.words
     assert "normalised score 60.0" in page.words and "The best single evaluation gave 125." in page.words
-    for fact in ("some-log, 20 episodes", "MICRO, beta 0.5, draws 1", "12 of 12", "ab" * 32, "jax 0.10.2"):
+    for fact in ("some-log, 20 episodes", "MICRO, beta 0.5, num_samples 1", "12 of 12", "ab" * 32, "jax 0.10.2"):
         assert fact in page.words
     assert CONFIG["command"] in page.words
     for title in ("Learning curve", "Promised and obtained", "Model error", "Conservative term", "Temperature α"):
@@ -275,7 +275,7 @@ def test_the_entropy_bonus_in_q_is_said_where_there_is_one(tmp_path):
 
 
 def test_settings_that_differ_from_the_defaults_are_known():
-    assert record.settings_changed({"epochs": 12, "updates": 1000, "hidden": [256, 256]}) == {"epochs"}
+    assert record.settings_changed({"epochs": 12, "updates_per_epoch": 1000, "hidden_sizes": [256, 256]}) == {"epochs"}
 
 
 @pytest.mark.parametrize(

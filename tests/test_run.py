@@ -52,7 +52,7 @@ execute(long_plan(), Path(sys.argv[1]), callback=Talks())
 
 def long_plan(**overrides: Any) -> Plan:
     """Enough epochs to be killed in; two between checkpoints."""
-    return tiny_plan(epochs=EPOCHS, checkpoint_every=2, evaluate_every=10, **overrides)
+    return tiny_plan(epochs=EPOCHS, checkpoint_every=2, eval_every=10, **overrides)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_a_log_without_a_simulator_gets_an_estimate_that_says_so(finished: Run):
 
 def test_an_evaluation_beside_the_next_epoch_is_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(PolicyEvaluator, "__call__", lambda *_: time.sleep(1) or {})
-    rows = execute(tiny_plan(epochs=3, evaluate_every=1, max_fit_epochs=1), tmp_path / "run").metrics
+    rows = execute(tiny_plan(epochs=3, eval_every=1, max_fit_epochs=1), tmp_path / "run").metrics
     assert [row["time/seconds"] >= seconds for row, seconds in zip(rows[1:], (1, 2), strict=True)] == [True, True]
     assert rows[1]["time/seconds"] < 2
 
@@ -252,7 +252,7 @@ def test_a_training_that_diverges_stops_and_keeps_the_agent(tmp_path: Path):
     with pytest.raises(
         Diverged, match=r"epoch 1: .*; loss/actor was the first to blow up, in update 1 .* kept in .*diverged"
     ):
-        execute(tiny_plan(critic_rate=1e30), tmp_path / "run")
+        execute(tiny_plan(critic_lr=1e30), tmp_path / "run")
     assert (tmp_path / "run" / "diverged" / "state" / "state.safetensors").exists()
     assert not (tmp_path / "run" / "policy.safetensors").exists()
 

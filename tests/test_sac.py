@@ -41,7 +41,7 @@ AGENT = agent_of(ACTOR, CRITICS, temperature=0.5)
 
 
 def conservative(beta: float) -> Method:
-    return micro.build(micro.Options(beta=beta, draws=0))
+    return micro.build(micro.Options(beta=beta, num_samples=0))
 
 
 def targets(method: Method, agent: Agent = AGENT, **chosen: float) -> np.ndarray:
@@ -87,11 +87,11 @@ def test_the_smallest_target_is_a_floor_for_all_rows():
     low = Batch(REAL._replace(reward=REAL.reward - 10), MODEL._replace(reward=MODEL.reward - 10))
     noise = QUIET._replace(target=())
     free, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients())
-    held, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients(minimum_target=0.0))
+    held, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients(min_target=0.0))
     assert (free < 0).all()
     assert not np.asarray(held).any()
     # Where nothing lies below it, it changes nothing.
-    np.testing.assert_array_equal(targets(Method(), minimum_target=0.0), targets(Method()))
+    np.testing.assert_array_equal(targets(Method(), min_target=0.0), targets(Method()))
 
 
 def test_target_critics_and_not_the_critics_make_the_target():
@@ -157,8 +157,8 @@ def updated(agent: Agent, **chosen: float) -> tuple[Agent, dict]:
 
 def test_a_fixed_temperature_stays_to_the_bit():
     agent = random_agent(2)
-    kept, logged = updated(agent, temperature_rate=0.0)
-    moved, _ = updated(agent, temperature_rate=0.01)
+    kept, logged = updated(agent, temperature_lr=0.0)
+    moved, _ = updated(agent, temperature_lr=0.01)
     assert float(kept.log_temperature) == float(agent.log_temperature)
     assert float(logged["temperature"]) == pytest.approx(0.5)
     assert float(moved.log_temperature) != float(agent.log_temperature)
@@ -188,17 +188,17 @@ def test_any_number_of_critics_learns(count: int):
 
 def test_targets_follow_the_new_critics_slowly():
     agent = random_agent(2)
-    after, _ = updated(agent, target_rate=0.25)
+    after, _ = updated(agent, tau=0.25)
     for old, new, slow in zip(agent.targets.weights, after.critics.weights, after.targets.weights, strict=True):
         np.testing.assert_allclose(slow, 0.25 * new + 0.75 * old, atol=1e-6)
-    still, _ = updated(agent, target_rate=0.0)
+    still, _ = updated(agent, tau=0.0)
     np.testing.assert_array_equal(still.targets.weights[0], agent.targets.weights[0])
 
 
 def test_noise_of_a_method_disturbs_no_other():
     batch = Batch(REAL, MODEL)
     plain = sac.draw_noise(jax.random.key(3), Method(), batch, MODELS)
-    more = sac.draw_noise(jax.random.key(3), micro.build(micro.Options(draws=5)), batch, MODELS)
+    more = sac.draw_noise(jax.random.key(3), micro.build(micro.Options(num_samples=5)), batch, MODELS)
     np.testing.assert_array_equal(plain.next_action, more.next_action)
     np.testing.assert_array_equal(plain.actor_action, more.actor_action)
     drawn = [more.next_action, more.actor_action, more.target.state, more.target.action]

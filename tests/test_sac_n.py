@@ -1,4 +1,4 @@
-"""SAC-N, EDAC and CQL: their neutral limits to the bit, EDAC's diversity, the sign of CQL's push."""
+"""SAC-N, EDAC and CQL: their neutral limits to the bit, EDAC's penalty, the sign of CQL's push."""
 
 import itertools
 
@@ -17,7 +17,7 @@ from micro_rl.dynamics.ensemble import Models
 from tests.probes import coefficients, linear_critics, no_rows, steady_actor
 
 OBS, ACT, ROWS = 3, 2, 16
-SIZES = Settings(hidden=(8,), critics=4).sizes()
+SIZES = Settings(hidden_sizes=(8,), num_critics=4).sizes()
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,14 @@ def test_it_is_the_update_of_the_methods_with_a_model(rows: LogRows):
 
 
 @pytest.mark.parametrize(
-    "neutral", [edac.build(edac.Options(diversity=0.0)), cql.build(cql.Options(weight=0.0))], ids=["edac", "cql"]
+    "neutral", [edac.build(edac.Options(eta=0.0)), cql.build(cql.Options(cql_weight=0.0))], ids=["edac", "cql"]
 )
 def test_at_coefficient_0_it_is_soft_actor_critic_on_the_log_to_the_bit(neutral, rows: LogRows, plain: sac.Agent):
     same_bits(moved(neutral, rows), plain)
 
 
 @pytest.mark.parametrize(
-    "other", [edac.build(edac.Options(diversity=5.0)), cql.build(cql.Options(weight=5.0))], ids=["edac", "cql"]
+    "other", [edac.build(edac.Options(eta=5.0)), cql.build(cql.Options(cql_weight=5.0))], ids=["edac", "cql"]
 )
 def test_past_0_it_is_not(other, rows: LogRows, plain: sac.Agent):
     assert not np.array_equal(moved(other, rows).critics.weights[0], plain.critics.weights[0])
@@ -135,7 +135,7 @@ def test_the_critics_are_pushed_down_where_the_log_has_not_been_and_up_where_it_
     """The log acts at 0.9; Q = w a: the gradient of the penalty by w is the drawn actions' mean less 0.9."""
     state, action = jnp.zeros((64, 1)), jnp.full((64, 1), 0.9)
     rows = Transition(state, action, jnp.zeros(64), state, jnp.ones(64))
-    method = cql.build(cql.Options(weight=5.0)).regularize
+    method = cql.build(cql.Options(cql_weight=5.0)).regularize
     critics = linear_critics([[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0])
     gradient = jax.grad(method)(critics, steady_actor([0.0], obs=1), Batch(rows, no_rows(1, 1)), jax.random.key(0))
     slope = gradient.weights[0][:, 1, 0]  # of the mean over the two critics

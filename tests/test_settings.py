@@ -15,15 +15,15 @@ from micro_rl.errors import UserError
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"actor_rate": -1e-3}, "actor_rate: -0.001 is not positive"),
-        ({"actor_rate": float("inf")}, "actor_rate: inf is not a finite number"),
-        ({"critic_rate": 0.0}, "critic_rate: 0.0 is not positive"),
-        ({"model_rate": float("nan")}, "model_rate: nan is not a finite number"),
-        ({"minimum_target": float("nan")}, "minimum_target: nan is not a finite number"),
-        ({"elites": 8}, "elites: 8 of 7 members; at most as many as members"),
-        ({"elites": 0}, "elites: 0 is not a whole number of at least 1"),
+        ({"actor_lr": -1e-3}, "actor_lr: -0.001 is not positive"),
+        ({"actor_lr": float("inf")}, "actor_lr: inf is not a finite number"),
+        ({"critic_lr": 0.0}, "critic_lr: 0.0 is not positive"),
+        ({"model_lr": float("nan")}, "model_lr: nan is not a finite number"),
+        ({"min_target": float("nan")}, "min_target: nan is not a finite number"),
+        ({"num_elites": 8}, "num_elites: 8 of 7 members; at most as many as members"),
+        ({"num_elites": 0}, "num_elites: 0 is not a whole number of at least 1"),
         ({"rollout_length": 0}, "rollout_length: 0 is not a whole number of at least 1"),
-        ({"hidden": (256, 0)}, "hidden: 0 is not a whole number of at least 1"),
+        ({"hidden_sizes": (256, 0)}, "hidden_sizes: 0 is not a whole number of at least 1"),
         ({"rollout_every": 0}, "rollout_every: 0 is not a whole number of at least 1"),
         ({"discount": 1.01}, "discount: 1.01 is not at most 1"),
         ({"weight_decay": (-1.0, 0.0, 0.0, 0.0, 0.0)}, "weight_decay: -1.0 is not 0 or more"),
@@ -34,7 +34,7 @@ from micro_rl.errors import UserError
         ({"seed": 2**32}, r"seed: 4294967296 is not in \[0, 2\^32\)"),
         ({"real_ratio": 1.0}, "real_ratio: 1.0 is not below 1"),
         ({"real_ratio": 0.001}, "real_ratio: 0.001 leaves a batch of 256 without log or model rows; "),
-        ({"model_hidden": (32, 32)}, "weight_decay: 5 values for 3 layers; give one per layer"),
+        ({"model_hidden_sizes": (32, 32)}, "weight_decay: 5 values for 3 layers; give one per layer"),
         ({"rollout_every": 300}, "rollout_every: 300 does not divide the 1000 updates of an epoch"),
     ],
 )
@@ -59,17 +59,30 @@ def test_defaults_pass():
 
 
 def test_sizes_are_what_was_set():
-    settings = Settings(batch=100, real_ratio=0.25, updates=40, hidden=(8,), elites=3)
+    settings = Settings(batch_size=100, real_ratio=0.25, updates_per_epoch=40, hidden_sizes=(8,), num_elites=3)
     sizes = settings.sizes()
-    assert (sizes.batch, sizes.real_rows, sizes.updates, sizes.hidden, sizes.elites) == (100, 25, 40, (8,), 3)
+    assert (sizes.batch_size, sizes.real_rows, sizes.updates_per_epoch, sizes.hidden_sizes, sizes.num_elites) == (
+        100,
+        25,
+        40,
+        (8,),
+        3,
+    )
     assert sizes.rollout_every == 40
     assert replace(settings, rollout_every=10).sizes().rollout_every == 10
     assert hash(sizes) == hash(settings.sizes())
 
 
 def test_sizes_of_a_fit_are_what_was_set():
-    sizes = ModelSettings(members=3, model_hidden=(8, 8), weight_decay=(0.1, 0.2, 0.3), patience=4).fit_sizes()
-    assert (sizes.members, sizes.hidden, sizes.weight_decay, sizes.patience) == (3, (8, 8), (0.1, 0.2, 0.3), 4)
+    sizes = ModelSettings(
+        ensemble_size=3, model_hidden_sizes=(8, 8), weight_decay=(0.1, 0.2, 0.3), patience=4
+    ).fit_sizes()
+    assert (sizes.ensemble_size, sizes.hidden_sizes, sizes.weight_decay, sizes.patience) == (
+        3,
+        (8, 8),
+        (0.1, 0.2, 0.3),
+        4,
+    )
 
 
 def test_every_setting_says_what_it_is():
@@ -79,11 +92,11 @@ def test_every_setting_says_what_it_is():
 
 
 def test_a_restricted_kind_takes_and_shows_only_what_it_names():
-    kind = restricted(Settings, frozenset({"epochs", "batch"}))
+    kind = restricted(Settings, frozenset({"epochs", "batch_size"}))
     chosen = kind(epochs=3)
-    assert asdict(chosen) == {"epochs": 3, "batch": 256}
+    assert asdict(chosen) == {"epochs": 3, "batch_size": 256}
     assert isinstance(chosen, Settings)
-    assert chosen.members == 7
-    with pytest.raises(TypeError, match="members"):
-        kind(members=3)
-    check(kind(batch=1))  # half a row of the log would be refused where the other half is a model's
+    assert chosen.ensemble_size == 7
+    with pytest.raises(TypeError, match="ensemble_size"):
+        kind(ensemble_size=3)
+    check(kind(batch_size=1))  # half a row of the log would be refused where the other half is a model's

@@ -25,8 +25,8 @@ from micro_rl.storage.run_folder import RunFolder
 ROOT = Path(__file__).parent.parent
 KILLS = 50
 SHAPES = {
-    "rollouts": {"rollout_starts": 4000, "rollout_length": 5, "updates": 20},
-    "updates": {"rollout_starts": 40, "rollout_length": 1, "updates": 400},
+    "rollouts": {"rollout_batch_size": 4000, "rollout_length": 5, "updates_per_epoch": 20},
+    "updates": {"rollout_batch_size": 40, "rollout_length": 1, "updates_per_epoch": 400},
 }
 CHILD = """
 import json, sys
@@ -44,7 +44,7 @@ class Talks(Callback):
 
 shape = json.loads(sys.argv[2])
 often = {"checkpoint_every": 1, "fit_checkpoint_seconds": 0.0, "max_fit_epochs": 12, "patience": 12, "epochs": 14}
-plan = tiny_plan(evaluate_every=14, **often, **shape)
+plan = tiny_plan(eval_every=14, **often, **shape)
 print("go", flush=True)
 execute(plan, Path(sys.argv[1]), resume=True, callback=Talks())
 print("done", flush=True)
@@ -145,8 +145,29 @@ def test_the_same_seed_in_two_processes_at_once(tmp_path: Path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_the_command_answers_signals_with_their_codes(tmp_path: Path, number: signal.Signals, code: int):
-    words = ["--members", "2", "--elites", "1", "--model-hidden", "8", "--weight-decay", "0", "0", "--hidden", "8"]
-    words += ["--max-fit-epochs", "2", "--updates", "10", "--rollout-starts", "50", "--evaluation-episodes", "1"]
+    words = [
+        "--ensemble-size",
+        "2",
+        "--num-elites",
+        "1",
+        "--model-hidden-sizes",
+        "8",
+        "--weight-decay",
+        "0",
+        "0",
+        "--hidden-sizes",
+        "8",
+    ]
+    words += [
+        "--max-fit-epochs",
+        "2",
+        "--updates-per-epoch",
+        "10",
+        "--rollout-batch-size",
+        "50",
+        "--eval-episodes",
+        "1",
+    ]
     words += ["--epochs", "2000", "--out", str(tmp_path / "run")]
     main = "from micro_rl.cli.main import main; main()"
     command = [sys.executable, "-c", main, "train", "pendulum-demo", *words]

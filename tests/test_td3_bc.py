@@ -12,7 +12,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 from tests.probes import coefficients, linear_critics, log_rows, steady_actor
 
-SIZES = Settings(hidden=(8,)).sizes()
+SIZES = Settings(hidden_sizes=(8,)).sizes()
 
 
 def learner(slow_action: float) -> td3.Learner:
@@ -64,12 +64,12 @@ def test_the_actor_is_pulled_back_from_actions_the_log_has_not():
 
 
 def test_two_steps_of_the_critics_then_one_of_the_actor_and_of_the_slow_copies():
-    method, c = td3_bc.build(td3_bc.Options(actor_every=2)), coefficients()
+    method, c = td3_bc.build(td3_bc.Options(policy_delay=2)), coefficients()
     agent = method.start(jax.random.key(0), 1, 1, SIZES, 1.0)
     given = log_rows([0.1, 0.2, 0.3, 0.4], [0, 0.5, -0.5, 1], reward=[1, 2, 3, 4], following=[1, 1, 1, 1])
     moved, logged = jax.jit(lambda agent: method.update(agent, given, jax.random.key(1), c))(agent)
     assert (int(moved.actor_moments.count), int(moved.critic_moments.count)) == (1, 2)
-    expected = follow(agent.slow_actor, moved.actor, c.target_rate), follow(agent.slow_critics, moved.critics, 0.005)
+    expected = follow(agent.slow_actor, moved.actor, c.tau), follow(agent.slow_critics, moved.critics, 0.005)
     close = (moved.slow_actor, moved.slow_critics)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), close, expected)
     assert set(logged) == {"loss/critic", "loss/actor", "q/real", "q/target"}
@@ -81,9 +81,9 @@ def test_two_steps_of_the_critics_then_one_of_the_actor_and_of_the_slow_copies()
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weight": -1.0}, "weight: -1.0 is not a number of at least 0"),
-        ({"noise_limit": float("nan")}, "noise_limit: nan is not a number of at least 0"),
-        ({"actor_every": 0}, "actor_every: 0 is not a number of at least 1"),
+        ({"alpha": -1.0}, "alpha: -1.0 is not a number of at least 0"),
+        ({"noise_clip": float("nan")}, "noise_clip: nan is not a number of at least 0"),
+        ({"policy_delay": 0}, "policy_delay: 0 is not a number of at least 1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(changes, message: str):

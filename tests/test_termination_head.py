@@ -137,7 +137,7 @@ def test_no_episode_is_in_two_parts_and_none_is_lost(episodes):
     assert not any(ended) or any(ended[number] for number in parts[0])
 
 
-TINY: dict[str, Any] = SETTINGS | {"termination_updates": 20, "evaluation_episodes": 1}
+TINY: dict[str, Any] = SETTINGS | {"termination_updates": 20, "eval_episodes": 1}
 
 
 @pytest.fixture(scope="module")

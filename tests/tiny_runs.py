@@ -9,22 +9,22 @@ import numpy as np
 from tests.data.logs import write_hdf5
 
 SETTINGS: dict[str, Any] = {
-    "members": 3,
-    "elites": 2,
-    "model_hidden": (8,),
+    "ensemble_size": 3,
+    "num_elites": 2,
+    "model_hidden_sizes": (8,),
     "weight_decay": (0.0, 0.0),
-    "model_batch": 32,
+    "model_batch_size": 32,
     "max_fit_epochs": 2,
-    "hidden": (8,),
+    "hidden_sizes": (8,),
     "epochs": 2,
-    "updates": 4,
-    "batch": 8,
-    "rollout_starts": 8,
+    "updates_per_epoch": 4,
+    "batch_size": 8,
+    "rollout_batch_size": 8,
     "rollout_length": 2,
-    "evaluation_episodes": 1,
+    "eval_episodes": 1,
     "checkpoint_every": 1,
 }
-OF_MODEL = ("members", "model_hidden", "weight_decay", "model_batch", "max_fit_epochs")
+OF_MODEL = ("ensemble_size", "model_hidden_sizes", "weight_decay", "model_batch_size", "max_fit_epochs")
 HORIZON = 20
 IN_PENDULUM: dict[str, Any] = {"env": "Pendulum-v1", "horizon": HORIZON}
 

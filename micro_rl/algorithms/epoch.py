@@ -40,29 +40,29 @@ class TrainState(NamedTuple):
 def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0) -> Coefficients:
     """The settings' numbers as leaves, in core units, for a system with `act` actions."""
     entropy = -float(act) if settings.target_entropy is None else settings.target_entropy
-    lowest = -jnp.inf if settings.minimum_target is None else settings.minimum_target / reward_scale
+    lowest = -jnp.inf if settings.min_target is None else settings.min_target / reward_scale
     numbers = (
         settings.discount,
-        settings.target_rate,
-        settings.actor_rate,
-        settings.critic_rate,
-        settings.temperature_rate if settings.learn_temperature else 0.0,
+        settings.tau,
+        settings.actor_lr,
+        settings.critic_lr,
+        settings.temperature_lr if settings.learn_temperature else 0.0,
         entropy,
         float(settings.entropy_in_backup),
         lowest,
-        settings.anchor,
+        settings.bc_weight,
     )
     return Coefficients(*(jnp.asarray(number, jnp.float32) for number in numbers))
 
 
-def actor_rate(settings: Settings, epoch: int | Array) -> Array:
+def actor_lr(settings: Settings, epoch: int | Array) -> Array:
     """The actor's learning rate in this epoch (from 0)."""
     if settings.actor_schedule == "constant":
-        return jnp.asarray(settings.actor_rate, jnp.float32)
+        return jnp.asarray(settings.actor_lr, jnp.float32)
     if settings.actor_schedule != "cosine":
         raise ValueError(f"no actor_schedule is called {settings.actor_schedule!r}")
     share = jnp.asarray(epoch, jnp.float32) / settings.epochs
-    return settings.actor_rate * 0.5 * (1 + jnp.cos(jnp.pi * share))
+    return settings.actor_lr * 0.5 * (1 + jnp.cos(jnp.pi * share))
 
 
 def start(
@@ -71,8 +71,8 @@ def start(
     """A fresh agent, an empty buffer and whatever the method remembers."""
     log = buffers.rows_of(problem.log)
     obs, act = log.observation.shape[-1], log.action.shape[-1]
-    capacity = sizes.rollout_starts * sizes.rollout_length
-    agent = start_agent(keys.agent, obs, act, sizes.hidden, sizes.critics, temperature)
+    capacity = sizes.rollout_batch_size * sizes.rollout_length
+    agent = start_agent(keys.agent, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature)
     actor, extra = method.prepare(agent.actor, ensemble, log, keys.prepare)
     return TrainState(
         agent=agent._replace(actor=actor),
@@ -113,9 +113,9 @@ def epoch(
     """
     key = jax.random.fold_in(key, state.epoch)
     turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
-    turns = jax.random.split(key, sizes.updates // sizes.rollout_every)
+    turns = jax.random.split(key, sizes.updates_per_epoch // sizes.rollout_every)
     state, (logged, by_update, by_turn) = jax.lax.scan(turn, state, turns)
-    agent, models = state.agent, Models.of(state.ensemble, sizes.elites)
+    agent, models = state.agent, Models.of(state.ensemble, sizes.num_elites)
     setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
     adapt_key = jax.random.fold_in(key, METHOD_STREAM)
     ensemble, extra = method.adapt(
@@ -138,7 +138,7 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
     rollout_keys, keys = turn_keys(key, sizes)
     made = branch(state, method, problem, ends, rollout_keys, sizes)
     buffer = buffers.write(state.buffer, made)
-    models = Models.of(state.ensemble, sizes.elites)
+    models = Models.of(state.ensemble, sizes.num_elites)
 
     def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
         batch, noise, method_key = draw_update(problem.log, buffer, method, models, step_key, sizes)
@@ -147,7 +147,7 @@ def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
     agent, by_update = jax.lax.scan(step, state.agent, keys)
     by_turn = {
         "rollout/reward": buffers.mean_reward(made),
-        "rollout/length": jnp.sum(made.valid) / sizes.rollout_starts,
+        "rollout/length": jnp.sum(made.valid) / sizes.rollout_batch_size,
         "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
     }
     logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
@@ -166,11 +166,11 @@ def branch(
 ) -> Rollout:
     """A turn's rollouts, from rows of the log; one key draws those, the other the rest."""
     start_key, rollout_key = keys
-    starts = buffers.draw_log(problem.log, start_key, sizes.rollout_starts).observation
+    starts = buffers.draw_log(problem.log, start_key, sizes.rollout_batch_size).observation
     ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
     return rollout(
         ensemble,
-        sizes.elites,
+        sizes.num_elites,
         actor,
         method.shape,
         state.extra,
@@ -194,7 +194,7 @@ def draw_update(
     real_key, model_key, noise_key, method_key = update_keys(key)
     batch = Batch(
         buffers.draw_log(log, real_key, sizes.real_rows),
-        buffers.draw(buffer, model_key, sizes.batch - sizes.real_rows),
+        buffers.draw(buffer, model_key, sizes.batch_size - sizes.real_rows),
     )
     return batch, draw_noise(noise_key, method, batch, models), method_key
 
@@ -226,7 +226,7 @@ def train(
     c = coefficients(settings, log.action.shape[-1], jnp.asarray(problem.scaling.reward_scale))
 
     def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
-        now = c._replace(actor_rate=actor_rate(settings, state.epoch))
+        now = c._replace(actor_lr=actor_lr(settings, state.epoch))
         return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)[:2]
 
     return jax.lax.scan(one, state, None, length=settings.epochs)

@@ -64,13 +64,13 @@ def epoch(
     sizes: Sizes,
     value_limit: Scalar | float = jnp.inf,
 ) -> tuple[LogState, dict[str, Array], dict[str, Int[Array, ""]]]:
-    """Make `sizes.updates` updates on rows of the log.
+    """Make `sizes.updates_per_epoch` updates on rows of the log.
 
     Args, and what is returned, are those of `algorithms.epoch.epoch`; a call of the method's update counts as one.
     """
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:
-        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch * baseline.steps)
+        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch_size * baseline.steps)
         return baseline.update(agent, rows, own_key, c)
 
     agent, by_call = jax.lax.scan(call, state.agent, call_keys(state, baseline, key, sizes))
@@ -81,7 +81,7 @@ def epoch(
 
 def call_keys(state: LogState, baseline: Baseline, key: Key[Array, ""], sizes: Sizes) -> Key[Array, " call"]:
     """One for every call of `update` in the epoch that begins with `state`."""
-    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates // baseline.steps)
+    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates_per_epoch // baseline.steps)
 
 
 def draw_rows(rows: LogRows, key: Key[Array, ""], size: int) -> tuple[LogRows, Key[Array, ""]]:

@@ -27,7 +27,7 @@ def _per_task(
 # [mobile] deterministic backup, targets of at least 0; rollout length and penalty per task.
 _MOBILE = _per_task(
     _ALL,
-    {"draws": 10, "real_ratio": 0.05, "entropy_in_backup": False, "minimum_target": 0.0, "patience": 5},
+    {"num_samples": 10, "real_ratio": 0.05, "entropy_in_backup": False, "min_target": 0.0, "patience": 5},
     ("rollout_length", [5, 5, 5, 5, 5, 5, 5, 1, 1, 5, 5, 5]),
     ("penalty", [0.5, 0.1, 1.0, 1.5, 0.1, 1.5, 0.5, 0.5, 1.5, 0.5, 5.0, 2.0]),
 )
@@ -36,7 +36,7 @@ for _task in ("hopper-medium", "hopper-medium-replay"):
     _MOBILE[_task] |= {"temperature": 0.2, "learn_temperature": False}
 # [kit] for all of its methods; the limit of a fit is `settings.py`'s.
 _NO_CLAMP = {
-    "minimum_target": None,
+    "min_target": None,
     "learn_temperature": True,
     "temperature": 1.0,
     "patience": 5,
@@ -52,9 +52,9 @@ _MOPO = _per_task(
 # [kit] its scores come from a logsumexp over three values (docs/methods/combo.md); here it is over all.
 _COMBO = _per_task(
     _NINE,
-    {**_NO_CLAMP, "real_ratio": 0.5, "epochs": 1000, "hidden": (256, 256, 256), "entropy_in_backup": False},
+    {**_NO_CLAMP, "real_ratio": 0.5, "epochs": 1000, "hidden_sizes": (256, 256, 256), "entropy_in_backup": False},
     ("rollout_length", [5, 5, 5, 5, 5, 5, 1, 1, 1]),
-    ("weight", [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0]),
+    ("cql_weight", [0.5, 0.5, 5.0, 5.0, 0.5, 5.0, 5.0, 0.5, 5.0]),
 )
 # [kit] observations standardised, no schedule, rollouts four times an epoch; its own fit; the model's steps against the
 # policy run along episodes as long as its rollouts.
@@ -65,10 +65,10 @@ _RAMBO = _per_task(
         "real_ratio": 0.5,
         "epochs": 2000,
         "actor_schedule": "constant",
-        "temperature_rate": 3e-4,
+        "temperature_lr": 3e-4,
         "rollout_every": 250,
         "standardise": True,
-        "model_rate": 3e-4,
+        "model_lr": 3e-4,
         "holdout_fraction": 0.1,
         "patience": 10,
         "logvar_weight": 0.001,
@@ -82,7 +82,7 @@ _RAMBO = _per_task(
 for _own in (_MOPO, _COMBO, _RAMBO):
     _own |= {task: _own[task.replace("random", "medium")] for task in _RANDOM}
 # [ours] a floor at 0 would cut off what unknown rows cost.
-_MOREL = {task: {"minimum_target": None} for task in _ALL}
+_MOREL = {task: {"min_target": None} for task in _ALL}
 
 NEIGHBOURS: dict[str, dict[str, dict[str, Any]]] = {
     "mobile": _MOBILE,

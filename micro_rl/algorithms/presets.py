@@ -30,20 +30,20 @@ class Preset:
 # [code] the same for all nine tasks, but for `checkpoint_every` [ours].
 _AUTHORS: dict[str, Any] = {
     "epochs": 3000,
-    "updates": 1000,
-    "batch": 256,
+    "updates_per_epoch": 1000,
+    "batch_size": 256,
     "discount": 0.99,
-    "target_rate": 0.005,
-    "actor_rate": 1e-4,
+    "tau": 0.005,
+    "actor_lr": 1e-4,
     "actor_schedule": "cosine",
-    "critic_rate": 3e-4,
-    "temperature_rate": 1e-4,
+    "critic_lr": 3e-4,
+    "temperature_lr": 1e-4,
     "temperature": 1.0,
-    "minimum_target": 0.0,
-    "rollout_starts": 50_000,
+    "min_target": 0.0,
+    "rollout_batch_size": 50_000,
     "rollouts_kept": 5,
-    "evaluate_every": 10,
-    "evaluation_episodes": 10,
+    "eval_every": 10,
+    "eval_episodes": 10,
     "checkpoint_every": 10,
     "standardise": False,
     "scale_reward": False,
@@ -56,7 +56,7 @@ _NO_ENTROPY = {"entropy_in_backup": False}
 
 def _d4rl(task: str, length: int, beta: float, real_ratio: float, patience: int, **special: Any) -> Preset:
     settings = _AUTHORS | {"rollout_length": length, "real_ratio": real_ratio, "patience": patience} | special
-    methods = {"micro": {"beta": beta, "draws": 10}} | {
+    methods = {"micro": {"beta": beta, "num_samples": 10}} | {
         name: own[task] for name, own in NEIGHBOURS.items() if task in own
     }
     return Preset(MappingProxyType(settings), MappingProxyType(methods))

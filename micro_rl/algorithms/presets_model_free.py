@@ -24,44 +24,44 @@ def _per_task(common: Mapping[str, Any], **columns: tuple[int, ...] | tuple[floa
 
 _PUBLISHED: dict[str, Any] = {
     "epochs": 1000,
-    "updates": 1000,
-    "batch": 256,
+    "updates_per_epoch": 1000,
+    "batch_size": 256,
     "discount": 0.99,
-    "target_rate": 0.005,
-    "critics": 2,
-    "hidden": (256, 256),
-    "actor_rate": 3e-4,
-    "critic_rate": 3e-4,
-    "temperature_rate": 3e-4,
+    "tau": 0.005,
+    "num_critics": 2,
+    "hidden_sizes": (256, 256),
+    "actor_lr": 3e-4,
+    "critic_lr": 3e-4,
+    "temperature_lr": 3e-4,
     "standardise": False,
     "scale_reward": False,
     "keep_timeouts": False,
-    "evaluate_every": 5,
-    "evaluation_episodes": 10,
+    "eval_every": 5,
+    "eval_episodes": 10,
     "checkpoint_every": 10,
 }
 # [kit] the same for every task.
-_BC = _PUBLISHED | {"epochs": 200, "evaluate_every": 1, "evaluation_episodes": 20}
+_BC = _PUBLISHED | {"epochs": 200, "eval_every": 1, "eval_episodes": 20}
 # [authors] the same for every task, observations standardised.
-_TD3 = {"target_noise": 0.2, "noise_limit": 0.5, "actor_every": 2}
-_TD3_BC = _PUBLISHED | _TD3 | {"standardise": True, "weight": 2.5}
+_TD3 = {"policy_noise": 0.2, "noise_clip": 0.5, "policy_delay": 2}
+_TD3_BC = _PUBLISHED | _TD3 | {"standardise": True, "alpha": 2.5}
 # [authors] the same for every task.
-_IQL = _PUBLISHED | {"actor_schedule": "cosine", "scale_reward": True, "expectile": 0.7, "sharpness": 3.0}
+_IQL = _PUBLISHED | {"actor_schedule": "cosine", "scale_reward": True, "expectile": 0.7, "inverse_temperature": 3.0}
 # [kit] the same for every task.
-_SLOW_ACTOR = {"hidden": (256, 256, 256), "actor_rate": 1e-4, "temperature_rate": 1e-4}
-_CQL = _PUBLISHED | _SLOW_ACTOR | {"entropy_in_backup": False, "evaluate_every": 1, "weight": 5.0, "drawn_actions": 10}
+_SLOW_ACTOR = {"hidden_sizes": (256, 256, 256), "actor_lr": 1e-4, "temperature_lr": 1e-4}
+_CQL = _PUBLISHED | _SLOW_ACTOR | {"entropy_in_backup": False, "eval_every": 1, "cql_weight": 5.0, "drawn_actions": 10}
 # [corl]
-_MANY_CRITICS = _PUBLISHED | {"epochs": 3000, "hidden": (256, 256, 256)}
-_SAC_N = _per_task(_MANY_CRITICS, critics=(10, 10, 10, 10, 500, 200, 200, 500, 20, 20, 20, 20))
+_MANY_CRITICS = _PUBLISHED | {"epochs": 3000, "hidden_sizes": (256, 256, 256)}
+_SAC_N = _per_task(_MANY_CRITICS, num_critics=(10, 10, 10, 10, 500, 200, 200, 500, 20, 20, 20, 20))
 # [corl] for all but eta, [kit].
 _EDAC = _per_task(
     _MANY_CRITICS,
-    critics=(10, 10, 10, 10, 50, 50, 50, 50, 10, 10, 10, 10),
-    diversity=(1.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0),
+    num_critics=(10, 10, 10, 10, 50, 50, 50, 50, 10, 10, 10, 10),
+    eta=(1.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 5.0, 1.0),
 )
 # [corl]
 _REBRAC = _per_task(
-    _PUBLISHED | _TD3 | {"batch": 1024, "hidden": (256, 256, 256), "actor_rate": 1e-3, "critic_rate": 1e-3},
+    _PUBLISHED | _TD3 | {"batch_size": 1024, "hidden_sizes": (256, 256, 256), "actor_lr": 1e-3, "critic_lr": 1e-3},
     actor_weight=(0.001, 0.01, 0.01, 0.001, 0.01, 0.05, 0.1, 0.001, 0.05, 0.05, 0.01, 0.01),
     critic_weight=(0.01, 0.001, 0.1, 0.1, 0.01, 0.5, 0.01, 0.01, 0.1, 0.01, 0.01, 0.0),
 )

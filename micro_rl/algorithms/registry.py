@@ -9,6 +9,7 @@ from micro_rl.algorithms import presets
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.presets_model_free import TASKS
+from micro_rl.core.renamed import new_name
 from micro_rl.core.settings import Settings, restricted
 from micro_rl.core.settings_check import check
 from micro_rl.errors import UserError, did_you_mean
@@ -58,6 +59,8 @@ def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Set
     general, own = accepted(method)
     for name in overrides:
         if name not in own | general:
+            if new := new_name(name, own | general):
+                raise UserError(f"{name}: is called {new} now")
             known = {field.name for field in fields(Settings)}
             guess = f" in {method}" if name in known else did_you_mean(name, sorted(own | general))
             raise UserError(f"{name}: no such setting{guess}")

@@ -34,14 +34,14 @@ class Coefficients(NamedTuple):
     """The numbers of the update; leaves, so any of them can differ between runs of one program."""
 
     discount: Scalar
-    target_rate: Scalar
-    actor_rate: Scalar
-    critic_rate: Scalar
-    temperature_rate: Scalar
+    tau: Scalar
+    actor_lr: Scalar
+    critic_lr: Scalar
+    temperature_lr: Scalar
     target_entropy: Scalar
     backup_entropy: Scalar
-    minimum_target: Scalar
-    anchor: Scalar
+    min_target: Scalar
+    bc_weight: Scalar
 
 
 class Noise(NamedTuple):
@@ -101,7 +101,7 @@ def targets(
     setting = Setting(*seen, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
     on_model, logged = method.target(batch.model, value[real:], setting, noise.target)
-    return jnp.maximum(jnp.concatenate([on_log, on_model]), c.minimum_target), logged
+    return jnp.maximum(jnp.concatenate([on_log, on_model]), c.min_target), logged
 
 
 def critic_loss(critics: Network, rows: Transition, y: Float[Array, " rows"]) -> tuple[Scalar, Array]:
@@ -155,16 +155,16 @@ def update(
         return loss + method.regularize(critics, agent.actor, batch, key), (loss, q)
 
     gradient, (loss_q, q) = jax.grad(regularized, has_aux=True)(agent.critics)
-    critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_rate)
+    critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_lr)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
-        agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.anchor
+        agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.bc_weight
     )
-    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_rate)
+    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_lr)
     loss_alpha, gradient = jax.value_and_grad(temperature_loss)(agent.log_temperature, log_prob, c.target_entropy)
     log_temperature, temperature_moments = descend(
-        agent.log_temperature, gradient, agent.temperature_moments, c.temperature_rate
+        agent.log_temperature, gradient, agent.temperature_moments, c.temperature_lr
     )
-    moved = follow(agent.targets, critics, c.target_rate)
+    moved = follow(agent.targets, critics, c.tau)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
     real = batch.real.reward.shape[0]
     return agent, logged | {

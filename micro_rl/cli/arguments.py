@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from micro_rl.algorithms import presets
+from micro_rl.core.renamed import new_name
 from micro_rl.data.names import locate, title
 from micro_rl.errors import UserError, did_you_mean
 
@@ -96,8 +97,11 @@ def _options(values: dict[str, Any]) -> Iterator[str]:
 def _unknown(word: str, options: list[str], verb: str) -> str:
     if not word.startswith("-"):
         return f"{word!r} is one word too many; `micro-rl {verb} --help` shows what the verb takes"
-    near = did_you_mean(word.partition("=")[0], options)
-    return f"there is no option {word.partition('=')[0]}{near}; `micro-rl {verb} --help` shows every option"
+    option = word.partition("=")[0]
+    if new := new_name(option[2:].replace("-", "_"), {other[2:].replace("-", "_") for other in options}):
+        return f"{option} is called --{new.replace('_', '-')} now"
+    near = did_you_mean(option, options)
+    return f"there is no option {option}{near}; `micro-rl {verb} --help` shows every option"
 
 
 def _first_words(boxed: str) -> str:

@@ -44,7 +44,7 @@ INTERRUPTED = {
 
 TOO_LARGE = (
     "the device has too little memory; a sweep goes on with --resume and a smaller --width, a run begins anew "
-    "with lower rollout_starts, rollouts_kept, draws or batch"
+    "with lower rollout_batch_size, rollouts_kept, num_samples or batch_size"
 )
 
 

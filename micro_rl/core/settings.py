@@ -14,13 +14,13 @@ SCORED_EVALUATIONS = 10
 class ModelSettings:
     """How the dynamics ensemble is fitted."""
 
-    members: int = 7
+    ensemble_size: int = 7
     """Networks in the ensemble."""
-    model_hidden: tuple[int, ...] = (200, 200, 200, 200)
+    model_hidden_sizes: tuple[int, ...] = (200, 200, 200, 200)
     """Hidden widths of each member."""
-    model_rate: float = 1e-3
+    model_lr: float = 1e-3
     """Adam's learning rate."""
-    model_batch: int = 256
+    model_batch_size: int = 256
     """Rows of each member's batch."""
     weight_decay: tuple[float, ...] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
     """Per layer, as 0.5 * rate * |w|^2 in the loss."""
@@ -54,10 +54,10 @@ class ModelSettings:
     def fit_sizes(self) -> FitSizes:
         """The static part of the fit."""
         return FitSizes(
-            members=self.members,
-            hidden=tuple(self.model_hidden),
-            batch=self.model_batch,
-            rate=self.model_rate,
+            ensemble_size=self.ensemble_size,
+            hidden_sizes=tuple(self.model_hidden_sizes),
+            batch_size=self.model_batch_size,
+            lr=self.model_lr,
             weight_decay=tuple(self.weight_decay),
             logvar_weight=self.logvar_weight,
             holdout_fraction=self.holdout_fraction,
@@ -87,25 +87,25 @@ class Settings(ModelSettings):
 
     epochs: int = 100
     """Epochs of policy training."""
-    updates: int = 1000
+    updates_per_epoch: int = 1000
     """Updates an epoch."""
-    elites: int = 5
+    num_elites: int = 5
     """Members, best by holdout error, that make rollouts and candidate states."""
-    batch: int = 256
+    batch_size: int = 256
     """Rows of an update."""
     real_ratio: float = 0.5
     """Share of each batch that comes from the log: int(batch * real_ratio) rows."""
     discount: float = 0.99
     """Gamma."""
-    target_rate: float = 0.005
+    tau: float = 0.005
     """Tau: how far the target critics move at each update."""
-    actor_rate: float = 3e-4
+    actor_lr: float = 3e-4
     """Adam's learning rate of the actor."""
     actor_schedule: Literal["constant", "cosine"] = "constant"
     """Whether the actor's rate falls to 0 along a cosine over the run, stepped once an epoch."""
-    critic_rate: float = 3e-4
+    critic_lr: float = 3e-4
     """Adam's learning rate of the critics."""
-    temperature_rate: float = 3e-4
+    temperature_lr: float = 3e-4
     """Adam's learning rate of the temperature."""
     temperature: float = 1.0
     """Where the temperature starts, in (0, 1]."""
@@ -115,17 +115,17 @@ class Settings(ModelSettings):
     """Entropy the temperature aims at, of actions scaled to [-1, 1]; by default minus their number."""
     entropy_in_backup: bool = True
     """Whether the target counts the next action's entropy."""
-    minimum_target: float | None = None
+    min_target: float | None = None
     """Smallest target allowed, in raw units; the authors clamp at 0, which is wrong where rewards are negative."""
-    anchor: float = 0.0
+    bc_weight: float = 0.0
     """How strongly the actor is held to the log's actions, as TD3+BC balances it (its 2.5 is 0.4); 0: not at all."""
-    critics: int = 2
+    num_critics: int = 2
     """Critics, of which the smallest value counts."""
-    hidden: tuple[int, ...] = (256, 256)
+    hidden_sizes: tuple[int, ...] = (256, 256)
     """Hidden widths of actor and critics."""
     precision: Literal["float32", "mixed"] = "float32"
     """Of the products in rollouts and in the method's own target; mixed: of bfloat16 numbers, summed in float32."""
-    rollout_starts: int = 5000
+    rollout_batch_size: int = 5000
     """Log states from which rollouts branch each time."""
     rollout_length: int = 5
     """Steps of a rollout (h)."""
@@ -133,9 +133,9 @@ class Settings(ModelSettings):
     """Updates between rollouts; by default once an epoch."""
     rollouts_kept: int = 5
     """Rollouts that the buffer keeps."""
-    evaluate_every: int = 1
+    eval_every: int = 1
     """Epochs between evaluations in the simulator."""
-    evaluation_episodes: int = 10
+    eval_episodes: int = 10
     """Episodes of an evaluation."""
     checkpoint_every: int = 5
     """Epochs between checkpoints of the whole training state."""
@@ -145,14 +145,14 @@ class Settings(ModelSettings):
     def sizes(self) -> Sizes:
         """The static part of an epoch."""
         return Sizes(
-            hidden=tuple(self.hidden),
-            critics=self.critics,
-            elites=self.elites,
-            batch=self.batch,
-            real_rows=int(self.batch * self.real_ratio),
-            updates=self.updates,
-            rollout_every=self.updates if self.rollout_every is None else self.rollout_every,
-            rollout_starts=self.rollout_starts,
+            hidden_sizes=tuple(self.hidden_sizes),
+            num_critics=self.num_critics,
+            num_elites=self.num_elites,
+            batch_size=self.batch_size,
+            real_rows=int(self.batch_size * self.real_ratio),
+            updates_per_epoch=self.updates_per_epoch,
+            rollout_every=self.updates_per_epoch if self.rollout_every is None else self.rollout_every,
+            rollout_batch_size=self.rollout_batch_size,
             rollout_length=self.rollout_length,
             rollouts_kept=self.rollouts_kept,
         )

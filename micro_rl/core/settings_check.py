@@ -9,25 +9,25 @@ from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 
 _COUNTS = (
-    "members",
-    "elites",
-    "model_batch",
+    "ensemble_size",
+    "num_elites",
+    "model_batch_size",
     "patience",
     "max_fit_epochs",
     "holdout_rows",
     "termination_updates",
     "history",
     "epochs",
-    "updates",
-    "batch",
+    "updates_per_epoch",
+    "batch_size",
 )
-_COUNTS += ("critics", "rollout_starts", "rollout_length", "rollouts_kept", "rollout_every")
-_COUNTS += ("evaluate_every", "evaluation_episodes", "checkpoint_every")
-_WIDTHS = ("hidden", "model_hidden")
-_POSITIVE = ("model_rate", "actor_rate", "critic_rate", "temperature_rate", "target_rate", "temperature")
+_COUNTS += ("num_critics", "rollout_batch_size", "rollout_length", "rollouts_kept", "rollout_every")
+_COUNTS += ("eval_every", "eval_episodes", "checkpoint_every")
+_WIDTHS = ("hidden_sizes", "model_hidden_sizes")
+_POSITIVE = ("model_lr", "actor_lr", "critic_lr", "temperature_lr", "tau", "temperature")
 _POSITIVE += ("real_ratio", "holdout_fraction")
-_NOT_NEGATIVE = ("anchor", "logvar_weight", "weight_decay", "discount")
-_AT_MOST_ONE = ("discount", "target_rate", "temperature")
+_NOT_NEGATIVE = ("bc_weight", "logvar_weight", "weight_decay", "discount")
+_AT_MOST_ONE = ("discount", "tau", "temperature")
 _BELOW_ONE = ("real_ratio", "holdout_fraction")
 
 
@@ -52,7 +52,7 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and isfinite(value)
 
 
-_NUMBERS = ("minimum_target", "target_entropy", *_POSITIVE, *_NOT_NEGATIVE)
+_NUMBERS = ("min_target", "target_entropy", *_POSITIVE, *_NOT_NEGATIVE)
 _RULES: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool]], ...] = (
     ("a whole number of at least 1", _COUNTS + _WIDTHS, lambda value: isinstance(value, int) and value >= 1),
     ("a finite number", _NUMBERS, _number),
@@ -68,21 +68,24 @@ _RULES: tuple[tuple[str, tuple[str, ...], Callable[[Any], bool]], ...] = (
 
 
 def _check_together(settings: Settings) -> None:
-    if "members" not in {field.name for field in fields(settings)}:
+    if "ensemble_size" not in {field.name for field in fields(settings)}:
         return  # learns no model, and has none of these
-    if settings.elites > settings.members:
-        raise UserError(f"elites: {settings.elites} of {settings.members} members; at most as many as members")
-    if len(settings.weight_decay) != len(settings.model_hidden) + 1:
+    if settings.num_elites > settings.ensemble_size:
         raise UserError(
-            f"weight_decay: {len(settings.weight_decay)} values for {len(settings.model_hidden) + 1} layers; "
+            f"num_elites: {settings.num_elites} of {settings.ensemble_size} members; at most as many as members"
+        )
+    if len(settings.weight_decay) != len(settings.model_hidden_sizes) + 1:
+        raise UserError(
+            f"weight_decay: {len(settings.weight_decay)} values for {len(settings.model_hidden_sizes) + 1} layers; "
             "give one per layer of the model"
         )
-    if settings.updates % settings.sizes().rollout_every:
+    if settings.updates_per_epoch % settings.sizes().rollout_every:
         raise UserError(
-            f"rollout_every: {settings.rollout_every} does not divide the {settings.updates} updates of an epoch"
+            f"rollout_every: {settings.rollout_every} does not divide the {settings.updates_per_epoch} updates "
+            "of an epoch"
         )
-    if not 0 < settings.sizes().real_rows < settings.batch:
+    if not 0 < settings.sizes().real_rows < settings.batch_size:
         raise UserError(
-            f"real_ratio: {settings.real_ratio} leaves a batch of {settings.batch} without log or model rows; "
+            f"real_ratio: {settings.real_ratio} leaves a batch of {settings.batch_size} without log or model rows; "
             "choose one strictly between 0 and 1"
         )

@@ -6,10 +6,10 @@ from typing import NamedTuple
 class FitSizes(NamedTuple):
     """What the compiled fit of the dynamics is built from."""
 
-    members: int
-    hidden: tuple[int, ...]
-    batch: int
-    rate: float
+    ensemble_size: int
+    hidden_sizes: tuple[int, ...]
+    batch_size: int
+    lr: float
     weight_decay: tuple[float, ...]
     logvar_weight: float
     holdout_fraction: float
@@ -23,13 +23,13 @@ class FitSizes(NamedTuple):
 class Sizes(NamedTuple):
     """What the compiled epoch is built from."""
 
-    hidden: tuple[int, ...]
-    critics: int
-    elites: int
-    batch: int
+    hidden_sizes: tuple[int, ...]
+    num_critics: int
+    num_elites: int
+    batch_size: int
     real_rows: int
-    updates: int
+    updates_per_epoch: int
     rollout_every: int
-    rollout_starts: int
+    rollout_batch_size: int
     rollout_length: int
     rollouts_kept: int

@@ -64,11 +64,11 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     split_key, bootstrap_key, net_key = jax.random.split(key, 3)
     count = rows.reward.shape[0]
     train, held = split_rows(split_key, count, sizes)
-    chosen = jax.random.randint(bootstrap_key, (sizes.members, len(train)), 0, len(train))
+    chosen = jax.random.randint(bootstrap_key, (sizes.ensemble_size, len(train)), 0, len(train))
     newest = windows.newest(rows.observation.shape[-1], rows.action.shape[-1], sizes.history)
     inputs, targets = inputs_of(rows)[train], targets_of(rows, newest)[train]
     width_in, width_out = inputs.shape[-1], targets.shape[-1]
-    net = normal_mlp(net_key, (width_in, *sizes.hidden, 2 * width_out), (sizes.members,))
+    net = normal_mlp(net_key, (width_in, *sizes.hidden_sizes, 2 * width_out), (sizes.ensemble_size,))
     lowest, highest = (jnp.full(width_out, value, jnp.float32) for value in FIRST_LOG_VARIANCE)
     members = Members(net, highest, lowest)
     input_mean, input_std = _moments(inputs)
@@ -79,7 +79,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
         members=members,
         best=net,
         moments=moments_of(members),
-        patience=Patience.start(sizes.members),
+        patience=Patience.start(sizes.ensemble_size),
         epoch=jnp.zeros((), jnp.int32),
         bootstrap=train[chosen],
         holdout=held,
@@ -119,7 +119,7 @@ def fit_epoch(
         The state after it; the mean loss and the members' holdout errors [member]; and the first batch (from 1; 0
         where there is none) whose loss was not finite.
     """
-    batches = shuffled_batches(state.bootstrap, sizes.batch, key)
+    batches = shuffled_batches(state.bootstrap, sizes.batch_size, key)
     step = fit_step(state, rows, sizes)
     (members, moments), losses = jax.lax.scan(step, (state.members, state.moments), batches)
     held = jax.tree.map(lambda column: column[state.holdout], rows)
@@ -172,7 +172,7 @@ def fit_step(state: FitState, rows: Transition, sizes: FitSizes):
         members, moments = carry
         batch = jax.tree.map(lambda column: column[index], rows)
         loss, gradient = jax.value_and_grad(fit_loss)(members, *_standardised(state, batch), sizes)
-        return descend(members, gradient, moments, sizes.rate), loss
+        return descend(members, gradient, moments, sizes.lr), loss
 
     return step
 

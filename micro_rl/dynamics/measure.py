@@ -48,7 +48,7 @@ def report_of(
     training = settings if isinstance(settings, Settings) else Settings()  # a fit alone knows of no training
     steps = min(max(STEPS, training.rollout_length), MOST_STEPS)
     rows = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[np.asarray(held)]
-    found = measure(dataset, ensemble.best(training.elites), scaling, rows[:MOST_ROWS], steps)
+    found = measure(dataset, ensemble.best(training.num_elites), scaling, rows[:MOST_ROWS], steps)
     return {} if found.horizon is None and found.calibration is None else {KEY: found.kept()}
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Key
 
+from micro_rl.core.renamed import renamed
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.core.windows import newest
@@ -70,8 +71,8 @@ class ModelShape(NamedTuple):
 
         def some_model(log: Transition, scaling: Scaling, key: Key[Array, ""]) -> dict[str, Any]:
             sizes = ModelSettings(
-                members=self.members,
-                model_hidden=self.hidden,
+                ensemble_size=self.members,
+                model_hidden_sizes=self.hidden,
                 weight_decay=(0.0,) * (len(self.hidden) + 1),
                 history=self.history,
             ).fit_sizes()
@@ -94,6 +95,8 @@ def save_model(folder: Path, model: FittedModel) -> None:
 def load_model(folder: Path) -> FittedModel:
     """What `save_model` wrote; `UserError` if anything in it is damaged or of other sizes."""
     arrays, about = read_arrays(folder, "ensemble")
+    if isinstance(about.get("settings"), dict):
+        about["settings"] = renamed(about["settings"])
     try:
         shape, about["holdout"] = ModelShape.read(about.get("shape")), _numbers(about.get("holdout"))
         if "termination" in about:

@@ -71,7 +71,7 @@ def learn_adversary(
     parts: dict[str, Any] = {"policy": policy, "env_id": env_id, "horizon": horizon, "size": size, "scale": scale}
     gymnasium.register(ID, entry_point=lambda **_: Duel(**parts), max_episode_steps=episode)
     try:
-        settings = OnlineSettings(steps=steps, evaluate_every=steps, evaluation_episodes=1, seed=seed)
+        settings = OnlineSettings(steps=steps, eval_every=steps, eval_episodes=1, seed=seed)
         *_, last = learn(ID, settings)
     finally:
         gymnasium.registry.pop(ID)

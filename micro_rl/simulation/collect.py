@@ -94,8 +94,8 @@ def _learner(order: Order) -> str:
     return (
         f"online soft actor-critic in {order.lesson.env}, seed {settings.seed}, the first {settings.random_steps:,} "
         f"actions uniformly random, then one update a step in turns of {settings.turn}, rewards / "
-        f"{settings.reward_scale:g}, evaluated every {settings.evaluate_every:,} steps by the mean return of "
-        f"{settings.evaluation_episodes} deterministic episodes"
+        f"{settings.reward_scale:g}, evaluated every {settings.eval_every:,} steps by the mean return of "
+        f"{settings.eval_episodes} deterministic episodes"
     )
 
 

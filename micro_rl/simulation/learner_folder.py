@@ -67,7 +67,7 @@ class Keeper:
 
     def experience(self, steps: int) -> Experience:
         """All that was seen in the first steps, up to an evaluation."""
-        every = self.lesson.settings.evaluate_every
+        every = self.lesson.settings.eval_every
         return joined([self._piece(stop) for stop in range(every, steps + 1, every)])
 
     def advance(self, enough: Callable[[list[Row]], bool], told: Callable[[Row], None], said: Callable[[str], None]):
@@ -101,13 +101,13 @@ class Keeper:
 
     def _kept(self, checkpoint: Checkpoint, said: Callable[[str], None]) -> tuple[Experience, State]:
         """What the learner had seen and was then."""
-        steps = checkpoint.epoch * self.lesson.settings.evaluate_every
+        steps = checkpoint.epoch * self.lesson.settings.eval_every
         said(f"going on after step {steps:,}")
         return self.experience(steps), State(checkpoint.arrays, checkpoint.meta["streams"])
 
     def _keep(self, progress: Progress, seconds: float) -> Row:
         """Everything about one evaluation; the checkpoint last, so that what it needs is there."""
-        every = self.lesson.settings.evaluate_every
+        every = self.lesson.settings.eval_every
         epoch, file = progress.steps // every, self.policy_file(progress.steps)
         with saving(file):
             file.parent.mkdir(exist_ok=True)

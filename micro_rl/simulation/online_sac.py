@@ -44,19 +44,19 @@ class OnlineSettings:
     """Steps between updates, which then come as many at once: compiled together they cost less."""
     reward_scale: float = 1.0
     """Rewards are divided by it for learning; the log keeps them raw."""
-    batch: int = 256
+    batch_size: int = 256
     """Rows of an update."""
-    rate: float = 3e-4
+    lr: float = 3e-4
     """Adam's learning rate of actor, critics and temperature."""
     discount: float = 0.99
     """Gamma."""
-    target_rate: float = 0.005
+    tau: float = 0.005
     """Tau: how far the target critics move at each update."""
-    hidden: tuple[int, ...] = (256, 256)
+    hidden_sizes: tuple[int, ...] = (256, 256)
     """Hidden widths of actor and critics."""
-    evaluate_every: int = 2000
+    eval_every: int = 2000
     """Steps between evaluations."""
-    evaluation_episodes: int = 10
+    eval_episodes: int = 10
     """Deterministic episodes of an evaluation."""
     seed: int = 0
     """Of everything random."""
@@ -95,7 +95,7 @@ def learn(
     actions have no bounds.
     """
     check(settings)
-    evaluator = Evaluator(env_id, episodes=settings.evaluation_episodes, horizon=horizon)
+    evaluator = Evaluator(env_id, episodes=settings.eval_episodes, horizon=horizon)
     with closing(envs.make(env_id, horizon)) as env, evaluator:
         learner = _Learner(env, env_id, settings)
         if resume:
@@ -104,7 +104,7 @@ def learn(
             yield learner.progress(evaluator)
         while learner.recorder.count < settings.steps:
             learner.turn()
-            if learner.recorder.count % settings.evaluate_every == 0:
+            if learner.recorder.count % settings.eval_every == 0:
                 yield learner.progress(evaluator)
 
 
@@ -130,7 +130,7 @@ class _Learner:
         self.rng = _numbers(settings.seed)
         start_key, self.update_key = jax.random.split(jax.random.key(settings.seed))
         obs, act = envs.widths(env)
-        self.agent = start_agent(start_key, obs, act, settings.hidden, critics=2, temperature=1.0)
+        self.agent = start_agent(start_key, obs, act, settings.hidden_sizes, critics=2, temperature=1.0)
         self.coefficients = _coefficients(settings, act)
         self.policy = export(self.agent.actor, self.scaling, self.env_id)
 
@@ -162,7 +162,7 @@ class _Learner:
 
     def _learn(self) -> None:
         updates = self.settings.turn
-        rows = draw(self.recorder.experience(), self.rng, (updates, self.settings.batch), self.scaling)
+        rows = draw(self.recorder.experience(), self.rng, (updates, self.settings.batch_size), self.scaling)
         keys = jax.random.split(jax.random.fold_in(self.update_key, self.recorder.count), updates)
         self.agent = compiled_improve(self.agent, rows, keys, self.coefficients)
         self.policy = export(self.agent.actor, self.scaling, self.env_id)
@@ -203,8 +203,8 @@ def _numbers(seed: int) -> np.random.Generator:
 
 
 def _coefficients(settings: OnlineSettings, act: int) -> Coefficients:
-    rates = dict.fromkeys(("actor_rate", "critic_rate", "temperature_rate"), settings.rate)
-    return coefficients(Settings(discount=settings.discount, target_rate=settings.target_rate, **rates), act)
+    rates = dict.fromkeys(("actor_lr", "critic_lr", "temperature_lr"), settings.lr)
+    return coefficients(Settings(discount=settings.discount, tau=settings.tau, **rates), act)
 
 
 def _scaling(low: np.ndarray, high: np.ndarray, obs: int, reward_scale: float) -> Scaling:
@@ -228,10 +228,10 @@ def finite_bounds(env: envs.Env, env_id: str) -> tuple[np.ndarray, np.ndarray]:
 
 def check(settings: OnlineSettings) -> None:
     """`UserError` for settings that cannot work."""
-    for name in ("turn", "random_steps", "batch", "evaluate_every"):
+    for name in ("turn", "random_steps", "batch_size", "eval_every"):
         if getattr(settings, name) < 1:
             raise UserError(f"{name}: {getattr(settings, name)} is too small; it must be at least 1")
-    for name in ("steps", "evaluate_every"):
+    for name in ("steps", "eval_every"):
         if getattr(settings, name) % settings.turn:
             raise UserError(f"{name}: {getattr(settings, name)} is no multiple of turn ({settings.turn})")
     if not settings.reward_scale > 0:

@@ -20,8 +20,9 @@ from typing import Any
 
 from micro_rl.errors import UserError
 
-FORMAT = 2
-"""Of run folders and folders of arrays; all from 1 on are read. 2 brought processes.jsonl, and rows in checkpoints."""
+FORMAT = 3
+"""Of run folders and folders of arrays; all from 1 on are read. 2 brought processes.jsonl, and rows in checkpoints,
+3 the names of settings (`core.renamed`)."""
 JSON_LIMIT = 64 << 20  # bytes
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from micro_rl.core.renamed import renamed_config
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
@@ -97,9 +98,9 @@ class RunFolder:
         return (self.path / _MANIFEST).exists()
 
     def config(self) -> dict[str, Any]:
-        """The configuration given to `create`, and its `format`; `UserError` if a part is not of its kind."""
+        """The configuration given to `create`, under today's names, and its `format`; `UserError` if it is damaged."""
         path = self.path / "config.json"
-        config = read_json(path)
+        config = renamed_config(read_json(path))
         check_format(config.get("format"), path)
         check_config(config, path)
         return config

@@ -35,13 +35,13 @@ VALUES = ("q/real", "q/model", "q/target")
 
 ADVICE = {
     "model rows": "the model's rollouts ran away from the log: shorten rollout_length, or fit another model with a "
-    "lower model_rate",
+    "lower model_lr",
     "log rows": "the log's own rows are extreme: look for outliers in it, or leave standardise and scale_reward on",
     "disagreement": "the members disagree without bounds: shorten rollout_length, or lower beta (MOBILE: penalty)",
-    "critics": "the critics feed on their own values: lower critic_rate, target_rate or discount, or make "
+    "critics": "the critics feed on their own values: lower critic_lr, tau or discount, or make "
     "the method more conservative",
-    "actor": "the actor moves too fast for its critics: lower actor_rate",
-    "temperature": "the temperature ran away: lower temperature_rate, or keep it with --no-learn-temperature",
+    "actor": "the actor moves too fast for its critics: lower actor_lr",
+    "temperature": "the temperature ran away: lower temperature_lr, or keep it with --no-learn-temperature",
     "other": "lower the learning rates",
 }
 CAUSES = {
@@ -161,10 +161,10 @@ def find_fit_cause(state: FitState, log: Transition, first_bad: int) -> str:
     if not size <= FURTHEST_ROW:
         return f"its standardised rows are extreme ({size:.3g}): look for outliers in the log"
     if first_bad:
-        return f"its loss was the first to blow up, at step {first_bad} of that epoch; lower model_rate"
+        return f"its loss was the first to blow up, at step {first_bad} of that epoch; lower model_lr"
     return (
         "its holdout error was the first to blow up: the held-out rows are unlike the others: look for outliers in the "
-        "log, or lower model_rate"
+        "log, or lower model_lr"
     )
 
 

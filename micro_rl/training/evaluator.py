@@ -38,7 +38,7 @@ class PolicyEvaluator:
         if plan.task.env is not None:
             widths = plan.dataset.observation_size, plan.dataset.actions.shape[1]
             check_matches(plan.task.env, *widths)
-            episodes = plan.settings.evaluation_episodes
+            episodes = plan.settings.eval_episodes
             self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
 
     def __enter__(self) -> "PolicyEvaluator":
@@ -53,7 +53,7 @@ class PolicyEvaluator:
         if self._evaluator is None:
             return self._estimate(state, scaling, ends)
         settings, agent = self._plan.settings, state.agent
-        first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.evaluation_episodes
+        first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.eval_episodes
         result = self._evaluator(policy, seed=first_seed, discount=settings.discount)
         row = {f"eval/{name}": number for name, number in scores(result, self._plan.task).items()}
         if agent.critics is None:
@@ -90,7 +90,7 @@ class PolicyEvaluator:
         dataset, settings = self._plan.dataset, self._plan.settings
         value = value_estimates.model_estimate(
             state.agent.actor,
-            state.ensemble.best(settings.elites),
+            state.ensemble.best(settings.num_elites),
             scaling,
             _core(self._log_starts(), scaling),
             jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),

@@ -84,7 +84,7 @@ def _epoch_in_blocks(
 ) -> FitEpochResult:
     """One run's epoch on a log on the host."""
     with jax.default_device(_host()):
-        batches = np.asarray(_compiled_batches(state.bootstrap, sizes.batch, key))
+        batches = np.asarray(_compiled_batches(state.bootstrap, sizes.batch_size, key))
     carry, losses = (state.members, state.moments), []
     units = state._replace(bootstrap=state.bootstrap[:, :0], holdout=state.holdout[:0])
     for part in _blocks(batches, log, block):

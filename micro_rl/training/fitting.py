@@ -145,8 +145,8 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
         "shape": ModelShape(
             log.observation.shape[-1],
             log.action.shape[-1],
-            sizes.members,
-            sizes.hidden,
+            sizes.ensemble_size,
+            sizes.hidden_sizes,
             sizes.history,
         )._asdict(),
     }

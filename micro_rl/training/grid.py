@@ -14,9 +14,9 @@ from micro_rl.errors import UserError
 from micro_rl.training.plan import Plan
 
 FREE = frozenset(
-    {"seed", "discount", "target_rate", "actor_rate", "actor_schedule", "critic_rate", "temperature_rate"}
-    | {"learn_temperature", "temperature", "target_entropy", "entropy_in_backup", "minimum_target", "anchor"}
-    | {"checkpoint_every", "fit_checkpoint_seconds", "evaluate_every", "evaluation_episodes"}
+    {"seed", "discount", "tau", "actor_lr", "actor_schedule", "critic_lr", "temperature_lr"}
+    | {"learn_temperature", "temperature", "target_entropy", "entropy_in_backup", "min_target", "bc_weight"}
+    | {"checkpoint_every", "fit_checkpoint_seconds", "eval_every", "eval_episodes"}
 )
 """Settings in which runs of one program may differ: they are leaves, or the host's business."""
 WHOLE = {

@@ -44,7 +44,7 @@ def _needed(settings: ModelSettings, dataset: Dataset) -> int:
     """Bytes of the rows to learn from and of their fit; every number has four."""
     rows = int(dataset.learnable(settings.keep_timeouts).sum())
     numbers = 2 * dataset.observations.shape[1] + dataset.actions.shape[1] + 2
-    return 4 * rows * (COPIES * numbers + INDICES * settings.members)
+    return 4 * rows * (COPIES * numbers + INDICES * settings.ensemble_size)
 
 
 def free_on_device() -> int | None:
@@ -115,11 +115,11 @@ def _compiled_draws(key: Array, number: Array, rows: Array, *, sizes: Sizes) -> 
 
     def turn(key: Array) -> tuple[Array, Array]:
         (start_key, _), updates = turn_keys(key, sizes)
-        return draw_numbers(start_key, sizes.rollout_starts, rows), jax.vmap(update)(updates)
+        return draw_numbers(start_key, sizes.rollout_batch_size, rows), jax.vmap(update)(updates)
 
     def update(key: Array) -> Array:
         return draw_numbers(update_keys(key)[0], sizes.real_rows, rows)
 
-    turns = jax.random.split(jax.random.fold_in(key, number), sizes.updates // sizes.rollout_every)
+    turns = jax.random.split(jax.random.fold_in(key, number), sizes.updates_per_epoch // sizes.rollout_every)
     starts, real = jax.vmap(turn)(turns)
     return jnp.concatenate([starts.reshape(-1), real.reshape(-1)])

@@ -43,13 +43,13 @@ def refuse_too_large(plan: Plan) -> None:
     settings, free = plan.settings, free_memory()
     if not plan.learns_model or free is None:
         return
-    steps = settings.rollout_starts * settings.rollout_length * settings.rollouts_kept
+    steps = settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
     needed = BYTES * steps * _numbers_of_a_row(plan)
     if needed > free:
         raise UserError(
-            f"rollout_starts: {settings.rollout_starts} starts x {settings.rollout_length} steps x "
+            f"rollout_batch_size: {settings.rollout_batch_size} starts x {settings.rollout_length} steps x "
             f"{settings.rollouts_kept} rollouts kept take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
-            "free; lower rollout_starts, rollout_length or rollouts_kept"
+            "free; lower rollout_batch_size, rollout_length or rollouts_kept"
         )
 
 
@@ -77,19 +77,19 @@ def free_memory() -> int | None:
 def _activations(plan: Plan) -> int:
     """Of the critics, four times what they put out, on a batch and on the actions drawn for each of its rows."""
     sizes = plan.settings.sizes()
-    rows = sizes.batch * (1 + DRAWN_FROM * getattr(plan.options, "drawn_actions", 0))
-    return 4 * BYTES * sizes.critics * rows * sum(sizes.hidden)
+    rows = sizes.batch_size * (1 + DRAWN_FROM * getattr(plan.options, "drawn_actions", 0))
+    return 4 * BYTES * sizes.num_critics * rows * sum(sizes.hidden_sizes)
 
 
 def _rollout(plan: Plan) -> int:
     """A rollout as it is made and again in order, and what the networks work on with a block of its rows."""
     sizes, settings = plan.settings.sizes(), plan.settings
-    made = 2 * sizes.rollout_starts * sizes.rollout_length * _numbers_of_a_row(plan)
-    layer = max(*sizes.hidden, *settings.model_hidden)
+    made = 2 * sizes.rollout_batch_size * sizes.rollout_length * _numbers_of_a_row(plan)
+    layer = max(*sizes.hidden_sizes, *settings.model_hidden_sizes)
     method = plan.method()
     if isinstance(method, Method) and not isinstance(method.shape, AsPredicted):  # it asks every member about every row
-        layer += 2 * settings.members * max(settings.model_hidden)
-    return BYTES * (made + min(sizes.rollout_starts, BLOCK) * layer)
+        layer += 2 * settings.ensemble_size * max(settings.model_hidden_sizes)
+    return BYTES * (made + min(sizes.rollout_batch_size, BLOCK) * layer)
 
 
 def _numbers_of_a_row(plan: Plan) -> int:
@@ -98,7 +98,7 @@ def _numbers_of_a_row(plan: Plan) -> int:
 
 
 def _shuffling(plan: Plan) -> int:
-    return BYTES * INDICES * plan.settings.members * _rows(plan)
+    return BYTES * INDICES * plan.settings.ensemble_size * _rows(plan)
 
 
 def _rows(plan: Plan) -> int:

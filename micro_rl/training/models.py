@@ -136,9 +136,9 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
             f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
         )
     _check_units(model.scaling, plan, source)
-    if model.ensemble.size < plan.settings.elites:
+    if model.ensemble.size < plan.settings.num_elites:
         raise UserError(
-            f"{source}: its model has {model.ensemble.size} members; elites {plan.settings.elites} is too many"
+            f"{source}: its model has {model.ensemble.size} members; num_elites {plan.settings.num_elites} is too many"
         )
 
 

@@ -40,7 +40,7 @@ class Plan:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person must know of the log before trusting the result."""
-        return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch)))
+        return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch_size)))
 
     def method(self) -> Method | Baseline:
         """The method with its coefficients."""
@@ -152,8 +152,10 @@ def _refuse_what_cannot_work(plan: Plan) -> None:
 
 
 def _check_together(method: Method | Baseline, settings: Settings) -> None:
-    if isinstance(method, Baseline) and settings.updates % method.steps:
-        raise UserError(f"actor_every: {method.steps} does not divide the {settings.updates} updates of an epoch")
+    if isinstance(method, Baseline) and settings.updates_per_epoch % method.steps:
+        raise UserError(
+            f"policy_delay: {method.steps} does not divide the {settings.updates_per_epoch} updates of an epoch"
+        )
 
 
 def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) -> None:

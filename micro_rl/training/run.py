@@ -11,7 +11,7 @@ import numpy as np
 
 from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.algorithms.epoch import TrainState, actor_rate, coefficients
+from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.log_epoch import LogProblem, LogState
 from micro_rl.algorithms.sac import Coefficients
@@ -96,7 +96,7 @@ class RunTraining:
 
     def coefficients(self, number: int) -> Coefficients:
         """Those of epoch `number`, from 0."""
-        return self._coefficients._replace(actor_rate=actor_rate(self._settings, number))
+        return self._coefficients._replace(actor_lr=actor_lr(self._settings, number))
 
     def receive_epoch(self, epoch: Epoch) -> None:
         """Take what is needed of a finished epoch; its divergence is the run's outcome."""
@@ -106,7 +106,10 @@ class RunTraining:
             self.outcome = self._diverged(reason, number - 1, epoch)
             self.job.fail(self.outcome)
             return
-        speed = {"time/updates_per_second": self._settings.updates / epoch.computing, "time/seconds": epoch.seconds}
+        speed = {
+            "time/updates_per_second": self._settings.updates_per_epoch / epoch.computing,
+            "time/seconds": epoch.seconds,
+        }
         arrays = self.saver.copy_if_due(number, epoch.whole, final=number == self.last)
         self._pending = _Pending(self._row(number, epoch.means) | speed, self._policy(epoch.state), epoch.state, arrays)
 
@@ -117,7 +120,7 @@ class RunTraining:
         row, policy, state, arrays = self._pending
         self._pending, number = None, int(row["epoch"])
         began = time.perf_counter()
-        if number % self._settings.evaluate_every == 0 or number == self._settings.epochs:
+        if number % self._settings.eval_every == 0 or number == self._settings.epochs:
             row |= self._evaluator(state, policy, self._problem.scaling, self._ends)
         if number == self.last:  # elsewhere the next epoch goes on beside it, whose time this is part of
             row["time/seconds"] += time.perf_counter() - began
@@ -157,7 +160,7 @@ class RunTraining:
     def _row(self, number: int, means: dict[str, float]) -> Row:
         """An epoch's means; rewards and values in raw units."""
         row: Row = {name: value * (self._scale if name in RAW_REWARD_KEYS else 1.0) for name, value in means.items()}
-        return {"epoch": number, "updates": number * self._settings.updates} | row
+        return {"epoch": number, "updates": number * self._settings.updates_per_epoch} | row
 
     def _diverged(self, reason: str, number: int, epoch: Epoch) -> Diverged:
         """The error of an epoch that blew up, with the state that led to it kept."""

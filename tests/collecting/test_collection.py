@@ -24,7 +24,7 @@ from micro_rl.training.plan import make_plan
 
 SLOPE = "KeptSlope-v0"
 SETTINGS = OnlineSettings(
-    steps=60, random_steps=20, turn=10, batch=4, hidden=(8,), evaluate_every=20, evaluation_episodes=1, seed=3
+    steps=60, random_steps=20, turn=10, batch_size=4, hidden_sizes=(8,), eval_every=20, eval_episodes=1, seed=3
 )
 LESSON = Lesson(SLOPE, SETTINGS)
 

@@ -16,7 +16,7 @@ from micro_rl.simulation.online_sac import OnlineSettings
 
 WALK, FORGETFUL = "KeptWalk-v0", "ForgetfulWalk-v0"
 SETTINGS = OnlineSettings(
-    steps=60, random_steps=20, turn=10, batch=4, hidden=(8,), evaluate_every=20, evaluation_episodes=1, seed=3
+    steps=60, random_steps=20, turn=10, batch_size=4, hidden_sizes=(8,), eval_every=20, eval_episodes=1, seed=3
 )
 
 

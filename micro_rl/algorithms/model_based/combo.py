@@ -22,7 +22,7 @@ PAPER = "arXiv 2102.08363"
 class Options:
     """COMBO's own settings."""
 
-    weight: float = 0.5
+    cql_weight: float = 0.5
     """How strongly the critics are pushed; 0 is SAC on the model."""
     drawn_actions: int = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
@@ -41,8 +41,8 @@ class PushDown(Regularize):
 
 def build(options: Options) -> Method:
     """The method with these coefficients."""
-    if options.weight < 0:
-        raise UserError(f"weight: {options.weight} is negative")
+    if options.cql_weight < 0:
+        raise UserError(f"cql_weight: {options.cql_weight} is negative")
     if options.drawn_actions < 1:
         raise UserError(f"drawn_actions: {options.drawn_actions} is too small; it must be at least 1")
-    return Method(regularize=PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions))
+    return Method(regularize=PushDown(jnp.asarray(options.cql_weight, jnp.float32), options.drawn_actions))

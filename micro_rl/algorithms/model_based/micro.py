@@ -33,7 +33,7 @@ class Options:
 
     beta: float = 0.5
     """Conservatism: 0 is SAC on the model, 1 the robust operator over the elites' predictions."""
-    draws: int = 1
+    num_samples: int = 1
     """Next states drawn from each member: 10 as the authors run it, 1 as the paper writes it, 0 = its mean."""
     candidates: Literal["elites", "all", "l2", "linf", "mahalanobis"] = "elites"
     """The uncertainty set: what the elites (or all members) draw, or a ball around the stored next state."""
@@ -75,19 +75,21 @@ def build(options: Options) -> Method:
     """The method with these coefficients; beta outside [0, 1] is no contraction and is refused."""
     if not 0 <= options.beta <= 1:
         raise UserError(f"beta: {options.beta} is outside [0, 1]")
-    if options.draws < 0:
-        raise UserError(f"draws: {options.draws} is negative; 0 means the members' means")
+    if options.num_samples < 0:
+        raise UserError(f"num_samples: {options.num_samples} is negative; 0 means the members' means")
     beta = jnp.asarray(options.beta, jnp.float32)
     if options.candidates in BALLS:
         return Method(target=_ball(options, beta))
     _refuse(options, "radius", "ball_steps", unless="candidates l2, linf or mahalanobis")
     every = options.candidates == "all"
-    return Method(target=ConservativeTarget(beta=beta, gap=_gap(options), draws=options.draws, every_member=every))
+    return Method(
+        target=ConservativeTarget(beta=beta, gap=_gap(options), draws=options.num_samples, every_member=every)
+    )
 
 
 def _ball(options: Options, beta: Scalar) -> BallTarget:
     _refuse(options, "softness", "k", unless="draws of members")
-    if options.gap != "mean-min" or options.draws != 1:
+    if options.gap != "mean-min" or options.num_samples != 1:
         raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
     radius, steps = options.radius, 5 if options.ball_steps is None else options.ball_steps
     if radius is None or radius < 0:

@@ -23,7 +23,7 @@ class Options:
 
     penalty: float = 0.5
     """c: how many standard deviations over the elites a model row pays; 0 is SAC on the model."""
-    draws: int = 10
+    num_samples: int = 10
     """Next states drawn from each elite; 0 = its mean."""
 
 
@@ -52,6 +52,6 @@ def build(options: Options) -> Method:
     """The method with these coefficients."""
     if options.penalty < 0:
         raise UserError(f"penalty: {options.penalty} is negative")
-    if options.draws < 0:
-        raise UserError(f"draws: {options.draws} is negative; 0 means the members' means")
-    return Method(target=InconsistencyTarget(jnp.asarray(options.penalty, jnp.float32), options.draws))
+    if options.num_samples < 0:
+        raise UserError(f"num_samples: {options.num_samples} is negative; 0 means the members' means")
+    return Method(target=InconsistencyTarget(jnp.asarray(options.penalty, jnp.float32), options.num_samples))

@@ -29,9 +29,9 @@ class Options:
     """How strongly the model is turned against the policy; 0 leaves it with learning from the log."""
     adversarial_steps: int = 1000
     """Steps of the model after each epoch; 0 leaves it alone."""
-    adversarial_rate: float = 3e-4
+    adversarial_lr: float = 3e-4
     """Adam's learning rate of these steps."""
-    adversarial_batch: int = 256
+    adversarial_batch_size: int = 256
     """Rows of the log, and as many imagined rows, in each of these steps."""
     adversarial_length: int = 5
     """Steps of the imagined episodes in them."""
@@ -39,7 +39,7 @@ class Options:
     """Weight decay per layer of the model in these steps."""
     clone_epochs: int = 50
     """Passes over the log in which the actor first learns to do as the log did; 0: it starts fresh."""
-    clone_rate: float = 1e-4
+    clone_lr: float = 1e-4
     """Adam's learning rate of the cloning."""
 
 
@@ -67,19 +67,19 @@ def build(options: Options) -> Method:
     for name in ("adversarial_weight", "adversarial_steps", "clone_epochs"):
         if getattr(options, name) < 0:
             raise UserError(f"{name}: {getattr(options, name)} is negative")
-    for name in ("adversarial_rate", "adversarial_batch", "adversarial_length", "clone_rate"):
+    for name in ("adversarial_lr", "adversarial_batch_size", "adversarial_length", "clone_lr"):
         if not getattr(options, name) > 0:
             raise UserError(f"{name}: {getattr(options, name)} is not positive")
-    weight, rate, clone_rate = (
+    weight, rate, clone_lr = (
         jnp.asarray(value, jnp.float32)
-        for value in (options.adversarial_weight, options.adversarial_rate, options.clone_rate)
+        for value in (options.adversarial_weight, options.adversarial_lr, options.clone_lr)
     )
     adapt = TurnAgainst(
         weight=weight,
         rate=rate,
         steps=options.adversarial_steps,
-        batch=options.adversarial_batch,
+        batch=options.adversarial_batch_size,
         length=options.adversarial_length,
         decay=options.model_decay,
     )
-    return Method(prepare=CloneFirst(clone_rate, options.clone_epochs), adapt=adapt)
+    return Method(prepare=CloneFirst(clone_lr, options.clone_epochs), adapt=adapt)

@@ -14,14 +14,25 @@ from micro_rl.core.types import LogRows
 from micro_rl.errors import UserError
 
 TRAINING = frozenset(
-    {"epochs", "updates", "batch", "hidden", "actor_rate", "actor_schedule", "discount", "seed", "history", "log_on"}
-    | {"standardise", "keep_timeouts", "evaluate_every", "evaluation_episodes", "checkpoint_every"}
+    {
+        "epochs",
+        "updates_per_epoch",
+        "batch_size",
+        "hidden_sizes",
+        "actor_lr",
+        "actor_schedule",
+        "discount",
+        "seed",
+        "history",
+        "log_on",
+    }
+    | {"standardise", "keep_timeouts", "eval_every", "eval_episodes", "checkpoint_every"}
 )
 """Settings that every model-free method uses; gamma also discounts the returns that evaluations report."""
-CRITICS = frozenset({"critics", "critic_rate", "target_rate", "scale_reward"})
+CRITICS = frozenset({"num_critics", "critic_lr", "tau", "scale_reward"})
 """Those of methods with critics."""
 TEMPERATURE = frozenset(
-    {"temperature", "temperature_rate", "learn_temperature", "target_entropy", "entropy_in_backup", "minimum_target"}
+    {"temperature", "temperature_lr", "learn_temperature", "target_entropy", "entropy_in_backup", "min_target"}
 )
 """Those of soft actor-critic."""
 

@@ -47,12 +47,12 @@ class Cloning(Baseline):
     steps: int = eqx.field(static=True, default=1)
 
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Cloner:
-        return start(key, obs, act, sizes.hidden)
+        return start(key, obs, act, sizes.hidden_sizes)
 
     def update(
         self, agent: Cloner, rows: LogRows, key: Key[Array, ""], c: Coefficients
     ) -> tuple[Cloner, dict[str, Array]]:
-        cloner, error = update(agent, rows.now, c.actor_rate)
+        cloner, error = update(agent, rows.now, c.actor_lr)
         return cloner, {"loss/actor": error}
 
 

@@ -18,14 +18,14 @@ from micro_rl.core.types import Batch
 SUMMARY = "soft actor-critic on the log, its critics pushed down on drawn actions and up on the log's"
 PAPER = "arXiv 2006.04779"
 USES = TRAINING | CRITICS | TEMPERATURE
-DEFAULTS: dict[str, Any] = {"hidden": (256, 256, 256), "actor_rate": 1e-4, "entropy_in_backup": False}
+DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "actor_lr": 1e-4, "entropy_in_backup": False}
 
 
 @dataclass(frozen=True)
 class Options:
     """CQL's own settings."""
 
-    weight: float = 5.0
+    cql_weight: float = 5.0
     """How strongly the critics are pushed (the authors' alpha); 0 is soft actor-critic on the log."""
     drawn_actions: int = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
@@ -43,7 +43,7 @@ class PushDown(Regularize):
 
 def build(options: Options) -> SacOnLog:
     """The method with these coefficients."""
-    at_least(options, 0, "weight")
+    at_least(options, 0, "cql_weight")
     at_least(options, 1, "drawn_actions")
-    penalty = PushDown(jnp.asarray(options.weight, jnp.float32), options.drawn_actions)
+    penalty = PushDown(jnp.asarray(options.cql_weight, jnp.float32), options.drawn_actions)
     return SacOnLog(regularize=penalty)

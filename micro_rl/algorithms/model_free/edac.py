@@ -17,7 +17,7 @@ from micro_rl.core.types import Batch
 SUMMARY = "SAC-N whose critics' gradients by the action are kept apart, so that fewer critics do"
 PAPER = "arXiv 2110.01548"
 USES = TRAINING | CRITICS | TEMPERATURE
-DEFAULTS: dict[str, Any] = {"critics": 10, "hidden": (256, 256, 256)}
+DEFAULTS: dict[str, Any] = {"num_critics": 10, "hidden_sizes": (256, 256, 256)}
 
 TINY = 1e-20
 """Added to a gradient's squared length, so that one of length 0 has a direction (0) and a derivative."""
@@ -27,7 +27,7 @@ TINY = 1e-20
 class Options:
     """EDAC's own settings."""
 
-    diversity: float = 1.0
+    eta: float = 1.0
     """How strongly the critics' gradients are kept apart (the authors' eta); 0 is SAC-N."""
 
 
@@ -70,5 +70,5 @@ def alignment(directions: Float[Array, "critic rows act"]) -> Scalar:
 
 def build(options: Options) -> SacOnLog:
     """The method with this coefficient."""
-    at_least(options, 0, "diversity")
-    return SacOnLog(regularize=Diversity(jnp.asarray(options.diversity, jnp.float32)))
+    at_least(options, 0, "eta")
+    return SacOnLog(regularize=Diversity(jnp.asarray(options.eta, jnp.float32)))

@@ -33,8 +33,8 @@ class Options:
 
     expectile: float = 0.7
     """Which expectile of Q over the log's actions V(s) is: 0.5 is their mean, towards 1 their largest."""
-    sharpness: float = 3.0
-    """How much likelier a better action is cloned: by exp(sharpness * advantage); 0 is cloning by likelihood."""
+    inverse_temperature: float = 3.0
+    """A better action is cloned more, by exp(inverse_temperature * advantage); 0 is cloning by likelihood."""
 
 
 class Learner(NamedTuple):
@@ -54,14 +54,14 @@ class Iql(Baseline):
     """V by expectile regression on the slow critics, the actor by advantage-weighted cloning, Q on r + gamma d V."""
 
     expectile: Scalar
-    sharpness: Scalar
+    inverse_temperature: Scalar
     steps: int = eqx.field(static=True, default=1)
 
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Learner:
         actor_key, critic_key, value_key = jax.random.split(key, 3)
-        actor, log_std = steady_mlp(actor_key, obs, act, sizes.hidden), jnp.zeros(act)
-        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden, 1), (sizes.critics,))
-        value = uniform_mlp(value_key, (obs, *sizes.hidden, 1))
+        actor, log_std = steady_mlp(actor_key, obs, act, sizes.hidden_sizes), jnp.zeros(act)
+        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden_sizes, 1), (sizes.num_critics,))
+        value = uniform_mlp(value_key, (obs, *sizes.hidden_sizes, 1))
         moments = (moments_of((actor, log_std)), moments_of(critics), moments_of(value))
         return Learner(actor, log_std, critics, jax.tree.map(jnp.copy, critics), value, *moments)
 
@@ -71,15 +71,15 @@ class Iql(Baseline):
         now = rows.now
         q = jnp.min(q_values(agent.slow_critics, now.observation, now.action), axis=0)
         (loss_v, v), gradient = jax.value_and_grad(value_loss, has_aux=True)(agent.value, now, q, self.expectile)
-        value, value_moments = descend(agent.value, gradient, agent.value_moments, c.critic_rate)
-        weight = cloning_weight(q - state_values(value, now.observation), self.sharpness)
+        value, value_moments = descend(agent.value, gradient, agent.value_moments, c.critic_lr)
+        weight = cloning_weight(q - state_values(value, now.observation), self.inverse_temperature)
         policy = (agent.actor, agent.log_std)
         loss_pi, gradient = jax.value_and_grad(cloning_loss)(policy, now, weight)
-        (actor, log_std), actor_moments = descend(policy, gradient, agent.actor_moments, c.actor_rate)
+        (actor, log_std), actor_moments = descend(policy, gradient, agent.actor_moments, c.actor_lr)
         y = bellman(now, state_values(value, now.next_observation), c.discount)
         (loss_q, all_q), gradient = jax.value_and_grad(critic_loss, has_aux=True)(agent.critics, now, y)
-        critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_rate)
-        slow = follow(agent.slow_critics, critics, c.target_rate)
+        critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_lr)
+        slow = follow(agent.slow_critics, critics, c.tau)
         moments = (actor_moments, critic_moments, value_moments)
         return Learner(actor, log_std, critics, slow, value, *moments), {
             "loss/critic": loss_q,
@@ -100,9 +100,9 @@ def value_loss(
     return jnp.mean(jnp.where(q > v, expectile, 1 - expectile) * (q - v) ** 2), v
 
 
-def cloning_weight(advantage: Float[Array, " rows"], sharpness: Scalar) -> Float[Array, " rows"]:
-    """exp(sharpness * advantage), at most 100."""
-    return jnp.minimum(jnp.exp(sharpness * advantage), LARGEST_WEIGHT)
+def cloning_weight(advantage: Float[Array, " rows"], inverse_temperature: Scalar) -> Float[Array, " rows"]:
+    """exp(inverse_temperature * advantage), at most 100."""
+    return jnp.minimum(jnp.exp(inverse_temperature * advantage), LARGEST_WEIGHT)
 
 
 def cloning_loss(policy: tuple[MLP, Float[Array, " act"]], rows: Transition, weight: Float[Array, " rows"]) -> Scalar:
@@ -117,7 +117,8 @@ def build(options: Options) -> Iql:
     """The method with these coefficients."""
     if not 0 < options.expectile < 1:
         raise UserError(f"expectile: {options.expectile} is not between 0 and 1")
-    at_least(options, 0, "sharpness")
+    at_least(options, 0, "inverse_temperature")
     return Iql(
-        expectile=jnp.asarray(options.expectile, jnp.float32), sharpness=jnp.asarray(options.sharpness, jnp.float32)
+        expectile=jnp.asarray(options.expectile, jnp.float32),
+        inverse_temperature=jnp.asarray(options.inverse_temperature, jnp.float32),
     )

@@ -21,7 +21,7 @@ from micro_rl.core.types import LogRows
 SUMMARY = "TD3 whose actor and target both pay for the distance to the log's actions; normalised critics"
 PAPER = "arXiv 2305.09836"
 USES = TRAINING | CRITICS
-DEFAULTS: dict[str, Any] = {"hidden": (256, 256, 256), "batch": 1024, "actor_rate": 1e-3, "critic_rate": 1e-3}
+DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "batch_size": 1024, "actor_lr": 1e-3, "critic_lr": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Options:
     """What the actor pays for the squared distance to the log's action."""
     critic_weight: float = 0.01
     """What the target pays for the squared distance of its next action to what was done next in the log."""
-    target_noise: float = 0.2
+    policy_noise: float = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_limit: float = 0.5
+    noise_clip: float = 0.5
     """Most of that noise."""
-    actor_every: int = 2
-    """Updates of the critics for each of the actor and of the slow copies; divides `updates`."""
+    policy_delay: int = 2
+    """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
 class Rebrac(Baseline):
@@ -45,14 +45,14 @@ class Rebrac(Baseline):
 
     actor_weight: Scalar
     critic_weight: Scalar
-    target_noise: Scalar
-    noise_limit: Scalar
+    policy_noise: Scalar
+    noise_clip: Scalar
     steps: int = eqx.field(static=True)
 
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> td3.Learner:
         actor_key, critic_key = jax.random.split(key)
-        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden, 1), (sizes.critics,))
-        return td3.begin(steady_mlp(actor_key, obs, act, sizes.hidden), normalised(critics))
+        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden_sizes, 1), (sizes.num_critics,))
+        return td3.begin(steady_mlp(actor_key, obs, act, sizes.hidden_sizes), normalised(critics))
 
     def update(
         self, agent: td3.Learner, rows: LogRows, key: Key[Array, ""], c: Coefficients
@@ -66,7 +66,7 @@ class Rebrac(Baseline):
     ) -> Float[Array, " rows"]:
         """y = r + gamma d (min_k Q'_k(s', a') - critic_weight |a' - b|^2), b what the log did at s', if it tells."""
         following = rows.now.next_observation
-        action = td3.smoothed(agent.slow_actor, following, noise, self.target_noise, self.noise_limit)
+        action = td3.smoothed(agent.slow_actor, following, noise, self.policy_noise, self.noise_clip)
         distance = rows.continued * jnp.sum((action - rows.next_action) ** 2, axis=-1)
         smallest = jnp.min(q_values(agent.slow_critics, following, action), axis=0)
         return bellman(rows.now, smallest - self.critic_weight * distance, c.discount)
@@ -83,12 +83,12 @@ def actor_loss(actor: MLP, critics: Network, rows: LogRows, weight: Scalar) -> S
 
 def build(options: Options) -> Rebrac:
     """The method with these coefficients."""
-    at_least(options, 0, "actor_weight", "critic_weight", "target_noise", "noise_limit")
-    at_least(options, 1, "actor_every")
+    at_least(options, 0, "actor_weight", "critic_weight", "policy_noise", "noise_clip")
+    at_least(options, 1, "policy_delay")
     return Rebrac(
         actor_weight=jnp.asarray(options.actor_weight, jnp.float32),
         critic_weight=jnp.asarray(options.critic_weight, jnp.float32),
-        target_noise=jnp.asarray(options.target_noise, jnp.float32),
-        noise_limit=jnp.asarray(options.noise_limit, jnp.float32),
-        steps=options.actor_every,
+        policy_noise=jnp.asarray(options.policy_noise, jnp.float32),
+        noise_clip=jnp.asarray(options.noise_clip, jnp.float32),
+        steps=options.policy_delay,
     )

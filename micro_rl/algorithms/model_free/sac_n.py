@@ -19,12 +19,12 @@ from micro_rl.dynamics.ensemble import Models
 SUMMARY = "soft actor-critic on the log, with the smallest value of many critics"
 PAPER = "arXiv 2110.01548"
 USES = TRAINING | CRITICS | TEMPERATURE
-DEFAULTS: dict[str, Any] = {"critics": 10, "hidden": (256, 256, 256)}
+DEFAULTS: dict[str, Any] = {"num_critics": 10, "hidden_sizes": (256, 256, 256)}
 
 
 @dataclass(frozen=True)
 class Options:
-    """None of its own; how many critics there are is the setting `critics`."""
+    """None of its own; how many critics there are is the setting `num_critics`."""
 
 
 class SacOnLog(Baseline):
@@ -34,7 +34,7 @@ class SacOnLog(Baseline):
     steps: int = eqx.field(static=True, default=1)
 
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Agent:
-        return start_agent(key, obs, act, sizes.hidden, sizes.critics, temperature)
+        return start_agent(key, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature)
 
     def update(
         self, agent: Agent, rows: LogRows, key: Key[Array, ""], c: Coefficients

@@ -60,15 +60,15 @@ def turn(
         y = targets(agent, batch, jax.random.normal(step_key, batch.now.action.shape))
         (loss, q), gradient = jax.value_and_grad(critic_loss, has_aux=True)(now.critics, batch.now, y)
         logged = {"loss/critic": loss, "q/real": jnp.mean(q), "q/target": jnp.mean(y)}
-        return _Critics(*descend(now.critics, gradient, now.moments, c.critic_rate)), logged
+        return _Critics(*descend(now.critics, gradient, now.moments, c.critic_lr)), logged
 
     begun = _Critics(agent.critics, agent.critic_moments)
     (critics, moments), logged = jax.lax.scan(step, begun, (batches, jax.random.split(key, steps)))
     last = jax.tree.map(lambda column: column[-1], batches)
     loss, gradient = jax.value_and_grad(actor_loss)(agent.actor, critics, last)
-    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_rate)
-    slow_actor = follow(agent.slow_actor, actor, c.target_rate)
-    slow_critics = follow(agent.slow_critics, critics, c.target_rate)
+    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_lr)
+    slow_actor = follow(agent.slow_actor, actor, c.tau)
+    slow_critics = follow(agent.slow_critics, critics, c.tau)
     logged = {name: jnp.mean(value) for name, value in logged.items()} | {"loss/actor": loss}
     return Learner(actor, critics, slow_actor, slow_critics, actor_moments, moments), logged
 

@@ -28,33 +28,33 @@ DEFAULTS: dict[str, Any] = {}
 class Options:
     """TD3+BC's own settings."""
 
-    weight: float = 2.5
+    alpha: float = 2.5
     """How much the critics' value counts beside the distance to the log's actions; 0 is cloning."""
-    target_noise: float = 0.2
+    policy_noise: float = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_limit: float = 0.5
+    noise_clip: float = 0.5
     """Most of that noise."""
-    actor_every: int = 2
-    """Updates of the critics for each of the actor and of the slow copies; divides `updates`."""
+    policy_delay: int = 2
+    """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
 class Td3Bc(Baseline):
     """Clipped double Q with smoothed target actions; the actor on -weight Q / mean|Q| + (pi(s) - a)^2."""
 
-    weight: Scalar
-    target_noise: Scalar
-    noise_limit: Scalar
+    alpha: Scalar
+    policy_noise: Scalar
+    noise_clip: Scalar
     steps: int = eqx.field(static=True)
 
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> td3.Learner:
         actor_key, critic_key = jax.random.split(key)
-        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden, 1), (sizes.critics,))
-        return td3.begin(steady_mlp(actor_key, obs, act, sizes.hidden), critics)
+        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden_sizes, 1), (sizes.num_critics,))
+        return td3.begin(steady_mlp(actor_key, obs, act, sizes.hidden_sizes), critics)
 
     def update(
         self, agent: td3.Learner, rows: LogRows, key: Key[Array, ""], c: Coefficients
     ) -> tuple[td3.Learner, dict[str, Array]]:
-        targets, loss = partial(self.targets, c=c), partial(actor_loss, weight=self.weight)
+        targets, loss = partial(self.targets, c=c), partial(actor_loss, weight=self.alpha)
         return td3.turn(agent, rows, key, c, self.steps, targets, loss)
 
     def targets(
@@ -62,7 +62,7 @@ class Td3Bc(Baseline):
     ) -> Float[Array, " rows"]:
         """y = r + gamma d min_k Q'_k(s', a'), a' the slow actor's action with clipped noise, within its bounds."""
         following = rows.now.next_observation
-        action = td3.smoothed(agent.slow_actor, following, noise, self.target_noise, self.noise_limit)
+        action = td3.smoothed(agent.slow_actor, following, noise, self.policy_noise, self.noise_clip)
         return bellman(rows.now, jnp.min(q_values(agent.slow_critics, following, action), axis=0), c.discount)
 
 
@@ -76,11 +76,11 @@ def actor_loss(actor: MLP, critics: Network, rows: LogRows, weight: Scalar) -> S
 
 def build(options: Options) -> Td3Bc:
     """The method with these coefficients."""
-    at_least(options, 0, "weight", "target_noise", "noise_limit")
-    at_least(options, 1, "actor_every")
+    at_least(options, 0, "alpha", "policy_noise", "noise_clip")
+    at_least(options, 1, "policy_delay")
     return Td3Bc(
-        weight=jnp.asarray(options.weight, jnp.float32),
-        target_noise=jnp.asarray(options.target_noise, jnp.float32),
-        noise_limit=jnp.asarray(options.noise_limit, jnp.float32),
-        steps=options.actor_every,
+        alpha=jnp.asarray(options.alpha, jnp.float32),
+        policy_noise=jnp.asarray(options.policy_noise, jnp.float32),
+        noise_clip=jnp.asarray(options.noise_clip, jnp.float32),
+        steps=options.policy_delay,
     )

@@ -76,7 +76,7 @@ def _lines(settings: "OnlineSettings") -> "Watcher":
 
         def evaluated(self, row: Row) -> None:
             if row["steps"]:
-                self.spent, self.went = self.spent + row["seconds"], self.went + settings.evaluate_every
+                self.spent, self.went = self.spent + row["seconds"], self.went + settings.eval_every
             left = clock(self.spent / self.went * (settings.steps - row["steps"])) if self.went else "?"
             line(
                 f"learner  step {row['steps']:>9,}/{settings.steps:,}   return {row['return']:.1f} ± "

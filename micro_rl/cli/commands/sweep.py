@@ -19,7 +19,7 @@ class Sweep(Task):
     seeds: int = 1
     """Runs of every combination, with seeds from --seed on."""
     grid: tuple[str, ...] = ()
-    """Values to combine, as in `beta=0,0.25,0.5 actor_rate=1e-4,3e-4`, or "hidden=64 64,256 256"."""
+    """Values to combine, as in `beta=0,0.25,0.5 actor_lr=1e-4,3e-4`, or "hidden_sizes=64 64,256 256"."""
     exact: bool = False
     """One run after another, each with the same bits as `micro-rl train` gives it."""
     width: int | None = None
@@ -51,6 +51,7 @@ def _explained(name: str, method: Any) -> str:
 
 def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
     """Names and the texts of their values."""
+    from micro_rl.core.renamed import new_name
     from micro_rl.errors import did_you_mean
 
     found: dict[str, list[str]] = {}
@@ -59,6 +60,8 @@ def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]
         name = name.replace("-", "_")
         if not equals or not all(value.strip() for value in values.split(",")):
             raise UserError(f"grid: {word!r} is not NAME=VALUE,VALUE,...; write it so")
+        if new := new_name(name, known):
+            raise UserError(f"grid: {name} is called {new} now")
         if name not in known:
             raise UserError(f"grid: there is no setting {name!r}{did_you_mean(name, known)}")
         if name in found:

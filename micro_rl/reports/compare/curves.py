@@ -45,7 +45,7 @@ def _curves(found: Comparison, log: Column) -> tuple[str, list[Curve]]:
     """What they run along, and those that there are."""
     key = next(key for key, unit in MEASURED if unit == log.unit)
     runs = [run for run in found.runs if run.log.key == log.key]
-    per_epoch = len({run.record.settings.get("updates") for run in runs}) == 1
+    per_epoch = len({run.record.settings.get("updates_per_epoch") for run in runs}) == 1
     curves = [curve(method, found.cell(method, log), key, per_epoch) for method in found.methods]
     return "epoch" if per_epoch else "thousand updates", [one for one in curves if one]
 
@@ -64,7 +64,7 @@ def curve(method: str, runs: list[Run], key: str, per_epoch: bool) -> Curve | No
 
 def _series(run: Run, key: str, per_epoch: bool) -> dict[float, float]:
     """Values by epoch, or by thousands of updates."""
-    scale = 1.0 if per_epoch else run.record.settings.get("updates", 1000) / 1000
+    scale = 1.0 if per_epoch else run.record.settings.get("updates_per_epoch", 1000) / 1000
     rows = (row for row in run.record.metrics if key in row)
     return {float(row["epoch"] * scale): float(row[key]) for row in rows if sane(row[key]) and sane(row["epoch"])}
 

@@ -44,7 +44,7 @@ def table(found: Comparison) -> Table | str:
 
 def _row(runs: list[Run], found: Comparison) -> list[Entry]:
     errors = _errors(runs)
-    elites = int(runs[0].record.settings.get("elites", len(errors)) or 1)
+    elites = int(runs[0].record.settings.get("num_elites", len(errors)) or 1)
     sha = str(runs[0].ensemble.get("sha256", ""))[:8]
     log = next(log.name for log in found.logs if log.key == runs[0].log.key)
     used = ", ".join(run.name for run in runs[:4]) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")

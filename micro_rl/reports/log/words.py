@@ -41,7 +41,7 @@ def behaviour(insight: Insight) -> str:
             f"{known}. So the log hardly shows what other actions would have done. Model-based methods fail on such "
             "logs: the members of the ensemble learn the same, agree, and are wrong together away from the log, where "
             "no penalty on their disagreement sees it. Clone the behaviour first (--method bc), hold a model-based "
-            "policy to the log's actions (--anchor 10), and believe no score that was not measured on the system "
+            "policy to the log's actions (--bc-weight 10), and believe no score that was not measured on the system "
             "itself."
         )
     if insight.determinism < 0.05:

@@ -95,8 +95,13 @@ def trained(run: Record) -> list[Fact]:
             f"{len(run.metrics):,} of {settings['epochs']:,}" if "epochs" in settings else str(len(run.metrics)),
         ),
     ]
-    if "updates" in settings:
-        facts.append(Fact("Updates", f"{len(run.metrics) * settings['updates']:,}, {settings['updates']:,} an epoch"))
+    if "updates_per_epoch" in settings:
+        facts.append(
+            Fact(
+                "Updates",
+                f"{len(run.metrics) * settings['updates_per_epoch']:,}, {settings['updates_per_epoch']:,} an epoch",
+            )
+        )
     seconds = run.series("time/seconds").values
     if seconds:
         facts.append(Fact("Time", duration(sum(seconds)) + ", without the model’s fit" * run.learns_model))
@@ -104,7 +109,7 @@ def trained(run: Record) -> list[Fact]:
         facts.append(Fact("Model", f"fitted before: {run.config['model']}"))
     elif run.fit:
         facts.append(
-            Fact("Model", f"{settings.get('members', '?')} members, fitted in {plural(len(run.fit), 'epoch')}")
+            Fact("Model", f"{settings.get('ensemble_size', '?')} members, fitted in {plural(len(run.fit), 'epoch')}")
         )
     return facts
 

@@ -152,7 +152,7 @@ def model_error(record: Record) -> Panel | Missing:
     if not members:
         shared = record.config.get("model")
         return Missing(title, "the run took a model that had been fitted before" if shared else "no fit was recorded")
-    best = elites(record.fit, record.settings.get("elites", len(members)))
+    best = elites(record.fit, record.settings.get("num_elites", len(members)))
     ordered = best + [member for member in members if member not in best]
     lines = [_member(record, member, member in best) for member in ordered]
     kept = sorted(kept_errors(record.fit).values())[: len(best)]

@@ -1,0 +1,67 @@
+"""Names that settings and options had up to format 2 of a run folder, and what they are called now."""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any
+
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "actor_rate": "actor_lr",
+        "critic_rate": "critic_lr",
+        "temperature_rate": "temperature_lr",
+        "model_rate": "model_lr",
+        "rate": "lr",
+        "target_rate": "tau",
+        "updates": "updates_per_epoch",
+        "batch": "batch_size",
+        "model_batch": "model_batch_size",
+        "members": "ensemble_size",
+        "elites": "num_elites",
+        "critics": "num_critics",
+        "hidden": "hidden_sizes",
+        "model_hidden": "model_hidden_sizes",
+        "anchor": "bc_weight",
+        "minimum_target": "min_target",
+        "rollout_starts": "rollout_batch_size",
+        "evaluate_every": "eval_every",
+        "evaluation_episodes": "eval_episodes",
+    }
+)
+"""Of runs, of fits and of the learners that collect logs (`rate` is theirs)."""
+
+_TD3 = {"target_noise": "policy_noise", "noise_limit": "noise_clip", "actor_every": "policy_delay"}
+OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "micro": {"draws": "num_samples"},
+        "mobile": {"draws": "num_samples"},
+        "combo": {"weight": "cql_weight"},
+        "rambo": {
+            "adversarial_rate": "adversarial_lr",
+            "adversarial_batch": "adversarial_batch_size",
+            "clone_rate": "clone_lr",
+        },
+        "td3_bc": {"weight": "alpha", **_TD3},
+        "rebrac": _TD3,
+        "cql": {"weight": "cql_weight"},
+        "iql": {"sharpness": "inverse_temperature"},
+        "edac": {"diversity": "eta"},
+    }
+)
+"""By method."""
+
+
+def new_name(old: str, known: Collection[str]) -> str | None:
+    """Which of the known settings and options had this name; None where none had."""
+    return next((table[old] for table in (SETTINGS, *OPTIONS.values()) if table.get(old) in known), None)
+
+
+def renamed(values: Mapping[str, Any], names: Mapping[str, str] = SETTINGS) -> dict[str, Any]:
+    """The same values in the same order under the present names."""
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def renamed_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config.json with its settings and options under the present names; what is no object is left as it is."""
+    tables = {"settings": SETTINGS, "options": OPTIONS.get(str(config.get("method")), {})}
+    parts = {part: config[part] for part in tables if isinstance(config.get(part), dict)}
+    return dict(config) | {part: renamed(values, tables[part]) for part, values in parts.items()}
