@@ -82,6 +82,22 @@ def test_every_file_and_name_of_the_code_that_a_page_mentions_is_there():
     assert missing == []
 
 
+def test_every_option_in_a_command_of_the_pages_is_one():
+    page = generated()["docs/reference/command-line.md"]
+    known = set(re.findall(r"(--[a-z][a-z-]+)", page)) | {"--help", "--version"}
+    known |= {
+        "--" + field.name.replace("_", "-") for method in registry.ALL.values() for field in fields(method.Options)
+    }
+    unknown = [
+        f"{name}: {option}"
+        for name, text in written()
+        for command in re.findall(r"(?:^|`)micro-rl (?:[^\n`#]|\\\n)+", text, re.MULTILINE)
+        for option in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", command)
+        if option not in known
+    ]
+    assert unknown == []
+
+
 def test_readme_and_site_name_every_method():
     assert [name for name in registry.ALL if f"[`{name}`](docs/methods/{name}.md)" not in README] == []
     assert [name for name in registry.ALL if f"[`{name}`]({name}.md)" not in generated()["docs/methods/index.md"]] == []
