@@ -66,7 +66,8 @@ def without_model(name: str, scale: Scale) -> Case:
     assert isinstance(rows, Transition)
     problem = LogProblem(LogRows(rows, rows.action, rows.discount), problem.scaling)
     method, sizes = registry.find(name).build(options), settings.sizes()
-    state, c = log_epoch.compiled_start(problem, method, sizes, settings.temperature, KEYS), coefficients(settings, ACT)
+    state = log_epoch.compiled_start(problem, method, sizes, settings.temperature, KEYS)
+    c = coefficients(settings, ACT)
 
     def call() -> None:
         nonlocal state

@@ -34,8 +34,8 @@ STAGES = (
     ("regularized", "critics' loss"),
     ("actor_loss", "actor's loss"),
     ("fit_loss", "fit loss"),
-    ("descend", "optimiser"),
-    ("follow", "target critics move"),
+    ("adam_step", "optimiser"),
+    ("polyak_update", "target critics move"),
     ("shuffled_batches", "shuffle"),
     ("holdout_errors", "holdout errors"),
 )

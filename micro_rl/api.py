@@ -9,7 +9,7 @@ from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.settings_check import check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import save_model
 from micro_rl.dynamics.termination_rules import LEARNED, Rule
@@ -78,7 +78,7 @@ def train(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     termination: str | Rule | None = None,
     model: str | Path | None = None,
     wandb: Mode = "off",
@@ -124,7 +124,7 @@ def sweep(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     termination: str | Rule | None = None,
     model: str | Path | None = None,
     **settings: Any,

@@ -21,7 +21,7 @@ from micro_rl.algorithms.slots import AsPredicted
 from micro_rl.core.networks import MLP
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Rollout
-from micro_rl.data import Reading
+from micro_rl.data import ReadOptions
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.dynamics.termination_classifier import measure
 from micro_rl.dynamics.termination_rules import ByRule, Rule, find
@@ -38,7 +38,7 @@ def main(run: str, log: str, rule: str) -> None:
     model = load_model(Path(run) / "model")
     if model.head is None:
         raise SystemExit(f"{run}: knew its rule; train it with --termination learned")
-    dataset, policy = read_log(log, Reading()), Policy.load(Path(run) / "policy.safetensors")
+    dataset, policy = read_log(log, ReadOptions()), Policy.load(Path(run) / "policy.safetensors")
     settings = Settings(**{name: _plain(value) for name, value in RunFolder.open(run).config()["settings"].items()})
     held = {key: value for key, value in model.about["termination"].items() if key != "reliability"}
     print("the log's held-out episodes", held)

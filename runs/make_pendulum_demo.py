@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from micro_rl._version import __version__
-from micro_rl.data.names import EMBEDDED
+from micro_rl.data.log_paths import EMBEDDED
 from micro_rl.data.writers import hdf5
 from micro_rl.simulation.online_sac import OnlineSettings, Progress, learn, random_experience
 from micro_rl.simulation.recorder import joined

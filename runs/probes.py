@@ -20,7 +20,7 @@ from jax import Array
 from micro_rl.algorithms import log_epoch
 from micro_rl.algorithms.epoch import epoch, start
 from micro_rl.algorithms.log_epoch import LogProblem
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Agent
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import MLP, gaussian, q_values
@@ -61,7 +61,7 @@ def learned(method: Method, model: Ensemble, problem: Problem, seeds: Array) -> 
 
 
 @partial(jax.jit, static_argnames="critics")
-def learned_from_log(baseline: Baseline, problem: LogProblem, seeds: Array, *, critics: int) -> Any:
+def learned_from_log(baseline: ModelFreeMethod, problem: LogProblem, seeds: Array, *, critics: int) -> Any:
     """The same without a model: all systems (a leading axis of `problem`) and seeds."""
     sizes = SIZES._replace(num_critics=critics)
 
@@ -143,7 +143,7 @@ def trained(probe: Probe) -> Any:
     module = probe.module()
     method, systems = module.build(module.Options(**probe.options)), [SYSTEMS[name] for name in probe.systems]
     stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *map(make, systems))  # noqa: E731
-    if isinstance(method, Baseline):
+    if isinstance(method, ModelFreeMethod):
         critics = module.DEFAULTS.get("critics", SIZES.num_critics)
         return learned_from_log(method, stack(alone), jnp.arange(SEEDS), critics=critics)
     return learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS))

@@ -12,7 +12,7 @@ import numpy as np
 from micro_rl.algorithms import model_based
 from micro_rl.algorithms.model_based import micro
 from micro_rl.algorithms.model_free import BASELINES
-from micro_rl.algorithms.slots import Setting
+from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 from runs.probes_readings import READING_WITHOUT_A_MODEL, READINGS, STORIES, WITHOUT_A_MODEL
@@ -118,13 +118,13 @@ def noise_table(rows: int = 4000) -> str:
     """f at the action 1 of the system "noise": as MICRO's target computes it, and in closed form."""
     system, lines = SYSTEMS["noise"], ["| draws | f computed | closed form |", "|---|---|---|"]
     model, critics = model_of(system), linear_critics([[SLOPE, 0.0]] * 2, [0.0] * 2)
-    setting = Setting(critics, critics, steady_actor([0.0], 1), Models.of(model, MEMBERS), jnp.ones(()))
+    context = MethodContext(critics, critics, steady_actor([0.0], 1), Models.of(model, MEMBERS), jnp.ones(()))
     zeros, ones = jnp.zeros((rows, 1)), jnp.ones((rows, 1))
     batch = Transition(zeros, ones, zeros[:, 0], zeros, ones[:, 0])
     for draws in (1, 10, 100):
         target = micro.build(micro.Options(num_samples=draws)).target
-        noise = target.noise(jax.random.key(0), batch, setting.models)
-        _, logged = target(batch, zeros[:, 0], setting, noise)
+        noise = target.noise(jax.random.key(0), batch, context.models)
+        _, logged = target(batch, zeros[:, 0], context, noise)
         closed = LEAST_OF_FIVE * SLOPE * system.last_noise / np.sqrt(draws)
         lines.append(f"| {draws} | {float(logged['conservative_term']):.3f} | {closed:.3f} |")
     return "\n".join(lines)

@@ -17,9 +17,9 @@ from micro_rl.algorithms import sac
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_values
 from micro_rl.algorithms.model_based.gaps import conservative_term
 from micro_rl.algorithms.model_based.micro import ConservativeTarget
-from micro_rl.algorithms.slots import Method, Setting
+from micro_rl.algorithms.slots import Method, MethodContext
 from micro_rl.core.networks import MLP
-from micro_rl.core.optim import moments_of
+from micro_rl.core.optim import init_opt_state
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
@@ -108,7 +108,7 @@ class Golden:
         actor, critics = self.actor("before/actor"), self.critics("before/critic")
         log_alpha = "log_alpha_before" if self["auto_alpha"] else None
         start = float(self[log_alpha]) if log_alpha else float(np.log(self["alpha_before"]))
-        moments = (moments_of(actor), moments_of(critics), moments_of(jnp.zeros(())))
+        moments = (init_opt_state(actor), init_opt_state(critics), init_opt_state(jnp.zeros(())))
         return sac.Agent(actor, critics, self.critics("before/target"), jnp.asarray(start, jnp.float32), *moments)
 
     def coefficients(self) -> sac.Coefficients:
@@ -196,8 +196,8 @@ def check_step(
         jnp.asarray(golden[f"{at}/noise/actor_action"]),
         jax.tree.map(lambda leaf: leaf[:, :, real:], candidates),
     )
-    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
-    f = conservative_term(candidates_of(setting, models.elites, both, candidates))
+    context = MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount)
+    f = conservative_term(candidates_of(context, models.elites, both, candidates))
     errors = {"f": error(f, golden[f"{at}/f"])}
     for name, lowest in (("target/unclamped", -np.inf), ("target", 0.0)):
         limits = c._replace(min_target=jnp.asarray(lowest, jnp.float32))

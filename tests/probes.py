@@ -14,7 +14,7 @@ from micro_rl.algorithms import registry, sac
 from micro_rl.algorithms.sac import Agent, Coefficients
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import MLP, q_values
-from micro_rl.core.optim import moments_of
+from micro_rl.core.optim import init_opt_state
 from micro_rl.core.types import Batch, LogRows, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
@@ -63,7 +63,7 @@ def pointing_ensemble(changes: Any, rewards: Any, act: int, std: float = 1e-6) -
 def agent_of(actor: MLP, critics: MLP, targets: MLP | None = None, temperature: float = 1.0) -> Agent:
     """An agent of these networks that has made no step yet."""
     log_temperature = jnp.log(jnp.asarray(temperature, jnp.float32))
-    moments = (moments_of(actor), moments_of(critics), moments_of(log_temperature))
+    moments = (init_opt_state(actor), init_opt_state(critics), init_opt_state(log_temperature))
     return Agent(actor, critics, critics if targets is None else targets, log_temperature, *moments)
 
 

@@ -131,7 +131,7 @@ def test_a_span_counts_without_the_spans_inside_it():
 def test_a_step_belongs_to_the_nearest_named_stage_around_it():
     assert stage(["_affine", "q_values", "critic_loss", "update.<locals>.regularized", "update"]) == "critics' loss"
     assert stage(["_affine", "candidate_values.<locals>.one_draw", "candidate_values", "targets"]) == "candidate values"
-    assert stage(["imagine", "rollout.<locals>.step", "rollout", "_turn"]) == "rollout"
+    assert stage(["sample_ensemble", "rollout.<locals>.step", "rollout", "_rollout_and_updates"]) == "rollout"
     assert stage(["epoch"]) == "else"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from micro_rl.data.reading import Reading
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import differences, refuse_another
 from micro_rl.training.plan import Plan, make_plan
@@ -28,7 +28,9 @@ def test_the_same_plan_after_a_trip_through_json(log: Path):
 
 def test_bounds_and_settings_are_part_of_what_a_run_was_begun_with(log: Path):
     plan = make_plan(
-        log, reading=Reading(action_bounds=(-3.0, 3.0)), overrides={"discount": 0.5, "hidden_sizes": (8,), "beta": 0.1}
+        log,
+        reading=ReadOptions(action_bounds=(-3.0, 3.0)),
+        overrides={"discount": 0.5, "hidden_sizes": (8,), "beta": 0.1},
     )
     assert against(make_plan(log), plan) == [
         ("log", "action_low: [-2.0], now [-3.0]"),

@@ -7,7 +7,7 @@ import pytest
 
 from micro_rl.data.checks.findings import KEPT
 from micro_rl.data.checks.inspection import Inspection
-from micro_rl.data.checks.mending import mend
+from micro_rl.data.checks.repair import mend
 from micro_rl.simulation.log_check import inspect
 from runs import dmsd_csv
 from tests.data.logs import write_npz

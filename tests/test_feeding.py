@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms.buffer import draw_log, rows_of
-from micro_rl.algorithms.epoch import turn_keys, update_keys
+from micro_rl.algorithms.epoch import keys_of_update, rollout_and_update_keys
 from micro_rl.api import fit
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Keys
@@ -58,8 +58,8 @@ def test_every_draw_of_an_epoch_finds_its_row(number: int):
     given = gather_epoch_rows(ON_HOST, KEY, number, SIZES)
     turns = jax.random.split(jax.random.fold_in(KEY, number), SIZES.updates_per_epoch // SIZES.rollout_every)
     for turn in turns:
-        (start_key, _), updates = turn_keys(turn, SIZES)
-        draws = [(start_key, SIZES.rollout_batch_size)] + [(update_keys(key)[0], SIZES.real_rows) for key in updates]
+        (start_key, _), updates = rollout_and_update_keys(turn, SIZES)
+        draws = [(start_key, SIZES.rollout_batch_size)] + [(keys_of_update(key)[0], SIZES.real_rows) for key in updates]
         for key, size in draws:
             found, expected = draw_log(given, key, size), draw_log(ON_DEVICE.log, key, size)
             jax.tree.map(np.testing.assert_array_equal, found, expected)

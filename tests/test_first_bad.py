@@ -73,7 +73,7 @@ def test_values_past_the_limit_are_bad(run: Any):
 
 
 def test_without_a_model_too():
-    plan = tiny_plan(method="td3_bc", actor_every=2)
+    plan = tiny_plan(method="td3_bc", policy_delay=2)
     problem, settings, keys = log_epoch.problem_of(plan.dataset, plan.settings), plan.settings, Keys.of(0)
     method: Any = plan.method()
     firsts = []

@@ -7,7 +7,7 @@ import pytest
 
 from micro_rl.algorithms.model_free import iql
 from micro_rl.core.networks import MLP, gaussian, q_values, state_values
-from micro_rl.core.optim import descend, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 from tests.probes import coefficients, linear, log_rows, steady_actor
@@ -77,7 +77,7 @@ def test_an_update_is_value_then_actor_then_critics_on_the_new_value():
     moved, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(1), c))(agent)
     q = jnp.min(q_values(agent.slow_critics, rows.now.observation, rows.now.action), axis=0)
     gradient = jax.grad(lambda v: iql.value_loss(v, rows.now, q, method.expectile)[0])(agent.value)
-    value, _ = descend(agent.value, gradient, moments_of(agent.value), c.critic_lr)
+    value, _ = adam_step(agent.value, gradient, init_opt_state(agent.value), c.critic_lr)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), moved.value, value)
     y = rows.now.reward + 0.9 * rows.now.discount * state_values(value, rows.now.next_observation)
     np.testing.assert_allclose(logged["q/target"], jnp.mean(y), rtol=1e-5)

@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients, compiled_epoch, start, train
+from micro_rl.algorithms import buffer as buffers
+from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients, compiled_epoch, epoch, start
 from micro_rl.algorithms.model_based import micro
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import Settings
-from micro_rl.core.types import Keys, Problem
+from micro_rl.core.types import Keys, Problem, Transition
 from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.fit_epoch import finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.storage.pytree_io import to_arrays
 from micro_rl.storage.run_folder import RunFolder
@@ -90,8 +92,29 @@ def test_an_epoch_counts_itself_and_fills_the_buffer(fitted: Fitted):
 # The whole of it as one function
 
 
+def fit(log: Transition, key: jax.Array) -> Ensemble:
+    """Until patience runs out; under vmap finished fits wait for the others."""
+    sizes, (start_key, epochs_key) = PLAN.settings.fit_sizes(), jax.random.split(key)
+    state = jax.lax.while_loop(
+        lambda state: unfinished(state, sizes),
+        lambda state: fit_epoch(state, log, sizes, jax.random.fold_in(epochs_key, state.epoch))[0],
+        start_fit(log, sizes, start_key),
+    )
+    return finish_fit(state)
+
+
 def whole(seed: jax.Array, problem: Problem) -> tuple[TrainState, dict]:
-    return train(seed, problem, conservative(0.5), PLAN.settings, ByRule(never))
+    """A run as a function of its seed: fit, then every epoch; metrics [epoch]."""
+    keys, sizes, method = Keys.of(seed), PLAN.settings.sizes(), conservative(0.5)
+    ensemble = fit(buffers.rows_of(problem.log), keys.fit)
+    state = start(problem, ensemble, method, sizes, PLAN.settings.temperature, keys)
+    c = coefficients(PLAN.settings, 1, jnp.asarray(problem.scaling.reward_scale))
+
+    def one_epoch(state: TrainState, _: None) -> tuple[TrainState, dict]:
+        now = c._replace(actor_lr=actor_lr(PLAN.settings, state.epoch))
+        return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ByRule(never))[:2]
+
+    return jax.lax.scan(one_epoch, state, None, length=PLAN.settings.epochs)
 
 
 @pytest.mark.slow
@@ -104,9 +127,9 @@ def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path
         learned = {"agent": states.agent, "ensemble": states.ensemble}
         for name, array in to_arrays(learned).items():
             assert_close(array[seed], kept.arrays[name], err_msg=name)
-        for epoch, row in enumerate(alone.metrics):
+        for number, row in enumerate(alone.metrics):
             for name in ("temperature", "entropy", "loss/actor", "rollout/length"):
-                assert float(logged[name][seed, epoch]) == pytest.approx(row[name], rel=2e-3, abs=2e-3)
+                assert float(logged[name][seed, number]) == pytest.approx(row[name], rel=2e-3, abs=2e-3)
     assert not np.allclose(states.agent.actor.weights[0][0], states.agent.actor.weights[0][1])
 
 
@@ -115,7 +138,7 @@ def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path
 
 def test_the_cosine_falls_once_an_epoch_to_nothing():
     settings = Settings(actor_lr=1e-3, actor_schedule="cosine", epochs=10)
-    rates = [float(actor_lr(settings, epoch)) for epoch in (0, 5, 10)]
+    rates = [float(actor_lr(settings, number)) for number in (0, 5, 10)]
     np.testing.assert_allclose(rates, [1e-3, 0.5e-3, 0.0], atol=1e-10)
     assert float(actor_lr(settings, 9)) == pytest.approx(1e-3 * 0.5 * (1 + np.cos(0.9 * np.pi)), rel=1e-5)
 

@@ -14,7 +14,7 @@ from micro_rl.algorithms.model_based import micro
 from micro_rl.algorithms.model_based.balls import BALLS
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_values
 from micro_rl.algorithms.model_based.gaps import conservative_term
-from micro_rl.algorithms.slots import Method, Setting
+from micro_rl.algorithms.slots import Method, MethodContext
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError
@@ -26,21 +26,21 @@ ROWS = 4000
 candidates = jax.jit(candidate_values)
 
 
-def plane(changes: list[list[float]], std: float) -> Setting:
+def plane(changes: list[list[float]], std: float) -> MethodContext:
     """Members that move the state by `changes`, each with Gaussian noise, and the critic that is known."""
     ensemble = pointing_ensemble(changes, [0.0] * len(changes), act=1, std=std)
     critics = linear_critics([[*SLOPE, 0.0]] * 2, [0.0] * 2)
     models = Models.of(ensemble, ensemble.size)
-    return Setting(critics, critics, steady_actor([0.0], obs=2), models, jnp.asarray(0.99))
+    return MethodContext(critics, critics, steady_actor([0.0], obs=2), models, jnp.asarray(0.99))
 
 
-def term(setting: Setting, draws: int, rows: int = ROWS) -> np.ndarray:
+def term(context: MethodContext, draws: int, rows: int = ROWS) -> np.ndarray:
     """f of rows that all start in (1, 2)."""
     state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (rows, 1))
     batch = Transition(state, jnp.zeros((rows, 1)), jnp.zeros(rows), state, jnp.ones(rows))
     target = micro.build(micro.Options(num_samples=draws)).target
-    noise = target.noise(jax.random.key(0), batch, setting.models)
-    return np.asarray(conservative_term(candidates(setting, setting.models.elites, batch, noise)))
+    noise = target.noise(jax.random.key(0), batch, context.models)
+    return np.asarray(conservative_term(candidates(context, context.models.elites, batch, noise)))
 
 
 DIRECTIONS = [[0.1, 0.0], [0.0, 0.1], [-0.1, 0.05], [0.2, 0.2], [0.0, 0.0]]
@@ -82,9 +82,9 @@ def test_members_that_agree_have_no_term_but_noise():
 
 @pytest.mark.parametrize(("draws", "lead"), [(0, 1), (1, 1), (7, 7)])
 def test_draws_of_the_candidates(draws: int, lead: int):
-    setting = plane(DIRECTIONS, std=1.0)
+    context = plane(DIRECTIONS, std=1.0)
     row = Transition(jnp.zeros((6, 2)), jnp.zeros((6, 1)), jnp.zeros(6), jnp.zeros((6, 2)), jnp.ones(6))
-    noise = micro.build(micro.Options(num_samples=draws)).target.noise(jax.random.key(0), row, setting.models)
+    noise = micro.build(micro.Options(num_samples=draws)).target.noise(jax.random.key(0), row, context.models)
     assert isinstance(noise, CandidateNoise)
     assert noise.state.shape == (lead, 5, 6, 2)
     assert noise.action.shape == (lead, 5, 6, 1)
@@ -96,10 +96,10 @@ def test_the_smallest_critic_counts_before_the_mean_over_draws():
     # Q_1 = s, Q_2 = -s: the smallest is -|s|; draws at s = +1 and -1 give -1, not min(0, 0).
     ensemble = pointing_ensemble([[0.0]], [0.0], act=1, std=1.0)
     critics = linear_critics([[1.0, 0.0], [-1.0, 0.0]], [0.0] * 2)
-    setting = Setting(critics, critics, steady_actor([0.0], 1), Models.of(ensemble, 1), jnp.ones(()))
+    context = MethodContext(critics, critics, steady_actor([0.0], 1), Models.of(ensemble, 1), jnp.ones(()))
     row = Transition(jnp.zeros((1, 1)), jnp.zeros((1, 1)), jnp.zeros(1), jnp.zeros((1, 1)), jnp.ones(1))
     noise = CandidateNoise(jnp.asarray([1.0, -1.0]).reshape(2, 1, 1, 1), jnp.zeros((2, 1, 1, 1)))
-    np.testing.assert_allclose(candidates(setting, setting.models.elites, row, noise), [[-1.0]], rtol=1e-4)
+    np.testing.assert_allclose(candidates(context, context.models.elites, row, noise), [[-1.0]], rtol=1e-4)
 
 
 member_values = arrays.arrays(
@@ -196,23 +196,23 @@ def test_an_unknown_method_is_refused_with_the_choices():
     ],
 )
 def test_every_variant_at_beta_0_has_sacs_target_to_the_bit(variant):
-    setting, next_value = plane(DIRECTIONS, std=0.3), jnp.asarray([0.7, -0.2])
+    context, next_value = plane(DIRECTIONS, std=0.3), jnp.asarray([0.7, -0.2])
     state = jnp.asarray([[1.0, 2.0]] * 2)
     rows = Transition(state, jnp.zeros((2, 1)), jnp.ones(2), state, jnp.asarray([1.0, 0.0]))
     target = micro.build(micro.Options(beta=0.0, **variant)).target
-    y, logged = target(rows, next_value, setting, target.noise(jax.random.key(0), rows, setting.models))
-    np.testing.assert_array_equal(y, Method().target(rows, next_value, setting, ())[0])
+    y, logged = target(rows, next_value, context, target.noise(jax.random.key(0), rows, context.models))
+    np.testing.assert_array_equal(y, Method().target(rows, next_value, context, ())[0])
     assert float(logged["conservative_term"]) != 0
 
 
 def test_all_members_are_more_than_the_elites():
-    setting = plane(DIRECTIONS, std=1e-6)
-    setting = setting._replace(models=Models.of(setting.models.members, 2))
+    context = plane(DIRECTIONS, std=1e-6)
+    context = context._replace(models=Models.of(context.models.members, 2))
     state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (3, 1))
     row = Transition(state, jnp.zeros((3, 1)), jnp.zeros(3), state, jnp.ones(3))
     values = np.asarray(DIRECTIONS) @ SLOPE
     for kind, these in (("elites", values[:2]), ("all", values)):
         target = micro.build(micro.Options(num_samples=0, candidates=kind)).target  # type: ignore[arg-type]
-        noise = target.noise(jax.random.key(0), row, setting.models)
-        _, logged = target(row, jnp.zeros(3), setting, noise)
+        noise = target.noise(jax.random.key(0), row, context.models)
+        _, logged = target(row, jnp.zeros(3), context, noise)
         assert float(logged["conservative_term"]) == pytest.approx(these.mean() - these.min(), rel=1e-4)

@@ -13,7 +13,7 @@ from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
 from micro_rl.algorithms.model_based import combo, mobile, mopo, morel, rambo, rambo_adversary
 from micro_rl.algorithms.model_based.candidates import CandidateNoise
 from micro_rl.algorithms.model_based.conservative import conservative_gap
-from micro_rl.algorithms.slots import Method, Setting
+from micro_rl.algorithms.slots import Method, MethodContext
 from micro_rl.core.networks import action_error, q_values
 from micro_rl.core.types import Batch, Keys, Transition
 from micro_rl.dynamics.ensemble import Models, predict
@@ -29,7 +29,7 @@ DECAY = (0.0,) * (len(PLAN.settings.model_hidden_sizes) + 1)
 # Three members that lead from s = 0 to 1, 2 and 6; Q = s whatever the action.
 ENSEMBLE = pointing_ensemble([[1.0], [2.0], [6.0]], [0.5, 0.5, 0.5], act=1)
 CRITICS = linear_critics([[1.0, 0.0]] * 2, [0.0] * 2)
-SETTING = Setting(CRITICS, CRITICS, steady_actor([0.0], obs=1), Models.of(ENSEMBLE, 3), jnp.asarray(0.9))
+SETTING = MethodContext(CRITICS, CRITICS, steady_actor([0.0], obs=1), Models.of(ENSEMBLE, 3), jnp.asarray(0.9))
 
 
 def rows(reward: list[float], following: list[float], discount: list[float]) -> Transition:
@@ -66,7 +66,7 @@ def test_what_a_target_logs_is_reported_in_the_logs_own_units(name: str):
 
 def test_mopo_by_hand():
     ensemble = pointing_ensemble([[1.0], [2.0]], [0.0, 0.0], act=1, std=0.3)
-    shaped = mopo.build(mopo.Options(penalty=2.0)).shape(ensemble, (), ROWS)
+    shaped = mopo.build(mopo.Options(penalty=2.0)).transform(ensemble, (), ROWS)
     # Each member: 0.3 for the state and 0.3 for the reward.
     np.testing.assert_allclose(shaped.reward, 0.5 - 2 * np.sqrt(2 * 0.09), rtol=1e-4)
     np.testing.assert_array_equal(shaped.discount, ROWS.discount)
@@ -81,7 +81,7 @@ def test_morel_by_hand():
     actor, known = method.prepare(SETTING.actor, ENSEMBLE, rows([-1.0, 4.0], [0.0, 0.0], [1.0, 1.0]), jax.random.key(0))
     assert actor is SETTING.actor
     assert (float(known.disagreement), float(known.reward)) == (pytest.approx(5.0), -1.0)
-    halted = method.shape(ENSEMBLE, known, ROWS)
+    halted = method.transform(ENSEMBLE, known, ROWS)
     np.testing.assert_allclose(halted.reward, -1.0 - 3.0)
     assert not np.asarray(halted.discount).any()
 
@@ -96,7 +96,7 @@ def test_morel_looks_at_every_row_of_the_log(monkeypatch):
 def test_morel_leaves_what_is_known():
     method = morel.build(morel.Options(threshold=1.5))
     _, known = method.prepare(SETTING.actor, ENSEMBLE, ROWS, jax.random.key(0))
-    jax.tree.map(np.testing.assert_array_equal, method.shape(ENSEMBLE, known, ROWS), ROWS)
+    jax.tree.map(np.testing.assert_array_equal, method.transform(ENSEMBLE, known, ROWS), ROWS)
 
 
 # COMBO
@@ -169,14 +169,14 @@ def test_rambo_makes_the_model_worse_for_the_policy(fitted):
     """Steps against the policy lower the value that the model's own outcomes have, beside steps on the log alone."""
     problem, ensemble = fitted
     critics, actor = linear_critics([[3.0, 0.0, 0.0, 0.0]] * 2, [0.0] * 2), steady_actor([0.0], obs=3)
-    setting = Setting(critics, critics, actor, Models.of(ensemble, 2), jnp.asarray(0.99))
+    context = MethodContext(critics, critics, actor, Models.of(ensemble, 2), jnp.asarray(0.99))
     ends = lambda following, key: NEVER(following, problem.scaling, key)  # noqa: E731
 
     def value_after(weight: float) -> float:
         method = adversarial(weight, steps=200)
         _, moments = method.prepare(actor, ensemble, problem.log, jax.random.key(0))
         moved, _ = jax.jit(
-            lambda e, m: method.adapt(e, m, setting, problem.log, ends, jax.random.key(1))
+            lambda e, m: method.update_model(e, m, context, problem.log, ends, jax.random.key(1))
         )(ensemble, moments)  # fmt: skip
         mean, _ = predict(moved.best(2), problem.log.observation, problem.log.action)
         return float(jnp.mean(3 * mean[..., 0]))

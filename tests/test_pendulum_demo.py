@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from micro_rl.data import Dataset, load
-from micro_rl.data.names import EMBEDDED
+from micro_rl.data.log_paths import EMBEDDED
 from micro_rl.simulation.online_sac import random_experience
 
 SCRIPT = Path(__file__).parents[1] / "runs" / "make_pendulum_demo.py"

@@ -12,7 +12,7 @@ from micro_rl.algorithms.registry import resolve
 from micro_rl.cli import main as cli
 from micro_rl.core import tasks
 from micro_rl.core.expression import parse
-from micro_rl.data import Dataset, Reading, load
+from micro_rl.data import Dataset, ReadOptions, load
 from micro_rl.dynamics import termination_rules
 from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import refuse_another
@@ -157,7 +157,7 @@ def test_an_embedded_log_is_named_and_its_own_bounds_are_not():
 def test_bounds_that_were_given_are_in_the_command(tmp_path):
     log = write_log(tmp_path / "swing.hdf5")
     assert "--action-bounds" not in command_of(make_plan(log))
-    told = Reading(action_bounds=(-3.0, 3.0))
+    told = ReadOptions(action_bounds=(-3.0, 3.0))
     assert command_of(make_plan(log, reading=told)).endswith("--action-bounds -3.0 3.0")
     given = load(log, action_low=-3, action_high=3)
     assert command_of(make_plan(given)).endswith("--action-bounds -3.0 3.0")
@@ -165,7 +165,7 @@ def test_bounds_that_were_given_are_in_the_command(tmp_path):
 
 def test_a_log_that_is_loaded_takes_no_bounds():
     with pytest.raises(UserError, match=r"say to micro_rl\.load how"):
-        make_plan(tiny_dataset(), reading=Reading(action_bounds=(-1.0, 1.0)))
+        make_plan(tiny_dataset(), reading=ReadOptions(action_bounds=(-1.0, 1.0)))
 
 
 def test_what_cannot_be_typed_has_no_command():
@@ -188,14 +188,14 @@ def unmarked(folder: Path, name: str) -> Path:
 
 
 def test_episodes_are_cut_at_the_limit_that_the_name_tells(tmp_path):
-    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), Reading()).starts) == 2
+    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), ReadOptions()).starts) == 2
     assert len(make_plan(unmarked(tmp_path, "pendulum-demo")).dataset.starts) == 2
 
 
 def test_a_limit_that_is_given_outranks_the_names(tmp_path):
-    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), Reading(horizon=100)).starts) == 4
+    assert len(read_log(unmarked(tmp_path, "pendulum-demo"), ReadOptions(horizon=100)).starts) == 4
     with pytest.raises(UserError, match="horizon"):
-        read_log(unmarked(tmp_path, "pendulum-demo"), Reading(horizon=0))
+        read_log(unmarked(tmp_path, "pendulum-demo"), ReadOptions(horizon=0))
 
 
 def test_no_known_limit_is_refused(tmp_path):
@@ -217,7 +217,7 @@ def test_a_condition_outranks_what_the_log_states_and_that_outranks_its_name():
 def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
     path = write_csv(tmp_path / "log", columns())
     path.with_suffix(".toml").unlink()
-    reading = Reading(observations=("o*",), actions=("a0",), reward="-abs(o0)", episode="end", timeout="cut")
+    reading = ReadOptions(observations=("o*",), actions=("a0",), reward="-abs(o0)", episode="end", timeout="cut")
     plan = make_plan(path, reading=reading)
     assert plan.dataset.reading == reading
     words = shlex.split(command_of(plan))

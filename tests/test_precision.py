@@ -106,7 +106,7 @@ def test_rollouts_are_near_those_in_float32():
     def made(product) -> Transition:
         ensemble, actor = multiplied_by(product, (MODELS.members, AGENT.actor))
         where = (ByRule(never), plain_units(OBS, ACT), BATCH.real.observation, 2, jax.random.key(6))
-        return rollout(ensemble, 3, actor, Method().shape, (), *where).rows
+        return rollout(ensemble, 3, actor, Method().transform, (), *where).rows
 
     exact, near = made(jnp.matmul), made(rounded_product)
     off = np.abs(near.next_observation - exact.next_observation)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from micro_rl.algorithms.rollout import imagine, in_blocks, rollout
-from micro_rl.algorithms.slots import AsPredicted, Shape
+from micro_rl.algorithms.rollout import in_blocks, rollout, sample_ensemble
+from micro_rl.algorithms.slots import AsPredicted, RolloutTransform
 from micro_rl.core.types import Rollout, Scaling, Transition
 from micro_rl.dynamics.termination_rules import ByRule, never
 from tests.probes import plain_units, pointing_ensemble, steady_actor
@@ -23,14 +23,16 @@ def numbered_starts(rows: int) -> jax.Array:
     return jnp.stack([jnp.arange(rows), jnp.zeros(rows)], axis=-1).astype(jnp.float32)
 
 
-def rolled(key: int, rows: int = ROWS, length: int = 2, ends=NEVER, shape: Shape = AS_PREDICTED, scaling=None):
+def rolled(
+    key: int, rows: int = ROWS, length: int = 2, ends=NEVER, transform: RolloutTransform = AS_PREDICTED, scaling=None
+):
     """A rollout in which each member gives its own number as the reward and adds 1 to the second column."""
     ensemble = pointing_ensemble([[0.0, 1.0]] * MEMBERS, list(range(MEMBERS)), act=1)
     return compiled(
         ensemble,
         ELITES,
         steady_actor([0.25], obs=2, log_std=-5.0),
-        shape,
+        transform,
         (),
         ends,
         scaling or plain_units(2, 1),
@@ -109,16 +111,16 @@ def test_only_the_rows_that_end_stop():
         np.testing.assert_array_equal(valid[step], number[step] >= 10)
 
 
-class HaltEvenElites(Shape):
+class HaltEvenElites(RolloutTransform):
     """Ends a row that an elite of even number served, for the reward 7."""
 
-    def __call__(self, ensemble, extra, rows: Transition) -> Transition:
+    def __call__(self, ensemble, method_state, rows: Transition) -> Transition:
         even = jnp.round(rows.reward) % 2 == 0
         return rows._replace(reward=jnp.where(even, 7.0, rows.reward), discount=jnp.where(even, 0.0, rows.discount))
 
 
-def test_a_methods_shape_may_end_rows_and_change_rewards():
-    made = rolled(0, shape=HaltEvenElites())
+def test_a_methods_transform_may_end_rows_and_change_rewards():
+    made = rolled(0, transform=HaltEvenElites())
     reward, valid = (np.asarray(x).reshape(2, ROWS) for x in (made.rows.reward, made.valid))
     start = np.asarray(made.rows.observation[:, 0]).round().reshape(2, ROWS)
     assert (np.isclose(reward[0], 7) | np.isclose(reward[0], 1, atol=1e-3)).all()
@@ -128,7 +130,7 @@ def test_a_methods_shape_may_end_rows_and_change_rewards():
 
 def shares(rows: int, elites: int) -> np.ndarray:
     ensemble = pointing_ensemble([[0.0]] * elites, list(range(elites)), act=1)
-    outcome = imagine(ensemble, jnp.zeros((rows, 1)), jnp.zeros((rows, 1)), jax.random.key(0))
+    outcome = sample_ensemble(ensemble, jnp.zeros((rows, 1)), jnp.zeros((rows, 1)), jax.random.key(0))
     assert outcome.shape == (rows, 2)
     return np.bincount(np.asarray(outcome[:, 1]).round().astype(int), minlength=elites)
 
@@ -145,7 +147,7 @@ def test_shares_differ_by_one_at_most_where_they_cannot_be_equal(rows: int, elit
 
 def test_noise_has_the_deviation_that_the_model_says():
     ensemble = pointing_ensemble([[0.5]], [1.0], act=1, std=0.3)
-    outcome = imagine(ensemble, jnp.ones((4000, 1)), jnp.zeros((4000, 1)), jax.random.key(0))
+    outcome = sample_ensemble(ensemble, jnp.ones((4000, 1)), jnp.zeros((4000, 1)), jax.random.key(0))
     assert stats.kstest(np.asarray(outcome[:, 0]), stats.norm(1.5, 0.3).cdf).pvalue > 1e-3
     assert stats.kstest(np.asarray(outcome[:, 1]), stats.norm(1.0, 0.3).cdf).pvalue > 1e-3
 

@@ -7,7 +7,7 @@ import pytest
 
 from micro_rl.algorithms.model_free import td3, td3_bc
 from micro_rl.core.networks import action_error, gaussian, mode
-from micro_rl.core.optim import follow
+from micro_rl.core.optim import polyak_update
 from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 from tests.probes import coefficients, linear_critics, log_rows, steady_actor
@@ -69,7 +69,10 @@ def test_two_steps_of_the_critics_then_one_of_the_actor_and_of_the_slow_copies()
     given = log_rows([0.1, 0.2, 0.3, 0.4], [0, 0.5, -0.5, 1], reward=[1, 2, 3, 4], following=[1, 1, 1, 1])
     moved, logged = jax.jit(lambda agent: method.update(agent, given, jax.random.key(1), c))(agent)
     assert (int(moved.actor_moments.count), int(moved.critic_moments.count)) == (1, 2)
-    expected = follow(agent.slow_actor, moved.actor, c.tau), follow(agent.slow_critics, moved.critics, 0.005)
+    expected = (
+        polyak_update(agent.slow_actor, moved.actor, c.tau),
+        polyak_update(agent.slow_critics, moved.critics, 0.005),
+    )
     close = (moved.slow_actor, moved.slow_critics)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), close, expected)
     assert set(logged) == {"loss/critic", "loss/actor", "q/real", "q/target"}

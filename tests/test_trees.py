@@ -92,3 +92,9 @@ def test_only_arrays_of_numbers_can_be_saved(leaf):
 def test_two_leaves_of_one_name_are_refused():
     with pytest.raises(ValueError, match=r"a\.b"):
         to_arrays({"a": {"b": jnp.ones(1)}, "a.b": jnp.ones(1)})
+
+
+def test_what_is_called_otherwise_today_is_found_under_its_old_name():
+    like, old = {"method_state": {"reward": jnp.zeros(2)}}, {"extra.reward": np.ones(2, np.float32)}
+    assert from_arrays(like, old)["method_state"]["reward"].tolist() == [1.0, 1.0]
+    assert from_arrays({"extra": jnp.zeros(1)}, {"extra": np.ones(1, np.float32)})["extra"].tolist() == [1.0]

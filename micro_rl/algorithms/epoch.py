@@ -1,4 +1,4 @@
-"""The loop, compiled: an epoch is rollouts and updates; `train` is the whole of it as one function."""
+"""Training on a model, an epoch at a time: rollouts and updates in turn (MBPO, arXiv 1906.08253, algorithm 2)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,14 +12,13 @@ from jaxtyping import Int, Key, PyTree, Scalar
 from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.rollout import rollout
 from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noise, start_agent, update
-from micro_rl.algorithms.slots import METHOD_STREAM, Method, Setting
+from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext
 from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.networks import multiplied_by
 from micro_rl.core.settings import Settings
-from micro_rl.core.sizes import FitSizes, Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, GatheredRows, Keys, Problem, Rollout, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
-from micro_rl.dynamics.fit_epoch import finish_fit, fit_epoch, start_fit, unfinished
 from micro_rl.dynamics.termination_rules import Termination
 
 MODEL_ROWS = "model rows"
@@ -33,7 +32,7 @@ class TrainState(NamedTuple):
     agent: Agent
     ensemble: Ensemble
     buffer: buffers.Buffer
-    extra: PyTree
+    method_state: PyTree
     epoch: Int[Array, ""]
 
 
@@ -56,7 +55,10 @@ def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0
 
 
 def actor_lr(settings: Settings, epoch: int | Array) -> Array:
-    """The actor's learning rate in this epoch (from 0)."""
+    """The actor's learning rate in this epoch (from 0).
+
+    `optax.cosine_decay_schedule` multiplies by pi before it divides, so its last bits differ.
+    """
     if settings.actor_schedule == "constant":
         return jnp.asarray(settings.actor_lr, jnp.float32)
     if settings.actor_schedule != "cosine":
@@ -68,17 +70,29 @@ def actor_lr(settings: Settings, epoch: int | Array) -> Array:
 def start(
     problem: Problem, ensemble: Ensemble, method: Method, sizes: Sizes, temperature: Scalar | float, keys: Keys
 ) -> TrainState:
-    """A fresh agent, an empty buffer and whatever the method remembers."""
+    """Begin: a fresh agent, an empty buffer and the method's own state.
+
+    Args:
+        problem: The log and its units.
+        ensemble: The fitted model; it is copied.
+        method: The five slots.
+        sizes: The numbers that fix the program's shapes.
+        temperature: alpha to begin with.
+        keys: The run's streams.
+
+    Returns:
+        The state before the first epoch.
+    """
     log = buffers.rows_of(problem.log)
     obs, act = log.observation.shape[-1], log.action.shape[-1]
     capacity = sizes.rollout_batch_size * sizes.rollout_length
     agent = start_agent(keys.agent, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature)
-    actor, extra = method.prepare(agent.actor, ensemble, log, keys.prepare)
+    actor, method_state = method.prepare(agent.actor, ensemble, log, keys.prepare)
     return TrainState(
         agent=agent._replace(actor=actor),
         ensemble=jax.tree.map(jnp.copy, ensemble),
         buffer=buffers.empty(sizes.rollouts_kept, capacity, obs, act),
-        extra=extra,
+        method_state=method_state,
         epoch=jnp.zeros((), jnp.int32),
     )
 
@@ -112,21 +126,21 @@ def epoch(
         rollouts counts at the turn's first update.
     """
     key = jax.random.fold_in(key, state.epoch)
-    turn = partial(_turn, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
+    turn = partial(_rollout_and_updates, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
     turns = jax.random.split(key, sizes.updates_per_epoch // sizes.rollout_every)
     state, (logged, by_update, by_turn) = jax.lax.scan(turn, state, turns)
     agent, models = state.agent, Models.of(state.ensemble, sizes.num_elites)
-    setting = Setting(agent.critics, agent.targets, agent.actor, models, c.discount)
+    context = MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount)
     adapt_key = jax.random.fold_in(key, METHOD_STREAM)
-    ensemble, extra = method.adapt(
+    ensemble, method_state = method.update_model(
         state.ensemble,
-        state.extra,
-        setting,
+        state.method_state,
+        context,
         buffers.rows_of(problem.log),
         lambda following, end_key: ends(following, problem.scaling, end_key),
         adapt_key,
     )
-    state = state._replace(ensemble=ensemble, extra=extra, epoch=state.epoch + 1)
+    state = state._replace(ensemble=ensemble, method_state=method_state, epoch=state.epoch + 1)
     limits = dict.fromkeys(VALUES, value_limit) | {MODEL_ROWS: FURTHEST_ROW}
     first = first_bad_of_each({name: values.reshape(-1) for name, values in by_update.items()}, limits)
     first_turn = first_bad_of_each(by_turn, limits)
@@ -134,37 +148,37 @@ def epoch(
     return state, {name: jnp.mean(value) for name, value in logged.items()}, first
 
 
-def _turn(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
-    rollout_keys, keys = turn_keys(key, sizes)
-    made = branch(state, method, problem, ends, rollout_keys, sizes)
-    buffer = buffers.write(state.buffer, made)
+def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, sizes, ends):
+    rollout_keys, update_keys = rollout_and_update_keys(key, sizes)
+    branches = branched_rollout(state, method, problem, ends, rollout_keys, sizes)
+    buffer = buffers.write(state.buffer, branches)
     models = Models.of(state.ensemble, sizes.num_elites)
 
     def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
-        batch, noise, method_key = draw_update(problem.log, buffer, method, models, step_key, sizes)
+        batch, noise, method_key = draw_batch_and_noise(problem.log, buffer, method, models, step_key, sizes)
         return update(agent, method, models, batch, noise, method_key, c)
 
-    agent, by_update = jax.lax.scan(step, state.agent, keys)
+    agent, by_update = jax.lax.scan(step, state.agent, update_keys)
     by_turn = {
-        "rollout/reward": buffers.mean_reward(made),
-        "rollout/length": jnp.sum(made.valid) / sizes.rollout_batch_size,
+        "rollout/reward": buffers.mean_reward(branches),
+        "rollout/length": jnp.sum(branches.valid) / sizes.rollout_batch_size,
         "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
     }
     logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
-    by_turn |= {MODEL_ROWS: buffers.largest_entry(made)}
+    by_turn |= {MODEL_ROWS: buffers.largest_entry(branches)}
     return state._replace(agent=agent, buffer=buffer), (logged, by_update, by_turn)
 
 
-def turn_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:
-    """Two for a turn's rollouts, the first of them for their starts, and one for each of its updates."""
+def rollout_and_update_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:
+    """Two keys for a rollout, the first of them for its starts, and one for each of the updates after it."""
     *rollout_keys, update_key = jax.random.split(key, 3)
     return rollout_keys, jax.random.split(update_key, sizes.rollout_every)
 
 
-def branch(
+def branched_rollout(
     state: TrainState, method: Method, problem: Problem, ends: Termination, keys: Sequence[Array], sizes: Sizes
 ) -> Rollout:
-    """A turn's rollouts, from rows of the log; one key draws those, the other the rest."""
+    """Roll out from rows of the log; the first key draws those, the second the rest."""
     start_key, rollout_key = keys
     starts = buffers.draw_log(problem.log, start_key, sizes.rollout_batch_size).observation
     ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
@@ -172,8 +186,8 @@ def branch(
         ensemble,
         sizes.num_elites,
         actor,
-        method.shape,
-        state.extra,
+        method.transform,
+        state.method_state,
         ends,
         problem.scaling,
         starts,
@@ -182,7 +196,7 @@ def branch(
     )
 
 
-def draw_update(
+def draw_batch_and_noise(
     log: Transition | GatheredRows,
     buffer: buffers.Buffer,
     method: Method,
@@ -190,8 +204,8 @@ def draw_update(
     key: Key[Array, ""],
     sizes: Sizes,
 ) -> tuple[Batch, Noise, Key[Array, ""]]:
-    """What one update sees: its batch, its noise, and the method's own key."""
-    real_key, model_key, noise_key, method_key = update_keys(key)
+    """Draw what one update sees: its batch, its noise, and the method's own key."""
+    real_key, model_key, noise_key, method_key = keys_of_update(key)
     batch = Batch(
         buffers.draw_log(log, real_key, sizes.real_rows),
         buffers.draw(buffer, model_key, sizes.batch_size - sizes.real_rows),
@@ -199,37 +213,9 @@ def draw_update(
     return batch, draw_noise(noise_key, method, batch, models), method_key
 
 
-def update_keys(key: Key[Array, ""]) -> Key[Array, " four"]:
+def keys_of_update(key: Key[Array, ""]) -> Key[Array, " four"]:
     """For an update's rows of the log, its rows of the model, its noise, and the method's own draws."""
     return jax.random.split(key, 4)
-
-
-def fit(log: Transition, sizes: FitSizes, key: Key[Array, ""]) -> Ensemble:
-    """Fit the ensemble until patience runs out, as one function; under vmap finished runs wait for the others."""
-    start_key, epochs_key = jax.random.split(key)
-    state = jax.lax.while_loop(
-        lambda state: unfinished(state, sizes),
-        lambda state: fit_epoch(state, log, sizes, jax.random.fold_in(epochs_key, state.epoch))[0],
-        start_fit(log, sizes, start_key),
-    )
-    return finish_fit(state)
-
-
-def train(
-    seed: Int[Array, ""], problem: Problem, method: Method, settings: Settings, ends: Termination
-) -> tuple[TrainState, dict[str, Array]]:
-    """A whole run as a pure function of its seed: fit, then every epoch; metrics [epoch]. Made for jit and vmap."""
-    keys, sizes = Keys.of(seed), settings.sizes()
-    log = buffers.rows_of(problem.log)
-    ensemble = fit(log, settings.fit_sizes(), keys.fit)
-    state = start(problem, ensemble, method, sizes, settings.temperature, keys)
-    c = coefficients(settings, log.action.shape[-1], jnp.asarray(problem.scaling.reward_scale))
-
-    def one(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
-        now = c._replace(actor_lr=actor_lr(settings, state.epoch))
-        return epoch(state, method, problem, now, keys.epochs, sizes=sizes, ends=ends)[:2]
-
-    return jax.lax.scan(one, state, None, length=settings.epochs)
 
 
 compiled_start = jax.jit(start, static_argnames="sizes")

@@ -14,7 +14,7 @@ from jaxtyping import Key, Scalar
 from micro_rl.algorithms import epoch, log_epoch
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogProblem, LogState
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.sizes import Sizes
@@ -97,7 +97,7 @@ class ModelLearner(Learner):
 class LogLearner(Learner):
     """Learns on rows of the log alone."""
 
-    method: Baseline
+    method: ModelFreeMethod
 
     @property
     def ends(self) -> None:

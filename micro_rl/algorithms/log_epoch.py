@@ -1,4 +1,4 @@
-"""The loop without a model: an epoch is updates on rows of the log."""
+"""Training without a model, an epoch at a time: updates on rows of the log."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Int, Key, Scalar
 
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import VALUES, Coefficients
 from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.settings import Settings
@@ -48,15 +48,21 @@ def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
     return LogProblem(LogRows(now, jnp.asarray(following), continued), jax.tree.map(jnp.asarray, scaling))
 
 
-def start(problem: LogProblem, baseline: Baseline, sizes: Sizes, temperature: Scalar | float, keys: Keys) -> LogState:
-    """A fresh agent."""
+def start(
+    problem: LogProblem,
+    method: ModelFreeMethod,
+    sizes: Sizes,
+    temperature: Scalar | float,
+    keys: Keys,
+) -> LogState:
+    """Begin: a fresh agent."""
     obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]
-    return LogState(baseline.start(keys.agent, obs, act, sizes, temperature), jnp.zeros((), jnp.int32))
+    return LogState(method.start(keys.agent, obs, act, sizes, temperature), jnp.zeros((), jnp.int32))
 
 
 def epoch(
     state: LogState,
-    baseline: Baseline,
+    method: ModelFreeMethod,
     problem: LogProblem,
     c: Coefficients,
     key: Key[Array, ""],
@@ -70,18 +76,18 @@ def epoch(
     """
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:
-        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch_size * baseline.steps)
-        return baseline.update(agent, rows, own_key, c)
+        rows, own_key = draw_rows(problem.rows, call_key, sizes.batch_size * method.steps)
+        return method.update(agent, rows, own_key, c)
 
-    agent, by_call = jax.lax.scan(call, state.agent, call_keys(state, baseline, key, sizes))
+    agent, by_call = jax.lax.scan(call, state.agent, call_keys(state, method, key, sizes))
     logged = {name: jnp.mean(value) for name, value in by_call.items()}
     first = first_bad_of_each(by_call, dict.fromkeys(VALUES, value_limit))
     return LogState(agent, state.epoch + 1), logged, first
 
 
-def call_keys(state: LogState, baseline: Baseline, key: Key[Array, ""], sizes: Sizes) -> Key[Array, " call"]:
+def call_keys(state: LogState, method: ModelFreeMethod, key: Key[Array, ""], sizes: Sizes) -> Key[Array, " call"]:
     """One for every call of `update` in the epoch that begins with `state`."""
-    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates_per_epoch // baseline.steps)
+    return jax.random.split(jax.random.fold_in(key, state.epoch), sizes.updates_per_epoch // method.steps)
 
 
 def draw_rows(rows: LogRows, key: Key[Array, ""], size: int) -> tuple[LogRows, Key[Array, ""]]:

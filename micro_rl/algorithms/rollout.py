@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree
 
-from micro_rl.algorithms.slots import Shape
+from micro_rl.algorithms.slots import RolloutTransform
 from micro_rl.core.networks import MLP, sample
 from micro_rl.core.random import orders
 from micro_rl.core.types import Rollout, Scaling, Transition
@@ -27,15 +27,30 @@ def rollout(
     ensemble: Ensemble,
     elites: int,
     actor: MLP,
-    shape: Shape,
-    extra: PyTree,
+    transform: RolloutTransform,
+    method_state: PyTree,
     ends: Termination,
     scaling: Scaling,
     starts: Float[Array, "rows obs"],
     length: int,
     key: Key[Array, ""],
 ) -> Rollout:
-    """`length` steps from every start; a row's later steps are invalid once its episode has ended.
+    """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
+
+    Args:
+        ensemble: The model.
+        elites: How many of its best members take part.
+        actor: The policy.
+        transform: The method's change of rewards and discounts.
+        method_state: What the method remembers.
+        ends: When episodes end.
+        scaling: The units, for rules that look at raw observations.
+        starts: Observations in core units [rows, obs].
+        length: Steps.
+        key: For every draw.
+
+    Returns:
+        Rows and whether they are valid, step after step [length * rows].
 
     Rows come out step by step, each step in an order of its own. What `ends` draws comes from a stream
     of its own: whether it draws changes nothing else.
@@ -47,11 +62,11 @@ def rollout(
         action_key, state_key = jax.random.split(key)
         noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
         action, _ = sample(actor, observation, noise)
-        outcome = imagine(best, observation, action, state_key)
+        outcome = sample_ensemble(best, observation, action, state_key)
         following = outcome[..., :-1]
         ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
         rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
-        return Rollout(shape(ensemble, extra, rows), alive)
+        return Rollout(transform(ensemble, method_state, rows), alive)
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         made = in_blocks(advance, branches, elites, key)
@@ -85,14 +100,15 @@ def in_blocks(
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], made)
 
 
-def imagine(
+def sample_ensemble(
     elites: Ensemble,
     observation: Float[Array, "rows obs"],
     action: Float[Array, "rows act"],
     key: Key[Array, ""],
 ) -> Float[Array, "rows out"]:
-    """Next observation and reward, the elites taking the rows in turn, so that their shares differ by one at most.
+    """Sample next observation and reward from the ensemble.
 
+    The elites take the rows in turn, so that their shares differ by one at most.
     Rows must come in random order: then each row's elite is uniform. Where the elites do not divide the rows,
     the first rows fill up the last turn and what comes of them there is dropped.
     """

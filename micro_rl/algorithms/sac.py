@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.slots import METHOD_STREAM, Method, Setting, bellman
+from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext, bellman
 from micro_rl.core.networks import MLP, Network, action_error, multiplied_by, q_values, sample, uniform_mlp
-from micro_rl.core.optim import descend, follow, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 
@@ -60,7 +60,7 @@ def start_agent(
     actor = uniform_mlp(actor_key, (obs, *hidden, 2 * act))
     stack = uniform_mlp(critic_key, (obs + act, *hidden, 1), (critics,))
     log_temperature = jnp.log(jnp.asarray(temperature, jnp.float32))
-    moments = (moments_of(actor), moments_of(stack), moments_of(log_temperature))
+    moments = (init_opt_state(actor), init_opt_state(stack), init_opt_state(log_temperature))
     return Agent(actor, stack, jax.tree.map(jnp.copy, stack), log_temperature, *moments)
 
 
@@ -84,7 +84,10 @@ def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, models: Models
 def soft_value(
     agent: Agent, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"], entropy: Scalar
 ) -> Float[Array, " rows"]:
-    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s); `entropy` 0 leaves the last term out."""
+    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s) (SAC, arXiv 1812.05905, eq. 3).
+
+    `entropy` 0 leaves the last term out.
+    """
     action, log_prob = sample(agent.actor, observation, noise)
     smallest = jnp.min(q_values(agent.targets, observation, action), axis=0)
     return smallest - entropy * temperature(agent) * log_prob
@@ -98,9 +101,9 @@ def targets(
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
     seen = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
-    setting = Setting(*seen, c.discount)
+    context = MethodContext(*seen, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
-    on_model, logged = method.target(batch.model, value[real:], setting, noise.target)
+    on_model, logged = method.target(batch.model, value[real:], context, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.min_target), logged
 
 
@@ -133,7 +136,7 @@ def anchored_loss(
 
 
 def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], target: Scalar) -> Scalar:
-    """-mean(log alpha (log pi + target entropy))."""
+    """-mean(log alpha (log pi + target entropy)): eq. 18 of arXiv 1812.05905, with log alpha in the place of alpha."""
     return -jnp.mean(log_temperature * (log_prob + target))
 
 
@@ -146,7 +149,20 @@ def update(
     key: Key[Array, ""],
     c: Coefficients,
 ) -> tuple[Agent, dict[str, Array]]:
-    """Critics, then the actor against the new critics, then the temperature, then the target critics."""
+    """Update the critics, then the actor against the new critics, then the temperature, then the target critics.
+
+    Args:
+        agent: What the updates change.
+        method: The slots; `target` and `regularize` act here.
+        models: Of the ensemble, as the target sees them.
+        batch: Rows of the log and of the model.
+        noise: As `draw_noise` drew it.
+        key: For what `regularize` draws.
+        c: The numbers of the update.
+
+    Returns:
+        The agent after it, and the terms to log, each a scalar.
+    """
     y, logged = targets(agent, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
 
@@ -155,16 +171,16 @@ def update(
         return loss + method.regularize(critics, agent.actor, batch, key), (loss, q)
 
     gradient, (loss_q, q) = jax.grad(regularized, has_aux=True)(agent.critics)
-    critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_lr)
+    critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
         agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.bc_weight
     )
-    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_lr)
+    actor, actor_moments = adam_step(agent.actor, gradient, agent.actor_moments, c.actor_lr)
     loss_alpha, gradient = jax.value_and_grad(temperature_loss)(agent.log_temperature, log_prob, c.target_entropy)
-    log_temperature, temperature_moments = descend(
+    log_temperature, temperature_moments = adam_step(
         agent.log_temperature, gradient, agent.temperature_moments, c.temperature_lr
     )
-    moved = follow(agent.targets, critics, c.tau)
+    moved = polyak_update(agent.targets, critics, c.tau)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
     real = batch.real.reward.shape[0]
     return agent, logged | {

@@ -22,7 +22,7 @@ Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]
 """Whether an episode ends at next observations in core units."""
 
 
-class Setting(NamedTuple):
+class MethodContext(NamedTuple):
     """What a method may look at: the critics and their slow copies, the actor, the models and gamma."""
 
     critics: MLP
@@ -33,17 +33,17 @@ class Setting(NamedTuple):
 
 
 class Prepare(eqx.Module):
-    """Once, before training: the actor to begin with, and what the method itself must remember (`extra`)."""
+    """Once, before training: the actor to begin with, and what the method itself must remember (`method_state`)."""
 
     @abstractmethod
     def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]: ...
 
 
-class Shape(eqx.Module):
+class RolloutTransform(eqx.Module):
     """The model's reward and discount, at rollout time."""
 
     @abstractmethod
-    def __call__(self, ensemble: Ensemble, extra: PyTree, rows: Transition) -> Transition: ...
+    def __call__(self, ensemble: Ensemble, method_state: PyTree, rows: Transition) -> Transition: ...
 
 
 class Target(eqx.Module):
@@ -55,7 +55,7 @@ class Target(eqx.Module):
 
     @abstractmethod
     def __call__(
-        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+        self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: PyTree
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
         """y [rows], and what is worth logging."""
 
@@ -67,12 +67,18 @@ class Regularize(eqx.Module):
     def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
 
 
-class Adapt(eqx.Module):
+class ModelUpdate(eqx.Module):
     """What happens to the model, and to the method's own state, after an epoch."""
 
     @abstractmethod
     def __call__(
-        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
+        self,
+        ensemble: Ensemble,
+        method_state: PyTree,
+        context: MethodContext,
+        log: Transition,
+        ends: Ends,
+        key: Key[Array, ""],
     ) -> tuple[Ensemble, PyTree]: ...
 
 
@@ -88,10 +94,10 @@ class RemembersNothing(Prepare):
         return actor, ()
 
 
-class AsPredicted(Shape):
+class AsPredicted(RolloutTransform):
     """Rewards and terminations as the model predicts them."""
 
-    def __call__(self, ensemble: Ensemble, extra: PyTree, rows: Transition) -> Transition:
+    def __call__(self, ensemble: Ensemble, method_state: PyTree, rows: Transition) -> Transition:
         return rows
 
 
@@ -102,9 +108,9 @@ class SoftTarget(Target):
         return ()
 
     def __call__(
-        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+        self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: PyTree
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
-        return bellman(rows, next_value, setting.discount), {}
+        return bellman(rows, next_value, context.discount), {}
 
 
 class NoPenalty(Regularize):
@@ -114,13 +120,19 @@ class NoPenalty(Regularize):
         return jnp.zeros(())
 
 
-class ModelStays(Adapt):
+class ModelStays(ModelUpdate):
     """The model is not touched after its fit."""
 
     def __call__(
-        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
+        self,
+        ensemble: Ensemble,
+        method_state: PyTree,
+        context: MethodContext,
+        log: Transition,
+        ends: Ends,
+        key: Key[Array, ""],
     ) -> tuple[Ensemble, PyTree]:
-        return ensemble, extra
+        return ensemble, method_state
 
 
 class Method(eqx.Module):
@@ -130,8 +142,8 @@ class Method(eqx.Module):
     """
 
     prepare: Prepare = RemembersNothing()
-    shape: Shape = AsPredicted()
+    transform: RolloutTransform = AsPredicted()
     target: Target = SoftTarget()
     regularize: Regularize = NoPenalty()
-    adapt: Adapt = ModelStays()
+    update_model: ModelUpdate = ModelStays()
     product: Product = eqx.field(static=True, default=jnp.matmul)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, Scalar
 
-from micro_rl.algorithms.rollout import TERMINATION_STREAM, imagine
+from micro_rl.algorithms.rollout import TERMINATION_STREAM, sample_ensemble
 from micro_rl.core.networks import MLP, Network, mode, q_values
 from micro_rl.core.types import Scaling
 from micro_rl.dynamics.ensemble import Ensemble
@@ -41,7 +41,7 @@ def model_estimate(
         order_key, state_key = jax.random.split(step_key)
         order = jax.random.permutation(order_key, observation.shape[0])
         state, alive = (column[order] for column in carry)
-        outcome = imagine(elites, state, mode(actor, state), state_key)
+        outcome = sample_ensemble(elites, state, mode(actor, state), state_key)
         following = outcome[:, :-1]
         stays = alive & ~ends(following, scaling, jax.random.fold_in(step_key, TERMINATION_STREAM))
         return (following, stays), jnp.mean(jnp.where(alive, outcome[:, -1], 0.0))

@@ -11,7 +11,7 @@ import tyro
 
 from micro_rl.algorithms import presets
 from micro_rl.core.renamed import new_name
-from micro_rl.data.names import locate, title
+from micro_rl.data.log_paths import locate, log_name
 from micro_rl.errors import UserError, did_you_mean
 
 Parsed = TypeVar("Parsed")
@@ -59,7 +59,7 @@ def parse_with_preset(verb: str, arguments: list[str], default: Callable[[str, A
     parsed: Any = parse(verb, arguments, type(start), start)
     if named is not None:
         return parsed
-    own = default(presets.name_for(title(locate(parsed.log))), tyro.MISSING)
+    own = default(presets.name_for(log_name(locate(parsed.log))), tyro.MISSING)
     return parse(verb, arguments, type(own), own)
 
 

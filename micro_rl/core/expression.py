@@ -9,14 +9,14 @@ import ast
 import math
 import re
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Shaped
+from jaxtyping import Shaped
 
 from micro_rl.errors import UserError, did_you_mean
 
@@ -24,47 +24,25 @@ LONGEST = 2000
 """Characters; with `DEEPEST` it keeps Python's parser, and the arrays' own recursion, far from their limits."""
 DEEPEST = 100
 
-FUNCTIONS = {
-    "abs": ("abs", 1),
-    "sqrt": ("sqrt", 1),
-    "exp": ("exp", 1),
-    "log": ("log", 1),
-    "sin": ("sin", 1),
-    "cos": ("cos", 1),
-    "tan": ("tan", 1),
-    "hypot": ("hypot", 2),
-    "min": ("minimum", None),
-    "max": ("maximum", None),
-}
-"""Name: the array function that does it, and how many arguments it takes; None is two or more."""
+_OF_ONE = ("abs", "sqrt", "exp", "log", "sin", "cos", "tan")
+FUNCTIONS = dict.fromkeys(_OF_ONE, 1) | {"hypot": 2, "min": None, "max": None}
+"""Name: how many arguments it takes; None is two or more."""
 
-_ARITHMETIC: dict[type, str] = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-    ast.Mod: "mod",
-    ast.Pow: "power",
+# What the array libraries call it; the functions that are not listed have one name everywhere.
+_ARRAY_FUNCTIONS = {"min": "minimum", "max": "maximum"}
+_ARITHMETIC = {"Add": "add", "Sub": "subtract", "Mult": "multiply", "Div": "divide", "Mod": "mod", "Pow": "power"}
+_COMPARISONS = {"Lt": "less", "LtE": "less_equal", "Gt": "greater", "GtE": "greater_equal"}
+_COMPARISONS |= {"Eq": "equal", "NotEq": "not_equal"}
+_REFUSALS: Mapping[type, str] = {
+    ast.BinOp: "uses an operation other than + - * / % ** (join conditions by and, or)",
+    ast.Compare: "compares by something other than < <= > >= == !=",
+    ast.UnaryOp: "uses ~; write not",
 }
-_COMPARISONS: dict[type, str] = {
-    ast.Lt: "less",
-    ast.LtE: "less_equal",
-    ast.Gt: "greater",
-    ast.GtE: "greater_equal",
-    ast.Eq: "equal",
-    ast.NotEq: "not_equal",
-}
+_CONDITIONS = {*_COMPARISONS.values(), "logical_and", "logical_or", "logical_not"}
 _QUOTED = re.compile("`[^`]+`")
 
-# From the array library and the columns to a value per row.
-_Compute = Callable[[Any, Mapping[str, Any]], Any]
-
-
-class _Part(NamedTuple):
-    """A piece of the formula: whether it is a condition or a number, and how it is computed."""
-
-    condition: bool
-    compute: _Compute
+# A checked formula: a number, a column, or an array library's function with the formulas of its arguments.
+_Tree = float | str | tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -76,38 +54,72 @@ class Expression:
     """The columns that it uses."""
     condition: bool
     """Whether its values are true or false, not numbers."""
-    _compute: _Compute = field(repr=False, compare=False)
+    _tree: _Tree = field(repr=False, compare=False)
 
-    def __call__(self, values: Mapping[str, Shaped[Array | np.ndarray, "*shape"]]) -> Shaped[Any, "*shape"]:
-        """A value for each row; `values` holds all columns, of one shape, from NumPy or from JAX.
+    def __call__(self, values: Mapping[str, Shaped[Any, "*shape"]]) -> Shaped[Any, "*shape"]:
+        """Computes the formula for each row.
 
         Nothing is refused here: a division by zero or the root of a negative number gives infinity or NaN.
+
+        Args:
+            values: all columns by name, of one shape, from NumPy or from JAX.
+
+        Returns:
+            An array of that shape from the same library: truth values of a condition, else numbers.
         """
         first = next(iter(values.values()))
         library = first.__array_namespace__()
         with np.errstate(all="ignore"):
-            return library.broadcast_to(self._compute(library, values), first.shape)
+            return library.broadcast_to(_evaluate(self._tree, library, values), first.shape)
 
 
 def parse(text: str, names: Collection[str], where: str = "expression") -> Expression:
-    """The formula in `text` over columns called `names`; `UserError`, begun with `where`, points at what is wrong."""
-    reader = _Reader(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where)
+    """Reads a formula.
+
+    Args:
+        text: the formula.
+        names: the columns that it may use.
+        where: what messages begin with, such as the file and the key that hold the text.
+
+    Returns:
+        The formula, ready to be computed.
+
+    Raises:
+        UserError: the text is no such formula; points at what is wrong with it.
+    """
+    parser = _Parser(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where)
     try:
-        part = reader.part(reader.tree(), 0)
+        tree = parser.checked(parser.syntax(), 0)
     except UserError as error:
-        raise UserError(f"{error}{_unquoted(text, names)}") from None
-    return Expression(text, frozenset(reader.used), part.condition, part.compute)
+        raise UserError(f"{error}{_backticks_hint(text, names)}") from None
+    return Expression(text, frozenset(parser.used), _is_condition(tree), tree)
 
 
-def _unquoted(text: str, names: Collection[str]) -> str:
+def _evaluate(tree: _Tree, library: Any, values: Mapping[str, Any]) -> Any:
+    if isinstance(tree, str):
+        return values[tree]
+    if not isinstance(tree, tuple):
+        return tree
+    function, *arguments = tree
+    operands = [_evaluate(argument, library, values) for argument in arguments]
+    if function == "asarray":
+        return library.asarray(*operands, dtype=library.float32)
+    return getattr(library, function)(*operands)
+
+
+def _is_condition(tree: _Tree) -> bool:
+    return isinstance(tree, tuple) and tree[0] in _CONDITIONS
+
+
+def _backticks_hint(text: str, names: Collection[str]) -> str:
     """What to do about a column that stands there by a name that is no plain word."""
     bare = _QUOTED.sub("", text)
-    found = [name for name in names if 0 < len(name) < 100 and not name.isidentifier() and name in bare]
-    return f"; write `{max(found, key=len)}` between backticks, as here" if found else ""
+    unquoted = [name for name in names if 0 < len(name) < 100 and not name.isidentifier() and name in bare]
+    return f"; write `{max(unquoted, key=len)}` between backticks, as here" if unquoted else ""
 
 
-class _Reader:
-    """One text on its way from Python's syntax tree to nested functions."""
+class _Parser:
+    """One text on its way through Python's syntax tree to a checked formula."""
 
     def __init__(self, text: str, names: Collection[str], where: str):
         self.text, self.names, self.where = text, names, where
@@ -115,7 +127,7 @@ class _Reader:
         # Quoted names become words of as many bytes, so that the tree's byte offsets hold in `text` too.
         self.masked = _QUOTED.sub(lambda quoted: "_" * len(quoted[0].encode(errors="replace")), text)
 
-    def tree(self) -> ast.expr:
+    def syntax(self) -> ast.expr:
         if not self.text:
             raise UserError(f"{self.where}: is empty: write a formula over the columns")
         if len(self.text) > LONGEST:
@@ -133,119 +145,87 @@ class _Reader:
         except (ValueError, RecursionError, MemoryError):
             raise UserError(f"{self.where}: {self.text!r} cannot be read: write a plain formula") from None
 
-    def part(self, node: ast.expr, depth: int) -> _Part:
+    def checked(self, node: ast.expr, depth: int) -> _Tree:
         if depth > DEEPEST:
-            raise UserError(f"{self.where}: {self._said(node)!r} is nested too deeply: write a simpler formula")
-        read = _NODES.get(type(node))
-        if read is None:
-            raise self._refusal(node, "is no number, column, comparison or operation")
-        return read(self, node, depth + 1)
+            raise UserError(f"{self.where}: {self._words(node)!r} is nested too deeply: write a simpler formula")
+        depth += 1
+        match node:
+            case ast.Constant(value):
+                return self._constant(node, value)
+            case ast.Name():
+                return self._column(node)
+            case ast.Call():
+                return self._call(node, depth)
+            case ast.UnaryOp(ast.Not(), operand):
+                return "logical_not", self._condition(operand, depth)
+            case ast.UnaryOp(ast.UAdd(), operand):
+                return self._number(operand, depth)
+            case ast.UnaryOp(ast.USub(), operand):
+                return "negative", self._number(operand, depth)
+            case ast.BinOp(left, sign, right) if function := _ARITHMETIC.get(type(sign).__name__):
+                return function, self._number(left, depth), self._number(right, depth)
+            case ast.Compare(left, signs, others) if all(type(sign).__name__ in _COMPARISONS for sign in signs):
+                pairs = pairwise([self._number(side, depth) for side in (left, *others)])
+                steps = [(_COMPARISONS[type(sign).__name__], *pair) for sign, pair in zip(signs, pairs, strict=True)]
+                return _chained("logical_and", steps)
+            case ast.BoolOp(sign, operands):
+                conditions = [self._condition(operand, depth) for operand in operands]
+                return _chained("logical_and" if isinstance(sign, ast.And) else "logical_or", conditions)
+        raise self._refusal(node, _REFUSALS.get(type(node), "is no number, column, comparison or operation"))
 
-    def number(self, node: ast.Constant, depth: int) -> _Part:
-        if type(node.value) not in (int, float):
+    def _constant(self, node: ast.expr, value: Any) -> float:
+        if type(value) not in (int, float):
             raise self._refusal(node, "is no number")
         try:
             # Integers too are computed as floats: no power of them can grow without end.
-            value = float(node.value)  # pyright: ignore[reportArgumentType]
+            number = float(value)
         except OverflowError:
-            value = math.inf
-        if not math.isfinite(value):
+            number = math.inf
+        if not math.isfinite(number):
             raise self._refusal(node, "is too large")
-        return _Part(False, lambda library, values: value)
+        return number
 
-    def name(self, node: ast.Name, depth: int) -> _Part:
+    def _column(self, node: ast.expr) -> str:
         # The tree's own spelling is normalised (µ becomes another letter); the columns' is not.
-        name = self._said(node).strip("`")
+        name = self._words(node).strip("`")
         if name not in self.names:
             listed = ", ".join(list(self.names)[:20]) + (", ..." if len(self.names) > 20 else "")
-            raise UserError(
-                f"{self.where}: {self.text!r} names {name!r}, no column{did_you_mean(name, self.names)}; "
-                f"columns: {listed}"
-            )
+            near = did_you_mean(name, self.names)
+            raise UserError(f"{self.where}: {self.text!r} names {name!r}, no column{near}; columns: {listed}")
         self.used.add(name)
-        return _Part(False, lambda library, values: values[name])
+        return name
 
-    def unary(self, node: ast.UnaryOp, depth: int) -> _Part:
-        if isinstance(node.op, ast.Not):
-            inner = self._condition(node.operand, depth)
-            return _Part(True, lambda library, values: library.logical_not(inner(library, values)))
-        if isinstance(node.op, ast.Invert):
-            raise self._refusal(node, "uses ~; write not")
-        inner = self._number(node.operand, depth)
-        if isinstance(node.op, ast.UAdd):
-            return _Part(False, inner)
-        return _Part(False, lambda library, values: library.negative(inner(library, values)))
+    def _call(self, node: ast.Call, depth: int) -> _Tree:
+        name = self._words(node.func)
+        if name not in FUNCTIONS:
+            near = did_you_mean(name, FUNCTIONS)
+            raise self._refusal(node, f"calls no known function{near}; {', '.join(FUNCTIONS)}")
+        count = FUNCTIONS[name]
+        if node.keywords or (len(node.args) != count if count else len(node.args) < 2):
+            raise self._refusal(node, f"must have {count or 'two or more'} plain argument{'' if count == 1 else 's'}")
+        arguments = [self._number(argument, depth) for argument in node.args]
+        function = _ARRAY_FUNCTIONS.get(name, name)
+        return (function, *arguments) if count else _chained(function, arguments)
 
-    def arithmetic(self, node: ast.BinOp, depth: int) -> _Part:
-        if type(node.op) not in _ARITHMETIC:
-            raise self._refusal(node, "uses an operation other than + - * / % ** (join conditions by and, or)")
-        sides = self._number(node.left, depth), self._number(node.right, depth)
-        return _Part(False, _applied(_ARITHMETIC[type(node.op)], *sides))
-
-    def comparison(self, node: ast.Compare, depth: int) -> _Part:
-        if not all(type(sign) in _COMPARISONS for sign in node.ops):
-            raise self._refusal(node, "compares by something other than < <= > >= == !=")
-        sides = [self._number(side, depth) for side in (node.left, *node.comparators)]
-        steps = [
-            _applied(_COMPARISONS[type(sign)], *pair) for sign, pair in zip(node.ops, pairwise(sides), strict=True)
-        ]
-        return _Part(True, _joined("logical_and", steps))
-
-    def logic(self, node: ast.BoolOp, depth: int) -> _Part:
-        parts = [self._condition(value, depth) for value in node.values]
-        return _Part(True, _joined("logical_and" if isinstance(node.op, ast.And) else "logical_or", parts))
-
-    def call(self, node: ast.Call, depth: int) -> _Part:
-        called = self._said(node.func)
-        if called not in FUNCTIONS:
-            raise self._refusal(
-                node, f"calls no known function{did_you_mean(called, FUNCTIONS)}; {', '.join(FUNCTIONS)}"
-            )
-        function, takes = FUNCTIONS[called]
-        if node.keywords or (len(node.args) != takes if takes else len(node.args) < 2):
-            raise self._refusal(node, f"must have {takes or 'two or more'} plain argument{'' if takes == 1 else 's'}")
-        return _Part(False, _joined(function, [self._number(argument, depth) for argument in node.args]))
-
-    def _number(self, node: ast.expr, depth: int) -> _Compute:
+    def _number(self, node: ast.expr, depth: int) -> _Tree:
         """A number as it is, a condition as 0 or 1."""
-        condition, compute = self.part(node, depth)
-        if not condition:
-            return compute
-        return lambda library, values: library.asarray(compute(library, values), dtype=library.float32)
+        tree = self.checked(node, depth)
+        return ("asarray", tree) if _is_condition(tree) else tree
 
-    def _condition(self, node: ast.expr, depth: int) -> _Compute:
-        condition, compute = self.part(node, depth)
-        if not condition:
+    def _condition(self, node: ast.expr, depth: int) -> _Tree:
+        tree = self.checked(node, depth)
+        if not _is_condition(tree):
             raise self._refusal(node, "is a number where a condition belongs; compare it, as in x > 0")
-        return compute
+        return tree
 
-    def _said(self, node: ast.expr) -> str:
+    def _words(self, node: ast.expr) -> str:
         """The words that the node was made of."""
         return self.text.encode(errors="replace")[node.col_offset : node.end_col_offset].decode(errors="replace")
 
     def _refusal(self, node: ast.expr, reason: str) -> UserError:
-        return UserError(f"{self.where}: {self.text!r}: {self._said(node)!r} {reason}")
+        return UserError(f"{self.where}: {self.text!r}: {self._words(node)!r} {reason}")
 
 
-def _applied(function: str, *parts: _Compute) -> _Compute:
-    return lambda library, values: getattr(library, function)(*(part(library, values) for part in parts))
-
-
-def _joined(function: str, parts: list[_Compute]) -> _Compute:
-    """The function of one part or of two, or carried on from left to right over more."""
-    if len(parts) == 1 and function.startswith("logical"):
-        return parts[0]
-    if len(parts) == 1:
-        return _applied(function, parts[0])
-    return reduce(lambda before, part: _applied(function, before, part), parts)
-
-
-_NODES: dict[type, Callable[[_Reader, Any, int], _Part]] = {
-    ast.Constant: _Reader.number,
-    ast.Name: _Reader.name,
-    ast.UnaryOp: _Reader.unary,
-    ast.BinOp: _Reader.arithmetic,
-    ast.Compare: _Reader.comparison,
-    ast.BoolOp: _Reader.logic,
-    ast.Call: _Reader.call,
-}
+def _chained(function: str, trees: list[Any]) -> _Tree:
+    """A function of two carried on from left to right over more; a single formula as it is."""
+    return reduce(lambda before, tree: (function, before, tree), trees)

@@ -1,4 +1,4 @@
-"""Every setting of a run, with its default and meaning."""
+"""Every context of a run, with its default and meaning."""
 
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache

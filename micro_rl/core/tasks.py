@@ -65,7 +65,7 @@ TASKS: Mapping[str, Task] = MappingProxyType(
 
 
 def find(name: str) -> Task:
-    """The task of a log's name or its file's stem ('hopper_medium-v2'); `UNKNOWN` where it tells nothing.
+    """Looks up the task of a log's name or its file's stem ('hopper_medium-v2'); `UNKNOWN` where it tells nothing.
 
     NeoRL-2 names go on with the policy, the rows and the split; only their first token is looked at.
     """
@@ -77,28 +77,28 @@ def find(name: str) -> Task:
     return TASKS.get("-".join(tokens), UNKNOWN)
 
 
-def over(known: Task, told: Task) -> Task:
-    """What a log's name tells with what its file tells put over it; a name that means another simulator is silent."""
-    if told.env is not None and known.env not in (None, told.env):
-        return told
-    return replace(known, **{name: value for name, value in asdict(told).items() if value is not None})
+def over(by_name: Task, by_file: Task) -> Task:
+    """Puts what a log's file tells over what its name tells; a name that means another simulator is silent."""
+    if by_file.env is not None and by_name.env not in (None, by_file.env):
+        return by_file
+    return replace(by_name, **{field: value for field, value in asdict(by_file).items() if value is not None})
 
 
 def of_simulator(env: str) -> tuple[str, Task] | None:
-    """The robot or system whose published logs were made in that simulator, and what is known of it."""
+    """Finds the robot or system whose published logs were made in that simulator, and what is known of it."""
     known = _GYM | _NEORL2
     return next(((name, task) for name, task in known.items() if task.env == env), None)
 
 
 def normalised(episode_return: float, task: Task) -> float | None:
-    """100 (return - min) / (max - min); None where the task's range is not known."""
+    """Computes a normalised score, 100 (return - min) / (max - min); None where the task's range is not known."""
     if task.score_min is None or task.score_max is None:
         return None
     return 100.0 * (episode_return - task.score_min) / (task.score_max - task.score_min)
 
 
 def normalised_std(std: float, task: Task) -> float | None:
-    """100 std / (max - min), for a spread has no origin to subtract; None where the range is not known."""
+    """Normalises a standard deviation, 100 std / (max - min); None where the range is not known."""
     if task.score_min is None or task.score_max is None:
         return None
     return 100.0 * std / (task.score_max - task.score_min)

@@ -11,12 +11,24 @@ Columns = TypeVar("Columns")
 
 
 def width(observations: int, actions: int, history: int) -> int:
-    """Columns of a window."""
+    """Counts the columns of a window of so many observed columns, action columns and observations."""
     return history * observations + (history - 1) * actions
 
 
 def newest(window: int, actions: int, history: int) -> int:
-    """Columns of the observation in a window of so many columns; `ValueError` where no observation fits."""
+    """Counts the columns of the newest observation in a window.
+
+    Args:
+        window: columns of the window.
+        actions: columns of an action.
+        history: observations in the window.
+
+    Returns:
+        The columns of one observation.
+
+    Raises:
+        ValueError: no observation fits.
+    """
     observations, left = divmod(window - (history - 1) * actions, history)
     if left or observations < 1:
         raise ValueError(f"{window} columns are no {history} observations and {history - 1} actions of {actions}")
@@ -24,19 +36,28 @@ def newest(window: int, actions: int, history: int) -> int:
 
 
 def first(observation: Columns, resting: Columns, history: int) -> tuple[Columns, ...]:
-    """The window at an episode's start; `resting` is the action of a system that is left alone."""
+    """Gives the parts of the window at an episode's start; `resting` is the action of a system that is left alone."""
     return (observation,) * history + (resting,) * (history - 1)
 
 
 def following(observation: Columns, window: Columns, action: Columns) -> tuple[Columns, ...]:
-    """The window after `action` was taken in `window` and led to `observation`, the oldest of each dropped."""
+    """Gives the parts of the window after `action` was taken in `window` and led to `observation`.
+
+    Args:
+        observation: what was observed next, [..., observation columns].
+        window: the window before, [..., window columns].
+        action: the action, [..., action columns].
+
+    Returns:
+        The parts, newest first, to be put side by side; the oldest observation and action are dropped.
+    """
     of_observation, of_action = _columns(observation), _columns(action)
     history = (_columns(window) + of_action) // (of_observation + of_action)
     past = history * of_observation
-    kept = _part(window, 0, past - of_observation)
+    earlier = _part(window, 0, past - of_observation)
     if history == 1:
         return (observation,)
-    return observation, kept, action, _part(window, past, past + (history - 2) * of_action)
+    return observation, earlier, action, _part(window, past, past + (history - 2) * of_action)
 
 
 def _columns(array: Any) -> int:

@@ -4,6 +4,6 @@ from micro_rl.data.columns import Column, Columns
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.history import windowed
 from micro_rl.data.loading import load
-from micro_rl.data.reading import Reading
+from micro_rl.data.read_options import ReadOptions
 
-__all__ = ["Column", "Columns", "Dataset", "Reading", "load", "windowed"]
+__all__ = ["Column", "Columns", "Dataset", "ReadOptions", "load", "windowed"]

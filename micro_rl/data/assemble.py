@@ -7,51 +7,58 @@ from typing import NamedTuple
 
 import numpy as np
 
-from micro_rl.data import bounds, ends, names, recorded
+from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.layout import MEASURED, RawLog
+from micro_rl.data.raw_log import MEASURED, RawLog
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import neorl2
-from micro_rl.data.reading import NOTHING_SAID, Reading
 
 
-class Options(NamedTuple):
-    """What the caller knows and the file may not say."""
+class Overrides(NamedTuple):
+    """What the caller says of a log; it outranks the file."""
 
-    action_low: bounds.Limit | None
-    action_high: bounds.Limit | None
-    horizon: int | None
+    action_low: action_bounds.Limit | None = None
+    action_high: action_bounds.Limit | None = None
+    horizon: int | None = None
+
+
+NO_OVERRIDES = Overrides()
 
 
 class Examined(NamedTuple):
-    """A log and all that was found; where there is an error among it, the log is for people's eyes only."""
+    """A log and all findings; where there is an error among it, the log is for people's eyes only."""
 
     dataset: Dataset
     findings: list[Finding]
 
 
-def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading: Reading = NOTHING_SAID) -> Examined:
-    """The log as far as it can be understood, and everything that was found on the way."""
-    columns, found = _columns(raw)
+def examine(
+    path: Path, file_format: str, raw: RawLog, overrides: Overrides, reading: ReadOptions = NO_OPTIONS
+) -> Examined:
+    """Makes every check that all formats share; the log as far as it can be understood, and all findings."""
+    columns, problems = _columns(raw)
     terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
-    found += wrong
+    problems += wrong
     marked = None
     if "timeouts" in raw.arrays:
         marked, wrong = findings.flags(raw.keys["timeouts"], raw.arrays["timeouts"])
-        found += wrong
-    task, wrong = recorded.trusted(raw.task)
-    found += wrong
-    timeouts, wrong = ends.split(terminals, marked, task.horizon if options.horizon is None else options.horizon)
-    found += wrong
+        problems += wrong
+    task, wrong = log_metadata.trusted(raw.task)
+    problems += wrong
+    timeouts, wrong = episode_ends.split(
+        terminals, marked, task.horizon if overrides.horizon is None else overrides.horizon
+    )
+    problems += wrong
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
-    found += wrong + ends.unusable(usable)
-    actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], options)
-    found += wrong
-    found += findings.constant("observation", columns["observations"])
-    found += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
+    problems += wrong + episode_ends.unusable(usable)
+    actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], overrides)
+    problems += wrong
+    problems += findings.constant("observation", columns["observations"])
+    problems += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
     dataset = Dataset(
-        name=names.title(path),
+        name=log_paths.log_name(path),
         observations=columns["observations"],
         actions=actions,
         rewards=columns["rewards"],
@@ -64,13 +71,13 @@ def examine(path: Path, file_format: str, raw: RawLog, options: Options, reading
         path=path,
         sha256=_sha256(path, raw.files),
         format=file_format,
-        notes=tuple(one.text for one in found if one.level == "warning"),
+        notes=tuple(problem.text for problem in problems if problem.level == "warning"),
         columns=raw.columns,
         termination=raw.termination,
         task=task,
         reading=reading,
     )
-    return Examined(_frozen(dataset), found)
+    return Examined(_frozen(dataset), problems)
 
 
 def _frozen(dataset: Dataset) -> Dataset:
@@ -83,15 +90,15 @@ def _frozen(dataset: Dataset) -> Dataset:
 
 def _columns(raw: RawLog) -> tuple[dict[str, np.ndarray], list[Finding]]:
     """The measured columns, and which of their values cannot be used."""
-    columns, found = {}, list(raw.findings)
+    columns, problems = {}, list(raw.findings)
     for field in MEASURED:
         if field in raw.arrays:
             columns[field] = raw.arrays[field]
             named = raw.columns.actions if field == "actions" else raw.columns.observations
             names_known = [column.name for column in named] if field != "rewards" else []
             key, lost = raw.keys[field], raw.overflow.get(field, ())
-            found += findings.not_finite(key, columns[field], lost, names_known, raw.remedy)
-    return columns, found
+            problems += findings.not_finite(key, columns[field], lost, names_known, raw.remedy)
+    return columns, problems
 
 
 def _next_observations(
@@ -99,35 +106,35 @@ def _next_observations(
 ) -> tuple[np.ndarray, np.ndarray, list[Finding]]:
     """Next observations and the rows where they are true."""
     if "next_observations" not in columns:
-        return ends.next_rows(columns["observations"], terminals, terminals | timeouts)
+        return episode_ends.next_rows(columns["observations"], terminals, terminals | timeouts)
     after = columns["next_observations"]
-    return after, *ends.recorded_next(columns["observations"], after, terminals, timeouts)
+    return after, *episode_ends.recorded_next(columns["observations"], after, terminals, timeouts)
 
 
 def _bounded_actions(
-    path: Path, file_format: str, raw: RawLog, actions: np.ndarray, options: Options
-) -> tuple[np.ndarray, bounds.Bounds, list[Finding]]:
+    path: Path, file_format: str, raw: RawLog, actions: np.ndarray, overrides: Overrides
+) -> tuple[np.ndarray, action_bounds.Bounds, list[Finding]]:
     """Actions inside their bounds, which the caller, the file, or the actions themselves tell."""
-    width, found = actions.shape[1], []
-    limits = bounds.as_bounds(path, "given", options.action_low, options.action_high, width)
-    limits = limits or bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
+    width, problems = actions.shape[1], []
+    limits = action_bounds.as_bounds(path, "given", overrides.action_low, overrides.action_high, width)
+    limits = limits or action_bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
-        by_name = file_format != neorl2.FORMAT and names.title(path).split("-")[0] in bounds.UNIT_TASKS
+        by_name = file_format != neorl2.FORMAT and log_paths.log_name(path).split("-")[0] in action_bounds.UNIT_TASKS
         named = [column.name for column in raw.columns.actions]
-        if not by_name and (wrong := bounds.unusual(actions, named)):
-            return actions, bounds.reached(actions), wrong
-        limits = bounds.usual(width)
+        if not by_name and (wrong := action_bounds.unusual(actions, named)):
+            return actions, action_bounds.reached(actions), wrong
+        limits = action_bounds.usual(width)
         if file_format != neorl2.FORMAT and not by_name:
-            found += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
-    actions, wrong = bounds.inside(actions, limits)
-    return actions, limits, found + wrong
+            problems += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
+    actions, wrong = action_bounds.inside(actions, limits)
+    return actions, limits, problems + wrong
 
 
 def _sha256(path: Path, files: Sequence[Path]) -> str:
     """Of the file; of several files, that of the lines `sha256sum` prints for them, each by its name alone."""
     if len(files) <= 1:
         return _digest(files[0] if files else path)
-    lines = (f"{_digest(one)}  {one.name}\n" for one in files)
+    lines = (f"{_digest(file)}  {file.name}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from micro_rl.errors import did_you_mean
+
 
 class Column(NamedTuple):
     """One quantity: its name in the log and its unit, empty where it is not known."""
@@ -21,7 +23,7 @@ class Columns(NamedTuple):
     actions: tuple[Column, ...] = ()
 
     def filled(self, observations: int, actions: int) -> "Columns":
-        """The same, with o0, o1, ... and a0, a1, ... for those that the file does not name."""
+        """Fills in o0, o1, ... and a0, a1, ... for columns that the file does not name."""
         return Columns(_filled(self.observations, "o", observations), _filled(self.actions, "a", actions))
 
 
@@ -30,3 +32,15 @@ UNNAMED = Columns()
 
 def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
     return tuple(named) or tuple(Column(f"{prefix}{place}") for place in range(width))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Lists the first names of many."""
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+
+
+def no_column(name: str, names: Sequence[str]) -> str:
+    """Says that there is no such column, which one may be meant, and which there are."""
+    shown = repr(name)
+    shown = shown if len(shown) <= 40 else shown[:40] + "..."
+    return f"there is no column {shown}{did_you_mean(name, names)}; columns: {listed(names)}"

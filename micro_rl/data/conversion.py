@@ -7,11 +7,11 @@ from typing import Any, Literal, cast, get_args
 import h5py
 import numpy as np
 
-from micro_rl.data import description
+from micro_rl.data import toml_file
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
+from micro_rl.data.log_metadata import ABOUT
 from micro_rl.data.readers import d4rl, neorl2
-from micro_rl.data.recorded import ABOUT
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
 from micro_rl.errors import UserError
 from micro_rl.storage.files import remove
@@ -41,7 +41,7 @@ WRITERS: Mapping[Form, Write] = {
 
 
 def form_of(path: Path, asked: Form | None) -> Form:
-    """The format that was asked for, else the one that the suffix names."""
+    """Gives the format that was asked for, else the one that the suffix names; `UserError` where neither tells."""
     if asked is None and path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: its suffix names no format ({', '.join(SUFFIXES)}): say --to {' | '.join(FORMS)}; "
@@ -51,18 +51,29 @@ def form_of(path: Path, asked: Form | None) -> Form:
 
 
 def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = False) -> tuple[Dataset, list[str]]:
-    """Write a log in a format and read it back; the log that is now there, and what the format could not keep.
+    """Writes a log in a format, reads it back and compares.
 
-    `command` is kept beside the source's name and SHA-256. Raises `UserError` where something is there already,
-    unless `force`, and `CannotWrite`.
+    Args:
+        log: the log.
+        path: the file, or the folder of a Minari set, to write.
+        form: the format.
+        command: what made the file; stored beside the source's name and SHA-256.
+        force: whether to replace what is there.
+
+    Returns:
+        The log as it was read back, and what the format could not store.
+
+    Raises:
+        UserError: something is there already, the format cannot hold the log, or it did not read back the same.
+        CannotWrite: the disk refuses.
     """
-    taken = [one for one in _files(path, form) if one.exists() or one.is_symlink()]
-    if log.path.resolve() in [one.resolve() for one in taken]:
+    taken = [file for file in _files(path, form) if file.exists() or file.is_symlink()]
+    if log.path.resolve() in [file.resolve() for file in taken]:
         raise UserError(f"{path}: is the log itself; convert it into another file")
     if taken and not force:
         raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
     _refuse_unless_replaceable(path, form)
-    if form not in TABLES and (other := description.beside(path)):
+    if form not in TABLES and (other := toml_file.beside(path)):
         raise UserError(f"{other}: would be taken for the description of {path.name}; choose another name")
     provenance = {"source": log.path.name, "source_sha256": log.sha256, "command": command}
     lost = WRITERS[form](path, log, provenance)
@@ -70,12 +81,12 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
 
 
 def _files(path: Path, form: Form) -> list[Path]:
-    return [path, tables.description(path)] if form in TABLES else [path]
+    return [path, tables.toml_path(path)] if form in TABLES else [path]
 
 
 def _refuse_unless_replaceable(path: Path, form: Form) -> None:
     """A folder is replaced by a Minari set only, and only where it was one: a mistyped path must not cost any."""
-    if path.is_dir() and not (form == "minari" and {one.name for one in path.iterdir()} <= {"data"}):
+    if path.is_dir() and not (form == "minari" and {entry.name for entry in path.iterdir()} <= {"data"}):
         raise UserError(f"{path}: is a folder that is no Minari set; choose another name")
 
 
@@ -89,13 +100,13 @@ def _read_back(log: Dataset, path: Path, form: Form) -> Dataset:
         differs = str(error)
     if back is not None and not differs:
         return back
-    for one in _files(path, form):
-        remove(one)
+    for file in _files(path, form):
+        remove(file)
     raise UserError(f"{path}: does not read back as {log.path} ({differs}), so it was removed; please report this")
 
 
-def difference(one: Dataset, other: Dataset) -> str | None:
-    """The first thing in which two logs differ, their names, paths and notes apart; None where nothing does."""
+def difference(first: Dataset, second: Dataset) -> str | None:
+    """Names the first thing in which two logs differ, names, paths and notes apart; None where nothing does."""
     arrays = (
         "observations",
         "actions",
@@ -108,18 +119,18 @@ def difference(one: Dataset, other: Dataset) -> str | None:
         "action_high",
     )
     for name in arrays:
-        if not np.array_equal(getattr(one, name), getattr(other, name)):
+        if not np.array_equal(getattr(first, name), getattr(second, name)):
             return name
-    if one.columns != other.columns:
+    if first.columns != second.columns:
         return "names or units of columns"
-    if one.termination != other.termination:
+    if first.termination != second.termination:
         return "termination"
-    told = {name: value for name, value in vars(one.task).items() if value is not None}
-    return next((name for name, value in told.items() if getattr(other.task, name) != value), None)
+    known = {name: value for name, value in vars(first.task).items() if value is not None}
+    return next((name for name, value in known.items() if getattr(second.task, name) != value), None)
 
 
 def left_behind(log: Dataset) -> list[str]:
-    """What stands in the source's file and is no part of a log, so that it is written nowhere."""
+    """Lists what stands in the source's file and is no part of a log, so that it is written nowhere."""
     if log.format == d4rl.FORMAT:
         with h5py.File(log.path, "r", locking=False) as file:
             others = sorted(set(file) - set(d4rl.KEYS))
@@ -130,8 +141,8 @@ def left_behind(log: Dataset) -> list[str]:
             wide = [key for key in neorl2.KEYS.values() if _wide(file[key].dtype)]
     else:
         return []
-    said = [f"{', '.join(others)} of {log.path.name}"] if others else []
-    return said + ([f"{', '.join(wide)} beyond float32's digits"] if wide else [])
+    losses = [f"{', '.join(others)} of {log.path.name}"] if others else []
+    return losses + ([f"{', '.join(wide)} beyond float32's digits"] if wide else [])
 
 
 def _wide(dtype: np.dtype) -> bool:

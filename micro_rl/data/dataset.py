@@ -12,7 +12,7 @@ from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
 from micro_rl.data.columns import UNNAMED, Columns
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 
 
 class RawTransitions(NamedTuple):
@@ -53,7 +53,7 @@ class Dataset:
     before trusting results on this log. `columns` names every observation and action, with units where the log
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
-    it; `reading` is what the caller said to have it read.
+    it; `reading` is what the caller said about reading it.
     Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
 
@@ -74,7 +74,7 @@ class Dataset:
     columns: Columns = UNNAMED
     termination: Expression | None = None
     task: Task = UNKNOWN
-    reading: Reading = NOTHING_SAID
+    reading: ReadOptions = NO_OPTIONS
     history: int = 1
 
     def __post_init__(self) -> None:
@@ -120,7 +120,17 @@ class Dataset:
         return np.add.reduceat(self.rewards.astype(np.float64), self.starts)
 
     def best_rows(self, fraction: float) -> Bool[np.ndarray, " row"]:
-        """Rows of the episodes with the highest returns: that fraction of the episodes, at least one."""
+        """Picks the rows of the episodes with the highest returns.
+
+        Args:
+            fraction: share of the episodes, in (0, 1]; at least one episode is taken.
+
+        Returns:
+            True for the rows of those episodes.
+
+        Raises:
+            ValueError: `fraction` is no such share.
+        """
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction must be in (0, 1], not {fraction}")
         count = max(1, round(fraction * len(self.returns)))
@@ -129,12 +139,16 @@ class Dataset:
         return np.repeat(chosen, self.lengths)
 
     def learnable(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> Bool[np.ndarray, " row"]:
-        """Which rows can be learned from.
+        """Tells which rows can be learned from.
 
-        The published results drop the rows that end by timeout and the last row of the file: that is
-        `keep_timeouts=False`. With True every usable row is kept, with discount 1 at a timeout, since a time
-        limit is no termination; a file without next observations has no such row to keep. `rows` narrows the
-        choice further, for example to `best_rows(0.1)`.
+        Args:
+            keep_timeouts: False drops the rows that end by timeout and the last row of the file, as the published
+                results do. True keeps every usable row, with discount 1 at a timeout, since a time limit is no
+                termination; a file without next observations has no such row to keep.
+            rows: narrows the choice further, for example to `best_rows(0.1)`.
+
+        Returns:
+            True for the rows that can be learned from.
         """
         chosen = self.usable if rows is None else self.usable & rows
         if not keep_timeouts:
@@ -143,7 +157,7 @@ class Dataset:
         return chosen
 
     def transitions(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> RawTransitions:
-        """The `learnable` rows, in raw units."""
+        """Collects the `learnable` rows, in raw units; the arguments are those of `learnable`."""
         chosen = self.learnable(keep_timeouts, rows)
         return RawTransitions(
             self.observations[chosen],
@@ -155,13 +169,13 @@ class Dataset:
 
     @property
     def continued(self) -> Bool[np.ndarray, " row"]:
-        """Rows whose next step is the next row: the same episode, and observed there as it was foretold here."""
+        """Rows whose next step is the next row: of the same episode, and observing this row's next observation."""
         follows = np.zeros(len(self), bool)
         follows[:-1] = (self.next_observations[:-1] == self.observations[1:]).all(1)
         return follows & ~(self.terminals | self.timeouts)
 
     def observation_std(self) -> Float64[np.ndarray, " obs"]:
-        """Standard deviation of every observed channel over all rows, raw units."""
+        """Computes the standard deviation of every observed channel over all rows, in raw units."""
         return self.observations[:, : self.observation_size].std(0, dtype=np.float64)
 
     def summary(self) -> Summary:

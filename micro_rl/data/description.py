@@ -1,9 +1,5 @@
 """What is said about a log beside the file itself: flags, over the TOML of the same name."""
 
-import dataclasses
-import math
-import tomllib
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,28 +9,21 @@ import numpy as np
 
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
-from micro_rl.data import recorded
-from micro_rl.data.columns import Column, Columns
-from micro_rl.data.layout import RawLog
-from micro_rl.data.reading import NOTHING_SAID, Reading
-from micro_rl.errors import UserError, did_you_mean
+from micro_rl.data import toml_file
+from micro_rl.data.columns import Column, Columns, no_column
+from micro_rl.data.raw_log import RawLog
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
+from micro_rl.errors import UserError
 
-LARGEST = 2**20
-"""Bytes of a TOML; nobody describes a log at greater length."""
-
-ONLY_IN_TOML = ("termination", "bounds", "units", "missing_values", "task", "provenance")
-TABLES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
 """What can be said of arrays too: there the lists give names to the columns."""
-KNOWN = {*(field.name for field in dataclasses.fields(Reading)), *ONLY_IN_TOML}
-"""Every word of a TOML."""
 
 
 @dataclass(frozen=True)
 class Description:
     """Flags and TOML, merged; `source` is the TOML, where there is one."""
 
-    reading: Reading = NOTHING_SAID
+    reading: ReadOptions = NO_OPTIONS
     termination: str | None = None
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
@@ -45,38 +34,55 @@ class Description:
     source: Path | None = None
 
 
-def describe(path: Path, reading: Reading) -> Description:
-    """What the TOML beside the log says, where there is one, with `reading` put over it."""
-    source = beside(path)
+def describe(path: Path, reading: ReadOptions) -> Description:
+    """Reads the TOML beside a log, where there is one.
+
+    Args:
+        path: the log.
+        reading: what the flags say; it outranks the TOML.
+
+    Returns:
+        Flags and TOML, merged.
+
+    Raises:
+        UserError: the TOML cannot be read, or a key or value of it is wrong.
+    """
+    source = toml_file.beside(path)
     if source is None:
         return Description(reading)
-    said = _checked(source, _table(source))
-    own = {name: said.pop(name) for name in ONLY_IN_TOML if name in said}
-    given = {name: value for name, value in vars(reading).items() if value not in (None, ())}
-    return Description(Reading(**(said | given)), **own, source=source)
-
-
-def beside(path: Path) -> Path | None:
-    """The TOML of a log: NAME.SUFFIX.toml, else NAME.toml, unless that belongs to a table of the same stem."""
-    own, shared = path.with_name(path.name + ".toml"), path.with_suffix(".toml")
-    if own.is_file():
-        return own
-    if path.is_dir() or not shared.is_file():
-        return None
-    tables = [path.with_suffix(suffix) for suffix in TABLES]
-    taken = path not in tables and any(table.is_file() for table in tables)
-    return None if taken else shared
+    values = toml_file.read(source)
+    own = {name: values.pop(name) for name in toml_file.ONLY_IN_TOML if name in values}
+    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
+    return Description(ReadOptions(**(values | flags)), **own, source=source)
 
 
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
-    """The log with the names, units, bounds, time limit and termination that are said of it."""
+    """Puts the names, units, bounds and termination of a description over those of the file.
+
+    Args:
+        path: the log.
+        raw: what its reader made of it.
+        description: flags and TOML.
+
+    Returns:
+        The log so described; the TOML is among its files.
+
+    Raises:
+        UserError: the description names columns that the log does not have.
+    """
     named = _named(path, raw, description)
-    low, high = _bounds(description, named) if description.bounds else (raw.action_low, raw.action_high)
-    termination = raw.termination
+    raw = raw._replace(columns=named, task=over(raw.task, description.task))
+    if description.bounds:
+        low, high = _bounds(description, named)
+        raw = raw._replace(action_low=low, action_high=high)
+    elif description.reading.action_bounds is not None:
+        low, high = description.reading.action_bounds
+        raw = raw._replace(action_low=low, action_high=high)
     if description.termination is not None:
-        termination = _rule(description, named)
-    task = over(raw.task, description.task)
-    return raw._replace(columns=named, action_low=low, action_high=high, termination=termination, task=task)
+        raw = raw._replace(termination=_rule(description, named))
+    if description.source is not None:
+        raw = raw._replace(files=(*(raw.files or (path,)), description.source))
+    return raw
 
 
 def refuse_for_arrays(path: Path, description: Description) -> None:
@@ -89,102 +95,6 @@ def refuse_for_arrays(path: Path, description: Description) -> None:
     odd += ["missing_values"] if description.missing_values else []
     if odd:
         raise UserError(f"{path}: {odd[0]} is for CSV and Parquet, and this file is neither: leave it out")
-
-
-def _table(source: Path) -> dict[str, Any]:
-    try:
-        if source.stat().st_size > LARGEST:
-            raise UserError(f"{source}: is larger than {LARGEST:,} bytes: not a description of a log")
-        return tomllib.loads(source.read_bytes().decode())
-    except UnicodeDecodeError:
-        raise UserError(f"{source}: is not UTF-8: save it so") from None
-    except OSError as error:
-        raise UserError(f"{source}: cannot be opened ({error.strerror}): check its permissions") from error
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(f"{source}: is no TOML ({reason}): correct it there") from None
-
-
-def _checked(source: Path, table: dict[str, Any]) -> dict[str, Any]:
-    """Every key known, every value of its type."""
-    kinds = {one.name: one.type for one in dataclasses.fields(Reading)} | {"termination": str | None}
-    known = (*kinds, *ONLY_IN_TOML[1:])
-    values = {}
-    for key, value in table.items():
-        if key not in known:
-            raise UserError(
-                f"{source}: there is no key {_short(key)}{did_you_mean(key, known)}; known: {', '.join(known)}"
-            )
-        if key in ("bounds", "units"):
-            values[key] = _by_column(source, key, value)
-        elif key in ("task", "provenance"):
-            values[key] = _apart(source, key, value)
-        else:
-            values[key] = _value(source, key, value, kinds.get(key, tuple[str, ...]))
-    return values
-
-
-def _value(source: Path, key: str, value: Any, kind: Any) -> Any:
-    """One value as the dataclass holds it."""
-    choices = [choice for part in typing.get_args(kind) for choice in typing.get_args(part)]
-    if kind == tuple[str, ...]:
-        if isinstance(value, list) and all(isinstance(one, str) for one in value):
-            return tuple(value)
-        raise UserError(f'{source}: {key} must be a list of names: {key} = ["first", "second"]')
-    if kind == (tuple[float, float] | None):
-        return _pair(source, key, value)
-    if kind == (int | None) and type(value) is int:
-        return value
-    if kind == (float | None) and type(value) in (int, float) and math.isfinite(value):
-        return float(value)
-    if kind == (str | None) and isinstance(value, str):
-        return value
-    if choices and isinstance(value, str) and value in choices:
-        return value
-    wanted = {str(int | None): "a whole number", str(float | None): "a number", str(str | None): "text in quotes"}
-    said = f"one of {', '.join(map(str, choices))}" if choices else wanted[str(kind)]
-    raise UserError(f"{source}: {key} must be {said}, not {_short(value)}")
-
-
-def _by_column(source: Path, key: str, table: Any) -> dict[str, Any]:
-    """The table [bounds] or [units]: a pair of numbers or a text for each column."""
-    if not isinstance(table, dict):
-        raise UserError(f"{source}: {key} must be a table: [{key}], then a line for each column")
-    if key == "bounds":
-        for name in sorted(KNOWN & set(table)):
-            if not isinstance(table[name], list):
-                raise UserError(f"{source}: {name} stands below [{key}], which is for actions alone: put it above")
-        return {name: _pair(source, f"bounds of {_short(name)}", value) for name, value in table.items()}
-    for name, unit in table.items():
-        if not isinstance(unit, str):
-            raise UserError(f"{source}: the unit of {_short(name)} must be text in quotes, not {_short(unit)}")
-    return table
-
-
-def _apart(source: Path, key: str, table: Any) -> Any:
-    """The table [task], what `micro_rl.data.recorded` lists of a task, or [provenance], which says what it likes."""
-    if not isinstance(table, dict):
-        raise UserError(f"{source}: {key} must be a table: [{key}], then a line for each fact")
-    if key == "provenance":
-        return table
-    for name in table:
-        if name not in recorded.OF_TASK:
-            near = did_you_mean(name, recorded.OF_TASK)
-            raise UserError(
-                f"{source}: task: there is no key {_short(name)}{near}; known: {', '.join(recorded.OF_TASK)}"
-            )
-    return recorded.task(source, table)
-
-
-def _pair(source: Path, key: str, value: Any) -> tuple[float, float]:
-    numbers = isinstance(value, list) and len(value) == 2 and all(type(one) in (int, float) for one in value)
-    try:
-        low, high = map(float, value) if numbers else (math.nan, math.nan)
-    except OverflowError:
-        low = high = math.nan
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise UserError(f"{source}: {key} must be two numbers, the lower first, not {_short(value)}")
-    return low, high
 
 
 def _named(path: Path, raw: RawLog, description: Description) -> Columns:
@@ -201,10 +111,8 @@ def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     known = [column.name for column in (*named.observations, *named.actions)]
     for name in description.units:
         if name not in known:
-            raise UserError(f"{description.source}: units: {_stranger(name, known)}")
-    return Columns(
-        *(tuple(Column(one.name, description.units.get(one.name, one.unit)) for one in part) for part in named)
-    )
+            raise UserError(f"{description.source}: units: {no_column(name, known)}")
+    return Columns(*(tuple(c._replace(unit=description.units.get(c.name, c.unit)) for c in part) for part in named))
 
 
 def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +120,7 @@ def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.nd
     names = [column.name for column in named.actions]
     for name in description.bounds:
         if name not in names:
-            raise UserError(f"{description.source}: bounds: {_stranger(name, names)}")
+            raise UserError(f"{description.source}: bounds: {no_column(name, names)}")
     if lacking := [name for name in names if name not in description.bounds]:
         raise UserError(f"{description.source}: bounds: none for {', '.join(lacking)}: give them for every action")
     pairs = np.array([description.bounds[name] for name in names], np.float64)
@@ -226,13 +134,3 @@ def _rule(description: Description, named: Columns) -> Expression:
     if not rule.condition:
         raise UserError(f"{where}: {rule.text!r} is a number: compare it, as in level > 4")
     return rule
-
-
-def _stranger(name: str, known: list[str]) -> str:
-    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"there is no column {_short(name)}{did_you_mean(name, known)}; columns: {listed}"
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 40 else shown[:40] + "..."

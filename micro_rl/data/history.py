@@ -10,24 +10,33 @@ from micro_rl.data.dataset import Dataset
 
 
 def windowed(dataset: Dataset, history: int) -> Dataset:
-    """The log with observations and next observations as `windows` lays them out; itself where it has that history.
+    """Lays a log's observations and next observations out as `micro_rl.core.windows` says.
 
-    No window reaches into another episode, and so none across a gap that cut one. `ValueError` for a log that is seen
-    through other windows already.
+    No window reaches into another episode, and so none across a gap that cut one.
+
+    Args:
+        dataset: a log of single observations, or of windows of that history already.
+        history: observations in a window; 1 is the plain log.
+
+    Returns:
+        The log in windows; the same object where nothing changes.
+
+    Raises:
+        ValueError: the log holds windows of another history.
     """
     if dataset.history == history:
         return dataset
     if dataset.history != 1:
         raise ValueError(f"a log seen through windows of {dataset.history} cannot be seen through windows of {history}")
-    seen = _windows(dataset, history)
-    after = np.concatenate(windows.following(dataset.next_observations, seen, dataset.actions), axis=-1)
-    for array in (seen, after):
+    before = _windows(dataset, history)
+    after = np.concatenate(windows.following(dataset.next_observations, before, dataset.actions), axis=-1)
+    for array in (before, after):
         array.flags.writeable = False
-    return replace(dataset, observations=seen, next_observations=after, history=history)
+    return replace(dataset, observations=before, next_observations=after, history=history)
 
 
 def resting_action(dataset: Dataset) -> Float32[np.ndarray, " act"]:
-    """The middle of the actions' bounds, which stands before an episode's first action."""
+    """Gives the middle of the actions' bounds, which stands before an episode's first action."""
     low, high = dataset.action_low.astype(np.float64), dataset.action_high.astype(np.float64)
     return ((low + high) / 2).astype(np.float32)
 

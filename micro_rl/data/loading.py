@@ -5,17 +5,17 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
-from micro_rl.data import assemble, names
-from micro_rl.data.assemble import Examined, Options
-from micro_rl.data.bounds import Limit
+from micro_rl.data import assemble, log_paths
+from micro_rl.data.action_bounds import Limit
+from micro_rl.data.assemble import NO_OVERRIDES, Examined, Overrides
 from micro_rl.data.checks import findings
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.description import TABLES, Description, apply, describe, refuse_for_arrays
-from micro_rl.data.layout import RawLog
+from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
+from micro_rl.data.raw_log import RawLog
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import d4rl, heading, minari_sets, neorl2, tables
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.toml_file import TABLES
 from micro_rl.errors import UserError, require_extra
 
 ARRAYS = (d4rl, neorl2)
@@ -29,77 +29,67 @@ OTHERS = (
 )
 
 
-class Found(NamedTuple):
-    """A log that has been read, not yet judged."""
-
-    path: Path
-    format: str
-    raw: RawLog
-    horizon: int | None
-
-
 def load(
     log: str | Path,
     *,
     action_low: Limit | None = None,
     action_high: Limit | None = None,
     horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
 ) -> Dataset:
-    """Reads and checks a log.
+    """Reads and checks a log. The format is known by the content, not by the suffix.
 
-    `log` is a path, `pendulum-demo`, the name of a file in `$D4RL_DATASET_DIR`, or the id of a Minari set. The format
-    is known by the content, not by the suffix. The action bounds, one number or one per action in raw units, outrank
-    those in the file. `horizon` is the episodes' time limit in steps: an episode that runs so long without an end is
-    cut there, and a file that marks no timeouts needs it; `usual_horizon` holds where neither caller nor TOML says
-    another. `reading` says what a table's columns are; a TOML beside
-    the file may say the same. Raises `UserError` for whatever is wrong.
+    Args:
+        log: a path, `pendulum-demo`, the name of a file in `$D4RL_DATASET_DIR`, or the id of a Minari set.
+        action_low: the least action in raw units, one number or one per action; outranks the file's.
+        action_high: the greatest, likewise; both or neither.
+        horizon: the episodes' time limit in steps. An episode that runs so long without an end is cut there; a file
+            that marks no timeouts needs it.
+        reading: what a table's columns are, and more; a TOML beside the file may say the same.
+        usual_horizon: the time limit where neither caller nor TOML says another.
+
+    Returns:
+        The log in raw units.
+
+    Raises:
+        UserError: whatever is wrong with the log, in one line.
     """
-    dataset, found = examine(
-        log,
-        action_low=action_low,
-        action_high=action_high,
-        horizon=horizon,
-        reading=reading,
-        usual_horizon=usual_horizon,
-    )
-    findings.refuse(dataset.path, found)
+    dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon))
+    findings.refuse(dataset.path, problems)
     return dataset
 
 
 def examine(
     log: str | Path,
-    *,
-    action_low: Limit | None = None,
-    action_high: Limit | None = None,
-    horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
+    overrides: Overrides = NO_OVERRIDES,
 ) -> Examined:
-    """Reads a log as `load` does and gives all that was found, errors among it, instead of refusing the first.
+    """Reads a log as `load` does and gives all findings, errors among them, instead of refusing the first.
 
-    Raises `UserError` where the file cannot be read at all.
+    Args:
+        log: as of `load`, like `reading` and `usual_horizon`.
+        reading: what a table's columns are, and more.
+        usual_horizon: the time limit where neither caller nor TOML says another.
+        overrides: action bounds and time limit; they outrank everything else.
+
+    Returns:
+        The log as far as it can be understood, and the findings.
+
+    Raises:
+        UserError: the file cannot be read at all.
     """
-    if reading.action_bounds is not None and action_low is None and action_high is None:
-        action_low, action_high = reading.action_bounds
-    found = read(log, dataclasses.replace(reading, horizon=horizon if horizon is not None else reading.horizon))
-    horizon = found.horizon if found.horizon is not None else usual_horizon
-    return assemble.examine(found.path, found.format, found.raw, Options(action_low, action_high, horizon), reading)
-
-
-def read(log: str | Path, reading: Reading = NOTHING_SAID) -> Found:
-    """The arrays of a log and all that is said of them; nothing is known yet about their values."""
-    path = names.locate(log)
-    description = describe(path, reading)
-    file_format, open_raw = _reader(path, description)
-    raw = apply(path, open_raw(), description)
-    if description.reading.action_bounds is not None and not description.bounds:
-        low, high = description.reading.action_bounds
-        raw = raw._replace(action_low=low, action_high=high)
-    if description.source is not None:
-        raw = raw._replace(files=(*(raw.files or (path,)), description.source))
-    return Found(path, file_format, raw, description.reading.horizon)
+    path = log_paths.locate(log)
+    limited = reading if overrides.horizon is None else dataclasses.replace(reading, horizon=overrides.horizon)
+    description = describe(path, limited)
+    file_format, read = _reader(path, description)
+    raw = apply(path, read(), description)
+    if reading.action_bounds is not None and overrides.action_low is None and overrides.action_high is None:
+        overrides = Overrides(*reading.action_bounds)
+    horizon = description.reading.horizon
+    overrides = overrides._replace(horizon=usual_horizon if horizon is None else horizon)
+    return assemble.examine(path, file_format, raw, overrides, reading)
 
 
 def _reader(path: Path, description: Description) -> tuple[str, Callable[[], RawLog]]:
@@ -116,7 +106,7 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     if heading.begins_table(head):
         return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.readers.csv_table", description)
-    seen = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
+    likeness = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
     if path.suffix.lower() in TABLES and heading.is_text(head):
         first = head.splitlines()[0][:60].decode(errors="replace")
         raise UserError(
@@ -124,7 +114,7 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
             "those lines with #"
         )
     raise UserError(
-        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{seen}: fetch or convert the file"
+        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{likeness}: fetch or convert the file"
     )
 
 

@@ -14,13 +14,20 @@ ROUNDINGS = 4
 
 
 def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scaling:
-    """The scaling for a log, as float32 NumPy arrays, computed in float64 over all its rows.
+    """Measures the scaling for a log, in float64 over all its rows.
 
-    With `standardise`, observations get mean 0 and standard deviation 1 (a constant column keeps its unit);
-    without, they stay raw. With `scale_reward`, rewards are divided by their root mean square; they are never
-    shifted, since adding a constant changes which policy is best wherever episodes end. Actions always map
-    from their bounds to [-1, 1]. In windows every observation has the newest one's units and every action the
-    actions', so that in core units too the next window holds copies of this one's parts.
+    Actions always map from their bounds to [-1, 1]. In windows every observation has the newest one's units and every
+    action the actions', so that in core units too the next window holds copies of this one's parts.
+
+    Args:
+        dataset: the log.
+        standardise: whether observations get mean 0 and standard deviation 1 (a constant column keeps its unit);
+            else they stay raw.
+        scale_reward: whether rewards are divided by their root mean square. They are never shifted, since adding a
+            constant changes which policy is best wherever episodes end.
+
+    Returns:
+        The scaling, as float32 NumPy arrays.
     """
     width = dataset.observation_size
     newest = dataset.observations[:, :width]
@@ -53,9 +60,16 @@ def _size(rewards: np.ndarray) -> float:
 
 
 def to_core(rows: RawTransitions, scaling: Scaling) -> Transition:
-    """Raw rows in core units, as float32 NumPy arrays on the host.
+    """Converts raw rows to core units.
 
     Subtracts and divides in float64, so that a column with a large offset keeps what float32 recorded of it.
+
+    Args:
+        rows: rows in raw units.
+        scaling: the scaling of their log.
+
+    Returns:
+        The rows in core units, as float32 NumPy arrays on the host.
     """
     mean, std, reward = (
         np.asarray(part, np.float64)
@@ -73,6 +87,6 @@ def to_core(rows: RawTransitions, scaling: Scaling) -> Transition:
 
 
 def core_action(action: Float32[np.ndarray, "row act"], scaling: Scaling) -> Float64[np.ndarray, "row act"]:
-    """From its bounds to [-1, 1]; at a bound the division may round to just past 1, and is cut."""
+    """Maps raw actions from their bounds to [-1, 1]; at a bound the division may round to just past 1, and is cut."""
     mid, half = np.asarray(scaling.action_mid, np.float64), np.asarray(scaling.action_half, np.float64)
     return np.clip((action - mid) / half, -1, 1)

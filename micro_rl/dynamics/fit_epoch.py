@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, Key, PyTree
 from micro_rl.core import windows
 from micro_rl.core.first_bad import first_bad
 from micro_rl.core.networks import MLP, normal_mlp
-from micro_rl.core.optim import descend, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.random import orders
 from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Transition
@@ -78,7 +78,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     return FitState(
         members=members,
         best=net,
-        moments=moments_of(members),
+        moments=init_opt_state(members),
         patience=Patience.start(sizes.ensemble_size),
         epoch=jnp.zeros((), jnp.int32),
         bootstrap=train[chosen],
@@ -172,7 +172,7 @@ def fit_step(state: FitState, rows: Transition, sizes: FitSizes):
         members, moments = carry
         batch = jax.tree.map(lambda column: column[index], rows)
         loss, gradient = jax.value_and_grad(fit_loss)(members, *_standardised(state, batch), sizes)
-        return descend(members, gradient, moments, sizes.lr), loss
+        return adam_step(members, gradient, moments, sizes.lr), loss
 
     return step
 

@@ -22,7 +22,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Float32, Int, Key, PyTree, Scalar
 
 from micro_rl.core.networks import MLP, uniform_mlp
-from micro_rl.core.optim import descend, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.types import Scaling
 from micro_rl.dynamics.termination_rules import Termination
 
@@ -170,10 +170,10 @@ def _compiled_fit(fresh: TerminationHead, ends: Array, others: Array, key: Array
         gradient = jax.grad(_loss)(
             net, fresh, _draw(ends, end_key, ENDS_OF_A_BATCH), _draw(others, other_key, BATCH - ENDS_OF_A_BATCH)
         )
-        return descend(net, gradient, moments, RATE * 0.5 * (1 + jnp.cos(jnp.pi * share))), None
+        return adam_step(net, gradient, moments, RATE * 0.5 * (1 + jnp.cos(jnp.pi * share))), None
 
     given = jnp.arange(updates) / updates, jax.random.split(key, updates)
-    (net, _), _ = jax.lax.scan(step, (fresh.net, moments_of(fresh.net)), given)
+    (net, _), _ = jax.lax.scan(step, (fresh.net, init_opt_state(fresh.net)), given)
     return net
 
 

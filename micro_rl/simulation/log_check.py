@@ -8,12 +8,12 @@ from micro_rl.data.checks import findings, inspection
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 from micro_rl.simulation import envs
 
 
-def inspect(log: str | Path, reading: Reading = NOTHING_SAID) -> Inspection:
+def inspect(log: str | Path, reading: ReadOptions = NO_OPTIONS) -> Inspection:
     """Look at a log from every side, its simulator among them; `UserError` only where there is no file of that name."""
     return inspection.inspect(log, reading, against_simulator)
 

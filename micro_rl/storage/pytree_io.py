@@ -10,6 +10,8 @@ import numpy as np
 from micro_rl.errors import UserError
 
 Tree = TypeVar("Tree")
+OLD_NAMES = {"extra": "method_state"}
+"""What the first part of an array's name was in files of earlier versions, and what it is now."""
 
 
 def _named_leaves(tree: Any) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def from_arrays(like: Tree, arrays: Mapping[str, np.ndarray], source: str = "the
     array whose name, shape or dtype differs.
     """
     expected = _named_leaves(like)
+    arrays = {_name_today(name, expected): array for name, array in arrays.items()}
     for name, leaf in expected.items():
         _check(name, leaf, arrays.get(name), source)
     for name in arrays:
@@ -51,6 +54,12 @@ def from_arrays(like: Tree, arrays: Mapping[str, np.ndarray], source: str = "the
         arrays[name] if isinstance(leaf, np.ndarray) else jnp.array(arrays[name]) for name, leaf in expected.items()
     ]
     return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _name_today(name: str, expected: Mapping[str, Any]) -> str:
+    first, dot, rest = name.partition(".")
+    renamed = OLD_NAMES.get(first, first) + dot + rest
+    return name if name in expected else renamed
 
 
 def _check(name: str, leaf: Any, array: np.ndarray | None, source: str) -> None:

@@ -15,7 +15,9 @@ from jax import Array
 from jaxtyping import Key, PyTree
 
 from micro_rl.algorithms import buffer as buffers
+from micro_rl.algorithms.epoch import FURTHEST_ROW
 from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.algorithms.sac import VALUES
 from micro_rl.core.types import Problem, Transition
 from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
 from micro_rl.dynamics.fit_epoch import FitState
@@ -26,12 +28,10 @@ from micro_rl.storage.jsonl import Row
 
 FAR_TOO_LARGE = 100.0
 """Values so many times past the largest return that the log's rewards allow have exploded."""
-FURTHEST_ROW = 1e6
 BLOCK = 100_000
 """Rows that are looked at together."""
 ENTROPY = 5.0
 """At most so much entropy bonus for each action: the policy's standard deviation is at least exp(-5)."""
-VALUES = ("q/real", "q/model", "q/target")
 
 ADVICE = {
     "model rows": "the model's rollouts ran away from the log: shorten rollout_length, or fit another model with a "

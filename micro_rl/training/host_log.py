@@ -14,8 +14,8 @@ from jax import Array
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import draw_numbers
-from micro_rl.algorithms.epoch import turn_keys, update_keys
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.epoch import keys_of_update, rollout_and_update_keys
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.slots import Method, ModelStays, RemembersNothing
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.sizes import Sizes
@@ -87,11 +87,11 @@ def sample(problem: Problem) -> Problem:
     return problem._replace(log=take(problem.log, np.arange(2)))
 
 
-def refuse_on_host(method: Method | Baseline, name: str, log_on: str) -> None:
+def refuse_on_host(method: Method | ModelFreeMethod, name: str, log_on: str) -> None:
     """`UserError` where a method looks at more of the log, which is on the host, than updates and rollouts draw."""
-    if isinstance(method, Baseline):
+    if isinstance(method, ModelFreeMethod):
         need = "learns from a log on the device alone"
-    elif isinstance(method.prepare, RemembersNothing) and isinstance(method.adapt, ModelStays):
+    elif isinstance(method.prepare, RemembersNothing) and isinstance(method.update_model, ModelStays):
         return
     else:
         need = "looks at the whole log"
@@ -114,11 +114,11 @@ def _compiled_draws(key: Array, number: Array, rows: Array, *, sizes: Sizes) -> 
     """The numbers of all rows that the epoch draws from the log."""
 
     def turn(key: Array) -> tuple[Array, Array]:
-        (start_key, _), updates = turn_keys(key, sizes)
+        (start_key, _), updates = rollout_and_update_keys(key, sizes)
         return draw_numbers(start_key, sizes.rollout_batch_size, rows), jax.vmap(update)(updates)
 
     def update(key: Array) -> Array:
-        return draw_numbers(update_keys(key)[0], sizes.real_rows, rows)
+        return draw_numbers(keys_of_update(key)[0], sizes.real_rows, rows)
 
     turns = jax.random.split(jax.random.fold_in(key, number), sizes.updates_per_epoch // sizes.rollout_every)
     starts, real = jax.vmap(turn)(turns)

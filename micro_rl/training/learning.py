@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from micro_rl.algorithms.learner import Learner, LogLearner, ModelLearner
 from micro_rl.algorithms.log_epoch import LogProblem, problem_of
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.core.types import Problem
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.training.divergence import largest_value
@@ -30,7 +30,7 @@ def problem_for(jobs: Sequence[Job], interrupts: Interrupts) -> Problem | LogPro
 def learner_for(plan: Plan, model: FittedModel | None) -> Learner:
     """The plan's method with its coefficients, and the model that it works with."""
     method = plan.method()
-    if isinstance(method, Baseline):
+    if isinstance(method, ModelFreeMethod):
         return LogLearner(method)
     assert model is not None, "prepared before"
     return ModelLearner(method, model.ensemble, termination_of(model, plan))

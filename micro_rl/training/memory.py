@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from micro_rl.algorithms import epoch, log_epoch
 from micro_rl.algorithms.log_epoch import LogProblem
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.rollout import BLOCK
 from micro_rl.algorithms.slots import AsPredicted, Method
 from micro_rl.core.types import Keys, LogRows, Problem, Scaling, Transition
@@ -87,7 +87,8 @@ def _rollout(plan: Plan) -> int:
     made = 2 * sizes.rollout_batch_size * sizes.rollout_length * _numbers_of_a_row(plan)
     layer = max(*sizes.hidden_sizes, *settings.model_hidden_sizes)
     method = plan.method()
-    if isinstance(method, Method) and not isinstance(method.shape, AsPredicted):  # it asks every member about every row
+    asks_members = isinstance(method, Method) and not isinstance(method.transform, AsPredicted)
+    if asks_members:  # each about every row
         layer += 2 * settings.ensemble_size * max(settings.model_hidden_sizes)
     return BYTES * (made + min(sizes.rollout_batch_size, BLOCK) * layer)
 
@@ -118,7 +119,7 @@ def _shapes(plan: Plan) -> tuple[Any, Any]:
 def _shape_on_log(plan: Plan) -> Any:
     """The training state of a run without a model, as shapes."""
     log, settings, baseline = _log(plan), plan.settings, plan.method()
-    assert isinstance(baseline, Baseline)
+    assert isinstance(baseline, ModelFreeMethod)
     problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
     begin = partial(log_epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
     return jax.eval_shape(begin, problem, baseline)

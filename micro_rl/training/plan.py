@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.algorithms import presets, registry
-from micro_rl.algorithms.model_free.base import Baseline
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.slots import Method
 from micro_rl.core import tasks
 from micro_rl.core.networks import PRODUCTS
 from micro_rl.core.settings import ModelSettings, Settings
-from micro_rl.data import Dataset, load, names, windowed
+from micro_rl.data import Dataset, load, log_paths, windowed
 from micro_rl.data.checks import episodes
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
@@ -42,10 +42,10 @@ class Plan:
         """What a person must know of the log before trusting the result."""
         return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch_size)))
 
-    def method(self) -> Method | Baseline:
+    def method(self) -> Method | ModelFreeMethod:
         """The method with its coefficients."""
         built = registry.find(self.method_name).build(self.options)
-        if isinstance(built, Baseline):
+        if isinstance(built, ModelFreeMethod):
             return built
         return dataclasses.replace(built, product=PRODUCTS[self.settings.precision])
 
@@ -70,7 +70,7 @@ def make_plan(
     preset: str | None = None,
     env: str | None = None,
     horizon: int | None = None,
-    reading: Reading = NOTHING_SAID,
+    reading: ReadOptions = NO_OPTIONS,
     ends: str | Rule | None = None,
     model: str | Path | None = None,
     overrides: Mapping[str, Any] | None = None,
@@ -101,20 +101,20 @@ def make_plan(
     return plan
 
 
-def _dataset(log: str | Path | Dataset, reading: Reading) -> Dataset:
+def _dataset(log: str | Path | Dataset, reading: ReadOptions) -> Dataset:
     """The log, read unless it is loaded already."""
     if not isinstance(log, Dataset):
         return read_log(log, reading)
-    if dataclasses.replace(reading, horizon=None) != NOTHING_SAID:
+    if dataclasses.replace(reading, horizon=None) != NO_OPTIONS:
         raise UserError(f"{log.path}: is loaded already; say to micro_rl.load how it is read")
     return log
 
 
-def read_log(log: str | Path, reading: Reading) -> Dataset:
+def read_log(log: str | Path, reading: ReadOptions) -> Dataset:
     """A checked log; its episodes are cut at the time limit that is given, else at the one that its name tells."""
     if reading.horizon is not None:
         return load(log, reading=reading)
-    return load(log, reading=reading, usual_horizon=tasks.find(names.title(names.locate(log))).horizon)
+    return load(log, reading=reading, usual_horizon=tasks.find(log_paths.log_name(log_paths.locate(log))).horizon)
 
 
 def _task(dataset: Dataset, env: str | None, horizon: int | None) -> tasks.Task:
@@ -151,8 +151,8 @@ def _refuse_what_cannot_work(plan: Plan) -> None:
         refuse_on_host(method, plan.method_name, plan.settings.log_on)
 
 
-def _check_together(method: Method | Baseline, settings: Settings) -> None:
-    if isinstance(method, Baseline) and settings.updates_per_epoch % method.steps:
+def _check_together(method: Method | ModelFreeMethod, settings: Settings) -> None:
+    if isinstance(method, ModelFreeMethod) and settings.updates_per_epoch % method.steps:
         raise UserError(
             f"policy_delay: {method.steps} does not divide the {settings.updates_per_epoch} updates of an epoch"
         )

@@ -9,8 +9,8 @@ from typing import Any
 
 from micro_rl._version import __version__
 from micro_rl.algorithms import registry
-from micro_rl.data import Dataset, names
-from micro_rl.data.reading import Reading
+from micro_rl.data import Dataset, log_paths
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.dynamics.termination_rules import RULES, Formula
 from micro_rl.training.plan import Plan
 
@@ -83,10 +83,10 @@ def _can_be_typed(plan: Plan) -> bool:
 
 def _typed(path: Path) -> str:
     """A log as the command line takes it: an embedded one by its name, wherever it is installed."""
-    return next((name for name, place in names.EMBEDDED.items() if place == path), str(path))
+    return next((name for name, place in log_paths.EMBEDDED.items() if place == path), str(path))
 
 
-def _said(reading: Reading) -> dict[str, Any]:
+def _said(reading: ReadOptions) -> dict[str, Any]:
     """How the log was asked to be read; time limit and bounds stand elsewhere."""
     apart = ("horizon", "action_bounds")
     return {name: value for name, value in vars(reading).items() if value not in (None, ()) and name not in apart}

@@ -167,8 +167,9 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
 
     What one epoch has made is evaluated and saved while the next is computed.
     """
+    light = without_buffer(states)
     for run, training in enumerate(trainings):
-        training.finish_if_over(take_run(without_buffer(states), run))
+        training.finish_if_over(take_run(light, run))
     ended = time.perf_counter()
     with EpochExecutor() as executor:
         while going := [(run, training) for run, training in enumerate(trainings) if training.outcome is None]:
@@ -181,8 +182,9 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
                 training.finish_epoch()
             states, means, first_bad, computing = executor.result()
             began, ended = ended, time.perf_counter()
+            light = without_buffer(states)
             for run, training in going:
-                state = take_run(without_buffer(states), run)
+                state = take_run(light, run)
                 training.receive_epoch(
                     Epoch(
                         {name: float(value[run]) for name, value in means.items()},

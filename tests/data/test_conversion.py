@@ -134,7 +134,7 @@ def provenance(path: Path, form: Form) -> dict[str, Any]:
         return json.loads(parquet.read_schema(path).metadata[b"micro_rl"])
     import tomllib
 
-    return tomllib.loads(tables.description(path).read_text())["provenance"]
+    return tomllib.loads(tables.toml_path(path).read_text())["provenance"]
 
 
 @pytest.mark.parametrize("form", ["hdf5", "npz", "csv", "parquet"])

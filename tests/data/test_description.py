@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from micro_rl.data import Column, Reading, load
-from micro_rl.data.description import ONLY_IN_TOML, Description, describe
+from micro_rl.data import Column, ReadOptions, load
+from micro_rl.data.description import Description, describe
+from micro_rl.data.toml_file import ONLY_IN_TOML
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_loading import refused
@@ -61,7 +62,7 @@ stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut
 def test_the_documented_example_is_complete_and_true(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
     text = page.partition("```toml\n")[2].partition("```")[0]
-    known = {field.name for field in fields(Reading)} | {*ONLY_IN_TOML} - {"provenance"}
+    known = {field.name for field in fields(ReadOptions)} | {*ONLY_IN_TOML} - {"provenance"}
     assert [key for key in known if not re.search(rf"^(# |\[)?{key}(\]| =)", text, re.MULTILINE)] == []
     (tmp_path / "pump.csv").write_text(EXPORT, "latin-1")
     log = load(described(tmp_path / "pump.csv", text))
@@ -75,14 +76,14 @@ def test_the_documented_example_is_complete_and_true(tmp_path):
 
 def test_flags_outrank_the_toml(arrays):
     described(arrays, 'action_bounds = [-2, 2]\nhorizon = 7\nobservations = ["p", "q"]')
-    assert describe(arrays, Reading(horizon=3)).reading == Reading(3, (-2.0, 2.0), ("p", "q"))
+    assert describe(arrays, ReadOptions(horizon=3)).reading == ReadOptions(3, (-2.0, 2.0), ("p", "q"))
     assert load(arrays).action_high == 2
-    assert load(arrays, reading=Reading(action_bounds=(-4.0, 4.0))).action_high == 4
+    assert load(arrays, reading=ReadOptions(action_bounds=(-4.0, 4.0))).action_high == 4
     assert load(arrays, action_low=-5, action_high=5).action_high == 5
 
 
 def test_no_toml_says_nothing(arrays):
-    assert describe(arrays, Reading(horizon=3)) == Description(Reading(horizon=3))
+    assert describe(arrays, ReadOptions(horizon=3)) == Description(ReadOptions(horizon=3))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_no_toml_says_nothing(arrays):
         ("largest_gap = nan", "largest_gap must be a number, not nan"),
         ("missing = 'drp'", "missing must be one of refuse, drop, previous, not 'drp'"),
         ("time_unit = 'y'", "time_unit must be one of ns, us, ms"),
-        ("observations = 'x'", 'observations must be a list of names: observations = ["first", "second"]'),
+        ("observations = 'x'", 'observations must be a list of names, as in ["first", "second"], not \'x\''),
         ("observations = [1]", "must be a list of names"),
         ("action_bounds = [1, -1]", "action_bounds must be two numbers, the lower first"),
         ("action_bounds = [1]", "must be two numbers"),
@@ -106,10 +107,10 @@ def test_no_toml_says_nothing(arrays):
         (f"action_bounds = [0, {'9' * 400}]", "must be two numbers"),
         ("bounds = 3", "bounds must be a table"),
         ("[bounds]\na0 = 3", "bounds of 'a0' must be two numbers"),
-        ("[bounds]\na0 = [0, 1]\nhorizon = 3", "horizon stands below [bounds], which is for actions alone"),
+        ("[bounds]\na0 = [0, 1]\nhorizon = 3", "horizon stands below [bounds], which is for columns alone"),
         ("[bounds]\nvalve = [0, 1]", "bounds: there is no column 'valve'; columns: a0"),
         ("[bounds]", "neither"),
-        ("[units]\no0 = 3", "the unit of 'o0' must be text"),
+        ("[units]\no0 = 3", "units of 'o0' must be text"),
         ("[units]\noo = 'm'", "units: there is no column 'oo'"),
         ("observations = ['x']", "observations must name its 2 columns, each by another name, not 1"),
         ("observations = ['x', 'x']", "each by another name"),
@@ -139,6 +140,6 @@ def test_any_text_is_a_description_or_refused(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("toml", numbered=True) / "log.hdf5"
     described(path, text)
     try:
-        assert isinstance(describe(path, Reading()), Description)
+        assert isinstance(describe(path, ReadOptions()), Description)
     except UserError as error:
         assert "\n" not in str(error)

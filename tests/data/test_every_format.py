@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micro_rl.data import Reading, load
+from micro_rl.data import ReadOptions, load
 from micro_rl.data.scaling import fit_scaling, to_core
 from tests.data import logs
 from tests.data.test_loading import refused
@@ -230,7 +230,7 @@ def test_a_page_of_parquet_that_declares_too_much(tmp_path):
     assert count == 1
     path.write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(path, "expected (783810560)", reading=Reading(9, observations=("o0",), actions=("o0",), reward="o0"))
+    refused(path, "expected (783810560)", reading=ReadOptions(9, observations=("o0",), actions=("o0",), reward="o0"))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 

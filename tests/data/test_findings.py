@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from micro_rl.data.assemble import Options, examine
+from micro_rl.data.assemble import Overrides, examine
 from micro_rl.data.checks import findings
-from micro_rl.data.layout import RawLog
+from micro_rl.data.raw_log import RawLog
 from tests.data import logs
 from tests.data.test_loading import refused
 
@@ -17,7 +17,7 @@ def found(arrays, tmp_path, horizon=None):
     """Everything that is found in those columns, by kind."""
     path = logs.write_hdf5(tmp_path / "hopper.hdf5", arrays)
     raw = RawLog(arrays, {key: key for key in arrays}, None, None)
-    return {one.kind: one for one in examine(path, "d4rl-hdf5", raw, Options(None, None, horizon)).findings}
+    return {one.kind: one for one in examine(path, "d4rl-hdf5", raw, Overrides(horizon=horizon)).findings}
 
 
 def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from micro_rl.data import load
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.readers.heading import begins_table, line_of
-from micro_rl.data.reading import Reading
 from tests.data.test_loading import refused
 
 ROWS = "0.5,0.1,1\n0.6,0.2,2\n0.7,0.3,3\n"
-READING = Reading(observations=("o",), actions=("a",), reward="r", horizon=3)
+READING = ReadOptions(observations=("o",), actions=("a",), reward="r", horizon=3)
 
 
 @pytest.mark.parametrize(

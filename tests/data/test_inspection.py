@@ -9,7 +9,7 @@ import pytest
 
 from micro_rl.data import load
 from micro_rl.data.checks.order import reward_order
-from micro_rl.data.reading import Reading
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import UserError
 from micro_rl.simulation.log_check import inspect
 from tests.data import logs
@@ -44,13 +44,13 @@ CLEAN = driven()
 def kinds(tmp_path: Path, arrays: dict[str, np.ndarray], name="walk", **said) -> dict[str, tuple[int, ...]]:
     """What is found, and the rows; the errors are those for which the log is refused."""
     path = logs.write_hdf5(tmp_path / f"{name}.hdf5", arrays, action_low=-1.0, action_high=1.0)
-    seen = inspect(path, Reading(**said))
+    seen = inspect(path, ReadOptions(**said))
     errors = [one for one in seen.findings if one.level == "error" and one.kind != "simulator"]
     if errors:
         with pytest.raises(UserError):
-            load(path, reading=Reading(**said))
+            load(path, reading=ReadOptions(**said))
     else:
-        load(path, reading=Reading(**said))
+        load(path, reading=ReadOptions(**said))
     assert len({one.text for one in seen.findings}) == len(seen.findings)
     return {one.kind: one.rows for one in seen.findings}
 

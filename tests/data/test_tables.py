@@ -11,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from micro_rl.data import Column, Reading, load
+from micro_rl.data import Column, ReadOptions, load
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_loading import refused
@@ -75,7 +75,7 @@ def test_a_log_as_a_plant_writes_it(pump):
 def test_the_same_by_flags_alone(pump):
     before = load(pump)
     pump.with_suffix(".toml").unlink()
-    reading = Reading(
+    reading = ReadOptions(
         episode="run",
         time="stamp",
         time_format="%d.%m.%Y %H:%M:%S",
@@ -202,8 +202,10 @@ def test_columns_of_one_name(tmp_path):
     path = logs.write_csv(tmp_path / "log", logs.columns())
     path.write_text(path.read_text().replace("o1", "o0", 1).replace("n1", "n0", 1))
     refused(path, "observations: 'o0' is named twice")
-    refused(path, "several columns are called 'o0'", reading=Reading(observations=("o0",), next_observations=("n0",)))
-    log = load(path, reading=Reading(observations=("a0",), next_observations=("r",)))
+    refused(
+        path, "several columns are called 'o0'", reading=ReadOptions(observations=("o0",), next_observations=("n0",))
+    )
+    log = load(path, reading=ReadOptions(observations=("a0",), next_observations=("r",)))
     assert log.observations.shape == (9, 1)
 
 
@@ -212,7 +214,7 @@ def test_encodings_and_marks(tmp_path, encoding, first):
     text = "höhe,a,r\n" + "".join(f"{row},0,1\n" for row in range(4))
     path = tmp_path / "log.csv"
     path.write_bytes((first + text).encode(encoding))
-    reading = Reading(horizon=2, observations=("höhe",), actions=("a",), reward="r", encoding=encoding)
+    reading = ReadOptions(horizon=2, observations=("höhe",), actions=("a",), reward="r", encoding=encoding)
     if encoding == "utf-16":
         refused(path, reading=reading)
     else:
@@ -222,14 +224,14 @@ def test_encodings_and_marks(tmp_path, encoding, first):
 def test_quotes_and_line_ends_of_all_kinds(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(b'"tank, level",a,r\r\n"1",0,1\r\n2,0,"1"\r\n')
-    log = load(path, reading=Reading(horizon=2, observations=("tank, level",), actions=("a",), reward="r"))
+    log = load(path, reading=ReadOptions(horizon=2, observations=("tank, level",), actions=("a",), reward="r"))
     np.testing.assert_array_equal(log.observations[:, 0], [1, 2])
 
 
 def test_flags_that_are_empty_are_said(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("o,a,r,end\n1,0,1,\n2,0,1,true\n3,0,1,0\n")
-    log = load(path, reading=Reading(horizon=9, observations=("o",), actions=("a",), reward="r", terminal="end"))
+    log = load(path, reading=ReadOptions(horizon=9, observations=("o",), actions=("a",), reward="r", terminal="end"))
     np.testing.assert_array_equal(log.terminals, [False, True, False])
     assert any("'end' is empty in 1 row (0): counted as 0" in note for note in log.notes)
 
@@ -237,7 +239,7 @@ def test_flags_that_are_empty_are_said(tmp_path):
 def test_an_episode_that_comes_back_is_said(tmp_path):
     path = tmp_path / "log.csv"
     path.write_text("o,a,r,run\n1,0,1,x\n2,0,1,y\n3,0,1,x\n4,0,1,x\n")
-    log = load(path, reading=Reading(observations=("o",), actions=("a",), reward="r", episode="run"))
+    log = load(path, reading=ReadOptions(observations=("o",), actions=("a",), reward="r", episode="run"))
     np.testing.assert_array_equal(log.lengths, [1, 1, 2])
     assert any("values of 'run' come back after others at 1 row (2)" in note for note in log.notes)
     path.write_text("o,a,r,run\n1,0,1,x\n2,0,1,\n")
@@ -264,7 +266,7 @@ def test_times_and_labels_in_parquet(tmp_path, column):
     path = tmp_path / "log.parquet"
     table = pa.table({"t": column, "o": np.arange(5.0), "a": np.zeros(5), "r": [True, False, True, True, True]})
     pyarrow.parquet.write_table(table, path)
-    reading = Reading(observations=("o",), actions=("a",), reward="r")
+    reading = ReadOptions(observations=("o",), actions=("a",), reward="r")
     role = "episode" if pa.types.is_dictionary(column.type) else "time"
     log = load(path, reading=replace(reading, **{role: "t"}))
     np.testing.assert_array_equal(log.lengths, [3, 2])
@@ -275,7 +277,7 @@ def test_iso_times_in_csv_keep_fractions_that_come_later(tmp_path):
     path = tmp_path / "log.csv"
     stamps = ["2025-01-01T00:00:00Z", "2025-01-01T00:00:01Z", "2025-01-01T00:00:01.500Z", "2025-01-01T00:01:00Z"]
     path.write_text("t,o,a,r\n" + "".join(f"{stamp},{row},0,1\n" for row, stamp in enumerate(stamps)))
-    log = load(path, reading=Reading(time="t", observations=("o",), actions=("a",), reward="r"))
+    log = load(path, reading=ReadOptions(time="t", observations=("o",), actions=("a",), reward="r"))
     np.testing.assert_array_equal(log.lengths, [3, 1])
 
 
@@ -283,8 +285,8 @@ def test_columns_of_parquet_that_are_no_numbers(tmp_path):
     path = tmp_path / "log.parquet"
     for bad in (["x"] * 3, [[1.0]] * 3, [datetime.date(2025, 1, 1)] * 3):
         pyarrow.parquet.write_table(pa.table({"o": bad, "a": [0.0] * 3, "r": [1.0] * 3}), path)
-        refused(path, "column 'o' holds no numbers", reading=Reading(3, None, ("o",), ("a",), reward="r"))
-    refused(path, "delimiter is for CSV", reading=Reading(3, None, ("o",), ("a",), reward="r", delimiter=","))
+        refused(path, "column 'o' holds no numbers", reading=ReadOptions(3, None, ("o",), ("a",), reward="r"))
+    refused(path, "delimiter is for CSV", reading=ReadOptions(3, None, ("o",), ("a",), reward="r", delimiter=","))
 
 
 def test_batches_join_without_a_seam(tmp_path):
@@ -294,7 +296,7 @@ def test_batches_join_without_a_seam(tmp_path):
     table = pa.table(
         {"run": run, "t": np.arange(rows) * 1.0, "o": np.arange(rows) % 997, "a": np.zeros(rows), "r": run}
     )
-    reading = Reading(observations=("o",), actions=("a",), reward="r * 2", episode="run", time="t")
+    reading = ReadOptions(observations=("o",), actions=("a",), reward="r * 2", episode="run", time="t")
     pyarrow.parquet.write_table(table, tmp_path / "log.parquet")
     pyarrow.csv.write_csv(table, tmp_path / "log.csv")
     for name in ("log.parquet", "log.csv"):

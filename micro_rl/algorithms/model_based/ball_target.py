@@ -6,7 +6,7 @@ from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.model_based.balls import Ball, worst_in_ball
-from micro_rl.algorithms.slots import Setting, Target, bellman
+from micro_rl.algorithms.slots import MethodContext, Target, bellman
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 
@@ -23,9 +23,9 @@ class BallTarget(Target):
         return ()
 
     def __call__(
-        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: PyTree
+        self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: PyTree
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
-        centre, lowest = worst_in_ball(setting, rows, self.ball, self.radius, self.steps)
+        centre, lowest = worst_in_ball(context, rows, self.ball, self.radius, self.steps)
         f = centre - lowest
-        y = bellman(rows, next_value - self.beta * f, setting.discount)
+        y = bellman(rows, next_value - self.beta * f, context.discount)
         return y, {"conservative_term": jnp.mean(f)}

@@ -1,4 +1,7 @@
-"""The worst next state in a ball around the stored one, found by projected gradient on the target critics."""
+"""The worst next state in a ball around the stored one, found by projected gradient on the target critics.
+
+It is a variant of ours of MICRO's uncertainty set (arXiv 2312.03991), which the paper takes from the members.
+"""
 
 from abc import abstractmethod
 
@@ -8,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Scalar
 
-from micro_rl.algorithms.slots import Setting
+from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.networks import gaussian, q_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import predict
@@ -21,7 +24,7 @@ class Ball(eqx.Module):
     """Displacements u in units of standard deviations; how they move a state, and which are inside."""
 
     @abstractmethod
-    def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
+    def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
         """The matrix that turns u into a displacement of the state."""
 
     @abstractmethod
@@ -33,15 +36,15 @@ class Ball(eqx.Module):
         """The direction of length 1, in this ball's norm, along which the gradient falls fastest."""
 
 
-def _log_units(setting: Setting, rows: Transition) -> Float[Array, "one obs obs"]:
-    return jnp.diag(setting.models.members.input_std[: rows.next_observation.shape[-1]])[None]
+def _log_units(context: MethodContext, rows: Transition) -> Float[Array, "one obs obs"]:
+    return jnp.diag(context.models.members.input_std[: rows.next_observation.shape[-1]])[None]
 
 
 class L2(Ball):
     """Euclidean; the unit is the log's standard deviation of each dimension."""
 
-    def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
-        return _log_units(setting, rows)
+    def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
+        return _log_units(context, rows)
 
     def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
         return _shortened(u, radius)
@@ -53,8 +56,8 @@ class L2(Ball):
 class LInfinity(Ball):
     """Every dimension by itself; the unit is the log's standard deviation of each."""
 
-    def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
-        return _log_units(setting, rows)
+    def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
+        return _log_units(context, rows)
 
     def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
         return jnp.clip(u, -radius, radius)
@@ -66,8 +69,8 @@ class LInfinity(Ball):
 class Mahalanobis(Ball):
     """By the elites' predictive covariance of this very row: that of their means plus their mean variance."""
 
-    def units(self, setting: Setting, rows: Transition) -> Float[Array, "#rows obs obs"]:
-        mean, std = predict(setting.models.elites, rows.observation, rows.action)
+    def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
+        mean, std = predict(context.models.elites, rows.observation, rows.action)
         apart = mean[..., :-1] - jnp.mean(mean[..., :-1], axis=0, keepdims=True)
         between = jnp.einsum("erj,erk->rjk", apart, apart) / apart.shape[0]
         within = jax.vmap(jnp.diag)(jnp.mean(std[..., :-1] ** 2, axis=0))
@@ -97,23 +100,34 @@ def _length(u: Float[Array, "rows obs"]) -> Float[Array, "rows one"]:
     return jnp.linalg.norm(u, axis=-1, keepdims=True)
 
 
-def state_value(setting: Setting, states: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
+def state_value(context: MethodContext, states: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
     """min_k Q'_k(s, mode of pi(s))."""
-    actions = jnp.tanh(gaussian(setting.actor, states)[0])
-    return jnp.min(q_values(setting.targets, states, actions), axis=0)
+    actions = jnp.tanh(gaussian(context.actor, states)[0])
+    return jnp.min(q_values(context.targets, states, actions), axis=0)
 
 
 def worst_in_ball(
-    setting: Setting, rows: Transition, ball: Ball, radius: Scalar, steps: int
+    context: MethodContext, rows: Transition, ball: Ball, radius: Scalar, steps: int
 ) -> Float[Array, "two rows"]:
-    """The value at the stored next state, and the smallest met on the way down inside the ball."""
-    units = ball.units(setting, rows)
-    newest, columns = setting.models.elites.target_mean.shape[0] - 1, rows.next_observation.shape[-1]
+    """Search a ball around the stored next state for the smallest value, by projected gradient descent.
+
+    Args:
+        context: The actor, the target critics and the models.
+        rows: Model rows; the balls lie around their next observations.
+        ball: The norm.
+        radius: In the norm's units.
+        steps: Of the descent.
+
+    Returns:
+        The value at the centre, and the smallest that was met on the way [2, rows].
+    """
+    units = ball.units(context, rows)
+    newest, columns = context.models.elites.target_mean.shape[0] - 1, rows.next_observation.shape[-1]
     if newest < columns:  # the rest of a window is known, and no ball may move it
         units = units * (jnp.arange(columns) < newest)[None, :, None]
 
     def value(u: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
-        return state_value(setting, rows.next_observation + jnp.squeeze(units @ u[..., None], -1))
+        return state_value(context, rows.next_observation + jnp.squeeze(units @ u[..., None], -1))
 
     def down(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         u, lowest = carry

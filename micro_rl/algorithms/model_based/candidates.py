@@ -1,4 +1,7 @@
-"""What may follow a model row: next states drawn from several members, and what each is worth to the policy."""
+"""Candidate next states of a model row, drawn from several members, and their values (MICRO, arXiv 2312.03991).
+
+MOBILE (Sun et al., ICML 2023) measures its inconsistency on the same values.
+"""
 
 import equinox as eqx
 import jax
@@ -6,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key
 
-from micro_rl.algorithms.slots import Setting
+from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.networks import q_values, sample
 from micro_rl.core.random import normal
 from micro_rl.core.types import Transition
@@ -30,15 +33,25 @@ def candidate_noise(key: Key[Array, ""], rows: Transition, members: int, draws: 
 
 
 def candidate_values(
-    setting: Setting, members: Ensemble, rows: Transition, noise: CandidateNoise
+    context: MethodContext, members: Ensemble, rows: Transition, noise: CandidateNoise
 ) -> Float[Array, "member rows"]:
-    """v_i = mean over draws m of min_k Q'_k(s_im, a_im), with s_im ~ T_i(.|s, a) and a_im ~ pi(.|s_im)."""
+    """v_i = mean over draws m of min_k Q'_k(s_im, a_im), with s_im ~ T_i(.|s, a) and a_im ~ pi(.|s_im).
+
+    Args:
+        context: The actor and the target critics are used.
+        members: Whose predictions are the candidates.
+        rows: Model rows; their observations and actions are used.
+        noise: As `candidate_noise` drew it.
+
+    Returns:
+        The value of each member's candidate [member, rows], in core units.
+    """
     mean, std = predict(members, rows.observation, rows.action)
     mean, std = mean[..., :-1], std[..., :-1]
 
     def one_draw(draw: CandidateNoise) -> Float[Array, "member rows"]:
         states = (mean + std * draw.state).reshape(-1, mean.shape[-1])
-        actions, _ = sample(setting.actor, states, draw.action.reshape(states.shape[0], -1))
-        return jnp.min(q_values(setting.targets, states, actions), axis=0).reshape(mean.shape[:-1])
+        actions, _ = sample(context.actor, states, draw.action.reshape(states.shape[0], -1))
+        return jnp.min(q_values(context.targets, states, actions), axis=0).reshape(mean.shape[:-1])
 
     return jnp.mean(jax.lax.map(one_draw, noise), axis=0)

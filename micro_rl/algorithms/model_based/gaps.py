@@ -1,4 +1,7 @@
-"""How much worse the bad candidates are: the choices for MICRO's f, as functions of the candidates' values."""
+"""The conservative term f of MICRO (arXiv 2312.03991): how far the worst candidate values lie below the usual one.
+
+A gap is a function of the candidates' values. The paper's own is mean less minimum; the others are variants of ours.
+"""
 
 from abc import abstractmethod
 

@@ -18,7 +18,7 @@ from micro_rl.algorithms.model_based.gaps import (
     MeanLessSoftMinimum,
     NextValueLessMinimum,
 )
-from micro_rl.algorithms.slots import Method, Setting, Target, bellman
+from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError
@@ -61,10 +61,10 @@ class ConservativeTarget(Target):
         return candidate_noise(key, rows, self._of(models).size, self.draws)
 
     def __call__(
-        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: CandidateNoise
+        self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: CandidateNoise
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
-        f = self.gap(candidate_values(setting, self._of(setting.models), rows, noise), next_value)
-        y = bellman(rows, next_value - self.beta * f, setting.discount)
+        f = self.gap(candidate_values(context, self._of(context.models), rows, noise), next_value)
+        y = bellman(rows, next_value - self.beta * f, context.discount)
         return y, {"conservative_term": jnp.mean(f)}
 
     def _of(self, models: Models) -> Ensemble:

@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
-from micro_rl.algorithms.slots import Method, Setting, Target, bellman
+from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError
@@ -40,11 +40,11 @@ class InconsistencyTarget(Target):
         return candidate_noise(key, rows, models.elites.size, self.draws)
 
     def __call__(
-        self, rows: Transition, next_value: Float[Array, " rows"], setting: Setting, noise: CandidateNoise
+        self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: CandidateNoise
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
-        values = candidate_values(setting, setting.models.elites, rows, noise)
+        values = candidate_values(context, context.models.elites, rows, noise)
         inconsistency = jnp.std(values, axis=0, ddof=1)
-        y = bellman(rows, next_value, setting.discount) - self.penalty * inconsistency
+        y = bellman(rows, next_value, context.discount) - self.penalty * inconsistency
         return y, {"inconsistency": jnp.mean(inconsistency)}
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, Scalar
 
-from micro_rl.algorithms.slots import Method, Prepare, Shape
+from micro_rl.algorithms.slots import Method, Prepare, RolloutTransform
 from micro_rl.core.networks import MLP
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
@@ -57,15 +57,15 @@ class FitThreshold(Prepare):
         return actor, Known(jnp.max(jax.lax.map(in_block, index)), jnp.min(log.reward))
 
 
-class Halt(Shape):
+class Halt(RolloutTransform):
     """Unknown rows are worth min r - kappa and nothing follows."""
 
     threshold: Scalar
     penalty: Scalar
 
-    def __call__(self, ensemble: Ensemble, extra: Known, rows: Transition) -> Transition:
-        unknown = disagreement(ensemble, rows) > self.threshold * extra.disagreement
-        reward = jnp.where(unknown, extra.reward - self.penalty, rows.reward)
+    def __call__(self, ensemble: Ensemble, method_state: Known, rows: Transition) -> Transition:
+        unknown = disagreement(ensemble, rows) > self.threshold * method_state.disagreement
+        reward = jnp.where(unknown, method_state.reward - self.penalty, rows.reward)
         return rows._replace(reward=reward, discount=jnp.where(unknown, 0.0, rows.discount))
 
 
@@ -76,4 +76,4 @@ def build(options: Options) -> Method:
     if options.halt_penalty < 0:
         raise UserError(f"halt_penalty: {options.halt_penalty} is negative")
     threshold, penalty = (jnp.asarray(value, jnp.float32) for value in (options.threshold, options.halt_penalty))
-    return Method(prepare=FitThreshold(), shape=Halt(threshold, penalty))
+    return Method(prepare=FitThreshold(), transform=Halt(threshold, penalty))

@@ -12,7 +12,7 @@ from micro_rl.algorithms.buffer import draw_log
 from micro_rl.algorithms.model_based.rambo_adversary import TurnAgainst
 from micro_rl.algorithms.slots import Method, Prepare
 from micro_rl.core.networks import MLP, action_error
-from micro_rl.core.optim import descend, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.errors import UserError
@@ -56,10 +56,10 @@ class CloneFirst(Prepare):
         def step(carry: tuple[MLP, PyTree], step_key: Array) -> tuple[tuple[MLP, PyTree], None]:
             rows = draw_log(log, step_key, self.batch)
             gradient = jax.grad(action_error)(carry[0], rows.observation, rows.action)
-            return descend(carry[0], gradient, carry[1], self.rate), None
+            return adam_step(carry[0], gradient, carry[1], self.rate), None
 
-        (actor, _), _ = jax.lax.scan(step, (actor, moments_of(actor)), jax.random.split(key, updates))
-        return actor, moments_of(ensemble.members)
+        (actor, _), _ = jax.lax.scan(step, (actor, init_opt_state(actor)), jax.random.split(key, updates))
+        return actor, init_opt_state(ensemble.members)
 
 
 def build(options: Options) -> Method:
@@ -74,7 +74,7 @@ def build(options: Options) -> Method:
         jnp.asarray(value, jnp.float32)
         for value in (options.adversarial_weight, options.adversarial_lr, options.clone_lr)
     )
-    adapt = TurnAgainst(
+    update_model = TurnAgainst(
         weight=weight,
         rate=rate,
         steps=options.adversarial_steps,
@@ -82,4 +82,4 @@ def build(options: Options) -> Method:
         length=options.adversarial_length,
         decay=options.model_decay,
     )
-    return Method(prepare=CloneFirst(clone_lr, options.clone_epochs), adapt=adapt)
+    return Method(prepare=CloneFirst(clone_lr, options.clone_epochs), update_model=update_model)

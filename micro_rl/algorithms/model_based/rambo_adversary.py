@@ -9,10 +9,10 @@ from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.buffer import draw_log
-from micro_rl.algorithms.rollout import imagine
-from micro_rl.algorithms.slots import Adapt, Ends, Setting
+from micro_rl.algorithms.rollout import sample_ensemble
+from micro_rl.algorithms.slots import Ends, MethodContext, ModelUpdate
 from micro_rl.core.networks import q_values, sample
-from micro_rl.core.optim import descend
+from micro_rl.core.optim import adam_step
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members, inputs_of, predict, predicted_part, standardise, targets_of
 from micro_rl.dynamics.losses import likelihood_loss, weight_decay
@@ -30,16 +30,16 @@ def log_density(
     return jax.nn.logsumexp(each, axis=0) - jnp.log(float(elites))
 
 
-def advantage(setting: Setting, rows: Transition, noise: Float[Array, "rows act"]) -> Float[Array, " rows"]:
+def advantage(context: MethodContext, rows: Transition, noise: Float[Array, "rows act"]) -> Float[Array, " rows"]:
     """r + gamma d min_k Q_k(s', a') - min_k Q_k(s, a), a' the policy's, standardised over the rows."""
-    action, _ = sample(setting.actor, rows.next_observation, noise)
-    following = jnp.min(q_values(setting.critics, rows.next_observation, action), axis=0)
-    now = jnp.min(q_values(setting.critics, rows.observation, rows.action), axis=0)
-    gain = rows.reward + setting.discount * rows.discount * following - now
+    action, _ = sample(context.actor, rows.next_observation, noise)
+    following = jnp.min(q_values(context.critics, rows.next_observation, action), axis=0)
+    now = jnp.min(q_values(context.critics, rows.observation, rows.action), axis=0)
+    gain = rows.reward + context.discount * rows.discount * following - now
     return (gain - jnp.mean(gain)) / (jnp.std(gain, ddof=1) + 1e-6)
 
 
-class TurnAgainst(Adapt):
+class TurnAgainst(ModelUpdate):
     """Steps on weight log T(s', r | s, a) advantage (the policy-gradient theorem, their eq. 9) + the fit's loss."""
 
     weight: Scalar
@@ -51,18 +51,24 @@ class TurnAgainst(Adapt):
     logvar_weight: float = eqx.field(static=True, default=0.001)
 
     def __call__(
-        self, ensemble: Ensemble, extra: PyTree, setting: Setting, log: Transition, ends: Ends, key: Key[Array, ""]
+        self,
+        ensemble: Ensemble,
+        method_state: PyTree,
+        context: MethodContext,
+        log: Transition,
+        ends: Ends,
+        key: Key[Array, ""],
     ) -> tuple[Ensemble, PyTree]:
         if not self.steps:
-            return ensemble, extra
+            return ensemble, method_state
         if len(self.decay) != len(ensemble.members.net.weights):
             raise UserError(f"model_decay: {len(self.decay)} values for {len(ensemble.members.net.weights)} layers")
-        episode = partial(self._episode, units=ensemble, setting=setting, log=log, ends=ends)
+        episode = partial(self._episode, units=ensemble, context=context, log=log, ends=ends)
         keys = jax.random.split(key, -(-self.steps // self.length))
-        (members, moments), _ = jax.lax.scan(episode, (ensemble.members, extra), keys)
+        (members, moments), _ = jax.lax.scan(episode, (ensemble.members, method_state), keys)
         return eqx.tree_at(lambda e: e.members, ensemble, members), moments
 
-    def _episode(self, carry, key: Array, *, units: Ensemble, setting: Setting, log: Transition, ends: Ends):
+    def _episode(self, carry, key: Array, *, units: Ensemble, context: MethodContext, log: Transition, ends: Ends):
         start_key, steps_key = jax.random.split(key)
         observation = draw_log(log, start_key, self.batch).observation
 
@@ -70,22 +76,24 @@ class TurnAgainst(Adapt):
             members, moments, observation = carry
             imagined_key, log_key = jax.random.split(step_key)
             now = eqx.tree_at(lambda e: e.members, units, members)
-            rows = self._imagined(now, setting, ends, observation, imagined_key)
-            gain = advantage(setting, rows, jax.random.normal(jax.random.fold_in(imagined_key, 9), rows.action.shape))
+            rows = self._imagined(now, context, ends, observation, imagined_key)
+            gain = advantage(context, rows, jax.random.normal(jax.random.fold_in(imagined_key, 9), rows.action.shape))
             real = draw_log(log, log_key, self.batch)
-            gradient = jax.grad(self._loss)(members, units, setting.models.elites.size, rows, gain, real)
-            members, moments = descend(members, gradient, moments, self.rate)
+            gradient = jax.grad(self._loss)(members, units, context.models.elites.size, rows, gain, real)
+            members, moments = adam_step(members, gradient, moments, self.rate)
             return (members, moments, rows.next_observation), None
 
         (members, moments, _), _ = jax.lax.scan(step, (*carry, observation), jax.random.split(steps_key, self.length))
         return (members, moments), None
 
-    def _imagined(self, ensemble: Ensemble, setting: Setting, ends: Ends, observation: Array, key: Array) -> Transition:
+    def _imagined(
+        self, ensemble: Ensemble, context: MethodContext, ends: Ends, observation: Array, key: Array
+    ) -> Transition:
         order_key, action_key, state_key, end_key = jax.random.split(key, 4)
         observation = jax.random.permutation(order_key, observation)
-        act = setting.actor.biases[-1].shape[-1] // 2
-        action, _ = sample(setting.actor, observation, jax.random.normal(action_key, (self.batch, act)))
-        outcome = imagine(ensemble.best(setting.models.elites.size), observation, action, state_key)
+        act = context.actor.biases[-1].shape[-1] // 2
+        action, _ = sample(context.actor, observation, jax.random.normal(action_key, (self.batch, act)))
+        outcome = sample_ensemble(ensemble.best(context.models.elites.size), observation, action, state_key)
         following = outcome[:, :-1]
         return Transition(observation, action, outcome[:, -1], following, 1.0 - ends(following, end_key))
 

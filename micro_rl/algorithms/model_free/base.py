@@ -37,7 +37,7 @@ TEMPERATURE = frozenset(
 """Those of soft actor-critic."""
 
 
-class Baseline(eqx.Module):
+class ModelFreeMethod(eqx.Module):
     """What learns from a log alone. Its fields are its coefficients: leaves, but for `steps`.
 
     An agent is a NamedTuple with at least `actor`, of the shape that `export` takes, and `critics`, None where there

@@ -15,10 +15,10 @@ from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.buffer import draw_log
-from micro_rl.algorithms.model_free.base import TRAINING, Baseline
+from micro_rl.algorithms.model_free.base import TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.core.networks import MLP, action_error, steady_mlp
-from micro_rl.core.optim import descend, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows, Transition
 
@@ -41,7 +41,7 @@ class Cloner(NamedTuple):
     critics: None = None
 
 
-class Cloning(Baseline):
+class Cloning(ModelFreeMethod):
     """Steps on the mean of (tanh(mean(s)) - a)^2."""
 
     steps: int = eqx.field(static=True, default=1)
@@ -64,13 +64,13 @@ def build(options: Options) -> Cloning:
 def start(key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...]) -> Cloner:
     """A deterministic actor."""
     actor = steady_mlp(key, obs, act, hidden)
-    return Cloner(actor, moments_of(actor))
+    return Cloner(actor, init_opt_state(actor))
 
 
 def update(cloner: Cloner, rows: Transition, rate: Scalar) -> tuple[Cloner, Scalar]:
     """One step of Adam on these rows; also the error before it."""
     error, gradient = jax.value_and_grad(action_error)(cloner.actor, rows.observation, rows.action)
-    return Cloner(*descend(cloner.actor, gradient, cloner.moments, rate)), error
+    return Cloner(*adam_step(cloner.actor, gradient, cloner.moments, rate)), error
 
 
 @partial(jax.jit, static_argnames=("updates", "batch", "hidden"))

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, Baseline, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
 from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, mode, q_values, state_values, steady_mlp, uniform_mlp
-from micro_rl.core.optim import descend, follow, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows, Transition
 from micro_rl.errors import UserError
@@ -50,7 +50,7 @@ class Learner(NamedTuple):
     value_moments: PyTree
 
 
-class Iql(Baseline):
+class Iql(ModelFreeMethod):
     """V by expectile regression on the slow critics, the actor by advantage-weighted cloning, Q on r + gamma d V."""
 
     expectile: Scalar
@@ -62,7 +62,7 @@ class Iql(Baseline):
         actor, log_std = steady_mlp(actor_key, obs, act, sizes.hidden_sizes), jnp.zeros(act)
         critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden_sizes, 1), (sizes.num_critics,))
         value = uniform_mlp(value_key, (obs, *sizes.hidden_sizes, 1))
-        moments = (moments_of((actor, log_std)), moments_of(critics), moments_of(value))
+        moments = (init_opt_state((actor, log_std)), init_opt_state(critics), init_opt_state(value))
         return Learner(actor, log_std, critics, jax.tree.map(jnp.copy, critics), value, *moments)
 
     def update(
@@ -71,15 +71,15 @@ class Iql(Baseline):
         now = rows.now
         q = jnp.min(q_values(agent.slow_critics, now.observation, now.action), axis=0)
         (loss_v, v), gradient = jax.value_and_grad(value_loss, has_aux=True)(agent.value, now, q, self.expectile)
-        value, value_moments = descend(agent.value, gradient, agent.value_moments, c.critic_lr)
+        value, value_moments = adam_step(agent.value, gradient, agent.value_moments, c.critic_lr)
         weight = cloning_weight(q - state_values(value, now.observation), self.inverse_temperature)
         policy = (agent.actor, agent.log_std)
         loss_pi, gradient = jax.value_and_grad(cloning_loss)(policy, now, weight)
-        (actor, log_std), actor_moments = descend(policy, gradient, agent.actor_moments, c.actor_lr)
+        (actor, log_std), actor_moments = adam_step(policy, gradient, agent.actor_moments, c.actor_lr)
         y = bellman(now, state_values(value, now.next_observation), c.discount)
         (loss_q, all_q), gradient = jax.value_and_grad(critic_loss, has_aux=True)(agent.critics, now, y)
-        critics, critic_moments = descend(agent.critics, gradient, agent.critic_moments, c.critic_lr)
-        slow = follow(agent.slow_critics, critics, c.tau)
+        critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
+        slow = polyak_update(agent.slow_critics, critics, c.tau)
         moments = (actor_moments, critic_moments, value_moments)
         return Learner(actor, log_std, critics, slow, value, *moments), {
             "loss/critic": loss_q,

@@ -11,7 +11,7 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_free import td3
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, Baseline, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
@@ -40,7 +40,7 @@ class Options:
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
-class Rebrac(Baseline):
+class Rebrac(ModelFreeMethod):
     """TD3 in which both networks pay for leaving the log: the actor at s, the critics' target at s'."""
 
     actor_weight: Scalar

@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Key, Scalar
 
 from micro_rl.algorithms import sac
-from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, Baseline
+from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Agent, Coefficients, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method, NoPenalty, Regularize
 from micro_rl.core.sizes import Sizes
@@ -27,7 +27,7 @@ class Options:
     """None of its own; how many critics there are is the setting `num_critics`."""
 
 
-class SacOnLog(Baseline):
+class SacOnLog(ModelFreeMethod):
     """The update of the methods with a model, with no rows of a model."""
 
     regularize: Regularize

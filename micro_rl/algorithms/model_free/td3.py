@@ -10,7 +10,7 @@ from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.core.networks import MLP, Network, mode
-from micro_rl.core.optim import descend, follow, moments_of
+from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.types import LogRows
 
 
@@ -40,7 +40,7 @@ ActorLoss = Callable[[MLP, Network, LogRows], Scalar]
 def begin(actor: MLP, critics: Network) -> Learner:
     """Nothing has moved yet."""
     slow_actor, slow_critics = jax.tree.map(jnp.copy, (actor, critics))
-    return Learner(actor, critics, slow_actor, slow_critics, moments_of(actor), moments_of(critics))
+    return Learner(actor, critics, slow_actor, slow_critics, init_opt_state(actor), init_opt_state(critics))
 
 
 def turn(
@@ -60,15 +60,15 @@ def turn(
         y = targets(agent, batch, jax.random.normal(step_key, batch.now.action.shape))
         (loss, q), gradient = jax.value_and_grad(critic_loss, has_aux=True)(now.critics, batch.now, y)
         logged = {"loss/critic": loss, "q/real": jnp.mean(q), "q/target": jnp.mean(y)}
-        return _Critics(*descend(now.critics, gradient, now.moments, c.critic_lr)), logged
+        return _Critics(*adam_step(now.critics, gradient, now.moments, c.critic_lr)), logged
 
     begun = _Critics(agent.critics, agent.critic_moments)
     (critics, moments), logged = jax.lax.scan(step, begun, (batches, jax.random.split(key, steps)))
     last = jax.tree.map(lambda column: column[-1], batches)
     loss, gradient = jax.value_and_grad(actor_loss)(agent.actor, critics, last)
-    actor, actor_moments = descend(agent.actor, gradient, agent.actor_moments, c.actor_lr)
-    slow_actor = follow(agent.slow_actor, actor, c.tau)
-    slow_critics = follow(agent.slow_critics, critics, c.tau)
+    actor, actor_moments = adam_step(agent.actor, gradient, agent.actor_moments, c.actor_lr)
+    slow_actor = polyak_update(agent.slow_actor, actor, c.tau)
+    slow_critics = polyak_update(agent.slow_critics, critics, c.tau)
     logged = {name: jnp.mean(value) for name, value in logged.items()} | {"loss/actor": loss}
     return Learner(actor, critics, slow_actor, slow_critics, actor_moments, moments), logged
 

@@ -11,7 +11,7 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_free import td3
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, Baseline, at_least
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, action_error, mode, q_values, steady_mlp, uniform_mlp
@@ -38,7 +38,7 @@ class Options:
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
-class Td3Bc(Baseline):
+class Td3Bc(ModelFreeMethod):
     """Clipped double Q with smoothed target actions; the actor on -weight Q / mean|Q| + (pi(s) - a)^2."""
 
     alpha: Scalar

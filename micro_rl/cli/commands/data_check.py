@@ -34,12 +34,12 @@ class Checking:
 def run(arguments: list[str]) -> None:
     """Carry the command out; exit code 2 where training would refuse the log, or its mended copy."""
     from micro_rl.cli.arguments import parse, shape
-    from micro_rl.data.checks.mending import mend
-    from micro_rl.data.reading import Reading
+    from micro_rl.data.checks.repair import mend
+    from micro_rl.data.read_options import ReadOptions
     from micro_rl.simulation.log_check import inspect
 
     explanation = "Find what is wrong with a log before training on it. Exit code 2 if training would refuse it."
-    kind = shape("DataCheck", explanation, ("log", str), asked=Checking, reading=Reading)
+    kind = shape("DataCheck", explanation, ("log", str), asked=Checking, reading=ReadOptions)
     given = parse("data check", arguments, kind)
     asked, changes = given.asked, None
     seen, log = inspect(given.log, given.reading), given.log
@@ -77,7 +77,7 @@ def _verdict(seen: "Inspection", log: str, changes: "list[Change] | None") -> st
 
 
 def _all_mendable(seen: "Inspection") -> bool:
-    from micro_rl.data.checks.mending import MENDABLE
+    from micro_rl.data.checks.repair import MENDABLE
 
     return all(one.kind in MENDABLE for one in seen.findings if one.level == "error")
 

@@ -22,11 +22,11 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.data.conversion import convert, form_of, left_behind
-    from micro_rl.data.reading import Reading
+    from micro_rl.data.read_options import ReadOptions
     from micro_rl.training.plan import read_log
 
     explanation = "Write a log in another format, read it back and compare. The other options say how to read SRC."
-    kind = shape("Convert", explanation, ("src", str), ("dst", Path), asked=Converting, reading=Reading)
+    kind = shape("Convert", explanation, ("src", str), ("dst", Path), asked=Converting, reading=ReadOptions)
     given = parse("data convert", arguments, kind)
     form = form_of(given.dst, given.asked.to)
     log, screen = read_log(given.src, given.reading), console()

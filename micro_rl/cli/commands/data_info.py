@@ -30,13 +30,15 @@ class Telling:
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
-    from micro_rl.data.reading import Reading
+    from micro_rl.data.read_options import ReadOptions
     from micro_rl.reports.log import describe
     from micro_rl.reports.log.page import write_log_page
     from micro_rl.training.plan import read_log
 
     explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
-    given = parse("data info", arguments, shape("DataInfo", explanation, ("log", str), asked=Telling, reading=Reading))
+    given = parse(
+        "data info", arguments, shape("DataInfo", explanation, ("log", str), asked=Telling, reading=ReadOptions)
+    )
     dataset = read_log(given.log, given.reading)
     insight = describe(dataset)
     page = given.asked.page

@@ -8,7 +8,7 @@ from micro_rl.cli.commands.console import console, typed
 
 if TYPE_CHECKING:
     from micro_rl.core.settings import ModelSettings
-    from micro_rl.data.reading import Reading
+    from micro_rl.data.read_options import ReadOptions
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ def run(arguments: list[str]) -> None:
     from micro_rl.algorithms.registry import resolve
     from micro_rl.cli.arguments import parse_with_preset, shape
     from micro_rl.core.settings import ModelSettings
-    from micro_rl.data.reading import Reading
+    from micro_rl.data.read_options import ReadOptions
 
     explanation = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."
-    kind = shape("Fit", explanation, ("log", str), fitting=Fitting, reading=Reading, settings=ModelSettings)
+    kind = shape("Fit", explanation, ("log", str), fitting=Fitting, reading=ReadOptions, settings=ModelSettings)
 
     def default(preset: str, log: Any) -> Any:
         settings, _ = resolve("micro", preset, {})
         own = {name: getattr(settings, name) for name in ModelSettings.__dataclass_fields__}
-        return kind(log, Fitting(), Reading(), ModelSettings(**own))
+        return kind(log, Fitting(), ReadOptions(), ModelSettings(**own))
 
     given = parse_with_preset("fit", arguments, default)
     _fit_model(given.log, given.fitting, given.reading, given.settings)
 
 
-def _fit_model(log: str, asked: Fitting, reading: "Reading", settings: "ModelSettings") -> None:
+def _fit_model(log: str, asked: Fitting, reading: "ReadOptions", settings: "ModelSettings") -> None:
     from micro_rl.api import fit
     from micro_rl.cli.display import Display
     from micro_rl.training.interrupts import Interrupts

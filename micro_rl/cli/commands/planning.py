@@ -45,18 +45,18 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
     from micro_rl.algorithms import registry
     from micro_rl.cli.arguments import parse_with_preset, shape, value_of
     from micro_rl.core.settings import restricted
-    from micro_rl.data.reading import Reading
+    from micro_rl.data.read_options import ReadOptions
     from micro_rl.training.plan import make_plan
 
     named = value_of(arguments, "--method") or "micro"
     method = registry.find(named)
     if not registry.learns_model(named):
         kind = restricted(kind, frozenset(field.name for field in fields(kind)) - FOR_A_MODEL)
-    parts = {"asked": kind, "reading": Reading, "settings": registry.settings_of(named), "options": method.Options}
+    parts = {"asked": kind, "reading": ReadOptions, "settings": registry.settings_of(named), "options": method.Options}
     whole = shape(verb.capitalize(), explain(named, method), ("log", str), **parts)
 
     def default(preset: str, log: Any) -> Any:
-        return whole(log, kind(method=named), Reading(), *registry.resolve(named, preset, {}))
+        return whole(log, kind(method=named), ReadOptions(), *registry.resolve(named, preset, {}))
 
     def values_with(words: list[str]) -> dict[str, Any]:
         said = parse_with_preset(verb, [*arguments, *words], default)

@@ -27,18 +27,20 @@ QUANTILE_ROWS = 100_000
 
 
 def odd(dataset: Dataset) -> list[Finding]:
-    """Everything about single columns of observations and actions."""
-    found = findings.constant("action", dataset.actions)
+    """Finds what is odd in single columns of observations and actions."""
+    problems = findings.constant("action", dataset.actions)
     ends = dataset.terminals | dataset.timeouts
     groups = (("observation", dataset.observations, dataset.columns.observations),)
     groups += (("action", dataset.actions, dataset.columns.actions),)
     for what, values, columns in groups:
         for place, column in enumerate(columns):
-            found += _odd_column(what, place, column, np.ascontiguousarray(values[:, place]), ends)
-    found += _at_bounds(dataset)
+            problems += _odd_column(what, place, column, np.ascontiguousarray(values[:, place]), ends)
+    problems += _at_bounds(dataset)
     if len(dataset) > 1 and not np.ptp(dataset.rewards):
-        found.append(findings.warning("reward-constant", "rewards never change: there is nothing to learn from them"))
-    return found + _apart(dataset)
+        problems.append(
+            findings.warning("reward-constant", "rewards never change: there is nothing to learn from them")
+        )
+    return problems + _apart(dataset)
 
 
 def _odd_column(
@@ -47,27 +49,27 @@ def _odd_column(
     name = _name(what, place, column)
     if len(values) < STUCK_ROWS or len(np.unique(values[: CONTINUOUS * 1000])) < CONTINUOUS:
         return []
-    found = []
+    problems = []
     if len(rows := stuck_rows(values, ends)):
         text = (
             f"{name} stands still in {findings.listed(rows)} although it usually changes from step to step: "
             "a stuck sensor?"
         )
-        found.append(findings.warning("stuck", text, rows, [place]))
+        problems.append(findings.warning("stuck", text, rows, [place]))
     if what == "observation" and len(rows := _limit_rows(values, ends)):
         limits = " or ".join(f"{limit:.6g}" for limit in np.unique(values[rows]))
         text = (
             f"{name} is at its limit ({limits}) in {100 * len(rows) / len(values):.1f} % of the rows: clipped or "
             "saturated, and what lies beyond is not in the log"
         )
-        found.append(findings.warning("saturated", text, rows, [place]))
+        problems.append(findings.warning("saturated", text, rows, [place]))
     if len(rows := _far_rows(values)):
         text = (
             f"{name} is far from all its other values in {findings.listed(rows)}, as {values[rows[0]]:.6g} in row "
             f"{rows[0]}: a code for a missing value, or a unit that changed?"
         )
-        found.append(findings.warning("outlier", text, rows, [place]))
-    return found
+        problems.append(findings.warning("outlier", text, rows, [place]))
+    return problems
 
 
 def _name(what: str, place: int, column: Column) -> str:
@@ -76,7 +78,7 @@ def _name(what: str, place: int, column: Column) -> str:
 
 
 def stuck_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " stuck"]:
-    """Rows in standstills of a lively column, but for those at a place of rest.
+    """Finds the rows in standstills of a lively column, but for those at a place of rest.
 
     A place of rest is where an episode begins, or a value at which the column stands still more than once, or its
     greatest or least value: a stuck sensor keeps whatever it measured last, and nothing brings it there again. What
@@ -126,10 +128,10 @@ def _untouched(here: Bool[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -
 
 def _far_rows(values: Float32[np.ndarray, " row"]) -> Int[np.ndarray, " far"]:
     """Rows far outside the span of the middle of the column."""
-    seen = values
+    sample = values
     if len(values) > QUANTILE_ROWS:
-        seen = values[np.random.default_rng(0).integers(len(values), size=QUANTILE_ROWS)]
-    low, middle, high = np.quantile(seen, [0.01, 0.5, 0.99])
+        sample = values[np.random.default_rng(0).integers(len(values), size=QUANTILE_ROWS)]
+    low, middle, high = np.quantile(sample, [0.01, 0.5, 0.99])
     return np.flatnonzero(np.abs(values - middle) > FAR * (high - low)) if high > low else np.empty(0, np.int64)
 
 
@@ -137,15 +139,15 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
     """Actions that are at one of their bounds most of the time."""
     slack = 1e-3 * (dataset.action_high - dataset.action_low) / 2
     at = (dataset.actions <= dataset.action_low + slack) | (dataset.actions >= dataset.action_high - slack)
-    found = []
+    problems = []
     for place in np.flatnonzero(at.mean(0) > AT_BOUND).tolist():
         name = _name("action", place, dataset.columns.actions[place])
         text = (
             f"{name} is at one of its bounds in {100 * at[:, place].mean():.0f} % of the rows: "
             "the log tells little about the actions between"
         )
-        found.append(findings.warning("action-saturated", text, np.flatnonzero(at[:, place]), [place]))
-    return found
+        problems.append(findings.warning("action-saturated", text, np.flatnonzero(at[:, place]), [place]))
+    return problems
 
 
 def _apart(dataset: Dataset) -> list[Finding]:

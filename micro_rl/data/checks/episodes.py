@@ -15,12 +15,12 @@ ENDS = 5
 
 
 def odd(dataset: Dataset) -> list[Finding]:
-    """Everything about whole episodes."""
+    """Finds what is odd in whole episodes."""
     return [*_limits(dataset), *_jumps(dataset), *small(dataset, BATCH)]
 
 
 def terminals_at(dataset: Dataset, length: int) -> np.ndarray:
-    """The last rows of the episodes that terminate after exactly so many steps."""
+    """Finds the last rows of the episodes that terminate after exactly so many steps."""
     last = dataset.stops - 1
     return last[(dataset.lengths == length) & dataset.terminals[last]]
 
@@ -64,16 +64,16 @@ def _jumps(dataset: Dataset) -> list[Finding]:
 
 
 def small(dataset: Dataset, batch: int) -> list[Finding]:
-    """Too little to hold anything back, or to fill a batch of so many rows: usable, but it says little."""
-    found = []
+    """Warns of too little to hold anything back, or to fill a batch of so many rows: usable, but it says little."""
+    problems = []
     single = dataset.stops[dataset.lengths == 1] - 1
     if len(single):
         text = f"{len(single):,} of {len(dataset.stops):,} episodes are a single step: marked ends in the wrong column?"
-        found.append(findings.warning("single-step", text, single))
+        problems.append(findings.warning("single-step", text, single))
     if len(dataset.stops) == 1:
         text = "the log is one episode: figures per episode, and errors on episodes held out, say nothing"
-        found.append(findings.warning("one-episode", text))
+        problems.append(findings.warning("one-episode", text))
     if len(dataset) < batch:
         text = f"{len(dataset)} rows are fewer than a batch ({batch}), which holds them more than once: log more"
-        found.append(findings.warning("few-rows", text))
-    return found
+        problems.append(findings.warning("few-rows", text))
+    return problems

@@ -17,7 +17,7 @@ KEPT = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found, in one sentence with its remedy; with an error nothing is learned from the log.
+    """An error or a warning, in one sentence with its remedy; with an error nothing is learned from the log.
 
     `kind` is for machines and stays as it is. `count` is how many rows, columns or episodes it is about; `rows` are
     the first of those rows and `columns` the columns, where there are any.
@@ -32,18 +32,18 @@ class Finding:
 
 
 def error(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
-    """Something that keeps the log from being used, about those rows."""
-    return Finding("error", kind, text, max(1, len(rows)), kept(rows), tuple(columns))
+    """Makes the finding that keeps a log from being used, about those rows."""
+    return Finding("error", kind, text, max(1, len(rows)), first_rows(rows), tuple(columns))
 
 
 def warning(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
-    """Something that a person should see, about those rows, else about those columns."""
-    return Finding("warning", kind, text, max(1, len(rows) or len(columns)), kept(rows), tuple(columns))
+    """Makes the finding that a person should see, about those rows, else about those columns."""
+    return Finding("warning", kind, text, max(1, len(rows) or len(columns)), first_rows(rows), tuple(columns))
 
 
-def refuse(path: Path, found: Iterable[Finding]) -> None:
+def refuse(path: Path, problems: Iterable[Finding]) -> None:
     """Raises the first error, if there is one, and says how many there are."""
-    wrong = [one for one in found if one.level == "error"]
+    wrong = [problem for problem in problems if problem.level == "error"]
     if not wrong:
         return
     others = len(wrong) - 1
@@ -51,18 +51,18 @@ def refuse(path: Path, found: Iterable[Finding]) -> None:
     raise UserError(f"{path}: {wrong[0].text}{more}")
 
 
-def kept(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
-    """The first few."""
+def first_rows(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
+    """Picks the rows that a finding keeps."""
     return tuple(int(row) for row in rows[:KEPT])
 
 
 def listed(rows: Sequence[int] | np.ndarray) -> str:
-    """How many rows, and which: the first of them where they are scattered."""
+    """Writes how many rows, and which: the first of them where they are scattered."""
     return f"{len(rows):,} row{'s' * (len(rows) != 1)} ({ranges(rows, SHOWN)})"
 
 
 def ranges(rows: Sequence[int] | np.ndarray, most: int | None = None) -> str:
-    """Row numbers in order, briefly: '3, 7-9, 12', or only so many such parts."""
+    """Writes row numbers in order, briefly: '3, 7-9, 12', or only so many such parts."""
     numbers = np.asarray(rows, np.int64)
     first = np.flatnonzero(np.diff(numbers, prepend=-2) != 1)
     last = np.append(first[1:], len(numbers)) - 1
@@ -74,27 +74,27 @@ def ranges(rows: Sequence[int] | np.ndarray, most: int | None = None) -> str:
 def not_finite(
     key: str, values: Float32[np.ndarray, "row ..."], overflow: Sequence[int], names: Sequence[str], remedy: str
 ) -> list[Finding]:
-    """NaN and infinity, in which of the columns of those names, and what was finite before it became float32."""
+    """Finds NaN and infinity in columns of those names, and what was finite before it became float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):  # most are: no array of flags is made then
             return []
     bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
     if not len(bad):
         return []
-    found = []
+    problems = []
     if len(overflow):
         text = f"{key} exceeds float32 in {listed(overflow)}: rescale the column"
-        found.append(error("overflow", text, overflow))
+        problems.append(error("overflow", text, overflow))
     if len(lost := np.setdiff1d(bad, overflow)):
         columns = np.flatnonzero(~np.isfinite(values[lost].reshape(len(lost), -1)).all(0)).tolist()
         of = f" ({', '.join(names[place] for place in columns[:SHOWN])})" if names else ""
         text = f"{key}{of} holds NaN or infinity in {listed(lost)}: {remedy}"
-        found.append(error("not-finite", text, lost, columns if values.ndim > 1 else ()))
-    return found
+        problems.append(error("not-finite", text, lost, columns if values.ndim > 1 else ()))
+    return problems
 
 
 def flags(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """Flags of any numeric type, one per row; values other than 0 and 1 are an error."""
+    """Reads flags of any numeric type, one per row; values other than 0 and 1 are an error."""
     values = stored.reshape(len(stored))
     marked = values == 1
     strange = np.flatnonzero(~marked & (values != 0))
@@ -108,7 +108,7 @@ def flags(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Bool[np.ndar
 
 
 def constant(what: str, values: Float32[np.ndarray, "row column"]) -> list[Finding]:
-    """Columns that never change."""
+    """Finds columns that never change."""
     still = np.flatnonzero((values == values[0]).all(0)).tolist()
     if not still or len(values) == 1:
         return []
@@ -116,7 +116,7 @@ def constant(what: str, values: Float32[np.ndarray, "row column"]) -> list[Findi
 
 
 def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:
-    """Rows that occur more than once, equal in every column given."""
+    """Finds rows that occur more than once, equal in every column given."""
     again = repeated(*columns)
     if not len(again):
         return []
@@ -126,7 +126,7 @@ def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:
 
 
 def repeated(*columns: Float32[np.ndarray, "row ..."]) -> Shaped[np.ndarray, " again"]:
-    """The rows that equal an earlier one, in order."""
+    """Lists the rows that equal an earlier one, in order."""
     marks = _fingerprints(columns)
     ranked = np.sort(marks)
     twins = np.unique(ranked[1:][ranked[1:] == ranked[:-1]])

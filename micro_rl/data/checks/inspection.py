@@ -8,62 +8,66 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core import tasks
-from micro_rl.data import loading, names
+from micro_rl.data import loading, log_paths
 from micro_rl.data.checks import channels, episodes, findings, order
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.reading import NOTHING_SAID, Reading
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
 WITHOUT_ENDS = frozenset({"no-timeouts", "no-ends"})
 
 
 class Inspection(NamedTuple):
-    """A log with all that was found; `dataset` is None where the file cannot even be read."""
+    """A log with its findings; `dataset` is None where the file cannot even be read."""
 
     path: Path
     dataset: Dataset | None
     findings: list[Finding]
 
     def count(self, level: str) -> int:
-        """How many errors, or warnings."""
-        return sum(one.level == level for one in self.findings)
-
-
-def no_simulator(dataset: Dataset) -> list[Finding]:
-    """What a simulator has against a log where none is asked: nothing."""
-    return []
+        """Counts errors, or warnings."""
+        return sum(finding.level == level for finding in self.findings)
 
 
 def inspect(
-    log: str | Path, reading: Reading = NOTHING_SAID, against: Callable[[Dataset], list[Finding]] = no_simulator
+    log: str | Path, reading: ReadOptions = NO_OPTIONS, against: Callable[[Dataset], list[Finding]] | None = None
 ) -> Inspection:
-    """Look at a log from every side; `UserError` only where there is no file of that name.
+    """Checks a log from every side.
 
-    `against` holds the log against its simulator (`micro_rl.simulation.log_check.inspect` does). The errors are then
-    those for which training refuses the log, no more and no fewer.
+    Args:
+        log: a path or a name, as of `micro_rl.load`.
+        reading: what a table's columns are, and more.
+        against: compares the log with its simulator; `micro_rl.simulation.log_check.inspect` gives it. The errors are
+            then those for which training refuses the log, no more and no fewer.
+
+    Returns:
+        The log and its findings, errors first.
+
+    Raises:
+        UserError: there is no file of that name; whatever else is wrong is a finding.
     """
-    path = names.locate(log)
-    named = tasks.find(names.title(path))
+    path = log_paths.locate(log)
+    named = tasks.find(log_paths.log_name(path))
     try:
-        dataset, found = loading.examine(path, reading=reading, usual_horizon=named.horizon)
+        dataset, problems = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
     task = dataset.task
-    found = [*found, *against(dataset)]
-    if any(one.kind == "no-bounds" for one in found):
-        found = [one for one in found if one.kind != "bounds-differ"]  # nobody told any
-    seen = presentable(dataset)
-    found += order.shifted(seen) + channels.odd(seen)
-    if WITHOUT_ENDS & {one.kind for one in found}:
-        found = [one for one in found if one.kind != "discontinuous"]  # where episodes end, they are
+    problems = [*problems, *(against(dataset) if against else [])]
+    if any(problem.kind == "no-bounds" for problem in problems):
+        problems = [problem for problem in problems if problem.kind != "bounds-differ"]  # nobody told any
+    finite = presentable(dataset)
+    problems += order.shifted(finite) + channels.odd(finite)
+    if WITHOUT_ENDS & {problem.kind for problem in problems}:
+        problems = [problem for problem in problems if problem.kind != "discontinuous"]  # where episodes end, they are
     else:
-        found += episodes.odd(seen) + _against_limit(seen, task)
-    return Inspection(path, dataset, sorted(found, key=lambda one: one.level))
+        problems += episodes.odd(finite) + _against_limit(finite, task)
+    return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level))
 
 
 def presentable(dataset: Dataset) -> Dataset:
-    """The same with other values of the column, drawn with a fixed seed, where there is NaN or infinity."""
+    """Puts other values of the column, drawn with a fixed seed, where there is NaN or infinity."""
     random = np.random.default_rng(0)
     columns = {name: getattr(dataset, name) for name in ("observations", "actions", "rewards", "next_observations")}
     return replace(dataset, **{name: _filled(values, random) for name, values in columns.items()})

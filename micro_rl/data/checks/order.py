@@ -48,7 +48,7 @@ class Order(NamedTuple):
 
 
 def reward_order(dataset: Dataset) -> Order | None:
-    """How well row i's transition explains the reward of row i + shift; None where there is too little to tell."""
+    """Measures how well row i's transition explains the reward of row i + shift; None for too few rows."""
     rows = _inner_rows(dataset)
     if len(rows) < FEWEST or np.ptp(dataset.rewards) == 0:
         return None
@@ -59,7 +59,7 @@ def reward_order(dataset: Dataset) -> Order | None:
 
 
 def action_order(dataset: Dataset) -> Order | None:
-    """How well the action of row i + shift explains, beside row i's observation, the step of row i."""
+    """Measures how well the action of row i + shift explains, beside row i's observation, the step of row i."""
     rows = _inner_rows(dataset)
     if len(rows) < FEWEST:
         return None
@@ -76,8 +76,8 @@ def action_order(dataset: Dataset) -> Order | None:
 
 
 def shifted(dataset: Dataset) -> list[Finding]:
-    """A warning for rewards, and one for actions, that fit the transitions of other rows better than their own."""
-    found = []
+    """Warns of rewards, and of actions, that fit the transitions of other rows better than their own."""
+    problems = []
     rewards, actions = reward_order(dataset), action_order(dataset)
     if rewards and rewards.suspicious:
         text = (
@@ -85,15 +85,15 @@ def shifted(dataset: Dataset) -> list[Finding]:
             f"the variance of the reward in row i{rewards.best:+d}, {_share(rewards.explained[2])} of its own: "
             "put each reward into the row of the step that earned it"
         )
-        found.append(findings.warning("reward-order", text))
+        problems.append(findings.warning("reward-order", text))
     if actions and actions.suspicious:
         text = (
             f"actions do not follow the transitions: with the action of row i{actions.best:+d}, "
             f"{_share(max(actions.explained))} of the variance of row i's step is explained, with its own "
             f"{_share(actions.explained[2])}: the log is shifted, or the system acts {-actions.best} rows late"
         )
-        found.append(findings.warning("action-order", text))
-    return found
+        problems.append(findings.warning("action-order", text))
+    return problems
 
 
 def _share(explained: float) -> str:

@@ -13,7 +13,7 @@ BENDS = 200
 
 
 def features(quantities: Float64[np.ndarray, "row quantity"]) -> Float64[np.ndarray, "row feature"]:
-    """Standardised quantities, their products, random bends, and a one."""
+    """Makes features of quantities: standardised, their products, random bends, and a one."""
     spread = quantities.std(0)
     scaled = ((quantities - quantities.mean(0)) / np.where(spread > 0, spread, 1))[:, spread > 0]
     scaled = np.clip(scaled, -FARTHEST, FARTHEST)
@@ -33,7 +33,16 @@ def predicted(
     targets: Float64[np.ndarray, "row target"],
     asked: Float64[np.ndarray, "other feature"],
 ) -> Float64[np.ndarray, "other target"]:
-    """Ridge regression, never past what was seen: a single far row would otherwise decide."""
+    """Fits a ridge regression and predicts with it, never past the targets: a single far row would otherwise decide.
+
+    Args:
+        features: rows to fit, as `features` makes them.
+        targets: what is to be predicted in these rows.
+        asked: the features of the rows to predict.
+
+    Returns:
+        The predictions, clipped to the range of each target.
+    """
     centre = targets.mean(0)
     gram = features.T @ features
     gram[np.diag_indices_from(gram)] += RIDGE * len(features)

@@ -1,14 +1,20 @@
 """A log mended where there is no doubt how: what cannot be learned from is dropped, and every change is listed."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from micro_rl.data import ends
+from micro_rl.data import conversion, episode_ends
 from micro_rl.data.checks import episodes, findings
+from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
+from micro_rl.errors import UserError
+
+MENDABLE = frozenset({"not-finite", "overflow", "out-of-bounds"})
+"""Errors with a remedy that needs no knowledge of the system."""
 
 
 class Change(NamedTuple):
@@ -19,13 +25,54 @@ class Change(NamedTuple):
     rows: tuple[int, ...]
 
 
-def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
-    """Mend a log as it was examined; `next_recorded` is whether it has next observations of its own.
+def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
+    """Writes a repaired copy of a log, unless there is nothing to mend.
 
-    With a `horizon`, terminals after exactly so many steps become timeouts. Actions are clipped to their bounds.
-    Dropped are rows with NaN or infinity, rows repeated on the spot, episodes that occurred before, and timeouts whose
-    next observation is another episode's start; where they were, an episode is cut by a timeout. What was broken before
-    stays as it was, so that it is found again.
+    Args:
+        inspection: the log and its findings.
+        out: the new file; its suffix names the format.
+        horizon: time limit in steps, as of `repair`.
+        command: what makes the copy; stored in it.
+
+    Returns:
+        All changes; empty where no copy was written.
+
+    Raises:
+        UserError: there is an error that nothing here can mend, no row is left, or `out` exists.
+    """
+    form = conversion.form_of(out, None)
+    if out.exists():
+        raise UserError(f"{out}: is there already; name a new file for the mended copy")
+    errors = [finding for finding in inspection.findings if finding.level == "error" and finding.kind not in MENDABLE]
+    if errors or inspection.dataset is None:
+        raise UserError(f"{inspection.path}: nothing can be mended before this is: {errors[0].text}")
+    next_recorded = all(finding.kind != "no-next-observations" for finding in inspection.findings)
+    dataset, changes = repair(inspection.dataset, next_recorded, horizon)
+    if not changes:
+        return changes
+    if not len(dataset):
+        raise UserError(
+            f"{inspection.path}: no row is left when those that cannot be used are dropped: write the log again"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    conversion.convert(dataset, out, form, command)
+    return changes
+
+
+def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
+    """Repairs a log where there is no doubt how.
+
+    Actions are clipped to their bounds. Dropped are rows with NaN or infinity, rows repeated on the spot, episodes that
+    occurred before, and timeouts whose next observation is another episode's start; where they were, an episode is cut
+    by a timeout. What was broken before stays as it was, so that it is found again.
+
+    Args:
+        dataset: a log as it was examined.
+        next_recorded: whether it has next observations of its own.
+        horizon: terminals after exactly so many steps become timeouts; None leaves them.
+
+    Returns:
+        The repaired log, and every change.
     """
     changes: list[Change] = []
     terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
@@ -37,12 +84,12 @@ def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[
         changes.append(_change("clipped", "an action past its bounds, now clipped to them", rows))
     mended = replace(dataset, actions=actions, terminals=terminals, timeouts=timeouts)
     twice = _twice(mended, next_recorded)
-    kept = np.ones(len(dataset), bool)
+    usable = np.ones(len(dataset), bool)
     for kind, text, rows in _useless(mended, next_recorded, twice):
-        if len(rows := rows[kept[rows]]):
+        if len(rows := rows[usable[rows]]):
             changes.append(_change(kind, text, rows))
-            kept[rows] = False
-    mended, cuts = _cut(mended, kept, next_recorded, twice)
+            usable[rows] = False
+    mended, cuts = _cut(mended, usable, next_recorded, twice)
     if len(cuts):
         changes.append(_change("cut", "the last before a gap, now ends an episode by timeout", cuts))
     return mended, changes
@@ -92,19 +139,19 @@ def _episodes_again(dataset: Dataset) -> Int[np.ndarray, " again"]:
 
 
 def _cut(
-    dataset: Dataset, kept: Bool[np.ndarray, " row"], next_recorded: bool, twice: Bool[np.ndarray, " row"]
+    dataset: Dataset, usable: Bool[np.ndarray, " row"], next_recorded: bool, twice: Bool[np.ndarray, " row"]
 ) -> tuple[Dataset, Int[np.ndarray, " cut"]]:
     """The kept rows, with a timeout before every gap, and where these were put (rows of the old log)."""
-    rows = np.flatnonzero(kept)
+    rows = np.flatnonzero(usable)
     terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
     before, after = rows[:-1], rows[1:]
     running = ~(terminals | timeouts)[before]
-    gaps = np.cumsum(~kept & ~twice)
+    gaps = np.cumsum(~usable & ~twice)
     cut = running & (gaps[before] != gaps[after])
     timeouts[before[cut]] = True
     if len(rows) and not terminals[rows[-1]]:
         timeouts[rows[-1]] = True
-    cuts = np.flatnonzero(kept & timeouts & ~dataset.timeouts)
+    cuts = np.flatnonzero(usable & timeouts & ~dataset.timeouts)
     chosen = {name: getattr(dataset, name)[rows] for name in ("observations", "actions", "rewards")}
     left = replace(
         dataset,
@@ -123,7 +170,7 @@ def _with_next(dataset: Dataset, next_recorded: bool) -> Dataset:
     if not len(dataset):
         return dataset
     if not next_recorded:
-        after, usable, _ = ends.next_rows(before, terminals, terminals | timeouts)
+        after, usable, _ = episode_ends.next_rows(before, terminals, terminals | timeouts)
         return replace(dataset, next_observations=after, usable=usable)
-    usable, _ = ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
+    usable, _ = episode_ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
     return replace(dataset, usable=usable)

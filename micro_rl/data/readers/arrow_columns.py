@@ -14,12 +14,12 @@ SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """The same without a dictionary in between."""
+    """Takes out a dictionary in between."""
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def numbers(path: Path, name: str, column: pa.Array) -> Float64[np.ndarray, " row"]:
-    """Numbers of any kind as float64; NaN where there is none."""
+    """Converts numbers of any kind to float64; NaN where there is none."""
     column = plain(column)
     kind = column.type
     numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
@@ -31,13 +31,19 @@ def numbers(path: Path, name: str, column: pa.Array) -> Float64[np.ndarray, " ro
 
 
 def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " silent"]]:
-    """True where the column says 1 or true, and the rows that say nothing, which counts as false."""
+    """Reads flags: True where the column is 1 or true; with the empty rows, which count as false."""
     values = numbers(path, name, column)
     silent = np.isnan(values)
     strange = np.flatnonzero(~silent & (values != 0) & (values != 1))
     if len(strange):
         raise UserError(f"{path}: column {name!r} must be 0 or 1, true or false, but holds {values[strange[0]]:.6g}")
     return values == 1, np.flatnonzero(silent)
+
+
+def _refuse_empty(path: Path, what: str, column: pa.Array, rows_before: int) -> None:
+    if column.null_count:
+        row = rows_before + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+        raise UserError(f"{path}: {what} is empty in row {row}: fill it")
 
 
 class Changes:
@@ -53,9 +59,7 @@ class Changes:
 
     def __call__(self, column: pa.Array) -> Bool[np.ndarray, " row"]:
         column = plain(column)
-        if column.null_count:
-            row = self._rows + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-            raise UserError(f"{self._path}: the episode column {self._name!r} is empty in row {row}: fill it")
+        _refuse_empty(self._path, f"the episode column {self._name!r}", column, self._rows)
         if pa.types.is_nested(column.type):
             raise UserError(f"{self._path}: the episode column {self._name!r} holds {column.type}: use plain values")
         changed = np.ones(len(column), bool)
@@ -90,9 +94,7 @@ class Steps:
 
     def _ticks(self, column: pa.Array) -> tuple[np.ndarray, float]:
         """Whole ticks of a clock, or numbers, and how many seconds one is."""
-        if column.null_count:
-            row = self._rows + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-            raise UserError(f"{self._path}: the time column {self._name!r} is empty in row {row}: fill it")
+        _refuse_empty(self._path, f"the time column {self._name!r}", column, self._rows)
         if pa.types.is_date(column.type):
             column = column.cast(pa.timestamp("ms"))
         if pa.types.is_timestamp(column.type):
@@ -100,9 +102,9 @@ class Steps:
                 raise UserError(f"{self._path}: {self._name!r} holds dates, not numbers: leave time_unit out")
             return column.cast(pa.int64()).to_numpy(zero_copy_only=False), SECONDS[column.type.unit]
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            said = (column[0].as_py() or "")[:40]
+            example = (column[0].as_py() or "")[:40]
             raise UserError(
-                f"{self._path}: the time column {self._name!r} holds text ({said!r}): say how it is written "
+                f"{self._path}: the time column {self._name!r} holds text ({example!r}): say how it is written "
                 "with time_format (--time-format)"
             )
         times = numbers(self._path, self._name, column)

@@ -11,7 +11,7 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
 from micro_rl.data.readers.heading import DELIMITERS, line_of
-from micro_rl.data.readers.table_source import Kind
+from micro_rl.data.readers.roles import Kind
 from micro_rl.errors import UserError
 
 BLOCK_BYTES = 2**20
@@ -38,7 +38,7 @@ class Table:
         self.findings = self._unfinished()
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-        """The rows, with the columns that are asked for."""
+        """Reads the rows, with the columns that are asked for."""
         types = {"number": pa.float64(), "flag": pa.bool_(), "label": pa.string()}
         types = {name: types[kind] if kind in types else self._time_type(name) for name, kind in kinds.items()}
         try:
@@ -65,10 +65,10 @@ class Table:
         if self._description.reading.time_format:
             return pa.timestamp("ns")
         with self._open(self._options({}, [name])) as reader:
-            found = reader.schema.field(0).type
-        if pa.types.is_timestamp(found) or pa.types.is_date(found):
-            return pa.timestamp("ns", getattr(found, "tz", None))
-        return pa.string() if pa.types.is_string(found) else pa.float64()
+            kind = reader.schema.field(0).type
+        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            return pa.timestamp("ns", getattr(kind, "tz", None))
+        return pa.string() if pa.types.is_string(kind) else pa.float64()
 
     def _options(self, types: Mapping[str, pa.DataType], names: Sequence[str] = ()) -> arrow_csv.ConvertOptions:
         reading = self._description.reading
@@ -112,7 +112,7 @@ class Table:
 
 
 def remedy(description: Description, reason: str) -> str:
-    """What to do about a file that Arrow could not read, for that reason."""
+    """Says what to do about a file that Arrow could not read, for that reason."""
     if description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
         return "are these decimal commas? Say decimal = ',' (--decimal ,)"
     written = "(delimiter, decimal, missing_values, time_format)"

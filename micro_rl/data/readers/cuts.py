@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float32
 
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding, listed
-from micro_rl.data.layout import MEASURED
-from micro_rl.data.reading import Missing
+from micro_rl.data.raw_log import MEASURED
+from micro_rl.data.read_options import Missing
 from micro_rl.errors import UserError
 
 USUAL_GAP = 3.0
@@ -23,53 +23,53 @@ Columns = dict[str, np.ndarray]
 def gaps(
     begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """The rows that begin an episode, with those after a gap in time or a step back; and what was found."""
+    """Begins an episode after every gap in time or step back too; with warnings."""
     if largest is None:
         some = slice(None, None, max(1, len(steps) // ENOUGH))
         forward = steps[some][~begins[some] & (steps[some] > 0)]
         largest = USUAL_GAP * float(np.median(forward)) if len(forward) else np.inf
     late, back = np.flatnonzero(~begins & (steps > largest)), np.flatnonzero(~begins & (steps < 0))
     same = np.flatnonzero(~begins & (steps == 0))
-    found = []
+    problems = []
     if len(late):
         text = f"gaps in time longer than {largest:.6g} s: an episode begins at {listed(late)}"
-        found.append(findings.warning("time-gap", text, late))
+        problems.append(findings.warning("time-gap", text, late))
     if len(back):
         text = f"time runs backwards at {listed(back)}, rows shuffled or clocks reset: an episode begins there"
-        found.append(findings.warning("time-backwards", text, back))
+        problems.append(findings.warning("time-backwards", text, back))
     if len(same):
         text = f"time stands still at {listed(same)}: recorded twice, or by a clock too coarse"
-        found.append(findings.warning("time-repeated", text, same))
+        problems.append(findings.warning("time-repeated", text, same))
     begins = begins.copy()
     begins[late] = begins[back] = True
-    return begins, found
+    return begins, problems
 
 
 def complete(
     path: Path, columns: Columns, begins: Bool[np.ndarray, " row"], policy: Missing | None
 ) -> tuple[Columns, Bool[np.ndarray, " kept"], list[Finding]]:
-    """The columns without rows that lack a value, by what was asked; episodes are cut where a row is dropped."""
+    """Drops or fills rows that lack a value, by the policy; episodes are cut where a row is dropped."""
     lacking = _lacking(columns)
     if not lacking.any() or policy is None or policy == "refuse":
         return columns, begins, []
-    found = []
+    problems = []
     if policy == "previous":
         for field in ("observations", "actions"):
             _hold(columns[field], begins)
         before, lacking = lacking, _lacking(columns)
         if len(held := np.flatnonzero(before & ~lacking)):
             text = f"{listed(held)} lacked values: the previous ones of the episode are held"
-            found.append(findings.warning("value-held", text, held))
+            problems.append(findings.warning("value-held", text, held))
     if lacking.all():
         raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
     if len(dropped := np.flatnonzero(lacking)):
         holds = policy == "previous"
         what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
         text = f"{listed(dropped)} {what} and were dropped: an episode begins after each"
-        found.append(findings.warning("row-dropped", text, dropped))
+        problems.append(findings.warning("row-dropped", text, dropped))
         begins = _carried(begins | np.concatenate([[False], lacking[:-1]]), lacking)
         columns = {field: values[~lacking] for field, values in columns.items()}
-    return columns, begins, found
+    return columns, begins, problems
 
 
 def _lacking(columns: Columns) -> Bool[np.ndarray, " row"]:

@@ -1,6 +1,6 @@
 """D4RL's HDF5 layout: flat arrays at the root. Nothing outside the file is ever opened.
 
-Attributes at the root, if any, say what `micro_rl.data.recorded` lists.
+Attributes at the root, if any, say what `micro_rl.data.log_metadata` lists.
 """
 
 import math
@@ -11,8 +11,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from micro_rl.data import recorded
-from micro_rl.data.layout import (
+from micro_rl.data import log_metadata
+from micro_rl.data.raw_log import (
     OPTIONAL,
     REQUIRED,
     Header,
@@ -33,47 +33,39 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def recognises(head: bytes) -> bool:
-    """HDF5's signature stands at the start or, after a user block, at a power of two from 512."""
+    """Looks for HDF5's signature, at the start or, after a user block, at a power of two from 512."""
     return any(head[at : at + 8] == SIGNATURE for at in (0, 512, 1024, 2048, 4096))
 
 
 def read(path: Path) -> RawLog:
-    """The log. Everything is checked against what the file declares before any of it is read."""
+    """Reads the log. Everything is checked against what the file declares before any of it is read."""
     with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         present = set(file)  # not `in file`, which follows links
         refuse_missing(path, REQUIRED, present)
         sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
-        headers = {field: Header(one.shape, one.dtype) for field, one in sets.items()}
+        headers = {field: Header(array.shape, array.dtype) for field, array in sets.items()}
         check_headers(path, KEYS, headers)
-        told = {name: _told(path, file, name) for name in recorded.NAMES if name in file.attrs}
-        return recorded.onto(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), told)
+        attributes = {name: _attribute(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
+        return log_metadata.apply(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), attributes)
 
 
-def _blocks(found: h5py.Dataset) -> Iterator[np.ndarray]:
+def _blocks(array: h5py.Dataset) -> Iterator[np.ndarray]:
     """The rows in pieces that keep chunks whole, so that none is unpacked twice."""
-    chunk = found.chunks[0] if found.chunks else 1
-    size = max(1, BLOCK_BYTES * len(found) // max(1, found.nbytes) // chunk) * chunk
-    for start in range(0, len(found), size):
-        yield found[start : start + size]
+    chunk = array.chunks[0] if array.chunks else 1
+    size = max(1, BLOCK_BYTES * len(array) // max(1, array.nbytes) // chunk) * chunk
+    for start in range(0, len(array), size):
+        yield array[start : start + size]
 
 
 def _dataset(path: Path, file: h5py.File, key: str) -> h5py.Dataset:
     """An array that lies in this file, whole, and is no larger than it can be."""
-    # A soft link may lead through an external one, so only an object's own name will do.
-    if not isinstance(file.get(key, getlink=True), h5py.HardLink):
-        raise UserError(f"{path}: {key} is a link to elsewhere: store the array itself in the file")
-    found = file[key]
-    if not isinstance(found, h5py.Dataset) or found.shape is None:
-        raise UserError(f"{path}: {key} is no array: store it as one array at the root of the file")
-    if found.is_virtual or found.external:
-        raise UserError(f"{path}: {key} keeps its values in other files: store the array itself in the file")
+    array = hdf5_storage.whole_array(path, hdf5_storage.member(path, file, key, key), key)
     # Flags that are all false may never have been written; measurements must have been.
-    measured = key not in ("terminals", "timeouts")
-    hdf5_storage.check(path, key, found, measured)
-    return found
+    hdf5_storage.check(path, key, array, written=key not in ("terminals", "timeouts"))
+    return array
 
 
-def _told(path: Path, file: h5py.File, name: str) -> Any:
+def _attribute(path: Path, file: h5py.File, name: str) -> Any:
     """An attribute's value; its size is checked before it is read."""
     attribute = file.attrs.get_id(name)
     if math.prod(attribute.shape) * attribute.dtype.itemsize > LARGEST_ATTRIBUTE:

@@ -8,7 +8,7 @@ MOST_LINES = 100
 
 
 def line_of(head: bytes) -> int:
-    """The heading's line, from 0, in a file that begins so: below the lines that begin with #.
+    """Finds the heading's line, from 0, in a file that begins so: below the lines that begin with #.
 
     Such a line is the heading itself where it has as many columns as the line below, as NumPy writes them.
     """

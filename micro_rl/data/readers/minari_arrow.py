@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from micro_rl.data.layout import refuse_oversize
+from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.data.readers.minari_spaces import Episode, Leaf, Spaces
 from micro_rl.errors import UserError, require_extra
 
@@ -14,9 +14,9 @@ COLUMNS = ["observations", "actions", "rewards", "terminations", "truncations"]
 
 
 def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int, Iterator[Episode], Sequence[Path]]:
-    """Steps in all, the episodes, and the files they are in."""
+    """Opens the set: steps in all, the episodes, and the files they are in."""
     require_extra("pyarrow", "minari", "reading Minari's Arrow and Parquet layouts")
-    stored = {int(one.name) for one in folder.iterdir() if one.name.isascii() and one.name.isdigit()}
+    stored = {int(file.name) for file in folder.iterdir() if file.name.isascii() and file.name.isdigit()}
     if stored != set(range(count)):
         raise UserError(f"{folder}: its metadata says {count} episodes, {len(stored)} are there: fetch the set again")
     files = [sorted((folder / str(place)).glob(f"*.{layout}")) for place in range(count)]
@@ -29,15 +29,15 @@ def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int
             f"{folder}/{lengths.index(min(lengths))}: an episode without a step: fetch or write the set again"
         )
     width = sum(leaf.width for part in spaces for leaf in part)
-    size = sum(one.stat().st_size for parts in files for one in parts)
+    size = sum(file.stat().st_size for parts in files for file in parts)
     refuse_oversize(folder, "the set", 4 * width * sum(lengths), size)
-    return sum(lengths), _read(files, layout, spaces), [one for parts in files for one in parts]
+    return sum(lengths), _read(files, layout, spaces), [file for parts in files for file in parts]
 
 
 def _open(parts: Sequence[Path], layout: str) -> Any:
     import pyarrow.dataset
 
-    return pyarrow.dataset.dataset([str(one) for one in parts], format=layout)
+    return pyarrow.dataset.dataset([str(file) for file in parts], format=layout)
 
 
 def _read(files: Sequence[Sequence[Path]], layout: str, spaces: Spaces) -> Iterator[Episode]:
@@ -66,14 +66,14 @@ def _box(path: Path, column: Any, part: str, leaf: Leaf) -> np.ndarray:
 
     from micro_rl.data.readers.arrow_columns import numbers
 
-    said, rows = ".".join((part, *leaf.keys)), len(column)
+    label, rows = ".".join((part, *leaf.keys)), len(column)
     for key in leaf.keys:
         name = key.removeprefix("_index_")
         if not pa.types.is_struct(column.type) or column.type.get_field_index(name) < 0:
-            raise UserError(f"{path}: no {said} in the file: fetch or write the set again")
+            raise UserError(f"{path}: no {label} in the file: fetch or write the set again")
         column = column.field(name)
     if pa.types.is_fixed_size_list(column.type) and not column.null_count:
         column = column.flatten()
     if len(column) != rows * leaf.width:
-        raise UserError(f"{path}: {said} is not {leaf.width} numbers a row: fetch or write the set again")
-    return numbers(path, said, column).reshape(rows, leaf.width)
+        raise UserError(f"{path}: {label} is not {leaf.width} numbers a row: fetch or write the set again")
+    return numbers(path, label, column).reshape(rows, leaf.width)

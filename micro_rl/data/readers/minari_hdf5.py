@@ -6,19 +6,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from micro_rl.data.layout import refuse_oversize
+from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.data.readers import hdf5_storage
 from micro_rl.data.readers.minari_spaces import Episode, Leaf, Spaces
 from micro_rl.errors import UserError
 
 FILE = "main_data.hdf5"
-HARD_LINK = 0
-"""As the HDF5 library numbers the kinds of links."""
 ONE_A_STEP = ("rewards", "terminations", "truncations")
 
 
 def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int, Iterator[Episode], Sequence[Path]]:
-    """Steps in all, the episodes, and the files they are in."""
+    """Opens the set: steps in all, the episodes, and the files they are in."""
     path = folder / FILE
     with h5py.File(path, "r", locking=False) as file:
         names = [name for name in map(str, file) if name.startswith("episode_")]
@@ -43,10 +41,10 @@ class _Group:
 
     def __init__(self, path: Path, file: h5py.File, place: int):
         self.path, self.name = path, f"episode_{place}"
-        self.group = self._below(file, self.name, self.name)
+        self.group = hdf5_storage.member(path, file, self.name, self.name)
 
     def check(self, spaces: Spaces) -> int:
-        """How many steps it has; `UserError` unless every array is stored whole and of its declared shape."""
+        """Counts its steps; `UserError` unless every array is stored whole and of its declared shape."""
         length = (*self.find("rewards").shape, 0)[0]
         shapes: dict[tuple[str, ...], tuple[tuple[int, ...], ...]]
         shapes = {(key,): ((length,), (length, 1)) for key in ONE_A_STEP}
@@ -55,38 +53,25 @@ class _Group:
                 single = ((rows,),) if leaf.width == 1 else ()
                 shapes[part, *leaf.keys] = ((rows, leaf.width), *single)
         for keys, allowed in shapes.items():
-            found = self.find(*keys)
-            said = "/".join((self.name, *keys))
-            if found.dtype.kind not in "fiub":
-                raise UserError(f"{self.path}: {said} holds no plain numbers (type {found.dtype}): store it as float32")
-            if found.shape not in allowed:
+            array = self.find(*keys)
+            name = "/".join((self.name, *keys))
+            if array.dtype.kind not in "fiub":
+                raise UserError(f"{self.path}: {name} holds no plain numbers (type {array.dtype}): store it as float32")
+            if array.shape not in allowed:
                 raise UserError(
-                    f"{self.path}: {said} has shape {found.shape} where {allowed[0]} is due: the set disagrees with "
+                    f"{self.path}: {name} has shape {array.shape} where {allowed[0]} is due: the set disagrees with "
                     "its metadata or with itself, fetch or write it again"
                 )
-            hdf5_storage.check(self.path, said, found, keys[0] not in ("terminations", "truncations"))
+            hdf5_storage.check(self.path, name, array, keys[0] not in ("terminations", "truncations"))
         return length
 
     def find(self, *keys: str) -> h5py.Dataset:
-        """An array that lies in this file, reached by no link."""
-        place, said = self.group, "/".join((self.name, *keys))
+        """Opens an array that lies in this file, reached by no link."""
+        stored, label = self.group, "/".join((self.name, *keys))
         for key in keys:
-            place = self._below(place, key, said)
-        if not isinstance(place, h5py.Dataset) or place.shape is None:
-            raise UserError(f"{self.path}: {said} is no array: fetch or write the set again")
-        if place.is_virtual or place.external:
-            raise UserError(f"{self.path}: {said} keeps its values in other files: store the array itself in the file")
-        return place
-
-    def _below(self, place: h5py.HLObject, key: str, said: str) -> h5py.HLObject:
-        """The object of that name in a group."""
-        # Asked of the links themselves: `in` and `get` would follow them.
-        if not isinstance(place, h5py.Group) or not place.id.links.exists(key.encode()):
-            raise UserError(f"{self.path}: no {said} in the file: fetch or write the set again")
-        if place.id.links.get_info(key.encode()).type != HARD_LINK:
-            raise UserError(f"{self.path}: {said} is a link to elsewhere: store the array itself in the file")
-        return place[key]
+            stored = hdf5_storage.member(self.path, stored, key, label)
+        return hdf5_storage.whole_array(self.path, stored, label)
 
     def joined(self, part: str, boxes: Sequence[Leaf]) -> np.ndarray:
-        """The boxes of one space, side by side."""
+        """Reads the boxes of one space, side by side."""
         return np.concatenate([self.find(part, *leaf.keys)[()].reshape(-1, leaf.width) for leaf in boxes], axis=1)

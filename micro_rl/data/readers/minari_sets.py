@@ -1,8 +1,8 @@
 """Minari's data sets, in its HDF5, Arrow and Parquet layouts.
 
-Minari itself finds the set and reads its metadata. The arrays are read here: its own reading allocates what a file
-declares, follows links out of it and unpacks whatever else was logged. No simulator is built and nothing that the
-metadata names is imported.
+Minari itself reads the metadata. The arrays are read here, since its own reading builds the simulator that the metadata
+name where a space is missing, allocates what a file declares, follows links out of it and unpacks whatever else was
+logged. No simulator is built and nothing that the metadata name is imported.
 """
 
 import math
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from micro_rl.core.tasks import Task
-from micro_rl.data import recorded
+from micro_rl.data import log_metadata
 from micro_rl.data.columns import Column, Columns
-from micro_rl.data.convert import Narrowing
-from micro_rl.data.layout import RawLog, damage_refused
+from micro_rl.data.narrowing import Narrowing
+from micro_rl.data.raw_log import RawLog, damage_refused
 from micro_rl.data.readers import minari_arrow, minari_hdf5
 from micro_rl.data.readers.minari_spaces import Spaces, leaves
 from micro_rl.errors import UserError, require_extra
@@ -33,20 +33,24 @@ KEYS = {
 LAYOUTS = {"hdf5": minari_hdf5.episodes, "arrow": minari_arrow.episodes, "parquet": minari_arrow.episodes}
 LARGEST_METADATA = 2**26
 
+_ROBOTS = (
+    "HalfCheetah",
+    "Hopper",
+    "Walker2d",
+    "Ant",
+    "Swimmer",
+    "InvertedPendulum",
+    "InvertedDoublePendulum",
+    "Reacher",
+)
 SIMULATORS = frozenset(
-    [f"{robot}-v{version}" for robot in ("HalfCheetah", "Hopper", "Walker2d", "Ant", "Swimmer") for version in (4, 5)]
-    + [
-        f"{system}-v{version}"
-        for system in ("InvertedPendulum", "InvertedDoublePendulum", "Reacher")
-        for version in (4, 5)
-    ]
-    + ["Pendulum-v1", "MountainCarContinuous-v0"]
+    [f"{robot}-v{version}" for robot in _ROBOTS for version in (4, 5)] + ["Pendulum-v1", "MountainCarContinuous-v0"]
 )
 """Ids that are Gymnasium's own: only by them may a file name a simulator."""
 
 
 def read(path: Path) -> RawLog:
-    """The set in that folder, which holds `data/metadata.json`."""
+    """Reads the set in that folder, which holds `data/metadata.json`."""
     require_extra("minari", "minari", "reading Minari sets")
     from minari.dataset.minari_storage import MinariStorage
 
@@ -55,8 +59,8 @@ def read(path: Path) -> RawLog:
         if (folder / "metadata.json").stat().st_size > LARGEST_METADATA:
             raise UserError(f"{path}: its metadata.json is larger than {LARGEST_METADATA:,} bytes: fetch the set again")
         metadata = MinariStorage.read_raw_metadata(folder)
-        raw, told = _Set(path, metadata).log(), metadata.get(recorded.ABOUT)
-    return recorded.onto(path, raw, told) if isinstance(told, dict) else raw
+        raw, own = _Set(path, metadata).log(), metadata.get(log_metadata.ABOUT)
+    return log_metadata.apply(path, raw, own) if isinstance(own, dict) else raw
 
 
 class _Set:
@@ -72,7 +76,7 @@ class _Set:
             raise UserError(f"{path}: data_format {str(self.layout)[:40]!r} is none of {', '.join(LAYOUTS)}")
 
     def log(self) -> RawLog:
-        """All episodes, one after another, each with its last observation as the last next one."""
+        """Joins all episodes, one after another, each with its last observation as the last next one."""
         steps, episodes, files = LAYOUTS[self.layout](
             self.path / "data", self._count("total_episodes"), self.spaces, self.layout
         )
@@ -83,35 +87,37 @@ class _Set:
         if not steps:
             raise UserError(f"{self.path}: holds no rows: write the set again")
         widths = [sum(leaf.width for leaf in part) for part in self.spaces]
-        made = {
+        columns = {
             "observations": Narrowing(steps, widths[0]),
             "next_observations": Narrowing(steps, widths[0]),
             "actions": Narrowing(steps, widths[1]),
             "rewards": Narrowing(steps),
         }
         flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
-        for one in episodes:
-            made["observations"].add(one.observations[:-1])
-            made["next_observations"].add(one.observations[1:])
-            made["actions"].add(one.actions)
-            made["rewards"].add(one.rewards)
-            flags["terminals"].append(one.terminations)
-            flags["timeouts"].append(one.truncations)
-        return self._raw(made, {field: np.concatenate(parts) for field, parts in flags.items()}, files)
+        for episode in episodes:
+            columns["observations"].add(episode.observations[:-1])
+            columns["next_observations"].add(episode.observations[1:])
+            columns["actions"].add(episode.actions)
+            columns["rewards"].add(episode.rewards)
+            flags["terminals"].append(episode.terminations)
+            flags["timeouts"].append(episode.truncations)
+        return self._raw(columns, {field: np.concatenate(parts) for field, parts in flags.items()}, files)
 
-    def _raw(self, made: dict[str, Narrowing], flags: dict[str, np.ndarray], files: Sequence[Path]) -> RawLog:
+    def _raw(self, columns: dict[str, Narrowing], flags: dict[str, np.ndarray], files: Sequence[Path]) -> RawLog:
         low, high = (np.concatenate([getattr(leaf, side) for leaf in self.spaces.actions]) for side in ("low", "high"))
         bounded = bool(np.isfinite(low).all() and np.isfinite(high).all())
-        seen = [one for field in ("observations", "actions", "rewards") for one in made[field].findings(field)]
+        problems = [
+            finding for field in ("observations", "actions", "rewards") for finding in columns[field].findings(field)
+        ]
         return RawLog(
-            arrays={field: one.values() for field, one in made.items()} | flags,
+            arrays={field: column.values() for field, column in columns.items()} | flags,
             keys=KEYS,
             action_low=low if bounded else None,
             action_high=high if bounded else None,
             columns=Columns(*(tuple(Column(n) for leaf in part for n in leaf.names) for part in self.spaces)),
             task=self._task(),
-            overflow={field: one.overflow for field, one in made.items()},
-            findings=tuple(seen),
+            overflow={field: column.overflow for field, column in columns.items()},
+            findings=tuple(problems),
             files=(self.path / "data" / "metadata.json", *files),
         )
 
@@ -124,8 +130,8 @@ class _Set:
     def _task(self) -> Task:
         """The simulator, where the file names one of Gymnasium's own, and the scores that count as 0 and 100."""
         scores = [self.metadata.get(f"ref_{side}_score") for side in ("min", "max")]
-        low, high = (float(one) if isinstance(one, int | float) else math.nan for one in scores)
+        low, high = (float(score) if isinstance(score, int | float) else math.nan for score in scores)
         known = math.isfinite(low) and math.isfinite(high) and low < high
         spec = self.metadata.get("env_spec")
-        named = next((one for one in SIMULATORS if isinstance(spec, str) and f'"id": "{one}"' in spec), None)
+        named = next((env for env in SIMULATORS if isinstance(spec, str) and f'"id": "{env}"' in spec), None)
         return Task(named, score_min=low if known else None, score_max=high if known else None)

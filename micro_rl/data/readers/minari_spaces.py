@@ -24,7 +24,7 @@ class Leaf(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """Of its columns; empty where it stands alone, and so has no name."""
+        """Names of its columns; empty where it stands alone, and so has no name."""
         title = ".".join(self.keys)
         return [title if self.width == 1 else f"{title}{place}" for place in range(self.width)] if title else []
 
@@ -47,16 +47,16 @@ class Episode(NamedTuple):
 
 
 def leaves(path: Path, part: str, metadata: Mapping[str, Any]) -> list[Leaf]:
-    """The boxes of `observation_space` or `action_space`, in Gymnasium's order of flattening."""
+    """Reads the boxes of `observation_space` or `action_space`, in Gymnasium's order of flattening."""
     text = metadata.get(part)
     # Without its spaces Minari would build the simulator that the file names, which no file may make us do.
     if not isinstance(text, str):
         raise UserError(f"{path}: no {part} in its metadata, and the simulator it names is not built: write one there")
     try:
-        found = json.loads(text)
+        space = json.loads(text)
     except (ValueError, RecursionError):
         raise UserError(f"{path}: {part} is no JSON: fetch or write the set again") from None
-    return _walk(path, part, found, ())
+    return _walk(path, part, space, ())
 
 
 def _walk(path: Path, part: str, space: Any, keys: tuple[str, ...]) -> list[Leaf]:
@@ -67,10 +67,14 @@ def _walk(path: Path, part: str, space: Any, keys: tuple[str, ...]) -> list[Leaf
     if kind == "Dict" and isinstance(inner, dict) and inner and len(keys) < 8 and not any("/" in key for key in inner):
         return [leaf for key in sorted(inner) for leaf in _walk(path, part, inner[key], (*keys, key))]
     if kind == "Tuple" and isinstance(inner, list) and inner and len(keys) < 8:
-        return [leaf for place, one in enumerate(inner) for leaf in _walk(path, part, one, (*keys, f"_index_{place}"))]
-    said = kind if isinstance(kind, str) else "unknown"
+        return [
+            leaf
+            for place, subspace in enumerate(inner)
+            for leaf in _walk(path, part, subspace, (*keys, f"_index_{place}"))
+        ]
+    name = kind if isinstance(kind, str) else "unknown"
     raise UserError(
-        f"{path}: {part} is {said[:40]!r}: only flat boxes of numbers, and groups of them, can be learned from"
+        f"{path}: {part} is {name[:40]!r}: only flat boxes of numbers, and groups of them, can be learned from"
     )
 
 
@@ -91,6 +95,6 @@ def _box(path: Path, part: str, space: Mapping[str, Any], keys: tuple[str, ...])
 def _bound(path: Path, part: str, values: Any, width: int) -> np.ndarray:
     """One side of a box, infinite where it is open."""
     values = values if isinstance(values, list) else [values] * width
-    if len(values) != width or not all(type(one) in (int, float) and not math.isnan(one) for one in values):
+    if len(values) != width or not all(type(value) in (int, float) and not math.isnan(value) for value in values):
         raise UserError(f"{path}: the bounds in {part} are not {width} numbers: fetch or write the set again")
-    return np.array([float(max(min(one, math.inf), -math.inf)) for one in values])
+    return np.array([float(max(min(value, math.inf), -math.inf)) for value in values])

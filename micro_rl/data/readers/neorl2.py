@@ -9,8 +9,8 @@ from typing import cast
 import numpy as np
 from numpy.lib import format as npy
 
-from micro_rl.data import recorded
-from micro_rl.data.layout import (
+from micro_rl.data import log_metadata
+from micro_rl.data.raw_log import (
     Header,
     RawLog,
     check_headers,
@@ -35,23 +35,23 @@ HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
 def recognises(head: bytes) -> bool:
-    """A zip archive, empty or not."""
+    """Looks for a zip archive's signature, empty or not."""
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def read(path: Path) -> RawLog:
-    """The log; the archive's checksums are verified on the way."""
+    """Reads the log; the archive's checksums are verified on the way."""
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         refuse_missing(path, KEYS.values(), members)
         headers = {field: _header(path, key, archive, members[key]) for field, key in KEYS.items()}
         check_headers(path, KEYS, headers)
         raw = narrowed(KEYS, headers, lambda field: [_array(path, KEYS[field], archive, members[KEYS[field]])])
-        if recorded.ABOUT not in members:
+        if log_metadata.ABOUT not in members:
             return raw
-        _header(path, recorded.ABOUT, archive, members[recorded.ABOUT])
-        about = _array(path, recorded.ABOUT, archive, members[recorded.ABOUT]).tobytes()
-    return recorded.onto(path, raw, parse_json(about, f"{path}: {recorded.ABOUT}"))
+        _header(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT])
+        about = _array(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT]).tobytes()
+    return log_metadata.apply(path, raw, parse_json(about, f"{path}: {log_metadata.ABOUT}"))
 
 
 def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as arrow_parquet
 
 from micro_rl.data.description import Description
-from micro_rl.data.readers.table_source import Kind
+from micro_rl.data.readers.roles import Kind
 from micro_rl.errors import UserError
 
 BATCH_ROWS = 2**16
@@ -20,10 +20,10 @@ class Table:
     findings = ()
 
     def __init__(self, path: Path, description: Description):
-        said = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
-        said += ["missing_values"] if description.missing_values else []
-        if said:
-            raise UserError(f"{path}: {said[0]} is for CSV, and this is Parquet, which needs none: leave it out")
+        odd = [name for name in ONLY_CSV if getattr(description.reading, name) is not None]
+        odd += ["missing_values"] if description.missing_values else []
+        if odd:
+            raise UserError(f"{path}: {odd[0]} is for CSV, and this is Parquet, which needs none: leave it out")
         self._path = path
         # Without a buffer: Arrow would fill one as large as a page declares itself, up to 2 GB.
         self._file = arrow_parquet.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
@@ -31,7 +31,7 @@ class Table:
         self.rows = self._file.metadata.num_rows
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
-        """The rows, with the columns that are asked for."""
+        """Reads the rows, with the columns that are asked for."""
         left = self.rows
         for batch in self._file.iter_batches(BATCH_ROWS, columns=list(kinds), use_threads=False):
             left -= len(batch)
@@ -43,5 +43,5 @@ class Table:
 
 
 def remedy(description: Description, reason: str) -> str:
-    """What to do about a file that Arrow could not read, for that reason."""
+    """Says what to do about a file that Arrow could not read, for that reason."""
     return "fetch or write it again"

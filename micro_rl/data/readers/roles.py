@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from micro_rl.core.expression import Expression, parse
+from micro_rl.data.columns import listed, no_column
 from micro_rl.data.description import Description
-from micro_rl.data.readers.table_source import Kind
-from micro_rl.errors import UserError, did_you_mean
+from micro_rl.errors import UserError
+
+Kind = Literal["number", "flag", "label", "time"]
+"""How a column is read."""
 
 
 class Roles(NamedTuple):
@@ -24,7 +27,7 @@ class Roles(NamedTuple):
     timeout: str | None
 
     def kinds(self) -> dict[str, Kind]:
-        """Every column that is needed, and how it is to be read; a number, where it is needed as one too."""
+        """Lists every column that is needed, and how it is to be read; a number, where it is needed as one too."""
         special: dict[str | None, Kind] = {self.episode: "label", self.time: "time"}
         special |= {self.terminal: "flag", self.timeout: "flag"}
         kinds: dict[str, Kind] = {name: kind for name, kind in special.items() if name is not None}
@@ -34,7 +37,7 @@ class Roles(NamedTuple):
 
 
 def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
-    """The roles in a file with columns of those names; `UserError` says what is missing and what is there."""
+    """Finds the roles in a file with columns of those names; `UserError` says what is missing and what is there."""
     reading = description.reading
     toml = description.source or path.with_suffix(".toml")
     for part in ("observations", "actions"):
@@ -61,15 +64,10 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     for part, name in single.items():
         if name is not None:
             _known(path, part, name, names)
-    found = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
-    if doubled := [name for name in found.kinds() if names.count(name) > 1]:
+    table = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
+    if doubled := [name for name in table.kinds() if names.count(name) > 1]:
         raise UserError(f"{path}: several columns are called {doubled[0]!r}: give each a name of its own")
-    return found
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first names of many."""
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    return table
 
 
 def _reward(path: Path, text: str, names: tuple[str, ...], description: Description) -> Expression:
@@ -80,25 +78,23 @@ def _reward(path: Path, text: str, names: tuple[str, ...], description: Descript
 
 def _columns(path: Path, part: str, wanted: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
     """The names, patterns replaced by what they match in the file's order."""
-    found: list[str] = []
-    for one in wanted:
-        if one in names or "*" not in one:
-            _known(path, part, one, names)
-            found.append(one)
+    chosen: list[str] = []
+    for entry in wanted:
+        if entry in names or "*" not in entry:
+            _known(path, part, entry, names)
+            chosen.append(entry)
             continue
         # Only the star is special: names hold brackets, around units for one.
-        pattern = one.replace("[", "[[]").replace("?", "[?]")
-        matches = [name for name in names if fnmatchcase(name, pattern)]
+        escaped = entry.replace("[", "[[]").replace("?", "[?]")
+        matches = [name for name in names if fnmatchcase(name, escaped)]
         if not matches:
-            raise UserError(f"{path}: {part}: no column matches {one!r}; columns: {listed(names)}")
-        found += [name for name in matches if name not in found]
-    if twice := [name for name in found if found.count(name) > 1]:
+            raise UserError(f"{path}: {part}: no column matches {entry!r}; columns: {listed(names)}")
+        chosen += [name for name in matches if name not in chosen]
+    if twice := [name for name in chosen if chosen.count(name) > 1]:
         raise UserError(f"{path}: {part}: {twice[0]!r} is named twice: leave one out")
-    return tuple(found)
+    return tuple(chosen)
 
 
 def _known(path: Path, part: str, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
-        raise UserError(
-            f"{path}: {part}: there is no column {name!r}{did_you_mean(name, names)}; columns: {listed(names)}"
-        )
+        raise UserError(f"{path}: {part}: {no_column(name, names)}")

@@ -1,31 +1,46 @@
 """Tables, one row a step, to a log: CSV and Parquet through pyarrow, batch after batch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding, listed
 from micro_rl.data.columns import Column, Columns
-from micro_rl.data.convert import Narrowing
 from micro_rl.data.description import Description
-from micro_rl.data.layout import MEASURED, RawLog, refuse_oversize
+from micro_rl.data.narrowing import Narrowing
+from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
 from micro_rl.data.readers import cuts, roles
-from micro_rl.data.readers.roles import Roles
-from micro_rl.data.readers.table_source import TableSource
+from micro_rl.data.readers.roles import Kind, Roles
 from micro_rl.errors import UserError
 
 REMEDY = "repair them, or say missing = 'drop' or 'previous' (--missing drop)"
 
 
+@runtime_checkable
+class TableSource(Protocol):
+    """A file of named columns, read once from its first row to its last."""
+
+    names: tuple[str, ...]
+    rows: int
+    """As many as the file says; 0 where it does not."""
+
+    findings: Sequence[Finding]
+    """What a person should know of the file itself."""
+
+    def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
+        """Reads the rows as Arrow record batches, with the columns that are asked for."""
+        ...
+
+
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
-    """The log in a table whose columns are described; row numbers in messages count from 0 below the names."""
-    found = roles.find(path, source.names, description)
-    refuse_oversize(path, "the table", 4 * source.rows * len(found.kinds()), path.stat().st_size)
-    gathered = _Gathered(path, found, source.rows, description.reading.time_unit)
-    for batch in source.batches(found.kinds()):
+    """Reads the log in a table whose columns are described; row numbers in messages count from 0 below the names."""
+    table = roles.find(path, source.names, description)
+    refuse_oversize(path, "the table", 4 * source.rows * len(table.kinds()), path.stat().st_size)
+    gathered = _Gathered(path, table, source.rows, description.reading.time_unit)
+    for batch in source.batches(table.kinds()):
         if len(batch):
             gathered.add(batch)
     raw = gathered.log(description)
@@ -35,55 +50,55 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
 class _Gathered:
     """The columns as they come in."""
 
-    def __init__(self, path: Path, found: Roles, rows: int, time_unit: str | None):
+    def __init__(self, path: Path, roles: Roles, rows: int, time_unit: str | None):
         from micro_rl.data.readers.arrow_columns import Changes, Steps
 
-        self.path, self.roles = path, found
-        widths = {"observations": found.observations, "actions": found.actions}
-        widths |= {"next_observations": found.next_observations} if found.next_observations else {}
+        self.path, self.roles = path, roles
+        widths = {"observations": roles.observations, "actions": roles.actions}
+        widths |= {"next_observations": roles.next_observations} if roles.next_observations else {}
         self.measured = {field: Narrowing(rows, len(names)) for field, names in widths.items()}
         self.measured["rewards"] = Narrowing(rows)
         self.flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
         self.silent: dict[str, list[int]] = {"terminals": [], "timeouts": []}
         self.begins: list[np.ndarray] = []
         self.rows = 0
-        self.steps = Narrowing(rows if found.time else 0)
-        self.changes = Changes(path, found.episode) if found.episode else None
-        self.clock = Steps(path, found.time, time_unit) if found.time else None
+        self.steps = Narrowing(rows if roles.time else 0)
+        self.changes = Changes(path, roles.episode) if roles.episode else None
+        self.clock = Steps(path, roles.time, time_unit) if roles.time else None
 
     def add(self, batch: Any) -> None:
-        """The rows of one record batch."""
+        """Takes in the rows of one record batch."""
         from micro_rl.data.readers.arrow_columns import flags, numbers
 
-        found, names = self.roles, {*self.roles.reward.names}
-        names |= {*found.observations, *found.actions, *found.next_observations}
+        roles, names = self.roles, {*self.roles.reward.names}
+        names |= {*roles.observations, *roles.actions, *roles.next_observations}
         values = {name: numbers(self.path, name, batch[name]) for name in names}
         for field in self.measured.keys() - {"rewards"}:
-            self.measured[field].add(np.stack([values[name] for name in getattr(found, field)], axis=1))
+            self.measured[field].add(np.stack([values[name] for name in getattr(roles, field)], axis=1))
         self.measured["rewards"].add(self._rewards(values))
-        for field, name in (("terminals", found.terminal), ("timeouts", found.timeout)):
+        for field, name in (("terminals", roles.terminal), ("timeouts", roles.timeout)):
             if name is not None:
                 raised, silent = flags(self.path, name, batch[name])
                 self.flags[field].append(raised)
                 self.silent[field] += (self.rows + silent).tolist()
-        self.begins.append(self.changes(batch[found.episode]) if self.changes else np.zeros(len(batch), bool))
+        self.begins.append(self.changes(batch[roles.episode]) if self.changes else np.zeros(len(batch), bool))
         if self.clock:
-            self.steps.add(self.clock(batch[found.time]))
+            self.steps.add(self.clock(batch[roles.time]))
         self.rows += len(batch)
 
     def _rewards(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
         return np.asarray(self.roles.reward(values), np.float64)
 
     def log(self, description: Description) -> RawLog:
-        """All of it, cut into episodes."""
+        """Joins all rows, cut into episodes."""
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
         columns = {field: narrowing.values() for field, narrowing in self.measured.items()}
         columns |= {field: np.concatenate(parts) for field, parts in self.flags.items() if parts}
-        begins, seen = self._begins(description.reading.largest_gap)
+        begins, cut = self._begins(description.reading.largest_gap)
         rows = len(begins)
         columns, begins, more = cuts.complete(self.path, columns, begins, description.reading.missing)
-        overflow = {field: one.overflow if len(begins) == rows else [] for field, one in self.measured.items()}
+        overflow = {field: column.overflow if len(begins) == rows else [] for field, column in self.measured.items()}
         return RawLog(
             arrays=columns | _ends(columns, begins, bool(self.changes or self.clock or description.reading.horizon)),
             keys=self._keys(),
@@ -92,32 +107,32 @@ class _Gathered:
             columns=Columns(*(tuple(map(Column, names)) for names in (self.roles.observations, self.roles.actions))),
             overflow=overflow,
             remedy=REMEDY,
-            findings=(*self._blurred(), *self._unsaid(), *seen, *more),
+            findings=(*self._rounding(), *self._empty_flags(), *cut, *more),
         )
 
     def _begins(self, largest_gap: float | None) -> tuple[np.ndarray, list[Finding]]:
         """The rows that begin an episode, by the episode column and by time."""
-        begins, seen = np.concatenate(self.begins), []
+        begins, problems = np.concatenate(self.begins), []
         begins[0] = True
         if self.changes and self.changes.again:
             rows = self.changes.again
             text = f"values of {self.roles.episode!r} come back after others at {listed(rows)}: rows shuffled?"
-            seen.append(findings.warning("episode-again", text, rows))
+            problems.append(findings.warning("episode-again", text, rows))
         if self.clock:
-            begins, more = cuts.gaps(begins, self.steps.values(), largest_gap)
-            seen += more
-        return begins, seen
+            begins, gaps = cuts.gaps(begins, self.steps.values(), largest_gap)
+            problems += gaps
+        return begins, problems
 
     def _keys(self) -> dict[str, str]:
         """What the fields are called in messages."""
         own = {"terminals": self.roles.terminal, "timeouts": self.roles.timeout, "rewards": self.roles.reward.text}
         return {field: own.get(field) or field for field in (*MEASURED, "terminals", "timeouts")}
 
-    def _blurred(self) -> list[Finding]:
+    def _rounding(self) -> list[Finding]:
         keys = self._keys()
-        return [one for field, narrowing in self.measured.items() for one in narrowing.findings(keys[field])]
+        return [finding for field, narrowing in self.measured.items() for finding in narrowing.findings(keys[field])]
 
-    def _unsaid(self) -> list[Finding]:
+    def _empty_flags(self) -> list[Finding]:
         return [
             findings.warning("flag-empty", f"{self._keys()[field]!r} is empty in {listed(rows)}: counted as 0", rows)
             for field, rows in self.silent.items()

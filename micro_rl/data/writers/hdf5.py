@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.recorded import of
+from micro_rl.data.log_metadata import of
 from micro_rl.data.writers.rows import columns
 from micro_rl.storage.files import replacing
 
@@ -16,7 +16,16 @@ CHUNK_ROWS = 4096
 
 
 def write(path: Path, rows: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> None:
-    """Whole or not at all; no time stamps, so that the same rows give the same file. Raises `CannotWrite`."""
+    """Writes an HDF5 file, whole or not at all; no time stamps, so that the same rows give the same file.
+
+    Args:
+        path: the file.
+        rows: arrays by name, all of one length.
+        attributes: attributes of the root.
+
+    Raises:
+        CannotWrite: the disk refuses.
+    """
     with replacing(path) as temporary, h5py.File(temporary, "w", libver=("earliest", "v110")) as file:
         for name, values in rows.items():
             file.create_dataset(
@@ -32,6 +41,6 @@ def write(path: Path, rows: Mapping[str, np.ndarray], attributes: Mapping[str, A
 
 
 def write_log(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
-    """A log, with all that it knows of itself; nothing is lost."""
+    """Writes a log, with all that it knows of itself; nothing is lost."""
     write(path, columns(log), of(log) | dict(provenance))
     return []

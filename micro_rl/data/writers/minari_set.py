@@ -10,16 +10,16 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.recorded import ABOUT, of
-from micro_rl.data.writers.rows import follows, refuse_guessed
+from micro_rl.data.log_metadata import ABOUT, of
+from micro_rl.data.writers.rows import follows, require_next
 from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.files import hidden, plain, remove, saving
 
 
 def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
-    """A folder, whole or not at all."""
+    """Writes a folder, whole or not at all."""
     require_extra("minari", "minari", "writing Minari sets")
-    refuse_guessed(log, "Minari")
+    require_next(log, "Minari")
     if not follows(log):
         raise UserError(
             f"{log.path}: rows inside episodes are not followed by their next observation, and Minari keeps one row of "

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.log_metadata import ABOUT, of
 from micro_rl.data.readers import neorl2
-from micro_rl.data.recorded import ABOUT, of
-from micro_rl.data.writers.rows import columns, refuse_guessed
+from micro_rl.data.writers.rows import columns, require_next
 from micro_rl.storage.files import json_bytes, replacing
 
 
 def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
-    """Whole or not at all; nothing is lost. The archive's own checksums cover every byte."""
-    refuse_guessed(log, "NPZ")
+    """Writes the file, whole or not at all; nothing is lost. The archive's own checksums cover every byte."""
+    require_next(log, "NPZ")
     about = np.frombuffer(json_bytes(of(log) | dict(provenance)), np.uint8)
     members = {neorl2.KEYS[name]: values for name, values in columns(log).items()} | {ABOUT: about}
     with replacing(path) as temporary, open(temporary, "wb") as file:

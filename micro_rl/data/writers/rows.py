@@ -8,8 +8,8 @@ from micro_rl.errors import UserError
 
 
 def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
-    """By the names that D4RL gave them; without next observations that only the following rows told."""
-    found = {
+    """Collects the columns by D4RL's names; without next observations that stem from the following rows alone."""
+    arrays = {
         "observations": log.observations,
         "actions": log.actions,
         "rewards": log.rewards,
@@ -17,10 +17,10 @@ def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
         "terminals": log.terminals,
         "timeouts": log.timeouts,
     }
-    return {name: values for name, values in found.items() if name != "next_observations" or not guessed(log)}
+    return {name: values for name, values in arrays.items() if name != "next_observations" or not lacks_next(log)}
 
 
-def guessed(log: Dataset) -> bool:
+def lacks_next(log: Dataset) -> bool:
     """Whether the log has no next observations of its own: nothing is then known after an episode's last row."""
     ends = log.terminals | log.timeouts
     return bool(
@@ -34,9 +34,9 @@ def follows(log: Dataset) -> bool:
     return np.array_equal(log.next_observations[:-1][inside], log.observations[1:][inside])
 
 
-def refuse_guessed(log: Dataset, form: str) -> None:
-    """`UserError` where a format needs the observation after every episode's last row and the log has none."""
-    if guessed(log):
+def require_next(log: Dataset, form: str) -> None:
+    """Refuses a log where a format needs the observation after every episode's last row and the log has none."""
+    if lacks_next(log):
         raise UserError(
             f"{log.path}: has no next observations, and {form} needs the one after each episode's last row: "
             "convert it to HDF5, CSV or Parquet"

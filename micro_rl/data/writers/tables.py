@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.recorded import ABOUT, OF_TASK, of
+from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
 from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.files import json_bytes, replace_file, replacing
@@ -17,19 +17,19 @@ EXTRA = "writing CSV and Parquet files"
 
 
 def write_csv(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
-    """Whole or not at all; every number is written so that it reads back the same."""
+    """Writes a CSV, whole or not at all; every number reads back the same."""
     require_extra("pyarrow", "tables", EXTRA)
     from pyarrow import csv
 
     named = _Names(log)
     with replacing(path) as temporary:
         csv.write_csv(_table(log, named), temporary)
-    replace_file(description(path), _toml(path.name, log, named, provenance))
+    replace_file(toml_path(path), _toml(path.name, log, named, provenance))
     return ["CSV has no checksums: a damaged digit goes unnoticed"]
 
 
 def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
-    """Whole or not at all, every page with its checksum."""
+    """Writes a Parquet file, whole or not at all, every page with its checksum."""
     require_extra("pyarrow", "tables", EXTRA)
     from pyarrow import parquet
 
@@ -37,12 +37,12 @@ def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> li
     table = _table(log, named).replace_schema_metadata({ABOUT.encode(): json_bytes(of(log) | dict(provenance))})
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, write_page_checksum=True)
-    replace_file(description(path), _toml(path.name, log, named, provenance))
+    replace_file(toml_path(path), _toml(path.name, log, named, provenance))
     return []
 
 
-def description(path: Path) -> Path:
-    """Where the TOML of a table lies."""
+def toml_path(path: Path) -> Path:
+    """Names the TOML of a table."""
     return path.with_name(path.name + ".toml")
 
 

@@ -11,31 +11,31 @@ from micro_rl.errors import UserError
 def split(
     terminals: Bool[np.ndarray, " row"], timeouts: Bool[np.ndarray, " row"] | None, horizon: int | None
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """Timeouts such that no row is terminal and timeout, and the last row is one of them; and what was found.
+    """Splits a log into episodes: no row is terminal and timeout, and the last row is one of them.
 
     An episode that runs `horizon` steps without an end is cut there. Without a horizon the file must mark its
     timeouts, and at least one end; where it does not, the error is found and the whole file is one episode.
     """
     cuts = np.zeros_like(terminals) if timeouts is None else timeouts & ~terminals
-    found = [] if timeouts is None else _both(terminals & timeouts)
+    problems = [] if timeouts is None else _both(terminals & timeouts)
     if horizon is not None:
         cuts, added = _cut_at(horizon, terminals, cuts)
         if len(added) and timeouts is not None:
             text = f"{len(added):,} timeouts added where an episode ran {horizon} steps without an end"
-            found.append(findings.warning("timeouts-added", text, added))
+            problems.append(findings.warning("timeouts-added", text, added))
     elif timeouts is None:
         text = "no timeouts in the file: give the episodes' time limit as horizon (--horizon)"
         text += ", or of a table its column of episodes or times (--episode, --time)"
-        found.append(findings.error("no-timeouts", text))
+        problems.append(findings.error("no-timeouts", text))
     elif not (terminals | cuts).any():
         text = "no row ends an episode: give the episodes' time limit as horizon (--horizon)"
-        found.append(findings.error("no-ends", text))
+        problems.append(findings.error("no-ends", text))
     if not (terminals[-1] or cuts[-1]):
         cuts[-1] = True
-        if not any(one.level == "error" for one in found):
+        if not any(problem.level == "error" for problem in problems):
             text = "the last episode is unfinished: the end of the file counts as its timeout"
-            found.append(findings.warning("unfinished", text, [len(cuts) - 1]))
-    return cuts, found
+            problems.append(findings.warning("unfinished", text, [len(cuts) - 1]))
+    return cuts, problems
 
 
 def _both(marked: Bool[np.ndarray, " row"]) -> list[Finding]:
@@ -63,7 +63,7 @@ def next_rows(
     terminals: Bool[np.ndarray, " row"],
     ends: Bool[np.ndarray, " row"],
 ) -> tuple[Float32[np.ndarray, "row obs"], Bool[np.ndarray, " row"], list[Finding]]:
-    """The next row as next observation, the rows where that is true, and what it costs."""
+    """Takes the next row as next observation; with the rows where that is true, and what it costs."""
     after = np.empty_like(observations)
     after[:-1] = observations[1:]
     after[ends] = observations[ends]
@@ -83,7 +83,7 @@ def recorded_next(
     terminals: Bool[np.ndarray, " row"],
     timeouts: Bool[np.ndarray, " row"],
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """The rows whose recorded next observation can be believed, and what contradicts it.
+    """Finds the rows whose recorded next observation can be believed, and what contradicts it.
 
     Loggers that record after an automatic reset put the next episode's start there. At a timeout that
     equality makes the row unusable. A terminal row is kept, as the published results keep it, but said.
@@ -91,24 +91,19 @@ def recorded_next(
     follows = np.zeros(len(after), bool)
     follows[:-1] = (after[:-1] == observations[1:]).all(1)
     inside = ~(terminals | timeouts)
-    found = _broken(inside & ~follows & _finite_around(observations, after), int(inside.sum()))
-    if len(reset := np.flatnonzero(timeouts & follows)):
-        text = (
-            f"{len(reset):,} timeouts record the following row as next observation, another episode's start "
-            "unless the episode ran on: never learned from"
-        )
-        found.append(findings.warning("next-crosses-timeout", text, reset))
-    if len(reset := np.flatnonzero(terminals & follows)):
-        text = (
-            f"{len(reset):,} terminals record the following row as next observation, another episode's start: "
-            "check the logger"
-        )
-        found.append(findings.warning("next-crosses-terminal", text, reset))
-    return ~(timeouts & follows), found
+    problems = _broken(inside & ~follows & _finite_around(observations, after), int(inside.sum()))
+    for end, marked, remedy in (
+        ("timeout", timeouts, " unless the episode ran on: never learned from"),
+        ("terminal", terminals, ": check the logger"),
+    ):
+        if len(rows := np.flatnonzero(marked & follows)):
+            text = f"{len(rows):,} {end}s record the following row as next observation, another episode's start{remedy}"
+            problems.append(findings.warning(f"next-crosses-{end}", text, rows))
+    return ~(timeouts & follows), problems
 
 
 def unusable(usable: Bool[np.ndarray, " row"]) -> list[Finding]:
-    """Nothing can be learned where no row has a true next observation."""
+    """Gives an error where no row has a true next observation: nothing can be learned there."""
     if usable.any():
         return []
     text = (

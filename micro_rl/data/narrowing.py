@@ -28,7 +28,7 @@ class Narrowing:
         self.overflow: list[int] = []
 
     def add(self, block: Shaped[np.ndarray, "row ..."]) -> None:
-        """The next rows."""
+        """Narrows the next rows."""
         start, stop = self._rows, self._rows + len(block)
         if stop > len(self._values):
             # In place, where the system moves pages and copies nothing, and by little, since it fills with zeros.
@@ -43,13 +43,18 @@ class Narrowing:
             self._blur.add(block.reshape(narrow.shape), narrow)
         self._rows = stop
 
+    def add_all(self, blocks: Iterable[Shaped[np.ndarray, "row ..."]]) -> None:
+        """Narrows the rows of all blocks, one after another."""
+        for block in blocks:
+            self.add(block)
+
     def values(self) -> Float32[np.ndarray, "row ..."]:
-        """The whole array; nothing can be added afterwards."""
+        """Gives the whole array; nothing can be added afterwards."""
         self._values.resize((self._rows, *self._values.shape[1:]), refcheck=False)
         return self._values
 
     def findings(self, key: str) -> list[Finding]:
-        """A warning when float32 blurs a column visibly: a large offset with a small spread."""
+        """Warns where float32 blurs a column visibly: a large offset with a small spread."""
         columns = self._blur.columns()
         text = f"{key} columns {columns} lose detail in float32: subtract their offset before logging"
         return [findings.warning("rounding", text, columns=columns)] if columns else []
@@ -83,11 +88,3 @@ class _Blur:
         with np.errstate(all="ignore"):
             spread = np.sqrt(np.maximum(0, self._squares / self._rows - np.square(self._sum / self._rows)))
             return np.flatnonzero(np.atleast_1d((spread > 0) & (self._worst > VISIBLE_ROUNDING * spread))).tolist()
-
-
-def narrowed(blocks: Iterable[np.ndarray], rows: int, *width: int) -> Narrowing:
-    """All blocks, narrowed."""
-    narrowing = Narrowing(rows, *width)
-    for block in blocks:
-        narrowing.add(block)
-    return narrowing

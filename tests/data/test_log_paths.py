@@ -2,7 +2,7 @@
 
 import pytest
 
-from micro_rl.data import load, names
+from micro_rl.data import load, log_paths
 from micro_rl.errors import UserError
 from tests.data import logs
 
@@ -29,20 +29,20 @@ def folder(tmp_path, monkeypatch):
 )
 def test_names_in_the_folder(folder, file, typed):
     path = logs.write_hdf5(folder / file, logs.columns())
-    assert names.locate(typed) == path
+    assert log_paths.locate(typed) == path
     assert "_" not in load(typed).name
 
 
 def test_a_path_comes_before_a_name(folder, tmp_path):
     logs.write_hdf5(folder / "log.hdf5", logs.columns())
     here = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
-    assert names.locate("log.hdf5").resolve() == here
+    assert log_paths.locate("log.hdf5").resolve() == here
 
 
 def test_default_folder(monkeypatch, tmp_path):
     monkeypatch.delenv("D4RL_DATASET_DIR", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert names.folder() == tmp_path / ".d4rl" / "datasets"
+    assert log_paths.folder() == tmp_path / ".d4rl" / "datasets"
 
 
 def test_missing_names_what_is_near(folder, tmp_path):
@@ -71,4 +71,4 @@ def test_folders_and_devices(folder):
 
 
 def test_the_embedded_log_needs_no_folder():
-    assert names.locate("pendulum-demo").name == "pendulum-demo.hdf5"
+    assert log_paths.locate("pendulum-demo").name == "pendulum-demo.hdf5"

@@ -12,8 +12,8 @@ METADATA = Path("data", "metadata.json")
 """Where a Minari set's folder has its metadata."""
 
 
-def title(path: Path) -> str:
-    """A log's name: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2.
+def log_name(path: Path) -> str:
+    """Names a log: the file's stem spelled as datasets are, `hopper-medium-v2` for hopper_medium-v2.
 
     A Minari set is called by its id, `D4RL-door-human-v2`, when it lies in Minari's folder.
     """
@@ -24,7 +24,17 @@ def title(path: Path) -> str:
 
 
 def locate(log: str | Path) -> Path:
-    """The file, or the folder of a Minari set, meant by a path or a name; `UserError` with what is there otherwise."""
+    """Finds the log that is meant by a path or a name.
+
+    Args:
+        log: a path, `pendulum-demo`, the name of a file in D4RL's folder, or the id of a Minari set.
+
+    Returns:
+        The file, or the folder of a Minari set.
+
+    Raises:
+        UserError: no such log; the message lists what is there.
+    """
     if isinstance(log, str) and log in EMBEDDED:
         return EMBEDDED[log]
     path = Path(os.path.expanduser(log))
@@ -81,9 +91,9 @@ def _missing(log: str | Path, path: Path) -> str:
     """No such log: what is near in the path's folder, D4RL's, Minari's and among the embedded, or what is there."""
     nearby = {name: name for name in EMBEDDED}
     for place in (path.parent, folder()):
-        nearby |= {title(file): str(file) for file in _logs(place)}
+        nearby |= {log_name(file): str(file) for file in _logs(place)}
     nearby |= {name: name for name in _minari_ids()}
-    close = difflib.get_close_matches(title(path), nearby, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(log_name(path), nearby, n=3, cutoff=0.5)
     close += [name for name in difflib.get_close_matches(str(log), _minari_ids(), n=3, cutoff=0.5) if name not in close]
     there = list(nearby.values())
     listed = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
@@ -92,8 +102,8 @@ def _missing(log: str | Path, path: Path) -> str:
 
 
 def _there(place: Path) -> str:
-    found = [file.name for file in _logs(place)]
-    return f" ({', '.join(found[:8])}{', ...' if len(found) > 8 else ''})" if found else ""
+    files = [file.name for file in _logs(place)]
+    return f" ({', '.join(files[:8])}{', ...' if len(files) > 8 else ''})" if files else ""
 
 
 def _logs(place: Path) -> list[Path]:
@@ -107,7 +117,7 @@ def _minari_ids() -> list[str]:
     """The sets that Minari would list, ids with up to three slashes."""
     root = minari_folder()
     try:
-        found = [file for depth in range(1, 5) for file in root.glob("/".join(["*"] * depth + list(METADATA.parts)))]
+        files = [file for depth in range(1, 5) for file in root.glob("/".join(["*"] * depth + list(METADATA.parts)))]
     except OSError:
         return []
-    return sorted(file.parent.parent.relative_to(root).as_posix() for file in found)
+    return sorted(file.parent.parent.relative_to(root).as_posix() for file in files)

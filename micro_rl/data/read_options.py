@@ -1,4 +1,4 @@
-"""`Reading`: what a person can say about a log, by flags or in a TOML file beside it."""
+"""`ReadOptions`: what a person can say about a log, by flags or in a TOML file beside it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,7 +7,7 @@ Missing = Literal["refuse", "drop", "previous"]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How to read a log, where the file does not tell. All but the first two are for tables: CSV and Parquet.
 
     None, or nothing in a list, leaves it to the file or to the TOML beside it, which knows the same words.
@@ -49,4 +49,4 @@ class Reading:
     """Of a CSV's letters; UTF-8 by default."""
 
 
-NOTHING_SAID = Reading()
+NO_OPTIONS = ReadOptions()

@@ -11,9 +11,10 @@ from jaxtyping import Shaped
 
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task
-from micro_rl.data import convert
+from micro_rl.data.action_bounds import Limit
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Columns
+from micro_rl.data.narrowing import Narrowing
 from micro_rl.errors import UserError
 
 REQUIRED = ("observations", "actions", "rewards", "terminals")
@@ -46,8 +47,8 @@ class RawLog(NamedTuple):
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
     keys: Mapping[str, str]
-    action_low: np.ndarray | None
-    action_high: np.ndarray | None
+    action_low: Limit | None
+    action_high: Limit | None
     columns: Columns = UNNAMED
     termination: Expression | None = None
     task: Task = UNKNOWN
@@ -74,13 +75,13 @@ def damage_refused(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
-def refuse_missing(path: Path, required: Iterable[str], found: Iterable[str]) -> None:
+def refuse_missing(path: Path, required: Iterable[str], present: Iterable[str]) -> None:
     """Refuses a file that lacks a required key, and lists the keys it has."""
-    found = sorted(found)
-    missing = [key for key in required if key not in found]
+    present = sorted(present)
+    missing = [key for key in required if key not in present]
     if missing:
-        shown = ", ".join(repr(key) for key in found[:12]) or "none"
-        more = f" and {len(found) - 12} more" if len(found) > 12 else ""
+        shown = ", ".join(repr(key) for key in present[:12]) or "none"
+        more = f" and {len(present) - 12} more" if len(present) > 12 else ""
         raise UserError(f"{path}: no {' nor '.join(missing)}; keys found: {shown}{more}: rename or add the missing")
 
 
@@ -110,18 +111,19 @@ def check_headers(path: Path, keys: Mapping[str, str], headers: Mapping[str, Hea
 def narrowed(
     keys: Mapping[str, str], headers: Mapping[str, Header], blocks: Callable[[str], Iterable[np.ndarray]]
 ) -> RawLog:
-    """The log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
-    arrays, overflow, seen = {}, {}, []
+    """Reads the log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
+    arrays, overflow, problems = {}, {}, []
     for field, header in headers.items():
         rows, *width = header.shape
         if field not in MEASURED:
             arrays[field] = np.concatenate(list(blocks(field)))
             continue
-        made = convert.narrowed(blocks(field), rows, *(width if field in MATRICES else ()))
-        arrays[field] = made.values()
-        overflow[field] = made.overflow
-        seen += made.findings(keys[field])
-    return RawLog(arrays, keys, None, None, overflow=overflow, findings=tuple(seen))
+        column = Narrowing(rows, *(width if field in MATRICES else ()))
+        column.add_all(blocks(field))  # in a call of its own: no block outlives its field
+        arrays[field] = column.values()
+        overflow[field] = column.overflow
+        problems += column.findings(keys[field])
+    return RawLog(arrays, keys, None, None, overflow=overflow, findings=tuple(problems))
 
 
 def _check_type(path: Path, key: str, dtype: np.dtype) -> None:

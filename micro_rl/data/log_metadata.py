@@ -23,7 +23,7 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import UNNAMED, Column, Columns
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.layout import RawLog
+from micro_rl.data.raw_log import RawLog
 from micro_rl.errors import UserError
 
 OF_TASK = tuple(field.name for field in fields(Task))
@@ -49,7 +49,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
 
 
 def of(dataset: Dataset) -> dict[str, Any]:
-    """What a log knows of itself, as plain values: what a writer is to record."""
+    """Lists what a log knows of itself, as plain values by the names in `NAMES`: what a writer is to record."""
     known = {name: value for name, value in asdict(dataset.task).items() if value is not None}
     known |= {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
     if dataset.columns != UNNAMED.filled(dataset.observations.shape[1], dataset.actions.shape[1]):
@@ -58,18 +58,30 @@ def of(dataset: Dataset) -> dict[str, Any]:
     return known if dataset.termination is None else known | {ENDS: dataset.termination.text}
 
 
-def onto(path: Path, raw: RawLog, told: Mapping[str, Any]) -> RawLog:
-    """A log and what its file tells of it; `UserError` for what cannot be meant."""
+def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
+    """Puts what a file says of itself to its log.
+
+    Args:
+        path: the file.
+        raw: its rows.
+        attributes: values by the names in `NAMES`, from NumPy or plain; other names are passed over.
+
+    Returns:
+        The log with bounds, columns, termination and task.
+
+    Raises:
+        UserError: a value cannot be meant so.
+    """
     widths = [raw.arrays[part].shape[1] for part in ("observations", "actions")]
-    named = columns(path, told, *widths)
-    low, high = (_bound(path, name, told, widths[1]) for name in BOUNDS)
-    ends = _ends(path, told, named)
-    return raw._replace(action_low=low, action_high=high, columns=named, termination=ends, task=task(path, told))
+    named = columns(path, attributes, *widths)
+    low, high = (_bound(path, name, attributes, widths[1]) for name in BOUNDS)
+    ends = _ends(path, attributes, named)
+    return raw._replace(action_low=low, action_high=high, columns=named, termination=ends, task=task(path, attributes))
 
 
-def task(path: Path, told: Mapping[str, Any]) -> Task:
-    """The task that is told, as far as it is; `UserError` for a value of the wrong kind."""
-    values = {name: _plain(path, name, told[name]) for name in OF_TASK if name in told}
+def task(path: Path, attributes: Mapping[str, Any]) -> Task:
+    """Reads the task, as far as it is recorded; `UserError` for a value of the wrong kind."""
+    values = {name: _plain(path, name, attributes[name]) for name in OF_TASK if name in attributes}
     if ("score_min" in values) != ("score_max" in values):
         raise UserError(f"{path}: one of score_min and score_max alone: record both or neither")
     if values.get("horizon", 1) < 1:
@@ -77,49 +89,51 @@ def task(path: Path, told: Mapping[str, Any]) -> Task:
     return Task(**values)
 
 
-def columns(path: Path, told: Mapping[str, Any], observations: int, actions: int) -> Columns:
-    """The columns that are told; `UserError` where there are not as many names, or units, as columns."""
-    return Columns(_columns(path, told, "observation", observations), _columns(path, told, "action", actions))
+def columns(path: Path, attributes: Mapping[str, Any], observations: int, actions: int) -> Columns:
+    """Reads the columns' names and units; `UserError` where there are not as many as columns."""
+    return Columns(
+        _columns(path, attributes, "observation", observations), _columns(path, attributes, "action", actions)
+    )
 
 
-def _ends(path: Path, told: Mapping[str, Any], named: Columns) -> Expression | None:
-    """The condition that is told; `UserError` where it cannot be read."""
-    if ENDS not in told:
+def _ends(path: Path, attributes: Mapping[str, Any], named: Columns) -> Expression | None:
+    """Reads the condition that ends an episode; `UserError` where it cannot be read."""
+    if ENDS not in attributes:
         return None
     names = [column.name for column in named.observations]
-    return expression.parse(_plain(path, ENDS, told[ENDS]), names, f"{path}: {ENDS}")
+    return expression.parse(_plain(path, ENDS, attributes[ENDS]), names, f"{path}: {ENDS}")
 
 
-def trusted(told: Task) -> tuple[Task, list[Finding]]:
-    """The same without a simulator that cannot be had on a file's word alone, and a warning that says why."""
-    env = told.env
+def trusted(task: Task) -> tuple[Task, list[Finding]]:
+    """Takes a simulator that cannot be had on a file's word alone out of a task, with a warning that says why."""
+    env = task.env
     if env is None or env == SAFETY_HALFCHEETAH or env in gymnasium.registry:
-        return told, []
+        return task, []
     why = "is not known here" if ":" not in env else "would import a module, which no file may ask for"
     text = f"the file names the simulator {env!r}, which {why}: name one with --env"
-    return replace(told, env=None), [findings.warning("simulator", text)]
+    return replace(task, env=None), [findings.warning("simulator", text)]
 
 
-def _bound(path: Path, name: str, told: Mapping[str, Any], width: int) -> np.ndarray | None:
+def _bound(path: Path, name: str, attributes: Mapping[str, Any], width: int) -> np.ndarray | None:
     """One number, or one per action."""
-    if name not in told:
+    if name not in attributes:
         return None
-    numbers = np.asarray(told[name])
+    numbers = np.asarray(attributes[name])
     if numbers.dtype.kind not in "fiu" or numbers.shape not in ((), (1,), (width,)):
         raise UserError(f"{path}: attribute {name} must be one number or {width}, one per action: correct or delete it")
     return numbers
 
 
-def _columns(path: Path, told: Mapping[str, Any], kind: str, width: int) -> tuple[Column, ...]:
-    if f"{kind}_names" not in told:
+def _columns(path: Path, attributes: Mapping[str, Any], kind: str, width: int) -> tuple[Column, ...]:
+    if f"{kind}_names" not in attributes:
         return ()
-    names = _texts(path, f"{kind}_names", told, width)
-    units = _texts(path, f"{kind}_units", told, width) if f"{kind}_units" in told else [""] * width
+    names = _texts(path, f"{kind}_names", attributes, width)
+    units = _texts(path, f"{kind}_units", attributes, width) if f"{kind}_units" in attributes else [""] * width
     return tuple(Column(name, unit) for name, unit in zip(names, units, strict=True))
 
 
-def _texts(path: Path, name: str, told: Mapping[str, Any], width: int) -> list[str]:
-    texts = list(told[name]) if not isinstance(told[name], str | bytes) else []
+def _texts(path: Path, name: str, attributes: Mapping[str, Any], width: int) -> list[str]:
+    texts = list(attributes[name]) if not isinstance(attributes[name], str | bytes) else []
     texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in texts]
     if len(texts) != width or not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
         raise UserError(f"{path}: {name} must be {width} texts, one a column: correct or delete it")

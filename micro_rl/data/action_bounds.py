@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
 
 
 def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, width: int) -> Bounds | None:
-    """One number or one per action, checked; None when neither is there."""
+    """Checks bounds, one number or one per action; None when neither is there."""
     if low is None and high is None:
         return None
     if low is None or high is None:
@@ -50,7 +50,7 @@ def as_bounds(path: Path, source: str, low: Limit | None, high: Limit | None, wi
 
 
 def unusual(actions: Float32[np.ndarray, "row act"], names: Sequence[str] = ()) -> list[Finding]:
-    """An error where the actions do not fit into the usual bounds, so that others must be given."""
+    """Gives an error where the actions do not fit into the usual bounds, so that others must be given."""
     reach = np.nanmax(np.abs(actions), initial=0)
     if reach <= 1 + ROUNDING:
         return []
@@ -62,20 +62,20 @@ def unusual(actions: Float32[np.ndarray, "row act"], names: Sequence[str] = ()) 
 def _spans(actions: Float32[np.ndarray, "row act"], names: Sequence[str]) -> str:
     """From where to where the first few actions go."""
     low, high = reached(actions)
-    told = [
+    spans = [
         f"{names[place] if names else f'action {place}'} from {low[place]:.6g} to {high[place]:.6g}"
         for place in range(min(actions.shape[1], findings.SHOWN))
     ]
-    return ", ".join(told) + ", ..." * (actions.shape[1] > findings.SHOWN)
+    return ", ".join(spans) + ", ..." * (actions.shape[1] > findings.SHOWN)
 
 
 def usual(width: int) -> Bounds:
-    """[-1, 1] for each action."""
+    """Gives the usual bounds, [-1, 1] for each action."""
     return Bounds(np.full(width, -1, np.float32), np.full(width, 1, np.float32))
 
 
 def reached(actions: Float32[np.ndarray, "row act"]) -> Bounds:
-    """What the actions themselves span: to look at them by, not to learn with."""
+    """Measures what the actions themselves span: bounds to look at them by, not to learn with."""
     finite = np.where(np.isfinite(actions), actions, 0)
     low, high = finite.min(0), finite.max(0)
     return Bounds(low, np.where(high > low, high, low + 1))
@@ -84,13 +84,13 @@ def reached(actions: Float32[np.ndarray, "row act"]) -> Bounds:
 def inside(
     actions: Float32[np.ndarray, "row act"], bounds: Bounds
 ) -> tuple[Float32[np.ndarray, "row act"], list[Finding]]:
-    """Actions whose rounding past the bounds is cut off and said; any that are further out are an error."""
+    """Cuts actions off that are past the bounds by rounding, with a warning; any that are further out are an error."""
     slack = ROUNDING * (bounds.high.astype(np.float64) - bounds.low) / 2
     past = ((actions < bounds.low) | (actions > bounds.high)) & np.isfinite(actions)
     if not past.any():
         return actions, []
     outside = ((actions < bounds.low - slack) | (actions > bounds.high + slack)) & np.isfinite(actions)
-    rows, found = np.flatnonzero(outside.any(1)), []
+    rows, problems = np.flatnonzero(outside.any(1)), []
     if len(rows):
         row, column = np.argwhere(outside)[0]
         space = f"[{bounds.low[column]:.6g}, {bounds.high[column]:.6g}]"
@@ -101,8 +101,8 @@ def inside(
         else:
             text += f", {first}: correct the log, or {GIVE}"
         columns = np.flatnonzero(outside.any(0)).tolist()
-        found.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
+        problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
     if len(rounded := np.flatnonzero((past & ~outside).any(1))):
         text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
-        found.append(findings.warning("rounded", text, rounded))
-    return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), found
+        problems.append(findings.warning("rounded", text, rounded))
+    return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), problems
