@@ -11,7 +11,7 @@ from tables import field_table, file_table, first_line, show, table
 
 from micro_rl.algorithms import presets, registry
 from micro_rl.core.settings import ModelSettings, Settings
-from micro_rl.data.reading import Reading
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.reports import stats
 from micro_rl.storage.contents import FIT_METRICS, METRICS, RUN_FOLDER
 
@@ -152,7 +152,7 @@ def settings() -> tuple[str, ...]:
     """Tables of the settings, of each method's options, of a log's words and of the presets."""
     own = {field.name for field in fields(Settings)} - {field.name for field in fields(ModelSettings)}
     options = "".join(f"\n### [{name}](../methods/{name}.md)\n\n{method_settings(name)}" for name in registry.ALL)
-    return field_table(ModelSettings), field_table(Settings, own), options, field_table(Reading), preset_table()
+    return field_table(ModelSettings), field_table(Settings, own), options, field_table(ReadOptions), preset_table()
 
 
 def method_settings(name: str) -> str:

@@ -17,6 +17,7 @@ RUN_FOLDER = {
     "robust/PROTOCOL/": "what `micro-rl robust` measured: every episode, a summary, a film, and what it goes on from",
     "wandb/": "only with `--wandb`: what Weights & Biases keeps on this machine",
     "lock": "held by the training that goes on here, so that no second one starts",
+    "lock.pid": "the number of the process that holds it",
     "diverged/": "only after exit code 3: the state before the epoch that blew up, its key, and the diagnosis",
 }
 """What each file or folder of a run is."""
