@@ -72,7 +72,7 @@ class Training:
                     kept.save(number, arrays)
                     took[0] = time.perf_counter() - began
 
-                background.begin(save)
+                background.submit(save)
             for _ in range(self.every):
                 self.epoch()
         return Block(time.perf_counter() - wall, time.process_time() - processor, copied, took[0])

@@ -16,10 +16,10 @@ from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
-from micro_rl.storage.at_work import at_work
-from micro_rl.storage.config_diff import refuse_another
+from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
 from micro_rl.storage.jsonl import Row
+from micro_rl.storage.locks import run_lock
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import Mode, tracking_in
 from micro_rl.training import host_log
@@ -183,7 +183,7 @@ def fit(
     for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch_size))):
         callback.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
-    with at_work(work, command, callback.note):
+    with run_lock(work, command, callback.note):
         problem = problem_of(dataset, settings)
         for note in host_log.placement_notes(problem, settings):
             callback.note(note)
@@ -213,5 +213,5 @@ def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: i
     if not (resume and (path / "config.json").exists()):
         return RunFolder.create(path, config)
     work = RunFolder.open(path)
-    refuse_another(work.config(), config, {"settings": asdict(ModelSettings())}, path)
+    require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path)
     return work

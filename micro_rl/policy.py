@@ -15,20 +15,13 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from micro_rl.core import windows
-from micro_rl.errors import UserError
+from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.storage import policy_file
-from micro_rl.storage.policy_file import VECTORS
-
-LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
-"""Bounds the log standard deviation is clamped to, as MICRO's authors clamp it."""
+from micro_rl.storage.policy_parts import Layer, PolicyParts
 
 FURTHEST = 1e20
 """Standardised observations are clamped to this size, so that float32 does not overflow on the way to an
 action that has long been saturated."""
-
-LONGEST_HISTORY = 1000
-
-Layer = tuple[Float[np.ndarray, "in out"], Float[np.ndarray, " out"]]
 
 
 class _Past(NamedTuple):
@@ -61,10 +54,18 @@ class Policy:
         environment: str | None = None,
         history: int = 1,
     ):
-        """`layers`: (weight [in, out], bias [out]) in order, the last 2 * act wide; vectors as in `Scaling`.
+        """Build a policy from copies of its arrays.
 
-        With a history the first layer and the observations' vectors are as wide as a window (see `core.windows`).
-        `ValueError` where sizes do not chain, a value is not finite, or a std or half range is not positive.
+        Args:
+            layers: (weight [in, out], bias [out]) in order; the last gives [mean | log_std], 2 * act wide.
+            observation_mean, observation_std: of the observations, raw units; with a history they and the first
+                layer are as wide as a window (see `core.windows`).
+            action_mid, action_half: middle and half the width of the actions' range, raw units [act].
+            environment: the simulator it was trained for, where there is one.
+            history: observations that it looks at.
+
+        Raises:
+            ValueError: where sizes do not chain, a value is not finite, or a std or half range is not positive.
         """
         self.layers: tuple[Layer, ...] = tuple((_frozen(w, np.float32), _frozen(b, np.float32)) for w, b in layers)
         self.observation_mean = _frozen(observation_mean, np.float64)
@@ -74,10 +75,10 @@ class Policy:
         self.environment = environment
         self.history = history
         self._past: _Past | None = None
-        self._check()
+        self._parts().check()
 
     def reset(self, rows: ArrayLike | None = None) -> None:
-        """An episode begins: forget what came before, everywhere or only in the rows [rows] that are true."""
+        """Forget what came before, for an episode begins: everywhere, or only in the rows [rows] that are true."""
         if rows is None or self._past is None:
             self._past = None
         else:
@@ -104,20 +105,33 @@ class Policy:
         return self.action_mid + self.action_half
 
     def __call__(self, observation: ArrayLike) -> Float[np.ndarray, "*rows act"]:
-        """The deterministic action: action_mid + action_half * tanh(mean)."""
+        """Give the deterministic action, action_mid + action_half * tanh(mean).
+
+        Args:
+            observation: [obs] or [rows, obs], raw units.
+
+        Returns:
+            The action, float32, raw units: [act] or [rows, act].
+
+        Raises:
+            ValueError: for another width or values that are not finite.
+        """
         window = self._window(observation)
-        return self._taken(window, self._output(window)[..., : self.action_size])
+        return self._act(window, self._output(window)[..., : self.action_size])
 
     def sample(self, observation: ArrayLike, rng: np.random.Generator) -> Float[np.ndarray, "*rows act"]:
-        """An action drawn from the policy."""
+        """Draw an action from the policy; `rng` gives the noise, the rest is as when it is called."""
         window = self._window(observation)
         mean, log_std = self._distribution(window)
-        return self._taken(window, mean + np.exp(log_std) * rng.standard_normal(mean.shape))
+        return self._act(window, mean + np.exp(log_std) * rng.standard_normal(mean.shape))
 
     def distribution(
         self, observation: ArrayLike
     ) -> tuple[Float[np.ndarray, "*rows act"], Float[np.ndarray, "*rows act"]]:
-        """Mean and log standard deviation of the Gaussian before tanh, in core units; nothing is remembered of it."""
+        """Give mean and log standard deviation [..., act] of the Gaussian before tanh, in core units.
+
+        Nothing is remembered of it; arguments and errors are as when the policy is called.
+        """
         return self._distribution(self._window(observation))
 
     def _distribution(
@@ -128,25 +142,27 @@ class Policy:
         return mean, np.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)
 
     def save(self, path: str | Path) -> None:
-        """Writes the file whole or not at all; `UserError` where it cannot be written."""
-        policy_file.write(Path(path), self._tensors(), self._metadata())
+        """Write the policy's file, whole or not at all and durably; equal policies give equal bytes.
+
+        Args:
+            path: of the file, in an existing folder; by custom it ends in .safetensors.
+
+        Raises:
+            CannotWrite: where the disk refuses; what was there before is still there.
+        """
+        policy_file.write(Path(path), self._parts())
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
-        """Reads what `save` wrote; `UserError`, naming the file, for anything else."""
-        metadata, tensors = policy_file.read(Path(path))
-        try:
-            policy = cls(
-                policy_file.layers_of(tensors),
-                **{name: tensors[name] for name in VECTORS},
-                environment=metadata.get("environment"),
-                history=policy_file.history_of(metadata),
-            )
-            if policy._metadata() != metadata:
-                raise ValueError("its metadata does not describe its tensors")
-        except ValueError as error:
-            raise UserError(f"{path}: {error}; the file is damaged: export the policy again") from error
-        return policy
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: naming the file, where it is missing, damaged, of a later version or no policy.
+        """
+        return cls(**policy_file.read(Path(path))._asdict())
+
+    def _parts(self) -> PolicyParts:
+        return PolicyParts(**{name: getattr(self, name) for name in PolicyParts._fields})
 
     def _window(self, observation: ArrayLike) -> Float[np.ndarray, "*rows window"]:
         """What the network sees, in raw units: the observation, behind it those that are remembered."""
@@ -168,10 +184,10 @@ class Policy:
         """The action that stands before an episode's first."""
         return np.broadcast_to(self.action_mid, (*raw.shape[:-1], self.action_size))
 
-    def _taken(
+    def _act(
         self, window: Float[np.ndarray, "*rows window"], unsquashed: Float[np.ndarray, "*rows act"]
     ) -> Float[np.ndarray, "*rows act"]:
-        """The action, remembered where there is a history."""
+        """The action [..., act] in raw units, remembered where there is a history."""
         action = self._squashed(unsquashed)
         if self.history > 1:
             self._past = _Past(window, action.astype(np.float64), np.zeros(action.shape[:-1], bool))
@@ -209,44 +225,6 @@ class Policy:
 
     def _squashed(self, unsquashed: Float[np.ndarray, "*rows act"]) -> Float[np.ndarray, "*rows act"]:
         return (self.action_mid + self.action_half * np.tanh(unsquashed)).astype(np.float32)
-
-    def _check(self) -> None:
-        for name, array in self._tensors().items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} has values that are not finite")
-        if not (np.all(self.observation_std > 0) and np.all(self.action_half > 0)):
-            raise ValueError("observation_std and action_half must be positive")
-        if any(vector.ndim != 1 for vector in self._vectors().values()):
-            raise ValueError(f"{', '.join(VECTORS)} must have one dimension")
-        if self.observation_mean.shape != self.observation_std.shape or self.action_mid.shape != self.action_half.shape:
-            raise ValueError("mean and std, or mid and half, have different lengths")
-        if not 1 <= self.history <= LONGEST_HISTORY or self.observation_size < 1:
-            raise ValueError(f"history {self.history} does not suit {len(self.observation_mean)} columns")
-        self._check_layers()
-
-    def _check_layers(self) -> None:
-        if not self.layers:
-            raise ValueError("a policy needs at least one layer")
-        width = len(self.observation_mean)
-        for index, (weight, bias) in enumerate(self.layers):
-            if weight.ndim != 2 or weight.shape[0] != width or bias.shape != weight.shape[1:]:
-                raise ValueError(
-                    f"layer {index} has weight {weight.shape} and bias {bias.shape}: [{width}, out] and [out] needed"
-                )
-            width = weight.shape[1]
-        if width != 2 * self.action_size:
-            raise ValueError(f"the last layer gives {width} columns where 2 x {self.action_size} are needed")
-
-    def _vectors(self) -> dict[str, np.ndarray]:
-        return {name: getattr(self, name) for name in VECTORS}
-
-    def _tensors(self) -> dict[str, np.ndarray]:
-        return policy_file.tensors_of(self.layers, self._vectors())
-
-    def _metadata(self) -> dict[str, str]:
-        return policy_file.metadata_of(
-            self.action_low, self.action_high, self.observation_size, self.history, self.environment
-        )
 
 
 def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 import micro_rl
 from micro_rl.data.log_paths import locate
 from micro_rl.storage.contents import METRICS, RUN_FOLDER
-from micro_rl.storage.files import read_json
+from micro_rl.storage.json_files import read_json
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,8 @@ from safetensors.numpy import load_file
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.storage.files import FORMAT, NewerFormat, sha256
+from micro_rl.storage.files import sha256
+from micro_rl.storage.json_files import FORMAT, NewerFormat
 
 ARRAYS = {
     "actor.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -88,10 +89,13 @@ def test_objects_are_never_saved(tmp_path):
 @pytest.mark.parametrize("file", FILES)
 def test_every_flipped_bit_is_noticed(folder, file):
     content = (folder / file).read_bytes()
+    version = content.find(b'"format": ') + len(b'"format": ') if file == "manifest.json" else None
     for position in range(len(content)):
         for bit in {position % 8, 1}:
             flipped = bytearray(content)
             flipped[position] ^= 1 << bit
+            if position == version and chr(flipped[position]) in "123456789":
+                continue  # another version than this one: read alike, or refused as newer
             (folder / file).write_bytes(flipped)
             with pytest.raises(UserError, match=r"\.(json|safetensors): "):
                 read_arrays(folder, "state")

@@ -18,10 +18,10 @@ def test_it_is_busy_until_the_save_is_done_and_the_work_goes_on_meanwhile():
 
     with Background(told.append) as background:
         assert not background.busy()
-        background.begin(slow)
+        background.submit(slow)
         assert background.busy() and not done
         go_on.set()
-        assert background.finish() and done == [1]
+        assert background.wait() and done == [1]
         assert not background.busy()
     assert told == []
 
@@ -33,10 +33,10 @@ def test_a_refusal_is_told_and_the_next_save_is_tried():
         raise CannotWrite("the disk is full")
 
     with Background(told.append) as background:
-        background.begin(refused)
-        assert not background.finish()
-        background.begin(lambda: None)
-        assert background.finish()
+        background.submit(refused)
+        assert not background.wait()
+        background.submit(lambda: None)
+        assert background.wait()
     assert [str(error) for error in told] == ["the disk is full"]
 
 
@@ -45,9 +45,9 @@ def test_a_mistake_in_a_save_is_not_swallowed():
         raise ZeroDivisionError
 
     background = Background(lambda error: None)
-    background.begin(mistaken)
+    background.submit(mistaken)
     with pytest.raises(ZeroDivisionError):
-        background.finish()
-    background.begin(mistaken)
+        background.wait()
+    background.submit(mistaken)
     with pytest.raises(ZeroDivisionError):
         background.close()

@@ -6,7 +6,8 @@ import numpy as np
 
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.model_free import bc
-from micro_rl.core.networks import LOG_STD_MIN, MLP, action_error, gaussian
+from micro_rl.core.constants import LOG_STD_MIN
+from micro_rl.core.networks import MLP, action_error, gaussian
 from micro_rl.core.types import Scaling, Transition
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
-from micro_rl.storage.files import CannotWrite, NewerFormat, sha256
+from micro_rl.storage.files import CannotWrite, sha256
+from micro_rl.storage.json_files import NewerFormat
 
 FILES = ("state.safetensors", "state.json", "manifest.json")
 

@@ -12,7 +12,7 @@ from micro_rl._version import __version__
 from micro_rl.algorithms import registry
 from micro_rl.cli import main as cli
 from micro_rl.dynamics.saved_model import load_model
-from micro_rl.storage.files import read_json, write_json
+from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.run_folder import RunFolder
 from tests.tiny_runs import IN_PENDULUM, OF_MODEL, SETTINGS, options, write_log
 

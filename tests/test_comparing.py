@@ -7,7 +7,7 @@ import pytest
 
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import UserError
-from micro_rl.storage.config_diff import differences, refuse_another
+from micro_rl.storage.config_diff import differences, require_same_config
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.plan_record import config_of, usual_of
 from tests.tiny_runs import write_log
@@ -40,7 +40,7 @@ def test_bounds_and_settings_are_part_of_what_a_run_was_begun_with(log: Path):
         ("settings", "hidden_sizes: [256, 256], now [8]"),
     ]
     with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\].*--branch"):
-        refuse_another(config_of(make_plan(log)), config_of(plan), usual_of(plan), Path("run"))
+        require_same_config(config_of(make_plan(log)), config_of(plan), usual_of(plan), Path("run"))
 
 
 def test_another_method_is_named(log: Path):

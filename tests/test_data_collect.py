@@ -39,7 +39,7 @@ def test_a_log_and_how_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert collect(out, "--level", "random", "expert", "--rows", "400", "--horizon", "50") == 0
     assert capsys.readouterr().out.count("is there already") == 2
     assert collect(out, "--level", "random", "--rows", "400", "--horizon", "60") == 2
-    assert "ordered otherwise" in capsys.readouterr().err
+    assert "requested otherwise" in capsys.readouterr().err
     assert len(load(out / "pendulum-v1-random.hdf5")) == 400
 
 

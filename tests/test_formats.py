@@ -20,7 +20,7 @@ from micro_rl.policy import Policy
 from micro_rl.reports.run import record, write_report
 from micro_rl.simulation.evaluation import evaluate
 from micro_rl.simulation.online_sac import OnlineSettings
-from micro_rl.storage.files import FORMAT, plain
+from micro_rl.storage.json_files import FORMAT, to_jsonable
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import runs_below
 from micro_rl.training.callbacks import Callback
@@ -100,7 +100,7 @@ def test_it_goes_on(number: int, tmp_path: Path):
 def test_settings_and_options_have_todays_names(number: int, tmp_path: Path):
     config = RunFolder.open(fixture(number)).config()
     assert set(config["settings"]) <= registry.accepted("micro")[0] and config["options"]["num_samples"] == 1
-    assert {name: config["settings"][name] for name in SETTINGS} == plain(SETTINGS)
+    assert {name: config["settings"][name] for name in SETTINGS} == to_jsonable(SETTINGS)
     assert "settings" not in (about := load_model(fixture(number) / "model").about) or set(about["settings"]) <= set(
         config["settings"]
     ) | {"history", "log_on", "termination_updates", "fit_checkpoint_seconds"}

@@ -21,7 +21,8 @@ from micro_rl.dynamics.termination_rules import ByRule
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.simulation.evaluation import Evaluator
-from micro_rl.storage.files import read_json
+from micro_rl.storage.arrays import read_safetensors
+from micro_rl.storage.json_files import read_json
 from tests.probes import linear_ensemble, plain_units, tiny_dataset
 from tests.tiny_runs import HORIZON, IN_PENDULUM, SETTINGS, write_log
 
@@ -159,12 +160,14 @@ def test_other_rows_than_before_need_a_reset():
 
 
 def test_a_history_is_kept_in_the_file_and_only_there_where_there_is_one(tmp_path: Path):
-    random_policy(2, history=2).save(tmp_path / "two.safetensors")
-    loaded = Policy.load(tmp_path / "two.safetensors")
-    assert (loaded.history, loaded.observation_size) == (2, 2)
-    assert loaded._metadata()["version"] == "2"
-    assert "history" not in random_policy(1)._metadata()
-    assert random_policy(1)._metadata()["version"] == "1"
+    for history in (1, 2):
+        path = tmp_path / f"{history}.safetensors"
+        random_policy(history, history=history).save(path)
+        loaded = Policy.load(path)
+        assert (loaded.history, loaded.observation_size) == (history, 2)
+        metadata = read_safetensors(path, 10_000)[1]
+        assert metadata["version"] == str(history)
+        assert metadata.get("history") == (None if history == 1 else "2")
 
 
 @pytest.mark.parametrize("history", [0, 4, 10**6])

@@ -18,7 +18,12 @@ LAYERS = [
 ]
 NEVER = {("training", "reports"), ("simulation", "reports")}
 """Further down, and still none of each other's business."""
-WITHOUT_JAX = ("policy.py", "data", "reports", *(f"core/{name}.py" for name in ("settings", "tasks", "windows")))
+WITHOUT_JAX = (
+    "policy.py",
+    "data",
+    "reports",
+    *(f"core/{name}.py" for name in ("constants", "settings", "tasks", "windows")),
+)
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 
 

@@ -38,16 +38,16 @@ def test_every_state(tmp_path: Path, capsys):
     (tmp_path / "nothing").mkdir()
     running = make(tmp_path / "running", 1)
     with locked(running.lock):
-        found = {listed.name: listed for listed in runs_below(tmp_path)}
+        runs = {run.name: run for run in runs_below(tmp_path)}
         assert cli.run(["runs", str(tmp_path)]) == 0
-    assert [listed.state for listed in found.values()] == [
+    assert [run.state for run in runs.values()] == [
         "done", "stopped", "unreadable", "diverged", "stopped", "stopped", "running",
     ]  # fmt: skip
-    assert found["a/done"][1:] == ("micro", "hopper", "12 of 12", "score 7.5", "done", "")
-    assert found["a/until"].epoch == "5 of 12" and found["killed"].score == "return 2.0"
-    assert found["diverged"].score == "model's own estimate 1.5"
-    assert (found["fitting"].epoch, found["fitting"].score) == ("fit 7", "")
-    assert "not valid JSON" in found["broken"].note
+    assert runs["a/done"][1:] == ("micro", "hopper", "12 of 12", "score 7.5", "done", "")
+    assert runs["a/until"].epoch == "5 of 12" and runs["killed"].score == "return 2.0"
+    assert runs["diverged"].score == "model's own estimate 1.5"
+    assert (runs["fitting"].epoch, runs["fitting"].score) == ("fit 7", "")
+    assert "not valid JSON" in runs["broken"].note
     said = capsys.readouterr().out
     assert said.splitlines()[0].split() == ["run", "method", "log", "epoch", "score", "state"]
     assert "unreadable: " in said and "broken/config.json" in said
@@ -57,7 +57,7 @@ def test_a_run_itself_may_be_named(tmp_path: Path):
     make(tmp_path / "one", 1)
     (tmp_path / "one/model").mkdir()
     (tmp_path / "one/model/config.json").write_text("{}")
-    assert [listed.name for listed in runs_below(tmp_path / "one")] == ["one"]
+    assert [run.name for run in runs_below(tmp_path / "one")] == ["one"]
 
 
 def test_no_runs_and_no_folder(tmp_path: Path, capsys):

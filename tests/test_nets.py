@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from micro_rl.core.networks import LOG_STD_MAX, LOG_STD_MIN, MLP, gaussian, normal_mlp, q_values, sample, uniform_mlp
+from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
+from micro_rl.core.networks import MLP, gaussian, normal_mlp, q_values, sample, uniform_mlp
 from tests.probes import linear, linear_critics
 
 

@@ -15,7 +15,7 @@ from micro_rl.core.expression import parse
 from micro_rl.data import Dataset, ReadOptions, load
 from micro_rl.dynamics import termination_rules
 from micro_rl.errors import UserError
-from micro_rl.storage.config_diff import refuse_another
+from micro_rl.storage.config_diff import require_same_config
 from micro_rl.training.plan import make_plan, read_log
 from micro_rl.training.plan_record import command_of, config_of, usual_of
 from tests.data.logs import columns, write_csv, write_hdf5
@@ -224,10 +224,10 @@ def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
     assert [words[words.index("--observations") + 1], "--reward=-abs(o0)" in words] == ["o*", True]
     kept = json.loads(json.dumps(config_of(plan)))
     assert kept["log"]["reading"]["reward"] == "-abs(o0)"
-    refuse_another(kept, config_of(plan), usual_of(plan), tmp_path)
+    require_same_config(kept, config_of(plan), usual_of(plan), tmp_path)
     other = make_plan(path, reading=replace(reading, reward="r"))
     with pytest.raises(UserError, match=r"another log \(reading: "):
-        refuse_another(kept, config_of(other), usual_of(other), tmp_path)
+        require_same_config(kept, config_of(other), usual_of(other), tmp_path)
 
 
 def test_the_command_of_a_plan_is_understood_again(tmp_path, capsys):

@@ -1,5 +1,7 @@
 """The exported policy against a direct float64 formula, its file, and what it refuses."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -212,7 +214,7 @@ def test_a_file_with_other_contents_is_refused(
 def test_what_is_no_policy_file_is_refused(tmp_path: Path) -> None:
     for name, content in [("empty", b""), ("pickle", b"\x80\x04\x95\x00"), ("long header", b"\xff" * 8)]:
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(UserError, match=r"not a readable policy file|does not begin like"):
+        with pytest.raises(UserError, match=r"is no safetensors file|does not begin like"):
             Policy.load(tmp_path / name)
     with pytest.raises(UserError, match="no such file"):
         Policy.load(tmp_path / "absent")
@@ -251,3 +253,18 @@ def test_equal_policies_are_equal_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         make().save(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_save_that_the_disk_refuses_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "policy.safetensors"
+    make().save(path)
+    content, synced = path.read_bytes(), []
+
+    def refuse(descriptor: int) -> None:
+        synced.append(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(UserError, match="cannot be written"):
+        make(1).save(path)
+    assert synced and path.read_bytes() == content and list(tmp_path.iterdir()) == [path]

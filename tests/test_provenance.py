@@ -3,12 +3,15 @@
 import subprocess
 from pathlib import Path
 
+import jax
+
 from micro_rl.storage import provenance
 
 ROOT = Path(__file__).parent.parent
 
 
 def test_the_fingerprint_is_what_bits_depend_on(monkeypatch):
+    jax.devices()  # reads the variable once, and ends the process where it has an unknown flag
     monkeypatch.setenv("XLA_FLAGS", "--some_flag")
     found = provenance.fingerprint()
     assert {"jax", "jaxlib", "numpy", "python", "device", "processor", "cores"} <= found.keys()

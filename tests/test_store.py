@@ -11,7 +11,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.storage.files import NewerFormat, write_json
+from micro_rl.storage.json_files import FORMAT, NewerFormat, write_json
 from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.run_folder import RunFolder
 
@@ -31,7 +31,7 @@ def save(run: RunFolder, *epochs: int) -> None:
 def test_create_and_open(run):
     opened = RunFolder.open(run.path)
     assert opened == run
-    assert opened.config() == {"format": 2, "method": "micro", "beta": 0.5}
+    assert opened.config() == {"format": FORMAT, "method": "micro", "beta": 0.5}
     assert opened.metrics() == opened.fit() == opened.checkpoints.epochs() == []
     assert opened.checkpoints.newest() is None
 
@@ -52,7 +52,7 @@ def test_create_after_a_crash_in_create(tmp_path):
 def test_open_refuses_other_folders_and_newer_ones(tmp_path, run):
     with pytest.raises(UserError, match="not a run folder"):
         RunFolder.open(tmp_path)
-    write_json(run.path / "config.json", {"format": 3})
+    write_json(run.path / "config.json", {"format": FORMAT + 1})
     with pytest.raises(NewerFormat):
         RunFolder.open(run.path)
 
@@ -83,7 +83,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(run):
 def test_no_usable_checkpoint_is_an_error_and_a_newer_one_is_not_passed_over(run):
     save(run, 5, 10)
     manifest = run.checkpoints.folder(10) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 3'))
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
     with pytest.raises(NewerFormat):
         run.checkpoints.newest()
     for epoch in (5, 10):

@@ -25,7 +25,7 @@ from micro_rl.dynamics.termination_classifier import (
 from micro_rl.errors import UserError
 from micro_rl.reports.run.page import render
 from micro_rl.reports.run.record import read
-from micro_rl.storage.files import read_json
+from micro_rl.storage.json_files import read_json
 from micro_rl.training.plan import make_plan
 from tests.probes import plain_units
 from tests.tiny_runs import SETTINGS, write_log

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, Scalar
 
-LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
+from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
+
 Product = Callable[[Array, Array], Array]
 """Of rows and weights, [*stack, rows, in] and [*stack, in, out]."""
 Tree = TypeVar("Tree")

@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,20 +12,10 @@ from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Cell, Protocol
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.trial import Outcome
-from micro_rl.storage.files import (
-    FORMAT,
-    append_file,
-    json_bytes,
-    parse_json,
-    plain,
-    read_json,
-    remove,
-    replace_file,
-    saving,
-    write_json,
-)
+from micro_rl.storage.files import append_file, remove, replace_file, saving
+from micro_rl.storage.json_files import FORMAT, json_line, json_round_trip, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import whole_lines
-from micro_rl.storage.locks import held, locked
+from micro_rl.storage.locks import is_locked, locked
 
 CELLS, LOCK = "cells.jsonl", "lock"
 
@@ -52,13 +41,13 @@ class Results:
                 self._begin(_about(subject, protocol, critic))
                 yield
         finally:
-            if not (self.path / CELLS).exists() and not held(self.path / LOCK):
+            if not (self.path / CELLS).exists() and not is_locked(self.path / LOCK):
                 self._take_away(made)
 
     def _begin(self, about: dict[str, Any]) -> None:
         file = self.path / "robust.json"
         if file.exists():
-            self._check_same(read_json(file), parse_json(json_bytes(about), str(file)))
+            self._check_same(read_json(file), json_round_trip(about))
         else:
             write_json(file, about)
         self._drop_torn_end()
@@ -92,7 +81,7 @@ class Results:
             "lengths": outcome.lengths,
             "unstable": outcome.unstable,
         }
-        append_file(self.path / CELLS, json.dumps(plain(line), allow_nan=False).encode() + b"\n")
+        append_file(self.path / CELLS, json_line(line))
 
     def finish(self, protocol: Protocol, summary: dict[str, Any]) -> None:
         """Write every episode as a table, in the protocol's order, and the summary."""

@@ -30,11 +30,16 @@ class SpeedLimit(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def make(env_id: str, horizon: int | None = None) -> Env:
-    """The simulator of that id: one of Gymnasium's, 'module:Id-v0' of the user's own, or 'SafetyHalfCheetah'.
+    """Make a simulator.
 
-    `horizon`: the steps after which an episode is truncated, in place of the simulator's own limit. Raises
-    `UserError` where there is no such simulator, it cannot start, or its observations and actions are not
-    flat and continuous. 'module:Id' imports that module: the id must come from the user, never from a file.
+    Args:
+        env_id: one of Gymnasium's, 'module:Id-v0' of the user's own, or 'SafetyHalfCheetah'. 'module:Id' imports that
+            module: the id must come from the user, never from a file.
+        horizon: the steps after which an episode is truncated, in place of the simulator's own limit.
+
+    Raises:
+        UserError: where there is no such simulator, it cannot start, or its observations and actions are not flat
+            and continuous.
     """
     if horizon is not None and horizon < 1:
         raise UserError(f"horizon {horizon} is not a number of steps: give 1 or more")
@@ -59,14 +64,22 @@ def widths(env: Env) -> tuple[int, int]:
 
 
 def action_bounds(env: Env) -> tuple[Float[np.ndarray, " act"], Float[np.ndarray, " act"]]:
-    """Lowest and highest action, raw units, float64; infinite where the simulator sets no bound."""
+    """Give the lowest and the highest action [act], raw units, float64; infinite where there is no bound."""
     space = env.action_space
     assert isinstance(space, Box), "made by `make`, which admits flat boxes only"
     return space.low.astype(np.float64), space.high.astype(np.float64)
 
 
 def check_matches(env_id: str, observation_width: int, action_width: int) -> None:
-    """`UserError`, naming both widths, where a log's rows are not such as the simulator makes and takes."""
+    """Check that a log's rows are such as the simulator makes and takes.
+
+    Args:
+        env_id: of the simulator; see `make`.
+        observation_width, action_width: columns in the log.
+
+    Raises:
+        UserError: naming both widths, where they differ, and as `make`.
+    """
     env = make(env_id)
     own = widths(env)
     env.close()
@@ -86,7 +99,7 @@ class Environments:
         self._observation = np.zeros((len(self.members), widths(self.members[0])[0]))
 
     def reset(self, seed: int) -> Float[np.ndarray, "env obs"]:
-        """Starts every episode, copy i from seed + i; raw float64 observations."""
+        """Start every episode, copy i from seed + i; gives raw float64 observations."""
         starts = [env.reset(seed=seed + index)[0] for index, env in enumerate(self.members)]
         self._observation = np.array(starts, np.float64)
         return self._observation.copy()
@@ -94,10 +107,17 @@ class Environments:
     def step(
         self, action: Float[np.ndarray, "env act"], live: Bool[np.ndarray, " env"]
     ) -> tuple[Float[np.ndarray, "env obs"], Float[np.ndarray, " env"], Bool[np.ndarray, " env"]]:
-        """Steps the live copies: observation, reward, and which are still live.
+        """Step the live copies.
 
         A copy that is not live, or ends at this step, keeps the last observation it acted on: rows never
         change their place or number, and a broken last state is never acted on. One not live earns 0.
+
+        Args:
+            action: of every copy, raw units.
+            live: which copies' episodes go on.
+
+        Returns:
+            Observations, rewards, and which copies are still live.
         """
         reward, still_live = np.zeros(len(live)), live.copy()
         for index in np.flatnonzero(live):
@@ -109,7 +129,7 @@ class Environments:
         return self._observation.copy(), reward, still_live
 
     def close(self) -> None:
-        """Frees the simulators."""
+        """Free the simulators."""
         for env in self.members:
             env.close()
 

@@ -24,15 +24,21 @@ class Evaluation(NamedTuple):
 
 
 class Evaluator:
-    """Evaluates policies again and again in the same open simulators; a context manager that closes them.
+    """Evaluate policies again and again in the same open simulators; a context manager that closes them.
 
     `environments.members` are the simulators, for those who wish to change their parameters in memory.
     """
 
     def __init__(self, env_id: str, *, episodes: int = 10, horizon: int | None = None):
-        """`horizon`: steps to an episode's time limit, in place of the simulator's own; one must exist.
+        """Open the simulators.
 
-        Raises `UserError` where there is neither, no such simulator or no episode.
+        Args:
+            env_id: of the simulator; see `envs.make`.
+            episodes: of an evaluation, one in each copy.
+            horizon: steps to an episode's time limit, in place of the simulator's own; one must exist.
+
+        Raises:
+            UserError: where there is no limit, no such simulator or no episode.
         """
         if episodes < 1:
             raise UserError(f"episodes {episodes}: an evaluation needs 1 or more")
@@ -49,7 +55,7 @@ class Evaluator:
         return play(self.environments, policy, seed=seed, discount=discount)
 
     def close(self) -> None:
-        """Frees the simulators."""
+        """Free the simulators."""
         self.environments.close()
 
     def __enter__(self) -> "Evaluator":
@@ -60,10 +66,17 @@ class Evaluator:
 
 
 def play(environments: Environments, policy: Actor, *, seed: int = 0, discount: float = 0.99) -> Evaluation:
-    """One episode in each simulator, number i from seed + i; the same call gives the same numbers.
+    """Play one episode in each simulator; the same call gives the same numbers.
 
-    The policy gets all rows at every step, those of ended episodes too: their number never changes. One that
-    remembers, and so has a `reset`, is reset first.
+    Args:
+        environments: the simulators; number i starts from seed + i.
+        policy: gets all rows at every step, those of ended episodes too: their number never changes. One that
+            remembers, and so has a `reset`, is reset first.
+        seed: of the first simulator.
+        discount: of `discounted_returns`.
+
+    Raises:
+        ValueError: where the policy gives actions of another shape.
     """
     forget = getattr(policy, "reset", None)
     if forget is not None:
@@ -87,15 +100,29 @@ def evaluate(
     horizon: int | None = None,
     discount: float = 0.99,
 ) -> Evaluation:
-    """One evaluation in simulators made for it; see `Evaluator` for many."""
+    """Evaluate a policy once, in simulators made for it; `Evaluator` is for many.
+
+    Args:
+        policy: raw observations [rows, obs] to raw actions [rows, act].
+        env_id, episodes, horizon: as for `Evaluator`.
+        seed, discount: as for `play`.
+
+    Raises:
+        UserError: as `Evaluator`.
+    """
     with Evaluator(env_id, episodes=episodes, horizon=horizon) as evaluator:
         return evaluator(policy, seed=seed, discount=discount)
 
 
 def scores(evaluation: Evaluation, task: tasks.Task) -> dict[str, float]:
-    """Means over the episodes, and the standard deviation (over n) of return and score.
+    """Summarise an evaluation: means over the episodes, and the standard deviation (over n) of return and score.
 
-    The score is left out where the task's range is not known.
+    Args:
+        evaluation: of a policy.
+        task: gives the range of scores; without one the score is left out.
+
+    Returns:
+        `return`, `return_std`, `length`, `discounted_return`, `normalised_score`, `normalised_score_std`.
     """
     mean, std = float(evaluation.returns.mean()), float(evaluation.returns.std())
     summary = {

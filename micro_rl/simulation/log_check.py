@@ -14,7 +14,15 @@ from micro_rl.simulation import envs
 
 
 def inspect(log: str | Path, reading: ReadOptions = NO_OPTIONS) -> Inspection:
-    """Look at a log from every side, its simulator among them; `UserError` only where there is no file of that name."""
+    """Inspect a log from every side, its simulator among them.
+
+    Args:
+        log: a file, or the name of a log.
+        reading: how the log is read.
+
+    Raises:
+        UserError: where there is no file of that name.
+    """
     return inspection.inspect(log, reading, against_simulator)
 
 

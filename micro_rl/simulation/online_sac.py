@@ -87,12 +87,19 @@ def learn(
     horizon: int | None = None,
     resume: tuple[Experience, State] | None = None,
 ) -> Iterator[Progress]:
-    """Learns and yields at every evaluation, the first of them untrained; who has seen enough stops asking.
+    """Learn by soft actor-critic in a simulator; the same settings give the same bits on one machine, resumed or not.
 
-    `horizon` is the episodes' time limit where it is not the simulator's own. `resume` goes on after the evaluation
-    that yielded that experience and state; `steps` alone may be another then. The same settings give the same bits
-    on the same machine, resumed or not. Raises `UserError` for settings that cannot work and simulators whose
-    actions have no bounds.
+    Args:
+        env_id: of the simulator; see `envs.make`.
+        settings: of the learner.
+        horizon: the episodes' time limit in steps, where it is not the simulator's own.
+        resume: what an earlier learner yielded, to go on after that evaluation; `steps` alone may be another then.
+
+    Yields:
+        The learner at every evaluation, the first of them untrained.
+
+    Raises:
+        UserError: for settings that cannot work, and simulators whose actions have no bounds.
     """
     check(settings)
     evaluator = Evaluator(env_id, episodes=settings.eval_episodes, horizon=horizon)
@@ -109,7 +116,7 @@ def learn(
 
 
 def random_experience(env_id: str, steps: int, seed: int) -> Experience:
-    """What uniformly random actions lead to; the last episode may be cut short."""
+    """Record `steps` steps of uniformly random actions; the last episode may be cut short. Raises as `learn`."""
     rng = _numbers(seed)
     with closing(envs.make(env_id)) as env:
         low, high = finite_bounds(env, env_id)
@@ -141,9 +148,9 @@ class _Learner:
         state = State(pytree_io.to_arrays(self.agent), streams)
         return Progress(self.recorder.count, evaluation, self.policy, self.recorder.experience(), state)
 
-    def restore(self, seen: Experience, state: State) -> None:
-        """Become the learner that had seen this and was in that state."""
-        self.recorder.restore(seen, state.streams["simulator"])
+    def restore(self, past: Experience, state: State) -> None:
+        """Become the learner that had this past and was in that state."""
+        self.recorder.restore(past, state.streams["simulator"])
         self.rng.bit_generator.state = state.streams["actions"]
         self.agent = pytree_io.from_arrays(self.agent, state.agent)
         self.policy = export(self.agent.actor, self.scaling, self.env_id)
@@ -169,7 +176,7 @@ class _Learner:
 
 
 def draw(experience: Experience, rng: np.random.Generator, shape: tuple[int, int], scaling: Scaling) -> Transition:
-    """Rows [update, batch] in core units, uniformly and with replacement."""
+    """Draw rows [update, batch] in core units, uniformly and with replacement."""
     index = rng.integers(0, len(experience.rewards), shape[0] * shape[1])
     rows = RawTransitions(
         experience.observations[index],
@@ -182,12 +189,13 @@ def draw(experience: Experience, rng: np.random.Generator, shape: tuple[int, int
 
 
 def improve(agent: Agent, rows: Transition, keys: Key[Array, " update"], c: Coefficients) -> Agent:
-    """`sac.update` with every batch of `rows` [update, batch, ...]; no model, and so no model row."""
+    """Apply `sac.update` with every batch of `rows` [update, batch, ...]; no model, and so no model row."""
     method, no_model = Method(), Models.none()
 
-    def step(agent: Agent, given: tuple[Transition, Array]) -> tuple[Agent, None]:
-        batch = Batch(given[0], jax.tree.map(lambda column: column[:0], given[0]))
-        noise_key, method_key = jax.random.split(given[1])
+    def step(agent: Agent, inputs: tuple[Transition, Array]) -> tuple[Agent, None]:
+        transitions, key = inputs
+        batch = Batch(transitions, jax.tree.map(lambda column: column[:0], transitions))
+        noise_key, method_key = jax.random.split(key)
         noise = draw_noise(noise_key, method, batch, no_model)
         return update(agent, method, no_model, batch, noise, method_key, c)[0], None
 
@@ -219,7 +227,7 @@ def _scaling(low: np.ndarray, high: np.ndarray, obs: int, reward_scale: float) -
 
 
 def finite_bounds(env: envs.Env, env_id: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest action; `UserError` where there is none."""
+    """The lowest and the highest action [act], raw units; `UserError` where there is none."""
     low, high = envs.action_bounds(env)
     if not np.isfinite([low, high]).all():
         raise UserError(f"simulator '{env_id}' sets no bounds on its actions: wrap it in one that does")

@@ -37,7 +37,7 @@ class Experience(NamedTuple):
 
 
 def joined(parts: list[Experience]) -> Experience:
-    """One after the other."""
+    """Put experiences one after the other."""
     return Experience(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -50,7 +50,7 @@ class Recorder:
         self._seed, self._first_row = seed, 0
         self._generator: Mapping[str, Any] | None = None
         self.observation = env.reset(seed=seed)[0]
-        self._kept = Experience(
+        self._steps = Experience(
             observations=np.zeros((capacity, obs), np.float32),
             actions=np.zeros((capacity, act), np.float32),
             rewards=np.zeros(capacity, np.float32),
@@ -60,11 +60,11 @@ class Recorder:
         )
 
     def step(self, action: Float[np.ndarray, " act"]) -> None:
-        """One step; the simulator gets the very float32 action that is kept."""
+        """Take one step with an action [act] in raw units; the simulator gets the very float32 that is recorded."""
         action = action.astype(np.float32)
         following, reward, terminated, truncated, _ = self.env.step(action)
         row = (self.observation, action, reward, following, terminated, truncated and not terminated)
-        for column, value in zip(self._kept, row, strict=True):
+        for column, value in zip(self._steps, row, strict=True):
             column[self.count] = value
         self.count += 1
         self.observation = following
@@ -75,7 +75,7 @@ class Recorder:
 
     def experience(self) -> Experience:
         """All steps so far, as views that later steps leave alone."""
-        return self._kept.part(0, self.count)
+        return self._steps.part(0, self.count)
 
     def state(self) -> dict[str, Any]:
         """Where the present episode began, and the simulator's generator before it did; None: it was just seeded.
@@ -84,21 +84,26 @@ class Recorder:
         """
         return {"first_row": self._first_row, "generator": self._generator}
 
-    def restore(self, seen: Experience, state: dict[str, Any]) -> None:
+    def restore(self, past: Experience, state: dict[str, Any]) -> None:
         """Stand where a recording stopped: its steps back, its episode begun again and its actions repeated.
 
-        `UserError` where the simulator then does something else: it cannot be resumed.
+        Args:
+            past: the recording's steps.
+            state: of the recording, as `state` gave it then.
+
+        Raises:
+            UserError: where the simulator then does something else: it cannot be resumed.
         """
-        for column, values in zip(self._kept, seen, strict=True):
+        for column, values in zip(self._steps, past, strict=True):
             column[: len(values)] = values
-        self.count, self._first_row = len(seen.rewards), state["first_row"]
+        self.count, self._first_row = len(past.rewards), state["first_row"]
         self._generator = state["generator"]
         if self._generator is None:
             self.observation = self.env.reset(seed=self._seed)[0]
         else:
             self.env.unwrapped.np_random.bit_generator.state = self._generator
             self.observation = self.env.reset()[0]
-        self._repeat(seen.part(self._first_row, self.count))
+        self._repeat(past.part(self._first_row, self.count))
 
     def _repeat(self, episode: Experience) -> None:
         for row, action in enumerate(episode.actions):
@@ -119,11 +124,20 @@ def rollout(
     rows: int,
     seed: int,
     horizon: int | None = None,
-    told: Callable[[int, int], None] = lambda done, rows: None,
+    on_rows: Callable[[int, int], None] = lambda done, rows: None,
 ) -> Experience:
-    """What actions drawn from a policy lead to; the last episode may be cut short.
+    """Record what actions drawn from a policy lead to; the last episode may be cut short.
 
-    Every thousand rows `told` hears how many there are and will be.
+    Args:
+        policy: raw observations to raw actions.
+        env_id: of the simulator; see `envs.make`.
+        rows: steps to record.
+        seed: of the simulator and of the policy's noise.
+        horizon: the episodes' time limit in steps, where it is not the simulator's own.
+        on_rows: receives the rows so far and in all, every thousand rows.
+
+    Raises:
+        UserError: as `envs.make`.
     """
     rng = np.random.default_rng((seed, 2))
     with closing(envs.make(env_id, horizon)) as env:
@@ -131,5 +145,5 @@ def rollout(
         while recorder.count < rows:
             recorder.step(policy.sample(recorder.observation, rng))
             if recorder.count % 1000 == 0:
-                told(recorder.count, rows)
+                on_rows(recorder.count, rows)
         return recorder.experience()

@@ -14,22 +14,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import (
-    FORMAT,
-    check_format,
-    hidden,
-    json_bytes,
-    read_json,
-    reading,
-    regular_size,
-    remove,
-    saving,
-    sha256,
-    sync_folder,
-    write_file,
-)
+from micro_rl.storage.files import hidden, reading, regular_size, remove, saving, sha256, sync_folder, write_file
+from micro_rl.storage.json_files import FORMAT, check_format, json_bytes, read_json
 
-_MANIFEST = "manifest.json"
+_MANIFEST, _METADATA = "manifest.json", "__metadata__"
 _DTYPES = {"b1": "BOOL"} | {
     f"{kind}{size}": f"{letter}{8 * size}"
     for kind, letter, sizes in (("u", "U", (1, 2, 4, 8)), ("i", "I", (1, 2, 4, 8)), ("f", "F", (2, 4, 8)))
@@ -48,18 +36,34 @@ def _code(array: np.ndarray) -> str:
     return f"{array.dtype.kind}{array.dtype.itemsize}"
 
 
-def _safetensors(arrays: Mapping[str, np.ndarray]) -> Iterator[Any]:
-    """The safetensors format, widest items first so that all are aligned, in pieces that copy nothing."""
+def safetensors_chunks(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> Iterator[Any]:
+    """Encode arrays in the safetensors format, in pieces that copy nothing; equal arrays give equal bytes.
+
+    The library's own `save_file` writes the same, but cannot hash on the way: writing, reading back and hashing take
+    three times as long. It also orders metadata at random.
+
+    Args:
+        arrays: booleans, integers and floats of 16 bits or more, by name; the widest items come first, so that all
+            are aligned.
+        metadata: texts for the header.
+
+    Yields:
+        Bytes-like pieces of a few megabytes at most.
+
+    Raises:
+        TypeError: where an array has another type, or a name that the format keeps for itself.
+    """
     ordered = sorted(arrays.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
-    header, offset = {}, 0
+    header: dict[str, Any] = {} if metadata is None else {_METADATA: dict(sorted(metadata.items()))}
+    offset = 0
     for name, array in ordered:
         dtype = _DTYPES.get(_code(array))
-        if dtype is None or name == "__metadata__":
+        if dtype is None or name == _METADATA:
             raise TypeError(f"array {name} of {array.dtype} cannot be saved")
         end = offset + array.nbytes
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [offset, end]}
         offset = end
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     yield len(text).to_bytes(8, "little")
     yield text
@@ -94,8 +98,16 @@ def write_arrays(
 ) -> None:
     """Write or replace a folder of arrays atomically and durably, without a second copy of them in memory.
 
-    Arrays: booleans, integers and floats of 16 bits or more. Raises `CannotWrite`, and `UserError` if the
-    folder holds anything else.
+    Args:
+        folder: new, empty, or one that holds such arrays.
+        name: what its files are called.
+        arrays: booleans, integers and floats of 16 bits or more, by name.
+        meta: what JSON can hold beside them.
+
+    Raises:
+        CannotWrite: where the disk refuses; the folder is then as it was.
+        UserError: where the folder holds anything else.
+        TypeError: where an array has another type.
     """
     folder = Path(folder).resolve()
     _check_replaceable(folder, name)
@@ -103,7 +115,7 @@ def write_arrays(
     with saving(folder, temporary):
         remove(temporary)
         temporary.mkdir(parents=True)
-        contents = (_safetensors(arrays), [json_bytes(meta or {})])
+        contents = (safetensors_chunks(arrays), [json_bytes(meta or {})])
         entries = {file: write_file(temporary / file, data) for file, data in zip(_files(name), contents, strict=True)}
         write_file(temporary / _MANIFEST, [json_bytes({"format": FORMAT, "files": entries})])
         sync_folder(temporary)
@@ -111,10 +123,18 @@ def write_arrays(
 
 
 def read_arrays(folder: Path | str, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the meta of a folder, after every file's size and SHA-256 have been checked.
+    """Read a folder of arrays, after every file's size and SHA-256 have been checked.
 
-    Raises `UserError` naming the file that is missing, damaged or not ours, `NewerFormat` if a later version
-    wrote it.
+    Args:
+        folder: what `write_arrays` wrote.
+        name: what its files are called.
+
+    Returns:
+        The arrays by name, and the meta.
+
+    Raises:
+        UserError: naming the file that is missing, damaged or not ours.
+        NewerFormat: where a later version wrote it.
     """
     folder = Path(folder).resolve()
     with reading(folder):
@@ -123,7 +143,7 @@ def read_arrays(folder: Path | str, name: str) -> tuple[dict[str, np.ndarray], d
     for file, entry in _read_manifest(folder, name).items():
         _verify(folder / file, entry)
     tensors, meta = _files(name)
-    return _load(folder / tensors), read_json(folder / meta)
+    return read_safetensors(folder / tensors, _HEADER_LIMIT)[0], read_json(folder / meta)
 
 
 def _read_manifest(folder: Path, name: str) -> dict[str, Any]:
@@ -148,24 +168,31 @@ def _verify(path: Path, entry: dict[str, Any]) -> None:
         raise UserError(f"{path}: is damaged (SHA-256 differs from its manifest); restore it from a copy")
 
 
-def refuse_long_header(path: Path, limit: int) -> None:
-    """`UserError` where a safetensors file's header is longer than `limit` bytes, as it is in pickles and archives."""
-    with reading(path), open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")
-    if header > limit:
+def read_safetensors(path: Path, header_limit: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read a safetensors file.
+
+    Args:
+        path: an ordinary file of any content.
+        header_limit: bytes that its header may have; in pickles and archives those bytes give a larger number.
+
+    Returns:
+        The arrays by name, and the texts of its header.
+
+    Raises:
+        UserError: where it is no such file, or holds an array of a type that is never saved here.
+    """
+    with reading(path), open(path, "rb") as content:
+        header = int.from_bytes(content.read(8), "little")
+    if header > header_limit:
         raise UserError(f"{path}: does not begin like a safetensors file; restore it from a copy")
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    """Parse a safetensors file of bounded header."""
-    refuse_long_header(path, _HEADER_LIMIT)
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata = file.metadata() or {}
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: is no safetensors file ({reason}); restore it from a copy") from error
     for name, array in arrays.items():
         if _code(array) not in _DTYPES:
             raise UserError(f"{path}: {name} is {array.dtype}, which is never saved here; restore it from a copy")
-    return arrays
+    return arrays, metadata

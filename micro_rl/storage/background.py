@@ -7,7 +7,11 @@ from micro_rl.storage.files import CannotWrite
 
 
 class Background:
-    """A thread that saves. A disk's refusal is told to `refused`; any other error rises from the next call."""
+    """Saves in a thread; a context manager that waits for the last save and ends the thread.
+
+    Args:
+        refused: receives a disk's refusal. Any other error of a save rises from the next call of a method.
+    """
 
     def __init__(self, refused: Callable[[CannotWrite], None]):
         self._refused = refused
@@ -15,17 +19,17 @@ class Background:
         self._save: Future[None] | None = None
 
     def busy(self) -> bool:
-        """Whether the last save is still going on; what became of one that ended is told now."""
+        """Whether the last save is still going on; what became of one that ended is reported now."""
         if self._save is not None and self._save.done():
             self._conclude(self._save)
         return self._save is not None
 
-    def begin(self, save: Callable[[], None]) -> None:
+    def submit(self, save: Callable[[], None]) -> None:
         """Run `save` in the thread, after any other has ended. Nothing may change what it writes."""
-        self.finish()
+        self.wait()
         self._save = self._thread.submit(save)
 
-    def finish(self) -> bool:
+    def wait(self) -> bool:
         """Wait for the save that is going on; False if the disk refused it."""
         return self._save is None or self._conclude(self._save)
 
@@ -41,7 +45,7 @@ class Background:
     def close(self) -> None:
         """Wait for the save that is going on, and end the thread."""
         try:
-            self.finish()
+            self.wait()
         finally:
             self._thread.shutdown()
 

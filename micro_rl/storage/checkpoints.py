@@ -12,7 +12,8 @@ import numpy as np
 
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_arrays, write_arrays
-from micro_rl.storage.files import NewerFormat, hidden, read_json, remove
+from micro_rl.storage.files import hidden, remove
+from micro_rl.storage.json_files import NewerFormat, read_json
 from micro_rl.storage.jsonl import Row, numbers
 
 
@@ -27,7 +28,7 @@ class Checkpoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """A folder of them, `epoch-000001` and so on; the newest `keep` stay, and of all the one with the best score."""
+    """A folder of checkpoints, `epoch-000001` and so on: the newest `keep` stay, and the one with the best score."""
 
     path: Path
     keep: int = 2
@@ -37,10 +38,10 @@ class Checkpoints:
         return self.path / f"epoch-{epoch:06d}"
 
     def epochs(self) -> list[int]:
-        """Epochs with a checkpoint, oldest first, valid or not."""
+        """List the epochs with a checkpoint, oldest first, valid or not."""
         names = os.listdir(self.path) if self.path.is_dir() else []
-        found = (re.fullmatch(r"epoch-([0-9]{6,9})|\.epoch-([0-9]{6,9})\.old", name) for name in names)
-        return sorted({int(match[1] or match[2]) for match in found if match})
+        matches = (re.fullmatch(r"epoch-([0-9]{6,9})|\.epoch-([0-9]{6,9})\.old", name) for name in names)
+        return sorted({int(match[1] or match[2]) for match in matches if match})
 
     def save(
         self,
@@ -51,18 +52,28 @@ class Checkpoints:
         unwritten: list[Row] | None = None,
         **meta: Any,
     ) -> None:
-        """Save a state whole or not at all, then drop what need not stay; raises `CannotWrite`.
+        """Save a state whole or not at all, then drop what need not stay.
 
-        `score` is what its policy reached, where that was measured; `unwritten` are rows that the disk has refused.
+        Args:
+            epoch: after which the state was.
+            arrays: of the state, by name.
+            score: what its policy reached, where that was measured.
+            unwritten: rows that the disk has refused so far.
+            meta: what else JSON can hold of the state.
+
+        Raises:
+            CannotWrite: where the disk refuses; earlier checkpoints are still there.
         """
-        told = {"epoch": epoch, "score": score, "unwritten": unwritten or [], **meta}
-        write_arrays(self.folder(epoch), "state", arrays, told)
+        state = {"epoch": epoch, "score": score, "unwritten": unwritten or [], **meta}
+        write_arrays(self.folder(epoch), "state", arrays, state)
         self._drop(self._superseded())
 
     def newest(self) -> Checkpoint | None:
-        """The newest valid checkpoint, None if none was ever saved.
+        """Read the newest valid checkpoint; None if none was ever saved.
 
-        Raises `UserError` if all are damaged, `NewerFormat` if a later version wrote the newest.
+        Raises:
+            UserError: where all are damaged.
+            NewerFormat: where a later version wrote the newest.
         """
         skipped: list[str] = []
         for epoch in reversed(self.epochs()):

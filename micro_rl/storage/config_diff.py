@@ -5,43 +5,58 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
+from micro_rl.storage.json_files import json_round_trip
 
 PARTS = ("log", "method", "options", "settings", "task")
 HARMLESS = ("path", "name", "checkpoint_every", "fit_checkpoint_seconds")
 """Where the log lies and what it is called, and how often a state is saved: none of it changes a bit of the outcome."""
 
 
-def differences(kept: Mapping[str, Any], now: Mapping[str, Any], usual: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Which part differs, and how. `usual` holds the defaults: what a run lacks was not yet a choice when it began."""
-    found = []
+def differences(
+    saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Compare two configurations part by part, as JSON holds them.
+
+    Args:
+        saved: the configuration that a run was begun with.
+        current: the one that it is to go on with.
+        defaults: what a setting has that `saved` lacks, for it was not yet a choice when the run began.
+
+    Returns:
+        Pairs of the part that differs (one of `PARTS`) and how, in words.
+    """
+    changes = []
     for part in PARTS:
-        before, after = _plain(kept.get(part)), _plain(now.get(part))
+        before, after = json_round_trip(saved.get(part)), json_round_trip(current.get(part))
         if isinstance(before, dict) and isinstance(after, dict):
-            known = {**_plain(usual.get(part, {})), **before}
-            found += [
+            known = {**json_round_trip(defaults.get(part, {})), **before}
+            changes += [
                 (part, f"{name}: {known[name]}, now {after.get(name)}")
                 for name in known
                 if name not in HARMLESS and known[name] != after.get(name)
             ]
         elif before != after:
-            found.append((part, f"{before}, now {after}"))
-    return found
+            changes.append((part, f"{before}, now {after}"))
+    return changes
 
 
-def refuse_another(kept: Mapping[str, Any], now: Mapping[str, Any], usual: Mapping[str, Any], path: Path) -> None:
-    """`UserError` naming what differs, where a run in `path` is to go on with another plan."""
-    found = differences(kept, now, usual)
-    if found:
-        first = found[0][0]
-        told = ", ".join(text for part, text in found if part == first)
+def require_same_config(
+    saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any], path: Path
+) -> None:
+    """Refuse to go on in a run folder with another plan.
+
+    Args:
+        saved, current, defaults: as in `differences`.
+        path: the run folder, for the error.
+
+    Raises:
+        UserError: where the configurations differ; it names the first part that does.
+    """
+    changes = differences(saved, current, defaults)
+    if changes:
+        first = changes[0][0]
+        listing = ", ".join(text for part, text in changes if part == first)
         raise UserError(
-            f"{path}: was begun with another {first} ({told}); resume with the same, "
+            f"{path}: was begun with another {first} ({listing}); resume with the same, "
             "or name a new folder with --branch to go on there from the newest checkpoint"
         )
-
-
-def _plain(part: Any) -> Any:
-    """As JSON gives it back."""
-    if isinstance(part, Mapping):
-        return {key: _plain(value) for key, value in part.items()}
-    return [_plain(value) for value in part] if isinstance(part, tuple | list) else part

@@ -1,39 +1,43 @@
 """Rows of numbers, one JSON object a line: appended durably; a line torn by a crash is left out."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import JSON_LIMIT, append_file, parse_json, plain, reading, regular_size, replace_file
+from micro_rl.storage.files import append_file, reading, regular_size, replace_file
+from micro_rl.storage.json_files import JSON_LIMIT, json_line, parse_json
 
 Row = dict[str, float | int]
 
 
 def numbers(row: Mapping[str, Any]) -> Row:
-    """A row as Python numbers; array scalars are fetched, anything that is no number is a `TypeError`."""
-    taken = {key: value.item() if getattr(value, "ndim", None) == 0 else value for key, value in row.items()}
-    for key, value in taken.items():
+    """Convert a row to Python numbers: array scalars are fetched; `TypeError` for anything that is no number."""
+    row = {key: value.item() if getattr(value, "ndim", None) == 0 else value for key, value in row.items()}
+    for key, value in row.items():
         if type(value) not in (int, float):
             raise TypeError(f"{key} is a {type(value).__name__}, not a number")
-    return taken
+    return row
 
 
 def _row_bytes(row: Mapping[str, Any]) -> bytes:
-    return (json.dumps(plain(numbers(row)), allow_nan=False) + "\n").encode()
+    return json_line(numbers(row))
 
 
-def _parse_row(line: bytes, where: str) -> Row:
-    row = parse_json(line, where)
+def _parse_row(line: bytes, source: str) -> Row:
+    row = parse_json(line, source)
     for key, value in row.items():
         if type(value) not in (int, float):
-            raise UserError(f"{where}: {key} is not a number; delete the line")
+            raise UserError(f"{source}: {key} is not a number; delete the line")
     return row
 
 
 def whole_lines(path: Path) -> list[bytes]:
-    """A file's lines, [] if there is none; a last one torn by a crash is left out."""
+    """Read a file's lines, [] if there is no file; a last one torn by a crash is left out.
+
+    Raises:
+        UserError: where the file is none of ours, or cannot be read.
+    """
     if not path.exists():
         return []
     if regular_size(path) > JSON_LIMIT:
@@ -43,7 +47,11 @@ def whole_lines(path: Path) -> list[bytes]:
 
 
 def read_rows(path: Path | str) -> list[Row]:
-    """The rows of a JSON-lines file, [] if there is none; a last line torn by a crash is left out."""
+    """Read the rows of a JSON-lines file, [] if there is no file; a last line torn by a crash is left out.
+
+    Raises:
+        UserError: naming the line that is no row of numbers.
+    """
     path, lines = Path(path), whole_lines(Path(path))
     rows: list[Row] = []
     for number, line in enumerate(lines, start=1):
@@ -61,7 +69,12 @@ def append_row(path: Path | str, row: Mapping[str, Any]) -> None:
 
 
 class RowFile:
-    """A file of rows; those that the disk refuses wait for the next. `wrote` is told of each that stands there."""
+    """A file of rows; those that the disk refuses wait for the next.
+
+    Args:
+        path: of the file.
+        wrote: receives each row that stands there.
+    """
 
     def __init__(self, path: Path, wrote: Callable[[Row], None] = lambda row: None):
         self._path, self._wrote = path, wrote
@@ -80,13 +93,20 @@ class RowFile:
 
 
 def rewind_rows(path: Path | str, epoch: int, unwritten: Iterable[Row] = ()) -> None:
-    """Keep the rows up to an epoch and drop a torn end, so that appending goes on as if never interrupted.
+    """Drop the rows after an epoch and a torn end, so that appending goes on as if never interrupted.
 
-    `unwritten` are rows up to that epoch which the disk refused; they are added unless they stand there.
+    Args:
+        path: of the file of rows.
+        epoch: the last whose row stays.
+        unwritten: rows up to that epoch which the disk refused; they are added unless they stand there.
+
+    Raises:
+        CannotWrite: where the disk refuses.
+        UserError: where a line is no row.
     """
     path = Path(path)
-    kept = [row for row in read_rows(path) if row.get("epoch", 0) <= epoch]
-    present = {row.get("epoch") for row in kept}
-    kept += [row for row in unwritten if row.get("epoch") not in present]
-    if path.exists() or kept:
-        replace_file(path, b"".join(_row_bytes(row) for row in kept))
+    rows = [row for row in read_rows(path) if row.get("epoch", 0) <= epoch]
+    present = {row.get("epoch") for row in rows}
+    rows += [row for row in unwritten if row.get("epoch") not in present]
+    if path.exists() or rows:
+        replace_file(path, b"".join(_row_bytes(row) for row in rows))

@@ -1,81 +1,110 @@
 """One training at a time in a folder, and how another program sees that one is there.
 
-The lock is the system's own: it is let go when its process dies, however it dies. The file holds the process's
-number while the training goes on, so a number in a file that nobody holds tells of a process that was killed.
+The lock is the system's own: it is let go when its process dies, however it dies. Beside it a file holds the process's
+number while the work goes on, so a number that is left where nobody holds the lock is that of a killed process.
 """
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from micro_rl.errors import UserError
-from micro_rl.storage.files import saving
+from filelock import FileLock, Timeout
 
-PATIENCE = 0.5
-"""Seconds: `held` takes the lock for an instant, which must not turn away a training."""
+from micro_rl.errors import UserError
+from micro_rl.storage import provenance
+from micro_rl.storage.files import CannotWrite, saving
+from micro_rl.storage.run_folder import RunFolder
+
+PATIENCE, GLANCE = 0.5, 0.1
+"""Seconds that `locked` and `is_locked` wait: whoever looks takes the lock for an instant and turns nobody away."""
 
 
 @contextmanager
 def locked(path: Path, work: str = "training") -> Iterator[str | None]:
-    """Hold the lock file `path`; gives the number of a process that was killed while it held it, else None.
+    """Hold a lock file until the block ends.
 
-    `work`: what goes on there. Raises `UserError` if another process holds it, `CannotWrite` where there can be none.
+    Args:
+        path: the lock file; it stays when the lock is let go.
+        work: what goes on in its folder, for the error.
+
+    Yields:
+        The number of a process that was killed while it held the lock, else None.
+
+    Raises:
+        UserError: where another process holds it; names that process.
+        CannotWrite: where there can be no such file.
     """
+    lock, holder = FileLock(path), process_file(path)
     with saving(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
-    try:
-        _take(descriptor, path, work)
-        left = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        _write(path, str(os.getpid()))
         try:
-            yield left or None
+            lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 10)
+        except Timeout as error:
+            number = _number(holder)
+            who = f" (process {number})" if number else ""
+            raise UserError(f"{path.parent}: another {work} is going on there{who}; wait for it or stop it") from error
+    try:
+        killed = _number(holder)
+        with suppress(OSError):  # a full disk may refuse the number; the lock holds without it
+            holder.write_text(str(os.getpid()))
+        try:
+            yield killed
         finally:
-            _write(path, "")
+            with suppress(OSError):
+                holder.unlink()
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def held(path: Path) -> bool:
-    """Whether a process holds the lock file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file; where this user cannot take it, whether one left its number there."""
+    if not path.exists():
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return False
-    except OSError:
+        with FileLock(path, timeout=GLANCE, poll_interval=GLANCE / 10):
+            return False
+    except Timeout:
         return True
-    finally:
-        os.close(descriptor)
+    except OSError:
+        return _number(process_file(path)) is not None
 
 
-def _take(descriptor: int, path: Path, work: str) -> None:
-    until = time.monotonic() + PATIENCE
-    while True:
+@contextmanager
+def run_lock(folder: RunFolder, command: str, note: Callable[[str], None]) -> Iterator[None]:
+    """Keep others out of a run folder until the block ends, and leave there what this process is.
+
+    Args:
+        folder: the run that this process works on.
+        command: what was typed, for the record.
+        note: receives remarks: an earlier process was killed, or had another version, device, or processor.
+
+    Raises:
+        UserError: where another process works on the run.
+        CannotWrite: where the folder takes no lock.
+    """
+    with locked(folder.lock) as killed:
+        if killed:
+            note(f"process {killed}, which trained here, was killed")
+        earlier = folder.processes()
+        current = provenance.process(command, max(folder.checkpoints.epochs(), default=0))
+        if earlier:
+            changes = provenance.changes(earlier[-1].get("fingerprint") or {}, current["fingerprint"])
+            if changes:
+                note(f"bits may differ from those of an undisturbed run: {'; '.join(changes)}")
         try:
-            with saving(path):
-                _flock(descriptor, path, work)
-            return
-        except UserError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(PATIENCE / 10)
+            folder.append_process(current)
+        except CannotWrite as error:
+            note(f"not recorded, the run goes on: {error}")
+        yield
 
 
-def _flock(descriptor: int, path: Path, work: str) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip()
-        who = f" (process {holder})" if holder.isdigit() else ""
-        raise UserError(f"{path.parent}: another {work} is going on there{who}; wait for it or stop it") from error
+def process_file(path: Path) -> Path:
+    """Where the number of the process that holds the lock file `path` stands."""
+    return path.with_name(f"{path.name}.pid")
 
 
-def _write(path: Path, text: str) -> None:
-    """A full disk may refuse the number; the lock holds without it."""
-    with suppress(OSError):
-        path.write_text(text)
+def _number(holder: Path) -> str | None:
+    with suppress(OSError, ValueError):
+        text = holder.read_text().strip()
+        return text if text.isdigit() and len(text) < 20 else None
+    return None

@@ -48,7 +48,11 @@ class MetricsLog:
     def append(self, row: Mapping[str, Any]) -> None:
         """Write an epoch's numbers everywhere.
 
-        Raises `CannotWrite` if the disk refuses; the row is then kept and written with the next one.
+        Args:
+            row: numbers by name, `epoch` among them.
+
+        Raises:
+            CannotWrite: where the disk refuses; the row then waits and is written with the next one.
         """
         self._file.append(row)
         self.update_mirrors()
@@ -109,9 +113,14 @@ def _csv_bytes(columns: Sequence[str], rows: Iterable[Row], header: bool) -> byt
 
 
 def open_metrics(run: RunFolder, wandb: WandbSettings | None = None) -> MetricsLog:
-    """Where a run's rows go; when resuming, after `run.rewind(epoch)`.
+    """Open what a run's rows go to: metrics.jsonl and its mirrors.
 
-    Raises `UserError` if Weights & Biases is asked for and not installed.
+    Args:
+        run: when resuming, after `run.rewind(epoch)`.
+        wandb: the settings of Weights & Biases, where the rows shall go there too.
+
+    Raises:
+        UserError: where Weights & Biases is asked for and not installed.
     """
     mirrors: list[Mirror] = [CsvFile(run.path / "metrics.csv"), TensorBoardFile(run.path)]
     if wandb is not None:

@@ -17,7 +17,7 @@ VECTOR_UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 
 
 def fingerprint() -> dict[str, str]:
-    """What decides the bits of a run on the same log with the same settings, each in words."""
+    """Describe what decides the bits of a run on the same log with the same settings, each in words."""
     import jax
 
     device = jax.devices()[0]
@@ -39,7 +39,7 @@ def _decides(name: str) -> bool:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What of a fingerprint is another one now."""
+    """Say what of a fingerprint is another one now, each in words; [] where nothing is."""
     names = [*before, *(name for name in now if name not in before)]
     return [
         f"{name} {before.get(name, 'unset')}, now {now.get(name, 'unset')}"
@@ -49,17 +49,22 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that the package runs from, and whether it has changes; None where it is installed."""
+    """Find the commit of the checkout that the package runs from, and whether it has changes; None if installed."""
     package = Path(__file__).resolve().parents[1]
     if not (package.parent / ".git").exists():
         return None
-    found = _git(package, "rev-parse", "HEAD")
+    head = _git(package, "rev-parse", "HEAD")
     changed = _git(package, "status", "--porcelain", "--", ".")
-    return None if found is None else found + (" with changes" if changed else "")
+    return None if head is None else head + (" with changes" if changed else "")
 
 
 def process(command: str, epoch: int) -> dict[str, Any]:
-    """What a process that works on a run leaves there of itself; `epoch` is the one it goes on after."""
+    """Describe this process, for the run that it works on.
+
+    Args:
+        command: what was typed.
+        epoch: after which it goes on.
+    """
     return {
         "began": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "after_epoch": epoch,
@@ -78,10 +83,10 @@ def _git(folder: Path, *words: str) -> str | None:
 
 
 def processor() -> str:
-    """Its name and the vector units for which programs are compiled differently."""
+    """Name the processor and the vector units for which programs are compiled differently."""
     with suppress(OSError):
         pairs = (line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
-        told = {name.strip(): value.strip() for name, value in pairs}
-        units = [unit for unit in VECTOR_UNITS if unit in told.get("flags", told.get("Features", "")).split()]
-        return " ".join([told.get("model name", platform.machine()), *units])
+        facts = {name.strip(): value.strip() for name, value in pairs}
+        units = [unit for unit in VECTOR_UNITS if unit in facts.get("flags", facts.get("Features", "")).split()]
+        return " ".join([facts.get("model name", platform.machine()), *units])
     return platform.processor() or platform.machine()

@@ -28,20 +28,29 @@ def _named_leaves(tree: Any) -> dict[str, Any]:
 
 
 def to_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """A tree's arrays by name; on a CPU they share the tree's memory, so save them before it is donated."""
+    """Name a tree's arrays by their paths; on a CPU they share its memory, so save them before it is donated.
+
+    Raises:
+        TypeError: where a leaf is no array of numbers.
+    """
     return {name: np.asarray(leaf) for name, leaf in _named_leaves(tree).items()}
 
 
 def copies(tree: Any) -> dict[str, np.ndarray]:
-    """A tree's arrays by name, copied to memory of their own, so that the tree may be donated while they are saved."""
+    """Copy a tree's arrays, by name, so that the tree may be donated while they are saved; as `to_arrays`."""
     return {name: np.array(leaf) for name, leaf in _named_leaves(tree).items()}
 
 
 def from_arrays(like: Tree, arrays: Mapping[str, np.ndarray], source: str = "the saved state") -> Tree:
-    """A tree shaped as `like` (whose leaves may be `ShapeDtypeStruct`s) with the arrays in its leaves.
+    """Build a tree from named arrays.
 
-    NumPy leaves come back as NumPy, others as JAX arrays. Raises `UserError` naming `source` and the first
-    array whose name, shape or dtype differs.
+    Args:
+        like: its shape; the leaves may be `ShapeDtypeStruct`s. NumPy leaves come back as NumPy, others as JAX arrays.
+        arrays: by name, as `to_arrays` gave them.
+        source: what the error calls them, such as their path.
+
+    Raises:
+        UserError: naming the first array that is missing, not expected, or of another shape or dtype.
     """
     expected = _named_leaves(like)
     arrays = {_name_today(name, expected): array for name, array in arrays.items()}
@@ -65,6 +74,6 @@ def _name_today(name: str, expected: Mapping[str, Any]) -> str:
 def _check(name: str, leaf: Any, array: np.ndarray | None, source: str) -> None:
     if array is None:
         raise UserError(f"{source}: {name} is missing; use the settings it was saved with")
-    found, wanted = f"{array.dtype}{list(array.shape)}", f"{leaf.dtype}{list(leaf.shape)}"
-    if found != wanted:
-        raise UserError(f"{source}: {name} is {found}, not {wanted}; use the settings it was saved with")
+    saved, expected = f"{array.dtype}{list(array.shape)}", f"{leaf.dtype}{list(leaf.shape)}"
+    if saved != expected:
+        raise UserError(f"{source}: {name} is {saved}, not {expected}; use the settings it was saved with")

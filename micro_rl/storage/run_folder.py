@@ -1,6 +1,5 @@
 """The run folder: all that a training run leaves on disk, and how it goes on from there."""
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,22 +10,10 @@ from micro_rl.core.renamed import renamed_config
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
-from micro_rl.storage.declared import check_config, check_scores
-from micro_rl.storage.files import (
-    FORMAT,
-    append_file,
-    check_format,
-    parse_json,
-    plain,
-    read_json,
-    reading,
-    regular_size,
-    remove,
-    saving,
-    sha256,
-    write_json,
-)
+from micro_rl.storage.files import append_file, reading, regular_size, remove, saving, sha256
+from micro_rl.storage.json_files import FORMAT, check_format, json_line, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import Row, RowFile, append_row, read_rows, rewind_rows, whole_lines
+from micro_rl.storage.run_schema import validate_config, validate_scores
 
 _MANIFEST = "manifest.json"
 _ALWAYS = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json")
@@ -45,7 +32,17 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path | str, config: Mapping[str, Any], keep: int = 2) -> "RunFolder":
-        """Begin a run in a new or empty folder; the configuration is the first thing in it."""
+        """Begin a run; the configuration is the first thing in its folder.
+
+        Args:
+            path: a new or empty folder.
+            config: what JSON can hold of the run's plan.
+            keep: how many checkpoints stay.
+
+        Raises:
+            UserError: where the folder is not empty.
+            CannotWrite: where the disk refuses.
+        """
         path = Path(path)
         with saving(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -57,7 +54,12 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path | str, keep: int = 2) -> "RunFolder":
-        """An existing run, unchanged; raises `UserError` if there is none."""
+        """Open an existing run, unchanged.
+
+        Raises:
+            UserError: where there is none, or its configuration is damaged.
+            NewerFormat: where a later version wrote it.
+        """
         path = Path(path)
         with reading(path):
             present = (path / "config.json").exists()
@@ -98,28 +100,28 @@ class RunFolder:
         return (self.path / _MANIFEST).exists()
 
     def config(self) -> dict[str, Any]:
-        """The configuration given to `create`, under today's names, and its `format`; `UserError` if it is damaged."""
+        """Read the configuration given to `create`, under today's names, and its `format`; `UserError` if damaged."""
         path = self.path / "config.json"
         config = renamed_config(read_json(path))
         check_format(config.get("format"), path)
-        check_config(config, path)
+        validate_config(config, path)
         return config
 
     def task(self) -> Task:
         """The task that it was trained for."""
         return Task(**self.config().get("task", {}))
 
-    def append_process(self, told: Mapping[str, Any]) -> None:
-        """Add to processes.jsonl what a process that trains here says of itself."""
-        append_file(self.path / "processes.jsonl", json.dumps(plain(told), allow_nan=False).encode() + b"\n")
+    def append_process(self, process: Mapping[str, Any]) -> None:
+        """Add to processes.jsonl what a process that trains here says of itself; raises `CannotWrite`."""
+        append_file(self.path / "processes.jsonl", json_line(process))
 
     def processes(self) -> list[dict[str, Any]]:
-        """Every process that trained here, oldest first; lines torn by a crash are left out. None in format 1."""
-        path, told = self.path / "processes.jsonl", []
+        """Read what every process that trained here says, oldest first, without torn lines; [] in format 1."""
+        path, processes = self.path / "processes.jsonl", []
         for line in whole_lines(path):
             with suppress(UserError):
-                told.append(parse_json(line, str(path)))
-        return told
+                processes.append(parse_json(line, str(path)))
+        return processes
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add an epoch's numbers to metrics.jsonl; the row must hold `epoch`."""
@@ -128,7 +130,7 @@ class RunFolder:
         append_row(self.path / "metrics.jsonl", row)
 
     def metrics(self) -> list[Row]:
-        """The rows of metrics.jsonl; raises `UserError` where one has no epoch."""
+        """Read the rows of metrics.jsonl; `UserError` where one has no epoch."""
         return _with_epochs(self.path / "metrics.jsonl")
 
     def fit_rows(self) -> RowFile:
@@ -136,27 +138,27 @@ class RunFolder:
         return RowFile(self.path / "fit.jsonl")
 
     def fit(self) -> list[Row]:
-        """The rows of fit.jsonl; raises `UserError` where one has no epoch."""
+        """Read the rows of fit.jsonl; `UserError` where one has no epoch."""
         return _with_epochs(self.path / "fit.jsonl")
 
     def write_scores(self, scores: Mapping[str, Any]) -> None:
-        """Replace scores.json."""
+        """Replace scores.json; raises `CannotWrite`."""
         write_json(self.path / "scores.json", scores)
 
     def scores(self) -> dict[str, Any]:
-        """The object in scores.json; raises `UserError` if the run has none yet."""
+        """Read scores.json; `UserError` if the run has none yet, or a part is not of its type."""
         scores = read_json(self.path / "scores.json")
-        check_scores(scores, self.path / "scores.json")
+        validate_scores(scores, self.path / "scores.json")
         return scores
 
     def seal(self) -> None:
-        """List the finished run's files with their SHA-256 in manifest.json."""
+        """List the finished run's files with their SHA-256 in manifest.json; raises `CannotWrite`."""
         present = [name for name in (*_ALWAYS, *_OFTEN) if (self.path / name).exists()]
         files = {name: {"sha256": sha256(self.path / name)} for name in present}
         write_json(self.path / _MANIFEST, {"format": FORMAT, "files": files})
 
     def verify(self) -> None:
-        """Compare the files that `seal` listed; `UserError` names the first that has changed."""
+        """Compare the files that `seal` listed; `UserError` names the first that has changed, or says that none are."""
         path = self.path / _MANIFEST
         if not self.sealed:
             raise UserError(f"{self.path}: its run is not finished; let it go on with micro-rl train LOG --resume")
@@ -178,9 +180,14 @@ class RunFolder:
                 )
 
     def rewind(self, epoch: int, unwritten: Iterable[Row] = ()) -> None:
-        """Make the folder as it was after an epoch: drop what came later, leftovers, and the seal.
+        """Make the folder as it was after an epoch, before a stopped run goes on: drop what came later, and the seal.
 
-        To be called before a stopped run goes on; -1 forgets all epochs. See `rewind_rows` for `unwritten`.
+        Args:
+            epoch: the last that stays; -1 forgets all.
+            unwritten: see `rewind_rows`.
+
+        Raises:
+            CannotWrite: where the disk refuses.
         """
         with saving(self.path):
             (self.path / _MANIFEST).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.errors import UserError
 from micro_rl.storage.jsonl import Row
-from micro_rl.storage.locks import held
+from micro_rl.storage.locks import is_locked
 from micro_rl.storage.run_folder import RunFolder
 
 SCORES = {
@@ -20,8 +20,8 @@ SCORES = {
 """What a run is known by, the best known first."""
 
 
-class Listed(NamedTuple):
-    """A run as it is listed; `state` is running, done, stopped, diverged or unreadable, and `note` says why."""
+class RunSummary(NamedTuple):
+    """One run in words; `state` is running, done, stopped, diverged or unreadable, and `note` says why."""
 
     name: str
     method: str = ""
@@ -32,40 +32,52 @@ class Listed(NamedTuple):
     note: str = ""
 
 
-def runs_below(folder: Path) -> list[Listed]:
-    """Every run in or below a folder, by path; `UserError` where there is no such folder or no run."""
+def runs_below(folder: Path) -> list[RunSummary]:
+    """Summarise every run in or below a folder, also those that cannot be read.
+
+    Returns:
+        One summary a run, in the order of their paths.
+
+    Raises:
+        UserError: where there is no such folder, or no run.
+    """
     if not folder.is_dir():
         raise UserError(f"{folder}: is no folder; give one that holds runs")
-    found = [_listed(path, folder) for path in sorted(run_folders(folder))]
-    if not found:
+    runs = [_summary(path, folder) for path in sorted(run_folders(folder))]
+    if not runs:
         raise UserError(f"{folder}: holds no runs; give the folder that was named with --out, or one above it")
-    return found
+    return runs
 
 
 def run_folders(folder: Path) -> Iterator[Path]:
-    """Folders with a config.json; nothing is looked for inside a run, nor behind a link."""
+    """Yield the folders with a config.json; nothing is looked for inside a run, nor behind a link."""
     for place, below, files in os.walk(folder):
         if "config.json" in files:
             below.clear()
             yield Path(place)
 
 
-def _listed(path: Path, below: Path) -> Listed:
+def _summary(path: Path, below: Path) -> RunSummary:
     name = str(path.relative_to(below)) if path != below else path.resolve().name
     try:
         run = RunFolder.open(path)
         config, rows = run.config(), run.metrics()
         epochs = config.get("settings", {}).get("epochs")
-        condition = state(run, rows, epochs)
-        log = str(config.get("log", {}).get("name", ""))
-        return Listed(name, config.get("method", ""), log, _epoch(run, rows, epochs), _score(rows), condition)
+        method, log = config.get("method", ""), str(config.get("log", {}).get("name", ""))
+        return RunSummary(name, method, log, _epoch(run, rows, epochs), _score(rows), state(run, rows, epochs))
     except UserError as error:
-        return Listed(name, note=str(error))
+        return RunSummary(name, note=str(error))
 
 
 def state(run: RunFolder, rows: list[Row], epochs: object) -> str:
-    """running, diverged, done or stopped; `epochs` is how many the plan has."""
-    if held(run.lock):
+    """Tell whether a run is running, diverged, done or stopped.
+
+    Args:
+        run: the run's folder.
+        rows: its metrics.
+        epochs: how many the plan has, where that is known.
+    """
+    if is_locked(run.lock):
         return "running"
     if run.diverged.exists():
         return "diverged"

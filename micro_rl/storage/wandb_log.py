@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import read_json, write_json
+from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 

@@ -13,7 +13,8 @@ from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.dynamics.termination_rules import ByRule, Termination
 from micro_rl.errors import Diverged, UserError
-from micro_rl.storage.files import CannotWrite, plain
+from micro_rl.storage.files import CannotWrite
+from micro_rl.storage.json_files import json_round_trip
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
@@ -43,7 +44,7 @@ def _other_than_asked(model: FittedModel, plan: Plan) -> str:
     """What a given model was fitted with, where the plan's settings, which do nothing then, say something else."""
     had = model.about.get("settings")
     own = had if isinstance(had, dict) else {}
-    asked = plain({name: getattr(plan.settings, name) for name in sorted(OF_A_FIT)})
+    asked = json_round_trip({name: getattr(plan.settings, name) for name in sorted(OF_A_FIT)})
     other = [f"{name} {own[name]}" for name in asked if name in own and own[name] != asked[name]]
     return f", fitted with {', '.join(other)}" if other else ""
 

@@ -10,7 +10,7 @@ from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.types import Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage import config_diff
-from micro_rl.storage.at_work import at_work
+from micro_rl.storage.locks import run_lock
 from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings
@@ -105,7 +105,7 @@ def execute_all(
         folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]  # mistakes first
         jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
         for job in jobs:
-            opened.enter_context(at_work(job.folder, command, job.callback.note))
+            opened.enter_context(run_lock(job.folder, command, job.callback.note))
         problem = problem_for(jobs, interrupts)
         able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
         trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
@@ -117,7 +117,7 @@ def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
     if not (resume and (path / "config.json").exists()):
         return RunFolder.create(path, config_of(plan))
     folder = RunFolder.open(path)
-    config_diff.refuse_another(folder.config(), config_of(plan), usual_of(plan), path)
+    config_diff.require_same_config(folder.config(), config_of(plan), usual_of(plan), path)
     return folder
 
 

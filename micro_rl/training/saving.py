@@ -134,7 +134,7 @@ class RunSaver(_Saver):
 
     def finish(self) -> None:
         """Wait for the save that is going on."""
-        self._background.finish()
+        self._background.wait()
 
     def _submit(self, arrays: Arrays, epoch: int, log: MetricsLog) -> None:
         unwritten, score = log.waiting, self._score
@@ -144,7 +144,7 @@ class RunSaver(_Saver):
             self._folder.checkpoints.save(epoch, arrays, score=score, unwritten=unwritten, seed=self._settings.seed)
             self._saved_epoch = epoch
 
-        self._background.begin(save)
+        self._background.submit(save)
 
     def _save_model(self) -> None:
         if self._model is not None and not self._folder.model.exists():
@@ -193,11 +193,11 @@ class FitSaver(_Saver):
     def save_now(self, state: FitState) -> str:
         """Save the state, since the process is asked to stop; what is on the disk, in words."""
         self._submit(state)
-        if self._background.finish():
+        if self._background.wait():
             return f"the dynamics fit is saved after epoch {int(state.epoch)}; {GO_ON}"
         return "the disk refused the state; --resume goes on from the save before it"
 
     def _submit(self, state: FitState) -> None:
         arrays, checkpoints = pytree_io.copies(state), self._folder.fit_checkpoints
-        self._background.begin(partial(checkpoints.save, int(state.epoch), arrays, unwritten=list(self._rows.waiting)))
+        self._background.submit(partial(checkpoints.save, int(state.epoch), arrays, unwritten=list(self._rows.waiting)))
         self._saved_at = time.monotonic()

@@ -8,7 +8,7 @@ import jax
 
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading
-from micro_rl.storage.locks import held
+from micro_rl.storage.locks import is_locked
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import Trial, chunks, groups
@@ -112,7 +112,7 @@ def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
     if taken and not (resume and begun):
         way = "go on with --resume or choose" if begun else "choose"
         raise UserError(f"{path}: is not empty; {way} another folder with --out")
-    if held(path / "lock"):
+    if is_locked(path / "lock"):
         raise UserError(f"{path}: another training is going on there; wait for it or stop it")
     if begun:
         runner.run_folder(plan, path, resume)

@@ -14,9 +14,9 @@ from micro_rl.core import tasks
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
 from micro_rl.simulation import d4rl_levels
-from micro_rl.simulation.collect import Watcher, collect, log_file, title
-from micro_rl.simulation.d4rl_levels import Order, medium_return, medium_row
-from micro_rl.simulation.learner_folder import Keeper, Lesson
+from micro_rl.simulation.collect import CollectCallback, collect, log_file, title
+from micro_rl.simulation.d4rl_levels import CollectRequest, medium_return, medium_row
+from micro_rl.simulation.learner_folder import LearnerConfig, LearnerFolder
 from micro_rl.simulation.online_sac import OnlineSettings
 from micro_rl.simulation.recorder import rollout
 from micro_rl.storage.files import sha256
@@ -26,7 +26,7 @@ SLOPE = "KeptSlope-v0"
 SETTINGS = OnlineSettings(
     steps=60, random_steps=20, turn=10, batch_size=4, hidden_sizes=(8,), eval_every=20, eval_episodes=1, seed=3
 )
-LESSON = Lesson(SLOPE, SETTINGS)
+CONFIG = LearnerConfig(SLOPE, SETTINGS)
 
 
 class Slope(gymnasium.Env[np.ndarray, np.ndarray]):
@@ -57,12 +57,12 @@ def rows(*returns: float) -> list[dict[str, float | int]]:
     return [{"epoch": n, "steps": 20 * n, "return": value} for n, value in enumerate(returns)]
 
 
-def order(**changes: Any) -> Order:
-    return replace(Order(LESSON, rows=30, medium_fraction=0.5, medium_return=None), **changes)
+def request(**changes: Any) -> CollectRequest:
+    return replace(CollectRequest(CONFIG, rows=30, medium_fraction=0.5, medium_return=None), **changes)
 
 
 def test_medium_by_published_returns():
-    hopper = order(lesson=Lesson("Hopper-v4", SETTINGS), medium_fraction=1 / 3)
+    hopper = request(learner=LearnerConfig("Hopper-v4", SETTINGS), medium_fraction=1 / 3)
     goal = medium_return(hopper, [])
     assert goal is not None and goal[0] == pytest.approx(-20.272305 + (3234.3 + 20.272305) / 3)
     assert "published" in goal[1]
@@ -71,25 +71,25 @@ def test_medium_by_published_returns():
 
 
 def test_medium_by_returns_measured_here():
-    goal = medium_return(order(lesson=Lesson("Pendulum-v1", SETTINGS)), [])
+    goal = medium_return(request(learner=LearnerConfig("Pendulum-v1", SETTINGS)), [])
     assert goal == (pytest.approx(-673.5), "0.5 of the way from -1200.0 to -147.0, returns measured by this project")
 
 
 def test_medium_by_the_learner_itself_needs_all_its_steps():
-    assert medium_return(order(), rows(-10, 0, 20)) is None
-    goal = medium_return(order(), rows(-10, 0, 20, 30))
+    assert medium_return(request(), rows(-10, 0, 20)) is None
+    goal = medium_return(request(), rows(-10, 0, 20, 30))
     assert goal is not None and goal[0] == 10
-    assert medium_row(order(), rows(-10, 0, 20, 30)) == rows(-10, 0, 20)[-1]
+    assert medium_row(request(), rows(-10, 0, 20, 30)) == rows(-10, 0, 20)[-1]
     with pytest.raises(UserError, match=r"no better after its last step.*--steps"):
-        medium_return(order(), rows(-10, 0, 20, -10))
+        medium_return(request(), rows(-10, 0, 20, -10))
 
 
 def test_medium_as_given():
-    assert medium_return(order(medium_return=7.0), []) == (7.0, "given")
+    assert medium_return(request(medium_return=7.0), []) == (7.0, "given")
 
 
 def test_how_far_the_learner_must_go():
-    given, done = order(medium_return=7.0), rows(0, 8)
+    given, done = request(medium_return=7.0), rows(0, 8)
     assert d4rl_levels.enough(given, ["random"])(rows(0))
     assert d4rl_levels.enough(given, ["random", "medium"])(done) and not d4rl_levels.enough(given, ["medium"])(rows(0))
     assert d4rl_levels.enough(given, ["medium-replay"])(done)
@@ -98,29 +98,29 @@ def test_how_far_the_learner_must_go():
     )(done)
 
 
-class Notes(Watcher):
+class Notes(CollectCallback):
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.logs: list[Dataset] = []
 
-    def said(self, text: str) -> None:
+    def note(self, text: str) -> None:
         self.texts.append(text)
 
-    def made(self, log: Dataset) -> None:
+    def written(self, log: Dataset) -> None:
         self.logs.append(log)
 
 
 @pytest.fixture(scope="module")
-def made(slope: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Order, Path]:
+def made(slope: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[CollectRequest, Path]:
     """Every level; medium is whatever was evaluated after 40 steps."""
     folder = tmp_path_factory.mktemp("collected")
-    learner = Keeper(folder / "learner", LESSON)
+    learner = LearnerFolder(folder / "learner", CONFIG)
     learner.advance(lambda rows: False, lambda row: None, lambda text: None)
     evaluated = [row["return"] for row in learner.rows()]
     if evaluated[2] <= max(evaluated[:2]):  # the tiny learner need not get better: let it have
         path = folder / "learner" / "metrics.jsonl"
         path.write_text(path.read_text().replace(str(evaluated[2]), str(max(evaluated) + 1)))
-    given = order(medium_return=learner.rows()[2]["return"])
+    given = request(medium_return=learner.rows()[2]["return"])
     collect(given, d4rl_levels.LEVELS, folder, "micro-rl data collect KeptSlope-v0")
     return given, folder
 
@@ -130,7 +130,7 @@ def facts(folder: Path, level: d4rl_levels.Level) -> dict[str, Any]:
         return dict(file.attrs)
 
 
-def test_what_the_levels_hold(made: tuple[Order, Path]):
+def test_what_the_levels_hold(made: tuple[CollectRequest, Path]):
     _, folder = made
     logs = {level: load(log_file(folder, SLOPE, level)) for level in d4rl_levels.LEVELS}
     assert {level: len(log) for level, log in logs.items()} == {
@@ -140,10 +140,10 @@ def test_what_the_levels_hold(made: tuple[Order, Path]):
         "expert": 30,
         "medium-expert": 60,
     }
-    keeper = Keeper(folder / "learner", LESSON)
-    again = rollout(keeper.policy(40), SLOPE, 30, SETTINGS.seed + d4rl_levels.ROLLOUT_SEED + 1)
+    learner = LearnerFolder(folder / "learner", CONFIG)
+    again = rollout(learner.policy(40), SLOPE, 30, SETTINGS.seed + d4rl_levels.ROLLOUT_SEED + 1)
     np.testing.assert_array_equal(logs["medium"].observations, again.observations)
-    np.testing.assert_array_equal(logs["medium-replay"].actions, keeper.experience(40).actions)
+    np.testing.assert_array_equal(logs["medium-replay"].actions, learner.experience(40).actions)
     both = np.concatenate([logs["medium"].rewards, logs["expert"].rewards])
     np.testing.assert_array_equal(logs["medium-expert"].rewards, both)
     assert logs["medium-expert"].terminals[29] or logs["medium-expert"].timeouts[29]
@@ -151,17 +151,17 @@ def test_what_the_levels_hold(made: tuple[Order, Path]):
     assert all(log.usable.all() for log in logs.values())
 
 
-def test_a_log_says_how_it_was_made(made: tuple[Order, Path]):
+def test_a_log_says_how_it_was_made(made: tuple[CollectRequest, Path]):
     _, folder = made
     told = facts(folder, "medium-replay")
     assert (told["level"], told["seed"], told["medium_steps"]) == ("medium-replay", 3, 40)
     assert told["command"] == "micro-rl data collect KeptSlope-v0"
     assert "seed 3, the first 20 actions uniformly random" in told["recipe"] and "first 40 steps" in told["recipe"]
-    assert told["medium_policy_sha256"] == sha256(Keeper(folder / "learner", LESSON).policy_file(40))
+    assert told["medium_policy_sha256"] == sha256(LearnerFolder(folder / "learner", CONFIG).policy_file(40))
     assert {"medium_steps", "expert_steps"} <= set(facts(folder, "medium-expert"))
 
 
-def test_nothing_more_need_be_said_to_train_on_it(made: tuple[Order, Path]):
+def test_nothing_more_need_be_said_to_train_on_it(made: tuple[CollectRequest, Path]):
     _, folder = made
     plan = make_plan(log_file(folder, SLOPE, "medium"))
     assert plan.task.env == SLOPE and plan.task.horizon == 13
@@ -169,15 +169,15 @@ def test_nothing_more_need_be_said_to_train_on_it(made: tuple[Order, Path]):
 
 
 def test_a_known_simulator_brings_its_rule_and_scores():
-    from micro_rl.simulation.collect import _known
+    from micro_rl.simulation.collect import _facts
 
-    told = _known(order(lesson=Lesson("Hopper-v4", SETTINGS)))
+    told = _facts(request(learner=LearnerConfig("Hopper-v4", SETTINGS)))
     assert (told["horizon"], told["termination"], told["score_max"]) == (1000, "hopper", 3234.3)
-    shorter = _known(order(lesson=Lesson("Hopper-v4", SETTINGS, horizon=100)))
+    shorter = _facts(request(learner=LearnerConfig("Hopper-v4", SETTINGS, horizon=100)))
     assert shorter["horizon"] == 100 and "score_max" not in shorter
 
 
-def test_a_log_that_is_there_stays(made: tuple[Order, Path]):
+def test_a_log_that_is_there_stays(made: tuple[CollectRequest, Path]):
     given, folder = made
     before = sha256(log_file(folder, SLOPE, "medium"))
     notes = Notes()
@@ -186,27 +186,27 @@ def test_a_log_that_is_there_stays(made: tuple[Order, Path]):
     assert sha256(log_file(folder, SLOPE, "medium")) == before
 
 
-def test_another_order_is_refused_or_forced(made: tuple[Order, Path]):
+def test_another_request_is_refused_or_forced(made: tuple[CollectRequest, Path]):
     given, folder = made
     longer = replace(given, rows=31)
-    with pytest.raises(UserError, match=r"random.hdf5: is there already and was ordered otherwise.*--force"):
+    with pytest.raises(UserError, match=r"random.hdf5: is there already and was requested otherwise.*--force"):
         collect(longer, ["random"], folder, "")
     collect(longer, ["random"], folder, "", force=True)
     assert len(load(log_file(folder, SLOPE, "random"))) == 31
 
 
-def test_a_learner_that_never_was_medium(made: tuple[Order, Path]):
+def test_a_learner_that_never_was_medium(made: tuple[CollectRequest, Path]):
     _, folder = made
     with pytest.raises(UserError, match=r"no evaluation reached the medium return 1000000.0 \(given\) in 60 steps"):
-        collect(order(medium_return=1e6), ["medium"], folder, "", force=True)
+        collect(request(medium_return=1e6), ["medium"], folder, "", force=True)
     with pytest.raises(UserError, match="untrained policy"):
-        collect(order(medium_return=-1e6), ["medium"], folder, "", force=True)
+        collect(request(medium_return=-1e6), ["medium"], folder, "", force=True)
 
 
 @pytest.mark.parametrize("wrong, named", [({"rows": 0}, "rows"), ({"medium_fraction": 1.0}, "medium_fraction")])
-def test_impossible_orders(tmp_path: Path, wrong: dict[str, Any], named: str):
+def test_impossible_requests(tmp_path: Path, wrong: dict[str, Any], named: str):
     with pytest.raises(UserError, match=named):
-        collect(order(**wrong), ["random"], tmp_path, "")
+        collect(request(**wrong), ["random"], tmp_path, "")
     assert not list(tmp_path.iterdir())
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Key, PyTree, Scalar
 from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod, at_least
 from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.algorithms.slots import bellman
+from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.networks import MLP, mode, q_values, state_values, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.sizes import Sizes
@@ -24,7 +25,6 @@ USES = TRAINING | CRITICS
 DEFAULTS: dict[str, Any] = {"actor_schedule": "cosine"}
 
 LARGEST_WEIGHT = 100.0
-LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from micro_rl.cli.commands.console import console
 
 if TYPE_CHECKING:
-    from micro_rl.simulation.collect import Watcher
+    from micro_rl.simulation.collect import CollectCallback
     from micro_rl.simulation.online_sac import OnlineSettings
 
 
@@ -38,27 +38,27 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.simulation.collect import collect, title
-    from micro_rl.simulation.d4rl_levels import Order
-    from micro_rl.simulation.learner_folder import Lesson
+    from micro_rl.simulation.d4rl_levels import CollectRequest
+    from micro_rl.simulation.learner_folder import LearnerConfig
     from micro_rl.simulation.online_sac import OnlineSettings
 
     explanation = "Make logs in a simulator as D4RL made its own: an online learner's rollouts, or all that it saw."
     kind = shape("Collect", explanation, ("env", str), asked=Collecting, learner=OnlineSettings)
     given = parse("data collect", arguments, kind)
     asked: Collecting = given.asked
-    lesson = Lesson(given.env, given.learner, asked.horizon)
-    order = Order(lesson, asked.rows, asked.medium_fraction, asked.medium_return)
+    config = LearnerConfig(given.env, given.learner, asked.horizon)
+    request = CollectRequest(config, asked.rows, asked.medium_fraction, asked.medium_return)
     folder = asked.out or Path("collected") / f"{title(given.env)}-seed{given.learner.seed}"
     kept = [word for word in arguments if word != "--force"]
     command = shlex.join(["micro-rl", "data", "collect", *kept])
-    collect(order, asked.level, folder, command, _lines(given.learner), asked.force)
+    collect(request, asked.level, folder, command, _lines(given.learner), asked.force)
 
 
-def _lines(settings: "OnlineSettings") -> "Watcher":
+def _lines(settings: "OnlineSettings") -> "CollectCallback":
     """One line for everything that happens."""
     from micro_rl.cli.display import clock
     from micro_rl.data import Dataset
-    from micro_rl.simulation.collect import Watcher
+    from micro_rl.simulation.collect import CollectCallback
     from micro_rl.storage.jsonl import Row
 
     screen = console()
@@ -66,11 +66,11 @@ def _lines(settings: "OnlineSettings") -> "Watcher":
     def line(text: str) -> None:
         screen.print(text, soft_wrap=True, highlight=False, markup=False)
 
-    class Lines(Watcher):
+    class Lines(CollectCallback):
         def __init__(self) -> None:
             self.spent, self.went, self.began = 0.0, 0, time.monotonic()
 
-        def said(self, text: str) -> None:
+        def note(self, text: str) -> None:
             line(text)
             self.began = time.monotonic()
 
@@ -88,7 +88,7 @@ def _lines(settings: "OnlineSettings") -> "Watcher":
                 left = clock((time.monotonic() - self.began) / done * (rows - done))
                 line(f"rollout  row {done:>10,}/{rows:,}   {left} left")
 
-        def made(self, log: Dataset) -> None:
+        def written(self, log: Dataset) -> None:
             about = log.summary()
             line(
                 f"{log.path}: {about.rows:,} rows, {about.episodes} episodes, {about.terminals} terminals, return "

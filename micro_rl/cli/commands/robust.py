@@ -152,7 +152,7 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from micro_rl.storage.files import read_json
+    from micro_rl.storage.json_files import read_json
 
     found, about = read_json(job.results.path / "summary.json"), job.subject.trained
     trained = f", trained {about['epochs']:,} of {about['planned']:,} epochs" if about.get("planned") else ""

@@ -14,17 +14,17 @@ def run(arguments: list[str]) -> None:
     from rich.table import Table
 
     from micro_rl.cli.arguments import parse, shape
-    from micro_rl.storage.run_index import Listed, runs_below
+    from micro_rl.storage.run_index import RunSummary, runs_below
 
     given: Any = parse("runs", arguments, shape("Runs", EXPLANATION, ("folder", Path)))
-    found, screen = runs_below(given.folder), console()
+    runs, screen = runs_below(given.folder), console()
     table = Table(box=None, pad_edge=False)
-    shown = [name for name in Listed._fields if name != "note"]
+    shown = [name for name in RunSummary._fields if name != "note"]
     for name in shown:
         table.add_column("run" if name == "name" else name, overflow="fold")
-    for listed in found:
-        table.add_row(*(escape(getattr(listed, name)) for name in shown))
+    for summary in runs:
+        table.add_row(*(escape(getattr(summary, name)) for name in shown))
     screen.print(table)
-    for listed in found:
-        if listed.note:
-            screen.print(f"unreadable: {listed.note}", soft_wrap=True, highlight=False, markup=False)
+    for summary in runs:
+        if summary.note:
+            screen.print(f"unreadable: {summary.note}", soft_wrap=True, highlight=False, markup=False)

@@ -20,7 +20,7 @@ from micro_rl.data.raw_log import (
     refuse_oversize,
 )
 from micro_rl.errors import UserError
-from micro_rl.storage.files import parse_json
+from micro_rl.storage.json_files import parse_json
 
 FORMAT = "neorl2-npz"
 KEYS = {

@@ -13,7 +13,8 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, of
 from micro_rl.data.writers.rows import follows, require_next
 from micro_rl.errors import UserError, require_extra
-from micro_rl.storage.files import hidden, plain, remove, saving
+from micro_rl.storage.files import hidden, remove, saving
+from micro_rl.storage.json_files import to_jsonable
 
 
 def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
@@ -53,7 +54,7 @@ def _fill(data: Path, name: str, log: Dataset, provenance: Mapping[str, Any]) ->
         env_spec=gymnasium.spec(env) if env else None,
         data_format="hdf5",
     )
-    known = {"dataset_id": name, ABOUT: plain(of(log) | dict(provenance))}
+    known = {"dataset_id": name, ABOUT: to_jsonable(of(log) | dict(provenance))}
     if log.task.score_min is not None:
         known |= {"ref_min_score": log.task.score_min, "ref_max_score": log.task.score_max}
     storage.update_metadata(known)

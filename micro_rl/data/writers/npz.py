@@ -10,7 +10,8 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, of
 from micro_rl.data.readers import neorl2
 from micro_rl.data.writers.rows import columns, require_next
-from micro_rl.storage.files import json_bytes, replacing
+from micro_rl.storage.files import replacing
+from micro_rl.storage.json_files import json_bytes
 
 
 def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:

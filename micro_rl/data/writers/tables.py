@@ -11,7 +11,8 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
 from micro_rl.errors import UserError, require_extra
-from micro_rl.storage.files import json_bytes, replace_file, replacing
+from micro_rl.storage.files import replace_file, replacing
+from micro_rl.storage.json_files import json_bytes
 
 EXTRA = "writing CSV and Parquet files"
 

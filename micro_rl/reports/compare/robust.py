@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import check_format, parse_json, read_json
+from micro_rl.storage.json_files import check_format, parse_json, read_json
 from micro_rl.storage.jsonl import whole_lines
 
 LONGEST = 1000

@@ -13,7 +13,7 @@ from micro_rl.errors import UserError
 from micro_rl.reports.compare.robust import Robust, read_robust
 from micro_rl.reports.run import record
 from micro_rl.reports.run.record import Record
-from micro_rl.storage.files import read_json
+from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import run_folders, state
 

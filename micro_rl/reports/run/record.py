@@ -10,7 +10,8 @@ from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from micro_rl.storage.files import read_json, sha256
+from micro_rl.storage.files import sha256
+from micro_rl.storage.json_files import read_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 
