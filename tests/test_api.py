@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import micro_rl
+from micro_rl.core.metric_keys import METRICS
 from micro_rl.data.log_paths import locate
-from micro_rl.storage.contents import METRICS, RUN_FOLDER
+from micro_rl.storage.contents import RUN_FOLDER
 from micro_rl.storage.json_files import read_json
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
 

@@ -13,7 +13,7 @@ import pytest
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
 from micro_rl.storage.files import CannotWrite, sha256
-from micro_rl.storage.json_files import NewerFormat
+from micro_rl.storage.json_files import FORMAT, NewerFormat
 
 FILES = ("state.safetensors", "state.json", "manifest.json")
 
@@ -144,7 +144,7 @@ def test_a_later_format_is_not_passed_over(kept: Checkpoints):
     save(kept, 1)
     save(kept, 2)
     path = kept.folder(2) / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    path.write_text(path.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
     with pytest.raises(NewerFormat, match="update micro-rl"):
         kept.newest()
 

@@ -281,7 +281,7 @@ def test_a_read_only_folder(log, tmp_path, capsys):
 
 
 def test_a_fit_refuses_a_folder_that_cannot_be_made_before_it_begins(log, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("micro_rl.api.fit_model", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("micro_rl.api.fit_models", lambda *_: pytest.fail("it began"))
     (tmp_path / "file").write_text("")
     assert cli.run(["fit", log, *options(only=OF_MODEL), "--out", str(tmp_path / "file" / "model")]) == 2
     assert "cannot be written" in capsys.readouterr().err

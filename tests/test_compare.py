@@ -10,7 +10,7 @@ import pytest
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared as told
-from micro_rl.reports.compare import listed, scores
+from micro_rl.reports.compare import run_list, scores
 from micro_rl.reports.compare.aggregates import matrix, pool
 from micro_rl.reports.compare.comparison import Comparison, cautions, compare
 from micro_rl.reports.compare.curves import curve
@@ -95,7 +95,7 @@ def test_a_copy_does_not_count_and_the_longer_of_two_does(tmp_path: Path):
     found = compared(tmp_path)
     assert [run.name for run in found.cell("micro", found.logs[0])] == ["b"]
     assert "a has the settings and the seed of b: it is listed and does not count." in words(found)
-    assert len(listed.listed(found, Path("x.html"))) == 3
+    assert len(run_list.run_rows(found, Path("x.html"))) == 3
 
 
 def test_other_warnings(tmp_path: Path):

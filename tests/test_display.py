@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from micro_rl.cli.display import Display, clock
+from micro_rl.cli.display import Display
+from micro_rl.core.wording import clock
 from micro_rl.policy import Policy
 
 POLICY = Policy(

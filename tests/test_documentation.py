@@ -16,8 +16,8 @@ import micro_rl
 from micro_rl.algorithms import registry
 from micro_rl.cli import main
 from micro_rl.cli.commands import data
+from micro_rl.core.metric_keys import METRICS
 from micro_rl.core.settings import Settings
-from micro_rl.storage.contents import METRICS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -45,7 +45,7 @@ def test_every_state(tmp_path: Path, capsys):
     ]  # fmt: skip
     assert runs["a/done"][1:] == ("micro", "hopper", "12 of 12", "score 7.5", "done", "")
     assert runs["a/until"].epoch == "5 of 12" and runs["killed"].score == "return 2.0"
-    assert runs["diverged"].score == "model's own estimate 1.5"
+    assert runs["diverged"].score == "return (model's own estimate) 1.5"
     assert (runs["fitting"].epoch, runs["fitting"].score) == ("fit 7", "")
     assert "not valid JSON" in runs["broken"].note
     said = capsys.readouterr().out

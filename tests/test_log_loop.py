@@ -12,6 +12,7 @@ import pytest
 from micro_rl.algorithms import log_epoch
 from micro_rl.algorithms.epoch import coefficients
 from micro_rl.algorithms.model_free import BASELINES
+from micro_rl.core.metric_keys import METRICS
 from micro_rl.core.types import Keys
 from micro_rl.errors import UserError
 from micro_rl.reports.run import record, story
@@ -37,6 +38,7 @@ def test_every_method_learns_something_finite(method: str):
     state, logged = trained(tiny_plan(method=method), epochs=2)
     assert int(state.epoch) == 2
     assert all(np.isfinite(value) for value in logged.values())
+    assert set(logged) <= set(METRICS)
     fresh, _ = trained(tiny_plan(method=method), epochs=0)
     assert not np.array_equal(fresh.agent.actor.weights[0], state.agent.actor.weights[0])
 

@@ -315,7 +315,7 @@ def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
             one.fitted = lambda row: fitted.append(trial.name)
             return one
 
-    found = trials(tiny_plan(**SHORT), 1, {"draws": [1, 2]})
+    found = trials(tiny_plan(**SHORT), 1, {"num_samples": [1, 2]})
     done = carry_out(found, tmp_path / "sweep", exact=True, callback=Told())
     assert all(isinstance(run, Run) for run in done.values())
     assert set(fitted) == {found[0].name}, "the second takes over the fit of the first, which is its own"
@@ -376,7 +376,7 @@ def test_a_mistake_leaves_nothing_behind(tmp_path: Path):
 def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(pair: Path, tmp_path: Path):
     found = trials(tiny_plan(**SHORT), 2, {})
     RunFolder.create(tmp_path / found[1].name, config_of(tiny_plan(**SHORT, batch_size=3).varied({"seed": 1})))
-    with pytest.raises(UserError, match="batch: 3"):
+    with pytest.raises(UserError, match="batch_size: 3"):
         carry_out(found, tmp_path, resume=True)
     with pytest.raises(UserError, match="go on with --resume"):
         carry_out(found, tmp_path)
@@ -554,9 +554,9 @@ def test_a_fit_is_handed_on_or_made_again_where_it_cannot_be_read(pair: Path, tm
     assert not fits.begin(plan.varied({"patience": 3}), tmp_path / "another", False, callback)
     assert not fits.begin(dataclasses.replace(plan, model=pair / "1/model"), tmp_path / "another", False, callback)
     assert not (tmp_path / "another").exists()
-    assert fits.begin(plan.varied({"draws": 2}), tmp_path / "run", False, callback)
+    assert fits.begin(plan.varied({"num_samples": 2}), tmp_path / "run", False, callback)
     assert RunFolder.open(tmp_path / "run").fit() == RunFolder.open(pair / "0").fit()
-    assert not fits.begin(plan.varied({"draws": 2}), tmp_path / "run", True, callback), "it has its own by now"
+    assert not fits.begin(plan.varied({"num_samples": 2}), tmp_path / "run", True, callback), "it has its own by now"
     shutil.copytree(pair / "0", tmp_path / "damaged")
     (tmp_path / "damaged/model/ensemble.safetensors").write_bytes(b"")
     torn = SharedFits()

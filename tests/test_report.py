@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from micro_rl.core.wording import number
 from micro_rl.errors import UserError
 from micro_rl.reports.run import record, story, write_report
 from micro_rl.reports.run.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
@@ -293,12 +294,12 @@ def test_settings_that_differ_from_the_defaults_are_known():
     ],
 )
 def test_numbers_in_words(value, text):
-    assert story.number(value) == text
+    assert number(value) == text
 
 
 @given(st.floats(-1e300, 1e300))
 def test_numbers_in_words_are_within_half_a_percent(value):
-    read_back = float(story.number(value).replace("−", "-").replace(",", ""))
+    read_back = float(number(value).replace("−", "-").replace(",", ""))
     assert math.isclose(read_back, value, rel_tol=0.0051, abs_tol=1e-320)
 
 
@@ -311,3 +312,10 @@ def test_writing_needs_neither_pyplot_nor_jax_and_importing_no_matplotlib(tmp_pa
     )
     done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [False, False, False]
+
+
+def test_an_estimate_outside_the_logs_returns_is_warned_of():
+    log = {"return_mean": 10.0, "return_best": 20.0}
+    assert story.out_of_range_warning(log, 10.0) == story.out_of_range_warning(log, 20.0) == ""
+    assert "No episode of the log returned as much" in story.out_of_range_warning(log, 20.1)
+    assert "worse than what made the log" in story.out_of_range_warning(log, -2.6e12)

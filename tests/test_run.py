@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.data import load
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.policy import Policy
@@ -178,6 +180,9 @@ def test_a_run_leaves_what_it_promised(finished: Run):
     assert {"config.json", "metrics.jsonl", "metrics.csv", "scores.json", "policy.safetensors"} <= held
     assert [row["epoch"] for row in finished.metrics] == list(range(1, EPOCHS + 1))
     assert all(np.isfinite(value) for row in finished.metrics for value in row.values())
+    assert {key for row in finished.metrics for key in row} <= set(METRICS)
+    fit_keys = {re.sub(r"member\d+", "memberI", key) for row in RunFolder.open(finished.path).fit() for key in row}
+    assert fit_keys == set(FIT_METRICS)
     reread = Policy.load(finished.path / "policy.safetensors")
     observation = long_plan().dataset.observations[0]
     np.testing.assert_array_equal(reread(observation), finished.policy(observation))

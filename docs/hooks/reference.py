@@ -10,10 +10,11 @@ from mkdocs.structure.files import File, Files
 from tables import field_table, file_table, first_line, show, table
 
 from micro_rl.algorithms import presets, registry
+from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.reports import stats
-from micro_rl.storage.contents import FIT_METRICS, METRICS, RUN_FOLDER
+from micro_rl.storage.contents import RUN_FOLDER
 
 ROOT = Path(__file__).parents[2]
 PUBLIC = ("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "UserError", "Diverged")
@@ -74,8 +75,6 @@ averages is the mean over the epoch's updates. The equations are on each [method
 {}
 ## fit.jsonl
 
-The fit's targets are standardised, or raw under the D4RL presets.
-
 {}
 """
 
@@ -104,7 +103,7 @@ def on_files(files: Files, config: Any) -> None:
 def pages() -> dict[str, str]:
     """Every generated page by its path below docs/."""
     metric_tables = (
-        table(("key", "what", "unit"), [(f"`{key}`", *words) for key, words in keys.items()])
+        table(("key", "what", "unit"), [(f"`{metric.key}`", metric.meaning, metric.unit) for metric in keys.values()])
         for keys in (METRICS, FIT_METRICS)
     )
     return {

@@ -10,31 +10,27 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN, SHOWN_SCORES, metric_label
+from micro_rl.core.wording import clock
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
-from micro_rl.reports.run.opinion import beyond_the_log
+from micro_rl.reports.run.story import out_of_range_warning
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.job import Run
 
-SHOWN = (
-    ("score", "eval/normalised_score", "{:.1f}"),
-    ("return", "eval/return", "{:.1f}"),
-    ("return (model's own estimate)", "model_estimate/return", "{:.1f}"),
-    ("discounted return (critics' own estimate)", "critic_estimate/discounted_return", "{:.1f}"),
-    ("Q on model rows", "q/model", "{:.2f}"),
-    ("conservative term f", "conservative_term", "{:.3f}"),
-    ("critic loss", "loss/critic", "{:.3g}"),
-    ("actor loss", "loss/actor", "{:.3g}"),
-    ("temperature", "temperature", "{:.3f}"),
-    ("updates per second", "time/updates_per_second", "{:.0f}"),
+SHOWN = tuple(
+    (metric_label(key), key, form)
+    for key, form in (
+        *((key, "{:.1f}") for key in SHOWN_SCORES),
+        ("q/model", "{:.2f}"),
+        ("conservative_term", "{:.3f}"),
+        ("loss/critic", "{:.3g}"),
+        ("loss/actor", "{:.3g}"),
+        ("temperature", "{:.3f}"),
+        ("time/updates_per_second", "{:.0f}"),
+    )
 )
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as short as they can be."""
-    minutes, left = divmod(round(seconds), 60)
-    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m{left:02d}s"
 
 
 class Display(Callback):
@@ -130,21 +126,21 @@ def conclude(done: Run, console: Console) -> None:
 
     row("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
     row("the log's best episode", log["return_best"], log.get("normalised_return_best"))
-    evaluated, score = done.scores.get("eval/return"), done.scores.get("eval/normalised_score", {})
+    evaluated, score = done.scores.get(EVAL_RETURN), done.scores.get(EVAL_SCORE, {})
     if evaluated:
         count = evaluated["evaluations"]
         label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
         row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
-    elif "model_estimate/return" in done.scores:
-        estimated = done.scores["model_estimate/return"]
+    elif MODEL_RETURN in done.scores:
+        estimated = done.scores[MODEL_RETURN]
         of = f"mean of its last {estimated['evaluations']}" if estimated["evaluations"] > 1 else "its only one"
         row(f"the policy, by the model's own estimate ({of}), not measured", estimated["mean_of_last"], None)
-    elif "critic_estimate/discounted_return" in done.scores:
-        value = done.scores["critic_estimate/discounted_return"]["last"]
+    elif CRITICS_RETURN in done.scores:
+        value = done.scores[CRITICS_RETURN]["last"]
         row("the policy, discounted, by its critics' own estimate", value, None)
     console.print(table)
-    if "model_estimate/return" in done.scores and not evaluated:
-        remark = beyond_the_log(log, done.scores["model_estimate/return"]["mean_of_last"])
+    if MODEL_RETURN in done.scores and not evaluated:
+        remark = out_of_range_warning(log, done.scores[MODEL_RETURN]["mean_of_last"])
         if remark:
             console.print(remark, soft_wrap=True, highlight=False)
     console.print(f"page    {done.path / 'report.html'}", soft_wrap=True, highlight=False, markup=False)

@@ -12,7 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from micro_rl.cli.display import SHOWN, clock
+from micro_rl.cli.display import SHOWN
+from micro_rl.core.metric_keys import SHOWN_SCORES
+from micro_rl.core.wording import clock
 from micro_rl.errors import Diverged
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
@@ -22,7 +24,7 @@ from micro_rl.training.grid import Trial
 from micro_rl.training.job import Run
 from micro_rl.training.sweep import SweepCallback
 
-SCORES = SHOWN[:4]
+SCORES = SHOWN[: len(SHOWN_SCORES)]
 """What a run is followed by: the first of them that its rows have."""
 
 

@@ -18,7 +18,7 @@ from micro_rl.robustness.attacks import Critics
 from micro_rl.robustness.cells import Attack
 
 
-class Shown:
+class Perturbed:
     """The policy, shown each observation with something added: `added` takes and gives raw ones, [rows, obs]."""
 
     def __init__(self, policy: Policy, added: Callable[[np.ndarray], np.ndarray]):
@@ -83,12 +83,12 @@ def _compiled(policy: Policy, attack: Attack, size: np.ndarray, critics: tuple[C
     actor = actor_of(policy)
     search = attacks.SEARCHES[attack.form]
 
-    def found(key: Key[Array, ""], core: np.ndarray) -> Array:
-        return _found(actor, critics, width, key, core, search, attack.aim)
+    def perturbations(key: Key[Array, ""], core: np.ndarray) -> Array:
+        return _perturbations(actor, critics, width, key, core, search, attack.aim)
 
     def raw(key: Key[Array, ""], observation: np.ndarray) -> Array:
         core = (observation - policy.observation_mean) / policy.observation_std
-        return found(key, core.astype(np.float32))
+        return perturbations(key, core.astype(np.float32))
 
     return raw
 
@@ -96,11 +96,11 @@ def _compiled(policy: Policy, attack: Attack, size: np.ndarray, critics: tuple[C
 @partial(jax.jit, static_argnums=0)
 def _drawn(width: int, key: Key[Array, ""], observation: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
     keys = jax.random.split(key, observation.shape[0])
-    return jax.vmap(lambda one: attacks.uniform(one, 1, width)[0])(keys)
+    return jax.vmap(lambda row_key: attacks.uniform(row_key, 1, width)[0])(keys)
 
 
 @partial(jax.jit, static_argnums=(5, 6))
-def _found(
+def _perturbations(
     actor: MLP,
     critics: tuple[Critics, ...],
     width: Float[Array, " obs"],
@@ -111,7 +111,7 @@ def _found(
 ) -> Float[Array, "rows obs"]:
     """Row by row, each with a key of its own."""
 
-    def one(row_key: Key[Array, ""], observation: Float[Array, " obs"]) -> Array:
+    def perturbation(row_key: Key[Array, ""], observation: Float[Array, " obs"]) -> Array:
         harm = (
             attacks.action_difference(actor, observation)
             if aim == "action difference"
@@ -119,7 +119,7 @@ def _found(
         )
         return search(row_key, harm, observation, width)
 
-    return jax.vmap(one)(jax.random.split(key, core.shape[0]), core)
+    return jax.vmap(perturbation)(jax.random.split(key, core.shape[0]), core)
 
 
 def actor_of(policy: Policy) -> MLP:

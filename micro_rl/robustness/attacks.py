@@ -66,7 +66,7 @@ def least_value(actor: MLP, critics: tuple[Critics, ...], observation: Float[Arr
     def harm(shown: Draws) -> Float[Array, " draw"]:
         action = mode(actor, shown)
         true = jnp.broadcast_to(observation[None], shown.shape)
-        return -jnp.mean(jnp.stack([one.lowest(true, action) for one in critics]), axis=0)
+        return -jnp.mean(jnp.stack([pair.lowest(true, action) for pair in critics]), axis=0)
 
     return harm
 

@@ -17,8 +17,16 @@ from micro_rl.storage.run_folder import RunFolder
 def critics_of(runs: Sequence[Path], policy: Policy) -> tuple[Critics, ...]:
     """Every run's critics, to be asked by the attacker of `policy`.
 
-    Raises `UserError` where a run has none (cloning), has no checkpoint left, or is of another system, and where
-    several were trained on different logs or rewards, whose values cannot be averaged.
+    Args:
+        runs: Run folders.
+        policy: The attacked policy, in whose units they are asked.
+
+    Returns:
+        The critics of each run.
+
+    Raises:
+        UserError: A run has none (cloning), has no checkpoint left, or is of another system, or several were trained on
+            different logs or rewards, whose values cannot be averaged.
     """
     folders = [RunFolder.open(run) for run in runs]
     _check_alike(folders)
@@ -39,12 +47,12 @@ def _check_alike(folders: Sequence[RunFolder]) -> None:
 
 
 def _critics_of(folder: RunFolder, attacked: Policy) -> Critics:
-    kept = folder.checkpoints.newest()
-    if kept is None:
+    checkpoint = folder.checkpoints.newest()
+    if checkpoint is None:
         raise UserError(
             f"{folder.path}: has no checkpoint, so its critics are not known; name another run with --critic"
         )
-    net = _network(kept.arrays)
+    net = _network(checkpoint.arrays)
     if net is None:
         method = folder.config().get("method")
         raise UserError(f"{folder.path}: its method ({method}) has no critics; name another run with --critic")

@@ -49,7 +49,7 @@ def outlines(env: Env) -> list[Outline]:
     """Every geom of the simulator's bodies where it is now; a box is drawn as its longest axis."""
     simulator: Any = env.unwrapped
     model, data = simulator.model, simulator.data
-    found = []
+    shapes = []
     for geom in np.flatnonzero(
         (model.geom_bodyid > 0) & np.isin(model.geom_type, (SPHERE, CAPSULE, ELLIPSOID, CYLINDER, BOX))
     ):
@@ -63,8 +63,8 @@ def outlines(env: Env) -> list[Outline]:
             axis = int(np.argmax(size))
             along, radius = turn[:, axis] * size[axis], float(np.sort(size)[1])
         ends = [(place + sign * along)[[0, 2]] for sign in (-1, 1)]
-        found.append(Outline(ends[0], ends[1], float(radius), int(model.geom_bodyid[geom])))
-    return found
+        shapes.append(Outline(ends[0], ends[1], float(radius), int(model.geom_bodyid[geom])))
+    return shapes
 
 
 def filmed(member: Env, acting: Any, seed: int) -> list[Frame]:
@@ -102,16 +102,16 @@ def draw(strips: dict[str, list[Frame]], path: Path) -> None:
 
 
 def _height(frame: Frame) -> float:
-    return max(float(max(one.start[1], one.end[1])) + one.radius for one in frame.outlines)
+    return max(float(max(outline.start[1], outline.end[1])) + outline.radius for outline in frame.outlines)
 
 
 def _picture(place: Axes, frame: Frame, top: float) -> None:
     """The bodies in their colours above the ground, the middle of them in the middle."""
-    points = np.array([point for one in frame.outlines for point in (one.start, one.end)])
+    points = np.array([point for outline in frame.outlines for point in (outline.start, outline.end)])
     middle = points[:, 0].mean()
-    for one in frame.outlines:
-        shade = SHADES[(one.body - 1) % len(SHADES)]
-        for patch in _shape(one):
+    for outline in frame.outlines:
+        shade = SHADES[(outline.body - 1) % len(SHADES)]
+        for patch in _shape(outline):
             patch.set(facecolor=shade, edgecolor="none")
             place.add_patch(patch)
     place.axhline(0, color="#555555", linewidth=1)
@@ -122,13 +122,13 @@ def _picture(place: Axes, frame: Frame, top: float) -> None:
         side.set_visible(False)
 
 
-def _shape(one: Outline) -> list[Patch]:
+def _shape(outline: Outline) -> list[Patch]:
     """Two round ends and what lies between them."""
-    along = one.end - one.start
+    along = outline.end - outline.start
     length = float(np.hypot(*along))
-    ends: list[Patch] = [Circle((float(x), float(z)), one.radius) for x, z in (one.start, one.end)]
+    ends: list[Patch] = [Circle((float(x), float(z)), outline.radius) for x, z in (outline.start, outline.end)]
     if length < 1e-9:
         return ends[:1]
-    aside = one.radius * np.array([-along[1], along[0]]) / length
-    corners = [one.start + aside, one.end + aside, one.end - aside, one.start - aside]
+    aside = outline.radius * np.array([-along[1], along[0]]) / length
+    corners = [outline.start + aside, outline.end + aside, outline.end - aside, outline.start - aside]
     return [*ends, Polygon(np.array(corners))]

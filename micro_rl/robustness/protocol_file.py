@@ -50,7 +50,18 @@ Number = Callable[[dict[str, float]], float]
 
 
 def protocol_of(name: str, env_id: str) -> Protocol:
-    """The named protocol, or that of a TOML file; raises `UserError` where there is none or the file is wrong."""
+    """The protocol that a name or a file means.
+
+    Args:
+        name: One of `protocols.PROTOCOLS`, or the path of a TOML file.
+        env_id: The simulator's id, on which a named protocol may depend.
+
+    Returns:
+        The protocol, the nominal world first.
+
+    Raises:
+        UserError: There is no such protocol, none for this simulator, or the file is wrong.
+    """
     return read(Path(name)) if name.endswith(".toml") else protocol(name, env_id)
 
 
@@ -61,56 +72,56 @@ def read(path: Path) -> Protocol:
     with reading(path):
         content = path.read_bytes()
     try:
-        told = tomllib.loads(content.decode())
+        content_table = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: is not valid TOML ({error}); mend it there") from error
     try:
-        return _protocol(path.stem, told)
+        return _protocol(path.stem, content_table)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
 
-def _protocol(name: str, told: dict[str, Any]) -> Protocol:
+def _protocol(name: str, table: dict[str, Any]) -> Protocol:
     if not re.fullmatch(r"[\w.-]{1,100}", name):
         raise UserError("name the file with letters, digits, - and _: the results' folder is called after it")
-    _only(told, ("group", "episodes", "source"), "the file")
-    groups, episodes = told.get("group", []), told.get("episodes", 10)
+    _only(table, ("group", "episodes", "source"), "the file")
+    groups, episodes = table.get("group", []), table.get("episodes", 10)
     if not isinstance(groups, list) or not 0 < len(groups) < MOST_VALUES:
         raise UserError(f"has no [[group]]: write at least one, and fewer than {MOST_VALUES}")
     if type(episodes) is not int or episodes < 1:
         raise UserError(f"episodes = {episodes!r}: give a whole number, 1 or more")
-    made = [nominal(), *(_group(group, number) for number, group in enumerate(groups, start=1))]
-    for group in made:
-        if [one.name for one in made].count(group.name) > 1:
+    protocol_groups = [nominal(), *(_group(group, number) for number, group in enumerate(groups, start=1))]
+    for group in protocol_groups:
+        if [other.name for other in protocol_groups].count(group.name) > 1:
             raise UserError(f"two groups are called {group.name!r}; rename one (nominal is there always)")
-    found = Protocol(name, str(told.get("source", "the user's own"))[:1000], tuple(made), episodes)
-    if len(found.cells) > MOST_CELLS:
+    protocol = Protocol(name, str(table.get("source", "the user's own"))[:1000], tuple(protocol_groups), episodes)
+    if len(protocol.cells) > MOST_CELLS:
         raise UserError(f"has more than {MOST_CELLS} cells; take fewer values")
-    alike = [cell for cell, count in Counter(cell.name for cell in found.cells).items() if count > 1]
+    alike = [cell for cell, count in Counter(cell.name for cell in protocol.cells).items() if count > 1]
     if alike:
         raise UserError(f"two cells are called {alike[0]!r}, which shows six digits; take values further apart")
-    return found
+    return protocol
 
 
-def _group(told: Any, number: int) -> Group:
+def _group(table: Any, number: int) -> Group:
     where = f"group {number}"
-    if not isinstance(told, dict):
+    if not isinstance(table, dict):
         raise UserError(f"{where}: is no table; write [[group]]")
-    _only(told, ("name", "axes", "changes", "attack", "inert"), where)
-    name = told.get("name")
+    _only(table, ("name", "axes", "changes", "attack", "inert"), where)
+    name = table.get("name")
     if not _is_label(name):
         raise UserError(f"{where}: needs a name, of at most 100 printable characters")
     where = f"group {name!r}"
-    axes = _axes(told.get("axes", {}), where)
-    inert = told.get("inert", "")
+    axes = _axes(table.get("axes", {}), where)
+    inert = table.get("inert", "")
     if inert and not _is_label(inert):
         raise UserError(f"{where}: inert must say in a few words why a change may do nothing")
-    if ("attack" in told) == ("changes" in told):
+    if ("attack" in table) == ("changes" in table):
         raise UserError(f"{where}: needs either changes or an attack")
-    _refuse_unused(axes, [told["attack"]] if "attack" in told else told["changes"], where)
-    if "attack" in told:
-        return _attacked(name, axes, told["attack"], where)
-    makers = [_change(change, axes, where) for change in _list(told["changes"], where)]
+    _refuse_unused(axes, [table["attack"]] if "attack" in table else table["changes"], where)
+    if "attack" in table:
+        return _attacked(name, axes, table["attack"], where)
+    makers = [_change(change, axes, where) for change in _list(table["changes"], where)]
 
     def changes(*values: float) -> list[Change]:
         place = {axis.name: value for axis, value in zip(axes, values, strict=True)}
@@ -119,48 +130,48 @@ def _group(told: Any, number: int) -> Group:
     return grid(name, axes, changes, lambda *_: inert)
 
 
-def _axes(told: Any, where: str) -> tuple[Axis, ...]:
-    if not isinstance(told, dict) or len(told) > 3:
+def _axes(table: Any, where: str) -> tuple[Axis, ...]:
+    if not isinstance(table, dict) or len(table) > 3:
         raise UserError(f"{where}: axes is a table of at most three lists, {{ name = [1, 2] }}")
-    for name, values in told.items():
+    for name, values in table.items():
         if not _is_label(name):
             raise UserError(f"{where}: an axis is called by at most 100 printable characters")
         numbers = isinstance(values, list) and values and all(map(_is_number, values))
         if not numbers or len(set(values)) < len(values) or len(values) > MOST_VALUES:
             raise UserError(f"{where}: axis {name!r} needs a list of different numbers, at most {MOST_VALUES}")
-    if prod(map(len, told.values())) > MOST_CELLS:
+    if prod(map(len, table.values())) > MOST_CELLS:
         raise UserError(f"{where}: has more than {MOST_CELLS} cells; take fewer values")
-    return tuple(Axis(name, tuple(map(float, values))) for name, values in told.items())
+    return tuple(Axis(name, tuple(map(float, values))) for name, values in table.items())
 
 
-def _change(told: Any, axes: tuple[Axis, ...], where: str) -> Callable[[dict[str, float]], Change]:
+def _change(table: Any, axes: tuple[Axis, ...], where: str) -> Callable[[dict[str, float]], Change]:
     """Which kind it is shows in its keys."""
-    if not isinstance(told, dict):
+    if not isinstance(table, dict):
         raise UserError(f"{where}: a change is a table, {{ parameter = 'mass', scale = 1.5 }}")
-    if "parameter" in told:
-        return _physics(told, axes, where)
-    if "actuator-delay" in told:
-        _only(told, ("actuator-delay",), where)
-        substeps = _number(told["actuator-delay"], axes, where)
+    if "parameter" in table:
+        return _physics(table, axes, where)
+    if "actuator-delay" in table:
+        _only(table, ("actuator-delay",), where)
+        substeps = _number(table["actuator-delay"], axes, where)
         return lambda place: ActuatorDelay(substeps(place))
-    signal = next((signal for signal in ("observation", "action") if signal in told), None)
+    signal = next((signal for signal in ("observation", "action") if signal in table), None)
     if signal is None:
         raise UserError(f"{where}: a change has parameter, observation, action or actuator-delay")
-    _only(told, (signal, "amount"), where)
-    amount = _number(told.get("amount"), axes, where)
-    return lambda place: Interface(signal, str(told[signal]), amount(place))
+    _only(table, (signal, "amount"), where)
+    amount = _number(table.get("amount"), axes, where)
+    return lambda place: Interface(signal, str(table[signal]), amount(place))
 
 
-def _physics(told: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Callable[[dict[str, float]], Change]:
-    _only(told, ("parameter", "of", *WAYS), where)
-    ways = [way for way in WAYS if way in told]
+def _physics(table: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Callable[[dict[str, float]], Change]:
+    _only(table, ("parameter", "of", *WAYS), where)
+    ways = [way for way in WAYS if way in table]
     if len(ways) != 1:
-        raise UserError(f"{where}: {told['parameter']} needs one of scale, set and add")
-    names = told.get("of", [])
+        raise UserError(f"{where}: {table['parameter']} needs one of scale, set and add")
+    names = table.get("of", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{where}: of is a list of names")
-    amount = _number(told[ways[0]], axes, where)
-    return lambda place: Physics(str(told["parameter"]), amount(place), ways[0], tuple(names))
+    amount = _number(table[ways[0]], axes, where)
+    return lambda place: Physics(str(table["parameter"]), amount(place), ways[0], tuple(names))
 
 
 def _refuse_unused(axes: tuple[Axis, ...], tables: Any, where: str) -> None:
@@ -173,13 +184,13 @@ def _refuse_unused(axes: tuple[Axis, ...], tables: Any, where: str) -> None:
         raise UserError(f"{where}: no change uses axis {unused[0]!r}; name it where a number stands, or leave it out")
 
 
-def _attacked(name: str, axes: tuple[Axis, ...], told: Any, where: str) -> Group:
-    if not isinstance(told, dict):
+def _attacked(name: str, axes: tuple[Axis, ...], table: Any, where: str) -> Group:
+    if not isinstance(table, dict):
         raise UserError(f"{where}: attack is a table, {{ aim = 'min Q', epsilon = 0.1 }}")
-    _only(told, ("aim", "form", "epsilon", "steps"), where)
-    epsilon = _number(told.get("epsilon", "epsilon"), axes, where)
-    aim, form = str(told.get("aim")), str(told.get("form", "zero-order"))
-    steps = told.get("steps", 50_000)
+    _only(table, ("aim", "form", "epsilon", "steps"), where)
+    epsilon = _number(table.get("epsilon", "epsilon"), axes, where)
+    aim, form = str(table.get("aim")), str(table.get("form", "zero-order"))
+    steps = table.get("steps", 50_000)
     if type(steps) is not int:
         raise UserError(f"{where}: steps = {steps!r:.60}: give a whole number")
     plain = grid(name, axes, lambda *_: ())
@@ -189,31 +200,31 @@ def _attacked(name: str, axes: tuple[Axis, ...], told: Any, where: str) -> Group
     return Group(name, axes, tuple(cells))
 
 
-def _number(told: Any, axes: tuple[Axis, ...], where: str) -> Number:
+def _number(value: Any, axes: tuple[Axis, ...], where: str) -> Number:
     """A number, or the name of an axis."""
-    if isinstance(told, str) and told in [axis.name for axis in axes]:
-        return lambda place: place[told]
-    if _is_number(told):
-        return lambda place: float(told)
-    raise UserError(f"{where}: {told!r:.60} is neither a number nor one of the axes")
+    if isinstance(value, str) and value in [axis.name for axis in axes]:
+        return lambda place: place[value]
+    if _is_number(value):
+        return lambda place: float(value)
+    raise UserError(f"{where}: {value!r:.60} is neither a number nor one of the axes")
 
 
-def _is_number(told: Any) -> bool:
+def _is_number(value: Any) -> bool:
     """A finite one, so that no whole number of hundreds of digits is among them."""
-    return type(told) in (int, float) and abs(told) < LARGEST_NUMBER
+    return type(value) in (int, float) and abs(value) < LARGEST_NUMBER
 
 
-def _is_label(told: Any) -> TypeGuard[str]:
-    return isinstance(told, str) and 0 < len(told) <= 100 and told.isprintable()
+def _is_label(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
 
 
-def _list(told: Any, where: str) -> list[Any]:
-    if not isinstance(told, list) or not told:
+def _list(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list) or not value:
         raise UserError(f"{where}: changes is a list of tables")
-    return told
+    return value
 
 
-def _only(told: dict[str, Any], known: tuple[str, ...], where: str) -> None:
-    for key in told:
+def _only(table: dict[str, Any], known: tuple[str, ...], where: str) -> None:
+    for key in table:
         if key not in known:
             raise UserError(f"{where}: {key!r:.60} is not known here; it may have {', '.join(known)}")

@@ -24,7 +24,18 @@ def robot_of(env_id: str) -> str | None:
 
 
 def protocol(name: str, env_id: str) -> Protocol:
-    """The named protocol for that simulator; raises `UserError` where there is none, or none for it."""
+    """The named protocol for a simulator.
+
+    Args:
+        name: One of `PROTOCOLS`.
+        env_id: The simulator's id.
+
+    Returns:
+        The protocol, the nominal world first.
+
+    Raises:
+        UserError: There is none of that name, or none for this simulator.
+    """
     if name not in PROTOCOLS:
         raise UserError(
             f"there is no protocol {name!r}{did_you_mean(name, PROTOCOLS)}; choose one of {', '.join(PROTOCOLS)}, "

@@ -33,7 +33,7 @@ class Results:
         A folder in which no cell was finished is taken away again. Raises `UserError` where it holds results of another
         policy, protocol or seed, and where another process is at work in it.
         """
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        new_folders = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with saving(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         try:
@@ -42,7 +42,7 @@ class Results:
                 yield
         finally:
             if not (self.path / CELLS).exists() and not is_locked(self.path / LOCK):
-                self._take_away(made)
+                self._take_away(new_folders)
 
     def _begin(self, about: dict[str, Any]) -> None:
         file = self.path / "robust.json"
@@ -52,11 +52,11 @@ class Results:
             write_json(file, about)
         self._drop_torn_end()
 
-    def _take_away(self, made: list[Path]) -> None:
+    def _take_away(self, new_folders: list[Path]) -> None:
         for name in ("robust.json", LOCK):
             remove(self.path / name)
         with suppress(OSError):
-            for folder in made:
+            for folder in new_folders:
                 folder.rmdir()
 
     def done(self) -> dict[str, dict[str, Any]]:
@@ -90,16 +90,16 @@ class Results:
         table = csv.writer(text, lineterminator="\n")
         table.writerow(["group", *axes, "episode", "return", "length", "inert"])
         for cell in protocol.cells:
-            found = done[cell.name]
-            place = [found["coordinates"].get(axis, "") for axis in axes]
-            for episode, (value, length) in enumerate(zip(found["returns"], found["lengths"], strict=True)):
-                table.writerow([cell.group, *place, episode, value, length, found["inert"]])
+            row = done[cell.name]
+            place = [row["coordinates"].get(axis, "") for axis in axes]
+            for episode, (value, length) in enumerate(zip(row["returns"], row["lengths"], strict=True)):
+                table.writerow([cell.group, *place, episode, value, length, row["inert"]])
         replace_file(self.path / "episodes.csv", text.getvalue().encode())
         write_json(self.path / "summary.json", summary)
 
-    def _check_same(self, kept: dict[str, Any], now: dict[str, Any]) -> None:
-        unsaid = {"changes"} - set(kept)  # by folders of earlier versions
-        differing = [key for key in now if key not in unsaid and kept.get(key) != now[key]]
+    def _check_same(self, recorded: dict[str, Any], now: dict[str, Any]) -> None:
+        unsaid = {"changes"} - set(recorded)  # by folders of earlier versions
+        differing = [key for key in now if key not in unsaid and recorded.get(key) != now[key]]
         if differing:
             raise UserError(
                 f"{self.path}: holds results with another {', '.join(differing)}; "
@@ -117,18 +117,18 @@ class Results:
 
 def _about(subject: Subject, protocol: Protocol, critic: str) -> dict[str, Any]:
     """What decides the numbers; `changes` is a digest of what the protocol does in its cells."""
-    told = "\n".join(repr((cell.changes, cell.attack)) for cell in protocol.cells)
+    changes = "\n".join(repr((cell.changes, cell.attack)) for cell in protocol.cells)
     about = {"format": FORMAT, "protocol": protocol.name, "source": protocol.source, "critic": critic}
     about |= subject.about() | {"groups": [_axes(group) for group in protocol.groups]}
-    return about | {"changes": hashlib.sha256(told.encode()).hexdigest()}
+    return about | {"changes": hashlib.sha256(changes.encode()).hexdigest()}
 
 
-def _is_cell(told: dict[str, Any]) -> bool:
-    returns, lengths = told.get("returns"), told.get("lengths")
+def _is_cell(row: dict[str, Any]) -> bool:
+    returns, lengths = row.get("returns"), row.get("lengths")
     return (
-        isinstance(told.get("cell"), str)
-        and isinstance(told.get("inert"), str)
-        and isinstance(told.get("coordinates"), dict)
+        isinstance(row.get("cell"), str)
+        and isinstance(row.get("inert"), str)
+        and isinstance(row.get("coordinates"), dict)
         and isinstance(returns, list)
         and isinstance(lengths, list)
         and len(returns) == len(lengths) > 0

@@ -46,10 +46,17 @@ def run(
     workers: int | None = None,
     watch: Callable[[Finished], None] = lambda _: None,
 ) -> None:
-    """Every cell of every job that is not kept yet, `workers` at once, by default one a core.
+    """Evaluate every cell of every job that is not kept yet.
 
-    Raises `UserError` before anything is evaluated where a cell changes nothing, where a policy, its simulator or its
-    critics do not suit, and where two jobs would write into one folder.
+    Args:
+        jobs: Policies, and where their results go.
+        protocol: The cells.
+        workers: How many are evaluated at once, by default one a core.
+        watch: Called after every cell.
+
+    Raises:
+        UserError: Before anything is evaluated where a cell changes nothing, where a policy, its simulator or its
+            critics do not suit, and where two jobs would write into one folder; later where a worker dies.
     """
     if workers is not None and workers < 1:
         raise UserError(f"workers {workers}: give 1 or more")
@@ -88,8 +95,8 @@ def _checked(pool: ProcessPoolExecutor, waiting: Sequence[tuple[int, Cell]]) -> 
     """What each waiting cell leaves unfelt; of worlds one job speaks for all, since their simulator is the same."""
     asked = {(number if cell.attack else None, cell.name): (number, cell) for number, cell in waiting}
     numbers, cells = zip(*asked.values(), strict=True)
-    found = pool.map(_check, numbers, cells, chunksize=4)
-    return {cell.name: told for cell, told in zip(cells, found, strict=True)}
+    remarks = pool.map(_check, numbers, cells, chunksize=4)
+    return {cell.name: remark for cell, remark in zip(cells, remarks, strict=True)}
 
 
 def _evaluate(

@@ -56,17 +56,17 @@ def dropout(amount: float, units: Units, random: np.random.Generator) -> Fault:
 
 def stuck(amount: float, units: Units, random: np.random.Generator) -> Fault:
     """From that fraction of 100 steps on, so 0.5 after 50, one channel drawn for the episode keeps its value."""
-    channel, begins, kept, steps = random.integers(len(units.scale)), round(100 * amount), [], 0
+    channel, begins, values, steps = random.integers(len(units.scale)), round(100 * amount), [], 0
 
     def stick(value: Signal) -> Signal:
         nonlocal steps
         steps += 1
         if steps <= begins:
             return value
-        if not kept:
-            kept.append(value[channel])
+        if not values:
+            values.append(value[channel])
         value = value.copy()
-        value[channel] = kept[0]
+        value[channel] = values[0]
         return value
 
     return stick

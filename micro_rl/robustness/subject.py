@@ -58,9 +58,21 @@ class Subject:
 
 
 def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Sequence[Path] = ()) -> Subject:
-    """A finished run's policy; `critics`: its own where none are named.
+    """A finished run's policy, to be tried.
 
-    Raises `UserError` where the folder is no finished run, its files have changed, or its log has no simulator.
+    Args:
+        path: The run folder.
+        env: The simulator; by default that of the run's task.
+        episodes: Of each cell.
+        seed: Of the episodes.
+        critics: Run folders whose critics attack; the run's own where none are named.
+
+    Returns:
+        The policy and what must be known of it.
+
+    Raises:
+        UserError: The folder is no finished run, its files have changed, its log has no simulator, or the simulator's
+            id imports a module and was not named.
     """
     folder = RunFolder.open(path)
     folder.verify()
@@ -89,9 +101,20 @@ def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Seque
 
 
 def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Sequence[Path] = ()) -> Subject:
-    """A policy's file; the log's standard deviations are those that it standardises by.
+    """A policy's file, to be tried; the log's standard deviations are those that it standardises by.
 
-    Raises `UserError` where no simulator is named, or it has other widths.
+    Args:
+        path: The file.
+        env: The simulator.
+        episodes: Of each cell.
+        seed: Of the episodes.
+        critics: Run folders whose critics attack.
+
+    Returns:
+        The policy and what must be known of it.
+
+    Raises:
+        UserError: No simulator is named, or it has other widths.
     """
     policy = Policy.load(path)
     if env is None:
@@ -106,9 +129,9 @@ def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Se
 def _observation_std(folder: RunFolder, config: dict[str, Any], policy: Policy) -> np.ndarray:
     """From the run's own record; from its policy, if that standardises by it; else from its log."""
     width, log = policy.observation_size, config.get("log", {})
-    told = log.get("observation_std")
-    if isinstance(told, list) and len(told) == width:
-        std = np.array(told, np.float64)
+    stds = log.get("observation_std")
+    if isinstance(stds, list) and len(stds) == width:
+        std = np.array(stds, np.float64)
     elif config.get("settings", {}).get("standardise", True):
         std = np.array(policy.observation_std[:width])
     else:

@@ -13,10 +13,17 @@ Returns = Float[np.ndarray, "episode cell"]
 
 
 def summarise(protocol: Protocol, done: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
-    """As JSON: of each group of finished cells its mean, worst cell, CVaR at 10 %, and over one axis the area under it.
+    """A protocol's results in a few figures, as JSON.
 
-    Each is [value, low, high], a 95 % bootstrap interval over the episodes within the cells: it speaks for this policy,
-    not for another seed's. In the task's normalised score where it has one ("unit"), else in raw returns.
+    Args:
+        protocol: The cells.
+        done: Finished cells by name, as `Results.done` gives them.
+        task: Whose normalised score is the unit ("unit"), where it has one; else raw returns are.
+
+    Returns:
+        Of each group of finished cells its mean, worst cell, CVaR at 10 %, and over one axis the area under it, each as
+        [value, low, high] with a 95 % bootstrap interval over the episodes within the cells: it speaks for this policy,
+        not for another seed's.
     """
     scored = task.score_min is not None
     groups = {group.name: _of_group(group, done, task) for group in protocol.groups}
@@ -27,7 +34,7 @@ def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict
     cells = [cell for cell in group.cells if cell.name in done]
     returns = np.array([done[cell.name]["returns"] for cell in cells], np.float64).T
     scores = returns if task.score_min is None else np.vectorize(lambda value: normalised(value, task))(returns)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "cells": len(cells),
         "mean": _listed(interval(np.mean, scores)),
         "worst": _listed(interval(lambda values: values.mean(axis=0).min(), scores)),
@@ -37,11 +44,11 @@ def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict
     if len(group.axes) == 1 and len(cells) > 1:
         at = np.array([cell.coordinates[group.axes[0].name] for cell in cells])
         order = np.argsort(at)
-        found["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
+        figures["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
     inert = sorted({done[cell.name]["inert"] for cell in cells} - {""})
     broken = [cell.name for cell in cells if done[cell.name].get("unstable")]
-    return found | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})
+    return figures | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})
 
 
-def _listed(found: Interval) -> list[float]:
-    return [float(found.point), float(found.low), float(found.high)]
+def _listed(estimate: Interval) -> list[float]:
+    return [float(estimate.point), float(estimate.low), float(estimate.high)]

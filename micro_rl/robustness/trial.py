@@ -77,16 +77,19 @@ class Trial:
     def _acting(self, cell: Cell) -> Any:
         if cell.attack is None:
             return self._policy
-        from micro_rl.robustness.attacked import Attacked, Shown  # imports JAX: worlds without attacks do not need it
+        from micro_rl.robustness.attacked import (  # imports JAX: worlds without attacks do not need it
+            Attacked,
+            Perturbed,
+        )
 
         if cell.attack.aim == "learned":
-            return Shown(self._policy, self._adversary(cell.attack))
+            return Perturbed(self._policy, self._adversary(cell.attack))
         critics = self._attackers() if cell.attack.aim == "min Q" and cell.attack.epsilon else ()
         return Attacked(self._policy, cell.attack, self._observation_std, critics, self._subject.seed)
 
     def _adversary(self, attack: Attack) -> Any:
         """What it learned to add to an observation."""
-        from micro_rl.robustness.adversary import learn_adversary
+        from micro_rl.robustness.learned_attack import learn_adversary
 
         size = attack.epsilon * self._observation_std
         about = self._subject

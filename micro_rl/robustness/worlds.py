@@ -67,8 +67,8 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
             f"cell '{cell.name}': {idle[0]} changes nothing in {PROBE_STEPS} steps of {simulator}: "
             f"{_why(idle[0])}; leave it out, or declare it with inert"
         )
-    told = [f"{'; '.join(map(str, idle))} does nothing: {cell.may_be_inert}"] if idle else []
-    return "; ".join(told + ([cell.left_out] if cell.left_out else []))
+    reasons = [f"{'; '.join(map(str, idle))} does nothing: {cell.may_be_inert}"] if idle else []
+    return "; ".join(reasons + ([cell.left_out] if cell.left_out else []))
 
 
 def _why(change: Change) -> str:
@@ -86,12 +86,12 @@ def _felt(env: Env, change: Change, changes: Sequence[Change], observation_scale
     actions = _trial_actions(env)
     plain = list(_played(env, others, actions))
     if isinstance(change, Interface):
-        signal = np.array([seen for seen, _ in plain]) if change.signal == "observation" else actions
+        signal = np.array([observation for observation, _ in plain]) if change.signal == "observation" else actions
         return alters(change, signal, env, observation_scale)
     with closing(_played(env, [*others, change], actions)) as other:
         return any(
-            gained != gained_too or not np.array_equal(seen, seen_too)
-            for (seen, gained), (seen_too, gained_too) in zip(plain, other, strict=False)
+            reward != other_reward or not np.array_equal(observation, other_observation)
+            for (observation, reward), (other_observation, other_reward) in zip(plain, other, strict=False)
         )
 
 

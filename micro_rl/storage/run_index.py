@@ -5,19 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.errors import UserError
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.locks import is_locked
 from micro_rl.storage.run_folder import RunFolder
-
-SCORES = {
-    "eval/normalised_score": "score",
-    "eval/return": "return",
-    "model_estimate/return": "model's own estimate",
-    "critic_estimate/discounted_return": "critics' own estimate",
-}
-"""What a run is known by, the best known first."""
 
 
 class RunSummary(NamedTuple):
@@ -93,9 +86,9 @@ def _epoch(run: RunFolder, rows: list[Row], epochs: object) -> str:
 
 def _score(rows: list[Row]) -> str:
     """The mean of the last ten evaluations, as the run itself will report it."""
-    for key, words in SCORES.items():
+    for key in SHOWN_SCORES:
         values = [row[key] for row in rows if key in row]
         if values:
             last = values[-SCORED_EVALUATIONS:]
-            return f"{words} {sum(last) / len(last):.1f}"
+            return f"{metric_label(key)} {sum(last) / len(last):.1f}"
     return ""

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
+from micro_rl.core.metric_keys import SCORE_KEYS
 from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 
 LONGEST = 1000
 """Characters of a text and parts of a list."""
-EVALUATIONS = ("eval/return", "eval/normalised_score", "model_estimate/return", "critic_estimate/discounted_return")
 
 
 def _fits_counter(number: int | float) -> int | float:
@@ -102,7 +102,7 @@ class _Evaluations(_Figures):
     best: Number
 
 
-_EVALUATED: Any = {name.replace("/", "_"): (_Evaluations, Field(None, alias=name)) for name in EVALUATIONS}
+_EVALUATED: Any = {name.replace("/", "_"): (_Evaluations, Field(None, alias=name)) for name in SCORE_KEYS}
 _Scores = create_model(
     "_Scores", __base__=_Strict, epochs=(Whole, 0), planned_epochs=(Whole, 0), log=(_Returns, None), **_EVALUATED
 )

@@ -12,6 +12,7 @@ from micro_rl.algorithms import value_estimates
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogState
 from micro_rl.core import tasks, windows
+from micro_rl.core.metric_keys import CRITICS_RETURN, MODEL_RETURN, SCORE_KEYS
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.types import Keys, Scaling
 from micro_rl.data.history import resting_action
@@ -23,7 +24,6 @@ from micro_rl.storage.jsonl import Row
 from micro_rl.training.plan import Plan
 
 ESTIMATE_STARTS = 100
-SCORES = ("eval/return", "eval/normalised_score", "model_estimate/return", "critic_estimate/discounted_return")
 FIRST_SEED = 1_000_000
 """Evaluation episodes have seeds of their own, other ones at every evaluation and in every run."""
 
@@ -71,13 +71,13 @@ class PolicyEvaluator:
     def _estimate(self, state: TrainState | LogState, scaling: Scaling, ends: Termination | None) -> Row:
         """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
         if ends is not None and isinstance(state, TrainState):
-            return {"model_estimate/return": self._model_estimate(state, scaling, ends)}
+            return {MODEL_RETURN: self._model_estimate(state, scaling, ends)}
         agent = state.agent
         if agent.critics is None:
             return {}
         starts = _core(self._log_starts(), scaling)
         value = value_estimates.critic_estimate(agent.actor, agent.critics, scaling, starts)
-        return {"critic_estimate/discounted_return": float(value)}
+        return {CRITICS_RETURN: float(value)}
 
     def _log_starts(self) -> np.ndarray:
         """First observations of episodes throughout the log."""
@@ -113,7 +113,7 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
         "planned_epochs": plan.settings.epochs,
         "log": _log_scores(plan),
     }
-    for key in SCORES:
+    for key in SCORE_KEYS:
         values = [row[key] for row in rows if key in row]
         if values:
             last = values[-SCORED_EVALUATIONS:]

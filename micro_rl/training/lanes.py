@@ -42,7 +42,8 @@ def shard_runs(stacked: Tree) -> Tree:
 
     Compiled programs follow: every device computes its own runs, and nothing passes between them.
     """
-    return _placed(stacked, len(jax.tree.leaves(stacked)[0]), PartitionSpec("run"))
+    leaves = jax.tree.leaves(stacked)  # none: a method without coefficients
+    return _placed(stacked, len(leaves[0]), PartitionSpec("run")) if leaves else stacked
 
 
 def replicate(shared: Tree, runs: int) -> Tree:

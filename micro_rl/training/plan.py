@@ -12,6 +12,7 @@ from micro_rl.algorithms.slots import Method
 from micro_rl.core import tasks
 from micro_rl.core.networks import PRODUCTS
 from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.wording import plural
 from micro_rl.data import Dataset, load, log_paths, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
@@ -164,6 +165,6 @@ def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) ->
     if count < least:
         without = "" if settings.keep_timeouts else " without the rows that end by a time limit (--no-keep-timeouts)"
         raise UserError(
-            f"{dataset.path}: {count} row{'s' * (count != 1)} to learn from{without}, and there must be {least} at the "
+            f"{dataset.path}: {plural(count, 'row')} to learn from{without}, and there must be {least} at the "
             "least: log more"
         )

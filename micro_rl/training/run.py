@@ -15,6 +15,7 @@ from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.log_epoch import LogProblem, LogState
 from micro_rl.algorithms.sac import Coefficients
+from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.types import Keys, Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
@@ -27,16 +28,6 @@ from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import stack, take_run
 from micro_rl.training.learning import learner_for, program_for
 from micro_rl.training.saving import RunSaver
-
-RAW_REWARD_KEYS = (
-    "q/real",
-    "q/model",
-    "q/target",
-    "value/real",
-    "conservative_term",
-    "inconsistency",
-    "rollout/reward",
-)
 
 
 class Epoch(NamedTuple):
@@ -159,7 +150,7 @@ class RunTraining:
 
     def _row(self, number: int, means: dict[str, float]) -> Row:
         """An epoch's means; rewards and values in raw units."""
-        row: Row = {name: value * (self._scale if name in RAW_REWARD_KEYS else 1.0) for name, value in means.items()}
+        row: Row = {name: value * (self._scale if is_raw_reward(name) else 1.0) for name, value in means.items()}
         return {"epoch": number, "updates": number * self._settings.updates_per_epoch} | row
 
     def _diverged(self, reason: str, number: int, epoch: Epoch) -> Diverged:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from micro_rl.core.metric_keys import SCORE_KEYS
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.dynamics.fit_epoch import FitState
 from micro_rl.dynamics.saved_model import FittedModel, save_model
@@ -24,7 +25,6 @@ from micro_rl.storage.run_folder import RunFolder
 
 State = TypeVar("State")
 Arrays = dict[str, np.ndarray]
-SCORES = ("eval/return", "model_estimate/return", "critic_estimate/discounted_return")
 GO_ON = "the same command with --resume goes on"
 
 
@@ -117,7 +117,7 @@ class RunSaver(_Saver):
         """Write an epoch's row, and save what was copied of the state."""
         self._try(self._fit_rows.write_waiting)
         self._try(lambda: log.append(row))
-        self._score = next((row[key] for key in SCORES if key in row), None)
+        self._score = next((row[key] for key in SCORE_KEYS if key in row), None)
         if arrays is not None:
             self._submit(arrays, int(row["epoch"]), log)
         if final:

@@ -8,6 +8,7 @@ import numpy as np
 
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Keys
+from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics import termination_classifier
@@ -34,8 +35,7 @@ def measurement(about: Mapping[str, Any]) -> str:
     learned = f"no rule says when episodes end: learned from {found['terminals']} terminals"
     if found["precision"] is None or found["recall"] is None:
         return f"{learned}, too few to hold some out and measure what was learned"
-    episodes = found["held_out_episodes"]
-    held = f"{episodes} held-out episode{'' if episodes == 1 else 's'}"
+    held = plural(found["held_out_episodes"], "held-out episode")
     return (
         f"{learned}; on {held} it ends {found['expected_terminals']:.0f} rows "
         f"where {found['held_out_terminals']} ended: precision {100 * found['precision']:.0f} %, "

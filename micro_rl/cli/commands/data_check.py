@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(arguments: list[str]) -> None:
         _print_changes(changes or [])
         _print(seen if changes or not asked.fix else None, verdict)
     if errors := seen.count("error"):
-        raise UserError(f"{seen.path}: {_plural(errors, 'error')}, listed above")
+        raise UserError(f"{seen.path}: {plural(errors, 'error')}, listed above")
 
 
 def _verdict(seen: "Inspection", log: str, changes: "list[Change] | None") -> str:
@@ -66,13 +67,13 @@ def _verdict(seen: "Inspection", log: str, changes: "list[Change] | None") -> st
     if changes == []:
         return "nothing to mend that needs no knowledge of the system: no copy was written"
     if errors:
-        also = f" and {_plural(warnings, 'warning')}" if warnings else ""
+        also = f" and {plural(warnings, 'warning')}" if warnings else ""
         mendable = f"Next: {_mending(log)}" if _all_mendable(seen) else "Mend what is named above, then check again."
-        return f"not usable: {_plural(errors, 'error')}{also}. {mendable}"
+        return f"not usable: {plural(errors, 'error')}{also}. {mendable}"
     following = f"Next: micro-rl data info {shlex.quote(log)}, then micro-rl train"
     if warnings:
         read = "it" if warnings == 1 else "each"
-        return f"usable, with {_plural(warnings, 'warning')}: read {read} and decide whether it is so. {following}"
+        return f"usable, with {plural(warnings, 'warning')}: read {read} and decide whether it is so. {following}"
     return f"usable: nothing was found against it. {following}"
 
 
@@ -94,7 +95,7 @@ def _print_changes(changes: "list[Change]") -> None:
     for change in changes:
         rows = ranges(change.rows)
         more = f"{rows[:LINE]} ... (--json lists all)" if len(rows) > LINE else rows
-        print(f"mended   {_plural(len(change.rows), 'row')}: {change.text}: {more}")
+        print(f"mended   {plural(len(change.rows), 'row')}: {change.text}: {more}")
 
 
 def _print(seen: "Inspection | None", verdict: str | None) -> None:
@@ -130,9 +131,9 @@ def _headline(seen: "Inspection") -> str:
     log = seen.dataset
     if log is None:
         return f"{seen.path}: cannot be read"
-    sizes = f"{_plural(len(log), 'row')}, {_plural(len(log.stops), 'episode')}"
+    sizes = f"{plural(len(log), 'row')}, {plural(len(log.stops), 'episode')}"
     ends = f"{int(log.terminals.sum()):,} terminate, {int(log.timeouts.sum()):,} time out"
-    widths = f"{_plural(log.observations.shape[1], 'observation')}, {_plural(log.actions.shape[1], 'action')}"
+    widths = f"{plural(log.observations.shape[1], 'observation')}, {plural(log.actions.shape[1], 'action')}"
     return f"{log.name} ({log.format}): {sizes} ({ends}), {widths}"
 
 
@@ -151,7 +152,3 @@ def _machine(seen: "Inspection", verdict: str, changes: "list[Change] | None") -
         **({} if changes is None else {"mended": [change._asdict() for change in changes]}),
         "verdict": verdict,
     }
-
-
-def _plural(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'s' * (count != 1)}"

@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> None:
 
 def _lines(settings: "OnlineSettings") -> "CollectCallback":
     """One line for everything that happens."""
-    from micro_rl.cli.display import clock
+    from micro_rl.core.wording import clock
     from micro_rl.data import Dataset
     from micro_rl.simulation.collect import CollectCallback
     from micro_rl.storage.jsonl import Row

@@ -136,7 +136,7 @@ class _Progress:
     def __call__(self, finished: Any) -> None:
         from rich.markup import escape
 
-        from micro_rl.cli.display import clock
+        from micro_rl.core.wording import clock
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
         words = f"{clock(finished.left)} left   return {mean:.1f} in {escape(finished.cell.name)}"

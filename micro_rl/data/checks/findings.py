@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt64
 
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 SHOWN = 5
@@ -47,7 +48,7 @@ def refuse(path: Path, problems: Iterable[Finding]) -> None:
     if not wrong:
         return
     others = len(wrong) - 1
-    more = f" ({others} more error{'s' * (others > 1)}: micro-rl data check lists them)" if others else ""
+    more = f" ({plural(others, 'more error')}: micro-rl data check lists them)" if others else ""
     raise UserError(f"{path}: {wrong[0].text}{more}")
 
 
@@ -58,7 +59,7 @@ def first_rows(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
 
 def listed(rows: Sequence[int] | np.ndarray) -> str:
     """Writes how many rows, and which: the first of them where they are scattered."""
-    return f"{len(rows):,} row{'s' * (len(rows) != 1)} ({ranges(rows, SHOWN)})"
+    return f"{plural(len(rows), 'row')} ({ranges(rows, SHOWN)})"
 
 
 def ranges(rows: Sequence[int] | np.ndarray, most: int | None = None) -> str:

@@ -8,27 +8,48 @@ FORMATS = ("html", "md", "csv")
 
 
 def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str = "compare.html") -> str:
-    """The runs in or below the folders, as a page, a Markdown table of scores, or CSV with a line for each run.
+    """Runs side by side as a page, a table or CSV.
 
-    `page` is where the page will lie, for its links. Raises `UserError` where there are no runs or one that is named
-    itself is damaged; damaged ones below a folder are left out and named.
+    Args:
+        folders: Run folders, or folders that hold some.
+        form: `html` for the page, `md` for the table of scores, `csv` for a line for each run.
+        page: Where the page will lie, for its links.
+
+    Returns:
+        The text of the file.
+
+    Raises:
+        UserError: There are no runs, or one that is named itself is damaged; damaged ones below a folder are left out
+            and named.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.compare.comparison import compare
     from micro_rl.reports.compare.runs import collect
 
-    found = compare(collect([Path(folder) for folder in folders]))
+    comparison = compare(collect([Path(folder) for folder in folders]))
     if form == "csv":
-        from micro_rl.reports.compare.listed import table
+        from micro_rl.reports.compare.run_list import csv_table
 
-        return table(found)
+        return csv_table(comparison)
     from micro_rl.reports.compare import page as pages  # matplotlib takes a second to import
 
-    return pages.readme(found) if form == "md" else pages.html(found, Path(page))
+    return pages.readme(comparison) if form == "md" else pages.html(comparison, Path(page))
 
 
 def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str = "html") -> Path:
-    """Write it to a file, whole or not at all; `UserError` as above, or where it cannot be written."""
+    """Write what `compared` gives to a file, whole or not at all.
+
+    Args:
+        folders: Run folders, or folders that hold some.
+        path: The file.
+        form: As for `compared`.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UserError: As for `compared`, or the file cannot be written.
+    """
     from micro_rl.storage.files import replace_file
 
     replace_file(Path(path), compared(folders, form, path).encode())

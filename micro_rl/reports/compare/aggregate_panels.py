@@ -17,32 +17,32 @@ LEAST = -20.0
 """Where a performance profile begins: what scores less is below every threshold."""
 
 
-def point_panels(found: dict[str, dict[str, Interval]], looks: dict[str, Style]) -> list[Panel]:
+def point_panels(intervals: dict[str, dict[str, Interval]], looks: dict[str, Style]) -> list[Panel]:
     """A small panel for each statistic."""
     panels = []
     for place, (name, _, meaning) in enumerate(STATISTICS):
-        picture, remark = _points(found[name], looks, f"aggregate{place}", name)
+        picture, remark = _points(intervals[name], looks, f"aggregate{place}", name)
         panels.append(Panel(name, f"{meaning}. {remark}".strip(), [], [("only", picture)]))
     return panels
 
 
-def _points(told: dict[str, Interval], looks: dict[str, Style], name: str, title: str) -> tuple[str, str]:
+def _points(intervals: dict[str, Interval], looks: dict[str, Style], name: str, title: str) -> tuple[str, str]:
     """The picture, and what must be said of its scale."""
-    size, remark = Size(400, 60 + 24 * len(told), 12), ""
+    size, remark = Size(400, 60 + 24 * len(intervals), 12), ""
 
     def draw(axes: Axes) -> None:
         nonlocal remark
-        for place, (method, one) in enumerate(told.items()):
+        for place, (method, estimate) in enumerate(intervals.items()):
             look = looks[method]
             style: dict[str, Any] = {"color": look.colour, "zorder": 3}
-            if np.isfinite(one.low):
-                axes.hlines(place, float(one.low), float(one.high), linewidth=5, alpha=0.35, **style)
-            axes.plot([float(one.point)], [place], marker=look.marker, markersize=7, linestyle="none", **style)
-        values = [float(end) for one in told.values() for end in one if np.isfinite(end)]
+            if np.isfinite(estimate.low):
+                axes.hlines(place, float(estimate.low), float(estimate.high), linewidth=5, alpha=0.35, **style)
+            axes.plot([float(estimate.point)], [place], marker=look.marker, markersize=7, linestyle="none", **style)
+        values = [float(end) for estimate in intervals.values() for end in estimate if np.isfinite(end)]
         remark = bend(axes, values, 100.0, "x")
         if not remark:
             axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-        named_rows(axes, size, list(told))
+        named_rows(axes, size, list(intervals))
 
     return figures.drawing(draw, size, name, title), remark
 
@@ -71,14 +71,16 @@ def profile_panel(pooled: Pool, looks: dict[str, Style]) -> Panel:
     """The share of runs that score more than each threshold."""
     values = np.concatenate([scores[~np.isnan(scores)] for scores in pooled.scores.values()])
     thresholds = np.linspace(max(LEAST, min(0.0, values.min())), max(100.0, min(values.max(), 150.0)), 121)
-    told = profiles(pooled, thresholds)
+    curves = profiles(pooled, thresholds)
     pictures = []
     for kind, size in (("wide", ROW), ("narrow", NARROW)):
 
         def draw(axes: Axes, size: Size = size) -> None:
-            for method, one in told.items():
-                axes.plot(thresholds, one.point, linewidth=1.8, zorder=3, **looks[method].line)
-                axes.fill_between(thresholds, one.low, one.high, color=looks[method].colour, alpha=0.13, linewidth=0)
+            for method, curve in curves.items():
+                axes.plot(thresholds, curve.point, linewidth=1.8, zorder=3, **looks[method].line)
+                axes.fill_between(
+                    thresholds, curve.low, curve.high, color=looks[method].colour, alpha=0.13, linewidth=0
+                )
             axes.set_ylim(-0.02, 1.02)
             figures.bare(axes)
             figures.label(axes, size, "share of runs above", "normalised score")
@@ -89,5 +91,5 @@ def profile_panel(pooled: Pool, looks: dict[str, Style]) -> Panel:
         "How many runs score more than each threshold, mean over logs; the band is the 95 % interval at each. A curve "
         "above another everywhere is the better method; where they cross it depends on what is wanted."
     )
-    legend = [Swatch(method, looks[method].colour, looks[method].dash) for method in told]
+    legend = [Swatch(method, looks[method].colour, looks[method].dash) for method in curves]
     return Panel("Performance profile", caption, legend, pictures)

@@ -35,7 +35,11 @@ class Comparison(NamedTuple):
 
     def scored(self, method: str, log: Column) -> list[Run]:
         """Those that reported a score in the log's unit."""
-        return [run for run in self.cell(method, log) if (told := run.outcome) and told.final and told.unit == log.unit]
+        return [
+            run
+            for run in self.cell(method, log)
+            if (outcome := run.outcome) and outcome.final and outcome.unit == log.unit
+        ]
 
     def method_of(self, run: Run) -> str:
         """The row that the run belongs to, "" where it does not count."""
@@ -73,8 +77,8 @@ def _column(log: Log, runs: Sequence[Run], ambiguous: bool) -> Column:
     units = {run.outcome.unit for run in runs if run.log.key == log.key and run.outcome}
     unit = "return" if units == {"return"} else "score"
     prefix = "normalised_" if unit == "score" else ""
-    told = [run.record.log for run in runs if run.log.key == log.key and f"{prefix}return_mean" in run.record.log]
-    known = told[0] if told else {}
+    logs = [run.record.log for run in runs if run.log.key == log.key and f"{prefix}return_mean" in run.record.log]
+    known = logs[0] if logs else {}
     mean, best = (_figure(known.get(f"{prefix}{name}")) for name in ("return_mean", "return_best"))
     return Column(log.key, f"{log.name} ({log.key[:8]})" if ambiguous else log.name, unit, mean, best)
 
@@ -83,64 +87,64 @@ def _figure(value: float | int | None) -> float | None:
     return None if value is None or not sane(value) else float(value)
 
 
-def cautions(found: Comparison) -> list[str]:
+def cautions(comparison: Comparison) -> list[str]:
     """What stands against taking the figures as they are, a sentence each."""
-    said = [*_logs(found), *_settings(found), *_unfinished(found), *_models(found)]
-    said += [
+    sentences = [*_logs(comparison), *_settings(comparison), *_unfinished(comparison), *_models(comparison)]
+    sentences += [
         f"{run.name} has the settings and the seed of {twin.name}: it is listed and does not count."
-        for run, twin in found.copies
+        for run, twin in comparison.copies
     ]
-    return said + [f"Left out: {reason}" for reason in found.left_out]
+    return sentences + [f"Left out: {reason}" for reason in comparison.left_out]
 
 
-def _logs(found: Comparison) -> list[str]:
+def _logs(comparison: Comparison) -> list[str]:
     names: dict[str, set[str]] = {}
-    for run in found.runs:
+    for run in comparison.runs:
         names.setdefault(run.log.name, set()).add(run.log.key)
-    said = [
+    sentences = [
         f"{len(keys)} different logs are called {name}: their SHA-256 differ, so they are compared apart."
         for name, keys in names.items()
         if len(keys) > 1
     ]
-    for log in found.logs:
-        tasks = {run.task for run in found.runs if run.log.key == log.key}
+    for log in comparison.logs:
+        tasks = {run.task for run in comparison.runs if run.log.key == log.key}
         if len({replace(task, termination=None) for task in tasks}) > 1:
-            said.append(f"The runs on {log.name} differ in their task: simulator, time limit or range of scores.")
-    return said
+            sentences.append(f"The runs on {log.name} differ in their task: simulator, time limit or range of scores.")
+    return sentences
 
 
-def _settings(found: Comparison) -> list[str]:
-    said = []
-    for (method, key), runs in found.cells.items():
+def _settings(comparison: Comparison) -> list[str]:
+    sentences = []
+    for (method, key), runs in comparison.cells.items():
         if names := differing(runs):
-            log = next(log.name for log in found.logs if log.key == key)
-            said.append(f"The seeds of {method} on {log} differ in {', '.join(names)[:300]}.")
+            log = next(log.name for log in comparison.logs if log.key == key)
+            sentences.append(f"The seeds of {method} on {log} differ in {', '.join(names)[:300]}.")
         if len({run.epochs for run in runs if run.finished}) > 1:
-            log = next(log.name for log in found.logs if log.key == key)
-            said.append(f"The seeds of {method} on {log} were not trained equally long.")
-    return said
+            log = next(log.name for log in comparison.logs if log.key == key)
+            sentences.append(f"The seeds of {method} on {log} were not trained equally long.")
+    return sentences
 
 
-def _unfinished(found: Comparison) -> list[str]:
-    said = []
-    for run in found.runs:
+def _unfinished(comparison: Comparison) -> list[str]:
+    sentences = []
+    for run in comparison.runs:
         far = f"{run.epochs:,} of {run.planned:,} epochs" if run.planned else f"{run.epochs:,} epochs"
         if run.state == "diverged":
-            said.append(f"{run.name} diverged after {far}.")
+            sentences.append(f"{run.name} diverged after {far}.")
         elif not run.finished:
             still = "is still being trained" if run.state == "running" else "stopped"
-            said.append(f"{run.name} is not finished: it {still}, with {far} done. It counts in no mean.")
-    return said
+            sentences.append(f"{run.name} is not finished: it {still}, with {far} done. It counts in no mean.")
+    return sentences
 
 
-def _models(found: Comparison) -> list[str]:
+def _models(comparison: Comparison) -> list[str]:
     """Seeds on one ensemble vary less than seeds do."""
-    said = []
-    for (method, _), runs in found.cells.items():
+    sentences = []
+    for (method, _), runs in comparison.cells.items():
         known = [run.ensemble.get("sha256") for run in runs]
         if len(runs) > 1 and None not in known and len(set(known)) == 1:
-            said.append(
+            sentences.append(
                 f"The {len(runs)} seeds of {method} on {runs[0].log.name} share one ensemble: their spread is the "
                 "policy’s part of the variance only."
             )
-    return said
+    return sentences

@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 
+from micro_rl.core.wording import duration, number, plural
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.runs import Run, sane
 from micro_rl.reports.compare.tables import Entry, Table
-from micro_rl.reports.run.story import duration, number, plural
 
 CAPTION = (
     "Minutes per million updates come from the median epoch’s speed, without evaluations; the run’s time is with "
@@ -16,27 +16,27 @@ CAPTION = (
 )
 
 
-def table(found: Comparison) -> Table:
+def table(comparison: Comparison) -> Table:
     """A row for each method on each log."""
     rows = []
-    for method in found.methods:
-        for log in found.logs:
-            if runs := found.cell(method, log):
+    for method in comparison.methods:
+        for log in comparison.logs:
+            if runs := comparison.cell(method, log):
                 rows.append(_row(method, log.name, runs))
     columns = ["method", "minutes per million updates", "time of a run", "time of its fit"]
-    if any(_fit_seconds(run) for run in found.runs):
-        return Table("Cost", f"{CAPTION} {_machines(found)}", columns, rows)
+    if any(_fit_seconds(run) for run in comparison.runs):
+        return Table("Cost", f"{CAPTION} {_machines(comparison)}", columns, rows)
     rows = [row[:-1] for row in rows]
-    return Table("Cost", f"{CAPTION} No run noted how long its fit took. {_machines(found)}", columns[:-1], rows)
+    return Table("Cost", f"{CAPTION} No run noted how long its fit took. {_machines(comparison)}", columns[:-1], rows)
 
 
-def _machines(found: Comparison) -> str:
+def _machines(comparison: Comparison) -> str:
     """Which trained how many of the runs."""
-    counted = Counter(_machine(run) or "not noted" for run in found.runs)
+    counted = Counter(_machine(run) or "not noted" for run in comparison.runs)
     if len(counted) == 1:
         return f"Machine of all runs: {next(iter(counted))}."
-    told = (f"{machine} ({plural(count, 'run')})" for machine, count in counted.most_common(6))
-    return f"Machines: {'; '.join(told)}."
+    machines = (f"{machine} ({plural(count, 'run')})" for machine, count in counted.most_common(6))
+    return f"Machines: {'; '.join(machines)}."
 
 
 def _row(method: str, log: str, runs: list[Run]) -> list[Entry]:
@@ -79,11 +79,11 @@ def _no_fit(runs: list[Run]) -> str:
 
 
 def _machine(run: Run) -> str:
-    told = run.record.processes[-1].get("fingerprint") if run.record.processes else None
-    if not isinstance(told, dict):
+    fingerprint = run.record.processes[-1].get("fingerprint") if run.record.processes else None
+    if not isinstance(fingerprint, dict):
         return ""
-    named = [str(told[name])[:80] for name in ("processor", "device") if name in told]
-    return ", ".join([*named, *([f"{str(told['cores'])[:10]} cores"] if "cores" in told else [])])
+    named = [str(fingerprint[name])[:80] for name in ("processor", "device") if name in fingerprint]
+    return ", ".join([*named, *([f"{str(fingerprint['cores'])[:10]} cores"] if "cores" in fingerprint else [])])
 
 
 def _sane(values: list[float]) -> list[float]:

@@ -6,13 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.palette import Style, bend, styles
 from micro_rl.reports.compare.runs import MEASURED, Run, sane
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.story import number
 
 WIDE, NARROW = Size(920, 400, 13), Size(400, 330, 13)
 
@@ -30,35 +30,35 @@ CROWDED = 4
 """More methods than these are also drawn one by one."""
 
 
-def learning_curves(found: Comparison) -> list[tuple[Panel, list[Panel]]]:
+def learning_curves(comparison: Comparison) -> list[tuple[Panel, list[Panel]]]:
     """For each log that a simulator measured all methods together, and one by one where they are many."""
-    looks, shown = styles(found.methods), []
-    for place, log in enumerate(found.logs):
-        along, drawn = _curves(found, log)
+    looks, shown = styles(comparison.methods), []
+    for place, log in enumerate(comparison.logs):
+        along, drawn = _curves(comparison, log)
         if drawn:
-            alone = [_alone(log, drawn, one, looks, f"alone{place}-{index}") for index, one in enumerate(drawn)]
+            alone = [_alone(log, drawn, line, looks, f"alone{place}-{index}") for index, line in enumerate(drawn)]
             shown.append((_panel(log, drawn, place, looks, along), alone if len(drawn) > CROWDED else []))
     return shown
 
 
-def _curves(found: Comparison, log: Column) -> tuple[str, list[Curve]]:
+def _curves(comparison: Comparison, log: Column) -> tuple[str, list[Curve]]:
     """What they run along, and those that there are."""
     key = next(key for key, unit in MEASURED if unit == log.unit)
-    runs = [run for run in found.runs if run.log.key == log.key]
+    runs = [run for run in comparison.runs if run.log.key == log.key]
     per_epoch = len({run.record.settings.get("updates_per_epoch") for run in runs}) == 1
-    curves = [curve(method, found.cell(method, log), key, per_epoch) for method in found.methods]
-    return "epoch" if per_epoch else "thousand updates", [one for one in curves if one]
+    curves = [curve(method, comparison.cell(method, log), key, per_epoch) for method in comparison.methods]
+    return "epoch" if per_epoch else "thousand updates", [line for line in curves if line]
 
 
 def curve(method: str, runs: list[Run], key: str, per_epoch: bool) -> Curve | None:
     """None where no run was evaluated; runs that reported no score count only where none did."""
     counted = [run for run in runs if run.finished] or runs
     series = [_series(run, key, per_epoch) for run in counted]
-    series = [one for one in series if one]
+    series = [points for points in series if points]
     if not series:
         return None
-    common = sorted(set.intersection(*(set(one) for one in series)))
-    values = np.array([[one[place] for place in common] for one in series])
+    common = sorted(set.intersection(*(set(points) for points in series)))
+    values = np.array([[points[place] for place in common] for points in series])
     return Curve(method, np.array(common), values, counted[0].finished) if common else None
 
 
@@ -80,18 +80,18 @@ def _panel(log: Column, drawn: list[Curve], place: int, looks: dict[str, Style],
 
         name = f"Learning curves on {log.name}"
         pictures.append((kind, figures.drawing(draw, size, f"curves{place}-{kind}", name)))
-    swatches = [Swatch(_name(one), *looks[one.method][:2]) for one in drawn]
+    swatches = [Swatch(_name(line), *looks[line.method][:2]) for line in drawn]
     return Panel(log.name, _caption(log, drawn, remark), swatches + _log_swatches(log), pictures)
 
 
 def _alone(log: Column, drawn: list[Curve], shown: Curve, looks: dict[str, Style], name: str) -> Panel:
     """One method in its colour before all others in grey."""
-    grey = {one.method: Style("#c9ccd1", SOLID, "o") for one in drawn}
+    grey = {line.method: Style("#c9ccd1", SOLID, "o") for line in drawn}
 
     def draw(axes: Axes) -> None:
-        for one in drawn:
-            if one is not shown:
-                axes.plot(one.along, one.values.mean(0), linewidth=0.8, zorder=1, **grey[one.method].line)
+        for line in drawn:
+            if line is not shown:
+                axes.plot(line.along, line.values.mean(0), linewidth=0.8, zorder=1, **grey[line.method].line)
         _draw(axes, THIRD, log, [shown], looks, "", _values(drawn))
 
     return Panel(_name(shown), "", [], [("only", figures.drawing(draw, THIRD, name, f"{shown.method} on {log.name}"))])
@@ -112,8 +112,8 @@ def _draw(
     spread: list[float] | None = None,
 ) -> str:
     """Puts the curves on the axes, scaled for `spread` (their own values); what is to be said of the scale."""
-    for one in reversed(drawn):  # the first on top
-        _draw_curve(axes, one, looks[one.method], marked=len(one.along) <= 25 and len(drawn) <= CROWDED)
+    for line in reversed(drawn):  # the first on top
+        _draw_curve(axes, line, looks[line.method], marked=len(line.along) <= 25 and len(drawn) <= CROWDED)
     levels = [(value, dash) for value, dash in ((log.mean, DASHED), (log.best, DOTTED)) if value is not None]
     for value, dash in levels:
         axes.axhline(value, color=INK, linewidth=1.2, linestyle=figures.pattern(dash), zorder=2)
@@ -129,16 +129,16 @@ def _draw(
     return remark
 
 
-def _draw_curve(axes: Axes, one: Curve, look: Style, marked: bool) -> None:
+def _draw_curve(axes: Axes, curve: Curve, look: Style, marked: bool) -> None:
     few: dict[str, Any] = {"marker": look.marker, "markersize": 4.5} if marked else {}
-    axes.plot(one.along, one.values.mean(0), linewidth=1.8, zorder=3, **look.line, **few)
-    if len(one.values) > 1:
+    axes.plot(curve.along, curve.values.mean(0), linewidth=1.8, zorder=3, **look.line, **few)
+    if len(curve.values) > 1:
         band: dict[str, Any] = {"color": look.colour, "alpha": 0.15, "linewidth": 0}
-        axes.fill_between(one.along, one.values.min(0), one.values.max(0), **band)
+        axes.fill_between(curve.along, curve.values.min(0), curve.values.max(0), **band)
 
 
 def _values(drawn: list[Curve]) -> list[float]:
-    return [float(value) for one in drawn for value in one.values.ravel()]
+    return [float(value) for curve in drawn for value in curve.values.ravel()]
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
@@ -160,10 +160,10 @@ def _log_swatches(log: Column) -> list[Swatch]:
 
 
 def _caption(log: Column, drawn: list[Curve], remark: str) -> str:
-    many = any(len(one.values) > 1 for one in drawn)
+    many = any(len(curve.values) > 1 for curve in drawn)
     what = "Normalised score" if log.unit == "score" else "Return"
     parts = [f"{what} of each evaluation"]
     parts[0] += "; the mean over seeds, and a band from the worst to the best seed." if many else ", one seed each."
-    if any(not one.finished for one in drawn):
+    if any(not curve.finished for curve in drawn):
         parts.append("Those that are not finished are shown as far as they are.")
     return " ".join([*parts, remark]).strip()

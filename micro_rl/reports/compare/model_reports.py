@@ -25,33 +25,33 @@ class Curve(NamedTuple):
     look: Style
 
 
-def panels(found: Comparison) -> list[Panel]:
+def panels(comparison: Comparison) -> list[Panel]:
     """Two figures for each log whose ensembles have reports, an ensemble a line."""
-    return [panel for place, log in enumerate(found.logs) for panel in _of_log(found, log, place)]
+    return [panel for place, log in enumerate(comparison.logs) for panel in _of_log(comparison, log, place)]
 
 
-def unrecorded(found: Comparison) -> str:
+def unrecorded(comparison: Comparison) -> str:
     """A sentence where an ensemble has no report, "" where all have one."""
-    without = [group[0].name for group in ensembles(found) if group[0].record.report is None]
+    without = [group[0].name for group in ensembles(comparison) if group[0].record.report is None]
     if not without:
         return ""
     named = ", ".join(without[:4]) + (f" and {len(without) - 4} more" if len(without) > 4 else "")
     return f"No error by steps ahead and no calibration for the ensemble of {named}: the fit kept no such report."
 
 
-def _of_log(found: Comparison, log: Column, place: int) -> list[Panel]:
-    runs = [group[0] for group in ensembles(found) if group[0].log.key == log.key]
-    told = [(run, run.record.report) for run in runs if run.record.report is not None][:MOST]
-    looks = styles([run.name for run, _ in told])
-    made = _ahead(told, looks, log, place), _calibrated(told, looks, log, place)
-    return [panel for panel in made if panel is not None]
+def _of_log(comparison: Comparison, log: Column, place: int) -> list[Panel]:
+    runs = [group[0] for group in ensembles(comparison) if group[0].log.key == log.key]
+    reports = [(run, run.record.report) for run in runs if run.record.report is not None][:MOST]
+    looks = styles([run.name for run, _ in reports])
+    panels_of_log = _ahead(reports, looks, log, place), _calibrated(reports, looks, log, place)
+    return [panel for panel in panels_of_log if panel is not None]
 
 
-def _ahead(told: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Column, place: int) -> Panel | None:
-    known = [(run.name, report.horizon) for run, report in told if report.horizon]
+def _ahead(reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Column, place: int) -> Panel | None:
+    known = [(run.name, report.horizon) for run, report in reports if report.horizon]
     if not known:
         return None
-    longest = max((horizon for _, horizon in known), key=lambda one: len(one.unchanged))
+    longest = max((horizon for _, horizon in known), key=lambda horizon: len(horizon.unchanged))
     trivial = Curve(over(longest.unchanged), Style(GREY, DOTTED, ""))
     curves = {name: Curve(over(horizon.error), looks[name]) for name, horizon in known}
     caption = (
@@ -62,12 +62,18 @@ def _ahead(told: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Co
     return _panel(f"{log.name}: {AHEAD.lower()}", caption, curves | {"if nothing changed": trivial}, names, f"a{place}")
 
 
-def _calibrated(told: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Column, place: int) -> Panel | None:
-    known = [(run.name, one) for run, report in told if (one := report.calibration) and one.observation]
+def _calibrated(
+    reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Column, place: int
+) -> Panel | None:
+    known = [
+        (run.name, calibration)
+        for run, report in reports
+        if (calibration := report.calibration) and calibration.observation
+    ]
     if not known:
         return None
     promised = Curve(shares(known[0][1], known[0][1].expected), Style(INK, DOTTED, ""))
-    curves = {name: Curve(shares(one, one.observation), looks[name]) for name, one in known}
+    curves = {name: Curve(shares(calibration, calibration.observation), looks[name]) for name, calibration in known}
     caption = (
         "How many per cent of the true next observations lay within the central intervals of the elites’ Gaussians, on "
         "rows held out of the fit. Below the dotted line a model is too sure of itself, above it too little."

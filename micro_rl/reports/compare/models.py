@@ -3,6 +3,7 @@
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from micro_rl.core.wording import number, plural
 from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.palette import styles
@@ -12,24 +13,23 @@ from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, Size
 from micro_rl.reports.run.panels import Panel, Swatch
 from micro_rl.reports.run.record import Series, kept_errors, series
-from micro_rl.reports.run.story import number, plural
 
 MOST = 12
 """Fits that a figure can hold."""
 
 
-def ensembles(found: Comparison) -> list[list[Run]]:
+def ensembles(comparison: Comparison) -> list[list[Run]]:
     """Runs by the ensemble they learned from; a run whose file tells no SHA-256 stands alone."""
-    made: dict[str, list[Run]] = {}
-    for run in found.runs:
+    groups: dict[str, list[Run]] = {}
+    for run in comparison.runs:
         if run.ensemble or run.record.fit:
-            made.setdefault(run.ensemble.get("sha256") or str(run.path), []).append(run)
-    return list(made.values())
+            groups.setdefault(run.ensemble.get("sha256") or str(run.path), []).append(run)
+    return list(groups.values())
 
 
-def table(found: Comparison) -> Table | str:
+def table(comparison: Comparison) -> Table | str:
     """A row for each ensemble, or why there is none."""
-    groups = ensembles(found)
+    groups = ensembles(comparison)
     if not groups:
         return "No run has an ensemble: the methods learn no model, or no fit is finished."
     caption = (
@@ -39,14 +39,14 @@ def table(found: Comparison) -> Table | str:
     )
     columns = ["ensemble", "fit epochs", "members", "error of the best", "of the worst elite"]
     columns += ["steps ahead", "in 90 % intervals", "used by"]
-    return Table("Models", caption, columns, [_row(runs, found) for runs in groups])
+    return Table("Models", caption, columns, [_row(runs, comparison) for runs in groups])
 
 
-def _row(runs: list[Run], found: Comparison) -> list[Entry]:
+def _row(runs: list[Run], comparison: Comparison) -> list[Entry]:
     errors = _errors(runs)
     elites = int(runs[0].record.settings.get("num_elites", len(errors)) or 1)
     sha = str(runs[0].ensemble.get("sha256", ""))[:8]
-    log = next(log.name for log in found.logs if log.key == runs[0].log.key)
+    log = next(log.name for log in comparison.logs if log.key == runs[0].log.key)
     used = ", ".join(run.name for run in runs[:4]) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")
     return [
         Entry(log, sha),
@@ -63,14 +63,14 @@ def _measured(report: ModelReport | None) -> tuple[Entry, Entry]:
     """The last step's error with the first's, and what the intervals hold."""
     ahead, inside = report and report.horizon, report and report.calibration
     last = f"after {plural(len(ahead.error), 'step')}; after one {number(ahead.error[0])}" if ahead else ""
-    held = f"{100 * inside.told:.0f} %" if inside and inside.observation else "–"
-    return Entry(number(ahead.error[-1]) if ahead else "–", last), Entry(held)
+    share = f"{100 * inside.told:.0f} %" if inside and inside.observation else "–"
+    return Entry(number(ahead.error[-1]) if ahead else "–", last), Entry(share)
 
 
 def _errors(runs: list[Run]) -> list[float]:
     """Each member's error at the epoch that it kept, ascending."""
-    if told := runs[0].ensemble.get("holdout"):
-        return told
+    if errors := runs[0].ensemble.get("holdout"):
+        return errors
     return sorted(error for run in runs[:1] for error in kept_errors(run.record.fit).values() if sane(error))
 
 
@@ -79,13 +79,15 @@ def _epochs(runs: list[Run]) -> int:
     return int(runs[0].ensemble.get("epochs") or recorded)
 
 
-def fits(found: Comparison) -> list[Panel]:
+def fits(comparison: Comparison) -> list[Panel]:
     """For each log the error over epochs of the fits that were recorded."""
-    return [panel for place, log in enumerate(found.logs) if (panel := _panel(found, log.key, log.name, place))]
+    return [
+        panel for place, log in enumerate(comparison.logs) if (panel := _panel(comparison, log.key, log.name, place))
+    ]
 
 
-def _panel(found: Comparison, key: str, log: str, place: int) -> Panel | None:
-    runs = [group[0] for group in ensembles(found) if group[0].log.key == key and group[0].record.fit]
+def _panel(comparison: Comparison, key: str, log: str, place: int) -> Panel | None:
+    runs = [group[0] for group in ensembles(comparison) if group[0].log.key == key and group[0].record.fit]
     lines = [(run.name, _best(run)) for run in runs[:MOST]]
     lines = [(name, data) for name, data in lines if data]
     if not lines:
@@ -110,9 +112,9 @@ def _panel(found: Comparison, key: str, log: str, place: int) -> Panel | None:
 
 
 def _best(run: Run) -> Series:
-    told = series(run.record.fit, "holdout/best")
-    kept = [(epoch, value) for epoch, value in zip(*told, strict=True) if sane(value) and value > 0]
-    return Series([epoch for epoch, _ in kept], [value for _, value in kept])
+    errors = series(run.record.fit, "holdout/best")
+    points = [(epoch, value) for epoch, value in zip(*errors, strict=True) if sane(value) and value > 0]
+    return Series([epoch for epoch, _ in points], [value for _, value in points])
 
 
 def scale(axes: Axes, values: list[float]) -> None:

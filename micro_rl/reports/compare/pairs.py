@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.aggregates import matrix, pairs
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.scores import span
 from micro_rl.reports.compare.tables import Entry, Table
-from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import interval, paired, probability_of_improvement
 
 FEWEST = 2
@@ -19,10 +19,10 @@ CAPTION = (
 )
 
 
-def table(found: Comparison) -> Table | str:
+def table(comparison: Comparison) -> Table | str:
     """A row for each pair with two seeds each on a common log, or why there is none."""
-    rows = [row for one, other in pairs(found.methods) if (row := _row(found, one, other))]
-    if len(found.methods) < 2:
+    rows = [row for method, other in pairs(comparison.methods) if (row := _row(comparison, method, other))]
+    if len(comparison.methods) < 2:
         return "There is only one method, so there are no pairs of methods."
     if not rows:
         return f"Pairs of methods are left out: no two have {FEWEST} finished seeds each on one log."
@@ -30,22 +30,26 @@ def table(found: Comparison) -> Table | str:
     return Table("Pairs of methods", CAPTION, columns, rows)
 
 
-def _logs(found: Comparison, one: str, other: str) -> list[Column]:
+def _logs(comparison: Comparison, method: str, other: str) -> list[Column]:
     """Those on which both have seeds enough, in one unit."""
-    logs = [log for log in found.logs if min(len(found.scored(one, log)), len(found.scored(other, log))) >= FEWEST]
+    logs = [
+        log
+        for log in comparison.logs
+        if min(len(comparison.scored(method, log)), len(comparison.scored(other, log))) >= FEWEST
+    ]
     scored = [log for log in logs if log.unit == "score"]
     return scored or logs[:1]
 
 
-def _row(found: Comparison, one: str, other: str) -> list[Entry] | None:
-    logs = _logs(found, one, other)
+def _row(comparison: Comparison, method: str, other: str) -> list[Entry] | None:
+    logs = _logs(comparison, method, other)
     if not logs:
         return None
-    x, y = matrix(found, one, logs), matrix(found, other, logs)
+    x, y = matrix(comparison, method, logs), matrix(comparison, other, logs)
     better = interval(probability_of_improvement, x, y)
     where = f"on {logs[0].name}" if len(logs) == 1 else f"on {len(logs)} logs"
     head = [
-        Entry(f"{one} over {other}", where),
+        Entry(f"{method} over {other}", where),
         Entry(f"{float(better.point):.2f}", _share(float(better.low), float(better.high))),
     ]
     return head + _paired(x, y)
@@ -60,13 +64,13 @@ def _paired(x: np.ndarray, y: np.ndarray) -> list[Entry]:
     columns = shared.sum(0) >= FEWEST
     if not columns.any():
         return [Entry("none"), Entry("–"), Entry("–"), Entry("–")]
-    told = paired(x[:, columns], y[:, columns])
-    apart = told.difference
+    test = paired(x[:, columns], y[:, columns])
+    apart = test.difference
     return [
-        Entry(str(told.pairs), "too few for p ≤ 0.05" if told.caution else ""),
+        Entry(str(test.pairs), "too few for p ≤ 0.05" if test.caution else ""),
         Entry(number(float(apart.point)), span(float(apart.low), float(apart.high))),
-        Entry(_p(told.wilcoxon_p)),
-        Entry(_p(told.flip_p)),
+        Entry(_p(test.wilcoxon_p)),
+        Entry(_p(test.flip_p)),
     ]
 
 

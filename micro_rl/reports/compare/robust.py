@@ -77,46 +77,46 @@ def read_robust(run: Path) -> list[Robust]:
 
 
 def _read(path: Path) -> Robust:
-    told = read_json(path)
-    check_format(told.get("format"), path)
+    content = read_json(path)
+    check_format(content.get("format"), path)
     try:
-        axes = {_text(group["name"]): _axes(group) for group in _few(told["groups"])}
+        axes = {_text(group["name"]): _axes(group) for group in _few(content["groups"])}
         cells = _cells(path.with_name("cells.jsonl"), axes)
-        groups = [Group(name, found, cells.get(name, {})) for name, found in axes.items()]
-        episodes = told.get("episodes", 0)
+        groups = [Group(name, group_axes, cells.get(name, {})) for name, group_axes in axes.items()]
+        episodes = content.get("episodes", 0)
         if type(episodes) is not int:
             raise TypeError
         name = _text(path.parent.name)  # one protocol with several attackers has a folder for each
         attacked = any(axis.name == "epsilon" for group in groups for axis in group.axes)
-        critic = _text(told.get("critic", "")) if attacked else ""
-        return Robust(name, episodes, critic, _text(told.get("policy_sha256", "")), groups)
+        critic = _text(content.get("critic", "")) if attacked else ""
+        return Robust(name, episodes, critic, _text(content.get("policy_sha256", "")), groups)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: is not what a robustness run writes there; make it again") from error
 
 
 def _axes(group: dict[str, Any]) -> tuple[Axis, ...]:
-    return tuple(_axis(told, NOMINAL.get((group["name"], told["name"]))) for told in _few(group["axes"]))
+    return tuple(_axis(axis, NOMINAL.get((group["name"], axis["name"]))) for axis in _few(group["axes"]))
 
 
-def _axis(told: dict[str, Any], usual: float | None) -> Axis:
-    values = tuple(_number(value) for value in _few(told["values"]))
-    nominal = _number(told["nominal"]) if told.get("nominal") is not None else usual
-    return Axis(_text(told["name"]), values, nominal)
+def _axis(axis: dict[str, Any], usual: float | None) -> Axis:
+    values = tuple(_number(value) for value in _few(axis["values"]))
+    nominal = _number(axis["nominal"]) if axis.get("nominal") is not None else usual
+    return Axis(_text(axis["name"]), values, nominal)
 
 
 def _cells(path: Path, axes: dict[str, tuple[Axis, ...]]) -> dict[str, dict[tuple[float, ...], Cell]]:
     """By group and coordinates; lines torn by a crash and cells of no declared place are left out."""
-    found: dict[str, dict[tuple[float, ...], Cell]] = {}
+    cells: dict[str, dict[tuple[float, ...], Cell]] = {}
     for line in whole_lines(path):
         with suppress(UserError, KeyError, TypeError, ValueError, AttributeError):
-            told = parse_json(line, str(path))
-            where = axes[told["group"]]
-            place = tuple(_number(told["coordinates"][axis.name]) for axis in where)
-            returns = tuple(_number(value) for value in _few(told["returns"]))
+            row = parse_json(line, str(path))
+            where = axes[row["group"]]
+            place = tuple(_number(row["coordinates"][axis.name]) for axis in where)
+            returns = tuple(_number(value) for value in _few(row["returns"]))
             if returns and all(value in axis.values for value, axis in zip(place, where, strict=True)):
-                cell = Cell(place, returns, _text(told.get("inert") or ""), int(_number(told.get("unstable", 0))))
-                found.setdefault(told["group"], {})[place] = cell
-    return found
+                cell = Cell(place, returns, _text(row.get("inert") or ""), int(_number(row.get("unstable", 0))))
+                cells.setdefault(row["group"], {})[place] = cell
+    return cells
 
 
 def _number(value: Any) -> float:

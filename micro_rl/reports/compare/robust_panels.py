@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.curves import usual
 from micro_rl.reports.compare.palette import Style, bend, drawable
 from micro_rl.reports.compare.robust import Axis
@@ -17,7 +18,6 @@ from micro_rl.reports.compare.sweeps import Sweep, Swept
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, SOLID, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import interval, mean
 
 MOST = 15
@@ -43,7 +43,7 @@ def grids(sweep: Sweep, place: int) -> Grids | None:
     if len(sweep.axes) != 2 or max(len(axis.values) for axis in sweep.axes) > MOST:
         return None
     values = {method: _grid(sweep, runs) for method, runs in sweep.methods.items()}
-    known = np.concatenate([one[~np.isnan(one)] for one in values.values()])
+    known = np.concatenate([grid[~np.isnan(grid)] for grid in values.values()])
     if not len(known):
         return None
     low, high = _scale(known, sweep)
@@ -66,9 +66,9 @@ def _grid(sweep: Sweep, runs: list[Swept]) -> np.ndarray:
     grid = np.full((len(second.values), len(first.values)), np.nan)
     for row, up in enumerate(second.values):
         for column, along in enumerate(first.values):
-            told = [run.at((along, up)) for run in runs if (along, up) in run.results]
-            if told:
-                grid[row, column] = np.mean(told)
+            means = [run.at((along, up)) for run in runs if (along, up) in run.results]
+            if means:
+                grid[row, column] = np.mean(means)
     return grid
 
 
@@ -183,7 +183,7 @@ def curves(sweep: Sweep, place: int, looks: dict[str, Style]) -> Panel | None:
 
 
 def _curves(axes: Axes, size: Size, sweep: Sweep, looks: dict[str, Style]) -> str:
-    seen: list[float] = []
+    heights: list[float] = []
     for method, runs in reversed(sweep.methods.items()):
         along = sorted({at for run in runs for at in run.results})
         if not along:
@@ -194,8 +194,8 @@ def _curves(axes: Axes, size: Size, sweep: Sweep, looks: dict[str, Style]) -> st
         axes.plot(where, middle, linewidth=1.8, marker=look.marker, markersize=4.5, zorder=3, **look.line)
         low, high = zip(*ends, strict=True)
         axes.fill_between(where, low, high, color=look.colour, alpha=0.15, linewidth=0)
-        seen += middle
-    remark = bend(axes, seen, usual(sweep.log))
+        heights += middle
+    remark = bend(axes, heights, usual(sweep.log))
     axes.xaxis.set_major_locator(MaxNLocator(5 if size.width < 600 else 8, steps=[1, 2, 2.5, 5, 10]))
     figures.bare(axes)
     unit = "normalised score" if sweep.log.unit == "score" else "return of an episode"
@@ -206,10 +206,10 @@ def _curves(axes: Axes, size: Size, sweep: Sweep, looks: dict[str, Style]) -> st
 
 def _band(runs: list[Swept], at: tuple[float, ...]) -> tuple[float, float]:
     """From the worst to the best seed; of a single one the interval of its episodes."""
-    told = [run.results[at] for run in runs if at in run.results]
-    if len(told) > 1:
-        means = [float(returns.mean()) for returns in told]
+    returns = [run.results[at] for run in runs if at in run.results]
+    if len(returns) > 1:
+        means = [float(returns.mean()) for returns in returns]
         return min(means), max(means)
-    one = interval(mean, told[0][:, None], resamples=2000)
-    value = float(told[0].mean())
-    return (float(one.low), float(one.high)) if np.isfinite(one.low) else (value, value)
+    estimate = interval(mean, returns[0][:, None], resamples=2000)
+    value = float(returns[0].mean())
+    return (float(estimate.low), float(estimate.high)) if np.isfinite(estimate.low) else (value, value)

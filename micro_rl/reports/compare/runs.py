@@ -7,6 +7,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.core.metric_keys import EVAL_RETURN, EVAL_SCORE, metric_label
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
@@ -17,7 +18,7 @@ from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import run_folders, state
 
-MEASURED = (("eval/normalised_score", "score"), ("eval/return", "return"))
+MEASURED = tuple((key, metric_label(key)) for key in (EVAL_SCORE, EVAL_RETURN))
 """What a simulator told, by the key of the metrics, and its unit."""
 ABSURD = 1e12
 """Larger figures are no results: they count as not finite, so that no picture overflows."""
@@ -64,9 +65,9 @@ class Run(NamedTuple):
     @property
     def log(self) -> Log:
         """Told apart by content, not by name."""
-        told = self.record.config.get("log", {})
-        name = str(told.get("name") or "an unnamed log")
-        return Log(str(told.get("sha256") or name), name)
+        log = self.record.config.get("log", {})
+        name = str(log.get("name") or "an unnamed log")
+        return Log(str(log.get("sha256") or name), name)
 
     @property
     def task(self) -> Task:
@@ -92,8 +93,8 @@ class Run(NamedTuple):
     @property
     def commit(self) -> str:
         """The code that trained it last, "" where that is not known."""
-        told = [str(process.get("commit") or "") for process in self.record.processes]
-        return told[-1][:100] if told else ""
+        commits = [str(process.get("commit") or "") for process in self.record.processes]
+        return commits[-1][:100] if commits else ""
 
     @property
     def version(self) -> str:
@@ -103,13 +104,13 @@ class Run(NamedTuple):
     @property
     def outcome(self) -> Outcome | None:
         """None where no simulator measured it, or what it measured is not finite."""
-        return next((found for key, unit in MEASURED if (found := self._outcome(key, unit))), None)
+        return next((outcome for key, unit in MEASURED if (outcome := self._outcome(key, unit))), None)
 
     def _outcome(self, key: str, unit: str) -> Outcome | None:
-        told = self.record.scores.get(key)
-        if told is not None:
-            value = told["mean_of_last"]
-            best, counted = float(told["best"]), told["evaluations"]
+        score = self.record.scores.get(key)
+        if score is not None:
+            value = score["mean_of_last"]
+            best, counted = float(score["best"]), score["evaluations"]
             return Outcome(float(value), unit, best, counted, True) if sane(value) else None
         values = [float(row[key]) for row in self.record.metrics if key in row]
         last = values[-SCORED_EVALUATIONS:]
@@ -130,34 +131,34 @@ def sane(value: float | int) -> bool:
     return isfinite(value) and abs(value) < ABSURD
 
 
-def collect(given: Sequence[Path]) -> Collected:
+def collect(folders: Sequence[Path]) -> Collected:
     """Every run that is named or lies below a named folder, each once.
 
     Raises `UserError` where a folder holds no runs, or a run that is itself named cannot be read.
     """
-    found: dict[Path, Run] = {}
+    runs: dict[Path, Run] = {}
     left_out: list[str] = []
-    for folder in given:
+    for folder in folders:
         paths = [folder] if (folder / "config.json").exists() else sorted(run_folders(folder))
         if not paths:
             raise UserError(f"{folder}: holds no runs; give run folders, or a folder that holds some")
         for path in paths:
             try:
-                found.setdefault(path.resolve(), read(path))
+                runs.setdefault(path.resolve(), read(path))
             except UserError as error:
                 if path == folder:
                     raise
                 left_out.append(str(error))
-    if not found:
+    if not runs:
         raise UserError(f"{left_out[0]} (and no other run was found)")
-    return Collected(_named(list(found.values())), left_out)
+    return Collected(_named(list(runs.values())), left_out)
 
 
 def read(path: Path) -> Run:
     """One run folder; raises `UserError` if a file in it is damaged or is not the one that was sealed."""
-    told = record.read(path)
-    condition = state(RunFolder.open(path), told.metrics, told.settings.get("epochs"))
-    return Run(path, told.name, told, condition, read_robust(path), _ensemble(path / "model"))
+    content = record.read(path)
+    condition = state(RunFolder.open(path), content.metrics, content.settings.get("epochs"))
+    return Run(path, content.name, content, condition, read_robust(path), _ensemble(path / "model"))
 
 
 def _named(runs: list[Run]) -> list[Run]:
@@ -168,13 +169,13 @@ def _named(runs: list[Run]) -> list[Run]:
 
 def _ensemble(folder: Path) -> dict[str, Any]:
     """Its SHA-256, epochs of the fit, holdout errors and members, as far as its files tell in the right kind."""
-    told: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     with suppress(UserError, OSError, KeyError, TypeError, AttributeError, json.JSONDecodeError):
-        told["sha256"] = str(read_json(folder / "manifest.json")["files"]["ensemble.safetensors"]["sha256"])[:64]
-        said = read_json(folder / "ensemble.json")
-        if type(said.get("epochs")) is int:
-            told["epochs"] = said["epochs"]
-        errors = said.get("holdout")
-        if isinstance(errors, list) and errors and all(type(one) in (int, float) and sane(one) for one in errors):
-            told["holdout"] = sorted(float(one) for one in errors)
-    return told
+        facts["sha256"] = str(read_json(folder / "manifest.json")["files"]["ensemble.safetensors"]["sha256"])[:64]
+        about = read_json(folder / "ensemble.json")
+        if type(about.get("epochs")) is int:
+            facts["epochs"] = about["epochs"]
+        errors = about.get("holdout")
+        if isinstance(errors, list) and errors and all(type(error) in (int, float) and sane(error) for error in errors):
+            facts["holdout"] = sorted(float(error) for error in errors)
+    return facts

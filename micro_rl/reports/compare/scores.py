@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micro_rl.core.wording import number, plural
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.runs import Run
 from micro_rl.reports.compare.tables import Entry, Table
-from micro_rl.reports.run.story import number
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
@@ -27,20 +27,20 @@ class Score(NamedTuple):
     high: float
 
 
-def scores(found: Comparison) -> list[Score]:
+def scores(comparison: Comparison) -> list[Score]:
     """Of every method and log with a finished run that a simulator measured, in their order."""
     return [
         _score(method, log, runs)
-        for method in found.methods
-        for log in found.logs
-        if (runs := found.scored(method, log))
+        for method in comparison.methods
+        for log in comparison.logs
+        if (runs := comparison.scored(method, log))
     ]
 
 
 def _score(method: str, log: Column, runs: list[Run]) -> Score:
-    values = [told.value for run in runs if (told := run.outcome)]
-    told = over_seeds(values)
-    return Score(method, log, runs, values, float(told.point), float(told.low), float(told.high))
+    values = [estimate.value for run in runs if (estimate := run.outcome)]
+    estimate = over_seeds(values)
+    return Score(method, log, runs, values, float(estimate.point), float(estimate.low), float(estimate.high))
 
 
 def over_seeds(values: list[float]) -> Interval:
@@ -54,34 +54,42 @@ def span(low: float, high: float) -> str:
     return f"{number(low)} to {number(high)}" if isfinite(low) and isfinite(high) else ""
 
 
-def table(found: Comparison) -> Table:
+def table(comparison: Comparison) -> Table:
     """Methods by logs; the log's own episodes in the last two rows, and the best evaluation nowhere."""
-    known = {(score.method, score.log.key): score for score in scores(found)}
+    known = {(score.method, score.log.key): score for score in scores(comparison)}
     rows = [
-        [Entry(method), *(_entry(known.get((method, log.key)), found.cell(method, log), log) for log in found.logs)]
-        for method in found.methods
+        [
+            Entry(method),
+            *(_entry(known.get((method, log.key)), comparison.cell(method, log), log) for log in comparison.logs),
+        ]
+        for method in comparison.methods
     ]
-    for name, values in (("log’s mean", [log.mean for log in found.logs]), ("log’s best episode", _bests(found))):
+    for name, values in (
+        ("log’s mean", [log.mean for log in comparison.logs]),
+        ("log’s best episode", _bests(comparison)),
+    ):
         rows.append([Entry(name), *(Entry("–" if value is None else number(value)) for value in values)])
-    columns = ["method", *(log.name if log.unit == "score" else f"{log.name} (return)" for log in found.logs)]
-    return Table("Scores", _caption(found), columns, rows)
+    columns = ["method", *(log.name if log.unit == "score" else f"{log.name} (return)" for log in comparison.logs)]
+    return Table("Scores", _caption(comparison), columns, rows)
 
 
-def _bests(found: Comparison) -> list[float | None]:
-    return [log.best for log in found.logs]
+def _bests(comparison: Comparison) -> list[float | None]:
+    return [log.best for log in comparison.logs]
 
 
 def _entry(score: Score | None, runs: list[Run], log: Column) -> Entry:
     """The score, or why there is none."""
     if score:
-        seeds = f"{len(score.values)} seed{'' if len(score.values) == 1 else 's'}"
+        seeds = plural(len(score.values), "seed")
         return Entry(number(score.mean), ", ".join(filter(None, [span(score.low, score.high), seeds, far(score.runs)])))
     if not runs:
         return Entry("–")
-    told = [(run, run.outcome) for run in runs if run.outcome and run.outcome.unit == log.unit]
-    if not told:
+    outcomes = [(run, run.outcome) for run in runs if run.outcome and run.outcome.unit == log.unit]
+    if not outcomes:
         return Entry("not measured" if any(run.finished for run in runs) else "–", _why_not(runs))
-    return Entry("–", "; ".join(f"so far {number(one.value)}, {far([run])}" for run, one in told if one))
+    return Entry(
+        "–", "; ".join(f"so far {number(outcome.value)}, {far([run])}" for run, outcome in outcomes if outcome)
+    )
 
 
 def _why_not(runs: list[Run]) -> str:
@@ -100,8 +108,8 @@ def far(runs: list[Run]) -> str:
     return f"{text} of {planned[-1]:,} epochs" if planned[-1] else f"{text} epochs"
 
 
-def _caption(found: Comparison) -> str:
-    units = {log.unit for log in found.logs}
+def _caption(comparison: Comparison) -> str:
+    units = {log.unit for log in comparison.logs}
     what = "Normalised scores: 0 is a random policy, 100 an expert." if "score" in units else "Returns."
     return (
         f"{what} A run’s score is the mean of its last ten evaluations, never the best one; shown is the mean over "

@@ -2,26 +2,26 @@
 
 from collections import Counter
 
+from micro_rl.core.wording import plural
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.run.story import plural
 
 NAMED = 12
 """Methods and logs that a sentence lists."""
 
 
-def headline(found: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
     """In one line."""
-    seeds = sorted({len(runs) for runs in found.cells.values()})
+    seeds = sorted({len(runs) for runs in comparison.cells.values()})
     each = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    return f"{plural(len(found.methods), 'method')} on {plural(len(found.logs), 'log')}, {each} each."
+    return f"{plural(len(comparison.methods), 'method')} on {plural(len(comparison.logs), 'log')}, {each} each."
 
 
-def paragraphs(found: Comparison) -> list[str]:
+def paragraphs(comparison: Comparison) -> list[str]:
     """Names, then how far the runs on each log went."""
-    logs = _listed([log.name for log in found.logs])
-    what = f"{plural(len(found.runs), 'run')} of {_listed(found.methods)}, on {logs}."
-    return [what, f"How long they were trained. {' '.join(_far(found, log) for log in found.logs)}"]
+    logs = _listed([log.name for log in comparison.logs])
+    what = f"{plural(len(comparison.runs), 'run')} of {_listed(comparison.methods)}, on {logs}."
+    return [what, f"How long they were trained. {' '.join(_far(comparison, log) for log in comparison.logs)}"]
 
 
 def _listed(names: list[str]) -> str:
@@ -31,10 +31,10 @@ def _listed(names: list[str]) -> str:
     return shown[0] if len(shown) == 1 else f"{between.join(shown[:-1])} and {shown[-1]}"
 
 
-def _far(found: Comparison, log: Column) -> str:
-    runs = [run for run in found.runs if run.log.key == log.key]
-    told = [f"{plural(count, 'run')} for {epochs}" for epochs, count in Counter(map(_epochs, runs)).most_common()]
-    return f"On {log.name}: {', '.join(told)}."
+def _far(comparison: Comparison, log: Column) -> str:
+    runs = [run for run in comparison.runs if run.log.key == log.key]
+    counts = [f"{plural(count, 'run')} for {epochs}" for epochs, count in Counter(map(_epochs, runs)).most_common()]
+    return f"On {log.name}: {', '.join(counts)}."
 
 
 def _epochs(run: Run) -> str:

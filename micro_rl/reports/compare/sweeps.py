@@ -47,18 +47,18 @@ class Sweep(NamedTuple):
         return {cell.coordinates: cell.inert for cell in cells if cell.inert}
 
 
-def sweeps(found: Comparison) -> list[Sweep]:
+def sweeps(comparison: Comparison) -> list[Sweep]:
     """By log, protocol and group; equal names with other axes are kept apart."""
-    made: dict[tuple[str, str, str, tuple[Axis, ...]], Sweep] = {}
-    for method in found.methods:
-        for log in found.logs:
-            for run in found.cell(method, log):
+    by_key: dict[tuple[str, str, str, tuple[Axis, ...]], Sweep] = {}
+    for method in comparison.methods:
+        for log in comparison.logs:
+            for run in comparison.cell(method, log):
                 for protocol in run.robust:
                     for group in protocol.groups:
                         key = (log.key, protocol.protocol, group.name, group.axes)
-                        sweep = made.setdefault(key, Sweep(log, protocol.protocol, group.name, group.axes, {}))
+                        sweep = by_key.setdefault(key, Sweep(log, protocol.protocol, group.name, group.axes, {}))
                         sweep.methods.setdefault(method, []).append(_swept(run, protocol, group, log))
-    return list(made.values())
+    return list(by_key.values())
 
 
 def _swept(run: Run, protocol: Robust, group: Group, log: Column) -> Swept:
@@ -66,7 +66,7 @@ def _swept(run: Run, protocol: Robust, group: Group, log: Column) -> Swept:
 
 
 def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Column) -> dict[tuple[float, ...], np.ndarray]:
-    return {place: np.array([_in_unit(one, run, log) for one in cell.returns]) for place, cell in cells.items()}
+    return {place: np.array([_in_unit(episode, run, log) for episode in cell.returns]) for place, cell in cells.items()}
 
 
 def _in_unit(value: float, run: Run, log: Column) -> float:
@@ -77,12 +77,12 @@ def _in_unit(value: float, run: Run, log: Column) -> float:
 def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> np.ndarray | None:
     """Of the protocol's undisturbed group, else of the group's own undisturbed cell."""
     own = tuple(axis.nominal for axis in group.axes if axis.nominal is not None)
-    plain = next((one.cells[()] for one in protocol.groups if not one.axes and one.cells), None)
+    plain = next((episode.cells[()] for episode in protocol.groups if not episode.axes and episode.cells), None)
     cell = plain or (group.cells.get(own) if len(own) == len(group.axes) else None)
-    return np.array([_in_unit(one, run, log) for one in cell.returns]) if cell else None
+    return np.array([_in_unit(episode, run, log) for episode in cell.returns]) if cell else None
 
 
-class Told(NamedTuple):
+class Estimate(NamedTuple):
     """A figure of a method: mean over its runs that have it, and its 95 % interval.
 
     The interval is over runs, or of a single run over its episodes within each cell; NaN where there is neither.
@@ -101,7 +101,7 @@ class Figure(NamedTuple):
     statistic: Callable[[Swept], Callable[[np.ndarray], Any]]
 
 
-def summary(sweep: Sweep, method: str) -> dict[str, Told | None]:
+def summary(sweep: Sweep, method: str) -> dict[str, Estimate | None]:
     """Nominal, mean, worst cell, CVaR of a tenth, and area under the curve of a method; None where it has none.
 
     They are taken as `micro-rl robust` takes them of a single run.
@@ -109,16 +109,16 @@ def summary(sweep: Sweep, method: str) -> dict[str, Told | None]:
     return {name: _over(sweep.methods[method], figure) for name, figure in FIGURES.items()}
 
 
-def _over(runs: list[Swept], figure: Figure) -> Told | None:
-    having = [(run, found) for run in runs if (found := figure.episodes(run)) is not None]
+def _over(runs: list[Swept], figure: Figure) -> Estimate | None:
+    having = [(run, episodes) for run in runs if (episodes := figure.episodes(run)) is not None]
     if not having:
         return None
     if len(having) == 1:
-        run, found = having[0]
-        told = interval(figure.statistic(run), found, resamples=RESAMPLES)
+        run, episodes = having[0]
+        estimate = interval(figure.statistic(run), episodes, resamples=RESAMPLES)
     else:
-        told = over_seeds([float(figure.statistic(run)(found)) for run, found in having])
-    return Told(float(told.point), float(told.low), float(told.high), len(having))
+        estimate = over_seeds([float(figure.statistic(run)(episodes)) for run, episodes in having])
+    return Estimate(float(estimate.point), float(estimate.low), float(estimate.high), len(having))
 
 
 def _block(results: Sequence[np.ndarray]) -> np.ndarray | None:

@@ -23,7 +23,9 @@ def markdown(table: Table) -> str:
     """As GitHub reads it; nothing in a name or a value can end a cell or become a tag."""
     lines = [" | ".join(map(_plain, table.columns)), "|".join(["---"] * len(table.columns))]
     for row in table.rows:
-        lines.append(" | ".join(_plain(f"{one.value} ({one.note})" if one.note else one.value) for one in row))
+        lines.append(
+            " | ".join(_plain(f"{entry.value} ({entry.note})" if entry.note else entry.value) for entry in row)
+        )
     return "\n".join(f"| {line} |" if index != 1 else f"|{line}|" for index, line in enumerate(lines))
 
 

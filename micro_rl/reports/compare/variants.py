@@ -30,9 +30,9 @@ def labels(runs: Sequence[Run]) -> list[str]:
 
 def differing(runs: Iterable[Run]) -> list[str]:
     """Names of the options and settings that are not the same in all of the runs."""
-    told = [_choices(run) for run in runs]
-    names = dict.fromkeys(name for choices in told for name in choices)
-    return [name for name in names if len({_key(value) for value in _known(told, name)}) > 1]
+    all_choices = [_choices(run) for run in runs]
+    names = dict.fromkeys(name for choices in all_choices for name in choices)
+    return [name for name in names if len({_key(value) for value in _known(all_choices, name)}) > 1]
 
 
 def _telling_options(runs: list[Run]) -> list[str]:
@@ -46,11 +46,13 @@ def _telling_options(runs: list[Run]) -> list[str]:
 def _shown(run: Run, runs: Sequence[Run], options: list[str]) -> list[str]:
     """Options in any case; settings only where they tell twins apart, and only those that are not the default."""
     beside = _of(runs, run.method, run.log.key)
-    twins = dict.fromkeys(name for seed in {one.seed for one in beside} for name in differing(_of_seed(beside, seed)))
-    choices, told = _choices(run), [_choices(one) for one in beside]
+    twins = dict.fromkeys(
+        name for seed in {other.seed for other in beside} for name in differing(_of_seed(beside, seed))
+    )
+    choices, all_choices = _choices(run), [_choices(other) for other in beside]
     shown = []
     for name in [*options, *(name for name in twins if name not in options)]:
-        usual = Counter(map(_key, _known(told, name))).most_common(1)
+        usual = Counter(map(_key, _known(all_choices, name))).most_common(1)
         value = choices.get(name, json.loads(usual[0][0]) if usual else None)
         if name in options or value != _DEFAULTS.get(name):
             shown.append(f"{name} {_text(value)}"[:LONGEST])
@@ -65,9 +67,9 @@ def _of_seed(runs: Sequence[Run], seed: int) -> list[Run]:
     return [run for run in runs if run.seed == seed]
 
 
-def _known(told: list[dict[str, Any]], name: str) -> list[Any]:
+def _known(all_choices: list[dict[str, Any]], name: str) -> list[Any]:
     """The values of those that have it: what a run lacks was not yet a choice when it was made."""
-    return [choices[name] for choices in told if name in choices]
+    return [choices[name] for choices in all_choices if name in choices]
 
 
 def _choices(run: Run) -> dict[str, Any]:

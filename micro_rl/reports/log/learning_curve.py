@@ -43,11 +43,11 @@ def curve(sample: Sample) -> list[Point]:
     sizes = [FEWEST * 2**power for power in range(20) if FEWEST * 2**power < 0.75 * len(known)] + [len(known)]
     points = []
     for size in sizes:
-        seen, truth = known[:size], sample.steps[asked]
-        ridge = regression.predicted(features[seen], sample.steps[seen], features[asked])
-        _, places = nearest(inputs[asked], inputs[seen], NEAR)
-        near = sample.steps[seen][places].mean(1)
-        points.append(Point(size, *(float(_left(truth, told)) for told in (ridge, near))))
+        learned_from, truth = known[:size], sample.steps[asked]
+        ridge = regression.predicted(features[learned_from], sample.steps[learned_from], features[asked])
+        _, places = nearest(inputs[asked], inputs[learned_from], NEAR)
+        near = sample.steps[learned_from][places].mean(1)
+        points.append(Point(size, *(float(_left(truth, prediction)) for prediction in (ridge, near))))
     return points
 
 
@@ -66,6 +66,6 @@ def _slope(few: int, many: int, before: float, after: float) -> float:
     return float(np.log(after / before) / np.log(many / few)) if min(before, after) > 0 else 0.0
 
 
-def _left(truth: np.ndarray, told: np.ndarray) -> np.floating:
+def _left(truth: np.ndarray, prediction: np.ndarray) -> np.floating:
     """Share of the variance that is left, all columns weighing the same."""
-    return np.square(truth - told).mean() / np.maximum(truth.var(0).mean(), 1e-300)
+    return np.square(truth - prediction).mean() / np.maximum(truth.var(0).mean(), 1e-300)

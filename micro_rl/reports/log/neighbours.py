@@ -57,8 +57,8 @@ def determinism(sample: Sample) -> float | None:
             continue
         _, places = nearest(sample.observations[asked], sample.observations[known], max(COUNTS))
         for count in COUNTS:
-            told = sample.actions[known][places[:, :count]].mean(1)
-            missed[count] += float(np.square(sample.actions[asked] - told).sum())
+            predicted = sample.actions[known][places[:, :count]].mean(1)
+            missed[count] += float(np.square(sample.actions[asked] - predicted).sum())
     total = float(np.square(sample.actions[asked_total] - sample.actions[asked_total].mean(0)).sum())
     return 1 - min(missed.values()) / total if total else None
 

@@ -4,15 +4,25 @@ import logging
 from pathlib import Path
 
 from micro_rl._version import __version__
+from micro_rl.core.wording import number, plural
 from micro_rl.data import Dataset
 from micro_rl.reports.log import Insight, words
 from micro_rl.reports.run.page import Fact, environment
-from micro_rl.reports.run.story import Figure, Story, number, plural
+from micro_rl.reports.run.story import Figure, Story
 from micro_rl.storage.files import replace_file
 
 
 def write_log_page(dataset: Dataset, insight: Insight, path: Path) -> None:
-    """Whole or not at all; `CannotWrite` where it cannot be."""
+    """Write a log's page, whole or not at all.
+
+    Args:
+        dataset: The log.
+        insight: What `describe` gives for it.
+        path: The file.
+
+    Raises:
+        CannotWrite: The disk refuses it.
+    """
     replace_file(path, render(dataset, insight).encode())
 
 
@@ -49,12 +59,12 @@ def render(dataset: Dataset, insight: Insight) -> str:
 def _figures(insight: Insight) -> list[Figure]:
     """Three numbers worth a large type."""
     few = insight.summary
-    told = "unknown" if insight.determinism is None else f"{100 * max(0.0, insight.determinism):.0f} %"
+    share = "unknown" if insight.determinism is None else f"{100 * max(0.0, insight.determinism):.0f} %"
     best = [f"best {number(few.return_best)}, worst {number(few.return_worst)}"]
     if insight.score_mean is not None:
         best.append(f"normalised score {number(insight.score_mean)}")
     return [
-        Figure("of the action is told by the observation", told, ["near 100 %: nothing shows what other actions do"]),
+        Figure("of the action is told by the observation", share, ["near 100 %: nothing shows what other actions do"]),
         Figure("mean return", number(few.return_mean), best),
         Figure("rows", f"{few.rows:,}", [plural(few.episodes, "episode")]),
     ]

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from micro_rl.core.wording import number, plural
 from micro_rl.data import Dataset
 from micro_rl.reports.log import Insight
 from micro_rl.reports.log.sample import few_rows
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import BLUE, INK, NARROW, ROW, THIRD, VERMILION, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.story import number, plural
 
 BLOCKS = 60
 """Pieces of the log whose spread is drawn over time."""
@@ -139,7 +139,7 @@ def channels(dataset: Dataset) -> list[Panel]:
     """Each channel's range over the log, in order of its rows."""
     columns = [(str(column), dataset.observations, place) for place, column in enumerate(dataset.columns.observations)]
     columns += [(str(column), dataset.actions, place) for place, column in enumerate(dataset.columns.actions)]
-    return [_channel(*one, number=index) for index, one in enumerate(columns[:CHANNELS])]
+    return [_channel(*column, number=index) for index, column in enumerate(columns[:CHANNELS])]
 
 
 def _channel(name: str, values: np.ndarray, place: int, number: int) -> Panel:

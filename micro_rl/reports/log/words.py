@@ -1,5 +1,6 @@
 """What the figures of a log mean, in plain sentences; the terminal and the page say the same."""
 
+from micro_rl.core.wording import plural
 from micro_rl.data.dataset import Summary
 from micro_rl.reports.log.describe import NEARLY, Insight
 from micro_rl.reports.log.learning_curve import Outlook
@@ -21,8 +22,8 @@ def headline(insight: Insight) -> str:
 
 def paragraphs(insight: Insight) -> list[str]:
     """Behaviour, density, rows; then what all of that was computed on."""
-    told = [behaviour(insight), density(insight), rows_needed(insight), basis(insight)]
-    return [paragraph for paragraph in told if paragraph]
+    texts = [behaviour(insight), density(insight), rows_needed(insight), basis(insight)]
+    return [paragraph for paragraph in texts if paragraph]
 
 
 def behaviour(insight: Insight) -> str:
@@ -107,7 +108,7 @@ def basis(insight: Insight) -> str:
 def steps(few: Summary) -> str:
     """How long episodes are."""
     if few.length_shortest == few.length_longest:
-        return f"{few.length_longest:,} step{'s' * (few.length_longest != 1)}"
+        return plural(few.length_longest, "step")
     return f"{few.length_shortest:,} to {few.length_longest:,} steps"
 
 

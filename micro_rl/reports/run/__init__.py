@@ -8,7 +8,17 @@ from micro_rl.storage.files import CannotWrite
 
 
 def write_report(run_folder: Path | str) -> Path:
-    """Write RUN/report.html, whole or not at all; raises `UserError` if there is no run or it cannot be written."""
+    """Write a run's page, RUN/report.html, whole or not at all.
+
+    Args:
+        run_folder: The run.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: There is no run, a file in it is damaged, or the page cannot be written.
+    """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.run import page  # matplotlib takes a second to import: only those who draw should wait
 

@@ -100,8 +100,8 @@ def _draw(axes: Axes, chart: Chart, size: Size) -> None:
     for line in reversed(chart.lines):  # the first on top
         _draw_line(axes, line)
     if chart.gap:
-        one, other = chart.lines[0].data, chart.lines[1].data
-        axes.fill_between(one.epochs, one.values, other.values, color=VERMILION, alpha=0.10, linewidth=0)
+        first, second = chart.lines[0].data, chart.lines[1].data
+        axes.fill_between(first.epochs, first.values, second.values, color=VERMILION, alpha=0.10, linewidth=0)
     for level in chart.levels:
         _draw_level(axes, level)
     _scales(axes, chart, size)

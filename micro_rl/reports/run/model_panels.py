@@ -1,10 +1,10 @@
 """What was measured of a run's ensemble: its error by the steps ahead, and what its intervals hold."""
 
+from micro_rl.core.wording import number, plural
 from micro_rl.dynamics.quality_report import Calibration, Horizon
 from micro_rl.reports.run.figures import BLUE, DASHED, DOTTED, GREEN, GREY, INK, NARROW, ROW, VERMILION, Chart, Line
 from micro_rl.reports.run.panels import Missing, Panel, drawn
 from micro_rl.reports.run.record import Record, Series
-from micro_rl.reports.run.story import number, plural
 
 AHEAD, CALIBRATED = "Error by steps ahead", "Do its intervals hold?"
 UNRECORDED = "its fit kept no report: it was made before fits did, or had no rows to measure"
@@ -20,50 +20,54 @@ def of(record: Record) -> list[Panel | Missing]:
         return []  # the figure of its holdout error says why
     if record.report is None:
         return [Missing(AHEAD, UNRECORDED)]
-    ahead, held = record.report.horizon, record.report.calibration
+    ahead, calibrated = record.report.horizon, record.report.calibration
     return [
         steps_ahead(ahead, record.report.elites) if ahead else Missing(AHEAD, "the log has nothing to follow"),
-        calibration(held) if held else Missing(CALIBRATED, "nothing varies in the held-out rows"),
+        calibration(calibrated) if calibrated else Missing(CALIBRATED, "nothing varies in the held-out rows"),
     ]
 
 
-def steps_ahead(told: Horizon, elites: int) -> Panel:
+def steps_ahead(horizon: Horizon, elites: int) -> Panel:
     """The elites' error beside what they disagree by and what staying in place would be worth."""
     lines = [
-        Line("error of an elite", over(told.error), BLUE),
-        *([Line("the elites disagree by", over(told.disagreement), VERMILION, DASHED)] if told.disagreement else []),
-        Line("if nothing changed", over(told.unchanged), GREY, DOTTED),
+        Line("error of an elite", over(horizon.error), BLUE),
+        *(
+            [Line("the elites disagree by", over(horizon.disagreement), VERMILION, DASHED)]
+            if horizon.disagreement
+            else []
+        ),
+        Line("if nothing changed", over(horizon.unchanged), GREY, DOTTED),
     ]
-    last = len(told.error)
+    last = len(horizon.error)
     knows = (
-        f" After {plural(last, 'step')} the elites disagree by {number(told.disagreement[-1])} where they err by "
-        f"{number(told.error[-1])}: the smaller the first beside the second, the less their disagreement warns of."
-        if told.disagreement
+        f" After {plural(last, 'step')} the elites disagree by {number(horizon.disagreement[-1])} where they err by "
+        f"{number(horizon.error[-1])}: the smaller the first beside the second, the less their disagreement warns of."
+        if horizon.disagreement
         else ""
     )
     caption = (
-        f"From {plural(told.starts, 'row')} of the log {plural(elites, 'elite')} followed its actions, each by its own "
-        "mean predictions. Root mean square over all columns, in standard deviations of the log’s observations."
+        f"From {plural(horizon.starts, 'row')} of the log {plural(elites, 'elite')} followed its actions, each by its "
+        "own mean predictions. Root mean square over all columns, in standard deviations of the log’s observations."
         f"{knows} {FLATTERS}"
     )
     chart = Chart("standard deviations of the log", lines, logarithmic=True, along="steps ahead")
     return drawn("ahead", AHEAD, caption, chart, (ROW, NARROW))
 
 
-def calibration(told: Calibration) -> Panel:
+def calibration(measured: Calibration) -> Panel:
     """Promised against observed shares, one step ahead."""
     lines = [
-        Line(name, shares(told, part), colour, dash)
+        Line(name, shares(measured, part), colour, dash)
         for name, part, colour, dash in (
-            ("next observation", told.observation, BLUE, ""),
-            ("reward", told.reward, GREEN, DASHED),
+            ("next observation", measured.observation, BLUE, ""),
+            ("reward", measured.reward, GREEN, DASHED),
         )
         if part
     ]
-    lines.append(Line("as promised", shares(told, told.expected), INK, DOTTED, weight=1.2))
+    lines.append(Line("as promised", shares(measured, measured.expected), INK, DOTTED, weight=1.2))
     caption = (
         "How many per cent of the true outcomes lay within the central intervals of the elites’ Gaussians, one step "
-        f"ahead, on {plural(told.rows, 'row')} held out of the fit. Below the dotted line the model is too sure of "
+        f"ahead, on {plural(measured.rows, 'row')} held out of the fit. Below the dotted line the model is too sure of "
         "itself, above it too little."
     )
     chart = Chart("per cent inside", lines, along="per cent promised")
@@ -75,6 +79,6 @@ def over(values: list[float]) -> Series:
     return Series([float(step) for step in range(1, len(values) + 1)], values)
 
 
-def shares(told: Calibration, part: list[float]) -> Series:
+def shares(measured: Calibration, part: list[float]) -> Series:
     """A curve over the promised shares, in per cent."""
-    return Series([100 * share for share in told.expected], [100 * share for share in part])
+    return Series([100 * share for share in measured.expected], [100 * share for share in part])

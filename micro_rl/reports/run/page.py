@@ -7,10 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from micro_rl._version import __version__
+from micro_rl.core.metric_keys import EVAL_RETURN
+from micro_rl.core.wording import duration, plural
 from micro_rl.reports.run import model_panels, panels, record, story
 from micro_rl.reports.run.panels import Missing, Panel
 from micro_rl.reports.run.record import Record
-from micro_rl.reports.run.story import duration, plural
 from micro_rl.storage.files import replace_file
 from micro_rl.storage.run_folder import RunFolder
 
@@ -57,7 +58,7 @@ def render(run: Record) -> str:
             provenance=provenance(run),
             command=run.config.get("command"),
             policy=run.policy,
-            measured=story.MEASURED in run.scores,
+            measured=EVAL_RETURN in run.scores,
             run=run.name,
             version=__version__,
         )
@@ -66,15 +67,15 @@ def render(run: Record) -> str:
 
 def environment() -> Environment:
     """Where the templates are, and how they are filled."""
-    made = Environment(
+    environment = Environment(
         loader=PackageLoader("micro_rl.reports"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["drawing"] = Markup  # matplotlib has escaped the little text that is in it
-    return made
+    environment.filters["drawing"] = Markup  # matplotlib has escaped the little text that is in it
+    return environment
 
 
 def trained(run: Record) -> list[Fact]:
@@ -146,21 +147,21 @@ def provenance(run: Record) -> list[Fact]:
     facts.append(Fact("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
     if isinstance(branch := run.config.get("branched_off"), dict):
         facts.append(Fact("Branched off", f"{_short(branch.get('run'))} after epoch {_short(branch.get('epoch'))}"))
-    return facts + [fact for told in run.processes for fact in _process(told)]
+    return facts + [fact for process in run.processes for fact in _process(process)]
 
 
-def _process(told: dict[str, Any]) -> list[Fact]:
+def _process(process: dict[str, Any]) -> list[Fact]:
     """One that trained the run: when, from what code, on what."""
-    found = told.get("fingerprint")
-    machine = {str(name): _short(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    fingerprint = process.get("fingerprint")
+    machine = {str(name): _short(value) for name, value in fingerprint.items()} if isinstance(fingerprint, dict) else {}
     named = [machine[name] for name in ("processor", "device") if name in machine]
     named += [f"{machine['cores']} cores"] if "cores" in machine else []
     named += [f"{name}={value}" for name, value in machine.items() if name.startswith(("XLA_", "JAX_"))]
-    when = f"Trained from epoch {_short(told.get('after_epoch'))}, {_short(told.get('began'))}"
-    commit = f"commit {_short(told['commit'])}" if told.get("commit") else "an installed package"
+    when = f"Trained from epoch {_short(process.get('after_epoch'))}, {_short(process.get('began'))}"
+    commit = f"commit {_short(process['commit'])}" if process.get("commit") else "an installed package"
     return [
         Fact(when, ", ".join([commit, *named])),
-        Fact("Command", _short(told.get("command")) or "from Python", True),
+        Fact("Command", _short(process.get("command")) or "from Python", True),
     ]
 
 

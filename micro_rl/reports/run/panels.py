@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, MODEL_RETURN
+from micro_rl.core.wording import number, plural
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import (
     BLUE,
@@ -23,7 +25,6 @@ from micro_rl.reports.run.figures import (
     Size,
 )
 from micro_rl.reports.run.record import Record, Series, elites, kept_errors, series
-from micro_rl.reports.run.story import CRITICS, ESTIMATE, MEASURED, number, plural
 
 
 class Swatch(NamedTuple):
@@ -53,17 +54,17 @@ class Missing(NamedTuple):
 def learning_curve(record: Record) -> Panel | Missing:
     """Return over epochs, measured where there is a simulator, beside the log's mean and best."""
     title = "Learning curve"
-    if curve := record.series(MEASURED):
+    if curve := record.series(EVAL_RETURN):
         line = Line("policy, mean of an evaluation", curve, BLUE, spread=_spread(record, curve))
         caption = "Mean return of each evaluation’s episodes"
         caption += "; the band is one standard deviation over them." if line.spread else "."
         unit, range_ = "return of an episode", _score_range(record)
-    elif curve := record.series(ESTIMATE):
+    elif curve := record.series(MODEL_RETURN):
         title = "The model’s own estimate of the return, not a measurement"
         line = Line("model’s own estimate", curve, BLUE)
         caption = "Return of whole episodes imagined by the learned model. No simulator was asked."
         unit, range_ = "estimated return of an episode", None
-    elif curve := record.series(CRITICS):
+    elif curve := record.series(CRITICS_RETURN):
         caption = "What the critics expect from the log’s first observations on. No simulator was asked."
         line = Line("critics’ own estimate", curve, BLUE)
         chart = Chart("estimated discounted return", [line])
@@ -96,7 +97,7 @@ def _log_levels(record: Record) -> list[Level]:
 
 def _score_level(record: Record, curve: Series) -> list[Level]:
     """The final score over the evaluations it is the mean of."""
-    score = record.scores.get(MEASURED)
+    score = record.scores.get(EVAL_RETURN)
     if score is None or score["evaluations"] < 2:
         return []
     span = (curve.epochs[-min(score["evaluations"], len(curve.epochs))], curve.epochs[-1])
@@ -155,12 +156,12 @@ def model_error(record: Record) -> Panel | Missing:
     best = elites(record.fit, record.settings.get("num_elites", len(members)))
     ordered = best + [member for member in members if member not in best]
     lines = [_member(record, member, member in best) for member in ordered]
-    kept = sorted(kept_errors(record.fit).values())[: len(best)]
+    errors = sorted(kept_errors(record.fit).values())[: len(best)]
     scaled = record.settings.get("standardise_targets")
     caption = (
         f"Mean squared error of each member’s prediction on rows held out of the fit"
         f"{', in standard deviations squared: 1 is no better than predicting the mean' if scaled else ''}. The "
-        f"{plural(len(best), 'elite')} at their best epochs: {number(kept[0])} to {number(kept[-1])}."
+        f"{plural(len(best), 'elite')} at their best epochs: {number(errors[0])} to {number(errors[-1])}."
     )
     return drawn("model", title, caption, Chart("holdout error", lines, logarithmic=True), (ROW, NARROW))
 

@@ -124,19 +124,19 @@ def _policy(path: Path) -> PolicyFile | None:
 
 def kept_errors(fit: list[Row]) -> dict[int, float]:
     """Each member's holdout error at the epoch that was kept; an epoch is kept if it gains more than 1 %."""
-    kept: dict[int, float] = {}
+    errors: dict[int, float] = {}
     for row in fit:
         for key, error in row.items():
             if key.startswith("holdout/member"):
                 member = int(key.removeprefix("holdout/member"))
-                kept[member] = error if error < 0.99 * kept.get(member, math.inf) else kept.get(member, error)
-    return kept
+                errors[member] = error if error < 0.99 * errors.get(member, math.inf) else errors.get(member, error)
+    return errors
 
 
 def elites(fit: list[Row], count: int) -> list[int]:
     """The members that made rollouts: the `count` of smallest kept error."""
-    kept = kept_errors(fit)
-    return sorted(kept, key=lambda member: (kept[member], member))[:count]
+    errors = kept_errors(fit)
+    return sorted(errors, key=lambda member: (errors[member], member))[:count]
 
 
 def settings_changed(settings: dict[str, Any]) -> set[str]:

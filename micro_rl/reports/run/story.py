@@ -1,14 +1,12 @@
 """The run in plain words: what came out, whether it is better than the log, and what that does not say."""
 
-import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from micro_rl.reports.run.opinion import beyond_the_log
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN
+from micro_rl.core.wording import number, plural
 from micro_rl.reports.run.record import Record
 
-ESTIMATE = "model_estimate/return"
-MEASURED = "eval/return"
-CRITICS = "critic_estimate/discounted_return"
 NOT_MEASURED = "Not measured: this log has no simulator."
 
 
@@ -28,44 +26,19 @@ class Story(NamedTuple):
     paragraphs: list[str]
 
 
-def number(value: float) -> str:
-    """Three significant digits, all digits from 1,000 on, a true minus sign."""
-    if not math.isfinite(value):
-        return "not finite"
-    if value == 0:
-        return "0"
-    if not 1e-3 <= abs(value) < 1e7:
-        text = f"{value:.2e}"
-    else:
-        text = f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
-    return text.replace("-", "−")
-
-
-def plural(count: int, thing: str) -> str:
-    """'1 episode', '20 episodes'."""
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
-
-
 def _last(score: dict[str, Any], thing: str) -> str:
     count = score["evaluations"]
     return f"only {thing}" if count == 1 else f"last {plural(count, thing)}"
 
 
-def duration(seconds: float) -> str:
-    """In the unit a person would use."""
-    if seconds < 120:
-        return f"{number(seconds)} seconds"
-    return f"{number(seconds / 60)} minutes" if seconds < 7200 else f"{number(seconds / 3600)} hours"
-
-
 def tell(record: Record) -> Story:
     """The story of a run that was measured, of one that had no simulator, or of one that is not finished."""
-    if MEASURED in record.scores:
-        return _measured(record, record.scores[MEASURED])
-    if ESTIMATE in record.scores:
-        return _estimated(record, record.scores[ESTIMATE])
-    if CRITICS in record.scores:
-        return _by_critics(record, record.scores[CRITICS])
+    if EVAL_RETURN in record.scores:
+        return _measured(record, record.scores[EVAL_RETURN])
+    if MODEL_RETURN in record.scores:
+        return _estimated(record, record.scores[MODEL_RETURN])
+    if CRITICS_RETURN in record.scores:
+        return _by_critics(record, record.scores[CRITICS_RETURN])
     if record.policy is not None:
         return _unknown(record)
     return Story(
@@ -88,7 +61,7 @@ def _measured(record: Record, score: dict[str, Any]) -> Story:
     mean, best = record.log["return_mean"], record.log["return_best"]
     value, spread = score["mean_of_last"], score["std_of_last"]
     notes = [f"mean of the {_last(score, 'evaluation')}"]
-    if normalised := record.scores.get("eval/normalised_score"):
+    if normalised := record.scores.get(EVAL_SCORE):
         notes.append(f"normalised score {number(normalised['mean_of_last'])}")
     own = Figure("the policy’s return", number(value), notes)
     paragraphs = [
@@ -140,7 +113,7 @@ def _estimated(record: Record, score: dict[str, Any]) -> Story:
         f"The log’s figures beside it were measured: its episodes return {number(record.log['return_mean'])} on "
         f"average and {number(record.log['return_best'])} at best. A small difference between an estimate and a "
         "measurement means nothing; test the policy with care before using it.",
-        *filter(None, [beyond_the_log(record.log, score["mean_of_last"])]),
+        *filter(None, [out_of_range_warning(record.log, score["mean_of_last"])]),
     ]
     return Story(
         NOT_MEASURED,
@@ -195,9 +168,9 @@ def _log_figures(record: Record) -> list[Figure]:
 def _limits(record: Record, score: dict[str, Any], done: str) -> list[str]:
     """What a careful reader should hold against the number above."""
     limits = []
-    planned, made = record.settings.get("epochs"), record.scores.get("epochs")
-    if planned and made and made < planned:
-        limits.append(f"The run made {made:,} of its {planned:,} epochs.")
+    planned, done_epochs = record.settings.get("epochs"), record.scores.get("epochs")
+    if planned and done_epochs and done_epochs < planned:
+        limits.append(f"The run made {done_epochs:,} of its {planned:,} epochs.")
     if score["evaluations"] < 10:
         limits.append(
             f"The policy was {done} {'once' if score['evaluations'] == 1 else str(score['evaluations']) + ' times'}, "
@@ -205,3 +178,20 @@ def _limits(record: Record, score: dict[str, Any], done: str) -> list[str]:
         )
     limits.append("This is one seed; another seed gives another policy.")
     return [" ".join(limits)]
+
+
+def out_of_range_warning(log: Mapping[str, float | int], estimate: float | int) -> str:
+    """A sentence for an estimated return above the log's best episode or below its mean; else "".
+
+    Args:
+        log: the log's `return_mean` and `return_best`, undiscounted, raw units.
+        estimate: the model's own estimate of the policy's return, in the same unit.
+    """
+    if estimate > log["return_best"]:
+        return "No episode of the log returned as much: nothing that was measured supports the estimate."
+    if estimate < log["return_mean"]:
+        return (
+            "Even by the opinion of its own model the policy does worse than what made the log, or else the model has "
+            "left what it knows of the system: do not put the policy in its place."
+        )
+    return ""

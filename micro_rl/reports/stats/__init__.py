@@ -7,7 +7,7 @@ from micro_rl.reports.stats.few_runs import t_interval
 from micro_rl.reports.stats.pairs import Paired, paired
 from micro_rl.reports.stats.profiles import average_score_profile, performance_profile
 from micro_rl.reports.stats.ranks import average_rank, rank_distribution
-from micro_rl.reports.stats.robustness import area_under_curve, cvar
+from micro_rl.reports.stats.risk import area_under_curve, cvar
 from micro_rl.reports.stats.scores import takes_batches
 
 __all__ = [

@@ -53,6 +53,6 @@ def probability_of_improvement(
     how much better. Raises `UserError` where the numbers of tasks differ.
     """
     same_tasks(x, y)
-    one, other = checked(x)[..., :, None, :], checked(y)[..., None, :, :]
-    wins = (one > other) + 0.5 * (one == other)
-    return np.mean(wins, axis=(-3, -2), where=present(one) & present(other)).mean(-1)
+    first, second = checked(x)[..., :, None, :], checked(y)[..., None, :, :]
+    wins = (first > second) + 0.5 * (first == second)
+    return np.mean(wins, axis=(-3, -2), where=present(first) & present(second)).mean(-1)

@@ -31,17 +31,28 @@ def interval(
     resample_tasks: bool = False,
     ends: str = "percentile",
 ) -> Interval:
-    """Bootstrap interval of `statistic(*scores)`; each array is [run, task], or [episode, cell].
+    """Bootstrap interval of `statistic(*scores)`: runs drawn anew within each task.
 
-    Runs are drawn within each task, independently in each array; with `paired`, the same runs in all of them, which
-    must then agree in shape (a pair with a missing half is left out). With `resample_tasks` tasks are drawn as well, as
-    if they were a sample of many. `ends`: percentile, basic, bc or bca (see `bounds.ends`; bca leaves runs out as NaN,
-    which the statistic must then understand). The same seed gives the same interval. The defaults are rliable's
-    (Agarwal et al., 2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
+    With few runs it covers too little: docs/guides/statistics.md has how little. The defaults are rliable's (Agarwal et
+    al., 2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
 
-    With few runs it covers too little: docs/guides/statistics.md has how little. Where a task has a single run nothing
-    is known of how runs vary, so both ends are NaN. Raises `UserError` for scores that `scores.checked` refuses,
-    different numbers of tasks, and options that cannot be.
+    Args:
+        statistic: of arrays [run, task]; where `takes_batches` marks it, of [..., run, task].
+        scores: arrays [run, task], or [episode, cell]; NaN where a run is missing.
+        confidence: share of data sets whose interval should hold the truth, in (0, 1).
+        resamples: number drawn.
+        seed: of the draws; the same seed gives the same interval.
+        paired: draw the same runs in all arrays, which must then agree in shape (a pair with a missing half is left
+            out), not in each independently.
+        resample_tasks: draw tasks too, as if they were a sample of many.
+        ends: percentile, basic, bc or bca, see `interval_ends.ends`; for bca the statistic must take NaN for a run that
+            is left out.
+
+    Returns:
+        Point and ends. Both ends are NaN where a task has a single run: nothing is known of how its runs vary.
+
+    Raises:
+        UserError: scores that `scores.checked` refuses, different numbers of tasks, options that cannot be.
     """
     _refuse_impossible(confidence, resamples, resample_tasks, ends)
     arrays = matched(*scores) if paired else [checked(each) for each in scores]
@@ -50,11 +61,11 @@ def interval(
     if min(present(each).sum(0).min() for each in arrays) < 2:
         unknown = np.full(np.shape(point), np.nan)[()]
         return Interval(point, unknown, unknown)
-    from micro_rl.reports.stats import bounds  # SciPy is slow to import
+    from micro_rl.reports.stats import interval_ends  # SciPy is slow to import
 
     drawn = np.concatenate(list(_drawn(statistic, arrays, resamples, seed, paired, resample_tasks)))
-    skew = bounds.acceleration(statistic, arrays, paired) if ends == "bca" else 0.0
-    return Interval(point, *bounds.ends(drawn, point, confidence, ends, skew))
+    skew = interval_ends.acceleration(statistic, arrays, paired) if ends == "bca" else 0.0
+    return Interval(point, *interval_ends.ends(drawn, point, confidence, ends, skew))
 
 
 def matched(*scores: np.ndarray) -> list[np.ndarray]:

@@ -13,8 +13,17 @@ def t_interval(scores: Float[np.ndarray, "run task"], *, confidence: float = 0.9
     """Student's interval of `mean(scores)`, each task with a variance of its own; for x - y of pairs too.
 
     The standard error is sqrt(sum(s^2 / n)) / tasks over the tasks' variances s^2, the degrees of freedom are those of
-    Welch (1947) and Satterthwaite (1946). Both ends are NaN where a task has a single run. Raises `UserError` for
-    scores that `scores.checked` refuses, or a confidence not in (0, 1).
+    Welch (1947) and Satterthwaite (1946).
+
+    Args:
+        scores: Array [run, task], NaN where a run is missing.
+        confidence: Share of data sets whose interval should hold the truth, in (0, 1).
+
+    Returns:
+        Point and ends, in the unit of the scores; both ends are NaN where a task has a single run.
+
+    Raises:
+        UserError: Scores that `scores.checked` refuses, or a confidence not in (0, 1).
     """
     if not 0 < confidence < 1:
         raise UserError(f"confidence {confidence}: between 0 and 1 needed")

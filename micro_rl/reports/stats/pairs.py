@@ -41,35 +41,47 @@ def paired(
     resamples: int = 10_000,
     seed: int = 0,
 ) -> Paired:
-    """Compares x[run, task] with y[run, task], where run i of a task had the same seed (log, ensemble) in both.
+    """Compare two methods run by run, where run i of a task had the same seed (log, ensemble) in both.
 
-    A pair is a run of a task; one with a missing half is left out. The interval of the mean difference (mean over
-    tasks) draws pairs anew within each task. `flip_p` is the test that flips the signs of the pairs' differences
-    (Fisher, 1935), exact up to 16 pairs, with 9,999 random choices of signs beyond; `wilcoxon_p` is Wilcoxon's
-    signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of these
-    tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
-    x.mean(1, keepdims=True). Raises `UserError` as `interval` does with `paired`.
+    A pair is a run of a task; one with a missing half is left out. `flip_p` is the test that flips the signs of the
+    pairs' differences (Fisher, 1935), exact up to 16 pairs, with 9,999 random choices of signs beyond; `wilcoxon_p` is
+    Wilcoxon's signed-rank test, zeros left out. With n pairs neither can be below 2 / 2^n: see `caution`. Both speak of
+    these tasks alone. Where a seed's runs on several tasks hang together, it is one pair: give the means over tasks,
+    x.mean(1, keepdims=True).
+
+    Args:
+        x: Scores [run, task] of the one method, NaN where a run is missing.
+        y: Those of the other, of the same shape.
+        confidence: Of the interval of the mean difference (mean over tasks), which draws pairs anew within each task.
+        resamples: Number drawn for the interval.
+        seed: Of the draws.
+
+    Returns:
+        The mean of x - y with its interval, both p values (two-sided), and how many pairs there were.
+
+    Raises:
+        UserError: The shapes differ, or scores that `scores.checked` refuses.
     """
-    one, other = matched(x, y)
-    apart = one - other
-    there = present(apart)
-    values, pairs = apart[there], int(there.sum())
-    difference = interval(mean, apart, confidence=confidence, resamples=resamples, seed=seed)
-    flip_p = _flip_p((apart / there.sum(0))[there], seed)
+    first, second = matched(x, y)
+    differences = first - second
+    complete = present(differences)
+    values, pairs = differences[complete], int(complete.sum())
+    difference = interval(mean, differences, confidence=confidence, resamples=resamples, seed=seed)
+    flip_p = _flip_p((differences / complete.sum(0))[complete], seed)
     return Paired(difference, _wilcoxon_p(values), flip_p, pairs, 2.0 ** (1 - pairs))
 
 
 def _flip_p(values: Float[np.ndarray, " pair"], seed: int) -> float:
     """Share of the choices of signs whose sum lies at least as far from zero; random ones count the given one in."""
-    count = len(values)
-    exact = count <= EXACT
-    if exact:
-        signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
-    else:
-        signs = np.random.default_rng(seed).integers(0, 2, (DRAWS, count), np.int8) * 2 - 1
-    slack = 1e-9 * np.abs(values).sum()
-    far = int((np.abs(signs @ values) >= abs(values.sum()) - slack).sum())
-    return far / 2**count if exact else (far + 1) / (DRAWS + 1)
+    from scipy import stats  # slow to import
+
+    if len(values) < 2:
+        return 1.0  # SciPy refuses a single pair
+    choices = 2**EXACT if len(values) <= EXACT else DRAWS
+    result = stats.permutation_test(
+        (values,), np.sum, permutation_type="samples", n_resamples=choices, batch=4096, rng=seed
+    )
+    return float(result.pvalue)
 
 
 def _wilcoxon_p(values: Float[np.ndarray, " pair"]) -> float:

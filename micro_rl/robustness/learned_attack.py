@@ -62,7 +62,20 @@ class Adversary:
 def learn_adversary(
     policy: Policy, env_id: str, horizon: int | None, size: np.ndarray, scale: np.ndarray, steps: int, seed: int
 ) -> Adversary:
-    """After that many steps; `size` [obs]: the largest perturbation, `scale` [obs]: the log's std, raw units."""
+    """Train an adversary against a policy by soft actor-critic.
+
+    Args:
+        policy: The policy that is attacked.
+        env_id: The simulator's id.
+        horizon: The time limit of its episodes, where it is not the simulator's own.
+        size: The largest perturbation [obs], raw units.
+        scale: The log's standard deviations [obs], raw units.
+        steps: Of the simulator.
+        seed: Of the learner.
+
+    Returns:
+        The adversary as it is after the last step.
+    """
     from micro_rl.simulation.online_sac import OnlineSettings, learn
 
     limit = make(env_id, horizon)

@@ -74,5 +74,5 @@ def _level(bias: Figures, normal: Figures, acceleration: Figures) -> Figures:
 def _quantiles(drawn: Float[np.ndarray, "resample *figure"], levels: Figures) -> Figures:
     """Each figure at a level of its own."""
     flat = drawn.reshape(len(drawn), -1).T
-    found = [np.quantile(figure, level) for figure, level in zip(flat, np.ravel(levels), strict=True)]
-    return np.reshape(found, drawn.shape[1:])[()]
+    quantiles = [np.quantile(figure, level) for figure, level in zip(flat, np.ravel(levels), strict=True)]
+    return np.reshape(quantiles, drawn.shape[1:])[()]

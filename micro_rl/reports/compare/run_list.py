@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from micro_rl.core.wording import number
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.cost import minutes_per_million
 from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.run.story import number
 
 COLUMNS = (
     "run", "method", "log", "log_sha256", "seed", "state", "epochs", "planned_epochs", "unit", "score", "final",
@@ -18,7 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Listed(NamedTuple):
+class RunRow(NamedTuple):
     """A run as the page lists it; `link` is a path relative to the page, "" where the run has no page of its own."""
 
     name: str
@@ -26,23 +26,24 @@ class Listed(NamedTuple):
     facts: list[str]
 
 
+OUTCOME = ("unit", "value", "final", "best")
 HEAD = ("run", "method", "log, SHA-256", "seed", "epochs", "state", "score", "best evaluation", "code")
 
 
-def listed(found: Comparison, page: Path) -> list[Listed]:
+def run_rows(comparison: Comparison, page: Path) -> list[RunRow]:
     """In the order given."""
-    return [Listed(run.name, _link(run, page), _facts(run, found)) for run in found.runs]
+    return [RunRow(run.name, _link(run, page), _facts(run, comparison)) for run in comparison.runs]
 
 
-def _facts(run: Run, found: Comparison) -> list[str]:
-    told = run.outcome
+def _facts(run: Run, comparison: Comparison) -> list[str]:
+    outcome = run.outcome
     planned = f" of {run.planned:,}" if run.planned else ""
-    score = "–" if told is None else number(told.value) if told.final else f"so far {number(told.value)}"
+    score = "–" if outcome is None else number(outcome.value) if outcome.final else f"so far {number(outcome.value)}"
     code = f"{run.version}, {run.commit[:8]}" if run.commit else run.version
-    method = found.method_of(run) or f"{run.method} (does not count)"
+    method = comparison.method_of(run) or f"{run.method} (does not count)"
     log = f"{run.log.name}, {run.log.key[:8]}" if run.log.key != run.log.name else run.log.name
     seed = "–" if run.seed < 0 else str(run.seed)
-    best = number(told.best) if told else "–"
+    best = number(outcome.best) if outcome else "–"
     return [method, log, seed, f"{run.epochs:,}{planned}", run.state, score, best, code or "–"]
 
 
@@ -51,22 +52,22 @@ def _link(run: Run, page: Path) -> str:
     return quote(os.path.relpath(own.resolve(), page.resolve().parent)) if own.is_file() else ""
 
 
-def table(found: Comparison) -> str:
+def csv_table(comparison: Comparison) -> str:
     """CSV, a line for each run; empty where something is not known."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for run in found.runs:
-        writer.writerow([_safe(value) for value in _values(run, found)])
+    for run in comparison.runs:
+        writer.writerow([_safe(value) for value in _values(run, comparison)])
     return text.getvalue()
 
 
-def _values(run: Run, found: Comparison) -> list[object]:
-    told, log = run.outcome, run.log
+def _values(run: Run, comparison: Comparison) -> list[object]:
+    outcome, log = run.outcome, run.log
     sha = "" if log.key == log.name else log.key
     return [
-        run.name, found.method_of(run) or run.method, log.name, sha, "" if run.seed < 0 else run.seed, run.state,
-        run.epochs, run.planned or "", *((told.unit, told.value, told.final, told.best) if told else ("", "", "", "")),
+        run.name, comparison.method_of(run) or run.method, log.name, sha, "" if run.seed < 0 else run.seed, run.state,
+        run.epochs, run.planned or "", *(outcome._asdict()[name] if outcome else "" for name in OUTCOME),
         minutes_per_million(run) or "", run.version, run.commit, run.path,
     ]  # fmt: skip
 

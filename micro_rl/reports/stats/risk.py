@@ -9,11 +9,19 @@ from micro_rl.reports.stats.scores import Figures, checked, pooled, present, tak
 
 @takes_batches
 def cvar(returns: Float[np.ndarray, "*batch cell"], share: float = 0.1) -> Figures:
-    """Conditional value at risk: the mean of the worst `share` of all returns, in their unit.
+    """Conditional value at risk: the mean of the worst `share` of all returns.
 
-    returns[..., episode, cell], or [episode] of a single cell; cells are pooled. Where share * n is no whole number the
-    boundary value has the weight that is left (Rockafellar & Uryasev, 2002). Share 1 is the mean of all. Raises
-    `UserError` for a share that is not in (0, 1].
+    Where share * n is no whole number the boundary value has the weight that is left (Rockafellar & Uryasev, 2002).
+
+    Args:
+        returns: Array [..., episode, cell], cells pooled, or [episode] of a single cell; NaN where one is missing.
+        share: In (0, 1]; 1 is the mean of all.
+
+    Returns:
+        The mean [...], in the unit of the returns.
+
+    Raises:
+        UserError: A share that is not in (0, 1], or returns that `scores.checked` refuses.
     """
     if not 0 < share <= 1:
         raise UserError(f"share {share}: above 0 and at most 1 needed")
@@ -24,9 +32,17 @@ def cvar(returns: Float[np.ndarray, "*batch cell"], share: float = 0.1) -> Figur
 
 
 def area_under_curve(x: Float[np.ndarray, " point"], y: Float[np.ndarray, "*batch point"]) -> Figures:
-    """Mean height of a curve: its trapezoids' area over its width, in the unit of y.
+    """Mean height of a curve: its trapezoids' area over its width.
 
-    Raises `UserError` where x has fewer than two points or does not rise.
+    Args:
+        x: Places [point], rising.
+        y: Heights [..., point].
+
+    Returns:
+        The mean height [...], in the unit of y.
+
+    Raises:
+        UserError: x has fewer than two points or does not rise.
     """
     if len(x) < 2 or not (np.diff(x) > 0).all():
         raise UserError(f"x with {len(x)} points: two or more, each above the one before, needed")

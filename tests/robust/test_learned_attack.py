@@ -8,7 +8,7 @@ import pytest
 from gymnasium.spaces import Box
 
 from micro_rl.policy import Policy
-from micro_rl.robustness.adversary import ID, Duel, learn_adversary
+from micro_rl.robustness.learned_attack import ID, Duel, learn_adversary
 
 SLOPE = "tests/Balance-v0"
 

@@ -1,0 +1,34 @@
+"""Numbers, counts and times in words, as pages, terminals and messages write them."""
+
+import math
+
+
+def number(value: float) -> str:
+    """Three significant digits, all digits from 1,000 on, a true minus sign; 'not finite' for NaN and infinity."""
+    if not math.isfinite(value):
+        return "not finite"
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e7:
+        text = f"{value:.2e}"
+    else:
+        text = f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    return text.replace("-", "−")
+
+
+def plural(count: int, thing: str) -> str:
+    """'1 episode', '20 episodes', '1,000 episodes'."""
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """In the unit a person would use: '1.5 seconds', '12 minutes', '3 hours'."""
+    if seconds < 120:
+        return f"{number(seconds)} seconds"
+    return f"{number(seconds / 60)} minutes" if seconds < 7200 else f"{number(seconds / 3600)} hours"
+
+
+def clock(seconds: float) -> str:
+    """Time left or spent, as short as it can be: '0m06s', '2h05m'."""
+    minutes, left = divmod(round(seconds), 60)
+    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m{left:02d}s"
