@@ -5,15 +5,16 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/installed
 WORKERS ?= 2
 TESTS ?= tests
-CODE := micro_rl tests $(wildcard benchmarks runs)
+CODE := micro_rl tests $(wildcard benchmarks runs docs/hooks)
 
 # Tools that would write below the home directory write below .venv/ instead: the home may be read-only.
 export XDG_CACHE_HOME := $(CURDIR)/$(VENV)/cache
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help venv demo test lint check bench wheel lock clean
+.PHONY: help venv demo test lint check docs bench wheel lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be made
@@ -34,6 +35,9 @@ lint: $(STAMP)  ## format, lint and types
 
 check: lint     ## lint, then the tests
 	@$(MAKE) --no-print-directory test
+
+docs: $(STAMP)  ## the documentation as a site, in site/: open site/index.html
+	@$(PY) -m mkdocs build --strict --quiet
 
 bench: $(STAMP) ## this machine's tables: the core's speed, an update of every method, reading logs
 	@$(PY) -m benchmarks $(ARGS)
@@ -57,7 +61,7 @@ lock:           ## requirements.lock anew from pyproject.toml (the one target th
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean:          ## remove .venv/ and what the tools left behind
-	@rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) dist site .pytest_cache .ruff_cache .hypothesis
 
 # A usable .venv is kept and brought up to date. A machine may have pip without ensurepip (Debian parts them): then
 # the outer pip fills the environment, and the lock itself brings the inner one.

@@ -100,7 +100,7 @@ def markdown(rows: Iterable[Row], machine: dict[str, str], command: str, title: 
     lines = [
         f"# {title}",
         "",
-        f"Written by `{command}`; what each line means: `docs/performance.md`.",
+        f"Written by `{command}`; what each line means: `docs/development/performance.md`.",
         "",
         *described,
         "",

@@ -58,9 +58,11 @@ class Policy:
 
         Args:
             layers: (weight [in, out], bias [out]) in order; the last gives [mean | log_std], 2 * act wide.
-            observation_mean, observation_std: of the observations, raw units; with a history they and the first
-                layer are as wide as a window (see `core.windows`).
-            action_mid, action_half: middle and half the width of the actions' range, raw units [act].
+            observation_mean: of the observations, raw units; with a history it, the deviation and the first layer
+                are as wide as a window (see `core.windows`).
+            observation_std: their standard deviation.
+            action_mid: middle of the actions' range, raw units [act].
+            action_half: half its width.
             environment: the simulator it was trained for, where there is one.
             history: observations that it looks at.
 

@@ -1,4 +1,4 @@
-"""How often 95 % intervals cover a truth that is known, on simulated scores: the tables of docs/statistics.md.
+"""How often 95 % intervals cover a truth that is known, on simulated scores: the tables of docs/guides/statistics.md.
 
     python -m runs.coverage
 

@@ -16,7 +16,7 @@ LOGS = {
 TEXT = """# What two logs hold
 
 Made by `python -m runs.describe_logs DATA`, with the functions behind `micro-rl data check` and `micro-rl data info`;
-[checking.md](../checking.md) says what each figure is.
+[checking.md](../guides/checking.md) says what each figure is.
 
 {sections}
 """

@@ -3,7 +3,7 @@
     python -m runs.model_report LOG MODEL...
 
 The rows are drawn again from the fit's seed and settings; that they are the same is checked by the members' errors on
-them, which the folder tells. Prints the tables of docs/model-report.md.
+them, which the folder tells. Prints the tables of docs/guides/model-report.md.
 """
 
 import sys

@@ -149,7 +149,7 @@ differ a little (by 0.01 s at most from the truth), as fitted members do, and s'
 * Values are V(0). Known: the best there is. Found: the learned policy's mode in the true system, 512 starts from -1 to
   1, 100 steps each; negative "found - known" is what was lost.
 * Foreseen: the action that is best by the method's own equations in this model, and what it is worth in truth. RAMBO
-  and COMBO have no closed form here, and for [`nearest`](../add-a-method.md) none was worked out.
+  and COMBO have no closed form here, and for [`nearest`](../development/add-a-method.md) none was worked out.
 * The critics' belief is mean min_k Q_k at the same starts.
 * Every figure with ±: mean and standard deviation (n - 1) of five seeds.
 

@@ -151,10 +151,10 @@ seed each.** They show how the tool answers, and what MICRO's claim looks like t
 
 Made by `python -m runs.robustness OUT` and `python -m runs.robustness_page OUT` from the runs of
 [methods.md](methods.md): one ensemble for all methods that learn one, one draw, MICRO's settings, `mobile-matched` with
-c = 1.24 beta. Protocol `micro` ([robustness.md](../robustness.md)): friction of every geom x 0.5 to 1.5 by gravity
-x 0.5 to 5, ten values each; attacks of ten sizes up to 0.2 standard deviations of the log; ten episodes a cell, the
-same starts in all. Scores are normalised. Brackets are 95 % bootstrap intervals of the episodes: they speak for these
-policies, not for other seeds. CVaR of a grid is the mean of its 100 worst episodes of 1,000.
+c = 1.24 beta. Protocol `micro` ([robustness.md](../guides/robustness.md)): friction of every geom x 0.5 to 1.5 by
+gravity x 0.5 to 5, ten values each; attacks of ten sizes up to 0.2 standard deviations of the log; ten episodes a cell,
+the same starts in all. Scores are normalised. Brackets are 95 % bootstrap intervals of the episodes: they speak for
+these policies, not for other seeds. CVaR of a grid is the mean of its 100 worst episodes of 1,000.
 
 {parts}
 """

@@ -1,4 +1,4 @@
-"""The code blocks of docs/add-a-method.md: which file each belongs to, and the method that they add."""
+"""The code blocks of docs/development/add-a-method.md: which file each belongs to, and the method that they add."""
 
 import re
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-PAGE = Path(__file__).parent.parent / "docs" / "add-a-method.md"
+PAGE = Path(__file__).parent.parent / "docs" / "development" / "add-a-method.md"
 BLOCK = re.compile(r"^\*\*`([^`]+)`\*\*(?:, in `([^`]+)`)?\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -38,7 +38,7 @@ def method_of_the_page() -> ModuleType:
     """The page's method, as a module of its own name."""
     module = ModuleType("micro_rl.algorithms.model_based.nearest")
     sys.modules[module.__name__] = module  # dataclasses look their module up by name
-    exec(compile(block_of("micro_rl/methods/nearest.py").code, str(PAGE), "exec"), vars(module))
+    exec(compile(block_of("micro_rl/algorithms/model_based/nearest.py").code, str(PAGE), "exec"), vars(module))
     return module
 
 
@@ -51,8 +51,7 @@ def put_into(root: Path) -> None:
             continue
         lines = file.read_text().splitlines(keepends=True)
         start = next(number for number, line in enumerate(lines) if line.startswith(block.place))
-        after = start + 2 if lines[start + 1].startswith("|---") else start + 1
-        file.write_text("".join([*lines[:after], block.code, *lines[after:]]))
+        file.write_text("".join([*lines[: start + 1], block.code, *lines[start + 1 :]]))
     table = root / "micro_rl/algorithms/model_based/__init__.py"
     table.write_text(
         re.sub(r"^(from micro_rl.algorithms.model_based import .*)$", r"\1, nearest", table.read_text(), flags=re.M)

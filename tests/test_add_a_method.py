@@ -1,4 +1,4 @@
-"""docs/add-a-method.md does what it says: its own code blocks, run."""
+"""docs/development/add-a-method.md does what it says: its own code blocks, run."""
 
 import shutil
 import subprocess
@@ -79,9 +79,9 @@ def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
     small = "--updates-per-epoch 10 --model-hidden-sizes 8 --weight-decay 0 0 --rollout-batch-size 50 --eval-episodes 1"
     preset = "from micro_rl.algorithms.registry import resolve; "
     preset += "assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
-    files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "repository", "presets")]
+    files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "presets")]
     for words in (
-        ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or maps or preset", *files],
+        ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or preset", *files],
         ["-c", preset],
         ["-c", "from micro_rl.cli.main import main; main()", *train.split(), *small.split()],
     ):

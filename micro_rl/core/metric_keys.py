@@ -38,7 +38,12 @@ _TRAINING = (
     Metric("q/model", "Q on model rows", RAW_REWARD, "mean of Q_k(s, a) over the critics and the model's rows"),
     Metric("q/target", "target", RAW_REWARD, "mean of the target y over all rows"),
     Metric("value/real", "V on log rows", RAW_REWARD, "IQL: mean of V(s) over the log's rows"),
-    Metric("loss/critic", "critic loss", f"{CORE_REWARD}, squared", "the critics' loss, with what the method adds"),
+    Metric(
+        "loss/critic",
+        "critic loss",
+        f"{CORE_REWARD}, squared",
+        "the critics' squared error, without what a method adds",
+    ),
     Metric("loss/actor", "actor loss", CORE_REWARD, "the actor's loss; of cloning, the squared error of actions"),
     Metric("loss/value", "value loss", f"{CORE_REWARD}, squared", "IQL: the loss of V"),
     Metric("loss/temperature", "temperature loss", "nats", "the temperature's loss"),

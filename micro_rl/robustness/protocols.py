@@ -1,4 +1,4 @@
-"""The protocols that people use, complete and under their names; `docs/robustness.md` says where each comes from."""
+"""The protocols that people use, complete and under their names; their sources: `docs/guides/robustness.md`."""
 
 from collections.abc import Callable
 

@@ -104,8 +104,11 @@ def evaluate(
 
     Args:
         policy: raw observations [rows, obs] to raw actions [rows, act].
-        env_id, episodes, horizon: as for `Evaluator`.
-        seed, discount: as for `play`.
+        env_id: id of the simulator in Gymnasium.
+        episodes: how many, in as many simulators at once.
+        horizon: time limit in steps; None: the simulator's own.
+        seed: of the first episode; the others count on from it.
+        discount: of the discounted return.
 
     Raises:
         UserError: as `Evaluator`.

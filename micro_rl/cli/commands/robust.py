@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 ENOUGH_FOR_CVAR = 100
-"""Episodes of a cell from which on the interval of its CVaR covers about what it says: docs/statistics.md."""
+"""Episodes of a cell from which on the interval of its CVaR covers about what it says: docs/guides/statistics.md."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     if job.subject.episodes < ENOUGH_FOR_CVAR:
         screen.print(
             f"note    the CVaR's interval of a single cell means what it says from {ENOUGH_FOR_CVAR} episodes on, and "
-            f"these are {job.subject.episodes}: take the number (docs/statistics.md)",
+            f"these are {job.subject.episodes}: take the number (docs/guides/statistics.md)",
             soft_wrap=True,
             highlight=False,
         )

@@ -76,7 +76,7 @@ def _of_run(run: Run, result: Robust) -> list[str]:
     if result.unstable:
         sentences.append(
             f"{run.name}: in {plural(result.unstable, 'cell')} of {result.protocol} the simulation broke down, and the "
-            "returns there are of no real episode (docs/robustness.md)."
+            "returns there are of no real episode (docs/guides/robustness.md)."
         )
     policy = run.record.policy
     if policy and result.policy_sha256 and policy.sha256 != result.policy_sha256:

@@ -12,7 +12,7 @@ from micro_rl.reports.compare.tables import Entry, Table
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
-"""Seeds from which on the bootstrap's interval is about as wide as it says: see docs/statistics.md."""
+"""Seeds from which on the bootstrap's interval is about as wide as it says: see docs/guides/statistics.md."""
 
 
 class Score(NamedTuple):

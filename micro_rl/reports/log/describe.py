@@ -11,7 +11,7 @@ from micro_rl.reports.log.learning_curve import Outlook, Point
 from micro_rl.reports.log.neighbours import Closeness
 
 DETERMINED = 0.8
-"""From this share of the actions' variance on, a log is called narrow: see docs/checking.md for the logs behind it."""
+"""From this share of the actions' variance on, a log is called narrow; the logs behind it: docs/guides/checking.md."""
 NEARLY = 0.6
 """From this share on it is called so where all the returns are alike, too."""
 ALIKE = 0.05

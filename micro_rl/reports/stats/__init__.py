@@ -1,4 +1,4 @@
-"""Statistics of scores[run, task]: aggregates, profiles, intervals, comparisons. See docs/statistics.md."""
+"""Statistics of scores[run, task]: aggregates, profiles, intervals, comparisons. See docs/guides/statistics.md."""
 
 from micro_rl.reports.stats.aggregates import iqm, mean, median, optimality_gap, probability_of_improvement
 from micro_rl.reports.stats.bootstrap import Interval, interval

@@ -33,8 +33,8 @@ def interval(
 ) -> Interval:
     """Bootstrap interval of `statistic(*scores)`: runs drawn anew within each task.
 
-    With few runs it covers too little: docs/statistics.md has how little. The defaults are rliable's (Agarwal et al.,
-    2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
+    With few runs it covers too little: docs/guides/statistics.md has how little. The defaults are rliable's (Agarwal et
+    al., 2021, arXiv 2108.13264; Efron, 1979) but for the resamples, of which it draws 50,000.
 
     Args:
         statistic: of arrays [run, task]; where `takes_batches` marks it, of [..., run, task].
