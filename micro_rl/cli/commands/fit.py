@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console, typed
+from micro_rl.cli.commands.console import console, say, typed
 
 if TYPE_CHECKING:
     from micro_rl.core.settings import ModelSettings
@@ -51,17 +51,17 @@ def _fit_model(log: str, asked: Fitting, reading: "ReadOptions", settings: "Mode
     from micro_rl.training.plan import read_log
 
     dataset, screen = read_log(log, reading), console()
-    with Display(settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:
+    with Display(1, settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:
         folder, about = fit(
             dataset,
             settings,
             asked.seed,
             out=asked.out,
             resume=asked.resume,
-            callback=display,
+            callback=display.of_run(),
             interrupts=interrupts,
             command=typed(),
         )
     best = ", ".join(f"{error:.5f}" for error in about["holdout"])
-    screen.print(f"{about['epochs']} epochs; holdout errors of the members: {best}", highlight=False)
-    screen.print(f"model  {folder}", soft_wrap=True, highlight=False, markup=False)
+    say(screen, f"{about['epochs']} epochs; holdout errors of the members: {best}")
+    say(screen, f"model  {folder}")
