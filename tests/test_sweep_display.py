@@ -52,3 +52,14 @@ def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
     first.finished(Path("none"))
     display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
     assert "1 runs" in lines(said, "policy")[0]
+
+
+def test_a_sweep_of_one_run_is_shown_as_that_run():
+    display, (run,), said = watched(1)
+    display.note("a column never changes")
+    run.note("a column never changes")
+    run.note("goes on after epoch 1")
+    run.trained(ROW, POLICY)
+    first, second, line = said.getvalue().splitlines()
+    assert (first, second) == ("note: a column never changes", "note: goes on after epoch 1")
+    assert line.startswith("policy  epoch    1/2   return -150.0   Q on model rows -2.50")

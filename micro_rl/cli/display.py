@@ -67,10 +67,11 @@ class Display(SweepCallback):
             self._live.stop()
 
     def note(self, text: str, run: str = "") -> None:
-        """Print a line of its own, above the table; what was said of one of many runs is not said of all."""
-        if self._runs > 1 and text in self._notes:
+        """Print a line of its own, above the table; what was said of all, or of one of many, is not repeated."""
+        if text in self._notes:
             return
-        self._notes.add(text)
+        if self._runs > 1 or not run:
+            self._notes.add(text)
         prefix = f"{run}: " if run and self._runs > 1 else ""
         self._console.print(Text(f"note: {prefix}{text}", style="yellow"), soft_wrap=True)
 
@@ -78,7 +79,7 @@ class Display(SweepCallback):
         """The callback of one of a sweep's runs."""
         return self.of_run(trial.name)
 
-    def of_run(self, name: str = "") -> Callback:
+    def of_run(self, name: str = "run") -> Callback:
         """The callback of one run; those asked for one after another train side by side."""
         if not self._beside:
             self._fits, self._rows, self._fit_epoch = {}, {}, 0

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
@@ -115,7 +115,7 @@ def _print_findings(seen: "Inspection") -> None:
     from rich.text import Text
 
     screen = console()
-    screen.print(_headline(seen), soft_wrap=True, highlight=False, markup=False)
+    say(screen, _headline(seen))
     table = Table.grid(padding=(0, 2))
     for one in seen.findings:
         table.add_row(Text(one.level, style=COLOURS[one.level]), Text(one.text))

@@ -3,10 +3,11 @@
 import shlex
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 if TYPE_CHECKING:
     from micro_rl.simulation.collect import CollectCallback
@@ -61,10 +62,7 @@ def _lines(settings: "OnlineSettings") -> "CollectCallback":
     from micro_rl.simulation.collect import CollectCallback
     from micro_rl.storage.jsonl import Row
 
-    screen = console()
-
-    def line(text: str) -> None:
-        screen.print(text, soft_wrap=True, highlight=False, markup=False)
+    line = partial(say, console())
 
     class Lines(CollectCallback):
         def __init__(self) -> None:

@@ -2,10 +2,11 @@
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,7 @@ def run(arguments: list[str]) -> None:
     kind = shape("Convert", explanation, ("src", str), ("dst", Path), asked=Converting, reading=ReadOptions)
     given = parse("data convert", arguments, kind)
     form = form_of(given.dst, given.asked.to)
-    log, screen = read_log(given.src, given.reading), console()
-
-    def line(text: str) -> None:
-        screen.print(text, soft_wrap=True, highlight=False, markup=False)
-
+    log, line = read_log(given.src, given.reading), partial(say, console())
     for note in log.notes:
         line(f"note: {note}")
     command = shlex.join(["micro-rl", "data", "convert", *arguments])

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -51,7 +51,7 @@ def run(arguments: list[str]) -> None:
         page.parent.mkdir(parents=True, exist_ok=True)
         write_log_page(dataset, insight, page)
         if not given.asked.json:
-            console().print(f"page      {page}", soft_wrap=True, highlight=False, markup=False)
+            say(console(), f"page      {page}")
 
 
 def _print(dataset: "Dataset", insight: "Insight") -> None:
@@ -61,31 +61,31 @@ def _print(dataset: "Dataset", insight: "Insight") -> None:
 
     screen = console()
 
-    def say(name: str, text: str, style: str = "") -> None:
+    def add(name: str, text: str, style: str = "") -> None:
         screen.print(Text(f"{name:10}{text}", style=style), soft_wrap=not screen.is_terminal)
 
     few = insight.summary
-    say(
+    add(
         "log",
         f"{dataset.name} ({dataset.format}), {few.rows:,} rows of {few.observation_size} + {few.action_size} columns",
     )
-    say(
+    add(
         "episodes",
         f"{few.episodes:,}, of {words.steps(few)}; {few.terminals:,} terminate, {few.timeouts:,} time out",
     )
-    say(
+    add(
         "returns", f"{few.return_mean:.2f} ± {few.return_std:.2f}, from {few.return_worst:.2f} to {few.return_best:.2f}"
     )
     if insight.score_mean is not None:
-        say("scores", f"{insight.score_mean:.1f} on average, {insight.score_best:.1f} at best (normalised)")
+        add("scores", f"{insight.score_mean:.1f} on average, {insight.score_best:.1f} at best (normalised)")
     screen.print(_table(insight))
     for note in dataset.notes:
-        say("note", note, "yellow")
-    say("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
-    say("density", words.density(insight) or "too few rows to tell")
-    say("rows", words.rows_needed(insight))
-    say("basis", words.basis(insight))
-    say("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
+        add("note", note, "yellow")
+    add("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
+    add("density", words.density(insight) or "too few rows to tell")
+    add("rows", words.rows_needed(insight))
+    add("basis", words.basis(insight))
+    add("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
 
 
 def _table(insight: "Insight") -> "Table":

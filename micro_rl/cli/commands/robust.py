@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,11 +59,10 @@ def run(arguments: list[str]) -> None:
         raise UserError("name a run folder or a policy's file: micro-rl robust RUN --protocol micro")
     protocol, jobs = _planned(given.runs, given.asked)
     screen = console()
-    screen.print(
+    say(
+        screen,
         f"protocol {protocol.name}: {len(protocol.cells)} cells of {jobs[0].subject.episodes} episodes in "
         f"{jobs[0].subject.env}, {len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
-        soft_wrap=True,
-        highlight=False,
     )
     with _Progress(screen) as progress, leaving_on_sigterm("finished cells are kept, and the same command goes on"):
         run_jobs(jobs, protocol, given.asked.workers, progress)
@@ -139,12 +138,12 @@ class _Progress:
         from micro_rl.core.wording import clock
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
-        words = f"{clock(finished.left)} left   return {mean:.1f} in {escape(finished.cell.name)}"
+        words = f"{clock(finished.left)} left   return {mean:.1f} in {finished.cell.name}"
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=finished.done, total=finished.cells, description=words)
+            self._bar.update(self._task, completed=finished.done, total=finished.cells, description=escape(words))
         elif finished.done * 10 // finished.cells > self._told or finished.done == finished.cells:
             self._told = finished.done * 10 // finished.cells
-            self._screen.print(f"{finished.done}/{finished.cells} cells   {words}", soft_wrap=True, highlight=False)
+            say(self._screen, f"{finished.done}/{finished.cells} cells   {words}")
 
 
 def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
@@ -164,21 +163,20 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
         table.add_row(escape(name), *cells)
     screen.print(table)
     if job.subject.episodes < ENOUGH_FOR_CVAR:
-        screen.print(
+        say(
+            screen,
             f"note    the CVaR's interval of a single cell means what it says from {ENOUGH_FOR_CVAR} episodes on, and "
             f"these are {job.subject.episodes}: take the number (docs/guides/statistics.md)",
-            soft_wrap=True,
-            highlight=False,
         )
     for name, group in found["groups"].items():
         for reason in group.get("inert", []):
-            screen.print(f"inert   {name}: {reason}", soft_wrap=True, highlight=False, markup=False)
+            say(screen, f"inert   {name}: {reason}")
         for cell in group.get("unstable", []):
             told = f"broken  {cell}: MuJoCo reset an unstable simulation there, so its returns are of no real episode"
-            screen.print(told, soft_wrap=True, highlight=False, markup=False)
+            say(screen, told)
     if any(cell.attack for cell in protocol.cells):
-        screen.print(f"critic  {job.critic}", soft_wrap=True, highlight=False, markup=False)
-    screen.print(f"cells   {job.results.path / 'episodes.csv'}", soft_wrap=True, highlight=False, markup=False)
+        say(screen, f"critic  {job.critic}")
+    say(screen, f"cells   {job.results.path / 'episodes.csv'}")
 
 
 def _name(job: "Job") -> str:
@@ -200,9 +198,9 @@ def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:
         with Trial(job.subject) as trial:
             trial.film([protocol.cells[0], worst_cell(protocol, others)], path)
     except UserError as error:
-        screen.print(f"film    none: {error}", soft_wrap=True, highlight=False, markup=False)
+        say(screen, f"film    none: {error}")
     else:
-        screen.print(f"film    {path}", soft_wrap=True, highlight=False, markup=False)
+        say(screen, f"film    {path}")
 
 
 def _figure(values: list[float]) -> str:

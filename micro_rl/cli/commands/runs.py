@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 EXPLANATION = "List the runs below a folder: method, log, epoch, mean of the last ten evaluations, and state."
 
@@ -27,4 +27,4 @@ def run(arguments: list[str]) -> None:
     screen.print(table)
     for summary in runs:
         if summary.note:
-            screen.print(f"unreadable: {summary.note}", soft_wrap=True, highlight=False, markup=False)
+            say(screen, f"unreadable: {summary.note}")
