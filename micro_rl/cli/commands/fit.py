@@ -40,11 +40,11 @@ def run(arguments: list[str]) -> None:
         own = {name: getattr(settings, name) for name in ModelSettings.__dataclass_fields__}
         return kind(log, Fitting(), ReadOptions(), ModelSettings(**own))
 
-    given = parse_with_preset("fit", arguments, default)
-    _fit_model(given.log, given.fitting, given.reading, given.settings)
+    inputs = parse_with_preset("fit", arguments, default)
+    _fit_model(inputs.log, inputs.fitting, inputs.reading, inputs.settings)
 
 
-def _fit_model(log: str, asked: Fitting, reading: "ReadOptions", settings: "ModelSettings") -> None:
+def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "ModelSettings") -> None:
     from micro_rl.api import fit
     from micro_rl.cli.display import Display
     from micro_rl.training.interrupts import Interrupts
@@ -55,9 +55,9 @@ def _fit_model(log: str, asked: Fitting, reading: "ReadOptions", settings: "Mode
         folder, about = fit(
             dataset,
             settings,
-            asked.seed,
-            out=asked.out,
-            resume=asked.resume,
+            options.seed,
+            out=options.out,
+            resume=options.resume,
             callback=display.of_run(),
             interrupts=interrupts,
             command=typed(),

@@ -36,13 +36,13 @@ class Sweep(Task):
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    asked, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
+    task, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
 
     def value(name: str, text: str) -> Any:
         return values_with(_words(name, text, isinstance(usual[name], bool)))[name]
 
     _carry_out(
-        plan, asked, {name: [value(name, text) for text in texts] for name, texts in _grid(asked.grid, set(usual))}
+        plan, task, {name: [value(name, text) for text in texts] for name, texts in _grid(task.grid, set(usual))}
     )
 
 
@@ -82,7 +82,7 @@ def _words(name: str, text: str, switch: bool) -> list[str]:
     return [f"--{option}" if text.lower() == "true" else f"--no-{option}"]
 
 
-def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
+def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.cli.display import Display
     from micro_rl.cli.outcome import print_sweep
     from micro_rl.errors import Diverged
@@ -92,21 +92,21 @@ def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.sweep import carry_out
 
-    runs, screen = trials(plan, asked.seeds, grid), console()
-    folder = asked.out or sweep_folder(plan)
-    counts = " x ".join([*(f"{name} {len(values)}" for name, values in grid.items()), f"seed {asked.seeds}"])
+    runs, screen = trials(plan, task.seeds, grid), console()
+    folder = task.out or sweep_folder(plan)
+    counts = " x ".join([*(f"{name} {len(values)}" for name, values in grid.items()), f"seed {task.seeds}"])
     say(screen, f"{plan.method_name} on {plan.dataset.name}: {len(runs)} runs ({counts}), into {folder}")
-    epochs = min(asked.until or plan.settings.epochs, plan.settings.epochs)
+    epochs = min(task.until or plan.settings.epochs, plan.settings.epochs)
     with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(
             runs,
             folder,
-            resume=asked.resume,
-            until=asked.until,
-            exact=asked.exact,
-            width=asked.width,
+            resume=task.resume,
+            until=task.until,
+            exact=task.exact,
+            width=task.width,
             callback=display,
-            wandb=tracking_in(asked.wandb),
+            wandb=tracking_in(task.wandb),
             interrupts=interrupts,
             command=typed(),
         )
