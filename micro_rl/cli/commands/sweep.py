@@ -52,7 +52,7 @@ def _explained(name: str, method: Any) -> str:
 
 
 def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
-    """Names and the texts of their values."""
+    """Split every NAME=VALUE,VALUE into the setting's name and the texts of its values."""
     from micro_rl.core.renamed import new_name
     from micro_rl.errors import did_you_mean
 
@@ -73,7 +73,7 @@ def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]
 
 
 def _words(name: str, text: str, switch: bool) -> list[str]:
-    """A value as the command line takes it: of a switch, the option or its opposite."""
+    """Write a value as the command line takes it: of a switch, the option or its opposite."""
     option = name.replace("_", "-")
     if not switch:
         return [f"--{option}", *text.split()]
