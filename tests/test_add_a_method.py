@@ -51,9 +51,9 @@ def trained(name: str, problem: Problem, ensemble: Ensemble, **options: float) -
     """One epoch."""
     plan = make_plan(tiny_dataset(), name, overrides=TINY | options)
     keys, sizes = Keys.of(0), plan.settings.sizes()
-    state = start(problem, ensemble, plan.method(), sizes, 1.0, keys)  # pyright: ignore[reportArgumentType]
+    state = start(problem, ensemble, plan.method, sizes, 1.0, keys)  # pyright: ignore[reportArgumentType]
     c = coefficients(plan.settings, act=1)
-    return compiled_epoch(state, plan.method(), problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))[0].agent
+    return compiled_epoch(state, plan.method, problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))[0].agent
 
 
 def test_an_epoch_on_the_tiny_log_and_the_neutral_coefficient(added: None):

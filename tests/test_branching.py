@@ -9,7 +9,7 @@ from micro_rl.errors import UserError
 from micro_rl.storage.files import sha256
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.job import Run
-from micro_rl.training.plan_record import config_of
+from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_gone_on_with_is_refused_and_leaves_no_folder(old: Run, t
         execute(tiny_plan(epochs=3, hidden_sizes=(8,)), old.path, branch=new)
     with pytest.raises(UserError, match="has 2 epochs already"):
         execute(tiny_plan(), old.path, branch=new)
-    RunFolder.create(tmp_path / "begun", config_of(tiny_plan()))
+    RunFolder.create(tmp_path / "begun", plan_to_config(tiny_plan()))
     with pytest.raises(UserError, match="has no checkpoint to branch off from"):
         execute(tiny_plan(epochs=3), tmp_path / "begun", branch=new)
     with pytest.raises(UserError, match="not a run folder"):

@@ -9,7 +9,7 @@ from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import differences, require_same_config
 from micro_rl.training.plan import Plan, make_plan
-from micro_rl.training.plan_record import config_of, usual_of
+from micro_rl.training.plan_record import default_config, plan_to_config
 from tests.tiny_runs import write_log
 
 
@@ -19,7 +19,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def against(kept: Plan, now: Plan) -> list[tuple[str, str]]:
-    return differences(json.loads(json.dumps(config_of(kept))), config_of(now), usual_of(now))
+    return differences(json.loads(json.dumps(plan_to_config(kept))), plan_to_config(now), default_config(now))
 
 
 def test_the_same_plan_after_a_trip_through_json(log: Path):
@@ -40,7 +40,7 @@ def test_bounds_and_settings_are_part_of_what_a_run_was_begun_with(log: Path):
         ("settings", "hidden_sizes: [256, 256], now [8]"),
     ]
     with pytest.raises(UserError, match=r"another log \(action_low: \[-2.0\], now \[-3.0\].*--branch"):
-        require_same_config(config_of(make_plan(log)), config_of(plan), usual_of(plan), Path("run"))
+        require_same_config(plan_to_config(make_plan(log)), plan_to_config(plan), default_config(plan), Path("run"))
 
 
 def test_another_method_is_named(log: Path):
@@ -56,7 +56,7 @@ def test_a_log_elsewhere_and_another_rhythm_of_saves_are_no_difference(log: Path
 
 def test_a_setting_from_before_it_was_one_had_its_default(log: Path):
     plan = make_plan(log, overrides={"discount": 0.5})
-    kept = config_of(make_plan(log))
+    kept = plan_to_config(make_plan(log))
     del kept["settings"]["discount"]
-    assert differences(kept, config_of(plan), usual_of(plan)) == [("settings", "discount: 0.99, now 0.5")]
-    assert differences(kept, config_of(make_plan(log)), usual_of(plan)) == []
+    assert differences(kept, plan_to_config(plan), default_config(plan)) == [("settings", "discount: 0.99, now 0.5")]
+    assert differences(kept, plan_to_config(make_plan(log)), default_config(plan)) == []

@@ -70,7 +70,7 @@ def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str)
     where = {"sizes": plan.settings.sizes(), "ends": ByRule(plan.ends)}
     c = coefficients(plan.settings, 1)
     again, _, first_bad = compiled_epoch(
-        state, plan.method(), problem, c, run_key, **where, value_limit=divergence.largest_value(problem, 0.99)
+        state, plan.method, problem, c, run_key, **where, value_limit=divergence.largest_value(problem, 0.99)
     )
     assert not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(again.agent))
     assert {name: int(update) for name, update in first_bad.items()} == about["first_bad"]
@@ -79,7 +79,7 @@ def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str)
 def _fresh(plan: Plan) -> TrainState:
     problem = problem_of(plan.dataset, plan.settings)
     fit = begin_fit(problem.log, sizes=plan.settings.fit_sizes(), key=Keys.of(0).fit)
-    return compiled_start(problem, finish_fit(fit), plan.method(), plan.settings.sizes(), 1.0, Keys.of(0))
+    return compiled_start(problem, finish_fit(fit), plan.method, plan.settings.sizes(), 1.0, Keys.of(0))
 
 
 def test_a_fit_that_blows_up_keeps_what_led_there(tmp_path: Path):

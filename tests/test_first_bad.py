@@ -42,7 +42,7 @@ def run() -> Any:
     plan = tiny_plan(rollout_every=10)
     problem, settings, keys = problem_of(plan.dataset, plan.settings), plan.settings, Keys.of(0)
     model = finish_fit(compiled_start(problem.log, sizes=settings.fit_sizes(), key=keys.fit))
-    method: Any = plan.method()
+    method: Any = plan.method
 
     def epoch_with(value_limit: float, **changes: float) -> dict[str, int]:
         state = epoch.compiled_start(problem, model, method, settings.sizes(), 1.0, keys)
@@ -75,7 +75,7 @@ def test_values_past_the_limit_are_bad(run: Any):
 def test_without_a_model_too():
     plan = tiny_plan(method="td3_bc", policy_delay=2)
     problem, settings, keys = log_epoch.problem_of(plan.dataset, plan.settings), plan.settings, Keys.of(0)
-    method: Any = plan.method()
+    method: Any = plan.method
     firsts = []
     for rate in (settings.critic_lr, np.nan):
         state = log_epoch.compiled_start(problem, method, settings.sizes(), 1.0, keys)

@@ -18,14 +18,14 @@ from micro_rl.errors import UserError
 from micro_rl.reports.run import record, story
 from micro_rl.storage.pytree_io import to_arrays
 from micro_rl.training.plan import Plan, make_plan
-from micro_rl.training.plan_record import command_of
+from micro_rl.training.plan_record import plan_to_command
 from micro_rl.training.runner import execute
 from tests.probes import tiny_dataset, tiny_plan
 
 
 def trained(plan: Plan, epochs: int = 1) -> tuple[log_epoch.LogState, dict]:
     problem, keys, sizes = log_epoch.problem_of(plan.dataset, plan.settings), Keys.of(0), plan.settings.sizes()
-    method: Any = plan.method()
+    method: Any = plan.method
     state, logged = log_epoch.compiled_start(problem, method, sizes, 1.0, keys), {}
     for _ in range(epochs):
         c = coefficients(plan.settings, 1)
@@ -134,7 +134,7 @@ def test_terminals_stand_as_the_log_has_them():
     log = replace(log, terminals=log.timeouts, timeouts=np.zeros_like(log.timeouts), name="hopper-medium-v2")
     plan = tiny_plan(method="bc", log=log)
     assert plan.task.termination is None
-    assert "--termination" not in command_of(plan)
+    assert "--termination" not in plan_to_command(plan)
 
 
 @pytest.mark.parametrize("method", BASELINES)

@@ -43,7 +43,7 @@ def planned_by_compiler(plan: Plan) -> int:
     obs, act, rows = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1], len(plan.dataset)
     log = Transition(floats(rows, obs), floats(rows, act), floats(rows), floats(rows, obs), floats(rows))
     problem = Problem(log, Scaling(floats(obs), floats(obs), floats(act), floats(act), floats()))
-    method, sizes, keys = plan.method(), plan.settings.sizes(), Keys.of(0)
+    method, sizes, keys = plan.method, plan.settings.sizes(), Keys.of(0)
     assert isinstance(method, Method)
     ensemble = jax.eval_shape(lambda log: finish_fit(start_fit(log, plan.settings.fit_sizes(), keys.fit)), log)
     state = jax.eval_shape(partial(epoch.start, sizes=sizes, temperature=1.0, keys=keys), problem, ensemble, method)
@@ -116,7 +116,7 @@ def test_ten_critics_take_more_than_two():
 )
 def test_the_estimate_without_a_model_is_not_below_the_compilers_plan(method: str, changes: dict[str, Any]):
     plan = tiny_plan(method=method, batch_size=256, updates_per_epoch=10, **changes)
-    problem, learner, sizes = log_epoch.problem_of(plan.dataset, plan.settings), plan.method(), plan.settings.sizes()
+    problem, learner, sizes = log_epoch.problem_of(plan.dataset, plan.settings), plan.method, plan.settings.sizes()
     keys = Keys.of(plan.settings.seed)
     fresh = log_epoch.compiled_start(problem, learner, sizes, 1.0, keys)
     c = coefficients(plan.settings, 1)

@@ -17,7 +17,7 @@ from micro_rl.dynamics import termination_rules
 from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.training.plan import make_plan, read_log
-from micro_rl.training.plan_record import command_of, config_of, usual_of
+from micro_rl.training.plan_record import default_config, plan_to_command, plan_to_config
 from tests.data.logs import columns, write_csv, write_hdf5
 from tests.probes import tiny_dataset
 from tests.tiny_runs import write_log
@@ -81,7 +81,7 @@ def test_an_unknown_rule_is_refused_with_the_choices():
 def test_terminals_without_a_rule_are_learned_from():
     plan = make_plan(with_terminals())
     assert plan.ends is None
-    assert config_of(plan)["task"]["termination"] == "learned"
+    assert plan_to_config(plan)["task"]["termination"] == "learned"
 
 
 def test_terminals_that_nothing_can_be_learned_from_are_refused():
@@ -96,7 +96,7 @@ def test_terminals_that_nothing_can_be_learned_from_are_refused():
 def test_a_head_can_be_asked_for_where_a_rule_is_known():
     plan = make_plan(replace(with_terminals(), name="hopper-medium-v2"), ends="learned")
     assert plan.ends is None
-    assert "--termination learned" in command_of(plan)
+    assert "--termination learned" in plan_to_command(plan)
 
 
 def test_terminals_with_a_rule_are_not():
@@ -107,7 +107,7 @@ def test_terminals_with_a_rule_are_not():
 
     plan = make_plan(with_terminals(), ends=low)
     assert plan.ends is low
-    assert "low" in config_of(plan)["task"]["termination"]
+    assert "low" in plan_to_config(plan)["task"]["termination"]
 
 
 def test_no_terminals_need_no_rule():
@@ -137,7 +137,7 @@ def test_horizon_and_preset_can_be_given():
 
 def test_the_configuration_is_complete_and_is_json():
     plan = make_plan(tiny_dataset(), overrides={"epochs": 3, "beta": 0.25})
-    kept = json.loads(json.dumps(config_of(plan)))
+    kept = json.loads(json.dumps(plan_to_config(plan)))
     assert kept["settings"]["epochs"] == 3
     assert kept["options"] == asdict(plan.options) and kept["options"]["beta"] == 0.25
     assert kept["log"]["sha256"] == plan.dataset.sha256
@@ -150,17 +150,17 @@ def test_the_configuration_is_complete_and_is_json():
 
 
 def test_an_embedded_log_is_named_and_its_own_bounds_are_not():
-    command = command_of(make_plan("pendulum-demo"))
+    command = plan_to_command(make_plan("pendulum-demo"))
     assert command == "micro-rl train pendulum-demo --method micro --preset pendulum-demo"
 
 
 def test_bounds_that_were_given_are_in_the_command(tmp_path):
     log = write_log(tmp_path / "swing.hdf5")
-    assert "--action-bounds" not in command_of(make_plan(log))
+    assert "--action-bounds" not in plan_to_command(make_plan(log))
     told = ReadOptions(action_bounds=(-3.0, 3.0))
-    assert command_of(make_plan(log, reading=told)).endswith("--action-bounds -3.0 3.0")
+    assert plan_to_command(make_plan(log, reading=told)).endswith("--action-bounds -3.0 3.0")
     given = load(log, action_low=-3, action_high=3)
-    assert command_of(make_plan(given)).endswith("--action-bounds -3.0 3.0")
+    assert plan_to_command(make_plan(given)).endswith("--action-bounds -3.0 3.0")
 
 
 def test_a_log_that_is_loaded_takes_no_bounds():
@@ -171,9 +171,9 @@ def test_a_log_that_is_loaded_takes_no_bounds():
 def test_what_cannot_be_typed_has_no_command():
     log, low = tiny_dataset(), -np.arange(1, 3, dtype=np.float32)
     own = replace(log, actions=np.zeros((len(log), 2), np.float32), action_low=low, action_high=-low)
-    assert command_of(make_plan(own)) == ""
-    assert command_of(replace(make_plan(own), bounds_recorded=True)) != ""
-    assert command_of(make_plan(log, ends=lambda observation: observation[..., 0] < -1)) == ""
+    assert plan_to_command(make_plan(own)) == ""
+    assert plan_to_command(replace(make_plan(own), bounds_recorded=True)) != ""
+    assert plan_to_command(make_plan(log, ends=lambda observation: observation[..., 0] < -1)) == ""
 
 
 # Episodes
@@ -208,10 +208,10 @@ def test_a_condition_outranks_what_the_log_states_and_that_outranks_its_name():
     log = replace(with_terminals(), name="hopper-medium-v2", termination=stated)
     plan = make_plan(log)
     assert plan.ends == termination_rules.Formula(stated, ("o0", "o1", "o2"))
-    assert config_of(plan)["task"]["termination"] == "o2 > 1"
+    assert plan_to_config(plan)["task"]["termination"] == "o2 > 1"
     given = make_plan(log, ends="o0 > 5")
-    assert config_of(given)["task"]["termination"] == "o0 > 5"
-    assert command_of(given).endswith("--termination 'o0 > 5'")
+    assert plan_to_config(given)["task"]["termination"] == "o0 > 5"
+    assert plan_to_command(given).endswith("--termination 'o0 > 5'")
 
 
 def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
@@ -220,14 +220,14 @@ def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
     reading = ReadOptions(observations=("o*",), actions=("a0",), reward="-abs(o0)", episode="end", timeout="cut")
     plan = make_plan(path, reading=reading)
     assert plan.dataset.reading == reading
-    words = shlex.split(command_of(plan))
+    words = shlex.split(plan_to_command(plan))
     assert [words[words.index("--observations") + 1], "--reward=-abs(o0)" in words] == ["o*", True]
-    kept = json.loads(json.dumps(config_of(plan)))
+    kept = json.loads(json.dumps(plan_to_config(plan)))
     assert kept["log"]["reading"]["reward"] == "-abs(o0)"
-    require_same_config(kept, config_of(plan), usual_of(plan), tmp_path)
+    require_same_config(kept, plan_to_config(plan), default_config(plan), tmp_path)
     other = make_plan(path, reading=replace(reading, reward="r"))
     with pytest.raises(UserError, match=r"another log \(reading: "):
-        require_same_config(kept, config_of(other), usual_of(other), tmp_path)
+        require_same_config(kept, plan_to_config(other), default_config(other), tmp_path)
 
 
 def test_the_command_of_a_plan_is_understood_again(tmp_path, capsys):

@@ -41,7 +41,7 @@ from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import set_run, stack, take_run
 from micro_rl.training.models import given_model
 from micro_rl.training.plan import Plan, make_plan
-from micro_rl.training.plan_record import config_of
+from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.program import Program, compiled_epoch
 from micro_rl.training.runner import execute, execute_all
 from micro_rl.training.shared_fits import SharedFits
@@ -257,7 +257,7 @@ def test_a_model_that_a_kill_left_missing_is_that_of_the_same_seed(tmp_path: Pat
     plan = tiny_plan(**SHORT)
     alike = [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0})]
     execute(alike[1], tmp_path / "1", until=1)
-    RunFolder.create(tmp_path / "0", config_of(alike[0]))
+    RunFolder.create(tmp_path / "0", plan_to_config(alike[0]))
     assert all(isinstance(run, Run) for run in together(alike, tmp_path, resume=True, until=1))
     assert RunFolder.open(tmp_path / "0").fit() == RunFolder.open(tmp_path / "1").fit()
     for name, array in load_model(tmp_path / "1/model").arrays().items():
@@ -386,7 +386,7 @@ def test_a_mistake_leaves_nothing_behind(tmp_path: Path):
 
 def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(pair: Path, tmp_path: Path):
     found = trials(tiny_plan(**SHORT), 2, {})
-    RunFolder.create(tmp_path / found[1].name, config_of(tiny_plan(**SHORT, batch_size=3).varied({"seed": 1})))
+    RunFolder.create(tmp_path / found[1].name, plan_to_config(tiny_plan(**SHORT, batch_size=3).varied({"seed": 1})))
     with pytest.raises(UserError, match="batch_size: 3"):
         carry_out(found, tmp_path, resume=True)
     with pytest.raises(UserError, match="go on with --resume"):
@@ -467,7 +467,7 @@ def test_a_wrong_grid_is_answered_in_one_line(
 
 def test_a_run_that_another_process_trains_is_told_before_anything_is_made(tmp_path: Path):
     found = trials(tiny_plan(**SHORT), 2, {})
-    folder = RunFolder.create(tmp_path / found[1].name, config_of(found[1].plan))
+    folder = RunFolder.create(tmp_path / found[1].name, plan_to_config(found[1].plan))
     with locked(folder.lock), pytest.raises(UserError, match="another training"):
         carry_out(found, tmp_path, resume=True)
     assert [path.name for path in tmp_path.iterdir()] == [found[1].name]

@@ -25,7 +25,7 @@ from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.plan import make_plan
-from micro_rl.training.plan_record import command_of, config_of
+from micro_rl.training.plan_record import plan_to_command, plan_to_config
 from tests.probes import coefficients, plain_units
 
 UNIT = 2.0**-8
@@ -114,12 +114,12 @@ def test_rollouts_are_near_those_in_float32():
 
 def test_a_run_says_its_precision_and_types_it_again():
     plan = make_plan("pendulum-demo", overrides={"precision": "mixed"})
-    assert config_of(plan)["settings"]["precision"] == "mixed"
-    assert "--precision mixed" in command_of(plan)
-    method = plan.method()
+    assert plan_to_config(plan)["settings"]["precision"] == "mixed"
+    assert "--precision mixed" in plan_to_command(plan)
+    method = plan.method
     assert isinstance(method, Method)
     assert method.product is rounded_product
-    assert "--precision" not in command_of(make_plan("pendulum-demo"))
+    assert "--precision" not in plan_to_command(make_plan("pendulum-demo"))
 
 
 def test_another_precision_is_refused():

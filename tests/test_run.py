@@ -27,7 +27,7 @@ from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.plan import Plan
-from micro_rl.training.plan_record import config_of
+from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.runner import execute
 from tests.probes import tiny_plan
 
@@ -219,7 +219,7 @@ def test_a_run_is_never_overwritten(finished: Run):
 
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):
     plan = long_plan()
-    folder = RunFolder.create(tmp_path / "run", config_of(plan))
+    folder = RunFolder.create(tmp_path / "run", plan_to_config(plan))
     with locked(folder.lock), pytest.raises(UserError, match="another training is going on there"):
         execute(plan, folder.path, resume=True)
     assert not folder.model.exists()

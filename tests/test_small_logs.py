@@ -12,7 +12,7 @@ from micro_rl.data import load
 from micro_rl.errors import UserError
 from micro_rl.simulation.log_check import inspect
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.plan_record import config_of
+from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.runner import execute
 from tests.data.logs import columns, write_hdf5
 from tests.probes import tiny_plan
@@ -58,7 +58,7 @@ def test_what_can_be_learned_from_trains_and_is_told_of(
     listens, fewer = Listens(), {"termination_updates": 50} if method == "micro" else {}
     plan = tiny_plan(method=method, log=load(written(tmp_path, lengths, terminal)), **fewer)
     run = execute(plan, tmp_path / "run", callback=listens)
-    assert any(told in note for note in listens.notes) and any(told in note for note in config_of(plan)["notes"])
+    assert any(told in note for note in listens.notes) and any(told in note for note in plan_to_config(plan)["notes"])
     assert all(np.isfinite(value) for row in run.metrics for value in row.values())
     assert np.abs(run.policy(np.ones((5, 2)))).max() <= 1
 

@@ -14,7 +14,7 @@ from micro_rl.training.fitting import problem_of
 from micro_rl.training.learning import program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
-from micro_rl.training.plan_record import config_of, usual_of
+from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
 
 
@@ -35,7 +35,7 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> No
     pytree_io.from_arrays(
         _program(plan, model, old.model).blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch))
     )
-    changed = [text for _, text in config_diff.differences(old.config(), config_of(plan), usual_of(plan))]
+    changed = [text for _, text in config_diff.differences(old.config(), plan_to_config(plan), default_config(plan))]
     told = {
         "run": str(source),
         "epoch": kept.epoch,
@@ -43,7 +43,7 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> No
         "checkpoint_sha256": sha256(old.checkpoints.folder(kept.epoch) / "state.safetensors"),
         "changed": changed,
     }
-    new = RunFolder.create(target, config_of(plan) | {"branched_off": told})
+    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": told})
     if model is not None:
         save_model(new.model, model)
     new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))

@@ -97,7 +97,7 @@ def _word(value: Any) -> str:
 
 def _shape(plan: Plan) -> Any:
     """What must be the same for plans to share a program: all but the values of leaves."""
-    leaves, structure = jax.tree.flatten(plan.method())
+    leaves, structure = jax.tree.flatten(plan.method)
     widths = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
     fixed = tuple((name, value) for name, value in dataclasses.asdict(plan.settings).items() if name not in FREE)
     return structure, widths, fixed

@@ -23,13 +23,13 @@ def problem_for(jobs: Sequence[Job], interrupts: Interrupts) -> Problem | LogPro
         return problem_of(plan.dataset, plan.settings)
     problem = prepare_models(jobs, interrupts)
     if on_host(problem.log):  # refused with the plan already, but for memory that was taken since
-        refuse_on_host(plan.method(), plan.method_name, plan.settings.log_on)
+        refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
     return problem
 
 
 def learner_for(plan: Plan, model: FittedModel | None) -> Learner:
     """The plan's method with its coefficients, and the model that it works with."""
-    method = plan.method()
+    method = plan.method
     if isinstance(method, ModelFreeMethod):
         return LogLearner(method)
     assert model is not None, "prepared before"

@@ -86,7 +86,7 @@ def _rollout(plan: Plan) -> int:
     sizes, settings = plan.settings.sizes(), plan.settings
     made = 2 * sizes.rollout_batch_size * sizes.rollout_length * _numbers_of_a_row(plan)
     layer = max(*sizes.hidden_sizes, *settings.model_hidden_sizes)
-    method = plan.method()
+    method = plan.method
     asks_members = isinstance(method, Method) and not isinstance(method.transform, AsPredicted)
     if asks_members:  # each about every row
         layer += 2 * settings.ensemble_size * max(settings.model_hidden_sizes)
@@ -108,7 +108,7 @@ def _rows(plan: Plan) -> int:
 
 def _shapes(plan: Plan) -> tuple[Any, Any]:
     """A run's fit and its training state, as shapes; nothing is allocated."""
-    log, scaling, settings, method = _log(plan), _scaling(plan), plan.settings, plan.method()
+    log, scaling, settings, method = _log(plan), _scaling(plan), plan.settings, plan.method
     assert isinstance(method, Method)
     fit = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
     begin = partial(epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
@@ -118,7 +118,7 @@ def _shapes(plan: Plan) -> tuple[Any, Any]:
 
 def _shape_on_log(plan: Plan) -> Any:
     """The training state of a run without a model, as shapes."""
-    log, settings, baseline = _log(plan), plan.settings, plan.method()
+    log, settings, baseline = _log(plan), plan.settings, plan.method
     assert isinstance(baseline, ModelFreeMethod)
     problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
     begin = partial(log_epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))

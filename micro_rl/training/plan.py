@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,9 @@ class Plan:
         """What a person must know of the log before trusting the result."""
         return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch_size)))
 
+    @cached_property
     def method(self) -> Method | ModelFreeMethod:
-        """The method with its coefficients."""
+        """The method with its coefficients, built once."""
         built = registry.find(self.method_name).build(self.options)
         if isinstance(built, ModelFreeMethod):
             return built
@@ -60,7 +62,7 @@ class Plan:
         given = dataclasses.asdict(self.settings) | dataclasses.asdict(self.options) | dict(changes)
         settings, options = registry.resolve(self.method_name, self.preset, given)
         plan = dataclasses.replace(self, settings=settings, options=options)
-        _check_together(plan.method(), settings)
+        _check_together(plan.method, settings)
         return plan
 
 
@@ -145,7 +147,7 @@ def _refuse_for_want_of_a_model(method: str, **given: Any) -> None:
 
 def _refuse_what_cannot_work(plan: Plan) -> None:
     """Before anything is begun; options out of their bounds are refused when the method is made of them."""
-    method = plan.method()
+    method = plan.method
     _check_together(method, plan.settings)
     refuse_too_few(plan.dataset, plan.settings, least=2 if plan.learns_model else 1)
     if stays_on_host(plan.settings, plan.dataset):

@@ -17,10 +17,10 @@ from micro_rl.training.plan import Plan
 PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
 
 
-def config_of(plan: Plan) -> dict[str, Any]:
+def plan_to_config(plan: Plan) -> dict[str, Any]:
     """The whole plan as JSON: enough to run it again."""
     return {
-        "command": command_of(plan),
+        "command": plan_to_command(plan),
         "log": _log(plan.dataset),
         "notes": list(plan.notes),
         "task": dataclasses.asdict(plan.task),
@@ -50,13 +50,13 @@ def _log(dataset: Dataset) -> dict[str, Any]:
     return known | {"reading": said} if said else known
 
 
-def usual_of(plan: Plan) -> dict[str, Any]:
-    """The defaults of everything in `config_of` that has some."""
+def default_config(plan: Plan) -> dict[str, Any]:
+    """The defaults of everything in `plan_to_config` that has some."""
     kinds = {"settings": registry.settings_of, "options": lambda name: registry.find(name).Options}
     return {part: dataclasses.asdict(kind(plan.method_name)()) for part, kind in kinds.items()}
 
 
-def command_of(plan: Plan) -> str:
+def plan_to_command(plan: Plan) -> str:
     """The command line that trains this plan anew: the log, the preset, and what departs from it.
 
     Empty where no command line can: a Python function ends the episodes, or each action was given its own bounds.

@@ -25,7 +25,7 @@ from micro_rl.training.lanes import set_run, stack, take_run, view_run
 from micro_rl.training.learning import problem_for, program_for
 from micro_rl.training.models import given_model
 from micro_rl.training.plan import Plan
-from micro_rl.training.plan_record import config_of, usual_of
+from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
 from micro_rl.training.run import Epoch, RunTraining, without_buffer
 from micro_rl.training.saving import GO_ON, RunSaver
@@ -115,9 +115,9 @@ def execute_all(
 def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
     """A new run folder, or the one to go on with, whose plan must be this one."""
     if not (resume and (path / "config.json").exists()):
-        return RunFolder.create(path, config_of(plan))
+        return RunFolder.create(path, plan_to_config(plan))
     folder = RunFolder.open(path)
-    config_diff.require_same_config(folder.config(), config_of(plan), usual_of(plan), path)
+    config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path)
     return folder
 
 

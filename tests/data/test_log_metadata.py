@@ -11,7 +11,7 @@ from micro_rl.core import tasks
 from micro_rl.data import load
 from micro_rl.errors import UserError
 from micro_rl.training.plan import make_plan
-from micro_rl.training.plan_record import command_of
+from micro_rl.training.plan_record import plan_to_command
 from tests.data.logs import columns, write_hdf5
 
 KNOWN: dict[str, Any] = {"env": "Pendulum-v1", "horizon": 9, "termination": "never", "score_min": -5.0, "score_max": 5}
@@ -21,7 +21,7 @@ def test_a_task_is_read_from_the_file(tmp_path: Path):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **KNOWN))
     assert log.task == tasks.Task("Pendulum-v1", 9, "never", -5.0, 5.0) and not any("simulator" in n for n in log.notes)
     plan = make_plan(log)
-    assert plan.task == log.task and "--env" not in command_of(plan)
+    assert plan.task == log.task and "--env" not in plan_to_command(plan)
 
 
 def test_the_file_outranks_its_name_and_a_person_both(tmp_path: Path):
