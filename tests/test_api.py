@@ -124,7 +124,7 @@ def test_a_termination_function_of_ones_own(tmp_path):
     ("wrong", "said"),
     [
         ({"bta": 0.5}, "bta: no such setting (did you mean 'beta'?)"),
-        ({"beta": -0.1}, "beta: -0.1 is outside"),
+        ({"beta": -0.1}, "beta: -0.1 is not 0 or more"),
         ({"method": "mopo2"}, "choose one of micro, mobile"),
         ({"until": 0}, "until: 0 is too small"),
         ({"horizon": 0}, "horizon"),

@@ -173,6 +173,17 @@ def test_a_population_that_was_killed_goes_on_to_the_same_bits(pair: Path, told:
             np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
 
 
+def test_a_log_on_the_host_serves_many_runs(tmp_path: Path):
+    """Each run is given the rows that it draws, and draws what it would from the device."""
+    short = {"epochs": 1, "max_fit_epochs": 1, "rollout_every": 5}
+    for where in ("device", "host"):
+        outcomes = together(plans(**short, log_on=where), tmp_path / where)
+        assert all(isinstance(run, Run) for run in outcomes)
+    for number in "01":
+        for name, array in weights(tmp_path / "device" / number).items():
+            assert_close(weights(tmp_path / "host" / number)[name], array, err_msg=name)
+
+
 def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, tmp_path: Path):
     together(plans(), tmp_path, until=1)
     first = plans()[0]

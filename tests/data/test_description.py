@@ -60,7 +60,7 @@ stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut
 
 
 def test_the_documented_example_is_complete_and_true(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "guides" / "data.md").read_text()
     text = page.partition("```toml\n")[2].partition("```")[0]
     known = {field.name for field in fields(ReadOptions)} | {*ONLY_IN_TOML} - {"provenance"}
     assert [key for key in known if not re.search(rf"^(# |\[)?{key}(\]| =)", text, re.MULTILINE)] == []
