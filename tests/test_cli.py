@@ -10,7 +10,11 @@ from safetensors.numpy import load_file
 
 from micro_rl._version import __version__
 from micro_rl.algorithms import registry
+from micro_rl.algorithms.registry import resolve
+from micro_rl.cli import arguments
 from micro_rl.cli import main as cli
+from micro_rl.cli.commands.planning import planned
+from micro_rl.cli.commands.train import Training
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.run_folder import RunFolder
@@ -79,6 +83,29 @@ def test_the_method_named_has_its_own_options_in_the_help(capsys):
     assert cli.run(["train", "--help"]) == cli.run(["train", "--method", "sac", "--help"]) == 0
     micro, sac = capsys.readouterr().out.split("usage:")[1:]
     assert "--beta" in micro and "--beta" not in sac
+
+
+@pytest.mark.parametrize(
+    ("words", "preset", "passes"),
+    [
+        (["pendulum-demo", "--seed", "3"], "pendulum-demo", 1),
+        (["--seed", "3", "pendulum-demo"], "pendulum-demo", 2),
+        (["--seed", "3", "pendulum-demo", "--preset=generic"], "generic", 1),
+    ],
+)
+def test_the_log_chooses_the_preset_wherever_it_stands(words, preset, passes, monkeypatch):
+    parsed = []
+    parse = arguments.parse
+    monkeypatch.setattr(arguments, "parse", lambda *parts: parsed.append(parts) or parse(*parts))
+    task, plan, values, _ = planned("train", Training, lambda *_: "", words)
+    assert (task.preset or plan.preset, len(parsed)) == (preset, passes)
+    assert values["seed"] == 3 and values["epochs"] == resolve("micro", preset, {})[0].epochs
+
+
+def test_the_help_of_a_log_shows_its_presets_values(capsys):
+    assert cli.run(["train", "pendulum-demo", "--help"]) == cli.run(["train", "--help"]) == 0
+    demo, generic = capsys.readouterr().out.split("usage:")[1:]
+    assert "(default: 15)" in demo and "(default: 15)" not in generic
 
 
 def test_version(capsys):

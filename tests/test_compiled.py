@@ -14,15 +14,20 @@ from micro_rl.cli.compile_cache import keep_compiled
 keep_compiled()
 import jax, jax.numpy as jnp
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-print(float(jax.jit(lambda x: jnp.sum(jnp.sin(x) @ jnp.cos(x).T))(jnp.ones((5, 5)))))
+print(float(jax.jit(lambda x: jnp.sum(PROGRAM))(jnp.ones((5, 5)))))
 """
 
 
-def value(home: Path) -> str:
+def value(home: Path, program: str = "jnp.sin(x) @ jnp.cos(x).T", most_bytes: int | None = None) -> str:
     unset = {name: text for name, text in os.environ.items() if not name.startswith("JAX_")}
     environment = unset | {"XDG_CACHE_HOME": str(home), "JAX_PLATFORMS": "cpu"}
+    if most_bytes is not None:
+        environment["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(most_bytes)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CHILD], env=environment, capture_output=True, text=True
+        [sys.executable, "-W", "ignore", "-c", CHILD.replace("PROGRAM", program)],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -31,14 +36,14 @@ def value(home: Path) -> str:
 def test_the_next_process_finds_the_program_and_a_torn_one_does_no_harm(tmp_path: Path):
     first = value(tmp_path)
     kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name.endswith("-cache")]
-    assert kept and all("micro-rl/compiled" in str(path) for path in kept)
+    assert kept and all("micro-rl/programs" in str(path) for path in kept)
     assert value(tmp_path) == first
     for path in kept:
         path.write_bytes(path.read_bytes()[:20])
     assert value(tmp_path) == first
 
 
-@pytest.mark.parametrize("name", compile_cache.TAKEN_BY_USER)
+@pytest.mark.parametrize("name", compile_cache.SET_BY_USER)
 def test_what_the_user_has_said_stands(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv(name, "mine")
@@ -47,7 +52,7 @@ def test_what_the_user_has_said_stands(name: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_a_folder_that_can_be_made_nothing_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in compile_cache.TAKEN_BY_USER:
+    for name in compile_cache.SET_BY_USER:
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -62,17 +67,14 @@ def test_the_folder_is_the_processors_own(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert compile_cache.folder() != here and here.is_relative_to(tmp_path / "micro-rl")
 
 
-def test_the_oldest_programs_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    for name in compile_cache.TAKEN_BY_USER:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "")
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    place = compile_cache.folder()
-    place.mkdir(parents=True)
-    for age, name in enumerate(("newest", "older", "oldest")):
-        (place / name).write_bytes(bytes(100))
-        os.utime(place / name, (1e9 - age, 1e9 - age))
-    monkeypatch.setattr(compile_cache, "MOST_BYTES", 250)
-    compile_cache.keep_compiled()
-    assert {path.name for path in place.iterdir()} == {"newest", "older"}
+def test_the_programs_used_longest_ago_make_room(tmp_path: Path):
+    def sizes() -> dict[str, int]:
+        return {path.name: path.stat().st_size for path in tmp_path.rglob("*-cache")}
+
+    value(tmp_path)
+    before = sizes()
+    limit = sum(before.values()) + max(before.values()) // 2
+    value(tmp_path, program="jnp.tanh(x) @ x", most_bytes=limit)
+    after = sizes()
+    assert after.keys() - before.keys() and before.keys() - after.keys()
+    assert sum(after.values()) <= limit

@@ -30,11 +30,12 @@ ROW = {
 
 
 def shown(console: Console, rows: list[dict[str, float]], epochs: int = 4) -> str:
-    with Display(epochs, console) as display:
+    with Display(1, epochs, console) as display:
         display.note("a column never changes")
-        display.fitted(FITTED)
+        run = display.of_run()
+        run.fitted(FITTED)
         for row in rows:
-            display.trained(row, POLICY)
+            run.trained(row, POLICY)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -61,9 +62,10 @@ def test_piped_it_is_plain_lines():
 
 def test_piped_the_fit_says_every_tenth_epoch():
     console = piped()
-    with Display(4, console) as display:
+    with Display(1, 4, console) as display:
+        run = display.of_run()
         for epoch in range(1, 31):
-            display.fitted(FITTED | {"epoch": float(epoch)})
+            run.fitted(FITTED | {"epoch": float(epoch)})
     assert isinstance(console.file, StringIO)
     assert [line.split()[2] for line in console.file.getvalue().splitlines()] == ["1", "11", "21"]
 
@@ -91,8 +93,8 @@ def test_time_left_counts_only_this_process():
 
 def test_the_terminal_is_given_back_after_a_failure():
     console = terminal()
-    with pytest.raises(RuntimeError), Display(4, console) as display:
-        display.fitted(FITTED)
+    with pytest.raises(RuntimeError), Display(1, 4, console) as display:
+        display.of_run().fitted(FITTED)
         raise RuntimeError
     assert isinstance(console.file, StringIO)
     assert console.file.getvalue().endswith("\x1b[?25h")

@@ -21,7 +21,7 @@ from micro_rl.algorithms.epoch import coefficients
 from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.algorithms.model_based import micro
 from micro_rl.cli import main as cli
-from micro_rl.cli.sweep_display import SweepDisplay
+from micro_rl.cli.display import Display
 from micro_rl.core.types import Keys
 from micro_rl.dynamics import fit_epoch
 from micro_rl.dynamics.fit_epoch import finish_fit
@@ -475,7 +475,7 @@ def test_a_run_that_another_process_trains_is_told_before_anything_is_made(tmp_p
 
 def test_what_was_said_of_one_run_is_not_said_of_all(capsys: pytest.CaptureFixture[str]):
     found = trials(tiny_plan(), 3, {})
-    with SweepDisplay(3, 2, Console(width=200)) as display:
+    with Display(3, 2, Console(width=200)) as display:
         for watcher in [display.of(trial) for trial in found]:
             watcher.note("goes on after epoch 1")
     assert capsys.readouterr().out == "note: seed0: goes on after epoch 1\n"

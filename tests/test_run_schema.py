@@ -28,7 +28,7 @@ def test_what_runs_wrote(folder: Path):
         {},
         {
             "task": {},
-            "log": {},
+            "log": {"reading": {"observations": ["level"], "reward": "-level", "largest_gap": 2.5}},
             "options": {"beta": [1, 2.5, None, "a", True]},
             "settings": {"of_later": "x"},
         },
@@ -49,6 +49,7 @@ def test_what_a_config_may_be(config: dict[str, Any]):
         ({"log": None}, "log"),
         ({"log": {"name": None}}, "log, name"),
         ({"log": {"a\nb": {}}}, r"log, 'a\\nb'"),
+        ({"log": {"reading": {"reward": {}}}}, "log, reading"),
         ({"options": {"beta": [[1]]}}, "options, beta"),
         ({"options": {"beta": 2**63}}, "options, beta"),
         ({"versions": {"jax": [0] * (LONGEST + 1)}}, "versions, jax"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from micro_rl.cli.sweep_display import SweepDisplay
+from micro_rl.cli.display import Display
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import trials
 from tests.probes import tiny_plan
@@ -15,13 +15,13 @@ from tests.test_display import POLICY, ROW
 
 @pytest.fixture(autouse=True)
 def _no_page(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("micro_rl.cli.sweep_display.write_page", lambda *_: None)
+    monkeypatch.setattr("micro_rl.cli.display.write_page", lambda *_: None)
 
 
-def watched(runs: int, epochs: int = 2) -> tuple[SweepDisplay, list[Callback], StringIO]:
+def watched(runs: int, epochs: int = 2, beside: int | None = None) -> tuple[Display, list[Callback], StringIO]:
     said = StringIO()
-    display = SweepDisplay(runs, epochs, Console(file=said, width=200))
-    return display, [display.of(trial) for trial in trials(tiny_plan(), runs, {})], said
+    display = Display(runs, epochs, Console(file=said, width=200))
+    return display, [display.of(trial) for trial in trials(tiny_plan(), beside or runs, {})], said
 
 
 def lines(said: StringIO, kind: str) -> list[str]:
@@ -48,7 +48,18 @@ def test_runs_that_are_over_are_not_waited_for():
 
 
 def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
-    display, (first,), said = watched(1)
+    display, (first,), said = watched(2, beside=1)
     first.finished(Path("none"))
     display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
     assert "1 runs" in lines(said, "policy")[0]
+
+
+def test_a_sweep_of_one_run_is_shown_as_that_run():
+    display, (run,), said = watched(1)
+    display.note("a column never changes")
+    run.note("a column never changes")
+    run.note("goes on after epoch 1")
+    run.trained(ROW, POLICY)
+    first, second, line = said.getvalue().splitlines()
+    assert (first, second) == ("note: a column never changes", "note: goes on after epoch 1")
+    assert line.startswith("policy  epoch    1/2   return -150.0   Q on model rows -2.50")

@@ -37,10 +37,10 @@ def section(verb: list[str]) -> str:
     """One verb: what it does, and a table of its options."""
     lines = printed([*verb, "--help"]).splitlines()[1:]  # the first is tyro's own usage
     takes = (data.VERBS if verb[0] == "data" else main.VERBS)[verb[-1]][0]
-    said = [line for line in lines if line and line[0] not in "│╭╰"]
+    prose = [line for line in lines if line and line[0] not in "│╭╰"]
     rows = list(options(line[1:-1].rstrip() for line in lines if line.startswith(FRAME)))
     text = (
-        f"\n## micro-rl {' '.join(verb)}\n\n`micro-rl {' '.join([*verb, takes]).strip()}`\n\n" + "\n".join(said) + "\n"
+        f"\n## micro-rl {' '.join(verb)}\n\n`micro-rl {' '.join([*verb, takes]).strip()}`\n\n" + "\n".join(prose) + "\n"
     )
     if not rows:
         return text

@@ -1,4 +1,4 @@
-"""From the words of a command line to values: options from dataclasses, and a wrong one answered in one line."""
+"""The words of a command line parsed into dataclasses by tyro, and its errors as one line."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,12 +20,12 @@ _FRAME = "│╭╮╰╯─|+- \t"  # what tyro draws its boxes with, in UTF-8 
 
 
 def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -> Any:
-    """A dataclass to parse into: positional arguments, and the options of several dataclasses side by side."""
+    """Make a dataclass to parse into: positional arguments, and the options of several dataclasses side by side."""
     fields = [(place, tyro.conf.Positional[kind]) for place, kind in places]
     fields += [(part, Annotated[kind, tyro.conf.arg(name="")]) for part, kind in parts.items()]
-    made = make_dataclass(name, fields, frozen=True)
-    made.__doc__ = explanation
-    return made
+    kind = make_dataclass(name, fields, frozen=True)
+    kind.__doc__ = explanation
+    return kind
 
 
 FORMULAS = ("--reward", "--termination")
@@ -33,41 +33,64 @@ FORMULAS = ("--reward", "--termination")
 
 
 def parse(verb: str, arguments: list[str], kind: type[Parsed], default: Parsed | None = None) -> Parsed:
-    """The values; `UserError` for a mistake, `SystemExit` after --help has been printed."""
-    said, arguments = StringIO(), list(_with_formulas(arguments))
-    known: dict[str, Any] = {} if default is None else {"default": default}
+    """Parse the words of a verb.
+
+    Args:
+        verb: as it is typed, for messages: "train", "data check".
+        arguments: the words after it.
+        kind: the dataclass to parse into.
+        default: the values of what is not among the words, where they are not the dataclass's own.
+
+    Returns:
+        The values.
+
+    Raises:
+        UserError: a mistake, in one line that names the option and the nearest one.
+        SystemExit: the help has been printed.
+    """
+    box, arguments = StringIO(), list(_with_formulas(arguments))
+    more: dict[str, Any] = {} if default is None else {"default": default}
     try:
-        with redirect_stderr(said):
-            parsed: Any
-            parsed, left = tyro.cli(kind, args=arguments, prog=f"micro-rl {verb}", return_unknown_args=True, **known)
-    except SystemExit as ended:
-        if not ended.code:
+        with redirect_stderr(box):
+            values: Any
+            values, rest = tyro.cli(kind, args=arguments, prog=f"micro-rl {verb}", return_unknown_args=True, **more)
+    except SystemExit as exit_of_tyro:
+        if not exit_of_tyro.code:
             raise
-        raise UserError(f"{_first_words(said.getvalue())}; `micro-rl {verb} --help` shows every option") from None
-    if left:
-        raise UserError(_unknown(left[0], list(_options(asdict(parsed))), verb))
-    return parsed
+        raise UserError(f"{_sentence(box.getvalue())}; `micro-rl {verb} --help` shows every option") from None
+    if rest:
+        raise UserError(_unknown(rest[0], list(_options(asdict(values))), verb))
+    return values
 
 
 def parse_with_preset(verb: str, arguments: list[str], default: Callable[[str, Any], Parsed]) -> Parsed:
-    """The same where a preset's values are the defaults and the log's name chooses the preset, unless one is named.
+    """Parse the words of a verb whose defaults are a preset's: of the one that is named, else of the log's name.
 
-    `default(preset, log)` holds the values of that preset; it is first asked to learn which log is meant.
+    `default(preset, log)` holds the values of a preset. The log is expected to be the first word; where options come
+    before it, only parsing finds it, and the words are parsed again if its preset is another.
     """
-    named = value_of(arguments, "--preset")
-    start = default(named or "generic", tyro.MISSING)
-    parsed: Any = parse(verb, arguments, type(start), start)
-    if named is not None:
-        return parsed
-    own = default(presets.name_for(log_name(locate(parsed.log))), tyro.MISSING)
-    return parse(verb, arguments, type(own), own)
+    option = option_value(arguments, "--preset")
+    first = "" if not arguments or arguments[0].startswith("-") else arguments[0]
+    preset = option or _preset_for(first)
+    defaults = default(preset, tyro.MISSING)
+    values: Any = parse(verb, arguments, type(defaults), defaults)
+    own = option or _preset_for(values.log)
+    return values if own == preset else parse(verb, arguments, type(defaults), default(own, tyro.MISSING))
 
 
-def value_of(arguments: list[str], option: str) -> str | None:
-    """What an option is set to, before the rest can be understood."""
-    for place, word in enumerate(arguments):
+def _preset_for(log: str) -> str:
+    """The preset that a log's name chooses; the generic one where there is no such log, as reading it will say."""
+    try:
+        return presets.name_for(log_name(locate(log)))
+    except UserError:
+        return "generic"
+
+
+def option_value(arguments: list[str], option: str) -> str | None:
+    """Find what an option is set to, before the rest can be understood."""
+    for index, word in enumerate(arguments):
         if word == option:
-            return arguments[place + 1] if place + 1 < len(arguments) else None
+            return arguments[index + 1] if index + 1 < len(arguments) else None
         if word.startswith(option + "="):
             return word.partition("=")[2]
     return None
@@ -104,10 +127,10 @@ def _unknown(word: str, options: list[str], verb: str) -> str:
     return f"there is no option {option}{near}; `micro-rl {verb} --help` shows every option"
 
 
-def _first_words(boxed: str) -> str:
+def _sentence(box: str) -> str:
     """The sentence in tyro's framed explanation: what stands between the title and the first rule."""
     words: list[str] = []
-    for line in boxed.splitlines()[1:]:
+    for line in box.splitlines()[1:]:
         inner = line.strip(_FRAME)
         if not inner and words:
             break

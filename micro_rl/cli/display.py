@@ -1,23 +1,24 @@
-"""How a run looks while it goes, a live table on a terminal and one line an epoch elsewhere; and at its end."""
+"""How runs look while they go: a live table on a terminal, one line an epoch elsewhere."""
 
 import time
 from pathlib import Path
-from types import TracebackType
 
+import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN, SHOWN_SCORES, metric_label
+from micro_rl.cli.commands.console import say
+from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.wording import clock
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
-from micro_rl.reports.run.story import out_of_range_warning
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.job import Run
+from micro_rl.training.grid import Trial
+from micro_rl.training.sweep import SweepCallback
 
 SHOWN = tuple(
     (metric_label(key), key, form)
@@ -31,117 +32,193 @@ SHOWN = tuple(
         ("time/updates_per_second", "{:.0f}"),
     )
 )
+SCORES = SHOWN[: len(SHOWN_SCORES)]
+"""What a run is followed by: the first of them that its rows have."""
 
 
-class Display(Callback):
-    """Watches a run of `epochs` epochs on a console; use it in a `with`."""
+class Display(SweepCallback):
+    """Shows `runs` runs of `epochs` epochs on a console; use it in a `with`.
 
-    def __init__(self, epochs: int, console: Console):
-        self._epochs, self._console = epochs, console
+    One run is shown with all its figures, many by their scores and a table of runs.
+    """
+
+    def __init__(self, runs: int, epochs: int, console: Console):
+        self._runs, self._epochs, self._console = runs, epochs, console
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._began = time.monotonic()
-        self._first: int | None = None
-        self._holdout: float | None = None
-        self._latest: Row = {}
+        self._passed = 0  # epochs of all runs in this process
+        self._skipped = 0  # epochs that need not be waited for
+        self._fit_epoch = 0
+        self._fits: dict[str, Row] = {}
+        self._rows: dict[str, Row] = {}
+        self._beside: list[str] = []
+        self._notes: set[str] = set()
 
     def __enter__(self) -> "Display":
         if self._live:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live:
             self._live.stop()
 
-    def note(self, text: str) -> None:
-        """Above the table, or a line of its own."""
-        self._console.print(Text("note: " + text, style="yellow"), soft_wrap=True)
+    def note(self, text: str, run: str = "") -> None:
+        """Print a line of its own, above the table; what was said of all, or of one of many, is not repeated."""
+        if text in self._notes:
+            return
+        if self._runs > 1 or not run:
+            self._notes.add(text)
+        prefix = f"{run}: " if run and self._runs > 1 else ""
+        self._console.print(Text(f"note: {prefix}{text}", style="yellow"), soft_wrap=True)
 
-    def given(self, holdout: float) -> None:
-        """The error of a model that was fitted before."""
-        self._holdout = holdout
+    def of(self, trial: Trial) -> Callback:
+        """The callback of one of a sweep's runs."""
+        return self.of_run(trial.name)
+
+    def of_run(self, name: str = "run") -> Callback:
+        """The callback of one run; those asked for one after another train side by side."""
+        if not self._beside:
+            self._fits, self._rows, self._fit_epoch = {}, {}, 0
+        self._beside.append(name)
+        return _RunDisplay(name, self)
+
+    def describe_model(self, text: str) -> None:
+        """Print a line on the one run's model; those of many are not described."""
+        if self._runs == 1:
+            say(self._console, f"model   {text}")
+
+    def show_given_model(self, run: str, holdout: float) -> None:
+        """Show the holdout error of a model that was fitted before."""
+        self._fits[run] = {"holdout/mean": holdout}
         if not self._live:
-            self._console.print(f"model   holdout error {holdout:.5f}", soft_wrap=True, highlight=False)
+            self.describe_model(f"holdout error {holdout:.5f}")
 
-    def fitted(self, row: Row) -> None:
-        """The model's error so far."""
-        self._holdout = row["holdout/mean"]
-        text = f"model   epoch {row['epoch']:4.0f}   holdout error {row['holdout/mean']:.5f}"
+    def show_fit(self, run: str, row: Row) -> None:
+        """Show a run's epoch of the dynamics fit; one epoch in ten where the output is piped.
+
+        Many are printed when the next epoch begins and all are known.
+        """
+        if row["epoch"] > self._fit_epoch and self._runs > 1:
+            self._print_fit()
+        self._fit_epoch = int(row["epoch"])
+        self._fits[run] = row
         if self._live:
-            self._live.update(Text(f"{text}   {clock(time.monotonic() - self._began)}"))
-        elif row["epoch"] % 10 == 1:
-            self._console.print(text, soft_wrap=True, highlight=False)
+            self._live.update(Text(f"{self._fit_line()}   {clock(time.monotonic() - self._began)}"))
+        elif self._runs == 1:
+            self._print_fit()
 
-    def measured(self, text: str) -> None:
-        """Above the table, or a line of its own."""
-        self._console.print(f"model   {text}", soft_wrap=True, highlight=False)
-
-    def trained(self, row: Row, policy: Policy) -> None:
-        """An epoch's figures and the time left."""
-        if self._first is None:
-            self._first, self._began = int(row["epoch"]) - 1, time.monotonic() - row["time/seconds"]
-        self._latest = self._latest | row
+    def show_epoch(self, run: str, row: Row) -> None:
+        """Show a run's epoch of policy training and the time left."""
+        if not self._passed:
+            self._began = time.monotonic() - row["time/seconds"]
+        if run not in self._rows:
+            self._skipped += int(row["epoch"]) - 1
+        self._rows[run] = self._rows.get(run, {}) | row
+        self._passed += 1
         if self._live:
             self._live.update(self._table())
-        else:
-            self._console.print(self._line(row), soft_wrap=True, highlight=False)
+        elif self._is_last(run):
+            say(self._console, self._line(row))
 
-    def finished(self, path: Path) -> None:
-        """The run's page."""
-        write_page(path, self.note)
+    def end(self, run: str, divergence: str = "") -> None:
+        """Wait for a run no more: it is over, perhaps since an earlier process, or it diverged."""
+        if divergence and self._runs > 1:
+            self._console.print(Text(f"{run} diverged: {divergence}", style="red"), soft_wrap=True)
+        if divergence or run not in self._rows:
+            self._skipped += self._epochs - int(self._rows[run]["epoch"] if run in self._rows else 0)
+        self._beside.remove(run)
+
+    def _print_fit(self) -> None:
+        if self._fit_epoch % 10 == 1 and not self._live:
+            say(self._console, self._fit_line())
+
+    def _fit_line(self) -> str:
+        errors = [fit["holdout/mean"] for fit in self._fits.values()]
+        spread = "" if self._runs == 1 else f" ({min(errors):.5f} to {max(errors):.5f})"
+        kind = "model " if self._runs == 1 else "models"
+        return f"{kind}  epoch {self._fit_epoch:4d}   holdout error {np.mean(errors):.5f}{spread}"
+
+    def _is_last(self, run: str) -> bool:
+        """Whether every other run beside this one has come as far."""
+        reached = self._rows[run]["epoch"]
+        return all(other in self._rows and self._rows[other]["epoch"] >= reached for other in self._beside)
 
     def _left(self) -> str:
-        done = self._latest["epoch"] - (self._first or 0)
-        spent = time.monotonic() - self._began
-        return clock(spent / done * (self._epochs - self._latest["epoch"]))
-
-    def _figures(self, row: Row) -> list[tuple[str, str]]:
-        return [(label, form.format(row[key])) for label, key, form in SHOWN if key in row]
+        """The time left, by the epochs of all runs that are passed and to come."""
+        to_come = self._runs * self._epochs - self._skipped - self._passed
+        return f"{clock((time.monotonic() - self._began) / self._passed * max(to_come, 0))} left"
 
     def _line(self, row: Row) -> str:
-        figures = "   ".join(f"{label} {value}" for label, value in self._figures(row))
-        return f"policy  epoch {row['epoch']:4.0f}/{self._epochs}   {figures}   {self._left()} left"
+        """The epoch's figures: all of one run, mean and range of the scores of many."""
+        beside = [other for other in self._rows.values() if other["epoch"] == row["epoch"]]
+        if self._runs == 1:
+            figures = [f"{label} {form.format(row[key])}" for label, key, form in SHOWN if key in row]
+        else:
+            figures = [f"{len(beside)} runs"]
+            for label, key, _ in SCORES:
+                if key in row:
+                    values = [other[key] for other in beside if key in other]
+                    figures.append(f"{label} {np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})")
+            speed = sum(other["time/updates_per_second"] for other in beside)
+            figures.append(f"updates per second {speed:.0f} together")
+        return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs}", *figures, self._left()])
 
     def _table(self) -> Group:
+        whole, done = self._runs * self._epochs, self._skipped + self._passed
+        bar = ProgressBar(total=whole, completed=done, width=60)
+        if self._runs == 1:
+            return Group(bar, self._table_of_one())
+        return Group(bar, Text(f"{len(self._rows)} of {self._runs} runs, {self._left()}"), self._table_of_many())
+
+    def _table_of_one(self) -> Table:
+        """The latest value of every figure; an epoch without an evaluation keeps the last one."""
         table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_row("epoch", f"{self._latest['epoch']:.0f} of {self._epochs}, {self._left()} left")
-        if self._holdout is not None:
-            table.add_row("model's holdout error", f"{self._holdout:.5f}")
-        for label, value in self._figures(self._latest):
-            table.add_row(label, value)
-        return Group(ProgressBar(total=self._epochs, completed=self._latest["epoch"], width=60), table)
+        for run, row in self._rows.items():
+            table.add_row("epoch", f"{row['epoch']:.0f} of {self._epochs}, {self._left()}")
+            if run in self._fits:
+                table.add_row("model's holdout error", f"{self._fits[run]['holdout/mean']:.5f}")
+            for label, key, form in SHOWN:
+                if key in row:
+                    table.add_row(label, form.format(row[key]))
+        return table
+
+    def _table_of_many(self) -> Table:
+        """A row for each run."""
+        table = Table(box=None, pad_edge=False)
+        columns = [column for column in SHOWN if any(column[1] in row for row in self._rows.values())]
+        for label in ("run", "epoch", *(label for label, _, _ in columns)):
+            table.add_column(label, justify="left" if label == "run" else "right")
+        for run, row in self._rows.items():
+            cells = [form.format(row[key]) if key in row else "" for _, key, form in columns]
+            table.add_row(run, f"{row['epoch']:.0f}", *cells)
+        return table
 
 
-def conclude(done: Run, console: Console) -> None:
-    """The score beside the log's own, and where to look."""
-    log = done.scores["log"]
-    table, scored = Table(box=None, pad_edge=False), "normalised_return_mean" in log
-    for column in ("", "return", "score") if scored else ("", "return"):
-        table.add_column(column, justify="left" if not column else "right")
+class _RunDisplay(Callback):
+    """Passes the events of one run on to the display."""
 
-    def row(label: str, value: float, score: float | None) -> None:
-        table.add_row(label, f"{value:.1f}", *([] if score is None else [f"{score:.1f}"]))
+    def __init__(self, name: str, display: Display):
+        self._name, self._display = name, display
 
-    row("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
-    row("the log's best episode", log["return_best"], log.get("normalised_return_best"))
-    evaluated, score = done.scores.get(EVAL_RETURN), done.scores.get(EVAL_SCORE, {})
-    if evaluated:
-        count = evaluated["evaluations"]
-        label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
-        row(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
-    elif MODEL_RETURN in done.scores:
-        estimated = done.scores[MODEL_RETURN]
-        of = f"mean of its last {estimated['evaluations']}" if estimated["evaluations"] > 1 else "its only one"
-        row(f"the policy, by the model's own estimate ({of}), not measured", estimated["mean_of_last"], None)
-    elif CRITICS_RETURN in done.scores:
-        value = done.scores[CRITICS_RETURN]["last"]
-        row("the policy, discounted, by its critics' own estimate", value, None)
-    console.print(table)
-    if MODEL_RETURN in done.scores and not evaluated:
-        remark = out_of_range_warning(log, done.scores[MODEL_RETURN]["mean_of_last"])
-        if remark:
-            console.print(remark, soft_wrap=True, highlight=False)
-    console.print(f"page    {done.path / 'report.html'}", soft_wrap=True, highlight=False, markup=False)
-    console.print(f"policy  {done.path / 'policy.safetensors'}", soft_wrap=True, highlight=False, markup=False)
+    def note(self, text: str) -> None:
+        self._display.note(text, self._name)
+
+    def given(self, holdout: float) -> None:
+        self._display.show_given_model(self._name, holdout)
+
+    def measured(self, text: str) -> None:
+        self._display.describe_model(text)
+
+    def fitted(self, row: Row) -> None:
+        self._display.show_fit(self._name, row)
+
+    def trained(self, row: Row, policy: Policy) -> None:
+        self._display.show_epoch(self._name, row)
+
+    def diverged(self, text: str) -> None:
+        self._display.end(self._name, text)
+
+    def finished(self, path: Path) -> None:
+        write_page(path, self.note)
+        self._display.end(self._name)

@@ -21,7 +21,7 @@ VERBS = {
     "methods": ("", "list the methods that train can use, with their papers"),
     "data": ("VERB", "check and describe logs; `micro-rl data` lists its verbs"),
 }
-"""What each verb takes and does; its code is `micro_rl/commands/VERB.py`."""
+"""What each verb takes and does; its code is `micro_rl/cli/commands/VERB.py`."""
 
 HELP = f"""micro-rl {__version__}: a log in, a robust policy out (MICRO, arXiv 2312.03991)
 

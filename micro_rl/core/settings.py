@@ -1,4 +1,4 @@
-"""Every context of a run, with its default and meaning."""
+"""Every setting of a run, with its default and meaning."""
 
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache

@@ -58,6 +58,7 @@ class _Log(_Values):
     path: Text = ""
     sha256: Text = ""
     format: Text = ""
+    reading: Values = {}
 
 
 class _Task(_Strict, extra="forbid"):

@@ -18,3 +18,8 @@ def console() -> "Console":
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() else 200)
+
+
+def say(screen: "Console", text: str) -> None:
+    """Print one line as it stands: not wrapped, not coloured, brackets no markup."""
+    screen.print(text, soft_wrap=True, highlight=False, markup=False)

@@ -10,7 +10,7 @@ VERBS = {
     "convert": ("SRC DST", "write a log in another format, and compare"),
     "collect": ("ENV", "make logs in a simulator, as D4RL made its own"),
 }
-"""What each verb takes and does; its code is `micro_rl/commands/data_VERB.py`."""
+"""What each verb takes and does; its code is `micro_rl/cli/commands/data_VERB.py`."""
 
 HELP = """micro-rl data VERB: what is done with logs
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
@@ -40,35 +40,37 @@ def run(arguments: list[str]) -> None:
     from micro_rl.simulation.log_check import inspect
 
     explanation = "Find what is wrong with a log before training on it. Exit code 2 if training would refuse it."
-    kind = shape("DataCheck", explanation, ("log", str), asked=Checking, reading=ReadOptions)
-    given = parse("data check", arguments, kind)
-    asked, changes = given.asked, None
-    seen, log = inspect(given.log, given.reading), given.log
-    if asked.fix:
-        if not asked.json:
-            _print(seen, None)
+    kind = shape("DataCheck", explanation, ("log", str), options=Checking, reading=ReadOptions)
+    inputs = parse("data check", arguments, kind)
+    options, changes = inputs.options, None
+    inspection, log = inspect(inputs.log, inputs.reading), inputs.log
+    if options.fix:
+        if not options.json:
+            _print(inspection, None)
         command = shlex.join(["micro-rl", "data", "check", *arguments])
-        changes = mend(seen, asked.fix, given.reading.horizon, command)
+        changes = mend(inspection, options.fix, inputs.reading.horizon, command)
         if changes:
-            seen, log = inspect(asked.fix), str(asked.fix)
-    verdict = _verdict(seen, log, changes)
-    if asked.json:
-        print(json.dumps(_machine(seen, verdict, changes), indent=2, ensure_ascii=False))
+            inspection, log = inspect(options.fix), str(options.fix)
+    verdict = _verdict(inspection, log, changes)
+    if options.json:
+        print(json.dumps(_machine(inspection, verdict, changes), indent=2, ensure_ascii=False))
     else:
         _print_changes(changes or [])
-        _print(seen if changes or not asked.fix else None, verdict)
-    if errors := seen.count("error"):
-        raise UserError(f"{seen.path}: {plural(errors, 'error')}, listed above")
+        _print(inspection if changes or not options.fix else None, verdict)
+    if errors := inspection.count("error"):
+        raise UserError(f"{inspection.path}: {plural(errors, 'error')}, listed above")
 
 
-def _verdict(seen: "Inspection", log: str, changes: "list[Change] | None") -> str:
+def _verdict(inspection: "Inspection", log: str, changes: "list[Change] | None") -> str:
     """What it comes to, and what to do next."""
-    errors, warnings = seen.count("error"), seen.count("warning")
+    errors, warnings = inspection.count("error"), inspection.count("warning")
     if changes == []:
         return "nothing to mend that needs no knowledge of the system: no copy was written"
     if errors:
         also = f" and {plural(warnings, 'warning')}" if warnings else ""
-        mendable = f"Next: {_mending(log)}" if _all_mendable(seen) else "Mend what is named above, then check again."
+        mendable = (
+            f"Next: {_mending(log)}" if _all_mendable(inspection) else "Mend what is named above, then check again."
+        )
         return f"not usable: {plural(errors, 'error')}{also}. {mendable}"
     following = f"Next: micro-rl data info {shlex.quote(log)}, then micro-rl train"
     if warnings:
@@ -77,10 +79,10 @@ def _verdict(seen: "Inspection", log: str, changes: "list[Change] | None") -> st
     return f"usable: nothing was found against it. {following}"
 
 
-def _all_mendable(seen: "Inspection") -> bool:
+def _all_mendable(inspection: "Inspection") -> bool:
     from micro_rl.data.checks.repair import MENDABLE
 
-    return all(one.kind in MENDABLE for one in seen.findings if one.level == "error")
+    return all(finding.kind in MENDABLE for finding in inspection.findings if finding.level == "error")
 
 
 def _mending(log: str) -> str:
@@ -98,57 +100,57 @@ def _print_changes(changes: "list[Change]") -> None:
         print(f"mended   {plural(len(change.rows), 'row')}: {change.text}: {more}")
 
 
-def _print(seen: "Inspection | None", verdict: str | None) -> None:
+def _print(inspection: "Inspection | None", verdict: str | None) -> None:
     """A line for each finding, the sentence hanging beside its level; then the verdict."""
     from rich.text import Text
 
     screen = console()
-    if seen is not None:
-        _print_findings(seen)
+    if inspection is not None:
+        _print_findings(inspection)
     if verdict is not None:
-        style = "bold red" if seen is not None and seen.count("error") else "bold"
+        style = "bold red" if inspection is not None and inspection.count("error") else "bold"
         screen.print(Text(f"verdict  {verdict}", style=style), soft_wrap=True)
 
 
-def _print_findings(seen: "Inspection") -> None:
+def _print_findings(inspection: "Inspection") -> None:
     from rich.table import Table
     from rich.text import Text
 
     screen = console()
-    screen.print(_headline(seen), soft_wrap=True, highlight=False, markup=False)
+    say(screen, _headline(inspection))
     table = Table.grid(padding=(0, 2))
-    for one in seen.findings:
-        table.add_row(Text(one.level, style=COLOURS[one.level]), Text(one.text))
+    for finding in inspection.findings:
+        table.add_row(Text(finding.level, style=COLOURS[finding.level]), Text(finding.text))
     if screen.is_terminal:
         screen.print(table)
     else:
-        for one in seen.findings:
-            print(f"{one.level:9}{one.text}")
+        for finding in inspection.findings:
+            print(f"{finding.level:9}{finding.text}")
 
 
-def _headline(seen: "Inspection") -> str:
+def _headline(inspection: "Inspection") -> str:
     """The log in one line."""
-    log = seen.dataset
+    log = inspection.dataset
     if log is None:
-        return f"{seen.path}: cannot be read"
+        return f"{inspection.path}: cannot be read"
     sizes = f"{plural(len(log), 'row')}, {plural(len(log.stops), 'episode')}"
     ends = f"{int(log.terminals.sum()):,} terminate, {int(log.timeouts.sum()):,} time out"
     widths = f"{plural(log.observations.shape[1], 'observation')}, {plural(log.actions.shape[1], 'action')}"
     return f"{log.name} ({log.format}): {sizes} ({ends}), {widths}"
 
 
-def _machine(seen: "Inspection", verdict: str, changes: "list[Change] | None") -> dict[str, Any]:
+def _machine(inspection: "Inspection", verdict: str, changes: "list[Change] | None") -> dict[str, Any]:
     """Everything, in plain values."""
-    log = seen.dataset
+    log = inspection.dataset
     about = {"name": log.name, "format": log.format, "sha256": log.sha256} if log else {}
     sizes = {"rows": len(log), "episodes": len(log.stops)} if log else {}
     return {
-        "path": str(seen.path),
+        "path": str(inspection.path),
         **about,
         **sizes,
-        "errors": seen.count("error"),
-        "warnings": seen.count("warning"),
-        "findings": [asdict(one) for one in seen.findings],
+        "errors": inspection.count("error"),
+        "warnings": inspection.count("warning"),
+        "findings": [asdict(finding) for finding in inspection.findings],
         **({} if changes is None else {"mended": [change._asdict() for change in changes]}),
         "verdict": verdict,
     }

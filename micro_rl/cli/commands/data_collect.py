@@ -3,10 +3,11 @@
 import shlex
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 if TYPE_CHECKING:
     from micro_rl.simulation.collect import CollectCallback
@@ -43,15 +44,15 @@ def run(arguments: list[str]) -> None:
     from micro_rl.simulation.online_sac import OnlineSettings
 
     explanation = "Make logs in a simulator as D4RL made its own: an online learner's rollouts, or all that it saw."
-    kind = shape("Collect", explanation, ("env", str), asked=Collecting, learner=OnlineSettings)
-    given = parse("data collect", arguments, kind)
-    asked: Collecting = given.asked
-    config = LearnerConfig(given.env, given.learner, asked.horizon)
-    request = CollectRequest(config, asked.rows, asked.medium_fraction, asked.medium_return)
-    folder = asked.out or Path("collected") / f"{title(given.env)}-seed{given.learner.seed}"
-    kept = [word for word in arguments if word != "--force"]
-    command = shlex.join(["micro-rl", "data", "collect", *kept])
-    collect(request, asked.level, folder, command, _lines(given.learner), asked.force)
+    kind = shape("Collect", explanation, ("env", str), options=Collecting, learner=OnlineSettings)
+    inputs = parse("data collect", arguments, kind)
+    options: Collecting = inputs.options
+    config = LearnerConfig(inputs.env, inputs.learner, options.horizon)
+    request = CollectRequest(config, options.rows, options.medium_fraction, options.medium_return)
+    folder = options.out or Path("collected") / f"{title(inputs.env)}-seed{inputs.learner.seed}"
+    repeatable = [word for word in arguments if word != "--force"]
+    command = shlex.join(["micro-rl", "data", "collect", *repeatable])
+    collect(request, options.level, folder, command, _lines(inputs.learner), options.force)
 
 
 def _lines(settings: "OnlineSettings") -> "CollectCallback":
@@ -61,10 +62,7 @@ def _lines(settings: "OnlineSettings") -> "CollectCallback":
     from micro_rl.simulation.collect import CollectCallback
     from micro_rl.storage.jsonl import Row
 
-    screen = console()
-
-    def line(text: str) -> None:
-        screen.print(text, soft_wrap=True, highlight=False, markup=False)
+    line = partial(say, console())
 
     class Lines(CollectCallback):
         def __init__(self) -> None:

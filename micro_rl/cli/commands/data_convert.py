@@ -2,10 +2,11 @@
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 
 @dataclass(frozen=True)
@@ -26,18 +27,14 @@ def run(arguments: list[str]) -> None:
     from micro_rl.training.plan import read_log
 
     explanation = "Write a log in another format, read it back and compare. The other options say how to read SRC."
-    kind = shape("Convert", explanation, ("src", str), ("dst", Path), asked=Converting, reading=ReadOptions)
-    given = parse("data convert", arguments, kind)
-    form = form_of(given.dst, given.asked.to)
-    log, screen = read_log(given.src, given.reading), console()
-
-    def line(text: str) -> None:
-        screen.print(text, soft_wrap=True, highlight=False, markup=False)
-
+    kind = shape("Convert", explanation, ("src", str), ("dst", Path), options=Converting, reading=ReadOptions)
+    inputs = parse("data convert", arguments, kind)
+    form = form_of(inputs.dst, inputs.options.to)
+    log, line = read_log(inputs.src, inputs.reading), partial(say, console())
     for note in log.notes:
         line(f"note: {note}")
     command = shlex.join(["micro-rl", "data", "convert", *arguments])
-    back, lost = convert(log, given.dst, form, command, given.asked.force)
+    back, lost = convert(log, inputs.dst, form, command, inputs.options.force)
     for text in (*left_behind(log), *lost):
         line(f"not kept: {text}")
     line(f"{back.path}: {len(back):,} rows, {len(back.starts):,} episodes, read back and equal to {log.path}")

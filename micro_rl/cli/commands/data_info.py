@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,13 +36,13 @@ def run(arguments: list[str]) -> None:
     from micro_rl.training.plan import read_log
 
     explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
-    given = parse(
-        "data info", arguments, shape("DataInfo", explanation, ("log", str), asked=Telling, reading=ReadOptions)
+    inputs = parse(
+        "data info", arguments, shape("DataInfo", explanation, ("log", str), options=Telling, reading=ReadOptions)
     )
-    dataset = read_log(given.log, given.reading)
+    dataset = read_log(inputs.log, inputs.reading)
     insight = describe(dataset)
-    page = given.asked.page
-    if given.asked.json:
+    page = inputs.options.page
+    if inputs.options.json:
         print(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))
     else:
         page = page or Path("trained", f"{dataset.name}-info.html")
@@ -50,8 +50,8 @@ def run(arguments: list[str]) -> None:
     if page:
         page.parent.mkdir(parents=True, exist_ok=True)
         write_log_page(dataset, insight, page)
-        if not given.asked.json:
-            console().print(f"page      {page}", soft_wrap=True, highlight=False, markup=False)
+        if not inputs.options.json:
+            say(console(), f"page      {page}")
 
 
 def _print(dataset: "Dataset", insight: "Insight") -> None:
@@ -61,31 +61,35 @@ def _print(dataset: "Dataset", insight: "Insight") -> None:
 
     screen = console()
 
-    def say(name: str, text: str, style: str = "") -> None:
+    def add(name: str, text: str, style: str = "") -> None:
         screen.print(Text(f"{name:10}{text}", style=style), soft_wrap=not screen.is_terminal)
 
-    few = insight.summary
-    say(
+    summary = insight.summary
+    add(
         "log",
-        f"{dataset.name} ({dataset.format}), {few.rows:,} rows of {few.observation_size} + {few.action_size} columns",
+        f"{dataset.name} ({dataset.format}), {summary.rows:,} rows of {summary.observation_size} + "
+        f"{summary.action_size} columns",
     )
-    say(
+    add(
         "episodes",
-        f"{few.episodes:,}, of {words.steps(few)}; {few.terminals:,} terminate, {few.timeouts:,} time out",
+        f"{summary.episodes:,}, of {words.steps(summary)}; {summary.terminals:,} terminate, "
+        f"{summary.timeouts:,} time out",
     )
-    say(
-        "returns", f"{few.return_mean:.2f} ± {few.return_std:.2f}, from {few.return_worst:.2f} to {few.return_best:.2f}"
+    add(
+        "returns",
+        f"{summary.return_mean:.2f} ± {summary.return_std:.2f}, "
+        f"from {summary.return_worst:.2f} to {summary.return_best:.2f}",
     )
     if insight.score_mean is not None:
-        say("scores", f"{insight.score_mean:.1f} on average, {insight.score_best:.1f} at best (normalised)")
+        add("scores", f"{insight.score_mean:.1f} on average, {insight.score_best:.1f} at best (normalised)")
     screen.print(_table(insight))
     for note in dataset.notes:
-        say("note", note, "yellow")
-    say("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
-    say("density", words.density(insight) or "too few rows to tell")
-    say("rows", words.rows_needed(insight))
-    say("basis", words.basis(insight))
-    say("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
+        add("note", note, "yellow")
+    add("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
+    add("density", words.density(insight) or "too few rows to tell")
+    add("rows", words.rows_needed(insight))
+    add("basis", words.basis(insight))
+    add("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
 
 
 def _table(insight: "Insight") -> "Table":
@@ -95,10 +99,12 @@ def _table(insight: "Insight") -> "Table":
     table = Table(box=None, pad_edge=False)
     for name in ("channel", "least", "1 %", "median", "99 %", "greatest", "covered", "at a bound"):
         table.add_column(name, justify="left" if name == "channel" else "right")
-    for one in insight.channels[:CHANNELS]:
-        values = [f"{value:.4g}" for value in (one.least, one.low, one.median, one.high, one.greatest)]
-        at_bound = "" if one.at_bound is None else f"{100 * one.at_bound:.1f} %"
-        table.add_row(one.name, *values, f"{100 * one.covered:.0f} %", at_bound)
+    for channel in insight.channels[:CHANNELS]:
+        values = [
+            f"{value:.4g}" for value in (channel.least, channel.low, channel.median, channel.high, channel.greatest)
+        ]
+        at_bound = "" if channel.at_bound is None else f"{100 * channel.at_bound:.1f} %"
+        table.add_row(channel.name, *values, f"{100 * channel.covered:.0f} %", at_bound)
     if len(insight.channels) > CHANNELS:
         table.add_row(f"and {len(insight.channels) - CHANNELS} more, on the page")
     return table

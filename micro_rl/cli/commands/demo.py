@@ -23,5 +23,5 @@ def run(arguments: list[str]) -> None:
     from micro_rl.cli.arguments import parse
     from micro_rl.training.plan import make_plan
 
-    asked = parse("demo", arguments, Demo)
-    carry_out(make_plan(LOG, overrides={"seed": asked.seed}), asked.out, True, None, "off")
+    inputs = parse("demo", arguments, Demo)
+    carry_out(make_plan(LOG, overrides={"seed": inputs.seed}), inputs.out, True, None, "off")

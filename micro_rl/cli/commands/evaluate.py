@@ -29,22 +29,24 @@ def run(arguments: list[str]) -> None:
     from micro_rl.simulation.evaluation import evaluate, scores
     from micro_rl.storage.run_folder import RunFolder
 
-    given = parse("evaluate", arguments, shape("EvaluateRun", Evaluate.__doc__ or "", ("run", Path), asked=Evaluate))
-    folder, asked = RunFolder.open(given.run), given.asked
+    inputs = parse("evaluate", arguments, shape("EvaluateRun", Evaluate.__doc__ or "", ("run", Path), options=Evaluate))
+    folder, options = RunFolder.open(inputs.run), inputs.options
     if not (folder.path / "policy.safetensors").exists():
         raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
     folder.verify()
     policy, task = Policy.load(folder.path / "policy.safetensors"), folder.task()
-    env = asked.env or task.env
+    env = options.env or task.env
     if env is None:
         raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
-    if ":" in env and asked.env is None:
+    if ":" in env and options.env is None:
         raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")
     check_matches(env, policy.observation_size, policy.action_size)
-    result = evaluate(policy, env, episodes=asked.episodes, seed=asked.seed, horizon=asked.horizon or task.horizon)
-    found = scores(result, task if env == task.env else Task())
-    print(f"{env}, {asked.episodes} episodes, seeds from {asked.seed}")
-    print(f"return  {found['return']:.2f} ± {found['return_std']:.2f} (standard deviation over episodes)")
-    if "normalised_score" in found:
-        print(f"score   {found['normalised_score']:.2f} ± {found['normalised_score_std']:.2f}")
-    print(f"length  {found['length']:.1f}")
+    result = evaluate(
+        policy, env, episodes=options.episodes, seed=options.seed, horizon=options.horizon or task.horizon
+    )
+    figures = scores(result, task if env == task.env else Task())
+    print(f"{env}, {options.episodes} episodes, seeds from {options.seed}")
+    print(f"return  {figures['return']:.2f} ± {figures['return_std']:.2f} (standard deviation over episodes)")
+    if "normalised_score" in figures:
+        print(f"score   {figures['normalised_score']:.2f} ± {figures['normalised_score_std']:.2f}")
+    print(f"length  {figures['length']:.1f}")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console, typed
+from micro_rl.cli.commands.console import console, say, typed
 
 if TYPE_CHECKING:
     from micro_rl.core.settings import ModelSettings
@@ -40,28 +40,28 @@ def run(arguments: list[str]) -> None:
         own = {name: getattr(settings, name) for name in ModelSettings.__dataclass_fields__}
         return kind(log, Fitting(), ReadOptions(), ModelSettings(**own))
 
-    given = parse_with_preset("fit", arguments, default)
-    _fit_model(given.log, given.fitting, given.reading, given.settings)
+    inputs = parse_with_preset("fit", arguments, default)
+    _fit_model(inputs.log, inputs.fitting, inputs.reading, inputs.settings)
 
 
-def _fit_model(log: str, asked: Fitting, reading: "ReadOptions", settings: "ModelSettings") -> None:
+def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "ModelSettings") -> None:
     from micro_rl.api import fit
     from micro_rl.cli.display import Display
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.plan import read_log
 
     dataset, screen = read_log(log, reading), console()
-    with Display(settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:
+    with Display(1, settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:
         folder, about = fit(
             dataset,
             settings,
-            asked.seed,
-            out=asked.out,
-            resume=asked.resume,
-            callback=display,
+            options.seed,
+            out=options.out,
+            resume=options.resume,
+            callback=display.of_run(),
             interrupts=interrupts,
             command=typed(),
         )
     best = ", ".join(f"{error:.5f}" for error in about["holdout"])
-    screen.print(f"{about['epochs']} epochs; holdout errors of the members: {best}", highlight=False)
-    screen.print(f"model  {folder}", soft_wrap=True, highlight=False, markup=False)
+    say(screen, f"{about['epochs']} epochs; holdout errors of the members: {best}")
+    say(screen, f"model  {folder}")

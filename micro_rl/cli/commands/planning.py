@@ -1,4 +1,4 @@
-"""What `train` and `sweep` have in common: from the words of a command line to a plan."""
+"""From the words of a command line to a plan, for `train` and `sweep`."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -31,9 +31,9 @@ FOR_A_MODEL = {"termination", "model"}
 
 
 class Planned(NamedTuple):
-    """What was asked, what it comes to, and the values of all settings and options by name."""
+    """The verb's own options, the plan, and the values of all settings and options by name."""
 
-    asked: Any
+    task: Any
     plan: "Plan"
     values: dict[str, Any]
     values_with: Callable[[list[str]], dict[str, Any]]
@@ -43,36 +43,36 @@ class Planned(NamedTuple):
 def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arguments: list[str]) -> Planned:
     """Parse the words of a verb that trains; `kind` holds its own options, `explain` says of a method what it does."""
     from micro_rl.algorithms import registry
-    from micro_rl.cli.arguments import parse_with_preset, shape, value_of
+    from micro_rl.cli.arguments import option_value, parse_with_preset, shape
     from micro_rl.core.settings import restricted
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.training.plan import make_plan
 
-    named = value_of(arguments, "--method") or "micro"
-    method = registry.find(named)
-    if not registry.learns_model(named):
+    name = option_value(arguments, "--method") or "micro"
+    method = registry.find(name)
+    if not registry.learns_model(name):
         kind = restricted(kind, frozenset(field.name for field in fields(kind)) - FOR_A_MODEL)
-    parts = {"asked": kind, "reading": ReadOptions, "settings": registry.settings_of(named), "options": method.Options}
-    whole = shape(verb.capitalize(), explain(named, method), ("log", str), **parts)
+    parts = {"task": kind, "reading": ReadOptions, "settings": registry.settings_of(name), "options": method.Options}
+    whole = shape(verb.capitalize(), explain(name, method), ("log", str), **parts)
 
     def default(preset: str, log: Any) -> Any:
-        return whole(log, kind(method=named), ReadOptions(), *registry.resolve(named, preset, {}))
+        return whole(log, kind(method=name), ReadOptions(), *registry.resolve(name, preset, {}))
 
     def values_with(words: list[str]) -> dict[str, Any]:
-        said = parse_with_preset(verb, [*arguments, *words], default)
-        return asdict(said.settings) | asdict(said.options)
+        inputs = parse_with_preset(verb, [*arguments, *words], default)
+        return asdict(inputs.settings) | asdict(inputs.options)
 
-    given = parse_with_preset(verb, arguments, default)
-    asked, values = given.asked, asdict(given.settings) | asdict(given.options)
+    inputs = parse_with_preset(verb, arguments, default)
+    task, values = inputs.task, asdict(inputs.settings) | asdict(inputs.options)
     plan = make_plan(
-        given.log,
-        named,
-        preset=asked.preset,
-        env=asked.env,
-        horizon=given.reading.horizon,
-        reading=given.reading,
-        ends=asked.termination,
-        model=asked.model,
+        inputs.log,
+        name,
+        preset=task.preset,
+        env=task.env,
+        horizon=inputs.reading.horizon,
+        reading=inputs.reading,
+        ends=task.termination,
+        model=task.model,
         overrides=values,
     )
-    return Planned(asked, plan, values, values_with)
+    return Planned(task, plan, values, values_with)

@@ -27,15 +27,15 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
 
-    given: Any = parse("report", arguments, shape("Report", EXPLANATION, ("runs", tuple[Path, ...]), asked=Compare))
-    if not given.runs:
+    inputs: Any = parse("report", arguments, shape("Report", EXPLANATION, ("runs", tuple[Path, ...]), options=Compare))
+    if not inputs.runs:
         raise UserError("report: name a run, or several to compare; `micro-rl report --help` shows every option")
-    if len(given.runs) == 1 and given.asked == Compare() and not _holds_runs(given.runs[0]):
+    if len(inputs.runs) == 1 and inputs.options == Compare() and not _holds_runs(inputs.runs[0]):
         from micro_rl.reports.run import write_report
 
-        print(f"page    {write_report(given.runs[0])}")
+        print(f"page    {write_report(inputs.runs[0])}")
     else:
-        _compare(given.runs, given.asked)
+        _compare(inputs.runs, inputs.options)
 
 
 def _holds_runs(folder: Path) -> bool:
@@ -45,14 +45,14 @@ def _holds_runs(folder: Path) -> bool:
     return not (folder / "config.json").exists() and any(run_folders(folder))
 
 
-def _compare(runs: tuple[Path, ...], asked: Compare) -> None:
+def _compare(runs: tuple[Path, ...], options: Compare) -> None:
     from micro_rl.reports.compare import compared, write_comparison
 
-    form = asked.format or "html"
-    if form != "html" and asked.out is None:
+    form = options.format or "html"
+    if form != "html" and options.out is None:
         print(compared(runs, form), end="")
         return
-    path = asked.out or Path("compare.html")
+    path = options.out or Path("compare.html")
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the file to write with --out")
     written = write_comparison(runs, path, form)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,27 +53,26 @@ def run(arguments: list[str]) -> None:
     from micro_rl.robustness.running import run as run_jobs
     from micro_rl.training.interrupts import leaving_on_sigterm
 
-    kind = shape("RobustRuns", EXPLANATION, ("runs", tuple[Path, ...]), asked=Robust)
-    given: Any = parse("robust", arguments, kind)
-    if not given.runs:
+    kind = shape("RobustRuns", EXPLANATION, ("runs", tuple[Path, ...]), options=Robust)
+    inputs: Any = parse("robust", arguments, kind)
+    if not inputs.runs:
         raise UserError("name a run folder or a policy's file: micro-rl robust RUN --protocol micro")
-    protocol, jobs = _planned(given.runs, given.asked)
+    protocol, jobs = _planned(inputs.runs, inputs.options)
     screen = console()
-    screen.print(
+    say(
+        screen,
         f"protocol {protocol.name}: {len(protocol.cells)} cells of {jobs[0].subject.episodes} episodes in "
         f"{jobs[0].subject.env}, {len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
-        soft_wrap=True,
-        highlight=False,
     )
     with _Progress(screen) as progress, leaving_on_sigterm("finished cells are kept, and the same command goes on"):
-        run_jobs(jobs, protocol, given.asked.workers, progress)
+        run_jobs(jobs, protocol, inputs.options.workers, progress)
     for job in jobs:
         _show(job, protocol, screen)
-        if given.asked.film:
+        if inputs.options.film:
             _film(job, protocol, screen)
 
 
-def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["Job"]]:
+def _planned(runs: tuple[Path, ...], options: Robust) -> tuple["Protocol", list["Job"]]:
     """The protocol for the policies' simulator, which all of them share."""
     from dataclasses import replace
 
@@ -83,7 +82,9 @@ def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["J
     from micro_rl.robustness.subject import of_policy, of_run
 
     subjects = [
-        (of_run if path.is_dir() or not path.exists() else of_policy)(path, asked.env, 1, asked.seed, asked.critic)
+        (of_run if path.is_dir() or not path.exists() else of_policy)(
+            path, options.env, 1, options.seed, options.critic
+        )
         for path in runs
     ]
     for path, subject in zip(runs, subjects, strict=True):
@@ -91,25 +92,25 @@ def _planned(runs: tuple[Path, ...], asked: Robust) -> tuple["Protocol", list["J
             raise UserError(
                 f"{path}: is of {subject.env}, {runs[0]} of {subjects[0].env}: try them one after the other"
             )
-    protocol = protocol_of(asked.protocol, subjects[0].env)
-    episodes = protocol.episodes if asked.episodes is None else asked.episodes
-    critic = ", ".join(path.resolve().name for path in asked.critic) or "its own"
+    protocol = protocol_of(options.protocol, subjects[0].env)
+    episodes = protocol.episodes if options.episodes is None else options.episodes
+    critic = ", ".join(path.resolve().name for path in options.critic) or "its own"
     jobs = []
     for path, subject in zip(runs, subjects, strict=True):
         folder = (
-            asked.out / path.resolve().name / protocol.name
-            if asked.out
-            else _default_folder(path, protocol.name, asked)
+            options.out / path.resolve().name / protocol.name
+            if options.out
+            else _default_folder(path, protocol.name, options)
         )
-        horizon = asked.horizon or subject.horizon
+        horizon = options.horizon or subject.horizon
         jobs.append(Job(replace(subject, episodes=episodes, horizon=horizon), Results(folder), critic))
     return protocol, jobs
 
 
-def _default_folder(path: Path, protocol: str, asked: Robust) -> Path:
+def _default_folder(path: Path, protocol: str, options: Robust) -> Path:
     """Attacks with other critics are other results, and stand beside those with the policy's own."""
-    critics = asked.critic[0].resolve().name if len(asked.critic) == 1 else f"{len(asked.critic)}-runs"
-    by = f"{protocol}-by-{critics}" if asked.critic else protocol
+    critics = options.critic[0].resolve().name if len(options.critic) == 1 else f"{len(options.critic)}-runs"
+    by = f"{protocol}-by-{critics}" if options.critic else protocol
     return (path if path.is_dir() else path.with_suffix("")) / "robust" / by
 
 
@@ -119,7 +120,7 @@ class _Progress:
     def __init__(self, screen: "Console"):
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self._screen, self._told = screen, 0
+        self._screen, self._tenths = screen, 0
         columns = (TextColumn("{task.completed}/{task.total} cells"), BarColumn(), TextColumn("{task.description}"))
         self._bar = Progress(*columns, console=screen) if screen.is_terminal else None
         self._task = self._bar.add_task("", total=None) if self._bar else None
@@ -139,12 +140,12 @@ class _Progress:
         from micro_rl.core.wording import clock
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
-        words = f"{clock(finished.left)} left   return {mean:.1f} in {escape(finished.cell.name)}"
+        words = f"{clock(finished.left)} left   return {mean:.1f} in {finished.cell.name}"
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=finished.done, total=finished.cells, description=words)
-        elif finished.done * 10 // finished.cells > self._told or finished.done == finished.cells:
-            self._told = finished.done * 10 // finished.cells
-            self._screen.print(f"{finished.done}/{finished.cells} cells   {words}", soft_wrap=True, highlight=False)
+            self._bar.update(self._task, completed=finished.done, total=finished.cells, description=escape(words))
+        elif finished.done * 10 // finished.cells > self._tenths or finished.done == finished.cells:
+            self._tenths = finished.done * 10 // finished.cells
+            say(self._screen, f"{finished.done}/{finished.cells} cells   {words}")
 
 
 def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
@@ -154,31 +155,30 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
 
     from micro_rl.storage.json_files import read_json
 
-    found, about = read_json(job.results.path / "summary.json"), job.subject.trained
+    summary, about = read_json(job.results.path / "summary.json"), job.subject.trained
     trained = f", trained {about['epochs']:,} of {about['planned']:,} epochs" if about.get("planned") else ""
-    table = Table(title=escape(f"{_name(job)}{trained}; {found['unit']}, 95 % interval of the episodes"))
+    table = Table(title=escape(f"{_name(job)}{trained}; {summary['unit']}, 95 % interval of the episodes"))
     for column in ("group", "mean", "worst cell", "CVaR 10 %", "area under the curve"):
         table.add_column(column, justify="left" if column == "group" else "right")
-    for name, group in found["groups"].items():
+    for name, group in summary["groups"].items():
         cells = [_figure(group[key]) if key in group else "" for key in ("mean", "worst", "cvar10", "area")]
         table.add_row(escape(name), *cells)
     screen.print(table)
     if job.subject.episodes < ENOUGH_FOR_CVAR:
-        screen.print(
+        say(
+            screen,
             f"note    the CVaR's interval of a single cell means what it says from {ENOUGH_FOR_CVAR} episodes on, and "
             f"these are {job.subject.episodes}: take the number (docs/guides/statistics.md)",
-            soft_wrap=True,
-            highlight=False,
         )
-    for name, group in found["groups"].items():
+    for name, group in summary["groups"].items():
         for reason in group.get("inert", []):
-            screen.print(f"inert   {name}: {reason}", soft_wrap=True, highlight=False, markup=False)
+            say(screen, f"inert   {name}: {reason}")
         for cell in group.get("unstable", []):
-            told = f"broken  {cell}: MuJoCo reset an unstable simulation there, so its returns are of no real episode"
-            screen.print(told, soft_wrap=True, highlight=False, markup=False)
+            reason = "MuJoCo reset an unstable simulation there, so its returns are of no real episode"
+            say(screen, f"broken  {cell}: {reason}")
     if any(cell.attack for cell in protocol.cells):
-        screen.print(f"critic  {job.critic}", soft_wrap=True, highlight=False, markup=False)
-    screen.print(f"cells   {job.results.path / 'episodes.csv'}", soft_wrap=True, highlight=False, markup=False)
+        say(screen, f"critic  {job.critic}")
+    say(screen, f"cells   {job.results.path / 'episodes.csv'}")
 
 
 def _name(job: "Job") -> str:
@@ -192,17 +192,17 @@ def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     from micro_rl.robustness.results import worst_cell
     from micro_rl.robustness.trial import Trial
 
-    path, done = job.results.path / "film.svg", job.results.done()
+    path, outcomes = job.results.path / "film.svg", job.results.done()
     others = {
-        cell.name: done[cell.name] for cell in protocol.cells if not (cell.attack and cell.attack.aim == "learned")
+        cell.name: outcomes[cell.name] for cell in protocol.cells if not (cell.attack and cell.attack.aim == "learned")
     }
     try:
         with Trial(job.subject) as trial:
             trial.film([protocol.cells[0], worst_cell(protocol, others)], path)
     except UserError as error:
-        screen.print(f"film    none: {error}", soft_wrap=True, highlight=False, markup=False)
+        say(screen, f"film    none: {error}")
     else:
-        screen.print(f"film    {path}", soft_wrap=True, highlight=False, markup=False)
+        say(screen, f"film    {path}")
 
 
 def _figure(values: list[float]) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from micro_rl.cli.commands.console import console
+from micro_rl.cli.commands.console import console, say
 
 EXPLANATION = "List the runs below a folder: method, log, epoch, mean of the last ten evaluations, and state."
 
@@ -16,15 +16,15 @@ def run(arguments: list[str]) -> None:
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.storage.run_index import RunSummary, runs_below
 
-    given: Any = parse("runs", arguments, shape("Runs", EXPLANATION, ("folder", Path)))
-    runs, screen = runs_below(given.folder), console()
+    inputs: Any = parse("runs", arguments, shape("Runs", EXPLANATION, ("folder", Path)))
+    runs, screen = runs_below(inputs.folder), console()
     table = Table(box=None, pad_edge=False)
-    shown = [name for name in RunSummary._fields if name != "note"]
-    for name in shown:
+    columns = [name for name in RunSummary._fields if name != "note"]
+    for name in columns:
         table.add_column("run" if name == "name" else name, overflow="fold")
     for summary in runs:
-        table.add_row(*(escape(getattr(summary, name)) for name in shown))
+        table.add_row(*(escape(getattr(summary, name)) for name in columns))
     screen.print(table)
     for summary in runs:
         if summary.note:
-            screen.print(f"unreadable: {summary.note}", soft_wrap=True, highlight=False, markup=False)
+            say(screen, f"unreadable: {summary.note}")

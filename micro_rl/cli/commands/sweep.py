@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from micro_rl.cli.commands.console import console, typed
+from micro_rl.cli.commands.console import console, say, typed
 from micro_rl.cli.commands.planning import Task, planned
 from micro_rl.errors import UserError
 
@@ -36,13 +36,13 @@ class Sweep(Task):
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    asked, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
+    task, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
 
     def value(name: str, text: str) -> Any:
         return values_with(_words(name, text, isinstance(usual[name], bool)))[name]
 
     _carry_out(
-        plan, asked, {name: [value(name, text) for text in texts] for name, texts in _grid(asked.grid, set(usual))}
+        plan, task, {name: [value(name, text) for text in texts] for name, texts in _grid(task.grid, set(usual))}
     )
 
 
@@ -52,11 +52,11 @@ def _explained(name: str, method: Any) -> str:
 
 
 def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
-    """Names and the texts of their values."""
+    """Split every NAME=VALUE,VALUE into the setting's name and the texts of its values."""
     from micro_rl.core.renamed import new_name
     from micro_rl.errors import did_you_mean
 
-    found: dict[str, list[str]] = {}
+    grid: dict[str, list[str]] = {}
     for word in words:
         name, equals, values = word.partition("=")
         name = name.replace("-", "_")
@@ -66,14 +66,14 @@ def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]
             raise UserError(f"grid: {name} is called {new} now")
         if name not in known:
             raise UserError(f"grid: there is no setting {name!r}{did_you_mean(name, known)}")
-        if name in found:
+        if name in grid:
             raise UserError(f"grid: {name} is there twice; write its values side by side")
-        found[name] = values.split(",")
-    return list(found.items())
+        grid[name] = values.split(",")
+    return list(grid.items())
 
 
 def _words(name: str, text: str, switch: bool) -> list[str]:
-    """A value as the command line takes it: of a switch, the option or its opposite."""
+    """Write a value as the command line takes it: of a switch, the option or its opposite."""
     option = name.replace("_", "-")
     if not switch:
         return [f"--{option}", *text.split()]
@@ -82,15 +82,9 @@ def _words(name: str, text: str, switch: bool) -> list[str]:
     return [f"--{option}" if text.lower() == "true" else f"--no-{option}"]
 
 
-def _told(grid: dict[str, list[Any]], seeds: int) -> str:
-    """Such as beta 2 x seed 4."""
-    return " x ".join(
-        f"{name} {count}" for name, count in [*((name, len(grid[name])) for name in grid), ("seed", seeds)]
-    )
-
-
-def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
-    from micro_rl.cli.sweep_display import SweepDisplay, conclude
+def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
+    from micro_rl.cli.display import Display
+    from micro_rl.cli.outcome import print_sweep
     from micro_rl.errors import Diverged
     from micro_rl.reports.compare import write_comparison
     from micro_rl.storage.wandb_log import tracking_in
@@ -98,32 +92,27 @@ def _carry_out(plan: "Plan", asked: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.sweep import carry_out
 
-    found, screen = trials(plan, asked.seeds, grid), console()
-    folder = asked.out or sweep_folder(plan)
-    screen.print(
-        f"{plan.method_name} on {plan.dataset.name}: {len(found)} runs ({_told(grid, asked.seeds)}), into {folder}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
-    )
-    epochs = min(asked.until or plan.settings.epochs, plan.settings.epochs)
-    with SweepDisplay(len(found), epochs, screen) as display, Interrupts(display.note) as interrupts:
-        done = carry_out(
-            found,
+    runs, screen = trials(plan, task.seeds, grid), console()
+    folder = task.out or sweep_folder(plan)
+    counts = " x ".join([*(f"{name} {len(values)}" for name, values in grid.items()), f"seed {task.seeds}"])
+    say(screen, f"{plan.method_name} on {plan.dataset.name}: {len(runs)} runs ({counts}), into {folder}")
+    epochs = min(task.until or plan.settings.epochs, plan.settings.epochs)
+    with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
+        outcomes = carry_out(
+            runs,
             folder,
-            resume=asked.resume,
-            until=asked.until,
-            exact=asked.exact,
-            width=asked.width,
+            resume=task.resume,
+            until=task.until,
+            exact=task.exact,
+            width=task.width,
             callback=display,
-            wandb=tracking_in(asked.wandb),
+            wandb=tracking_in(task.wandb),
             interrupts=interrupts,
             command=typed(),
         )
-    conclude(done, screen)
-    if len(done) > sum(isinstance(outcome, Diverged) for outcome in done.values()):
-        page = write_comparison([folder], folder / "compare.html")
-        screen.print(f"page    {page}", soft_wrap=True, highlight=False, markup=False)
-    errors = [f"{name}: {outcome}" for name, outcome in done.items() if isinstance(outcome, Diverged)]
+    print_sweep(outcomes, screen)
+    errors = [f"{name}: {outcome}" for name, outcome in outcomes.items() if isinstance(outcome, Diverged)]
+    if len(outcomes) > len(errors):
+        say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
     if errors:
-        raise Diverged(f"{len(errors)} of {len(done)} runs diverged; {errors[0]}")
+        raise Diverged(f"{len(errors)} of {len(outcomes)} runs diverged; {errors[0]}")

@@ -26,8 +26,8 @@ class Training(Task):
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    asked, plan, *_ = planned("train", Training, _explained, arguments)
-    carry_out(plan, asked.out, asked.resume, asked.until, asked.wandb, asked.branch)
+    task, plan, *_ = planned("train", Training, _explained, arguments)
+    carry_out(plan, task.out, task.resume, task.until, task.wandb, task.branch)
 
 
 def _explained(name: str, method: Any) -> str:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from micro_rl.cli.commands.console import console, typed
+from micro_rl.cli.commands.console import console, say, typed
 
 if TYPE_CHECKING:
     from micro_rl.storage.wandb_log import Mode
@@ -19,33 +19,30 @@ def carry_out(
     A signal is answered when the epoch is finished and saved, a second one at once.
     """
     from micro_rl.api import default_folder
-    from micro_rl.cli.display import Display, conclude
+    from micro_rl.cli.display import Display
+    from micro_rl.cli.outcome import print_run
     from micro_rl.storage.wandb_log import tracking_in
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.runner import execute
 
     folder, screen = out or default_folder(plan), console()
-    screen.print(
+    say(
+        screen,
         f"{plan.method_name} on {plan.dataset.name}: {len(plan.dataset)} rows, {len(plan.dataset.starts)} episodes, "
         f"preset {plan.preset}, into {branch or folder}",
-        soft_wrap=True,
-        highlight=False,
-        markup=False,
     )
-    with (
-        Display(min(until or plan.settings.epochs, plan.settings.epochs), screen) as display,
-        Interrupts(display.note) as interrupts,
-    ):
-        done = execute(
+    epochs = min(until or plan.settings.epochs, plan.settings.epochs)
+    with Display(1, epochs, screen) as display, Interrupts(display.note) as interrupts:
+        outcome = execute(
             plan,
             folder,
             resume=resume,
             branch=branch,
             until=until,
-            callback=display,
+            callback=display.of_run(),
             wandb=tracking_in(wandb),
             interrupts=interrupts,
             command=typed(),
         )
-    conclude(done, screen)
-    return done
+    print_run(outcome, screen)
+    return outcome

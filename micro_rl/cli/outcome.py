@@ -1,0 +1,83 @@
+"""What is printed when runs are over: one run's scores beside its log's, or a table of many runs' scores."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from micro_rl.cli.commands.console import say
+from micro_rl.cli.display import SCORES
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN
+from micro_rl.errors import Diverged
+from micro_rl.reports.run.story import out_of_range_warning
+from micro_rl.training.job import Run
+
+
+def print_run(run: Run, console: Console) -> None:
+    """Print the score beside the log's own, and where to look."""
+    log = run.scores["log"]
+    has_score = "normalised_return_mean" in log
+    table = _table("", "return", "score") if has_score else _table("", "return")
+
+    def add(label: str, value: float, score: float | None) -> None:
+        table.add_row(label, f"{value:.1f}", *([] if score is None else [f"{score:.1f}"]))
+
+    add("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
+    add("the log's best episode", log["return_best"], log.get("normalised_return_best"))
+    evaluated, score = run.scores.get(EVAL_RETURN), run.scores.get(EVAL_SCORE, {})
+    remark = ""
+    if evaluated:
+        count = evaluated["evaluations"]
+        label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
+        add(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
+    elif MODEL_RETURN in run.scores:
+        estimated = run.scores[MODEL_RETURN]
+        of = f"mean of its last {estimated['evaluations']}" if estimated["evaluations"] > 1 else "its only one"
+        add(f"the policy, by the model's own estimate ({of}), not measured", estimated["mean_of_last"], None)
+        remark = out_of_range_warning(log, estimated["mean_of_last"])
+    elif CRITICS_RETURN in run.scores:
+        add("the policy, discounted, by its critics' own estimate", run.scores[CRITICS_RETURN]["last"], None)
+    console.print(table)
+    if remark:
+        say(console, remark)
+    say(console, f"page    {run.path / 'report.html'}")
+    say(console, f"policy  {run.path / 'policy.safetensors'}")
+
+
+def print_sweep(outcomes: Mapping[str, Run | Diverged], console: Console) -> None:
+    """Print each combination's scores over its seeds, and which runs diverged."""
+    combinations: dict[str, list[Run]] = {}
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Run):
+            combinations.setdefault(name.rpartition("seed")[0].rstrip("-") or "all", []).append(outcome)
+    table = _table("", "runs", "mean", "standard deviation", "least", "most")
+    metric = ""
+    for combination, runs in combinations.items():
+        label, values = _scores(runs)
+        metric = metric or label
+        if values:
+            deviation = f"{np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+            figures = (f"{np.mean(values):.1f}", deviation, f"{min(values):.1f}", f"{max(values):.1f}")
+            table.add_row(combination, str(len(values)), *figures)
+    if metric:
+        say(console, f"{metric}, each run's mean of its last evaluations")
+        console.print(table)
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Diverged):
+            say(console, f"diverged  {name}: {outcome}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column else "left")
+    return table
+
+
+def _scores(runs: list[Run]) -> tuple[str, list[float]]:
+    """The label of the first score that all runs have, and each one's value."""
+    for label, key, _ in SCORES:
+        if all(key in run.scores for run in runs):
+            return label, [run.scores[key]["mean_of_last"] for run in runs]
+    return "", []
