@@ -26,7 +26,7 @@ from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_command, plan_to_config
-from tests.probes import coefficients, plain_units
+from tests.probes import FUSED, coefficients, plain_units
 
 UNIT = 2.0**-8
 """bfloat16 keeps 8 bits: rounding changes a number by at most this share."""
@@ -54,7 +54,9 @@ def mixed(method: Method) -> Method:
 
 def updated(method: Method) -> tuple[Agent, dict]:
     noise = draw_noise(jax.random.key(4), method, BATCH, MODELS)
-    return jax.jit(sac.update)(AGENT, method, MODELS, BATCH, noise, jax.random.key(5), coefficients())
+    return jax.jit(sac.update, compiler_options=FUSED)(
+        AGENT, method, MODELS, BATCH, noise, jax.random.key(5), coefficients()
+    )
 
 
 matrices = arrays.arrays(np.float32, (5, 7), elements=st.floats(-100, 100, width=16))

@@ -14,7 +14,7 @@ from micro_rl.core.networks import q_values, uniform_mlp
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, LogRows, Transition
 from micro_rl.dynamics.ensemble import Models
-from tests.probes import coefficients, linear_critics, no_rows, steady_actor
+from tests.probes import FUSED, coefficients, linear_critics, no_rows, steady_actor
 
 OBS, ACT, ROWS = 3, 2, 16
 SIZES = Settings(hidden_sizes=(8,), num_critics=4).sizes()
@@ -30,7 +30,7 @@ def rows() -> LogRows:
 
 
 def moved(method: sac_n.SacOnLog, rows: LogRows, times: int = 2) -> sac.Agent:
-    step = jax.jit(lambda agent, key: method.update(agent, rows, key, coefficients())[0])
+    step = jax.jit(lambda agent, key: method.update(agent, rows, key, coefficients())[0], compiler_options=FUSED)
     agent = method.start(jax.random.key(0), OBS, ACT, SIZES, 1.0)
     for key in jax.random.split(jax.random.key(1), times):
         agent = step(agent, key)
