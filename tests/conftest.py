@@ -8,10 +8,10 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would 
 os.environ["MPLBACKEND"] = "agg"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
 if "MICRO_RL_TEST_PLATFORM" not in os.environ:
-    # Tests compile much and compute little: less optimisation, one thread and the plainer emitters of LLVM code (a
-    # quarter of the seconds per program; with MLIR's fusion emitters compiling is half of all that the tests do).
-    QUICK = ("backend_optimization_level=0", "cpu_multi_thread_eigen=false", "cpu_use_fusion_emitters=false")
-    os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *(f"--xla_{flag}" for flag in QUICK)])
+    # Tests compile much and compute little: less optimisation and one thread make both quicker.
+    os.environ["XLA_FLAGS"] = (
+        f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_multi_thread_eigen=false"
+    )
 
 import jax
 import pytest
@@ -32,6 +32,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("micro-rl")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile with the plain emitters of LLVM code, in a quarter of the time, before XLA first reads its flags.
+
+    Two programs may then round their shared part apart, so the slow tests of whole runs to the bit compile as users do;
+    quick tests ask for it themselves (tests/probes.py, FUSED).
+    """
+    if config.option.markexpr == "not slow" and "MICRO_RL_TEST_PLATFORM" not in os.environ:
+        os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 
 @pytest.fixture(autouse=True, scope="module")

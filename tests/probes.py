@@ -21,7 +21,7 @@ from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
 from micro_rl.training.plan import Plan, make_plan
 
 FUSED = {"xla_cpu_use_fusion_emitters": True}
-"""Compiler options of two programs compared to the bit: their shared part is then rounded alike (see conftest.py)."""
+"""Compiler options for programs compared to the bit: their shared part is then rounded alike (see conftest.py)."""
 
 # Networks of one layer: linear functions, written down by hand.
 
