@@ -1,4 +1,5 @@
 import inspect
+import itertools
 import re
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:
 def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatch):
     """With a tiny log and tiny settings in place of the ones named there, everything else as printed."""
     really_load, really_train, really_sweep = micro_rl.load, micro_rl.train, micro_rl.sweep
+    numbers = itertools.count()
 
     def load(name, **known):
         locate(name)
@@ -46,7 +48,8 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
 
     def sweep(data, **chosen):
         inspect.signature(really_sweep).bind(data, **chosen)
-        return really_sweep(data, **(chosen | SETTINGS), until=1) if sweeps else {}
+        place = {"out": tmp_path / f"sweep{next(numbers)}"}
+        return really_sweep(data, **(chosen | SETTINGS | place), until=1) if sweeps else {}
 
     monkeypatch.setattr(micro_rl, "load", load, raising=False)
     monkeypatch.setattr(micro_rl, "train", train, raising=False)

@@ -49,7 +49,7 @@ def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
     for name in ("ensemble.json", "ensemble.safetensors"):
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()
     assert not (tmp_path / "tiny-seed1-model.fit").exists()
-    monkeypatch.setattr(methods, "fit_model", None)
+    monkeypatch.setattr(methods.api, "fit_models", None)
     assert methods.shared_model("tiny", 1, Path(), tmp_path) == folder
 
 
