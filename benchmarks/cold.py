@@ -107,7 +107,7 @@ def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
     arguments, ends = (method, problem, coefficients(settings, ACT), KEYS.epochs), ByRule(never)
     epoch, program = timed(lambda: loop.compiled_epoch.lower(state, *arguments, sizes=sizes, ends=ends).compile())
     for _ in range(EPOCHS):
-        state, _ = jax.block_until_ready(program(state, *arguments, ends=ends))
+        state, *_ = jax.block_until_ready(program(state, *arguments, ends=ends))
     buffer: Buffer = state.buffer
     return Cold(
         fit_start,
