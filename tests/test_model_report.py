@@ -30,7 +30,7 @@ from micro_rl.training.fitting import fit_model, held_out, problem_of
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan
-from tests.test_report import Page, measured_run, page_of
+from tests.test_run_page import Page, measured_run, page_of
 
 PUSH, NOISE = 0.25, 0.5
 HONEST = {
