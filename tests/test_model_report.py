@@ -16,6 +16,7 @@ from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.types import Keys
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling
+from micro_rl.dynamics import measure
 from micro_rl.dynamics.fit_epoch import compiled_start
 from micro_rl.dynamics.measure import calibration, horizon, lasts, report_of
 from micro_rl.dynamics.quality_report import KEY, ModelReport, of
@@ -29,7 +30,7 @@ from micro_rl.training.fitting import fit_model, held_out, problem_of
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan
-from tests.test_report import Page, measured_run, page_of
+from tests.test_run_page import Page, measured_run, page_of
 
 PUSH, NOISE = 0.25, 0.5
 HONEST = {
@@ -323,3 +324,23 @@ def test_a_fit_and_a_run_keep_it_and_say_it(tmp_path: Path):
     assert listens.said == report.sentence()
     execute(replace(plan, model=tmp_path / "model"), tmp_path / "given", callback=Callback())
     assert record.read(tmp_path / "given").report == fitted
+
+
+def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monkeypatch):
+    """Numbers of held rows count among the rows learned from; those in the log count its time-outs as well."""
+    settings = replace(tiny_plan().settings, keep_timeouts=False)
+    dataset = tiny_dataset()
+    problem = problem_of(dataset, settings)
+    held = held_out(0, len(problem.log.reward), settings)
+    measured: list[np.ndarray] = []
+
+    def record_rows(dataset, elites, scaling, rows, steps):
+        measured.append(rows)
+        return ModelReport(elites.size, None, None)
+
+    monkeypatch.setattr(measure, "measure", record_rows)
+    report_of(dataset, members([0.0] * 2), problem.scaling, held, settings)
+    scaling = jax.tree.map(np.asarray, problem.scaling)
+    raw = np.asarray(problem.log.observation)[held] * scaling.observation_std + scaling.observation_mean
+    np.testing.assert_allclose(dataset.observations[measured[0]], raw, atol=1e-5)
+    assert not dataset.timeouts[measured[0]].any()

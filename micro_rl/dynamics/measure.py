@@ -38,16 +38,16 @@ def report_of(
     dataset: Dataset,
     ensemble: Ensemble,
     scaling: Scaling,
-    held: Int[Array | np.ndarray, " row"],
+    holdout: Int[Array | np.ndarray, " row"],
     settings: ModelSettings,
 ) -> dict[str, Any]:
     """What a fit's `about` keeps of it: nothing, where there is nothing to measure.
 
-    `held` counts among the rows that these settings learn from. No random number is drawn.
+    `holdout` counts among the rows that these settings learn from. No random number is drawn.
     """
     training = settings if isinstance(settings, Settings) else Settings()  # a fit alone knows of no training
     steps = min(max(STEPS, training.rollout_length), MOST_STEPS)
-    rows = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[np.asarray(held)]
+    rows = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[np.asarray(holdout)]
     found = measure(dataset, ensemble.best(training.num_elites), scaling, rows[:MOST_ROWS], steps)
     return {} if found.horizon is None and found.calibration is None else {KEY: found.kept()}
 
@@ -143,9 +143,9 @@ def _errors(
 def _spread(dataset: Dataset) -> Float[np.ndarray, " obs"]:
     """Standard deviation of every observed column; 0 for one that is constant but for rounding."""
     every = max(1, len(dataset) // SAMPLE)
-    seen = dataset.observations[::every, : dataset.observation_size].astype(np.float64)
-    std = seen.std(0)
-    return np.where(std > CONSTANT * np.abs(seen).max(0) + 1e-12, std, 0.0)
+    sample = dataset.observations[::every, : dataset.observation_size].astype(np.float64)
+    std = sample.std(0)
+    return np.where(std > CONSTANT * np.abs(sample).max(0) + 1e-12, std, 0.0)
 
 
 def _raw(dataset: Dataset, rows: Int[np.ndarray, " row"]) -> RawTransitions:
@@ -163,8 +163,8 @@ def _follow(
 ) -> Float[Array, "step member start obs"]:
     """Where each member's mean predictions lead it."""
 
-    def step(seen: Array, action: Array) -> tuple[Array, Array]:
-        mean, _ = predict(elites, seen, jnp.broadcast_to(action, (elites.size, *action.shape)))
+    def step(observation: Array, action: Array) -> tuple[Array, Array]:
+        mean, _ = predict(elites, observation, jnp.broadcast_to(action, (elites.size, *action.shape)))
         return mean[..., :-1], mean[..., :-1]
 
     _, path = jax.lax.scan(step, jnp.broadcast_to(first, (elites.size, *first.shape)), actions)
