@@ -103,8 +103,8 @@ def inside(
             text += f", so many that the bounds must be wrong ({first}): {GIVE}"
         else:
             text += f", {first}: correct the log, or {GIVE}"
-        columns = np.flatnonzero(outside.any(0)).tolist()
-        problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
+        wide = np.flatnonzero(outside.any(0)).tolist()
+        problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, wide))
     if len(rounded := np.flatnonzero((past & ~outside).any(1))):
         text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
         problems.append(findings.warning("rounded", text, rounded))
