@@ -12,7 +12,7 @@ from jaxtyping import Int, Key, PyTree, Scalar
 from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.rollout import rollout
 from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noise, start_agent, update
-from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext
+from micro_rl.algorithms.slots import METHOD_STREAM, EpochContext, Method, MethodContext
 from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.networks import multiplied_by
 from micro_rl.core.settings import Settings, Sizes
@@ -129,16 +129,13 @@ def epoch(
     turns = jax.random.split(key, sizes.updates_per_epoch // sizes.rollout_every)
     state, (logged, by_update, by_turn) = jax.lax.scan(turn, state, turns)
     agent, models = state.agent, Models.of(state.ensemble, sizes.num_elites)
-    context = MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount)
-    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
-    ensemble, method_state = method.update_model(
-        state.ensemble,
-        state.method_state,
-        context,
-        buffers.rows_of(problem.log),
-        lambda following, end_key: ends(following, problem.scaling, end_key),
-        adapt_key,
+    context = EpochContext(
+        networks=MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount),
+        log=buffers.rows_of(problem.log),
+        ends=lambda following, end_key: ends(following, problem.scaling, end_key),
     )
+    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
+    ensemble, method_state = method.update_model(state.ensemble, state.method_state, context, adapt_key)
     state = state._replace(ensemble=ensemble, method_state=method_state, epoch=state.epoch + 1)
     limits = dict.fromkeys(VALUES, value_limit) | {MODEL_ROWS: FURTHEST_ROW}
     first = first_bad_of_each({name: values.reshape(-1) for name, values in by_update.items()}, limits)
