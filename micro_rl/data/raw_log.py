@@ -41,8 +41,8 @@ class RawLog(NamedTuple):
     What was measured is float32, NaN and infinity included; flags are as stored. `keys` gives the file's own name of
     each, for messages. The bounds, the names of the columns, the rule that ends an episode and the task are those
     that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `findings` what the reader saw,
-    `files` all that was read, where it is more than the path itself, and `remedy` what to do about values that are
-    no numbers.
+    `files` all that was read, where it is more than the path itself, `remedy` what to do about values that are
+    no numbers, and `exogenous` the places of observations that no action moves.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -56,6 +56,7 @@ class RawLog(NamedTuple):
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()
     remedy: str = "remove or repair them"
+    exogenous: tuple[int, ...] = ()
 
 
 @contextmanager
