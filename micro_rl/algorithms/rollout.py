@@ -98,8 +98,9 @@ def rollout(
         return Rollout(transform(ensemble, method_state, rows), alive), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
-        made, row = in_blocks(advance, branches, elites, key)
-        return Branches(made.rows.next_observation, made.valid & (made.rows.discount > 0), row), made
+        rollout, row = in_blocks(advance, branches, elites, key)
+        alive = rollout.valid & (rollout.rows.discount > 0)
+        return Branches(rollout.rows.next_observation, alive, row), rollout
 
     branches = Branches(starts, jnp.ones(starts.shape[0], bool), None if replayed is None else replayed.start)
     _, steps = jax.lax.scan(step, branches, jax.random.split(key, length))
@@ -123,8 +124,8 @@ def in_blocks(advance: Callable[[Any, Array], PyTree], branches: Any, elites: in
         rows, key = block
         return advance(jax.tree.map(lambda column: column[rows], branches), key)
 
-    made = jax.lax.map(one, (taken, jax.random.split(advance_key, blocks)))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], made)
+    rollout = jax.lax.map(one, (taken, jax.random.split(advance_key, blocks)))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], rollout)
 
 
 def sample_ensemble(

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from micro_rl.core.columns import matching
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
-from micro_rl.data.columns import matching
 from micro_rl.data.description import Description
 from micro_rl.data.process_words import REWARD, Filling, ResampleKind, Resampling, filling, resampling
 from micro_rl.data.readers.holes import Holes

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from micro_rl.core.columns import known, listed, matching
 from micro_rl.core.expression import Expression, parse
-from micro_rl.data.columns import known, listed, matching
 from micro_rl.data.description import Description
 from micro_rl.errors import UserError
 
