@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.rollout import Replayed, rollout
 from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noise, start_agent, update
 from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext
 from micro_rl.core.first_bad import first_bad_of_each
@@ -180,6 +180,7 @@ def branched_rollout(
     """Roll out from rows of the log; the first key draws those, the second the rest."""
     start_key, rollout_key = keys
     starts = buffers.draw_log(problem.log, start_key, sizes.rollout_batch_size).observation
+    replayed = _replayed(problem, start_key, sizes)
     ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
     return rollout(
         ensemble,
@@ -192,7 +193,17 @@ def branched_rollout(
         starts,
         sizes.rollout_length,
         rollout_key,
+        replayed,
     )
+
+
+def _replayed(problem: Problem, start_key: Key[Array, ""], sizes: Sizes) -> Replayed | None:
+    """The log beside rollouts that start in the rows drawn with this key; None where no column is exogenous."""
+    log = problem.log
+    if problem.replay is None or not isinstance(log, Transition):  # on the host it was refused with the plan
+        return None
+    starts = buffers.draw_numbers(start_key, sizes.rollout_batch_size, log.reward.shape[0])
+    return Replayed(starts, log.next_observation, problem.replay)
 
 
 def draw_batch_and_noise(

@@ -11,7 +11,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib import metadata
@@ -40,7 +40,7 @@ class OwnMethod:
     Options: type
     build: Callable[[Any], Any]
     USES: frozenset[str] | None = None
-    DEFAULTS: Mapping[str, Any] = field(default_factory=dict)
+    DEFAULTS: dict[str, Any] = field(default_factory=dict)
 
 
 def is_reference(name: str) -> bool:

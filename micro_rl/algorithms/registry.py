@@ -14,7 +14,7 @@ from micro_rl.core.renamed import new_name
 from micro_rl.core.settings import Settings, check, restricted
 from micro_rl.errors import UserError, did_you_mean
 
-ALL: dict[str, ModuleType | OwnMethod] = METHODS | BASELINES
+ALL: dict[str, ModuleType | OwnMethod] = {**METHODS, **BASELINES}
 """Every method that this process knows; what is registered or loaded from outside joins it."""
 SHIPPED = frozenset(ALL)
 
