@@ -79,6 +79,7 @@ def examine(
         task=task,
         reading=reading,
         mapping=raw.mapping,
+        exogenous=raw.exogenous,
     )
     return Examined(_frozen(dataset), problems)
 

@@ -56,6 +56,7 @@ class Dataset:
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
     it; `reading` is what the caller said about reading it.
     `mapping` is the text of the TOML beside the log, what flags said above it; empty where there was neither.
+    `exogenous` are the places of observations that the actions do not move: set-points, the weather.
     Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
 
@@ -79,6 +80,7 @@ class Dataset:
     reading: ReadOptions = NO_OPTIONS
     history: int = 1
     mapping: str = ""
+    exogenous: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])
