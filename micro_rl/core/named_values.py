@@ -46,7 +46,7 @@ def _names(values: Any) -> list[Any] | None:
     if isinstance(values, np.ndarray | list | tuple):
         return None
     keys = getattr(values, "keys", None)
-    names = list(keys() if callable(keys) else getattr(values, "columns", None) or ())
+    names: list[Any] = list(keys() if callable(keys) else getattr(values, "columns", ()))  # pyright: ignore
     if not names and not isinstance(values, Mapping):
         return None
     return names if not names or any(isinstance(name, str) for name in names) else None

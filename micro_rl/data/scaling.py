@@ -7,7 +7,8 @@ from jaxtyping import Float32, Float64
 
 from micro_rl.core import windows
 from micro_rl.core.types import Scaling, Transition
-from micro_rl.data.dataset import Dataset, RawTransitions
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.log_parts import RawTransitions
 
 # A column that varies by less than this many float32 roundings of its own size is called constant.
 ROUNDINGS = 4
