@@ -40,7 +40,7 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
         observation_std=np.concatenate(windows.first(np.full(width, std, np.float32), half, dataset.history)),
         action_mid=mid,
         action_half=half,
-        reward_scale=np.asarray(_size(dataset.rewards) if scale_reward else 1.0, np.float32),
+        reward_scale=np.asarray(root_mean_square(dataset.rewards) if scale_reward else 1.0, np.float32),
     )
 
 
@@ -54,8 +54,8 @@ def _moments(
     return mean, np.where(std > least, std, 1.0)
 
 
-def _size(rewards: np.ndarray) -> float:
-    """Root mean square; 1 where there is nothing to measure."""
+def root_mean_square(rewards: np.ndarray) -> float:
+    """Computes the root mean square of rewards; 1 where there is nothing to measure."""
     size = float(np.sqrt(np.mean(rewards.astype(np.float64) ** 2)))
     return size if size > np.finfo(np.float32).tiny else 1.0
 
