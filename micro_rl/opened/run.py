@@ -162,7 +162,7 @@ class OpenedRun:
             return self.model.fitted.scaling
         policy, size = self.policy, 1.0
         if self._settings.get("scale_reward"):
-            size = self._log.get("reward_rms") or root_mean_square(self.dataset().rewards)
+            size = self.config.get("reward_rms") or root_mean_square(self.dataset().rewards)
         own = policy.observation_mean, policy.observation_std, policy.action_mid, policy.action_half
         return Scaling(*own, np.asarray(size, np.float32))
 

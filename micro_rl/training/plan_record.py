@@ -25,6 +25,7 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "log": _log(plan.dataset),
         "columns": plan.dataset.measured_columns.as_json(),
         "mapping": plan.dataset.mapping,
+        "reward_rms": root_mean_square(plan.dataset.rewards),
         "notes": list(plan.notes),
         "task": dataclasses.asdict(plan.task),
         "preset": plan.preset,
@@ -47,7 +48,6 @@ def _log(dataset: Dataset) -> dict[str, Any]:
         "action_low": dataset.action_low.tolist(),
         "action_high": dataset.action_high.tolist(),
         "observation_std": dataset.observation_std().tolist(),
-        "reward_rms": root_mean_square(dataset.rewards),
         "rows": len(dataset),
         "episodes": len(dataset.starts),
     }
