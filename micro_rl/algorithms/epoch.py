@@ -1,4 +1,4 @@
-"""Training on a model, an epoch at a time: rollouts and updates in turn (MBPO, arXiv 1906.08253, algorithm 2)."""
+"""Training on a model, an epoch at a time: rollouts and updates in turn (MBPO, arXiv 1906.08253)."""
 
 from collections.abc import Sequence
 from functools import partial

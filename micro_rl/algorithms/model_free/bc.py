@@ -57,7 +57,7 @@ class Cloning(ModelFreeMethod):
 
 
 def build(options: Options) -> Cloning:
-    """The only one there is."""
+    """The method; there is nothing to choose."""
     return Cloning()
 
 

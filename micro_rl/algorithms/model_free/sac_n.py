@@ -48,5 +48,5 @@ class SacOnLog(ModelFreeMethod):
 
 
 def build(options: Options) -> SacOnLog:
-    """Nothing is added to the critics' loss."""
+    """The method: soft actor-critic on the log, with nothing added to the critics' loss."""
     return SacOnLog(regularize=NoPenalty())
