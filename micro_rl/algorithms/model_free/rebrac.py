@@ -16,7 +16,7 @@ from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
 from micro_rl.core.setting import Setting, check_values
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
 
 SUMMARY = "TD3 whose actor and target both pay for the distance to the log's actions; normalised critics"
@@ -29,15 +29,19 @@ DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "batch_size": 1024,
 class Options:
     """ReBRAC's own settings."""
 
-    actor_weight: Annotated[float, Setting(minimum=0)] = 0.01
+    actor_weight: Annotated[
+        float, Setting(minimum=0, source="ours: within the authors' grid (CORL: 0.001 to 0.1 by task)")
+    ] = 0.01
     """What the actor pays for the squared distance to the log's action."""
-    critic_weight: Annotated[float, Setting(minimum=0)] = 0.01
+    critic_weight: Annotated[
+        float, Setting(minimum=0, source="ours: within the authors' grid (CORL: 0 to 0.5 by task)")
+    ] = 0.01
     """What the target pays for the squared distance of its next action to what was done next in the log."""
-    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
+    policy_noise: Annotated[float, Setting(minimum=0, source="CORL")] = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
+    noise_clip: Annotated[float, Setting(minimum=0, source="CORL")] = 0.5
     """Most of that noise."""
-    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates", source="CORL")] = 2
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 

@@ -15,8 +15,8 @@ from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMeth
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, action_error, mode, q_values, steady_mlp, uniform_mlp
-from micro_rl.core.setting import Setting, check_values
-from micro_rl.core.settings import Sizes
+from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
 
 SUMMARY = "TD3 whose actor is also pulled to the log's actions"
@@ -29,13 +29,13 @@ DEFAULTS: dict[str, Any] = {}
 class Options:
     """TD3+BC's own settings."""
 
-    alpha: Annotated[float, Setting(minimum=0)] = 2.5
+    alpha: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 2.5
     """How much the critics' value counts beside the distance to the log's actions; 0 is cloning."""
-    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
+    policy_noise: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
+    noise_clip: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 0.5
     """Most of that noise."""
-    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates", source=AUTHORS)] = 2
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
