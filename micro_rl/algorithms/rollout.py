@@ -69,8 +69,8 @@ def rollout(
         return Rollout(transform(ensemble, method_state, rows), alive)
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
-        made = in_blocks(advance, branches, elites, key)
-        return (made.rows.next_observation, made.valid & (made.rows.discount > 0)), made
+        rollout = in_blocks(advance, branches, elites, key)
+        return (rollout.rows.next_observation, rollout.valid & (rollout.rows.discount > 0)), rollout
 
     alive = jnp.ones(starts.shape[0], bool)
     _, steps = jax.lax.scan(step, (starts, alive), jax.random.split(key, length))
@@ -96,8 +96,8 @@ def in_blocks(
         rows, key = block
         return advance(jax.tree.map(lambda column: column[rows], branches), key)
 
-    made = jax.lax.map(one, (taken, jax.random.split(advance_key, blocks)))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], made)
+    rollout = jax.lax.map(one, (taken, jax.random.split(advance_key, blocks)))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:rows], rollout)
 
 
 def sample_ensemble(

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 
+from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
-from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 
 

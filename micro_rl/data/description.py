@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core.columns import Column, Columns, no_column
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
 from micro_rl.data import toml_file
-from micro_rl.data.columns import Column, Columns, no_column
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError

@@ -17,11 +17,11 @@ import gymnasium
 import numpy as np
 
 from micro_rl.core import expression
+from micro_rl.core.columns import UNNAMED, Column, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import SAFETY_HALFCHEETAH, Task
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
-from micro_rl.data.columns import UNNAMED, Column, Columns
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.raw_log import RawLog
 from micro_rl.errors import UserError

@@ -150,8 +150,8 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
             sizes.history,
         )._asdict(),
     }
-    about |= report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
-    return FittedModel(ensemble, problem.scaling, about)
+    report = report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
+    return FittedModel(ensemble, problem.scaling, about, report=report)
 
 
 def held_out(seed: int, rows: int, settings: ModelSettings) -> Int[np.ndarray, " holdout"]:

@@ -55,8 +55,8 @@ def turn(
     """So many steps of the critics against one set of slow copies, then one of the actor, then one of the copies."""
     batches = jax.tree.map(lambda column: column.reshape(steps, -1, *column.shape[1:]), rows)
 
-    def step(now: _Critics, given: tuple[LogRows, Array]) -> tuple[_Critics, dict[str, Array]]:
-        batch, step_key = given
+    def step(now: _Critics, batch_and_key: tuple[LogRows, Array]) -> tuple[_Critics, dict[str, Array]]:
+        batch, step_key = batch_and_key
         y = targets(agent, batch, jax.random.normal(step_key, batch.now.action.shape))
         (loss, q), gradient = jax.value_and_grad(critic_loss, has_aux=True)(now.critics, batch.now, y)
         logged = {"loss/critic": loss, "q/real": jnp.mean(q), "q/target": jnp.mean(y)}

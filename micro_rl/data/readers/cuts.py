@@ -57,9 +57,9 @@ def complete(
         for field in ("observations", "actions"):
             _hold(columns[field], begins)
         before, lacking = lacking, _lacking(columns)
-        if len(held := np.flatnonzero(before & ~lacking)):
-            text = f"{listed(held)} lacked values: the previous ones of the episode are held"
-            problems.append(findings.warning("value-held", text, held))
+        if len(reported := np.flatnonzero(before & ~lacking)):
+            text = f"{listed(reported)} lacked values: the previous ones of the episode are held"
+            problems.append(findings.warning("value-held", text, reported))
     if lacking.all():
         raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
     if len(dropped := np.flatnonzero(lacking)):

@@ -5,8 +5,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from micro_rl.core.columns import listed, no_column
 from micro_rl.core.expression import Expression, parse
-from micro_rl.data.columns import listed, no_column
 from micro_rl.data.description import Description
 from micro_rl.errors import UserError
 

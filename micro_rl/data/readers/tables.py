@@ -6,9 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from micro_rl.core.columns import Column, Columns
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding, listed
-from micro_rl.data.columns import Column, Columns
 from micro_rl.data.description import Description
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
@@ -107,7 +107,8 @@ class _Gathered:
             columns=Columns(*(tuple(map(Column, names)) for names in (self.roles.observations, self.roles.actions))),
             overflow=overflow,
             remedy=REMEDY,
-            findings=(*self._rounding(), *self._empty_flags(), *cut, *more),
+            blurred={field: column.blurred() for field, column in self.measured.items()},
+            findings=(*self._empty_flags(), *cut, *more),
         )
 
     def _begins(self, largest_gap: float | None) -> tuple[np.ndarray, list[Finding]]:
@@ -127,10 +128,6 @@ class _Gathered:
         """What the fields are called in messages."""
         own = {"terminals": self.roles.terminal, "timeouts": self.roles.timeout, "rewards": self.roles.reward.text}
         return {field: own.get(field) or field for field in (*MEASURED, "terminals", "timeouts")}
-
-    def _rounding(self) -> list[Finding]:
-        keys = self._keys()
-        return [finding for field, narrowing in self.measured.items() for finding in narrowing.findings(keys[field])]
 
     def _empty_flags(self) -> list[Finding]:
         return [

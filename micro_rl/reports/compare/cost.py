@@ -64,8 +64,8 @@ def _range(values: list[float]) -> str:
 
 
 def _epochs(runs: list[Run]) -> str:
-    done = sorted({run.epochs for run in runs})
-    return f"{done[0]:,} epochs" if len(done) == 1 else f"{done[0]:,} to {done[-1]:,} epochs"
+    epochs = sorted({run.epochs for run in runs})
+    return f"{epochs[0]:,} epochs" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
 
 
 def _fit_seconds(run: Run) -> float:

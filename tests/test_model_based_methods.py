@@ -140,6 +140,13 @@ def test_rambo_advantage_by_hand():
     np.testing.assert_allclose(found, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 
+def test_nothing_follows_the_end_in_rambos_advantage():
+    given = ROWS._replace(next_observation=jnp.asarray([[2.0], [4.0]]), discount=jnp.asarray([1.0, 0.0]))
+    # Gains 0.5 + 0.9 * 2 and 0.5, whatever stands behind the end: standardised as in the case before.
+    gain = rambo_adversary.advantage(SETTING, given, jnp.zeros((2, 1)))
+    np.testing.assert_allclose(gain, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def fitted():
     problem = problem_of(PLAN.dataset, PLAN.settings)
