@@ -17,7 +17,10 @@ from micro_rl.reports import stats
 from micro_rl.storage.contents import RUN_FOLDER
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = tuple(
+PUBLIC = (
+    *("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "curves"),
+    *("register", "UserError", "Diverged"),
+)
     ["load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "curves", "register", "UserError", "Diverged"]
 )
 """The names that `micro_rl` offers, in the order in which they are needed."""

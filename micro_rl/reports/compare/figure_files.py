@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from micro_rl.core.metric_keys import metric_label
 from micro_rl.reports.compare.metric_curves import MetricCurve, curves
 from micro_rl.reports.compare.palette import Style, drawable, styles
-from micro_rl.reports.compare.scores import over_seeds
+from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.run.figures import bare
 from micro_rl.reports.stats import Interval
 from micro_rl.storage.files import replace_file, saving
@@ -89,4 +89,4 @@ def _label(axes: Axes, drawn: list[MetricCurve]) -> None:
     axes.set_xlabel("epoch" + ("; the mean over seeds and its 95 % interval" if several else ""))
     bare(axes)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-    axes.legend(frameon=False)
+    axes.legend(framealpha=0.8, edgecolor="none")

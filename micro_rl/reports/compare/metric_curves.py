@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 
 from micro_rl.core.metric_keys import SHOWN_SCORES
 from micro_rl.errors import UserError, did_you_mean
+from micro_rl.reports.compare.compared_runs import Run, collect, sane
 from micro_rl.reports.compare.comparison import compare
-from micro_rl.reports.compare.runs import Run, collect, sane
 
 
 class MetricCurve(NamedTuple):
