@@ -18,7 +18,19 @@ from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.storage.contents import RUN_FOLDER
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = ("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "register", "UserError", "Diverged")
+PUBLIC = (
+    "load",
+    "Dataset",
+    "train",
+    "sweep",
+    "Run",
+    "Policy",
+    "evaluate",
+    "curves",
+    "register",
+    "UserError",
+    "Diverged",
+)
 """The names that `micro_rl` offers, in the order in which they are needed."""
 TASK = re.compile("(halfcheetah|hopper|walker2d)-")
 
