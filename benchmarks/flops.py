@@ -8,7 +8,7 @@ count at the published sizes (tests/test_benchmarks.py) though more to the time.
 from itertools import pairwise
 from typing import NamedTuple
 
-from micro_rl.core.settings import FitSizes, Sizes
+from micro_rl.core.sizes import FitSizes, Sizes
 
 Widths = tuple[int, ...]
 

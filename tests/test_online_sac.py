@@ -19,7 +19,8 @@ from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members, Models
 from micro_rl.errors import UserError
 from micro_rl.simulation import online_sac
-from micro_rl.simulation.online_sac import OnlineSettings, compiled_improve, learn, random_experience
+from micro_rl.simulation.online_sac import compiled_improve, learn, random_experience
+from micro_rl.simulation.online_settings import OnlineSettings
 
 WALK, BOUNDLESS = "MicroWalk-v0", "MicroBoundless-v0"
 SMALL = OnlineSettings(

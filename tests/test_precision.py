@@ -18,7 +18,8 @@ from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import multiplied_by, rounded_product
 from micro_rl.core.setting import check_value
-from micro_rl.core.settings import FitSizes, Settings
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit

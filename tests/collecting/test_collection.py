@@ -17,7 +17,7 @@ from micro_rl.simulation import d4rl_levels
 from micro_rl.simulation.collect import CollectCallback, collect, log_file, title
 from micro_rl.simulation.d4rl_levels import CollectRequest, medium_return, medium_row
 from micro_rl.simulation.learner_folder import LearnerConfig, LearnerFolder
-from micro_rl.simulation.online_sac import OnlineSettings
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.simulation.recorder import rollout
 from micro_rl.storage.files import sha256
 from micro_rl.training.plan import make_plan

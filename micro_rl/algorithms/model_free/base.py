@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Key, Scalar
 
 from micro_rl.algorithms.sac import Coefficients
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
 
 TRAINING = frozenset(

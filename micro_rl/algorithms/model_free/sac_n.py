@@ -12,7 +12,7 @@ from micro_rl.algorithms import sac
 from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Agent, Coefficients, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method, NoPenalty, Regularize
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, LogRows
 from micro_rl.dynamics.ensemble import Models
 
