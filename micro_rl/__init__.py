@@ -12,6 +12,7 @@ __all__ = [
     "Policy",
     "Run",
     "UserError",
+    "curves",
     "evaluate",
     "load",
     "open_run",
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from micro_rl.errors import Diverged, UserError
     from micro_rl.opened.run import OpenedRun, open_run
     from micro_rl.policy import Policy
+    from micro_rl.reports.compare.metric_curves import curves
     from micro_rl.simulation.evaluation import evaluate
     from micro_rl.training.job import Run
 
 _HOMES = {
+    "curves": "micro_rl.reports.compare.metric_curves",
     "Dataset": "micro_rl.data",
     "Diverged": "micro_rl.errors",
     "OpenedRun": "micro_rl.opened.run",

@@ -1,12 +1,13 @@
 """Logs made of arrays and DataFrames: the same log as the file's, and errors that name the argument."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 import pytest
+from pyarrow import csv
 
 from micro_rl.data import Column, Dataset, load
 from micro_rl.data.conversion import difference
@@ -32,7 +33,7 @@ def arrays(**changes: Any) -> dict[str, Any]:
 
 
 def test_arrays_make_the_log_that_their_file_makes(tmp_path: Path):
-    stored = logs.columns()
+    stored: dict[str, Any] = logs.columns()
     from_file = load(logs.write_hdf5(tmp_path / "log.hdf5", stored))
     log = Dataset.from_arrays(**stored)
     assert difference(from_file, log) is None and difference(log, from_file) is None
@@ -101,7 +102,7 @@ class Pandas:
     """As much of a pandas DataFrame as is used, and a named index."""
 
     def __init__(self, table: pa.Table, index: list[str | None]):
-        self._table, self.index = table, type("Index", (), {"names": index})
+        self._table, self.index = table, SimpleNamespace(names=index)
 
     @property
     def columns(self) -> list[str]:
@@ -121,7 +122,7 @@ def tank(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("kind", ["arrow", "pandas", "indexed"])
 def test_a_frame_makes_the_log_that_its_table_makes(kind: str, tank: Path):
-    table = pa.csv.read_csv(tank)
+    table = csv.read_csv(tank)
     frames = {"arrow": table, "pandas": Pandas(table, [None]), "indexed": Pandas(table, ["batch"])}
     log = Dataset.from_frame(frames[kind], **WORDS)
     assert difference(load(tank), log) is None
@@ -129,7 +130,7 @@ def test_a_frame_makes_the_log_that_its_table_makes(kind: str, tank: Path):
 
 
 def test_the_words_of_a_frame_may_stand_in_a_toml(tank: Path):
-    table, toml = pa.csv.read_csv(tank), tank.with_suffix(".toml")
+    table, toml = csv.read_csv(tank), tank.with_suffix(".toml")
     log = Dataset.from_frame(table, mapping=toml, name="tank")
     assert difference(load(tank), log) is None and log.mapping == TOML
     over = Dataset.from_frame(table, mapping=str(toml), observations=["level"], units={})
@@ -156,7 +157,7 @@ def test_the_words_of_a_frame_may_stand_in_a_toml(tank: Path):
 )
 def test_wrong_words_are_answered_as_in_a_toml(words: dict[str, Any], message: str, tank: Path):
     with pytest.raises(UserError) as refusal:
-        Dataset.from_frame(pa.csv.read_csv(tank), **(WORDS | words))
+        Dataset.from_frame(csv.read_csv(tank), **(WORDS | words))
     assert message in str(refusal.value) and "\n" not in str(refusal.value)
 
 
@@ -168,4 +169,4 @@ def test_what_is_no_frame_is_refused(frame: Any):
 
 def test_a_missing_word_is_asked_for(tank: Path):
     with pytest.raises(UserError, match=r"frame: reward is missing: say which columns; there are batch, level"):
-        Dataset.from_frame(pa.csv.read_csv(tank), observations=["level"], actions=["valve"])
+        Dataset.from_frame(csv.read_csv(tank), observations=["level"], actions=["valve"])
