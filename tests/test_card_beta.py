@@ -8,7 +8,8 @@ import pytest
 from micro_rl.policy import Policy
 from runs import card_beta
 from runs.card_beta import NEVER, Keeping, TimeIsUp, policy_name, train
-from runs.card_beta_page import BETAS, Study, answer_of, policies, table_of_scores
+from runs.card_beta_page import BETAS, answer_of, table_of_scores
+from runs.card_beta_scores import Study, policies
 from tests.probes import tiny_plan
 
 
