@@ -40,13 +40,13 @@ def outcome(quick: bool, seconds: float) -> Outcome:
     command = [sys.executable, "-m", "pytest", *OPTIONS, *side_by_side(), *places]
     environment = surroundings(jax.default_backend())
     try:
-        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=seconds)
+        process = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired as stopped:
         return Outcome(False, f"not finished within {seconds:.0f} s", (stopped.stdout or b"").decode(errors="replace"))
-    said = ((done.stderr + done.stdout).strip() or "no output").splitlines()
-    if done.returncode == 0:
-        return Outcome(True, said[-1], "")
-    return Outcome(False, f"{said[-1]} (exit code {done.returncode})", "\n".join(said[-SHOWN:]))
+    lines = ((process.stderr + process.stdout).strip() or "no output").splitlines()
+    if process.returncode == 0:
+        return Outcome(True, lines[-1], "")
+    return Outcome(False, f"{lines[-1]} (exit code {process.returncode})", "\n".join(lines[-SHOWN:]))
 
 
 def side_by_side() -> list[str]:

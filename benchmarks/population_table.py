@@ -70,11 +70,11 @@ HEADS = (
 )
 
 
-def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, told: dict[str, str]) -> str:
+def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, facts: dict[str, str]) -> str:
     """The page."""
     table = ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
     table += ["| " + " | ".join(line.cells(updates)) + " |" for line in lines]
-    about = "\n".join(f"* {name}: {text}" for name, text in told.items())
+    about = "\n".join(f"* {name}: {text}" for name, text in facts.items())
     note = (
         "An epoch has its rollout, so an update's time holds its share of it. Waited for: the host looks at every "
         "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. Both are wall "
@@ -85,7 +85,7 @@ def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, told: 
         "whole process so far. "
         "Hours are for updates and rollouts: fitting the ensemble, evaluations and saves come on top."
     )
-    title, made_by = f"# Runs in one program: {told['device']}", f"Made by `{command}`."
+    title, made_by = f"# Runs in one program: {facts['device']}", f"Made by `{command}`."
     return "\n\n".join([title, made_by, about, "\n".join(table), note]) + "\n"
 
 

@@ -1,6 +1,5 @@
 """Tiny systems with known answers, hand-made networks, and a log small enough to train on in seconds."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +19,10 @@ from micro_rl.core.types import Batch, LogRows, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
 from micro_rl.training.plan import Plan, make_plan
+from tests.conftest import PLAIN_EMITTERS
 
-PLAIN = "xla_cpu_use_fusion_emitters=false" in os.environ.get("XLA_FLAGS", "")
-FUSED = {"xla_cpu_use_fusion_emitters": True} if PLAIN else {}
-"""Compiler options for programs compared to the bit: their shared part is then rounded alike (see conftest.py).
-
-Only where conftest.py chose the plain emitters: neither a card nor every version of XLA has that option."""
+FUSED = {"xla_cpu_use_fusion_emitters": True} if PLAIN_EMITTERS else {}
+"""Compiler options for programs compared to the bit: their shared part is then rounded alike (see conftest.py)."""
 
 # Networks of one layer: linear functions, written down by hand.
 
