@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> None:
     if not inputs.runs:
         raise UserError("report: name a run, or several to compare; `micro-rl report --help` shows every option")
     if inputs.options.figures is not None:
-        _draw_curves(inputs.runs, inputs.options)
+        _draw_curves(inputs.runs, inputs.options.figures, inputs.options.metric)
     elif inputs.options.metric is not None:
         raise UserError("metric: is what --figures DIR shows; name that folder, too")
     elif len(inputs.runs) == 1 and inputs.options == Compare() and not _holds_runs(inputs.runs[0]):
@@ -67,8 +67,8 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
     print(f"{'page' if form == 'html' else 'table'}    {written}")
 
 
-def _draw_curves(runs: tuple[Path, ...], options: Compare) -> None:
+def _draw_curves(runs: tuple[Path, ...], folder: Path, metric: str | None) -> None:
     from micro_rl.reports.compare import write_figures
 
-    for path in write_figures(runs, options.figures, options.metric):
+    for path in write_figures(runs, folder, metric):
         print(f"figure  {path}")
