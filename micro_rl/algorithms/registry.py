@@ -49,8 +49,8 @@ def values(name: str, preset: str) -> dict[str, Any]:
         return chosen.values(name)
     usual, own = find(name).DEFAULTS, TASKS.get(name, {}).get(preset)
     settings, options = accepted(name)
-    given = chosen.settings if own is None else own
-    return usual | {key: value for key, value in given.items() if key in settings | options}
+    values = chosen.settings if own is None else own
+    return usual | {key: value for key, value in values.items() if key in settings | options}
 
 
 def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:

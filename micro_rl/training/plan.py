@@ -151,6 +151,11 @@ def _refuse_what_cannot_work(plan: Plan) -> None:
     _check_together(method, plan.settings)
     refuse_too_few(plan.dataset, plan.settings, least=2 if plan.learns_model else 1)
     if stays_on_host(plan.settings, plan.dataset):
+        if plan.dataset.exogenous and plan.learns_model:
+            raise UserError(
+                f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
+                "stays on the host: leave exogenous out, or take --log-on device"
+            )
         refuse_on_host(method, plan.method_name, plan.settings.log_on)
 
 

@@ -35,8 +35,8 @@ def _table(sweeps: list[Sweep], log: str, protocol: str) -> Table:
 
 def _row(sweep: Sweep, method: str) -> list[Entry]:
     runs = sweep.methods[method]
-    done, size = sum(len(run.results) for run in runs), sum(run.group.size for run in runs)
-    notes = [method, plural(len(runs), "seed")] + ([f"{done} of {size} cells"] if done < size else [])
+    cells, size = sum(len(run.results) for run in runs), sum(run.group.size for run in runs)
+    notes = [method, plural(len(runs), "seed")] + ([f"{cells} of {size} cells"] if cells < size else [])
     figures = summary(sweep, method)
     return [Entry(sweep.name, ", ".join(notes)), *(_entry(figure, len(runs)) for figure in figures.values())]
 
