@@ -178,4 +178,3 @@ class Environments:
         """Free the simulators."""
         for env in self.members:
             env.close()
-

@@ -1,6 +1,5 @@
 """A simulator whose every answer is looked at: what goes wrong in it is one line that names it, episode and step."""
 
-import sys
 import sysconfig
 import traceback
 from contextlib import suppress
@@ -73,7 +72,7 @@ class Guarded(gymnasium.Wrapper[Any, Any, Any, Any]):
         except (Exception, SystemExit) as error:
             self._refuse(f"reset raised {reason(error)}", error)
         observation, info = self._parts(answer, RESET)
-        return self._observation(observation, last=False), info
+        return self._observation(observation, last=False), _info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step."""
@@ -87,7 +86,8 @@ class Guarded(gymnasium.Wrapper[Any, Any, Any, Any]):
         observation, reward, terminated, truncated, info = self._parts(answer, STEP)
         terminated, truncated = self._flag("terminated", terminated), self._flag("truncated", truncated)
         reward = self._reward(reward)
-        return self._observation(observation, last=terminated or truncated), reward, terminated, truncated, info
+        row = self._observation(observation, last=terminated or truncated)
+        return row, reward, terminated, truncated, _info(info)
 
     def close(self) -> None:
         """Free the simulator; what it cannot free itself ends with the process, and no result hangs on it."""
@@ -185,6 +185,11 @@ def _flat(env: gymnasium.Env[Any, Any], kind: str, name: str) -> FlatSpace:
             "such) can be used; name another with --env"
         )
     return flat
+
+
+def _info(value: Any) -> dict[str, Any]:
+    """What else a simulator says, which some leave out."""
+    return value if isinstance(value, dict) else {}
 
 
 def _kind(value: Any) -> str:

@@ -62,7 +62,7 @@ def import_typed(module: str, env_id: str) -> None:
         raise
     except (Exception, SystemExit) as error:
         absent = isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}.")
-        if absent or isinstance(error, TypeError) and module.startswith("."):
+        if absent or (isinstance(error, TypeError) and module.startswith(".")):
             raise UserError(
                 f"no simulator '{env_id}': there is no module '{module}' in the working folder ({here}) nor where "
                 f"Python looks; go to its folder, set PYTHONPATH, or {ANOTHER}"

@@ -30,7 +30,6 @@ from micro_rl.training.lanes import stack, take_run
 from micro_rl.training.learning import learner_for, program_for
 from micro_rl.training.saving import RunSaver
 
-
 ENDS_RUN = "the same command with --resume ends the run without that evaluation"
 
 

@@ -98,10 +98,7 @@ def execute_all(
         for note in plan.notes:
             callback.note(note)
     with ExitStack() as opened:
-        evaluators = [opened.enter_context(PolicyEvaluator(plan)) for plan in plans]
-        for evaluator, callback in zip(evaluators, callbacks, strict=True):
-            for note in evaluator.notes:
-                callback.note(note)
+        evaluators = [_evaluator(plan, callback, opened) for plan, callback in zip(plans, callbacks, strict=True)]
         models = [
             given_model(plan, path, resume, callback)
             for plan, path, callback in zip(plans, paths, callbacks, strict=True)
@@ -117,6 +114,14 @@ def execute_all(
         able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
         trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
         return [_outcome(job, trainings.get(job)) for job in jobs]
+
+
+def _evaluator(plan: Plan, callback: Callback, opened: ExitStack) -> PolicyEvaluator:
+    """The simulators of a run, open; what they differ in from the log is told."""
+    evaluator = opened.enter_context(PolicyEvaluator(plan))
+    for note in evaluator.notes:
+        callback.note(note)
+    return evaluator
 
 
 def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) -> RunFolder:
