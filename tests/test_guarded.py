@@ -15,6 +15,7 @@ from micro_rl.simulation.evaluation import Evaluator
 from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.simulation.recorder import Recorder
 
+AT_REST = (np.zeros(2), {})
 STEADY = (np.zeros(2), 1.0, False, False, {})
 
 
@@ -23,7 +24,7 @@ class Answers(gymnasium.Env[Any, Any]):
 
     action_space: Any = Box(-1, 1, (1,))
 
-    def __init__(self, reset: Any = (np.zeros(2), {}), step: Any = STEADY, space: Any = None, actions: Any = None):
+    def __init__(self, reset: Any = AT_REST, step: Any = STEADY, space: Any = None, actions: Any = None):
         self.answers, self.actions = {"reset": reset, "step": step}, []
         self.observation_space = Box(-9, 9, (2,), np.float64) if space is None else space
         self.action_space = actions or Answers.action_space
@@ -154,13 +155,13 @@ def test_groups_are_joined_and_split_in_gymnasiums_order(make: Any) -> None:
 
 def test_a_group_without_one_of_its_parts(make: Any) -> None:
     space = Dict(pos=Box(-9, 9, (2,)), vel=Box(-1, 1, (1,)))
-    with pytest.raises(SimulatorFault, match="not of Dict.*KeyError: 'vel'"):
+    with pytest.raises(SimulatorFault, match=r"not of Dict.*KeyError: 'vel'"):
         make(reset=({"pos": np.zeros(2)}, {}), space=space).reset(seed=0)
 
 
 @pytest.mark.parametrize("space", [Discrete(3), Box(0, 1, (2, 2)), Dict(a=Box(0, 1, (1,)), b=Discrete(2)), Dict({})])
 def test_what_is_not_continuous_in_a_row_is_refused(space: Any, make: Any) -> None:
-    with pytest.raises(UserError, match="has observations .*only continuous ones in a row"):
+    with pytest.raises(UserError, match=r"has observations .*only continuous ones in a row"):
         make(space=space)
 
 
@@ -226,7 +227,7 @@ def test_a_module_that_is_broken_is_told_as_that(code: str, text: str, folder: A
 
 
 def test_a_module_that_is_nowhere(folder: Any, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no module 'absent.one' in the working folder") as refusal:
+    with pytest.raises(UserError, match=r"there is no module .absent.one. in") as refusal:
         envs.make("absent.one:Here-v0")
     assert str(tmp_path) in str(refusal.value)
 

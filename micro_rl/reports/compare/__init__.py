@@ -1,6 +1,5 @@
 """Many runs on one page: which were compared, what they score, how sure that is, what they withstand and cost."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
         UserError: There are no runs, or one that is named itself is damaged; damaged ones below a folder are left out
             and named.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.compare.comparison import compare
     from micro_rl.reports.compare.runs import collect
 
