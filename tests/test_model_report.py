@@ -331,7 +331,8 @@ def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monke
     settings = replace(tiny_plan().settings, keep_timeouts=False)
     dataset = tiny_dataset()
     problem = problem_of(dataset, settings)
-    held = held_out(0, len(problem.log.reward), settings)
+    log = rows_of(problem.log)
+    held = held_out(0, len(log.reward), settings)
     measured: list[np.ndarray] = []
 
     def record_rows(dataset, elites, scaling, rows, steps):
@@ -341,6 +342,6 @@ def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monke
     monkeypatch.setattr(measure, "measure", record_rows)
     report_of(dataset, members([0.0] * 2), problem.scaling, held, settings)
     scaling = jax.tree.map(np.asarray, problem.scaling)
-    raw = np.asarray(problem.log.observation)[held] * scaling.observation_std + scaling.observation_mean
+    raw = np.asarray(log.observation)[held] * scaling.observation_std + scaling.observation_mean
     np.testing.assert_allclose(dataset.observations[measured[0]], raw, atol=1e-5)
     assert not dataset.timeouts[measured[0]].any()

@@ -84,6 +84,7 @@ def make_plan(
     `overrides` holds settings and the method's own options by name. A `Dataset` comes with its episodes cut and
     its action bounds known: `horizon` is then the evaluations' alone. Raises `UserError` for anything unknown.
     """
+    method = registry.name_of(method)
     reading = reading if reading.horizon is not None else dataclasses.replace(reading, horizon=horizon)
     with offering_bounds(env):
         dataset = _dataset(log, reading)
