@@ -68,7 +68,6 @@ def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str
     Raises:
         UserError: As for `compared`, no run has the metric, or a file cannot be written.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from micro_rl.reports.compare import figure_files
 
     return figure_files.write_figures(folders, Path(directory), key)
