@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,5 @@ def test_a_page_or_copy_that_cannot_be_written(words: list[str], tmp_path: Path,
 
 
 def test_matplotlib_does_not_speak_of_its_cache() -> None:
-    import micro_rl.reports  # noqa: F401 - its import is what is tested
-
+    import_module("micro_rl.reports")
     assert logging.getLogger("matplotlib.font_manager").getEffectiveLevel() >= logging.ERROR

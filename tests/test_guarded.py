@@ -140,7 +140,7 @@ def test_groups_are_joined_and_split_in_gymnasiums_order(make: Any) -> None:
     assert envs.widths(env) == (4, 3)
     assert [bound.tolist() for bound in envs.action_bounds(env)] == [[-1, 0, 0], [1, 4, 4]]
     env.step(np.array([0.5, 1, 2]))
-    given = env.unwrapped.actions[0]  # pyright: ignore[reportAttributeAccessIssue]
+    given = env.unwrapped.actions[0]
     assert given["a"].tolist() == [0.5] and given["b"].tolist() == [1, 2]
     match = envs.check_matches("Odd-v0", 4, 3)
     assert match.notes == (

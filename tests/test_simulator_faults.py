@@ -39,7 +39,7 @@ class Wanting(gymnasium.Env[Any, Any]):
 
 @pytest.fixture(autouse=True)
 def simulator():
-    gymnasium.register("Wanting-v0", Wanting, max_episode_steps=20)
+    gymnasium.register("Wanting-v0", lambda **_: Wanting(), max_episode_steps=20)
     Wanting.fails_at, Wanting.steps = None, 0
     yield
     gymnasium.registry.pop("Wanting-v0")

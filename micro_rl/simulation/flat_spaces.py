@@ -23,7 +23,7 @@ class FlatSpace(NamedTuple):
 
     def join(self, value: Any) -> np.ndarray:
         """A value of the space as one row."""
-        return spaces.flatten(self.space, value) if self.grouped else np.array(value)
+        return np.array(spaces.flatten(self.space, value) if self.grouped else value)
 
     def split(self, row: Any) -> Any:
         """The value of the space that a row stands for."""
