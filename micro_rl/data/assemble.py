@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths
-from micro_rl.data.checks import findings
+from micro_rl.data.checks import channels, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.raw_log import MEASURED, RawLog
@@ -55,7 +55,8 @@ def examine(
     problems += wrong + episode_ends.unusable(usable)
     actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], overrides)
     problems += wrong
-    problems += findings.constant("observation", columns["observations"])
+    named = raw.columns.filled(columns["observations"].shape[1], actions.shape[1])
+    problems += channels.constant("observation", columns["observations"], named.observations)
     problems += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
     dataset = Dataset(
         name=log_paths.log_name(path),

@@ -127,7 +127,7 @@ def test_notes_on_odd_logs(tmp_path):
         arrays[key][:, 1] = 0.1
     doubled = {key: np.repeat(values, 2, axis=0) for key, values in arrays.items()}
     notes = " | ".join(load(logs.write_hdf5(tmp_path / "hopper.hdf5", doubled)).notes)
-    assert "observation columns [1] never change" in notes
+    assert "observation 1 never changes" in notes
     assert "400 rows (1, 3, 5, 7, 9, ...) are exact duplicates" in notes
     assert "not followed by their next observation" in notes
 

@@ -1,9 +1,12 @@
 """What is odd in single columns: a sensor that stood still, a value at its limit, values from another world."""
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from micro_rl.data.checks import findings
+from micro_rl.data.checks import findings, naming
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.columns import Column
 from micro_rl.data.dataset import Dataset
@@ -26,15 +29,36 @@ APART = 1e6
 QUANTILE_ROWS = 100_000
 
 
+def constant(what: str, values: Float32[np.ndarray, "row column"], columns: Sequence[Column]) -> list[Finding]:
+    """Finds columns that never change."""
+    still = np.flatnonzero((values == values[0]).all(0)).tolist()
+    if not still or len(values) == 1:
+        return []
+    text = f"{naming.named(what, columns, still)} never {'change' if len(still) > 1 else 'changes'}"
+    return [findings.warning("constant", text, columns=still)]
+
+
+class _Trait(NamedTuple):
+    """One column that is odd in some way, with the rows where it is so and the values that tell."""
+
+    place: int
+    rows: Int[np.ndarray, " row"]
+    values: tuple[float, ...] = ()
+
+
 def odd(dataset: Dataset) -> list[Finding]:
-    """Finds what is odd in single columns of observations and actions."""
-    problems = findings.constant("action", dataset.actions)
+    """Finds what is odd in single columns of observations and actions; of columns alike, one finding."""
+    problems = constant("action", dataset.actions, dataset.columns.actions)
     ends = dataset.terminals | dataset.timeouts
-    groups = (("observation", dataset.observations, dataset.columns.observations),)
-    groups += (("action", dataset.actions, dataset.columns.actions),)
-    for what, values, columns in groups:
-        for place, column in enumerate(columns):
-            problems += _odd_column(what, place, column, np.ascontiguousarray(values[:, place]), ends)
+    for what, values, columns in (
+        ("observation", dataset.observations, dataset.columns.observations),
+        ("action", dataset.actions, dataset.columns.actions),
+    ):
+        traits: dict[str, list[_Trait]] = {}
+        for place in range(len(columns)):
+            for kind, trait in _odd_column(what, place, np.ascontiguousarray(values[:, place]), ends):
+                traits.setdefault(kind, []).append(trait)
+        problems += [_finding(kind, what, columns, alike, len(dataset)) for kind, alike in traits.items()]
     problems += _at_bounds(dataset)
     if len(dataset) > 1 and not np.ptp(dataset.rewards):
         problems.append(
@@ -44,37 +68,49 @@ def odd(dataset: Dataset) -> list[Finding]:
 
 
 def _odd_column(
-    what: str, place: int, column: Column, values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]
-) -> list[Finding]:
-    name = _name(what, place, column)
+    what: str, place: int, values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]
+) -> Iterator[tuple[str, _Trait]]:
+    """The kinds of oddity in one column."""
     if len(values) < STUCK_ROWS or len(np.unique(values[: CONTINUOUS * 1000])) < CONTINUOUS:
-        return []
-    problems = []
+        return
     if len(rows := stuck_rows(values, ends)):
-        text = (
-            f"{name} stands still in {findings.listed(rows)} although it usually changes from step to step: "
-            "a stuck sensor?"
-        )
-        problems.append(findings.warning("stuck", text, rows, [place]))
+        yield "stuck", _Trait(place, rows)
     if what == "observation" and len(rows := _limit_rows(values, ends)):
-        limits = " or ".join(f"{limit:.6g}" for limit in np.unique(values[rows]))
-        text = (
-            f"{name} is at its limit ({limits}) in {100 * len(rows) / len(values):.1f} % of the rows: clipped or "
-            "saturated, and what lies beyond is not in the log"
-        )
-        problems.append(findings.warning("saturated", text, rows, [place]))
+        yield "saturated", _Trait(place, rows, tuple(np.unique(values[rows]).tolist()))
     if len(rows := _far_rows(values)):
-        text = (
-            f"{name} is far from all its other values in {findings.listed(rows)}, as {values[rows[0]]:.6g} in row "
-            f"{rows[0]}: a code for a missing value, or a unit that changed?"
-        )
-        problems.append(findings.warning("outlier", text, rows, [place]))
-    return problems
+        yield "outlier", _Trait(place, rows, (float(values[rows[0]]),))
 
 
-def _name(what: str, place: int, column: Column) -> str:
-    """The column as its log calls it; by its number where the log gives no name."""
-    return f"{what} {place}" if column.name == f"{what[0]}{place}" else f"{what} {place} ({column})"
+def _finding(kind: str, what: str, columns: Sequence[Column], traits: list[_Trait], total: int) -> Finding:
+    """One sentence about all columns that are odd in that way."""
+    many, places = len(traits) > 1, [trait.place for trait in traits]
+    rows = np.unique(np.concatenate([trait.rows for trait in traits]))
+    name = naming.named(what, columns, places)
+    if kind == "stuck":
+        text = f"{'stand' if many else 'stands'} still in {findings.listed(rows)} although {'they' if many else 'it'} "
+        text += f"usually {'change' if many else 'changes'} from step to step: a stuck sensor?"
+    elif kind == "saturated":
+        text = f"{'are at their limits' if many else 'is at its limit'} ({_limits(traits)}) in "
+        text += f"{_shares([len(trait.rows) / total for trait in traits], 1)} of the rows: clipped or saturated, and "
+        text += "what lies beyond is not in the log"
+    else:
+        text = f"{'are' if many else 'is'} far from all {'their' if many else 'its'} other values in "
+        text += f"{findings.listed(rows)}, as {traits[0].values[0]:.6g} in row {traits[0].rows[0]}: a code for a "
+        text += "missing value, or a unit that changed?"
+    return findings.warning(kind, f"{name} {text}", rows, places)
+
+
+def _limits(traits: list[_Trait]) -> str:
+    """The limits of several columns, each value once."""
+    limits = list(dict.fromkeys(f"{limit:.6g}" for trait in traits for limit in trait.values))
+    shown = limits[: findings.SHOWN]
+    return " or ".join(shown) + " or ..." * (len(limits) > len(shown))
+
+
+def _shares(shares: Sequence[float], digits: int) -> str:
+    """'5.7 %', or from the least to the greatest."""
+    low, high = (f"{100 * pick(shares):.{digits}f}" for pick in (min, max))
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def stuck_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " stuck"]:
@@ -139,15 +175,17 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
     """Actions that are at one of their bounds most of the time."""
     slack = 1e-3 * (dataset.action_high - dataset.action_low) / 2
     at = (dataset.actions <= dataset.action_low + slack) | (dataset.actions >= dataset.action_high - slack)
-    problems = []
-    for place in np.flatnonzero(at.mean(0) > AT_BOUND).tolist():
-        name = _name("action", place, dataset.columns.actions[place])
-        text = (
-            f"{name} is at one of its bounds in {100 * at[:, place].mean():.0f} % of the rows: "
-            "the log tells little about the actions between"
-        )
-        problems.append(findings.warning("action-saturated", text, np.flatnonzero(at[:, place]), [place]))
-    return problems
+    often = at.mean(0)
+    places = np.flatnonzero(often > AT_BOUND).tolist()
+    if not places:
+        return []
+    many = len(places) > 1
+    text = (
+        f"{naming.named('action', dataset.columns.actions, places)} {'are' if many else 'is'} at one of "
+        f"{'their' if many else 'its'} bounds in {_shares([float(often[place]) for place in places], 0)} of the rows: "
+        "the log tells little about the actions between"
+    )
+    return [findings.warning("action-saturated", text, np.flatnonzero(at[:, places].any(1)), places)]
 
 
 def _apart(dataset: Dataset) -> list[Finding]:

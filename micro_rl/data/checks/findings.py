@@ -108,14 +108,6 @@ def flags(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Bool[np.ndar
     return marked, [error("flag", text, strange)]
 
 
-def constant(what: str, values: Float32[np.ndarray, "row column"]) -> list[Finding]:
-    """Finds columns that never change."""
-    still = np.flatnonzero((values == values[0]).all(0)).tolist()
-    if not still or len(values) == 1:
-        return []
-    return [warning("constant", f"{what} columns {still} never change", columns=still)]
-
-
 def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:
     """Finds rows that occur more than once, equal in every column given."""
     again = repeated(*columns)

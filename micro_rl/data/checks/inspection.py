@@ -53,7 +53,6 @@ def inspect(
         dataset, problems = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
-    task = dataset.task
     problems = [*problems, *(against(dataset) if against else [])]
     if any(problem.kind == "no-bounds" for problem in problems):
         problems = [problem for problem in problems if problem.kind != "bounds-differ"]  # nobody told any
@@ -62,7 +61,7 @@ def inspect(
     if WITHOUT_ENDS & {problem.kind for problem in problems}:
         problems = [problem for problem in problems if problem.kind != "discontinuous"]  # where episodes end, they are
     else:
-        problems += episodes.odd(finite) + _against_limit(finite, task)
+        problems += episodes.odd(finite)
     return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level))
 
 
@@ -82,16 +81,3 @@ def _filled(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
         bad = ~np.isfinite(column)
         column[bad] = random.choice(good, int(bad.sum())) if len(good) else 0
     return filled.reshape(values.shape)
-
-
-def _against_limit(dataset: Dataset, task: tasks.Task) -> list[Finding]:
-    """Timeouts elsewhere than at the time limit that the log or its name tells."""
-    last = dataset.stops[:-1] - 1  # the last episode may be cut by the end of the file
-    early = last[dataset.timeouts[last] & (dataset.lengths[:-1] != task.horizon)]
-    if task.horizon is None or not len(early):
-        return []
-    text = (
-        f"{len(early):,} timeouts come before the time limit of {task.horizon} steps that the log or its name tells: "
-        "cut by hand, or marked by mistake"
-    )
-    return [findings.warning("early-timeouts", text, early)]
