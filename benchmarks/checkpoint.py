@@ -19,7 +19,7 @@ import jax
 from benchmarks import machine
 from benchmarks.workload import ACT, KEYS, fresh_ensemble, hopper, make_problem
 from micro_rl.algorithms.epoch import TrainState, coefficients, compiled_epoch, start
-from micro_rl.algorithms.model_based import sac
+from micro_rl.algorithms.model_based import sac_on_model
 from micro_rl.algorithms.registry import resolve
 from micro_rl.dynamics.termination_rules import RULES, ByRule
 from micro_rl.storage import pytree_io
@@ -45,7 +45,7 @@ class Training:
     def __init__(self, updates: int, rows: int, starts: int):
         settings = hopper(updates_per_epoch=updates, rollout_batch_size=starts)
         self.every = resolve("sac", "hopper-medium-replay", {})[0].checkpoint_every
-        problem, method, sizes = make_problem(rows), sac.build(sac.Options()), settings.sizes()
+        problem, method, sizes = make_problem(rows), sac_on_model.build(sac_on_model.Options()), settings.sizes()
         ensemble = fresh_ensemble(problem, settings)
         self.state: TrainState = start(problem, ensemble, method, sizes, settings.temperature, KEYS)
         self._arguments = (method, problem, coefficients(settings, ACT), KEYS.epochs)

@@ -11,12 +11,12 @@ import jax
 TESTS = (
     "test_golden.py",
     "test_sac.py",
-    "test_nets.py",
+    "test_networks.py",
     "test_buffer.py",
     "test_rollout.py",
-    "test_methods_micro.py",
+    "test_micro.py",
     "test_precision.py",
-    "test_ahead.py",
+    "test_async_epoch.py",
 )
 """What computes on the device and has known answers, and last what must not wait for it."""
 SHOWN = 60

@@ -28,7 +28,7 @@ from benchmarks.device_time import busy
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, mixed, nets
 from micro_rl.algorithms.epoch import coefficients
 from micro_rl.algorithms.learner import ModelLearner
-from micro_rl.algorithms.model_based import micro, sac
+from micro_rl.algorithms.model_based import micro, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.dynamics.termination_rules import RULES, ByRule
 from micro_rl.training.lanes import stack
@@ -116,7 +116,7 @@ def methods() -> dict[str, Work]:
     one, ten = (micro.build(micro.Options(beta=0.5, num_samples=draws)) for draws in (1, 10))
     return {
         "MICRO, 1 draw": Work(one, 1),
-        "SAC": Work(sac.build(sac.Options()), None),
+        "SAC": Work(sac_on_model.build(sac_on_model.Options()), None),
         "MICRO, 10 draws": Work(ten, 10),
         MIXED: Work(mixed(ten), 10),
         HIGHEST: Work(one, 1, "highest"),

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from micro_rl.algorithms.model_based import micro, mobile, mopo, morel, sac
+from micro_rl.algorithms.model_based import micro, mobile, mopo, morel, sac_on_model
 from micro_rl.core.networks import MLP
 from micro_rl.core.types import Problem, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members
@@ -154,7 +154,7 @@ def foreseen(system: System, options: object) -> float | None:
     said, noise = system.said(action), system.noise(action)
     seen = said.mean(0)
     match options:
-        case sac.Options():
+        case sac_on_model.Options():
             pass
         case micro.Options():
             seen = seen - options.beta * mean_gap(said, noise, options.num_samples)

@@ -44,10 +44,10 @@ def test_passed_tests_are_one_line(monkeypatch: pytest.MonkeyPatch):
 
 def test_failed_tests_are_named(monkeypatch: pytest.MonkeyPatch):
     traceback = [f"line {number}" for number in range(200)]
-    answering(monkeypatch, 1, "\n".join([*traceback, "FAILED tests/test_nets.py::test_x - off", "1 failed in 9 s"]))
+    answering(monkeypatch, 1, "\n".join([*traceback, "FAILED tests/test_networks.py::test_x - off", "1 failed in 9 s"]))
     told = outcome(False, 7.0)
     assert not told.passed and told.summary == "1 failed in 9 s (exit code 1)"
-    assert "FAILED tests/test_nets.py::test_x" in told.account
+    assert "FAILED tests/test_networks.py::test_x" in told.account
     assert len(told.account.splitlines()) == device_tests.SHOWN
 
 

@@ -10,12 +10,12 @@ import pytest
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared as told
-from micro_rl.reports.compare import run_list, scores
-from micro_rl.reports.compare.aggregates import matrix, pool
+from micro_rl.reports.compare import run_list, score_tables
+from micro_rl.reports.compare.aggregate_tables import matrix, pool
+from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import Comparison, cautions, compare
-from micro_rl.reports.compare.curves import curve
-from micro_rl.reports.compare.runs import collect
-from micro_rl.reports.compare.tables import Entry, Table, markdown
+from micro_rl.reports.compare.curve_panels import curve
+from micro_rl.reports.compare.table import Entry, Table, markdown
 from micro_rl.storage.locks import locked
 from tests.compared_runs import TASK, make_run
 
@@ -32,7 +32,7 @@ def test_the_score_is_the_mean_of_the_seeds_mean_of_the_last_ten_and_never_the_b
     for seed, level in enumerate((50.0, 60.0, 70.0)):
         make_run(tmp_path / f"micro-{seed}", seed=seed, scores=[99.0, 98.0, *[level] * 10])
     make_run(tmp_path / "sac-0", "sac", scores=[10.0, *[20.0] * 10, 31.0])
-    table = scores.table(compared(tmp_path))
+    table = score_tables.table(compared(tmp_path))
     assert table.columns == ["method", "hopper"]
     assert table.rows == [
         [Entry("micro"), Entry("60.0", "35.2 to 84.8, 3 seeds")],
@@ -47,7 +47,7 @@ def test_missing_cells_unfinished_runs_and_short_ones_say_so(tmp_path: Path):
     make_run(tmp_path / "b", "micro", "walker", scores=[10.0, 20.0], finished=False)
     make_run(tmp_path / "c", "sac", "walker", finished=False, scores=[])
     found = compared(tmp_path)
-    assert [row[1:] for row in scores.table(found).rows[:2]] == [
+    assert [row[1:] for row in score_tables.table(found).rows[:2]] == [
         [Entry("30.0", "1 seed, 5 of 12 epochs"), Entry("–", "so far 15.0, 2 of 12 epochs")],
         [Entry("–"), Entry("–", "not finished")],
     ]
@@ -59,7 +59,7 @@ def test_unfinished_seeds_stay_out_of_the_mean_and_running_ones_are_told(tmp_pat
     running = make_run(tmp_path / "b", seed=1, scores=[90.0] * 12, finished=False)
     with locked(running / "lock"):
         found = compared(tmp_path)
-    (score,) = scores.scores(found)
+    (score,) = score_tables.scores(found)
     assert (score.mean, len(score.values)) == (40.0, 1) and np.isnan(score.low)
     assert "b is not finished: it is still being trained" in words(found)
 

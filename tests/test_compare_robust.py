@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from micro_rl.errors import UserError
+from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import compare
-from micro_rl.reports.compare.robust import read_robust
 from micro_rl.reports.compare.robust_panels import _grid, curves, grids
+from micro_rl.reports.compare.robust_results import read_robust
+from micro_rl.reports.compare.robust_sweeps import Sweep, summary, sweeps
 from micro_rl.reports.compare.robust_table import inert, remarks, tables
-from micro_rl.reports.compare.runs import collect
-from micro_rl.reports.compare.sweeps import Sweep, summary, sweeps
-from micro_rl.reports.compare.tables import Entry
+from micro_rl.reports.compare.table import Entry
 from tests.compared_runs import SWEEPS, add_robust, make_run
 
 

@@ -98,6 +98,17 @@ def test_a_row_stops_where_the_rule_says_so_in_raw_units():
     assert not discount[1].any()
 
 
+def second_about_2(observation):
+    return (observation[..., 1] > 1.5) & (observation[..., 1] < 2.5)
+
+
+def test_a_row_that_ended_stays_ended_although_its_state_is_healthy_again():
+    """The second column goes 1, 2 (ends), 3, 4."""
+    made = rolled(0, length=4, ends=ByRule(second_about_2))
+    valid = np.asarray(made.valid).reshape(4, ROWS)
+    assert valid.all(1).tolist() == valid.any(1).tolist() == [True, True, False, False]
+
+
 def first_below_9_5(observation):
     return observation[..., 0] < 9.5
 

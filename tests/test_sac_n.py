@@ -128,6 +128,19 @@ def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows)
     assert penalty(down) < penalty(critics)
 
 
+def test_every_critic_has_its_turn_among_the_few_that_are_kept_apart(rows: LogRows):
+    """Two of ten critics are drawn at each update: all of them over many, and other ones each time."""
+    method, actor = edac.Diversity(jnp.asarray(1.0)), steady_actor([0.0, 0.0], OBS)
+    critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (10,))
+    batch = Batch(rows.now, no_rows(OBS, ACT))
+    penalty = jax.jit(jax.value_and_grad(lambda critics, key: method(critics, actor, batch, key)))
+    values, gradients = zip(*(penalty(critics, key) for key in jax.random.split(jax.random.key(3), 60)), strict=True)
+    assert len({float(value) for value in values}) > 5
+    moved = np.sum([np.abs(gradient.weights[0]).sum((1, 2)) > 0 for gradient in gradients], axis=0)
+    assert (moved > 0).all()
+    assert moved.sum() == 2 * len(gradients)
+
+
 # CQL
 
 

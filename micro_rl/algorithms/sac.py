@@ -100,8 +100,8 @@ def targets(
     real = batch.real.reward.shape[0]
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
-    seen = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
-    context = MethodContext(*seen, c.discount)
+    networks = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
+    context = MethodContext(*networks, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
     on_model, logged = method.target(batch.model, value[real:], context, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.min_target), logged

@@ -1,5 +1,6 @@
 """`Dataset`: one log, checked, in raw units, and what can be read off it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 
+from micro_rl.core.columns import UNNAMED, Column, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
-from micro_rl.data.columns import UNNAMED, Columns
+from micro_rl.data import outliers
+from micro_rl.data.outliers import Outliers
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 
 
@@ -54,6 +57,8 @@ class Dataset:
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
     it; `reading` is what the caller said about reading it.
+    `mapping` is the text of the TOML beside the log, what flags said above it; empty where there was neither.
+    `exogenous` are the places of observations that the actions do not move: set-points, the weather.
     Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
 
@@ -76,6 +81,8 @@ class Dataset:
     task: Task = UNKNOWN
     reading: ReadOptions = NO_OPTIONS
     history: int = 1
+    mapping: str = ""
+    exogenous: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])
@@ -174,9 +181,30 @@ class Dataset:
         follows[:-1] = (self.next_observations[:-1] == self.observations[1:]).all(1)
         return follows & ~(self.terminals | self.timeouts)
 
+    @cached_property
+    def outliers(self) -> Outliers | None:
+        """Values that no measurement gives, of the newest observation in a window; None where there are none."""
+        size = self.observation_size
+        parts = self.observations[:, :size], self.actions, self.rewards, self.next_observations[:, :size]
+        return outliers.find(*parts)
+
+    @property
+    def measured_observations(self) -> Float32[np.ndarray, "row obs"]:
+        """The newest observations, without the rows in which one is an outlier: what a scale is taken from."""
+        newest = self.observations[:, : self.observation_size]
+        return newest if self.outliers is None else newest[~self.outliers.observations.any(1)]
+
     def observation_std(self) -> Float64[np.ndarray, " obs"]:
-        """Computes the standard deviation of every observed channel over all rows, in raw units."""
-        return self.observations[:, : self.observation_size].std(0, dtype=np.float64)
+        """Computes the standard deviation of every observed channel, in raw units; outliers do not count."""
+        return self.measured_observations.std(0, dtype=np.float64)
+
+    @cached_property
+    def measured_columns(self) -> Columns:
+        """Names and units of the columns with the least and the greatest value of each, raw units; no outliers."""
+        return Columns(
+            _measured(self.columns.observations, self.measured_observations),
+            _measured(self.columns.actions, self.actions),
+        )
 
     def summary(self) -> Summary:
         """The log in a dozen figures."""
@@ -196,3 +224,8 @@ class Dataset:
             length_shortest=int(lengths.min()),
             length_longest=int(lengths.max()),
         )
+
+
+def _measured(columns: Sequence[Column], values: Float32[np.ndarray, "row column"]) -> tuple[Column, ...]:
+    limits = zip(columns, values.min(0), values.max(0), strict=True)
+    return tuple(column._replace(low=float(str(low)), high=float(str(high))) for column, low, high in limits)

@@ -31,8 +31,8 @@ class CollectCallback:
     def evaluated(self, row: Row) -> None:
         """The learner was evaluated."""
 
-    def rolled_out(self, done: int, rows: int) -> None:
-        """A rollout has `done` of its rows."""
+    def rolled_out(self, row: int, rows: int) -> None:
+        """A rollout has `row` of its `rows` rows."""
 
     def written(self, log: Dataset) -> None:
         """A log was written."""

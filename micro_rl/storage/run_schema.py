@@ -72,12 +72,26 @@ class _Task(_Strict, extra="forbid"):
 _SETTINGS: Any = {field.name: (SETTING_TYPES[type(field.default)], field.default) for field in fields(Settings)}
 
 
+class _Column(_Strict, extra="forbid"):
+    name: str
+    unit: str
+    low: NumberOrNone
+    high: NumberOrNone
+
+
+class _Columns(_Strict, extra="forbid"):
+    observations: list[_Column] = []
+    actions: list[_Column] = []
+
+
 class _Config(_Strict):
     method: Text = ""
     preset: Text = ""
     command: str = ""
     notes: list[Text] = []
     log: _Log = _Log()
+    columns: _Columns = _Columns()
+    mapping: str = ""
     task: Annotated[_Task | None, BeforeValidator(_none_if_unknown)] = None
     options: Values = {}
     settings: create_model("_Settings", __base__=_Values, **_SETTINGS) = {}  # pyright: ignore

@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from micro_rl.data import Column, Columns, load
-from micro_rl.data.checks import channels, naming
+from micro_rl.core.columns import Column, Columns, titles
+from micro_rl.data import load
+from micro_rl.data.checks import channels
 from micro_rl.data.checks.cheap import by_kind, cheap_findings
 from micro_rl.data.checks.findings import warning
 from tests.data import logs
 from tests.data.test_inspection import planted
 
-NAMED = (Column("o0"), Column("level", "m"), Column("T"), Column("o3"), Column("o4"))
+NAMED = (Column("o0"), Column("level", "m"), Column("T"), Column("o3"), Column("o4"), Column("o5"), Column("o6"))
 
 
 @pytest.mark.parametrize(
@@ -21,11 +22,13 @@ NAMED = (Column("o0"), Column("level", "m"), Column("T"), Column("o3"), Column("
         ([0], "observation 0"),
         ([1], "observation 1 (level [m])"),
         ([0, 2], "observations 0, 2 (T)"),
-        ([0, 1, 2, 4], "observations 0 to 2, 4 (level [m], T)"),
+        ([0, 3, 4, 5], "observations 0, 3 to 5"),
+        (range(7), "observations 0 to 6 (level [m], T)"),
+        ([0, 1, 2, 4], "observations 0, 1 (level [m]), 2 (T), 4"),
     ],
 )
 def test_columns_are_named_briefly(places, words):
-    assert naming.named("observation", NAMED, places) == words
+    assert titles("observation", places, NAMED) == words
 
 
 def test_many_saturated_columns_are_one_line(tmp_path):
@@ -50,7 +53,7 @@ def test_many_constant_and_stuck_columns_are_one_line_each(tmp_path):
     named = replace(log, columns=Columns(tuple(Column(name) for name in "abcdefg"), log.columns.actions))
     [finding] = channels.odd(named)
     assert (finding.kind, finding.columns) == ("stuck", (3, 5))
-    assert finding.text.startswith("observations 3, 5 (d, f) stand still in 30 rows (410-439)")
+    assert finding.text.startswith("observations 3 (d), 5 (f) stand still in 30 rows (410-439)")
 
 
 def test_one_finding_of_each_kind():

@@ -137,4 +137,4 @@ def test_detail_lost_in_float32_is_said(tmp_path):
     arrays["observations"] = arrays["observations"].astype(np.float64) + np.array([0, 1e9])
     arrays["next_observations"] = arrays["next_observations"].astype(np.float64) + np.array([0, 1e9])
     notes = load(logs.write_hdf5(tmp_path / "hopper.hdf5", arrays)).notes
-    assert notes[0].startswith("observations columns [1] lose detail")
+    assert notes[0].startswith("observation 1 loses detail")

@@ -120,6 +120,15 @@ def test_the_more_it_searches_the_less_the_state_is_worth(victim):
     assert both <= climbed + 1e-6 <= drawn + 2e-6 < random
 
 
+def test_the_search_is_as_wide_in_the_policys_units_as_the_box_is_in_raw_ones(victim, monkeypatch):
+    """A search that gives back its width: epsilon times the log's deviation over the policy's own."""
+    policy, _, critics = victim
+    monkeypatch.setitem(attacks.SEARCHES, "zero-order", lambda key, harm, observation, width: width)
+    true = observed(3)
+    moved = Attacked(policy, Attack("min Q", 0.2), STD, (critics,)).shown(true) - true
+    np.testing.assert_allclose(moved, np.broadcast_to(0.2 * STD * (0.2 * STD / SPREAD), moved.shape), rtol=1e-5)
+
+
 def test_a_row_has_its_own_draws_however_many_stand_beside_it(victim):
     policy, _, critics = victim
     alone = Attacked(policy, Attack("min Q", 0.2), STD, (critics,), seed=3).shown(observed(5)[:2])

@@ -81,10 +81,10 @@ def _lines(settings: "OnlineSettings") -> "CollectCallback":
                 f"{row['return_std']:.1f}   length {row['length']:.0f}   at most {left} left"
             )
 
-        def rolled_out(self, done: int, rows: int) -> None:
-            if done % max(1000, rows // 10 // 1000 * 1000) == 0:
-                left = clock((time.monotonic() - self.began) / done * (rows - done))
-                line(f"rollout  row {done:>10,}/{rows:,}   {left} left")
+        def rolled_out(self, row: int, rows: int) -> None:
+            if row % max(1000, rows // 10 // 1000 * 1000) == 0:
+                left = clock((time.monotonic() - self.began) / row * (rows - row))
+                line(f"rollout  row {row:>10,}/{rows:,}   {left} left")
 
         def written(self, log: Dataset) -> None:
             about = log.summary()

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from micro_rl.data.checks import findings, naming
+from micro_rl.core.columns import Column, titles
+from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
-from micro_rl.data.columns import Column
 from micro_rl.data.dataset import Dataset
 
 STUCK_ROWS = 12
@@ -29,15 +29,6 @@ APART = 1e6
 QUANTILE_ROWS = 100_000
 
 
-def constant(what: str, values: Float32[np.ndarray, "row column"], columns: Sequence[Column]) -> list[Finding]:
-    """Finds columns that never change."""
-    still = np.flatnonzero((values == values[0]).all(0)).tolist()
-    if not still or len(values) == 1:
-        return []
-    text = f"{naming.named(what, columns, still)} never {'change' if len(still) > 1 else 'changes'}"
-    return [findings.warning("constant", text, columns=still)]
-
-
 class _Trait(NamedTuple):
     """One column that is odd in some way, with the rows where it is so and the values that tell."""
 
@@ -48,7 +39,7 @@ class _Trait(NamedTuple):
 
 def odd(dataset: Dataset) -> list[Finding]:
     """Finds what is odd in single columns of observations and actions; of columns alike, one finding."""
-    problems = constant("action", dataset.actions, dataset.columns.actions)
+    problems = findings.constant("action", dataset.actions, dataset.columns.actions)
     ends = dataset.terminals | dataset.timeouts
     for what, values, columns in (
         ("observation", dataset.observations, dataset.columns.observations),
@@ -85,7 +76,7 @@ def _finding(kind: str, what: str, columns: Sequence[Column], traits: list[_Trai
     """One sentence about all columns that are odd in that way."""
     many, places = len(traits) > 1, [trait.place for trait in traits]
     rows = np.unique(np.concatenate([trait.rows for trait in traits]))
-    name = naming.named(what, columns, places)
+    name = titles(what, places, columns)
     if kind == "stuck":
         text = f"{'stand' if many else 'stands'} still in {findings.listed(rows)} although {'they' if many else 'it'} "
         text += f"usually {'change' if many else 'changes'} from step to step: a stuck sensor?"
@@ -181,7 +172,7 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
         return []
     many = len(places) > 1
     text = (
-        f"{naming.named('action', dataset.columns.actions, places)} {'are' if many else 'is'} at one of "
+        f"{titles('action', places, dataset.columns.actions)} {'are' if many else 'is'} at one of "
         f"{'their' if many else 'its'} bounds in {_shares([float(often[place]) for place in places], 0)} of the rows: "
         "the log tells little about the actions between"
     )

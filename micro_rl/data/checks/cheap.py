@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from micro_rl.data.checks import channels, episodes
 from micro_rl.data.checks.findings import Finding
+from micro_rl.data.checks.presentable import presentable
 from micro_rl.data.dataset import Dataset
 
 
@@ -19,7 +20,8 @@ def cheap_findings(dataset: Dataset) -> list[Finding]:
     Returns:
         Warnings, one for each kind; the text names the first of several and counts the others.
     """
-    return by_kind([*channels.odd(dataset), *episodes.odd(dataset)])
+    finite = presentable(dataset)
+    return by_kind([*channels.odd(finite), *episodes.odd(finite)])
 
 
 def by_kind(problems: list[Finding]) -> list[Finding]:

@@ -23,8 +23,8 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
             and named.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
+    from micro_rl.reports.compare.compared_runs import collect
     from micro_rl.reports.compare.comparison import compare
-    from micro_rl.reports.compare.runs import collect
 
     comparison = compare(collect([Path(folder) for folder in folders]))
     if form == "csv":

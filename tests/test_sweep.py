@@ -141,7 +141,7 @@ import os, signal, sys
 from pathlib import Path
 from micro_rl.training.runner import execute_all
 from micro_rl.training.callbacks import Callback
-from tests.test_population import plans
+from tests.test_sweep import plans
 
 folder, told, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 left = [times]
@@ -525,7 +525,7 @@ import sys
 from pathlib import Path
 import jax
 from micro_rl.training.program import Program
-from tests.test_population import on_log, plans, together
+from tests.test_sweep import on_log, plans, together
 
 assert len(jax.devices()) == 2
 real, epochs = Program.epoch, []

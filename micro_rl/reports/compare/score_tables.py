@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core.wording import number, plural
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
@@ -100,11 +100,11 @@ def _why_not(runs: list[Run]) -> str:
 
 def far(runs: list[Run]) -> str:
     """How long they were trained, where that is not what was planned for all of them."""
-    done = sorted({run.epochs for run in runs})
+    trained = sorted({run.epochs for run in runs})
     planned = sorted({run.planned for run in runs})
-    if done == planned or not done:
+    if trained == planned or not trained:
         return ""
-    text = " to ".join(dict.fromkeys(f"{epochs:,}" for epochs in (done[0], done[-1])))
+    text = " to ".join(dict.fromkeys(f"{epochs:,}" for epochs in (trained[0], trained[-1])))
     return f"{text} of {planned[-1]:,} epochs" if planned[-1] else f"{text} epochs"
 
 

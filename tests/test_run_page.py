@@ -232,13 +232,15 @@ def test_everything_is_escaped(tmp_path):
             method=evil,
             preset=evil,
             notes=[evil],
+            mapping=evil,
+            columns={"observations": [{"name": evil, "unit": evil, "low": 1, "high": None}], "actions": []},
             options={evil: evil},
             versions={evil: evil},
             settings=CONFIG["settings"] | {evil: evil},
         )
     )
     assert page.open == [] and not {"script", "b"} & set(page.tags)
-    assert page.words.count(evil) >= 8
+    assert page.words.count(evil) >= 10
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path):
