@@ -66,6 +66,8 @@ def test_what_a_config_may_be(config: dict[str, Any]):
         ({"task": TASK | {"horizon": True}}, "task, horizon"),
         ({"task": TASK | {"more": 1}}, "task, more"),
         ({"settings": {"epochs": 1.5}}, "settings, epochs"),
+        ({"settings": {"rollout_every": 2.5}}, "settings, rollout_every"),
+        ({"settings": {"log_on": 1}}, "settings, log_on"),
         ({"settings": {"discount": "0.5"}}, "settings, discount"),
         ({"settings": {"learn_temperature": 1}}, "settings, learn_temperature"),
         ({"settings": {"hidden_sizes": ["a"]}}, "settings, hidden_sizes"),

@@ -54,3 +54,23 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
 
     replace_file(Path(path), compared(folders, form, path).encode())
     return Path(path)
+
+
+def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str | None = None) -> list[Path]:
+    """Draw learning curves with interval bands as PNG and PDF, one figure for each log.
+
+    Args:
+        folders: Run folders, or folders that hold some.
+        directory: Where the files go; it is made.
+        key: Of the metrics; by default the score.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: As for `compared`, no run has the metric, or a file cannot be written.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from micro_rl.reports.compare import figure_files
+
+    return figure_files.write_figures(folders, Path(directory), key)
