@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int
 
 from micro_rl.core.columns import Column, titles
-from micro_rl.data.checks import findings
+from micro_rl.data.checks import codes, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
 
@@ -25,7 +25,11 @@ CONTINUOUS = 50
 """A column with fewer different values is a switch or a counter, which may stand still and has limits."""
 FAR = 20
 """An outlier is further from the median than so many times the span of the middle 98 %."""
+FAR_REWARD, HANDFUL = 1e3, 5
+"""So far from the others, in so many rows, a reward is told."""
 APART = 1e6
+ROUNDINGS = 4
+"""A column that varies by fewer roundings of its size does not vary."""
 QUANTILE_ROWS = 100_000
 
 
@@ -55,7 +59,7 @@ def odd(dataset: Dataset) -> list[Finding]:
         problems.append(
             findings.warning("reward-constant", "rewards never change: there is nothing to learn from them")
         )
-    return problems + _apart(dataset)
+    return problems + _far_rewards(dataset) + codes.odd(dataset) + _apart(dataset)
 
 
 def _odd_column(
@@ -179,10 +183,25 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
     return [findings.warning("action-saturated", text, np.flatnonzero(at[:, places].any(1)), places)]
 
 
+def _far_rewards(dataset: Dataset) -> list[Finding]:
+    """A handful of rewards a thousandfold from all others, elsewhere than where an episode ends."""
+    rewards, ends = dataset.rewards, dataset.terminals | dataset.timeouts
+    low, high = np.quantile(rewards, [0.001, 0.999])
+    far = np.flatnonzero((np.abs(rewards - (low + high) / 2) > FAR_REWARD * (high - low)) & ~ends)
+    if not len(far) or high <= low or len(far) > HANDFUL:
+        return []
+    text = (
+        f"the reward is a thousandfold from all others in {findings.listed(far)}, as {rewards[far[0]]:.6g} in row "
+        f"{far[0]}: a mark, or a unit that changed? All rewards are scaled by it"
+    )
+    return [findings.warning("outlier", text, far)]
+
+
 def _apart(dataset: Dataset) -> list[Finding]:
     """Observation columns whose spreads differ a millionfold."""
     spread = dataset.observations.std(0, dtype=np.float64)
-    moving = np.flatnonzero(spread > 0)
+    rounding = ROUNDINGS * np.finfo(np.float32).eps * np.abs(dataset.observations).max(0)
+    moving = np.flatnonzero(spread > rounding)
     if not len(moving) or spread[moving].max() < APART * spread[moving].min():
         return []
     small, large = (int(moving[pick(spread[moving])]) for pick in (np.argmin, np.argmax))

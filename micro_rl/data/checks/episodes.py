@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from micro_rl.data.checks import findings
+from micro_rl.data.checks import breaks, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
 
@@ -16,7 +16,7 @@ ENDS = 5
 
 def odd(dataset: Dataset) -> list[Finding]:
     """Finds what is odd in whole episodes."""
-    return [*_limits(dataset), *_jumps(dataset), *small(dataset, BATCH), *_early(dataset)]
+    return [*_limits(dataset), *_jumps(dataset), *breaks.odd(dataset), *small(dataset, BATCH), *_early(dataset)]
 
 
 def terminals_at(dataset: Dataset, length: int) -> np.ndarray:
