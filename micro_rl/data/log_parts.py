@@ -1,9 +1,12 @@
 """What a log gives: rows to learn from, and a dozen figures."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
+
+if TYPE_CHECKING:
+    from micro_rl.data.dataset import Dataset
 
 
 class RawTransitions(NamedTuple):
@@ -32,3 +35,23 @@ class Summary(NamedTuple):
     length_mean: float
     length_shortest: int
     length_longest: int
+
+    @classmethod
+    def of(cls, log: "Dataset") -> "Summary":
+        """Measures a log."""
+        returns, lengths = log.returns, log.lengths
+        return cls(
+            rows=len(log),
+            episodes=len(returns),
+            observation_size=log.observation_size,
+            action_size=log.actions.shape[1],
+            terminals=int(log.terminals.sum()),
+            timeouts=int(log.timeouts.sum()),
+            return_mean=float(returns.mean()),
+            return_std=float(returns.std()),
+            return_worst=float(returns.min()),
+            return_best=float(returns.max()),
+            length_mean=float(lengths.mean()),
+            length_shortest=int(lengths.min()),
+            length_longest=int(lengths.max()),
+        )

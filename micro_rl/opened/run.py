@@ -13,7 +13,7 @@ from micro_rl.core.networks import Network, q_values
 from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset, ReadOptions, load
 from micro_rl.data.log_paths import EMBEDDED
-from micro_rl.data.scaling import root_mean_square
+from micro_rl.data.scaling import reward_size
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.opened.model import RawModel
@@ -162,7 +162,7 @@ class OpenedRun:
             return self.model.fitted.scaling
         policy, size = self.policy, 1.0
         if self._settings.get("scale_reward"):
-            size = self.config.get("reward_rms") or root_mean_square(self.dataset().rewards)
+            size = self.config.get("reward_rms") or reward_size(self.dataset())
         own = policy.observation_mean, policy.observation_std, policy.action_mid, policy.action_half
         return Scaling(*own, np.asarray(size, np.float32))
 

@@ -11,7 +11,7 @@ from micro_rl._version import __version__
 from micro_rl.algorithms import registry
 from micro_rl.data import Dataset, log_paths
 from micro_rl.data.read_options import ReadOptions
-from micro_rl.data.scaling import root_mean_square
+from micro_rl.data.scaling import reward_size
 from micro_rl.dynamics.termination_rules import RULES, Formula
 from micro_rl.training.plan import Plan
 
@@ -25,7 +25,7 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "log": _log(plan.dataset),
         "columns": plan.dataset.measured_columns.as_json(),
         "mapping": plan.dataset.mapping,
-        "reward_rms": root_mean_square(plan.dataset.rewards),
+        "reward_rms": reward_size(plan.dataset),
         "notes": list(plan.notes),
         "task": dataclasses.asdict(plan.task),
         "preset": plan.preset,
