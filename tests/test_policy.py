@@ -176,9 +176,9 @@ def rewritten(path: Path, tensors: dict[str, np.ndarray | None], metadata: dict[
     own = safetensors.numpy.load_file(path)
     with safetensors.safe_open(path, framework="numpy") as file:
         described = dict(file.metadata())
-    kept = {name: array for name, array in (own | tensors).items() if array is not None}
+    arrays = {name: array for name, array in (own | tensors).items() if array is not None}
     safetensors.numpy.save_file(
-        kept, path, {name: text for name, text in (described | metadata).items() if text is not None}
+        arrays, path, {name: text for name, text in (described | metadata).items() if text is not None}
     )
 
 

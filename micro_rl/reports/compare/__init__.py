@@ -1,6 +1,5 @@
 """Many runs on one page: which were compared, what they score, how sure that is, what they withstand and cost."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
         UserError: There are no runs, or one that is named itself is damaged; damaged ones below a folder are left out
             and named.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.compare.compared_runs import collect
     from micro_rl.reports.compare.comparison import compare
 
@@ -54,3 +52,22 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
 
     replace_file(Path(path), compared(folders, form, path).encode())
     return Path(path)
+
+
+def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str | None = None) -> list[Path]:
+    """Draw learning curves with interval bands as PNG and PDF, one figure for each log.
+
+    Args:
+        folders: Run folders, or folders that hold some.
+        directory: Where the files go; it is made.
+        key: Of the metrics; by default the score.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: As for `compared`, no run has the metric, or a file cannot be written.
+    """
+    from micro_rl.reports.compare import figure_files
+
+    return figure_files.write_figures(folders, Path(directory), key)
