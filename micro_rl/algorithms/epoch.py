@@ -34,6 +34,12 @@ class TrainState(NamedTuple):
     method_state: PyTree
     epoch: Int[Array, ""]
 
+    def without_buffer(self) -> "TrainState":
+        """Without most of it; of several runs as of one."""
+        empty = buffers.empty(0, 0, 0, 0)
+        runs = self.epoch.shape
+        return self._replace(buffer=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*runs, *leaf.shape)), empty))
+
 
 def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0) -> Coefficients:
     """The settings' numbers as leaves, in core units, for a system with `act` actions."""

@@ -76,6 +76,7 @@ class _Config(_Strict):
     method: Text = ""
     preset: Text = ""
     command: str = ""
+    episodes_end: Text = ""
     notes: list[Text] = []
     log: _Log = _Log()
     task: Annotated[_Task | None, BeforeValidator(_none_if_unknown)] = None

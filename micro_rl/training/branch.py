@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from micro_rl.algorithms import log_epoch
-from micro_rl.dynamics.saved_model import FittedModel, load_model, save_model
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.files import sha256
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.fitting import problem_of
-from micro_rl.training.learning import program_for
+from micro_rl.training.learning import problem_of, program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
-from micro_rl.training.program import Program
 
 
 def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> None:
@@ -31,10 +28,11 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> No
         raise UserError(f"{source}: has no checkpoint to branch off from; train it further, or train anew")
     if kept.epoch >= plan.settings.epochs:
         raise UserError(f"{source}: has {kept.epoch} epochs already; give more with --epochs")
-    model = load_model(old.model) if plan.learns_model else None
-    pytree_io.from_arrays(
-        _program(plan, model, old.model).blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch))
-    )
+    model = load_model(old.model) if plan.method.learns_model else None
+    if model is not None:
+        check_fits(model, plan, old.model)
+    program = program_for([plan], [model], problem_of(plan, model and model.scaling))
+    pytree_io.from_arrays(program.blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch)))
     changed = [text for _, text in config_diff.differences(old.config(), plan_to_config(plan), default_config(plan))]
     told = {
         "run": str(source),
@@ -51,14 +49,6 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> No
     for skipped in kept.skipped:
         callback.note(f"passed over a checkpoint: {skipped}")
     callback.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
-
-
-def _program(plan: Plan, model: FittedModel | None, source: Path) -> Program:
-    """What the branch is going to run."""
-    if model is None:
-        return program_for([plan], [None], log_epoch.problem_of(plan.dataset, plan.settings))
-    check_fits(model, plan, source)
-    return program_for([plan], [model], problem_of(plan.dataset, plan.settings, model.scaling))
 
 
 def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:

@@ -22,12 +22,12 @@ from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import set_run, stack, take_run, view_run
-from micro_rl.training.learning import problem_for, program_for
-from micro_rl.training.models import given_model
+from micro_rl.training.learning import program_for
+from micro_rl.training.models import given_model, prepare_models
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
-from micro_rl.training.run import Epoch, RunTraining, without_buffer
+from micro_rl.training.run import Epoch, RunTraining
 from micro_rl.training.saving import GO_ON, RunSaver
 
 
@@ -106,7 +106,7 @@ def execute_all(
         jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
         for job in jobs:
             opened.enter_context(run_lock(job.folder, command, job.callback.note))
-        problem = problem_for(jobs, interrupts)
+        problem = prepare_models(jobs, interrupts)
         able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
         trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
         return [_outcome(job, trainings.get(job)) for job in jobs]
@@ -167,7 +167,7 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
 
     What one epoch has made is evaluated and saved while the next is computed.
     """
-    light = without_buffer(states)
+    light = states.without_buffer()
     for run, training in enumerate(trainings):
         training.finish_if_over(take_run(light, run))
     ended = time.perf_counter()
@@ -182,7 +182,7 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
                 training.finish_epoch()
             states, means, first_bad, computing = executor.result()
             began, ended = ended, time.perf_counter()
-            light = without_buffer(states)
+            light = states.without_buffer()
             for run, training in going:
                 state = take_run(light, run)
                 training.receive_epoch(

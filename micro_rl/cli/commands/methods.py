@@ -15,15 +15,16 @@ class Methods:
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    from micro_rl.algorithms.registry import ALL, learns_model
+    from micro_rl.algorithms.model_based import METHODS
+    from micro_rl.algorithms.model_free import BASELINES
     from micro_rl.cli.arguments import parse
 
     parse("methods", arguments, Methods)
-    for model, title in ((True, "with a learned model"), (False, "from the log alone")):
+    for title, table in (("with a learned model", METHODS), ("from the log alone", BASELINES)):
         print(title)
-        for name in (name for name in ALL if learns_model(name) is model):
-            print(f"  {name:8}{ALL[name].SUMMARY} ({ALL[name].PAPER})")
-            for line in wrap(options(ALL[name].Options()), 110, break_on_hyphens=False):
+        for name, method in table.items():
+            print(f"  {name:8}{method.SUMMARY} ({method.PAPER})")
+            for line in wrap(options(method.Options()), 110, break_on_hyphens=False):
                 print(" " * 10 + line.replace(JOINED, " "))
     print("`micro-rl train --method NAME --help` shows a method's options and settings.")
 

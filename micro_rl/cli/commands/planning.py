@@ -31,13 +31,12 @@ FOR_A_MODEL = {"termination", "model"}
 
 
 class Planned(NamedTuple):
-    """The verb's own options, the plan, and the values of all settings and options by name."""
+    """The verb's own options, and the plan."""
 
     task: Any
     plan: "Plan"
-    values: dict[str, Any]
     values_with: Callable[[list[str]], dict[str, Any]]
-    """The values with more words on the command line."""
+    """All settings and options by name, with more words on the command line."""
 
 
 def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arguments: list[str]) -> Planned:
@@ -63,16 +62,16 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
         return asdict(inputs.settings) | asdict(inputs.options)
 
     inputs = parse_with_preset(verb, arguments, default)
-    task, values = inputs.task, asdict(inputs.settings) | asdict(inputs.options)
+    task = inputs.task
     plan = make_plan(
         inputs.log,
         name,
+        resolved=(inputs.settings, inputs.options),
         preset=task.preset,
         env=task.env,
         horizon=inputs.reading.horizon,
         reading=inputs.reading,
-        ends=task.termination,
+        termination=task.termination,
         model=task.model,
-        overrides=values,
     )
-    return Planned(task, plan, values, values_with)
+    return Planned(task, plan, values_with)

@@ -36,7 +36,8 @@ class Sweep(Task):
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    task, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
+    task, plan, values_with = planned("sweep", Sweep, _explained, arguments)
+    usual = vars(plan.settings) | vars(plan.options)
 
     def value(name: str, text: str) -> Any:
         return values_with(_words(name, text, isinstance(usual[name], bool)))[name]
