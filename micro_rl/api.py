@@ -75,6 +75,7 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     branch: str | Path | None = None,
+    refit: bool = False,
     until: int | None = None,
     on_epoch: OnEpoch | None = None,
     wandb: Mode = "off",
@@ -87,7 +88,8 @@ def train(
         method: One of those that `micro-rl methods` lists.
         out: The run folder; by default `trained/LOG-METHOD-seedN`.
         resume: Go on in that folder.
-        branch: A new folder, in which the run in `out` goes on with other settings.
+        branch: A new folder, in which the run in `out` goes on with other settings, or with a log that has grown.
+        refit: The branch's model is fitted anew; its agent goes on.
         until: Stop after this epoch with everything saved.
         on_epoch: Sees each epoch's metrics and a policy that acts from NumPy, as `on_epoch(row, policy)`.
         wandb: Whether the metrics are sent to Weights & Biases too, or kept for it.
@@ -104,7 +106,14 @@ def train(
     plan = make_plan(log, method, **choices)
     folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
     return execute(
-        plan, folder, resume=resume, branch=new, until=until, callback=_Silent(on_epoch), wandb=tracking_in(wandb)
+        plan,
+        folder,
+        resume=resume,
+        branch=new,
+        refit=refit,
+        until=until,
+        callback=_Silent(on_epoch),
+        wandb=tracking_in(wandb),
     )
 
 
@@ -128,8 +137,9 @@ def sweep(
     Args:
         log, method, resume, until, wandb, choices: As of `train`.
         seeds: Runs of every combination, with seeds from the setting `seed` on.
-        grid: Values by the name of a setting or option. Runs that differ in leaves alone (seeds, beta, rates, ...) are
-            made by one compiled program.
+        grid: Values by the name of a setting or option, or methods by `method`. Runs that differ in leaves alone
+            (seeds, beta, rates, ...) are made by one compiled program; runs of one seed share a fit wherever their
+            model's settings are the same, whatever their method.
         out: The folder of the runs' folders; by default `trained/LOG-METHOD-sweep`.
         exact: One run after another, to the bits of `train`.
         width: At most so many runs in one program; by default what the memory holds.
@@ -144,7 +154,7 @@ def sweep(
     plan = make_plan(log, method, **choices)
     return carry_out(
         trials(plan, seeds, grid or {}),
-        Path(out) if out else sweep_folder(plan),
+        Path(out) if out else sweep_folder(plan, grid or {}),
         resume=resume,
         until=until,
         exact=exact,

@@ -13,15 +13,20 @@ from micro_rl.training.learning import problem_of, program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
+from micro_rl.training.refit import hand_over, refuse_without_model
 
 
-def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> None:
+def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit: bool = False) -> None:
     """Make `target` the run folder of `plan`, with the model, state and metrics of the run in `source` so far.
+
+    `refit`: without the model, which is fitted anew on the plan's log, and with the agent alone of the state.
 
     Raises `UserError`, before there is a folder, where that run has no checkpoint or its state does not fit the plan.
     """
     if plan.model is not None:
         raise UserError(f"{plan.model}: a branch keeps the model of the run it comes from; leave out --model")
+    if refit:
+        refuse_without_model(plan.method.learns_model, plan.method_name)
     old = RunFolder.open(source)
     kept = old.checkpoints.newest()
     if kept is None:
@@ -34,21 +39,28 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> No
     program = program_for([plan], [model], problem_of(plan, model and model.scaling))
     pytree_io.from_arrays(program.blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch)))
     changed = [text for _, text in config_diff.differences(old.config(), plan_to_config(plan), default_config(plan))]
-    told = {
+    origin = {
         "run": str(source),
         "epoch": kept.epoch,
         "config_sha256": sha256(source / "config.json"),
         "checkpoint_sha256": sha256(old.checkpoints.folder(kept.epoch) / "state.safetensors"),
         "changed": changed,
+        "refit": refit,
     }
-    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": told})
-    if model is not None:
-        save_model(new.model, model)
-    new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))
-    rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
+    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": origin})
+    rows = _rows_until(old, kept.epoch)
+    if refit and model is not None:
+        hand_over(new, kept, model.scaling, rows)
+    else:
+        if model is not None:
+            save_model(new.model, model)
+        new.checkpoints.save(kept.epoch, kept.arrays, unwritten=rows)
+        rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
     for skipped in kept.skipped:
         callback.note(f"passed over a checkpoint: {skipped}")
-    callback.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
+    anew = "with a model fitted anew; " if refit else ""
+    what = "; ".join(changed) or "nothing"
+    callback.note(f"branches off from {source} after epoch {kept.epoch}; {anew}changed: {what}")
 
 
 def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:

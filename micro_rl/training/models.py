@@ -24,6 +24,7 @@ from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Job
 from micro_rl.training.learning import problem_of
 from micro_rl.training.plan import Plan
+from micro_rl.training.refit import inherited_units
 from micro_rl.training.saving import FitSaver
 
 
@@ -55,7 +56,7 @@ def prepare_models(jobs: Sequence[Job], interrupts: Interrupts) -> Problem | Log
     Runs of the same seed share a fit. Raises `Interrupted` when every fit is saved.
     """
     plan = jobs[0].plan
-    scaling = next((job.model.scaling for job in jobs if job.model), None)
+    scaling = next((job.model.scaling for job in jobs if job.model), None) or inherited_units(jobs[0].folder)
     problem = problem_of(plan, scaling)
     if isinstance(problem, LogProblem):  # of methods without a model
         return problem

@@ -52,7 +52,10 @@ class Choices(TypedDict, total=False, extra_items=Any):
 class Plan:
     """Everything that decides a run's outcome."""
 
+    log: Dataset
+    """As it was read."""
     dataset: Dataset
+    """The same in windows of the history."""
     task: tasks.Task
     ends: EpisodeEnds
     preset: str
@@ -85,12 +88,51 @@ class Plan:
         return self.task.horizon or int(self.dataset.lengths.max())
 
     def varied(self, changes: Mapping[str, Any]) -> "Plan":
-        """The same with other settings and options, by name; raises `UserError` for those that cannot be."""
-        settings, options = registry.changed(self.method_name, self.settings, self.options, changes)
+        """The same with other settings and options, and perhaps by another method.
+
+        Args:
+            changes: Values by name; `method` may be among them. What departs from the preset's values here departs from
+                them for the other method, too, as far as that has such a setting.
+
+        Raises:
+            UserError: One that the method does not have, or that cannot be.
+        """
+        own = {name: value for name, value in changes.items() if name != "method"}
+        method = changes.get("method", self.method_name)
+        if method == self.method_name:
+            settings, options = registry.changed(method, self.settings, self.options, own)
+        else:
+            settings, options = registry.resolve(method, self.preset, _departures(self, method) | own)
         check(settings)
-        plan = replace(self, settings=settings, options=options)
-        _refuse_uneven_updates(plan)
+        ends = _ends_of_another(self, method)
+        plan = replace(
+            self,
+            dataset=windowed(self.log, settings.history),
+            task=replace(self.task, termination=ends.name),
+            ends=ends,
+            method_name=method,
+            options=options,
+            settings=settings,
+            model=self.model if registry.learns_model(method) else None,
+        )
+        _refuse_what_cannot_work(plan)
         return plan
+
+
+def _departures(plan: Plan, method: str) -> dict[str, Any]:
+    """What was chosen otherwise than the preset has it, as far as another method has such a setting or option."""
+    usual = [vars(part) for part in registry.resolve(plan.method_name, plan.preset, {})]
+    chosen = vars(plan.settings) | vars(plan.options)
+    general, own = registry.accepted(method)
+    shared = (general | own) & set(chosen)
+    return {name: chosen[name] for name in shared if chosen[name] != (usual[0] | usual[1])[name]}
+
+
+def _ends_of_another(plan: Plan, method: str) -> EpisodeEnds:
+    """The plan's own ends of episodes, as far as the method makes rollouts."""
+    if not registry.learns_model(method):
+        return NoRollouts()
+    return episode_ends(plan.log, None) if isinstance(plan.ends, NoRollouts) else plan.ends
 
 
 def make_plan(
@@ -122,6 +164,7 @@ def make_plan(
     check(settings)
     ends, model = _ends(method, dataset, choices), choices.get("model")
     plan = Plan(
+        log=dataset,
         dataset=windowed(dataset, settings.history),
         task=replace(_task(dataset, choices.get("env"), horizon), termination=ends.name),
         ends=ends,

@@ -27,12 +27,19 @@ from micro_rl.training.models import given_model, prepare_models
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
+from micro_rl.training.refit import adopt
 from micro_rl.training.run import Epoch, RunTraining
 from micro_rl.training.saving import GO_ON, RunSaver
 
 
 def execute(
-    plan: Plan, path: Path, *, branch: Path | None = None, callback: Callback | None = None, **more: Any
+    plan: Plan,
+    path: Path,
+    *,
+    branch: Path | None = None,
+    refit: bool = False,
+    callback: Callback | None = None,
+    **more: Any,
 ) -> Run:
     """Fit or load a model, train epoch by epoch, evaluate, save: one run.
 
@@ -40,6 +47,7 @@ def execute(
         plan: What to do.
         path: The run folder.
         branch: A new folder, in which the run in `path` goes on under this plan.
+        refit: The branch's model is fitted anew on the plan's log; its agent goes on in the units it knows.
         callback: Is told how the run goes.
         more: As `execute_all` takes it.
 
@@ -49,11 +57,13 @@ def execute(
         Interrupted: A signal came, and all is saved.
     """
     callback = callback or Callback()
+    if refit and branch is None:
+        raise UserError("refit: is of a run that goes on with --branch; name the new folder there")
     if branch is not None:
         last_epoch(plan, more.get("until"))
         memory.refuse_too_large(plan)
         with PolicyEvaluator(plan):  # mistakes are found before there is a folder
-            branch_off(plan, path, branch, callback)
+            branch_off(plan, path, branch, callback, refit)
         path, more["resume"] = branch, True
     [outcome] = execute_all([plan], [path], [callback], **more)
     if isinstance(outcome, Diverged):
@@ -142,6 +152,8 @@ def _train_all(
     jobs = [job for job, _ in able]
     program = program_for([job.plan for job in jobs], [job.model for job in jobs], problem)
     savers = [RunSaver(job.folder, job.fit_rows, job.model, job.plan.settings, job.callback.note) for job in jobs]
+    for run, job in enumerate(jobs):
+        adopt(job, program, run)
     states = _restored(program, [opened.enter_context(saver) for saver in savers])
     trainings = {}
     for (job, evaluator), saver in zip(able, savers, strict=True):
