@@ -37,6 +37,8 @@ def rollout(
 ) -> Rollout:
     """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
 
+    What `ends` draws comes from a stream of its own: whether it draws changes nothing else.
+
     Args:
         ensemble: The model.
         elites: How many of its best members take part.
@@ -50,22 +52,13 @@ def rollout(
         key: For every draw.
 
     Returns:
-        Rows and whether they are valid, step after step [length * rows].
-
-    Rows come out step by step, each step in an order of its own. What `ends` draws comes from a stream
-    of its own: whether it draws changes nothing else.
+        Rows and whether they are valid, step after step [length * rows], each step in an order of its own.
     """
     best = ensemble.best(elites)
 
     def advance(branches: Branches, key: Array) -> Rollout:
         observation, alive = branches
-        action_key, state_key = jax.random.split(key)
-        noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
-        action, _ = sample(actor, observation, noise)
-        outcome = sample_ensemble(best, observation, action, state_key)
-        following = outcome[..., :-1]
-        ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
-        rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
+        rows = step_in_model(best, actor, ends, scaling, observation, key)
         return Rollout(transform(ensemble, method_state, rows), alive)
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
@@ -75,6 +68,24 @@ def rollout(
     alive = jnp.ones(starts.shape[0], bool)
     _, steps = jax.lax.scan(step, (starts, alive), jax.random.split(key, length))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), steps)
+
+
+def step_in_model(
+    elites: Ensemble,
+    actor: MLP,
+    ends: Termination,
+    scaling: Scaling,
+    observation: Float[Array, "rows obs"],
+    key: Key[Array, ""],
+) -> Transition:
+    """An action of the policy at each observation, and what the model makes of it; rows come in random order."""
+    action_key, state_key = jax.random.split(key)
+    noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
+    action, _ = sample(actor, observation, noise)
+    outcome = sample_ensemble(elites, observation, action, state_key)
+    following = outcome[..., :-1]
+    ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
+    return Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
 
 
 def in_blocks(
