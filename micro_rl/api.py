@@ -123,10 +123,9 @@ def sweep(
     wandb: Mode = "off",
     **choices: Unpack[Choices],
 ) -> dict[str, Run | Diverged]:
-    """Train every combination of the grid's values and so many seeds.
+    """Train every combination of the grid's values and so many seeds. What is not listed here is as of `train`.
 
     Args:
-        log, method, resume, until, wandb, choices: As of `train`.
         seeds: Runs of every combination, with seeds from the setting `seed` on.
         grid: Values by the name of a setting or option. Runs that differ in leaves alone (seeds, beta, rates, ...) are
             made by one compiled program.
