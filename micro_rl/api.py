@@ -9,7 +9,6 @@ from typing import Any, Unpack
 from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
-from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import save_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
@@ -187,14 +186,14 @@ def fit(
             [model] = fit_models(dataset, problem, settings, [Fit(seed, callback.fitted, saver)], interrupts)
         if isinstance(model, Diverged):
             raise model
-        if report := quality_report.of(model.about):
-            callback.measured(report.sentence())
+        if model.report:
+            callback.measured(model.report.sentence())
         if needs_head(dataset):
             model = EndByHead().complete(model, dataset, settings, seed)
             callback.note(EndByHead().measurement(model))
         save_model(folder, model)
     remove(work.path)
-    return folder, model.about
+    return folder, model.manifest()
 
 
 def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool) -> RunFolder:
