@@ -3,8 +3,8 @@
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
