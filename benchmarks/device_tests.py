@@ -11,12 +11,12 @@ import jax
 TESTS = (
     "test_golden.py",
     "test_sac.py",
-    "test_nets.py",
+    "test_networks.py",
     "test_buffer.py",
     "test_rollout.py",
-    "test_methods_micro.py",
+    "test_micro.py",
     "test_precision.py",
-    "test_ahead.py",
+    "test_async_epoch.py",
 )
 """What computes on the device and has known answers, and last what must not wait for it."""
 SHOWN = 60
@@ -38,13 +38,13 @@ def outcome(quick: bool, seconds: float) -> Outcome:
     command = [sys.executable, "-m", "pytest", "-rfE", "-p", "no:cacheprovider", "-W", "default", *places]
     environment = surroundings(jax.default_backend())
     try:
-        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=seconds)
+        process = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         return Outcome(False, f"not finished within {seconds:.0f} s", "")
-    said = ((done.stderr + done.stdout).strip() or "no output").splitlines()
-    if done.returncode == 0:
-        return Outcome(True, said[-1], "")
-    return Outcome(False, f"{said[-1]} (exit code {done.returncode})", "\n".join(said[-SHOWN:]))
+    lines = ((process.stderr + process.stdout).strip() or "no output").splitlines()
+    if process.returncode == 0:
+        return Outcome(True, lines[-1], "")
+    return Outcome(False, f"{lines[-1]} (exit code {process.returncode})", "\n".join(lines[-SHOWN:]))
 
 
 def surroundings(backend: str) -> dict[str, str]:

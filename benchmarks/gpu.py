@@ -93,8 +93,8 @@ def main() -> int:
     tests = outcome(options.quick, max(1.0, min(FOR_TESTS * options.budget, left)))
     print(tests.account, flush=True)
     page.tell("tests on it", tests.summary)
-    went_well, told = real_run(options.quick, until - time.perf_counter())
-    page.tell(f"a run on {LOG}", told)
+    went_well, summary = real_run(options.quick, until - time.perf_counter())
+    page.tell(f"a run on {LOG}", summary)
     page.add(every_line(options.methods[1:], options.runs, scale, seconds, until))
     print(page)
     return 0 if tests.passed and went_well else 1

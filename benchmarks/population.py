@@ -28,7 +28,7 @@ from benchmarks.device_time import busy
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, mixed, nets
 from micro_rl.algorithms.epoch import coefficients
 from micro_rl.algorithms.learner import ModelLearner
-from micro_rl.algorithms.model_based import micro, sac
+from micro_rl.algorithms.model_based import micro, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.dynamics.termination_rules import RULES, ByRule
 from micro_rl.training.lanes import stack
@@ -113,13 +113,13 @@ HEADS = (
 
 def methods() -> dict[str, Work]:
     """What is measured, the most important first."""
-    one, ten = (micro.build(micro.Options(beta=0.5, num_samples=draws)) for draws in (1, 10))
+    single, ten = (micro.build(micro.Options(beta=0.5, num_samples=draws)) for draws in (1, 10))
     return {
-        "MICRO, 1 draw": Work(one, 1),
-        "SAC": Work(sac.build(sac.Options()), None),
+        "MICRO, 1 draw": Work(single, 1),
+        "SAC": Work(sac_on_model.build(sac_on_model.Options()), None),
         "MICRO, 10 draws": Work(ten, 10),
         MIXED: Work(mixed(ten), 10),
-        HIGHEST: Work(one, 1, "highest"),
+        HIGHEST: Work(single, 1, "highest"),
     }
 
 
@@ -129,16 +129,16 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=scale.rollout_batch_size)
     problem, sizes = make_problem(scale.log_rows), settings.sizes()
     learner = ModelLearner(method, fresh_ensemble(problem, settings), ByRule(RULES["hopper"]))
-    made = Program([learner] * runs, problem, range(runs), [1.0] * runs, [jnp.inf] * runs, sizes)
-    states, c = made.fresh(), stack([coefficients(settings, ACT)] * runs)
+    program = Program([learner] * runs, problem, range(runs), [1.0] * runs, [jnp.inf] * runs, sizes)
+    states, c = program.fresh(), stack([coefficients(settings, ACT)] * runs)
     began = time.perf_counter()
     with jax.default_matmul_precision(precision) if precision else nullcontext():
-        made.epoch(states, c)
+        program.epoch(states, c)
     compiled = time.perf_counter() - began
 
     def call() -> None:
         nonlocal states
-        states, *_ = made.epoch(states, c)()
+        states, *_ = program.epoch(states, c)()
 
     def awaited() -> None:
         call()
@@ -151,7 +151,7 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     share = busy(call, waited)
     jax.block_until_ready(states)
     counted = runs * flops.epoch(sizes, nets(settings), draws)
-    return Line(name, runs, waited, queued, share, compiled, counted, held_by(made.compiled), peak_memory())
+    return Line(name, runs, waited, queued, share, compiled, counted, held_by(program.compiled), peak_memory())
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -163,17 +163,17 @@ def timed(work: Callable[[], object]) -> float:
 
 def peak_memory() -> int:
     """Bytes in use at most since this process began: on the device, or of the process where that is the host."""
-    told = jax.devices()[0].memory_stats()
-    if told is None:
+    stats = jax.devices()[0].memory_stats()
+    if stats is None:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return told["peak_bytes_in_use"]
+    return stats["peak_bytes_in_use"]
 
 
-def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, told: dict[str, str]) -> str:
+def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, facts: dict[str, str]) -> str:
     """The page."""
     table = ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
     table += ["| " + " | ".join(line.cells(updates)) + " |" for line in lines]
-    about = "\n".join(f"* {name}: {text}" for name, text in told.items())
+    about = "\n".join(f"* {name}: {text}" for name, text in facts.items())
     note = (
         "An epoch has its rollout, so an update's time holds its share of it. Waited for: the host looks at every "
         "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. Both are wall "
@@ -184,7 +184,7 @@ def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, told: 
         "whole process so far. "
         "Hours are for updates and rollouts: fitting the ensemble, evaluations and saves come on top."
     )
-    title, made_by = f"# Runs in one program: {told['device']}", f"Made by `{command}`."
+    title, made_by = f"# Runs in one program: {facts['device']}", f"Made by `{command}`."
     return "\n\n".join([title, made_by, about, "\n".join(table), note]) + "\n"
 
 
@@ -210,14 +210,14 @@ def every_line(
 
 def parser(prog: str, explanation: str | None, runs: Sequence[int], names: Sequence[str]) -> argparse.ArgumentParser:
     """What can be told."""
-    told = argparse.ArgumentParser(prog=prog, description=explanation)
-    told.add_argument("--runs", type=int, nargs="+", default=runs)
-    told.add_argument("--methods", nargs="+", choices=list(methods()), default=names)
-    told.add_argument("--updates", type=int, default=1000, help="of an epoch, which has one rollout")
-    told.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    told.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
-    told.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
-    return told
+    parser = argparse.ArgumentParser(prog=prog, description=explanation)
+    parser.add_argument("--runs", type=int, nargs="+", default=runs)
+    parser.add_argument("--methods", nargs="+", choices=list(methods()), default=names)
+    parser.add_argument("--updates", type=int, default=1000, help="of an epoch, which has one rollout")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
+    return parser
 
 
 def main() -> None:
@@ -226,8 +226,8 @@ def main() -> None:
     options = parser("python -m benchmarks.population", __doc__, [1, 2, 4, 8], names).parse_args()
     scale = QUICK if options.quick else FULL._replace(updates=options.updates)
     lines = list(every_line(options.methods, options.runs, scale, 0.2 if options.quick else options.seconds))
-    told = machine.describe() | {"device": jax.devices()[0].device_kind}
-    page = markdown(lines, scale.updates, shlex.join(["python", "-m", "benchmarks.population", *sys.argv[1:]]), told)
+    facts = machine.describe() | {"device": jax.devices()[0].device_kind}
+    page = markdown(lines, scale.updates, shlex.join(["python", "-m", "benchmarks.population", *sys.argv[1:]]), facts)
     print(page)
     if options.write:
         options.write.write_text(page)

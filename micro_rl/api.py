@@ -9,7 +9,6 @@ from typing import Any, Unpack
 from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
-from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import save_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
@@ -132,10 +131,9 @@ def sweep(
     wandb: Mode = "off",
     **choices: Unpack[Choices],
 ) -> dict[str, Run | Diverged]:
-    """Train every combination of the grid's values and so many seeds.
+    """Train every combination of the grid's values and so many seeds. What is not listed here is as of `train`.
 
     Args:
-        log, method, resume, until, wandb, choices: As of `train`.
         seeds: Runs of every combination, with seeds from the setting `seed` on.
         grid: Values by the name of a setting or option, or methods by `method`. Runs that differ in leaves alone
             (seeds, beta, rates, ...) are made by one compiled program; runs of one seed share a fit wherever their
@@ -198,14 +196,14 @@ def fit(
             [model] = fit_models(dataset, problem, settings, [Fit(seed, callback.fitted, saver)], interrupts)
         if isinstance(model, Diverged):
             raise model
-        if report := quality_report.of(model.about):
-            callback.measured(report.sentence())
+        if model.report:
+            callback.measured(model.report.sentence())
         if needs_head(dataset):
             model = EndByHead().complete(model, dataset, settings, seed)
             callback.note(EndByHead().measurement(model))
         save_model(folder, model)
     remove(work.path)
-    return folder, model.about
+    return folder, model.manifest()
 
 
 def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool) -> RunFolder:

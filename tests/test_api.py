@@ -80,9 +80,10 @@ def test_the_run_holds_what_its_folder_holds(log, tmp_path):
     known = [name.rstrip("/").removesuffix("/epoch-N") for name in RUN_FOLDER]
     assert [path.name for path in run.path.iterdir() if not any(map(path.match, known))] == []
     assert run.scores["model_estimate/return"]["last"] == run.metrics[-1]["model_estimate/return"]
-    kept = micro_rl.Policy.load(run.path / "policy.safetensors")
+    assert repr(run).startswith(f"Run({str(run.path)!r}, epochs=") and len(repr(run)) < len(str(run.path)) + 60
+    policy = micro_rl.Policy.load(run.path / "policy.safetensors")
     observations = np.random.default_rng(0).normal(size=(5, 3))
-    assert np.array_equal(kept(observations), run.policy(observations))
+    assert np.array_equal(policy(observations), run.policy(observations))
 
 
 def test_without_a_folder_the_run_goes_into_trained(log, tmp_path, monkeypatch):
@@ -142,8 +143,8 @@ def test_mistakes_are_user_errors_and_leave_no_folder(wrong, said, log, tmp_path
 
 def test_evaluate_is_part_of_the_front_door(log, tmp_path):
     run = micro_rl.train(log, out=tmp_path / "run", **SETTINGS)
-    found = micro_rl.evaluate(run.policy, "Pendulum-v1", episodes=2, horizon=HORIZON)
-    assert found.returns.shape == (2,) and list(found.lengths) == [HORIZON, HORIZON]
+    result = micro_rl.evaluate(run.policy, "Pendulum-v1", episodes=2, horizon=HORIZON)
+    assert result.returns.shape == (2,) and list(result.lengths) == [HORIZON, HORIZON]
 
 
 def test_names_that_are_not_there():

@@ -44,10 +44,10 @@ def test_passed_tests_are_one_line(monkeypatch: pytest.MonkeyPatch):
 
 def test_failed_tests_are_named(monkeypatch: pytest.MonkeyPatch):
     traceback = [f"line {number}" for number in range(200)]
-    answering(monkeypatch, 1, "\n".join([*traceback, "FAILED tests/test_nets.py::test_x - off", "1 failed in 9 s"]))
+    answering(monkeypatch, 1, "\n".join([*traceback, "FAILED tests/test_networks.py::test_x - off", "1 failed in 9 s"]))
     told = outcome(False, 7.0)
     assert not told.passed and told.summary == "1 failed in 9 s (exit code 1)"
-    assert "FAILED tests/test_nets.py::test_x" in told.account
+    assert "FAILED tests/test_networks.py::test_x" in told.account
     assert len(told.account.splitlines()) == device_tests.SHOWN
 
 
@@ -79,11 +79,11 @@ def test_the_table_is_made_whatever_the_tests_and_the_run_said(
 
     monkeypatch.setattr(gpu, "overlap", overlap)
     assert gpu.main() == (0 if passed and ran else 1)
-    said = capsys.readouterr().out
-    assert "tests on it: so it went" in said and ("FAILED test_x" in said) is not passed
+    output = capsys.readouterr().out
+    assert "tests on it: so it went" in output and ("FAILED test_x" in output) is not passed
     run = "one after the other 3.00 s, together 2.00 s, 1.50 times as fast" if ran else "ModuleNotFoundError: no mujoco"
-    assert run in said
-    assert "| SAC | 1 | 1.000 |" in said and "--methods 'MICRO, 1 draw'`" in said
+    assert run in output
+    assert "| SAC | 1 | 1.000 |" in output and "--methods 'MICRO, 1 draw'`" in output
 
 
 def test_lines_that_there_is_no_time_for_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch):

@@ -50,6 +50,13 @@ def test_the_newest_few_and_the_best_stay(kept: Checkpoints):
     assert newest_epoch(kept) == 10
 
 
+def test_epochs_are_in_the_order_of_their_numbers_past_six_digits(kept: Checkpoints):
+    save(kept, 1_000_000)
+    save(kept, 999_999)
+    assert kept.epochs() == [999_999, 1_000_000]
+    assert newest_epoch(kept) == 1_000_000
+
+
 def test_rows_that_the_disk_refused_come_back(kept: Checkpoints):
     save(kept, 4)
     newest = kept.newest()

@@ -8,7 +8,7 @@ import pytest
 from micro_rl.reports.compare import compared, write_comparison
 from micro_rl.reports.compare.palette import bend, drawable, styles
 from tests.compared_runs import TASK, add_fit, add_robust, make_run
-from tests.test_report import Page
+from tests.test_run_page import Page
 
 EVIL = "</td><script>alert(1)</script>\"'><b>&amp; $x_1$ {{ 7 * 7 }}"
 

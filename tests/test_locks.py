@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ def test_looking_turns_nobody_away(tmp_path: Path):
         with locked(lock):
             assert is_locked(lock)
         assert not is_locked(lock)
+
+
+def test_a_look_of_another_process_turns_no_taker_away(tmp_path: Path):
+    """Whoever looks holds the lock for an instant; 0.2 s here, and a taker waits for it."""
+    lock = tmp_path / "lock"
+    look = FileLock(lock, thread_local=False)
+    look.acquire()
+    threading.Timer(0.2, look.release).start()
+    with locked(lock) as killed:
+        assert killed is None
 
 
 def test_a_full_disk_and_a_folder_of_others(tmp_path: Path, monkeypatch):

@@ -57,8 +57,8 @@ def test_it_is_the_update_of_the_methods_with_a_model(rows: LogRows):
         noise = sac.draw_noise(noise_key, Method(), batch, models)
         return sac.update(agent, Method(), models, batch, noise, own_key, coefficients())[0]
 
-    found, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(3), coefficients()))(agent)
-    same_bits(found, with_no_rows_of_a_model(agent))
+    after, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(3), coefficients()))(agent)
+    same_bits(after, with_no_rows_of_a_model(agent))
     assert "q/model" not in logged
 
 
@@ -93,8 +93,8 @@ def reference(critics, rows: Transition) -> float:
 def test_the_alignment_of_gradients_against_pairs_one_by_one(rows: LogRows):
     few = jax.tree.map(lambda column: column[:3], rows.now)
     critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (4,))
-    found = edac.alignment(edac.directions(critics, few.observation, few.action))
-    np.testing.assert_allclose(found, reference(critics, few), rtol=1e-4)
+    aligned = edac.alignment(edac.directions(critics, few.observation, few.action))
+    np.testing.assert_allclose(aligned, reference(critics, few), rtol=1e-4)
 
 
 def test_critics_that_agree_and_that_disagree():
@@ -126,6 +126,19 @@ def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows)
     np.testing.assert_allclose(penalty(critics), 2.0 / 2 * together, rtol=1e-6)
     down = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, critics, jax.jit(jax.grad(penalty))(critics))
     assert penalty(down) < penalty(critics)
+
+
+def test_every_critic_has_its_turn_among_the_few_that_are_kept_apart(rows: LogRows):
+    """Two of ten critics are drawn at each update: all of them over many, and other ones each time."""
+    method, actor = edac.Diversity(jnp.asarray(1.0)), steady_actor([0.0, 0.0], OBS)
+    critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (10,))
+    batch = Batch(rows.now, no_rows(OBS, ACT))
+    penalty = jax.jit(jax.value_and_grad(lambda critics, key: method(critics, actor, batch, key)))
+    values, gradients = zip(*(penalty(critics, key) for key in jax.random.split(jax.random.key(3), 60)), strict=True)
+    assert len({float(value) for value in values}) > 5
+    moved = np.sum([np.abs(gradient.weights[0]).sum((1, 2)) > 0 for gradient in gradients], axis=0)
+    assert (moved > 0).all()
+    assert moved.sum() == 2 * len(gradients)
 
 
 # CQL

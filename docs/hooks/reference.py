@@ -14,10 +14,23 @@ from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.reports import stats
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.storage.contents import RUN_FOLDER
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = ("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "UserError", "Diverged")
+PUBLIC = (
+    "load",
+    "Dataset",
+    "train",
+    "sweep",
+    "Run",
+    "Policy",
+    "evaluate",
+    "curves",
+    "register",
+    "UserError",
+    "Diverged",
+)
 """The names that `micro_rl` offers, in the order in which they are needed."""
 TASK = re.compile("(halfcheetah|hopper|walker2d)-")
 
@@ -26,7 +39,8 @@ METHODS = """# Methods
 `micro-rl train LOG --method NAME` trains with any of them; MICRO is the default.
 
 {}
-How they compare: [results](../results/methods.md). [Add one of your own](../development/add-a-method.md).
+How they compare: [results](../results/methods.md). [Use one of your own](../guides/own-method.md), or
+[add one to the package](../development/add-a-method.md).
 """
 
 API = """# Python
@@ -46,6 +60,10 @@ SETTINGS = """# Settings
 On the command line `--weight-decay 0 0 0`, from Python `weight_decay=(0, 0, 0)`. The defaults suit an unknown log. A
 preset has its own values; a D4RL log's name chooses its preset.
 
+The last column says where the default is from. *The authors' code* is that of the paper on the method's page: of MICRO
+for what the methods share. *OfflineRL-Kit* and *CORL* are collections of re-implementations. *Ours* is chosen here,
+with the reason and, where they differ, the authors' value.
+
 ## The dynamics model
 
 {}
@@ -53,6 +71,11 @@ preset has its own values; a D4RL log's name chooses its preset.
 
 {}
 ## What a method has of its own
+{}
+## How an online learner learns
+
+`micro-rl data collect` trains one to [make logs](../guides/collecting.md).
+
 {}
 ## How a log is read
 
@@ -141,6 +164,7 @@ def public_names() -> tuple[str, str]:
     import micro_rl
 
     front = [f"::: {getattr(micro_rl, name).__module__}.{name}\n" for name in PUBLIC]
+    front.append("::: micro_rl.training.plan.Choices\n")  # the keywords of train and sweep
     names = [
         f"::: {getattr(stats, name).__module__}.{name}\n    options: {{heading_level: 3}}\n" for name in stats.__all__
     ]
@@ -151,7 +175,8 @@ def settings() -> tuple[str, ...]:
     """Tables of the settings, of each method's options, of a log's words and of the presets."""
     own = {field.name for field in fields(Settings)} - {field.name for field in fields(ModelSettings)}
     options = "".join(f"\n### [{name}](../methods/{name}.md)\n\n{method_settings(name)}" for name in registry.ALL)
-    return field_table(ModelSettings), field_table(Settings, own), options, field_table(ReadOptions), preset_table()
+    learner, reading = field_table(OnlineSettings), field_table(ReadOptions)
+    return field_table(ModelSettings), field_table(Settings, own), options, learner, reading, preset_table()
 
 
 def method_settings(name: str) -> str:

@@ -33,7 +33,7 @@ def empty(slots: int, capacity: int, obs: int, act: int) -> Buffer:
 def write(buffer: Buffer, rollout: Rollout) -> Buffer:
     """Put a rollout's valid rows into the oldest slot, ahead of its invalid ones."""
     order, slot = valid_first(rollout.valid), buffer.next_slot
-    rows = jax.tree.map(lambda kept, new: kept.at[slot].set(new[order]), buffer.rows, rollout.rows)
+    rows = jax.tree.map(lambda column, new: column.at[slot].set(new[order]), buffer.rows, rollout.rows)
     filled = buffer.filled.at[slot].set(jnp.sum(rollout.valid, dtype=jnp.int32))
     return Buffer(rows, filled, (slot + 1) % buffer.filled.shape[0])
 

@@ -1,5 +1,6 @@
 """Soft actor-critic (arXiv 1801.01290, 1812.05905): the agent, its losses, and one update of everything."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -84,7 +85,7 @@ def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, models: Models
 def soft_value(
     agent: Agent, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"], entropy: Scalar
 ) -> Float[Array, " rows"]:
-    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s) (SAC, arXiv 1812.05905, eq. 3).
+    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s) (SAC, arXiv 1812.05905).
 
     `entropy` 0 leaves the last term out.
     """
@@ -100,8 +101,8 @@ def targets(
     real = batch.real.reward.shape[0]
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
-    seen = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
-    context = MethodContext(*seen, c.discount)
+    networks = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
+    context = MethodContext(*networks, c.discount)
     on_log = bellman(batch.real, value[:real], c.discount)
     on_model, logged = method.target(batch.model, value[real:], context, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.min_target), logged
@@ -111,6 +112,14 @@ def critic_loss(critics: Network, rows: Transition, y: Float[Array, " rows"]) ->
     """Mean over critics and rows of (Q_k(s, a) - y)^2, and the values themselves."""
     q = q_values(critics, rows.observation, rows.action)
     return jnp.mean((q - y[None]) ** 2), q
+
+
+def regularized_loss(
+    critics: MLP, rows: Transition, y: Float[Array, " rows"], penalty: Callable[[MLP], Scalar]
+) -> tuple[Scalar, tuple[Scalar, Array]]:
+    """The critics' loss with the method's addition; the loss without it, and the values."""
+    loss, q = critic_loss(critics, rows, y)
+    return loss + penalty(critics), (loss, q)
 
 
 def actor_loss(
@@ -136,7 +145,7 @@ def anchored_loss(
 
 
 def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], target: Scalar) -> Scalar:
-    """-mean(log alpha (log pi + target entropy)): eq. 18 of arXiv 1812.05905, with log alpha in the place of alpha."""
+    """-mean(log alpha (log pi + target entropy)): arXiv 1812.05905, with log alpha in the place of alpha."""
     return -jnp.mean(log_temperature * (log_prob + target))
 
 
@@ -165,12 +174,9 @@ def update(
     """
     y, logged = targets(agent, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
-
-    def regularized(critics: MLP) -> tuple[Scalar, tuple[Scalar, Array]]:
-        loss, q = critic_loss(critics, rows, y)
-        return loss + method.regularize(critics, agent.actor, batch, key), (loss, q)
-
-    gradient, (loss_q, q) = jax.grad(regularized, has_aux=True)(agent.critics)
+    gradient, (loss_q, q) = jax.grad(regularized_loss, has_aux=True)(
+        agent.critics, rows, y, lambda critics: method.regularize(critics, agent.actor, batch, key)
+    )
     critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
         agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.bc_weight
@@ -182,14 +188,11 @@ def update(
     )
     moved = polyak_update(agent.targets, critics, c.tau)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
-    real = batch.real.reward.shape[0]
-    return agent, logged | {
-        "loss/critic": loss_q,
-        "loss/actor": loss_pi,
-        "loss/temperature": loss_alpha,
-        "temperature": temperature(agent),
-        "entropy": -jnp.mean(log_prob),
-        "q/real": jnp.mean(q[:, :real]),
-        "q/model": jnp.mean(q[:, real:]),
-        "q/target": jnp.mean(y),
-    }
+    logged |= {"loss/critic": loss_q, "loss/actor": loss_pi, "loss/temperature": loss_alpha}
+    logged |= {"temperature": temperature(agent), "entropy": -jnp.mean(log_prob)}
+    return agent, logged | mean_values(q, y, batch.real.reward.shape[0])
+
+
+def mean_values(q: Float[Array, "critic rows"], y: Float[Array, " rows"], real: int) -> dict[str, Array]:
+    """Of the critics on the log's rows, which are the first `real`, and on the model's, and of the target."""
+    return {"q/real": jnp.mean(q[:, :real]), "q/model": jnp.mean(q[:, real:]), "q/target": jnp.mean(y)}

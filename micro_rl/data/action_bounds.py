@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from micro_rl.core.columns import Column, title
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.errors import UserError
@@ -82,7 +83,7 @@ def reached(actions: Float32[np.ndarray, "row act"]) -> Bounds:
 
 
 def inside(
-    actions: Float32[np.ndarray, "row act"], bounds: Bounds
+    actions: Float32[np.ndarray, "row act"], bounds: Bounds, columns: Sequence[Column]
 ) -> tuple[Float32[np.ndarray, "row act"], list[Finding]]:
     """Cuts actions off that are past the bounds by rounding, with a warning; any that are further out are an error."""
     slack = ROUNDING * (bounds.high.astype(np.float64) - bounds.low) / 2
@@ -92,16 +93,18 @@ def inside(
     outside = ((actions < bounds.low - slack) | (actions > bounds.high + slack)) & np.isfinite(actions)
     rows, problems = np.flatnonzero(outside.any(1)), []
     if len(rows):
-        row, column = np.argwhere(outside)[0]
+        row, column = np.argwhere(outside)[0].tolist()
         space = f"[{bounds.low[column]:.6g}, {bounds.high[column]:.6g}]"
-        first = f"first row {row}: action {column} is {actions[row, column]:.6g}, not in {space}"
+        first = (
+            f"first row {row}: {title('action', column, columns[column])} is {actions[row, column]:.6g}, not in {space}"
+        )
         text, wrong = f"{len(rows):,} rows have an action outside the bounds", len(rows) > WRONG * len(actions)
         if wrong:
             text += f", so many that the bounds must be wrong ({first}): {GIVE}"
         else:
             text += f", {first}: correct the log, or {GIVE}"
-        columns = np.flatnonzero(outside.any(0)).tolist()
-        problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, columns))
+        wide = np.flatnonzero(outside.any(0)).tolist()
+        problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, wide))
     if len(rounded := np.flatnonzero((past & ~outside).any(1))):
         text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
         problems.append(findings.warning("rounded", text, rounded))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micro_rl.core.columns import Columns
 from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
@@ -38,7 +39,8 @@ def examine(
     path: Path, file_format: str, raw: RawLog, overrides: Overrides, reading: ReadOptions = NO_OPTIONS
 ) -> Examined:
     """Makes every check that all formats share; the log as far as it can be understood, and all findings."""
-    columns, problems = _columns(raw)
+    named = raw.columns.filled(*(raw.arrays[part].shape[1] for part in ("observations", "actions")))
+    columns, problems = _columns(raw, named)
     terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
     problems += wrong
     marked = None
@@ -53,9 +55,9 @@ def examine(
     problems += wrong
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
     problems += wrong + episode_ends.unusable(usable)
-    actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], overrides)
+    actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], named, overrides)
     problems += wrong
-    problems += findings.constant("observation", columns["observations"])
+    problems += findings.constant("observation", columns["observations"], named.observations)
     problems += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
     dataset = Dataset(
         name=log_paths.log_name(path),
@@ -72,10 +74,12 @@ def examine(
         sha256=_sha256(path, raw.files),
         format=file_format,
         notes=tuple(problem.text for problem in problems if problem.level == "warning"),
-        columns=raw.columns,
+        columns=named,
         termination=raw.termination,
         task=task,
         reading=reading,
+        mapping=raw.mapping,
+        exogenous=raw.exogenous,
     )
     return Examined(_frozen(dataset), problems)
 
@@ -88,16 +92,18 @@ def _frozen(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _columns(raw: RawLog) -> tuple[dict[str, np.ndarray], list[Finding]]:
+def _columns(raw: RawLog, named: Columns) -> tuple[dict[str, np.ndarray], list[Finding]]:
     """The measured columns, and which of their values cannot be used."""
     columns, problems = {}, list(raw.findings)
+    of_field = {"observations": ("observation", named.observations), "actions": ("action", named.actions)}
+    of_field |= {"next_observations": ("next observation", named.observations)}
     for field in MEASURED:
         if field in raw.arrays:
             columns[field] = raw.arrays[field]
-            named = raw.columns.actions if field == "actions" else raw.columns.observations
-            names_known = [column.name for column in named] if field != "rewards" else []
-            key, lost = raw.keys[field], raw.overflow.get(field, ())
-            problems += findings.not_finite(key, columns[field], lost, names_known, raw.remedy)
+            (what, own), key = of_field.get(field, ("", ())), raw.keys[field]
+            names = [column.name for column in own]
+            problems += findings.rounding(key, what, raw.blurred.get(field, ()), own)
+            problems += findings.not_finite(key, columns[field], raw.overflow.get(field, ()), names, raw.remedy)
     return columns, problems
 
 
@@ -112,7 +118,7 @@ def _next_observations(
 
 
 def _bounded_actions(
-    path: Path, file_format: str, raw: RawLog, actions: np.ndarray, overrides: Overrides
+    path: Path, file_format: str, raw: RawLog, actions: np.ndarray, named: Columns, overrides: Overrides
 ) -> tuple[np.ndarray, action_bounds.Bounds, list[Finding]]:
     """Actions inside their bounds, which the caller, the file, or the actions themselves tell."""
     width, problems = actions.shape[1], []
@@ -120,13 +126,13 @@ def _bounded_actions(
     limits = limits or action_bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
         by_name = file_format != neorl2.FORMAT and log_paths.log_name(path).split("-")[0] in action_bounds.UNIT_TASKS
-        named = [column.name for column in raw.columns.actions]
-        if not by_name and (wrong := action_bounds.unusual(actions, named)):
+        names = [column.name for column in raw.columns.actions]
+        if not by_name and (wrong := action_bounds.unusual(actions, names)):
             return actions, action_bounds.reached(actions), wrong
         limits = action_bounds.usual(width)
         if file_format != neorl2.FORMAT and not by_name:
             problems += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
-    actions, wrong = action_bounds.inside(actions, limits)
+    actions, wrong = action_bounds.inside(actions, limits, named.actions)
     return actions, limits, problems + wrong
 
 

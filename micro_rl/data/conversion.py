@@ -40,14 +40,14 @@ WRITERS: Mapping[Form, Write] = {
 """Each writes a log and what is known of where it comes from, and says what the format cannot keep."""
 
 
-def form_of(path: Path, asked: Form | None) -> Form:
+def form_of(path: Path, choice: Form | None) -> Form:
     """Gives the format that was asked for, else the one that the suffix names; `UserError` where neither tells."""
-    if asked is None and path.suffix.lower() not in SUFFIXES:
+    if choice is None and path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: its suffix names no format ({', '.join(SUFFIXES)}): say --to {' | '.join(FORMS)}; "
             "a Minari set is a folder"
         )
-    return asked or SUFFIXES[path.suffix.lower()]
+    return choice or SUFFIXES[path.suffix.lower()]
 
 
 def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = False) -> tuple[Dataset, list[str]]:
@@ -123,6 +123,8 @@ def difference(first: Dataset, second: Dataset) -> str | None:
             return name
     if first.columns != second.columns:
         return "names or units of columns"
+    if first.exogenous != second.exogenous:
+        return "exogenous columns"
     if first.termination != second.termination:
         return "termination"
     known = {name: value for name, value in vars(first.task).items() if value is not None}

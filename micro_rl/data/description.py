@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core.columns import Column, Columns, matching, no_column
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
 from micro_rl.data import toml_file
-from micro_rl.data.columns import Column, Columns, no_column
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
-FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
+FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions", "exogenous")
 """What can be said of arrays too: there the lists give names to the columns."""
 
 
@@ -32,6 +32,8 @@ class Description:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where the log comes from, for people's eyes."""
     source: Path | None = None
+    text: str = ""
+    """All of it as TOML: what the flags say, and the text of `source`."""
 
 
 def describe(path: Path, reading: ReadOptions) -> Description:
@@ -48,12 +50,14 @@ def describe(path: Path, reading: ReadOptions) -> Description:
         UserError: the TOML cannot be read, or a key or value of it is wrong.
     """
     source = toml_file.beside(path)
+    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
+    lines = list(toml_file.lines(flags.items()))
     if source is None:
-        return Description(reading)
+        return Description(reading, text="".join(f"{line}\n" for line in lines))
     values = toml_file.read(source)
     own = {name: values.pop(name) for name in toml_file.ONLY_IN_TOML if name in values}
-    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
-    return Description(ReadOptions(**(values | flags)), **own, source=source)
+    above = "".join(f"# by a flag: {line}\n" for line in lines)
+    return Description(ReadOptions(**(values | flags)), **own, source=source, text=above + toml_file.text_of(source))
 
 
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
@@ -71,13 +75,15 @@ def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
         UserError: the description names columns that the log does not have.
     """
     named = _named(path, raw, description)
-    raw = raw._replace(columns=named, task=over(raw.task, description.task))
+    raw = raw._replace(columns=named, task=over(raw.task, description.task), mapping=description.text)
     if description.bounds:
         low, high = _bounds(description, named)
         raw = raw._replace(action_low=low, action_high=high)
     elif description.reading.action_bounds is not None:
         low, high = description.reading.action_bounds
         raw = raw._replace(action_low=low, action_high=high)
+    if description.reading.exogenous:
+        raw = raw._replace(exogenous=_exogenous(path, description, named))
     if description.termination is not None:
         raw = raw._replace(termination=_rule(description, named))
     if description.source is not None:
@@ -125,6 +131,15 @@ def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.nd
         raise UserError(f"{description.source}: bounds: none for {', '.join(lacking)}: give them for every action")
     pairs = np.array([description.bounds[name] for name in names], np.float64)
     return pairs[:, 0], pairs[:, 1]
+
+
+def _exogenous(path: Path, description: Description, named: Columns) -> tuple[int, ...]:
+    """The places of the observations that no action moves."""
+    source, names = str(description.source or path), tuple(column.name for column in named.observations)
+    chosen = matching(source, "exogenous", description.reading.exogenous, names)
+    if len(chosen) == len(names):
+        raise UserError(f"{source}: exogenous names every observation: then no action has an effect; leave some out")
+    return tuple(sorted(names.index(name) for name in chosen))
 
 
 def _rule(description: Description, named: Columns) -> Expression:

@@ -6,9 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from micro_rl.data.checks import findings
-from micro_rl.data.checks.findings import Finding
-
 # Rounding to float32 may cost this share of a column's spread before a person is told.
 VISIBLE_ROUNDING = 1e-3
 
@@ -53,11 +50,9 @@ class Narrowing:
         self._values.resize((self._rows, *self._values.shape[1:]), refcheck=False)
         return self._values
 
-    def findings(self, key: str) -> list[Finding]:
-        """Warns where float32 blurs a column visibly: a large offset with a small spread."""
-        columns = self._blur.columns()
-        text = f"{key} columns {columns} lose detail in float32: subtract their offset before logging"
-        return [findings.warning("rounding", text, columns=columns)] if columns else []
+    def blurred(self) -> list[int]:
+        """Lists the columns that float32 blurs visibly: a large offset with a small spread."""
+        return self._blur.columns()
 
 
 class _Blur:

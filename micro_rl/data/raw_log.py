@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.checks.findings import Finding
-from micro_rl.data.columns import UNNAMED, Columns
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.errors import UserError
 
@@ -40,9 +40,11 @@ class RawLog(NamedTuple):
 
     What was measured is float32, NaN and infinity included; flags are as stored. `keys` gives the file's own name of
     each, for messages. The bounds, the names of the columns, the rule that ends an episode and the task are those
-    that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `findings` what the reader saw,
-    `files` all that was read, where it is more than the path itself, and `remedy` what to do about values that are
-    no numbers.
+    that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `blurred` the columns of which it
+    keeps too few digits, `findings` what the reader saw,
+    `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
+    `remedy` what to do about values that are no numbers, and `exogenous` the places of observations that no action
+    moves.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -53,9 +55,12 @@ class RawLog(NamedTuple):
     termination: Expression | None = None
     task: Task = UNKNOWN
     overflow: Mapping[str, Sequence[int]] = MappingProxyType({})
+    blurred: Mapping[str, Sequence[int]] = MappingProxyType({})
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()
+    mapping: str = ""
     remedy: str = "remove or repair them"
+    exogenous: tuple[int, ...] = ()
 
 
 @contextmanager
@@ -112,7 +117,7 @@ def narrowed(
     keys: Mapping[str, str], headers: Mapping[str, Header], blocks: Callable[[str], Iterable[np.ndarray]]
 ) -> RawLog:
     """Reads the log behind checked headers; `blocks(field)` gives a field's rows in as many pieces as it likes."""
-    arrays, overflow, problems = {}, {}, []
+    arrays, overflow, blurred = {}, {}, {}
     for field, header in headers.items():
         rows, *width = header.shape
         if field not in MEASURED:
@@ -122,8 +127,8 @@ def narrowed(
         column.add_all(blocks(field))  # in a call of its own: no block outlives its field
         arrays[field] = column.values()
         overflow[field] = column.overflow
-        problems += column.findings(keys[field])
-    return RawLog(arrays, keys, None, None, overflow=overflow, findings=tuple(problems))
+        blurred[field] = column.blurred()
+    return RawLog(arrays, keys, None, None, overflow=overflow, blurred=blurred)
 
 
 def _check_type(path: Path, key: str, dtype: np.dtype) -> None:

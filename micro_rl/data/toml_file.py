@@ -1,15 +1,16 @@
 """The TOML beside a log: where it lies, its keys, and every value of its type."""
 
 import dataclasses
+import json
 import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
-from micro_rl.data import log_metadata
+from micro_rl.data import log_metadata, process_words
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import UserError, did_you_mean
 
@@ -37,6 +38,7 @@ ONLY_IN_TOML: Mapping[str, Any] = {
 KEYS: Mapping[str, Any] = {
     **{field.name: field.type for field in dataclasses.fields(ReadOptions)},
     "action_bounds": Pair,
+    **process_words.IN_TOML,
     **ONLY_IN_TOML,
 }
 """Every key of a TOML, and the type of its value."""
@@ -48,6 +50,7 @@ _EXPECTED: Mapping[Any, str] = {
     str: "text in quotes",
     Pair: "two numbers, the lower first",
     tuple[str, ...]: 'a list of names, as in ["first", "second"]',
+    **process_words.EXPECTED,
 }
 
 
@@ -61,6 +64,30 @@ def beside(path: Path) -> Path | None:
     tables = [path.with_suffix(suffix) for suffix in TABLES]
     taken = path not in tables and any(table.is_file() for table in tables)
     return None if taken else shared
+
+
+def text_of(source: Path) -> str:
+    """Reads a TOML's text; `UserError` where it is too large, no UTF-8 or cannot be opened."""
+    try:
+        if source.stat().st_size > LARGEST:
+            raise UserError(f"{source}: is larger than {LARGEST:,} bytes: not a description of a log")
+        return source.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{source}: is not UTF-8: save it so") from None
+    except OSError as error:
+        raise UserError(f"{source}: cannot be opened ({error.strerror}): check its permissions") from error
+
+
+def lines(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Writes keys and their values as lines of TOML; its numbers, lists and quoted texts are written like JSON's."""
+    for name, value in items:
+        if value not in (None, (), []):
+            bare = name.isascii() and name.replace("_", "").isalnum()
+            yield f"{name if bare else _quoted(name)} = {_quoted(value)}"
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read(source: Path) -> dict[str, Any]:
@@ -80,13 +107,7 @@ def read(source: Path) -> dict[str, Any]:
 
 def _table(source: Path) -> dict[str, Any]:
     try:
-        if source.stat().st_size > LARGEST:
-            raise UserError(f"{source}: is larger than {LARGEST:,} bytes: not a description of a log")
-        return tomllib.loads(source.read_bytes().decode())
-    except UnicodeDecodeError:
-        raise UserError(f"{source}: is not UTF-8: save it so") from None
-    except OSError as error:
-        raise UserError(f"{source}: cannot be opened ({error.strerror}): check its permissions") from error
+        return tomllib.loads(text_of(source))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{source}: is no TOML ({reason}): correct it there") from None
@@ -106,6 +127,7 @@ def _checked(source: Path, table: dict[str, Any]) -> dict[str, Any]:
     if unknown := [name for name in values.get("task", {}) if name not in log_metadata.OF_TASK]:
         near, known = did_you_mean(unknown[0], log_metadata.OF_TASK), ", ".join(log_metadata.OF_TASK)
         raise UserError(f"{source}: task: there is no key {brief(unknown[0])}{near}; known: {known}")
+    values |= process_words.entries(values)
     return values | ({"task": log_metadata.task(source, values["task"])} if "task" in values else {})
 
 

@@ -12,7 +12,7 @@ from micro_rl.core.first_bad import first_bad
 from micro_rl.core.networks import MLP, normal_mlp
 from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.random import orders
-from micro_rl.core.settings import FitSizes
+from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, Members, inputs_of, standardise, targets_of
 from micro_rl.dynamics.losses import fit_loss, holdout_errors
@@ -35,12 +35,12 @@ class Patience(NamedTuple):
     def see(self, errors: Float[Array, " member"], epoch: Int[Array, ""]) -> tuple["Patience", Array]:
         """A member improves when it gains more than 1 % on its best; also says which did."""
         improved = errors < 0.99 * self.error
-        seen = Patience(
+        patience = Patience(
             jnp.where(improved, errors, self.error),
             jnp.where(improved, epoch, self.epoch),
             jnp.where(jnp.any(improved), 0, self.stale + 1),
         )
-        return seen, improved
+        return patience, improved
 
 
 class FitState(NamedTuple):
@@ -63,7 +63,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     """Split off the holdout rows, draw each member's bootstrap rows, initialise."""
     split_key, bootstrap_key, net_key = jax.random.split(key, 3)
     count = rows.reward.shape[0]
-    train, held = split_rows(split_key, count, sizes)
+    train, holdout = split_rows(split_key, count, sizes)
     chosen = jax.random.randint(bootstrap_key, (sizes.ensemble_size, len(train)), 0, len(train))
     newest = windows.newest(rows.observation.shape[-1], rows.action.shape[-1], sizes.history)
     inputs, targets = inputs_of(rows)[train], targets_of(rows, newest)[train]
@@ -82,7 +82,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
         patience=Patience.start(sizes.ensemble_size),
         epoch=jnp.zeros((), jnp.int32),
         bootstrap=train[chosen],
-        holdout=held,
+        holdout=holdout,
         input_mean=input_mean,
         input_std=input_std,
         target_mean=target_mean,
@@ -93,8 +93,8 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
 def split_rows(key: Key[Array, ""], count: int, sizes: FitSizes) -> tuple[Int[Array, " train"], Int[Array, " holdout"]]:
     """Of so many rows those to fit and those to hold out, each in random order."""
     order = jax.random.permutation(key, count)
-    held = max(1, min(int(count * sizes.holdout_fraction), sizes.holdout_rows, count - 1))
-    return order[held:], order[:held]
+    size = max(1, min(int(count * sizes.holdout_fraction), sizes.holdout_rows, count - 1))
+    return order[size:], order[:size]
 
 
 def _moments(x: Float[Array, "rows width"]) -> tuple[Float[Array, " width"], Float[Array, " width"]]:
@@ -122,8 +122,8 @@ def fit_epoch(
     batches = shuffled_batches(state.bootstrap, sizes.batch_size, key)
     step = fit_step(state, rows, sizes)
     (members, moments), losses = jax.lax.scan(step, (state.members, state.moments), batches)
-    held = jax.tree.map(lambda column: column[state.holdout], rows)
-    return conclude_epoch(state, members, moments, losses, held, sizes)
+    holdout = jax.tree.map(lambda column: column[state.holdout], rows)
+    return conclude_epoch(state, members, moments, losses, holdout, sizes)
 
 
 def conclude_epoch(
@@ -131,11 +131,11 @@ def conclude_epoch(
     members: Members,
     moments: PyTree,
     losses: Float[Array, " batch"],
-    held: Transition,
+    holdout: Transition,
     sizes: FitSizes,
 ) -> tuple[FitState, dict[str, Array], dict[str, Int[Array, ""]]]:
-    """The state after an epoch that began with `state` and made these members and moments; `held`: the holdout rows."""
-    errors = holdout_errors(members, *_standardised(state, held))
+    """The state after an epoch that began with `state` and made these members and moments, by the rows of `holdout`."""
+    errors = holdout_errors(members, *_standardised(state, holdout))
     patience, improved = state.patience.see(errors, state.epoch)
     after = state._replace(
         members=members,

@@ -88,8 +88,8 @@ def learn(steps: Steps, updates: int, key: Key[Array, ""]) -> tuple[TerminationH
     head = _fitted(train, updates, rng, fit_key)
     head = _corrected(head, *_correction(np.asarray(compiled_logit(head, correct.following)), correct.ended))
     measured = measure(np.asarray(compiled_probability(head, test.following)), test.ended)
-    held = {"held_out_episodes": len(np.unique(test.episode)), "terminals": int(steps.ended.sum())}
-    return head, held | measured
+    sizes = {"held_out_episodes": len(np.unique(test.episode)), "terminals": int(steps.ended.sum())}
+    return head, sizes | measured
 
 
 def measure(probability: Float[np.ndarray, " row"], ended: Bool[np.ndarray, " row"]) -> dict[str, Any]:
@@ -112,11 +112,11 @@ def measure(probability: Float[np.ndarray, " row"], ended: Bool[np.ndarray, " ro
     }
 
 
-def check_measured(found: Any) -> None:
+def check_measured(findings: Any) -> None:
     """Refuse, with `ValueError`, what cannot be the findings of `learn` and must not be shown as such."""
     numbers = ("terminals", "held_out_episodes", "held_out_terminals", "expected_terminals", "precision", "recall")
-    if not isinstance(found, dict) or not all(
-        type(found.get(name, "missing")) in (int, float, type(None)) for name in numbers
+    if not isinstance(findings, dict) or not all(
+        type(findings.get(name, "missing")) in (int, float, type(None)) for name in numbers
     ):
         raise ValueError("does not tell what its termination head was measured to do")
 
@@ -141,8 +141,8 @@ def _parts(steps: Steps, rng: np.random.Generator) -> list[Int[np.ndarray, " epi
 
 def _split(episodes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """At least one episode to learn from, then one to measure on, then one to correct by."""
-    held = max(1, round(HELD_OUT * len(episodes)))
-    test, correct = (held if len(episodes) > least else 0 for least in (1, 2))
+    holdout = max(1, round(HELD_OUT * len(episodes)))
+    test, correct = (holdout if len(episodes) > least else 0 for least in (1, 2))
     return episodes[test + correct :], episodes[test : test + correct], episodes[:test]
 
 
@@ -163,17 +163,17 @@ def _fitted(train: Steps, updates: int, rng: np.random.Generator, key: Array) ->
 def _compiled_fit(fresh: TerminationHead, ends: Array, others: Array, key: Array, *, updates: int) -> MLP:
     """Adam on the logistic loss, its rate falling along a cosine: the last steps average out the batches."""
 
-    def step(carry: tuple[MLP, PyTree], given: tuple[Array, Array]) -> tuple[tuple[MLP, PyTree], None]:
+    def step(carry: tuple[MLP, PyTree], shares_and_keys: tuple[Array, Array]) -> tuple[tuple[MLP, PyTree], None]:
         net, moments = carry
-        share, step_key = given
+        share, step_key = shares_and_keys
         end_key, other_key = jax.random.split(step_key)
         gradient = jax.grad(_loss)(
             net, fresh, _draw(ends, end_key, ENDS_OF_A_BATCH), _draw(others, other_key, BATCH - ENDS_OF_A_BATCH)
         )
         return adam_step(net, gradient, moments, RATE * 0.5 * (1 + jnp.cos(jnp.pi * share))), None
 
-    given = jnp.arange(updates) / updates, jax.random.split(key, updates)
-    (net, _), _ = jax.lax.scan(step, (fresh.net, init_opt_state(fresh.net)), given)
+    shares_and_keys = jnp.arange(updates) / updates, jax.random.split(key, updates)
+    (net, _), _ = jax.lax.scan(step, (fresh.net, init_opt_state(fresh.net)), shares_and_keys)
     return net
 
 

@@ -59,7 +59,7 @@ class Results:
             for folder in new_folders:
                 folder.rmdir()
 
-    def done(self) -> dict[str, dict[str, Any]]:
+    def finished(self) -> dict[str, dict[str, Any]]:
         """Finished cells by name; a line torn by a crash is not one. Raises `UserError` for a line that is no cell."""
         path, cells, episodes = self.path / CELLS, {}, None
         for number, line in enumerate(whole_lines(path), start=1):
@@ -85,12 +85,12 @@ class Results:
 
     def finish(self, protocol: Protocol, summary: dict[str, Any]) -> None:
         """Write every episode as a table, in the protocol's order, and the summary."""
-        done, text = self.done(), io.StringIO()
+        rows, text = self.finished(), io.StringIO()
         axes = list(dict.fromkeys(axis.name for group in protocol.groups for axis in group.axes))
         table = csv.writer(text, lineterminator="\n")
         table.writerow(["group", *axes, "episode", "return", "length", "inert"])
         for cell in protocol.cells:
-            row = done[cell.name]
+            row = rows[cell.name]
             place = [row["coordinates"].get(axis, "") for axis in axes]
             for episode, (value, length) in enumerate(zip(row["returns"], row["lengths"], strict=True)):
                 table.writerow([cell.group, *place, episode, value, length, row["inert"]])
@@ -140,7 +140,7 @@ def _axes(group: Any) -> dict[str, Any]:
     return {"name": group.name, "axes": [{"name": axis.name, "values": list(axis.values)} for axis in group.axes]}
 
 
-def worst_cell(protocol: Protocol, done: dict[str, dict[str, Any]]) -> Cell:
+def worst_cell(protocol: Protocol, rows: dict[str, dict[str, Any]]) -> Cell:
     """The finished cell of the least mean return."""
-    cells = [cell for cell in protocol.cells if cell.name in done]
-    return min(cells, key=lambda cell: sum(done[cell.name]["returns"]) / len(done[cell.name]["returns"]))
+    cells = [cell for cell in protocol.cells if cell.name in rows]
+    return min(cells, key=lambda cell: sum(rows[cell.name]["returns"]) / len(rows[cell.name]["returns"]))

@@ -30,12 +30,12 @@ class Job(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A cell that is done: how many are, of how many, and seconds left."""
+    """A finished cell: its number among them all, how many there are, and seconds left."""
 
     job: Job
     cell: Cell
     outcome: Outcome
-    done: int
+    number: int
     cells: int
     left: float
 
@@ -71,7 +71,7 @@ def run(
                 unfelt = _checked(pool, waiting)
                 _evaluate(pool, 2 * count, jobs, waiting, unfelt, watch)
         for job in jobs:
-            job.results.finish(protocol, summarise(protocol, job.results.done(), job.subject.task))
+            job.results.finish(protocol, summarise(protocol, job.results.finished(), job.subject.task))
 
 
 def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
@@ -87,14 +87,14 @@ def _refuse_shared_folders(jobs: Sequence[Job]) -> None:
 
 
 def _missing(job: Job, protocol: Protocol) -> list[Cell]:
-    done = job.results.done()
-    return [cell for cell in protocol.cells if cell.name not in done]
+    rows = job.results.finished()
+    return [cell for cell in protocol.cells if cell.name not in rows]
 
 
 def _checked(pool: ProcessPoolExecutor, waiting: Sequence[tuple[int, Cell]]) -> dict[str, str]:
     """What each waiting cell leaves unfelt; of worlds one job speaks for all, since their simulator is the same."""
-    asked = {(number if cell.attack else None, cell.name): (number, cell) for number, cell in waiting}
-    numbers, cells = zip(*asked.values(), strict=True)
+    checks = {(number if cell.attack else None, cell.name): (number, cell) for number, cell in waiting}
+    numbers, cells = zip(*checks.values(), strict=True)
     remarks = pool.map(_check, numbers, cells, chunksize=4)
     return {cell.name: remark for cell, remark in zip(cells, remarks, strict=True)}
 
@@ -108,10 +108,10 @@ def _evaluate(
     watch: Callable[[Finished], None],
 ) -> None:
     began = time.monotonic()
-    for done, (number, cell, outcome) in enumerate(_outcomes(pool, at_once, waiting), start=1):
+    for count, (number, cell, outcome) in enumerate(_outcomes(pool, at_once, waiting), start=1):
         jobs[number].results.keep(cell, unfelt[cell.name], outcome)
-        left = (time.monotonic() - began) / done * (len(waiting) - done)
-        watch(Finished(jobs[number], cell, outcome, done, len(waiting), left))
+        left = (time.monotonic() - began) / count * (len(waiting) - count)
+        watch(Finished(jobs[number], cell, outcome, count, len(waiting), left))
 
 
 def _outcomes(

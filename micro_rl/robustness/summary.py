@@ -12,12 +12,12 @@ from micro_rl.robustness.cells import Group, Protocol
 Returns = Float[np.ndarray, "episode cell"]
 
 
-def summarise(protocol: Protocol, done: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
+def summarise(protocol: Protocol, rows: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
     """A protocol's results in a few figures, as JSON.
 
     Args:
         protocol: The cells.
-        done: Finished cells by name, as `Results.done` gives them.
+        rows: Finished cells by name, as `Results.finished` gives them.
         task: Whose normalised score is the unit ("unit"), where it has one; else raw returns are.
 
     Returns:
@@ -26,13 +26,13 @@ def summarise(protocol: Protocol, done: dict[str, dict[str, Any]], task: Task) -
         not for another seed's.
     """
     scored = task.score_min is not None
-    groups = {group.name: _of_group(group, done, task) for group in protocol.groups}
+    groups = {group.name: _of_group(group, rows, task) for group in protocol.groups}
     return {"unit": "normalised score" if scored else "return", "confidence": 0.95, "groups": groups}
 
 
-def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
-    cells = [cell for cell in group.cells if cell.name in done]
-    returns = np.array([done[cell.name]["returns"] for cell in cells], np.float64).T
+def _of_group(group: Group, rows: dict[str, dict[str, Any]], task: Task) -> dict[str, Any]:
+    cells = [cell for cell in group.cells if cell.name in rows]
+    returns = np.array([rows[cell.name]["returns"] for cell in cells], np.float64).T
     scores = returns if task.score_min is None else np.vectorize(lambda value: normalised(value, task))(returns)
     figures: dict[str, Any] = {
         "cells": len(cells),
@@ -45,8 +45,8 @@ def _of_group(group: Group, done: dict[str, dict[str, Any]], task: Task) -> dict
         at = np.array([cell.coordinates[group.axes[0].name] for cell in cells])
         order = np.argsort(at)
         figures["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
-    inert = sorted({done[cell.name]["inert"] for cell in cells} - {""})
-    broken = [cell.name for cell in cells if done[cell.name].get("unstable")]
+    inert = sorted({rows[cell.name]["inert"] for cell in cells} - {""})
+    broken = [cell.name for cell in cells if rows[cell.name].get("unstable")]
     return figures | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})
 
 

@@ -18,6 +18,7 @@ from micro_rl.errors import UserError
 from micro_rl.simulation import d4rl_levels, envs, online_sac
 from micro_rl.simulation.d4rl_levels import CollectRequest, Level
 from micro_rl.simulation.learner_folder import LearnerFolder
+from micro_rl.simulation.online_settings import check
 from micro_rl.storage.files import reading
 from micro_rl.storage.jsonl import Row
 
@@ -31,8 +32,8 @@ class CollectCallback:
     def evaluated(self, row: Row) -> None:
         """The learner was evaluated."""
 
-    def rolled_out(self, done: int, rows: int) -> None:
-        """A rollout has `done` of its rows."""
+    def rolled_out(self, row: int, rows: int) -> None:
+        """A rollout has `row` of its `rows` rows."""
 
     def written(self, log: Dataset) -> None:
         """A log was written."""
@@ -75,7 +76,7 @@ def collect(
         CannotWrite: where the disk refuses.
     """
     request.check()
-    online_sac.check(request.learner.settings)
+    check(request.learner.settings)
     callback = callback or CollectCallback()
     facts = _facts(request)
     missing: list[Level] = [

@@ -124,7 +124,7 @@ def rollout(
     rows: int,
     seed: int,
     horizon: int | None = None,
-    on_rows: Callable[[int, int], None] = lambda done, rows: None,
+    on_rows: Callable[[int, int], None] = lambda row, rows: None,
 ) -> Experience:
     """Record what actions drawn from a policy lead to; the last episode may be cut short.
 

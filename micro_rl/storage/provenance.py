@@ -77,8 +77,8 @@ def process(command: str, epoch: int) -> dict[str, Any]:
 def _git(folder: Path, *words: str) -> str | None:
     """What git answers; None where there is none, or none of it is git's."""
     with suppress(OSError, subprocess.SubprocessError):
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
-        return done.stdout.strip() if done.returncode == 0 else None
+        process = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10)
+        return process.stdout.strip() if process.returncode == 0 else None
     return None
 
 

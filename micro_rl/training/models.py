@@ -10,7 +10,6 @@ from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
-from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import CannotWrite
@@ -94,8 +93,8 @@ def _fit_all(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> N
         if isinstance(model, Diverged):
             job.fail(model)
             continue
-        if report := quality_report.of(model.about):
-            job.callback.measured(report.sentence())
+        if model.report:
+            job.callback.measured(model.report.sentence())
         job.model = with_termination(model, job.plan, job.callback)
 
 

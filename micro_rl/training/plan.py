@@ -146,7 +146,7 @@ def make_plan(
 
     Args:
         log: A path, a name, or a loaded log, whose episodes are cut and whose action bounds are known.
-        method: One of the registry's.
+        method: A name in the registry, or one of your own: a file, or `package.module:definition`.
         resolved: Its settings and options where they are known in full, as the command line parses them.
         choices: See `Choices`.
 
@@ -156,6 +156,7 @@ def make_plan(
     Raises:
         UserError: Anything unknown, out of its bounds, or that cannot work together.
     """
+    method = registry.name_of(method)
     horizon, reading = choices.get("horizon"), choices.get("reading", NO_OPTIONS)
     dataset = read_log(log, reading, horizon)
     preset = choices.get("preset") or presets.name_for(dataset.name)
@@ -223,7 +224,16 @@ def _refuse_what_cannot_work(plan: Plan) -> None:
     _refuse_uneven_updates(plan)
     refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
     if stays_on_host(plan.settings, plan.dataset):
+        _refuse_replay(plan)
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
+
+
+def _refuse_replay(plan: Plan) -> None:
+    if plan.dataset.exogenous and plan.method.learns_model:
+        raise UserError(
+            f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
+            "stays on the host: leave exogenous out, or take --log-on device"
+        )
 
 
 def _refuse_uneven_updates(plan: Plan) -> None:

@@ -103,16 +103,12 @@ def execute_all(
     """
     interrupts, last = interrupts or Interrupts(), last_epoch(plans[0], until)
     memory.refuse_too_large(plans[0])
-    for plan, callback in zip(plans, callbacks, strict=True):
-        for note in plan.notes:
-            callback.note(note)
+    runs = list(zip(plans, paths, callbacks, strict=True))
+    _tell_notes(plans, callbacks)
     with ExitStack() as opened:
         evaluators = [opened.enter_context(PolicyEvaluator(plan)) for plan in plans]
-        models = [
-            given_model(plan, path, resume, callback)
-            for plan, path, callback in zip(plans, paths, callbacks, strict=True)
-        ]
-        folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]  # mistakes first
+        models = [given_model(plan, path, resume, callback) for plan, path, callback in runs]
+        folders = [run_folder(plan, path, resume) for plan, path, _ in runs]  # mistakes first
         jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
         for job in jobs:
             opened.enter_context(run_lock(job.folder, command, job.callback.note))
@@ -120,6 +116,12 @@ def execute_all(
         able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
         trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
         return [_outcome(job, trainings.get(job)) for job in jobs]
+
+
+def _tell_notes(plans: Sequence[Plan], callbacks: Sequence[Callback]) -> None:
+    for plan, callback in zip(plans, callbacks, strict=True):
+        for note in plan.notes:
+            callback.note(note)
 
 
 def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:

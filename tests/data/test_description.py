@@ -51,11 +51,12 @@ def test_arrays_are_described_too(arrays):
 
 
 EXPORT = """\
-stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut
-01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0
-01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0
-01.03.2025 10:00:30;1;2;20;22;30;1;0;1
-01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0
+stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut;mode
+01.03.2025 09:59:59;1;1,5;20;21;10;0,5;0;0;MAN
+01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0;AUTO
+01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0;AUTO
+01.03.2025 10:00:30;1;2;20;22;30;1;0;1;AUTO
+01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0;AUTO
 """
 
 
@@ -72,6 +73,7 @@ def test_the_documented_example_is_complete_and_true(tmp_path):
     assert [str(column) for column in log.columns.observations] == ["level [m]", "temp_1 [°C]", "temp_2"]
     np.testing.assert_array_equal(log.action_high, [100, 5])
     assert log.termination is not None and log.terminals.sum() == 1
+    assert log.exogenous == (2,)
 
 
 def test_flags_outrank_the_toml(arrays):
@@ -83,7 +85,17 @@ def test_flags_outrank_the_toml(arrays):
 
 
 def test_no_toml_says_nothing(arrays):
-    assert describe(arrays, ReadOptions(horizon=3)) == Description(ReadOptions(horizon=3))
+    assert describe(arrays, ReadOptions(horizon=3)) == Description(ReadOptions(horizon=3), text="horizon = 3\n")
+
+
+def test_what_was_said_is_kept_as_toml_the_flags_above_the_files_words(arrays):
+    assert load(arrays).mapping == ""
+    assert load(arrays, reading=ReadOptions(horizon=9)).mapping == "horizon = 9\n"
+    text = '# a tank\naction_bounds = [-2, 2]\nactions = ["a [°C]"]\n'
+    described(arrays, text)
+    assert load(arrays).mapping == text
+    mapping = load(arrays, reading=ReadOptions(observations=("p", "q"), horizon=9)).mapping
+    assert mapping == f'# by a flag: horizon = 9\n# by a flag: observations = ["p", "q"]\n{text}'
 
 
 @pytest.mark.parametrize(

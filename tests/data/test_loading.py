@@ -127,7 +127,7 @@ def test_notes_on_odd_logs(tmp_path):
         arrays[key][:, 1] = 0.1
     doubled = {key: np.repeat(values, 2, axis=0) for key, values in arrays.items()}
     notes = " | ".join(load(logs.write_hdf5(tmp_path / "hopper.hdf5", doubled)).notes)
-    assert "observation columns [1] never change" in notes
+    assert "observation 1 never changes" in notes
     assert "400 rows (1, 3, 5, 7, 9, ...) are exact duplicates" in notes
     assert "not followed by their next observation" in notes
 
@@ -137,4 +137,4 @@ def test_detail_lost_in_float32_is_said(tmp_path):
     arrays["observations"] = arrays["observations"].astype(np.float64) + np.array([0, 1e9])
     arrays["next_observations"] = arrays["next_observations"].astype(np.float64) + np.array([0, 1e9])
     notes = load(logs.write_hdf5(tmp_path / "hopper.hdf5", arrays)).notes
-    assert notes[0].startswith("observations columns [1] lose detail")
+    assert notes[0].startswith("observation 1 loses detail")

@@ -74,12 +74,12 @@ def test_a_dead_worker_is_one_line_and_the_same_command_goes_on(job: Job):
     with pytest.raises(UserError, match=r"a worker process died.*the same command goes on") as raised:
         run([job], SMALL, 1, stopped_at_first(kill_a_worker))
     assert "\n" not in str(raised.value)
-    assert 1 <= len(job.results.done()) < len(SMALL.cells)
+    assert 1 <= len(job.results.finished()) < len(SMALL.cells)
     run([job], SMALL, 1)
-    whole = job.results.done()
+    whole = job.results.finished()
     again = replace_folder(job, "afresh")
     run([again], SMALL, 1)
-    assert again.results.done() == whole
+    assert again.results.finished() == whole
 
 
 def replace_folder(job: Job, name: str) -> Job:
@@ -93,7 +93,7 @@ def test_an_interrupt_ends_the_workers(job: Job):
     with pytest.raises(KeyboardInterrupt):
         run([job], SMALL, 2, stopped_at_first(interrupt))
     assert gone(lambda: not children())
-    assert len(job.results.done()) == 1
+    assert len(job.results.finished()) == 1
 
 
 def gone(check: Callable[[], bool]) -> bool:
@@ -138,7 +138,7 @@ def test_a_killed_trial_leaves_no_workers_and_goes_on(job: Job, tmp_path: Path):
     with (job.results.path / "cells.jsonl").open("ab") as file:
         file.write(b'{"cell": "noise: si')
     run([job], SMALL, 1)
-    assert set(job.results.done()) == {cell.name for cell in SMALL.cells}
+    assert set(job.results.finished()) == {cell.name for cell in SMALL.cells}
 
 
 def test_a_world_that_breaks_down_is_counted_and_writes_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -204,7 +204,7 @@ def test_a_line_that_is_no_cell_is_named(job: Job, text: str):
     job.results.path.mkdir(parents=True)
     (job.results.path / "cells.jsonl").write_text(text + "\n")
     with pytest.raises(UserError, match=r"cells.jsonl, line 1: is no finished cell; delete the line"):
-        job.results.done()
+        job.results.finished()
 
 
 def test_a_full_disk_is_said_and_what_was_kept_stays(job: Job, monkeypatch: pytest.MonkeyPatch):

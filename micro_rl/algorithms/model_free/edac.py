@@ -28,7 +28,7 @@ TINY = 1e-20
 class Options:
     """EDAC's own settings."""
 
-    eta: Annotated[float, Setting(minimum=0)] = 1.0
+    eta: Annotated[float, Setting(minimum=0, source="OfflineRL-Kit: 1 or 5 by task")] = 1.0
     """How strongly the critics' gradients are kept apart (the authors' eta); 0 is SAC-N."""
 
 
@@ -54,12 +54,12 @@ def directions(
 ) -> Float[Array, "critic rows act"]:
     """Every critic's gradient of Q by the action, of length 1."""
     count = critics.weights[0].shape[0]
-    seen, taken = (jnp.broadcast_to(part[None], (count, *part.shape)) for part in (observation, action))
+    observations, actions = (jnp.broadcast_to(part[None], (count, *part.shape)) for part in (observation, action))
 
     def total(action: Float[Array, "critic rows act"]) -> Scalar:
-        return jnp.sum(critics(jnp.concatenate([seen, action], axis=-1), jax.nn.relu))
+        return jnp.sum(critics(jnp.concatenate([observations, action], axis=-1), jax.nn.relu))
 
-    gradient = jax.grad(total)(taken)
+    gradient = jax.grad(total)(actions)
     return gradient / jnp.sqrt(jnp.sum(gradient**2, axis=-1, keepdims=True) + TINY)
 
 

@@ -11,7 +11,7 @@ from micro_rl.cli.commands.console import console, say
 
 if TYPE_CHECKING:
     from micro_rl.simulation.collect import CollectCallback
-    from micro_rl.simulation.online_sac import OnlineSettings
+    from micro_rl.simulation.online_settings import OnlineSettings
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> None:
     from micro_rl.simulation.collect import collect, title
     from micro_rl.simulation.d4rl_levels import CollectRequest
     from micro_rl.simulation.learner_folder import LearnerConfig
-    from micro_rl.simulation.online_sac import OnlineSettings
+    from micro_rl.simulation.online_settings import OnlineSettings
 
     explanation = "Make logs in a simulator as D4RL made its own: an online learner's rollouts, or all that it saw."
     kind = shape("Collect", explanation, ("env", str), options=Collecting, learner=OnlineSettings)
@@ -81,10 +81,10 @@ def _lines(settings: "OnlineSettings") -> "CollectCallback":
                 f"{row['return_std']:.1f}   length {row['length']:.0f}   at most {left} left"
             )
 
-        def rolled_out(self, done: int, rows: int) -> None:
-            if done % max(1000, rows // 10 // 1000 * 1000) == 0:
-                left = clock((time.monotonic() - self.began) / done * (rows - done))
-                line(f"rollout  row {done:>10,}/{rows:,}   {left} left")
+        def rolled_out(self, row: int, rows: int) -> None:
+            if row % max(1000, rows // 10 // 1000 * 1000) == 0:
+                left = clock((time.monotonic() - self.began) / row * (rows - row))
+                line(f"rollout  row {row:>10,}/{rows:,}   {left} left")
 
         def written(self, log: Dataset) -> None:
             about = log.summary()

@@ -14,7 +14,7 @@ class Task:
     """What to learn, and with what."""
 
     method: str = "micro"
-    """One of those that `micro-rl methods` lists; each has options of its own."""
+    """One of those that `micro-rl methods` lists, or one of your own: `mine.py`, `package.module:definition`."""
     preset: str | None = None
     """Settings to start from; by default those of the log's name, else the generic ones."""
     env: str | None = None

@@ -142,10 +142,10 @@ class _Progress:
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
         words = f"{clock(finished.left)} left   return {mean:.1f} in {finished.cell.name}"
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=finished.done, total=finished.cells, description=escape(words))
-        elif finished.done * 10 // finished.cells > self._tenths or finished.done == finished.cells:
-            self._tenths = finished.done * 10 // finished.cells
-            say(self._screen, f"{finished.done}/{finished.cells} cells   {words}")
+            self._bar.update(self._task, completed=finished.number, total=finished.cells, description=escape(words))
+        elif finished.number * 10 // finished.cells > self._tenths or finished.number == finished.cells:
+            self._tenths = finished.number * 10 // finished.cells
+            say(self._screen, f"{finished.number}/{finished.cells} cells   {words}")
 
 
 def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
@@ -192,7 +192,7 @@ def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     from micro_rl.robustness.results import worst_cell
     from micro_rl.robustness.trial import Trial
 
-    path, outcomes = job.results.path / "film.svg", job.results.done()
+    path, outcomes = job.results.path / "film.svg", job.results.finished()
     others = {
         cell.name: outcomes[cell.name] for cell in protocol.cells if not (cell.attack and cell.attack.aim == "learned")
     }

@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from micro_rl.core.columns import Column, title
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
-from micro_rl.data.columns import Column
 from micro_rl.data.dataset import Dataset
 
 STUCK_ROWS = 12
@@ -28,7 +28,7 @@ QUANTILE_ROWS = 100_000
 
 def odd(dataset: Dataset) -> list[Finding]:
     """Finds what is odd in single columns of observations and actions."""
-    problems = findings.constant("action", dataset.actions)
+    problems = findings.constant("action", dataset.actions, dataset.columns.actions)
     ends = dataset.terminals | dataset.timeouts
     groups = (("observation", dataset.observations, dataset.columns.observations),)
     groups += (("action", dataset.actions, dataset.columns.actions),)
@@ -46,7 +46,7 @@ def odd(dataset: Dataset) -> list[Finding]:
 def _odd_column(
     what: str, place: int, column: Column, values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]
 ) -> list[Finding]:
-    name = _name(what, place, column)
+    name = title(what, place, column)
     if len(values) < STUCK_ROWS or len(np.unique(values[: CONTINUOUS * 1000])) < CONTINUOUS:
         return []
     problems = []
@@ -70,11 +70,6 @@ def _odd_column(
         )
         problems.append(findings.warning("outlier", text, rows, [place]))
     return problems
-
-
-def _name(what: str, place: int, column: Column) -> str:
-    """The column as its log calls it; by its number where the log gives no name."""
-    return f"{what} {place}" if column.name == f"{what[0]}{place}" else f"{what} {place} ({column})"
 
 
 def stuck_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " stuck"]:
@@ -141,7 +136,7 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
     at = (dataset.actions <= dataset.action_low + slack) | (dataset.actions >= dataset.action_high - slack)
     problems = []
     for place in np.flatnonzero(at.mean(0) > AT_BOUND).tolist():
-        name = _name("action", place, dataset.columns.actions[place])
+        name = title("action", place, dataset.columns.actions[place])
         text = (
             f"{name} is at one of its bounds in {100 * at[:, place].mean():.0f} % of the rows: "
             "the log tells little about the actions between"
@@ -157,8 +152,9 @@ def _apart(dataset: Dataset) -> list[Finding]:
     if not len(moving) or spread[moving].max() < APART * spread[moving].min():
         return []
     small, large = (int(moving[pick(spread[moving])]) for pick in (np.argmin, np.argmax))
+    names = [title("observation", place, dataset.columns.observations[place]) for place in (large, small)]
     text = (
-        f"observation columns differ in scale: {large} varies by {spread[large]:.3g}, {small} by {spread[small]:.3g}: "
+        f"columns differ in scale: {names[0]} varies by {spread[large]:.3g}, {names[1]} by {spread[small]:.3g}: "
         "fine while training standardises them (the default)"
     )
     return [findings.warning("scales", text, columns=[small, large])]

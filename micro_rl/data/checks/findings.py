@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float32, Shaped, UInt64
 
+from micro_rl.core.columns import Column, titles
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
@@ -108,12 +109,23 @@ def flags(key: str, stored: Shaped[np.ndarray, "row ..."]) -> tuple[Bool[np.ndar
     return marked, [error("flag", text, strange)]
 
 
-def constant(what: str, values: Float32[np.ndarray, "row column"]) -> list[Finding]:
+def rounding(key: str, what: str, blurred: Sequence[int], columns: Sequence[Column]) -> list[Finding]:
+    """Warns of the columns of a field that lose digits in float32; `columns` is empty for one value a row."""
+    if not len(blurred):
+        return []
+    named = titles(what, blurred, columns) if columns else key
+    lose = "lose" if len(blurred) > 1 else "loses"
+    text = f"{named} {lose} detail in float32: subtract the offset before logging"
+    return [warning("rounding", text, columns=blurred)]
+
+
+def constant(what: str, values: Float32[np.ndarray, "row column"], columns: Sequence[Column]) -> list[Finding]:
     """Finds columns that never change."""
     still = np.flatnonzero((values == values[0]).all(0)).tolist()
     if not still or len(values) == 1:
         return []
-    return [warning("constant", f"{what} columns {still} never change", columns=still)]
+    never = "never change" if len(still) > 1 else "never changes"
+    return [warning("constant", f"{titles(what, still, columns)} {never}", columns=still)]
 
 
 def duplicates(*columns: Float32[np.ndarray, "row ..."]) -> list[Finding]:

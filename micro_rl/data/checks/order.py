@@ -118,7 +118,7 @@ def _explained(
     block = np.arange(len(features)) * BLOCKS // len(features)
     left = np.empty_like(targets)
     for part in (0, 1):
-        known, asked = block % 2 == part, block % 2 != part
-        left[asked] = targets[asked] - regression.predicted(features[known], targets[known], features[asked])
+        known, test = block % 2 == part, block % 2 != part
+        left[test] = targets[test] - regression.predicted(features[known], targets[known], features[test])
     variance = targets.var(0)
     return 1 - np.square(left).mean(0) / np.where(variance > 0, variance, np.inf)

@@ -31,14 +31,14 @@ def features(quantities: Float64[np.ndarray, "row quantity"]) -> Float64[np.ndar
 def predicted(
     features: Float64[np.ndarray, "row feature"],
     targets: Float64[np.ndarray, "row target"],
-    asked: Float64[np.ndarray, "other feature"],
+    others: Float64[np.ndarray, "other feature"],
 ) -> Float64[np.ndarray, "other target"]:
     """Fits a ridge regression and predicts with it, never past the targets: a single far row would otherwise decide.
 
     Args:
         features: rows to fit, as `features` makes them.
         targets: what is to be predicted in these rows.
-        asked: the features of the rows to predict.
+        others: the features of the rows to predict.
 
     Returns:
         The predictions, clipped to the range of each target.
@@ -47,4 +47,4 @@ def predicted(
     gram = features.T @ features
     gram[np.diag_indices_from(gram)] += RIDGE * len(features)
     weights = np.linalg.solve(gram, features.T @ (targets - centre))
-    return np.clip(centre + asked @ weights, targets.min(0), targets.max(0))
+    return np.clip(centre + others @ weights, targets.min(0), targets.max(0))

@@ -21,13 +21,13 @@ Columns = dict[str, np.ndarray]
 
 
 def gaps(
-    begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None
+    begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None, least: float = 0.0
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """Begins an episode after every gap in time or step back too; with warnings."""
+    """Begins an episode after every gap in time or step back too; with warnings. No gap is shorter than `least`."""
     if largest is None:
         some = slice(None, None, max(1, len(steps) // ENOUGH))
         forward = steps[some][~begins[some] & (steps[some] > 0)]
-        largest = USUAL_GAP * float(np.median(forward)) if len(forward) else np.inf
+        largest = max(least, USUAL_GAP * float(np.median(forward))) if len(forward) else np.inf
     late, back = np.flatnonzero(~begins & (steps > largest)), np.flatnonzero(~begins & (steps < 0))
     same = np.flatnonzero(~begins & (steps == 0))
     problems = []
@@ -57,9 +57,9 @@ def complete(
         for field in ("observations", "actions"):
             _hold(columns[field], begins)
         before, lacking = lacking, _lacking(columns)
-        if len(held := np.flatnonzero(before & ~lacking)):
-            text = f"{listed(held)} lacked values: the previous ones of the episode are held"
-            problems.append(findings.warning("value-held", text, held))
+        if len(reported := np.flatnonzero(before & ~lacking)):
+            text = f"{listed(reported)} lacked values: the previous ones of the episode are held"
+            problems.append(findings.warning("value-held", text, reported))
     if lacking.all():
         raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
     if len(dropped := np.flatnonzero(lacking)):

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core.columns import Column, Columns
 from micro_rl.core.tasks import Task
 from micro_rl.data import log_metadata
-from micro_rl.data.columns import Column, Columns
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import RawLog, damage_refused
 from micro_rl.data.readers import minari_arrow, minari_hdf5
@@ -106,9 +106,6 @@ class _Set:
     def _raw(self, columns: dict[str, Narrowing], flags: dict[str, np.ndarray], files: Sequence[Path]) -> RawLog:
         low, high = (np.concatenate([getattr(leaf, side) for leaf in self.spaces.actions]) for side in ("low", "high"))
         bounded = bool(np.isfinite(low).all() and np.isfinite(high).all())
-        problems = [
-            finding for field in ("observations", "actions", "rewards") for finding in columns[field].findings(field)
-        ]
         return RawLog(
             arrays={field: column.values() for field, column in columns.items()} | flags,
             keys=KEYS,
@@ -117,7 +114,7 @@ class _Set:
             columns=Columns(*(tuple(Column(n) for leaf in part for n in leaf.names) for part in self.spaces)),
             task=self._task(),
             overflow={field: column.overflow for field, column in columns.items()},
-            findings=tuple(problems),
+            blurred={field: columns[field].blurred() for field in ("observations", "actions", "rewards")},
             files=(self.path / "data" / "metadata.json", *files),
         )
 

@@ -8,7 +8,7 @@ from micro_rl.data.checks import regression
 from micro_rl.reports.log.neighbours import nearest
 from micro_rl.reports.log.sample import Sample, few
 
-ASKED = 1_000
+TEST_ROWS = 1_000
 FEWEST = 250
 NEAR = 5
 
@@ -34,8 +34,8 @@ class Outlook(NamedTuple):
 
 def curve(sample: Sample) -> list[Point]:
     """Errors at doubling numbers of rows, all the known ones last; nothing where there is too little."""
-    known, asked = np.flatnonzero(sample.fold != 0), few(sample, ASKED, sample.fold == 0)
-    if len(known) < FEWEST or len(asked) < 20 or not sample.steps.shape[1]:
+    known, test = np.flatnonzero(sample.fold != 0), few(sample, TEST_ROWS, sample.fold == 0)
+    if len(known) < FEWEST or len(test) < 20 or not sample.steps.shape[1]:
         return []
     inputs = np.concatenate([sample.observations, sample.actions], axis=1)
     features = regression.features(inputs)
@@ -43,9 +43,9 @@ def curve(sample: Sample) -> list[Point]:
     sizes = [FEWEST * 2**power for power in range(20) if FEWEST * 2**power < 0.75 * len(known)] + [len(known)]
     points = []
     for size in sizes:
-        learned_from, truth = known[:size], sample.steps[asked]
-        ridge = regression.predicted(features[learned_from], sample.steps[learned_from], features[asked])
-        _, places = nearest(inputs[asked], inputs[learned_from], NEAR)
+        learned_from, truth = known[:size], sample.steps[test]
+        ridge = regression.predicted(features[learned_from], sample.steps[learned_from], features[test])
+        _, places = nearest(inputs[test], inputs[learned_from], NEAR)
         near = sample.steps[learned_from][places].mean(1)
         points.append(Point(size, *(float(_left(truth, prediction)) for prediction in (ridge, near))))
     return points

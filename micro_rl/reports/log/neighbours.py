@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 
 from micro_rl.reports.log.sample import FOLDS, Sample, few
 
-ASKED = 2_000
+QUERIES = 2_000
 KNOWN = 8_000
 BLOCK = 500
 """Rows asked at once: the table of their distances stays small."""
@@ -27,13 +27,13 @@ class Closeness(NamedTuple):
 
 
 def nearest(
-    asked: Float64[np.ndarray, "asked column"], known: Float64[np.ndarray, "known column"], count: int
-) -> tuple[Float64[np.ndarray, "asked near"], Int[np.ndarray, "asked near"]]:
+    queries: Float64[np.ndarray, "query column"], known: Float64[np.ndarray, "known column"], count: int
+) -> tuple[Float64[np.ndarray, "query near"], Int[np.ndarray, "query near"]]:
     """Distances to the nearest known rows, and which they are, nearest first."""
     count = min(count, len(known))
     distances, places = [], []
-    for start in range(0, len(asked), BLOCK):
-        apart = cdist(asked[start : start + BLOCK], known)
+    for start in range(0, len(queries), BLOCK):
+        apart = cdist(queries[start : start + BLOCK], known)
         near = np.argpartition(apart, count - 1, axis=1)[:, :count]
         order = np.argsort(np.take_along_axis(apart, near, 1), axis=1)
         places.append(np.take_along_axis(near, order, 1))
@@ -46,20 +46,20 @@ def determinism(sample: Sample) -> float | None:
 
     Near 1 the behaviour is a function of the observation, near 0 it is noise or depends on what was not observed.
     """
-    asked_total = few(sample, ASKED)
+    every_query = few(sample, QUERIES)
     if len(sample.rows) < 2 * FOLDS or not sample.actions.shape[1] or not sample.observations.shape[1]:
         return None
     missed = dict.fromkeys(COUNTS, 0.0)
     for fold in range(FOLDS):
-        asked = asked_total[sample.fold[asked_total] == fold]
+        queries = every_query[sample.fold[every_query] == fold]
         known = few(sample, KNOWN, sample.fold != fold)
-        if not len(asked) or not len(known):
+        if not len(queries) or not len(known):
             continue
-        _, places = nearest(sample.observations[asked], sample.observations[known], max(COUNTS))
+        _, places = nearest(sample.observations[queries], sample.observations[known], max(COUNTS))
         for count in COUNTS:
             predicted = sample.actions[known][places[:, :count]].mean(1)
-            missed[count] += float(np.square(sample.actions[asked] - predicted).sum())
-    total = float(np.square(sample.actions[asked_total] - sample.actions[asked_total].mean(0)).sum())
+            missed[count] += float(np.square(sample.actions[queries] - predicted).sum())
+    total = float(np.square(sample.actions[every_query] - sample.actions[every_query].mean(0)).sum())
     return 1 - min(missed.values()) / total if total else None
 
 
@@ -69,7 +69,7 @@ def closeness(sample: Sample) -> Closeness | None:
         return None
     joint = _joint(sample)
     random = np.random.default_rng(2)
-    pairs = random.integers(len(joint), size=(2, ASKED))
+    pairs = random.integers(len(joint), size=(2, QUERIES))
     typical = float(np.median(np.linalg.norm(joint[pairs[0]] - joint[pairs[1]], axis=1)))
     if not typical:
         return None
@@ -77,9 +77,9 @@ def closeness(sample: Sample) -> Closeness | None:
     return Closeness(_median(sample, joint, sample.fold < 2) / typical, _median(sample, joint, half) / typical)
 
 
-def _median(sample: Sample, joint: np.ndarray, asked: np.ndarray) -> float:
-    """Of the distances from the asked rows to the nearest of the others."""
-    chosen, known = few(sample, ASKED, asked), few(sample, KNOWN, ~asked)
+def _median(sample: Sample, joint: np.ndarray, queries: np.ndarray) -> float:
+    """Of the distances from the rows `queries` selects to the nearest of the others."""
+    chosen, known = few(sample, QUERIES, queries), few(sample, KNOWN, ~queries)
     return float(np.median(nearest(joint[chosen], joint[known], 1)[0])) if len(chosen) and len(known) else np.inf
 
 

@@ -165,17 +165,15 @@ def _log_figures(record: Record) -> list[Figure]:
     return figures
 
 
-def _limits(record: Record, score: dict[str, Any], done: str) -> list[str]:
+def _limits(record: Record, score: dict[str, Any], evaluated: str) -> list[str]:
     """What a careful reader should hold against the number above."""
     limits = []
     planned, done_epochs = record.settings.get("epochs"), record.scores.get("epochs")
     if planned and done_epochs and done_epochs < planned:
         limits.append(f"The run made {done_epochs:,} of its {planned:,} epochs.")
     if score["evaluations"] < 10:
-        limits.append(
-            f"The policy was {done} {'once' if score['evaluations'] == 1 else str(score['evaluations']) + ' times'}, "
-            "fewer than the ten that make a score."
-        )
+        times = "once" if score["evaluations"] == 1 else f"{score['evaluations']} times"
+        limits.append(f"The policy was {evaluated} {times}, fewer than the ten that make a score.")
     limits.append("This is one seed; another seed gives another policy.")
     return [" ".join(limits)]
 

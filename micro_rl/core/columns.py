@@ -1,0 +1,145 @@
+"""What the columns of a log are called, their units and ranges, for people's eyes and for formulas over them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from micro_rl.errors import UserError, did_you_mean
+
+
+class Column(NamedTuple):
+    """One quantity: its name in the log and its unit, empty where it is not known.
+
+    `low` and `high` are its least and greatest value in a log, raw units, where somebody has measured them.
+    """
+
+    name: str
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        told = f"[{self.unit}]" in self.name
+        return f"{self.name} [{self.unit}]" if self.unit and not told else self.name
+
+
+class Columns(NamedTuple):
+    """The quantities of a log, in the order of its arrays."""
+
+    observations: tuple[Column, ...] = ()
+    actions: tuple[Column, ...] = ()
+
+    def filled(self, observations: int, actions: int) -> "Columns":
+        """Fills in o0, o1, ... and a0, a1, ... for columns that the file does not name."""
+        return Columns(_filled(self.observations, "o", observations), _filled(self.actions, "a", actions))
+
+    def as_json(self) -> dict[str, Any]:
+        """Gives what JSON can hold of it; `of_json` reads it back."""
+        return {part: [column._asdict() for column in columns] for part, columns in self._asdict().items()}
+
+    @classmethod
+    def of_json(cls, declared: Any) -> "Columns":
+        """Reads what `as_json` gave; `ValueError` where it is something else."""
+        if not isinstance(declared, dict) or set(declared) != set(cls._fields):
+            raise ValueError("its columns are no observations and actions")
+        return cls(*(_read(part, declared[part]) for part in cls._fields))
+
+
+UNNAMED = Columns()
+
+
+def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
+    return tuple(named) or tuple(Column(f"{prefix}{place}") for place in range(width))
+
+
+def _read(part: str, entries: Any) -> tuple[Column, ...]:
+    if not isinstance(entries, list) or not all(map(_is_column, entries)):
+        raise ValueError(f"its {part} are no columns with name, unit, low and high")
+    return tuple(Column(**entry) for entry in entries)
+
+
+def _is_column(entry: Any) -> bool:
+    """Whether it is a column's JSON: two texts, and two numbers in order or neither."""
+    if not isinstance(entry, Mapping) or set(entry) != set(Column._fields):
+        return False
+    low, high = entry["low"], entry["high"]
+    texts = isinstance(entry["name"], str) and isinstance(entry["unit"], str)
+    return texts and ((low is None and high is None) or _is_range(low, high))
+
+
+def _is_range(low: Any, high: Any) -> bool:
+    return type(low) is float and type(high) is float and -math.inf < low <= high < math.inf
+
+
+def title(what: str, place: int, column: Column) -> str:
+    """Calls a column as its log does, "observation 3 (level [m])"; by its number where the log gives no name.
+
+    Args:
+        what: "observation", "next observation" or "action".
+        place: its number among them.
+        column: its name and unit.
+    """
+    return f"{what} {place}" if column.name in (f"o{place}", f"a{place}") else f"{what} {place} ({column})"
+
+
+def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
+    """Calls several columns so, "observations 3 (level [m]), 5": the first of many.
+
+    Args:
+        what: "observation", "next observation" or "action".
+        places: their numbers.
+        columns: names and units of all columns.
+    """
+    called = [title(what, place, columns[place]).removeprefix(f"{what} ") for place in places]
+    return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Lists the first names of many."""
+    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+
+
+def no_column(name: str, names: Sequence[str]) -> str:
+    """Says that there is no such column, which one may be meant, and which there are."""
+    shown = repr(name)
+    shown = shown if len(shown) <= 40 else shown[:40] + "..."
+    return f"there is no column {shown}{did_you_mean(name, names)}; columns: {listed(names)}"
+
+
+def matching(source: str, part: str, wanted: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Lists the wanted columns, patterns replaced by what they match in the file's order.
+
+    Args:
+        source: what messages begin with.
+        part: the word that the columns belong to, for messages.
+        wanted: names, and patterns in which * stands for any letters.
+        names: the columns that there are.
+
+    Returns:
+        The names.
+
+    Raises:
+        UserError: there is no such column, or one is named twice.
+    """
+    chosen: list[str] = []
+    for entry in wanted:
+        if entry in names or "*" not in entry:
+            known(source, part, entry, names)
+            chosen.append(entry)
+            continue
+        # Only the star is special: names hold brackets, around units for one.
+        escaped = entry.replace("[", "[[]").replace("?", "[?]")
+        matches = [name for name in names if fnmatchcase(name, escaped)]
+        if not matches:
+            raise UserError(f"{source}: {part}: no column matches {entry!r}; columns: {listed(names)}")
+        chosen += [name for name in matches if name not in chosen]
+    if twice := [name for name in chosen if chosen.count(name) > 1]:
+        raise UserError(f"{source}: {part}: {twice[0]!r} is named twice: leave one out")
+    return tuple(chosen)
+
+
+def known(source: str, part: str, name: str, names: tuple[str, ...]) -> None:
+    """Refuses a name that no column has."""
+    if name not in names:
+        raise UserError(f"{source}: {part}: {no_column(name, names)}")

@@ -1,0 +1,78 @@
+"""Two methods at a time: how probable it is that one beats the other, and whether seeds they share agree on it."""
+
+import numpy as np
+
+from micro_rl.core.wording import number
+from micro_rl.reports.compare.aggregate_tables import matrix, pairs
+from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.score_tables import span
+from micro_rl.reports.compare.table import Entry, Table
+from micro_rl.reports.stats import interval, paired, probability_of_improvement
+
+FEWEST = 2
+"""Seeds of each of the two on a log that is counted."""
+CAPTION = (
+    "P is the probability that a run of the first beats a run of the second on the same log (0.5: neither), with its "
+    "95 % interval; it does not say by how much. The paired columns compare runs of the same log and seed: the mean "
+    "difference in score, and the p values of Wilcoxon’s signed-rank test and of flipping the signs. They are not "
+    "corrected for the number of rows."
+)
+
+
+def table(comparison: Comparison) -> Table | str:
+    """A row for each pair with two seeds each on a common log, or why there is none."""
+    rows = [row for method, other in pairs(comparison.methods) if (row := _row(comparison, method, other))]
+    if len(comparison.methods) < 2:
+        return "There is only one method, so there are no pairs of methods."
+    if not rows:
+        return f"Pairs of methods are left out: no two have {FEWEST} finished seeds each on one log."
+    columns = ["pair", "P", "pairs of seeds", "difference", "p (Wilcoxon)", "p (signs)"]
+    return Table("Pairs of methods", CAPTION, columns, rows)
+
+
+def _logs(comparison: Comparison, method: str, other: str) -> list[Column]:
+    """Those on which both have seeds enough, in one unit."""
+    logs = [
+        log
+        for log in comparison.logs
+        if min(len(comparison.scored(method, log)), len(comparison.scored(other, log))) >= FEWEST
+    ]
+    scored = [log for log in logs if log.unit == "score"]
+    return scored or logs[:1]
+
+
+def _row(comparison: Comparison, method: str, other: str) -> list[Entry] | None:
+    logs = _logs(comparison, method, other)
+    if not logs:
+        return None
+    x, y = matrix(comparison, method, logs), matrix(comparison, other, logs)
+    better = interval(probability_of_improvement, x, y)
+    where = f"on {logs[0].name}" if len(logs) == 1 else f"on {len(logs)} logs"
+    head = [
+        Entry(f"{method} over {other}", where),
+        Entry(f"{float(better.point):.2f}", _share(float(better.low), float(better.high))),
+    ]
+    return head + _paired(x, y)
+
+
+def _share(low: float, high: float) -> str:
+    return f"{low:.2f} to {high:.2f}" if np.isfinite(low) else ""
+
+
+def _paired(x: np.ndarray, y: np.ndarray) -> list[Entry]:
+    shared = ~np.isnan(x) & ~np.isnan(y)
+    columns = shared.sum(0) >= FEWEST
+    if not columns.any():
+        return [Entry("none"), Entry("–"), Entry("–"), Entry("–")]
+    test = paired(x[:, columns], y[:, columns])
+    apart = test.difference
+    return [
+        Entry(str(test.pairs), "too few for p ≤ 0.05" if test.caution else ""),
+        Entry(number(float(apart.point)), span(float(apart.low), float(apart.high))),
+        Entry(_p(test.wilcoxon_p)),
+        Entry(_p(test.flip_p)),
+    ]
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,161 @@
+"""Robustness results of many runs side by side: the same group of the same protocol, method by method."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from micro_rl.core.tasks import normalised
+from micro_rl.reports.compare.compared_runs import Run
+from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.robust_results import Axis, Cell, Group, Robust
+from micro_rl.reports.compare.score_tables import over_seeds
+from micro_rl.reports.stats import area_under_curve, cvar, interval, mean, takes_batches
+
+RESAMPLES = 2000
+"""Of a single run's episodes."""
+
+
+class Swept(NamedTuple):
+    """A run's group in the log's unit: `results` are the episodes of each finished cell, `nominal` undisturbed ones."""
+
+    run: Run
+    protocol: Robust
+    group: Group
+    nominal: np.ndarray | None
+    results: dict[tuple[float, ...], np.ndarray]
+
+    def at(self, place: tuple[float, ...]) -> float:
+        """Mean of a cell, NaN where it is missing."""
+        return float(self.results[place].mean()) if place in self.results else np.nan
+
+
+class Sweep(NamedTuple):
+    """A group of a protocol on a log, by method; the axes are the same for all."""
+
+    log: Column
+    protocol: str
+    name: str
+    axes: tuple[Axis, ...]
+    methods: dict[str, list[Swept]]
+
+    @property
+    def inert(self) -> dict[tuple[float, ...], str]:
+        """Places where a part of the disturbance is declared to have no effect, and why."""
+        cells = (cell for runs in self.methods.values() for run in runs for cell in run.group.cells.values())
+        return {cell.coordinates: cell.inert for cell in cells if cell.inert}
+
+
+def sweeps(comparison: Comparison) -> list[Sweep]:
+    """By log, protocol and group; equal names with other axes are kept apart."""
+    by_key: dict[tuple[str, str, str, tuple[Axis, ...]], Sweep] = {}
+    for method in comparison.methods:
+        for log in comparison.logs:
+            for run in comparison.cell(method, log):
+                for protocol in run.robust:
+                    for group in protocol.groups:
+                        key = (log.key, protocol.protocol, group.name, group.axes)
+                        sweep = by_key.setdefault(key, Sweep(log, protocol.protocol, group.name, group.axes, {}))
+                        sweep.methods.setdefault(method, []).append(_swept(run, protocol, group, log))
+    return list(by_key.values())
+
+
+def _swept(run: Run, protocol: Robust, group: Group, log: Column) -> Swept:
+    return Swept(run, protocol, group, _nominal(run, protocol, group, log), _results(run, group.cells, log))
+
+
+def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Column) -> dict[tuple[float, ...], np.ndarray]:
+    return {place: np.array([_in_unit(episode, run, log) for episode in cell.returns]) for place, cell in cells.items()}
+
+
+def _in_unit(value: float, run: Run, log: Column) -> float:
+    score = normalised(value, run.task) if log.unit == "score" else None
+    return value if score is None else score
+
+
+def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> np.ndarray | None:
+    """Of the protocol's undisturbed group, else of the group's own undisturbed cell."""
+    own = tuple(axis.nominal for axis in group.axes if axis.nominal is not None)
+    plain = next((episode.cells[()] for episode in protocol.groups if not episode.axes and episode.cells), None)
+    cell = plain or (group.cells.get(own) if len(own) == len(group.axes) else None)
+    return np.array([_in_unit(episode, run, log) for episode in cell.returns]) if cell else None
+
+
+class Estimate(NamedTuple):
+    """A figure of a method: mean over its runs that have it, and its 95 % interval.
+
+    The interval is over runs, or of a single run over its episodes within each cell; NaN where there is neither.
+    """
+
+    mean: float
+    low: float
+    high: float
+    runs: int
+
+
+class Figure(NamedTuple):
+    """What is taken of a run's episodes[episode, cell], NaN where a cell has fewer; None where it has none to take."""
+
+    episodes: Callable[[Swept], np.ndarray | None]
+    statistic: Callable[[Swept], Callable[[np.ndarray], Any]]
+
+
+def summary(sweep: Sweep, method: str) -> dict[str, Estimate | None]:
+    """Nominal, mean, worst cell, CVaR of a tenth, and area under the curve of a method; None where it has none.
+
+    They are taken as `micro-rl robust` takes them of a single run.
+    """
+    return {name: _over(sweep.methods[method], figure) for name, figure in FIGURES.items()}
+
+
+def _over(runs: list[Swept], figure: Figure) -> Estimate | None:
+    having = [(run, episodes) for run in runs if (episodes := figure.episodes(run)) is not None]
+    if not having:
+        return None
+    if len(having) == 1:
+        run, episodes = having[0]
+        estimate = interval(figure.statistic(run), episodes, resamples=RESAMPLES)
+    else:
+        estimate = over_seeds([float(figure.statistic(run)(episodes)) for run, episodes in having])
+    return Estimate(float(estimate.point), float(estimate.low), float(estimate.high), len(having))
+
+
+def _block(results: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Side by side as [episode, cell], None where there are none."""
+    if not results:
+        return None
+    block = np.full((max(map(len, results)), len(results)), np.nan)
+    for cell, returns in enumerate(results):
+        block[: len(returns), cell] = returns
+    return block
+
+
+def _cells(run: Swept) -> np.ndarray | None:
+    return _block([run.results[place] for place in sorted(run.results)])
+
+
+def _whole_curve(run: Swept) -> np.ndarray | None:
+    """Of one axis with two places at least and no cell missing."""
+    whole = len(run.group.axes) == 1 and len(run.results) == run.group.size > 1
+    return _cells(run) if whole else None
+
+
+def _area(run: Swept) -> Callable[[np.ndarray], Any]:
+    along = np.array([place[0] for place in sorted(run.results)])
+    return takes_batches(lambda scores: area_under_curve(along, np.nanmean(scores, axis=-2)))
+
+
+@takes_batches
+def worst_cell(scores: np.ndarray) -> Any:
+    """Least mean of scores[..., episode, cell]."""
+    return np.nanmean(scores, axis=-2).min(-1)
+
+
+FIGURES = {
+    "nominal": Figure(lambda run: None if run.nominal is None else run.nominal[:, None], lambda run: mean),
+    "mean": Figure(_cells, lambda run: mean),
+    "worst cell": Figure(_cells, lambda run: worst_cell),
+    "CVaR 10 %": Figure(_cells, lambda run: partial(cvar, share=0.1)),
+    "area under the curve": Figure(_whole_curve, _area),
+}
