@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from micro_rl.errors import UserError, did_you_mean
 
+FEW = 5
+"""So many columns are each called by its name; of more their numbers are told, and the first names."""
+
 
 class Column(NamedTuple):
     """One quantity: its name in the log and its unit, empty where it is not known.
@@ -84,7 +87,7 @@ def title(what: str, place: int, column: Column) -> str:
 
 
 def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
-    """Calls several columns so, "observations 3 (level [m]), 5": the first of many.
+    """Calls several columns so, "observations 3 (level [m]), 5"; of many "observations 27 to 51 (level [m], ...)".
 
     Args:
         what: "observation", "next observation" or "action".
@@ -92,7 +95,22 @@ def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
         columns: names and units of all columns.
     """
     called = [title(what, place, columns[place]).removeprefix(f"{what} ") for place in places]
-    return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
+    names = [f"{columns[place]}" for place, name in zip(places, called, strict=True) if name != f"{place}"]
+    if len(places) <= FEW and names:
+        return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
+    some = f" ({', '.join(names[:FEW])}{', ...' * (len(names) > FEW)})" if names else ""
+    return f"{what}{'s' if len(called) > 1 else ''} {listed(_stretches(places))}{some}"
+
+
+def _stretches(places: Sequence[int]) -> list[str]:
+    """Numbers in order, three or more side by side by their ends: '3', '27 to 51'."""
+    parts: list[list[int]] = []
+    for place in places:
+        if parts and place == parts[-1][-1] + 1:
+            parts[-1].append(place)
+        else:
+            parts.append([place])
+    return [text for part in parts for text in ([f"{part[0]} to {part[-1]}"] if len(part) > 2 else map(str, part))]
 
 
 def listed(names: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from micro_rl.core.columns import UNNAMED, Column, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
+from micro_rl.data import outliers
+from micro_rl.data.outliers import Outliers
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 
 
@@ -179,15 +181,30 @@ class Dataset:
         follows[:-1] = (self.next_observations[:-1] == self.observations[1:]).all(1)
         return follows & ~(self.terminals | self.timeouts)
 
+    @cached_property
+    def outliers(self) -> Outliers | None:
+        """Values that no measurement gives, of the newest observation in a window; None where there are none."""
+        size = self.observation_size
+        parts = self.observations[:, :size], self.actions, self.rewards, self.next_observations[:, :size]
+        return outliers.find(*parts)
+
+    @property
+    def measured_observations(self) -> Float32[np.ndarray, "row obs"]:
+        """The newest observations, without the rows in which one is an outlier: what a scale is taken from."""
+        newest = self.observations[:, : self.observation_size]
+        return newest if self.outliers is None else newest[~self.outliers.observations.any(1)]
+
     def observation_std(self) -> Float64[np.ndarray, " obs"]:
-        """Computes the standard deviation of every observed channel over all rows, in raw units."""
-        return self.observations[:, : self.observation_size].std(0, dtype=np.float64)
+        """Computes the standard deviation of every observed channel, in raw units; outliers do not count."""
+        return self.measured_observations.std(0, dtype=np.float64)
 
     @cached_property
     def measured_columns(self) -> Columns:
-        """Names and units of the columns with the least and the greatest value of each, raw units."""
-        newest = self.observations[:, : self.observation_size]
-        return Columns(_measured(self.columns.observations, newest), _measured(self.columns.actions, self.actions))
+        """Names and units of the columns with the least and the greatest value of each, raw units; no outliers."""
+        return Columns(
+            _measured(self.columns.observations, self.measured_observations),
+            _measured(self.columns.actions, self.actions),
+        )
 
     def summary(self) -> Summary:
         """The log in a dozen figures."""

@@ -14,7 +14,7 @@ ROUNDINGS = 4
 
 
 def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scaling:
-    """Measures the scaling for a log, in float64 over all its rows.
+    """Measures the scaling for a log, in float64 over all its rows but those whose value no measurement gives.
 
     Actions always map from their bounds to [-1, 1]. In windows every observation has the newest one's units and every
     action the actions', so that in core units too the next window holds copies of this one's parts.
@@ -30,8 +30,7 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
         The scaling, as float32 NumPy arrays.
     """
     width = dataset.observation_size
-    newest = dataset.observations[:, :width]
-    mean, std = _moments(newest.astype(np.float64)) if standardise else (0.0, 1.0)
+    mean, std = _moments(dataset.measured_observations.astype(np.float64)) if standardise else (0.0, 1.0)
     low, high = dataset.action_low.astype(np.float64), dataset.action_high.astype(np.float64)
     mid, half = ((high + low) / 2).astype(np.float32), ((high - low) / 2).astype(np.float32)
     return Scaling(
@@ -39,7 +38,7 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
         observation_std=np.concatenate(windows.first(np.full(width, std, np.float32), half, dataset.history)),
         action_mid=mid,
         action_half=half,
-        reward_scale=np.asarray(_size(dataset.rewards) if scale_reward else 1.0, np.float32),
+        reward_scale=np.asarray(_size(_rewards(dataset)) if scale_reward else 1.0, np.float32),
     )
 
 
@@ -51,6 +50,12 @@ def _moments(
     limits = np.finfo(np.float32)
     least = np.maximum(ROUNDINGS * limits.eps * np.abs(observations).max(0), limits.tiny)
     return mean, np.where(std > least, std, 1.0)
+
+
+def _rewards(dataset: Dataset) -> Float32[np.ndarray, " row"]:
+    """Those that are no code for a missing one, and no overflow."""
+    odd = dataset.outliers
+    return dataset.rewards if odd is None else dataset.rewards[~odd.rewards.any(1)]
 
 
 def _size(rewards: np.ndarray) -> float:

@@ -23,6 +23,7 @@ from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
+from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
 from micro_rl.training.termination import EpisodeEnds, NoRollouts, episode_ends
 
@@ -158,7 +159,8 @@ def make_plan(
     """
     method = registry.name_of(method)
     horizon, reading = choices.get("horizon"), choices.get("reading", NO_OPTIONS)
-    dataset = read_log(log, reading, horizon)
+    with offering_bounds(choices.get("env")):
+        dataset = read_log(log, reading, horizon)
     preset = choices.get("preset") or presets.name_for(dataset.name)
     own = {name: value for name, value in choices.items() if name not in Choices.__annotations__}
     settings, options = resolved or registry.resolve(method, preset, own)
