@@ -1,6 +1,7 @@
 """Sweeps over methods and histories: which runs there are, what they share, and what is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,14 +58,15 @@ def test_what_cannot_be_varied_is_refused(grid: dict, message: str):
 
 def test_methods_share_the_fit_of_their_seed(tmp_path: Path):
     """The same bits as each method trained alone, with one fit for both that have a model."""
-    small = TINY | {"epochs": 1}
+    small: dict[str, Any] = TINY | {"epochs": 1}
     runs = api.sweep(
         tiny_dataset(), grid={"method": ["sac", "micro", "bc"]}, out=tmp_path / "sweep", exact=True, **small
     )
     folders = {name: RunFolder(tmp_path / "sweep" / f"method={name}-seed0") for name in ("sac", "micro", "bc")}
     assert not folders["bc"].model.exists()
     models = [load_model(folders[name].model) for name in ("sac", "micro")]
-    np.testing.assert_array_equal(*(model.ensemble.members.net.weights[0] for model in models))
+    first, second = (model.ensemble.members.net.weights[0] for model in models)
+    np.testing.assert_array_equal(first, second)
     alone = api.train(tiny_dataset(), "micro", out=tmp_path / "alone", **small)
     together = runs["method=micro-seed0"]
     assert isinstance(together, Run)
