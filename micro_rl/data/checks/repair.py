@@ -109,6 +109,8 @@ def _useless(
     for part in (dataset.observations, dataset.actions, *((dataset.next_observations,) if next_recorded else ())):
         finite &= np.isfinite(part).all(1)
     crossing = dataset.timeouts & ~dataset.usable & next_recorded
+    if dataset.outliers is not None:
+        crossing &= ~dataset.outliers.rows
     return [
         ("not-finite", "NaN or infinity, dropped", np.flatnonzero(~finite)),
         ("repeated", "the row before once more, dropped", np.flatnonzero(twice)),

@@ -41,7 +41,8 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
     table = roles.find(path, source.names, description)
     steps = process.find(path, source.names, table, description)
     kinds = table.kinds() | steps.kinds()
-    refuse_oversize(path, "the table", 4 * source.rows * len(kinds), path.stat().st_size)
+    if source.rows:
+        refuse_oversize(path, "the table", 4 * source.rows * len(kinds), path.stat().st_size)
     gathered = _Gathered(path, table, source.rows, description.reading.time_unit, steps)
     for batch in source.batches(kinds):
         if len(batch):

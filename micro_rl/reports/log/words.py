@@ -1,7 +1,7 @@
 """What the figures of a log mean, in plain sentences; the terminal and the page say the same."""
 
 from micro_rl.core.wording import plural
-from micro_rl.data.dataset import Summary
+from micro_rl.data.log_parts import Summary
 from micro_rl.reports.log.describe import NEARLY, Insight
 from micro_rl.reports.log.learning_curve import Outlook
 
