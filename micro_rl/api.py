@@ -27,6 +27,7 @@ from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
+from micro_rl.training.log_findings import log_findings
 from micro_rl.training.plan import Plan, make_plan, refuse_too_few
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
@@ -186,9 +187,10 @@ def fit(
     folder, callback = out or Path("trained") / f"{dataset.name}-model-seed{seed}", callback or Callback()
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
-    dataset = windowed(dataset, settings.history)
+    findings, dataset = log_findings(dataset), windowed(dataset, settings.history)
     refuse_too_few(dataset, settings)
-    for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch_size))):
+    small = (finding.text for finding in episodes.small(dataset, settings.model_batch_size))
+    for note in dict.fromkeys([*dataset.notes, *small, *findings]):
         callback.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
     with run_lock(work, command, callback.note):

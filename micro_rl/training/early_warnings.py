@@ -74,8 +74,8 @@ class EarlyWarnings:
         )
         yield (
             f"{key} {value > high}",
-            f"epoch {row['epoch']}: {metric_label(key)} {number(value)} is outside {number(low)} to {number(high)}, what "
-            f"the log's rewards allow at discount {self._discount:g}; {why}",
+            f"epoch {row['epoch']}: {metric_label(key)} {number(value)} is outside {number(low)} to {number(high)}, "
+            f"what the log's rewards allow at discount {self._discount:g}; {why}",
         )
 
     def _penalty(self) -> Iterator[tuple[str, str]]:
@@ -102,6 +102,6 @@ class EarlyWarnings:
             return
         yield (
             key,
-            f"epoch {rows[-1]['epoch']}: {metric_label(key)} has fallen since epoch {rows[best + STRETCH - 1]['epoch']}, from "
-            f"{number(float(means[best]))} to {number(float(means[-1]))} (means of {STRETCH})",
+            f"epoch {rows[-1]['epoch']}: {metric_label(key)} has fallen since epoch {rows[best + STRETCH - 1]['epoch']}"
+            f", from {number(float(means[best]))} to {number(float(means[-1]))} (means of {STRETCH})",
         )

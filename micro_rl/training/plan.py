@@ -21,6 +21,7 @@ from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
+from micro_rl.training.log_findings import log_findings
 from micro_rl.training.termination_choice import ended
 
 
@@ -37,13 +38,16 @@ class Plan:
     options: Any
     settings: Settings
     model: Path | None = None
+    findings: tuple[str, ...] = ()
+    """What the check finds in the log at next to no cost, for people."""
     bounds_recorded: bool = False
     """Whether reading the log again, without being told, finds the same bounds of the actions."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person must know of the log before trusting the result."""
-        return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch_size)))
+        small = (finding.text for finding in episodes.small(self.dataset, self.settings.batch_size))
+        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings]))
 
     @cached_property
     def method(self) -> Method | ModelFreeMethod:
@@ -101,6 +105,7 @@ def make_plan(
         options=options,
         settings=settings,
         model=Path(model) if model else None,
+        findings=log_findings(dataset),
         bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
     _refuse_what_cannot_work(plan)
