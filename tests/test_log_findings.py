@@ -1,5 +1,7 @@
 """Training says what the check finds, keeps it in the run folder, and needs no permission to go on."""
 
+from typing import Any
+
 import h5py
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ def log(tmp_path):
     """One absurd value in a column of small ones."""
     path = write_log(tmp_path / "swing.hdf5")
     with h5py.File(path, "a") as file:
-        file["observations"][7, 1] = np.float32(-9999)
-        file["next_observations"][6, 1] = np.float32(-9999)
+        columns: Any = file
+        columns["observations"][7, 1] = np.float32(-9999)
+        columns["next_observations"][6, 1] = np.float32(-9999)
     return str(path)
 
 
