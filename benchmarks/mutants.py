@@ -101,23 +101,34 @@ def tried(mutation: Any, copy: Path) -> dict[str, Any]:
     from cosmic_ray.mutating import mutate_and_test
 
     module = mutation.module_path.relative_to(ROOT)
-    environment = f"PYTHONPATH={shlex.quote(str(copy))} PYTHONDONTWRITEBYTECODE=1"
-    tests = " ".join(tests_of(module))
-    command = (
-        f"cd {shlex.quote(str(copy))} && {environment} {sys.executable} -m pytest -x -q -p no:cacheprovider {tests}"
-    )
     there = replace_path(mutation, copy / module)
-    result = mutate_and_test([there], f"bash -c {shlex.quote(command)}", TIMEOUT)
+    result = mutate_and_test([there], testing(copy, tests_of(module)), TIMEOUT)
+    changed = [line for line in (result.diff or "").splitlines() if line[:1] in ("+", "-")]
     return {
         "module": str(module),
         "line": mutation.start_pos[0],
         "operator": mutation.operator_name.removeprefix("core/"),
         "occurrence": mutation.occurrence,
         "outcome": result.test_outcome.value if result.test_outcome else "not made",
-        "diff": [
-            line for line in (result.diff or "").splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")
-        ],
+        "diff": [line for line in changed if line[:3] not in ("+++", "---")],
     }
+
+
+def testing(copy: Path, tests: Sequence[str]) -> str:
+    """The command that runs these tests on a copy of the repository."""
+    environment = f"PYTHONPATH={shlex.quote(str(copy))} PYTHONDONTWRITEBYTECODE=1"
+    run = f"{environment} {shlex.quote(sys.executable)} -m pytest -x -q -p no:cacheprovider {' '.join(tests)}"
+    return f"bash -c {shlex.quote(f'cd {shlex.quote(str(copy))} && {run}')}"
+
+
+def pass_unchanged(mutations: Sequence[Any]) -> None:
+    """Leave with a message where the tests fail without a mutant: they would seem to kill every one."""
+    tests = sorted({test for mutation in mutations for test in tests_of(mutation.module_path.relative_to(ROOT))})
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copies(1, Path(folder)).get()
+        run = subprocess.run(shlex.split(testing(copy, tests)), capture_output=True, text=True)
+    if run.returncode:
+        sys.exit(f"the tests fail without a mutant:\n{run.stdout[-3000:]}{run.stderr[-1000:]}")
 
 
 def replace_path(mutation: Any, path: Path) -> Any:
