@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from micro_rl._version import __version__ as __version__
 
-__all__ = ["Dataset", "Diverged", "Policy", "Run", "UserError", "evaluate", "load", "sweep", "train"]
+__all__ = ["Dataset", "Diverged", "Policy", "Run", "UserError", "evaluate", "load", "register", "sweep", "train"]
 
 if TYPE_CHECKING:
+    from micro_rl.algorithms.registry import register
     from micro_rl.api import sweep, train
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
@@ -23,6 +24,7 @@ _HOMES = {
     "UserError": "micro_rl.errors",
     "evaluate": "micro_rl.simulation.evaluation",
     "load": "micro_rl.data",
+    "register": "micro_rl.algorithms.registry",
     "sweep": "micro_rl.api",
     "train": "micro_rl.api",
 }

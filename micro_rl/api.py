@@ -10,7 +10,6 @@ from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
-from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import save_model
 from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
@@ -200,14 +199,14 @@ def fit(
             [model] = fit_models(dataset, problem, settings, [Fit(seed, callback.fitted, saver)], interrupts)
         if isinstance(model, Diverged):
             raise model
-        if report := quality_report.of(model.about):
-            callback.measured(report.sentence())
+        if model.report:
+            callback.measured(model.report.sentence())
         if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
             model = learn_termination(dataset, model, settings, seed)
             callback.note(measurement(model.about))
         save_model(folder, model)
     remove(work.path)
-    return folder, model.about
+    return folder, model.manifest()
 
 
 def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool) -> RunFolder:

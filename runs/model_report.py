@@ -22,7 +22,7 @@ from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
 from micro_rl.dynamics.losses import holdout_errors
 from micro_rl.dynamics.measure import STEPS, measure, report_of
-from micro_rl.dynamics.quality_report import ModelReport, of
+from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.training.fitting import held_out
 
@@ -85,7 +85,7 @@ def main(log: str, folders: list[str]) -> None:
         print(f"{folder}: errors on the held-out rows differ by {min(found):.1e} from those that the fit kept")
         held = held_out(model.about["seed"], int(dataset.learnable(settings.keep_timeouts).sum()), settings)
         began = time.process_time()
-        report = of(report_of(dataset, model.ensemble, model.scaling, held, settings))
+        report = report_of(dataset, model.ensemble, model.scaling, held, settings)
         print(f"measured in {time.process_time() - began:.2f} s of a processor")
         print(f"{report.sentence()}\n\n{table(report)}" if report else "nothing to measure")
         print(f"\nthe same from rows that were fitted: \n\n{table(fitted(dataset, model, held, settings))}\n")

@@ -76,7 +76,7 @@ def learned_from_log(baseline: ModelFreeMethod, problem: LogProblem, seeds: Arra
 
 def alone(system: System) -> LogProblem:
     """The system's log as methods without a model take it: each row by itself, since none goes on where one ended."""
-    log, scaling = log_of(system)
+    log, scaling = log_of(system)[:2]
     assert isinstance(log, Transition)
     return LogProblem(LogRows(log, jnp.zeros_like(log.action), jnp.zeros_like(log.reward)), scaling)
 

@@ -80,6 +80,7 @@ def test_the_run_holds_what_its_folder_holds(log, tmp_path):
     known = [name.rstrip("/").removesuffix("/epoch-N") for name in RUN_FOLDER]
     assert [path.name for path in run.path.iterdir() if not any(map(path.match, known))] == []
     assert run.scores["model_estimate/return"]["last"] == run.metrics[-1]["model_estimate/return"]
+    assert repr(run).startswith(f"Run({str(run.path)!r}, epochs=") and len(repr(run)) < len(str(run.path)) + 60
     kept = micro_rl.Policy.load(run.path / "policy.safetensors")
     observations = np.random.default_rng(0).normal(size=(5, 3))
     assert np.array_equal(kept(observations), run.policy(observations))

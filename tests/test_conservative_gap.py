@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms.conservative import conservative_gap
 from micro_rl.algorithms.model_based import combo
-from micro_rl.algorithms.model_based.conservative import conservative_gap
 from micro_rl.core.types import Batch, Transition
 from tests.probes import linear, linear_critics, steady_actor
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import registry
+from micro_rl.algorithms.conservative import conservative_gap
 from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
 from micro_rl.algorithms.model_based import combo, mobile, mopo, morel, rambo, rambo_adversary
 from micro_rl.algorithms.model_based.candidates import CandidateNoise
-from micro_rl.algorithms.model_based.conservative import conservative_gap
-from micro_rl.algorithms.slots import Method, MethodContext
+from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.networks import action_error, q_values
 from micro_rl.core.types import Batch, Keys, Transition
@@ -176,15 +176,14 @@ def test_rambo_makes_the_model_worse_for_the_policy(fitted):
     """Steps against the policy lower the value that the model's own outcomes have, beside steps on the log alone."""
     problem, ensemble = fitted
     critics, actor = linear_critics([[3.0, 0.0, 0.0, 0.0]] * 2, [0.0] * 2), steady_actor([0.0], obs=3)
-    context = MethodContext(critics, critics, actor, Models.of(ensemble, 2), jnp.asarray(0.99))
+    networks = MethodContext(critics, critics, actor, Models.of(ensemble, 2), jnp.asarray(0.99))
     ends = lambda following, key: NEVER(following, problem.scaling, key)  # noqa: E731
 
     def value_after(weight: float) -> float:
         method = adversarial(weight, steps=200)
         _, moments = method.prepare(actor, ensemble, problem.log, jax.random.key(0))
-        moved, _ = jax.jit(
-            lambda e, m: method.update_model(e, m, context, problem.log, ends, jax.random.key(1))
-        )(ensemble, moments)  # fmt: skip
+        context = EpochContext(networks, problem.log, ends)
+        moved, _ = jax.jit(lambda e, m: method.update_model(e, m, context, jax.random.key(1)))(ensemble, moments)
         mean, _ = predict(moved.best(2), problem.log.observation, problem.log.action)
         return float(jnp.mean(3 * mean[..., 0]))
 

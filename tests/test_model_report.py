@@ -174,9 +174,9 @@ def test_where_nothing_varies_there_is_nothing_to_measure():
     flat = replace(still, rewards=np.zeros_like(log.rewards))
     assert calibration(flat, members([0.0], 1.0), plain_units(2, 1), every(log)) is None
     none = np.array([], np.int64)
-    assert report_of(flat, members([0.0]), plain_units(2, 1), none, Settings(ensemble_size=1, num_elites=1)) == {}
-    one = report_of(log, members([0.0]), plain_units(2, 1), np.array([3]), Settings(ensemble_size=1, num_elites=1))
-    assert set(one[KEY]) == {"elites", "horizon"} and of(one)
+    assert report_of(flat, members([0.0]), plain_units(2, 1), none, Settings(ensemble_size=1, num_elites=1)) is None
+    report = report_of(log, members([0.0]), plain_units(2, 1), np.array([3]), Settings(ensemble_size=1, num_elites=1))
+    assert report and set(report.as_json()) == {"elites", "horizon"} and of({KEY: report.as_json()}) == report
 
 
 def test_a_model_that_runs_away_is_followed_as_far_as_it_is_finite():
@@ -194,10 +194,10 @@ def test_it_is_measured_on_the_rows_that_the_fit_held_out_and_survives_the_disk(
     problem = problem_of(dataset, settings)
     model = fit_model(dataset, problem, settings, 0, lambda row: None)
     held = held_out(0, len(dataset.transitions(settings.keep_timeouts).reward), settings)
-    assert report_of(dataset, model.ensemble, model.scaling, held, settings)[KEY] == model.about[KEY]
+    assert report_of(dataset, model.ensemble, model.scaling, held, settings) == model.report
     save_model(tmp_path / "model", model)
-    report = of(load_model(tmp_path / "model").about)
-    assert report and report == of(model.about) and report.elites == settings.num_elites
+    report = load_model(tmp_path / "model").report
+    assert report and report == model.report and report.elites == settings.num_elites
     assert report.horizon and report.calibration and report.calibration.rows == len(held)
     assert "one step is off by" in report.sentence() and "90 % intervals hold" in report.sentence()
 
@@ -331,7 +331,8 @@ def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monke
     settings = replace(tiny_plan().settings, keep_timeouts=False)
     dataset = tiny_dataset()
     problem = problem_of(dataset, settings)
-    held = held_out(0, len(problem.log.reward), settings)
+    log = rows_of(problem.log)
+    held = held_out(0, len(log.reward), settings)
     measured: list[np.ndarray] = []
 
     def record_rows(dataset, elites, scaling, rows, steps):
@@ -341,6 +342,6 @@ def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monke
     monkeypatch.setattr(measure, "measure", record_rows)
     report_of(dataset, members([0.0] * 2), problem.scaling, held, settings)
     scaling = jax.tree.map(np.asarray, problem.scaling)
-    raw = np.asarray(problem.log.observation)[held] * scaling.observation_std + scaling.observation_mean
+    raw = np.asarray(log.observation)[held] * scaling.observation_std + scaling.observation_mean
     np.testing.assert_allclose(dataset.observations[measured[0]], raw, atol=1e-5)
     assert not dataset.timeouts[measured[0]].any()

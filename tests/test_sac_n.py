@@ -136,7 +136,7 @@ def test_every_critic_has_its_turn_among_the_few_that_are_kept_apart(rows: LogRo
     penalty = jax.jit(jax.value_and_grad(lambda critics, key: method(critics, actor, batch, key)))
     values, gradients = zip(*(penalty(critics, key) for key in jax.random.split(jax.random.key(3), 60)), strict=True)
     assert len({float(value) for value in values}) > 5
-    moved = sum(np.abs(gradient.weights[0]).sum((1, 2)) > 0 for gradient in gradients)
+    moved = np.sum([np.abs(gradient.weights[0]).sum((1, 2)) > 0 for gradient in gradients], axis=0)
     assert (moved > 0).all()
     assert moved.sum() == 2 * len(gradients)
 

@@ -17,7 +17,7 @@ from micro_rl.reports import stats
 from micro_rl.storage.contents import RUN_FOLDER
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = ("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "UserError", "Diverged")
+PUBLIC = ("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "register", "UserError", "Diverged")
 """The names that `micro_rl` offers, in the order in which they are needed."""
 TASK = re.compile("(halfcheetah|hopper|walker2d)-")
 
@@ -26,7 +26,8 @@ METHODS = """# Methods
 `micro-rl train LOG --method NAME` trains with any of them; MICRO is the default.
 
 {}
-How they compare: [results](../results/methods.md). [Add one of your own](../development/add-a-method.md).
+How they compare: [results](../results/methods.md). [Use one of your own](../guides/own-method.md), or
+[add one to the package](../development/add-a-method.md).
 """
 
 API = """# Python

@@ -10,9 +10,9 @@ from jax import Array
 from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.rollout import Replayed, rollout
 from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noise, start_agent, update
-from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext
+from micro_rl.algorithms.slots import METHOD_STREAM, EpochContext, Method, MethodContext
 from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.networks import multiplied_by
 from micro_rl.core.settings import Settings, Sizes
@@ -129,16 +129,13 @@ def epoch(
     turns = jax.random.split(key, sizes.updates_per_epoch // sizes.rollout_every)
     state, (logged, by_update, by_turn) = jax.lax.scan(turn, state, turns)
     agent, models = state.agent, Models.of(state.ensemble, sizes.num_elites)
-    context = MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount)
-    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
-    ensemble, method_state = method.update_model(
-        state.ensemble,
-        state.method_state,
-        context,
-        buffers.rows_of(problem.log),
-        lambda following, end_key: ends(following, problem.scaling, end_key),
-        adapt_key,
+    context = EpochContext(
+        networks=MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount),
+        log=buffers.rows_of(problem.log),
+        ends=lambda following, end_key: ends(following, problem.scaling, end_key),
     )
+    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
+    ensemble, method_state = method.update_model(state.ensemble, state.method_state, context, adapt_key)
     state = state._replace(ensemble=ensemble, method_state=method_state, epoch=state.epoch + 1)
     limits = dict.fromkeys(VALUES, value_limit) | {MODEL_ROWS: FURTHEST_ROW}
     first = first_bad_of_each({name: values.reshape(-1) for name, values in by_update.items()}, limits)
@@ -180,6 +177,7 @@ def branched_rollout(
     """Roll out from rows of the log; the first key draws those, the second the rest."""
     start_key, rollout_key = keys
     starts = buffers.draw_log(problem.log, start_key, sizes.rollout_batch_size).observation
+    replayed = _replayed(problem, start_key, sizes)
     ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
     return rollout(
         ensemble,
@@ -192,7 +190,17 @@ def branched_rollout(
         starts,
         sizes.rollout_length,
         rollout_key,
+        replayed,
     )
+
+
+def _replayed(problem: Problem, start_key: Key[Array, ""], sizes: Sizes) -> Replayed | None:
+    """The log beside rollouts that start in the rows drawn with this key; None where no column is exogenous."""
+    log = problem.log
+    if problem.replay is None or not isinstance(log, Transition):  # on the host it was refused with the plan
+        return None
+    starts = buffers.draw_numbers(start_key, sizes.rollout_batch_size, log.reward.shape[0])
+    return Replayed(starts, log.next_observation, problem.replay)
 
 
 def draw_batch_and_noise(

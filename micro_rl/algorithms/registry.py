@@ -8,25 +8,78 @@ from typing import Any
 from micro_rl.algorithms import presets
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.model_free import BASELINES
+from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_entry_points, from_reference, is_reference
 from micro_rl.algorithms.presets.model_free import TASKS
 from micro_rl.core.renamed import new_name
 from micro_rl.core.settings import Settings, check, restricted
 from micro_rl.errors import UserError, did_you_mean
 
-ALL: dict[str, ModuleType] = METHODS | BASELINES
+ALL: dict[str, ModuleType | OwnMethod] = {**METHODS, **BASELINES}
+"""Every method that this process knows; what is registered or loaded from outside joins it."""
+SHIPPED = frozenset(ALL)
 
 
-def find(name: str) -> ModuleType:
-    """The method's module; `UserError` lists the names there are."""
+def register(name: str, definition: Any) -> None:
+    """Make a method of one's own known to this process under a name, as `--method` and `train(method=...)` take it.
+
+    Args:
+        name: letters, digits, `_` and `-`; not that of a method that ships. One that was registered before is replaced.
+        definition: a module or object with `Options` and `build`; see `own_methods`.
+
+    Raises:
+        UserError: where it is no method, or the name is taken.
+    """
+    ALL[name] = define(name, definition, name, file_of(definition), SHIPPED)
+
+
+def name_of(method: str) -> str:
+    """The name of a method in the table: a file or `module:definition` is loaded and joins it.
+
+    Args:
+        method: a name, `path/to/mine.py`, or `package.module:definition`.
+
+    Raises:
+        UserError: where there is no such method, or it cannot be loaded.
+    """
+    if not is_reference(method):
+        find(method)
+        return method
+    own = from_reference(method, SHIPPED)
+    ALL[own.name] = own
+    return own.name
+
+
+def known() -> list[str]:
+    """Every name that `find` takes: methods that ship, registered ones, and those of installed packages."""
+    return list(dict.fromkeys([*ALL, *from_entry_points(SHIPPED)]))
+
+
+def find(name: str) -> ModuleType | OwnMethod:
+    """The method's definition by its name; one of an installed package is loaded when it is asked for.
+
+    Raises:
+        UserError: lists the names there are.
+    """
     if name not in ALL:
-        raise UserError(f"method: there is no {name!r}{did_you_mean(name, ALL)}; choose one of {', '.join(ALL)}")
+        installed, names = from_entry_points(SHIPPED), known()
+        if name not in installed:
+            raise UserError(
+                f"method: there is no {name!r}{did_you_mean(name, names)}; choose one of {', '.join(names)}, "
+                "or name a file of your own, as in --method mine.py"
+            )
+        ALL[name] = installed[name]()
     return ALL[name]
+
+
+def source_of(name: str) -> dict[str, str]:
+    """What is recorded of a method from outside: where it came from, and its file's SHA-256; {} for those that ship."""
+    method = find(name)
+    return {"reference": method.reference, "file_sha256": method.sha256} if isinstance(method, OwnMethod) else {}
 
 
 def learns_model(name: str) -> bool:
     """Whether the method fits the dynamics and trains on rollouts in them."""
-    find(name)
-    return name in METHODS
+    return getattr(find(name), "USES", None) is None
 
 
 def settings_of(name: str) -> type[Settings]:

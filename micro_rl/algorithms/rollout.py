@@ -1,16 +1,17 @@
 """Branched rollouts (MBPO, arXiv 1906.08253): from states of the log, a few steps into the model."""
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float, Key, PyTree
+from jaxtyping import Bool, Float, Int, Key, PyTree
 
 from micro_rl.algorithms.slots import RolloutTransform
 from micro_rl.core.networks import MLP, sample
 from micro_rl.core.random import orders
-from micro_rl.core.types import Rollout, Scaling, Transition
+from micro_rl.core.types import Replay, Rollout, Scaling, Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
 from micro_rl.dynamics.termination_rules import Termination
 
@@ -19,8 +20,32 @@ TERMINATION_STREAM = 1 << 29
 BLOCK = 4096
 """About as many rows take a step together: activations of more fall out of the cache, fewer starve a second core."""
 
-Branches = tuple[Float[Array, "rows obs"], Bool[Array, " rows"]]
-"""Where rollouts have got to, and whether their episodes still last."""
+
+class Branches(NamedTuple):
+    """Where rollouts have got to, whether their episodes last, and their rows of the log: -1 where it has ended."""
+
+    observation: Float[Array, "rows obs"]
+    alive: Bool[Array, " rows"]
+    row: Int[Array, " rows"] | None = None
+
+
+class Replayed(NamedTuple):
+    """The exogenous part of the log beside rollouts: where each starts, and what the log observed next in each row."""
+
+    start: Int[Array, " rows"]
+    next_observation: Float[Array, "log obs"]
+    replay: Replay
+
+    def put(self, following: Float[Array, "rows obs"], row: Int[Array, " rows"]) -> tuple[Array, Array]:
+        """The next observations with the log's own in the exogenous columns while it goes on, and the log's next rows.
+
+        Args:
+            following: What the model predicts.
+            row: The row of the log beside each; -1 where the log has ended.
+        """
+        there, place = row >= 0, jnp.maximum(row, 0)
+        own = jnp.where(self.replay.columns[None] & there[:, None], self.next_observation[place], following)
+        return own, jnp.where(there & self.replay.continued[place], place + 1, -1)
 
 
 def rollout(
@@ -34,6 +59,7 @@ def rollout(
     starts: Float[Array, "rows obs"],
     length: int,
     key: Key[Array, ""],
+    replayed: Replayed | None = None,
 ) -> Rollout:
     """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
 
@@ -48,6 +74,7 @@ def rollout(
         starts: Observations in core units [rows, obs].
         length: Steps.
         key: For every draw.
+        replayed: What the log gives in the place of predictions; None where no column is exogenous.
 
     Returns:
         Rows and whether they are valid, step after step [length * rows].
@@ -57,42 +84,43 @@ def rollout(
     """
     best = ensemble.best(elites)
 
-    def advance(branches: Branches, key: Array) -> Rollout:
-        observation, alive = branches
+    def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
+        observation, alive, row = branches
         action_key, state_key = jax.random.split(key)
         noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
         action, _ = sample(actor, observation, noise)
         outcome = sample_ensemble(best, observation, action, state_key)
         following = outcome[..., :-1]
+        if replayed is not None and row is not None:
+            following, row = replayed.put(following, row)
         ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
         rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
-        return Rollout(transform(ensemble, method_state, rows), alive)
+        return Rollout(transform(ensemble, method_state, rows), alive), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
-        rollout = in_blocks(advance, branches, elites, key)
-        return (rollout.rows.next_observation, rollout.valid & (rollout.rows.discount > 0)), rollout
+        rollout, row = in_blocks(advance, branches, elites, key)
+        alive = rollout.valid & (rollout.rows.discount > 0)
+        return Branches(rollout.rows.next_observation, alive, row), rollout
 
-    alive = jnp.ones(starts.shape[0], bool)
-    _, steps = jax.lax.scan(step, (starts, alive), jax.random.split(key, length))
+    branches = Branches(starts, jnp.ones(starts.shape[0], bool), None if replayed is None else replayed.start)
+    _, steps = jax.lax.scan(step, branches, jax.random.split(key, length))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), steps)
 
 
-def in_blocks(
-    advance: Callable[[Branches, Array], Rollout], branches: Branches, elites: int, key: Key[Array, ""]
-) -> Rollout:
+def in_blocks(advance: Callable[[Any, Array], PyTree], branches: Any, elites: int, key: Key[Array, ""]) -> PyTree:
     """The rows in a new random order, advanced block after block; a block's rows are a multiple of the elites.
 
     Where the blocks do not divide the rows, the first rows fill up the last block and what comes of them there is
     dropped.
     """
-    rows = branches[0].shape[0]
+    rows = jax.tree.leaves(branches)[0].shape[0]
     blocks = -(-rows // BLOCK)
     size = elites * -(-rows // (elites * blocks))
     order_key, advance_key = jax.random.split(key)
     order = orders(order_key, (rows,))
     taken = order[jnp.arange(blocks * size) % rows].reshape(blocks, size)
 
-    def one(block: tuple[Array, Array]) -> Rollout:
+    def one(block: tuple[Array, Array]) -> PyTree:
         rows, key = block
         return advance(jax.tree.map(lambda column: column[rows], branches), key)
 

@@ -32,6 +32,14 @@ class MethodContext(NamedTuple):
     discount: Scalar
 
 
+class EpochContext(NamedTuple):
+    """What a method may look at after an epoch: the networks, the log's rows, and when episodes end."""
+
+    networks: MethodContext
+    log: Transition
+    ends: Ends
+
+
 class Prepare(eqx.Module):
     """Once, before training: the actor to begin with, and what the method itself must remember (`method_state`)."""
 
@@ -72,13 +80,7 @@ class ModelUpdate(eqx.Module):
 
     @abstractmethod
     def __call__(
-        self,
-        ensemble: Ensemble,
-        method_state: PyTree,
-        context: MethodContext,
-        log: Transition,
-        ends: Ends,
-        key: Key[Array, ""],
+        self, ensemble: Ensemble, method_state: PyTree, context: EpochContext, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]: ...
 
 
@@ -124,13 +126,7 @@ class ModelStays(ModelUpdate):
     """The model is not touched after its fit."""
 
     def __call__(
-        self,
-        ensemble: Ensemble,
-        method_state: PyTree,
-        context: MethodContext,
-        log: Transition,
-        ends: Ends,
-        key: Key[Array, ""],
+        self, ensemble: Ensemble, method_state: PyTree, context: EpochContext, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]:
         return ensemble, method_state
 

@@ -28,7 +28,7 @@ def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -
     return kind
 
 
-FORMULAS = ("--reward", "--termination")
+FORMULAS = ("--reward", "--termination", "--where")
 """Options whose values may begin with a minus sign, as '-abs(level - 2)' does."""
 
 

@@ -1,9 +1,10 @@
 """What the columns of a log are called, their units and ranges, for people's eyes and for formulas over them."""
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from micro_rl.errors import did_you_mean
+from micro_rl.errors import UserError, did_you_mean
 
 
 class Column(NamedTuple):
@@ -98,3 +99,41 @@ def no_column(name: str, names: Sequence[str]) -> str:
     shown = repr(name)
     shown = shown if len(shown) <= 40 else shown[:40] + "..."
     return f"there is no column {shown}{did_you_mean(name, names)}; columns: {listed(names)}"
+
+
+def matching(source: str, part: str, wanted: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Lists the wanted columns, patterns replaced by what they match in the file's order.
+
+    Args:
+        source: what messages begin with.
+        part: the word that the columns belong to, for messages.
+        wanted: names, and patterns in which * stands for any letters.
+        names: the columns that there are.
+
+    Returns:
+        The names.
+
+    Raises:
+        UserError: there is no such column, or one is named twice.
+    """
+    chosen: list[str] = []
+    for entry in wanted:
+        if entry in names or "*" not in entry:
+            known(source, part, entry, names)
+            chosen.append(entry)
+            continue
+        # Only the star is special: names hold brackets, around units for one.
+        escaped = entry.replace("[", "[[]").replace("?", "[?]")
+        matches = [name for name in names if fnmatchcase(name, escaped)]
+        if not matches:
+            raise UserError(f"{source}: {part}: no column matches {entry!r}; columns: {listed(names)}")
+        chosen += [name for name in matches if name not in chosen]
+    if twice := [name for name in chosen if chosen.count(name) > 1]:
+        raise UserError(f"{source}: {part}: {twice[0]!r} is named twice: leave one out")
+    return tuple(chosen)
+
+
+def known(source: str, part: str, name: str, names: tuple[str, ...]) -> None:
+    """Refuses a name that no column has."""
+    if name not in names:
+        raise UserError(f"{source}: {part}: {no_column(name, names)}")

@@ -2,7 +2,8 @@
 
 Numbers, names, `+ - * / % **`, comparisons (also chained, `0 < x < 1`), `and or not` and the functions of
 `FUNCTIONS`, row by row. A name that is no plain word stands between backticks: `` `tank level` > 2 ``. The text is
-parsed by Python's own grammar and never run as Python: whatever is not listed here is refused.
+parsed by Python's own grammar and never run as Python: whatever is not listed here is refused. Where texts are
+allowed, a column may be compared with one, `mode == 'AUTO'` or `!=`, and is then a column of texts.
 """
 
 import ast
@@ -41,8 +42,14 @@ _REFUSALS: Mapping[type, str] = {
 _CONDITIONS = {*_COMPARISONS.values(), "logical_and", "logical_or", "logical_not"}
 _QUOTED = re.compile("`[^`]+`")
 
-# A checked formula: a number, a column, or an array library's function with the formulas of its arguments.
-_Tree = float | str | tuple[Any, ...]
+
+@dataclass(frozen=True)
+class _Text:
+    value: str
+
+
+# A checked formula: a number, a column, a text, or an array library's function with the formulas of its arguments.
+_Tree = float | str | _Text | tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,8 @@ class Expression:
     condition: bool
     """Whether its values are true or false, not numbers."""
     _tree: _Tree = field(repr=False, compare=False)
+    texts: frozenset[str] = frozenset()
+    """The columns among them that hold texts."""
 
     def __call__(self, values: Mapping[str, Shaped[Any, "*shape"]]) -> Shaped[Any, "*shape"]:
         """Computes the formula for each row.
@@ -73,13 +82,14 @@ class Expression:
             return library.broadcast_to(_evaluate(self._tree, library, values), first.shape)
 
 
-def parse(text: str, names: Collection[str], where: str = "expression") -> Expression:
+def parse(text: str, names: Collection[str], where: str = "expression", texts: bool = False) -> Expression:
     """Reads a formula.
 
     Args:
         text: the formula.
         names: the columns that it may use.
         where: what messages begin with, such as the file and the key that hold the text.
+        texts: whether a column may be compared with a text.
 
     Returns:
         The formula, ready to be computed.
@@ -87,19 +97,22 @@ def parse(text: str, names: Collection[str], where: str = "expression") -> Expre
     Raises:
         UserError: the text is no such formula; points at what is wrong with it.
     """
-    parser = _Parser(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where)
+    parser = _Parser(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where, texts)
     try:
         tree = parser.checked(parser.syntax(), 0)
     except UserError as error:
         raise UserError(f"{error}{_backticks_hint(text, names)}") from None
-    return Expression(text, frozenset(parser.used), _is_condition(tree), tree)
+    if both := sorted(parser.used & parser.texts):
+        raise UserError(f"{where}: {text!r} takes {both[0]!r} for a number and for a text: compare it with one kind")
+    names = frozenset(parser.used | parser.texts)
+    return Expression(text, names, _is_condition(tree), tree, frozenset(parser.texts))
 
 
 def _evaluate(tree: _Tree, library: Any, values: Mapping[str, Any]) -> Any:
     if isinstance(tree, str):
         return values[tree]
     if not isinstance(tree, tuple):
-        return tree
+        return tree.value if isinstance(tree, _Text) else tree
     function, *arguments = tree
     operands = [_evaluate(argument, library, values) for argument in arguments]
     if function == "asarray":
@@ -121,9 +134,11 @@ def _backticks_hint(text: str, names: Collection[str]) -> str:
 class _Parser:
     """One text on its way through Python's syntax tree to a checked formula."""
 
-    def __init__(self, text: str, names: Collection[str], where: str):
+    def __init__(self, text: str, names: Collection[str], where: str, texts: bool):
         self.text, self.names, self.where = text, names, where
+        self.allows_texts = texts
         self.used: set[str] = set()
+        self.texts: set[str] = set()
         # Quoted names become words of as many bytes, so that the tree's byte offsets hold in `text` too.
         self.masked = _QUOTED.sub(lambda quoted: "_" * len(quoted[0].encode(errors="replace")), text)
 
@@ -164,6 +179,8 @@ class _Parser:
                 return "negative", self._number(operand, depth)
             case ast.BinOp(left, sign, right) if function := _ARITHMETIC.get(type(sign).__name__):
                 return function, self._number(left, depth), self._number(right, depth)
+            case ast.Compare(ast.Name() as left, [sign], [ast.Constant(str()) as text]) if self.allows_texts:
+                return self._text_comparison(left, sign, text)
             case ast.Compare(left, signs, others) if all(type(sign).__name__ in _COMPARISONS for sign in signs):
                 pairs = pairwise([self._number(side, depth) for side in (left, *others)])
                 steps = [(_COMPARISONS[type(sign).__name__], *pair) for sign, pair in zip(signs, pairs, strict=True)]
@@ -185,14 +202,25 @@ class _Parser:
             raise self._refusal(node, "is too large")
         return number
 
+    def _text_comparison(self, column: ast.Name, sign: ast.cmpop, text: ast.expr) -> _Tree:
+        if not isinstance(sign, ast.Eq | ast.NotEq):
+            raise self._refusal(text, "is a text, of which only == and != can be asked")
+        self.texts.add(name := self._known(column))
+        # As it was typed: backticks in it have been masked.
+        return _COMPARISONS[type(sign).__name__], name, _Text(ast.literal_eval(self._words(text)))
+
     def _column(self, node: ast.expr) -> str:
+        name = self._known(node)
+        self.used.add(name)
+        return name
+
+    def _known(self, node: ast.expr) -> str:
         # The tree's own spelling is normalised (µ becomes another letter); the columns' is not.
         name = self._words(node).strip("`")
         if name not in self.names:
             listed = ", ".join(list(self.names)[:20]) + (", ..." if len(self.names) > 20 else "")
             near = did_you_mean(name, self.names)
             raise UserError(f"{self.where}: {self.text!r} names {name!r}, no column{near}; columns: {listed}")
-        self.used.add(name)
         return name
 
     def _call(self, node: ast.Call, depth: int) -> _Tree:

@@ -72,14 +72,26 @@ class GatheredRows(NamedTuple):
     count: Int[Array, ""]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 
+class Replay(NamedTuple):
+    """What rollouts take from the log and not from the model: the exogenous columns, for as long as the log goes on.
+
+    `continued` is true where the next row to learn from is the next step; `columns` is true for exogenous ones.
+    """
+
+    continued: Bool[Array, " row"]
+    columns: Bool[Array, " obs"]
+
+
 class Problem(NamedTuple):
     """What stays the same throughout: the log's rows in core units, and those units.
 
     Of a log on the host (NumPy arrays, see `training.host_log`) an epoch is given the rows that it draws.
+    `replay` is None where no column is exogenous.
     """
 
     log: Transition | GatheredRows
     scaling: Scaling
+    replay: Replay | None = None
 
 
 class Keys(NamedTuple):

@@ -123,6 +123,8 @@ def difference(first: Dataset, second: Dataset) -> str | None:
             return name
     if first.columns != second.columns:
         return "names or units of columns"
+    if first.exogenous != second.exogenous:
+        return "exogenous columns"
     if first.termination != second.termination:
         return "termination"
     known = {name: value for name, value in vars(first.task).items() if value is not None}

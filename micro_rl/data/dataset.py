@@ -54,6 +54,7 @@ class Dataset:
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
     it; `reading` is what the caller said about reading it.
+    `exogenous` are the places of observations that the actions do not move: set-points, the weather.
     Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
 
@@ -76,6 +77,7 @@ class Dataset:
     task: Task = UNKNOWN
     reading: ReadOptions = NO_OPTIONS
     history: int = 1
+    exogenous: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from micro_rl.core.columns import Column, Columns, no_column
+from micro_rl.core.columns import Column, Columns, matching, no_column
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
 from micro_rl.data import toml_file
@@ -15,7 +15,7 @@ from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
-FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions")
+FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions", "exogenous")
 """What can be said of arrays too: there the lists give names to the columns."""
 
 
@@ -78,6 +78,8 @@ def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
     elif description.reading.action_bounds is not None:
         low, high = description.reading.action_bounds
         raw = raw._replace(action_low=low, action_high=high)
+    if description.reading.exogenous:
+        raw = raw._replace(exogenous=_exogenous(path, description, named))
     if description.termination is not None:
         raw = raw._replace(termination=_rule(description, named))
     if description.source is not None:
@@ -125,6 +127,15 @@ def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.nd
         raise UserError(f"{description.source}: bounds: none for {', '.join(lacking)}: give them for every action")
     pairs = np.array([description.bounds[name] for name in names], np.float64)
     return pairs[:, 0], pairs[:, 1]
+
+
+def _exogenous(path: Path, description: Description, named: Columns) -> tuple[int, ...]:
+    """The places of the observations that no action moves."""
+    source, names = str(description.source or path), tuple(column.name for column in named.observations)
+    chosen = matching(source, "exogenous", description.reading.exogenous, names)
+    if len(chosen) == len(names):
+        raise UserError(f"{source}: exogenous names every observation: then no action has an effect; leave some out")
+    return tuple(sorted(names.index(name) for name in chosen))
 
 
 def _rule(description: Description, named: Columns) -> Expression:

@@ -2,7 +2,8 @@
 
 `env`, `horizon`, `termination` (a rule's name), `score_min`, `score_max`: see `micro_rl.core.tasks.Task`. `action_low`,
 `action_high`: the bounds of the actions. `observation_names`, `observation_units`, `action_names`, `action_units`: one
-text a column. `termination_expression`: a condition over the next observation's columns that ends an episode.
+text a column. `exogenous`: the names of observations that no action moves. `termination_expression`: a condition over
+the next observation's columns that ends an episode.
 
 A file's word is enough to look a simulator up, never to import a module.
 """
@@ -17,7 +18,7 @@ import gymnasium
 import numpy as np
 
 from micro_rl.core import expression
-from micro_rl.core.columns import UNNAMED, Column, Columns
+from micro_rl.core.columns import UNNAMED, Column, Columns, no_column
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import SAFETY_HALFCHEETAH, Task
 from micro_rl.data.checks import findings
@@ -30,7 +31,8 @@ OF_TASK = tuple(field.name for field in fields(Task))
 OF_COLUMNS = ("observation_names", "observation_units", "action_names", "action_units")
 ENDS = "termination_expression"
 BOUNDS = ("action_low", "action_high")
-NAMES = (*OF_TASK, *OF_COLUMNS, ENDS, *BOUNDS)
+EXOGENOUS = "exogenous"
+NAMES = (*OF_TASK, *OF_COLUMNS, ENDS, *BOUNDS, EXOGENOUS)
 """All of them."""
 
 ABOUT = "micro_rl"
@@ -55,6 +57,8 @@ def of(dataset: Dataset) -> dict[str, Any]:
     if dataset.columns != UNNAMED.filled(dataset.observations.shape[1], dataset.actions.shape[1]):
         for kind, columns in zip(("observation", "action"), dataset.columns, strict=True):
             known |= {f"{kind}_names": [c.name for c in columns], f"{kind}_units": [c.unit for c in columns]}
+    if dataset.exogenous:
+        known[EXOGENOUS] = [dataset.columns.observations[place].name for place in dataset.exogenous]
     return known if dataset.termination is None else known | {ENDS: dataset.termination.text}
 
 
@@ -76,7 +80,8 @@ def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
     named = columns(path, attributes, *widths)
     low, high = (_bound(path, name, attributes, widths[1]) for name in BOUNDS)
     ends = _ends(path, attributes, named)
-    return raw._replace(action_low=low, action_high=high, columns=named, termination=ends, task=task(path, attributes))
+    raw = raw._replace(action_low=low, action_high=high, columns=named, termination=ends, task=task(path, attributes))
+    return raw._replace(exogenous=_exogenous(path, attributes, named.filled(*widths)))
 
 
 def task(path: Path, attributes: Mapping[str, Any]) -> Task:
@@ -102,6 +107,17 @@ def _ends(path: Path, attributes: Mapping[str, Any], named: Columns) -> Expressi
         return None
     names = [column.name for column in named.observations]
     return expression.parse(_plain(path, ENDS, attributes[ENDS]), names, f"{path}: {ENDS}")
+
+
+def _exogenous(path: Path, attributes: Mapping[str, Any], named: Columns) -> tuple[int, ...]:
+    """Places of the observations that no action moves."""
+    if EXOGENOUS not in attributes:
+        return ()
+    names = [column.name for column in named.observations]
+    wanted = _texts(path, EXOGENOUS, attributes, None)
+    if unknown := [name for name in wanted if name not in names]:
+        raise UserError(f"{path}: {EXOGENOUS}: {no_column(unknown[0], names)}")
+    return tuple(sorted({names.index(name) for name in wanted}))
 
 
 def trusted(task: Task) -> tuple[Task, list[Finding]]:
@@ -132,11 +148,13 @@ def _columns(path: Path, attributes: Mapping[str, Any], kind: str, width: int) -
     return tuple(Column(name, unit) for name, unit in zip(names, units, strict=True))
 
 
-def _texts(path: Path, name: str, attributes: Mapping[str, Any], width: int) -> list[str]:
+def _texts(path: Path, name: str, attributes: Mapping[str, Any], width: int | None) -> list[str]:
+    """So many texts, or as many as there are."""
     texts = list(attributes[name]) if not isinstance(attributes[name], str | bytes) else []
     texts = [text.decode(errors="replace") if isinstance(text, bytes) else text for text in texts]
-    if len(texts) != width or not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
-        raise UserError(f"{path}: {name} must be {width} texts, one a column: correct or delete it")
+    right = len(texts) == width or (width is None and texts)
+    if not right or not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
+        raise UserError(f"{path}: {name} must be {width or 'some'} texts, one a column: correct or delete it")
     return texts
 
 

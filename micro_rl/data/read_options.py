@@ -8,8 +8,9 @@ Missing = Literal["refuse", "drop", "previous"]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read a log, where the file does not tell. All but the first two are for tables: CSV and Parquet.
+    """How to read a log, where the file does not tell.
 
+    All but `horizon`, `action_bounds` and names of columns (`exogenous` too) are for tables: CSV and Parquet.
     None, or nothing in a list, leaves it to the file or to the TOML beside it, which knows the same words.
     """
 
@@ -39,6 +40,14 @@ class ReadOptions:
     """Column that is 1 (or true) where an episode ended by the task's own rule."""
     timeout: str | None = None
     """Column that is 1 (or true) where an episode was cut."""
+    exogenous: tuple[str, ...] = ()
+    """Observed columns that the actions do not move, as set-points and weather; rollouts replay them from the log."""
+    where: str | None = None
+    """Rows to use: a condition over columns, texts too, such as "Status == 'AUTO'"; episodes are cut at the others."""
+    fill: tuple[str, ...] = ()
+    """Short holes to fill before anything else is done with them: NAME=linear or NAME=previous, and limit=ROWS."""
+    resample: tuple[str, ...] = ()
+    """Length of a step, as in 5min, then NAME=mean, NAME=last or NAME=sum where a column is not to be averaged."""
     missing: Missing | None = None
     """What to do with rows that lack a value: refuse them (the default), drop them, or hold the previous value."""
     delimiter: str | None = None

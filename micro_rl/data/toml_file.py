@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
-from micro_rl.data import log_metadata
+from micro_rl.data import log_metadata, process_words
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import UserError, did_you_mean
 
@@ -37,6 +37,7 @@ ONLY_IN_TOML: Mapping[str, Any] = {
 KEYS: Mapping[str, Any] = {
     **{field.name: field.type for field in dataclasses.fields(ReadOptions)},
     "action_bounds": Pair,
+    **process_words.IN_TOML,
     **ONLY_IN_TOML,
 }
 """Every key of a TOML, and the type of its value."""
@@ -48,6 +49,7 @@ _EXPECTED: Mapping[Any, str] = {
     str: "text in quotes",
     Pair: "two numbers, the lower first",
     tuple[str, ...]: 'a list of names, as in ["first", "second"]',
+    **process_words.EXPECTED,
 }
 
 
@@ -106,6 +108,7 @@ def _checked(source: Path, table: dict[str, Any]) -> dict[str, Any]:
     if unknown := [name for name in values.get("task", {}) if name not in log_metadata.OF_TASK]:
         near, known = did_you_mean(unknown[0], log_metadata.OF_TASK), ", ".join(log_metadata.OF_TASK)
         raise UserError(f"{source}: task: there is no key {brief(unknown[0])}{near}; known: {known}")
+    values |= process_words.entries(values)
     return values | ({"task": log_metadata.task(source, values["task"])} if "task" in values else {})
 
 

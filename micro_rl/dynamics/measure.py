@@ -5,7 +5,6 @@ A stretch of several steps begins at such a row and then runs over rows of which
 """
 
 from statistics import NormalDist
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from micro_rl.data import Dataset
 from micro_rl.data.dataset import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, gaussians, inputs_of, predict, standardise, targets_of
-from micro_rl.dynamics.quality_report import KEY, LARGEST, MOST_STEPS, TOLD, Calibration, Horizon, ModelReport
+from micro_rl.dynamics.quality_report import INTERVAL, LARGEST, MOST_STEPS, Calibration, Horizon, ModelReport
 
 STEPS = 10
 """Steps ahead, where training's rollouts are not longer."""
@@ -31,7 +30,7 @@ LEAST_SHARE = 0.1
 """Of the held-out rows that a stretch must begin at: where episodes are short, so is the stretch."""
 SAMPLE = 100_000
 """Rows, evenly spaced, that tell the spread of the log's observations."""
-LEVELS = (0.5, 0.8, TOLD, 0.95)
+LEVELS = (0.5, 0.8, INTERVAL, 0.95)
 
 
 def report_of(
@@ -40,16 +39,24 @@ def report_of(
     scaling: Scaling,
     holdout: Int[Array | np.ndarray, " row"],
     settings: ModelSettings,
-) -> dict[str, Any]:
-    """What a fit's `about` keeps of it: nothing, where there is nothing to measure.
+) -> ModelReport | None:
+    """Measure a finished fit on the rows that it held out; draws no random number.
 
-    `holdout` counts among the rows that these settings learn from. No random number is drawn.
+    Args:
+        dataset: The log, raw units.
+        ensemble: All members, best first.
+        scaling: Between raw units and the ensemble's.
+        holdout: Numbers of the held-out rows among those that these settings learn from.
+        settings: The fit's, and training's where they say how long rollouts are and how many elites make them.
+
+    Returns:
+        The report of the elites; None where there is nothing to measure.
     """
     training = settings if isinstance(settings, Settings) else Settings()  # a fit alone knows of no training
     steps = min(max(STEPS, training.rollout_length), MOST_STEPS)
     rows = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[np.asarray(holdout)]
-    found = measure(dataset, ensemble.best(training.num_elites), scaling, rows[:MOST_ROWS], steps)
-    return {} if found.horizon is None and found.calibration is None else {KEY: found.kept()}
+    report = measure(dataset, ensemble.best(training.num_elites), scaling, rows[:MOST_ROWS], steps)
+    return None if report.horizon is None and report.calibration is None else report
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""What was measured of a fitted ensemble on rows that its fit held out: how it is kept, read back and said."""
+"""The quality report of a fitted ensemble: what was measured on held-out rows, as a type, as JSON and as a sentence."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -10,8 +10,8 @@ MOST_STEPS = 100
 """Longest stretch that is followed, and longest list that is believed."""
 LARGEST = 1e12
 """Errors from here on count as not finite: a model that has run away."""
-TOLD = 0.9
-"""The interval that the sentence tells of."""
+INTERVAL = 0.9
+"""The central interval whose share the sentence names."""
 
 
 class Horizon(NamedTuple):
@@ -41,9 +41,9 @@ class Calibration(NamedTuple):
     reward: list[float]
 
     @property
-    def told(self) -> float:
-        """Share of the observations inside the interval of `TOLD`; there must be a column that varies."""
-        return self.observation[self.expected.index(TOLD)]
+    def inside(self) -> float:
+        """Share of the observations inside the central interval `INTERVAL`; there must be a column that varies."""
+        return self.observation[self.expected.index(INTERVAL)]
 
 
 class ModelReport(NamedTuple):
@@ -53,8 +53,8 @@ class ModelReport(NamedTuple):
     horizon: Horizon | None
     calibration: Calibration | None
 
-    def kept(self) -> dict[str, Any]:
-        """As JSON holds it."""
+    def as_json(self) -> dict[str, Any]:
+        """The report as a model's folder holds it under `KEY`; `from_json` reads it back."""
         parts = {"horizon": self.horizon, "calibration": self.calibration}
         return {"elites": self.elites} | {name: part._asdict() for name, part in parts.items() if part is not None}
 
@@ -66,52 +66,59 @@ class ModelReport(NamedTuple):
             last = len(error)
             later = f", {last} steps by {_short(error[-1])}" if last > 1 else ""
             trivial = _short(unchanged[0]) + (f" and {_short(unchanged[-1])}" if last > 1 else "")
-            said = f"one step is off by {_short(error[0])}{later} of the log’s spread (if nothing changed: {trivial})"
-            parts.append(said)
+            one_step = f"one step is off by {_short(error[0])}{later}"
+            parts.append(f"{one_step} of the log’s spread (if nothing changed: {trivial})")
         if self.calibration and self.calibration.observation:
-            parts.append(f"{100 * TOLD:.0f} % intervals hold {100 * self.calibration.told:.0f} %")
+            parts.append(f"{100 * INTERVAL:.0f} % intervals hold {100 * self.calibration.inside:.0f} %")
         return "; ".join(parts)
 
 
+def from_json(declared: Any) -> ModelReport:
+    """The report that a folder holds under `KEY`, checked.
+
+    Args:
+        declared: What JSON holds there, of any content.
+
+    Raises:
+        ValueError: Where it is no report that `ModelReport.as_json` makes.
+    """
+    _require(isinstance(declared, dict) and _count(declared.get("elites")))
+    horizon = _horizon(declared["horizon"]) if "horizon" in declared else None
+    calibration = _calibration(declared["calibration"]) if "calibration" in declared else None
+    return ModelReport(declared["elites"], horizon, calibration)
+
+
 def of(about: Mapping[str, Any]) -> ModelReport | None:
-    """The report in what a model's folder says, None where it has none; `ValueError` where it is no report."""
-    if KEY not in about:
-        return None
-    told = about[KEY]
-    _require(isinstance(told, dict) and _count(told.get("elites")))
-    parts = [None if name not in told else read(told[name]) for name, read in _PARTS]
-    return ModelReport(told["elites"], *parts)  # pyright: ignore[reportArgumentType]
+    """The report in a model's manifest, None where it has none; raises as `from_json`."""
+    return from_json(about[KEY]) if KEY in about else None
 
 
-def _horizon(told: Any) -> Horizon:
-    curves = _lists(told, Horizon)
+def _horizon(declared: Any) -> Horizon:
+    curves = _lists(declared, Horizon)
     steps = len(curves["error"])
-    _require(_count(told.get("starts")) and steps >= 1 and len(curves["unchanged"]) == steps)
+    _require(_count(declared.get("starts")) and steps >= 1 and len(curves["unchanged"]) == steps)
     _require(len(curves["disagreement"]) in (0, steps))
     _require(all(0 <= value < LARGEST for curve in curves.values() for value in curve))
-    return Horizon(told["starts"], **curves)
+    return Horizon(declared["starts"], **curves)
 
 
-def _calibration(told: Any) -> Calibration:
-    shares = _lists(told, Calibration)
+def _calibration(declared: Any) -> Calibration:
+    shares = _lists(declared, Calibration)
     levels = len(shares["expected"])
-    _require(_count(told.get("rows")) and TOLD in shares["expected"])
+    _require(_count(declared.get("rows")) and INTERVAL in shares["expected"])
     _require(all(len(shares[name]) in (0, levels) for name in ("observation", "reward")))
     _require(all(0 <= value <= 1 for part in shares.values() for value in part))
-    return Calibration(told["rows"], **shares)
+    return Calibration(declared["rows"], **shares)
 
 
-_PARTS = (("horizon", _horizon), ("calibration", _calibration))
-
-
-def _lists(told: Any, kind: type[Horizon] | type[Calibration]) -> dict[str, list[float]]:
+def _lists(declared: Any, kind: type[Horizon] | type[Calibration]) -> dict[str, list[float]]:
     """All but the first field, each a short list of finite numbers."""
-    _require(isinstance(told, dict))
-    found = {name: told.get(name) for name in kind._fields[1:]}
-    for values in found.values():
+    _require(isinstance(declared, dict))
+    lists = {name: declared.get(name) for name in kind._fields[1:]}
+    for values in lists.values():
         _require(isinstance(values, list) and len(values) <= MOST_STEPS)
         _require(all(type(value) in (int, float) and isfinite(value) for value in values))
-    return {name: [float(value) for value in values] for name, values in found.items()}
+    return {name: [float(value) for value in values] for name, values in lists.items()}
 
 
 def _short(value: float) -> str:

@@ -15,6 +15,7 @@ from micro_rl.core.windows import newest
 from micro_rl.dynamics import quality_report, termination_classifier
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.dynamics.termination_classifier import TerminationHead, check_measured
 from micro_rl.errors import UserError
 from micro_rl.storage import pytree_io
@@ -27,19 +28,24 @@ LARGEST = {"obs": 100_000, "act": 10_000, "members": 1_000, "layers": 100, "hidd
 class FittedModel(NamedTuple):
     """An ensemble, the units it works in, what is worth remembering about its fit, and where one was learned, a head.
 
-    `about["termination"]` is then what the head's measurement found; `about["report"]` is a `ModelReport`, where the
-    fit made one.
+    `about["termination"]` is then what the head's measurement found. `report`: the ensemble's quality on held-out
+    rows; None where there was nothing to measure, or an earlier version fitted it.
     """
 
     ensemble: Ensemble
     scaling: Scaling
     about: dict[str, Any]
     head: TerminationHead | None = None
+    report: ModelReport | None = None
 
     def arrays(self) -> dict[str, Any]:
         """What is saved of it."""
         parts = {"ensemble": self.ensemble, "scaling": self.scaling}
         return parts if self.head is None else parts | {"termination": self.head}
+
+    def manifest(self) -> dict[str, Any]:
+        """What a folder says of it beside the arrays: `about`, and the report as JSON."""
+        return self.about if self.report is None else self.about | {quality_report.KEY: self.report.as_json()}
 
 
 class ModelShape(NamedTuple):
@@ -89,7 +95,7 @@ class ModelShape(NamedTuple):
 
 def save_model(folder: Path, model: FittedModel) -> None:
     """Ensemble and scaling into one folder with a manifest."""
-    write_arrays(folder, "ensemble", pytree_io.to_arrays(model.arrays()), model.about)
+    write_arrays(folder, "ensemble", pytree_io.to_arrays(model.arrays()), model.manifest())
 
 
 def load_model(folder: Path) -> FittedModel:
@@ -101,14 +107,15 @@ def load_model(folder: Path) -> FittedModel:
         shape, about["holdout"] = ModelShape.read(about.get("shape")), _numbers(about.get("holdout"))
         if "termination" in about:
             check_measured(about["termination"])
-        quality_report.of(about)
+        report = quality_report.of(about)
     except ValueError as error:
         raise UserError(f"{folder}: {error}; fit it again") from error
     blank = shape.blank()
     if "termination" in about:
         blank["termination"] = jax.eval_shape(lambda: termination_classifier.blank(shape.obs))
     tree = pytree_io.from_arrays(blank, arrays, str(folder))
-    return FittedModel(tree["ensemble"], tree["scaling"], about, tree.get("termination"))
+    about.pop(quality_report.KEY, None)
+    return FittedModel(tree["ensemble"], tree["scaling"], about, tree.get("termination"), report)
 
 
 def _numbers(declared: Any) -> list[float]:

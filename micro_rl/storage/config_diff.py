@@ -7,9 +7,9 @@ from typing import Any
 from micro_rl.errors import UserError
 from micro_rl.storage.json_files import json_round_trip
 
-PARTS = ("log", "method", "options", "settings", "task")
-HARMLESS = ("path", "name", "checkpoint_every", "fit_checkpoint_seconds")
-"""Where the log lies and what it is called, and how often a state is saved: none of it changes a bit of the outcome."""
+PARTS = ("log", "method", "method_source", "options", "settings", "task")
+HARMLESS = ("path", "name", "reference", "checkpoint_every", "fit_checkpoint_seconds")
+"""Where the log or the method lies, what the log is called, how often a state is saved: no bit hangs on them."""
 
 
 def differences(
@@ -57,6 +57,6 @@ def require_same_config(
         first = changes[0][0]
         listing = ", ".join(text for part, text in changes if part == first)
         raise UserError(
-            f"{path}: was begun with another {first} ({listing}); resume with the same, "
+            f"{path}: was begun with another {first.replace('_', ' ')} ({listing}); resume with the same, "
             "or name a new folder with --branch to go on there from the newest checkpoint"
         )

@@ -11,7 +11,7 @@ from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.core.settings import ModelSettings
-from micro_rl.core.types import Keys, Problem, Scaling, Transition
+from micro_rl.core.types import Keys, Problem, Replay, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows
@@ -41,7 +41,17 @@ def problem_of(dataset: Dataset, settings: ModelSettings, scaling: Scaling | Non
         scaling = fit_scaling(dataset, settings.standardise, settings.scale_reward)
     rows = to_core(dataset.transitions(settings.keep_timeouts), scaling)
     log = rows if stays_on_host(settings, dataset) else jax.tree.map(jnp.asarray, rows)
-    return Problem(log, jax.tree.map(jnp.asarray, scaling))
+    return Problem(log, jax.tree.map(jnp.asarray, scaling), replay_of(dataset, settings))
+
+
+def replay_of(dataset: Dataset, settings: ModelSettings) -> Replay | None:
+    """What rollouts take from this log and not from the model; None where none of its columns is exogenous."""
+    if not dataset.exogenous:
+        return None
+    chosen = dataset.learnable(settings.keep_timeouts)
+    continued = (dataset.continued & np.roll(chosen, -1))[chosen]
+    columns = np.isin(np.arange(dataset.observations.shape[1]), dataset.exogenous)
+    return Replay(jnp.asarray(continued), jnp.asarray(columns))
 
 
 def fit_model(
@@ -150,8 +160,8 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
             sizes.history,
         )._asdict(),
     }
-    about |= report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
-    return FittedModel(ensemble, problem.scaling, about)
+    report = report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
+    return FittedModel(ensemble, problem.scaling, about, report=report)
 
 
 def held_out(seed: int, rows: int, settings: ModelSettings) -> Int[np.ndarray, " holdout"]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from micro_rl.core.metric_keys import SCORE_KEYS
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.errors import Diverged
 from micro_rl.policy import Policy
@@ -21,6 +22,12 @@ class Run:
     policy: Policy
     scores: dict[str, Any]
     metrics: list[Row]
+
+    def __repr__(self) -> str:
+        """In one line: where it lies, how far it got, and the first of its scores."""
+        score = next((f"{key}={self.scores[key]['mean_of_last']:.6g}" for key in SCORE_KEYS if key in self.scores), "")
+        figures = ", ".join(filter(None, (f"epochs={self.scores.get('epochs', 0)}", score)))
+        return f"Run({str(self.path)!r}, {figures})"
 
 
 @dataclass(eq=False)

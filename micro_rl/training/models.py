@@ -9,7 +9,6 @@ import numpy as np
 from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
-from micro_rl.dynamics import quality_report
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.dynamics.termination_rules import ByRule, Termination
 from micro_rl.errors import Diverged, UserError
@@ -89,8 +88,8 @@ def _fit_all(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> N
         if isinstance(model, Diverged):
             job.fail(model)
             continue
-        if report := quality_report.of(model.about):
-            job.callback.measured(report.sentence())
+        if model.report:
+            job.callback.measured(model.report.sentence())
         job.model = with_termination(model, job.plan, job.callback)
 
 

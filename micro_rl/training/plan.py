@@ -83,6 +83,7 @@ def make_plan(
     `overrides` holds settings and the method's own options by name. A `Dataset` comes with its episodes cut and
     its action bounds known: `horizon` is then the evaluations' alone. Raises `UserError` for anything unknown.
     """
+    method = registry.name_of(method)
     reading = reading if reading.horizon is not None else dataclasses.replace(reading, horizon=horizon)
     dataset = _dataset(log, reading)
     preset = preset or presets.name_for(dataset.name)
@@ -151,6 +152,11 @@ def _refuse_what_cannot_work(plan: Plan) -> None:
     _check_together(method, plan.settings)
     refuse_too_few(plan.dataset, plan.settings, least=2 if plan.learns_model else 1)
     if stays_on_host(plan.settings, plan.dataset):
+        if plan.dataset.exogenous and plan.learns_model:
+            raise UserError(
+                f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
+                "stays on the host: leave exogenous out, or take --log-on device"
+            )
         refuse_on_host(method, plan.method_name, plan.settings.log_on)
 
 

@@ -27,6 +27,7 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "preset": plan.preset,
         "method": plan.method_name,
         "learns_model": plan.learns_model,
+        **({"method_source": source} if (source := registry.source_of(plan.method_name)) else {}),
         "options": dataclasses.asdict(plan.options),
         "settings": dataclasses.asdict(plan.settings),
         "model": str(plan.model) if plan.model else None,
@@ -64,7 +65,8 @@ def plan_to_command(plan: Plan) -> str:
     if not _can_be_typed(plan):
         return ""
     words = ["micro-rl", "train", _typed(plan.dataset.path)]
-    words += ["--method", plan.method_name, "--preset", plan.preset]
+    method = registry.source_of(plan.method_name).get("reference", plan.method_name)
+    words += ["--method", method, "--preset", plan.preset]
     usual = registry.resolve(plan.method_name, plan.preset, {})
     words += _departures(plan.settings, usual[0]) + _departures(plan.options, usual[1])
     words += [word for name, value in _said(plan.dataset.reading).items() for word in _flag(name, value)]

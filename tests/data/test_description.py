@@ -51,11 +51,12 @@ def test_arrays_are_described_too(arrays):
 
 
 EXPORT = """\
-stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut
-01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0
-01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0
-01.03.2025 10:00:30;1;2;20;22;30;1;0;1
-01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0
+stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut;mode
+01.03.2025 09:59:59;1;1,5;20;21;10;0,5;0;0;MAN
+01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0;AUTO
+01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0;AUTO
+01.03.2025 10:00:30;1;2;20;22;30;1;0;1;AUTO
+01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0;AUTO
 """
 
 
@@ -72,6 +73,7 @@ def test_the_documented_example_is_complete_and_true(tmp_path):
     assert [str(column) for column in log.columns.observations] == ["level [m]", "temp_1 [°C]", "temp_2"]
     np.testing.assert_array_equal(log.action_high, [100, 5])
     assert log.termination is not None and log.terminals.sum() == 1
+    assert log.exogenous == (2,)
 
 
 def test_flags_outrank_the_toml(arrays):

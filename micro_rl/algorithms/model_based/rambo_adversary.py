@@ -10,7 +10,7 @@ from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.buffer import draw_log
 from micro_rl.algorithms.rollout import sample_ensemble
-from micro_rl.algorithms.slots import Ends, MethodContext, ModelUpdate
+from micro_rl.algorithms.slots import EpochContext, MethodContext, ModelUpdate
 from micro_rl.core.networks import q_values, sample
 from micro_rl.core.optim import adam_step
 from micro_rl.core.types import Transition
@@ -51,51 +51,45 @@ class TurnAgainst(ModelUpdate):
     logvar_weight: float = eqx.field(static=True, default=0.001)
 
     def __call__(
-        self,
-        ensemble: Ensemble,
-        method_state: PyTree,
-        context: MethodContext,
-        log: Transition,
-        ends: Ends,
-        key: Key[Array, ""],
+        self, ensemble: Ensemble, method_state: PyTree, context: EpochContext, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]:
         if not self.steps:
             return ensemble, method_state
         if len(self.decay) != len(ensemble.members.net.weights):
             raise UserError(f"model_decay: {len(self.decay)} values for {len(ensemble.members.net.weights)} layers")
-        episode = partial(self._episode, units=ensemble, context=context, log=log, ends=ends)
+        episode = partial(self._episode, units=ensemble, context=context)
         keys = jax.random.split(key, -(-self.steps // self.length))
         (members, moments), _ = jax.lax.scan(episode, (ensemble.members, method_state), keys)
         return eqx.tree_at(lambda e: e.members, ensemble, members), moments
 
-    def _episode(self, carry, key: Array, *, units: Ensemble, context: MethodContext, log: Transition, ends: Ends):
+    def _episode(self, carry, key: Array, *, units: Ensemble, context: EpochContext):
         start_key, steps_key = jax.random.split(key)
-        observation = draw_log(log, start_key, self.batch).observation
+        observation = draw_log(context.log, start_key, self.batch).observation
 
         def step(carry, step_key: Array):
             members, moments, observation = carry
             imagined_key, log_key = jax.random.split(step_key)
             now = eqx.tree_at(lambda e: e.members, units, members)
-            rows = self._imagined(now, context, ends, observation, imagined_key)
-            gain = advantage(context, rows, jax.random.normal(jax.random.fold_in(imagined_key, 9), rows.action.shape))
-            real = draw_log(log, log_key, self.batch)
-            gradient = jax.grad(self._loss)(members, units, context.models.elites.size, rows, gain, real)
+            rows = self._imagined(now, context, observation, imagined_key)
+            noise = jax.random.normal(jax.random.fold_in(imagined_key, 9), rows.action.shape)
+            gain = advantage(context.networks, rows, noise)
+            real = draw_log(context.log, log_key, self.batch)
+            gradient = jax.grad(self._loss)(members, units, context.networks.models.elites.size, rows, gain, real)
             members, moments = adam_step(members, gradient, moments, self.rate)
             return (members, moments, rows.next_observation), None
 
         (members, moments, _), _ = jax.lax.scan(step, (*carry, observation), jax.random.split(steps_key, self.length))
         return (members, moments), None
 
-    def _imagined(
-        self, ensemble: Ensemble, context: MethodContext, ends: Ends, observation: Array, key: Array
-    ) -> Transition:
+    def _imagined(self, ensemble: Ensemble, context: EpochContext, observation: Array, key: Array) -> Transition:
         order_key, action_key, state_key, end_key = jax.random.split(key, 4)
         observation = jax.random.permutation(order_key, observation)
-        act = context.actor.biases[-1].shape[-1] // 2
-        action, _ = sample(context.actor, observation, jax.random.normal(action_key, (self.batch, act)))
-        outcome = sample_ensemble(ensemble.best(context.models.elites.size), observation, action, state_key)
+        actor, elites = context.networks.actor, context.networks.models.elites.size
+        noise = jax.random.normal(action_key, (self.batch, actor.biases[-1].shape[-1] // 2))
+        action, _ = sample(actor, observation, noise)
+        outcome = sample_ensemble(ensemble.best(elites), observation, action, state_key)
         following = outcome[:, :-1]
-        return Transition(observation, action, outcome[:, -1], following, 1.0 - ends(following, end_key))
+        return Transition(observation, action, outcome[:, -1], following, 1.0 - context.ends(following, end_key))
 
     def _loss(self, members: Members, units: Ensemble, elites: int, rows, gain, real) -> Scalar:
         outcome = jnp.concatenate([rows.next_observation, rows.reward[:, None]], axis=-1)

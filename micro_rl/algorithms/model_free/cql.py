@@ -3,18 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import equinox as eqx
 import jax.numpy as jnp
-from jax import Array
-from jaxtyping import Key, Scalar
 
-from micro_rl.algorithms.model_based.conservative import conservative_gap
+from micro_rl.algorithms.conservative import PushDown
 from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING
 from micro_rl.algorithms.model_free.sac_n import SacOnLog
-from micro_rl.algorithms.slots import Regularize
-from micro_rl.core.networks import MLP
 from micro_rl.core.setting import Setting, check_values
-from micro_rl.core.types import Batch
 
 SUMMARY = "soft actor-critic on the log, its critics pushed down on drawn actions and up on the log's"
 PAPER = "arXiv 2006.04779"
@@ -30,16 +24,6 @@ class Options:
     """How strongly the critics are pushed (the authors' alpha); 0 is soft actor-critic on the log."""
     drawn_actions: Annotated[int, Setting(minimum=1)] = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
-
-
-class PushDown(Regularize):
-    """weight (logsumexp of Q over drawn actions - Q on the log's), over rows and critics."""
-
-    weight: Scalar
-    actions: int = eqx.field(static=True)
-
-    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
-        return self.weight * conservative_gap(critics, actor, batch.real, batch.real, key, self.actions)
 
 
 def build(options: Options) -> SacOnLog:

@@ -1,22 +1,19 @@
 """ReBRAC (arXiv 2305.09836): TD3 with the distance to the log's actions in the actor's loss and in the target."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_free import td3
-from micro_rl.algorithms.model_free.base import CRITICS, TRAINING, ModelFreeMethod
+from micro_rl.algorithms.model_free.base import CRITICS, TRAINING
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
-from micro_rl.core.networks import MLP, Network, mode, normalised, q_values, steady_mlp, uniform_mlp
+from micro_rl.core.networks import MLP, Network, mode, normalised, q_values
 from micro_rl.core.setting import Setting, check_values
-from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
 
 SUMMARY = "TD3 whose actor and target both pay for the distance to the log's actions; normalised critics"
@@ -26,40 +23,28 @@ DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "batch_size": 1024,
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(td3.Options):
     """ReBRAC's own settings."""
 
     actor_weight: Annotated[float, Setting(minimum=0)] = 0.01
     """What the actor pays for the squared distance to the log's action."""
     critic_weight: Annotated[float, Setting(minimum=0)] = 0.01
     """What the target pays for the squared distance of its next action to what was done next in the log."""
-    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
-    """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
-    """Most of that noise."""
-    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
-    """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
 
-class Rebrac(ModelFreeMethod):
+class Rebrac(td3.Td3):
     """TD3 in which both networks pay for leaving the log: the actor at s, the critics' target at s'."""
 
     actor_weight: Scalar
     critic_weight: Scalar
-    policy_noise: Scalar
-    noise_clip: Scalar
-    steps: int = eqx.field(static=True)
 
-    def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> td3.Learner:
-        actor_key, critic_key = jax.random.split(key)
-        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden_sizes, 1), (sizes.num_critics,))
-        return td3.begin(steady_mlp(actor_key, obs, act, sizes.hidden_sizes), normalised(critics))
+    def critics(self, plain: MLP) -> Network:
+        return normalised(plain)
 
     def update(
         self, agent: td3.Learner, rows: LogRows, key: Key[Array, ""], c: Coefficients
     ) -> tuple[td3.Learner, dict[str, Array]]:
-        targets, loss = partial(self.targets, c=c), partial(actor_loss, weight=self.actor_weight)
-        agent, logged = td3.turn(agent, rows, key, c, self.steps, targets, loss)
+        agent, logged = super().update(agent, rows, key, c)
         return agent, logged | {"rows/continued": jnp.mean(rows.continued)}
 
     def targets(
@@ -67,10 +52,13 @@ class Rebrac(ModelFreeMethod):
     ) -> Float[Array, " rows"]:
         """y = r + gamma d (min_k Q'_k(s', a') - critic_weight |a' - b|^2), b what the log did at s', if it tells."""
         following = rows.now.next_observation
-        action = td3.smoothed(agent.slow_actor, following, noise, self.policy_noise, self.noise_clip)
+        action = self.target_action(agent, following, noise)
         distance = rows.continued * jnp.sum((action - rows.next_action) ** 2, axis=-1)
         smallest = jnp.min(q_values(agent.slow_critics, following, action), axis=0)
         return bellman(rows.now, smallest - self.critic_weight * distance, c.discount)
+
+    def actor_loss(self, actor: MLP, critics: Network, rows: LogRows) -> Scalar:
+        return actor_loss(actor, critics, rows, self.actor_weight)
 
 
 def actor_loss(actor: MLP, critics: Network, rows: LogRows, weight: Scalar) -> Scalar:
@@ -88,7 +76,5 @@ def build(options: Options) -> Rebrac:
     return Rebrac(
         actor_weight=jnp.asarray(options.actor_weight, jnp.float32),
         critic_weight=jnp.asarray(options.critic_weight, jnp.float32),
-        policy_noise=jnp.asarray(options.policy_noise, jnp.float32),
-        noise_clip=jnp.asarray(options.noise_clip, jnp.float32),
-        steps=options.policy_delay,
+        **options.fields(),
     )

@@ -1,17 +1,41 @@
 """Twin delayed deterministic policy gradient (TD3, arXiv 1802.09477), as TD3+BC and ReBRAC build on it."""
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients, critic_loss
-from micro_rl.core.networks import MLP, Network, mode
+from micro_rl.core.networks import MLP, Network, mode, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
+from micro_rl.core.setting import Setting
+from micro_rl.core.settings import Sizes
 from micro_rl.core.types import LogRows
+
+
+@dataclass(frozen=True)
+class Options:
+    """TD3's own settings, which every method built on it has."""
+
+    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
+    """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
+    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
+    """Most of that noise."""
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
+    """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of `Td3` that these settings fill."""
+        noise, clip = (jnp.asarray(value, jnp.float32) for value in (self.policy_noise, self.noise_clip))
+        return {"policy_noise": noise, "noise_clip": clip, "steps": self.policy_delay}
 
 
 class Learner(NamedTuple):
@@ -35,6 +59,44 @@ class _Critics(NamedTuple):
 Targets = Callable[[Learner, LogRows, Float[Array, "rows act"]], Float[Array, " rows"]]
 """y of these rows, from the learner's slow copies and standard normal draws."""
 ActorLoss = Callable[[MLP, Network, LogRows], Scalar]
+
+
+class Td3(ModelFreeMethod):
+    """Clipped double Q with smoothed target actions; what the target and the actor's loss add is the subclass's."""
+
+    policy_noise: Scalar
+    noise_clip: Scalar
+    steps: int = eqx.field(static=True)
+
+    def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Learner:
+        actor_key, critic_key = jax.random.split(key)
+        critics = uniform_mlp(critic_key, (obs + act, *sizes.hidden_sizes, 1), (sizes.num_critics,))
+        return begin(steady_mlp(actor_key, obs, act, sizes.hidden_sizes), self.critics(critics))
+
+    def update(
+        self, agent: Learner, rows: LogRows, key: Key[Array, ""], c: Coefficients
+    ) -> tuple[Learner, dict[str, Array]]:
+        return turn(agent, rows, key, c, self.steps, partial(self.targets, c=c), self.actor_loss)
+
+    def critics(self, plain: MLP) -> Network:
+        """The critics of a fresh network."""
+        return plain
+
+    def target_action(
+        self, agent: Learner, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"]
+    ) -> Float[Array, "rows act"]:
+        """The slow actor's action at next observations, with clipped noise, within its bounds."""
+        return smoothed(agent.slow_actor, observation, noise, self.policy_noise, self.noise_clip)
+
+    @abstractmethod
+    def targets(
+        self, agent: Learner, rows: LogRows, noise: Float[Array, "rows act"], c: Coefficients
+    ) -> Float[Array, " rows"]:
+        """The targets y of the critics."""
+
+    @abstractmethod
+    def actor_loss(self, actor: MLP, critics: Network, rows: LogRows) -> Scalar:
+        """What the actor descends."""
 
 
 def begin(actor: MLP, critics: Network) -> Learner:

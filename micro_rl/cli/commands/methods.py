@@ -15,17 +15,19 @@ class Methods:
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    from micro_rl.algorithms.registry import ALL, learns_model
+    from micro_rl.algorithms.registry import find, known, learns_model
     from micro_rl.cli.arguments import parse
 
     parse("methods", arguments, Methods)
     for model, title in ((True, "with a learned model"), (False, "from the log alone")):
         print(title)
-        for name in (name for name in ALL if learns_model(name) is model):
-            print(f"  {name:8}{ALL[name].SUMMARY} ({ALL[name].PAPER})")
-            for line in wrap(options(ALL[name].Options()), 110, break_on_hyphens=False):
+        for name in (name for name in known() if learns_model(name) is model):
+            method = find(name)
+            print(f"  {name:8}{method.SUMMARY} ({method.PAPER})")
+            for line in wrap(options(method.Options()), 110, break_on_hyphens=False):
                 print(" " * 10 + line.replace(JOINED, " "))
     print("`micro-rl train --method NAME --help` shows a method's options and settings.")
+    print("A method of your own: `--method mine.py`, with `Options` and `build` as docs/guides/own-method.md shows.")
 
 
 def options(own: Any) -> str:

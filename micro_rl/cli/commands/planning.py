@@ -14,7 +14,7 @@ class Task:
     """What to learn, and with what."""
 
     method: str = "micro"
-    """One of those that `micro-rl methods` lists; each has options of its own."""
+    """One of those that `micro-rl methods` lists, or one of your own: `mine.py`, `package.module:definition`."""
     preset: str | None = None
     """Settings to start from; by default those of the log's name, else the generic ones."""
     env: str | None = None
@@ -48,7 +48,7 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.training.plan import make_plan
 
-    name = option_value(arguments, "--method") or "micro"
+    name = registry.name_of(option_value(arguments, "--method") or "micro")
     method = registry.find(name)
     if not registry.learns_model(name):
         kind = restricted(kind, frozenset(field.name for field in fields(kind)) - FOR_A_MODEL)

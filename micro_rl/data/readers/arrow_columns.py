@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Float64, Int, Shaped
 
 from micro_rl.errors import UserError
 
@@ -28,6 +28,14 @@ def numbers(path: Path, name: str, column: pa.Array) -> Float64[np.ndarray, " ro
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
     return column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def texts(path: Path, name: str, column: pa.Array) -> Shaped[np.ndarray, " row"]:
+    """Reads texts; an empty one where there is none."""
+    column = plain(column)
+    if pa.types.is_nested(column.type):
+        raise UserError(f"{path}: column {name!r} holds {column.type}, no texts: leave it out")
+    return np.array(column.cast(pa.string()).fill_null("").to_pylist(), np.str_)
 
 
 def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " silent"]]:

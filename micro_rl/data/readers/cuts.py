@@ -21,13 +21,13 @@ Columns = dict[str, np.ndarray]
 
 
 def gaps(
-    begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None
+    begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"], largest: float | None, least: float = 0.0
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
-    """Begins an episode after every gap in time or step back too; with warnings."""
+    """Begins an episode after every gap in time or step back too; with warnings. No gap is shorter than `least`."""
     if largest is None:
         some = slice(None, None, max(1, len(steps) // ENOUGH))
         forward = steps[some][~begins[some] & (steps[some] > 0)]
-        largest = USUAL_GAP * float(np.median(forward)) if len(forward) else np.inf
+        largest = max(least, USUAL_GAP * float(np.median(forward))) if len(forward) else np.inf
     late, back = np.flatnonzero(~begins & (steps > largest)), np.flatnonzero(~begins & (steps < 0))
     same = np.flatnonzero(~begins & (steps == 0))
     problems = []

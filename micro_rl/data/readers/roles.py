@@ -1,11 +1,9 @@
 """Which columns of a table are what: the names, patterns and formulas that were given, found in the file."""
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from micro_rl.core.columns import listed, no_column
+from micro_rl.core.columns import known, listed, matching
 from micro_rl.core.expression import Expression, parse
 from micro_rl.data.description import Description
 from micro_rl.errors import UserError
@@ -52,7 +50,7 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
             f"or --reward '...'; columns: {listed(names)}"
         )
     lists = {
-        part: _columns(path, part, getattr(reading, part), names)
+        part: matching(str(path), part, getattr(reading, part), names)
         for part in ("observations", "actions", "next_observations")
     }
     after = lists["next_observations"]
@@ -63,7 +61,7 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     single = {part: getattr(reading, part) for part in ("episode", "time", "terminal", "timeout")}
     for part, name in single.items():
         if name is not None:
-            _known(path, part, name, names)
+            known(str(path), part, name, names)
     table = Roles(**lists, reward=_reward(path, reading.reward, names, description), **single)
     if doubled := [name for name in table.kinds() if names.count(name) > 1]:
         raise UserError(f"{path}: several columns are called {doubled[0]!r}: give each a name of its own")
@@ -74,27 +72,3 @@ def _reward(path: Path, text: str, names: tuple[str, ...], description: Descript
     if text in names:
         text = f"`{text}`" if "`" not in text else text
     return parse(text, names, f"{description.source or path}: reward")
-
-
-def _columns(path: Path, part: str, wanted: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, patterns replaced by what they match in the file's order."""
-    chosen: list[str] = []
-    for entry in wanted:
-        if entry in names or "*" not in entry:
-            _known(path, part, entry, names)
-            chosen.append(entry)
-            continue
-        # Only the star is special: names hold brackets, around units for one.
-        escaped = entry.replace("[", "[[]").replace("?", "[?]")
-        matches = [name for name in names if fnmatchcase(name, escaped)]
-        if not matches:
-            raise UserError(f"{path}: {part}: no column matches {entry!r}; columns: {listed(names)}")
-        chosen += [name for name in matches if name not in chosen]
-    if twice := [name for name in chosen if chosen.count(name) > 1]:
-        raise UserError(f"{path}: {part}: {twice[0]!r} is named twice: leave one out")
-    return tuple(chosen)
-
-
-def _known(path: Path, part: str, name: str, names: tuple[str, ...]) -> None:
-    if name not in names:
-        raise UserError(f"{path}: {part}: {no_column(name, names)}")

@@ -12,7 +12,8 @@ from micro_rl.data.checks.findings import Finding, listed
 from micro_rl.data.description import Description
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
-from micro_rl.data.readers import cuts, roles
+from micro_rl.data.readers import cuts, process, roles
+from micro_rl.data.readers.process import Process, Rows
 from micro_rl.data.readers.roles import Kind, Roles
 from micro_rl.errors import UserError
 
@@ -38,9 +39,11 @@ class TableSource(Protocol):
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
     """Reads the log in a table whose columns are described; row numbers in messages count from 0 below the names."""
     table = roles.find(path, source.names, description)
-    refuse_oversize(path, "the table", 4 * source.rows * len(table.kinds()), path.stat().st_size)
-    gathered = _Gathered(path, table, source.rows, description.reading.time_unit)
-    for batch in source.batches(table.kinds()):
+    steps = process.find(path, source.names, table, description)
+    kinds = table.kinds() | steps.kinds()
+    refuse_oversize(path, "the table", 4 * source.rows * len(kinds), path.stat().st_size)
+    gathered = _Gathered(path, table, source.rows, description.reading.time_unit, steps)
+    for batch in source.batches(kinds):
         if len(batch):
             gathered.add(batch)
     raw = gathered.log(description)
@@ -50,10 +53,10 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
 class _Gathered:
     """The columns as they come in."""
 
-    def __init__(self, path: Path, roles: Roles, rows: int, time_unit: str | None):
+    def __init__(self, path: Path, roles: Roles, rows: int, time_unit: str | None, process: Process):
         from micro_rl.data.readers.arrow_columns import Changes, Steps
 
-        self.path, self.roles = path, roles
+        self.path, self.roles, self.process = path, roles, process
         widths = {"observations": roles.observations, "actions": roles.actions}
         widths |= {"next_observations": roles.next_observations} if roles.next_observations else {}
         self.measured = {field: Narrowing(rows, len(names)) for field, names in widths.items()}
@@ -61,6 +64,9 @@ class _Gathered:
         self.flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
         self.silent: dict[str, list[int]] = {"terminals": [], "timeouts": []}
         self.begins: list[np.ndarray] = []
+        self.keep: list[np.ndarray] = []
+        self.inputs: dict[str, list[np.ndarray]] = {}
+        self.seconds: list[np.ndarray] = []
         self.rows = 0
         self.steps = Narrowing(rows if roles.time else 0)
         self.changes = Changes(path, roles.episode) if roles.episode else None
@@ -75,7 +81,9 @@ class _Gathered:
         values = {name: numbers(self.path, name, batch[name]) for name in names}
         for field in self.measured.keys() - {"rewards"}:
             self.measured[field].add(np.stack([values[name] for name in getattr(roles, field)], axis=1))
-        self.measured["rewards"].add(self._rewards(values))
+        self._add_rewards(values)
+        if self.process.where:
+            self.keep.append(self.process.where(self._asked(values, batch)))
         for field, name in (("terminals", roles.terminal), ("timeouts", roles.timeout)):
             if name is not None:
                 raised, silent = flags(self.path, name, batch[name])
@@ -83,22 +91,41 @@ class _Gathered:
                 self.silent[field] += (self.rows + silent).tolist()
         self.begins.append(self.changes(batch[roles.episode]) if self.changes else np.zeros(len(batch), bool))
         if self.clock:
-            self.steps.add(self.clock(batch[roles.time]))
+            steps = self.clock(batch[roles.time])
+            self.steps.add(steps)
+            if self.process.filling or self.process.resampling:
+                self.seconds.append(steps)  # in full precision: they are summed up
         self.rows += len(batch)
 
-    def _rewards(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
-        return np.asarray(self.roles.reward(values), np.float64)
+    def _add_rewards(self, values: Mapping[str, np.ndarray]) -> None:
+        """The rewards, or where holes are filled first what they are computed from."""
+        if not self.process.filling:
+            self.measured["rewards"].add(np.asarray(self.roles.reward(values), np.float64))
+            return
+        for name in self.roles.reward.names:
+            self.inputs.setdefault(name, []).append(values[name])
+
+    def _asked(self, values: Mapping[str, np.ndarray], batch: Any) -> dict[str, np.ndarray]:
+        """The columns by which rows are chosen."""
+        from micro_rl.data.readers.arrow_columns import numbers, texts
+
+        asked = {}
+        for name, kind in self.process.kinds().items():
+            if name in values and kind == "number":
+                asked[name] = values[name]
+            else:
+                asked[name] = (texts if kind == "label" else numbers)(self.path, name, batch[name])
+        return asked
 
     def log(self, description: Description) -> RawLog:
         """Joins all rows, cut into episodes."""
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
-        columns = {field: narrowing.values() for field, narrowing in self.measured.items()}
-        columns |= {field: np.concatenate(parts) for field, parts in self.flags.items() if parts}
         begins, cut = self._begins(description.reading.largest_gap)
-        rows = len(begins)
-        columns, begins, more = cuts.complete(self.path, columns, begins, description.reading.missing)
-        overflow = {field: column.overflow if len(begins) == rows else [] for field, column in self.measured.items()}
+        rows, changed = process.carry_out(self.path, self.process, self._rows(begins), self.keep, self.roles)
+        columns, begins, more = cuts.complete(self.path, rows.columns, rows.begins, description.reading.missing)
+        same = len(begins) == self.rows
+        overflow = {field: column.overflow if same else [] for field, column in self.measured.items()}
         return RawLog(
             arrays=columns | _ends(columns, begins, bool(self.changes or self.clock or description.reading.horizon)),
             keys=self._keys(),
@@ -108,8 +135,15 @@ class _Gathered:
             overflow=overflow,
             remedy=REMEDY,
             blurred={field: column.blurred() for field, column in self.measured.items()},
-            findings=(*self._empty_flags(), *cut, *more),
+            findings=(*self._empty_flags(), *cut, *changed, *more),
         )
+
+    def _rows(self, begins: np.ndarray) -> Rows:
+        """All rows, the rewards not yet among them where holes are filled first."""
+        inputs = {process.INPUT + name: np.concatenate(parts) for name, parts in self.inputs.items()}
+        measured = {field: part.values() for field, part in self.measured.items() if field != "rewards" or not inputs}
+        flags = {field: np.concatenate(parts) for field, parts in self.flags.items() if parts}
+        return Rows(measured | flags | inputs, begins, np.concatenate(self.seconds) if self.seconds else None)
 
     def _begins(self, largest_gap: float | None) -> tuple[np.ndarray, list[Finding]]:
         """The rows that begin an episode, by the episode column and by time."""
@@ -119,8 +153,11 @@ class _Gathered:
             rows = self.changes.again
             text = f"values of {self.roles.episode!r} come back after others at {listed(rows)}: rows shuffled?"
             problems.append(findings.warning("episode-again", text, rows))
+        if self.keep:
+            begins = process.apart(begins, np.concatenate(self.keep))
         if self.clock:
-            begins, gaps = cuts.gaps(begins, self.steps.values(), largest_gap)
+            least = self.process.resampling.seconds if self.process.resampling else 0.0
+            begins, gaps = cuts.gaps(begins, self.steps.values(), largest_gap, least)
             problems += gaps
         return begins, problems
 

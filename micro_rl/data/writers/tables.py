@@ -99,6 +99,7 @@ def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any])
         "observations": named.observations,
         "actions": named.actions,
         "next_observations": named.next_observations,
+        "exogenous": known.get("exogenous"),
         "reward": named.reward,
         "episode": named.episode,
         "terminal": named.terminal,

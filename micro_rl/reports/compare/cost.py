@@ -1,4 +1,4 @@
-"""What each method cost: time per update, per run and per fit, as far as the runs noted it."""
+"""What each method cost: time per update and per run, as far as the runs noted it."""
 
 from collections import Counter
 
@@ -11,8 +11,8 @@ from micro_rl.reports.compare.tables import Entry, Table
 
 CAPTION = (
     "Minutes per million updates come from the median epoch’s speed, without evaluations; the run’s time is with "
-    "evaluations and without the model’s fit. Figures from different machines, or from one that did other work beside, "
-    "are no benchmark."
+    "evaluations and without the model’s fit, whose time no run notes. Figures from different machines, or from one "
+    "that did other work beside, are no benchmark."
 )
 
 
@@ -23,11 +23,8 @@ def table(comparison: Comparison) -> Table:
         for log in comparison.logs:
             if runs := comparison.cell(method, log):
                 rows.append(_row(method, log.name, runs))
-    columns = ["method", "minutes per million updates", "time of a run", "time of its fit"]
-    if any(_fit_seconds(run) for run in comparison.runs):
-        return Table("Cost", f"{CAPTION} {_machines(comparison)}", columns, rows)
-    rows = [row[:-1] for row in rows]
-    return Table("Cost", f"{CAPTION} No run noted how long its fit took. {_machines(comparison)}", columns[:-1], rows)
+    columns = ["method", "minutes per million updates", "time of a run"]
+    return Table("Cost", f"{CAPTION} {_machines(comparison)}", columns, rows)
 
 
 def _machines(comparison: Comparison) -> str:
@@ -42,12 +39,10 @@ def _machines(comparison: Comparison) -> str:
 def _row(method: str, log: str, runs: list[Run]) -> list[Entry]:
     minutes = [minute for run in runs if (minute := minutes_per_million(run))]
     spent = [seconds for run in runs if (seconds := sum(_sane(run.record.series("time/seconds").values)))]
-    fits = [seconds for run in runs if (seconds := _fit_seconds(run))]
     return [
         Entry(method, log),
         Entry(_range(minutes)),
         Entry(duration(float(np.mean(spent))) if spent else "–", _epochs(runs) if spent else ""),
-        Entry(duration(float(np.mean(fits))) if fits else "–", "" if fits else _no_fit(runs)),
     ]
 
 
@@ -66,16 +61,6 @@ def _range(values: list[float]) -> str:
 def _epochs(runs: list[Run]) -> str:
     epochs = sorted({run.epochs for run in runs})
     return f"{epochs[0]:,} epochs" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
-
-
-def _fit_seconds(run: Run) -> float:
-    return sum(_sane([float(row["time/seconds"]) for row in run.record.fit if "time/seconds" in row]), start=0.0)
-
-
-def _no_fit(runs: list[Run]) -> str:
-    if not all(run.record.learns_model for run in runs):
-        return "learns no model"
-    return f"{plural(len(runs), 'run')} on a model fitted before" if runs[0].record.config.get("model") else "not noted"
 
 
 def _machine(run: Run) -> str:

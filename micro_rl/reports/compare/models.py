@@ -61,9 +61,9 @@ def _row(runs: list[Run], comparison: Comparison) -> list[Entry]:
 
 def _measured(report: ModelReport | None) -> tuple[Entry, Entry]:
     """The last step's error with the first's, and what the intervals hold."""
-    ahead, inside = report and report.horizon, report and report.calibration
+    ahead, calibration = report and report.horizon, report and report.calibration
     last = f"after {plural(len(ahead.error), 'step')}; after one {number(ahead.error[0])}" if ahead else ""
-    share = f"{100 * inside.told:.0f} %" if inside and inside.observation else "–"
+    share = f"{100 * calibration.inside:.0f} %" if calibration and calibration.observation else "–"
     return Entry(number(ahead.error[-1]) if ahead else "–", last), Entry(share)
 
 

@@ -1,12 +1,28 @@
-"""The conservative gap of CQL (arXiv 2006.04779) and COMBO: how far Q on drawn actions lies above Q on the log."""
+"""What CQL (arXiv 2006.04779) and COMBO (arXiv 2102.08363) add: Q pushed down on drawn actions, up on the log's."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, Scalar
 
+from micro_rl.algorithms.slots import Regularize
 from micro_rl.core.networks import MLP, q_values, sample
-from micro_rl.core.types import Transition
+from micro_rl.core.types import Batch, Transition
+
+
+class PushDown(Regularize):
+    """weight (logsumexp of Q over drawn actions, at all states of the batch, - Q on the log's rows), over the critics.
+
+    CQL's batches have the log's rows alone, COMBO's the model's as well.
+    """
+
+    weight: Scalar
+    actions: int = eqx.field(static=True)
+
+    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+        rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
+        return self.weight * conservative_gap(critics, actor, rows, batch.real, key, self.actions)
 
 
 def conservative_gap(

@@ -1,0 +1,140 @@
+"""Methods from outside the package: docs/guides/own-method.md run as it stands, and what is refused in one line."""
+
+import re
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import numpy as np
+import pytest
+
+import micro_rl
+from micro_rl.algorithms import registry
+from micro_rl.algorithms.model_based import mopo
+from micro_rl.algorithms.model_free import bc
+from micro_rl.cli.main import run
+from micro_rl.errors import UserError
+from micro_rl.training.plan import make_plan
+from micro_rl.training.plan_record import plan_to_command, plan_to_config
+from micro_rl.training.runner import execute
+from tests.probes import TINY, tiny_dataset
+
+PAGE = Path(__file__).parent.parent / "docs" / "guides" / "own-method.md"
+FILES = dict(re.findall(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+
+
+@pytest.fixture(autouse=True)
+def table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(registry, "ALL", dict(registry.ALL))
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The page's files in a working folder."""
+    for name, code in FILES.items():
+        (tmp_path / name).write_text(code)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def tiny(method: str, **overrides):
+    return make_plan(tiny_dataset(), method, overrides=TINY | {"epochs": 1} | overrides)
+
+
+@pytest.mark.parametrize(("file", "neutral"), [("quantile.py", {"beta": 0.0}), ("hinge.py", {"hinge": 0.0})])
+def test_the_pages_methods_train_and_are_sac_on_the_model_where_they_are_neutral(files: Path, file: str, neutral):
+    plans = {"sac": tiny("sac"), "neutral": tiny(file, **neutral), "own": tiny(file)}
+    runs = {name: execute(plan, files / name) for name, plan in plans.items()}
+    layers = {name: run.policy.layers[0][0] for name, run in runs.items()}
+    np.testing.assert_allclose(layers["neutral"], layers["sac"], atol=1e-5)
+    assert not np.array_equal(layers["own"], layers["sac"])
+
+
+def test_the_pages_quantile_by_hand(files: Path):
+    own = registry.find(registry.name_of("quantile.py"))
+    gap = own.build(own.Options(quantile=0.25)).target.gap
+    values = jax.numpy.asarray([[0.0], [1.0], [2.0], [3.0], [4.0]])
+    assert gap(values, None).tolist() == [1.0]  # mean 2, quartile 1
+    with pytest.raises(UserError, match="quantile: 2"):
+        tiny("quantile.py", quantile=2.0)
+
+
+def test_a_run_keeps_the_file_and_its_content_and_refuses_another(files: Path):
+    plan = tiny("quantile.py")
+    execute(plan, files / "run")
+    source = plan_to_config(plan)["method_source"]
+    assert source["reference"] == str(files / "quantile.py")
+    assert f"--method {files / 'quantile.py'}" in plan_to_command(plan) or "micro-rl" not in plan_to_command(plan)
+    execute(tiny("quantile.py"), files / "run", resume=True)
+    moved = files / "elsewhere"
+    moved.mkdir()
+    (files / "quantile.py").rename(moved / "quantile.py")
+    execute(tiny("elsewhere/quantile.py"), files / "run", resume=True)
+    (moved / "quantile.py").write_text(FILES["quantile.py"] + "# changed\n")
+    with pytest.raises(UserError, match="begun with another method source"):
+        execute(tiny("elsewhere/quantile.py"), files / "run", resume=True)
+
+
+def test_a_module_on_the_path_of_the_working_folder(files: Path):
+    package = files / "my_own_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "hinged.py").write_text(FILES["hinge.py"])
+    (package / "__init__.py").write_text("from my_own_package import hinged\n")
+    assert registry.name_of("my_own_package:hinged") == "hinged"
+    assert tiny("my_own_package:hinged").method_name == "hinged"
+    with pytest.raises(UserError, match="the module my_own_package has no 'unhinged'"):
+        registry.name_of("my_own_package:unhinged")
+    with pytest.raises(UserError, match="there is no module 'my_other_package'"):
+        registry.name_of("my_other_package:hinged")
+
+
+def test_registered_from_python_and_by_an_installed_package(monkeypatch: pytest.MonkeyPatch):
+    micro_rl.register("mine", mopo)
+    assert registry.learns_model("mine")
+    assert "file_sha256" in plan_to_config(tiny("mine"))["method_source"]
+    point = metadata.EntryPoint("theirs", "micro_rl.algorithms.model_free.bc", "micro_rl.methods")
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "micro_rl.methods" else [])
+    assert not registry.learns_model("theirs")
+    assert registry.accepted("theirs")[0] == registry.accepted("bc")[0]
+
+
+def test_the_list_and_the_help_have_it(files: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["train", "pendulum-demo", "--method", "quantile.py", "--help"]) == 0
+    assert "--quantile" in capsys.readouterr().out
+    micro_rl.register("mine", mopo)
+    assert run(["methods"]) == 0
+    assert re.search(r"^  mine +", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = ", "broken.py: line 1: "),
+        ("import numpy as np\n\n1 / 0\n", "broken.py: broken.py, line 3: ZeroDivisionError"),
+        ("import no_such_thing\n", "there is no module 'no_such_thing'"),
+        ("def build(options): ...\n", "has no dataclass `Options`"),
+        ("from micro_rl.algorithms.model_free.bc import Options\n", "has no function `build"),
+        (FILES["hinge.py"].replace("hinge:", "epochs:"), "Options.epochs is the name of a general setting"),
+        (FILES["hinge.py"] + "USES = {'wings'}\n", "USES: there is no setting 'wings'"),
+    ],
+)
+def test_what_is_no_method_is_refused_in_one_line(files: Path, code: str, message: str):
+    (files / "broken.py").write_text(code)
+    with pytest.raises(UserError, match=re.escape(message)) as refusal:
+        registry.name_of("broken.py")
+    assert "\n" not in str(refusal.value)
+
+
+def test_names(files: Path):
+    (files / "micro.py").write_text(FILES["hinge.py"])
+    with pytest.raises(UserError, match="there is a method 'micro' already"):
+        registry.name_of("micro.py")
+    with pytest.raises(UserError, match=r"nowhere.py: there is no such file"):
+        registry.name_of("nowhere.py")
+    with pytest.raises(UserError, match="is no name for a method"):
+        micro_rl.register("a b", bc)
+    with pytest.raises(UserError, match="has no dataclass"):
+        micro_rl.register("empty", SimpleNamespace())
