@@ -39,7 +39,9 @@ AREAS = {
 LEFT_OUT = ("BitOr", "remove-decorator", "RemoveDecorator")
 TIMEOUT = 900.0
 """Seconds of a mutant's tests; one that takes longer is killed, for its loops do not end."""
-MOST_TESTS = 6
+MOST_STEPS = 3
+"""From a module to the tests: it is imported, or what imports it is, and so on."""
+MOST_TESTS = 10
 """Files of tests for one module: those that import the fewest others first, since they look most closely."""
 
 
@@ -69,15 +71,18 @@ def imported_by(file: Path) -> frozenset[str]:
 
 @cache
 def tests_of(module: Path) -> tuple[str, ...]:
-    """Files of tests that import a module, or else a module that imports it."""
+    """Files of tests that import a module, then those that import what imports it, and so on while they are few."""
     tests = [file.relative_to(ROOT) for file in sorted((ROOT / "tests").rglob("test_*.py"))]
     code = [file.relative_to(ROOT) for file in sorted((ROOT / "micro_rl").rglob("*.py"))]
-    names = {dotted(module)}
-    chosen = [test for test in tests if imported_by(test) & names]
-    names |= {dotted(file) for file in code if imported_by(file) & names}
-    further = [test for test in tests if imported_by(test) & names and test not in chosen]
-    closest = sorted(chosen, key=_breadth) + sorted(further, key=_breadth)
-    return tuple(map(str, closest[:MOST_TESTS]))
+    names, chosen = {dotted(module)}, []
+    for _ in range(MOST_STEPS):
+        chosen += sorted((test for test in tests if imported_by(test) & names and test not in chosen), key=_breadth)
+        if len(chosen) >= MOST_TESTS:
+            break
+        names |= {dotted(file) for file in code if imported_by(file) & names}
+    if not chosen:
+        sys.exit(f"{module}: no test imports it, nor what imports it")
+    return tuple(map(str, chosen[:MOST_TESTS]))
 
 
 def _breadth(test: Path) -> int:
