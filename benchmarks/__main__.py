@@ -20,9 +20,9 @@ KEPT = hopper().rollouts_kept
 def measure(scale: Scale, console: Console) -> list[table.Row]:
     """Cold processes first, while this one holds little memory; then everything else in turn."""
 
-    def process(kept: int) -> cold.Cold:
-        console.print(f"a fresh process: compile everything, fill a buffer of {kept} rollouts")
-        return cold.measure(kept, scale.rollout_batch_size, scale.log_rows)
+    def process(rollouts: int) -> cold.Cold:
+        console.print(f"a fresh process: compile everything, fill a buffer of {rollouts} rollouts")
+        return cold.measure(rollouts, scale.rollout_batch_size, scale.log_rows)
 
     short, long = [process(KEPT)], process(2 * KEPT)
     short.append(process(KEPT))
@@ -40,20 +40,20 @@ def main() -> None:
     if options.quick and options.write:
         parser.error("--quick measures nothing worth keeping: leave out one of --quick and --write")
     command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
-    console, told = Console(), machine.describe()
-    for name, text in told.items():
+    console, facts = Console(), machine.describe()
+    for name, text in facts.items():
         console.print(f"{name}: {text}")
     rows = measure(QUICK if options.quick else FULL, console)
     if console.is_terminal:
         console.print(table.on_screen(rows))
     else:
-        print(table.markdown(rows, told, command))
+        print(table.markdown(rows, facts, command))
     if options.write:
         options.write.parent.mkdir(parents=True, exist_ok=True)
-        options.write.write_text(table.markdown(rows, told, command))
+        options.write.write_text(table.markdown(rows, facts, command))
     if not options.quick:
-        print(history.against_last(rows, told, history.PLACE))
-        history.add(rows, told, history.PLACE)
+        print(history.against_last(rows, facts, history.PLACE))
+        history.add(rows, facts, history.PLACE)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import jax
 from benchmarks import machine
 from benchmarks.workload import ACT, KEYS, fresh_ensemble, hopper, make_problem
 from micro_rl.algorithms.epoch import TrainState, coefficients, compiled_epoch, start
-from micro_rl.algorithms.model_based import sac
+from micro_rl.algorithms.model_based import sac_on_model
 from micro_rl.algorithms.registry import resolve
 from micro_rl.dynamics.termination_rules import RULES, ByRule
 from micro_rl.storage import pytree_io
@@ -45,7 +45,7 @@ class Training:
     def __init__(self, updates: int, rows: int, starts: int):
         settings = hopper(updates_per_epoch=updates, rollout_batch_size=starts)
         self.every = resolve("sac", "hopper-medium-replay", {})[0].checkpoint_every
-        problem, method, sizes = make_problem(rows), sac.build(sac.Options()), settings.sizes()
+        problem, method, sizes = make_problem(rows), sac_on_model.build(sac_on_model.Options()), settings.sizes()
         ensemble = fresh_ensemble(problem, settings)
         self.state: TrainState = start(problem, ensemble, method, sizes, settings.temperature, KEYS)
         self._arguments = (method, problem, coefficients(settings, ACT), KEYS.epochs)
@@ -58,18 +58,18 @@ class Training:
         self.state, logged, _ = compiled_epoch(self.state, *self._arguments, **self._static)
         jax.block_until_ready((self.state, logged))
 
-    def block(self, kept: Checkpoints | None, number: int) -> Block:
+    def block(self, checkpoints: Checkpoints | None, number: int) -> Block:
         """The epochs between two checkpoints at the default interval, the first of them with a save beside it."""
         wall, processor = time.perf_counter(), time.process_time()
         copied, took = 0.0, [0.0]
         with Background(lambda error: None) as background:
-            if kept is not None:
+            if checkpoints is not None:
                 arrays = pytree_io.copies(self.state)
                 copied = time.perf_counter() - wall
 
                 def save() -> None:
                     began = time.perf_counter()
-                    kept.save(number, arrays)
+                    checkpoints.save(number, arrays)
                     took[0] = time.perf_counter() - began
 
                 background.submit(save)
@@ -80,14 +80,14 @@ class Training:
 
 def measure(training: Training, blocks: int, folder: Path) -> tuple[list[Block], list[Block], int]:
     """Blocks with a save, blocks without, and a checkpoint's bytes."""
-    kept, with_save, without = Checkpoints(folder), [], []
+    checkpoints, with_save, without = Checkpoints(folder), [], []
     for number in range(1, blocks + 1):
         without.append(training.block(None, number))
-        with_save.append(training.block(kept, number))
+        with_save.append(training.block(checkpoints, number))
         print(
             f"pair {number} of {blocks}: {without[-1].wall:.2f} s, with a save {with_save[-1].wall:.2f} s", flush=True
         )
-    size = sum(file.stat().st_size for file in kept.folder(blocks).iterdir())
+    size = sum(file.stat().st_size for file in checkpoints.folder(blocks).iterdir())
     return with_save, without, size
 
 
@@ -100,7 +100,8 @@ def page(with_save: list[Block], without: list[Block], size: int, every: int, up
     def over(name: str) -> str:
         """Of the pairs, each a block with a save against the one before it: the median and the range."""
         ratios = sorted(
-            100 * (getattr(one, name) / getattr(other, name) - 1) for one, other in zip(with_save, without, strict=True)
+            100 * (getattr(block, name) / getattr(other, name) - 1)
+            for block, other in zip(with_save, without, strict=True)
         )
         return f"{middle(ratios):+.1f} % ({ratios[0]:+.1f} to {ratios[-1]:+.1f})"
 
@@ -130,11 +131,11 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table there")
     options = parser.parse_args()
     updates, rows, starts = (4, 2_000, 500) if options.quick else (1000, ROWS, 50_000)
-    told = machine.describe()
+    facts = machine.describe()
     training = Training(updates, rows, starts)
     with tempfile.TemporaryDirectory(dir=".") as folder:
         table = page(*measure(training, options.blocks, Path(folder)), training.every, updates)
-    text = "\n".join([*(f"* {name}: {value}" for name, value in told.items()), "", table, ""])
+    text = "\n".join([*(f"* {name}: {value}" for name, value in facts.items()), "", table, ""])
     print(text)
     if options.write:
         options.write.write_text(text)

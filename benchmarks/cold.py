@@ -40,7 +40,7 @@ class Cold(NamedTuple):
     fit_epoch: float
     agent_start: float
     epoch: float
-    held: int
+    epoch_bytes: int
     peak: int
     buffer: int
     log: int
@@ -51,13 +51,13 @@ class Cold(NamedTuple):
         return self.fit_start + self.fit_epoch + self.agent_start + self.epoch
 
 
-def measure(kept: int, starts: int, rows: int) -> Cold:
+def measure(rollouts: int, starts: int, rows: int) -> Cold:
     """In a fresh interpreter, whose memory and compiled programs are its own."""
     root = Path(__file__).parent.parent
-    command = [sys.executable, "-m", "benchmarks.cold", str(kept), str(starts), str(rows)]
+    command = [sys.executable, "-m", "benchmarks.cold", str(rollouts), str(starts), str(rows)]
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    done = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return Cold(**json.loads(done.stdout))
+    process = subprocess.run(command, cwd=root, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    return Cold(**json.loads(process.stdout))
 
 
 def timed(work: Callable[[], Result]) -> tuple[float, Result]:
@@ -88,9 +88,9 @@ def bytes_of(tree: Any) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
-def compile_and_train(kept: int, starts: int, rows: int) -> Cold:
+def compile_and_train(rollouts: int, starts: int, rows: int) -> Cold:
     """MICRO with 10 draws at hopper's sizes: all its programs, then short epochs with full rollouts."""
-    settings = hopper(rollouts_kept=kept, rollout_batch_size=starts, updates_per_epoch=UPDATES)
+    settings = hopper(rollouts_kept=rollouts, rollout_batch_size=starts, updates_per_epoch=UPDATES)
     problem, fit_sizes, sizes = make_problem(rows), settings.fit_sizes(), settings.sizes()
     method = micro.build(micro.Options(beta=0.5, num_samples=10))
     begin = fitting_epoch.compiled_start

@@ -57,10 +57,10 @@ def _epoch(problem: Problem, settings: Any) -> float:
 
     def call() -> Any:
         nonlocal state
-        given = problem
+        rows = problem
         if on_host(problem.log):
-            given = problem._replace(log=gather_epoch_rows(problem, KEYS.epochs, int(state.epoch), sizes))
-        state, logged, _ = compiled_epoch(state, method, given, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
+            rows = problem._replace(log=gather_epoch_rows(problem, KEYS.epochs, int(state.epoch), sizes))
+        state, logged, _ = compiled_epoch(state, method, rows, c, KEYS.epochs, sizes=sizes, ends=ByRule(never))
         return logged
 
     return seconds(call)

@@ -8,7 +8,7 @@ count at the published sizes (tests/test_benchmarks.py) though more to the time.
 from itertools import pairwise
 from typing import NamedTuple
 
-from micro_rl.core.settings import FitSizes, Sizes
+from micro_rl.core.sizes import FitSizes, Sizes
 
 Widths = tuple[int, ...]
 
@@ -78,12 +78,12 @@ def epoch(sizes: Sizes, nets: Networks, draws: int | None) -> int:
 
 def fit_rows(sizes: FitSizes, rows: int) -> tuple[int, int]:
     """Rows each member learns from in one fitting epoch, last batch filled up, and rows held out."""
-    held = min(int(rows * sizes.holdout_fraction), sizes.holdout_rows)
-    batch = min(sizes.batch_size, rows - held)
-    return -(-(rows - held) // batch) * batch, held
+    holdout = min(int(rows * sizes.holdout_fraction), sizes.holdout_rows)
+    batch = min(sizes.batch_size, rows - holdout)
+    return -(-(rows - holdout) // batch) * batch, holdout
 
 
 def fit_epoch(sizes: FitSizes, nets: Networks, rows: int) -> int:
     """A fitting epoch on a log of `rows`: every member learns its batches and is tried on the holdout rows."""
-    learned, held = fit_rows(sizes, rows)
-    return sizes.ensemble_size * (learn(learned, nets.member) + forward(held, nets.member))
+    learned, holdout = fit_rows(sizes, rows)
+    return sizes.ensemble_size * (learn(learned, nets.member) + forward(holdout, nets.member))

@@ -15,7 +15,7 @@ def describe() -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     info = _cpu_info()
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    told = {
+    facts = {
         "processor": processor(info),
         "vector units": " ".join(flag for flag in FASTER if flag in info.get("flags", "").split()) or "not known",
         "cores": str(cores),
@@ -23,7 +23,7 @@ def describe() -> dict[str, str]:
         "load before": f"{os.getloadavg()[0]:.1f} other tasks waiting on average",
     }
     flags = os.environ.get("XLA_FLAGS")
-    return told | ({"XLA_FLAGS": flags} if flags else {})
+    return facts | ({"XLA_FLAGS": flags} if flags else {})
 
 
 def processor(info: dict[str, str]) -> str:

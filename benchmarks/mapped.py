@@ -59,8 +59,8 @@ def main() -> None:
     small = (
         {"updates_per_epoch": scale.updates, "rollout_batch_size": scale.rollout_batch_size} if options.quick else {}
     )
-    for name, held in plans(options.runs, scale.log_rows, **small).items():
-        print(f"{name}: {held / 2**20:,.0f} MiB")
+    for name, plan in plans(options.runs, scale.log_rows, **small).items():
+        print(f"{name}: {plan / 2**20:,.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,9 @@ def interleaved(cases: list[Case], scale: Scale, say: Callable[[str], None]) -> 
             around = (rates[-2] + rates[-1]) / 2
             shares[case.name].append(case.flops / blocks[case.name][-1].seconds / around)
     timings = {
-        name: Timing(Figure.of([b.seconds for b in made]), Figure.of(shares[name]), Figure.of([b.cores for b in made]))
-        for name, made in blocks.items()
+        name: Timing(
+            Figure.of([b.seconds for b in block]), Figure.of(shares[name]), Figure.of([b.cores for b in block])
+        )
+        for name, block in blocks.items()
     }
     return Figure.of(rates), timings

@@ -96,12 +96,12 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there")
     options = parser.parse_args()
     scale = QUICK if options.quick else FULL._replace(blocks=5, log_rows=100_000)
-    console, told = Console(), machine.describe()
+    console, facts = Console(), machine.describe()
     cases = [make() for make in every_case(scale).values()]
     rate, timings = interleaved(cases, scale, console.print)
     rows = table.warm_rows(rate, cases, timings, scale, hopper().ensemble_size)
     command = "python -m benchmarks.methods" + (f" --write {options.write}" if options.write else "")
-    page = table.markdown(rows, told, command, "What an update costs, method by method")
+    page = table.markdown(rows, facts, command, "What an update costs, method by method")
     print(page)
     if options.write:
         options.write.write_text(page)

@@ -62,17 +62,17 @@ class Span(NamedTuple):
 def origins(hlo: str) -> dict[str, Origin]:
     """Every instruction's origin, by its name, from the program's text and its table of stack frames."""
     frames = _Frames(hlo)
-    found = {}
+    spans = {}
     for line in hlo.splitlines():
         named = re.match(r"\s+(?:ROOT )?%?([\w.-]+) = ", line)
         if named:
             frame = re.search(r"stack_frame_id=(\d+)", line)
             operation = re.search(r'op_name="([^"]*)"', line)
             functions = frames.functions(int(frame[1])) if frame else []
-            found[named[1]] = Origin(
+            spans[named[1]] = Origin(
                 stage(functions), kind(named[1], operation[1] if operation else ""), " < ".join(functions[:3])
             )
-    return found
+    return spans
 
 
 def stage(functions: list[str]) -> str:
@@ -149,8 +149,8 @@ def own_time(spans: Iterable[Span]) -> Iterator[tuple[str, float]]:
     def close() -> tuple[str, float]:
         span, inside = open_spans.pop()
         if open_spans:
-            outer, held = open_spans[-1]
-            open_spans[-1] = (outer, held + span.length)
+            outer, inner = open_spans[-1]
+            open_spans[-1] = (outer, inner + span.length)
         return span.name, span.length - inside
 
     for span in sorted(spans, key=lambda s: (s.start, -s.length)):

@@ -137,9 +137,11 @@ def measure(kind: str, rows: int) -> Read:
         whole.mkdir()
         paths = WRITERS[kind](small, arrays(LENGTH)), WRITERS[kind](whole, arrays(rows))
         command = [sys.executable, "-m", "benchmarks.reading", "--apart", *map(str, paths)]
-        done = subprocess.run(command, cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, check=True, text=True)
-        files = [paths[1]] if paths[1].is_file() else [one for one in paths[1].rglob("*") if one.is_file()]
-        return Read(*json.loads(done.stdout), sum(one.stat().st_size for one in files))  # pyright: ignore[reportCallIssue]
+        process = subprocess.run(
+            command, cwd=Path(__file__).parent.parent, stdout=subprocess.PIPE, check=True, text=True
+        )
+        files = [paths[1]] if paths[1].is_file() else [path for path in paths[1].rglob("*") if path.is_file()]
+        return Read(*json.loads(process.stdout), sum(one.stat().st_size for one in files))  # pyright: ignore[reportCallIssue]
 
 
 def read_apart(small: str, whole: str) -> tuple[float, int, int]:
@@ -152,8 +154,8 @@ def read_apart(small: str, whole: str) -> tuple[float, int, int]:
     began = time.perf_counter()
     log = load(whole)
     seconds = time.perf_counter() - began
-    held = [value for value in vars(log).values() if isinstance(value, np.ndarray)]
-    return seconds, _status("VmHWM") - before, sum(value.nbytes for value in held)
+    arrays = [value for value in vars(log).values() if isinstance(value, np.ndarray)]
+    return seconds, _status("VmHWM") - before, sum(value.nbytes for value in arrays)
 
 
 def _status(key: str) -> int:
@@ -169,30 +171,30 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", default=list(WRITERS), choices=list(WRITERS))
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     parser.add_argument("--apart", nargs=2, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.apart:
-        print(json.dumps(read_apart(*asked.apart)))
+    options = parser.parse_args()
+    if options.apart:
+        print(json.dumps(read_apart(*options.apart)))
         return
     lines = [
         f"| {'format':11} | {'rows':>10} | file, MB | arrays, MB | seconds | rows a second | peak / arrays |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     print("\n".join(lines))
-    for kind in asked.formats:
-        for rows in asked.rows:
-            one = measure(kind, rows)
+    for kind in options.formats:
+        for rows in options.rows:
+            read = measure(kind, rows)
             lines.append(
-                f"| {kind:11} | {rows:>10,} | {one.file / 1e6:,.1f} | {one.arrays / 1e6:,.1f} | {one.seconds:.2f} | "
-                f"{rows / one.seconds:,.0f} | {one.peak / one.arrays:.2f} |"
+                f"| {kind:11} | {rows:>10,} | {read.file / 1e6:,.1f} | {read.arrays / 1e6:,.1f} | {read.seconds:.2f} | "
+                f"{rows / read.seconds:,.0f} | {read.peak / read.arrays:.2f} |"
             )
             print(lines[-1], flush=True)
-    if asked.write:
-        asked.write.write_text(page(lines, " ".join(["python -m benchmarks.reading", *sys.argv[1:]])))
+    if options.write:
+        options.write.write_text(page(lines, " ".join(["python -m benchmarks.reading", *sys.argv[1:]])))
 
 
 def page(lines: list[str], command: str) -> str:
     """The table with what it was measured on."""
-    told = "\n".join(f"* {name}: {text}" for name, text in machine.describe().items())
+    facts = "\n".join(f"* {name}: {text}" for name, text in machine.describe().items())
     opening = f"""# Reading logs
 
 Made by `{command}`. Logs of {OBS} observations and {ACT} actions in episodes of {LENGTH:,} steps. "Arrays" is the size
@@ -201,7 +203,7 @@ its libraries loaded, as a multiple of that. Tables have no columns of next obse
 Every check of the log is part of the time, and so is the SHA-256 of its files.
 
 """
-    return opening + told + "\n\n" + "\n".join(lines) + "\n"
+    return opening + facts + "\n\n" + "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

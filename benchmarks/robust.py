@@ -77,25 +77,25 @@ def measure(folder: Path, quick: bool) -> list[tuple[str, float, int]]:
     subject = Subject(folder / "policy.safetensors", ENV, (1.0,) * OBS, episodes=EPISODES)
     micro = without_critics(protocol("micro", ENV), 2 if quick else None)
     grid = micro.groups[1].cells
-    found = []
+    rows = []
     with Trial(subject) as trial:
         trial.run(grid[0])
         for _ in range(1 if quick else 3):
-            found.append(("plain Gymnasium loop", seconds(lambda: plain_loop(policy, EPISODES)), EPISODES))
-            found.append(("a cell of the grid, one process", seconds(lambda: trial.run(grid[0])), EPISODES))
+            rows.append(("plain Gymnasium loop", seconds(lambda: plain_loop(policy, EPISODES)), EPISODES))
+            rows.append(("a cell of the grid, one process", seconds(lambda: trial.run(grid[0])), EPISODES))
     for workers in (1,) if quick else (1, 2):
         jobs = [Job(subject, Results(folder / str(workers)), "none")]
         took = seconds(lambda jobs=jobs, workers=workers: running.run(jobs, micro, workers))
-        found.append((f"protocol micro without min Q, {workers} processes", took, EPISODES * len(micro.cells)))
-    return found
+        rows.append((f"protocol micro without min Q, {workers} processes", took, EPISODES * len(micro.cells)))
+    return rows
 
 
-def table(found: list[tuple[str, float, int]]) -> str:
+def table(rows: list[tuple[str, float, int]]) -> str:
     """Medians over repetitions, as Markdown."""
-    plain = np.median([took / episodes for label, took, episodes in found if "plain" in label])
+    plain = np.median([took / episodes for label, took, episodes in rows if "plain" in label])
     lines = ["| what | seconds | episodes a second | against the plain loop |", "|---|---|---|---|"]
-    for label in dict.fromkeys(label for label, _, _ in found):
-        each = [(took, episodes) for other, took, episodes in found if other == label]
+    for label in dict.fromkeys(label for label, _, _ in rows):
+        each = [(took, episodes) for other, took, episodes in rows if other == label]
         took, episodes = float(np.median([took for took, _ in each])), each[0][1]
         lines.append(f"| {label} | {took:.2f} | {episodes / took:.1f} | {plain * episodes / took:.2f} |")
     return "\n".join(lines)
@@ -106,15 +106,15 @@ def main() -> None:
     told_by = argparse.ArgumentParser(description=__doc__)
     told_by.add_argument("--quick", action="store_true", help="a little of everything, to see that it runs")
     told_by.add_argument("--write", type=Path, help="the page to write")
-    asked = told_by.parse_args()
+    options = told_by.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        text = table(measure(Path(folder), asked.quick))
+        text = table(measure(Path(folder), options.quick))
     print(text)
-    if asked.write:
-        told = "\n".join(f"* {name}: {value}" for name, value in machine.describe().items())
+    if options.write:
+        facts = "\n".join(f"* {name}: {value}" for name, value in machine.describe().items())
         about = (__doc__ or "").split("\n\n")[2].strip()
         head = "# How fast policies are tried\n\nMade by `python -m benchmarks.robust --write FILE`."
-        asked.write.write_text(f"{head}\n\n{about}\n\n{text}\n\n{told}\n")
+        options.write.write_text(f"{head}\n\n{about}\n\n{text}\n\n{facts}\n")
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ DIGITS = 16
 
 def run(*arguments: str) -> None:
     """Run one command to its end; its output is shown when it fails."""
-    done = subprocess.run([*CLI, *arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"micro-rl {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}")
+    process = subprocess.run([*CLI, *arguments], capture_output=True, text=True)
+    if process.returncode:
+        raise SystemExit(f"micro-rl {' '.join(arguments)}: exit code {process.returncode}\n{process.stderr}")
 
 
 def run_killed(folder: Path, *arguments: str) -> None:

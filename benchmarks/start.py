@@ -64,17 +64,17 @@ def first_updates(log: Path, place: Path) -> dict[str, float]:
     ]
     unset = {name: text for name, text in os.environ.items() if not name.startswith("JAX_")}
     environment = unset | {"XDG_CACHE_HOME": str(place / "cache"), "PYTHONUNBUFFERED": "1"}
-    began, found = time.perf_counter(), {}
+    began, stages = time.perf_counter(), {}
     command = [sys.executable, "-c", MAIN, *words]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
             for start, name in (("model   epoch", "first update of the fit"), ("policy  epoch", "first update")):
                 if line.startswith(start):
-                    found.setdefault(name, time.perf_counter() - began)
+                    stages.setdefault(name, time.perf_counter() - began)
     if child.returncode:
         raise SystemExit(f"the training ended with {child.returncode}")
-    return found | {"the whole of it, page and all": time.perf_counter() - began}
+    return stages | {"the whole of it, page and all": time.perf_counter() - began}
 
 
 def row(name: str, times: Sequence[float]) -> str:
@@ -91,14 +91,14 @@ def main() -> None:
     for name, words in PLAIN.items():
         print(row(name, [seconds(words) for _ in range(options.times)]), flush=True)
     cold: list[dict[str, float]] = []
-    kept: list[dict[str, float]] = []
+    warm: list[dict[str, float]] = []
     for _ in range(options.times):
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             log = write_log(place / "walker-sizes.npz")
             cold.append(first_updates(log, place))
-            kept.append(first_updates(log, place))
-    for told, found in (("compiled anew", cold), ("kept", kept)):
+            warm.append(first_updates(log, place))
+    for told, found in (("compiled anew", cold), ("kept", warm)):
         for name in found[0]:
             print(row(f"{name}, {told}", [each[name] for each in found]), flush=True)
 

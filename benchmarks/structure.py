@@ -58,14 +58,14 @@ def in_circles(pairs: set[tuple[str, str]]) -> int:
         onward[part].add(other)
 
     def reachable(start: str) -> set[str]:
-        found: set[str] = set()
+        parts: set[str] = set()
         ahead = list(onward[start])
         while ahead:
             part = ahead.pop()
-            if part not in found:
-                found.add(part)
+            if part not in parts:
+                parts.add(part)
                 ahead += onward[part]
-        return found
+        return parts
 
     return sum(part in reachable(part) for part in list(onward))
 
@@ -75,9 +75,9 @@ def doubled_lines(files: list[Path]) -> int:
     places = defaultdict(list)
     for path in files:
         numbered = [(number, " ".join(line.split())) for number, line in enumerate(path.read_text().splitlines())]
-        kept = [(number, line) for number, line in numbered if line and not line.startswith(("from ", "import "))]
-        for start in range(len(kept) - WINDOW + 1):
-            window = kept[start : start + WINDOW]
+        lines = [(number, line) for number, line in numbered if line and not line.startswith(("from ", "import "))]
+        for start in range(len(lines) - WINDOW + 1):
+            window = lines[start : start + WINDOW]
             places[tuple(line for _, line in window)].append([(path, number) for number, _ in window])
     return len({line for windows in places.values() if len(windows) > 1 for window in windows for line in window})
 

@@ -58,10 +58,10 @@ def peak(log: Path, runs: int, starts: int, out: Path) -> int:
     """Bytes that the process of such a sweep had in use at most."""
     flags = [word for name, value in settings(starts).items() for word in ("--" + name.replace("_", "-"), str(value))]
     words = ["sweep", str(log), "--seeds", str(runs), "--width", str(runs), *flags, "--out", str(out)]
-    done = subprocess.run([sys.executable, "-c", CHILD, *words], stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise SystemExit(f"the sweep of {runs} runs ended with {done.returncode}; -9: out of memory")
-    return int(done.stdout.split()[-1])
+    process = subprocess.run([sys.executable, "-c", CHILD, *words], stdout=subprocess.PIPE, text=True)
+    if process.returncode:
+        raise SystemExit(f"the sweep of {runs} runs ended with {process.returncode}; -9: out of memory")
+    return int(process.stdout.split()[-1])
 
 
 def main() -> None:

@@ -69,12 +69,12 @@ def cold_rows(short: list[Cold], long: Cold) -> list[Row]:
     """Seconds to compile over all processes; memory of those with the short buffer."""
     every = [*short, long]
     peak = Figure.of([cold.peak / MIB for cold in short])
-    one = short[0]
-    growth = (long.held - one.held) / (long.buffer - one.buffer)
+    row = short[0]
+    growth = (long.epoch_bytes - row.epoch_bytes) / (long.buffer - row.buffer)
     planned = {
-        "held by the training epoch": one.held,
-        "of which the buffer": one.buffer,
-        "of which the log": one.log,
+        "held by the training epoch": row.epoch_bytes,
+        "of which the buffer": row.buffer,
+        "of which the log": row.log,
     }
     return [
         Row("compile the training epoch (10 draws)", Figure.of([cold.epoch for cold in every]), "s"),

@@ -15,7 +15,7 @@ from jax.stages import Lowered
 from benchmarks import flops
 from micro_rl.algorithms import epoch
 from micro_rl.algorithms.epoch import coefficients, start
-from micro_rl.algorithms.model_based import micro, mobile, sac
+from micro_rl.algorithms.model_based import micro, mobile, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import rounded_product
 from micro_rl.core.settings import Settings
@@ -113,7 +113,7 @@ def mixed(method: Method) -> Method:
 def learners() -> dict[str, tuple[str, Method, int | None]]:
     """Label, method and draws of those whose updates are timed, by name."""
     return {
-        "sac": ("SAC", sac.build(sac.Options()), None),
+        "sac": ("SAC", sac_on_model.build(sac_on_model.Options()), None),
         "micro1": ("MICRO, 1 draw", micro.build(micro.Options(beta=0.5, num_samples=1)), 1),
         "micro10": ("MICRO, 10 draws", micro.build(micro.Options(beta=0.5, num_samples=10)), 10),
         "mobile10": ("MOBILE, 10 draws", mobile.build(mobile.Options(num_samples=10)), 10),
@@ -133,7 +133,7 @@ def rollouts(problem: Problem, scale: Scale, precision: str = "float32") -> Case
     """One step of every row, written to the buffer, with the single SAC update an epoch needs."""
     settings = hopper(updates_per_epoch=1, rollout_batch_size=scale.rollout_batch_size, rollout_length=1)
     label = f"rollout step of {scale.rollout_batch_size:,} rows"
-    method, name = sac.build(sac.Options()), "rollout"
+    method, name = sac_on_model.build(sac_on_model.Options()), "rollout"
     if precision == "mixed":
         method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
     return training(name, label, problem, settings, method, None, 1)

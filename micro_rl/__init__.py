@@ -5,7 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 from micro_rl._version import __version__ as __version__
 
-__all__ = ["Dataset", "Diverged", "Policy", "Run", "UserError", "evaluate", "load", "register", "sweep", "train"]
+__all__ = [
+    "Dataset",
+    "Diverged",
+    "Policy",
+    "Run",
+    "UserError",
+    "curves",
+    "evaluate",
+    "load",
+    "register",
+    "sweep",
+    "train",
+]
 
 if TYPE_CHECKING:
     from micro_rl.algorithms.registry import register
@@ -13,10 +25,12 @@ if TYPE_CHECKING:
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
     from micro_rl.policy import Policy
+    from micro_rl.reports.compare.metric_curves import curves
     from micro_rl.simulation.evaluation import evaluate
     from micro_rl.training.job import Run
 
 _HOMES = {
+    "curves": "micro_rl.reports.compare.metric_curves",
     "Dataset": "micro_rl.data",
     "Diverged": "micro_rl.errors",
     "Policy": "micro_rl.policy",

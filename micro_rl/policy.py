@@ -6,7 +6,7 @@ squashed by tanh. Observations and actions are in raw units, so its user need kn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,13 +15,18 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from micro_rl.core import windows
+from micro_rl.core.columns import UNNAMED, Columns, title
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
+from micro_rl.core.named_values import in_order
 from micro_rl.storage import policy_file
 from micro_rl.storage.policy_parts import Layer, PolicyParts
 
 FURTHEST = 1e20
 """Standardised observations are clamped to this size, so that float32 does not overflow on the way to an
 action that has long been saturated."""
+
+Named = Mapping[str, Any]
+"""Values by the names of their columns."""
 
 
 class _Past(NamedTuple):
@@ -41,6 +46,11 @@ class Policy:
     Where `history` is more than 1 the policy looks at the last observations and at the actions that it gave for
     them. It remembers these itself: call `reset` whenever an episode begins, and ask once a step, rows in the same
     places.
+
+    Observations may also be given by the names of their columns, `policy({"level [m]": 2.0, "valve": 0.5})`: a dict of
+    values or of arrays [rows], a row or a DataFrame, with these names and no others. `columns` are the observations and
+    actions by name and unit, with their ranges in the log, where these are known; elsewhere o0, o1, ..., a0, ...
+    `mapping` is how the log was described, as TOML.
     """
 
     def __init__(
@@ -53,6 +63,8 @@ class Policy:
         action_half: ArrayLike,
         environment: str | None = None,
         history: int = 1,
+        columns: Columns = UNNAMED,
+        mapping: str = "",
     ):
         """Build a policy from copies of its arrays.
 
@@ -65,6 +77,8 @@ class Policy:
             action_half: half its width.
             environment: the simulator it was trained for, where there is one.
             history: observations that it looks at.
+            columns: names, units and ranges in the log of its observations and actions, raw units.
+            mapping: how its log was described, as TOML.
 
         Raises:
             ValueError: where sizes do not chain, a value is not finite, or a std or half range is not positive.
@@ -76,8 +90,10 @@ class Policy:
         self.action_half = _frozen(action_half, np.float64)
         self.environment = environment
         self.history = history
+        self.columns, self.mapping = columns, mapping
         self._past: _Past | None = None
         self._parts().check()
+        self.columns = UNNAMED.filled(self.observation_size, self.action_size) if columns == UNNAMED else columns
 
     def reset(self, rows: ArrayLike | None = None) -> None:
         """Forget what came before, for an episode begins: everywhere, or only in the rows [rows] that are true."""
@@ -106,29 +122,29 @@ class Policy:
         """The highest action the policy can take."""
         return self.action_mid + self.action_half
 
-    def __call__(self, observation: ArrayLike) -> Float[np.ndarray, "*rows act"]:
+    def __call__(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows act"]:
         """Give the deterministic action, action_mid + action_half * tanh(mean).
 
         Args:
-            observation: [obs] or [rows, obs], raw units.
+            observation: [obs] or [rows, obs], raw units, or by its columns' names.
 
         Returns:
             The action, float32, raw units: [act] or [rows, act].
 
         Raises:
-            ValueError: for another width or values that are not finite.
+            ValueError: for another width, other names, or values that are not finite.
         """
         window = self._window(observation)
         return self._act(window, self._output(window)[..., : self.action_size])
 
-    def sample(self, observation: ArrayLike, rng: np.random.Generator) -> Float[np.ndarray, "*rows act"]:
+    def sample(self, observation: ArrayLike | Named, rng: np.random.Generator) -> Float[np.ndarray, "*rows act"]:
         """Draw an action from the policy; `rng` gives the noise, the rest is as when it is called."""
         window = self._window(observation)
         mean, log_std = self._distribution(window)
         return self._act(window, mean + np.exp(log_std) * rng.standard_normal(mean.shape))
 
     def distribution(
-        self, observation: ArrayLike
+        self, observation: ArrayLike | Named
     ) -> tuple[Float[np.ndarray, "*rows act"], Float[np.ndarray, "*rows act"]]:
         """Give mean and log standard deviation [..., act] of the Gaussian before tanh, in core units.
 
@@ -166,7 +182,7 @@ class Policy:
     def _parts(self) -> PolicyParts:
         return PolicyParts(**{name: getattr(self, name) for name in PolicyParts._fields})
 
-    def _window(self, observation: ArrayLike) -> Float[np.ndarray, "*rows window"]:
+    def _window(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows window"]:
         """What the network sees, in raw units: the observation, behind it those that are remembered."""
         raw = self._raw(observation)
         if self.history == 1:
@@ -208,15 +224,16 @@ class Policy:
         weight, bias = self.layers[-1]
         return (hidden @ weight + bias)[..., 0, :]
 
-    def _raw(self, observation: ArrayLike) -> Float[np.ndarray, "*rows obs"]:
-        raw = np.asarray(observation, np.float64)
+    def _raw(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows obs"]:
+        raw = np.asarray(in_order(observation, self.columns.observations, "observation"), np.float64)
         if raw.ndim not in (1, 2) or raw.shape[-1] != self.observation_size:
             raise ValueError(
                 f"observation of shape {raw.shape} where the policy takes {self.observation_size} columns: "
                 f"[{self.observation_size}] or [rows, {self.observation_size}]"
             )
         if not np.isfinite(raw).all():
-            raise ValueError(f"observation is not finite in column {int(np.argwhere(~np.isfinite(raw))[0, -1])}")
+            place = int(np.argwhere(~np.isfinite(raw))[0, -1])
+            raise ValueError(f"observation is not finite in {title('column', place, self.columns.observations[place])}")
         return raw
 
     def _standardised(self, window: Float[np.ndarray, "*rows window"]) -> Float[np.ndarray, "*rows window"]:

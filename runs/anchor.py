@@ -44,8 +44,8 @@ def main(data: Path, out: Path, chosen: list[str]) -> None:
     for name in chosen or CELLS:
         fixed = {"num_samples": 1, "seed": 0, "eval_every": 1}
         plan = make_plan(data / LOGS["safety"], "micro", model=model, overrides=fixed | CELLS[name])
-        done = execute(plan, out / name, resume=True, until=EPOCHS, callback=Lines())
-        print(name, done.scores, flush=True)
+        run = execute(plan, out / name, resume=True, until=EPOCHS, callback=Lines())
+        print(name, run.scores, flush=True)
 
 
 if __name__ == "__main__":

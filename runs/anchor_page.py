@@ -107,8 +107,8 @@ def main(out: Path) -> None:
         figure=FIGURE.name,
         missing=", ".join(name for name in CELLS if name not in done) or "none",
     )
-    kept = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
-    PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
+    remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
+    PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
 
 
 if __name__ == "__main__":

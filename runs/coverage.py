@@ -37,13 +37,13 @@ def failing(random: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
 
 
 def covered(
-    made: Callable[..., Interval], draw: Draw, runs: int, tasks: int, arrays: int = 1, truth: float = 0.0
+    method: Callable[..., Interval], draw: Draw, runs: int, tasks: int, arrays: int = 1, truth: float = 0.0
 ) -> str:
     """Share of data sets whose interval holds the truth, in per cent."""
     random = np.random.default_rng(runs)
     hits = 0
     for _ in range(DATA_SETS):
-        bounds = made(*(draw(random, (runs, tasks)) for _ in range(arrays)))
+        bounds = method(*(draw(random, (runs, tasks)) for _ in range(arrays)))
         hits += bool(bounds.low <= truth <= bounds.high)
     return f"{100 * hits / DATA_SETS:.1f}"
 
@@ -68,17 +68,17 @@ def main() -> None:
     kinds = (("percentile", percentile), ("bca", corrected), ("Student", t_interval))
     heads, columns = [], []
     for tasks in (1, 3, 9):
-        for name, made in kinds:
+        for name, method in kinds:
             heads.append(f"{name}, {tasks} task{'s' * (tasks > 1)}")
             columns.append(
-                partial(lambda runs, made, tasks: covered(made, normal, runs, tasks), made=made, tasks=tasks)
+                partial(lambda runs, method, tasks: covered(method, normal, runs, tasks), method=method, tasks=tasks)
             )
     table(heads, columns)
     heads, columns = [], []
     for draw in (skewed, failing):
-        for name, made in kinds:
+        for name, method in kinds:
             heads.append(f"{name}, {draw.__name__}")
-            columns.append(partial(lambda runs, made, draw: covered(made, draw, runs, 3), made=made, draw=draw))
+            columns.append(partial(lambda runs, method, draw: covered(method, draw, runs, 3), method=method, draw=draw))
     table(heads, columns)
     table(
         ["median", "IQM", "probability of improvement"],
@@ -95,7 +95,9 @@ def worst_tenths() -> None:
     """The table of the CVaR, over episodes of one cell."""
     truth = worst_tenth(normal)
     columns = [
-        partial(lambda runs, made: covered(made, normal, runs, 1, 1, truth), made=partial(bootstrap, cvar, ends=ends))
+        partial(
+            lambda runs, method: covered(method, normal, runs, 1, 1, truth), method=partial(bootstrap, cvar, ends=ends)
+        )
         for ends in ("percentile", "bc", "bca")
     ]
     table(["percentile", "bc", "bca"], columns, EPISODES)

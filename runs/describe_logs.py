@@ -24,9 +24,9 @@ Made by `python -m runs.describe_logs DATA`, with the functions behind `micro-rl
 
 def section(path: Path, title: str) -> str:
     """A log's findings, figures and sentences; its drawings are written beside the page."""
-    seen = inspect(path)
-    assert seen.dataset is not None, f"{path} is a log that can be read"
-    insight = describe(seen.dataset)
+    inspection = inspect(path)
+    assert inspection.dataset is not None, f"{path} is a log that can be read"
+    insight = describe(inspection.dataset)
     few = insight.summary
     lines = [f"## {title}", "", f"**{words.headline(insight)}**", ""]
     lines += [
@@ -36,10 +36,12 @@ def section(path: Path, title: str) -> str:
         f"to {few.return_best:.1f}; normalised {insight.score_mean:.1f} on average, {insight.score_best:.1f} at best.",
         "",
     ]
-    lines += [f"* {one.level}: {one.text}" for one in seen.findings] or ["* the check found nothing against it"]
+    lines += [f"* {finding.level}: {finding.text}" for finding in inspection.findings] or [
+        "* the check found nothing against it"
+    ]
     for paragraph in words.paragraphs(insight):
         lines += ["", paragraph]
-    lines += ["", *_table(insight), "", *_drawings(seen.dataset, insight)]
+    lines += ["", *_table(insight), "", *_drawings(inspection.dataset, insight)]
     return "\n".join(lines)
 
 
@@ -48,10 +50,12 @@ def _table(insight: Insight) -> list[str]:
         "| channel | least | 1 % | median | 99 % | greatest | covered | at a bound |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for one in insight.channels:
-        values = (f"{value:.4g}" for value in (one.least, one.low, one.median, one.high, one.greatest))
-        at_bound = "" if one.at_bound is None else f"{100 * one.at_bound:.1f} %"
-        lines.append(f"| {one.name} | {' | '.join(values)} | {100 * one.covered:.0f} % | {at_bound} |")
+    for channel in insight.channels:
+        values = (
+            f"{value:.4g}" for value in (channel.least, channel.low, channel.median, channel.high, channel.greatest)
+        )
+        at_bound = "" if channel.at_bound is None else f"{100 * channel.at_bound:.1f} %"
+        lines.append(f"| {channel.name} | {' | '.join(values)} | {100 * channel.covered:.0f} % | {at_bound} |")
     return lines
 
 

@@ -40,12 +40,12 @@ def main(run: str, log: str, rule: str) -> None:
         raise SystemExit(f"{run}: knew its rule; train it with --termination learned")
     dataset, policy = read_log(log, ReadOptions()), Policy.load(Path(run) / "policy.safetensors")
     settings = Settings(**{name: _plain(value) for name, value in RunFolder.open(run).config()["settings"].items()})
-    held = {key: value for key, value in model.about["termination"].items() if key != "reliability"}
-    print("the log's held-out episodes", held)
+    figures = {key: value for key, value in model.about["termination"].items() if key != "reliability"}
+    print("the log's held-out episodes", figures)
     problem = problem_of(dataset, settings, model.scaling)
     starts = draw_log(problem.log, jax.random.key(0), STARTS).observation
-    made = _rolled(model, policy, starts, settings, find(rule))
-    _print("the model's rows, against the rule", model, made, find(rule))
+    rollout = _rolled(model, policy, starts, settings, find(rule))
+    _print("the model's rows, against the rule", model, rollout, find(rule))
 
 
 def _plain(value: Any) -> Any:
@@ -61,13 +61,13 @@ def _rolled(model: FittedModel, policy: Policy, starts: jax.Array, settings: Set
     return compiled(model.ensemble, *parts)
 
 
-def _print(title: str, model: FittedModel, made: Rollout, rule: Rule) -> None:
+def _print(title: str, model: FittedModel, rollout: Rollout, rule: Rule) -> None:
     assert model.head is not None
-    following = made.rows.next_observation[made.valid]
+    following = rollout.rows.next_observation[rollout.valid]
     ended = np.asarray(rule(model.scaling.raw_observation(following)))
-    found = measure(np.asarray(model.head.probability(following)), ended)
-    print(title, {key: value for key, value in found.items() if key != "reliability"})
-    for entry in found["reliability"]:
+    figures = measure(np.asarray(model.head.probability(following)), ended)
+    print(title, {key: value for key, value in figures.items() if key != "reliability"})
+    for entry in figures["reliability"]:
         print("   ", entry)
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from micro_rl._version import __version__
 from micro_rl.data.log_paths import EMBEDDED
 from micro_rl.data.writers import hdf5
-from micro_rl.simulation.online_sac import OnlineSettings, Progress, learn, random_experience
+from micro_rl.simulation.online_sac import Progress, learn, random_experience
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.simulation.recorder import joined
 
 ENV, EPISODE = "Pendulum-v1", 200

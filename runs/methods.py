@@ -115,8 +115,8 @@ def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
 
 def run(cell: Cell, data: Path, out: Path) -> None:
     """Train the cell, or the rest of it."""
-    done = execute(plan_of(cell, data, out), out / cell.name, resume=True, until=EPOCHS, callback=Lines())
-    print(cell.name, done.scores, flush=True)
+    run = execute(plan_of(cell, data, out), out / cell.name, resume=True, until=EPOCHS, callback=Lines())
+    print(cell.name, run.scores, flush=True)
 
 
 def main(data: Path, out: Path, chosen: list[str]) -> None:

@@ -56,8 +56,8 @@ class Result(NamedTuple):
 
 def finished(out: Path) -> list[Result]:
     """Every cell that has its scores."""
-    done = [cell for cell in cells() if (out / cell.name / "scores.json").exists()]
-    folders = ((cell, RunFolder.open(out / cell.name)) for cell in done)
+    finished = [cell for cell in cells() if (out / cell.name / "scores.json").exists()]
+    folders = ((cell, RunFolder.open(out / cell.name)) for cell in finished)
     return [Result(cell, folder.scores(), folder.metrics()) for cell, folder in folders]
 
 
@@ -97,8 +97,8 @@ def fits(out: Path) -> str:
         for seed in SEEDS[log]:
             about = out / f"{log}-seed{seed}-model" / "ensemble.json"
             if about.exists():
-                said = f"{log} seed {seed} ({json.loads(about.read_text())['epochs']} epochs)"
-                (by_hand if f"{log}-seed{seed}" in FIT_EPOCHS else ended).append(said)
+                label = f"{log} seed {seed} ({json.loads(about.read_text())['epochs']} epochs)"
+                (by_hand if f"{log}-seed{seed}" in FIT_EPOCHS else ended).append(label)
     parts = [f"ended by hand, before their patience ran out, for want of time: {', '.join(by_hand)}"] if by_hand else []
     return "; ".join(parts + ([f"ended by themselves: {', '.join(ended)}"] if ended else []))
 
@@ -162,7 +162,7 @@ def main(out: Path) -> None:
         if any(result.cell.log == log for result in results)
     ]
     parts.insert(1, f"![Learning curves]({FIGURE.name})")
-    kept = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
+    remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
     done = {result.cell.name for result in results}
     missing = [
         f"{log}-{entry} ({left} of {len(SEEDS[log])} seeds)"
@@ -171,7 +171,7 @@ def main(out: Path) -> None:
         if (left := sum(cell.name not in done for cell in cells() if (cell.log, cell.entry) == (log, entry)))
     ]
     text = TEXT.format(epochs=EPOCHS, parts="\n\n".join(parts), missing=", ".join(missing) or "none", fits=fits(out))
-    PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
+    PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
 
 
 if __name__ == "__main__":

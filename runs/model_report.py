@@ -30,8 +30,8 @@ from micro_rl.training.fitting import held_out
 def settings_of(about: dict[str, Any]) -> list[Settings]:
     """Those of the fit; where its folder does not tell them, the defaults with and without the rows at a time limit."""
     usual = Settings(num_elites=min(Settings.num_elites, about["shape"]["members"]))
-    told = about.get("settings", {"keep_timeouts": True})
-    known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    settings = about.get("settings", {"keep_timeouts": True})
+    known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
     both = [replace(usual, **known)]
     return both if "settings" in about else [*both, replace(usual, keep_timeouts=False)]
 
@@ -50,10 +50,10 @@ def difference(dataset: Dataset, model: FittedModel, settings: Settings) -> floa
     return float(np.max(np.abs(errors / np.asarray(model.about["holdout"]) - 1)))
 
 
-def fitted(dataset: Dataset, model: FittedModel, held: np.ndarray, settings: Settings) -> ModelReport:
+def fitted(dataset: Dataset, model: FittedModel, holdout: np.ndarray, settings: Settings) -> ModelReport:
     """The report on as many rows that were not held out."""
     learned = np.random.default_rng(0).permutation(np.flatnonzero(dataset.learnable(settings.keep_timeouts)))
-    rows = np.setdiff1d(learned, np.sort(learned)[held], assume_unique=True)[: len(held)]
+    rows = np.setdiff1d(learned, np.sort(learned)[holdout], assume_unique=True)[: len(holdout)]
     return measure(dataset, model.ensemble.best(settings.num_elites), model.scaling, rows, STEPS)
 
 
@@ -80,15 +80,15 @@ def main(log: str, folders: list[str]) -> None:
         model = load_model(Path(folder))
         tried = settings_of(model.about)
         dataset = windowed(load(log), tried[0].history)
-        found = {difference(dataset, model, settings): settings for settings in tried}
-        settings = found[min(found)]
-        print(f"{folder}: errors on the held-out rows differ by {min(found):.1e} from those that the fit kept")
-        held = held_out(model.about["seed"], int(dataset.learnable(settings.keep_timeouts).sum()), settings)
+        by_difference = {difference(dataset, model, settings): settings for settings in tried}
+        settings = by_difference[min(by_difference)]
+        print(f"{folder}: errors on the held-out rows differ by {min(by_difference):.1e} from those that the fit kept")
+        holdout = held_out(model.about["seed"], int(dataset.learnable(settings.keep_timeouts).sum()), settings)
         began = time.process_time()
-        report = report_of(dataset, model.ensemble, model.scaling, held, settings)
+        report = report_of(dataset, model.ensemble, model.scaling, holdout, settings)
         print(f"measured in {time.process_time() - began:.2f} s of a processor")
         print(f"{report.sentence()}\n\n{table(report)}" if report else "nothing to measure")
-        print(f"\nthe same from rows that were fitted: \n\n{table(fitted(dataset, model, held, settings))}\n")
+        print(f"\nthe same from rows that were fitted: \n\n{table(fitted(dataset, model, holdout, settings))}\n")
 
 
 if __name__ == "__main__":

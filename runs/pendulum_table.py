@@ -21,7 +21,8 @@ from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.policy import Policy
 from micro_rl.simulation.evaluation import evaluate
-from micro_rl.simulation.online_sac import OnlineSettings, learn
+from micro_rl.simulation.online_sac import learn
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.training.fitting import Row, fit_model, problem_of
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute

@@ -129,12 +129,12 @@ def cells(probe: Probe) -> dict[str, list[Cell]]:
     file = file_of(probe)
     if not file.exists():
         agents = jax.device_get(trained(probe))
-        made = {
+        models = {
             name: [_judged(SYSTEMS[name], _picked(agents, row, seed)) for seed in range(SEEDS)]
             for row, name in enumerate(probe.systems)
         }
         OUT.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(made))
+        file.write_text(json.dumps(models))
     return json.loads(file.read_text())
 
 
@@ -156,8 +156,8 @@ def _picked(agents: Any, row: int, seed: int) -> Any:
 
 def _judged(system: System, agent: Any) -> Cell:
     value, action = true_value(system, agent.actor)
-    found = {"value": value, "action": action}
-    return found if agent.critics is None else found | {"belief": believed(agent)}
+    figures = {"value": value, "action": action}
+    return figures if agent.critics is None else figures | {"belief": believed(agent)}
 
 
 if __name__ == "__main__":

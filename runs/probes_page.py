@@ -95,22 +95,22 @@ def what_came(system: System, seeds: list[Cell]) -> list[str]:
     return [spread([cell["action"] for cell in seeds]), spread(value), f"{np.mean(value) - system.optimum:.2f}", belief]
 
 
-def table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+def table(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """One system's table."""
     lines = [
         "| method | foreseen: action → value | action found | value found | found - known | critics believe |",
         "|---|---|---|---|---|---|",
     ]
-    probes = [probe for probe in PROBES if name in found.get(probe.title, {})]
-    return "\n".join(lines + [row(probe, SYSTEMS[name], found[probe.title][name]) for probe in probes])
+    probes = [probe for probe in PROBES if name in cells.get(probe.title, {})]
+    return "\n".join(lines + [row(probe, SYSTEMS[name], cells[probe.title][name]) for probe in probes])
 
 
-def log_table(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+def log_table(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """The methods without a model on one log."""
     lines = ["| method | action found | value found | found - known | critics believe |", "|---|---|---|---|---|"]
-    probes = [probe for probe in ON_THE_LOG if name in found.get(probe.title, {})]
+    probes = [probe for probe in ON_THE_LOG if name in cells.get(probe.title, {})]
     for probe in probes:
-        lines.append(" | ".join([f"| {probe.title}", *what_came(SYSTEMS[name], found[probe.title][name])]) + " |")
+        lines.append(" | ".join([f"| {probe.title}", *what_came(SYSTEMS[name], cells[probe.title][name])]) + " |")
     return "\n".join(lines)
 
 
@@ -172,16 +172,16 @@ backup, rollouts of three steps from 200 starts. Such small sizes say nothing ab
 """
 
 
-def document(found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+def document(cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """The page."""
-    sections = [section(name, found) for name in SYSTEMS]
-    missing = ", ".join(probe.title for probe in (*PROBES, *ON_THE_LOG) if probe.title not in found)
+    sections = [section(name, cells) for name in SYSTEMS]
+    missing = ", ".join(probe.title for probe in (*PROBES, *ON_THE_LOG) if probe.title not in cells)
     missing = f"Not run yet: {missing}.\n\n" if missing else ""
-    alone = "\n\n".join([WITHOUT_A_MODEL, *(log_section(name, found) for name in LOGS), READING_WITHOUT_A_MODEL])
+    alone = "\n\n".join([WITHOUT_A_MODEL, *(log_section(name, cells) for name in LOGS), READING_WITHOUT_A_MODEL])
     return TEXT.format(systems="\n\n".join(sections), alone=alone, missing=missing)
 
 
-def log_section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+def log_section(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """A log and its table."""
     system = SYSTEMS[name]
     middle, edge = (float(system.value(system.step(np.asarray(at)))) for at in ((system.reach - 1) / 2, 0.25))
@@ -189,16 +189,16 @@ def log_section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str
         f"Known: V* = {system.optimum:.2f}; the best action in the log, 0.25, is worth {edge:.2f}, the"
         f" mean action of the log, {(system.reach - 1) / 2:g}, {middle:.2f}."
     )
-    return "\n\n".join([f"### {LOGS[name]}", facts, log_table(name, found)])
+    return "\n\n".join([f"### {LOGS[name]}", facts, log_table(name, cells)])
 
 
-def section(name: str, found: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+def section(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     """A system, its table and how we read it."""
     system = SYSTEMS[name]
-    said = ", ".join(dict.fromkeys(_heights(heights) for heights in system.members))
-    facts = f"g at (-1, 0.25, 1): truly {_heights(system.truth)}; the members say {said}. {STORIES[name]}"
+    heights_text = ", ".join(dict.fromkeys(_heights(heights) for heights in system.members))
+    facts = f"g at (-1, 0.25, 1): truly {_heights(system.truth)}; the members say {heights_text}. {STORIES[name]}"
     parts = [f"## {system.title[0].upper()}{system.title[1:]}", facts, f"Known: V* = {system.optimum:.2f}."]
-    parts += [table(name, found)] + ([noise_table()] if name == "noise" else []) + [READINGS[name]]
+    parts += [table(name, cells)] + ([noise_table()] if name == "noise" else []) + [READINGS[name]]
     return "\n\n".join(parts)
 
 

@@ -33,8 +33,8 @@ class Result(NamedTuple):
 
     def series(self, key: str) -> tuple[list[float], list[float]]:
         """Epochs and values of the rows that have this key."""
-        found = [(row["epoch"], row[key]) for row in self.rows if key in row]
-        return [epoch for epoch, _ in found], [value for _, value in found]
+        points = [(row["epoch"], row[key]) for row in self.rows if key in row]
+        return [epoch for epoch, _ in points], [value for _, value in points]
 
     def last(self, key: str) -> float:
         """The newest value."""
@@ -43,8 +43,8 @@ class Result(NamedTuple):
 
 def finished(out: Path) -> list[Result]:
     """Every cell that has its scores."""
-    done = [name for name in CELLS if (out / name / "scores.json").exists()]
-    folders = {name: RunFolder.open(out / name) for name in done}
+    finished = [name for name in CELLS if (out / name / "scores.json").exists()]
+    folders = {name: RunFolder.open(out / name) for name in finished}
     return [
         Result(name, f.config(), f.scores(), f.metrics(), read_arrays(f.model, "ensemble")[1]["epochs"])
         for name, f in folders.items()
@@ -61,13 +61,14 @@ def draws_compared(results: Sequence[Result]) -> str:
     pair = {r.cell: r for r in results if r.cell in ("hopper-seed0", "hopper-draws10")}
     if len(pair) < 2:
         return "Ten draws against one: not run yet (cell hopper-draws10)."
-    one, ten = pair["hopper-seed0"], pair["hopper-draws10"]
-    last = min(one.scores["epochs"], ten.scores["epochs"])
+    single, ten = pair["hopper-seed0"], pair["hopper-draws10"]
+    last = min(single.scores["epochs"], ten.scores["epochs"])
     lines = [f"Ten draws against one (hopper, seed 0, the same model), means of epochs {last - 9} to {last}:", ""]
     lines += ["| | 1 draw | 10 draws |", "|---|---|---|"]
     for key in ("eval/normalised_score", "conservative_term", "q/model"):
         values = [
-            np.mean([row[key] for row in r.rows if key in row and last - 10 < row["epoch"] <= last]) for r in (one, ten)
+            np.mean([row[key] for row in r.rows if key in row and last - 10 < row["epoch"] <= last])
+            for r in (single, ten)
         ]
         lines.append(f"| {key} | {values[0]:.2f} | {values[1]:.2f} |")
     return "\n".join(lines)
@@ -179,9 +180,9 @@ def main(out: Path) -> None:
     """Write the page and its figure; remarks below a line `## Remarks` are kept."""
     results = finished(out)
     draw(results)
-    kept = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
+    remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
     text = TEXT.format(table=table(results), summary=summary(results), draws=draws_compared(results))
-    PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
+    PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
 
 
 if __name__ == "__main__":

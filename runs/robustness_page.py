@@ -67,8 +67,8 @@ def table(results: dict[str, Trialled]) -> str:
         grid = groups["friction by gravity"]
         cells = [groups["nominal"]["mean"], grid["mean"], grid["worst"], grid["cvar10"]]
         cells += [groups[name]["area"] for name in CURVES]
-        told = [method, f"{trained['epochs']:,} of {trained['planned']:,}", *map(_figure, cells)]
-        lines.append("| " + " | ".join(told) + " |")
+        row = [method, f"{trained['epochs']:,} of {trained['planned']:,}", *map(_figure, cells)]
+        lines.append("| " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
@@ -84,10 +84,10 @@ def pairs(results: dict[str, Trialled]) -> str:
     for method, result in results.items():
         if method != "micro":
             groups = ("nominal", "friction by gravity", *CURVES)
-            told = [_figure(_difference(micro[name], result.scores[name])) for name in groups]
-            grid = (one["friction by gravity"].mean(0) for one in (micro, result.scores))
+            row = [_figure(_difference(micro[name], result.scores[name])) for name in groups]
+            grid = (scores["friction by gravity"].mean(0) for scores in (micro, result.scores))
             above = int(np.sum(np.greater(*grid)))
-            lines.append("| " + " | ".join([method, *told, f"{above} of 100"]) + " |")
+            lines.append("| " + " | ".join([method, *row, f"{above} of 100"]) + " |")
     return "\n".join(lines)
 
 
@@ -103,8 +103,8 @@ def common(results: dict[str, Trialled]) -> str:
     lines.append("|---" * (len(sizes) + 1) + "|")
     for method, result in results.items():
         scores = result.scores["min Q attack"]
-        told = [f"{mean:.1f} ± {std:.1f}" for mean, std in zip(scores.mean(0), scores.std(0), strict=True)]
-        lines.append(f"| {method} | " + " | ".join(told) + " |")
+        row = [f"{mean:.1f} ± {std:.1f}" for mean, std in zip(scores.mean(0), scores.std(0), strict=True)]
+        lines.append(f"| {method} | " + " | ".join(row) + " |")
     return "\n".join(lines)
 
 
@@ -198,9 +198,9 @@ def part(out: Path, log: str) -> str:
 
 def main(out: Path) -> None:
     """Write the page; remarks below a line `## Remarks` are kept."""
-    kept = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
+    remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
     text = TEXT.format(parts="\n".join(part(out, log) for log in LOGS))
-    PAGE.write_text(text + (f"\n## Remarks{kept}" if kept else ""))
+    PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
 
 
 if __name__ == "__main__":

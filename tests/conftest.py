@@ -14,9 +14,13 @@ if "MICRO_RL_TEST_PLATFORM" not in os.environ:
     )
 
 import jax
+import jaxlib.version
 import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
+
+PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
+"""Whether XLA has the choice; the newer jaxlib, which Python 3.12 and 3.13 get, always fuses and refuses the flag."""
 
 # Before anything imports micro_rl: modules loaded earlier would escape the checks.
 install_import_hook("micro_rl", "beartype.beartype")
@@ -40,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     Two programs may then round their shared part apart, so the slow tests of whole runs to the bit compile as users do;
     quick tests ask for it themselves (tests/probes.py, FUSED).
     """
-    if config.option.markexpr == "not slow" and "MICRO_RL_TEST_PLATFORM" not in os.environ:
+    if PLAIN_EMITTERS and config.option.markexpr == "not slow" and "MICRO_RL_TEST_PLATFORM" not in os.environ:
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 

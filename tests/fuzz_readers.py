@@ -179,10 +179,10 @@ def main() -> None:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--replay", type=Path)
-    asked = parser.parse_args()
-    target = TARGETS[asked.target]()
-    if asked.replay:
-        target(asked.replay.read_bytes())
+    options = parser.parse_args()
+    target = TARGETS[options.target]()
+    if options.replay:
+        target(options.replay.read_bytes())
         return
     atheris: Any = import_module("atheris")
     # An archive's checksum would stop nearly every change before our own code sees it.
@@ -190,7 +190,7 @@ def main() -> None:
     corpus = Path(tempfile.mkdtemp(prefix="corpus-"))
     for place, seed in enumerate(target.seeds):
         (corpus / str(place)).write_bytes(seed)
-    limits = [f"-max_total_time={asked.seconds}", "-rss_limit_mb=2048", "-timeout=20", "-max_len=20000"]
+    limits = [f"-max_total_time={options.seconds}", "-rss_limit_mb=2048", "-timeout=20", "-max_len=20000"]
     for function in guiding():
         atheris.instrument_func(function)
     atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", os.fspath(corpus)], target)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from micro_rl.algorithms.model_based import micro, mobile, mopo, morel, sac
+from micro_rl.algorithms.model_based import micro, mobile, mopo, morel, sac_on_model
 from micro_rl.core.networks import MLP
 from micro_rl.core.types import Problem, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members
@@ -152,19 +152,19 @@ def foreseen(system: System, options: object) -> float | None:
     """
     action = np.linspace(-1, 1, 401)
     said, noise = system.said(action), system.noise(action)
-    seen = said.mean(0)
+    values = said.mean(0)
     match options:
-        case sac.Options():
+        case sac_on_model.Options():
             pass
         case micro.Options():
-            seen = seen - options.beta * mean_gap(said, noise, options.num_samples)
+            values = values - options.beta * mean_gap(said, noise, options.num_samples)
         case mobile.Options():
-            seen = seen - options.penalty / DISCOUNT * mean_deviation(said, noise, options.num_samples)
+            values = values - options.penalty / DISCOUNT * mean_deviation(said, noise, options.num_samples)
         case mopo.Options():
-            seen = seen - options.penalty / (DISCOUNT * SLOPE) * np.hypot(noise, NOISE)
+            values = values - options.penalty / (DISCOUNT * SLOPE) * np.hypot(noise, NOISE)
         case morel.Options():
             on_log = 2 * np.ptp(APART)
-            seen = np.where(np.ptp(said, axis=0) > on_log * options.threshold, -np.inf, seen)
+            values = np.where(np.ptp(said, axis=0) > on_log * options.threshold, -np.inf, values)
         case _:
             return None
-    return float(action[np.argmax(seen)])
+    return float(action[np.argmax(values)])

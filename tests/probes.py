@@ -19,8 +19,9 @@ from micro_rl.core.types import Batch, LogRows, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble, Members, Models, predict
 from micro_rl.training.plan import Plan, make_plan
+from tests.conftest import PLAIN_EMITTERS
 
-FUSED = {"xla_cpu_use_fusion_emitters": True}
+FUSED = {"xla_cpu_use_fusion_emitters": True} if PLAIN_EMITTERS else {}
 """Compiler options for programs compared to the bit: their shared part is then rounded alike (see conftest.py)."""
 
 # Networks of one layer: linear functions, written down by hand.

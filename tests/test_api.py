@@ -16,6 +16,9 @@ from tests.tiny_runs import HORIZON, SETTINGS, write_log
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/start/*.md")), *sorted(ROOT.glob("docs/guides/*.md"))]
 
+FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block that is a file of the reader's."""
+
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
@@ -56,10 +59,14 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
     monkeypatch.setattr(micro_rl, "sweep", sweep, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pump.csv").touch()
+    monkeypatch.syspath_prepend(tmp_path)
     names = {"observation": np.zeros(3)}
     block = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
     snippets = {snippet: page.name for page in PAGES for snippet in block.findall(page.read_text())}
     assert len(snippets) >= 8
+    for name, code in (file for page in PAGES for file in FILE.findall(page.read_text())):
+        (tmp_path / name).write_text(code)
+        del snippets[code]
     for snippet, page in snippets.items():  # what two pages share is run once
         exec(compile(snippet, page, "exec"), names)
 
@@ -81,9 +88,9 @@ def test_the_run_holds_what_its_folder_holds(log, tmp_path):
     assert [path.name for path in run.path.iterdir() if not any(map(path.match, known))] == []
     assert run.scores["model_estimate/return"]["last"] == run.metrics[-1]["model_estimate/return"]
     assert repr(run).startswith(f"Run({str(run.path)!r}, epochs=") and len(repr(run)) < len(str(run.path)) + 60
-    kept = micro_rl.Policy.load(run.path / "policy.safetensors")
+    policy = micro_rl.Policy.load(run.path / "policy.safetensors")
     observations = np.random.default_rng(0).normal(size=(5, 3))
-    assert np.array_equal(kept(observations), run.policy(observations))
+    assert np.array_equal(policy(observations), run.policy(observations))
 
 
 def test_without_a_folder_the_run_goes_into_trained(log, tmp_path, monkeypatch):
@@ -143,8 +150,8 @@ def test_mistakes_are_user_errors_and_leave_no_folder(wrong, said, log, tmp_path
 
 def test_evaluate_is_part_of_the_front_door(log, tmp_path):
     run = micro_rl.train(log, out=tmp_path / "run", **SETTINGS)
-    found = micro_rl.evaluate(run.policy, "Pendulum-v1", episodes=2, horizon=HORIZON)
-    assert found.returns.shape == (2,) and list(found.lengths) == [HORIZON, HORIZON]
+    result = micro_rl.evaluate(run.policy, "Pendulum-v1", episodes=2, horizon=HORIZON)
+    assert result.returns.shape == (2,) and list(result.lengths) == [HORIZON, HORIZON]
 
 
 def test_names_that_are_not_there():

@@ -31,8 +31,8 @@ def test_train_and_evaluate(tmp_path: Path):
     bare |= {"HOME": UNWRITABLE, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
     command = [*without_network(), sys.executable, "-c", "from micro_rl.cli.main import main; main()"]
     for words in (["train", "pendulum-demo", "--out", "run", *SMALL.split()], ["evaluate", "run", "--episodes", "1"]):
-        done = subprocess.run([*command, *words], cwd=tmp_path, env=bare, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr and "Warning" not in done.stderr
+        process = subprocess.run([*command, *words], cwd=tmp_path, env=bare, capture_output=True, text=True)
+        assert process.returncode == 0, process.stderr
+        assert "Traceback" not in process.stderr and "Warning" not in process.stderr
     RunFolder.open(tmp_path / "run").verify()
     assert [path.name for path in tmp_path.iterdir()] == ["run"]

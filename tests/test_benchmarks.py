@@ -17,7 +17,7 @@ from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, QUICK, hopper, learners, make_problem, nets, updates
 from micro_rl.algorithms import epoch
 from micro_rl.algorithms.epoch import TrainState, coefficients, start
-from micro_rl.algorithms.model_based import micro, mobile, sac
+from micro_rl.algorithms.model_based import micro, mobile, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.types import Problem
 from micro_rl.dynamics.fit_epoch import finish_fit, fit_epoch, start_fit
@@ -72,7 +72,7 @@ def test_fitting_epoch_of_one_batch():
 @pytest.mark.parametrize(
     ("method", "draws"),
     [
-        (sac.build(sac.Options()), None),
+        (sac_on_model.build(sac_on_model.Options()), None),
         (micro.build(micro.Options(num_samples=0)), 0),
         (micro.build(micro.Options(num_samples=10)), 10),
         (mobile.build(mobile.Options(num_samples=0)), 0),

@@ -26,10 +26,10 @@ def test_a_branch_goes_on_with_what_was_changed_and_says_so(old: Run, tmp_path: 
     assert [row["epoch"] for row in new.metrics] == [1, 2, 3]
     assert new.metrics[:2] == old.metrics
     config = RunFolder.open(new.path).config()
-    told = config["branched_off"]
-    assert told["run"] == str(old.path) and told["epoch"] == 2
-    assert told["changed"] == ["beta: 0.5, now 0.1", "epochs: 2, now 3"]
-    assert told["checkpoint_sha256"] == sha256(old.path / "checkpoints/epoch-000002/state.safetensors")
+    origin = config["branched_off"]
+    assert origin["run"] == str(old.path) and origin["epoch"] == 2
+    assert origin["changed"] == ["beta: 0.5, now 0.1", "epochs: 2, now 3"]
+    assert origin["checkpoint_sha256"] == sha256(old.path / "checkpoints/epoch-000002/state.safetensors")
     assert config["options"]["beta"] == 0.1
     assert {path: sha256(path) for path in before} == before
     for name in ("model/ensemble.safetensors", "fit.jsonl"):

@@ -26,19 +26,19 @@ def numbered(first: int, valid: list[bool]) -> Rollout:
 def filled(rollouts: list[list[bool]]) -> tuple[buffers.Buffer, set[int]]:
     """The buffer after these rollouts, and the rows that may be drawn from it."""
     buffer = buffers.empty(SLOTS, CAPACITY, 1, 1)
-    kept = []
+    newest = []
     for i, valid in enumerate(rollouts):
         buffer = write(buffer, numbered(100 * (i + 1), valid))
-        kept.append({100 * (i + 1) + row for row in range(CAPACITY) if valid[row]})
-    return buffer, set().union(*kept[-SLOTS:])
+        newest.append({100 * (i + 1) + row for row in range(CAPACITY) if valid[row]})
+    return buffer, set().union(*newest[-SLOTS:])
 
 
 @given(st.lists(masks, min_size=1, max_size=8), st.integers(0, 2**31 - 1))
 def test_only_valid_rows_of_the_latest_rollouts_are_drawn(rollouts: list[list[bool]], seed: int):
-    buffer, kept = filled(rollouts)
+    buffer, newest = filled(rollouts)
     drawn = draw(buffer, jax.random.key(seed), size=64)
-    assert set(np.asarray(drawn.reward, int).tolist()) <= kept
-    assert int(buffer.filled.sum()) == len(kept)
+    assert set(np.asarray(drawn.reward, int).tolist()) <= newest
+    assert int(buffer.filled.sum()) == len(newest)
 
 
 @given(st.lists(masks, min_size=1, max_size=5))
@@ -52,24 +52,24 @@ def test_a_row_stays_together(rollouts: list[list[bool]]):
 
 def test_the_oldest_rollout_makes_room():
     everything = [True] * CAPACITY
-    _, kept = filled([everything] * 4)
+    _, newest = filled([everything] * 4)
     buffer, _ = filled([everything] * 4)
-    held = {int(number) for number in np.asarray(buffer.rows.reward).ravel()}
-    assert held == kept == {100 * i + row for i in (2, 3, 4) for row in range(CAPACITY)}
+    numbers = {int(number) for number in np.asarray(buffer.rows.reward).ravel()}
+    assert numbers == newest == {100 * i + row for i in (2, 3, 4) for row in range(CAPACITY)}
 
 
 def test_a_shorter_rollout_leaves_nothing_of_the_longer_one_before_it():
     short = [True] + [False] * (CAPACITY - 1)
-    buffer, kept = filled([[True] * CAPACITY, short, short, short])
+    buffer, newest = filled([[True] * CAPACITY, short, short, short])
     drawn = draw(buffer, jax.random.key(0), size=64)
-    assert kept == {200, 300, 400} == set(np.asarray(drawn.reward, int).tolist())
+    assert newest == {200, 300, 400} == set(np.asarray(drawn.reward, int).tolist())
 
 
 def test_every_row_is_equally_likely():
-    buffer, kept = filled([[True] * CAPACITY, [True] + [False] * 5, [False, True, False, True, False, True]])
+    buffer, newest = filled([[True] * CAPACITY, [True] + [False] * 5, [False, True, False, True, False, True]])
     drawn = np.asarray(draw(buffer, jax.random.key(1), size=20_000).reward, int)
     rows, counts = np.unique(drawn, return_counts=True)
-    assert set(rows) == kept
+    assert set(rows) == newest
     assert stats.chisquare(counts).pvalue > 1e-3
 
 

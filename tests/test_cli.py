@@ -65,9 +65,9 @@ def test_help_lists_every_verb_and_exit_code(capsys):
 def test_help_imports_nothing_slow():
     slow = "{'jax', 'numpy', 'tyro', 'rich', 'gymnasium'}"
     code = f"import sys; from micro_rl.cli.main import run; run(['--help']); sys.exit(bool({slow} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert done.stdout.startswith(f"micro-rl {__version__}")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0
+    assert process.stdout.startswith(f"micro-rl {__version__}")
 
 
 @pytest.mark.parametrize(
@@ -127,11 +127,11 @@ def test_train_leaves_a_whole_run_folder(trained):
 
 def test_what_is_printed_and_the_page_of_a_run_without_a_simulator(log, tmp_path, capsys):
     assert cli.run(["train", log, *options(epochs=1), "--out", str(tmp_path / "run")]) == 0
-    said = capsys.readouterr().out
-    assert "micro on swing: 120 rows, 6 episodes, preset generic" in said
-    assert "policy  epoch    1/1" in said and "left" in said
-    assert "the policy, by the model's own estimate" in said
-    assert "score" not in said
+    output = capsys.readouterr().out
+    assert "micro on swing: 120 rows, 6 episodes, preset generic" in output
+    assert "policy  epoch    1/1" in output and "left" in output
+    assert "the policy, by the model's own estimate" in output
+    assert "score" not in output
     assert "<html" in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -177,8 +177,8 @@ def test_a_shared_models_error_is_shown_and_its_settings_are_kept(log, trained, 
 def test_a_folder_named_like_markup_is_printed_as_it_is(log, tmp_path, capsys):
     folder = tmp_path / "[red]run[/]"
     assert cli.run(["train", log, *options(epochs=1), "--out", str(folder)]) == 0
-    said = capsys.readouterr().out
-    assert f"into {folder}" in said and f"policy  {folder}" in said
+    output = capsys.readouterr().out
+    assert f"into {folder}" in output and f"policy  {folder}" in output
 
 
 def test_evaluate_repeats_itself_and_knows_the_runs_simulator(trained, capsys):
@@ -233,10 +233,10 @@ def test_a_log_that_is_not_there(verb, tmp_path, capsys):
 
 def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
-    said = capsys.readouterr().err
+    message = capsys.readouterr().err
     assert (
         "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, sweep, fit, runs, evaluate"
-        in said
+        in message
     )
 
 
@@ -385,18 +385,22 @@ def test_a_device_whose_memory_is_too_small_is_told_in_one_line(monkeypatch, cap
 
 def test_methods_are_listed_with_their_papers(capsys):
     assert cli.run(["methods"]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for name, module in registry.ALL.items():
-        assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in said
-    assert "--alpha 2.5 --policy-noise 0.2" in said and "[--radius]" in said and "--adversarial-batch-size 256" in said
+        assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in output
+    assert (
+        "--alpha 2.5 --policy-noise 0.2" in output
+        and "[--radius]" in output
+        and "--adversarial-batch-size 256" in output
+    )
 
 
 def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys):
     assert cli.run(["train", "--method", "td3_bc", "--help"]) == 0
-    said = capsys.readouterr().out
-    assert "--policy-noise" in said and "--critic-lr" in said
+    output = capsys.readouterr().out
+    assert "--policy-noise" in output and "--critic-lr" in output
     assert not [
-        word for word in ("--num-elites", "--rollout-length", "--termination", "--model", "--beta") if word in said
+        word for word in ("--num-elites", "--rollout-length", "--termination", "--model", "--beta") if word in output
     ]
     for option in ("--num-elites", "--model"):
         assert cli.run(["train", log, "--method", "td3_bc", option, "3"]) == 2
@@ -429,6 +433,6 @@ def test_a_reader_that_has_seen_enough_is_no_mistake():
     unread, written = os.pipe()
     os.close(unread)
     command = [sys.executable, "-c", "from micro_rl.cli.main import main; main()", "--help"]
-    done = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
+    process = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
     os.close(written)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (process.returncode, process.stderr) == (141, b"")

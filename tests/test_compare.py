@@ -10,12 +10,12 @@ import pytest
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared as told
-from micro_rl.reports.compare import run_list, scores
-from micro_rl.reports.compare.aggregates import matrix, pool
+from micro_rl.reports.compare import run_list, score_tables
+from micro_rl.reports.compare.aggregate_tables import matrix, pool
+from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import Comparison, cautions, compare
-from micro_rl.reports.compare.curves import curve
-from micro_rl.reports.compare.runs import collect
-from micro_rl.reports.compare.tables import Entry, Table, markdown
+from micro_rl.reports.compare.curve_panels import curve
+from micro_rl.reports.compare.table import Entry, Table, markdown
 from micro_rl.storage.locks import locked
 from tests.compared_runs import TASK, make_run
 
@@ -32,7 +32,7 @@ def test_the_score_is_the_mean_of_the_seeds_mean_of_the_last_ten_and_never_the_b
     for seed, level in enumerate((50.0, 60.0, 70.0)):
         make_run(tmp_path / f"micro-{seed}", seed=seed, scores=[99.0, 98.0, *[level] * 10])
     make_run(tmp_path / "sac-0", "sac", scores=[10.0, *[20.0] * 10, 31.0])
-    table = scores.table(compared(tmp_path))
+    table = score_tables.table(compared(tmp_path))
     assert table.columns == ["method", "hopper"]
     assert table.rows == [
         [Entry("micro"), Entry("60.0", "35.2 to 84.8, 3 seeds")],
@@ -46,22 +46,22 @@ def test_missing_cells_unfinished_runs_and_short_ones_say_so(tmp_path: Path):
     make_run(tmp_path / "a", "micro", "hopper", scores=[30.0] * 5)
     make_run(tmp_path / "b", "micro", "walker", scores=[10.0, 20.0], finished=False)
     make_run(tmp_path / "c", "sac", "walker", finished=False, scores=[])
-    found = compared(tmp_path)
-    assert [row[1:] for row in scores.table(found).rows[:2]] == [
+    comparison = compared(tmp_path)
+    assert [row[1:] for row in score_tables.table(comparison).rows[:2]] == [
         [Entry("30.0", "1 seed, 5 of 12 epochs"), Entry("–", "so far 15.0, 2 of 12 epochs")],
         [Entry("–"), Entry("–", "not finished")],
     ]
-    assert "b is not finished: it stopped, with 2 of 12 epochs done. It counts in no mean." in words(found)
+    assert "b is not finished: it stopped, with 2 of 12 epochs done. It counts in no mean." in words(comparison)
 
 
 def test_unfinished_seeds_stay_out_of_the_mean_and_running_ones_are_told(tmp_path: Path):
     make_run(tmp_path / "a", seed=0, scores=[40.0] * 12)
     running = make_run(tmp_path / "b", seed=1, scores=[90.0] * 12, finished=False)
     with locked(running / "lock"):
-        found = compared(tmp_path)
-    (score,) = scores.scores(found)
+        comparison = compared(tmp_path)
+    (score,) = score_tables.scores(comparison)
     assert (score.mean, len(score.values)) == (40.0, 1) and np.isnan(score.low)
-    assert "b is not finished: it is still being trained" in words(found)
+    assert "b is not finished: it is still being trained" in words(comparison)
 
 
 def test_options_that_differ_make_methods_and_settings_only_where_a_seed_was_repeated(tmp_path: Path):
@@ -70,10 +70,10 @@ def test_options_that_differ_make_methods_and_settings_only_where_a_seed_was_rep
     make_run(tmp_path / "c", options={"beta": 0.5}, settings={"bc_weight": 0.4})
     make_run(tmp_path / "d", options={"beta": 0.5}, settings={"bc_weight": 0.0, "updates_per_epoch": 500}, seed=1)
     make_run(tmp_path / "e", log="walker", options={"beta": 0.5, "num_samples": 1})
-    found = compared(tmp_path)
-    assert found.methods == ["micro, beta 0.5", "micro, beta 0.3", "micro, beta 0.5, bc_weight 0.4"]
-    assert [run.name for run in found.cell("micro, beta 0.5", found.logs[0])] == ["a", "d"]
-    assert "The seeds of micro, beta 0.5 on hopper differ in updates_per_epoch." in words(found)
+    comparison = compared(tmp_path)
+    assert comparison.methods == ["micro, beta 0.5", "micro, beta 0.3", "micro, beta 0.5, bc_weight 0.4"]
+    assert [run.name for run in comparison.cell("micro, beta 0.5", comparison.logs[0])] == ["a", "d"]
+    assert "The seeds of micro, beta 0.5 on hopper differ in updates_per_epoch." in words(comparison)
 
 
 def test_logs_are_told_apart_by_their_content(tmp_path: Path):
@@ -83,19 +83,19 @@ def test_logs_are_told_apart_by_their_content(tmp_path: Path):
     other = make_run(tmp_path / "c", seed=2)
     text = (other / "config.json").read_text().replace(("hopper" * 64)[:64], changed["sha256"])
     (other / "config.json").write_text(text)
-    found = compared(tmp_path)
-    assert [log.name for log in found.logs] == ["hopper (hopperho)", "hopper (ffffffff)"]
-    assert "2 different logs are called hopper" in words(found)
+    comparison = compared(tmp_path)
+    assert [log.name for log in comparison.logs] == ["hopper (hopperho)", "hopper (ffffffff)"]
+    assert "2 different logs are called hopper" in words(comparison)
 
 
 def test_a_copy_does_not_count_and_the_longer_of_two_does(tmp_path: Path):
     make_run(tmp_path / "a", scores=[10.0] * 3)
     make_run(tmp_path / "b", scores=[20.0] * 12)
     make_run(tmp_path / "c", scores=[30.0] * 2)
-    found = compared(tmp_path)
-    assert [run.name for run in found.cell("micro", found.logs[0])] == ["b"]
-    assert "a has the settings and the seed of b: it is listed and does not count." in words(found)
-    assert len(run_list.run_rows(found, Path("x.html"))) == 3
+    comparison = compared(tmp_path)
+    assert [run.name for run in comparison.cell("micro", comparison.logs[0])] == ["b"]
+    assert "a has the settings and the seed of b: it is listed and does not count." in words(comparison)
+    assert len(run_list.run_rows(comparison, Path("x.html"))) == 3
 
 
 def test_other_warnings(tmp_path: Path):
@@ -106,14 +106,14 @@ def test_other_warnings(tmp_path: Path):
     (tmp_path / "e/config.json").write_text("{")
     for run in (first, second):
         (run / "model").mkdir()
-        told = '{"files": {"ensemble.safetensors": {"sha256": "ab"}}}'
-        (run / "model/manifest.json").write_text(told)
+        page_text = '{"files": {"ensemble.safetensors": {"sha256": "ab"}}}'
+        (run / "model/manifest.json").write_text(page_text)
         (run / "model/ensemble.json").write_text('{"epochs": 7, "holdout": [0.2, 0.1]}')
-    told = words(compared(tmp_path))
-    assert "c diverged after 1 of 12 epochs." in told
-    assert "differ in their task" in told and "were not trained equally long" in told
-    assert "The 2 seeds of micro on hopper share one ensemble" in told
-    assert "Left out: " in told and "e/config.json" in told
+    page_text = words(compared(tmp_path))
+    assert "c diverged after 1 of 12 epochs." in page_text
+    assert "differ in their task" in page_text and "were not trained equally long" in page_text
+    assert "The 2 seeds of micro on hopper share one ensemble" in page_text
+    assert "Left out: " in page_text and "e/config.json" in page_text
 
 
 def test_a_run_that_is_named_itself_must_be_readable(tmp_path: Path):
@@ -129,8 +129,8 @@ def test_curves_are_means_over_the_places_that_all_seeds_have(tmp_path: Path):
     make_run(tmp_path / "a", scores=[1.0, 2.0, 3.0])
     make_run(tmp_path / "b", seed=1, scores=[3.0, 6.0])
     make_run(tmp_path / "c", seed=2, scores=[100.0], finished=False)
-    found = compared(tmp_path)
-    drawn = curve("micro", found.cells["micro", found.logs[0].key], "eval/normalised_score", True)
+    comparison = compared(tmp_path)
+    drawn = curve("micro", comparison.cells["micro", comparison.logs[0].key], "eval/normalised_score", True)
     assert drawn and drawn.along.tolist() == [1, 2]
     assert drawn.values.tolist() == [[1.0, 2.0], [3.0, 6.0]]
 
@@ -202,5 +202,5 @@ def test_mistakes_end_in_one_line(tmp_path: Path, capsys, monkeypatch, arguments
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "runs/a")
     assert cli.run(["report", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert said in told and len(told.splitlines()) == 1
+    message = capsys.readouterr().err
+    assert said in message and len(message.splitlines()) == 1

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from micro_rl.errors import UserError
+from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import compare
-from micro_rl.reports.compare.robust import read_robust
 from micro_rl.reports.compare.robust_panels import _grid, curves, grids
+from micro_rl.reports.compare.robust_results import read_robust
+from micro_rl.reports.compare.robust_sweeps import Sweep, summary, sweeps
 from micro_rl.reports.compare.robust_table import inert, remarks, tables
-from micro_rl.reports.compare.runs import collect
-from micro_rl.reports.compare.sweeps import Sweep, summary, sweeps
-from micro_rl.reports.compare.tables import Entry
+from micro_rl.reports.compare.table import Entry
 from tests.compared_runs import SWEEPS, add_robust, make_run
 
 
@@ -24,15 +24,15 @@ def swept(*runs: Path) -> dict[str, Sweep]:
 def test_figures_of_a_sweep_by_hand(tmp_path: Path):
     episodes = {0.0: [700.0, 500.0], 0.1: [400.0, 400.0], 0.2: [100.0, 300.0]}
     add_robust(make_run(tmp_path / "a"), lambda group, at: episodes[at["epsilon"]], SWEEPS[1:2])
-    told = summary(swept(tmp_path / "a")["min Q attack"], "micro")
-    assert {name: one.mean for name, one in told.items() if one} == {
+    figures = summary(swept(tmp_path / "a")["min Q attack"], "micro")
+    assert {name: figure.mean for name, figure in figures.items() if figure} == {
         "mean": pytest.approx(40.0),
         "worst cell": 20.0,
         "CVaR 10 %": 10.0,
         "area under the curve": pytest.approx(40.0),
     }
-    assert told["nominal"] is None and told["mean"] and told["mean"].runs == 1
-    assert (told["mean"].low, told["mean"].high) == pytest.approx((100 / 3, 140 / 3))
+    assert figures["nominal"] is None and figures["mean"] and figures["mean"].runs == 1
+    assert (figures["mean"].low, figures["mean"].high) == pytest.approx((100 / 3, 140 / 3))
 
 
 def test_cells_without_effect_are_named_and_count(tmp_path: Path):
@@ -44,9 +44,9 @@ def test_cells_without_effect_are_named_and_count(tmp_path: Path):
 
     add_robust(make_run(tmp_path / "a"), returns, inert=useless)
     sweep = swept(tmp_path / "a")["friction by gravity"]
-    told = summary(sweep, "micro")
-    assert told["mean"] and told["mean"].mean == pytest.approx(6.0) and told["area under the curve"] is None
-    assert told["nominal"] and told["nominal"].mean == pytest.approx(90.0)  # of the group without axes
+    figures = summary(sweep, "micro")
+    assert figures["mean"] and figures["mean"].mean == pytest.approx(6.0) and figures["area under the curve"] is None
+    assert figures["nominal"] and figures["nominal"].mean == pytest.approx(90.0)  # of the group without axes
     where = "friction 0.5, gravity 0.8; friction 0.5, gravity 1"
     assert inert(sweep) == f"Without full effect (hatched): {where} (no contact)."
     drawn = grids(sweep, 0)
@@ -72,9 +72,9 @@ def test_the_undisturbed_place_is_framed_or_ringed_or_unknown(tmp_path: Path):
     ]
     add_robust(make_run(tmp_path / "a"), lambda group, at: [1.0], groups)
     drawn = {name: grids(sweep, 0) for name, sweep in swept(tmp_path / "a").items()}
-    said = {name: one.caption.split(".")[1:] for name, one in drawn.items() if one}
-    assert said["friction by gravity"] == [" The ring is the undisturbed simulator, which lies between cells", ""]
-    assert said["told"] == [" The framed cell is the undisturbed simulator", ""] and said["other"] == [""]
+    captions = {name: panel.caption.split(".")[1:] for name, panel in drawn.items() if panel}
+    assert captions["friction by gravity"] == [" The ring is the undisturbed simulator, which lies between cells", ""]
+    assert captions["told"] == [" The framed cell is the undisturbed simulator", ""] and captions["other"] == [""]
 
 
 def test_maps_are_means_over_seeds_with_gaps_where_nothing_is_finished(tmp_path: Path):
@@ -85,21 +85,21 @@ def test_maps_are_means_over_seeds_with_gaps_where_nothing_is_finished(tmp_path:
             return None if missing else [100.0 + 200.0 * seed]
 
         add_robust(make_run(tmp_path / str(seed), seed=seed), returns)
-    found = compare(collect([tmp_path]))
-    sweep = next(one for one in sweeps(found) if one.name == "friction by gravity")
+    comparison = compare(collect([tmp_path]))
+    sweep = next(sweep_of for sweep_of in sweeps(comparison) if sweep_of.name == "friction by gravity")
     grid = _grid(sweep, sweep.methods["micro"])
     assert np.array_equal(grid, [[20.0, 20.0, np.nan], [10.0, 10.0, np.nan]], equal_nan=True)
-    (table,) = tables(sweeps(found))
+    (table,) = tables(sweeps(comparison))
     assert table.rows[0][0] == Entry("friction by gravity", "micro, 2 seeds, 6 of 12 cells")
-    assert "0: 2 cells of micro still missing." in remarks(found)
+    assert "0: 2 cells of micro still missing." in remarks(comparison)
 
 
 def test_remarks_name_the_critic_and_results_of_another_policy(tmp_path: Path):
     for name, critic in (("a", "own"), ("b", "other")):
         add_robust(make_run(tmp_path / name, name), lambda group, at: [1.0], critic=critic, episodes=len(critic))
-    said = remarks(compare(collect([tmp_path])))
-    assert said[0] == "The attacking critic was not the same for all: other, own."
-    assert said[-1] == "The protocols were not carried out with equally many episodes: 3 to 5."
+    sentences = remarks(compare(collect([tmp_path])))
+    assert sentences[0] == "The attacking critic was not the same for all: other, own."
+    assert sentences[-1] == "The protocols were not carried out with equally many episodes: 3 to 5."
 
 
 def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):
@@ -111,10 +111,10 @@ def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):
 
 def test_nothing_is_drawn_of_what_has_no_cells(tmp_path: Path):
     add_robust(make_run(tmp_path / "a"), lambda group, at: None)
-    found = swept(tmp_path / "a")
-    assert grids(found["friction by gravity"], 0) is None
-    assert curves(found["min Q attack"], 0, {}) is None
-    assert summary(found["min Q attack"], "micro")["mean"] is None
+    sweep_of = swept(tmp_path / "a")
+    assert grids(sweep_of["friction by gravity"], 0) is None
+    assert curves(sweep_of["min Q attack"], 0, {}) is None
+    assert summary(sweep_of["min Q attack"], "micro")["mean"] is None
 
 
 def test_torn_lines_and_cells_of_no_place_are_left_out(tmp_path: Path):
@@ -130,9 +130,9 @@ def test_torn_lines_and_cells_of_no_place_are_left_out(tmp_path: Path):
         {"group": "min Q attack", "coordinates": {"epsilon": 0.1}, "returns": []},
         {"group": [], "coordinates": None},
     ]
-    cells.write_text(cells.read_text() + "".join(json.dumps(one) + "\n" for one in odd) + '[1]\n{"group": "min')
-    (told,) = read_robust(run)
-    assert told.groups[0].cells.keys() == {(0.0,), (0.1,), (0.2,)} and told.missing == 0
+    cells.write_text(cells.read_text() + "".join(json.dumps(row) + "\n" for row in odd) + '[1]\n{"group": "min')
+    (result,) = read_robust(run)
+    assert result.groups[0].cells.keys() == {(0.0,), (0.1,), (0.2,)} and result.missing == 0
 
 
 NO_NUMBER = [{"name": "g", "axes": [{"name": "a", "values": [None]}]}]

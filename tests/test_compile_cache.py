@@ -23,22 +23,22 @@ def value(home: Path, program: str = "jnp.sin(x) @ jnp.cos(x).T", most_bytes: in
     environment = unset | {"XDG_CACHE_HOME": str(home), "JAX_PLATFORMS": "cpu"}
     if most_bytes is not None:
         environment["JAX_COMPILATION_CACHE_MAX_SIZE"] = str(most_bytes)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CHILD.replace("PROGRAM", program)],
         env=environment,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
 def test_the_next_process_finds_the_program_and_a_torn_one_does_no_harm(tmp_path: Path):
     first = value(tmp_path)
-    kept = [path for path in tmp_path.rglob("*") if path.is_file() and path.name.endswith("-cache")]
-    assert kept and all("micro-rl/programs" in str(path) for path in kept)
+    entries = [path for path in tmp_path.rglob("*") if path.is_file() and path.name.endswith("-cache")]
+    assert entries and all("micro-rl/programs" in str(path) for path in entries)
     assert value(tmp_path) == first
-    for path in kept:
+    for path in entries:
         path.write_bytes(path.read_bytes()[:20])
     assert value(tmp_path) == first
 

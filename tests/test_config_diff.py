@@ -56,7 +56,7 @@ def test_a_log_elsewhere_and_another_rhythm_of_saves_are_no_difference(log: Path
 
 def test_a_setting_from_before_it_was_one_had_its_default(log: Path):
     plan = make_plan(log, overrides={"discount": 0.5})
-    kept = plan_to_config(make_plan(log))
-    del kept["settings"]["discount"]
-    assert differences(kept, plan_to_config(plan), default_config(plan)) == [("settings", "discount: 0.99, now 0.5")]
-    assert differences(kept, plan_to_config(make_plan(log)), default_config(plan)) == []
+    config = plan_to_config(make_plan(log))
+    del config["settings"]["discount"]
+    assert differences(config, plan_to_config(plan), default_config(plan)) == [("settings", "discount: 0.99, now 0.5")]
+    assert differences(config, plan_to_config(make_plan(log)), default_config(plan)) == []

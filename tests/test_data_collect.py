@@ -30,9 +30,9 @@ def collect(out: Path, *words: str) -> int:
 def test_a_log_and_how_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "collected"
     assert collect(out, "--level", "random", "expert", "--rows", "400", "--horizon", "50") == 0
-    said = capsys.readouterr().out
-    assert "learner  step        40/40   return" in said and "0m00s left" in said
-    assert f"{out}/pendulum-v1-expert.hdf5: 400 rows, 8 episodes, 0 terminals, return" in said
+    output = capsys.readouterr().out
+    assert "learner  step        40/40   return" in output and "0m00s left" in output
+    assert f"{out}/pendulum-v1-expert.hdf5: 400 rows, 8 episodes, 0 terminals, return" in output
     plan = make_plan(out / "pendulum-v1-expert.hdf5")
     assert (plan.task.env, plan.task.horizon) == ("Pendulum-v1", 50)
     assert (plan.dataset.action_low, plan.dataset.action_high) == ([-2], [2]) and not plan.dataset.notes

@@ -21,9 +21,9 @@ def test_an_unknown_verb_is_answered_with_the_nearest(capsys):
 
 def test_check_answers_with_a_verdict(capsys):
     assert run(["data", "check", "pendulum-demo"]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("pendulum-demo (d4rl-hdf5): 14,600 rows, 73 episodes (0 terminate, 73 time out)")
-    assert said[-1].startswith("verdict  usable: nothing was found against it. Next: micro-rl")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("pendulum-demo (d4rl-hdf5): 14,600 rows, 73 episodes (0 terminate, 73 time out)")
+    assert lines[-1].startswith("verdict  usable: nothing was found against it. Next: micro-rl")
 
 
 def test_check_lists_all_that_is_wrong(tmp_path, capsys):
@@ -32,11 +32,11 @@ def test_check_lists_all_that_is_wrong(tmp_path, capsys):
     columns["actions"][5] = 9
     path = logs.write_hdf5(tmp_path / "log.hdf5", columns)
     assert run(["data", "check", str(path)]) == 2
-    said = capsys.readouterr()
-    assert "error    rewards holds NaN or infinity in 1 row (3)" in said.out
-    assert "error    nothing tells the bounds of the actions, and they reach 9 (" in said.out
-    assert "verdict  not usable: 2 errors" in said.out
-    assert "2 errors, listed above" in said.err
+    captured = capsys.readouterr()
+    assert "error    rewards holds NaN or infinity in 1 row (3)" in captured.out
+    assert "error    nothing tells the bounds of the actions, and they reach 9 (" in captured.out
+    assert "verdict  not usable: 2 errors" in captured.out
+    assert "2 errors, listed above" in captured.err
 
 
 def test_check_answers_machines(tmp_path, capsys):
@@ -44,7 +44,7 @@ def test_check_answers_machines(tmp_path, capsys):
     columns["rewards"][3] = np.nan
     path = logs.write_hdf5(tmp_path / "hopper.hdf5", columns)
     assert run(["data", "check", str(path), "--json"]) == 2
-    said = json.loads(capsys.readouterr().out)
-    assert (said["rows"], said["episodes"], said["errors"]) == (9, 3, 1)
-    assert said["findings"][0]["kind"] == "not-finite"
-    assert said["findings"][0]["rows"] == [3]
+    report = json.loads(capsys.readouterr().out)
+    assert (report["rows"], report["episodes"], report["errors"]) == (9, 3, 1)
+    assert report["findings"][0]["kind"] == "not-finite"
+    assert report["findings"][0]["rows"] == [3]

@@ -119,21 +119,21 @@ assert (run.path / "policy.safetensors").read_bytes() == (whole.path / "policy.s
 def on_a_disk_of_its_own(script: str, *words: str) -> str:
     for command in (ALONE, AS_NOBODY):
         if shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0:
-            done = subprocess.run(
+            process = subprocess.run(
                 [*command, sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True
             )
-            assert done.returncode == 0, done.stdout + done.stderr
-            return done.stdout
+            assert process.returncode == 0, process.stdout + process.stderr
+            return process.stdout
     pytest.skip("this system lets nobody but its owner mount a disk")
 
 
 def test_a_full_and_a_read_only_disk_cost_no_checkpoint(tmp_path: Path):
-    said = on_a_disk_of_its_own(CHECKPOINTS, str(tmp_path))
-    assert said.count("No space left on device") == 2 and said.count("Read-only file system") == 2
+    output = on_a_disk_of_its_own(CHECKPOINTS, str(tmp_path))
+    assert output.count("No space left on device") == 2 and output.count("Read-only file system") == 2
 
 
 @pytest.mark.slow
 def test_a_run_goes_on_past_a_full_and_a_read_only_disk(tmp_path: Path):
     (tmp_path / "disk").mkdir()
-    said = on_a_disk_of_its_own(RUN, str(tmp_path / "disk"), str(tmp_path / "whole"))
-    assert [line.split(" ")[0] for line in said.splitlines()] == ["full", "full", "read-only", "stays"]
+    output = on_a_disk_of_its_own(RUN, str(tmp_path / "disk"), str(tmp_path / "whole"))
+    assert [line.split(" ")[0] for line in output.splitlines()] == ["full", "full", "read-only", "stays"]

@@ -44,11 +44,11 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_what_was_planted_is_what_is_reported(seen: Inspection):
-    found = {one.kind: one for one in seen.findings}
-    assert set(found) - {"action-saturated"} == {"time-gap", "time-repeated", "stuck", "no-next-observations"}
-    assert found["time-gap"].rows == (dmsd_csv.GAP_ROW,)
-    assert found["time-repeated"].rows == (dmsd_csv.DOUBLED_ROW + 1,)
-    stuck, planted = found["stuck"], dmsd_csv.STUCK_ROWS
+    finding_of = {finding.kind: finding for finding in seen.findings}
+    assert set(finding_of) - {"action-saturated"} == {"time-gap", "time-repeated", "stuck", "no-next-observations"}
+    assert finding_of["time-gap"].rows == (dmsd_csv.GAP_ROW,)
+    assert finding_of["time-repeated"].rows == (dmsd_csv.DOUBLED_ROW + 1,)
+    stuck, planted = finding_of["stuck"], dmsd_csv.STUCK_ROWS
     assert (stuck.columns, stuck.count, stuck.rows) == ((dmsd_csv.STUCK_COLUMN,), len(planted), tuple(planted)[:KEPT])
     assert f"({planted[0]}-{planted[-1]})" in stuck.text
 

@@ -141,10 +141,10 @@ def fitted(log: Transition, epochs: int) -> tuple[FitState, list[np.ndarray]]:
 
 def test_held_out_rows_are_never_fitted():
     state = begun(rows())
-    held, drawn = set(np.asarray(state.holdout).tolist()), np.asarray(state.bootstrap)
-    assert len(held) == 300 * 0.2
+    holdout, drawn = set(np.asarray(state.holdout).tolist()), np.asarray(state.bootstrap)
+    assert len(holdout) == 300 * 0.2
     assert drawn.shape == (3, 240)
-    assert not held & set(drawn.ravel().tolist())
+    assert not holdout & set(drawn.ravel().tolist())
     # A bootstrap: with replacement, and each member its own.
     shares = [len(set(member.tolist())) / 240 for member in drawn]
     np.testing.assert_allclose(shares, 1 - np.exp(-1), atol=0.08)
@@ -159,13 +159,13 @@ def test_at_most_a_thousand_rows_are_held_out():
 
 def test_units_are_those_of_the_rows_that_are_fitted():
     log, state = rows(), begun(rows())
-    kept = np.setdiff1d(np.arange(300), np.asarray(state.holdout))
-    inputs = np.concatenate([log.observation, log.action], axis=-1)[kept]
-    changes = np.asarray(log.next_observation - log.observation)[kept]
+    fitted = np.setdiff1d(np.arange(300), np.asarray(state.holdout))
+    inputs = np.concatenate([log.observation, log.action], axis=-1)[fitted]
+    changes = np.asarray(log.next_observation - log.observation)[fitted]
     np.testing.assert_allclose(state.input_mean, inputs.mean(0), atol=1e-5)
     np.testing.assert_allclose(state.input_std, inputs.std(0), rtol=1e-4)
     np.testing.assert_allclose(state.target_std[:-1], changes.std(0), rtol=1e-4)
-    np.testing.assert_allclose(state.target_std[-1], np.asarray(log.reward)[kept].std(), rtol=1e-4)
+    np.testing.assert_allclose(state.target_std[-1], np.asarray(log.reward)[fitted].std(), rtol=1e-4)
 
 
 def test_targets_stay_raw_where_that_is_asked():

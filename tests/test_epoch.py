@@ -122,11 +122,11 @@ def test_seeds_side_by_side_agree_with_runs_alone(fitted: Fitted, tmp_path: Path
     states, logged = jax.jit(jax.vmap(whole, (0, None)))(jnp.arange(2), fitted.problem)
     for seed in (0, 1):
         alone = execute(tiny_plan(seed=seed), tmp_path / f"run{seed}")
-        kept = RunFolder.open(alone.path).checkpoints.newest()
-        assert kept is not None
+        checkpoint = RunFolder.open(alone.path).checkpoints.newest()
+        assert checkpoint is not None
         learned = {"agent": states.agent, "ensemble": states.ensemble}
         for name, array in to_arrays(learned).items():
-            assert_close(array[seed], kept.arrays[name], err_msg=name)
+            assert_close(array[seed], checkpoint.arrays[name], err_msg=name)
         for number, row in enumerate(alone.metrics):
             for name in ("temperature", "entropy", "loss/actor", "rollout/length"):
                 assert float(logged[name][seed, number]) == pytest.approx(row[name], rel=2e-3, abs=2e-3)

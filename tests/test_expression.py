@@ -40,9 +40,9 @@ FORMULAS = {
 def test_values_in_numpy_and_jax(text):
     expression = parse(text, VALUES)
     expected = FORMULAS[text]
-    found = expression(VALUES)
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    assert (found.dtype == bool) == expression.condition == (np.asarray(expected).dtype == bool)
+    values = expression(VALUES)
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert (values.dtype == bool) == expression.condition == (np.asarray(expected).dtype == bool)
     compiled = jax.jit(expression)({name: jnp.asarray(value) for name, value in VALUES.items()})
     assert isinstance(compiled, jax.Array)
     np.testing.assert_allclose(compiled, expected, rtol=1e-5, atol=1e-6)
@@ -55,8 +55,8 @@ def test_names_used_and_equality():
 
 
 def test_what_is_not_finite_passes_in_silence():
-    found = parse("1 / x + log(x)", VALUES)(VALUES)
-    assert np.isnan(found[0]) and not np.isfinite(found[1])
+    values = parse("1 / x + log(x)", VALUES)(VALUES)
+    assert np.isnan(values[0]) and not np.isfinite(values[1])
 
 
 def test_single_precision_stays():

@@ -136,8 +136,8 @@ assert os.listdir(folder) == ["x"], os.listdir(folder)
 @pytest.mark.parametrize("kind", ["arrays", "json"])
 def test_killed_before_any_line_the_old_or_the_new_is_there(tmp_path, kind):
     command = [sys.executable, "-c", KILLED_AT_EVERY_LINE, str(tmp_path), kind]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert process.returncode == 0, process.stderr
 
 
 FULL_DISK = """
@@ -174,9 +174,9 @@ assert sorted(path.name for path in folder.iterdir()) == ["json", "rows", "x"]
 def test_a_disk_that_refuses_costs_nothing(tmp_path):
     """The kernel's limit on file sizes stands in for a full disk: a write stops in its middle."""
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("cannot be written") == 3
+    process = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.count("cannot be written") == 3
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -56,11 +56,14 @@ def test_softness_only_ever_lowers_the_gap(values: np.ndarray, softness: float):
         ({"radius": 1.0}, "radius: 1.0 does nothing without candidates l2"),
         ({"ball_steps": 3}, "ball_steps: 3 does nothing"),
         ({"gap": "soft-min"}, "softness: gap soft-min needs one above 0"),
-        ({"gap": "kth", "k": 0}, "k: gap kth needs one of at least 1"),
+        ({"gap": "kth"}, "k: gap kth needs one of at least 1"),
+        ({"gap": "kth", "k": 0}, "k: 0 is not a whole number of at least 1"),
+        ({"gap": "soft-min", "softness": 0.0}, "softness: 0.0 is not positive"),
+        ({"candidates": "l2", "radius": -1.0}, "radius: -1.0 is not 0 or more"),
         ({"candidates": "l2"}, "radius: a ball .l2. needs one"),
         ({"candidates": "l2", "radius": 1.0, "gap": "value-min"}, "has neither gap nor draws"),
         ({"candidates": "l2", "radius": 1.0, "k": 2}, "k: 2 does nothing"),
-        ({"candidates": "linf", "radius": 1.0, "ball_steps": 0}, "ball_steps: 0 is too small"),
+        ({"candidates": "linf", "radius": 1.0, "ball_steps": 0}, "ball_steps: 0 is not a whole number of at least 1"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, said):

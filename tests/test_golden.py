@@ -52,9 +52,9 @@ def test_a_mistake_is_caught_and_named(tmp_path: Path, capsys, changes, caught: 
 
 def test_the_script_ends_well_on_the_untouched_file(capsys):
     assert golden.main([str(VECTORS / "micro_fixed_alpha.npz")]) == 0
-    said = capsys.readouterr().out
-    assert "FAILED" not in said
-    assert "attack/*: not checked here" in said
+    output = capsys.readouterr().out
+    assert "FAILED" not in output
+    assert "attack/*: not checked here" in output
 
 
 def test_without_a_file_it_says_how_it_is_used(capsys):
@@ -68,10 +68,10 @@ def test_a_file_that_is_missing_or_damaged_is_one_line(tmp_path: Path, capsys, k
     if kept is not None:
         path.write_bytes((VECTORS / "micro_fixed_alpha.npz").read_bytes()[:kept])
     assert golden.main([str(path)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith(f"{path}: cannot be replayed (")
-    assert said.err.count("\n") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"{path}: cannot be replayed (")
+    assert captured.err.count("\n") == 1
 
 
 def test_a_file_of_something_else_is_one_line(tmp_path: Path, capsys):

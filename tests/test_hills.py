@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.algorithms.model_based import combo, micro, mobile, mopo, morel, sac
+from micro_rl.algorithms.model_based import combo, micro, mobile, mopo, morel, sac_on_model
 from micro_rl.dynamics.ensemble import predict
 from runs.probes_page import LOGS
 from tests.hills import APART, DISCOUNT, KEEP, NOISE, SYSTEMS, best_by_iteration, foreseen, log_of, mean_gap, model_of
@@ -67,20 +67,21 @@ MICRO, STRICT = micro.Options(beta=0.5), micro.Options(beta=1.0)
 
 
 def test_one_optimist_fools_sac_and_mopo_and_no_method_that_asks_the_members():
-    assert found("optimist", sac.Options()) == found("optimist", mopo.Options()) == 1.0
+    assert found("optimist", sac_on_model.Options()) == found("optimist", mopo.Options()) == 1.0
     for options in (MICRO, STRICT, mobile.Options(0.62, num_samples=1), morel.Options()):
         assert found("optimist", options) == pytest.approx(0.25, abs=0.03)
 
 
 def test_one_pessimist_costs_those_who_ask_the_members():
-    assert found("pessimist", sac.Options()) == 1.0
+    assert found("pessimist", sac_on_model.Options()) == 1.0
     for options in (MICRO, STRICT, mobile.Options(1.24, num_samples=1), morel.Options()):
         assert found("pessimist", options) < 0.4
     assert 0.4 < found("pessimist", mobile.Options(0.62, num_samples=1)) < 0.9
 
 
 def test_members_that_agree_fool_everyone_who_asks_them():
-    for options in (sac.Options(), MICRO, STRICT, mobile.Options(1.24, num_samples=1), mopo.Options(), morel.Options()):
+    others = (mobile.Options(1.24, num_samples=1), mopo.Options(), morel.Options())
+    for options in (sac_on_model.Options(), MICRO, STRICT, *others):
         assert found("agreement", options) == 1.0
 
 
@@ -92,7 +93,7 @@ def test_noise_is_taken_for_disagreement_unless_many_draws_average_it():
 
 
 @pytest.mark.parametrize(
-    "options", [sac.Options(), MICRO, STRICT, mobile.Options(0.62), mopo.Options(), morel.Options()]
+    "options", [sac_on_model.Options(), MICRO, STRICT, mobile.Options(0.62), mopo.Options(), morel.Options()]
 )
 def test_with_plenty_of_data_nobody_should_lose(options: object):
     assert found("plenty", options) == pytest.approx(0.25, abs=0.01)

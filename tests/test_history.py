@@ -55,9 +55,9 @@ def by_hand(log: Dataset, history: int) -> list[np.ndarray]:
     for episode in log.episodes:
         for row in range(episode.start, episode.stop):
             steps = [row - back for back in range(history)]
-            seen = [log.observations[max(step, episode.start)] for step in steps]
-            done = [log.actions[step] if step >= episode.start else np.array([2.0]) for step in steps[1:]]
-            found.append(np.concatenate([*seen, *done]))
+            observations = [log.observations[max(step, episode.start)] for step in steps]
+            actions = [log.actions[step] if step >= episode.start else np.array([2.0]) for step in steps[1:]]
+            found.append(np.concatenate([*observations, *actions]))
     return found
 
 
@@ -76,10 +76,10 @@ def test_windows_hold_the_past_of_their_episode_and_rest_before_it(lengths: list
 def test_a_window_of_one_is_the_log_itself():
     log = log_of([3, 4])
     assert windowed(log, 1) is log
-    seen = windowed(log, 2)
-    assert windowed(seen, 2) is seen
+    windows = windowed(log, 2)
+    assert windowed(windows, 2) is windows
     with pytest.raises(ValueError, match="windows of 2"):
-        windowed(seen, 3)
+        windowed(windows, 3)
 
 
 @pytest.mark.parametrize("standardise", [True, False])
@@ -124,8 +124,8 @@ def test_the_policy_keeps_the_window_that_training_saw():
     policy, plain = random_policy(history, history=history), random_policy(history)
     observations = rng.normal(size=(6, 4, 2))
     window = np.concatenate(windows.first(observations[0], np.full((4, 1), 2.0), history), axis=-1)
-    for step, seen in enumerate(observations):
-        action = policy(seen) if step % 2 else policy.sample(seen, np.random.default_rng(step))
+    for step, observation in enumerate(observations):
+        action = policy(observation) if step % 2 else policy.sample(observation, np.random.default_rng(step))
         asked = plain(window) if step % 2 else plain.sample(window, np.random.default_rng(step))
         np.testing.assert_array_equal(action, asked)
         if step < 5:
@@ -238,5 +238,5 @@ def test_every_method_trains_on_windows(method: str, options: dict[str, Any], tm
     if method == "rambo":
         options = {"model_decay": (0.0, 0.0), "adversarial_steps": 5, "clone_epochs": 1}
     own: dict[str, Any] = TINY | options
-    done = micro_rl.train(write_log(tmp_path / "log.hdf5"), method, out=tmp_path / "run", **own)
-    assert np.isfinite([value for row in done.metrics for value in row.values()]).all()
+    run = micro_rl.train(write_log(tmp_path / "log.hdf5"), method, out=tmp_path / "run", **own)
+    assert np.isfinite([value for row in run.metrics for value in row.values()]).all()

@@ -55,14 +55,14 @@ def test_what_is_needed_counts_every_number_of_the_rows():
 
 @pytest.mark.parametrize("number", [0, 3])
 def test_every_draw_of_an_epoch_finds_its_row(number: int):
-    given = gather_epoch_rows(ON_HOST, KEY, number, SIZES)
+    gathered = gather_epoch_rows(ON_HOST, KEY, number, SIZES)
     turns = jax.random.split(jax.random.fold_in(KEY, number), SIZES.updates_per_epoch // SIZES.rollout_every)
     for turn in turns:
         (start_key, _), updates = rollout_and_update_keys(turn, SIZES)
         draws = [(start_key, SIZES.rollout_batch_size)] + [(keys_of_update(key)[0], SIZES.real_rows) for key in updates]
         for key, size in draws:
-            found, expected = draw_log(given, key, size), draw_log(ON_DEVICE.log, key, size)
-            jax.tree.map(np.testing.assert_array_equal, found, expected)
+            rows, expected = draw_log(gathered, key, size), draw_log(ON_DEVICE.log, key, size)
+            jax.tree.map(np.testing.assert_array_equal, rows, expected)
 
 
 def test_a_log_on_the_device_is_left_alone():

@@ -80,12 +80,12 @@ def test_fuzzed_files_of_a_run_raise_nothing_but_our_errors(folder: Path, name: 
         (folder / name).write_text(content)
         if name != "manifest.json":
             resealed(folder)
-        told = f"{name} {number}: {content[:3000]}"
-        survives(lambda: runs_below(folder), told)
-        survives(lambda: RunFolder.open(folder).verify(), told)
-        survives(lambda: RunFolder.open(folder).task(), told)
-        survives(lambda: RunFolder.open(folder).processes(), told)
-        survives(lambda: record.read(folder), told)
+        case = f"{name} {number}: {content[:3000]}"
+        survives(lambda: runs_below(folder), case)
+        survives(lambda: RunFolder.open(folder).verify(), case)
+        survives(lambda: RunFolder.open(folder).task(), case)
+        survives(lambda: RunFolder.open(folder).processes(), case)
+        survives(lambda: record.read(folder), case)
 
 
 @pytest.mark.parametrize("name", ["config.json", "scores.json"])
@@ -110,8 +110,8 @@ def test_evaluate_answers_in_one_line(folder: Path, capsys):
         (folder / "config.json").write_text(json.dumps(config | {"task": task}))
         resealed(folder)
         assert cli.run(["evaluate", str(folder)]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("micro-rl: ") and said.count("\n") == 1
+        message = capsys.readouterr().err
+        assert message.startswith("micro-rl: ") and message.count("\n") == 1
 
 
 def test_report_writes_the_page_anew_from_files_that_it_checks(folder: Path, capsys):

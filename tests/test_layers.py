@@ -22,7 +22,7 @@ WITHOUT_JAX = (
     "policy.py",
     "data",
     "reports",
-    *(f"core/{name}.py" for name in ("constants", "settings", "tasks", "windows")),
+    *(f"core/{name}.py" for name in ("columns", "constants", "named_values", "settings", "tasks", "windows")),
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
 

@@ -36,27 +36,27 @@ def made(tmp_path, policy, episodes=20, length=60, reward=lambda state: -float(n
 
 
 def test_a_function_of_the_observation_is_narrow(tmp_path):
-    told = describe(made(tmp_path, lambda state, _: np.tanh(state[0] - state[1])))
-    assert told.determinism is not None
-    assert told.determinism > 0.95
-    assert told.narrow
-    assert "Narrow" in words.headline(told)
-    assert "Clone the behaviour" in words.behaviour(told)
+    insight = describe(made(tmp_path, lambda state, _: np.tanh(state[0] - state[1])))
+    assert insight.determinism is not None
+    assert insight.determinism > 0.95
+    assert insight.narrow
+    assert "Narrow" in words.headline(insight)
+    assert "Clone the behaviour" in words.behaviour(insight)
 
 
 def test_random_actions_are_not(tmp_path):
-    told = describe(made(tmp_path, lambda _, random: random.uniform(-1, 1)))
-    assert told.determinism is not None
-    assert told.determinism < 0.1
-    assert not told.narrow
-    assert "random" in words.behaviour(told)
+    insight = describe(made(tmp_path, lambda _, random: random.uniform(-1, 1)))
+    assert insight.determinism is not None
+    assert insight.determinism < 0.1
+    assert not insight.narrow
+    assert "random" in words.behaviour(insight)
 
 
 def test_a_system_without_noise_is_learned_to_the_end(tmp_path):
-    told = describe(made(tmp_path, lambda _, random: random.uniform(-1, 1)))
-    assert [point.rows for point in told.curve] == [250, 500, 960]
-    assert told.curve[-1].ridge < 0.01
-    assert told.curve[0].neighbours > told.curve[-1].neighbours
+    insight = describe(made(tmp_path, lambda _, random: random.uniform(-1, 1)))
+    assert [point.rows for point in insight.curve] == [250, 500, 960]
+    assert insight.curve[-1].ridge < 0.01
+    assert insight.curve[0].neighbours > insight.curve[-1].neighbours
 
 
 def test_the_outlook_is_the_slope_of_the_last_doublings():
@@ -70,9 +70,9 @@ def test_the_outlook_is_the_slope_of_the_last_doublings():
 
 def test_neighbours_are_those_of_the_whole_table():
     random = np.random.default_rng(0)
-    asked, known = random.normal(size=(1100, 3)), random.normal(size=(70, 3))
-    distances, places = nearest(asked, known, 5)
-    table = np.linalg.norm(asked[:, None] - known[None], axis=2)
+    queries, known = random.normal(size=(1100, 3)), random.normal(size=(70, 3))
+    distances, places = nearest(queries, known, 5)
+    table = np.linalg.norm(queries[:, None] - known[None], axis=2)
     np.testing.assert_array_equal(places, np.argsort(table, axis=1)[:, :5])
     np.testing.assert_allclose(distances, np.sort(table, axis=1)[:, :5])
 
@@ -98,9 +98,9 @@ def test_coverage_of_a_channel_by_hand(tmp_path):
 @pytest.mark.parametrize("lengths", [(1,), (3, 2, 4), (300,), (1,) * 40])
 def test_small_logs_are_told_as_far_as_they_go(tmp_path, lengths):
     dataset = load(logs.write_hdf5(tmp_path / "hopper.hdf5", logs.columns(lengths, (False,) * len(lengths))))
-    told = describe(dataset)
-    assert "too few rows" in " ".join(words.paragraphs(told)) or len(dataset) >= 300
-    assert "The log hopper" in render(dataset, told)
+    insight = describe(dataset)
+    assert "too few rows" in " ".join(words.paragraphs(insight)) or len(dataset) >= 300
+    assert "The log hopper" in render(dataset, insight)
 
 
 def test_constant_columns_are_no_obstacle(tmp_path):
@@ -108,9 +108,9 @@ def test_constant_columns_are_no_obstacle(tmp_path):
     for name in ("observations", "next_observations", "actions", "rewards"):
         columns[name][:] = 0.5
     dataset = load(logs.write_hdf5(tmp_path / "hopper.hdf5", columns))
-    told = describe(dataset)
-    assert (told.determinism, told.closeness) == (None, None)
-    render(dataset, told)
+    insight = describe(dataset)
+    assert (insight.determinism, insight.closeness) == (None, None)
+    render(dataset, insight)
 
 
 def test_the_page_loads_nothing(tmp_path):
@@ -125,14 +125,14 @@ def test_the_page_loads_nothing(tmp_path):
 def test_the_command_tells_and_writes(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(["data", "info", "pendulum-demo"]) == 0
-    said = capsys.readouterr().out
-    assert "returns   -1179.57 ± " in said
+    output = capsys.readouterr().out
+    assert "returns   -1179.57 ± " in output
     assert (tmp_path / "trained" / "pendulum-demo-info.html").exists()
     assert run(["data", "info", "pendulum-demo", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["summary"]["rows"] == 14600
-    assert told["channels"][0]["name"] == "o0"
-    assert told["narrow"] is False
+    report = json.loads(capsys.readouterr().out)
+    assert report["summary"]["rows"] == 14600
+    assert report["channels"][0]["name"] == "o0"
+    assert report["narrow"] is False
 
 
 def test_the_command_refuses_what_training_refuses(tmp_path, capsys):

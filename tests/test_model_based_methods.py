@@ -112,9 +112,9 @@ def test_combo_takes_the_logsumexp_over_all_its_draws():
 
 def test_combo_pushes_unseen_actions_down_and_the_logs_up():
     critics = linear_critics([[0.0, 1.0]] * 2, [0.0] * 2)
-    seen = ROWS._replace(action=jnp.full((2, 1), -0.9))
+    rows = ROWS._replace(action=jnp.full((2, 1), -0.9))
     push = combo.build(combo.Options(cql_weight=1.0)).regularize
-    gradient = jax.grad(lambda c: push(c, SETTING.actor, Batch(seen, ROWS), jax.random.key(0)))(critics)
+    gradient = jax.grad(lambda c: push(c, SETTING.actor, Batch(rows, ROWS), jax.random.key(0)))(critics)
     moved = jax.tree.map(lambda p, g: p - 0.1 * g, critics, gradient)
     change = lambda a: float(jnp.mean(q_values(moved, jnp.zeros((1, 1)), jnp.asarray([[a]]))) - a)  # noqa: E731
     assert change(-0.9) > change(0.9)
@@ -127,23 +127,23 @@ def test_combo_pushes_unseen_actions_down_and_the_logs_up():
 def test_rambo_density_is_the_mixtures():
     outcome = jnp.asarray([[1.0, 0.5], [1.5, 0.5]])
     pair = pointing_ensemble([[1.0], [2.0]], [0.5, 0.5], act=1, std=0.5)
-    found = rambo_adversary.log_density(pair.members, 2, pair, ROWS, outcome)
+    density = rambo_adversary.log_density(pair.members, 2, pair, ROWS, outcome)
     peak = 1 / (0.5 * np.sqrt(2 * np.pi))
     by_hand = [peak * peak * (1 + np.exp(-2.0)) / 2, peak * peak * np.exp(-0.5)]
-    np.testing.assert_allclose(found, np.log(by_hand), rtol=1e-4)
+    np.testing.assert_allclose(density, np.log(by_hand), rtol=1e-4)
 
 
 def test_rambo_advantage_by_hand():
-    given = ROWS._replace(next_observation=jnp.asarray([[2.0], [0.0]]), discount=jnp.ones(2))
+    transition = ROWS._replace(next_observation=jnp.asarray([[2.0], [0.0]]), discount=jnp.ones(2))
     # Gains 0.5 + 0.9 * 2 and 0.5: mean 1.4, deviation (n - 1) 1.8 / sqrt 2.
-    found = rambo_adversary.advantage(SETTING, given, jnp.zeros((2, 1)))
-    np.testing.assert_allclose(found, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
+    advantage = rambo_adversary.advantage(SETTING, transition, jnp.zeros((2, 1)))
+    np.testing.assert_allclose(advantage, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 
 def test_nothing_follows_the_end_in_rambos_advantage():
-    given = ROWS._replace(next_observation=jnp.asarray([[2.0], [4.0]]), discount=jnp.asarray([1.0, 0.0]))
+    transition = ROWS._replace(next_observation=jnp.asarray([[2.0], [4.0]]), discount=jnp.asarray([1.0, 0.0]))
     # Gains 0.5 + 0.9 * 2 and 0.5, whatever stands behind the end: standardised as in the case before.
-    gain = rambo_adversary.advantage(SETTING, given, jnp.zeros((2, 1)))
+    gain = rambo_adversary.advantage(SETTING, transition, jnp.zeros((2, 1)))
     np.testing.assert_allclose(gain, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 

@@ -87,12 +87,12 @@ def every(dataset: Dataset) -> np.ndarray:
 
 def test_the_true_system_has_no_error_and_staying_in_place_has():
     log = system([40] * 10)
-    found = horizon(log, members([0.0, 0.0]), plain_units(2, 1), every(log), 10)
-    assert found is not None and found.starts == 31 * 10
-    np.testing.assert_allclose(found.error, np.zeros(10), atol=1e-5)
-    np.testing.assert_allclose(found.disagreement, np.zeros(10), atol=1e-5)
+    curves = horizon(log, members([0.0, 0.0]), plain_units(2, 1), every(log), 10)
+    assert curves is not None and curves.starts == 31 * 10
+    np.testing.assert_allclose(curves.error, np.zeros(10), atol=1e-5)
+    np.testing.assert_allclose(curves.disagreement, np.zeros(10), atol=1e-5)
     moved = log.observations[1:40, 0] - log.observations[:39, 0]
-    assert found.unchanged[0] == pytest.approx(np.sqrt((moved**2).mean()) / log.observation_std()[0], rel=0.15)
+    assert curves.unchanged[0] == pytest.approx(np.sqrt((moved**2).mean()) / log.observation_std()[0], rel=0.15)
 
 
 def test_a_constant_bias_adds_up_and_members_apart_disagree():
@@ -102,8 +102,8 @@ def test_a_constant_bias_adds_up_and_members_apart_disagree():
     apart = horizon(log, members([bias, -bias]), plain_units(2, 1), every(log), 10)
     alone = horizon(log, members([bias]), plain_units(2, 1), every(log), 10)
     assert both and apart and alone
-    for found in (both, apart, alone):
-        np.testing.assert_allclose(found.error, steps * bias / std, rtol=1e-3)
+    for curves in (both, apart, alone):
+        np.testing.assert_allclose(curves.error, steps * bias / std, rtol=1e-3)
     np.testing.assert_allclose(both.disagreement, np.zeros(10), atol=1e-5)
     np.testing.assert_allclose(apart.disagreement, steps * bias / std, rtol=1e-3)
     assert alone.disagreement == []
@@ -115,9 +115,9 @@ def test_the_error_is_the_same_in_other_units():
     scaling = fit_scaling(log, True, False)
     std = float(np.asarray(scaling.observation_std)[0])
     weight = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [PUSH / std, 0.0, 0.0]]
-    found = horizon(log, linear_ensemble([weight], [[bias / std, 0, 0]], [1.0] * 3), scaling, every(log), 5)
-    assert found
-    np.testing.assert_allclose(found.error, np.arange(1, 6) * bias / std, rtol=1e-3)
+    curves = horizon(log, linear_ensemble([weight], [[bias / std, 0, 0]], [1.0] * 3), scaling, every(log), 5)
+    assert curves
+    np.testing.assert_allclose(curves.error, np.arange(1, 6) * bias / std, rtol=1e-3)
 
 
 def test_a_stretch_stays_in_its_episode_and_is_shorter_where_episodes_are():
@@ -131,8 +131,8 @@ def test_a_stretch_stays_in_its_episode_and_is_shorter_where_episodes_are():
     usable[8] = False
     assert lasts(replace(log, usable=usable), every(log), 10).tolist() == [3, 2, 1, 1, 4, 3, 2, 1, 0]
     short = system([4] * 30)
-    found = horizon(short, members([0.0]), plain_units(2, 1), every(short), 10)
-    assert found and len(found.error) == 4 and found.starts == 30
+    curves = horizon(short, members([0.0]), plain_units(2, 1), every(short), 10)
+    assert curves and len(curves.error) == 4 and curves.starts == 30
     single = horizon(short, members([0.0]), plain_units(2, 1), np.array([7]), 10)
     assert single and len(single.error) == 1 and single.starts == 1
 
@@ -144,24 +144,24 @@ def test_windows_are_followed_like_single_observations():
     weight[0, 8, 0], weight[0, 0, 2] = PUSH, 1.0
     bias = 0.01
     ensemble = linear_ensemble(weight, [[bias, 0.0, 0.0]], [1.0] * 3)
-    found = horizon(seen, ensemble, fit_scaling(seen, False, False), every(seen), 6)
+    curves = horizon(seen, ensemble, fit_scaling(seen, False, False), every(seen), 6)
     alone = horizon(log, members([bias], 1.0), plain_units(2, 1), every(log), 6)
     inside = calibration(seen, ensemble, fit_scaling(seen, False, False), every(seen))
     assert (
-        found and alone and inside and inside == calibration(log, members([bias], 1.0), plain_units(2, 1), every(log))
+        curves and alone and inside and inside == calibration(log, members([bias], 1.0), plain_units(2, 1), every(log))
     )
-    np.testing.assert_allclose(found.error, alone.error, rtol=1e-4)
-    np.testing.assert_allclose(found.unchanged, alone.unchanged, rtol=1e-4)
+    np.testing.assert_allclose(curves.error, alone.error, rtol=1e-4)
+    np.testing.assert_allclose(curves.unchanged, alone.unchanged, rtol=1e-4)
 
 
 @pytest.mark.parametrize("told", [NOISE, NOISE / 2, 2 * NOISE])
 def test_intervals_hold_what_the_deviation_says(told: float):
     log = system([100] * 100, NOISE)
-    found = calibration(log, members([0.0, 0.0], told), plain_units(2, 1), every(log))
-    assert found and found.rows == 10_000
-    limits = norm.ppf((1 + np.array(found.expected)) / 2) * told / NOISE
+    shares = calibration(log, members([0.0, 0.0], told), plain_units(2, 1), every(log))
+    assert shares and shares.rows == 10_000
+    limits = norm.ppf((1 + np.array(shares.expected)) / 2) * told / NOISE
     truth = norm.cdf(limits) - norm.cdf(-limits)
-    for part in (found.observation, found.reward):
+    for part in (shares.observation, shares.reward):
         np.testing.assert_allclose(part, truth, atol=4 * 0.005)
 
 
@@ -182,8 +182,8 @@ def test_where_nothing_varies_there_is_nothing_to_measure():
 def test_a_model_that_runs_away_is_followed_as_far_as_it_is_finite():
     log = system([40] * 10)
     wild = linear_ensemble([[[1e9, 0, 0], [0, 0, 0], [0, 0, 0]]], [[0.0, 0.0, 0.0]], [1.0] * 3)
-    found = horizon(log, wild, plain_units(2, 1), every(log), 10)
-    assert found and len(found.error) == 1 and max(found.error) < 1e12
+    curves = horizon(log, wild, plain_units(2, 1), every(log), 10)
+    assert curves and len(curves.error) == 1 and max(curves.error) < 1e12
     wilder = linear_ensemble([[[1e30, 0, 0], [0, 0, 0], [0, 0, 0]]], [[0.0, 0.0, 0.0]], [1.0] * 3)
     assert horizon(log, wilder, plain_units(2, 1), every(log), 10) is None
 
@@ -193,12 +193,12 @@ def test_it_is_measured_on_the_rows_that_the_fit_held_out_and_survives_the_disk(
     dataset, settings = plan.dataset, plan.settings
     problem = problem_of(dataset, settings)
     model = fit_model(dataset, problem, settings, 0, lambda row: None)
-    held = held_out(0, len(dataset.transitions(settings.keep_timeouts).reward), settings)
-    assert report_of(dataset, model.ensemble, model.scaling, held, settings) == model.report
+    holdout = held_out(0, len(dataset.transitions(settings.keep_timeouts).reward), settings)
+    assert report_of(dataset, model.ensemble, model.scaling, holdout, settings) == model.report
     save_model(tmp_path / "model", model)
     report = load_model(tmp_path / "model").report
     assert report and report == model.report and report.elites == settings.num_elites
-    assert report.horizon and report.calibration and report.calibration.rows == len(held)
+    assert report.horizon and report.calibration and report.calibration.rows == len(holdout)
     assert "one step is off by" in report.sentence() and "90 % intervals hold" in report.sentence()
 
 
@@ -231,12 +231,12 @@ DAMAGE: list[tuple[tuple[str, ...], Any]] = [
 def damaged(place: tuple[str, ...], value: Any) -> Any:
     if not place:
         return value
-    told = json.loads(json.dumps(HONEST))
-    holder = told
+    report = json.loads(json.dumps(HONEST))
+    holder = report
     for name in place[:-1]:
         holder = holder[name]
     holder[place[-1]] = value
-    return told
+    return report
 
 
 @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monke
     dataset = tiny_dataset()
     problem = problem_of(dataset, settings)
     log = rows_of(problem.log)
-    held = held_out(0, len(log.reward), settings)
+    holdout = held_out(0, len(log.reward), settings)
     measured: list[np.ndarray] = []
 
     def record_rows(dataset, elites, scaling, rows, steps):
@@ -340,8 +340,8 @@ def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monke
         return ModelReport(elites.size, None, None)
 
     monkeypatch.setattr(measure, "measure", record_rows)
-    report_of(dataset, members([0.0] * 2), problem.scaling, held, settings)
+    report_of(dataset, members([0.0] * 2), problem.scaling, holdout, settings)
     scaling = jax.tree.map(np.asarray, problem.scaling)
-    raw = np.asarray(log.observation)[held] * scaling.observation_std + scaling.observation_mean
+    raw = np.asarray(log.observation)[holdout] * scaling.observation_std + scaling.observation_mean
     np.testing.assert_allclose(dataset.observations[measured[0]], raw, atol=1e-5)
     assert not dataset.timeouts[measured[0]].any()

@@ -19,7 +19,8 @@ from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members, Models
 from micro_rl.errors import UserError
 from micro_rl.simulation import online_sac
-from micro_rl.simulation.online_sac import OnlineSettings, compiled_improve, learn, random_experience
+from micro_rl.simulation.online_sac import compiled_improve, learn, random_experience
+from micro_rl.simulation.online_settings import OnlineSettings
 
 WALK, BOUNDLESS = "MicroWalk-v0", "MicroBoundless-v0"
 SMALL = OnlineSettings(
@@ -111,23 +112,29 @@ def progress(walks: None) -> list[online_sac.Progress]:
 
 
 def test_experience_is_in_the_order_of_time(progress: list[online_sac.Progress]) -> None:
-    seen = progress[-1].experience
-    assert [one.steps for one in progress] == [0, 20, 40]
-    assert len(seen.rewards) == 40 and len(progress[1].experience.rewards) == 20
-    np.testing.assert_allclose(seen.observations + seen.actions, seen.next_observations, atol=1e-6)
-    np.testing.assert_allclose(seen.rewards, 10 * seen.actions[:, 0], rtol=1e-6)
-    np.testing.assert_array_equal(seen.terminals, seen.next_observations[:, 0] > 0.6)
-    assert seen.timeouts.any() and seen.terminals.any() and not (seen.timeouts & seen.terminals).any()
-    ended = seen.terminals | seen.timeouts
-    np.testing.assert_array_equal(seen.observations[1:][~ended[:-1]], seen.next_observations[:-1][~ended[:-1]])
+    experience = progress[-1].experience
+    assert [row.steps for row in progress] == [0, 20, 40]
+    assert len(experience.rewards) == 40 and len(progress[1].experience.rewards) == 20
+    np.testing.assert_allclose(experience.observations + experience.actions, experience.next_observations, atol=1e-6)
+    np.testing.assert_allclose(experience.rewards, 10 * experience.actions[:, 0], rtol=1e-6)
+    np.testing.assert_array_equal(experience.terminals, experience.next_observations[:, 0] > 0.6)
+    assert (
+        experience.timeouts.any()
+        and experience.terminals.any()
+        and not (experience.timeouts & experience.terminals).any()
+    )
+    ended = experience.terminals | experience.timeouts
+    np.testing.assert_array_equal(
+        experience.observations[1:][~ended[:-1]], experience.next_observations[:-1][~ended[:-1]]
+    )
     stops = [-1, *np.flatnonzero(ended)]
     for start, stop in pairwise(stops):
-        assert seen.timeouts[stop] == (stop - start == 7 and not seen.terminals[stop])
-    assert ((seen.actions >= -2) & (seen.actions <= 1)).all()
+        assert experience.timeouts[stop] == (stop - start == 7 and not experience.terminals[stop])
+    assert ((experience.actions >= -2) & (experience.actions <= 1)).all()
 
 
 def test_the_policy_changes_only_after_the_random_steps(progress: list[online_sac.Progress]) -> None:
-    _, by_chance, learned = (one.policy([[0.3]]) for one in progress)
+    _, by_chance, learned = (row.policy([[0.3]]) for row in progress)
     start_key = jax.random.split(jax.random.key(SMALL.seed))[0]
     fresh = start_agent(start_key, 1, 1, SMALL.hidden_sizes, critics=2, temperature=1.0)
     untrained = online_sac.export(fresh.actor, online_sac._scaling(np.array([-2.0]), np.array([1.0]), 1, 4.0), None)

@@ -55,10 +55,10 @@ def test_it_is_small_and_checksummed() -> None:
     path = EMBEDDED["pendulum-demo"]
     assert path.stat().st_size < 3_000_000
     with h5py.File(path) as file:
-        arrays = [one for one in file.values() if isinstance(one, h5py.Dataset)]
+        arrays = [array for array in file.values() if isinstance(array, h5py.Dataset)]
         assert len(arrays) == 6
-        assert all(one.fletcher32 and one.compression == "gzip" for one in arrays)
-        assert {one.dtype.name for one in arrays} == {"float32", "bool"}
+        assert all(array.fletcher32 and array.compression == "gzip" for array in arrays)
+        assert {array.dtype.name for array in arrays} == {"float32", "bool"}
 
 
 def test_no_episode_comes_near_the_optimum(dataset: Dataset) -> None:
@@ -76,10 +76,10 @@ def test_the_simulator_agrees_with_every_step(dataset: Dataset) -> None:
     env.reset(seed=0)
     cosine, sine, speed = dataset.observations.astype(np.float64).T
     states = np.stack([np.arctan2(sine, cosine), speed], axis=1)
-    made = []
+    rows = []
     for state, action in zip(states, dataset.actions, strict=True):
         env.state = state
         observation, reward, *_ = env.step(action)
-        made.append([*observation, reward])
+        rows.append([*observation, reward])
     logged = np.column_stack([dataset.next_observations, dataset.rewards])
-    np.testing.assert_allclose(made, logged, atol=1e-5)
+    np.testing.assert_allclose(rows, logged, atol=1e-5)

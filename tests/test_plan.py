@@ -137,13 +137,13 @@ def test_horizon_and_preset_can_be_given():
 
 def test_the_configuration_is_complete_and_is_json():
     plan = make_plan(tiny_dataset(), overrides={"epochs": 3, "beta": 0.25})
-    kept = json.loads(json.dumps(plan_to_config(plan)))
-    assert kept["settings"]["epochs"] == 3
-    assert kept["options"] == asdict(plan.options) and kept["options"]["beta"] == 0.25
-    assert kept["log"]["sha256"] == plan.dataset.sha256
-    assert {"jax", "jaxlib", "micro-rl"} <= set(kept["versions"])
-    assert "--epochs 3" in kept["command"]
-    assert "--beta 0.25" in kept["command"]
+    config = json.loads(json.dumps(plan_to_config(plan)))
+    assert config["settings"]["epochs"] == 3
+    assert config["options"] == asdict(plan.options) and config["options"]["beta"] == 0.25
+    assert config["log"]["sha256"] == plan.dataset.sha256
+    assert {"jax", "jaxlib", "micro-rl"} <= set(config["versions"])
+    assert "--epochs 3" in config["command"]
+    assert "--beta 0.25" in config["command"]
 
 
 # The command that trains a plan anew
@@ -159,8 +159,8 @@ def test_bounds_that_were_given_are_in_the_command(tmp_path):
     assert "--action-bounds" not in plan_to_command(make_plan(log))
     told = ReadOptions(action_bounds=(-3.0, 3.0))
     assert plan_to_command(make_plan(log, reading=told)).endswith("--action-bounds -3.0 3.0")
-    given = load(log, action_low=-3, action_high=3)
-    assert plan_to_command(make_plan(given)).endswith("--action-bounds -3.0 3.0")
+    dataset = load(log, action_low=-3, action_high=3)
+    assert plan_to_command(make_plan(dataset)).endswith("--action-bounds -3.0 3.0")
 
 
 def test_a_log_that_is_loaded_takes_no_bounds():
@@ -222,12 +222,12 @@ def test_how_a_table_is_read_is_part_of_the_plan(tmp_path):
     assert plan.dataset.reading == reading
     words = shlex.split(plan_to_command(plan))
     assert [words[words.index("--observations") + 1], "--reward=-abs(o0)" in words] == ["o*", True]
-    kept = json.loads(json.dumps(plan_to_config(plan)))
-    assert kept["log"]["reading"]["reward"] == "-abs(o0)"
-    require_same_config(kept, plan_to_config(plan), default_config(plan), tmp_path)
+    config = json.loads(json.dumps(plan_to_config(plan)))
+    assert config["log"]["reading"]["reward"] == "-abs(o0)"
+    require_same_config(config, plan_to_config(plan), default_config(plan), tmp_path)
     other = make_plan(path, reading=replace(reading, reward="r"))
     with pytest.raises(UserError, match=r"another log \(reading: "):
-        require_same_config(kept, plan_to_config(other), default_config(other), tmp_path)
+        require_same_config(config, plan_to_config(other), default_config(other), tmp_path)
 
 
 def test_the_command_of_a_plan_is_understood_again(tmp_path, capsys):

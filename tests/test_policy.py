@@ -176,9 +176,9 @@ def rewritten(path: Path, tensors: dict[str, np.ndarray | None], metadata: dict[
     own = safetensors.numpy.load_file(path)
     with safetensors.safe_open(path, framework="numpy") as file:
         described = dict(file.metadata())
-    kept = {name: array for name, array in (own | tensors).items() if array is not None}
+    arrays = {name: array for name, array in (own | tensors).items() if array is not None}
     safetensors.numpy.save_file(
-        kept, path, {name: text for name, text in (described | metadata).items() if text is not None}
+        arrays, path, {name: text for name, text in (described | metadata).items() if text is not None}
     )
 
 
@@ -186,7 +186,7 @@ def rewritten(path: Path, tensors: dict[str, np.ndarray | None], metadata: dict[
     ("tensors", "metadata", "message"),
     [
         ({}, {"format": None}, "holds no 'micro-rl policy'"),
-        ({}, {"version": "3"}, "format version 3, this program reads 1 and 2"),
+        ({}, {"version": "4"}, "format version 4, this program reads 1 to 3"),
         ({}, {"version": None}, "format version None"),
         ({}, {"observation_size": "6"}, "metadata does not describe"),
         ({}, {"action_high": "[9.0, 9.0]"}, "metadata does not describe"),

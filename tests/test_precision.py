@@ -18,7 +18,8 @@ from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import multiplied_by, rounded_product
 from micro_rl.core.setting import check_value
-from micro_rl.core.settings import FitSizes, Settings
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
@@ -75,7 +76,9 @@ def test_a_rounded_product_is_off_by_two_roundings_at_most(x: np.ndarray, weight
 )
 def test_targets_are_near_those_in_float32(method: Method):
     noise = draw_noise(jax.random.key(4), method, BATCH, MODELS)
-    exact, near = (sac.targets(AGENT, one, MODELS, BATCH, noise, coefficients())[0] for one in (method, mixed(method)))
+    exact, near = (
+        sac.targets(AGENT, variant, MODELS, BATCH, noise, coefficients())[0] for variant in (method, mixed(method))
+    )
     np.testing.assert_array_equal(near[:ROWS], exact[:ROWS])
     off = np.abs(near[ROWS:] - exact[ROWS:])
     assert 0 < off.max() < 2 * UNIT * LAYERS * np.abs(exact).max()
@@ -84,7 +87,7 @@ def test_targets_are_near_those_in_float32(method: Method):
 @pytest.mark.parametrize("kind", BALLS)
 def test_a_balls_worst_state_is_near_the_one_in_float32(kind: str):
     method = micro.build(micro.Options(candidates=kind, radius=1.0))  # type: ignore[arg-type]
-    exact, near = (float(updated(one)[1]["conservative_term"]) for one in (method, mixed(method)))
+    exact, near = (float(updated(variant)[1]["conservative_term"]) for variant in (method, mixed(method)))
     assert near == pytest.approx(exact, rel=0.1)
     assert near >= 0
 

@@ -155,8 +155,8 @@ NEIGHBOURS = {
 def test_published_values_of_the_neighbours(method: str, name: str):
     robots, levels = ("halfcheetah", "hopper", "walker2d"), ("medium", "medium-replay", "medium-expert")
     tasks = [f"{robot}-{level}" for robot in robots for level in levels] + [f"{robot}-random" for robot in robots]
-    found = [registry.values(method, task).get(name, getattr(Settings, name, None)) for task in tasks]
-    assert found == NEIGHBOURS[method, name]
+    values = [registry.values(method, task).get(name, getattr(Settings, name, None)) for task in tasks]
+    assert values == NEIGHBOURS[method, name]
 
 
 @pytest.mark.parametrize("method", ["mopo", "combo", "rambo"])

@@ -66,8 +66,8 @@ def test_mobile_pays_for_the_spread_whichever_side_it_is_on(errors: list[float])
     line, states, penalty = Line(), np.linspace(-1, 2, 5), 0.6
     method = mobile.build(mobile.Options(penalty=penalty, num_samples=0))
     each_step = line.slope * (line.discount * np.mean(errors) - penalty * np.std(errors, ddof=1))
-    found = evaluate_policy(line, method, line.ensemble(errors), states)
-    np.testing.assert_allclose(found, line.value(states) + each_step / (1 - line.discount), rtol=1e-3, atol=1e-3)
+    evaluation = evaluate_policy(line, method, line.ensemble(errors), states)
+    np.testing.assert_allclose(evaluation, line.value(states) + each_step / (1 - line.discount), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow

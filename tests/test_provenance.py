@@ -13,11 +13,11 @@ ROOT = Path(__file__).parent.parent
 def test_the_fingerprint_is_what_bits_depend_on(monkeypatch):
     jax.devices()  # reads the variable once, and ends the process where it has an unknown flag
     monkeypatch.setenv("XLA_FLAGS", "--some_flag")
-    found = provenance.fingerprint()
-    assert {"jax", "jaxlib", "numpy", "python", "device", "processor", "cores"} <= found.keys()
-    assert found["XLA_FLAGS"] == "--some_flag" and found["device"].startswith("cpu")
-    assert all(isinstance(value, str) and value for value in found.values())
-    assert provenance.fingerprint() == found
+    fingerprint = provenance.fingerprint()
+    assert {"jax", "jaxlib", "numpy", "python", "device", "processor", "cores"} <= fingerprint.keys()
+    assert fingerprint["XLA_FLAGS"] == "--some_flag" and fingerprint["device"].startswith("cpu")
+    assert all(isinstance(value, str) and value for value in fingerprint.values())
+    assert provenance.fingerprint() == fingerprint
 
 
 def test_what_differs_is_named():
@@ -32,13 +32,13 @@ def test_what_differs_is_named():
 
 
 def test_the_commit_is_that_of_the_packages_own_checkout():
-    asked = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
-    found = provenance.commit()
-    if asked.returncode:
-        assert found is None
+    process = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True)
+    commit = provenance.commit()
+    if process.returncode:
+        assert commit is None
     else:
-        assert found is not None
-        assert found.removesuffix(" with changes") == asked.stdout.strip()
+        assert commit is not None
+        assert commit.removesuffix(" with changes") == process.stdout.strip()
 
 
 def test_an_installed_package_has_no_commit(tmp_path: Path, monkeypatch):
@@ -48,6 +48,6 @@ def test_an_installed_package_has_no_commit(tmp_path: Path, monkeypatch):
 
 
 def test_a_process_says_when_what_and_after_which_epoch():
-    told = provenance.process("micro-rl train x", 5)
-    assert told["command"] == "micro-rl train x" and told["after_epoch"] == 5
-    assert told["began"].endswith("+00:00") and told["fingerprint"] == provenance.fingerprint()
+    process = provenance.process("micro-rl train x", 5)
+    assert process["command"] == "micro-rl train x" and process["after_epoch"] == 5
+    assert process["began"].endswith("+00:00") and process["fingerprint"] == provenance.fingerprint()

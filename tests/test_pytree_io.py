@@ -51,9 +51,9 @@ def test_round_trip_through_the_disk(tmp_path, state):
     for like in (state, jax.eval_shape(lambda tree: tree, state)):
         back = from_arrays(like, saved)
         assert jax.tree.structure(back) == jax.tree.structure(state)
-        for found, wanted in zip(jax.tree.leaves(back), jax.tree.leaves(state), strict=True):
-            assert found.dtype == wanted.dtype
-            np.testing.assert_array_equal(found, wanted)
+        for leaf, wanted in zip(jax.tree.leaves(back), jax.tree.leaves(state), strict=True):
+            assert leaf.dtype == wanted.dtype
+            np.testing.assert_array_equal(leaf, wanted)
     assert isinstance(from_arrays(state, saved).mean, np.ndarray)
 
 

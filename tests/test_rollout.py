@@ -44,9 +44,9 @@ def rolled(
 
 def servers(key: int) -> np.ndarray:
     """Which elite served each start at each step: [step, start]."""
-    made = rolled(key).rows
-    reward = np.asarray(made.reward).reshape(2, ROWS)
-    start = np.asarray(made.observation[:, 0]).reshape(2, ROWS).round().astype(int)
+    rows = rolled(key).rows
+    reward = np.asarray(rows.reward).reshape(2, ROWS)
+    start = np.asarray(rows.observation[:, 0]).reshape(2, ROWS).round().astype(int)
     return np.take_along_axis(reward.round().astype(int), np.argsort(start, axis=1), axis=1)
 
 
@@ -67,13 +67,13 @@ def test_a_start_meets_every_elite_equally_often_and_anew_at_every_step():
 
 
 def test_every_step_goes_on_from_the_one_before():
-    made = rolled(0, length=3).rows
-    steps = np.asarray(made.observation).reshape(3, ROWS, 2)
+    rows = rolled(0, length=3).rows
+    steps = np.asarray(rows.observation).reshape(3, ROWS, 2)
     for number, step in enumerate(steps):
         assert sorted(step[:, 0].round().astype(int).tolist()) == list(range(ROWS))
         np.testing.assert_allclose(step[:, 1], number, atol=1e-3)
-    np.testing.assert_allclose(made.next_observation, made.observation + jnp.asarray([[0.0, 1.0]]), atol=1e-3)
-    assert np.asarray(made.discount).all()
+    np.testing.assert_allclose(rows.next_observation, rows.observation + jnp.asarray([[0.0, 1.0]]), atol=1e-3)
+    assert np.asarray(rows.discount).all()
     assert rolled(0, length=3).valid.all()
 
 
@@ -90,10 +90,10 @@ def test_a_row_stops_where_the_rule_says_so_in_raw_units():
     # Raw = 10 + 2 core, and the core value grows by 1: raw 12, 14 (past 13: ends), 16, 18.
     units = plain_units(2, 1)
     units = Scaling(jnp.full(2, 10.0), jnp.full(2, 2.0), units.action_mid, units.action_half, units.reward_scale)
-    made = rolled(0, length=4, ends=ByRule(second_past_13), scaling=units)
-    assert np.asarray(made.valid).reshape(4, ROWS).all(1).tolist() == [True, True, False, False]
-    assert np.asarray(made.valid).reshape(4, ROWS).any(1).tolist() == [True, True, False, False]
-    discount = np.asarray(made.rows.discount).reshape(4, ROWS)
+    rollout = rolled(0, length=4, ends=ByRule(second_past_13), scaling=units)
+    assert np.asarray(rollout.valid).reshape(4, ROWS).all(1).tolist() == [True, True, False, False]
+    assert np.asarray(rollout.valid).reshape(4, ROWS).any(1).tolist() == [True, True, False, False]
+    discount = np.asarray(rollout.rows.discount).reshape(4, ROWS)
     assert discount[0].all()
     assert not discount[1].any()
 
@@ -104,8 +104,8 @@ def second_about_2(observation):
 
 def test_a_row_that_ended_stays_ended_although_its_state_is_healthy_again():
     """The second column goes 1, 2 (ends), 3, 4."""
-    made = rolled(0, length=4, ends=ByRule(second_about_2))
-    valid = np.asarray(made.valid).reshape(4, ROWS)
+    rollout = rolled(0, length=4, ends=ByRule(second_about_2))
+    valid = np.asarray(rollout.valid).reshape(4, ROWS)
     assert valid.all(1).tolist() == valid.any(1).tolist() == [True, True, False, False]
 
 
@@ -114,9 +114,9 @@ def first_below_9_5(observation):
 
 
 def test_only_the_rows_that_end_stop():
-    made = rolled(0, length=3, ends=ByRule(first_below_9_5))
-    number = np.asarray(made.rows.observation[:, 0]).round().reshape(3, ROWS)
-    valid = np.asarray(made.valid).reshape(3, ROWS)
+    rollout = rolled(0, length=3, ends=ByRule(first_below_9_5))
+    number = np.asarray(rollout.rows.observation[:, 0]).round().reshape(3, ROWS)
+    valid = np.asarray(rollout.valid).reshape(3, ROWS)
     assert valid[0].all()
     for step in (1, 2):
         np.testing.assert_array_equal(valid[step], number[step] >= 10)
@@ -131,9 +131,9 @@ class HaltEvenElites(RolloutTransform):
 
 
 def test_a_methods_transform_may_end_rows_and_change_rewards():
-    made = rolled(0, transform=HaltEvenElites())
-    reward, valid = (np.asarray(x).reshape(2, ROWS) for x in (made.rows.reward, made.valid))
-    start = np.asarray(made.rows.observation[:, 0]).round().reshape(2, ROWS)
+    rollout = rolled(0, transform=HaltEvenElites())
+    reward, valid = (np.asarray(x).reshape(2, ROWS) for x in (rollout.rows.reward, rollout.valid))
+    start = np.asarray(rollout.rows.observation[:, 0]).round().reshape(2, ROWS)
     assert (np.isclose(reward[0], 7) | np.isclose(reward[0], 1, atol=1e-3)).all()
     halted = start[0][np.isclose(reward[0], 7)]
     np.testing.assert_array_equal(valid[1], ~np.isin(start[1], halted))
@@ -172,16 +172,16 @@ def echo(branches, key: jax.Array) -> Rollout:
 
 @pytest.mark.parametrize(("rows", "blocks"), [(1, 1), (4096, 1), (4097, 2), (10_001, 3)])
 def test_blocks_lose_no_row_and_draw_for_themselves(rows: int, blocks: int):
-    made = in_blocks(echo, (numbered_starts(rows), jnp.arange(rows) % 2 == 0), ELITES, jax.random.key(0))
-    number = np.asarray(made.rows.observation[:, 0]).astype(int)
+    rollout = in_blocks(echo, (numbered_starts(rows), jnp.arange(rows) % 2 == 0), ELITES, jax.random.key(0))
+    number = np.asarray(rollout.rows.observation[:, 0]).astype(int)
     assert sorted(number.tolist()) == list(range(rows))
-    np.testing.assert_array_equal(made.valid, number % 2 == 0)
-    assert np.unique(made.rows.reward).size == blocks
+    np.testing.assert_array_equal(rollout.valid, number % 2 == 0)
+    assert np.unique(rollout.rows.reward).size == blocks
 
 
 def test_blocks_share_their_rows_equally():
-    made = rolled(0, rows=10_001, length=2)
-    for step in np.asarray(made.rows.reward).round().astype(int).reshape(2, -1):
+    rollout = rolled(0, rows=10_001, length=2)
+    for step in np.asarray(rollout.rows.reward).round().astype(int).reshape(2, -1):
         assert np.ptp(np.bincount(step, minlength=ELITES)) <= 1
 
 

@@ -72,7 +72,7 @@ def assert_same_outcome(run: Run, other: Run) -> None:
         assert (run.path / name).read_bytes() == (other.path / name).read_bytes(), name
     assert timeless(run.metrics) == timeless(other.metrics)
     assert run.scores == other.scores
-    last = [RunFolder.open(one.path).checkpoints.newest() for one in (run, other)]
+    last = [RunFolder.open(folder.path).checkpoints.newest() for folder in (run, other)]
     assert last[0] is not None
     assert last[1] is not None
     assert last[0].epoch == last[1].epoch == EPOCHS
@@ -134,8 +134,8 @@ class Stops(Callback):
 def test_a_signal_saves_the_epoch_and_the_run_goes_on_to_the_same_bits(
     finished: Run, tmp_path: Path, number: signal.Signals, code: int
 ):
-    told = f"stopped by {number.name}; epoch 8 is saved"  # the one that was computed meanwhile
-    with pytest.raises(Interrupted, match=told) as stopped, Interrupts() as interrupts:
+    message = f"stopped by {number.name}; epoch 8 is saved"  # the one that was computed meanwhile
+    with pytest.raises(Interrupted, match=message) as stopped, Interrupts() as interrupts:
         execute(long_plan(), tmp_path / "run", callback=Stops(7, number, interrupts), interrupts=interrupts)
     assert stopped.value.exit_code == code
     assert 8 in RunFolder.open(tmp_path / "run").checkpoints.epochs()
@@ -176,8 +176,8 @@ def test_a_finished_run_resumed_changes_nothing(finished: Run, tmp_path: Path):
 
 
 def test_a_run_leaves_what_it_promised(finished: Run):
-    held = {path.name for path in finished.path.iterdir()}
-    assert {"config.json", "metrics.jsonl", "metrics.csv", "scores.json", "policy.safetensors"} <= held
+    names = {path.name for path in finished.path.iterdir()}
+    assert {"config.json", "metrics.jsonl", "metrics.csv", "scores.json", "policy.safetensors"} <= names
     assert [row["epoch"] for row in finished.metrics] == list(range(1, EPOCHS + 1))
     assert all(np.isfinite(value) for row in finished.metrics for value in row.values())
     assert {key for row in finished.metrics for key in row} <= set(METRICS)
@@ -228,8 +228,8 @@ def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):
 def test_a_shared_model_is_taken_as_it_is(finished: Run, tmp_path: Path):
     plan = replace(tiny_plan(seed=5), model=finished.path / "model")
     other = execute(plan, tmp_path / "run")
-    kept, used = ((run.path / "model" / "ensemble.safetensors").read_bytes() for run in (finished, other))
-    assert kept == used
+    original, used = ((run.path / "model" / "ensemble.safetensors").read_bytes() for run in (finished, other))
+    assert original == used
     assert (other.path / "policy.safetensors").read_bytes() != (finished.path / "policy.safetensors").read_bytes()
 
 
@@ -240,9 +240,9 @@ def test_a_column_of_a_million_trains_like_any_other(tmp_path: Path):
         def fitted(self, row) -> None:
             self.rows.append(row)
 
-    seen = Collects()
-    run = execute(tiny_plan(1e6), tmp_path / "run", callback=seen)
-    assert all(np.isfinite(value) for row in [*run.metrics, *seen.rows] for value in row.values())
+    callback = Collects()
+    run = execute(tiny_plan(1e6), tmp_path / "run", callback=callback)
+    assert all(np.isfinite(value) for row in [*run.metrics, *callback.rows] for value in row.values())
     log = tiny_plan(1e6).dataset
     actions = np.asarray([run.policy(row) for row in log.observations[:50]])
     assert np.abs(actions).max() <= 1
@@ -284,6 +284,6 @@ def write_pump(path: Path, more: str) -> Path:
         level, flow, valve = 1e4 + 1e3 * random.normal(), random.normal(), random.uniform(-1, 1)
         lines.append(f"{row // 20},{level:.6g},{flow:.6g},{valve:.6g},{-abs(flow):.6g}")
     path.write_text("\n".join(lines) + "\n")
-    said = 'episode = "run"\nobservations = ["level", "flow"]\nactions = ["valve"]\nreward = "cost"\n'
-    path.with_suffix(".toml").write_text(said + more)
+    description = 'episode = "run"\nobservations = ["level", "flow"]\nactions = ["valve"]\nreward = "cost"\n'
+    path.with_suffix(".toml").write_text(description + more)
     return path

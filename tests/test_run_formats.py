@@ -19,7 +19,7 @@ from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import record, write_report
 from micro_rl.simulation.evaluation import evaluate
-from micro_rl.simulation.online_sac import OnlineSettings
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.storage.json_files import FORMAT, to_jsonable
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import runs_below

@@ -48,9 +48,9 @@ def test_every_state(tmp_path: Path, capsys):
     assert runs["diverged"].score == "return (model's own estimate) 1.5"
     assert (runs["fitting"].epoch, runs["fitting"].score) == ("fit 7", "")
     assert "not valid JSON" in runs["broken"].note
-    said = capsys.readouterr().out
-    assert said.splitlines()[0].split() == ["run", "method", "log", "epoch", "score", "state"]
-    assert "unreadable: " in said and "broken/config.json" in said
+    output = capsys.readouterr().out
+    assert output.splitlines()[0].split() == ["run", "method", "log", "epoch", "score", "state"]
+    assert "unreadable: " in output and "broken/config.json" in output
 
 
 def test_a_run_itself_may_be_named(tmp_path: Path):

@@ -232,13 +232,15 @@ def test_everything_is_escaped(tmp_path):
             method=evil,
             preset=evil,
             notes=[evil],
+            mapping=evil,
+            columns={"observations": [{"name": evil, "unit": evil, "low": 1, "high": None}], "actions": []},
             options={evil: evil},
             versions={evil: evil},
             settings=CONFIG["settings"] | {evil: evil},
         )
     )
     assert page.open == [] and not {"script", "b"} & set(page.tags)
-    assert page.words.count(evil) >= 8
+    assert page.words.count(evil) >= 10
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path):
@@ -310,8 +312,8 @@ def test_writing_needs_neither_pyplot_nor_jax_and_importing_no_matplotlib(tmp_pa
         "write_report(sys.argv[1]); late = [name in sys.modules for name in ('matplotlib.pyplot', 'jax')]; "
         "print(json.dumps([early, *late]))"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [False, False, False]
+    process = subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=True)
+    assert json.loads(process.stdout) == [False, False, False]
 
 
 def test_an_estimate_outside_the_logs_returns_is_warned_of():

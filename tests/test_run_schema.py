@@ -13,6 +13,7 @@ from micro_rl.storage.run_schema import LONGEST, validate_config, validate_score
 
 FIXTURES = Path(__file__).parent / "fixtures"
 EVALUATION = {"mean_of_last": 1, "std_of_last": 0.5, "evaluations": 3, "last": math.nan, "best": math.inf}
+COLUMN = {"name": "level", "unit": "m", "low": 0.5, "high": 2}
 TASK = {"env": None, "horizon": 5, "termination": "hopper", "score_min": 0, "score_max": None}
 
 
@@ -34,6 +35,7 @@ def test_what_runs_wrote(folder: Path):
         },
         {"task": TASK, "notes": ["a"], "settings": {"discount": 1, "target_entropy": None, "hidden_sizes": []}},
         {"command": "x" * 2 * LONGEST, "anything": {"else": [[]]}},
+        {"columns": {"observations": [COLUMN], "actions": [COLUMN | {"low": None, "high": None}]}, "mapping": "# pump"},
     ],
 )
 def test_what_a_config_may_be(config: dict[str, Any]):
@@ -46,6 +48,11 @@ def test_what_a_config_may_be(config: dict[str, Any]):
         ({"method": 5}, "method"),
         ({"method": "x" * (LONGEST + 1)}, "method"),
         ({"notes": "a note"}, "notes"),
+        ({"mapping": None}, "mapping"),
+        ({"columns": []}, "columns"),
+        ({"columns": {"observations": [COLUMN | {"unit": 1}]}}, "columns, observations"),
+        ({"columns": {"actions": [COLUMN | {"low": "x"}]}}, "columns, actions"),
+        ({"columns": {"actions": [{"name": "level"}]}}, "columns, actions"),
         ({"log": None}, "log"),
         ({"log": {"name": None}}, "log, name"),
         ({"log": {"a\nb": {}}}, r"log, 'a\\nb'"),
@@ -59,6 +66,8 @@ def test_what_a_config_may_be(config: dict[str, Any]):
         ({"task": TASK | {"horizon": True}}, "task, horizon"),
         ({"task": TASK | {"more": 1}}, "task, more"),
         ({"settings": {"epochs": 1.5}}, "settings, epochs"),
+        ({"settings": {"rollout_every": 2.5}}, "settings, rollout_every"),
+        ({"settings": {"log_on": 1}}, "settings, log_on"),
         ({"settings": {"discount": "0.5"}}, "settings, discount"),
         ({"settings": {"learn_temperature": 1}}, "settings, learn_temperature"),
         ({"settings": {"hidden_sizes": ["a"]}}, "settings, hidden_sizes"),

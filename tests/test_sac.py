@@ -87,9 +87,9 @@ def test_the_smallest_target_is_a_floor_for_all_rows():
     low = Batch(REAL._replace(reward=REAL.reward - 10), MODEL._replace(reward=MODEL.reward - 10))
     noise = QUIET._replace(target=())
     free, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients())
-    held, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients(min_target=0.0))
+    values, _ = sac.targets(AGENT, Method(), MODELS, low, noise, coefficients(min_target=0.0))
     assert (free < 0).all()
-    assert not np.asarray(held).any()
+    assert not np.asarray(values).any()
     # Where nothing lies below it, it changes nothing.
     np.testing.assert_array_equal(targets(Method(), min_target=0.0), targets(Method()))
 
@@ -117,8 +117,8 @@ def test_the_anchor_by_hand():
     # pi(s) = 0.5 where the log did 0, and there min_k Q_k = min(1, 0.5): 2 * 0.5 * 0.25 on top of the loss.
     actor, noise, alpha = steady_actor([0.5], obs=1), jnp.zeros((2, 1)), jnp.asarray(0.3)
     plain, _ = sac.actor_loss(actor, CRITICS, REAL.observation, noise, alpha)
-    held, _ = sac.anchored_loss(actor, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(2.0))
-    assert float(held - plain) == pytest.approx(0.25, rel=1e-5)
+    values, _ = sac.anchored_loss(actor, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(2.0))
+    assert float(values - plain) == pytest.approx(0.25, rel=1e-5)
 
 
 def test_the_anchor_weighs_as_td3_bc_does():
@@ -157,9 +157,9 @@ def updated(agent: Agent, **chosen: float) -> tuple[Agent, dict]:
 
 def test_a_fixed_temperature_stays_to_the_bit():
     agent = random_agent(2)
-    kept, logged = updated(agent, temperature_lr=0.0)
+    after, logged = updated(agent, temperature_lr=0.0)
     moved, _ = updated(agent, temperature_lr=0.01)
-    assert float(kept.log_temperature) == float(agent.log_temperature)
+    assert float(after.log_temperature) == float(agent.log_temperature)
     assert float(logged["temperature"]) == pytest.approx(0.5)
     assert float(moved.log_temperature) != float(agent.log_temperature)
 

@@ -57,8 +57,8 @@ def test_it_is_the_update_of_the_methods_with_a_model(rows: LogRows):
         noise = sac.draw_noise(noise_key, Method(), batch, models)
         return sac.update(agent, Method(), models, batch, noise, own_key, coefficients())[0]
 
-    found, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(3), coefficients()))(agent)
-    same_bits(found, with_no_rows_of_a_model(agent))
+    after, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(3), coefficients()))(agent)
+    same_bits(after, with_no_rows_of_a_model(agent))
     assert "q/model" not in logged
 
 
@@ -93,8 +93,8 @@ def reference(critics, rows: Transition) -> float:
 def test_the_alignment_of_gradients_against_pairs_one_by_one(rows: LogRows):
     few = jax.tree.map(lambda column: column[:3], rows.now)
     critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (4,))
-    found = edac.alignment(edac.directions(critics, few.observation, few.action))
-    np.testing.assert_allclose(found, reference(critics, few), rtol=1e-4)
+    aligned = edac.alignment(edac.directions(critics, few.observation, few.action))
+    np.testing.assert_allclose(aligned, reference(critics, few), rtol=1e-4)
 
 
 def test_critics_that_agree_and_that_disagree():

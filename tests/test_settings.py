@@ -1,15 +1,14 @@
 """Settings that cannot work are refused by name; those that can become the sizes of the compiled core."""
 
-import inspect
-import re
 from dataclasses import asdict, fields, replace
 
 import pytest
 
-from micro_rl.core import settings as settings_module
-from micro_rl.core.setting import check_value, reference
+from micro_rl.algorithms import registry
+from micro_rl.core.setting import AUTHORS, check_value, reference, settings_in
 from micro_rl.core.settings import FREE, OF_A_FIT, ModelSettings, Settings, check, restricted
 from micro_rl.errors import UserError
+from micro_rl.simulation.online_settings import OnlineSettings
 
 
 @pytest.mark.parametrize(
@@ -85,10 +84,19 @@ def test_sizes_of_a_fit_are_what_was_set():
     )
 
 
-def test_every_setting_says_what_it_is():
-    text = inspect.getsource(settings_module)
-    for field in fields(Settings):
-        assert re.search(rf'^    {field.name}: .+\n    """\w', text, re.MULTILINE), field.name
+KINDS = [Settings, OnlineSettings, *(method.Options for method in registry.ALL.values())]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__module__.split(".")[-1])
+def test_every_setting_and_option_has_its_source_and_its_meaning(kind: type):
+    assert set(settings_in(kind)) == {field.name for field in fields(kind)}
+    assert [entry.name for entry in reference(kind) if not (entry.source and entry.help)] == []
+
+
+def test_what_is_ours_says_why_where_the_authors_have_another_value():
+    for entry in reference(Settings):
+        assert entry.source.startswith((AUTHORS, "ours", "arXiv")), entry.name
+        assert "the authors" not in entry.source or ": " in entry.source or entry.source.startswith(AUTHORS), entry.name
 
 
 def test_a_restricted_kind_takes_and_shows_only_what_it_names():

@@ -71,10 +71,10 @@ def test_a_log_of_usual_size_is_not_remarked_upon(tmp_path: Path):
 def test_single_steps_without_next_observations_are_refused(tmp_path: Path, method: str, capsys):
     log = written(tmp_path, (1,) * 60, (CUT,) * 60, following=False)
     assert cli.run(["train", str(log), "--method", method, "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err.strip()
-    assert said.count("\n") == 0 and f"{log}: no row has a true next observation" in said
+    message = capsys.readouterr().err.strip()
+    assert message.count("\n") == 0 and f"{log}: no row has a true next observation" in message
     assert [path.name for path in tmp_path.iterdir()] == ["log.hdf5"]
-    assert [one.kind for one in inspect(log).findings if one.level == "error"] == ["nothing-usable"]
+    assert [finding.kind for finding in inspect(log).findings if finding.level == "error"] == ["nothing-usable"]
 
 
 def test_one_row_is_too_few_for_a_model_and_leaves_nothing_behind(tmp_path: Path):

@@ -232,10 +232,10 @@ def test_bca_of_profiles_and_of_pairs() -> None:
     profile = stats.interval(partial(stats.performance_profile, thresholds=thresholds), simulated(6, 3), ends="bca")
     assert profile.low.shape == (4,)
     assert profile.low[0] == profile.high[0] == 1 and profile.low[-1] == profile.high[-1] == 0
-    one, other = simulated(6, 3), simulated(6, 3, 1)
+    scores, other = simulated(6, 3), simulated(6, 3, 1)
     difference = stats.takes_batches(lambda x, y: stats.mean(x) - stats.mean(y))
-    apart = stats.interval(stats.mean, one - other, ends="bca")
-    both = stats.interval(difference, one, other, paired=True, ends="bca")
+    apart = stats.interval(stats.mean, scores - other, ends="bca")
+    both = stats.interval(difference, scores, other, paired=True, ends="bca")
     np.testing.assert_allclose(both, apart)
 
 
@@ -267,14 +267,14 @@ def test_equal_seeds_give_equal_intervals() -> None:
 
 def test_pairs_are_drawn_together() -> None:
     """A constant difference has no spread, where the methods by themselves have much."""
-    one = simulated(5, 3)
+    scores = simulated(5, 3)
     apart = stats.takes_batches(lambda x, y: stats.iqm(x) - stats.iqm(y))
-    matched = stats.interval(apart, one + 7, one, paired=True)
+    matched = stats.interval(apart, scores + 7, scores, paired=True)
     np.testing.assert_allclose(matched, 7)
-    free = stats.interval(apart, one + 7, one)
+    free = stats.interval(apart, scores + 7, scores)
     assert free.low < 6 < 8 < free.high
-    one[0, 0] = NAN
-    np.testing.assert_allclose(stats.interval(apart, one + 7, simulated(5, 3), paired=True).point, 7)
+    scores[0, 0] = NAN
+    np.testing.assert_allclose(stats.interval(apart, scores + 7, simulated(5, 3), paired=True).point, 7)
 
 
 def test_one_run_has_no_interval() -> None:
@@ -295,9 +295,9 @@ def test_efficiency_curve_is_an_interval_at_each_moment() -> None:
 
 
 def test_t_interval_is_students_for_one_task_and_welchs_for_two() -> None:
-    one = simulated(6, 1)
-    low, high = scipy_stats.ttest_1samp(one[:, 0], 0).confidence_interval()
-    np.testing.assert_allclose(stats.t_interval(one), (one.mean(), low, high))
+    scores = simulated(6, 1)
+    low, high = scipy_stats.ttest_1samp(scores[:, 0], 0).confidence_interval()
+    np.testing.assert_allclose(stats.t_interval(scores), (scores.mean(), low, high))
     two = np.concatenate([simulated(6, 1), 3 * simulated(6, 1, 1)], axis=1)
     two[4:, 0] = NAN
     low, high = scipy_stats.ttest_ind(two[:4, 0], -two[:, 1], equal_var=False).confidence_interval()
@@ -326,30 +326,30 @@ def test_few_pairs_are_said(pairs: int, smallest: float) -> None:
 
 @pytest.mark.parametrize("shape", [(8, 1), (4, 3), (2, 5)])
 def test_paired_tests_are_scipys(shape: tuple[int, int]) -> None:
-    one, other = simulated(*shape) + 3, simulated(*shape, 1)
-    outcome = stats.paired(one, other)
+    scores, other = simulated(*shape) + 3, simulated(*shape, 1)
+    outcome = stats.paired(scores, other)
     flip = scipy_stats.permutation_test(
-        (one.ravel(), other.ravel()), lambda x, y: (x - y).mean(), permutation_type="samples", vectorized=False
+        (scores.ravel(), other.ravel()), lambda x, y: (x - y).mean(), permutation_type="samples", vectorized=False
     )
     assert outcome.flip_p == pytest.approx(flip.pvalue)
-    wilcoxon: Any = scipy_stats.wilcoxon(one.ravel(), other.ravel())
+    wilcoxon: Any = scipy_stats.wilcoxon(scores.ravel(), other.ravel())
     assert outcome.wilcoxon_p == pytest.approx(wilcoxon.pvalue)
 
 
 def test_random_flips_come_near_the_normal_limit() -> None:
-    one, other = simulated(40, 2) + 2, simulated(40, 2, 1)
-    apart = (one - other).ravel()
+    scores, other = simulated(40, 2) + 2, simulated(40, 2, 1)
+    apart = (scores - other).ravel()
     normal = 2 * scipy_stats.norm.sf(abs(apart.sum()) / np.sqrt((apart**2).sum()))
-    assert stats.paired(one, other).flip_p == pytest.approx(normal, abs=0.01)
+    assert stats.paired(scores, other).flip_p == pytest.approx(normal, abs=0.01)
 
 
 def test_pairs_with_a_missing_half_are_left_out() -> None:
-    one, other = simulated(4, 2), simulated(4, 2, 1)
-    one[0, 0] = other[1, 1] = NAN
-    outcome = stats.paired(one, other)
+    scores, other = simulated(4, 2), simulated(4, 2, 1)
+    scores[0, 0] = other[1, 1] = NAN
+    outcome = stats.paired(scores, other)
     assert outcome.pairs == 6
-    assert outcome.difference.point == pytest.approx(np.nanmean(one - other))
-    assert stats.paired(one, one)[1:3] == (1, 1)
+    assert outcome.difference.point == pytest.approx(np.nanmean(scores - other))
+    assert stats.paired(scores, scores)[1:3] == (1, 1)
 
 
 def test_no_difference_is_rarely_called_one() -> None:

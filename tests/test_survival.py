@@ -74,8 +74,8 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def finish(folder: Path, shape: dict[str, int]) -> None:
     with start(folder, shape) as child:
-        said = child.communicate()[0]
-    assert child.returncode == 0 and said.endswith("done\n"), said
+        output = child.communicate()[0]
+    assert child.returncode == 0 and output.endswith("done\n"), output
 
 
 def kill_somewhere(folder: Path, shape: dict[str, int], rng: random.Random) -> str:
@@ -119,8 +119,8 @@ def test_killed_fifty_times_and_the_same_bits(tmp_path: Path):
     while sum(hit.values()) < KILLS:
         name = list(SHAPES)[runs % 2]
         folder = tmp_path / f"killed-{runs}"
-        while (found := kill_somewhere(folder, SHAPES[name], rng)) != "done":
-            hit[f"{found} ({name})" if found == "epoch" else found] += 1
+        while (outcome := kill_somewhere(folder, SHAPES[name], rng)) != "done":
+            hit[f"{outcome} ({name})" if outcome == "epoch" else outcome] += 1
             if folder.exists() and (folder / "config.json").exists():
                 RunFolder.open(folder).checkpoints.newest()
             if sum(hit.values()) >= KILLS:

@@ -427,8 +427,8 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
     words = ["sweep", log, "--method", "td3_bc", *options(OF_ANY), "--seeds", "2"]
     words += ["--grid", "actor_lr=1e-4,3e-4", "--out", out]
     assert cli.run(words) == 0
-    said = capsys.readouterr().out
-    assert "4 runs (actor_lr 2 x seed 2)" in said
+    output = capsys.readouterr().out
+    assert "4 runs (actor_lr 2 x seed 2)" in output
     assert {path.name for path in (tmp_path / "sweep").iterdir()} == {
         "actor_lr=0.0001-seed0",
         "actor_lr=0.0001-seed1",
@@ -436,11 +436,11 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
         "actor_lr=0.0003-seed1",
         "compare.html",
     }
-    assert [line.split()[:2] for line in said.splitlines() if line.startswith("actor_lr=")] == [
+    assert [line.split()[:2] for line in output.splitlines() if line.startswith("actor_lr=")] == [
         ["actor_lr=0.0001", "2"],
         ["actor_lr=0.0003", "2"],
     ]
-    assert len([line for line in said.splitlines() if line.startswith("policy ")]) == 2
+    assert len([line for line in output.splitlines() if line.startswith("policy ")]) == 2
     assert cli.run(words) == 2 and "is not empty" in capsys.readouterr().err
 
 

@@ -64,9 +64,9 @@ def wall() -> tuple[TerminationHead, dict]:
 
 
 def test_a_known_rule_is_learned(wall):
-    head, found = wall
-    assert found["precision"] > 0.85 and found["recall"] > 0.85, found
-    assert found["expected_terminals"] == pytest.approx(found["held_out_terminals"], rel=0.2)
+    head, figures = wall
+    assert figures["precision"] > 0.85 and figures["recall"] > 0.85, figures
+    assert figures["expected_terminals"] == pytest.approx(figures["held_out_terminals"], rel=0.2)
     places = jnp.array([[0.0, 0.0], [1.2, 1.0], [1.8, 0.0], [2.5, -1.0]])
     np.testing.assert_allclose(head.probability(places), [0, 0, 1, 1], atol=0.05)
 
@@ -74,15 +74,15 @@ def test_a_known_rule_is_learned(wall):
 def test_what_it_says_is_what_comes_in_rows_it_never_saw(wall):
     fresh = walks(beyond_the_wall, seed=1)
     probability = np.asarray(wall[0].probability(jnp.asarray(fresh.following)))
-    found = measure(probability, fresh.ended)
-    assert found["precision"] > 0.85 and found["recall"] > 0.85, found
+    figures = measure(probability, fresh.ended)
+    assert figures["precision"] > 0.85 and figures["recall"] > 0.85, figures
 
 
 def test_ends_that_nothing_foretells_come_as_often_as_they_did():
     """No place is likelier than not to end an episode; a threshold would end none."""
     steps = walks(by_chance)
-    head, found = learn(steps, UPDATES, jax.random.key(0))
-    assert found["expected_terminals"] == pytest.approx(found["held_out_terminals"], rel=0.4)
+    head, figures = learn(steps, UPDATES, jax.random.key(0))
+    assert figures["expected_terminals"] == pytest.approx(figures["held_out_terminals"], rel=0.4)
     drawn = head(jnp.asarray(steps.following), plain_units(2, 1), jax.random.key(1))
     assert 0.012 < float(drawn.mean()) < 0.03
 
@@ -97,12 +97,12 @@ def test_draws_follow_the_key_and_a_broken_row_ends(wall):
 
 
 def test_measurement_by_hand():
-    found = measure(np.array([0.9, 0.5, 0.1, 0.0], np.float32), np.array([True, False, True, False]))
-    assert found["expected_terminals"] == pytest.approx(1.5)
-    assert found["precision"] == pytest.approx(1.0 / 1.5)
-    assert found["recall"] == pytest.approx(0.5)
-    assert found["brier"] == pytest.approx((0.01 + 0.25 + 0.81) / 4)
-    assert [(entry["from"], entry["rows"], entry["ended"]) for entry in found["reliability"]] == [
+    figures = measure(np.array([0.9, 0.5, 0.1, 0.0], np.float32), np.array([True, False, True, False]))
+    assert figures["expected_terminals"] == pytest.approx(1.5)
+    assert figures["precision"] == pytest.approx(1.0 / 1.5)
+    assert figures["recall"] == pytest.approx(0.5)
+    assert figures["brier"] == pytest.approx((0.01 + 0.25 + 0.81) / 4)
+    assert [(entry["from"], entry["rows"], entry["ended"]) for entry in figures["reliability"]] == [
         (0.0, 1, 0.0),
         (0.05, 1, 1.0),
         (0.5, 1, 0.0),
@@ -112,8 +112,8 @@ def test_measurement_by_hand():
 
 
 def test_nothing_held_out_is_nothing_measured():
-    head, found = learn(Steps(np.ones((1, 2), np.float32), np.array([True]), np.array([0])), 5, jax.random.key(0))
-    assert found["precision"] is None and found["recall"] is None and found["brier"] is None
+    head, figures = learn(Steps(np.ones((1, 2), np.float32), np.array([True]), np.array([0])), 5, jax.random.key(0))
+    assert figures["precision"] is None and figures["recall"] is None and figures["brier"] is None
     assert np.isfinite(np.asarray(head.probability(jnp.ones((1, 2))))).all()
 
 
@@ -168,9 +168,9 @@ def test_a_shared_model_brings_its_head_or_gets_one(run, tmp_path):
     log = write_log(tmp_path / "falls.hdf5", terminal=True)
     shared = micro_rl.train(log, model=run.path / "model", out=tmp_path / "with", **TINY)
     assert (shared.path / "policy.safetensors").read_bytes() == (run.path / "policy.safetensors").read_bytes()
-    kept = load_model(run.path / "model")
-    about = {key: value for key, value in kept.about.items() if key != "termination"}
-    save_model(tmp_path / "bare", kept._replace(head=None, about=about))
+    model = load_model(run.path / "model")
+    about = {key: value for key, value in model.about.items() if key != "termination"}
+    save_model(tmp_path / "bare", model._replace(head=None, about=about))
     given = micro_rl.train(log, model=tmp_path / "bare", out=tmp_path / "given", **TINY)
     assert (given.path / "policy.safetensors").read_bytes() == (run.path / "policy.safetensors").read_bytes()
 

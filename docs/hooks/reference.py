@@ -14,10 +14,23 @@ from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.reports import stats
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.storage.contents import RUN_FOLDER
 
 ROOT = Path(__file__).parents[2]
-PUBLIC = ("load", "Dataset", "train", "sweep", "Run", "Policy", "evaluate", "register", "UserError", "Diverged")
+PUBLIC = (
+    "load",
+    "Dataset",
+    "train",
+    "sweep",
+    "Run",
+    "Policy",
+    "evaluate",
+    "curves",
+    "register",
+    "UserError",
+    "Diverged",
+)
 """The names that `micro_rl` offers, in the order in which they are needed."""
 TASK = re.compile("(halfcheetah|hopper|walker2d)-")
 
@@ -47,6 +60,10 @@ SETTINGS = """# Settings
 On the command line `--weight-decay 0 0 0`, from Python `weight_decay=(0, 0, 0)`. The defaults suit an unknown log. A
 preset has its own values; a D4RL log's name chooses its preset.
 
+The last column says where the default is from. *The authors' code* is that of the paper on the method's page: of MICRO
+for what the methods share. *OfflineRL-Kit* and *CORL* are collections of re-implementations. *Ours* is chosen here,
+with the reason and, where they differ, the authors' value.
+
 ## The dynamics model
 
 {}
@@ -54,6 +71,11 @@ preset has its own values; a D4RL log's name chooses its preset.
 
 {}
 ## What a method has of its own
+{}
+## How an online learner learns
+
+`micro-rl data collect` trains one to [make logs](../guides/collecting.md).
+
 {}
 ## How a log is read
 
@@ -152,7 +174,8 @@ def settings() -> tuple[str, ...]:
     """Tables of the settings, of each method's options, of a log's words and of the presets."""
     own = {field.name for field in fields(Settings)} - {field.name for field in fields(ModelSettings)}
     options = "".join(f"\n### [{name}](../methods/{name}.md)\n\n{method_settings(name)}" for name in registry.ALL)
-    return field_table(ModelSettings), field_table(Settings, own), options, field_table(ReadOptions), preset_table()
+    learner, reading = field_table(OnlineSettings), field_table(ReadOptions)
+    return field_table(ModelSettings), field_table(Settings, own), options, learner, reading, preset_table()
 
 
 def method_settings(name: str) -> str:

@@ -1,13 +1,14 @@
 """Markdown tables of what the code says of itself."""
 
 import ast
-from collections.abc import Iterable, Iterator
-from dataclasses import fields
-from inspect import getsource
-from itertools import pairwise
+from collections.abc import Iterable
 from pathlib import Path
-from textwrap import dedent
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+from micro_rl.core.setting import Entry, reference
+
+KINDS: dict[Any, str] = {int: "whole number", float: "number", bool: "yes or no", str: "text"}
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -18,19 +19,30 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def field_table(kind: type, names: set[str] | None = None) -> str:
-    """The fields of a dataclass with their defaults and the sentences that stand below them."""
-    meaning = {name: text for base in reversed(kind.__mro__[:-1]) for name, text in sentences(base)}
-    chosen = [field for field in fields(kind) if names is None or field.name in names]
-    rows = [(f"`{field.name}`", show(field.default), meaning[field.name]) for field in chosen]
-    return table(("name", "default", "meaning"), rows)
+    """The fields of a dataclass with defaults, meanings and, where they are told, what they may be and their source."""
+    entries = [entry for entry in reference(kind) if names is None or entry.name in names]
+    head = ["name", "default", "values", "meaning", "source"]
+    rows = [[f"`{e.name}`", show(e.default), values(e), " ".join(e.help.split()), e.source] for e in entries]
+    if not any(entry.source for entry in entries):
+        head, rows = head[:-1], [row[:-1] for row in rows]
+    return table(head, rows)
 
 
-def sentences(kind: type) -> Iterator[tuple[str, str]]:
-    """The names of a class's own fields, each with the string that stands below it."""
-    body = ast.parse(dedent(getsource(kind))).body[0].body  # pyright: ignore[reportAttributeAccessIssue]
-    for field, below in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
-            yield ast.unparse(field.target), " ".join(str(below.value.value).split())
+def values(entry: Entry) -> str:
+    """What an entry may be, in words: its kind, its bounds and its unit."""
+    kind, end = entry.kind, f" ({entry.unit})" if entry.unit else ""
+    if get_origin(kind) in (Union, UnionType):
+        kind, end = get_args(kind)[0], end + ", or none"
+    several = "each a " if get_origin(kind) is tuple and str not in get_args(kind) else ""
+    part = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    if get_origin(part) is Literal:
+        return ", ".join(get_args(part)[:-1]) + f" or {get_args(part)[-1]}" + end
+    if part is int:
+        text = entry.bounds.removeprefix("a ").replace("in [", "whole number in [") or KINDS[int]
+    else:
+        text = f"positive number{entry.bounds[8:]}" if entry.bounds.startswith("positive") else KINDS[part]
+        text += f", {entry.bounds}" if entry.bounds and "positive" not in entry.bounds else ""
+    return several + text + ("s" if part is str and kind is not str else "") + end
 
 
 def show(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Training on a model, an epoch at a time: rollouts and updates in turn (MBPO, arXiv 1906.08253, algorithm 2)."""
+"""Training on a model, an epoch at a time: rollouts and updates in turn (MBPO, arXiv 1906.08253)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +15,8 @@ from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noi
 from micro_rl.algorithms.slots import METHOD_STREAM, EpochContext, Method, MethodContext
 from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.networks import multiplied_by
-from micro_rl.core.settings import Settings, Sizes
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, GatheredRows, Keys, Problem, Rollout, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.dynamics.termination_rules import Termination

@@ -17,7 +17,7 @@ from micro_rl.algorithms.log_epoch import LogProblem, LogState
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import Method
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Keys, Problem
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.termination_rules import Termination

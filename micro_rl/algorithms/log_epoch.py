@@ -11,7 +11,8 @@ from jaxtyping import Int, Key, Scalar
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import VALUES, Coefficients
 from micro_rl.core.first_bad import first_bad_of_each
-from micro_rl.core.settings import Settings, Sizes
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Keys, LogRows, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action, fit_scaling, to_core

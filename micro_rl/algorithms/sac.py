@@ -84,7 +84,7 @@ def draw_noise(key: Key[Array, ""], method: Method, batch: Batch, models: Models
 def soft_value(
     agent: Agent, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"], entropy: Scalar
 ) -> Float[Array, " rows"]:
-    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s) (SAC, arXiv 1812.05905, eq. 3).
+    """V(s) = min_k Q'_k(s, a) - alpha log pi(a|s), a ~ pi(.|s) (SAC, arXiv 1812.05905).
 
     `entropy` 0 leaves the last term out.
     """
@@ -136,7 +136,7 @@ def anchored_loss(
 
 
 def temperature_loss(log_temperature: Scalar, log_prob: Float[Array, " rows"], target: Scalar) -> Scalar:
-    """-mean(log alpha (log pi + target entropy)): eq. 18 of arXiv 1812.05905, with log alpha in the place of alpha."""
+    """-mean(log alpha (log pi + target entropy)): arXiv 1812.05905, with log alpha in the place of alpha."""
     return -jnp.mean(log_temperature * (log_prob + target))
 
 

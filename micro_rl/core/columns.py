@@ -1,5 +1,6 @@
 """What the columns of a log are called, their units and ranges, for people's eyes and for formulas over them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ class Column(NamedTuple):
     high: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.name} [{self.unit}]" if self.unit else self.name
+        told = f"[{self.unit}]" in self.name
+        return f"{self.name} [{self.unit}]" if self.unit and not told else self.name
 
 
 class Columns(NamedTuple):
@@ -63,7 +65,11 @@ def _is_column(entry: Any) -> bool:
         return False
     low, high = entry["low"], entry["high"]
     texts = isinstance(entry["name"], str) and isinstance(entry["unit"], str)
-    return texts and ((low is None and high is None) or (type(low) is float and type(high) is float and low <= high))
+    return texts and ((low is None and high is None) or _is_range(low, high))
+
+
+def _is_range(low: Any, high: Any) -> bool:
+    return type(low) is float and type(high) is float and -math.inf < low <= high < math.inf
 
 
 def title(what: str, place: int, column: Column) -> str:

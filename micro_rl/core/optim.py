@@ -18,7 +18,7 @@ def init_opt_state(parameters: PyTree) -> PyTree:
 def adam_step(
     parameters: Parameters, gradient: Parameters, moments: PyTree, rate: Scalar | float
 ) -> tuple[Parameters, PyTree]:
-    """Take one step of Adam against the gradient (algorithm 1).
+    """Take one step of Adam against the gradient.
 
     Args:
         parameters: What is learned; any tree of arrays.
@@ -35,7 +35,7 @@ def adam_step(
 
 
 def polyak_update(slow: Parameters, fast: Parameters, rate: Scalar | float) -> Parameters:
-    """Move `slow` towards `fast`: rate * fast + (1 - rate) * slow (DDPG, arXiv 1509.02971, algorithm 1)."""
+    """Move `slow` towards `fast`: rate * fast + (1 - rate) * slow (DDPG, arXiv 1509.02971)."""
     new: Any = fast
     old: Any = slow
     return cast(Parameters, optax.incremental_update(new, old, step_size=rate))

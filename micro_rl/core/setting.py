@@ -8,9 +8,12 @@ from functools import cache
 from itertools import pairwise
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from micro_rl.errors import UserError
+
+AUTHORS = "the authors' code"
+"""Of the paper that the method is from: of MICRO's, arXiv 2312.03991, for what methods share."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Setting:
     finite: bool = True
     unit: str = ""
     source: str = ""
+    """Of the default: the authors' code, another's, or `ours` with the reason."""
     free: bool = False
     """Whether runs of one compiled program may differ in it: it is a leaf, or the host's business."""
     fit: bool = False
@@ -85,7 +89,7 @@ def check_value(name: str, value: Any, kind: type) -> None:
 
 def _of_one(declared: Any) -> Any:
     """The type of a value that is there, and of a tuple's parts."""
-    if get_origin(declared) is UnionType:
+    if get_origin(declared) in (Union, UnionType):
         declared = next(part for part in get_args(declared) if part is not NoneType)
     return get_args(declared)[0] if get_origin(declared) is tuple else declared
 

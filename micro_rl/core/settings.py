@@ -2,86 +2,89 @@
 
 from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal
 
-from micro_rl.core.setting import Setting, check_values, settings_in
+from micro_rl.core.setting import AUTHORS, Setting, check_values, settings_in
+from micro_rl.core.sizes import FitSizes, Sizes
 from micro_rl.errors import UserError
 
 SCORED_EVALUATIONS = 10
 """The score of a run is the mean of so many last evaluations."""
 
 
-class FitSizes(NamedTuple):
-    """What the compiled fit of the dynamics is built from."""
-
-    ensemble_size: int
-    hidden_sizes: tuple[int, ...]
-    batch_size: int
-    lr: float
-    weight_decay: tuple[float, ...]
-    logvar_weight: float
-    holdout_fraction: float
-    holdout_rows: int
-    patience: int
-    max_epochs: int
-    standardise_targets: bool
-    history: int = 1
-
-
-class Sizes(NamedTuple):
-    """What the compiled epoch is built from."""
-
-    hidden_sizes: tuple[int, ...]
-    num_critics: int
-    num_elites: int
-    batch_size: int
-    real_rows: int
-    updates_per_epoch: int
-    rollout_every: int
-    rollout_batch_size: int
-    rollout_length: int
-    rollouts_kept: int
-
-
 @dataclass(frozen=True)
 class ModelSettings:
     """How the dynamics ensemble is fitted."""
 
-    ensemble_size: Annotated[int, Setting(minimum=1, fit=True)] = 7
+    ensemble_size: Annotated[int, Setting(minimum=1, fit=True, source=AUTHORS)] = 7
     """Networks in the ensemble."""
-    model_hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1, fit=True)] = (200, 200, 200, 200)
+    model_hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1, fit=True, source=AUTHORS)] = (200, 200, 200, 200)
     """Hidden widths of each member."""
-    model_lr: Annotated[float, Setting(above=0, fit=True)] = 1e-3
+    model_lr: Annotated[float, Setting(above=0, fit=True, source=AUTHORS)] = 1e-3
     """Adam's learning rate."""
-    model_batch_size: Annotated[int, Setting(minimum=1, unit="rows", fit=True)] = 256
+    model_batch_size: Annotated[int, Setting(minimum=1, unit="rows", fit=True, source=AUTHORS)] = 256
     """Rows of each member's batch."""
-    weight_decay: Annotated[tuple[float, ...], Setting(minimum=0, fit=True)] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    weight_decay: Annotated[tuple[float, ...], Setting(minimum=0, fit=True, source=AUTHORS)] = (
+        2.5e-5,
+        5e-5,
+        7.5e-5,
+        7.5e-5,
+        1e-4,
+    )
     """Per layer, as 0.5 * rate * |w|^2 in the loss."""
-    logvar_weight: Annotated[float, Setting(minimum=0, fit=True)] = 0.01
+    logvar_weight: Annotated[float, Setting(minimum=0, fit=True, source=AUTHORS)] = 0.01
     """Pull on the learned bounds of the log-variance."""
-    holdout_fraction: Annotated[float, Setting(above=0, below=1, fit=True)] = 0.2
+    holdout_fraction: Annotated[float, Setting(above=0, below=1, fit=True, source=AUTHORS)] = 0.2
     """Share of the rows held out, at most `holdout_rows`."""
-    holdout_rows: Annotated[int, Setting(minimum=1, unit="rows", fit=True)] = 1000
+    holdout_rows: Annotated[int, Setting(minimum=1, unit="rows", fit=True, source=AUTHORS)] = 1000
     """Most rows held out."""
-    patience: Annotated[int, Setting(minimum=1, unit="epochs", fit=True)] = 20
+    patience: Annotated[
+        int,
+        Setting(
+            minimum=1,
+            unit="epochs",
+            fit=True,
+            source="ours: small logs need more epochs (the authors: 5 to 30 by task)",
+        ),
+    ] = 20
     """Stop after so many epochs in which no member improves by 1 %."""
-    max_fit_epochs: Annotated[int, Setting(minimum=1, unit="epochs", fit=True)] = 1000
+    max_fit_epochs: Annotated[
+        int,
+        Setting(
+            minimum=1,
+            unit="epochs",
+            fit=True,
+            source="ours: a fit must end (the authors: 30 on walker2d-medium, no limit elsewhere)",
+        ),
+    ] = 1000
     """Stop after so many epochs in any case."""
-    history: Annotated[int, Setting(minimum=1, unit="observations")] = 1
+    history: Annotated[
+        int, Setting(minimum=1, unit="observations", source="ours: systems with delays (the authors: 1)")
+    ] = 1
     """Observations that actor, critics and model see, with the actions between them: more for systems with delays."""
-    standardise: bool = True
+    standardise: Annotated[bool, Setting(source="ours: a column of 1e6 must not drown the others")] = True
     """Standardise observations for actor, critics and model (the authors: no)."""
-    scale_reward: bool = True
+    scale_reward: Annotated[
+        bool, Setting(source="ours: learning rates and temperature then fit rewards of any size")
+    ] = True
     """Divide rewards by their root mean square, never shift them (the authors: no)."""
-    standardise_targets: Annotated[bool, Setting(fit=True)] = True
+    standardise_targets: Annotated[
+        bool, Setting(fit=True, source="ours: on small logs the error of raw targets stops falling too early")
+    ] = True
     """Standardise what the model predicts (the authors: no)."""
-    termination_updates: Annotated[int, Setting(minimum=1, unit="updates")] = 5000
+    termination_updates: Annotated[
+        int, Setting(minimum=1, unit="updates", source="ours: the authors know every task's rule")
+    ] = 5000
     """Updates of the termination head, where no rule is known and one is learned."""
-    log_on: Annotated[Literal["auto", "device", "host"], Setting()] = "auto"
+    log_on: Annotated[
+        Literal["auto", "device", "host"], Setting(source="ours: a log may be larger than the device's memory")
+    ] = "auto"
     """Where the log is kept: `host` feeds each epoch what it draws; by default the device, if its memory is enough."""
-    keep_timeouts: bool = True
+    keep_timeouts: Annotated[bool, Setting(source="ours: a time limit is no reason to forget a row")] = True
     """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
-    fit_checkpoint_seconds: Annotated[float, Setting(finite=False, unit="seconds", free=True)] = 60.0
+    fit_checkpoint_seconds: Annotated[
+        float, Setting(finite=False, unit="seconds", free=True, source="ours: an interruption costs at most a minute")
+    ] = 60.0
     """Seconds between checkpoints of the fit's state."""
 
     def fit_sizes(self) -> FitSizes:
@@ -110,61 +113,80 @@ OF_A_FIT = frozenset(name for name, (_, setting) in settings_in(ModelSettings).i
 class Settings(ModelSettings):
     """How the policy is trained; the defaults suit an unknown log, presets hold the authors' values."""
 
-    epochs: Annotated[int, Setting(minimum=1, unit="epochs")] = 100
+    epochs: Annotated[int, Setting(minimum=1, unit="epochs", source="ours: short runs (the authors: 3,000)")] = 100
     """Epochs of policy training."""
-    updates_per_epoch: Annotated[int, Setting(minimum=1, unit="updates")] = 1000
+    updates_per_epoch: Annotated[int, Setting(minimum=1, unit="updates", source=AUTHORS)] = 1000
     """Updates an epoch."""
-    num_elites: Annotated[int, Setting(minimum=1)] = 5
+    num_elites: Annotated[int, Setting(minimum=1, source=AUTHORS)] = 5
     """Members, best by holdout error, that make rollouts and candidate states."""
-    batch_size: Annotated[int, Setting(minimum=1, unit="rows")] = 256
+    batch_size: Annotated[int, Setting(minimum=1, unit="rows", source=AUTHORS)] = 256
     """Rows of an update."""
-    real_ratio: Annotated[float, Setting(above=0, below=1)] = 0.5
+    real_ratio: Annotated[float, Setting(above=0, below=1, source=f"{AUTHORS}: 0.05 or 0.5 by task")] = 0.5
     """Share of each batch that comes from the log: int(batch * real_ratio) rows."""
-    discount: Annotated[float, Setting(minimum=0, maximum=1, free=True)] = 0.99
+    discount: Annotated[float, Setting(minimum=0, maximum=1, free=True, source=AUTHORS)] = 0.99
     """Gamma."""
-    tau: Annotated[float, Setting(above=0, maximum=1, free=True)] = 0.005
+    tau: Annotated[float, Setting(above=0, maximum=1, free=True, source=AUTHORS)] = 0.005
     """Tau: how far the target critics move at each update."""
-    actor_lr: Annotated[float, Setting(above=0, free=True)] = 3e-4
+    actor_lr: Annotated[float, Setting(above=0, free=True, source="ours: short runs (the authors: 1e-4)")] = 3e-4
     """Adam's learning rate of the actor."""
-    actor_schedule: Annotated[Literal["constant", "cosine"], Setting(free=True)] = "constant"
+    actor_schedule: Annotated[
+        Literal["constant", "cosine"], Setting(free=True, source="ours: short runs (the authors: cosine)")
+    ] = "constant"
     """Whether the actor's rate falls to 0 along a cosine over the run, stepped once an epoch."""
-    critic_lr: Annotated[float, Setting(above=0, free=True)] = 3e-4
+    critic_lr: Annotated[float, Setting(above=0, free=True, source=AUTHORS)] = 3e-4
     """Adam's learning rate of the critics."""
-    temperature_lr: Annotated[float, Setting(above=0, free=True)] = 3e-4
+    temperature_lr: Annotated[float, Setting(above=0, free=True, source="ours: short runs (the authors: 1e-4)")] = 3e-4
     """Adam's learning rate of the temperature."""
-    temperature: Annotated[float, Setting(above=0, maximum=1, unit="core reward per nat", free=True)] = 1.0
+    temperature: Annotated[
+        float,
+        Setting(
+            above=0, maximum=1, unit="core reward per nat", free=True, source=f"{AUTHORS}: 1, or fixed at 0.1 by task"
+        ),
+    ] = 1.0
     """Where the temperature starts, in (0, 1]."""
-    learn_temperature: Annotated[bool, Setting(free=True)] = True
+    learn_temperature: Annotated[bool, Setting(free=True, source=f"{AUTHORS}: yes, or no by task")] = True
     """Whether the temperature moves towards the target entropy or stays."""
-    target_entropy: Annotated[float | None, Setting(unit="nats", free=True)] = None
+    target_entropy: Annotated[float | None, Setting(unit="nats", free=True, source=AUTHORS)] = None
     """Entropy the temperature aims at, of actions scaled to [-1, 1]; by default minus their number."""
-    entropy_in_backup: Annotated[bool, Setting(free=True)] = True
+    entropy_in_backup: Annotated[bool, Setting(free=True, source=f"{AUTHORS}: yes, or no by task")] = True
     """Whether the target counts the next action's entropy."""
-    min_target: Annotated[float | None, Setting(unit="raw reward", free=True)] = None
+    min_target: Annotated[
+        float | None, Setting(unit="raw reward", free=True, source="ours: rewards may be negative")
+    ] = None
     """Smallest target allowed, in raw units; the authors clamp at 0, which is wrong where rewards are negative."""
-    bc_weight: Annotated[float, Setting(minimum=0, free=True)] = 0.0
+    bc_weight: Annotated[
+        float, Setting(minimum=0, free=True, source="arXiv 2106.06860; 0 is MICRO as its authors have it")
+    ] = 0.0
     """How strongly the actor is held to the log's actions, as TD3+BC balances it (its 2.5 is 0.4); 0: not at all."""
-    num_critics: Annotated[int, Setting(minimum=1)] = 2
+    num_critics: Annotated[int, Setting(minimum=1, source=AUTHORS)] = 2
     """Critics, of which the smallest value counts."""
-    hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1)] = (256, 256)
+    hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1, source=AUTHORS)] = (256, 256)
     """Hidden widths of actor and critics."""
-    precision: Annotated[Literal["float32", "mixed"], Setting()] = "float32"
+    precision: Annotated[Literal["float32", "mixed"], Setting(source=f"{AUTHORS}; mixed is ours, for speed")] = (
+        "float32"
+    )
     """Of the products in rollouts and in the method's own target; mixed: of bfloat16 numbers, summed in float32."""
-    rollout_batch_size: Annotated[int, Setting(minimum=1, unit="log states")] = 5000
+    rollout_batch_size: Annotated[
+        int, Setting(minimum=1, unit="log states", source="ours: small logs (the authors: 50,000)")
+    ] = 5000
     """Log states from which rollouts branch each time."""
-    rollout_length: Annotated[int, Setting(minimum=1, unit="steps")] = 5
+    rollout_length: Annotated[int, Setting(minimum=1, unit="steps", source=f"{AUTHORS}: 1, 5 or 10 by task")] = 5
     """Steps of a rollout (h)."""
-    rollout_every: Annotated[int | None, Setting(minimum=1, unit="updates")] = None
+    rollout_every: Annotated[int | None, Setting(minimum=1, unit="updates", source=AUTHORS)] = None
     """Updates between rollouts; by default once an epoch."""
-    rollouts_kept: Annotated[int, Setting(minimum=1, unit="rollouts")] = 5
+    rollouts_kept: Annotated[int, Setting(minimum=1, unit="rollouts", source=AUTHORS)] = 5
     """Rollouts that the buffer keeps."""
-    eval_every: Annotated[int, Setting(minimum=1, unit="epochs", free=True)] = 1
+    eval_every: Annotated[
+        int, Setting(minimum=1, unit="epochs", free=True, source="ours: short runs (the authors: 10)")
+    ] = 1
     """Epochs between evaluations in the simulator."""
-    eval_episodes: Annotated[int, Setting(minimum=1, unit="episodes", free=True)] = 10
+    eval_episodes: Annotated[int, Setting(minimum=1, unit="episodes", free=True, source=AUTHORS)] = 10
     """Episodes of an evaluation."""
-    checkpoint_every: Annotated[int, Setting(minimum=1, unit="epochs", free=True)] = 5
+    checkpoint_every: Annotated[
+        int, Setting(minimum=1, unit="epochs", free=True, source="ours: an interruption costs at most five epochs")
+    ] = 5
     """Epochs between checkpoints of the whole training state."""
-    seed: Annotated[int, Setting(minimum=0, below=1 << 32, free=True)] = 0
+    seed: Annotated[int, Setting(minimum=0, below=1 << 32, free=True, source="ours")] = 0
     """Of everything random in the run."""
 
     def sizes(self) -> Sizes:

@@ -78,6 +78,7 @@ def examine(
         termination=raw.termination,
         task=task,
         reading=reading,
+        mapping=raw.mapping,
         exogenous=raw.exogenous,
     )
     return Examined(_frozen(dataset), problems)

@@ -1,5 +1,6 @@
 """`Dataset`: one log, checked, in raw units, and what can be read off it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 
-from micro_rl.core.columns import UNNAMED, Columns
+from micro_rl.core.columns import UNNAMED, Column, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
@@ -54,6 +55,7 @@ class Dataset:
     tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
     `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
     it; `reading` is what the caller said about reading it.
+    `mapping` is the text of the TOML beside the log, what flags said above it; empty where there was neither.
     `exogenous` are the places of observations that the actions do not move: set-points, the weather.
     Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
@@ -77,6 +79,7 @@ class Dataset:
     task: Task = UNKNOWN
     reading: ReadOptions = NO_OPTIONS
     history: int = 1
+    mapping: str = ""
     exogenous: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -180,6 +183,12 @@ class Dataset:
         """Computes the standard deviation of every observed channel over all rows, in raw units."""
         return self.observations[:, : self.observation_size].std(0, dtype=np.float64)
 
+    @cached_property
+    def measured_columns(self) -> Columns:
+        """Names and units of the columns with the least and the greatest value of each, raw units."""
+        newest = self.observations[:, : self.observation_size]
+        return Columns(_measured(self.columns.observations, newest), _measured(self.columns.actions, self.actions))
+
     def summary(self) -> Summary:
         """The log in a dozen figures."""
         returns, lengths = self.returns, self.lengths
@@ -198,3 +207,8 @@ class Dataset:
             length_shortest=int(lengths.min()),
             length_longest=int(lengths.max()),
         )
+
+
+def _measured(columns: Sequence[Column], values: Float32[np.ndarray, "row column"]) -> tuple[Column, ...]:
+    limits = zip(columns, values.min(0), values.max(0), strict=True)
+    return tuple(column._replace(low=float(str(low)), high=float(str(high))) for column, low, high in limits)

@@ -32,6 +32,8 @@ class Description:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Where the log comes from, for people's eyes."""
     source: Path | None = None
+    text: str = ""
+    """All of it as TOML: what the flags say, and the text of `source`."""
 
 
 def describe(path: Path, reading: ReadOptions) -> Description:
@@ -48,12 +50,14 @@ def describe(path: Path, reading: ReadOptions) -> Description:
         UserError: the TOML cannot be read, or a key or value of it is wrong.
     """
     source = toml_file.beside(path)
+    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
+    lines = list(toml_file.lines(flags.items()))
     if source is None:
-        return Description(reading)
+        return Description(reading, text="".join(f"{line}\n" for line in lines))
     values = toml_file.read(source)
     own = {name: values.pop(name) for name in toml_file.ONLY_IN_TOML if name in values}
-    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
-    return Description(ReadOptions(**(values | flags)), **own, source=source)
+    above = "".join(f"# by a flag: {line}\n" for line in lines)
+    return Description(ReadOptions(**(values | flags)), **own, source=source, text=above + toml_file.text_of(source))
 
 
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
@@ -71,7 +75,7 @@ def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
         UserError: the description names columns that the log does not have.
     """
     named = _named(path, raw, description)
-    raw = raw._replace(columns=named, task=over(raw.task, description.task))
+    raw = raw._replace(columns=named, task=over(raw.task, description.task), mapping=description.text)
     if description.bounds:
         low, high = _bounds(description, named)
         raw = raw._replace(action_low=low, action_high=high)

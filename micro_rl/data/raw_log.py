@@ -42,8 +42,9 @@ class RawLog(NamedTuple):
     each, for messages. The bounds, the names of the columns, the rule that ends an episode and the task are those
     that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `blurred` the columns of which it
     keeps too few digits, `findings` what the reader saw,
-    `files` all that was read, where it is more than the path itself, `remedy` what to do about values that are
-    no numbers, and `exogenous` the places of observations that no action moves.
+    `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
+    `remedy` what to do about values that are no numbers, and `exogenous` the places of observations that no action
+    moves.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -57,6 +58,7 @@ class RawLog(NamedTuple):
     blurred: Mapping[str, Sequence[int]] = MappingProxyType({})
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()
+    mapping: str = ""
     remedy: str = "remove or repair them"
     exogenous: tuple[int, ...] = ()
 

@@ -1,9 +1,10 @@
 """The TOML beside a log: where it lies, its keys, and every value of its type."""
 
 import dataclasses
+import json
 import tomllib
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,30 @@ def beside(path: Path) -> Path | None:
     return None if taken else shared
 
 
+def text_of(source: Path) -> str:
+    """Reads a TOML's text; `UserError` where it is too large, no UTF-8 or cannot be opened."""
+    try:
+        if source.stat().st_size > LARGEST:
+            raise UserError(f"{source}: is larger than {LARGEST:,} bytes: not a description of a log")
+        return source.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise UserError(f"{source}: is not UTF-8: save it so") from None
+    except OSError as error:
+        raise UserError(f"{source}: cannot be opened ({error.strerror}): check its permissions") from error
+
+
+def lines(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Writes keys and their values as lines of TOML; its numbers, lists and quoted texts are written like JSON's."""
+    for name, value in items:
+        if value not in (None, (), []):
+            bare = name.isascii() and name.replace("_", "").isalnum()
+            yield f"{name if bare else _quoted(name)} = {_quoted(value)}"
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def read(source: Path) -> dict[str, Any]:
     """Reads a TOML and checks it.
 
@@ -82,13 +107,7 @@ def read(source: Path) -> dict[str, Any]:
 
 def _table(source: Path) -> dict[str, Any]:
     try:
-        if source.stat().st_size > LARGEST:
-            raise UserError(f"{source}: is larger than {LARGEST:,} bytes: not a description of a log")
-        return tomllib.loads(source.read_bytes().decode())
-    except UnicodeDecodeError:
-        raise UserError(f"{source}: is not UTF-8: save it so") from None
-    except OSError as error:
-        raise UserError(f"{source}: cannot be opened ({error.strerror}): check its permissions") from error
+        return tomllib.loads(text_of(source))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"{source}: is no TOML ({reason}): correct it there") from None

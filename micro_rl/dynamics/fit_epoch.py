@@ -12,7 +12,7 @@ from micro_rl.core.first_bad import first_bad
 from micro_rl.core.networks import MLP, normal_mlp
 from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.random import orders
-from micro_rl.core.settings import FitSizes
+from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, Members, inputs_of, standardise, targets_of
 from micro_rl.dynamics.losses import fit_loss, holdout_errors

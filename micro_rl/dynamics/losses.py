@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Scalar
 
-from micro_rl.core.settings import FitSizes
+from micro_rl.core.sizes import FitSizes
 from micro_rl.dynamics.ensemble import Members, gaussians
 
 

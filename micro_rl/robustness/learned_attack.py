@@ -76,7 +76,8 @@ def learn_adversary(
     Returns:
         The adversary as it is after the last step.
     """
-    from micro_rl.simulation.online_sac import OnlineSettings, learn
+    from micro_rl.simulation.online_sac import learn
+    from micro_rl.simulation.online_settings import OnlineSettings
 
     limit = make(env_id, horizon)
     episode = limit.spec.max_episode_steps if limit.spec else None

@@ -18,6 +18,7 @@ from micro_rl.errors import UserError
 from micro_rl.simulation import d4rl_levels, envs, online_sac
 from micro_rl.simulation.d4rl_levels import CollectRequest, Level
 from micro_rl.simulation.learner_folder import LearnerFolder
+from micro_rl.simulation.online_settings import check
 from micro_rl.storage.files import reading
 from micro_rl.storage.jsonl import Row
 
@@ -75,7 +76,7 @@ def collect(
         CannotWrite: where the disk refuses.
     """
     request.check()
-    online_sac.check(request.learner.settings)
+    check(request.learner.settings)
     callback = callback or CollectCallback()
     facts = _facts(request)
     missing: list[Level] = [

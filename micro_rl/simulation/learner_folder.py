@@ -14,7 +14,8 @@ from typing import Any
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.simulation.evaluation import Evaluation
-from micro_rl.simulation.online_sac import OnlineSettings, Progress, State, learn
+from micro_rl.simulation.online_sac import Progress, State, learn
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.simulation.recorder import Experience, joined
 from micro_rl.storage.arrays import read_arrays, write_arrays
 from micro_rl.storage.checkpoints import Checkpoint

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,41 +24,12 @@ from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.simulation import envs
 from micro_rl.simulation.evaluation import Evaluation, Evaluator
+from micro_rl.simulation.online_settings import OnlineSettings, check
 from micro_rl.simulation.recorder import Experience, Recorder
 from micro_rl.storage import pytree_io
 
 EVALUATION_SEED = 1_000_000
 """Added to the seed for evaluations, so that no evaluated episode starts where a learning one did."""
-
-
-@dataclass(frozen=True)
-class OnlineSettings:
-    """How the learner learns: the usual settings of soft actor-critic (arXiv 1812.05905)."""
-
-    steps: int = 1_000_000
-    """Steps in the simulator."""
-    random_steps: int = 1000
-    """First steps, with uniformly random actions; updates begin after them, one a step."""
-    turn: int = 10
-    """Steps between updates, which then come as many at once: compiled together they cost less."""
-    reward_scale: float = 1.0
-    """Rewards are divided by it for learning; the log keeps them raw."""
-    batch_size: int = 256
-    """Rows of an update."""
-    lr: float = 3e-4
-    """Adam's learning rate of actor, critics and temperature."""
-    discount: float = 0.99
-    """Gamma."""
-    tau: float = 0.005
-    """Tau: how far the target critics move at each update."""
-    hidden_sizes: tuple[int, ...] = (256, 256)
-    """Hidden widths of actor and critics."""
-    eval_every: int = 2000
-    """Steps between evaluations."""
-    eval_episodes: int = 10
-    """Deterministic episodes of an evaluation."""
-    seed: int = 0
-    """Of everything random."""
 
 
 class State(NamedTuple):
@@ -232,15 +202,3 @@ def finite_bounds(env: envs.Env, env_id: str) -> tuple[np.ndarray, np.ndarray]:
     if not np.isfinite([low, high]).all():
         raise UserError(f"simulator '{env_id}' sets no bounds on its actions: wrap it in one that does")
     return low, high
-
-
-def check(settings: OnlineSettings) -> None:
-    """`UserError` for settings that cannot work."""
-    for name in ("turn", "random_steps", "batch_size", "eval_every"):
-        if getattr(settings, name) < 1:
-            raise UserError(f"{name}: {getattr(settings, name)} is too small; it must be at least 1")
-    for name in ("steps", "eval_every"):
-        if getattr(settings, name) % settings.turn:
-            raise UserError(f"{name}: {getattr(settings, name)} is no multiple of turn ({settings.turn})")
-    if not settings.reward_scale > 0:
-        raise UserError(f"reward_scale: {settings.reward_scale} is not positive")

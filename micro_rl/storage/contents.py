@@ -1,7 +1,8 @@
 """What a run folder holds: the table that the page of reference is made from."""
 
 RUN_FOLDER = {
-    "config.json": "the log with its SHA-256, task, method, settings, versions, and the command that trains it anew",
+    "config.json": "the log with its SHA-256, the names, units and ranges of its columns and the TOML that described "
+    "it, task, method, settings, versions, and the command that trains it anew",
     "fit.jsonl": "one line per epoch of the dynamics fit (absent where `--model` gave one)",
     "metrics.jsonl": "one line per epoch of policy training",
     "metrics.csv": "the same for spreadsheets",

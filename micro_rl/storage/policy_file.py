@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.errors import UserError
 from micro_rl.storage.arrays import read_safetensors, safetensors_chunks
 from micro_rl.storage.files import regular_size, replace_file
 from micro_rl.storage.policy_parts import VECTORS, PolicyParts
 
-FORMAT, VERSION, VERSION_WITH_HISTORY = "micro-rl policy", 1, 2
-"""A reader that knows nothing of histories must refuse a policy that has one, and may take any other."""
-HEADER_LIMIT = 1 << 20
-"""Bytes; a policy's header has a few hundred."""
+FORMAT, VERSION, VERSION_WITH_HISTORY, VERSION_WITH_COLUMNS = "micro-rl policy", 1, 2, 3
+"""A reader that knows nothing of histories or columns must refuse a policy that has them, and may take any other."""
+HEADER_LIMIT = 8 << 20
+"""Bytes; a policy's header has a few thousand, and as many more as the description of its log."""
 
 
 def write(path: Path, parts: PolicyParts) -> None:
@@ -42,6 +43,7 @@ def read(path: Path) -> PolicyParts:
     try:
         layers = _layers(tensors)
         vectors: Any = {name: tensors[name] for name in VECTORS}
+        vectors |= {"columns": _columns(metadata), "mapping": metadata.get("mapping", "")}
         parts = PolicyParts(layers, **vectors, environment=metadata.get("environment"), history=_history(metadata))
         parts.check()
         if _metadata(parts) != metadata:
@@ -72,11 +74,31 @@ def _history(metadata: Mapping[str, str]) -> int:
     return int(text)
 
 
+def _columns(metadata: Mapping[str, str]) -> Columns:
+    """Names, units and ranges of its columns; `ValueError` where they are none."""
+    if "columns" not in metadata:
+        return UNNAMED
+    try:
+        return Columns.of_json(json.loads(metadata["columns"]))
+    except RecursionError:
+        raise ValueError("its columns are no JSON") from None
+
+
+def _of_log(parts: PolicyParts) -> dict[str, str]:
+    """What the file says of its policy's log; nothing where nothing is known."""
+    unnamed = UNNAMED.filled(parts.observation_size, len(parts.action_mid))
+    known = {"mapping": parts.mapping} if parts.mapping else {}
+    if parts.columns not in (UNNAMED, unnamed):
+        known["columns"] = json.dumps(parts.columns.as_json(), ensure_ascii=False)
+    return known
+
+
 def _metadata(parts: PolicyParts) -> dict[str, str]:
     """What the file says of its policy."""
-    metadata = {
+    of_log, plain = _of_log(parts), VERSION if parts.history == 1 else VERSION_WITH_HISTORY
+    metadata = of_log | {
         "format": FORMAT,
-        "version": str(VERSION if parts.history == 1 else VERSION_WITH_HISTORY),
+        "version": str(VERSION_WITH_COLUMNS if of_log else plain),
         "observation_size": str(parts.observation_size),
         "action_size": str(len(parts.action_mid)),
         "action_low": json.dumps((parts.action_mid - parts.action_half).tolist()),
@@ -89,8 +111,8 @@ def _metadata(parts: PolicyParts) -> dict[str, str]:
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
     if metadata.get("format") != FORMAT:
         raise UserError(f"{path}: holds no '{FORMAT}' in its metadata; give a file written by Policy.save")
-    if metadata.get("version") not in (str(VERSION), str(VERSION_WITH_HISTORY)):
+    if metadata.get("version", "") not in map(str, range(VERSION, VERSION_WITH_COLUMNS + 1)):
         raise UserError(
-            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION} and "
-            f"{VERSION_WITH_HISTORY}: update micro-rl"
+            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION} to "
+            f"{VERSION_WITH_COLUMNS}: update micro-rl"
         )

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from micro_rl.core import windows
+from micro_rl.core.columns import UNNAMED, Columns
 
 VECTORS = ("observation_mean", "observation_std", "action_mid", "action_half")
 LONGEST_HISTORY = 1000
@@ -25,6 +26,8 @@ class PolicyParts(NamedTuple):
     action_half: Float[np.ndarray, " act"]
     environment: str | None
     history: int
+    columns: Columns = UNNAMED
+    mapping: str = ""
 
     @property
     def observation_size(self) -> int:
@@ -69,6 +72,12 @@ def _check_vectors(parts: PolicyParts) -> None:
         raise ValueError(f"history {parts.history} does not suit {len(parts.observation_mean)} columns")
 
 
+def _check_columns(parts: PolicyParts) -> None:
+    sizes, named = (parts.observation_size, len(parts.action_mid)), tuple(map(len, parts.columns))
+    if parts.columns != UNNAMED and named != sizes:
+        raise ValueError(f"columns name {named} observations and actions, not {sizes}")
+
+
 def _check_layers(parts: PolicyParts) -> None:
     if not parts.layers:
         raise ValueError("a policy needs at least one layer")
@@ -83,4 +92,4 @@ def _check_layers(parts: PolicyParts) -> None:
         raise ValueError(f"the last layer gives {width} columns where 2 x {act} are needed")
 
 
-CHECKS: tuple[Callable[[PolicyParts], None], ...] = (_check_values, _check_vectors, _check_layers)
+CHECKS: tuple[Callable[[PolicyParts], None], ...] = (_check_values, _check_vectors, _check_columns, _check_layers)

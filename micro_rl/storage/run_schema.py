@@ -4,13 +4,14 @@ A folder may come from a stranger. Whoever reads one goes by this, so that a num
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
 from micro_rl.core.metric_keys import SCORE_KEYS
+from micro_rl.core.setting import settings_in
 from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 
@@ -39,8 +40,8 @@ NumberOrNone = Number | None
 Numbers = Annotated[list[Number], Field(max_length=LONGEST)]
 Scalar = bool | Number | Text | None
 Values = dict[str, Scalar | Annotated[list[Scalar], Field(max_length=LONGEST)]]
-SETTING_TYPES = {bool: bool, int: Whole, float: Number, str: Text, tuple: Numbers, type(None): NumberOrNone}
-"""Of a setting in JSON, by the type of its default."""
+SETTING_TYPES = {bool: bool, int: Whole, float: Number, tuple: Numbers}
+"""Of a setting in JSON; one of several words is a text, since a later version may know more of them."""
 
 
 class _Strict(BaseModel):
@@ -69,7 +70,29 @@ class _Task(_Strict, extra="forbid"):
     score_max: NumberOrNone
 
 
-_SETTINGS: Any = {field.name: (SETTING_TYPES[type(field.default)], field.default) for field in fields(Settings)}
+def _in_json(declared: Any) -> Any:
+    """The type that a setting has in JSON."""
+    if get_origin(declared) in (Union, UnionType):
+        first, _ = get_args(declared)
+        return _in_json(first) | None
+    return SETTING_TYPES.get(get_origin(declared) or declared, Text)
+
+
+_SETTINGS: Any = {
+    name: (_in_json(declared), getattr(Settings, name)) for name, (declared, _) in settings_in(Settings).items()
+}
+
+
+class _Column(_Strict, extra="forbid"):
+    name: str
+    unit: str
+    low: NumberOrNone
+    high: NumberOrNone
+
+
+class _Columns(_Strict, extra="forbid"):
+    observations: list[_Column] = []
+    actions: list[_Column] = []
 
 
 class _Config(_Strict):
@@ -78,6 +101,8 @@ class _Config(_Strict):
     command: str = ""
     notes: list[Text] = []
     log: _Log = _Log()
+    columns: _Columns = _Columns()
+    mapping: str = ""
     task: Annotated[_Task | None, BeforeValidator(_none_if_unknown)] = None
     options: Values = {}
     settings: create_model("_Settings", __base__=_Values, **_SETTINGS) = {}  # pyright: ignore

@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Bool, Int, Key, PyTree
 
-from micro_rl.core.settings import FitSizes
+from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Members
 from micro_rl.dynamics.fit_epoch import (

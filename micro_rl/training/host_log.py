@@ -17,7 +17,8 @@ from micro_rl.algorithms.buffer import draw_numbers
 from micro_rl.algorithms.epoch import keys_of_update, rollout_and_update_keys
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.slots import Method, ModelStays, RemembersNothing
-from micro_rl.core.settings import ModelSettings, Sizes
+from micro_rl.core.settings import ModelSettings
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import GatheredRows, Problem, Transition
 from micro_rl.data import Dataset
 from micro_rl.errors import UserError

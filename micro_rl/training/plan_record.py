@@ -22,6 +22,8 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
     return {
         "command": plan_to_command(plan),
         "log": _log(plan.dataset),
+        "columns": plan.dataset.measured_columns.as_json(),
+        "mapping": plan.dataset.mapping,
         "notes": list(plan.notes),
         "task": dataclasses.asdict(plan.task),
         "preset": plan.preset,

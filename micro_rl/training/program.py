@@ -11,7 +11,7 @@ from jaxtyping import Float, Key
 
 from micro_rl.algorithms.learner import EpochResult, Learner
 from micro_rl.algorithms.sac import Coefficients
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import GatheredRows, Keys
 from micro_rl.training import host_log
 from micro_rl.training.async_epoch import Call, CompiledStep

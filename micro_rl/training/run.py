@@ -146,7 +146,9 @@ class RunTraining:
         return Run(folder.path, policy, scores, rows)
 
     def _policy(self, state: Any) -> Policy:
-        return export(state.agent.actor, self._problem.scaling, self.job.plan.task.env, self._settings.history)
+        plan, log = self.job.plan, self.job.plan.dataset
+        named = {"columns": log.measured_columns, "mapping": log.mapping}
+        return export(state.agent.actor, self._problem.scaling, plan.task.env, self._settings.history, **named)
 
     def _row(self, number: int, means: dict[str, float]) -> Row:
         """An epoch's means; rewards and values in raw units."""

@@ -17,7 +17,7 @@ from micro_rl.simulation import d4rl_levels
 from micro_rl.simulation.collect import CollectCallback, collect, log_file, title
 from micro_rl.simulation.d4rl_levels import CollectRequest, medium_return, medium_row
 from micro_rl.simulation.learner_folder import LearnerConfig, LearnerFolder
-from micro_rl.simulation.online_sac import OnlineSettings
+from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.simulation.recorder import rollout
 from micro_rl.storage.files import sha256
 from micro_rl.training.plan import make_plan
@@ -89,12 +89,14 @@ def test_medium_as_given():
 
 
 def test_how_far_the_learner_must_go():
-    given, done = request(medium_return=7.0), rows(0, 8)
-    assert d4rl_levels.enough(given, ["random"])(rows(0))
-    assert d4rl_levels.enough(given, ["random", "medium"])(done) and not d4rl_levels.enough(given, ["medium"])(rows(0))
-    assert d4rl_levels.enough(given, ["medium-replay"])(done)
-    assert not d4rl_levels.enough(given, ["medium", "medium-expert"])(done) and not d4rl_levels.enough(
-        given, ["expert"]
+    collect_request, done = request(medium_return=7.0), rows(0, 8)
+    assert d4rl_levels.enough(collect_request, ["random"])(rows(0))
+    assert d4rl_levels.enough(collect_request, ["random", "medium"])(done) and not d4rl_levels.enough(
+        collect_request, ["medium"]
+    )(rows(0))
+    assert d4rl_levels.enough(collect_request, ["medium-replay"])(done)
+    assert not d4rl_levels.enough(collect_request, ["medium", "medium-expert"])(done) and not d4rl_levels.enough(
+        collect_request, ["expert"]
     )(done)
 
 
@@ -120,9 +122,9 @@ def made(slope: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Collect
     if evaluated[2] <= max(evaluated[:2]):  # the tiny learner need not get better: let it have
         path = folder / "learner" / "metrics.jsonl"
         path.write_text(path.read_text().replace(str(evaluated[2]), str(max(evaluated) + 1)))
-    given = request(medium_return=learner.rows()[2]["return"])
-    collect(given, d4rl_levels.LEVELS, folder, "micro-rl data collect KeptSlope-v0")
-    return given, folder
+    collect_request = request(medium_return=learner.rows()[2]["return"])
+    collect(collect_request, d4rl_levels.LEVELS, folder, "micro-rl data collect KeptSlope-v0")
+    return collect_request, folder
 
 
 def facts(folder: Path, level: d4rl_levels.Level) -> dict[str, Any]:

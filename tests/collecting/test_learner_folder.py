@@ -12,7 +12,7 @@ import pytest
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.simulation.learner_folder import LearnerConfig, LearnerFolder
-from micro_rl.simulation.online_sac import OnlineSettings
+from micro_rl.simulation.online_settings import OnlineSettings
 
 WALK, FORGETFUL = "KeptWalk-v0", "ForgetfulWalk-v0"
 SETTINGS = OnlineSettings(

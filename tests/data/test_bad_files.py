@@ -201,9 +201,9 @@ def test_measurements_never_written(tmp_path):
         path = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns())
         with h5py.File(path, "a") as file:
             del file["rewards"]
-            one = file.create_dataset("rewards", (9,), "f4", **options)
+            column = file.create_dataset("rewards", (9,), "f4", **options)
             if options:
-                one[:4] = 1
+                column[:4] = 1
         refused(path, "rewards was never written, or only in part")
 
 
@@ -232,8 +232,8 @@ def test_a_gzip_bomb_in_hdf5(tmp_path):
     with h5py.File(path, "w") as file:
         for key, values in arrays.items():
             shape = (30_000_000, *values.shape[1:])
-            one = file.create_dataset(key, shape, "f4", chunks=(10**6, *values.shape[1:]), compression="gzip")
-            one[:1] = 0
+            column = file.create_dataset(key, shape, "f4", chunks=(10**6, *values.shape[1:]), compression="gzip")
+            column[:1] = 0
     refused(path, "observations declares 240,000,000 bytes")
 
 

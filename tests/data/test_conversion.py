@@ -75,7 +75,7 @@ def test_formats_that_need_the_last_observation(tmp_path: Path, form: Form):
     log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
     with pytest.raises(UserError, match=r"has no next observations, and .* needs the one after"):
         convert(log, target(tmp_path, form), form, "")
-    assert [one.name for one in tmp_path.iterdir()] == ["mine.hdf5"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.hdf5"]
 
 
 def test_shuffled_rows_are_no_minari_set(tmp_path: Path):
@@ -115,9 +115,9 @@ def test_where_it_came_from_is_in_it(tmp_path: Path, form: Form):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
     path = target(tmp_path, form)
     convert(log, path, form, "micro-rl data convert mine.hdf5")
-    told = provenance(path, form)
-    assert told["source"] == "mine.hdf5" and told["source_sha256"] == sha256(tmp_path / "mine.hdf5")
-    assert told["command"] == "micro-rl data convert mine.hdf5"
+    origin = provenance(path, form)
+    assert origin["source"] == "mine.hdf5" and origin["source_sha256"] == sha256(tmp_path / "mine.hdf5")
+    assert origin["command"] == "micro-rl data convert mine.hdf5"
 
 
 def provenance(path: Path, form: Form) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def test_checksums_cover_the_target(tmp_path: Path):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
     convert(log, tmp_path / "copy.hdf5", "hdf5", "")
     with h5py.File(tmp_path / "copy.hdf5") as file:
-        assert all(isinstance(one, h5py.Dataset) and one.fletcher32 for one in file.values())
+        assert all(isinstance(array, h5py.Dataset) and array.fletcher32 for array in file.values())
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -233,9 +233,9 @@ def test_a_copy_trains_without_further_flags(tmp_path: Path):
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = write_hdf5(tmp_path / "mine.hdf5", columns() | {"infos": np.zeros((9, 2))}, action_low=-1.0, action_high=1.0)
     assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.csv")]) == 0
-    said = capsys.readouterr().out
-    assert "not kept: infos of mine.hdf5" in said and "not kept: CSV has no checksums" in said
-    assert "9 rows, 3 episodes, read back and equal to" in said
+    output = capsys.readouterr().out
+    assert "not kept: infos of mine.hdf5" in output and "not kept: CSV has no checksums" in output
+    assert "9 rows, 3 episodes, read back and equal to" in output
     assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.txt")]) == 2
     assert "its suffix names no format" in capsys.readouterr().err
     assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.csv")]) == 2

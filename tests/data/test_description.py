@@ -85,7 +85,17 @@ def test_flags_outrank_the_toml(arrays):
 
 
 def test_no_toml_says_nothing(arrays):
-    assert describe(arrays, ReadOptions(horizon=3)) == Description(ReadOptions(horizon=3))
+    assert describe(arrays, ReadOptions(horizon=3)) == Description(ReadOptions(horizon=3), text="horizon = 3\n")
+
+
+def test_what_was_said_is_kept_as_toml_the_flags_above_the_files_words(arrays):
+    assert load(arrays).mapping == ""
+    assert load(arrays, reading=ReadOptions(horizon=9)).mapping == "horizon = 9\n"
+    text = '# a tank\naction_bounds = [-2, 2]\nactions = ["a [°C]"]\n'
+    described(arrays, text)
+    assert load(arrays).mapping == text
+    mapping = load(arrays, reading=ReadOptions(observations=("p", "q"), horizon=9)).mapping
+    assert mapping == f'# by a flag: horizon = 9\n# by a flag: observations = ["p", "q"]\n{text}'
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from tests.data.test_loading import refused
 
 def hopper(tmp_path, arrays, without=(), **options):
     """Loads the columns but those left out, under a name whose bounds are known."""
-    kept = {key: values for key, values in arrays.items() if key not in without}
-    return load(logs.write_hdf5(tmp_path / "hopper.hdf5", kept), **options)
+    rest = {key: values for key, values in arrays.items() if key not in without}
+    return load(logs.write_hdf5(tmp_path / "hopper.hdf5", rest), **options)
 
 
 def test_terminal_wins_over_timeout(tmp_path):

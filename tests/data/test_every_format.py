@@ -25,9 +25,9 @@ WRITERS: dict[str, Callable[..., Path]] = {
     **{f"minari-{layout}": write for layout, write in SETS.items()},
 }
 
-every_format = pytest.mark.parametrize("write", [pytest.param(one, id=name) for name, one in WRITERS.items()])
-every_table = pytest.mark.parametrize("write", [pytest.param(one, id=name) for name, one in TABLES.items()])
-every_set = pytest.mark.parametrize("write", [pytest.param(one, id=name) for name, one in SETS.items()])
+every_format = pytest.mark.parametrize("write", [pytest.param(writer, id=name) for name, writer in WRITERS.items()])
+every_table = pytest.mark.parametrize("write", [pytest.param(writer, id=name) for name, writer in TABLES.items()])
+every_set = pytest.mark.parametrize("write", [pytest.param(writer, id=name) for name, writer in SETS.items()])
 
 
 def data_file(path: Path) -> Path:

@@ -17,7 +17,7 @@ def found(arrays, tmp_path, horizon=None):
     """Everything that is found in those columns, by kind."""
     path = logs.write_hdf5(tmp_path / "hopper.hdf5", arrays)
     raw = RawLog(arrays, {key: key for key in arrays}, None, None)
-    return {one.kind: one for one in examine(path, "d4rl-hdf5", raw, Overrides(horizon=horizon)).findings}
+    return {finding.kind: finding for finding in examine(path, "d4rl-hdf5", raw, Overrides(horizon=horizon)).findings}
 
 
 def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):

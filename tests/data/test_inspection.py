@@ -44,15 +44,15 @@ CLEAN = driven()
 def kinds(tmp_path: Path, arrays: dict[str, np.ndarray], name="walk", **said) -> dict[str, tuple[int, ...]]:
     """What is found, and the rows; the errors are those for which the log is refused."""
     path = logs.write_hdf5(tmp_path / f"{name}.hdf5", arrays, action_low=-1.0, action_high=1.0)
-    seen = inspect(path, ReadOptions(**said))
-    errors = [one for one in seen.findings if one.level == "error" and one.kind != "simulator"]
+    inspection = inspect(path, ReadOptions(**said))
+    errors = [finding for finding in inspection.findings if finding.level == "error" and finding.kind != "simulator"]
     if errors:
         with pytest.raises(UserError):
             load(path, reading=ReadOptions(**said))
     else:
         load(path, reading=ReadOptions(**said))
-    assert len({one.text for one in seen.findings}) == len(seen.findings)
-    return {one.kind: one.rows for one in seen.findings}
+    assert len({finding.text for finding in inspection.findings}) == len(inspection.findings)
+    return {finding.kind: finding.rows for finding in inspection.findings}
 
 
 def planted(**changes) -> dict[str, np.ndarray]:
@@ -93,25 +93,25 @@ def test_shifted_rewards(tmp_path, rows):
 
 @pytest.mark.parametrize("rows", [1, -1])
 def test_shifted_actions(tmp_path, rows):
-    found = kinds(tmp_path, planted(actions=lambda actions: np.roll(actions, rows, axis=0)))
-    assert "action-order" in found
+    rows_of_kind = kinds(tmp_path, planted(actions=lambda actions: np.roll(actions, rows, axis=0)))
+    assert "action-order" in rows_of_kind
 
 
 def test_a_stuck_sensor(tmp_path):
     def stick(values):
         values[410:440, 2] = values[410, 2]
 
-    found = kinds(tmp_path, planted(observations=stick))
-    assert set(found) == {"stuck", "discontinuous"}
-    assert found["stuck"] == tuple(range(410, 430))
+    rows_of_kind = kinds(tmp_path, planted(observations=stick))
+    assert set(rows_of_kind) == {"stuck", "discontinuous"}
+    assert rows_of_kind["stuck"] == tuple(range(410, 430))
 
 
 def test_a_saturated_sensor(tmp_path):
-    found = kinds(
+    rows_of_kind = kinds(
         tmp_path,
         planted(observations=lambda o: np.minimum(o, 1), next_observations=lambda o: np.minimum(o, 1)),
     )
-    assert set(found) == {"saturated"}
+    assert set(rows_of_kind) == {"saturated"}
 
 
 def test_a_thing_that_nobody_has_touched_yet_is_not_saturated(tmp_path):
@@ -127,14 +127,14 @@ def test_a_thing_that_nobody_has_touched_yet_is_not_saturated(tmp_path):
 
 
 def test_an_actuator_mostly_at_its_bounds(tmp_path):
-    found = kinds(tmp_path, planted(actions=lambda a: np.clip(3 * a, -1, 1)))
-    assert "action-saturated" in found
+    rows_of_kind = kinds(tmp_path, planted(actions=lambda a: np.clip(3 * a, -1, 1)))
+    assert "action-saturated" in rows_of_kind
 
 
 def test_a_code_for_missing_values(tmp_path):
     both = {"observations": put([31], -9999, 0), "next_observations": put([30], -9999, 0)}
-    found = kinds(tmp_path, planted(**both))
-    assert found["outlier"] == (31,)
+    rows_of_kind = kinds(tmp_path, planted(**both))
+    assert rows_of_kind["outlier"] == (31,)
 
 
 def test_constant_columns(tmp_path):
@@ -168,8 +168,8 @@ def test_next_observations_from_an_unrecorded_start(tmp_path):
 
 def test_duplicated_and_shuffled_rows(tmp_path):
     again = np.insert(np.arange(1000), 100, 99)
-    found = kinds(tmp_path, {name: values[again] for name, values in CLEAN.items()})
-    assert found["duplicates"] == (100,)
+    rows_of_kind = kinds(tmp_path, {name: values[again] for name, values in CLEAN.items()})
+    assert rows_of_kind["duplicates"] == (100,)
     order = np.random.default_rng(0).permutation(1000)
     assert "discontinuous" in kinds(tmp_path, {name: values[order] for name, values in CLEAN.items()})
 
@@ -192,9 +192,9 @@ def test_ends_that_nobody_told(tmp_path):
 
 def test_what_the_name_tells_is_compared(tmp_path):
     assert "simulator" in kinds(tmp_path, CLEAN, "hopper-medium-v2")
-    found = kinds(tmp_path, logs.columns((200, 100, 200), (False,) * 3), "pendulum-demo")
-    assert "simulator" in found
-    assert found["early-timeouts"] == (299,)
+    rows_of_kind = kinds(tmp_path, logs.columns((200, 100, 200), (False,) * 3), "pendulum-demo")
+    assert "simulator" in rows_of_kind
+    assert rows_of_kind["early-timeouts"] == (299,)
 
 
 def test_bounds_that_the_simulator_does_not_have(tmp_path):
@@ -234,7 +234,7 @@ REAL = {
 def test_no_false_alarm_on_real_logs(file):
     if not (DATA / file).exists():
         pytest.skip("the log is not here")
-    assert [one.kind for one in inspect(DATA / file).findings] == REAL[file]
+    assert [finding.kind for finding in inspect(DATA / file).findings] == REAL[file]
 
 
 SHIFTABLE = [

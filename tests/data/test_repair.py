@@ -15,8 +15,8 @@ from tests.data import logs
 
 def mended(tmp_path, columns, horizon=None, without=(), **attributes):
     """The log after repair, and its changes by kind."""
-    kept = {name: values for name, values in columns.items() if name not in without}
-    path = logs.write_hdf5(tmp_path / "hopper.hdf5", kept, **attributes)
+    rest = {name: values for name, values in columns.items() if name not in without}
+    path = logs.write_hdf5(tmp_path / "hopper.hdf5", rest, **attributes)
     dataset, _ = loading.examine(path, usual_horizon=horizon)
     after, changes = repair(dataset, "next_observations" not in without, horizon)
     return after, {change.kind: change.rows for change in changes}
@@ -115,8 +115,8 @@ def test_the_command_lists_every_row(tmp_path, capsys):
     assert f"--fix {'mended/hopper.hdf5'}" in capsys.readouterr().out
     copy = tmp_path / "copy" / "hopper.hdf5"
     assert run(["data", "check", str(path), "--fix", str(copy), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    rows = {change["kind"]: change["rows"] for change in said["mended"]}
+    report = json.loads(capsys.readouterr().out)
+    rows = {change["kind"]: change["rows"] for change in report["mended"]}
     assert rows == {"clipped": [50], "not-finite": list(range(9, 20)), "cut": [8]}
     assert run(["data", "check", str(path), "--fix", str(copy)]) == 2
     assert "is there already" in capsys.readouterr().err

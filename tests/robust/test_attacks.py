@@ -41,8 +41,8 @@ def test_the_authors_recorded_attacks_come_out(name: str, aim: str):
         harm = attacks.least_value(actor, (critics,), observation)
         draws = draws.at[-1].set(0.0)
     worst = attacks.worst_of(harm, observation, width, draws)
-    found = attacks.shown_at(observation, width, worst[None])[0]
-    assert error(found, golden[f"attack/{aim}/attacked_observation"]) < 1e-5
+    attacked = attacks.shown_at(observation, width, worst[None])[0]
+    assert error(attacked, golden[f"attack/{aim}/attacked_observation"]) < 1e-5
 
 
 def test_the_divergence_of_two_gaussians_by_hand():
@@ -55,16 +55,18 @@ def test_the_divergence_of_two_gaussians_by_hand():
 
 def test_a_gradient_walks_to_the_corner_of_the_box():
     """What is to be made large is -x + 2 y: ten steps of a tenth of the box reach (-1, 1) from the middle."""
-    found = attacks.ascended(lambda shown: 2 * shown[:, 1] - shown[:, 0], jnp.zeros(2), jnp.ones(2), jnp.zeros((1, 2)))
-    assert found[0] == pytest.approx([-1.0, 1.0], abs=1e-5)
+    attacked = attacks.ascended(
+        lambda shown: 2 * shown[:, 1] - shown[:, 0], jnp.zeros(2), jnp.ones(2), jnp.zeros((1, 2))
+    )
+    assert attacked[0] == pytest.approx([-1.0, 1.0], abs=1e-5)
 
 
 def test_a_gradient_keeps_the_worst_point_that_it_passed():
     """A ridge at 0.25 that steps of 0.1 from 0 cannot stay on: the best they passed is 0.2 or 0.3."""
-    found = attacks.ascended(
+    attacked = attacks.ascended(
         lambda shown: -jnp.abs(shown[:, 0] - 0.25) * 100, jnp.zeros(1), jnp.ones(1), jnp.zeros((1, 1))
     )
-    assert abs(float(found[0, 0]) - 0.25) <= 0.0500001
+    assert abs(float(attacked[0, 0]) - 0.25) <= 0.0500001
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +150,10 @@ def test_a_reset_begins_the_draws_anew(victim):
 def test_critics_in_other_units_are_asked_the_same(scale: float, shift: float):
     """Critics that see (s - shift) / scale and were trained there give what they gave, asked in raw units."""
     net = uniform_mlp(jax.random.key(1), (OBS + ACT, 8, 1), (2,))
-    asked = Critics(net, jnp.full(OBS, 1 / scale), jnp.full(OBS, -shift / scale), jnp.ones(ACT), jnp.zeros(ACT))
+    critics = Critics(net, jnp.full(OBS, 1 / scale), jnp.full(OBS, -shift / scale), jnp.ones(ACT), jnp.zeros(ACT))
     own, action = jax.random.normal(jax.random.key(2), (4, OBS)), jnp.zeros((4, ACT))
-    found = asked.lowest(own * scale + shift, action)
-    assert np.asarray(found) == pytest.approx(np.asarray(q_values(net, own, action).min(0)), rel=1e-3, abs=1e-3)
+    attacked = critics.lowest(own * scale + shift, action)
+    assert np.asarray(attacked) == pytest.approx(np.asarray(q_values(net, own, action).min(0)), rel=1e-3, abs=1e-3)
 
 
 def test_several_critics_are_averaged():

@@ -46,8 +46,8 @@ def mirror() -> Policy:
 
 def test_in_a_duel_the_policy_acts_on_what_it_is_shown_and_its_loss_is_the_reward():
     duel = Duel(mirror(), SLOPE, None, np.array([0.5]), np.array([2.0]))
-    seen, _ = duel.reset(seed=0)
-    true = seen * 2.0
+    observation, _ = duel.reset(seed=0)
+    true = observation * 2.0
     following, reward, *_ = duel.step(np.array([1.0]))
     assert reward == pytest.approx(abs(np.tanh(2 * (true[0] + 0.5) + 0.5) - true[0]), rel=1e-5)
     assert following.shape == (1,)

@@ -50,7 +50,7 @@ def test_gravity_is_felt_as_an_acceleration(hopper: Env):
 
 def test_amounts_are_set_and_added(hopper: Env):
     joint = model_of(hopper).joint("leg_joint")
-    made = changed(
+    model = changed(
         hopper,
         [
             Physics("stiffness", 30.0, "set", ("leg_joint",)),
@@ -59,17 +59,17 @@ def test_amounts_are_set_and_added(hopper: Env):
             Physics("control-range", 0.85),
         ],
     )
-    assert made.jnt_stiffness[joint.id] == 30.0
-    assert made.qpos_spring[joint.qposadr[0]] == 2.0
-    assert made.dof_damping[joint.dofadr[0]] == 1.5
-    assert made.actuator_ctrlrange.tolist() == [[-0.85, 0.85]] * 3
+    assert model.jnt_stiffness[joint.id] == 30.0
+    assert model.qpos_spring[joint.qposadr[0]] == 2.0
+    assert model.dof_damping[joint.dofadr[0]] == 1.5
+    assert model.actuator_ctrlrange.tolist() == [[-0.85, 0.85]] * 3
     assert changed(hopper, [Physics("control-range", 0.5, "set")]).actuator_ctrlrange.tolist() == [[-0.5, 0.5]] * 3
 
 
 def test_every_moment_of_inertia_is_set_and_a_range_grows_to_both_sides(hopper: Env):
-    made = changed(hopper, [Physics("inertia", 0.1, "set", ("torso",)), Physics("control-range", 0.5, "add")])
-    assert made.body_inertia[model_of(hopper).body("torso").id].tolist() == [0.1] * 3
-    assert made.actuator_ctrlrange.tolist() == [[-1.5, 1.5]] * 3
+    model = changed(hopper, [Physics("inertia", 0.1, "set", ("torso",)), Physics("control-range", 0.5, "add")])
+    assert model.body_inertia[model_of(hopper).body("torso").id].tolist() == [0.1] * 3
+    assert model.actuator_ctrlrange.tolist() == [[-1.5, 1.5]] * 3
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

@@ -41,12 +41,12 @@ def cells(folder: Path) -> list[dict]:
 
 def test_every_episode_is_kept_and_a_stopped_trial_goes_on_to_the_same_numbers(run: Path, capsys):
     assert command(run) == 0
-    folder, said = run / "robust" / "mine", capsys.readouterr().out
-    assert "protocol mine: 5 cells of 2 episodes in Pendulum-v1" in said
-    assert "5/5 cells" in said
-    assert "trained 2 of 2 epochs" in said
-    assert "its own" in said
-    assert "from 100 episodes on, and these are 2" in said
+    folder, output = run / "robust" / "mine", capsys.readouterr().out
+    assert "protocol mine: 5 cells of 2 episodes in Pendulum-v1" in output
+    assert "5/5 cells" in output
+    assert "trained 2 of 2 epochs" in output
+    assert "its own" in output
+    assert "from 100 episodes on, and these are 2" in output
     found = cells(folder)
     assert [cell["group"] for cell in found] == ["nominal", "noise", "noise", "attack [/x]", "attack [/x]"]
     nominal, silent, noisy, unattacked, attacked = (cell["returns"] for cell in found)
@@ -105,8 +105,8 @@ def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: P
     protocol = run.parent / "mine.toml"
     words = [str(alone), "--env", "Pendulum-v1", "--protocol", str(protocol), "--critic", str(run), "--workers", "1"]
     assert cli.run(["robust", *words]) == 0
-    said = capsys.readouterr().out
-    assert "mine.safetensors" in said
-    assert f"critic  {run.name}" in said
+    output = capsys.readouterr().out
+    assert "mine.safetensors" in output
+    assert f"critic  {run.name}" in output
     there = tmp_path / "mine" / "robust" / f"mine-by-{run.name}"
     assert json.loads((there / "robust.json").read_text())["critic"] == run.name

@@ -31,18 +31,21 @@ def test_a_late_sensor_shows_its_first_value_until_something_has_come_and_a_late
 
 
 def test_a_lost_sample_is_the_last_one_again():
-    seen = played(Interface("observation", "dropout", 0.5))[:, 0]
-    assert all(now in (step, before) for step, (now, before) in enumerate(zip(seen, [0, *seen[:-1]], strict=True)))
-    assert len(set(seen)) < 6
+    observations = played(Interface("observation", "dropout", 0.5))[:, 0]
+    assert all(
+        now in (step, before)
+        for step, (now, before) in enumerate(zip(observations, [0, *observations[:-1]], strict=True))
+    )
+    assert len(set(observations)) < 6
     assert played(Interface("observation", "dropout", 1.0))[:, 0].tolist() == [0] * 6
 
 
 def test_one_channel_sticks():
-    seen = played(Interface("observation", "stuck", 0.02))  # from step 2 on
-    stuck = [channel for channel in (0, 1) if len(set(seen[2:, channel])) == 1]
+    observations = played(Interface("observation", "stuck", 0.02))  # from step 2 on
+    stuck = [channel for channel in (0, 1) if len(set(observations[2:, channel])) == 1]
     assert len(stuck) == 1
-    assert np.array_equal(np.delete(seen, stuck[0], axis=1), np.delete(np.array(RAMP), stuck[0], axis=1))
-    assert np.array_equal(seen[:2], np.array(RAMP[:2]))
+    assert np.array_equal(np.delete(observations, stuck[0], axis=1), np.delete(np.array(RAMP), stuck[0], axis=1))
+    assert np.array_equal(observations[:2], np.array(RAMP[:2]))
 
 
 def test_a_bias_is_of_one_size_and_stays():
@@ -117,11 +120,11 @@ def test_an_episode_behind_a_late_sensor_and_a_late_motor():
     faults = [Interface("observation", "delay", 2.0), Interface("action", "delay", 1.0)]
     with closing(make("Pendulum-v1")) as plain, closing(make("Pendulum-v1")) as other:
         faulty = Faulty(other, faults, np.ones(3), stream=0)
-        asked = [np.array([torque], np.float32) for torque in (2.0, -2.0, 1.0, 0.5, 0.0)]
-        carried_out = [np.zeros(1, np.float32), *asked[:-1]]
+        actions = [np.array([torque], np.float32) for torque in (2.0, -2.0, 1.0, 0.5, 0.0)]
+        carried_out = [np.zeros(1, np.float32), *actions[:-1]]
         true = [plain.reset(seed=3)[0]] + [plain.step(action)[0] for action in carried_out]
-        seen = [faulty.reset(seed=3)[0]] + [faulty.step(action)[0] for action in asked]
-    assert np.array_equal(seen, [true[0], true[0], *true[:-2]])
+        observations = [faulty.reset(seed=3)[0]] + [faulty.step(action)[0] for action in actions]
+    assert np.array_equal(observations, [true[0], true[0], *true[:-2]])
 
 
 def test_a_fault_tells_whether_it_alters_a_signal():

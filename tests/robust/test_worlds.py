@@ -22,10 +22,10 @@ ROBOTS = ("Hopper-v4", "HalfCheetah-v4", "Walker2d-v4")
 
 
 def steps_of(env: Env, count: int = 20) -> np.ndarray:
-    random, seen = np.random.default_rng(0), [env.reset(seed=5)[0]]
+    random, observations = np.random.default_rng(0), [env.reset(seed=5)[0]]
     for _ in range(count):
-        seen.append(env.step(random.uniform(-1, 1, env.action_space.shape).astype(np.float32))[0])
-    return np.array(seen)
+        observations.append(env.step(random.uniform(-1, 1, env.action_space.shape).astype(np.float32))[0])
+    return np.array(observations)
 
 
 def trace(env: Env, *changes) -> np.ndarray:
@@ -54,15 +54,15 @@ def check(env_id: str, name: str, chosen) -> None:
         size = env.observation_space.shape[0]  # pyright: ignore[reportOptionalSubscript]
         for group in protocol(name, env_id).groups:
             for cell in chosen(list(group.cells)):
-                told = unfelt(env, cell, np.ones(size))
+                remark = unfelt(env, cell, np.ones(size))
                 if name == "rrls" and "friction" in cell.coordinates:
                     feet = {"Hopper-v4": 2.0, "HalfCheetah-v4": 0.4, "Walker2d-v4": 0.9}[env_id]
-                    assert ("does nothing" in told) == (cell.coordinates["friction"] <= feet)
+                    assert ("does nothing" in remark) == (cell.coordinates["friction"] <= feet)
                 elif name == "micro-as-released" and group.axes and len(group.axes) == 2:
-                    assert ("gravity stays" in told) == (env_id != "HalfCheetah-v4")
-                    assert "does nothing" not in told
+                    assert ("gravity stays" in remark) == (env_id != "HalfCheetah-v4")
+                    assert "does nothing" not in remark
                 else:
-                    assert told == ""
+                    assert remark == ""
 
 
 def test_nothing_changed_is_the_simulator_itself_to_the_bit():

@@ -2,12 +2,12 @@
 
 from types import ModuleType
 
-from micro_rl.algorithms.model_based import combo, micro, mobile, mopo, morel, rambo, sac
+from micro_rl.algorithms.model_based import combo, micro, mobile, mopo, morel, rambo, sac_on_model
 
 METHODS: dict[str, ModuleType] = {
     "micro": micro,
     "mobile": mobile,
-    "sac": sac,
+    "sac": sac_on_model,
     "mopo": mopo,
     "rambo": rambo,
     "combo": combo,

@@ -17,9 +17,9 @@ PAPER = "arXiv 2102.08363"
 class Options:
     """COMBO's own settings."""
 
-    cql_weight: Annotated[float, Setting(minimum=0)] = 0.5
+    cql_weight: Annotated[float, Setting(minimum=0, source="OfflineRL-Kit: 0.5 or 5 by task")] = 0.5
     """How strongly the critics are pushed; 0 is SAC on the model."""
-    drawn_actions: Annotated[int, Setting(minimum=1)] = 10
+    drawn_actions: Annotated[int, Setting(minimum=1, source="OfflineRL-Kit")] = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
 
 

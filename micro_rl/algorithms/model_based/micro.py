@@ -19,7 +19,7 @@ from micro_rl.algorithms.model_based.gaps import (
     NextValueLessMinimum,
 )
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
-from micro_rl.core.setting import Setting, check_values
+from micro_rl.core.setting import AUTHORS, Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError
@@ -32,21 +32,25 @@ PAPER = "arXiv 2312.03991"
 class Options:
     """MICRO's own settings."""
 
-    beta: Annotated[float, Setting(minimum=0, maximum=1)] = 0.5
+    beta: Annotated[float, Setting(minimum=0, maximum=1, source=f"{AUTHORS}: 0.1 to 1 by task")] = 0.5
     """Conservatism: 0 is SAC on the model, 1 the robust operator over the elites' predictions."""
-    num_samples: Annotated[int, Setting(minimum=0)] = 1
+    num_samples: Annotated[int, Setting(minimum=0, source="the paper; its authors' code has 10")] = 1
     """Next states drawn from each member: 10 as the authors run it, 1 as the paper writes it, 0 = its mean."""
-    candidates: Literal["elites", "all", "l2", "linf", "mahalanobis"] = "elites"
+    candidates: Annotated[
+        Literal["elites", "all", "l2", "linf", "mahalanobis"], Setting(source="the paper; all and the balls are ours")
+    ] = "elites"
     """The uncertainty set: what the elites (or all members) draw, or a ball around the stored next state."""
-    gap: Literal["mean-min", "soft-min", "kth", "value-min"] = "mean-min"
+    gap: Annotated[
+        Literal["mean-min", "soft-min", "kth", "value-min"], Setting(source="the paper; the others are ours")
+    ] = "mean-min"
     """f: mean - min of the candidates' values, mean - soft minimum, mean - k-th smallest, or V(s') - min."""
-    softness: float | None = None
+    softness: Annotated[float | None, Setting(above=0, source="ours")] = None
     """The soft minimum's temperature, in core units of value (with gap soft-min only)."""
-    k: int | None = None
+    k: Annotated[int | None, Setting(minimum=1, source="ours")] = None
     """Which smallest value counts (with gap kth only)."""
-    radius: float | None = None
+    radius: Annotated[float | None, Setting(minimum=0, unit="standard deviations", source="ours")] = None
     """The ball's radius in standard deviations (with a ball only)."""
-    ball_steps: int | None = None
+    ball_steps: Annotated[int | None, Setting(minimum=1, unit="steps", source="ours")] = None
     """Steps of projected gradient inside the ball (with a ball only); by default 5."""
 
 
@@ -90,10 +94,8 @@ def _ball(options: Options, beta: Scalar) -> BallTarget:
     if options.gap != "mean-min" or options.num_samples != 1:
         raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
     radius, steps = options.radius, 5 if options.ball_steps is None else options.ball_steps
-    if radius is None or radius < 0:
+    if radius is None:
         raise UserError(f"radius: a ball ({options.candidates}) needs one of 0 or more, in standard deviations")
-    if steps < 1:
-        raise UserError(f"ball_steps: {steps} is too small; it must be at least 1")
     return BallTarget(beta=beta, radius=jnp.asarray(radius, jnp.float32), ball=BALLS[options.candidates], steps=steps)
 
 
@@ -103,11 +105,11 @@ def _gap(options: Options) -> Gap:
     if options.gap != "kth":
         _refuse(options, "k", unless="gap kth")
     if options.gap == "soft-min":
-        if options.softness is None or options.softness <= 0:
+        if options.softness is None:
             raise UserError("softness: gap soft-min needs one above 0; towards 0 it is the minimum")
         return MeanLessSoftMinimum(jnp.asarray(options.softness, jnp.float32))
     if options.gap == "kth":
-        if options.k is None or options.k < 1:
+        if options.k is None:
             raise UserError("k: gap kth needs one of at least 1; 1 is the minimum")
         return MeanLessKthSmallest(options.k)
     return {"mean-min": MeanLessMinimum(), "value-min": NextValueLessMinimum()}[options.gap]

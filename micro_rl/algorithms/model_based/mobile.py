@@ -10,7 +10,7 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
-from micro_rl.core.setting import Setting, check_values
+from micro_rl.core.setting import AUTHORS, Setting, check_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 
@@ -22,9 +22,9 @@ PAPER = "ICML 2023, proceedings.mlr.press/v202/sun23q"
 class Options:
     """MOBILE's own settings."""
 
-    penalty: Annotated[float, Setting(minimum=0)] = 0.5
+    penalty: Annotated[float, Setting(minimum=0, source=f"{AUTHORS}: 0.1 to 5 by task")] = 0.5
     """c: how many standard deviations over the elites a model row pays; 0 is SAC on the model."""
-    num_samples: Annotated[int, Setting(minimum=0)] = 10
+    num_samples: Annotated[int, Setting(minimum=0, source=AUTHORS)] = 10
     """Next states drawn from each elite; 0 = its mean."""
 
 

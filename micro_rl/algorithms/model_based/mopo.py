@@ -19,7 +19,12 @@ PAPER = "arXiv 2005.13239"
 class Options:
     """MOPO's own settings."""
 
-    penalty: Annotated[float, Setting(minimum=0)] = 1.0
+    penalty: Annotated[
+        float,
+        Setting(
+            minimum=0, source="ours: rewards are divided by their root mean square (OfflineRL-Kit: 0.5 to 5 by task)"
+        ),
+    ] = 1.0
     """lambda: reward paid per unit of deviation, both in core units; 0 is SAC on the model."""
 
 

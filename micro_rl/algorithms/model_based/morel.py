@@ -24,9 +24,13 @@ BLOCK = 10_000
 class Options:
     """MOReL's own settings."""
 
-    threshold: Annotated[float, Setting(above=0, finite=False)] = 1.0
+    threshold: Annotated[
+        float, Setting(above=0, finite=False, source="ours: known is what the log has (the authors' hopper example: 3)")
+    ] = 1.0
     """Share of the largest disagreement on the log's own rows above which a model row is unknown; inf: none is."""
-    halt_penalty: Annotated[float, Setting(minimum=0, unit="core reward")] = 1.0
+    halt_penalty: Annotated[
+        float, Setting(minimum=0, unit="core reward", source="ours: the size of a usual reward")
+    ] = 1.0
     """kappa: how far below the log's smallest reward the reward of unknown rows lies, in core units."""
 
 

@@ -26,21 +26,27 @@ PAPER = "arXiv 2204.12581"
 class Options:
     """RAMBO's own settings."""
 
-    adversarial_weight: Annotated[float, Setting(minimum=0)] = 3e-4
+    adversarial_weight: Annotated[float, Setting(minimum=0, source="OfflineRL-Kit: 3e-4 or 0 by task")] = 3e-4
     """How strongly the model is turned against the policy; 0 leaves it with learning from the log."""
-    adversarial_steps: Annotated[int, Setting(minimum=0, unit="steps")] = 1000
+    adversarial_steps: Annotated[int, Setting(minimum=0, unit="steps", source="OfflineRL-Kit")] = 1000
     """Steps of the model after each epoch; 0 leaves it alone."""
-    adversarial_lr: Annotated[float, Setting(above=0)] = 3e-4
+    adversarial_lr: Annotated[float, Setting(above=0, source="OfflineRL-Kit")] = 3e-4
     """Adam's learning rate of these steps."""
-    adversarial_batch_size: Annotated[int, Setting(minimum=1, unit="rows")] = 256
+    adversarial_batch_size: Annotated[int, Setting(minimum=1, unit="rows", source="OfflineRL-Kit")] = 256
     """Rows of the log, and as many imagined rows, in each of these steps."""
-    adversarial_length: Annotated[int, Setting(minimum=1, unit="steps")] = 5
+    adversarial_length: Annotated[int, Setting(minimum=1, unit="steps", source="OfflineRL-Kit: 2 or 5 by task")] = 5
     """Steps of the imagined episodes in them."""
-    model_decay: Annotated[tuple[float, ...], Setting(minimum=0)] = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+    model_decay: Annotated[tuple[float, ...], Setting(minimum=0, source="OfflineRL-Kit")] = (
+        2.5e-5,
+        5e-5,
+        7.5e-5,
+        7.5e-5,
+        1e-4,
+    )
     """Weight decay per layer of the model in these steps."""
-    clone_epochs: Annotated[int, Setting(minimum=0, unit="epochs")] = 50
+    clone_epochs: Annotated[int, Setting(minimum=0, unit="epochs", source="OfflineRL-Kit")] = 50
     """Passes over the log in which the actor first learns to do as the log did; 0: it starts fresh."""
-    clone_lr: Annotated[float, Setting(above=0)] = 1e-4
+    clone_lr: Annotated[float, Setting(above=0, source="OfflineRL-Kit")] = 1e-4
     """Adam's learning rate of the cloning."""
 
 

@@ -8,7 +8,7 @@ from jax import Array
 from jaxtyping import Key, Scalar
 
 from micro_rl.algorithms.sac import Coefficients
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
 
 TRAINING = frozenset(
@@ -46,8 +46,26 @@ class ModelFreeMethod(eqx.Module):
 
     @abstractmethod
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Any:
-        """A fresh agent."""
+        """Make a fresh agent.
+
+        Args:
+            key: For the networks' first weights.
+            obs: Width of an observation, of a window with a history.
+            act: Width of an action.
+            sizes: Static sizes, among them the hidden layers and the number of critics.
+            temperature: The entropy's weight to begin with; of soft actor-critic alone.
+        """
 
     @abstractmethod
     def update(self, agent: Any, rows: LogRows, key: Key[Array, ""], c: Coefficients) -> tuple[Any, dict[str, Array]]:
-        """The agent after `steps` updates on these rows, `steps` batches one after another; what is worth logging."""
+        """Make `steps` updates, each on its own share of the rows.
+
+        Args:
+            agent: As `start` or an earlier call returned it.
+            rows: Rows of the log in core units, `steps` batches one after another.
+            key: For the method's draws.
+            c: The coefficients of this epoch.
+
+        Returns:
+            The agent after the updates, and the scalars to log.
+        """

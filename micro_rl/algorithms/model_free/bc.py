@@ -19,7 +19,7 @@ from micro_rl.algorithms.model_free.base import TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.core.networks import MLP, action_error, steady_mlp
 from micro_rl.core.optim import adam_step, init_opt_state
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows, Transition
 
 SUMMARY = "does what the log did: the squared error of the actions, no critics"
@@ -57,7 +57,7 @@ class Cloning(ModelFreeMethod):
 
 
 def build(options: Options) -> Cloning:
-    """The only one there is."""
+    """The method; there is nothing to choose."""
     return Cloning()
 
 

@@ -20,9 +20,9 @@ DEFAULTS: dict[str, Any] = {"hidden_sizes": (256, 256, 256), "actor_lr": 1e-4, "
 class Options:
     """CQL's own settings."""
 
-    cql_weight: Annotated[float, Setting(minimum=0)] = 5.0
+    cql_weight: Annotated[float, Setting(minimum=0, source="OfflineRL-Kit")] = 5.0
     """How strongly the critics are pushed (the authors' alpha); 0 is soft actor-critic on the log."""
-    drawn_actions: Annotated[int, Setting(minimum=1)] = 10
+    drawn_actions: Annotated[int, Setting(minimum=1, source="OfflineRL-Kit")] = 10
     """Actions drawn at each state from each of three sources: uniform, pi(s), pi(s')."""
 
 

@@ -28,7 +28,7 @@ TINY = 1e-20
 class Options:
     """EDAC's own settings."""
 
-    eta: Annotated[float, Setting(minimum=0)] = 1.0
+    eta: Annotated[float, Setting(minimum=0, source="OfflineRL-Kit: 1 or 5 by task")] = 1.0
     """How strongly the critics' gradients are kept apart (the authors' eta); 0 is SAC-N."""
 
 

@@ -12,7 +12,7 @@ from micro_rl.algorithms import sac
 from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Agent, Coefficients, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method, NoPenalty, Regularize
-from micro_rl.core.settings import Sizes
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, LogRows
 from micro_rl.dynamics.ensemble import Models
 
@@ -48,5 +48,5 @@ class SacOnLog(ModelFreeMethod):
 
 
 def build(options: Options) -> SacOnLog:
-    """Nothing is added to the critics' loss."""
+    """The method: soft actor-critic on the log, with nothing added to the critics' loss."""
     return SacOnLog(regularize=NoPenalty())

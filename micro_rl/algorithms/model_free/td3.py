@@ -16,8 +16,8 @@ from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.core.networks import MLP, Network, mode, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
-from micro_rl.core.setting import Setting
-from micro_rl.core.settings import Sizes
+from micro_rl.core.setting import AUTHORS, Setting
+from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
 
 
@@ -25,11 +25,11 @@ from micro_rl.core.types import LogRows
 class Options:
     """TD3's own settings, which every method built on it has."""
 
-    policy_noise: Annotated[float, Setting(minimum=0)] = 0.2
+    policy_noise: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: Annotated[float, Setting(minimum=0)] = 0.5
+    noise_clip: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 0.5
     """Most of that noise."""
-    policy_delay: Annotated[int, Setting(minimum=1, unit="updates")] = 2
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates", source=AUTHORS)] = 2
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
     def fields(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Td3(ModelFreeMethod):
 
 
 def begin(actor: MLP, critics: Network) -> Learner:
-    """Nothing has moved yet."""
+    """A learner with these networks, their copies and Adam's moments at zero."""
     slow_actor, slow_critics = jax.tree.map(jnp.copy, (actor, critics))
     return Learner(actor, critics, slow_actor, slow_critics, init_opt_state(actor), init_opt_state(critics))
 
@@ -114,7 +114,20 @@ def turn(
     targets: Targets,
     actor_loss: ActorLoss,
 ) -> tuple[Learner, dict[str, Array]]:
-    """So many steps of the critics against one set of slow copies, then one of the actor, then one of the copies."""
+    """Make `steps` updates of the critics against one set of slow copies, then one of the actor and of the copies.
+
+    Args:
+        agent: The learner before.
+        rows: Rows of the log in core units; their number is a multiple of `steps`.
+        key: For the noise of the target's actions.
+        c: Learning rates and tau.
+        steps: Updates of the critics for each of the actor (the policy delay).
+        targets: y of a batch, shape [rows].
+        actor_loss: What the actor descends, on the last batch, against the new critics.
+
+    Returns:
+        The learner after, and the means of the logged terms.
+    """
     batches = jax.tree.map(lambda column: column.reshape(steps, -1, *column.shape[1:]), rows)
 
     def step(now: _Critics, batch_and_key: tuple[LogRows, Array]) -> tuple[_Critics, dict[str, Array]]:

@@ -7,7 +7,7 @@ those of medium; MOReL, whose values for these tasks are not in any: its default
 
 from typing import Any
 
-from micro_rl.algorithms.presets.tables import LEVELS, ROBOTS, per_task
+from micro_rl.algorithms.presets.task_columns import LEVELS, ROBOTS, per_task
 
 _NINE = [f"{robot}-{level}" for robot in ROBOTS for level in LEVELS]
 _RANDOM = [f"{robot}-random" for robot in ROBOTS]

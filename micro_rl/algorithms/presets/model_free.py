@@ -9,7 +9,7 @@ sources have no values: those of medium; IQL's rewards, divided by their root me
 from collections.abc import Mapping
 from typing import Any
 
-from micro_rl.algorithms.presets.tables import LEVELS, ROBOTS, per_task
+from micro_rl.algorithms.presets.task_columns import LEVELS, ROBOTS, per_task
 
 EVERY_TASK = tuple(f"{robot}-{level}" for robot in ROBOTS for level in (*LEVELS, "random"))
 

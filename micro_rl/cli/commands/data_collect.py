@@ -11,7 +11,7 @@ from micro_rl.cli.commands.console import console, say
 
 if TYPE_CHECKING:
     from micro_rl.simulation.collect import CollectCallback
-    from micro_rl.simulation.online_sac import OnlineSettings
+    from micro_rl.simulation.online_settings import OnlineSettings
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> None:
     from micro_rl.simulation.collect import collect, title
     from micro_rl.simulation.d4rl_levels import CollectRequest
     from micro_rl.simulation.learner_folder import LearnerConfig
-    from micro_rl.simulation.online_sac import OnlineSettings
+    from micro_rl.simulation.online_settings import OnlineSettings
 
     explanation = "Make logs in a simulator as D4RL made its own: an online learner's rollouts, or all that it saw."
     kind = shape("Collect", explanation, ("env", str), options=Collecting, learner=OnlineSettings)

@@ -15,6 +15,10 @@ class Compare:
     """The file to write: compare.html, or the terminal for md and csv."""
     format: Literal["html", "md", "csv"] | None = None
     """A page, a Markdown table of scores, or a line for each run."""
+    figures: Path | None = None
+    """Folder for learning curves as PNG and PDF, one figure for each log; no page is written then."""
+    metric: str | None = None
+    """What the figures show, a key of the metrics; by default the score."""
 
 
 EXPLANATION = """Check a run's files against their SHA-256 and write its page anew; compare several on one page.
@@ -30,7 +34,11 @@ def run(arguments: list[str]) -> None:
     inputs: Any = parse("report", arguments, shape("Report", EXPLANATION, ("runs", tuple[Path, ...]), options=Compare))
     if not inputs.runs:
         raise UserError("report: name a run, or several to compare; `micro-rl report --help` shows every option")
-    if len(inputs.runs) == 1 and inputs.options == Compare() and not _holds_runs(inputs.runs[0]):
+    if inputs.options.figures is not None:
+        _draw_curves(inputs.runs, inputs.options.figures, inputs.options.metric)
+    elif inputs.options.metric is not None:
+        raise UserError("metric: is what --figures DIR shows; name that folder, too")
+    elif len(inputs.runs) == 1 and inputs.options == Compare() and not _holds_runs(inputs.runs[0]):
         from micro_rl.reports.run import write_report
 
         print(f"page    {write_report(inputs.runs[0])}")
@@ -57,3 +65,10 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
         raise UserError(f"{path}: is a folder; name the file to write with --out")
     written = write_comparison(runs, path, form)
     print(f"{'page' if form == 'html' else 'table'}    {written}")
+
+
+def _draw_curves(runs: tuple[Path, ...], folder: Path, metric: str | None) -> None:
+    from micro_rl.reports.compare import write_figures
+
+    for path in write_figures(runs, folder, metric):
+        print(f"figure  {path}")

@@ -1,12 +1,12 @@
 """CSV and Parquet, one row a step, and beside them the TOML by which they are read back."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from micro_rl.data import toml_file
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
@@ -93,7 +93,6 @@ def _columns(log: Dataset, named: _Names) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
-    """TOML's numbers, lists and quoted texts are written like JSON's."""
     known = of(log)
     main = {
         "observations": named.observations,
@@ -114,18 +113,7 @@ def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any])
         "task": {name: known[name] for name in OF_TASK if name in known},
         "provenance": dict(provenance),
     }
-    lines = [f"# How to read {name}.", *_lines(main.items())]
+    lines = [f"# How to read {name}.", *toml_file.lines(main.items())]
     for title, content in tables.items():
-        lines += ["", f"[{title}]", *_lines(content.items())] if content else []
+        lines += ["", f"[{title}]", *toml_file.lines(content.items())] if content else []
     return ("\n".join(lines) + "\n").encode()
-
-
-def _lines(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    for name, value in items:
-        if value not in (None, []):
-            bare = name.isascii() and name.replace("_", "").isalnum()
-            yield f"{name if bare else _quoted(name)} = {_quoted(value)}"
-
-
-def _quoted(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -23,8 +23,8 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
             and named.
     """
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
+    from micro_rl.reports.compare.compared_runs import collect
     from micro_rl.reports.compare.comparison import compare
-    from micro_rl.reports.compare.runs import collect
 
     comparison = compare(collect([Path(folder) for folder in folders]))
     if form == "csv":
@@ -54,3 +54,23 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
 
     replace_file(Path(path), compared(folders, form, path).encode())
     return Path(path)
+
+
+def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str | None = None) -> list[Path]:
+    """Draw learning curves with interval bands as PNG and PDF, one figure for each log.
+
+    Args:
+        folders: Run folders, or folders that hold some.
+        directory: Where the files go; it is made.
+        key: Of the metrics; by default the score.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: As for `compared`, no run has the metric, or a file cannot be written.
+    """
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    from micro_rl.reports.compare import figure_files
+
+    return figure_files.write_figures(folders, Path(directory), key)

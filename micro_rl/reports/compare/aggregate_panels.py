@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from micro_rl.reports.compare.aggregates import STATISTICS, Pool, profiles
+from micro_rl.reports.compare.aggregate_tables import STATISTICS, Pool, profiles
 from micro_rl.reports.compare.palette import Style, bend, drawable
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, Size

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from micro_rl.reports.compare.runs import Collected, Log, Run, sane
+from micro_rl.reports.compare.compared_runs import Collected, Log, Run, sane
 from micro_rl.reports.compare.variants import differing, labels
 
 

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 
 from micro_rl.core.wording import duration, number, plural
+from micro_rl.reports.compare.compared_runs import Run, sane
 from micro_rl.reports.compare.comparison import Comparison
-from micro_rl.reports.compare.runs import Run, sane
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.table import Entry, Table
 
 CAPTION = (
     "Minutes per million updates come from the median epoch’s speed, without evaluations; the run’s time is with "

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.dynamics.quality_report import ModelReport
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.models import MOST, ensembles, scale
+from micro_rl.reports.compare.ensemble_tables import MOST, ensembles, scale
 from micro_rl.reports.compare.palette import Style, styles
-from micro_rl.reports.compare.runs import Run
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DOTTED, GREY, INK, NARROW, ROW, Size, pattern
 from micro_rl.reports.run.model_panels import AHEAD, CALIBRATED, FLATTERS, over, shares

@@ -4,15 +4,24 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl._version import __version__
-from micro_rl.reports.compare import aggregates, cost, model_reports, models, pairs, run_list, scores, story
+from micro_rl.reports.compare import (
+    aggregate_tables,
+    cost,
+    ensemble_tables,
+    model_reports,
+    pair_tables,
+    run_list,
+    score_tables,
+    story,
+)
 from micro_rl.reports.compare.aggregate_panels import point_panels, profile_panel
 from micro_rl.reports.compare.comparison import Comparison, cautions
-from micro_rl.reports.compare.curves import learning_curves
+from micro_rl.reports.compare.curve_panels import learning_curves
 from micro_rl.reports.compare.palette import styles
 from micro_rl.reports.compare.robust_panels import curves, grids
+from micro_rl.reports.compare.robust_sweeps import Sweep, sweeps
 from micro_rl.reports.compare.robust_table import remarks, tables
-from micro_rl.reports.compare.sweeps import Sweep, sweeps
-from micro_rl.reports.compare.tables import Table, markdown
+from micro_rl.reports.compare.table import Table, markdown
 from micro_rl.reports.run.page import environment
 
 
@@ -26,12 +35,12 @@ def html(comparison: Comparison, path: Path) -> str:
             headline=story.headline(comparison),
             paragraphs=story.paragraphs(comparison),
             cautions=cautions(comparison),
-            scores=scores.table(comparison),
+            scores=score_tables.table(comparison),
             curves=learning_curves(comparison),
             **_aggregates(comparison),
             **_robust(comparison),
-            model_table=_shown(models.table(comparison)),
-            fits=models.fits(comparison) + model_reports.panels(comparison),
+            model_table=_shown(ensemble_tables.table(comparison)),
+            fits=ensemble_tables.fits(comparison) + model_reports.panels(comparison),
             unreported=model_reports.unrecorded(comparison),
             cost=cost.table(comparison),
             head=run_list.HEAD,
@@ -42,17 +51,17 @@ def html(comparison: Comparison, path: Path) -> str:
 
 
 def _aggregates(comparison: Comparison) -> dict[str, Any]:
-    pooled, compared = aggregates.pool(comparison), _shown(pairs.table(comparison))
+    pooled, compared = aggregate_tables.pool(comparison), _shown(pair_tables.table(comparison))
     if isinstance(pooled, str):
         return {"pool": pooled, "points": [], "profile": None, "aggregates": None, "pairs": compared}
-    intervals, looks = aggregates.intervals(pooled), styles(comparison.methods)
+    intervals, looks = aggregate_tables.intervals(pooled), styles(comparison.methods)
     left = f" Left out, for want of seeds there: {'; '.join(pooled.left_out)}." if pooled.left_out else ""
     where = ", ".join(log.name for log in pooled.logs)
     return {
         "pool": f"Over {where}, with 95 % intervals (bootstrap over seeds within each log).{left}",
         "points": point_panels(intervals, looks),
         "profile": profile_panel(pooled, looks),
-        "aggregates": aggregates.table(intervals),
+        "aggregates": aggregate_tables.table(intervals),
         "pairs": compared,
     }
 
@@ -80,7 +89,7 @@ def _shown(table: Table | str) -> tuple[Table | None, str]:
 
 def readme(comparison: Comparison) -> str:
     """The table of scores in Markdown, what it is, and what stands against it."""
-    table = scores.table(comparison)
+    table = score_tables.table(comparison)
     parts = [" ".join(story.paragraphs(comparison)), markdown(table), table.caption]
     parts += ["\n".join(f"* {caution}" for caution in cautions(comparison))]
     return "\n\n".join(part for part in parts if part) + "\n"

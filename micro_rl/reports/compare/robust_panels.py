@@ -10,11 +10,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.wording import number
-from micro_rl.reports.compare.curves import usual
+from micro_rl.reports.compare.curve_panels import usual
 from micro_rl.reports.compare.palette import Style, bend, drawable
-from micro_rl.reports.compare.robust import Axis
+from micro_rl.reports.compare.robust_results import Axis
+from micro_rl.reports.compare.robust_sweeps import Sweep, Swept
 from micro_rl.reports.compare.robust_table import everywhere, inert
-from micro_rl.reports.compare.sweeps import Sweep, Swept
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, SOLID, Size
 from micro_rl.reports.run.panels import Panel, Swatch

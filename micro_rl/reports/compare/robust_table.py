@@ -3,12 +3,12 @@
 import math
 
 from micro_rl.core.wording import number, plural
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Comparison
-from micro_rl.reports.compare.robust import Robust
-from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.compare.scores import span
-from micro_rl.reports.compare.sweeps import FIGURES, Estimate, Sweep, summary
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.robust_results import Robust
+from micro_rl.reports.compare.robust_sweeps import FIGURES, Estimate, Sweep, summary
+from micro_rl.reports.compare.score_tables import span
+from micro_rl.reports.compare.table import Entry, Table
 
 CAPTION = (
     "Mean over seeds, with the 95 % interval over them; of a single seed it is that of its episodes and speaks for "

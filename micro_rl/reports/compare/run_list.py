@@ -8,9 +8,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from micro_rl.core.wording import number
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.cost import minutes_per_million
-from micro_rl.reports.compare.runs import Run
 
 COLUMNS = (
     "run", "method", "log", "log_sha256", "seed", "state", "epochs", "planned_epochs", "unit", "score", "final",

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from micro_rl.core.wording import plural
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.runs import Run
 
 NAMED = 12
 """Methods and logs that a sentence lists."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from micro_rl.core.settings import Settings
-from micro_rl.reports.compare.runs import Run
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.storage.config_diff import HARMLESS
 
 IGNORED = {*HARMLESS, "seed"}

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from micro_rl._version import __version__
 from micro_rl.core.metric_keys import EVAL_RETURN
 from micro_rl.core.wording import duration, plural
-from micro_rl.reports.run import model_panels, panels, record, story
+from micro_rl.reports.run import channels, model_panels, panels, record, story
 from micro_rl.reports.run.panels import Missing, Panel
 from micro_rl.reports.run.record import Record
 from micro_rl.storage.files import replace_file
@@ -54,6 +54,8 @@ def render(run: Record) -> str:
             details=panels.details(run),
             notes=run.config.get("notes") or [],
             trained=trained(run),
+            channels=channels.of(run),
+            mapping=run.config.get("mapping"),
             settings=_settings(run),
             provenance=provenance(run),
             command=run.config.get("command"),

@@ -9,8 +9,8 @@ import numpy as np
 
 from micro_rl.core.wording import number, plural
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.scores import span
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.score_tables import span
+from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.stats import Interval, interval, iqm, mean, median, optimality_gap, performance_profile
 
 SEEDS, LOGS = 3, 2

@@ -5,10 +5,10 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from micro_rl.core.wording import number, plural
 from micro_rl.dynamics.quality_report import ModelReport
+from micro_rl.reports.compare.compared_runs import Run, sane
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.palette import styles
-from micro_rl.reports.compare.runs import Run, sane
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, Size
 from micro_rl.reports.run.panels import Panel, Swatch

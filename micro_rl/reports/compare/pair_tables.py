@@ -3,10 +3,10 @@
 import numpy as np
 
 from micro_rl.core.wording import number
-from micro_rl.reports.compare.aggregates import matrix, pairs
+from micro_rl.reports.compare.aggregate_tables import matrix, pairs
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.scores import span
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.score_tables import span
+from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.stats import interval, paired, probability_of_improvement
 
 FEWEST = 2

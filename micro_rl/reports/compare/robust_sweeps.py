@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from micro_rl.core.tasks import normalised
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.robust import Axis, Cell, Group, Robust
-from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.compare.scores import over_seeds
+from micro_rl.reports.compare.robust_results import Axis, Cell, Group, Robust
+from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.stats import area_under_curve, cvar, interval, mean, takes_batches
 
 RESAMPLES = 2000

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core.wording import number, plural
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.runs import Run
-from micro_rl.reports.compare.tables import Entry, Table
+from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.wording import number
+from micro_rl.reports.compare.compared_runs import MEASURED, Run, sane
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.palette import Style, bend, styles
-from micro_rl.reports.compare.runs import MEASURED, Run, sane
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
 from micro_rl.reports.run.panels import Panel, Swatch

@@ -11,7 +11,7 @@ from micro_rl.core.metric_keys import EVAL_RETURN, EVAL_SCORE, metric_label
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
-from micro_rl.reports.compare.robust import Robust, read_robust
+from micro_rl.reports.compare.robust_results import Robust, read_robust
 from micro_rl.reports.run import record
 from micro_rl.reports.run.record import Record
 from micro_rl.storage.json_files import read_json

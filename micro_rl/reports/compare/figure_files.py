@@ -1,0 +1,92 @@
+"""Learning curves as figures for a paper: for each log a PNG and a PDF, the mean over seeds in its interval."""
+
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from micro_rl.core.metric_keys import metric_label
+from micro_rl.reports.compare.metric_curves import MetricCurve, curves
+from micro_rl.reports.compare.palette import Style, drawable, styles
+from micro_rl.reports.compare.score_tables import over_seeds
+from micro_rl.reports.run.figures import bare
+from micro_rl.reports.stats import Interval
+from micro_rl.storage.files import replace_file, saving
+
+INCHES, DOTS = (6.0, 3.6), 200
+FORMATS = ("png", "pdf")
+
+
+def write_figures(folders: Sequence[Path | str], directory: Path, key: str | None = None) -> list[Path]:
+    """Draw the learning curves of many runs, one figure for each log.
+
+    Args:
+        folders: Run folders, or folders that hold some.
+        directory: Where `curves-LOG.png` and `curves-LOG.pdf` go; it is made.
+        key: Of the metrics; by default the score, as `curves` chooses it.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: As `curves`, or a file cannot be written.
+    """
+    drawn = curves(folders, key)
+    looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))
+    files = []
+    with saving(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+    for log in dict.fromkeys(curve.log for curve in drawn):
+        name = re.sub(r"[^\w.-]+", "_", log)
+        for form in FORMATS:
+            path = directory / f"curves-{name}.{form}"
+            picture = _picture([curve for curve in drawn if curve.log == log], looks, form)
+            replace_file(path, picture)
+            files.append(path)
+    return files
+
+
+def band(values: Float[np.ndarray, "seed epoch"]) -> Interval:
+    """Mean over seeds at each epoch and its 95 % interval, each array [epoch]; the ends are NaN below two seeds."""
+    estimates = [over_seeds([value for value in column if np.isfinite(value)]) for column in values.T]
+    return Interval(*(np.array(part, float) for part in zip(*estimates, strict=True)))
+
+
+def _picture(drawn: list[MetricCurve], looks: dict[str, Style], form: str) -> bytes:
+    with rc_context({"font.family": "sans-serif", "font.size": 9, "pdf.fonttype": 42}):
+        figure = Figure(figsize=INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        for curve in drawn:
+            _draw(axes, curve, looks[curve.method])
+        _label(axes, drawn)
+        content = BytesIO()
+        metadata: dict[str, Any] = {"CreationDate": None} if form == "pdf" else {"Software": None}
+        figure.savefig(content, format=form, dpi=DOTS, metadata=metadata)
+    return content.getvalue()
+
+
+def _draw(axes: Axes, curve: MetricCurve, look: Style) -> None:
+    complete = np.isfinite(curve.values).any(0)
+    epochs, interval = curve.epochs[complete], band(curve.values[:, complete])
+    seeds = f"{len(curve.seeds)} seed{'s' if len(curve.seeds) > 1 else ''}"
+    marker: dict[str, Any] = {"marker": look.marker, "markersize": 3} if len(epochs) <= 25 else {}
+    axes.plot(epochs, interval.point, linewidth=1.5, label=f"{drawable(curve.method)}, {seeds}", **look.line, **marker)
+    axes.fill_between(epochs, interval.low, interval.high, color=look.colour, alpha=0.18, linewidth=0)
+
+
+def _label(axes: Axes, drawn: list[MetricCurve]) -> None:
+    several = any(len(curve.seeds) > 1 for curve in drawn)
+    axes.set_title(drawable(drawn[0].log), loc="left")
+    axes.set_ylabel(metric_label(drawn[0].key))
+    axes.set_xlabel("epoch" + ("; the mean over seeds and its 95 % interval" if several else ""))
+    bare(axes)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.legend(framealpha=0.8, edgecolor="none")

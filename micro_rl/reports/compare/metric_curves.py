@@ -1,0 +1,71 @@
+"""What was logged over the course of training, as arrays [seed, epoch] for each method and log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from micro_rl.core.metric_keys import SHOWN_SCORES
+from micro_rl.errors import UserError, did_you_mean
+from micro_rl.reports.compare.compared_runs import Run, collect, sane
+from micro_rl.reports.compare.comparison import compare
+
+
+class MetricCurve(NamedTuple):
+    """One metric of a method's runs on one log; values are NaN where a run logged none at an epoch."""
+
+    method: str
+    log: str
+    key: str
+    seeds: Int[np.ndarray, " seed"]
+    epochs: Int[np.ndarray, " epoch"]
+    values: Float[np.ndarray, "seed epoch"]
+
+
+def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -> list[MetricCurve]:
+    """Read a metric of many runs as arrays, for figures of one's own.
+
+    Args:
+        folders: A run folder, a folder that holds some (a sweep's), or a list of such.
+        key: Of the metrics, such as "eval/return" or "conservative_term"; by default the first that a run of a log has
+            of score, return, the model's estimate and the critics'.
+
+    Returns:
+        One entry for each method and log that has the metric, methods and logs told apart as `micro-rl report` does.
+        Values are in the unit that the reference of metric keys gives.
+
+    Raises:
+        UserError: There are no runs, one that is named itself is damaged, or no run has the metric.
+    """
+    paths = [folders] if isinstance(folders, Path | str) else folders
+    comparison = compare(collect([Path(path) for path in paths]))
+    logged = sorted({name for run in comparison.runs for row in run.record.metrics for name in row} - {"epoch"})
+    if key is not None and key not in logged:
+        raise UserError(f"{key}: no run has this metric{did_you_mean(key, logged)}; there are {', '.join(logged)}")
+    of_methods = [
+        _curve(method, log.name, chosen, runs)
+        for log in comparison.logs
+        if (chosen := key or _first_score([run for run in comparison.runs if run.log.key == log.key]))
+        for method in comparison.methods
+        if (runs := [run for run in comparison.cell(method, log) if any(chosen in row for row in run.record.metrics)])
+    ]
+    if not of_methods:
+        raise UserError(f"{paths[0]}: no run was evaluated or estimated yet; name a metric: {', '.join(logged)}")
+    return of_methods
+
+
+def _first_score(runs: list[Run]) -> str | None:
+    """What all of a log's methods are most likely to share."""
+    return next((key for key in SHOWN_SCORES if any(key in row for run in runs for row in run.record.metrics)), None)
+
+
+def _curve(method: str, log: str, key: str, runs: list[Run]) -> MetricCurve:
+    series = [
+        {int(row["epoch"]): float(row[key]) for row in run.record.metrics if key in row and sane(row["epoch"])}
+        for run in runs
+    ]
+    epochs = sorted(set().union(*series))
+    values = np.array([[points.get(epoch, np.nan) for epoch in epochs] for points in series])
+    return MetricCurve(method, log, key, np.array([run.seed for run in runs]), np.array(epochs), values)

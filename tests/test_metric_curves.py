@@ -1,0 +1,67 @@
+"""Metrics over the course of training: arrays [seed, epoch], and figures with intervals as files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import micro_rl
+from micro_rl.cli.main import run
+from micro_rl.errors import UserError
+from micro_rl.reports.compare.figure_files import band
+from tests.compared_runs import make_run
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    folder = tmp_path / "runs"
+    for seed, scores in enumerate(([10.0, 20.0, 30.0], [20.0, 40.0, 60.0], [30.0, 60.0])):
+        make_run(folder / f"micro-{seed}", seed=seed, scores=scores)
+    make_run(folder / "sac-0", "sac", scores=[1.0, 2.0, 3.0])
+    make_run(folder / "walker", "sac", "walker", scores=[7.0])
+    return folder
+
+
+def test_values_by_seed_and_epoch(runs: Path):
+    micro, sac, walker = micro_rl.curves(runs)
+    assert (micro.method, micro.log, micro.key) == ("micro", "hopper", "eval/normalised_score")
+    assert micro.seeds.tolist() == [0, 1, 2]
+    assert micro.epochs.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(micro.values, [[10, 20, 30], [20, 40, 60], [30, 60, np.nan]])
+    assert (sac.method, sac.values.tolist()) == ("sac", [[1, 2, 3]])
+    assert (walker.log, walker.values.tolist()) == ("walker", [[7]])
+
+
+def test_another_metric_by_its_key(runs: Path):
+    [speed] = micro_rl.curves([runs / "sac-0"], "time/updates_per_second")
+    assert speed.values.tolist() == [[500, 500, 500]]
+    with pytest.raises(UserError, match=r"eval/retrun: no run has this metric \(did you mean 'eval/return'\?\)"):
+        micro_rl.curves(runs, "eval/retrun")
+
+
+def test_the_band_is_students_interval_of_the_mean():
+    """Two seeds a and b: the mean, and 12.706 |a - b| / 2 to each side; of one seed nothing is known."""
+    interval = band(np.array([[10.0, 20.0, 5.0], [20.0, 20.0, np.nan]]))
+    np.testing.assert_allclose(interval.point, [15, 20, 5])
+    np.testing.assert_allclose(interval.high, [15 + 12.7062 * 5, 20, np.nan], rtol=1e-5)
+    np.testing.assert_allclose(interval.low, [15 - 12.7062 * 5, 20, np.nan], rtol=1e-5)
+
+
+def test_figures_of_every_log_as_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tmp_path / "new" / "figures"
+    assert run(["report", str(runs), "--figures", str(folder)]) == 0
+    names = [f"curves-{log}.{form}" for log in ("hopper", "walker") for form in ("png", "pdf")]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    assert (folder / names[0]).read_bytes().startswith(b"\x89PNG")
+    assert (folder / names[1]).read_bytes().startswith(b"%PDF")
+    assert capsys.readouterr().out == "".join(f"figure  {folder / name}\n" for name in names)
+    assert run(["report", str(runs), "--figures", str(folder), "--metric", "nothing"]) == 2
+    assert "nothing: no run has this metric" in capsys.readouterr().err
+    assert run(["report", str(runs), "--metric", "eval/return"]) == 2
+
+
+def test_the_same_runs_give_the_same_bytes(runs: Path, tmp_path: Path):
+    for name in ("a", "b"):
+        assert run(["report", str(runs), "--figures", str(tmp_path / name)]) == 0
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
