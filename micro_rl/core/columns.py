@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Shaped
+
 from micro_rl.errors import UserError, did_you_mean
+
+FEW = 5
+"""So many columns are each called by its name; of more their numbers are told, and the first names."""
 
 
 class Column(NamedTuple):
@@ -34,6 +40,12 @@ class Columns(NamedTuple):
         """Fills in o0, o1, ... and a0, a1, ... for columns that the file does not name."""
         return Columns(_filled(self.observations, "o", observations), _filled(self.actions, "a", actions))
 
+    def measured(
+        self, observations: Shaped[np.ndarray, "row obs"], actions: Shaped[np.ndarray, "row act"]
+    ) -> "Columns":
+        """Gives the same with the least and the greatest value of each in these rows, raw units."""
+        return Columns(_measured(self.observations, observations), _measured(self.actions, actions))
+
     def as_json(self) -> dict[str, Any]:
         """Gives what JSON can hold of it; `of_json` reads it back."""
         return {part: [column._asdict() for column in columns] for part, columns in self._asdict().items()}
@@ -51,6 +63,11 @@ UNNAMED = Columns()
 
 def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
     return tuple(named) or tuple(Column(f"{prefix}{place}") for place in range(width))
+
+
+def _measured(columns: Sequence[Column], values: np.ndarray) -> tuple[Column, ...]:
+    limits = zip(columns, values.min(0), values.max(0), strict=True)
+    return tuple(column._replace(low=float(str(low)), high=float(str(high))) for column, low, high in limits)
 
 
 def _read(part: str, entries: Any) -> tuple[Column, ...]:
@@ -84,7 +101,7 @@ def title(what: str, place: int, column: Column) -> str:
 
 
 def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
-    """Calls several columns so, "observations 3 (level [m]), 5": the first of many.
+    """Calls several columns so, "observations 3 (level [m]), 5"; of many "observations 27 to 51 (level [m], ...)".
 
     Args:
         what: "observation", "next observation" or "action".
@@ -92,7 +109,22 @@ def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
         columns: names and units of all columns.
     """
     called = [title(what, place, columns[place]).removeprefix(f"{what} ") for place in places]
-    return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
+    names = [f"{columns[place]}" for place, name in zip(places, called, strict=True) if name != f"{place}"]
+    if len(places) <= FEW and names:
+        return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
+    some = f" ({', '.join(names[:FEW])}{', ...' * (len(names) > FEW)})" if names else ""
+    return f"{what}{'s' if len(called) > 1 else ''} {listed(_stretches(places))}{some}"
+
+
+def _stretches(places: Sequence[int]) -> list[str]:
+    """Numbers in order, three or more side by side by their ends: '3', '27 to 51'."""
+    parts: list[list[int]] = []
+    for place in places:
+        if parts and place == parts[-1][-1] + 1:
+            parts[-1].append(place)
+        else:
+            parts.append([place])
+    return [text for part in parts for text in ([f"{part[0]} to {part[-1]}"] if len(part) > 2 else map(str, part))]
 
 
 def listed(names: Sequence[str]) -> str:

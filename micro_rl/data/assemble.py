@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core.columns import Columns
-from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths
+from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths, outliers
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
@@ -57,8 +57,11 @@ def examine(
     problems += wrong + episode_ends.unusable(usable)
     actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], named, overrides)
     problems += wrong
+    measured = columns["observations"], actions, columns["rewards"], after
+    odd = outliers.find(*measured)
+    problems += outliers.described(odd, named, measured)
     problems += findings.constant("observation", columns["observations"], named.observations)
-    problems += findings.duplicates(columns["observations"], actions, columns["rewards"], after)
+    problems += findings.duplicates(*measured)
     dataset = Dataset(
         name=log_paths.log_name(path),
         observations=columns["observations"],
@@ -67,11 +70,11 @@ def examine(
         next_observations=after,
         terminals=terminals,
         timeouts=timeouts,
-        usable=usable,
+        usable=usable if odd is None else usable & ~odd.rows,
         action_low=limits.low,
         action_high=limits.high,
         path=path,
-        sha256=_sha256(path, raw.files),
+        sha256=raw.sha256 or _sha256(path, raw.files),
         format=file_format,
         notes=tuple(problem.text for problem in problems if problem.level == "warning"),
         columns=named,
@@ -80,6 +83,7 @@ def examine(
         reading=reading,
         mapping=raw.mapping,
         exogenous=raw.exogenous,
+        step_seconds=raw.step_seconds,
     )
     return Examined(_frozen(dataset), problems)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 
 from micro_rl.core import windows
 from micro_rl.data.dataset import Dataset
@@ -32,7 +32,18 @@ def windowed(dataset: Dataset, history: int) -> Dataset:
     after = np.concatenate(windows.following(dataset.next_observations, before, dataset.actions), axis=-1)
     for array in (before, after):
         array.flags.writeable = False
-    return replace(dataset, observations=before, next_observations=after, history=history)
+    usable = dataset.usable & _plausible(dataset, history)
+    return replace(dataset, observations=before, next_observations=after, usable=usable, history=history)
+
+
+def _plausible(dataset: Dataset, history: int) -> Bool[np.ndarray, " row"]:
+    """Rows whose window holds no value that no measurement gives."""
+    good = np.ones(len(dataset), bool)
+    if dataset.outliers is not None:
+        start = np.repeat(dataset.starts, dataset.lengths)
+        for steps in range(history):
+            good &= ~dataset.outliers.window[_before(start, steps)[0]]
+    return good
 
 
 def resting_action(dataset: Dataset) -> Float32[np.ndarray, " act"]:

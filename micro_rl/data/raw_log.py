@@ -43,8 +43,9 @@ class RawLog(NamedTuple):
     that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `blurred` the columns of which it
     keeps too few digits, `findings` what the reader saw,
     `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
-    `remedy` what to do about values that are no numbers, and `exogenous` the places of observations that no action
-    moves.
+    `sha256` the digest of what is no file,
+    `remedy` what to do about values that are no numbers, `exogenous` the places of observations that no action
+    moves, and `step_seconds` the usual time from row to row, where the file has times.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -59,8 +60,10 @@ class RawLog(NamedTuple):
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()
     mapping: str = ""
+    sha256: str = ""
     remedy: str = "remove or repair them"
     exogenous: tuple[int, ...] = ()
+    step_seconds: float | None = None
 
 
 @contextmanager

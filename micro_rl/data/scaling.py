@@ -7,14 +7,15 @@ from jaxtyping import Float32, Float64
 
 from micro_rl.core import windows
 from micro_rl.core.types import Scaling, Transition
-from micro_rl.data.dataset import Dataset, RawTransitions
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.log_parts import RawTransitions
 
 # A column that varies by less than this many float32 roundings of its own size is called constant.
 ROUNDINGS = 4
 
 
 def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scaling:
-    """Measures the scaling for a log, in float64 over all its rows.
+    """Measures the scaling for a log, in float64 over all its rows but those whose value no measurement gives.
 
     Actions always map from their bounds to [-1, 1]. In windows every observation has the newest one's units and every
     action the actions', so that in core units too the next window holds copies of this one's parts.
@@ -30,8 +31,7 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
         The scaling, as float32 NumPy arrays.
     """
     width = dataset.observation_size
-    newest = dataset.observations[:, :width]
-    mean, std = _moments(newest.astype(np.float64)) if standardise else (0.0, 1.0)
+    mean, std = _moments(dataset.measured_observations.astype(np.float64)) if standardise else (0.0, 1.0)
     low, high = dataset.action_low.astype(np.float64), dataset.action_high.astype(np.float64)
     mid, half = ((high + low) / 2).astype(np.float32), ((high - low) / 2).astype(np.float32)
     return Scaling(
@@ -39,7 +39,7 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
         observation_std=np.concatenate(windows.first(np.full(width, std, np.float32), half, dataset.history)),
         action_mid=mid,
         action_half=half,
-        reward_scale=np.asarray(_size(dataset.rewards) if scale_reward else 1.0, np.float32),
+        reward_scale=np.asarray(reward_size(dataset) if scale_reward else 1.0, np.float32),
     )
 
 
@@ -53,8 +53,10 @@ def _moments(
     return mean, np.where(std > least, std, 1.0)
 
 
-def _size(rewards: np.ndarray) -> float:
-    """Root mean square; 1 where there is nothing to measure."""
+def reward_size(dataset: Dataset) -> float:
+    """Computes the root mean square of a log's rewards without outliers, raw units; 1 where all are 0."""
+    odd = dataset.outliers
+    rewards = dataset.rewards if odd is None else dataset.rewards[~odd.rewards.any(1)]
     size = float(np.sqrt(np.mean(rewards.astype(np.float64) ** 2)))
     return size if size > np.finfo(np.float32).tiny else 1.0
 

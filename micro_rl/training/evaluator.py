@@ -9,16 +9,15 @@ from jax import Array
 from jaxtyping import Float
 
 from micro_rl.algorithms import value_estimates
-from micro_rl.algorithms.epoch import TrainState
-from micro_rl.algorithms.log_epoch import LogState
 from micro_rl.core import tasks, windows
 from micro_rl.core.metric_keys import CRITICS_RETURN, MODEL_RETURN, SCORE_KEYS
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.types import Keys, Scaling
+from micro_rl.data import Dataset
 from micro_rl.data.history import resting_action
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.policy import Policy
-from micro_rl.simulation.envs import check_matches
+from micro_rl.simulation.envs import Match, check_matches
 from micro_rl.simulation.evaluation import Evaluator, scores
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.plan import Plan
@@ -32,12 +31,12 @@ class PolicyEvaluator:
     """Evaluates a run's policies; a context manager that holds the simulators open."""
 
     def __init__(self, plan: Plan):
-        """Raises `UserError` where the simulator's widths are not the log's."""
+        """Raises `UserError` where the simulator's widths are not the log's; `notes` say what else differs."""
         self._plan = plan
+        self.notes: tuple[str, ...] = ()
         self._evaluator: Evaluator | None = None
         if plan.task.env is not None:
-            widths = plan.dataset.observation_size, plan.dataset.actions.shape[1]
-            check_matches(plan.task.env, *widths)
+            self.notes = _match(plan.dataset, plan.task.env).notes
             episodes = plan.settings.eval_episodes
             self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
 
@@ -48,7 +47,7 @@ class PolicyEvaluator:
         if self._evaluator is not None:
             self._evaluator.close()
 
-    def __call__(self, state: TrainState | LogState, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
+    def __call__(self, state: Any, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
         """An evaluation's figures, in raw units, under the keys of metrics.jsonl; `ends` None: there is no model."""
         if self._evaluator is None:
             return self._estimate(state, scaling, ends)
@@ -68,9 +67,9 @@ class PolicyEvaluator:
         resting = np.broadcast_to(resting, (len(observations), len(resting)))
         return np.concatenate(windows.first(observations, resting, self._plan.settings.history), axis=-1)
 
-    def _estimate(self, state: TrainState | LogState, scaling: Scaling, ends: Termination | None) -> Row:
+    def _estimate(self, state: Any, scaling: Scaling, ends: Termination | None) -> Row:
         """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
-        if ends is not None and isinstance(state, TrainState):
+        if ends is not None:
             return {MODEL_RETURN: self._model_estimate(state, scaling, ends)}
         agent = state.agent
         if agent.critics is None:
@@ -85,9 +84,9 @@ class PolicyEvaluator:
         spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
         return dataset.observations[dataset.starts[spread]]
 
-    def _model_estimate(self, state: TrainState, scaling: Scaling, ends: Termination) -> float:
+    def _model_estimate(self, state: Any, scaling: Scaling, ends: Termination) -> float:
         """Mean return of the policy run in the model from the log's own starts."""
-        dataset, settings = self._plan.dataset, self._plan.settings
+        settings = self._plan.settings
         value = value_estimates.model_estimate(
             state.agent.actor,
             state.ensemble.best(settings.num_elites),
@@ -95,9 +94,16 @@ class PolicyEvaluator:
             _core(self._log_starts(), scaling),
             jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),
             ends=ends,
-            horizon=self._plan.task.horizon or int(dataset.lengths.max()),
+            horizon=self._plan.estimated_steps,
         )
         return float(value)
+
+
+def _match(dataset: Dataset, env: str) -> Match:
+    """The log held against the simulator that it is trained for."""
+    names = [column.name for column in dataset.columns.observations]
+    bounds = dataset.action_low, dataset.action_high
+    return check_matches(env, dataset.observation_size, dataset.actions.shape[1], bounds, names)
 
 
 def _core(observations: np.ndarray, scaling: Scaling) -> Float[Array, "rows obs"]:

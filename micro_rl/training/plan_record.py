@@ -11,7 +11,7 @@ from micro_rl._version import __version__
 from micro_rl.algorithms import registry
 from micro_rl.data import Dataset, log_paths
 from micro_rl.data.read_options import ReadOptions
-from micro_rl.dynamics.termination_rules import RULES, Formula
+from micro_rl.data.scaling import reward_size
 from micro_rl.training.plan import Plan
 
 PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
@@ -24,11 +24,13 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "log": _log(plan.dataset),
         "columns": plan.dataset.measured_columns.as_json(),
         "mapping": plan.dataset.mapping,
+        "reward_rms": reward_size(plan.dataset),
         "notes": list(plan.notes),
         "task": dataclasses.asdict(plan.task),
         "preset": plan.preset,
         "method": plan.method_name,
-        "learns_model": plan.learns_model,
+        "learns_model": plan.method.learns_model,
+        "episodes_end": plan.ends.on_page,
         **({"method_source": source} if (source := registry.source_of(plan.method_name)) else {}),
         "options": dataclasses.asdict(plan.options),
         "settings": dataclasses.asdict(plan.settings),
@@ -62,7 +64,8 @@ def default_config(plan: Plan) -> dict[str, Any]:
 def plan_to_command(plan: Plan) -> str:
     """The command line that trains this plan anew: the log, the preset, and what departs from it.
 
-    Empty where no command line can: a Python function ends the episodes, or each action was given its own bounds.
+    Empty where no command line can: the log is no file, a Python function ends the episodes, or each action was given
+    its own bounds.
     """
     if not _can_be_typed(plan):
         return ""
@@ -74,15 +77,17 @@ def plan_to_command(plan: Plan) -> str:
     words += [word for name, value in _said(plan.dataset.reading).items() for word in _flag(name, value)]
     if not plan.bounds_recorded:
         words += _flag("action_bounds", (float(plan.dataset.action_low[0]), float(plan.dataset.action_high[0])))
-    told = ("env", "horizon", "termination") if plan.learns_model else ("env", "horizon")
-    words += _departures(plan.task, plan.dataset.task, told)
+    words += _departures(plan.task, plan.dataset.task, ("env", "horizon"))
+    if plan.ends.name not in (None, plan.dataset.task.termination):
+        words += _flag("termination", plan.ends.name)
     return shlex.join(words + (["--model", str(plan.model)] if plan.model else []))
 
 
 def _can_be_typed(plan: Plan) -> bool:
-    named_rule = plan.ends is None or isinstance(plan.ends, Formula) or plan.ends in RULES.values()
+    if plan.dataset.in_memory:
+        return False
     low, high = plan.dataset.action_low, plan.dataset.action_high
-    return named_rule and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
+    return plan.ends.can_be_typed and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
 
 
 def _typed(path: Path) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console, say
+from micro_rl.cli.commands.console import console, print_for_machines, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,22 +33,25 @@ def run(arguments: list[str]) -> None:
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.reports.log import describe
     from micro_rl.reports.log.page import write_log_page
+    from micro_rl.storage.files import saving
     from micro_rl.training.plan import read_log
 
     explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
     inputs = parse(
         "data info", arguments, shape("DataInfo", explanation, ("log", str), options=Telling, reading=ReadOptions)
     )
-    dataset = read_log(inputs.log, inputs.reading)
+    dataset, page = read_log(inputs.log, inputs.reading), inputs.options.page
+    if page is None and not inputs.options.json:
+        page = Path("trained", f"{dataset.name}-info.html")
+    if page:
+        with saving(page):  # before the work, which can take a minute
+            page.parent.mkdir(parents=True, exist_ok=True)
     insight = describe(dataset)
-    page = inputs.options.page
     if inputs.options.json:
-        print(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))
+        print_for_machines(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))
     else:
-        page = page or Path("trained", f"{dataset.name}-info.html")
         _print(dataset, insight)
     if page:
-        page.parent.mkdir(parents=True, exist_ok=True)
         write_log_page(dataset, insight, page)
         if not inputs.options.json:
             say(console(), f"page      {page}")
@@ -57,7 +60,7 @@ def run(arguments: list[str]) -> None:
 def _print(dataset: "Dataset", insight: "Insight") -> None:
     from rich.text import Text
 
-    from micro_rl.reports.log import words
+    from micro_rl.reports.log import timing, words
 
     screen = console()
 
@@ -88,6 +91,9 @@ def _print(dataset: "Dataset", insight: "Insight") -> None:
     add("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
     add("density", words.density(insight) or "too few rows to tell")
     add("rows", words.rows_needed(insight))
+    add("delays", timing.delay_words(insight.pace))
+    add("step", timing.step_words(insight.pace))
+    add("proposal", timing.proposal_words(insight.pace), "bold")
     add("basis", words.basis(insight))
     add("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
 

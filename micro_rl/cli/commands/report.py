@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from micro_rl.cli.commands.console import print_for_machines
 from micro_rl.errors import UserError
 
 
@@ -58,7 +59,7 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
 
     form = options.format or "html"
     if form != "html" and options.out is None:
-        print(compared(runs, form), end="")
+        print_for_machines(compared(runs, form), end="")
         return
     path = options.out or Path("compare.html")
     if path.is_dir():

@@ -1,10 +1,13 @@
 """What is odd in single columns: a sensor that stood still, a value at its limit, values from another world."""
 
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
-from micro_rl.core.columns import Column, title
-from micro_rl.data.checks import findings
+from micro_rl.core.columns import Column, titles
+from micro_rl.data.checks import codes, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
 
@@ -22,54 +25,87 @@ CONTINUOUS = 50
 """A column with fewer different values is a switch or a counter, which may stand still and has limits."""
 FAR = 20
 """An outlier is further from the median than so many times the span of the middle 98 %."""
+FAR_REWARD, HANDFUL = 1e3, 5
+"""So far from the others, in so many rows, a reward is told."""
 APART = 1e6
+ROUNDINGS = 4
+"""A column that varies by fewer roundings of its size does not vary."""
 QUANTILE_ROWS = 100_000
 
 
+class _Trait(NamedTuple):
+    """One column that is odd in some way, with the rows where it is so and the values that tell."""
+
+    place: int
+    rows: Int[np.ndarray, " row"]
+    values: tuple[float, ...] = ()
+
+
 def odd(dataset: Dataset) -> list[Finding]:
-    """Finds what is odd in single columns of observations and actions."""
+    """Finds what is odd in single columns of observations and actions; of columns alike, one finding."""
     problems = findings.constant("action", dataset.actions, dataset.columns.actions)
     ends = dataset.terminals | dataset.timeouts
-    groups = (("observation", dataset.observations, dataset.columns.observations),)
-    groups += (("action", dataset.actions, dataset.columns.actions),)
-    for what, values, columns in groups:
-        for place, column in enumerate(columns):
-            problems += _odd_column(what, place, column, np.ascontiguousarray(values[:, place]), ends)
+    for what, values, columns in (
+        ("observation", dataset.observations, dataset.columns.observations),
+        ("action", dataset.actions, dataset.columns.actions),
+    ):
+        traits: dict[str, list[_Trait]] = {}
+        for place in range(len(columns)):
+            for kind, trait in _odd_column(what, place, np.ascontiguousarray(values[:, place]), ends):
+                traits.setdefault(kind, []).append(trait)
+        problems += [_finding(kind, what, columns, alike, len(dataset)) for kind, alike in traits.items()]
     problems += _at_bounds(dataset)
     if len(dataset) > 1 and not np.ptp(dataset.rewards):
         problems.append(
             findings.warning("reward-constant", "rewards never change: there is nothing to learn from them")
         )
-    return problems + _apart(dataset)
+    return problems + _far_rewards(dataset) + codes.odd(dataset) + _apart(dataset)
 
 
 def _odd_column(
-    what: str, place: int, column: Column, values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]
-) -> list[Finding]:
-    name = title(what, place, column)
+    what: str, place: int, values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]
+) -> Iterator[tuple[str, _Trait]]:
+    """The kinds of oddity in one column."""
     if len(values) < STUCK_ROWS or len(np.unique(values[: CONTINUOUS * 1000])) < CONTINUOUS:
-        return []
-    problems = []
+        return
     if len(rows := stuck_rows(values, ends)):
-        text = (
-            f"{name} stands still in {findings.listed(rows)} although it usually changes from step to step: "
-            "a stuck sensor?"
-        )
-        problems.append(findings.warning("stuck", text, rows, [place]))
+        yield "stuck", _Trait(place, rows)
     if what == "observation" and len(rows := _limit_rows(values, ends)):
-        limits = " or ".join(f"{limit:.6g}" for limit in np.unique(values[rows]))
-        text = (
-            f"{name} is at its limit ({limits}) in {100 * len(rows) / len(values):.1f} % of the rows: clipped or "
-            "saturated, and what lies beyond is not in the log"
-        )
-        problems.append(findings.warning("saturated", text, rows, [place]))
+        yield "saturated", _Trait(place, rows, tuple(np.unique(values[rows]).tolist()))
     if len(rows := _far_rows(values)):
-        text = (
-            f"{name} is far from all its other values in {findings.listed(rows)}, as {values[rows[0]]:.6g} in row "
-            f"{rows[0]}: a code for a missing value, or a unit that changed?"
-        )
-        problems.append(findings.warning("outlier", text, rows, [place]))
-    return problems
+        yield "outlier", _Trait(place, rows, (float(values[rows[0]]),))
+
+
+def _finding(kind: str, what: str, columns: Sequence[Column], traits: list[_Trait], total: int) -> Finding:
+    """One sentence about all columns that are odd in that way."""
+    many, places = len(traits) > 1, [trait.place for trait in traits]
+    rows = np.unique(np.concatenate([trait.rows for trait in traits]))
+    name = titles(what, places, columns)
+    if kind == "stuck":
+        text = f"{'stand' if many else 'stands'} still in {findings.listed(rows)} although {'they' if many else 'it'} "
+        text += f"usually {'change' if many else 'changes'} from step to step: a stuck sensor?"
+    elif kind == "saturated":
+        text = f"{'are at their limits' if many else 'is at its limit'} ({_limits(traits)}) in "
+        text += f"{_shares([len(trait.rows) / total for trait in traits], 1)} of the rows: clipped or saturated, and "
+        text += "what lies beyond is not in the log"
+    else:
+        text = f"{'are' if many else 'is'} far from all {'their' if many else 'its'} other values in "
+        text += f"{findings.listed(rows)}, as {traits[0].values[0]:.6g} in row {traits[0].rows[0]}: a code for a "
+        text += "missing value, or a unit that changed?"
+    return findings.warning(kind, f"{name} {text}", rows, places)
+
+
+def _limits(traits: list[_Trait]) -> str:
+    """The limits of several columns, each value once."""
+    limits = list(dict.fromkeys(f"{limit:.6g}" for trait in traits for limit in trait.values))
+    shown = limits[: findings.SHOWN]
+    return " or ".join(shown) + " or ..." * (len(limits) > len(shown))
+
+
+def _shares(shares: Sequence[float], digits: int) -> str:
+    """'5.7 %', or from the least to the greatest."""
+    low, high = (f"{100 * pick(shares):.{digits}f}" for pick in (min, max))
+    return f"{low} %" if low == high else f"{low} to {high} %"
 
 
 def stuck_rows(values: Float32[np.ndarray, " row"], ends: Bool[np.ndarray, " row"]) -> Int[np.ndarray, " stuck"]:
@@ -134,27 +170,43 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
     """Actions that are at one of their bounds most of the time."""
     slack = 1e-3 * (dataset.action_high - dataset.action_low) / 2
     at = (dataset.actions <= dataset.action_low + slack) | (dataset.actions >= dataset.action_high - slack)
-    problems = []
-    for place in np.flatnonzero(at.mean(0) > AT_BOUND).tolist():
-        name = title("action", place, dataset.columns.actions[place])
-        text = (
-            f"{name} is at one of its bounds in {100 * at[:, place].mean():.0f} % of the rows: "
-            "the log tells little about the actions between"
-        )
-        problems.append(findings.warning("action-saturated", text, np.flatnonzero(at[:, place]), [place]))
-    return problems
+    often = at.mean(0)
+    places = np.flatnonzero(often > AT_BOUND).tolist()
+    if not places:
+        return []
+    many = len(places) > 1
+    text = (
+        f"{titles('action', places, dataset.columns.actions)} {'are' if many else 'is'} at one of "
+        f"{'their' if many else 'its'} bounds in {_shares([float(often[place]) for place in places], 0)} of the rows: "
+        "the log tells little about the actions between"
+    )
+    return [findings.warning("action-saturated", text, np.flatnonzero(at[:, places].any(1)), places)]
+
+
+def _far_rewards(dataset: Dataset) -> list[Finding]:
+    """A handful of rewards a thousandfold from all others, elsewhere than where an episode ends."""
+    rewards, ends = dataset.rewards, dataset.terminals | dataset.timeouts
+    low, high = np.quantile(rewards, [0.001, 0.999])
+    far = np.flatnonzero((np.abs(rewards - (low + high) / 2) > FAR_REWARD * (high - low)) & ~ends)
+    if not len(far) or high <= low or len(far) > HANDFUL:
+        return []
+    text = (
+        f"the reward is a thousandfold from all others in {findings.listed(far)}, as {rewards[far[0]]:.6g} in row "
+        f"{far[0]}: a mark, or a unit that changed? All rewards are scaled by it"
+    )
+    return [findings.warning("outlier", text, far)]
 
 
 def _apart(dataset: Dataset) -> list[Finding]:
     """Observation columns whose spreads differ a millionfold."""
     spread = dataset.observations.std(0, dtype=np.float64)
-    moving = np.flatnonzero(spread > 0)
+    rounding = ROUNDINGS * np.finfo(np.float32).eps * np.abs(dataset.observations).max(0)
+    moving = np.flatnonzero(spread > rounding)
     if not len(moving) or spread[moving].max() < APART * spread[moving].min():
         return []
     small, large = (int(moving[pick(spread[moving])]) for pick in (np.argmin, np.argmax))
-    names = [title("observation", place, dataset.columns.observations[place]) for place in (large, small)]
     text = (
-        f"columns differ in scale: {names[0]} varies by {spread[large]:.3g}, {names[1]} by {spread[small]:.3g}: "
+        f"observation columns differ in scale: {large} varies by {spread[large]:.3g}, {small} by {spread[small]:.3g}: "
         "fine while training standardises them (the default)"
     )
     return [findings.warning("scales", text, columns=[small, large])]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from micro_rl.data.checks import findings
+from micro_rl.data.checks import breaks, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
 
@@ -16,7 +16,7 @@ ENDS = 5
 
 def odd(dataset: Dataset) -> list[Finding]:
     """Finds what is odd in whole episodes."""
-    return [*_limits(dataset), *_jumps(dataset), *small(dataset, BATCH)]
+    return [*_limits(dataset), *_jumps(dataset), *breaks.odd(dataset), *small(dataset, BATCH), *_early(dataset)]
 
 
 def terminals_at(dataset: Dataset, length: int) -> np.ndarray:
@@ -77,3 +77,17 @@ def small(dataset: Dataset, batch: int) -> list[Finding]:
         text = f"{len(dataset)} rows are fewer than a batch ({batch}), which holds them more than once: log more"
         problems.append(findings.warning("few-rows", text))
     return problems
+
+
+def _early(dataset: Dataset) -> list[Finding]:
+    """Timeouts elsewhere than at the time limit that the log or its name tells."""
+    task = dataset.task
+    last = dataset.stops[:-1] - 1  # the last episode may be cut by the end of the file
+    early = last[dataset.timeouts[last] & (dataset.lengths[:-1] != task.horizon)]
+    if task.horizon is None or not len(early):
+        return []
+    text = (
+        f"{len(early):,} timeouts come before the time limit of {task.horizon} steps that the log or its name tells: "
+        "cut by hand, or marked by mistake"
+    )
+    return [findings.warning("early-timeouts", text, early)]

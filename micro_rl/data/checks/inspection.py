@@ -1,16 +1,14 @@
 """Everything that can be said against a log: what keeps it from being used, and what a person should look at."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from micro_rl.core import tasks
 from micro_rl.data import loading, log_paths
 from micro_rl.data.checks import channels, episodes, findings, order
 from micro_rl.data.checks.findings import Finding
+from micro_rl.data.checks.presentable import presentable
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
@@ -53,7 +51,6 @@ def inspect(
         dataset, problems = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
-    task = dataset.task
     problems = [*problems, *(against(dataset) if against else [])]
     if any(problem.kind == "no-bounds" for problem in problems):
         problems = [problem for problem in problems if problem.kind != "bounds-differ"]  # nobody told any
@@ -62,36 +59,5 @@ def inspect(
     if WITHOUT_ENDS & {problem.kind for problem in problems}:
         problems = [problem for problem in problems if problem.kind != "discontinuous"]  # where episodes end, they are
     else:
-        problems += episodes.odd(finite) + _against_limit(finite, task)
+        problems += episodes.odd(finite)
     return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level))
-
-
-def presentable(dataset: Dataset) -> Dataset:
-    """Puts other values of the column, drawn with a fixed seed, where there is NaN or infinity."""
-    random = np.random.default_rng(0)
-    columns = {name: getattr(dataset, name) for name in ("observations", "actions", "rewards", "next_observations")}
-    return replace(dataset, **{name: _filled(values, random) for name, values in columns.items()})
-
-
-def _filled(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    if np.isfinite(values).all():
-        return values
-    filled = values.reshape(len(values), -1).copy()
-    for column in filled.T:
-        good = column[np.isfinite(column)]
-        bad = ~np.isfinite(column)
-        column[bad] = random.choice(good, int(bad.sum())) if len(good) else 0
-    return filled.reshape(values.shape)
-
-
-def _against_limit(dataset: Dataset, task: tasks.Task) -> list[Finding]:
-    """Timeouts elsewhere than at the time limit that the log or its name tells."""
-    last = dataset.stops[:-1] - 1  # the last episode may be cut by the end of the file
-    early = last[dataset.timeouts[last] & (dataset.lengths[:-1] != task.horizon)]
-    if task.horizon is None or not len(early):
-        return []
-    text = (
-        f"{len(early):,} timeouts come before the time limit of {task.horizon} steps that the log or its name tells: "
-        "cut by hand, or marked by mistake"
-    )
-    return [findings.warning("early-timeouts", text, early)]

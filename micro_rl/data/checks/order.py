@@ -5,6 +5,7 @@ are each fitted to the transition, with a ridge on its quantities, their product
 suspicious when a neighbour's is the one that fits. In the same way an action should explain its own row's step.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ CLEARER = 0.7
 """A shift is reported when it leaves less than this share of the unexplained variance that the log's order leaves..."""
 WORTH = 0.25
 """... and explains at least this share of the variance."""
+ENOUGH = 0.9
+"""Where the log's own order explains so much, what is left is little to compare ..."""
+DECISIVE = 0.25
+"""... and a shift must leave less than this share of it."""
 ALIKE = 1.3
 """Unexplained variances within this factor of the least are alike."""
 BLOCKS = 20
@@ -32,6 +37,8 @@ class Order(NamedTuple):
     """Share of the variance explained (R², on rows that were not fitted) for each shift of `SHIFTS`."""
 
     explained: tuple[float, ...]
+    alone: float = -math.inf
+    """The same for the best shift from a single observation: the one before the step for rewards of rows above."""
 
     @property
     def best(self) -> int:
@@ -44,7 +51,10 @@ class Order(NamedTuple):
     def suspicious(self) -> bool:
         """Whether another order than the log's explains clearly more."""
         best, own = max(self.explained), self.explained[SHIFTS.index(0)]
-        return bool(self.best != 0 and best > WORTH and 1 - best < CLEARER * (1 - own))
+        if 1 - self.alone <= ALIKE * (1 - best):
+            return False  # the reward of an observation, which two rows know
+        clearer = DECISIVE if own >= ENOUGH else CLEARER
+        return bool(self.best != 0 and best > WORTH and 1 - best < clearer * (1 - own))
 
 
 def reward_order(dataset: Dataset) -> Order | None:
@@ -55,7 +65,13 @@ def reward_order(dataset: Dataset) -> Order | None:
     parts = (dataset.observations, dataset.actions, dataset.next_observations - dataset.observations)
     inputs = regression.features(np.concatenate([part[rows] for part in parts], axis=1, dtype=np.float64))
     targets = np.stack([dataset.rewards[rows + shift] for shift in SHIFTS], axis=1).astype(np.float64)
-    return Order(tuple(_explained(inputs, targets)))
+    order = Order(tuple(_explained(inputs, targets)))
+    if not order.best:
+        return order
+    single = dataset.observations if order.best < 0 else dataset.next_observations
+    target = dataset.rewards[rows + order.best, None].astype(np.float64)
+    alone = _explained(regression.features(single[rows].astype(np.float64)), target)
+    return order._replace(alone=float(alone[0]))
 
 
 def action_order(dataset: Dataset) -> Order | None:

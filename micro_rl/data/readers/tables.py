@@ -41,7 +41,8 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
     table = roles.find(path, source.names, description)
     steps = process.find(path, source.names, table, description)
     kinds = table.kinds() | steps.kinds()
-    refuse_oversize(path, "the table", 4 * source.rows * len(kinds), path.stat().st_size)
+    if source.rows:
+        refuse_oversize(path, "the table", 4 * source.rows * len(kinds), path.stat().st_size)
     gathered = _Gathered(path, table, source.rows, description.reading.time_unit, steps)
     for batch in source.batches(kinds):
         if len(batch):
@@ -134,6 +135,7 @@ class _Gathered:
             columns=Columns(*(tuple(map(Column, names)) for names in (self.roles.observations, self.roles.actions))),
             overflow=overflow,
             remedy=REMEDY,
+            step_seconds=self._step_seconds(),
             blurred={field: column.blurred() for field, column in self.measured.items()},
             findings=(*self._empty_flags(), *cut, *changed, *more),
         )
@@ -160,6 +162,12 @@ class _Gathered:
             begins, gaps = cuts.gaps(begins, self.steps.values(), largest_gap, least)
             problems += gaps
         return begins, problems
+
+    def _step_seconds(self) -> float | None:
+        """The length of a step, where the rows have times."""
+        if self.process.resampling:
+            return self.process.resampling.seconds
+        return cuts.usual_step(np.concatenate(self.begins), self.steps.values()) if self.clock else None
 
     def _keys(self) -> dict[str, str]:
         """What the fields are called in messages."""

@@ -1,0 +1,115 @@
+"""Values that no measurement gives: found in every field, told, left out, and without weight in any scale."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from micro_rl.data import load, windowed
+from micro_rl.data.checks.cheap import cheap_findings
+from micro_rl.data.outliers import NONE, limits
+from micro_rl.data.scaling import fit_scaling
+from micro_rl.simulation.log_check import inspect
+from tests.data import logs
+from tests.data.test_inspection import CLEAN, driven, planted, put
+
+VALUES = [-999, 9999, -9999, 1e30, 1e25, 32767, -54321]
+
+
+def written(tmp_path, arrays, **said):
+    """A log of those arrays with wide bounds."""
+    return logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=-1.0, action_high=1.0, **said)
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("rows", [[31], [31, 32, 405]])
+@pytest.mark.parametrize("next_recorded", [True, False])
+def test_codes_in_observations_are_left_out_and_change_no_scale(tmp_path, value, rows, next_recorded):
+    arrays = planted(observations=put(rows, value, 1), next_observations=put([row - 1 for row in rows], value, 1))
+    if not next_recorded:
+        del arrays["next_observations"]
+    log = load(written(tmp_path, arrays))
+    left = sorted({*rows, *(row - 1 for row in rows)})
+    assert [row for row in left if log.usable[row]] == []
+    [note] = [note for note in log.notes if "far from all other" in note]
+    assert note.startswith("observation 1 is far from all other values in ")
+    assert f"{len(left)} rows that hold or lead" in note
+    clean = CLEAN["observations"][:, 1]
+    assert fit_scaling(log, True, True).observation_std[1] == pytest.approx(clean.std(), rel=0.02)
+    assert log.observation_std()[1] == pytest.approx(clean.std(), rel=0.02)
+    assert log.measured_columns.observations[1].low == pytest.approx(clean.min(), rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [-999, -9999, 99999, 1e30])
+def test_codes_in_rewards(tmp_path, value):
+    log = load(written(tmp_path, planted(rewards=put([5, 700], value))))
+    assert np.flatnonzero(~log.usable).tolist() == [5, 700]
+    assert any(note.startswith("the reward is far from all other values in 2 rows (5, 700)") for note in log.notes)
+    size = np.sqrt(np.square(np.delete(CLEAN["rewards"], [5, 700]).astype(float)).mean())
+    assert fit_scaling(log, True, True).reward_scale == pytest.approx(size, rel=1e-5)
+
+
+def test_codes_in_actions_whose_bounds_let_them_pass(tmp_path):
+    arrays = planted(actions=put([40], -999, 1))
+    log = load(logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=-1000.0, action_high=1000.0))
+    assert np.flatnonzero(~log.usable).tolist() == [40]
+    assert any(note.startswith("action 1 is far") for note in log.notes)
+
+
+def test_codes_in_a_tenth_of_a_column(tmp_path):
+    rows = np.arange(3, 1000, 13)
+    log = load(written(tmp_path, planted(observations=put(rows, -9999, 2), next_observations=put(rows - 1, -9999, 2))))
+    assert not log.usable[rows].any()
+    assert fit_scaling(log, True, True).observation_std[2] < 10
+
+
+def test_no_window_holds_one(tmp_path):
+    both = {"observations": put([31], -9999, 0), "next_observations": put([30], -9999, 0)}
+    log = windowed(load(written(tmp_path, planted(**both))), 3)
+    assert np.flatnonzero(~log.usable).tolist() == [30, 31, 32, 33]
+    assert np.abs(log.transitions(True).observation).max() < 100
+    assert fit_scaling(log, True, True).observation_std[0] < 10
+
+
+def test_each_value_is_told_once(tmp_path):
+    both = {"observations": put([31], -9999, 0), "next_observations": put([30], -9999, 0)}
+    path = written(tmp_path, planted(**both))
+    assert [one.kind for one in inspect(path).findings] == ["outlier"]
+    assert cheap_findings(load(path)) == []
+
+
+def test_a_scale_reassures_nobody_where_an_outlier_made_it(tmp_path):
+    both = {"observations": put([31], 1e25, 0), "next_observations": put([30], 1e25, 0)}
+    assert "scales" not in {one.kind for one in inspect(written(tmp_path, planted(**both))).findings}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.random.default_rng(0).standard_cauchy(5000),
+        np.random.default_rng(0).lognormal(0, 2, 5000),
+        np.where(np.arange(5000) % 500 == 0, 100.0, 0.0),
+        np.repeat([0.0, 1.0, 5.0], [3000, 1990, 10]),
+        np.append(np.random.default_rng(0).normal(300, 20, 5000), [200, 420]),
+        np.full(100, -9999.0),
+        np.zeros(100),
+        np.arange(5000.0),
+        np.array([1.0, 2.0]),
+    ],
+)
+def test_heavy_tails_pulses_and_counters_are_measurements(values):
+    assert limits(values.astype(np.float32)) == NONE
+
+
+@pytest.mark.parametrize("bonus", [100.0, -100.0, 1000.0])
+def test_a_goal_is_worth_much_and_no_code(bonus):
+    rewards = np.random.default_rng(0).uniform(-0.1, 0, 1000).astype(np.float32)
+    rewards[[100, 500]] = bonus
+    assert limits(rewards, rewards=True) == NONE
+
+
+def test_a_log_without_any_keeps_every_bit():
+    log = replace(load("pendulum-demo"))
+    assert log.outliers is None
+    assert log.measured_observations.base is log.observations.base or log.measured_observations.base is log.observations
+    assert driven()["observations"].tobytes() == CLEAN["observations"].tobytes()
