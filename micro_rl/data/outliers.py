@@ -87,7 +87,7 @@ class Outliers(NamedTuple):
     @property
     def rows(self) -> Bool[np.ndarray, " row"]:
         """Rows that nothing should be learned from."""
-        return np.logical_or.reduce([part.any(1) for part in self])
+        return np.concatenate(self, axis=1).any(1)
 
     @property
     def window(self) -> Bool[np.ndarray, " row"]:

@@ -44,7 +44,8 @@ class RawLog(NamedTuple):
     keeps too few digits, `findings` what the reader saw,
     `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
     `remedy` what to do about values that are no numbers, and `exogenous` the places of observations that no action
-    moves.
+    moves. `unread` are arrays with one value a row that have no meaning here: those of 0 and 1 as flags, which may mark
+    where episodes end, None for any other.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -60,6 +61,7 @@ class RawLog(NamedTuple):
     files: tuple[Path, ...] = ()
     mapping: str = ""
     remedy: str = "remove or repair them"
+    unread: Mapping[str, np.ndarray | None] = MappingProxyType({})
     exogenous: tuple[int, ...] = ()
 
 
