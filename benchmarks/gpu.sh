@@ -3,10 +3,14 @@
 # Wheels that were carried along in .whl/ are installed first. Arguments go to benchmarks.gpu.
 #
 # A machine with these needs no wheel more: jax with its card's plugin, equinox, optax, jaxtyping, numpy, scipy, h5py,
-# safetensors, cloudpickle, typing-extensions, pytest, hypothesis, rich, jinja2, matplotlib, imageio, protobuf. Seldom
-# there, and to be carried (mujoco is asked for its version alone, so nothing that it needs):
+# safetensors, cloudpickle, filelock, typing-extensions, pytest, hypothesis, rich, jinja2, matplotlib, imageio, protobuf.
+# Seldom there, and to be carried (mujoco is asked for its version alone, so nothing that it needs):
 #
 #     beartype==0.23.1 gymnasium==1.4.0 farama-notifications==0.0.6 tensorboardX==2.6.5 mujoco==3.4.0
+#     pydantic==2.14.3 pydantic-core==2.50.4 annotated-types==0.8.0 typing-inspection==0.4.5
+#
+# With pytest-xdist the tests run side by side. What the run on a real log compiles twice is kept in a new folder; no
+# line of the table is in it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if compgen -G ".whl/*.whl" > /dev/null; then
@@ -15,4 +19,5 @@ if compgen -G ".whl/*.whl" > /dev/null; then
     export PYTHONPATH="$site${PYTHONPATH:+:$PYTHONPATH}"
 fi
 export XLA_PYTHON_CLIENT_PREALLOCATE=false PYTHONUNBUFFERED=1
+export JAX_COMPILATION_CACHE_DIR="${JAX_COMPILATION_CACHE_DIR:-$(mktemp -d)}"
 exec python3 -m benchmarks.gpu "$@"

@@ -1,6 +1,6 @@
 """What runs cost side by side: one program for 1, 2, 4, ... runs.
 
-    python -m benchmarks.population [--runs 1 2 4 8] [--seconds 4] [--quick] [--write FILE]
+    python -m benchmarks.population [--runs 1 2 4 8] [--seconds 4] [--no-trace] [--quick] [--write FILE]
 
 Each run has a seed, an ensemble, a buffer and leaves of its own; they share the log. What runs is
 `micro_rl.training.program`, the program of `micro-rl sweep`, at the sizes of `benchmarks.workload`: D4RL's hopper
@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from benchmarks import flops, machine
 from benchmarks.cold import held_by
 from benchmarks.device_time import busy
+from benchmarks.population_table import FOR_TIME, LeftOut, Line, failed, markdown
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, mixed, nets
 from micro_rl.algorithms.epoch import coefficients
 from micro_rl.algorithms.learner import ModelLearner
@@ -34,7 +35,6 @@ from micro_rl.dynamics.termination_rules import RULES, ByRule
 from micro_rl.training.lanes import stack
 from micro_rl.training.program import Program
 
-UPDATES_OF_A_RUN = 3_000_000
 MIXED = "MICRO, 10 draws, mixed"
 HIGHEST = "MICRO, 1 draw, full float32"
 FOR_CARDS = (MIXED, HIGHEST)
@@ -49,68 +49,6 @@ class Work(NamedTuple):
     precision: str | None = None
 
 
-class Line(NamedTuple):
-    """One population's figures: seconds of an epoch waited for and queued behind another, and of its compilation.
-
-    `busy`: the share of a moment amid an epoch in which the device computed; None where it could not be traced.
-    `planned`: bytes of an epoch by the compiler's plan. `peak`: the most that was in use since the process began.
-    """
-
-    method: str
-    runs: int
-    waited: float
-    queued: float
-    busy: float | None
-    compiled: float
-    operations: float
-    planned: int
-    peak: int
-
-    def cells(self, updates: int) -> list[str]:
-        """As the table shows them; times for one update of every run together, and for one run of them."""
-        together = 1e3 * self.waited / updates
-        hours = self.waited / updates * UPDATES_OF_A_RUN / 3600
-        return [
-            self.method,
-            str(self.runs),
-            f"{together:.3f}",
-            f"{together / self.runs:.3f}",
-            f"{self.queued / self.waited:.2f}",
-            "not traced" if self.busy is None else f"{100 * self.busy:.0f} %",
-            f"{self.operations / self.waited / 1e12:.2f}",
-            f"{self.planned / 2**30:.2f}",
-            f"{self.peak / 2**30:.1f}",
-            f"{self.compiled:.0f}",
-            f"{hours:.2f}",
-        ]
-
-
-class LeftOut(NamedTuple):
-    """A population that there was no time for."""
-
-    method: str
-    runs: int
-
-    def cells(self, updates: int) -> list[str]:
-        """As the table shows it."""
-        return [self.method, str(self.runs), "left out for time", *[""] * (len(HEADS) - 3)]
-
-
-HEADS = (
-    "method",
-    "runs",
-    "ms per update of all",
-    "ms per update and run",
-    "wall time queued / waited for",
-    "device busy",
-    "TFLOP/s",
-    "planned GiB",
-    "peak GiB so far",
-    "compiled in s",
-    "hours for 3,000,000 updates of all",
-)
-
-
 def methods() -> dict[str, Work]:
     """What is measured, the most important first."""
     single, ten = (micro.build(micro.Options(beta=0.5, num_samples=draws)) for draws in (1, 10))
@@ -123,8 +61,8 @@ def methods() -> dict[str, Work]:
     }
 
 
-def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
-    """Epochs of that many runs in one program, their states donated from call to call."""
+def measure(name: str, runs: int, scale: Scale, seconds: float, trace: bool) -> Line:
+    """Epochs of that many runs in one program, their states donated from call to call; `trace` a moment of one more."""
     method, draws, precision = methods()[name]
     settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=scale.rollout_batch_size)
     problem, sizes = make_problem(scale.log_rows), settings.sizes()
@@ -148,7 +86,7 @@ def measure(name: str, runs: int, scale: Scale, seconds: float) -> Line:
     count = max(2, round(seconds / timed(awaited)))
     waited = timed(lambda: [awaited() for _ in range(count)]) / count
     queued = timed(lambda: ([call() for _ in range(count)], jax.block_until_ready(states))) / count
-    share = busy(call, waited)
+    share = busy(call, waited) if trace else None
     jax.block_until_ready(states)
     counted = runs * flops.epoch(sizes, nets(settings), draws)
     return Line(name, runs, waited, queued, share, compiled, counted, held_by(program.compiled), peak_memory())
@@ -169,29 +107,10 @@ def peak_memory() -> int:
     return stats["peak_bytes_in_use"]
 
 
-def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, facts: dict[str, str]) -> str:
-    """The page."""
-    table = ["| " + " | ".join(HEADS) + " |", "|---" * len(HEADS) + "|"]
-    table += ["| " + " | ".join(line.cells(updates)) + " |" for line in lines]
-    about = "\n".join(f"* {name}: {text}" for name, text in facts.items())
-    note = (
-        "An epoch has its rollout, so an update's time holds its share of it. Waited for: the host looks at every "
-        "epoch before it begins the next. Queued: it does not, which is as fast as the device can go. Both are wall "
-        "time, the device's idle moments included. Device busy: the share of a moment in the middle of an epoch, so of "
-        "its updates, in which any step ran on the device, by the profiler's trace; what is missing is the device's "
-        "waiting for its next step, and tracing adds to that. TFLOP/s count matrix products alone. Planned: what the "
-        "compiler set aside on each device for an epoch of this line, arguments and results included. Peaks are of the "
-        "whole process so far. "
-        "Hours are for updates and rollouts: fitting the ensemble, evaluations and saves come on top."
-    )
-    title, made_by = f"# Runs in one program: {facts['device']}", f"Made by `{command}`."
-    return "\n\n".join([title, made_by, about, "\n".join(table), note]) + "\n"
-
-
 def every_line(
-    names: Sequence[str], runs: Sequence[int], scale: Scale, seconds: float, until: float = inf
+    names: Sequence[str], runs: Sequence[int], scale: Scale, seconds: float, trace: bool, until: float = inf
 ) -> Iterator[Line | LeftOut]:
-    """All populations, each printed as it is done.
+    """All populations, each printed as it is done; a line that fails says so, and the others are measured.
 
     `until`, by `time.perf_counter`: left out is what would probably not end by then. As probable counts that compiling
     takes as long as it did last, and the rest as long for each run.
@@ -200,12 +119,22 @@ def every_line(
     for name, count in product(names, runs):
         began = time.perf_counter()
         if began + compiling + per_run * count > until:
-            line = LeftOut(name, count)
+            line = LeftOut(name, count, FOR_TIME)
         else:
-            line = measure(name, count, scale, seconds)
+            line = tried(name, count, scale, seconds, trace)
+        if isinstance(line, Line):
             compiling, per_run = line.compiled, (time.perf_counter() - began - line.compiled) / count
         print(" | ".join(line.cells(scale.updates)).rstrip(" |"), flush=True)
         yield line
+
+
+def tried(name: str, runs: int, scale: Scale, seconds: float, trace: bool) -> Line | LeftOut:
+    """The measured line, or what it failed with: too much for the device, or a driver's fault."""
+    try:
+        return measure(name, runs, scale, seconds, trace)
+    except Exception as error:
+        first_line = str(error).partition("\n")[0]
+        return LeftOut(name, runs, f"failed: {type(error).__name__}: {first_line}")
 
 
 def parser(prog: str, explanation: str | None, runs: Sequence[int], names: Sequence[str]) -> argparse.ArgumentParser:
@@ -215,23 +144,26 @@ def parser(prog: str, explanation: str | None, runs: Sequence[int], names: Seque
     parser.add_argument("--methods", nargs="+", choices=list(methods()), default=names)
     parser.add_argument("--updates", type=int, default=1000, help="of an epoch, which has one rollout")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--trace", action=argparse.BooleanOptionalAction, default=True, help="how busy the device is")
     parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page there")
     return parser
 
 
-def main() -> None:
-    """Measure, print, and write the page where asked."""
+def main() -> int:
+    """Measure, print, and write the page where asked; 1 where a line failed."""
     names = [name for name in methods() if name not in FOR_CARDS]
     options = parser("python -m benchmarks.population", __doc__, [1, 2, 4, 8], names).parse_args()
     scale = QUICK if options.quick else FULL._replace(updates=options.updates)
-    lines = list(every_line(options.methods, options.runs, scale, 0.2 if options.quick else options.seconds))
+    seconds = 0.2 if options.quick else options.seconds
+    lines = list(every_line(options.methods, options.runs, scale, seconds, options.trace))
     facts = machine.describe() | {"device": jax.devices()[0].device_kind}
     page = markdown(lines, scale.updates, shlex.join(["python", "-m", "benchmarks.population", *sys.argv[1:]]), facts)
     print(page)
     if options.write:
         options.write.write_text(page)
+    return 1 if failed(lines) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,12 +8,14 @@ from micro_rl._version import __version__ as __version__
 __all__ = [
     "Dataset",
     "Diverged",
+    "OpenedRun",
     "Policy",
     "Run",
     "UserError",
     "curves",
     "evaluate",
     "load",
+    "open_run",
     "register",
     "sweep",
     "train",
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from micro_rl.api import sweep, train
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
+    from micro_rl.opened.run import OpenedRun, open_run
     from micro_rl.policy import Policy
     from micro_rl.reports.compare.metric_curves import curves
     from micro_rl.simulation.evaluation import evaluate
@@ -33,11 +36,13 @@ _HOMES = {
     "curves": "micro_rl.reports.compare.metric_curves",
     "Dataset": "micro_rl.data",
     "Diverged": "micro_rl.errors",
+    "OpenedRun": "micro_rl.opened.run",
     "Policy": "micro_rl.policy",
     "Run": "micro_rl.training.job",
     "UserError": "micro_rl.errors",
     "evaluate": "micro_rl.simulation.evaluation",
     "load": "micro_rl.data",
+    "open_run": "micro_rl.opened.run",
     "register": "micro_rl.algorithms.registry",
     "sweep": "micro_rl.api",
     "train": "micro_rl.api",
@@ -49,3 +54,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'micro_rl' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, whether or not they have been used."""
+    return sorted([*__all__, "__version__"])

@@ -16,6 +16,9 @@ from tests.tiny_runs import HORIZON, SETTINGS, write_log
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/start/*.md")), *sorted(ROOT.glob("docs/guides/*.md"))]
 
+FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A block that is a file of the reader's."""
+
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
@@ -56,10 +59,14 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
     monkeypatch.setattr(micro_rl, "sweep", sweep, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pump.csv").touch()
+    monkeypatch.syspath_prepend(tmp_path)
     names = {"observation": np.zeros(3)}
     block = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
     snippets = {snippet: page.name for page in PAGES for snippet in block.findall(page.read_text())}
     assert len(snippets) >= 8
+    for name, code in (file for page in PAGES for file in FILE.findall(page.read_text())):
+        (tmp_path / name).write_text(code)
+        del snippets[code]
     for snippet, page in snippets.items():  # what two pages share is run once
         exec(compile(snippet, page, "exec"), names)
 

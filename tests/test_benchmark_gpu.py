@@ -9,7 +9,7 @@ import pytest
 from benchmarks import device_tests, gpu, population
 from benchmarks.device_tests import Outcome, outcome, platforms
 from benchmarks.overlap import Overlap
-from benchmarks.population import LeftOut, Line
+from benchmarks.population_table import LeftOut, Line, failed, markdown
 from benchmarks.workload import QUICK
 from micro_rl.training.plan import Plan
 
@@ -58,10 +58,10 @@ def test_what_keeps_the_tests_from_running_is_told(monkeypatch: pytest.MonkeyPat
 
 def test_tests_that_do_not_end_are_stopped(monkeypatch: pytest.MonkeyPatch):
     def run(command: list[str], **more: Any) -> None:
-        raise subprocess.TimeoutExpired(command, more["timeout"])
+        raise subprocess.TimeoutExpired(command, more["timeout"], output=b"..F\n")
 
     monkeypatch.setattr(device_tests.subprocess, "run", run)
-    assert outcome(False, 7.0) == Outcome(False, "not finished within 7 s", "")
+    assert outcome(False, 7.0) == Outcome(False, "not finished within 7 s", "..F\n")
 
 
 @pytest.mark.parametrize(("passed", "ran"), [(True, True), (False, True), (True, False)])
@@ -86,6 +86,19 @@ def test_the_table_is_made_whatever_the_tests_and_the_run_said(
     assert "| SAC | 1 | 1.000 |" in output and "--methods 'MICRO, 1 draw'`" in output
 
 
+def test_a_line_that_fails_says_so_and_the_others_are_measured(monkeypatch: pytest.MonkeyPatch):
+    def measure(name: str, runs: int, *_: Any) -> Line:
+        if runs == 2:
+            raise RuntimeError("unspecified launch failure\nand more")
+        return LINE._replace(method=name, runs=runs)
+
+    monkeypatch.setattr(population, "measure", measure)
+    lines = list(population.every_line(["SAC"], [1, 2, 4], QUICK, 1.0, False))
+    assert [type(line) for line in lines] == [Line, LeftOut, Line]
+    assert lines[1].cells(1000)[2] == "failed: RuntimeError: unspecified launch failure"
+    assert failed(lines) and not failed(lines[::2])
+
+
 def test_lines_that_there_is_no_time_for_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch):
     now = 0.0
 
@@ -96,9 +109,9 @@ def test_lines_that_there_is_no_time_for_are_left_out_and_named(monkeypatch: pyt
 
     monkeypatch.setattr(population, "time", SimpleNamespace(perf_counter=lambda: now))
     monkeypatch.setattr(population, "measure", measure)
-    lines = list(population.every_line(["SAC", "MICRO, 1 draw"], [1, 2], QUICK, 1.0, until=8.5))
+    lines = list(population.every_line(["SAC", "MICRO, 1 draw"], [1, 2], QUICK, 1.0, False, until=8.5))
     assert [type(line) for line in lines] == [Line, LeftOut, Line, LeftOut]
-    page = population.markdown(lines, 1000, "command", {"device": "none"})
+    page = markdown(lines, 1000, "command", {"device": "none"})
     assert "| MICRO, 1 draw | 2 | left out for time |" in page
     columns = [line.count(" |") for line in page.splitlines() if line.startswith("| ")]
     assert len(set(columns)) == 1

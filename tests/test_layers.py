@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "micro_rl"
 LAYERS = [
     {"cli"},
-    {"api"},
+    {"api", "opened"},
     {"robustness", "training"},
     {"simulation"},
     {"reports", "algorithms"},

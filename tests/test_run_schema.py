@@ -49,6 +49,7 @@ def test_what_a_config_may_be(config: dict[str, Any]):
         ({"method": "x" * (LONGEST + 1)}, "method"),
         ({"notes": "a note"}, "notes"),
         ({"mapping": None}, "mapping"),
+        ({"reward_rms": "1"}, "reward_rms"),
         ({"columns": []}, "columns"),
         ({"columns": {"observations": [COLUMN | {"unit": 1}]}}, "columns, observations"),
         ({"columns": {"actions": [COLUMN | {"low": "x"}]}}, "columns, actions"),

@@ -24,6 +24,8 @@ PUBLIC = (
     "train",
     "sweep",
     "Run",
+    "open_run",
+    "OpenedRun",
     "Policy",
     "evaluate",
     "curves",

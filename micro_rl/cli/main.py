@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from micro_rl._version import __version__
+from micro_rl.cli.commands.console import print_always
 from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
 
 VERBS = {
@@ -61,6 +62,7 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; its exit code."""
+    print_always()
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         lines = (f"  micro-rl {f'{verb} {takes}':18}{does}" for verb, (takes, does) in VERBS.items())
         print(HELP.format(verbs="\n".join(lines)), end="")
@@ -86,7 +88,15 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _refuse_broken_text(arguments: Sequence[str]) -> None:
+    """A file's name may be any bytes; in pages and records it would be no text."""
+    for word in arguments:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise UserError(f"{word!a}: its bytes are no letters in this console's encoding; rename the file")
+
+
 def _run(verb: str, arguments: list[str]) -> None:
+    _refuse_broken_text(arguments)
     if verb not in VERBS:
         raise UserError(f"there is no verb {verb!r}{did_you_mean(verb, VERBS)}; choose one of {', '.join(VERBS)}")
     if "--help" not in arguments and "-h" not in arguments:

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+import numpy as np
+from jaxtyping import Shaped
+
 from micro_rl.errors import UserError, did_you_mean
 
 FEW = 5
@@ -37,6 +40,12 @@ class Columns(NamedTuple):
         """Fills in o0, o1, ... and a0, a1, ... for columns that the file does not name."""
         return Columns(_filled(self.observations, "o", observations), _filled(self.actions, "a", actions))
 
+    def measured(
+        self, observations: Shaped[np.ndarray, "row obs"], actions: Shaped[np.ndarray, "row act"]
+    ) -> "Columns":
+        """Gives the same with the least and the greatest value of each in these rows, raw units."""
+        return Columns(_measured(self.observations, observations), _measured(self.actions, actions))
+
     def as_json(self) -> dict[str, Any]:
         """Gives what JSON can hold of it; `of_json` reads it back."""
         return {part: [column._asdict() for column in columns] for part, columns in self._asdict().items()}
@@ -54,6 +63,11 @@ UNNAMED = Columns()
 
 def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
     return tuple(named) or tuple(Column(f"{prefix}{place}") for place in range(width))
+
+
+def _measured(columns: Sequence[Column], values: np.ndarray) -> tuple[Column, ...]:
+    limits = zip(columns, values.min(0), values.max(0), strict=True)
+    return tuple(column._replace(low=float(str(low)), high=float(str(high))) for column, low, high in limits)
 
 
 def _read(part: str, entries: Any) -> tuple[Column, ...]:

@@ -45,8 +45,9 @@ def _names(values: Any) -> list[Any] | None:
     """The names of a dict's, a row's or a DataFrame's values; None for what has none, as arrays and lists."""
     if isinstance(values, np.ndarray | list | tuple):
         return None
-    keys = getattr(values, "keys", None)
-    names = list(keys() if callable(keys) else getattr(values, "columns", None) or ())
+    keys: Any = getattr(values, "keys", None)
+    labels: Any = keys() if callable(keys) else getattr(values, "columns", None)
+    names = [] if labels is None else list(labels)
     if not names and not isinstance(values, Mapping):
         return None
     return names if not names or any(isinstance(name, str) for name in names) else None

@@ -7,6 +7,8 @@ middle of its bounds. The functions give the parts of a window for any array lib
 
 from typing import Any, TypeVar
 
+import numpy as np
+
 Columns = TypeVar("Columns")
 
 
@@ -58,6 +60,26 @@ def following(observation: Columns, window: Columns, action: Columns) -> tuple[C
     if history == 1:
         return (observation,)
     return observation, earlier, action, _part(window, past, past + (history - 2) * of_action)
+
+
+def of_episode(observations: np.ndarray, actions: np.ndarray, resting: np.ndarray, history: int) -> np.ndarray:
+    """Makes the windows of an episode's steps.
+
+    Args:
+        observations: from the first step on, in order [step, observation columns].
+        actions: what was done at each [step, action columns].
+        resting: the action of a system that is left alone [action columns].
+        history: observations in a window.
+
+    Returns:
+        A window for each step [step, window columns]; the action of the step itself is in none.
+    """
+    steps = np.arange(len(observations))
+    seen = [observations[np.maximum(steps - back, 0)] for back in range(history)]
+    done = [
+        np.where((steps >= back)[:, None], actions[np.maximum(steps - back, 0)], resting) for back in range(1, history)
+    ]
+    return np.concatenate([*seen, *done], axis=-1)
 
 
 def _columns(array: Any) -> int:

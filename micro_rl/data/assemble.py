@@ -74,7 +74,7 @@ def examine(
         action_low=limits.low,
         action_high=limits.high,
         path=path,
-        sha256=_sha256(path, raw.files),
+        sha256=raw.sha256 or _sha256(path, raw.files),
         format=file_format,
         notes=tuple(problem.text for problem in problems if problem.level == "warning"),
         columns=named,

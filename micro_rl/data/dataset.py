@@ -1,49 +1,25 @@
 """`Dataset`: one log, checked, in raw units, and what can be read off it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
+from numpy.typing import ArrayLike
 
-from micro_rl.core.columns import UNNAMED, Column, Columns
+from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
 from micro_rl.data import outliers
+from micro_rl.data.action_bounds import Limit
+from micro_rl.data.log_parts import RawTransitions, Summary
 from micro_rl.data.outliers import Outliers
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
-
-
-class RawTransitions(NamedTuple):
-    """Rows to learn from, on the host, in raw units; `discount` is 0 where the episode terminated, else 1."""
-
-    observation: Float32[np.ndarray, "row obs"]
-    action: Float32[np.ndarray, "row act"]
-    reward: Float32[np.ndarray, " row"]
-    next_observation: Float32[np.ndarray, "row obs"]
-    discount: Float32[np.ndarray, " row"]
-
-
-class Summary(NamedTuple):
-    """A log in a dozen figures: returns are undiscounted sums of raw rewards, lengths are in steps."""
-
-    rows: int
-    episodes: int
-    observation_size: int
-    action_size: int
-    terminals: int
-    timeouts: int
-    return_mean: float
-    return_std: float
-    return_worst: float
-    return_best: float
-    length_mean: float
-    length_shortest: int
-    length_longest: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,12 +65,85 @@ class Dataset:
         object.__setattr__(self, "columns", named)
         object.__setattr__(self, "task", over(find(self.name), self.task))
 
+    @classmethod
+    def from_arrays(
+        cls,
+        observations: ArrayLike,
+        actions: ArrayLike,
+        rewards: ArrayLike,
+        terminals: ArrayLike | None = None,
+        timeouts: ArrayLike | None = None,
+        next_observations: ArrayLike | None = None,
+        *,
+        name: str = "arrays",
+        observation_names: Sequence[str] = (),
+        action_names: Sequence[str] = (),
+        units: Mapping[str, str] = MappingProxyType({}),
+        action_low: Limit | None = None,
+        action_high: Limit | None = None,
+        horizon: int | None = None,
+        exogenous: Sequence[str] = (),
+    ) -> "Dataset":
+        """Makes a log of arrays, copied and checked as a file's are.
+
+        Args:
+            observations: raw units [row, obs].
+            actions: raw units [row, act].
+            rewards: [row].
+            terminals: [row], 1 or True where an episode ended by the task's own rule; by default nowhere.
+            timeouts: [row], 1 or True where it was cut; without them there must be a horizon.
+            next_observations: raw units [row, obs]; by default the next row's, and no episode's last row is used.
+            name: what the log is called; one of D4RL's brings its task along.
+            observation_names: one for each observation; o0, o1, ... by default.
+            action_names: one for each action.
+            units: by the columns' names.
+            action_low: the least action in raw units, one number or one per action; -1 by default.
+            action_high: the greatest, likewise; 1 by default.
+            horizon: steps after which every episode is cut.
+            exogenous: names of observations that the actions do not move.
+
+        Raises:
+            UserError: whatever is wrong, in one line that names the argument.
+        """
+        from micro_rl.data import in_memory
+
+        fields = {"observations": observations, "actions": actions, "rewards": rewards, "terminals": terminals}
+        fields |= {"timeouts": timeouts, "next_observations": next_observations}
+        named = tuple(observation_names), tuple(action_names)
+        reading = ReadOptions(horizon, observations=named[0], actions=named[1], exogenous=tuple(exogenous))
+        return in_memory.of_arrays(name, fields, (action_low, action_high), in_memory.Description(reading, units=units))
+
+    @classmethod
+    def from_frame(
+        cls, frame: Any, *, name: str = "frame", mapping: str | Path | None = None, **words: Any
+    ) -> "Dataset":
+        """Makes a log of a DataFrame, one row a step, in the words of the TOML that describes a table.
+
+        Args:
+            frame: of pandas, Polars or PyArrow; the named index of a pandas one counts as a column.
+            name: what the log is called.
+            mapping: a TOML file with the words.
+            words: the same as arguments, over the file's: `observations=["level"]`, `actions=["valve"]`,
+                `reward="-abs(level - 2)"`, and `episode`, `time`, `terminal`, `action_bounds`, `bounds`, `units`, ...
+
+        Raises:
+            UserError: whatever is wrong, in one line; PyArrow is not installed.
+        """
+        from micro_rl.data import in_memory
+
+        return in_memory.of_frame(frame, name, mapping, words)
+
     def __len__(self) -> int:
         return len(self.rewards)
 
     def __repr__(self) -> str:
         sizes = f"{len(self)} rows, {len(self.starts)} episodes"
         return f"Dataset({self.name!r}, {sizes}, format={self.format!r})"
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it was made of arrays or of a DataFrame: there is no file to read it from again."""
+        return self.format in ("arrays", "frame")
 
     @property
     def observation_size(self) -> int:
@@ -201,31 +250,8 @@ class Dataset:
     @cached_property
     def measured_columns(self) -> Columns:
         """Names and units of the columns with the least and the greatest value of each, raw units; no outliers."""
-        return Columns(
-            _measured(self.columns.observations, self.measured_observations),
-            _measured(self.columns.actions, self.actions),
-        )
+        return self.columns.measured(self.measured_observations, self.actions)
 
     def summary(self) -> Summary:
         """The log in a dozen figures."""
-        returns, lengths = self.returns, self.lengths
-        return Summary(
-            rows=len(self),
-            episodes=len(returns),
-            observation_size=self.observation_size,
-            action_size=self.actions.shape[1],
-            terminals=int(self.terminals.sum()),
-            timeouts=int(self.timeouts.sum()),
-            return_mean=float(returns.mean()),
-            return_std=float(returns.std()),
-            return_worst=float(returns.min()),
-            return_best=float(returns.max()),
-            length_mean=float(lengths.mean()),
-            length_shortest=int(lengths.min()),
-            length_longest=int(lengths.max()),
-        )
-
-
-def _measured(columns: Sequence[Column], values: Float32[np.ndarray, "row column"]) -> tuple[Column, ...]:
-    limits = zip(columns, values.min(0), values.max(0), strict=True)
-    return tuple(column._replace(low=float(str(low)), high=float(str(high))) for column, low, high in limits)
+        return Summary.of(self)

@@ -77,7 +77,7 @@ def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
     named = _named(path, raw, description)
     raw = raw._replace(columns=named, task=over(raw.task, description.task), mapping=description.text)
     if description.bounds:
-        low, high = _bounds(description, named)
+        low, high = _bounds(path, description, named)
         raw = raw._replace(action_low=low, action_high=high)
     elif description.reading.action_bounds is not None:
         low, high = description.reading.action_bounds
@@ -85,7 +85,7 @@ def apply(path: Path, raw: RawLog, description: Description) -> RawLog:
     if description.reading.exogenous:
         raw = raw._replace(exogenous=_exogenous(path, description, named))
     if description.termination is not None:
-        raw = raw._replace(termination=_rule(description, named))
+        raw = raw._replace(termination=_rule(path, description, named))
     if description.source is not None:
         raw = raw._replace(files=(*(raw.files or (path,)), description.source))
     return raw
@@ -103,6 +103,11 @@ def refuse_for_arrays(path: Path, description: Description) -> None:
         raise UserError(f"{path}: {odd[0]} is for CSV and Parquet, and this file is neither: leave it out")
 
 
+def _where(path: Path, description: Description) -> str:
+    """Where to correct a word: in the TOML, where there is one."""
+    return str(description.source or path)
+
+
 def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     """Names from the file, else from the lists; units put to them."""
     widths = [raw.arrays[part].shape[1] for part in ("observations", "actions")]
@@ -117,34 +122,36 @@ def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     known = [column.name for column in (*named.observations, *named.actions)]
     for name in description.units:
         if name not in known:
-            raise UserError(f"{description.source}: units: {no_column(name, known)}")
+            raise UserError(f"{_where(path, description)}: units: {no_column(name, known)}")
     return Columns(*(tuple(c._replace(unit=description.units.get(c.name, c.unit)) for c in part) for part in named))
 
 
-def _bounds(description: Description, named: Columns) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(path: Path, description: Description, named: Columns) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest of every action."""
     names = [column.name for column in named.actions]
     for name in description.bounds:
         if name not in names:
-            raise UserError(f"{description.source}: bounds: {no_column(name, names)}")
+            raise UserError(f"{_where(path, description)}: bounds: {no_column(name, names)}")
     if lacking := [name for name in names if name not in description.bounds]:
-        raise UserError(f"{description.source}: bounds: none for {', '.join(lacking)}: give them for every action")
+        raise UserError(
+            f"{_where(path, description)}: bounds: none for {', '.join(lacking)}: give them for every action"
+        )
     pairs = np.array([description.bounds[name] for name in names], np.float64)
     return pairs[:, 0], pairs[:, 1]
 
 
 def _exogenous(path: Path, description: Description, named: Columns) -> tuple[int, ...]:
     """The places of the observations that no action moves."""
-    source, names = str(description.source or path), tuple(column.name for column in named.observations)
+    source, names = _where(path, description), tuple(column.name for column in named.observations)
     chosen = matching(source, "exogenous", description.reading.exogenous, names)
     if len(chosen) == len(names):
         raise UserError(f"{source}: exogenous names every observation: then no action has an effect; leave some out")
     return tuple(sorted(names.index(name) for name in chosen))
 
 
-def _rule(description: Description, named: Columns) -> Expression:
+def _rule(path: Path, description: Description, named: Columns) -> Expression:
     """The condition by which episodes end, over the names of the observations."""
-    where = f"{description.source}: termination"
+    where = f"{_where(path, description)}: termination"
     rule = parse(description.termination or "", [column.name for column in named.observations], where)
     if not rule.condition:
         raise UserError(f"{where}: {rule.text!r} is a number: compare it, as in level > 4")

@@ -43,6 +43,7 @@ class RawLog(NamedTuple):
     that the file tells, if any. `overflow` lists the rows that float32 cannot hold, `blurred` the columns of which it
     keeps too few digits, `findings` what the reader saw,
     `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
+    `sha256` the digest of what is no file,
     `remedy` what to do about values that are no numbers, and `exogenous` the places of observations that no action
     moves. `unread` are arrays with one value a row that have no meaning here: those of 0 and 1 as flags, which may mark
     where episodes end, None for any other.
@@ -60,6 +61,7 @@ class RawLog(NamedTuple):
     findings: tuple[Finding, ...] = ()
     files: tuple[Path, ...] = ()
     mapping: str = ""
+    sha256: str = ""
     remedy: str = "remove or repair them"
     unread: Mapping[str, np.ndarray | None] = MappingProxyType({})
     exogenous: tuple[int, ...] = ()

@@ -7,7 +7,8 @@ from jaxtyping import Float32, Float64
 
 from micro_rl.core import windows
 from micro_rl.core.types import Scaling, Transition
-from micro_rl.data.dataset import Dataset, RawTransitions
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.log_parts import RawTransitions
 
 # A column that varies by less than this many float32 roundings of its own size is called constant.
 ROUNDINGS = 4
@@ -38,7 +39,7 @@ def fit_scaling(dataset: Dataset, standardise: bool, scale_reward: bool) -> Scal
         observation_std=np.concatenate(windows.first(np.full(width, std, np.float32), half, dataset.history)),
         action_mid=mid,
         action_half=half,
-        reward_scale=np.asarray(_size(_rewards(dataset)) if scale_reward else 1.0, np.float32),
+        reward_scale=np.asarray(reward_size(dataset) if scale_reward else 1.0, np.float32),
     )
 
 
@@ -52,14 +53,10 @@ def _moments(
     return mean, np.where(std > least, std, 1.0)
 
 
-def _rewards(dataset: Dataset) -> Float32[np.ndarray, " row"]:
-    """Those that are no code for a missing one, and no overflow."""
+def reward_size(dataset: Dataset) -> float:
+    """Computes the root mean square of a log's rewards without outliers, raw units; 1 where all are 0."""
     odd = dataset.outliers
-    return dataset.rewards if odd is None else dataset.rewards[~odd.rewards.any(1)]
-
-
-def _size(rewards: np.ndarray) -> float:
-    """Root mean square; 1 where there is nothing to measure."""
+    rewards = dataset.rewards if odd is None else dataset.rewards[~odd.rewards.any(1)]
     size = float(np.sqrt(np.mean(rewards.astype(np.float64) ** 2)))
     return size if size > np.finfo(np.float32).tiny else 1.0
 

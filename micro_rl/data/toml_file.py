@@ -88,6 +88,8 @@ def lines(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
 
 
 def _quoted(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(lines(value.items()))}}}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
@@ -103,7 +105,7 @@ def read(source: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read, or a key or value is wrong; names the key.
     """
-    return _checked(source, _table(source))
+    return checked(source, _table(source))
 
 
 def _table(source: Path) -> dict[str, Any]:
@@ -114,8 +116,19 @@ def _table(source: Path) -> dict[str, Any]:
         raise UserError(f"{source}: is no TOML ({reason}): correct it there") from None
 
 
-def _checked(source: Path, table: dict[str, Any]) -> dict[str, Any]:
-    """Every key known, every value of its type."""
+def checked(source: Path, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks the words of a description: every key known, every value of its type.
+
+    Args:
+        source: what messages begin with.
+        table: values by key.
+
+    Returns:
+        The values, of the types in `KEYS`, lists as tuples, and a `Task` under `task`.
+
+    Raises:
+        UserError: a key or value is wrong; names the key.
+    """
     values = {}
     for key, value in table.items():
         if key not in KEYS:

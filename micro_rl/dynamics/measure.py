@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
-from micro_rl.data.dataset import RawTransitions
+from micro_rl.data.log_parts import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, gaussians, inputs_of, predict, standardise, targets_of
 from micro_rl.dynamics.quality_report import INTERVAL, LARGEST, MOST_STEPS, Calibration, Horizon, ModelReport

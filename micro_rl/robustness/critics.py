@@ -52,7 +52,7 @@ def _critics_of(folder: RunFolder, attacked: Policy) -> Critics:
         raise UserError(
             f"{folder.path}: has no checkpoint, so its critics are not known; name another run with --critic"
         )
-    net = _network(checkpoint.arrays)
+    net = critics_in(checkpoint.arrays)
     if net is None:
         method = folder.config().get("method")
         raise UserError(f"{folder.path}: its method ({method}) has no critics; name another run with --critic")
@@ -77,8 +77,8 @@ def _in_units_of(net: Network, own: Policy, attacked: Policy) -> Critics:
     return Critics(net, *(jnp.asarray(part, jnp.float32) for part in maps))
 
 
-def _network(arrays: Mapping[str, np.ndarray]) -> Network | None:
-    """The online critics among a checkpoint's arrays, plain or normalised; None where there are none."""
+def critics_in(arrays: Mapping[str, np.ndarray]) -> Network | None:
+    """Find the online critics among a checkpoint's arrays, plain or normalised; None where there are none."""
     plain, within = _numbered(arrays, "agent.critics.weights"), _numbered(arrays, "agent.critics.net.weights")
     if plain:
         return MLP(plain, _numbered(arrays, "agent.critics.biases"))

@@ -23,7 +23,8 @@ class Subject:
     """A policy on trial.
 
     `observation_std` [obs]: the log's, raw units; `critics`: run folders whose critics attack it; `horizon`: the time
-    limit of the task's episodes where it is not the simulator's; `trained`: epochs done and planned, of a run.
+    limit of the task's episodes where it is not the simulator's; `trained`: epochs done and planned, of a run; `notes`:
+    what a person should see of policy and simulator.
     """
 
     policy: Path
@@ -35,6 +36,7 @@ class Subject:
     trained: dict[str, int] = field(default_factory=dict)
     episodes: int = 10
     seed: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises `UserError` for a number of episodes or a seed that there is not."""
@@ -85,7 +87,7 @@ def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Seque
     if chosen is None:
         raise UserError(f"{path}: its log has no known simulator; name one with --env")
     policy = Policy.load(folder.path / "policy.safetensors")
-    check_matches(chosen, policy.observation_size, policy.action_size)
+    notes = _match(chosen, policy)
     scores = folder.scores()
     return Subject(
         folder.path / "policy.safetensors",
@@ -97,6 +99,7 @@ def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Seque
         {"epochs": scores.get("epochs", 0), "planned": scores.get("planned_epochs", 0)},
         episodes,
         seed,
+        notes,
     )
 
 
@@ -121,9 +124,15 @@ def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Se
         raise UserError(
             f"{path}: a policy's file says nothing of its simulator that could be trusted; name it with --env"
         )
-    check_matches(env, policy.observation_size, policy.action_size)
+    notes = _match(env, policy)
     std = policy.observation_std[: policy.observation_size]
-    return Subject(path, env, tuple(std.tolist()), tuple(critics), episodes=episodes, seed=seed)
+    return Subject(path, env, tuple(std.tolist()), tuple(critics), episodes=episodes, seed=seed, notes=notes)
+
+
+def _match(env: str, policy: Policy) -> tuple[str, ...]:
+    """What a person should see of a policy and its simulator; `UserError` where their widths differ."""
+    bounds = policy.action_low, policy.action_high
+    return check_matches(env, policy.observation_size, policy.action_size, bounds).notes
 
 
 def _observation_std(folder: RunFolder, config: dict[str, Any], policy: Policy) -> np.ndarray:

@@ -16,6 +16,7 @@ from micro_rl.robustness.stability import unstable, warn_nowhere
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.worlds import unfelt, world
 from micro_rl.simulation.evaluation import Evaluator, play
+from micro_rl.simulation.guarded import SimulatorFault
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ class Trial:
         with world(self._simulators, cell.changes, self._observation_std, _stream(cell)) as environments:
             try:
                 evaluation = play(environments, self._acting(cell), seed=self._subject.seed)
-            except ValueError as error:
-                raise UserError(f"cell '{cell.name}': {error}; change less in that cell or leave it out") from error
+            except (ValueError, SimulatorFault) as error:
+                remedy = "; change less in that cell or leave it out" if cell.changes else ""
+                raise UserError(f"cell '{cell.name}': {error}{remedy}") from error
         return Outcome(evaluation.returns.tolist(), evaluation.lengths.tolist(), sum(map(unstable, self._simulators)))
 
     def film(self, cells: Sequence[Cell], path: Path) -> None:

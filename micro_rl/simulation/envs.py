@@ -1,8 +1,8 @@
 """Simulators, on the host: made by id, checked against a log, stepped side by side."""
 
-import importlib
 from collections.abc import Sequence
-from typing import Any
+from contextlib import closing
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -11,8 +11,12 @@ from jaxtyping import Bool, Float
 
 from micro_rl.core.tasks import SAFETY_HALFCHEETAH
 from micro_rl.errors import UserError
+from micro_rl.simulation.guarded import guard_of
+from micro_rl.simulation.making import make_guarded
 
 Env = gymnasium.Env[Any, Any]
+Bounds = tuple[Float[np.ndarray, " act"], Float[np.ndarray, " act"]]
+"""The lowest and the highest action, raw units."""
 
 SPEED_LIMIT = 3.2096
 SPEEDING_REWARD = -100.0
@@ -34,26 +38,21 @@ def make(env_id: str, horizon: int | None = None) -> Env:
 
     Args:
         env_id: one of Gymnasium's, 'module:Id-v0' of the user's own, or 'SafetyHalfCheetah'. 'module:Id' imports that
-            module: the id must come from the user, never from a file.
+            module, also from the working folder: the id must come from the user, never from a file.
         horizon: the steps after which an episode is truncated, in place of the simulator's own limit.
 
+    Returns:
+        A simulator with flat observations and actions, which raises `SimulatorFault` for whatever goes wrong in it.
+
     Raises:
-        UserError: where there is no such simulator, it cannot start, or its observations and actions are not flat
-            and continuous.
+        UserError: where there is no such simulator, it cannot start, or its observations and actions are not
+            continuous.
     """
     if horizon is not None and horizon < 1:
         raise UserError(f"horizon {horizon} is not a number of steps: give 1 or more")
     if env_id == SAFETY_HALFCHEETAH:
-        env = SpeedLimit(_make("HalfCheetah-v4", horizon, exclude_current_positions_from_observation=False))
-    else:
-        env = _make(env_id, horizon)
-    for kind, space in (("observations", env.observation_space), ("actions", env.action_space)):
-        if not isinstance(space, Box) or len(space.shape) != 1:
-            env.close()
-            raise UserError(
-                f"simulator '{env_id}' has {kind} {space}: only flat, continuous ones (a 1-D Box) can be used"
-            )
-    return env
+        return SpeedLimit(make_guarded("HalfCheetah-v4", horizon, exclude_current_positions_from_observation=False))
+    return make_guarded(env_id, horizon)
 
 
 def widths(env: Env) -> tuple[int, int]:
@@ -63,32 +62,79 @@ def widths(env: Env) -> tuple[int, int]:
     return observation[0], action[0]
 
 
-def action_bounds(env: Env) -> tuple[Float[np.ndarray, " act"], Float[np.ndarray, " act"]]:
+def action_bounds(env: Env) -> Bounds:
     """Give the lowest and the highest action [act], raw units, float64; infinite where there is no bound."""
     space = env.action_space
     assert isinstance(space, Box), "made by `make`, which admits flat boxes only"
     return space.low.astype(np.float64), space.high.astype(np.float64)
 
 
-def check_matches(env_id: str, observation_width: int, action_width: int) -> None:
-    """Check that a log's rows are such as the simulator makes and takes.
+class Match(NamedTuple):
+    """How a simulator differs from a log that suits it: groups that are joined, and other bounds of the actions."""
+
+    groups: tuple[str, ...]
+    bounds: str
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that a person should see, a sentence each."""
+        return (*self.groups, *([self.bounds] if self.bounds else []))
+
+
+def check_matches(
+    env_id: str, observation_width: int, action_width: int, bounds: Bounds | None = None, names: Sequence[str] = ()
+) -> Match:
+    """Hold a log, or a policy that was learned from one, against a simulator.
 
     Args:
         env_id: of the simulator; see `make`.
         observation_width, action_width: columns in the log.
+        bounds: the lowest and the highest action [act], raw units, where they are to be compared.
+        names: of the observations' columns, where their order is to be compared.
+
+    Returns:
+        What a person should see of the two.
 
     Raises:
-        UserError: naming both widths, where they differ, and as `make`.
+        UserError: where widths differ or columns stand in another order, and as `make`.
     """
-    env = make(env_id)
-    own = widths(env)
-    env.close()
+    with closing(make(env_id)) as env:
+        own, low_and_high, guard = widths(env), action_bounds(env), guard_of(env)
     for kind, in_log, in_env in zip(("observations", "actions"), (observation_width, action_width), own, strict=True):
         if in_log != in_env:
             raise UserError(
                 f"the log's {kind} have {in_log} columns but those of '{env_id}' have {in_env}: "
                 "name the log's own simulator with --env, or check the log's columns"
             )
+    joined = guard.flat_observations.names
+    if sorted(joined) == sorted(names) and joined != tuple(names):
+        raise UserError(
+            f"the log's observations are {', '.join(names)}, those of '{env_id}' in its own order {', '.join(joined)}: "
+            "write the log's columns in that order"
+        )
+    spaces = (("observations", guard.flat_observations), ("actions", guard.flat_actions))
+    groups = tuple(f"simulator '{env_id}': {text}" for kind, flat in spaces if (text := flat.sentence(kind)))
+    return Match(groups, "" if bounds is None else _other_bounds(env_id, bounds, low_and_high))
+
+
+def _other_bounds(env_id: str, bounds: Bounds, own: Bounds) -> str:
+    """What is to be said where a simulator bounds its actions otherwise; one that has no bounds says nothing."""
+    limited = np.isfinite(own).all(0)
+    if np.allclose(np.stack(bounds)[:, limited], np.stack(own)[:, limited]):
+        return ""
+    low, high = map(in_short, own)
+    uniform = not any("," in side for side in (low, high))
+    remedy = f"--action-bounds {low} {high}" if uniform else "[bounds] in the log's TOML"
+    return (
+        f"the actions' bounds are [{in_short(bounds[0])}, {in_short(bounds[1])}] but {env_id} takes [{low}, {high}]: "
+        f"if the log was made there, train with its bounds ({remedy}); if it is scaled, evaluate in a simulator that "
+        "scales too"
+    )
+
+
+def in_short(values: Float[np.ndarray, " act"]) -> str:
+    """Write one number where all are the same."""
+    return f"{values[0]:g}" if (values == values[0]).all() else ", ".join(f"{value:g}" for value in values)
 
 
 class Environments:
@@ -132,16 +178,3 @@ class Environments:
         """Free the simulators."""
         for env in self.members:
             env.close()
-
-
-def _make(env_id: str, horizon: int | None, **options: Any) -> Env:
-    """`gymnasium.make` from the registered spec: by id it warns that D4RL's -v4 robots have successors."""
-    module, _, name = env_id.rpartition(":")
-    try:
-        if module:
-            importlib.import_module(module)
-        spec = gymnasium.spec(name)
-        return gymnasium.make(spec, max_episode_steps=horizon, disable_env_checker=True, **options)
-    except (gymnasium.error.Error, ModuleNotFoundError) as error:
-        reason = str(error).strip().split("\n")[0].rstrip(".")
-        raise UserError(f"no simulator '{env_id}': {reason}; name another with --env") from error

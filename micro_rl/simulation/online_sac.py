@@ -17,7 +17,7 @@ from micro_rl.algorithms.sac import Agent, Coefficients, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, Scaling, Transition
-from micro_rl.data.dataset import RawTransitions
+from micro_rl.data.log_parts import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError

@@ -103,6 +103,7 @@ class _Config(_Strict):
     log: _Log = _Log()
     columns: _Columns = _Columns()
     mapping: str = ""
+    reward_rms: float | None = None
     task: Annotated[_Task | None, BeforeValidator(_none_if_unknown)] = None
     options: Values = {}
     settings: create_model("_Settings", __base__=_Values, **_SETTINGS) = {}  # pyright: ignore

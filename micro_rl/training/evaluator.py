@@ -15,10 +15,11 @@ from micro_rl.core import tasks, windows
 from micro_rl.core.metric_keys import CRITICS_RETURN, MODEL_RETURN, SCORE_KEYS
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.types import Keys, Scaling
+from micro_rl.data import Dataset
 from micro_rl.data.history import resting_action
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.policy import Policy
-from micro_rl.simulation.envs import check_matches
+from micro_rl.simulation.envs import Match, check_matches
 from micro_rl.simulation.evaluation import Evaluator, scores
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.plan import Plan
@@ -32,12 +33,12 @@ class PolicyEvaluator:
     """Evaluates a run's policies; a context manager that holds the simulators open."""
 
     def __init__(self, plan: Plan):
-        """Raises `UserError` where the simulator's widths are not the log's."""
+        """Raises `UserError` where the simulator's widths are not the log's; `notes` say what else differs."""
         self._plan = plan
+        self.notes: tuple[str, ...] = ()
         self._evaluator: Evaluator | None = None
         if plan.task.env is not None:
-            widths = plan.dataset.observation_size, plan.dataset.actions.shape[1]
-            check_matches(plan.task.env, *widths)
+            self.notes = _match(plan.dataset, plan.task.env).notes
             episodes = plan.settings.eval_episodes
             self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
 
@@ -98,6 +99,13 @@ class PolicyEvaluator:
             horizon=self._plan.task.horizon or int(dataset.lengths.max()),
         )
         return float(value)
+
+
+def _match(dataset: Dataset, env: str) -> Match:
+    """The log held against the simulator that it is trained for."""
+    names = [column.name for column in dataset.columns.observations]
+    bounds = dataset.action_low, dataset.action_high
+    return check_matches(env, dataset.observation_size, dataset.actions.shape[1], bounds, names)
 
 
 def _core(observations: np.ndarray, scaling: Scaling) -> Float[Array, "rows obs"]:

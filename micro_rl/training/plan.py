@@ -19,6 +19,7 @@ from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
+from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
 from micro_rl.training.termination_choice import ended
 
@@ -85,7 +86,8 @@ def make_plan(
     """
     method = registry.name_of(method)
     reading = reading if reading.horizon is not None else dataclasses.replace(reading, horizon=horizon)
-    dataset = _dataset(log, reading)
+    with offering_bounds(env):
+        dataset = _dataset(log, reading)
     preset = preset or presets.name_for(dataset.name)
     settings, options = registry.resolve(method, preset, overrides or {})
     _refuse_for_want_of_a_model(method, model=model, termination=ends)

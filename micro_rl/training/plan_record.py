@@ -11,6 +11,7 @@ from micro_rl._version import __version__
 from micro_rl.algorithms import registry
 from micro_rl.data import Dataset, log_paths
 from micro_rl.data.read_options import ReadOptions
+from micro_rl.data.scaling import reward_size
 from micro_rl.dynamics.termination_rules import RULES, Formula
 from micro_rl.training.plan import Plan
 
@@ -24,6 +25,7 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "log": _log(plan.dataset),
         "columns": plan.dataset.measured_columns.as_json(),
         "mapping": plan.dataset.mapping,
+        "reward_rms": reward_size(plan.dataset),
         "notes": list(plan.notes),
         "task": dataclasses.asdict(plan.task),
         "preset": plan.preset,
@@ -62,7 +64,8 @@ def default_config(plan: Plan) -> dict[str, Any]:
 def plan_to_command(plan: Plan) -> str:
     """The command line that trains this plan anew: the log, the preset, and what departs from it.
 
-    Empty where no command line can: a Python function ends the episodes, or each action was given its own bounds.
+    Empty where no command line can: the log is no file, a Python function ends the episodes, or each action was given
+    its own bounds.
     """
     if not _can_be_typed(plan):
         return ""
@@ -80,6 +83,8 @@ def plan_to_command(plan: Plan) -> str:
 
 
 def _can_be_typed(plan: Plan) -> bool:
+    if plan.dataset.in_memory:
+        return False
     named_rule = plan.ends is None or isinstance(plan.ends, Formula) or plan.ends in RULES.values()
     low, high = plan.dataset.action_low, plan.dataset.action_high
     return named_rule and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))

@@ -19,6 +19,7 @@ from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.types import Keys, Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
+from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.storage import pytree_io
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.metrics_log import MetricsLog
@@ -28,6 +29,8 @@ from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import stack, take_run
 from micro_rl.training.learning import learner_for, program_for
 from micro_rl.training.saving import RunSaver
+
+ENDS_RUN = "the same command with --resume ends the run without that evaluation"
 
 
 class Epoch(NamedTuple):
@@ -78,6 +81,7 @@ class RunTraining:
         """`problem` is the log that it learns from, `log` takes its rows."""
         self.job, self.saver, self.last, self.log = job, saver, last, log
         self.outcome: Run | Diverged | UserError | None = None
+        self.fault: SimulatorFault | None = None
         self._settings, self._problem, self._evaluator = job.plan.settings, problem, evaluator
         self._ends = learner_for(job.plan, job.model).ends
         act, scale = rows_of(self._problem.log).action.shape[-1], float(self._problem.scaling.reward_scale)
@@ -112,17 +116,30 @@ class RunTraining:
         self._pending, number = None, int(row["epoch"])
         began = time.perf_counter()
         if number % self._settings.eval_every == 0 or number == self._settings.epochs:
-            row |= self._evaluator(state, policy, self._problem.scaling, self._ends)
+            row |= self._evaluation(state, policy)
         if number == self.last:  # elsewhere the next epoch goes on beside it, whose time this is part of
             row["time/seconds"] += time.perf_counter() - began
         self.saver.after_epoch(row, self.log, arrays, final=number == self.last)
         self.job.callback.trained(row, policy)
+
+    def _evaluation(self, state: Any, policy: Policy) -> Row:
+        """An evaluation's figures; where the simulator fails there are none, nor any later, and `fault` is why."""
+        if self.fault is not None:
+            return {}
+        try:
+            return self._evaluator(state, policy, self._problem.scaling, self._ends)
+        except SimulatorFault as fault:
+            self.fault = fault
+            return {}
 
     def finish_if_over(self, state: Any) -> None:
         """After the last epoch: policy and scores, sealed. A disk that refuses them is the run's outcome."""
         if int(state.epoch) < self.last or self.outcome is not None:
             return
         self.finish_epoch()
+        if self.fault is not None:  # all is saved
+            self.outcome = UserError(f"{self.fault}; epoch {self.last} is saved, and {ENDS_RUN}")
+            return
         try:
             self.outcome = self._finish(state)
         except UserError as error:  # raised when the others are done

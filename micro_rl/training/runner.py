@@ -9,6 +9,7 @@ from typing import Any
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.types import Problem
 from micro_rl.errors import Diverged, UserError
+from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.storage import config_diff
 from micro_rl.storage.locks import run_lock
 from micro_rl.storage.metrics_log import open_metrics
@@ -97,12 +98,15 @@ def execute_all(
         for note in plan.notes:
             callback.note(note)
     with ExitStack() as opened:
-        evaluators = [opened.enter_context(PolicyEvaluator(plan)) for plan in plans]
+        evaluators = [_evaluator(plan, callback, opened) for plan, callback in zip(plans, callbacks, strict=True)]
         models = [
             given_model(plan, path, resume, callback)
             for plan, path, callback in zip(plans, paths, callbacks, strict=True)
         ]
-        folders = [run_folder(plan, path, resume) for plan, path in zip(plans, paths, strict=True)]  # mistakes first
+        folders = [
+            run_folder(plan, path, resume, evaluator.notes)
+            for plan, path, evaluator in zip(plans, paths, evaluators, strict=True)
+        ]  # mistakes first
         jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
         for job in jobs:
             opened.enter_context(run_lock(job.folder, command, job.callback.note))
@@ -112,10 +116,19 @@ def execute_all(
         return [_outcome(job, trainings.get(job)) for job in jobs]
 
 
-def run_folder(plan: Plan, path: Path, resume: bool) -> RunFolder:
-    """A new run folder, or the one to go on with, whose plan must be this one."""
+def _evaluator(plan: Plan, callback: Callback, opened: ExitStack) -> PolicyEvaluator:
+    """The simulators of a run, open; what they differ in from the log is told."""
+    evaluator = opened.enter_context(PolicyEvaluator(plan))
+    for note in evaluator.notes:
+        callback.note(note)
+    return evaluator
+
+
+def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) -> RunFolder:
+    """A new run folder, with notes beside the plan's own, or the one to go on with, whose plan must be this one."""
     if not (resume and (path / "config.json").exists()):
-        return RunFolder.create(path, plan_to_config(plan))
+        config = plan_to_config(plan)
+        return RunFolder.create(path, config | {"notes": [*config["notes"], *notes]})
     folder = RunFolder.open(path)
     config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path)
     return folder
@@ -180,6 +193,7 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
             executor.submit(program.epoch(states, c))
             for _, training in going:
                 training.finish_epoch()
+            faults = [training.fault for _, training in going if training.fault is not None]
             states, means, first_bad, computing = executor.result()
             began, ended = ended, time.perf_counter()
             light = without_buffer(states)
@@ -196,12 +210,21 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
                     )
                 )
                 training.finish_if_over(state)
+            if faults:
+                _leave_for(faults[0], [pair for pair in going if pair[1].outcome is None], states)
 
 
 def _leave(going: Sequence[tuple[int, RunTraining]], states: Any, interrupts: Interrupts) -> None:
     """Save every run, then raise `Interrupted`."""
     saved = [training.save_now(view_run(states, run)) for run, training in going]
     interrupts.leave(f"{saved[0] if len(saved) == 1 else 'every run is saved'}; {GO_ON}")
+
+
+def _leave_for(fault: SimulatorFault, going: Sequence[tuple[int, RunTraining]], states: Any) -> None:
+    """Save every run that is not over, then raise what went wrong in a simulator."""
+    saved = [training.save_now(view_run(states, run)) for run, training in going]
+    if saved:
+        raise UserError(f"{fault}; {saved[0] if len(saved) == 1 else 'every run is saved'}, and {GO_ON}")
 
 
 def _outcome(job: Job, training: RunTraining | None) -> Run | Diverged:

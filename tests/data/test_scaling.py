@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from micro_rl.core.types import Scaling
 from micro_rl.data import load
-from micro_rl.data.dataset import RawTransitions
+from micro_rl.data.log_parts import RawTransitions
 from micro_rl.data.scaling import fit_scaling, to_core
 from tests.data import logs
 

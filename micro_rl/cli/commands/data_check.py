@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console, say
+from micro_rl.cli.commands.console import console, print_for_machines, say
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
@@ -53,7 +53,7 @@ def run(arguments: list[str]) -> None:
             inspection, log = inspect(options.fix), str(options.fix)
     verdict = _verdict(inspection, log, changes)
     if options.json:
-        print(json.dumps(_machine(inspection, verdict, changes), indent=2, ensure_ascii=False))
+        print_for_machines(json.dumps(_machine(inspection, verdict, changes), indent=2, ensure_ascii=False))
     else:
         _print_changes(changes or [])
         _print(inspection if changes or not options.fix else None, verdict)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from micro_rl.cli.commands.console import console, say
+from micro_rl.cli.commands.console import console, print_for_machines, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,22 +33,25 @@ def run(arguments: list[str]) -> None:
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.reports.log import describe
     from micro_rl.reports.log.page import write_log_page
+    from micro_rl.storage.files import saving
     from micro_rl.training.plan import read_log
 
     explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
     inputs = parse(
         "data info", arguments, shape("DataInfo", explanation, ("log", str), options=Telling, reading=ReadOptions)
     )
-    dataset = read_log(inputs.log, inputs.reading)
+    dataset, page = read_log(inputs.log, inputs.reading), inputs.options.page
+    if page is None and not inputs.options.json:
+        page = Path("trained", f"{dataset.name}-info.html")
+    if page:
+        with saving(page):  # before the work, which can take a minute
+            page.parent.mkdir(parents=True, exist_ok=True)
     insight = describe(dataset)
-    page = inputs.options.page
     if inputs.options.json:
-        print(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))
+        print_for_machines(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))
     else:
-        page = page or Path("trained", f"{dataset.name}-info.html")
         _print(dataset, insight)
     if page:
-        page.parent.mkdir(parents=True, exist_ok=True)
         write_log_page(dataset, insight, page)
         if not inputs.options.json:
             say(console(), f"page      {page}")

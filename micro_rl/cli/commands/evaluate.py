@@ -40,7 +40,9 @@ def run(arguments: list[str]) -> None:
         raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
     if ":" in env and options.env is None:
         raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")
-    check_matches(env, policy.observation_size, policy.action_size)
+    bounds = policy.action_low, policy.action_high
+    for note in check_matches(env, policy.observation_size, policy.action_size, bounds).notes:
+        print(f"note: {note}")
     result = evaluate(
         policy, env, episodes=options.episodes, seed=options.seed, horizon=options.horizon or task.horizon
     )

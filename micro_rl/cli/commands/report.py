@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from micro_rl.cli.commands.console import print_for_machines
 from micro_rl.errors import UserError
 
 
@@ -35,7 +36,7 @@ def run(arguments: list[str]) -> None:
     if not inputs.runs:
         raise UserError("report: name a run, or several to compare; `micro-rl report --help` shows every option")
     if inputs.options.figures is not None:
-        _draw_curves(inputs.runs, inputs.options)
+        _draw_curves(inputs.runs, inputs.options.figures, inputs.options.metric)
     elif inputs.options.metric is not None:
         raise UserError("metric: is what --figures DIR shows; name that folder, too")
     elif len(inputs.runs) == 1 and inputs.options == Compare() and not _holds_runs(inputs.runs[0]):
@@ -58,7 +59,7 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
 
     form = options.format or "html"
     if form != "html" and options.out is None:
-        print(compared(runs, form), end="")
+        print_for_machines(compared(runs, form), end="")
         return
     path = options.out or Path("compare.html")
     if path.is_dir():
@@ -67,8 +68,8 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
     print(f"{'page' if form == 'html' else 'table'}    {written}")
 
 
-def _draw_curves(runs: tuple[Path, ...], options: Compare) -> None:
+def _draw_curves(runs: tuple[Path, ...], folder: Path, metric: str | None) -> None:
     from micro_rl.reports.compare import write_figures
 
-    for path in write_figures(runs, options.figures, options.metric):
+    for path in write_figures(runs, folder, metric):
         print(f"figure  {path}")

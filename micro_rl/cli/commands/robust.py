@@ -64,6 +64,8 @@ def run(arguments: list[str]) -> None:
         f"protocol {protocol.name}: {len(protocol.cells)} cells of {jobs[0].subject.episodes} episodes in "
         f"{jobs[0].subject.env}, {len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
     )
+    for note in dict.fromkeys(note for job in jobs for note in job.subject.notes):
+        say(screen, f"note: {note}")
     with _Progress(screen) as progress, leaving_on_sigterm("finished cells are kept, and the same command goes on"):
         run_jobs(jobs, protocol, inputs.options.workers, progress)
     for job in jobs:

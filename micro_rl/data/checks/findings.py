@@ -33,6 +33,10 @@ class Finding:
     columns: tuple[int, ...] = ()
 
 
+class NoBounds(UserError):
+    """A log whose actions have no bounds that they fit into."""
+
+
 def error(kind: str, text: str, rows: Sequence[int] | np.ndarray = (), columns: Sequence[int] = ()) -> Finding:
     """Makes the finding that keeps a log from being used, about those rows."""
     return Finding("error", kind, text, max(1, len(rows)), first_rows(rows), tuple(columns))
@@ -50,7 +54,8 @@ def refuse(path: Path, problems: Iterable[Finding]) -> None:
         return
     others = len(wrong) - 1
     more = f" ({plural(others, 'more error')}: micro-rl data check lists them)" if others else ""
-    raise UserError(f"{path}: {wrong[0].text}{more}")
+    refused = NoBounds if wrong[0].kind in ("no-bounds", "wrong-bounds") else UserError
+    raise refused(f"{path}: {wrong[0].text}{more}")
 
 
 def first_rows(rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:

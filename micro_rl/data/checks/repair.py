@@ -12,6 +12,7 @@ from micro_rl.data.checks import episodes, findings
 from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
 from micro_rl.errors import UserError
+from micro_rl.storage.files import saving
 
 MENDABLE = frozenset({"not-finite", "overflow", "out-of-bounds"})
 """Errors with a remedy that needs no knowledge of the system."""
@@ -54,7 +55,8 @@ def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -
         raise UserError(
             f"{inspection.path}: no row is left when those that cannot be used are dropped: write the log again"
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
+    with saving(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
     conversion.convert(dataset, out, form, command)
     return changes
 

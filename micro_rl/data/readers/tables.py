@@ -52,7 +52,9 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
     table = roles.find(path, source.names, description)
     steps = process.find(path, source.names, table, description)
     kinds = table.kinds() | steps.kinds()
-    refuse_oversize(path, "the table", 4 * source.rows * len(kinds), sum(file.stat().st_size for file in source.files))
+    if source.rows and source.files:
+        size = sum(file.stat().st_size for file in source.files)
+        refuse_oversize(path, "the table", 4 * source.rows * len(kinds), size)
     gathered = _Gathered(path, table, source.rows, description.reading.time_unit, steps)
     for batch in source.batches(kinds):
         if len(batch):

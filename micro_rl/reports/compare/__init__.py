@@ -1,6 +1,5 @@
 """Many runs on one page: which were compared, what they score, how sure that is, what they withstand and cost."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +21,6 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
         UserError: There are no runs, or one that is named itself is damaged; damaged ones below a folder are left out
             and named.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.compare.compared_runs import collect
     from micro_rl.reports.compare.comparison import compare
 
@@ -70,7 +68,6 @@ def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str
     Raises:
         UserError: As for `compared`, no run has the metric, or a file cannot be written.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from micro_rl.reports.compare import figure_files
 
     return figure_files.write_figures(folders, Path(directory), key)

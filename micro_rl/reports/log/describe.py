@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from micro_rl.core import tasks
 from micro_rl.data import Dataset
-from micro_rl.data.dataset import Summary
+from micro_rl.data.log_parts import Summary
 from micro_rl.reports.log import learning_curve, neighbours, sample
 from micro_rl.reports.log.channel_facts import Channel, channels
 from micro_rl.reports.log.learning_curve import Outlook, Point

@@ -1,6 +1,5 @@
 """A log's page: one self-contained HTML file that tells what is in it."""
 
-import logging
 from pathlib import Path
 
 from micro_rl._version import __version__
@@ -28,7 +27,6 @@ def write_log_page(dataset: Dataset, insight: Insight, path: Path) -> None:
 
 def render(dataset: Dataset, insight: Insight) -> str:
     """The page as text: no script, and nothing that is loaded from elsewhere."""
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
     from micro_rl.reports.log import panels
 
     main = [

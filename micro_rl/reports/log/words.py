@@ -1,7 +1,7 @@
 """What the figures of a log mean, in plain sentences; the terminal and the page say the same."""
 
 from micro_rl.core.wording import plural
-from micro_rl.data.dataset import Summary
+from micro_rl.data.log_parts import Summary
 from micro_rl.reports.log.describe import NEARLY, Insight
 from micro_rl.reports.log.learning_curve import Outlook
 
@@ -61,7 +61,7 @@ def density(insight: Insight) -> str:
     )
     if other > 1.25 * half:
         return f"{text} Episodes go where others do not: a policy that leaves one is soon alone."
-    return f"{text} Other episodes are no further away than the own: they cover the same ground."
+    return f"{text} Other episodes are no further away than its own: they cover the same ground."
 
 
 def rows_needed(insight: Insight) -> str:

@@ -1,10 +1,9 @@
 """A run folder's page: one self-contained HTML file that tells what was trained, how it went and what it is worth."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from micro_rl.storage.files import CannotWrite
+from micro_rl.storage.files import CannotWrite, saving
 
 
 def write_report(run_folder: Path | str) -> Path:
@@ -19,8 +18,8 @@ def write_report(run_folder: Path | str) -> Path:
     Raises:
         UserError: There is no run, a file in it is damaged, or the page cannot be written.
     """
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where no home is writable it speaks of its cache
-    from micro_rl.reports.run import page  # matplotlib takes a second to import: only those who draw should wait
+    with saving(Path(run_folder) / "report.html"):  # matplotlib refuses to be imported where it can write nowhere
+        from micro_rl.reports.run import page  # and takes a second: only those who draw should wait
 
     return page.write(Path(run_folder))
 

@@ -1,0 +1,1 @@
+"""Runs on the disk, opened from Python: what was learned is asked in raw units."""
