@@ -1,6 +1,7 @@
 """Markdown tables of what the code says of itself."""
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
@@ -22,7 +23,7 @@ def field_table(kind: type, names: set[str] | None = None) -> str:
     """The fields of a dataclass with defaults, meanings and, where they are told, what they may be and their source."""
     entries = [entry for entry in reference(kind) if names is None or entry.name in names]
     head = ["name", "default", "values", "meaning", "source"]
-    rows = [[f"`{e.name}`", show(e.default), values(e), " ".join(e.help.split()), e.source] for e in entries]
+    rows = [[f"`{e.name}`", unbroken(show(e.default)), values(e), " ".join(e.help.split()), e.source] for e in entries]
     if not any(entry.source for entry in entries):
         head, rows = head[:-1], [row[:-1] for row in rows]
     return table(head, rows)
@@ -52,6 +53,11 @@ def show(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "" if value is None else "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def unbroken(text: str) -> str:
+    """A cell whose numbers, as 5e-05, do not break at their hyphens."""
+    return re.sub(r"\S*e-\S+", r'<span class="number">\g<0></span>', text) if re.search(r"\de-\d", text) else text
 
 
 def file_table(root: Path, paths: Iterable[Path]) -> str:

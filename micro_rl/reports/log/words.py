@@ -61,7 +61,7 @@ def density(insight: Insight) -> str:
     )
     if other > 1.25 * half:
         return f"{text} Episodes go where others do not: a policy that leaves one is soon alone."
-    return f"{text} Other episodes are no further away than the own: they cover the same ground."
+    return f"{text} Other episodes are no further away than its own: they cover the same ground."
 
 
 def rows_needed(insight: Insight) -> str:
