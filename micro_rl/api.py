@@ -15,6 +15,7 @@ from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
+from micro_rl.simulation.env_objects import EnvLike
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
 from micro_rl.storage.jsonl import Row
@@ -80,7 +81,7 @@ def train(
     until: int | None = None,
     on_epoch: OnEpoch | None = None,
     preset: str | None = None,
-    env: str | None = None,
+    env: EnvLike | None = None,
     horizon: int | None = None,
     reading: ReadOptions = NO_OPTIONS,
     termination: str | Rule | None = None,
@@ -92,9 +93,10 @@ def train(
 
     `reading` says how the log is read, where it is a table without a TOML beside it. `resume` goes on in the folder
     `out`; `branch` names a new one in which the run in `out` goes on with other settings. `on_epoch(row, policy)` sees
-    each epoch's metrics and a policy that acts from NumPy. `termination` is the name of a rule, a condition as text,
-    `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `wandb` sends the metrics to
-    Weights & Biases too, or keeps them for it. `settings` are those of `micro_rl.core.settings.Settings` and the
+    each epoch's metrics and a policy that acts from NumPy. `env` is the simulator to evaluate in: an id, an instance,
+    of which copies are made, or a function or class that makes one. `termination` is the name of a rule, a condition as
+    text, `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `wandb` sends the metrics
+    to Weights & Biases too, or keeps them for it. `settings` are those of `micro_rl.core.settings.Settings` and the
     method's own options. Raises `UserError` and `Diverged`.
     """
     plan = make_plan(
@@ -127,7 +129,7 @@ def sweep(
     width: int | None = None,
     on_epoch: Callable[[str, Row, Policy], None] | None = None,
     preset: str | None = None,
-    env: str | None = None,
+    env: EnvLike | None = None,
     horizon: int | None = None,
     reading: ReadOptions = NO_OPTIONS,
     termination: str | Rule | None = None,

@@ -20,6 +20,7 @@ from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
+from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
 from micro_rl.training.termination_choice import ended
 
@@ -72,7 +73,7 @@ def make_plan(
     method: str = "micro",
     *,
     preset: str | None = None,
-    env: str | None = None,
+    env: EnvLike | None = None,
     horizon: int | None = None,
     reading: ReadOptions = NO_OPTIONS,
     ends: str | Rule | None = None,
@@ -85,6 +86,7 @@ def make_plan(
     its action bounds known: `horizon` is then the evaluations' alone. Raises `UserError` for anything unknown.
     """
     method = registry.name_of(method)
+    env = None if env is None else name_of(env)
     reading = reading if reading.horizon is not None else dataclasses.replace(reading, horizon=horizon)
     with offering_bounds(env):
         dataset = _dataset(log, reading)
