@@ -65,8 +65,8 @@ def default_config(plan: Plan) -> dict[str, Any]:
 def plan_to_command(plan: Plan) -> str:
     """The command line that trains this plan anew: the log, the preset, and what departs from it.
 
-    Empty where no command line can: the log is no file, the simulator an object, a Python function ends the episodes, or
-    each action was given its own bounds.
+    Empty where no command line can: the log is no file, the simulator an object, a Python function ends the episodes,
+    or each action was given its own bounds.
     """
     if not _can_be_typed(plan):
         return ""
