@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 
 from micro_rl.training import runner
@@ -38,10 +38,10 @@ class Overlap(NamedTuple):
 
 def planned(log: str, model: Path | None, env: str | None = None, episodes: int = 10, updates: int = 1000) -> Plan:
     """The run that is timed."""
-    overrides = {"num_samples": 1, "epochs": EPOCHS, "eval_every": 1, "checkpoint_every": 2 * EPOCHS}
-    fit = {} if model else {"max_fit_epochs": 2}
-    sizes = {"eval_episodes": episodes, "updates_per_epoch": updates, "rollout_every": updates}
-    return make_plan(log, "micro", env=env, model=model, overrides=overrides | sizes | fit)
+    overrides: dict[str, Any] = {"num_samples": 1, "epochs": EPOCHS, "eval_every": 1, "checkpoint_every": 2 * EPOCHS}
+    fit: dict[str, Any] = {} if model else {"max_fit_epochs": 2}
+    sizes: dict[str, Any] = {"eval_episodes": episodes, "updates_per_epoch": updates, "rollout_every": updates}
+    return make_plan(log, "micro", env=env, model=model, **(overrides | sizes | fit))
 
 
 def overlap(plan: Plan) -> Overlap:

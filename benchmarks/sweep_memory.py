@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def write_log(path: Path) -> Path:
     return path
 
 
-def settings(starts: int) -> dict[str, int]:
+def settings(starts: int) -> dict[str, Any]:
     """One epoch with full rollouts and next to no updates."""
     more = {"rollout_batch_size": starts, "rollout_length": 5 if starts > 1000 else 1}
     return {"epochs": 1, "updates_per_epoch": 2, "max_fit_epochs": 1, **more}
@@ -73,7 +74,7 @@ def main() -> None:
     starts = 2_000 if options.quick else 50_000
     with tempfile.TemporaryDirectory() as place:
         log = write_log(Path(place) / "walker-sizes.npz")
-        each = memory.bytes_of_run(make_plan(log, overrides=settings(starts)))
+        each = memory.bytes_of_run(make_plan(log, **settings(starts)))
         print(f"one run takes {each / 2**30:.2f} GiB by the estimate, 32 runs {32 * each / 2**30:.1f} GiB", flush=True)
         base = peak(log, 1, 100, Path(place) / "base")
         print("| runs | estimated GiB | measured GiB |\n|---|---|---|")

@@ -4,18 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
-from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.saved_model import save_model
-from micro_rl.dynamics.termination_rules import LEARNED, Rule
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
-from micro_rl.simulation.env_objects import EnvLike
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
 from micro_rl.storage.jsonl import Row
@@ -28,12 +25,11 @@ from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
-from micro_rl.training.plan import Plan, make_plan, refuse_too_few
+from micro_rl.training.plan import Choices, Plan, make_plan, refuse_too_few
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
 from micro_rl.training.sweep import SweepCallback, carry_out
-from micro_rl.training.termination_choice import known_termination
-from micro_rl.training.termination_fit import learn_termination, measurement
+from micro_rl.training.termination import EndByHead, needs_head
 
 FIT = "dynamics fit"
 """What stands in place of a method where a model alone is fitted."""
@@ -78,41 +74,45 @@ def train(
     out: str | Path | None = None,
     resume: bool = False,
     branch: str | Path | None = None,
+    refit: bool = False,
     until: int | None = None,
     on_epoch: OnEpoch | None = None,
-    preset: str | None = None,
-    env: EnvLike | None = None,
-    horizon: int | None = None,
-    reading: ReadOptions = NO_OPTIONS,
-    termination: str | Rule | None = None,
-    model: str | Path | None = None,
     wandb: Mode = "off",
-    **settings: Any,
+    **choices: Unpack[Choices],
 ) -> Run:
-    """Learn a policy from a log and return the finished run.
+    """Learn a policy from a log.
 
-    `reading` says how the log is read, where it is a table without a TOML beside it. `resume` goes on in the folder
-    `out`; `branch` names a new one in which the run in `out` goes on with other settings. `on_epoch(row, policy)` sees
-    each epoch's metrics and a policy that acts from NumPy. `env` is the simulator to evaluate in: an id, an instance,
-    of which copies are made, or a function or class that makes one. `termination` is the name of a rule, a condition as
-    text, `learned`, or a JAX function from raw next observations [rows, obs] to bool [rows]. `wandb` sends the metrics
-    to Weights & Biases too, or keeps them for it. `settings` are those of `micro_rl.core.settings.Settings` and the
-    method's own options. Raises `UserError` and `Diverged`.
+    Args:
+        log: A path, a name, or a log that is loaded.
+        method: One of those that `micro-rl methods` lists.
+        out: The run folder; by default `trained/LOG-METHOD-seedN`.
+        resume: Go on in that folder.
+        branch: A new folder, in which the run in `out` goes on with other settings, or with a log that has grown.
+        refit: The branch's model is fitted anew; its agent goes on.
+        until: Stop after this epoch with everything saved.
+        on_epoch: Sees each epoch's metrics and a policy that acts from NumPy, as `on_epoch(row, policy)`.
+        wandb: Whether the metrics are sent to Weights & Biases too, or kept for it.
+        choices: See `micro_rl.training.plan.Choices`: `preset`, `env`, `horizon`, `reading`, `termination`, `model`,
+            and every setting and option of the method by its name.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UserError: A mistake, in one line with its remedy.
+        Diverged: The fit or the training blew up.
     """
-    plan = make_plan(
-        log,
-        method,
-        preset=preset,
-        env=env,
-        horizon=horizon,
-        reading=reading,
-        ends=termination,
-        model=model,
-        overrides=settings,
-    )
+    plan = make_plan(log, method, **choices)
     folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
     return execute(
-        plan, folder, resume=resume, branch=new, until=until, callback=_Silent(on_epoch), wandb=tracking_in(wandb)
+        plan,
+        folder,
+        resume=resume,
+        branch=new,
+        refit=refit,
+        until=until,
+        callback=_Silent(on_epoch),
+        wandb=tracking_in(wandb),
     )
 
 
@@ -128,36 +128,31 @@ def sweep(
     exact: bool = False,
     width: int | None = None,
     on_epoch: Callable[[str, Row, Policy], None] | None = None,
-    preset: str | None = None,
-    env: EnvLike | None = None,
-    horizon: int | None = None,
-    reading: ReadOptions = NO_OPTIONS,
-    termination: str | Rule | None = None,
-    model: str | Path | None = None,
     wandb: Mode = "off",
-    **settings: Any,
+    **choices: Unpack[Choices],
 ) -> dict[str, Run | Diverged]:
-    """Train every combination of the grid's values and so many seeds; runs by their folders' names, errors for some.
+    """Train every combination of the grid's values and so many seeds. What is not listed here is as of `train`.
 
-    Runs that differ in leaves alone (seeds, beta, rates, ...) are made by one compiled program, at most `width` at a
-    time; `exact` makes one after another, to the bits of `train`. `on_epoch(name, row, policy)` sees every run's
-    epochs. The rest is as in `train`. Raises `UserError`.
+    Args:
+        seeds: Runs of every combination, with seeds from the setting `seed` on.
+        grid: Values by the name of a setting or option, or methods by `method`. Runs that differ in leaves alone
+            (seeds, beta, rates, ...) are made by one compiled program; runs of one seed share a fit wherever their
+            model's settings are the same, whatever their method.
+        out: The folder of the runs' folders; by default `trained/LOG-METHOD-sweep`.
+        exact: One run after another, to the bits of `train`.
+        width: At most so many runs in one program; by default what the memory holds.
+        on_epoch: Sees every run's epochs, as `on_epoch(name, row, policy)`.
+
+    Returns:
+        Each run, or the error of one that diverged, by the name of its folder.
+
+    Raises:
+        UserError: A mistake, in one line with its remedy.
     """
-    plan = make_plan(
-        log,
-        method,
-        preset=preset,
-        env=env,
-        horizon=horizon,
-        reading=reading,
-        ends=termination,
-        model=model,
-        overrides=settings,
-    )
-    folder = Path(out) if out else sweep_folder(plan)
+    plan = make_plan(log, method, **choices)
     return carry_out(
         trials(plan, seeds, grid or {}),
-        folder,
+        Path(out) if out else sweep_folder(plan, grid or {}),
         resume=resume,
         until=until,
         exact=exact,
@@ -172,7 +167,7 @@ def fit(
     settings: ModelSettings,
     seed: int = 0,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     callback: Callback | None = None,
     interrupts: Interrupts | None = None,
@@ -185,7 +180,10 @@ def fit(
     `Diverged` and `Interrupted`.
     """
     check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
-    folder, callback = out or Path("trained") / f"{dataset.name}-model-seed{seed}", callback or Callback()
+    folder, callback = (
+        Path(out) if out else Path("trained") / f"{dataset.name}-model-seed{seed}",
+        callback or Callback(),
+    )
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
     dataset = windowed(dataset, settings.history)
@@ -203,9 +201,9 @@ def fit(
             raise model
         if model.report:
             callback.measured(model.report.sentence())
-        if known_termination(dataset) == LEARNED and (dataset.terminals & dataset.usable).any():
-            model = learn_termination(dataset, model, settings, seed)
-            callback.note(measurement(model.about))
+        if needs_head(dataset):
+            model = EndByHead().complete(model, dataset, settings, seed)
+            callback.note(EndByHead().measurement(model))
         save_model(folder, model)
     remove(work.path)
     return folder, model.manifest()

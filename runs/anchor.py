@@ -42,8 +42,8 @@ def main(data: Path, out: Path, chosen: list[str]) -> None:
     """Run the cells one after the other."""
     model = shared_model("safety", 0, data, out)
     for name in chosen or CELLS:
-        fixed = {"num_samples": 1, "seed": 0, "eval_every": 1}
-        plan = make_plan(data / LOGS["safety"], "micro", model=model, overrides=fixed | CELLS[name])
+        fixed: dict[str, Any] = {"num_samples": 1, "seed": 0, "eval_every": 1}
+        plan = make_plan(data / LOGS["safety"], "micro", model=model, **(fixed | CELLS[name]))
         run = execute(plan, out / name, resume=True, until=EPOCHS, callback=Lines())
         print(name, run.scores, flush=True)
 

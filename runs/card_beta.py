@@ -12,6 +12,7 @@ import argparse
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from micro_rl.errors import Diverged
 from micro_rl.policy import Policy
@@ -80,7 +81,8 @@ def policy_name(epoch: int) -> str:
 
 def planned(log: Path, model: Path, **changes: object) -> Plan:
     """The preset with one draw and no simulator."""
-    plan = make_plan(log, "micro", preset="hopper-medium-replay", model=model, overrides={"num_samples": 1, **changes})
+    chosen: dict[str, Any] = {"num_samples": 1, **changes}
+    plan = make_plan(log, "micro", preset="hopper-medium-replay", model=model, **chosen)
     return replace(plan, task=replace(plan.task, env=None)).varied({"eval_every": NEVER, "checkpoint_every": NEVER})
 
 

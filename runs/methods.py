@@ -105,12 +105,12 @@ def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
     log = data / LOGS[cell.log]
     like = make_plan(log, "micro")
     entry = entries(like.options.beta)[cell.entry]
-    own = {"seed": cell.seed, "eval_every": 1} | entry.changes
+    own: dict[str, Any] = {"seed": cell.seed, "eval_every": 1} | entry.changes
     if entry.method not in METHODS:
-        return make_plan(log, entry.method, overrides=own)
+        return make_plan(log, entry.method, **own)
     options = asdict(make_plan(log, entry.method).options)
     model = shared_model(cell.log, cell.seed, data, out)
-    return make_plan(log, entry.method, model=model, overrides=asdict(like.settings) | options | own)
+    return make_plan(log, entry.method, model=model, **(asdict(like.settings) | options | own))
 
 
 def run(cell: Cell, data: Path, out: Path) -> None:

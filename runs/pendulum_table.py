@@ -83,7 +83,7 @@ def trained(method: str) -> Callable[[Path, int], Cell]:
     """A run of the preset with the seed's own ensemble, which the methods share."""
 
     def make(out: Path, seed: int) -> Cell:
-        plan = make_plan(LOG, method, model=fitted(out, seed), overrides={"seed": seed})
+        plan = make_plan(LOG, method, model=fitted(out, seed), seed=seed)
         run = execute(plan, out / f"run-{method}-{seed}", resume=True)
         last = run.metrics[-1]
         return {
@@ -103,7 +103,7 @@ def fitted(out: Path, seed: int) -> Path:
     """The seed's ensemble, fitted once."""
     folder = out / f"model-{seed}"
     if not folder.exists():
-        plan: Plan = make_plan(LOG, overrides={"seed": seed})
+        plan: Plan = make_plan(LOG, seed=seed)
         problem = problem_of(plan.dataset, plan.settings)
         save_model(folder, fit_model(plan.dataset, problem, plan.settings, seed, told))
     return folder

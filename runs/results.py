@@ -75,7 +75,7 @@ def main(data: Path, out: Path, cells: list[str]) -> None:
     for name in cells:
         cell = CELLS[name]
         model = shared_model(cell.model, data, out) if cell.model else None
-        plan = make_plan(data / cell.log, "micro", model=model, overrides=cell.overrides)
+        plan = make_plan(data / cell.log, "micro", model=model, **cell.overrides)
         run = execute(plan, out / name, resume=True, until=cell.until, callback=Lines())
         print(name, run.scores, flush=True)
 

@@ -245,7 +245,7 @@ def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Datase
 def tiny_plan(size: float = 1.0, method: str = "micro", log: Dataset | None = None, **overrides: Any) -> Plan:
     """The method on the tiny log, or on another, with those of the tiny settings that it uses."""
     used = {name: value for name, value in TINY.items() if name in registry.accepted(method)[0]}
-    return make_plan(log or tiny_dataset(size), method, overrides=used | overrides)
+    return make_plan(log or tiny_dataset(size), method, **(used | overrides))
 
 
 def plain_units(obs: int, act: int) -> Scaling:

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -47,9 +48,9 @@ def test_the_pages_own_test_passes():
     page["test_distance_by_hand"]()
 
 
-def trained(name: str, problem: Problem, ensemble: Ensemble, **options: float) -> Agent:
+def trained(name: str, problem: Problem, ensemble: Ensemble, **options: Any) -> Agent:
     """One epoch."""
-    plan = make_plan(tiny_dataset(), name, overrides=TINY | options)
+    plan = make_plan(tiny_dataset(), name, **(TINY | options))
     keys, sizes = Keys.of(0), plan.settings.sizes()
     state = start(problem, ensemble, plan.method, sizes, 1.0, keys)  # pyright: ignore[reportArgumentType]
     c = coefficients(plan.settings, act=1)

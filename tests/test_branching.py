@@ -1,17 +1,22 @@
 """A new run that goes on from another's checkpoint, under settings of its own."""
 
+import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
+from micro_rl.data import Dataset
+from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.storage.files import sha256
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training import runner
 from micro_rl.training.job import Run
 from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.runner import execute
-from tests.probes import tiny_plan
+from tests.probes import tiny_dataset, tiny_plan
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +65,53 @@ def test_what_cannot_be_gone_on_with_is_refused_and_leaves_no_folder(old: Run, t
     assert not new.exists()
     with pytest.raises(UserError, match="is not empty"):
         execute(tiny_plan(epochs=3), old.path, branch=tmp_path / "begun")
+
+
+def longer_log() -> Dataset:
+    """The old run's log, and as many rows after it."""
+    return tiny_dataset(rows=600)
+
+
+def test_a_refitted_branch_has_another_model_and_the_same_agent_in_the_same_units(old: Run, tmp_path: Path):
+    plan = tiny_plan(log=longer_log(), epochs=3)
+    new = execute(plan, old.path, branch=tmp_path / "new", refit=True, until=2)
+    for (weight, bias), (own_weight, own_bias) in zip(old.policy.layers, new.policy.layers, strict=True):
+        np.testing.assert_array_equal(own_weight, weight)
+        np.testing.assert_array_equal(own_bias, bias)
+    np.testing.assert_array_equal(new.policy.observation_mean, old.policy.observation_mean)
+    assert new.metrics == old.metrics
+    models = [load_model(run.path / "model") for run in (old, new)]
+    assert not np.array_equal(models[0].ensemble.members.net.weights[0], models[1].ensemble.members.net.weights[0])
+    jax.tree.map(np.testing.assert_array_equal, models[0].scaling, models[1].scaling)
+    gone_on = execute(plan, tmp_path / "new", resume=True)
+    assert [row["epoch"] for row in gone_on.metrics] == [1, 2, 3]
+    assert not np.array_equal(gone_on.policy.layers[0][0], old.policy.layers[0][0])
+    assert RunFolder.open(new.path).config()["branched_off"]["refit"] is True
+
+
+def test_a_refit_that_was_stopped_before_its_first_checkpoint_goes_on_without_its_source(
+    old: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan, source = tiny_plan(log=longer_log(), epochs=3), tmp_path / "source"
+    whole = execute(plan, old.path, branch=tmp_path / "whole", refit=True)
+    shutil.copytree(old.path, source)
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "adopt", stop)
+        with pytest.raises(KeyboardInterrupt):
+            execute(plan, source, branch=tmp_path / "new", refit=True)
+    shutil.rmtree(source)
+    new = execute(plan, tmp_path / "new", resume=True)
+    np.testing.assert_array_equal(new.policy.layers[0][0], whole.policy.layers[0][0])
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_cannot_be_refitted_is_refused(old: Run, tmp_path: Path):
+    with pytest.raises(UserError, match="refit: is of a run that goes on with --branch"):
+        execute(tiny_plan(), tmp_path / "new", refit=True)
+    bc = execute(tiny_plan(method="bc"), tmp_path / "bc")
+    with pytest.raises(UserError, match="refit: bc learns no model; leave it out"):
+        execute(tiny_plan(method="bc", epochs=3), bc.path, branch=tmp_path / "new", refit=True)
+    assert not (tmp_path / "new").exists()

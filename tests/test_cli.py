@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,9 +98,9 @@ def test_the_log_chooses_the_preset_wherever_it_stands(words, preset, passes, mo
     parsed = []
     parse = arguments.parse
     monkeypatch.setattr(arguments, "parse", lambda *parts: parsed.append(parts) or parse(*parts))
-    task, plan, values, _ = planned("train", Training, lambda *_: "", words)
+    task, plan, _ = planned("train", Training, lambda *_: "", words)
     assert (task.preset or plan.preset, len(parsed)) == (preset, passes)
-    assert values["seed"] == 3 and values["epochs"] == resolve("micro", preset, {})[0].epochs
+    assert plan.settings == replace(resolve("micro", preset, {})[0], seed=3)
 
 
 def test_the_help_of_a_log_shows_its_presets_values(capsys):

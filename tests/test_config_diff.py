@@ -30,7 +30,9 @@ def test_bounds_and_settings_are_part_of_what_a_run_was_begun_with(log: Path):
     plan = make_plan(
         log,
         reading=ReadOptions(action_bounds=(-3.0, 3.0)),
-        overrides={"discount": 0.5, "hidden_sizes": (8,), "beta": 0.1},
+        discount=0.5,
+        hidden_sizes=(8,),
+        beta=0.1,
     )
     assert against(make_plan(log), plan) == [
         ("log", "action_low: [-2.0], now [-3.0]"),
@@ -51,11 +53,11 @@ def test_a_log_elsewhere_and_another_rhythm_of_saves_are_no_difference(log: Path
     copy = tmp_path / "elsewhere.hdf5"
     copy.write_bytes(log.read_bytes())
     often = {"checkpoint_every": 1, "fit_checkpoint_seconds": 1.0}
-    assert against(make_plan(log), make_plan(copy, overrides=often)) == []
+    assert against(make_plan(log), make_plan(copy, **often)) == []
 
 
 def test_a_setting_from_before_it_was_one_had_its_default(log: Path):
-    plan = make_plan(log, overrides={"discount": 0.5})
+    plan = make_plan(log, discount=0.5)
     config = plan_to_config(make_plan(log))
     del config["settings"]["discount"]
     assert differences(config, plan_to_config(plan), default_config(plan)) == [("settings", "discount: 0.99, now 0.5")]

@@ -20,6 +20,7 @@ from micro_rl.training import divergence
 from micro_rl.training.fitting import problem_of
 from micro_rl.training.plan import Plan
 from micro_rl.training.runner import execute
+from micro_rl.training.termination import EndByRule
 from tests.probes import tiny_plan
 
 
@@ -66,8 +67,8 @@ def test_what_led_there_is_kept_and_leads_there_again(tmp_path: Path, rate: str)
     run_key = Keys.of(0).epochs
     assert np.asarray(jax.random.key_data(jax.random.fold_in(run_key, 0))).tolist() == about["key"]
     problem = problem_of(plan.dataset, plan.settings)
-    assert plan.ends is not None
-    where = {"sizes": plan.settings.sizes(), "ends": ByRule(plan.ends)}
+    assert isinstance(plan.ends, EndByRule)
+    where = {"sizes": plan.settings.sizes(), "ends": ByRule(plan.ends.rule)}
     c = coefficients(plan.settings, 1)
     again, _, first_bad = compiled_epoch(
         state, plan.method, problem, c, run_key, **where, value_limit=divergence.largest_value(problem, 0.99)

@@ -72,8 +72,7 @@ def test_so_it_is_for_every_kind_of_method_with_a_model(method: str):
 
 def estimated_without_checkpoint(plan: Plan) -> int:
     """Of a checkpoint's copy the compiler knows nothing."""
-    _, state = memory._shapes(plan)
-    return memory.bytes_of_run(plan) - memory._size(state)
+    return memory.bytes_of_run(plan) - memory.parts(plan)[2]
 
 
 def test_free_memory_is_some_and_a_container_may_have_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -4,6 +4,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import numpy as np
@@ -39,8 +40,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def tiny(method: str, **overrides):
-    return make_plan(tiny_dataset(), method, overrides=TINY | {"epochs": 1} | overrides)
+def tiny(method: str, **changes: Any):
+    chosen: dict[str, Any] = TINY | {"epochs": 1} | changes
+    return make_plan(tiny_dataset(), method, **chosen)
 
 
 @pytest.mark.parametrize(("file", "neutral"), [("quantile.py", {"beta": 0.0}), ("hinge.py", {"hinge": 0.0})])

@@ -18,6 +18,7 @@ from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.training.plan import make_plan, read_log
 from micro_rl.training.plan_record import default_config, plan_to_command, plan_to_config
+from micro_rl.training.termination import EndByHead, EndByRule
 from tests.data.logs import columns, write_csv, write_hdf5
 from tests.probes import tiny_dataset
 from tests.tiny_runs import write_log
@@ -61,9 +62,9 @@ def test_nothing_like_it_gives_no_guess():
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"overrides": {"actor_lr": -1.0}}, "actor_lr"),
-        ({"overrides": {"beta": 2.0}}, "beta"),
-        ({"overrides": {"num_samples": -1}}, "num_samples"),
+        ({"actor_lr": -1.0}, "actor_lr"),
+        ({"beta": 2.0}, "beta"),
+        ({"num_samples": -1}, "num_samples"),
         ({"method": "mikro"}, "method"),
         ({"preset": "hoper"}, "preset"),
     ],
@@ -75,12 +76,12 @@ def test_mistakes_are_refused_when_planning(options, named: str):
 
 def test_an_unknown_rule_is_refused_with_the_choices():
     with pytest.raises(UserError, match=r"unknown termination rule 'hoper' \(did you mean 'hopper'\?\)"):
-        make_plan(tiny_dataset(), ends="hoper")
+        make_plan(tiny_dataset(), termination="hoper")
 
 
 def test_terminals_without_a_rule_are_learned_from():
     plan = make_plan(with_terminals())
-    assert plan.ends is None
+    assert plan.ends == EndByHead()
     assert plan_to_config(plan)["task"]["termination"] == "learned"
 
 
@@ -94,30 +95,30 @@ def test_terminals_that_nothing_can_be_learned_from_are_refused():
 
 
 def test_a_head_can_be_asked_for_where_a_rule_is_known():
-    plan = make_plan(replace(with_terminals(), name="hopper-medium-v2"), ends="learned")
-    assert plan.ends is None
+    plan = make_plan(replace(with_terminals(), name="hopper-medium-v2"), termination="learned")
+    assert plan.ends == EndByHead()
     assert "--termination learned" in plan_to_command(plan)
 
 
 def test_terminals_with_a_rule_are_not():
-    assert make_plan(with_terminals(), ends="never").ends is termination_rules.never
+    assert make_plan(with_terminals(), termination="never").ends == EndByRule("never", termination_rules.never)
 
     def low(observation):
         return observation[..., 0] < -1
 
-    plan = make_plan(with_terminals(), ends=low)
-    assert plan.ends is low
+    plan = make_plan(with_terminals(), termination=low)
+    assert isinstance(plan.ends, EndByRule) and plan.ends.rule is low
     assert "low" in plan_to_config(plan)["task"]["termination"]
 
 
 def test_no_terminals_need_no_rule():
-    assert make_plan(tiny_dataset()).ends is termination_rules.never
+    assert make_plan(tiny_dataset()).ends == EndByRule(None, termination_rules.never)
 
 
 def test_the_name_tells_task_rule_and_preset():
     plan = make_plan(named("hopper-medium-v2"))
     assert plan.task == tasks.find("hopper-medium-v2")
-    assert plan.ends is termination_rules.hopper
+    assert plan.ends == EndByRule("hopper", termination_rules.hopper)
     assert plan.preset == "hopper-medium"
     assert make_plan(named("tiny")).preset == "generic"
 
@@ -136,7 +137,7 @@ def test_horizon_and_preset_can_be_given():
 
 
 def test_the_configuration_is_complete_and_is_json():
-    plan = make_plan(tiny_dataset(), overrides={"epochs": 3, "beta": 0.25})
+    plan = make_plan(tiny_dataset(), epochs=3, beta=0.25)
     config = json.loads(json.dumps(plan_to_config(plan)))
     assert config["settings"]["epochs"] == 3
     assert config["options"] == asdict(plan.options) and config["options"]["beta"] == 0.25
@@ -173,7 +174,7 @@ def test_what_cannot_be_typed_has_no_command():
     own = replace(log, actions=np.zeros((len(log), 2), np.float32), action_low=low, action_high=-low)
     assert plan_to_command(make_plan(own)) == ""
     assert plan_to_command(replace(make_plan(own), bounds_recorded=True)) != ""
-    assert plan_to_command(make_plan(log, ends=lambda observation: observation[..., 0] < -1)) == ""
+    assert plan_to_command(make_plan(log, termination=lambda observation: observation[..., 0] < -1)) == ""
 
 
 # Episodes
@@ -207,9 +208,9 @@ def test_a_condition_outranks_what_the_log_states_and_that_outranks_its_name():
     stated = parse("o2 > 1", ["o0", "o1", "o2"])
     log = replace(with_terminals(), name="hopper-medium-v2", termination=stated)
     plan = make_plan(log)
-    assert plan.ends == termination_rules.Formula(stated, ("o0", "o1", "o2"))
+    assert plan.ends == EndByRule("o2 > 1", termination_rules.Formula(stated, ("o0", "o1", "o2")))
     assert plan_to_config(plan)["task"]["termination"] == "o2 > 1"
-    given = make_plan(log, ends="o0 > 5")
+    given = make_plan(log, termination="o0 > 5")
     assert plan_to_config(given)["task"]["termination"] == "o0 > 5"
     assert plan_to_command(given).endswith("--termination 'o0 > 5'")
 

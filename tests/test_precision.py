@@ -118,7 +118,7 @@ def test_rollouts_are_near_those_in_float32():
 
 
 def test_a_run_says_its_precision_and_types_it_again():
-    plan = make_plan("pendulum-demo", overrides={"precision": "mixed"})
+    plan = make_plan("pendulum-demo", precision="mixed")
     assert plan_to_config(plan)["settings"]["precision"] == "mixed"
     assert "--precision mixed" in plan_to_command(plan)
     method = plan.method

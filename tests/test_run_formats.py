@@ -89,7 +89,7 @@ def test_it_goes_on(number: int, tmp_path: Path):
         def note(self, text: str) -> None:
             notes.append(text)
 
-    run = execute(make_plan("pendulum-demo", overrides=SETTINGS), tmp_path / "run", resume=True, callback=Listens())
+    run = execute(make_plan("pendulum-demo", **SETTINGS), tmp_path / "run", resume=True, callback=Listens())
     assert [row["epoch"] for row in run.metrics] == [1, 2, 3, 4]
     assert run.metrics[:3] == RunFolder.open(fixture(number)).metrics()
     assert "goes on after epoch 3" in notes
@@ -148,4 +148,4 @@ def test_an_old_flag_names_the_new_one(words: list[str], message: str, capsys):
 
 def test_an_old_argument_names_the_new_one():
     with pytest.raises(UserError, match=r"^updates: is called updates_per_epoch now$"):
-        make_plan("pendulum-demo", overrides={"updates": 4})
+        make_plan("pendulum-demo", updates=4)

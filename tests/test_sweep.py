@@ -44,8 +44,7 @@ from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.program import Program, compiled_epoch
 from micro_rl.training.runner import execute, execute_all
-from micro_rl.training.shared_fits import SharedFits
-from micro_rl.training.sweep import SweepCallback, carry_out
+from micro_rl.training.sweep import SharedFits, SweepCallback, carry_out
 from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
@@ -267,7 +266,7 @@ def test_a_model_that_a_kill_left_missing_is_that_of_the_same_seed(tmp_path: Pat
 @pytest.mark.slow
 def test_a_given_model_without_a_termination_learns_one(tmp_path: Path):
     used = {**SETTINGS, **SHORT, "epochs": 1, "termination_updates": 5}
-    plan = make_plan(write_log(tmp_path / "log.hdf5", terminal=True), overrides=used)
+    plan = make_plan(write_log(tmp_path / "log.hdf5", terminal=True), **used)
     problem = problem_of(plan.dataset, plan.settings)
     save_model(tmp_path / "model", fit_model(plan.dataset, problem, plan.settings, 0, lambda row: None))
     plan = dataclasses.replace(plan, model=tmp_path / "model")

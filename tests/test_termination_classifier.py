@@ -185,7 +185,7 @@ def test_a_stopped_run_goes_on_with_the_same_head(run, tmp_path):
 def test_what_cannot_be_learned_is_refused(tmp_path):
     log = micro_rl.load(write_log(tmp_path / "whole.hdf5"))
     with pytest.raises(UserError, match="no row ends an episode, so it cannot be learned"):
-        make_plan(log, ends="learned")
+        make_plan(log, termination="learned")
 
 
 def test_a_blank_head_is_as_wide_as_it_is_asked_to_be():

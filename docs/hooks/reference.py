@@ -168,6 +168,7 @@ def public_names() -> tuple[str, str]:
     import micro_rl
 
     front = [f"::: {getattr(micro_rl, name).__module__}.{name}\n" for name in PUBLIC]
+    front.append("::: micro_rl.training.plan.Choices\n")  # the keywords of train and sweep
     names = [
         f"::: {getattr(stats, name).__module__}.{name}\n    options: {{heading_level: 3}}\n" for name in stats.__all__
     ]

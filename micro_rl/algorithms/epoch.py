@@ -35,6 +35,12 @@ class TrainState(NamedTuple):
     method_state: PyTree
     epoch: Int[Array, ""]
 
+    def without_buffer(self) -> "TrainState":
+        """Without most of it; of several runs as of one."""
+        empty = buffers.empty(0, 0, 0, 0)
+        runs = self.epoch.shape
+        return self._replace(buffer=jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*runs, *leaf.shape)), empty))
+
 
 def coefficients(settings: Settings, act: int, reward_scale: Array | float = 1.0) -> Coefficients:
     """The settings' numbers as leaves, in core units, for a system with `act` actions."""
@@ -129,20 +135,33 @@ def epoch(
     turn = partial(_rollout_and_updates, method=method, problem=problem, c=c, sizes=sizes, ends=ends)
     turns = jax.random.split(key, sizes.updates_per_epoch // sizes.rollout_every)
     state, (logged, by_update, by_turn) = jax.lax.scan(turn, state, turns)
+    state = _adapted_model(state, method, problem, c, jax.random.fold_in(key, METHOD_STREAM), ends, sizes)
+    limits = dict.fromkeys(VALUES, value_limit) | {MODEL_ROWS: FURTHEST_ROW}
+    first = first_bad_of_each({name: values.reshape(-1) for name, values in by_update.items()}, limits)
+    first_turn = first_bad_of_each(by_turn, limits)
+    first |= {name: jnp.where(turn, (turn - 1) * sizes.rollout_every + 1, 0) for name, turn in first_turn.items()}
+    state = state._replace(epoch=state.epoch + 1)
+    return state, {name: jnp.mean(value) for name, value in logged.items()}, first
+
+
+def _adapted_model(
+    state: TrainState,
+    method: Method,
+    problem: Problem,
+    c: Coefficients,
+    key: Key[Array, ""],
+    ends: Termination,
+    sizes: Sizes,
+) -> TrainState:
+    """After an epoch's updates: the model as the method leaves it."""
     agent, models = state.agent, Models.of(state.ensemble, sizes.num_elites)
     context = EpochContext(
         networks=MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount),
         log=buffers.rows_of(problem.log),
         ends=lambda following, end_key: ends(following, problem.scaling, end_key),
     )
-    adapt_key = jax.random.fold_in(key, METHOD_STREAM)
-    ensemble, method_state = method.update_model(state.ensemble, state.method_state, context, adapt_key)
-    state = state._replace(ensemble=ensemble, method_state=method_state, epoch=state.epoch + 1)
-    limits = dict.fromkeys(VALUES, value_limit) | {MODEL_ROWS: FURTHEST_ROW}
-    first = first_bad_of_each({name: values.reshape(-1) for name, values in by_update.items()}, limits)
-    first_turn = first_bad_of_each(by_turn, limits)
-    first |= {name: jnp.where(turn, (turn - 1) * sizes.rollout_every + 1, 0) for name, turn in first_turn.items()}
-    return state, {name: jnp.mean(value) for name, value in logged.items()}, first
+    ensemble, method_state = method.update_model(state.ensemble, state.method_state, context, key)
+    return state._replace(ensemble=ensemble, method_state=method_state)
 
 
 def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, sizes, ends):

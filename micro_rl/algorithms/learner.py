@@ -14,6 +14,7 @@ from jaxtyping import Key, Scalar
 from micro_rl.algorithms import epoch, log_epoch
 from micro_rl.algorithms.epoch import TrainState
 from micro_rl.algorithms.log_epoch import LogProblem, LogState
+from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import Method
@@ -104,7 +105,9 @@ class LogLearner(Learner):
         """There are no model's episodes."""
         return None
 
-    def start(self, problem: LogProblem, temperature: Scalar | float, keys: Keys, *, sizes: Sizes) -> LogState:
+    def start(
+        self, problem: LogProblem | Problem, temperature: Scalar | float, keys: Keys, *, sizes: Sizes
+    ) -> LogState:
         """See `log_epoch.start`."""
         return log_epoch.start(problem, self.method, sizes, temperature, keys)
 
@@ -120,3 +123,11 @@ class LogLearner(Learner):
     ) -> EpochResult:
         """See `log_epoch.epoch`."""
         return log_epoch.epoch(state, self.method, problem, c, key, sizes=sizes, value_limit=value_limit)
+
+
+def learner_of(method: AnyMethod, ensemble: Ensemble | None, termination: Termination | None) -> Learner:
+    """The method with the model that it learns in, and when that one's episodes end; without a model both are None."""
+    if isinstance(method, ModelFreeMethod):
+        return LogLearner(method)
+    assert isinstance(method, Method) and ensemble is not None and termination is not None, "prepared before"
+    return ModelLearner(method, ensemble, termination)

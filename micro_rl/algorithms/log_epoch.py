@@ -8,12 +8,13 @@ import numpy as np
 from jax import Array
 from jaxtyping import Int, Key, Scalar
 
+from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import VALUES, Coefficients
 from micro_rl.core.first_bad import first_bad_of_each
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import Sizes
-from micro_rl.core.types import Keys, LogRows, Scaling, Transition
+from micro_rl.core.types import Keys, LogRows, Problem, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action, fit_scaling, to_core
 
@@ -36,6 +37,10 @@ class LogState(NamedTuple):
     agent: Any
     epoch: Int[Array, ""]
 
+    def without_buffer(self) -> "LogState":
+        """There is none."""
+        return self
+
 
 def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
     """The log in core units on the device; that it may go there was found out when the plan was made."""
@@ -49,14 +54,15 @@ def problem_of(dataset: Dataset, settings: Settings) -> LogProblem:
 
 
 def start(
-    problem: LogProblem,
+    problem: LogProblem | Problem,
     method: ModelFreeMethod,
     sizes: Sizes,
     temperature: Scalar | float,
     keys: Keys,
 ) -> LogState:
     """Begin: a fresh agent."""
-    obs, act = problem.log.observation.shape[-1], problem.log.action.shape[-1]
+    log = rows_of(problem.log)
+    obs, act = log.observation.shape[-1], log.action.shape[-1]
     return LogState(method.start(keys.agent, obs, act, sizes, temperature), jnp.zeros((), jnp.int32))
 
 

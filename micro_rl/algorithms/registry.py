@@ -1,7 +1,7 @@
-"""Every method by its name, what a run with it can be told, and what that comes to."""
+"""Every method by its name, the settings and options that it takes, and their values in a run."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +11,7 @@ from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_entry_points, from_reference, is_reference
 from micro_rl.algorithms.presets.model_free import TASKS
 from micro_rl.core.renamed import new_name
-from micro_rl.core.settings import Settings, check, restricted
+from micro_rl.core.settings import Settings, restricted
 from micro_rl.errors import UserError, did_you_mean
 
 ALL: dict[str, ModuleType | OwnMethod] = {**METHODS, **BASELINES}
@@ -83,8 +83,9 @@ def learns_model(name: str) -> bool:
 
 
 def settings_of(name: str) -> type[Settings]:
-    """The settings that the method uses: all of them, or those that a model-free method names."""
-    return Settings if learns_model(name) else restricted(Settings, find(name).USES)
+    """The settings that the method uses: those that its module names as `USES`, else all of them."""
+    uses = getattr(find(name), "USES", None)
+    return Settings if uses is None else restricted(Settings, uses)
 
 
 def accepted(name: str) -> tuple[set[str], set[str]]:
@@ -97,27 +98,36 @@ def values(name: str, preset: str) -> dict[str, Any]:
 
     A model-free method has its own values for the published tasks; elsewhere the preset's count as far as it uses them.
     """
-    chosen = presets.find(preset)
-    if learns_model(name):
-        return chosen.values(name)
-    usual, own = find(name).DEFAULTS, TASKS.get(name, {}).get(preset)
-    settings, options = accepted(name)
-    values = chosen.settings if own is None else own
-    return usual | {key: value for key, value in values.items() if key in settings | options}
+    chosen, (settings, options) = presets.find(preset), accepted(name)
+    own = TASKS.get(name, {}).get(preset, chosen.values(name))
+    return getattr(find(name), "DEFAULTS", {}) | {key: own[key] for key in own if key in settings | options}
 
 
-def resolve(method: str, preset: str, overrides: Mapping[str, Any]) -> tuple[Settings, Any]:
-    """Settings and the method's options: defaults, then the preset, then `overrides`; checked."""
+def resolve(method: str, preset: str, changes: Mapping[str, Any]) -> tuple[Settings, Any]:
+    """Settings and the method's options: the defaults, over them the preset's values, over them `changes`."""
+    start = settings_of(method)(), find(method).Options()
+    return changed(method, *changed(method, *start, values(method, preset)), changes)
+
+
+def changed(method: str, settings: Settings, options: Any, changes: Mapping[str, Any]) -> tuple[Settings, Any]:
+    """The same with other values.
+
+    Args:
+        method: Whose they are.
+        settings: As the method takes them.
+        options: Its own.
+        changes: Values of both, by name; whether each is within its bounds is for the plan to check.
+
+    Raises:
+        UserError: The method has no setting of such a name.
+    """
     general, own = accepted(method)
-    for name in overrides:
+    for name in changes:
         if name not in own | general:
             if new := new_name(name, own | general):
                 raise UserError(f"{name}: is called {new} now")
             known = {field.name for field in fields(Settings)}
             guess = f" in {method}" if name in known else did_you_mean(name, sorted(own | general))
             raise UserError(f"{name}: no such setting{guess}")
-    chosen = {**values(method, preset), **overrides}
-    settings = settings_of(method)(**{name: value for name, value in chosen.items() if name in general})
-    check(settings)
-    options = find(method).Options(**{name: value for name, value in chosen.items() if name in own})
-    return settings, options
+    settings = replace(settings, **{name: value for name, value in changes.items() if name in general})
+    return settings, replace(options, **{name: value for name, value in changes.items() if name in own})

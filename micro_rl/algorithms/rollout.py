@@ -69,7 +69,7 @@ def rollout(
         actor: The policy.
         transform: The method's change of rewards and discounts.
         method_state: What the method remembers.
-        ends: When episodes end.
+        ends: When episodes end; what it draws comes from a stream of its own and changes nothing else.
         scaling: The units, for rules that look at raw observations.
         starts: Observations in core units [rows, obs].
         length: Steps.
@@ -77,25 +77,13 @@ def rollout(
         replayed: What the log gives in the place of predictions; None where no column is exogenous.
 
     Returns:
-        Rows and whether they are valid, step after step [length * rows].
-
-    Rows come out step by step, each step in an order of its own. What `ends` draws comes from a stream
-    of its own: whether it draws changes nothing else.
+        Rows and whether they are valid, step after step [length * rows], each step in an order of its own.
     """
     best = ensemble.best(elites)
 
     def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
-        observation, alive, row = branches
-        action_key, state_key = jax.random.split(key)
-        noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
-        action, _ = sample(actor, observation, noise)
-        outcome = sample_ensemble(best, observation, action, state_key)
-        following = outcome[..., :-1]
-        if replayed is not None and row is not None:
-            following, row = replayed.put(following, row)
-        ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
-        rows = Transition(observation, action, outcome[..., -1], following, 1.0 - ended)
-        return Rollout(transform(ensemble, method_state, rows), alive), row
+        rows, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
+        return Rollout(transform(ensemble, method_state, rows), branches.alive), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         rollout, row = in_blocks(advance, branches, elites, key)
@@ -105,6 +93,31 @@ def rollout(
     branches = Branches(starts, jnp.ones(starts.shape[0], bool), None if replayed is None else replayed.start)
     _, steps = jax.lax.scan(step, branches, jax.random.split(key, length))
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), steps)
+
+
+def step_in_model(
+    elites: Ensemble,
+    actor: MLP,
+    ends: Termination,
+    scaling: Scaling,
+    replayed: Replayed | None,
+    branches: Branches,
+    key: Key[Array, ""],
+) -> tuple[Transition, Array | None]:
+    """An action of the policy at each observation, what the model makes of it, and the log's next rows beside them.
+
+    Rows come in random order.
+    """
+    observation, _, row = branches
+    action_key, state_key = jax.random.split(key)
+    noise = jax.random.normal(action_key, (observation.shape[0], actor.biases[-1].shape[-1] // 2))
+    action, _ = sample(actor, observation, noise)
+    outcome = sample_ensemble(elites, observation, action, state_key)
+    following = outcome[..., :-1]
+    if replayed is not None and row is not None:
+        following, row = replayed.put(following, row)
+    ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
+    return Transition(observation, action, outcome[..., -1], following, 1.0 - ended), row
 
 
 def in_blocks(advance: Callable[[Any, Array], PyTree], branches: Any, elites: int, key: Key[Array, ""]) -> PyTree:

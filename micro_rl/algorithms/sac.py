@@ -1,5 +1,6 @@
 """Soft actor-critic (arXiv 1801.01290, 1812.05905): the agent, its losses, and one update of everything."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -113,6 +114,14 @@ def critic_loss(critics: Network, rows: Transition, y: Float[Array, " rows"]) ->
     return jnp.mean((q - y[None]) ** 2), q
 
 
+def regularized_loss(
+    critics: MLP, rows: Transition, y: Float[Array, " rows"], penalty: Callable[[MLP], Scalar]
+) -> tuple[Scalar, tuple[Scalar, Array]]:
+    """The critics' loss with the method's addition; the loss without it, and the values."""
+    loss, q = critic_loss(critics, rows, y)
+    return loss + penalty(critics), (loss, q)
+
+
 def actor_loss(
     actor: MLP, critics: MLP, observation: Array, noise: Array, alpha: Scalar
 ) -> tuple[Scalar, tuple[Float[Array, " rows"], Scalar]]:
@@ -165,12 +174,9 @@ def update(
     """
     y, logged = targets(agent, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
-
-    def regularized(critics: MLP) -> tuple[Scalar, tuple[Scalar, Array]]:
-        loss, q = critic_loss(critics, rows, y)
-        return loss + method.regularize(critics, agent.actor, batch, key), (loss, q)
-
-    gradient, (loss_q, q) = jax.grad(regularized, has_aux=True)(agent.critics)
+    gradient, (loss_q, q) = jax.grad(regularized_loss, has_aux=True)(
+        agent.critics, rows, y, lambda critics: method.regularize(critics, agent.actor, batch, key)
+    )
     critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
         agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.bc_weight
@@ -182,14 +188,11 @@ def update(
     )
     moved = polyak_update(agent.targets, critics, c.tau)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
-    real = batch.real.reward.shape[0]
-    return agent, logged | {
-        "loss/critic": loss_q,
-        "loss/actor": loss_pi,
-        "loss/temperature": loss_alpha,
-        "temperature": temperature(agent),
-        "entropy": -jnp.mean(log_prob),
-        "q/real": jnp.mean(q[:, :real]),
-        "q/model": jnp.mean(q[:, real:]),
-        "q/target": jnp.mean(y),
-    }
+    logged |= {"loss/critic": loss_q, "loss/actor": loss_pi, "loss/temperature": loss_alpha}
+    logged |= {"temperature": temperature(agent), "entropy": -jnp.mean(log_prob)}
+    return agent, logged | mean_values(q, y, batch.real.reward.shape[0])
+
+
+def mean_values(q: Float[Array, "critic rows"], y: Float[Array, " rows"], real: int) -> dict[str, Array]:
+    """Of the critics on the log's rows, which are the first `real`, and on the model's, and of the target."""
+    return {"q/real": jnp.mean(q[:, :real]), "q/model": jnp.mean(q[:, real:]), "q/target": jnp.mean(y)}

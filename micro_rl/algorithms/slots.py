@@ -2,13 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import replace
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
+from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core.networks import MLP, Product
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
@@ -131,7 +133,7 @@ class ModelStays(ModelUpdate):
         return ensemble, method_state
 
 
-class Method(eqx.Module):
+class Method(AnyMethod):
     """The five slots; as it stands, SAC on the model.
 
     `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
@@ -143,3 +145,15 @@ class Method(eqx.Module):
     regularize: Regularize = NoPenalty()
     update_model: ModelUpdate = ModelStays()
     product: Product = eqx.field(static=True, default=jnp.matmul)
+    steps: int = eqx.field(static=True, default=1)
+    learns_model: ClassVar[bool] = True
+    least_rows: ClassVar[int] = 2
+    """One is kept back, for the model to be measured on."""
+
+    def multiplied_with(self, product: Product) -> "Method":
+        return replace(self, product=product)
+
+    @property
+    def needs_device(self) -> str:
+        rows_suffice = isinstance(self.prepare, RemembersNothing) and isinstance(self.update_model, ModelStays)
+        return "" if rows_suffice else "looks at the whole log"

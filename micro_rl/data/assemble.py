@@ -83,6 +83,7 @@ def examine(
         reading=reading,
         mapping=raw.mapping,
         exogenous=raw.exogenous,
+        step_seconds=raw.step_seconds,
     )
     return Examined(_frozen(dataset), problems)
 

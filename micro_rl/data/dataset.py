@@ -35,6 +35,7 @@ class Dataset:
     it; `reading` is what the caller said about reading it.
     `mapping` is the text of the TOML beside the log, what flags said above it; empty where there was neither.
     `exogenous` are the places of observations that the actions do not move: set-points, the weather.
+    `step_seconds` is the usual time from row to row, where the log has times.
     Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
     """
 
@@ -59,6 +60,7 @@ class Dataset:
     history: int = 1
     mapping: str = ""
     exogenous: tuple[int, ...] = ()
+    step_seconds: float | None = None
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])

@@ -44,8 +44,8 @@ class RawLog(NamedTuple):
     keeps too few digits, `findings` what the reader saw,
     `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
     `sha256` the digest of what is no file,
-    `remedy` what to do about values that are no numbers, and `exogenous` the places of observations that no action
-    moves.
+    `remedy` what to do about values that are no numbers, `exogenous` the places of observations that no action
+    moves, and `step_seconds` the usual time from row to row, where the file has times.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -63,6 +63,7 @@ class RawLog(NamedTuple):
     sha256: str = ""
     remedy: str = "remove or repair them"
     exogenous: tuple[int, ...] = ()
+    step_seconds: float | None = None
 
 
 @contextmanager

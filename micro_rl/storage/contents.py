@@ -10,6 +10,7 @@ RUN_FOLDER = {
     "model/": "the ensemble with its units, its report and a learned termination; `--model` takes this folder too",
     "checkpoints/epoch-N/": "the whole training state; the newest two and the best are kept",
     "fit/epoch-N/": "the state of a dynamics fit that is not finished",
+    "inherited/": "only with `--refit`: the agent, its units and its metrics, as the run that it came from left them",
     "processes.jsonl": "one line per process that trained here: command, commit, versions, processor, cores, flags",
     "policy.safetensors": "the policy, for `micro_rl.Policy.load`",
     "scores.json": "the mean of the last ten evaluations; beside it the last, the best and the log's own returns",

@@ -90,6 +90,11 @@ class RunFolder:
         return self.path / "diverged"
 
     @property
+    def inherited(self) -> Path:
+        """What a run with a model fitted anew took over from the run that it branched off from."""
+        return self.path / "inherited"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains here; see `locks`."""
         return self.path / "lock"

@@ -99,6 +99,7 @@ class _Config(_Strict):
     method: Text = ""
     preset: Text = ""
     command: str = ""
+    episodes_end: Text = ""
     notes: list[Text] = []
     log: _Log = _Log()
     columns: _Columns = _Columns()

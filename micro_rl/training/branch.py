@@ -2,63 +2,65 @@
 
 from pathlib import Path
 
-from micro_rl.algorithms import log_epoch
-from micro_rl.dynamics.saved_model import FittedModel, load_model, save_model
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.files import sha256
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.fitting import problem_of
-from micro_rl.training.learning import program_for
+from micro_rl.training.learning import problem_of, program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
-from micro_rl.training.program import Program
+from micro_rl.training.refit import hand_over, refuse_without_model
 
 
-def branch_off(plan: Plan, source: Path, target: Path, callback: Callback) -> None:
+def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit: bool = False) -> None:
     """Make `target` the run folder of `plan`, with the model, state and metrics of the run in `source` so far.
+
+    `refit`: without the model, which is fitted anew on the plan's log, and with the agent alone of the state.
 
     Raises `UserError`, before there is a folder, where that run has no checkpoint or its state does not fit the plan.
     """
     if plan.model is not None:
         raise UserError(f"{plan.model}: a branch keeps the model of the run it comes from; leave out --model")
+    if refit:
+        refuse_without_model(plan.method.learns_model, plan.method_name)
     old = RunFolder.open(source)
     kept = old.checkpoints.newest()
     if kept is None:
         raise UserError(f"{source}: has no checkpoint to branch off from; train it further, or train anew")
     if kept.epoch >= plan.settings.epochs:
         raise UserError(f"{source}: has {kept.epoch} epochs already; give more with --epochs")
-    model = load_model(old.model) if plan.learns_model else None
-    pytree_io.from_arrays(
-        _program(plan, model, old.model).blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch))
-    )
+    model = load_model(old.model) if plan.method.learns_model else None
+    if model is not None:
+        check_fits(model, plan, old.model)
+    program = program_for([plan], [model], problem_of(plan, model and model.scaling))
+    pytree_io.from_arrays(program.blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch)))
     changed = [text for _, text in config_diff.differences(old.config(), plan_to_config(plan), default_config(plan))]
-    told = {
+    origin = {
         "run": str(source),
         "epoch": kept.epoch,
         "config_sha256": sha256(source / "config.json"),
         "checkpoint_sha256": sha256(old.checkpoints.folder(kept.epoch) / "state.safetensors"),
         "changed": changed,
+        "refit": refit,
     }
-    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": told})
-    if model is not None:
-        save_model(new.model, model)
-    new.checkpoints.save(kept.epoch, kept.arrays, unwritten=_rows_until(old, kept.epoch))
-    rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
+    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": origin})
+    rows = _rows_until(old, kept.epoch)
+    if refit and model is not None:
+        hand_over(new, kept, model.scaling, rows)
+    else:
+        if model is not None:
+            save_model(new.model, model)
+        new.checkpoints.save(kept.epoch, kept.arrays, unwritten=rows)
+        rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
     for skipped in kept.skipped:
         callback.note(f"passed over a checkpoint: {skipped}")
-    callback.note(f"branches off from {source} after epoch {kept.epoch}; changed: {'; '.join(changed) or 'nothing'}")
-
-
-def _program(plan: Plan, model: FittedModel | None, source: Path) -> Program:
-    """What the branch is going to run."""
-    if model is None:
-        return program_for([plan], [None], log_epoch.problem_of(plan.dataset, plan.settings))
-    check_fits(model, plan, source)
-    return program_for([plan], [model], problem_of(plan.dataset, plan.settings, model.scaling))
+    anew = "with a model fitted anew; " if refit else ""
+    what = "; ".join(changed) or "nothing"
+    callback.note(f"branches off from {source} after epoch {kept.epoch}; {anew}changed: {what}")
 
 
 def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:

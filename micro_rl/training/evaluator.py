@@ -9,8 +9,6 @@ from jax import Array
 from jaxtyping import Float
 
 from micro_rl.algorithms import value_estimates
-from micro_rl.algorithms.epoch import TrainState
-from micro_rl.algorithms.log_epoch import LogState
 from micro_rl.core import tasks, windows
 from micro_rl.core.metric_keys import CRITICS_RETURN, MODEL_RETURN, SCORE_KEYS
 from micro_rl.core.settings import SCORED_EVALUATIONS
@@ -49,7 +47,7 @@ class PolicyEvaluator:
         if self._evaluator is not None:
             self._evaluator.close()
 
-    def __call__(self, state: TrainState | LogState, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
+    def __call__(self, state: Any, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
         """An evaluation's figures, in raw units, under the keys of metrics.jsonl; `ends` None: there is no model."""
         if self._evaluator is None:
             return self._estimate(state, scaling, ends)
@@ -69,9 +67,9 @@ class PolicyEvaluator:
         resting = np.broadcast_to(resting, (len(observations), len(resting)))
         return np.concatenate(windows.first(observations, resting, self._plan.settings.history), axis=-1)
 
-    def _estimate(self, state: TrainState | LogState, scaling: Scaling, ends: Termination | None) -> Row:
+    def _estimate(self, state: Any, scaling: Scaling, ends: Termination | None) -> Row:
         """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
-        if ends is not None and isinstance(state, TrainState):
+        if ends is not None:
             return {MODEL_RETURN: self._model_estimate(state, scaling, ends)}
         agent = state.agent
         if agent.critics is None:
@@ -86,9 +84,9 @@ class PolicyEvaluator:
         spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
         return dataset.observations[dataset.starts[spread]]
 
-    def _model_estimate(self, state: TrainState, scaling: Scaling, ends: Termination) -> float:
+    def _model_estimate(self, state: Any, scaling: Scaling, ends: Termination) -> float:
         """Mean return of the policy run in the model from the log's own starts."""
-        dataset, settings = self._plan.dataset, self._plan.settings
+        settings = self._plan.settings
         value = value_estimates.model_estimate(
             state.agent.actor,
             state.ensemble.best(settings.num_elites),
@@ -96,7 +94,7 @@ class PolicyEvaluator:
             _core(self._log_starts(), scaling),
             jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),
             ends=ends,
-            horizon=self._plan.task.horizon or int(dataset.lengths.max()),
+            horizon=self._plan.estimated_steps,
         )
         return float(value)
 

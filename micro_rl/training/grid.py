@@ -2,20 +2,20 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from micro_rl.algorithms import registry
 from micro_rl.core.settings import FREE, OF_A_FIT
 from micro_rl.errors import UserError
 from micro_rl.training.plan import Plan
 
 WHOLE = {
     "seed": "give --seeds",
-    "history": "it decides what the log's rows are",
     "log_on": "it says where the log is kept, for all of them",
 }
 """What no grid can hold, and why."""
@@ -29,24 +29,50 @@ class Trial(NamedTuple):
 
 
 def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Trial]:
-    """Every combination of the grid's values with so many seeds from the plan's own on; raises `UserError`."""
+    """Every combination of the grid's values with so many seeds from the plan's own on.
+
+    Args:
+        plan: What all have in common.
+        seeds: Runs of every combination.
+        grid: Values by the name of a setting, an option, or `method`. A combination lacks what its method does not
+            have, and those that are the same without it are one.
+
+    Raises:
+        UserError: A name that none of the methods has, or values that cannot be.
+    """
     if seeds < 1:
         raise UserError(f"seeds: {seeds} is too small; it must be at least 1")
+    grid = {**grid, "method": [registry.name_of(name) for name in grid["method"]]} if "method" in grid else grid
     for name, values in grid.items():
-        if name in WHOLE:
-            raise UserError(f"grid: {name} cannot be in it: {WHOLE[name]}")
-        if plan.model is not None and name in OF_A_FIT:
-            raise UserError(
-                f"grid: {name} decides how a model is fitted, and the model is given; leave out one of them"
-            )
-        if len(set(map(str, values))) < max(len(values), 1):
-            raise UserError(f"grid: {name} needs one value or more, each once")
+        _check_axis(plan, name, values, methods_of(plan, grid))
     first = plan.settings.seed
     return [
         Trial(_name(cell, seed), plan.varied({**cell, "seed": seed}))
-        for cell in _cells(grid)
+        for cell in _cells(plan, grid)
         for seed in range(first, first + seeds)
     ]
+
+
+def methods_of(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The methods of a sweep: the grid's, else the plan's own."""
+    return list(grid.get("method", [plan.method_name]))
+
+
+def _check_axis(plan: Plan, name: str, values: Sequence[Any], methods: Sequence[str]) -> None:
+    """Refuse what cannot be varied; a name that none of the methods has is left to the plan, which knows the words."""
+    if name in WHOLE:
+        raise UserError(f"grid: {name} cannot be in it: {WHOLE[name]}")
+    if plan.model is not None and name in OF_A_FIT:
+        raise UserError(f"grid: {name} decides how a model is fitted, and the model is given; leave out one of them")
+    if len(set(map(str, values))) < max(len(values), 1):
+        raise UserError(f"grid: {name} needs one value or more, each once")
+    if name != "method" and not any(_takes(method, name) for method in methods):
+        plan.varied({"method": methods[0], name: values[0]})
+
+
+def _takes(method: str, name: str) -> bool:
+    general, own = registry.accepted(method)
+    return name in general | own
 
 
 def groups(found: Sequence[Trial]) -> list[list[Trial]]:
@@ -67,14 +93,21 @@ def chunks(group: Sequence[Trial], width: int, devices: int = 1) -> list[list[Tr
     return [list(group[start:stop]) for start, stop in itertools.pairwise(bounds)]
 
 
-def sweep_folder(plan: Plan) -> Path:
+def sweep_folder(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> Path:
     """Where a sweep goes that was given no folder."""
-    return Path("trained") / f"{plan.dataset.name}-{plan.method_name}-sweep"
+    return Path("trained") / "-".join([plan.dataset.name, *methods_of(plan, grid), "sweep"])
 
 
-def _cells(grid: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+def _cells(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The combinations in their order, each with what its method has, each once."""
+    cells = []
     for values in itertools.product(*grid.values()):
-        yield {name: _hashable(value) for name, value in zip(grid, values, strict=True)}
+        cell = {name: _hashable(value) for name, value in zip(grid, values, strict=True)}
+        method = cell.get("method", plan.method_name)
+        own = {name: value for name, value in cell.items() if name == "method" or _takes(method, name)}
+        if own not in cells:
+            cells.append(own)
+    return cells
 
 
 def _hashable(value: Any) -> Any:

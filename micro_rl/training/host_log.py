@@ -15,8 +15,7 @@ from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import draw_numbers
 from micro_rl.algorithms.epoch import keys_of_update, rollout_and_update_keys
-from micro_rl.algorithms.model_free.base import ModelFreeMethod
-from micro_rl.algorithms.slots import Method, ModelStays, RemembersNothing
+from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import GatheredRows, Problem, Transition
@@ -87,19 +86,15 @@ def sample(problem: Problem) -> Problem:
     return problem._replace(log=take(problem.log, np.arange(2)))
 
 
-def refuse_on_host(method: Method | ModelFreeMethod, name: str, log_on: str) -> None:
+def refuse_on_host(method: AnyMethod, name: str, log_on: str) -> None:
     """`UserError` where a method looks at more of the log, which is on the host, than updates and rollouts draw."""
-    if isinstance(method, ModelFreeMethod):
-        need = "learns from a log on the device alone"
-    elif isinstance(method.prepare, RemembersNothing) and isinstance(method.update_model, ModelStays):
+    if not method.needs_device:
         return
-    else:
-        need = "looks at the whole log"
     if log_on == "auto":
         why = f"--log-on auto keeps it on the host, since {NO_MEMORY}; take a larger device or --log-on device"
     else:
         why = "--log-on host keeps it off the device; leave that out"
-    raise UserError(f"method: {name} {need}, and {why}, or choose another method")
+    raise UserError(f"method: {name} {method.needs_device}, and {why}, or choose another method")
 
 
 def placement_notes(problem: Problem, settings: ModelSettings) -> tuple[str, ...]:

@@ -1,4 +1,9 @@
-"""How much memory a run takes beside others in one program, estimated beforehand, and how much there is."""
+"""How much memory a run takes beside others in one program, estimated beforehand, and how much there is.
+
+The compiler's own plan (`memory_analysis`) is that of a compiled program, and for how many runs to compile is what has
+to be decided here; compiling one for the asking alone would take longer than many an epoch. So the estimate stays, and
+tests hold it against the compiler's plan.
+"""
 
 from contextlib import suppress
 from functools import partial
@@ -8,13 +13,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from micro_rl.algorithms import epoch, log_epoch
-from micro_rl.algorithms.log_epoch import LogProblem
-from micro_rl.algorithms.model_free.base import ModelFreeMethod
+from micro_rl.algorithms.learner import learner_of
 from micro_rl.algorithms.rollout import BLOCK
-from micro_rl.algorithms.slots import AsPredicted, Method
-from micro_rl.core.types import Keys, LogRows, Problem, Scaling, Transition
+from micro_rl.algorithms.slots import AsPredicted
+from micro_rl.core.types import Keys, Problem, Scaling, Transition
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import INDICES, SHARE, free_on_device
 from micro_rl.training.plan import Plan
@@ -41,7 +45,7 @@ def width_that_fits(plan: Plan, runs: int) -> int:
 def refuse_too_large(plan: Plan) -> None:
     """`UserError` where the model's rollouts alone are more than is free: a processor would wait for it forever."""
     settings, free = plan.settings, free_memory()
-    if not plan.learns_model or free is None:
+    if not plan.method.learns_model or free is None:
         return
     steps = settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
     needed = BYTES * steps * _numbers_of_a_row(plan)
@@ -59,11 +63,22 @@ def bytes_of_run(plan: Plan) -> int:
     Not below the compiler's own plan, and at most twice that (`tests/test_memory.py`: the methods with a model, CQL and
     SAC-N).
     """
-    copies, worked_on = 2 if _device_is_host() else 1, max(SMALL, _activations(plan))
-    if not plan.learns_model:
-        return worked_on + copies * _size(_shape_on_log(plan))
-    fit, state = _shapes(plan)
-    return worked_on + max(2 * _size(fit) + _shuffling(plan), copies * _size(state) + _rollout(plan))
+    fit, rollout, state = parts(plan)
+    copies = 2 if _device_is_host() else 1
+    return max(SMALL, _activations(plan)) + max(fit, copies * state + rollout)
+
+
+def parts(plan: Plan) -> tuple[int, int, int]:
+    """Bytes of the model's fit, of a rollout beside the state, and of the state; nothing is allocated."""
+    log, settings, ensemble, fit, rollout = _log(plan), plan.settings, None, 0, 0
+    if plan.method.learns_model:
+        fitted = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
+        ensemble, rollout = jax.eval_shape(finish_fit, fitted), _rollout(plan)
+        fit = 2 * _size(fitted) + BYTES * INDICES * settings.ensemble_size * log.reward.shape[0]
+    learner = learner_of(plan.method, ensemble, ByRule(never))
+    begin = partial(type(learner).start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
+    problem = Problem(log, Scaling(*[_floats(())] * 5))  # a start does not look at the units
+    return fit, rollout, _size(jax.eval_shape(begin, learner, problem))
 
 
 def free_memory() -> int | None:
@@ -86,9 +101,7 @@ def _rollout(plan: Plan) -> int:
     sizes, settings = plan.settings.sizes(), plan.settings
     made = 2 * sizes.rollout_batch_size * sizes.rollout_length * _numbers_of_a_row(plan)
     layer = max(*sizes.hidden_sizes, *settings.model_hidden_sizes)
-    method = plan.method
-    asks_members = isinstance(method, Method) and not isinstance(method.transform, AsPredicted)
-    if asks_members:  # each about every row
+    if not isinstance(getattr(plan.method, "transform", None), AsPredicted):  # asks each member about every row
         layer += 2 * settings.ensemble_size * max(settings.model_hidden_sizes)
     return BYTES * (made + min(sizes.rollout_batch_size, BLOCK) * layer)
 
@@ -98,41 +111,10 @@ def _numbers_of_a_row(plan: Plan) -> int:
     return 2 * plan.dataset.observations.shape[1] + plan.dataset.actions.shape[1] + 2
 
 
-def _shuffling(plan: Plan) -> int:
-    return BYTES * INDICES * plan.settings.ensemble_size * _rows(plan)
-
-
-def _rows(plan: Plan) -> int:
-    return int(plan.dataset.learnable(plan.settings.keep_timeouts).sum())
-
-
-def _shapes(plan: Plan) -> tuple[Any, Any]:
-    """A run's fit and its training state, as shapes; nothing is allocated."""
-    log, scaling, settings, method = _log(plan), _scaling(plan), plan.settings, plan.method
-    assert isinstance(method, Method)
-    fit = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
-    begin = partial(epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
-    state = jax.eval_shape(begin, Problem(log, scaling), jax.eval_shape(finish_fit, fit), method)
-    return fit, state
-
-
-def _shape_on_log(plan: Plan) -> Any:
-    """The training state of a run without a model, as shapes."""
-    log, settings, baseline = _log(plan), plan.settings, plan.method
-    assert isinstance(baseline, ModelFreeMethod)
-    problem = LogProblem(LogRows(log, log.action, log.reward), _scaling(plan))
-    begin = partial(log_epoch.start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))
-    return jax.eval_shape(begin, problem, baseline)
-
-
-def _scaling(plan: Plan) -> Scaling:
-    obs, act = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
-    return Scaling(*map(_floats, ((obs,), (obs,), (act,), (act,), ())))
-
-
 def _log(plan: Plan) -> Transition:
     """The rows to learn from, which all runs share."""
-    rows, obs, act = _rows(plan), plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
+    rows = int(plan.dataset.learnable(plan.settings.keep_timeouts).sum())
+    obs, act = plan.dataset.observations.shape[1], plan.dataset.actions.shape[1]
     return Transition(*map(_floats, ((rows, obs), (rows, act), (rows,), (rows, obs), (rows,))))
 
 

@@ -6,24 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
+from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics.saved_model import FittedModel, load_model
-from micro_rl.dynamics.termination_rules import ByRule, Termination
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import CannotWrite
 from micro_rl.storage.json_files import json_round_trip
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.fitting import Fit, fit_models, problem_of
-from micro_rl.training.host_log import placement_notes
+from micro_rl.training.fitting import Fit, fit_models
+from micro_rl.training.host_log import on_host, placement_notes, refuse_on_host
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Job
+from micro_rl.training.learning import problem_of
 from micro_rl.training.plan import Plan
+from micro_rl.training.refit import inherited_units
 from micro_rl.training.saving import FitSaver
-from micro_rl.training.termination_fit import learn_termination, measurement
 
 
 def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> FittedModel | None:
@@ -48,14 +49,18 @@ def _other_than_asked(model: FittedModel, plan: Plan) -> str:
     return f", fitted with {', '.join(other)}" if other else ""
 
 
-def prepare_models(jobs: Sequence[Job], interrupts: Interrupts) -> Problem:
-    """Give every job its model or its fit's error; returns the log in the units of the models.
+def prepare_models(jobs: Sequence[Job], interrupts: Interrupts) -> Problem | LogProblem:
+    """Give every job whose method learns a model that, or its fit's error; returns the log in the units of the models.
 
     Runs of the same seed share a fit. Raises `Interrupted` when every fit is saved.
     """
     plan = jobs[0].plan
-    scaling = next((job.model.scaling for job in jobs if job.model), None)
-    problem = problem_of(plan.dataset, plan.settings, scaling)
+    scaling = next((job.model.scaling for job in jobs if job.model), None) or inherited_units(jobs[0].folder)
+    problem = problem_of(plan, scaling)
+    if isinstance(problem, LogProblem):  # of methods without a model
+        return problem
+    if on_host(problem.log):  # refused with the plan already, but for memory that was taken since
+        refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
     for note in placement_notes(problem, plan.settings):
         jobs[0].callback.note(note)
     for job in jobs:
@@ -108,20 +113,10 @@ def _share_fit(owner: Job, job: Job) -> None:
 
 def with_termination(model: FittedModel, plan: Plan, callback: Callback) -> FittedModel:
     """The model with a termination head where the plan has no rule: the one it brings, else one learned now."""
-    if plan.ends is not None:
-        return model
-    if model.head is None:
-        model = learn_termination(plan.dataset, model, plan.settings, plan.settings.seed)
-    callback.note(measurement(model.about))
+    model = plan.ends.complete(model, plan.dataset, plan.settings, plan.settings.seed)
+    if sentence := plan.ends.measurement(model):
+        callback.note(sentence)
     return model
-
-
-def termination_of(model: FittedModel, plan: Plan) -> Termination:
-    """When the model's episodes end: by the plan's rule, else by the model's own head."""
-    if plan.ends is not None:
-        return ByRule(plan.ends, plan.dataset.observation_size if plan.settings.history > 1 else None)
-    assert model.head is not None, "learned with the model"
-    return model.head
 
 
 def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:

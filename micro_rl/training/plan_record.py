@@ -12,7 +12,6 @@ from micro_rl.algorithms import registry
 from micro_rl.data import Dataset, log_paths
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.scaling import reward_size
-from micro_rl.dynamics.termination_rules import RULES, Formula
 from micro_rl.simulation.env_objects import is_object
 from micro_rl.training.plan import Plan
 
@@ -31,7 +30,8 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "task": dataclasses.asdict(plan.task),
         "preset": plan.preset,
         "method": plan.method_name,
-        "learns_model": plan.learns_model,
+        "learns_model": plan.method.learns_model,
+        "episodes_end": plan.ends.on_page,
         **({"method_source": source} if (source := registry.source_of(plan.method_name)) else {}),
         "options": dataclasses.asdict(plan.options),
         "settings": dataclasses.asdict(plan.settings),
@@ -78,17 +78,17 @@ def plan_to_command(plan: Plan) -> str:
     words += [word for name, value in _said(plan.dataset.reading).items() for word in _flag(name, value)]
     if not plan.bounds_recorded:
         words += _flag("action_bounds", (float(plan.dataset.action_low[0]), float(plan.dataset.action_high[0])))
-    told = ("env", "horizon", "termination") if plan.learns_model else ("env", "horizon")
-    words += _departures(plan.task, plan.dataset.task, told)
+    words += _departures(plan.task, plan.dataset.task, ("env", "horizon"))
+    if plan.ends.name not in (None, plan.dataset.task.termination):
+        words += _flag("termination", plan.ends.name)
     return shlex.join(words + (["--model", str(plan.model)] if plan.model else []))
 
 
 def _can_be_typed(plan: Plan) -> bool:
     if plan.dataset.in_memory or is_object(plan.task.env):
         return False
-    named_rule = plan.ends is None or isinstance(plan.ends, Formula) or plan.ends in RULES.values()
     low, high = plan.dataset.action_low, plan.dataset.action_high
-    return named_rule and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
+    return plan.ends.can_be_typed and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))
 
 
 def _typed(path: Path) -> str:

@@ -6,14 +6,12 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from micro_rl.algorithms import buffer as buffers
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients
+from micro_rl.algorithms.epoch import actor_lr, coefficients
 from micro_rl.algorithms.export import export
-from micro_rl.algorithms.log_epoch import LogProblem, LogState
+from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.types import Keys, Problem
@@ -197,11 +195,3 @@ class RunTraining:
         for again in range(int(states.epoch[0]), number):
             states, *_ = program.epoch(states, stack([self.coefficients(again)]))()
         return take_run(states, 0)
-
-
-def without_buffer(states: TrainState | LogState) -> TrainState | LogState:
-    """States [run, ...] without their buffers, which are most of them."""
-    if not isinstance(states, TrainState):
-        return states
-    empty = buffers.empty(0, 0, 0, 0)
-    return states._replace(buffer=jax.tree.map(lambda leaf: jnp.stack([leaf] * len(states.epoch)), empty))

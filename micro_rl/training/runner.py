@@ -23,17 +23,24 @@ from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import set_run, stack, take_run, view_run
-from micro_rl.training.learning import problem_for, program_for
-from micro_rl.training.models import given_model
+from micro_rl.training.learning import program_for
+from micro_rl.training.models import given_model, prepare_models
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
-from micro_rl.training.run import Epoch, RunTraining, without_buffer
+from micro_rl.training.refit import adopt
+from micro_rl.training.run import Epoch, RunTraining
 from micro_rl.training.saving import GO_ON, RunSaver
 
 
 def execute(
-    plan: Plan, path: Path, *, branch: Path | None = None, callback: Callback | None = None, **more: Any
+    plan: Plan,
+    path: Path,
+    *,
+    branch: Path | None = None,
+    refit: bool = False,
+    callback: Callback | None = None,
+    **more: Any,
 ) -> Run:
     """Fit or load a model, train epoch by epoch, evaluate, save: one run.
 
@@ -41,6 +48,7 @@ def execute(
         plan: What to do.
         path: The run folder.
         branch: A new folder, in which the run in `path` goes on under this plan.
+        refit: The branch's model is fitted anew on the plan's log; its agent goes on in the units it knows.
         callback: Is told how the run goes.
         more: As `execute_all` takes it.
 
@@ -50,11 +58,13 @@ def execute(
         Interrupted: A signal came, and all is saved.
     """
     callback = callback or Callback()
+    if refit and branch is None:
+        raise UserError("refit: is of a run that goes on with --branch; name the new folder there")
     if branch is not None:
         last_epoch(plan, more.get("until"))
         memory.refuse_too_large(plan)
         with PolicyEvaluator(plan):  # mistakes are found before there is a folder
-            branch_off(plan, path, branch, callback)
+            branch_off(plan, path, branch, callback, refit)
         path, more["resume"] = branch, True
     [outcome] = execute_all([plan], [path], [callback], **more)
     if isinstance(outcome, Diverged):
@@ -94,26 +104,25 @@ def execute_all(
     """
     interrupts, last = interrupts or Interrupts(), last_epoch(plans[0], until)
     memory.refuse_too_large(plans[0])
-    for plan, callback in zip(plans, callbacks, strict=True):
-        for note in plan.notes:
-            callback.note(note)
+    _tell_notes(plans, callbacks)
     with ExitStack() as opened:
-        evaluators = [_evaluator(plan, callback, opened) for plan, callback in zip(plans, callbacks, strict=True)]
-        models = [
-            given_model(plan, path, resume, callback)
-            for plan, path, callback in zip(plans, paths, callbacks, strict=True)
-        ]
-        folders = [
-            run_folder(plan, path, resume, evaluator.notes)
-            for plan, path, evaluator in zip(plans, paths, evaluators, strict=True)
-        ]  # mistakes first
+        runs = list(zip(plans, paths, callbacks, strict=True))
+        evaluators = [_evaluator(plan, callback, opened) for plan, _, callback in runs]
+        models = [given_model(plan, path, resume, callback) for plan, path, callback in runs]
+        folders = [run_folder(*run[:2], resume, own.notes) for run, own in zip(runs, evaluators, strict=True)]
         jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
         for job in jobs:
             opened.enter_context(run_lock(job.folder, command, job.callback.note))
-        problem = problem_for(jobs, interrupts)
+        problem = prepare_models(jobs, interrupts)
         able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
         trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
         return [_outcome(job, trainings.get(job)) for job in jobs]
+
+
+def _tell_notes(plans: Sequence[Plan], callbacks: Sequence[Callback]) -> None:
+    for plan, callback in zip(plans, callbacks, strict=True):
+        for note in plan.notes:
+            callback.note(note)
 
 
 def _evaluator(plan: Plan, callback: Callback, opened: ExitStack) -> PolicyEvaluator:
@@ -155,6 +164,8 @@ def _train_all(
     jobs = [job for job, _ in able]
     program = program_for([job.plan for job in jobs], [job.model for job in jobs], problem)
     savers = [RunSaver(job.folder, job.fit_rows, job.model, job.plan.settings, job.callback.note) for job in jobs]
+    for run, job in enumerate(jobs):
+        adopt(job, program, run)
     states = _restored(program, [opened.enter_context(saver) for saver in savers])
     trainings = {}
     for (job, evaluator), saver in zip(able, savers, strict=True):
@@ -180,7 +191,7 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
 
     What one epoch has made is evaluated and saved while the next is computed.
     """
-    light = without_buffer(states)
+    light = states.without_buffer()
     for run, training in enumerate(trainings):
         training.finish_if_over(take_run(light, run))
     ended = time.perf_counter()
@@ -196,7 +207,7 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
             faults = [training.fault for _, training in going if training.fault is not None]
             states, means, first_bad, computing = executor.result()
             began, ended = ended, time.perf_counter()
-            light = without_buffer(states)
+            light = states.without_buffer()
             for run, training in going:
                 state = take_run(light, run)
                 training.receive_epoch(

@@ -1,14 +1,19 @@
 """A sweep carried out: one program after another, each with as many runs as the memory holds."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from micro_rl.core.settings import ModelSettings
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading
-from micro_rl.storage.locks import is_locked
+from micro_rl.storage.jsonl import rewind_rows
+from micro_rl.storage.locks import is_locked, locked
+from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
@@ -17,7 +22,6 @@ from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.models import given_model
 from micro_rl.training.plan import Plan
-from micro_rl.training.shared_fits import SharedFits
 
 
 class SweepCallback:
@@ -29,6 +33,43 @@ class SweepCallback:
     def of(self, trial: Trial) -> Callback:
         """The callback of one of its runs."""
         return Callback()
+
+
+class SharedFits:
+    """Where each fit of a sweep lies, for its later programs: the same seed and model settings make the same fit."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Any, RunFolder] = {}
+
+    def remember(self, plan: Plan, path: Path) -> None:
+        """A run whose program is over; one that has no model has none to share."""
+        if (folder := RunFolder(path)).model.exists():
+            self._folders.setdefault(_what_is_fitted(plan), folder)
+
+    def begin(self, plan: Plan, path: Path, resume: bool, callback: Callback) -> bool:
+        """Make the run's folder with the model in it, where one was made and the folder has none; whether it was done.
+
+        Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
+        """
+        source = self._folders.get(_what_is_fitted(plan))
+        if not plan.method.learns_model or plan.model is not None or source is None or RunFolder(path).model.exists():
+            return False
+        folder = runner.run_folder(plan, path, resume)
+        with locked(folder.lock):
+            try:
+                model, rows = load_model(source.model), source.fit()
+                rewind_rows(path / "fit.jsonl", -1, rows)
+                save_model(folder.model, model)
+            except UserError as error:
+                callback.note(f"the model is fitted again: {error}")
+            else:
+                callback.note(f"takes over the model of {source.path.name}")
+        return True
+
+
+def _what_is_fitted(plan: Plan) -> Any:
+    settings = plan.settings
+    return settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
 
 
 def carry_out(
@@ -104,8 +145,7 @@ def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wi
         _refuse_folder(trial.plan, folder / trial.name, resume)
     for first, *_ in groups(trials):
         memory.refuse_too_large(first.plan)
-        if first.plan.learns_model:
-            given_model(first.plan, folder / first.name, resume, Callback())
+        given_model(first.plan, folder / first.name, resume, Callback())
 
 
 def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:

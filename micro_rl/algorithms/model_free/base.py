@@ -1,12 +1,12 @@
 """A model-free method: a pair of start and update on rows of the log, and the general settings that it uses."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
-import equinox as eqx
 from jax import Array
 from jaxtyping import Key, Scalar
 
+from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
@@ -35,14 +35,19 @@ TEMPERATURE = frozenset(
 """Those of soft actor-critic."""
 
 
-class ModelFreeMethod(eqx.Module):
-    """What learns from a log alone. Its fields are its coefficients: leaves, but for `steps`.
+class ModelFreeMethod(AnyMethod):
+    """What learns from a log alone.
 
     An agent is a NamedTuple with at least `actor`, of the shape that `export` takes, and `critics`, None where there
     are none. `steps` is how many updates of the critics one call of `update` makes, each on its own share of the rows.
     """
 
-    steps: eqx.AbstractVar[int]
+    learns_model: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 1
+
+    @property
+    def needs_device(self) -> str:
+        return "learns from a log on the device alone"
 
     @abstractmethod
     def start(self, key: Key[Array, ""], obs: int, act: int, sizes: Sizes, temperature: Scalar | float) -> Any:

@@ -5,6 +5,7 @@ from importlib import import_module
 from micro_rl.errors import UserError, did_you_mean
 
 VERBS = {
+    "init": ("LOG", "write a first description of a table, with what can be guessed"),
     "check": ("LOG", "find what is wrong with a log before training on it"),
     "info": ("LOG", "tell what is in a log, here and on a page"),
     "convert": ("SRC DST", "write a log in another format, and compare"),

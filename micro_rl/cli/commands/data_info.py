@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> None:
 def _print(dataset: "Dataset", insight: "Insight") -> None:
     from rich.text import Text
 
-    from micro_rl.reports.log import words
+    from micro_rl.reports.log import timing, words
 
     screen = console()
 
@@ -91,6 +91,9 @@ def _print(dataset: "Dataset", insight: "Insight") -> None:
     add("behaviour", words.behaviour(insight), "yellow" if insight.narrow else "")
     add("density", words.density(insight) or "too few rows to tell")
     add("rows", words.rows_needed(insight))
+    add("delays", timing.delay_words(insight.pace))
+    add("step", timing.step_words(insight.pace))
+    add("proposal", timing.proposal_words(insight.pace), "bold")
     add("basis", words.basis(insight))
     add("in short", words.headline(insight), "bold yellow" if insight.narrow else "bold")
 

@@ -24,4 +24,4 @@ def run(arguments: list[str]) -> None:
     from micro_rl.training.plan import make_plan
 
     inputs = parse("demo", arguments, Demo)
-    carry_out(make_plan(LOG, overrides={"seed": inputs.seed}), inputs.out, True, None, "off")
+    carry_out(make_plan(LOG, seed=inputs.seed), inputs.out, True, None, "off")

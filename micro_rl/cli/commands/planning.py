@@ -1,7 +1,7 @@
 """From the words of a command line to a plan, for `train` and `sweep`."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,24 +31,49 @@ FOR_A_MODEL = {"termination", "model"}
 
 
 class Planned(NamedTuple):
-    """The verb's own options, the plan, and the values of all settings and options by name."""
+    """The verb's own options, and the plan."""
 
     task: Any
     plan: "Plan"
-    values: dict[str, Any]
-    values_with: Callable[[list[str]], dict[str, Any]]
-    """The values with more words on the command line."""
+    value_of: Callable[[str, list[str], str], Any]
+    """What a method's setting or option is where these words are typed: `value_of(method, words, name)`."""
 
 
 def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arguments: list[str]) -> Planned:
     """Parse the words of a verb that trains; `kind` holds its own options, `explain` says of a method what it does."""
     from micro_rl.algorithms import registry
-    from micro_rl.cli.arguments import option_value, parse_with_preset, shape
-    from micro_rl.core.settings import restricted
-    from micro_rl.data.read_options import ReadOptions
+    from micro_rl.cli.arguments import option_value, parse_with_preset
     from micro_rl.training.plan import make_plan
 
     name = registry.name_of(option_value(arguments, "--method") or "micro")
+    inputs = parse_with_preset(verb, arguments, _defaults(verb, kind, explain, name))
+    task = inputs.task
+    plan = make_plan(
+        inputs.log,
+        name,
+        resolved=(inputs.settings, inputs.options),
+        preset=task.preset,
+        env=task.env,
+        horizon=inputs.reading.horizon,
+        reading=inputs.reading,
+        termination=task.termination,
+        model=task.model,
+    )
+
+    def value_of(method: str, words: list[str], setting: str) -> Any:
+        typed = parse_with_preset(verb, [inputs.log, *words], _defaults(verb, kind, explain, method))
+        return (vars(typed.settings) | vars(typed.options))[setting]
+
+    return Planned(task, plan, value_of)
+
+
+def _defaults(verb: str, kind: type[Task], explain: Callable[[str, Any], str], name: str) -> Callable[[str, Any], Any]:
+    """What the words of a verb are parsed into with a method, by preset and log: its defaults."""
+    from micro_rl.algorithms import registry
+    from micro_rl.cli.arguments import shape
+    from micro_rl.core.settings import restricted
+    from micro_rl.data.read_options import ReadOptions
+
     method = registry.find(name)
     if not registry.learns_model(name):
         kind = restricted(kind, frozenset(field.name for field in fields(kind)) - FOR_A_MODEL)
@@ -58,21 +83,4 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
     def default(preset: str, log: Any) -> Any:
         return whole(log, kind(method=name), ReadOptions(), *registry.resolve(name, preset, {}))
 
-    def values_with(words: list[str]) -> dict[str, Any]:
-        inputs = parse_with_preset(verb, [*arguments, *words], default)
-        return asdict(inputs.settings) | asdict(inputs.options)
-
-    inputs = parse_with_preset(verb, arguments, default)
-    task, values = inputs.task, asdict(inputs.settings) | asdict(inputs.options)
-    plan = make_plan(
-        inputs.log,
-        name,
-        preset=task.preset,
-        env=task.env,
-        horizon=inputs.reading.horizon,
-        reading=inputs.reading,
-        ends=task.termination,
-        model=task.model,
-        overrides=values,
-    )
-    return Planned(task, plan, values, values_with)
+    return default

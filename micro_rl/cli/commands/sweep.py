@@ -1,5 +1,6 @@
 """micro-rl sweep: seeds and a grid of settings, as many runs in one program as the memory holds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +20,8 @@ class Sweep(Task):
     seeds: int = 1
     """Runs of every combination, with seeds from --seed on."""
     grid: tuple[str, ...] = ()
-    """Values to combine, as in `beta=0,0.25,0.5 actor_lr=1e-4,3e-4`, or "hidden_sizes=64 64,256 256"."""
+    """Values to combine, as in `beta=0,0.25,0.5 actor_lr=1e-4,3e-4`, "hidden_sizes=64 64,256 256", or
+    `method=micro,mobile history=1,4`. What a method does not have is left out of its runs."""
     exact: bool = False
     """One run after another, each with the same bits as `micro-rl train` gives it."""
     width: int | None = None
@@ -36,14 +38,8 @@ class Sweep(Task):
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    task, plan, usual, values_with = planned("sweep", Sweep, _explained, arguments)
-
-    def value(name: str, text: str) -> Any:
-        return values_with(_words(name, text, isinstance(usual[name], bool)))[name]
-
-    _carry_out(
-        plan, task, {name: [value(name, text) for text in texts] for name, texts in _grid(task.grid, set(usual))}
-    )
+    task, plan, value_of = planned("sweep", Sweep, _explained, arguments)
+    _carry_out(plan, task, _values(plan, _texts(task.grid), value_of))
 
 
 def _explained(name: str, method: Any) -> str:
@@ -51,25 +47,45 @@ def _explained(name: str, method: Any) -> str:
     return explanation + "Settings are those of `micro-rl train`; their defaults are those of the log's preset."
 
 
-def _grid(words: tuple[str, ...], known: set[str]) -> list[tuple[str, list[str]]]:
+def _texts(words: tuple[str, ...]) -> dict[str, list[str]]:
     """Split every NAME=VALUE,VALUE into the setting's name and the texts of its values."""
-    from micro_rl.core.renamed import new_name
-    from micro_rl.errors import did_you_mean
-
-    grid: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for word in words:
         name, equals, values = word.partition("=")
         name = name.replace("-", "_")
         if not equals or not all(value.strip() for value in values.split(",")):
             raise UserError(f"grid: {word!r} is not NAME=VALUE,VALUE,...; write it so")
+        if name in texts:
+            raise UserError(f"grid: {name} is there twice; write its values side by side")
+        texts[name] = values.split(",")
+    return texts
+
+
+def _values(
+    plan: "Plan", texts: dict[str, list[str]], value_of: Callable[[str, list[str], str], Any]
+) -> dict[str, list[Any]]:
+    """The grid's values as what they are: of each setting by the first of the methods that has it."""
+    from micro_rl.algorithms import registry
+    from micro_rl.core.renamed import new_name
+    from micro_rl.errors import did_you_mean
+
+    methods = [registry.name_of(text) for text in texts.get("method", [plan.method_name])]
+    names = {name: set.union(*registry.accepted(name)) for name in methods}
+    known = set.union(*names.values())
+    values: dict[str, list[Any]] = {}
+    for name, parts in texts.items():
+        if name == "method":
+            values[name] = methods
+            continue
         if new := new_name(name, known):
             raise UserError(f"grid: {name} is called {new} now")
         if name not in known:
             raise UserError(f"grid: there is no setting {name!r}{did_you_mean(name, known)}")
-        if name in grid:
-            raise UserError(f"grid: {name} is there twice; write its values side by side")
-        grid[name] = values.split(",")
-    return list(grid.items())
+        method = next(method for method in methods if name in names[method])
+        usual = registry.resolve(method, plan.preset, {})
+        switch = isinstance((vars(usual[0]) | vars(usual[1]))[name], bool)
+        values[name] = [value_of(method, _words(name, text, switch), name) for text in parts]
+    return values
 
 
 def _words(name: str, text: str, switch: bool) -> list[str]:
@@ -88,14 +104,17 @@ def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.errors import Diverged
     from micro_rl.reports.compare import write_comparison
     from micro_rl.storage.wandb_log import tracking_in
-    from micro_rl.training.grid import sweep_folder, trials
+    from micro_rl.training.grid import methods_of, sweep_folder, trials
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.sweep import carry_out
 
     runs, screen = trials(plan, task.seeds, grid), console()
-    folder = task.out or sweep_folder(plan)
+    folder = task.out or sweep_folder(plan, grid)
     counts = " x ".join([*(f"{name} {len(values)}" for name, values in grid.items()), f"seed {task.seeds}"])
-    say(screen, f"{plan.method_name} on {plan.dataset.name}: {len(runs)} runs ({counts}), into {folder}")
+    say(
+        screen,
+        f"{', '.join(methods_of(plan, grid))} on {plan.dataset.name}: {len(runs)} runs ({counts}), into {folder}",
+    )
     epochs = min(task.until or plan.settings.epochs, plan.settings.epochs)
     with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(

@@ -18,6 +18,8 @@ class Training(Task):
     """Go on from the newest valid checkpoint in the run folder."""
     branch: Path | None = None
     """New folder in which the run in --out goes on from its newest checkpoint with what is changed here."""
+    refit: bool = False
+    """With --branch: fit the model anew, on a log that has grown since; the agent goes on from where it was."""
     until: int | None = None
     """Stop after this epoch with everything saved; --resume goes on later."""
     wandb: Literal["off", "offline", "online"] = "off"
@@ -27,7 +29,7 @@ class Training(Task):
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     task, plan, *_ = planned("train", Training, _explained, arguments)
-    carry_out(plan, task.out, task.resume, task.until, task.wandb, task.branch)
+    carry_out(plan, task.out, task.resume, task.until, task.wandb, task.branch, task.refit)
 
 
 def _explained(name: str, method: Any) -> str:

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
 
 
 def carry_out(
-    plan: "Plan", out: Path | None, resume: bool, until: int | None, wandb: "Mode", branch: Path | None = None
+    plan: "Plan",
+    out: Path | None,
+    resume: bool,
+    until: int | None,
+    wandb: "Mode",
+    branch: Path | None = None,
+    refit: bool = False,
 ) -> "Run":
     """Train as planned, with a live display; what was reached is printed at the end.
 
@@ -38,6 +44,7 @@ def carry_out(
             folder,
             resume=resume,
             branch=branch,
+            refit=refit,
             until=until,
             callback=display.of_run(),
             wandb=tracking_in(wandb),

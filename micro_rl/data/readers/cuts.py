@@ -25,9 +25,8 @@ def gaps(
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
     """Begins an episode after every gap in time or step back too; with warnings. No gap is shorter than `least`."""
     if largest is None:
-        some = slice(None, None, max(1, len(steps) // ENOUGH))
-        forward = steps[some][~begins[some] & (steps[some] > 0)]
-        largest = max(least, USUAL_GAP * float(np.median(forward))) if len(forward) else np.inf
+        usual = usual_step(begins, steps)
+        largest = np.inf if usual is None else max(least, USUAL_GAP * usual)
     late, back = np.flatnonzero(~begins & (steps > largest)), np.flatnonzero(~begins & (steps < 0))
     same = np.flatnonzero(~begins & (steps == 0))
     problems = []
@@ -43,6 +42,13 @@ def gaps(
     begins = begins.copy()
     begins[late] = begins[back] = True
     return begins, problems
+
+
+def usual_step(begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"]) -> float | None:
+    """Gives the median time in seconds from row to row within episodes; None where there is none."""
+    some = slice(None, None, max(1, len(steps) // ENOUGH))
+    forward = steps[some][~begins[some] & (steps[some] > 0)]
+    return float(np.median(forward)) if len(forward) else None
 
 
 def complete(

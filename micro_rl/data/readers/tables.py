@@ -135,6 +135,7 @@ class _Gathered:
             columns=Columns(*(tuple(map(Column, names)) for names in (self.roles.observations, self.roles.actions))),
             overflow=overflow,
             remedy=REMEDY,
+            step_seconds=self._step_seconds(),
             blurred={field: column.blurred() for field, column in self.measured.items()},
             findings=(*self._empty_flags(), *cut, *changed, *more),
         )
@@ -161,6 +162,12 @@ class _Gathered:
             begins, gaps = cuts.gaps(begins, self.steps.values(), largest_gap, least)
             problems += gaps
         return begins, problems
+
+    def _step_seconds(self) -> float | None:
+        """The length of a step, where the rows have times."""
+        if self.process.resampling:
+            return self.process.resampling.seconds
+        return cuts.usual_step(np.concatenate(self.begins), self.steps.values()) if self.clock else None
 
     def _keys(self) -> dict[str, str]:
         """What the fields are called in messages."""

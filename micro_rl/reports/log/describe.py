@@ -9,6 +9,7 @@ from micro_rl.reports.log import learning_curve, neighbours, sample
 from micro_rl.reports.log.channel_facts import Channel, channels
 from micro_rl.reports.log.learning_curve import Outlook, Point
 from micro_rl.reports.log.neighbours import Closeness
+from micro_rl.reports.log.timing import Timing, timing
 
 DETERMINED = 0.8
 """From this share of the actions' variance on, a log is called narrow; the logs behind it: docs/guides/checking.md."""
@@ -32,6 +33,7 @@ class Insight:
     closeness: Closeness | None
     curve: list[Point]
     outlook: Outlook | None
+    pace: Timing
 
     @property
     def narrow(self) -> bool:
@@ -63,4 +65,5 @@ def describe(dataset: Dataset) -> Insight:
         closeness=neighbours.closeness(looked),
         curve=points,
         outlook=learning_curve.outlook(points),
+        pace=timing(dataset),
     )

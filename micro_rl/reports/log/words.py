@@ -2,6 +2,7 @@
 
 from micro_rl.core.wording import plural
 from micro_rl.data.log_parts import Summary
+from micro_rl.reports.log import timing
 from micro_rl.reports.log.describe import NEARLY, Insight
 from micro_rl.reports.log.learning_curve import Outlook
 
@@ -22,7 +23,7 @@ def headline(insight: Insight) -> str:
 
 def paragraphs(insight: Insight) -> list[str]:
     """Behaviour, density, rows; then what all of that was computed on."""
-    texts = [behaviour(insight), density(insight), rows_needed(insight), basis(insight)]
+    texts = [behaviour(insight), density(insight), rows_needed(insight), pace(insight), basis(insight)]
     return [paragraph for paragraph in texts if paragraph]
 
 
@@ -62,6 +63,12 @@ def density(insight: Insight) -> str:
     if other > 1.25 * half:
         return f"{text} Episodes go where others do not: a policy that leaves one is soon alone."
     return f"{text} Other episodes are no further away than its own: they cover the same ground."
+
+
+def pace(insight: Insight) -> str:
+    """Delays, noise at this step, and what is proposed."""
+    proposal = timing.proposal_words(insight.pace)
+    return f"{timing.delay_words(insight.pace)} {timing.step_words(insight.pace)} Proposal: {proposal}."
 
 
 def rows_needed(insight: Insight) -> str:

@@ -90,7 +90,7 @@ def trained(run: Record) -> list[Fact]:
         Fact("Preset", str(config.get("preset", "unknown"))),
         Fact("Simulator", task.get("env") or "none"),
         Fact("Time limit", plural(task["horizon"], "step") if task.get("horizon") else "the simulator’s own, if any"),
-        Fact("Episodes end", (task.get("termination") or "never") if run.learns_model else "where the log’s do"),
+        Fact("Episodes end", run.episodes_end),
         *_learned_end(run.head),
         Fact("Seed", str(settings.get("seed", "unknown"))),
         Fact(

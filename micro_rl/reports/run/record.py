@@ -77,6 +77,12 @@ class Record(NamedTuple):
         """Whether the method fits the dynamics, as all did when runs did not say."""
         return self.config.get("learns_model", True)
 
+    @property
+    def episodes_end(self) -> str:
+        """When the model's do, in words; runs that did not say have the rule alone."""
+        rule = self.config.get("task", {}).get("termination") or "never"
+        return self.config.get("episodes_end", rule if self.learns_model else "where the log’s do")
+
 
 def series(rows: list[Row], key: str) -> Series:
     """The finite values of one key, with their epochs."""

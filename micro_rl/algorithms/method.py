@@ -1,0 +1,27 @@
+"""What runs ask of any method, whether it learns a model (`slots.Method`) or not (`ModelFreeMethod`)."""
+
+from typing import ClassVar
+
+import equinox as eqx
+
+from micro_rl.core.networks import Product
+
+
+class AnyMethod(eqx.Module):
+    """A method with its coefficients, which are its leaves. What trains with it is a `learner.Learner`."""
+
+    learns_model: ClassVar[bool]
+    """Whether it fits the dynamics and trains on rollouts in them."""
+    least_rows: ClassVar[int]
+    """Rows of a log that it needs."""
+    steps: eqx.AbstractVar[int]
+    """Updates of the critics in one call; the updates of an epoch are a multiple."""
+
+    def multiplied_with(self, product: Product) -> "AnyMethod":
+        """The same, where it has networks that nobody learns through, with this product of their matrices."""
+        return self
+
+    @property
+    def needs_device(self) -> str:
+        """Why the log must be on the device, in words; empty where it may stay on the host."""
+        return ""

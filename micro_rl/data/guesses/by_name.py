@@ -1,0 +1,98 @@
+"""What a column may be for, by its name and its values; a guess that a person looks over."""
+
+import re
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from micro_rl.data.guesses.columns import Guess
+
+Role = Literal["action", "set-point", "outside", "episode", "terminal", "observation"]
+_WORDS: tuple[tuple[Role, str], ...] = (
+    ("set-point", r"sp|set ?points?|setp|target|sollwert|soll|reference|ref|wanted"),
+    ("terminal", r"trip(ped)?|terminal|failed|failure|done|abort(ed)?"),
+    ("episode", r"batch|episode|run|lot|campaign|charge"),
+    ("outside", r"outdoors?|outside|ambient|weather|amb|aussen|solar|sun|wind|rain|t out|temp out"),
+    ("action", r"valves?|pump|heat(er|ing)?|actions?|act|cmd|command|output|op|mv|damper|fan|throttle|ventil|u\d*"),
+)
+"""Words that a name is made of, the first that fits decides."""
+
+
+class Guessed(NamedTuple):
+    """Columns by what they may be for; `times` are those of the kind, of which one is the log's clock."""
+
+    observations: list[Guess]
+    actions: list[Guess]
+    exogenous: list[Guess]
+    episode: Guess | None
+    terminal: Guess | None
+    time: Guess | None
+    parts: list[Guess]
+    """A date and a time of day in columns of their own."""
+    texts: list[Guess]
+    idle: list[Guess]
+    """Columns that never change, or hold nothing."""
+
+
+def assigned(columns: Sequence[Guess]) -> Guessed:
+    """Sorts the columns of a table.
+
+    Args:
+        columns: all of them, in the file's order.
+
+    Returns:
+        What each may be for.
+    """
+    by_role: dict[Role, list[Guess]] = {role: [] for role in ("observation", *(role for role, _ in _WORDS))}  # pyright: ignore[reportAssignmentType]
+    time = _time(columns)
+    for column in columns:
+        if column is not time and column.kind in ("number", "flag"):
+            by_role[_role(column)].append(column)
+    outside = [*by_role["set-point"], *by_role["outside"]]
+    inside = {column.name for column in (*by_role["observation"], *outside)}
+    return Guessed(
+        observations=[column for column in columns if column.name in inside],
+        actions=by_role["action"],
+        exogenous=[column for column in columns if column in outside] if by_role["observation"] else [],
+        episode=next(iter(by_role["episode"]), None),
+        terminal=next(iter(by_role["terminal"]), None),
+        time=time,
+        parts=[column for column in columns if column.kind in ("date", "clock")],
+        texts=[column for column in columns if column.kind == "text"],
+        idle=[column for column in columns if column.kind in ("constant", "empty")],
+    )
+
+
+def _time(columns: Sequence[Guess]) -> Guess | None:
+    """The first column of dates, else one of numbers that always grow and that is called so."""
+    dated = next((column for column in columns if column.kind == "time"), None)
+    called = re.compile(r"\b(t|time|stamp|timestamp|seconds|secs?|epoch|zeit)\b")
+    named = [column for column in columns if column.kind == "number" and called.search(_plain(column.name))]
+    grows = [column for column in named if (np.diff(column.numbers) > 0).mean() > 0.95]
+    return dated or next(iter(grows), None)
+
+
+def _role(column: Guess) -> Role:
+    name = _plain(column.name)
+    for role, words in _WORDS:
+        if re.search(rf"\b({words})\b", name) and _possible(role, column):
+            return role
+    return "observation"
+
+
+def _possible(role: Role, column: Guess) -> bool:
+    """Whether the values do not speak against it."""
+    if role == "terminal":
+        return column.kind == "flag"
+    if role == "episode":
+        known = column.numbers[~np.isnan(column.numbers)]
+        return bool((known == np.round(known)).all() and (np.diff(known) != 0).mean() < 0.2)
+    return True
+
+
+def _plain(name: str) -> str:
+    """A name in small letters, its words apart, without its unit."""
+    bare = re.sub(r"\s*[\[(][^\[\]()]*[\])]\s*$", "", name)
+    apart = re.sub(r"(?<=[a-zäöüß])(?=[A-Z])", " ", bare)
+    return re.sub(r"[\s_.\-/:]+", " ", apart).lower()

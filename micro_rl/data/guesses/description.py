@@ -1,0 +1,178 @@
+"""The TOML that `micro-rl data init` writes: guesses as keys, all that a person must decide as comments."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from micro_rl.data.guesses import by_name, columns, sample
+from micro_rl.data.guesses.by_name import Guessed
+from micro_rl.data.guesses.columns import Guess
+from micro_rl.data.guesses.sample import Sample
+
+SHORT = 5
+"""Rows of the longest hole that is proposed to be filled."""
+PERCENT = (0.0, 100.0)
+
+
+class Draft(NamedTuple):
+    """The text of a TOML, and what could not be guessed, a sentence each."""
+
+    text: str
+    open: list[str]
+
+
+def draft(path: Path) -> Draft:
+    """Guesses how a table is to be read.
+
+    Args:
+        path: a CSV or a Parquet file.
+
+    Returns:
+        The TOML, and what a person must say.
+
+    Raises:
+        UserError: it cannot be opened, or is no table.
+    """
+    taken = sample.take(path)
+    decimal = columns.decimal_sign(taken.columns)
+    guesses = [columns.guess(name, cells, decimal) for name, cells in zip(taken.names, taken.columns, strict=True)]
+    roles = by_name.assigned(guesses)
+    missing = _open(taken, roles, guesses)
+    rows = f"{'all' if taken.whole else 'the first'} {len(taken.columns[0]):,} rows"
+    lines = [
+        f"# How to read {path.name}: guessed from {rows}.",
+        "# Look every line over, write the reward, then: micro-rl data check " + path.name,
+        *(f"# NOT GUESSED: {text}" for text in missing),
+        "",
+        *_roles(roles),
+        *_times(taken, roles),
+        *_rows(roles, guesses),
+        *_writing(taken, decimal, guesses),
+        *_tables(roles),
+    ]
+    return Draft("\n".join(lines) + "\n", missing)
+
+
+def _open(taken: Sample, roles: Guessed, guesses: Sequence[Guess]) -> list[str]:
+    """What nobody but the user knows."""
+    texts = ["the reward: what is a good row?"]
+    if not roles.actions:
+        texts.append("the actions: no name says which columns were set by a controller or a hand; name them")
+    if not roles.observations:
+        texts.append("the observations: no column of numbers is left for them")
+    if roles.parts and roles.time is None:
+        named = " and ".join(repr(column.name) for column in roles.parts)
+        texts.append(f"the times, which stand in {named}: join them in one column, or say horizon = STEPS")
+    elif roles.time is None:
+        texts.append("where episodes end: there is no column of times; say episode = 'COLUMN' or horizon = STEPS")
+    elif roles.time.ambiguous:
+        texts.append(f"whether day or month comes first in {roles.time.name!r}: both fit; correct time_format")
+    if twice := sorted({name for name in taken.names if taken.names.count(name) > 1}):
+        texts.append(f"which of the columns called {twice[0]!r} is which: give each a name of its own")
+    if (unit := _row_of_units(taken, guesses)) is not None:
+        texts.append(f"what the first row is: it holds texts ({unit!r}), perhaps units; they count as missing values")
+    return texts
+
+
+def _row_of_units(taken: Sample, guesses: Sequence[Guess]) -> str | None:
+    """A text in the first row of most columns of numbers; None where there is none."""
+    numeric = [place for place, column in enumerate(guesses) if column.kind in ("number", "flag")]
+    first = [taken.columns[place][0].strip() for place in numeric if np.isnan(guesses[place].numbers[0])]
+    texts = [text for text in first if text]
+    return texts[0] if texts and len(texts) >= len(numeric) / 2 else None
+
+
+def _roles(roles: Guessed) -> Iterator[str]:
+    yield _line("observations", _names(roles.observations), "all other numbers")
+    yield _line("actions", _names(roles.actions), "by their names; what was set, not what came of it")
+    if roles.exogenous:
+        yield _line("exogenous", _names(roles.exogenous), "observed, but no action moves them: set-points, weather")
+    example = roles.observations[0].name if roles.observations else "level"
+    yield f"# reward = {_quoted(f'-abs(`{example}` - 1)')}   # YOURS: a column, or a formula over columns"
+    if roles.episode:
+        yield _line("episode", roles.episode.name, "a new one begins where it changes")
+    if roles.terminal:
+        yield _line("terminal", roles.terminal.name, "1 where the plant itself ended the episode?")
+    if roles.idle:
+        yield f"# never change, left out: {', '.join(column.name for column in roles.idle)}"
+    yield ""
+
+
+def _times(taken: Sample, roles: Guessed) -> Iterator[str]:
+    if roles.time is None:
+        return
+    clock = columns.seconds(taken.columns[taken.names.index(roles.time.name)], roles.time)
+    steps = np.diff(clock[~np.isnan(clock)])
+    steps, unit = steps[steps > 0], ""
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    if roles.time.kind == "number":
+        unit = "ms" if np.nanmedian(clock) > 1e11 else "s"
+    gaps = int((steps > 3 * usual).sum())
+    pace = f"{usual:.6g} {unit or 's'} from row to row; {gaps} gaps longer than three such steps"
+    yield _line("time", roles.time.name, pace)
+    if roles.time.time_format:
+        yield _line("time_format", roles.time.time_format)
+    if unit == "ms":
+        yield _line("time_unit", unit, "a guess, by their size")
+    yield '# resample = "5min"   # longer steps; `micro-rl data info` proposes some where they are needed'
+    yield ""
+
+
+def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:
+    for column in roles.texts:
+        counts = ", ".join(f"{text!r} {count:,} times" for text, count in column.texts)
+        condition = f"`{column.name}` == '{column.texts[0][0]}'"
+        yield f"# {column.name} holds texts: {counts}"
+        yield f"# where = {_quoted(condition)}"
+    used = [*roles.observations, *roles.actions]
+    lacking = [column for column in guesses if column.holes and any(column is one for one in used)]
+    if lacking:
+        longest = max(column.longest_hole for column in lacking)
+        cells = sum(column.holes for column in lacking)
+        kinds = {column.name: "previous" if column in roles.actions else "linear" for column in lacking}
+        table = ", ".join(f"{_quoted(name)} = {_quoted(kind)}" for name, kind in kinds.items())
+        yield f"# {cells:,} cells are empty, the longest hole has {longest:,} rows"
+        yield f"# fill = {{{table}, limit = {min(longest, SHORT)}}}"
+        yield '# missing = "drop"   # rows that still lack a value: drop, or previous; refused by default'
+    if roles.texts or lacking:
+        yield ""
+
+
+def _writing(taken: Sample, decimal: str | None, guesses: Sequence[Guess]) -> Iterator[str]:
+    """How a CSV is written, where the reader would not know."""
+    marks = sorted({mark for column in guesses if column.kind in ("number", "flag") for mark in column.marks})
+    said = {"delimiter": taken.delimiter, "decimal": decimal, "encoding": taken.encoding}
+    said |= {"missing_values": marks or None}
+    lines = [_line(key, value) for key, value in said.items() if value is not None]
+    yield from [*lines, ""] if lines else []
+
+
+def _tables(roles: Guessed) -> Iterator[str]:
+    if roles.actions:
+        yield "[bounds]   # of every action: what the actuator can do; here 0 to 100 %, or what the rows show"
+        for column in roles.actions:
+            low, high = float(np.nanmin(column.numbers)), float(np.nanmax(column.numbers))
+            if column.unit == "%" and PERCENT[0] <= low and high <= PERCENT[1]:
+                low, high = PERCENT
+            yield f"{_quoted(column.name)} = [{low:.6g}, {high:.6g}]"
+        yield ""
+    units = [column for column in (*roles.observations, *roles.actions) if column.unit]
+    if units:
+        yield "[units]"
+        yield from (f"{_quoted(column.name)} = {_quoted(column.unit)}" for column in units)
+
+
+def _names(guesses: Sequence[Guess]) -> list[str]:
+    return [column.name for column in guesses]
+
+
+def _line(key: str, value: object, comment: str = "") -> str:
+    return f"{key} = {_quoted(value)}" + (f"   # {comment}" if comment else "")
+
+
+def _quoted(value: object) -> str:
+    """A text or list as TOML has it, which for these is as JSON has it."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

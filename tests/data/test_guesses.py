@@ -1,0 +1,153 @@
+"""`data init`: what can be guessed of a table is, what cannot is said, and the file it writes is read."""
+
+import tomllib
+
+import pytest
+
+from micro_rl.cli.main import run
+from micro_rl.data import Column, load
+from micro_rl.data.guesses.by_name import assigned
+from micro_rl.data.guesses.columns import decimal_sign, guess
+from micro_rl.data.guesses.description import draft
+from micro_rl.data.toml_file import read
+
+PLANT = """\
+# a historian's export
+Zeit;Level [m];Level SP [m];T_out (°C);Valve [%];Mode;Pump speed
+01.03.2025 10:00:00;1,50;2,0;11,5;10,0;AUTO;1450
+01.03.2025 10:01:00;1,75;2,0;Bad Input;20,5;AUTO;1450
+01.03.2025 10:02:00;;2,0;12,0;30,0;MAN;1450
+13.03.2025 10:03:00;2,25;2,0;12,5;25,0;AUTO;1450
+13.03.2025 10:04:00;2,30;2,5;12,5;25,5;AUTO;1450
+"""
+
+
+@pytest.fixture
+def plant(tmp_path):
+    path = tmp_path / "plant.csv"
+    path.write_text(PLANT, "cp1252")
+    return path
+
+
+def test_a_plants_export(plant):
+    made = draft(plant)
+    table = tomllib.loads(made.text)
+    assert table == {
+        "observations": ["Level [m]", "Level SP [m]", "T_out (°C)"],
+        "actions": ["Valve [%]"],
+        "exogenous": ["Level SP [m]", "T_out (°C)"],
+        "time": "Zeit",
+        "time_format": "%d.%m.%Y %H:%M:%S",
+        "decimal": ",",
+        "encoding": "cp1252",
+        "missing_values": ["Bad Input"],
+        "bounds": {"Valve [%]": [0, 100]},
+        "units": {"Level [m]": "m", "Level SP [m]": "m", "T_out (°C)": "°C", "Valve [%]": "%"},
+    }
+    assert made.open == ["the reward: what is a good row?"]
+    for comment in (
+        "# never change, left out: Pump speed",
+        "# Mode holds texts: 'AUTO' 4 times, 'MAN' 1 times",
+        "# where = \"`Mode` == 'AUTO'\"",
+        '# fill = {"Level [m]" = "linear", "T_out (°C)" = "linear", limit = 1}',
+        "60 s from row to row; 1 gaps longer than three such steps",
+        "# NOT GUESSED: the reward",
+    ):
+        assert comment in made.text
+
+
+def test_the_command_and_the_edits_of_a_person(plant, capsys):
+    assert run(["data", "init", str(plant)]) == 0
+    assert "not guessed: the reward: what is a good row?" in capsys.readouterr().out
+    toml = plant.with_suffix(".toml")
+    read(toml)
+    text = toml.read_text().replace("# fill", "fill").replace("# where", "where").replace("# missing", "missing")
+    toml.write_text("reward = '-abs(`Level [m]` - `Level SP [m]`)'\n" + text)
+    log = load(plant)
+    assert len(log) == 3 and log.exogenous == (1, 2)
+    assert log.columns.actions == (Column("Valve [%]", "%"),)
+    assert run(["data", "init", str(plant)]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert run(["data", "init", str(plant), "--force"]) == 0
+    assert run(["data", "init", str(plant), "--out", str(plant.with_name("other.toml"))]) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1.5,2\n2.5,3\n", "where episodes end: there is no column of times"),
+        ("a,b\n1.5,2\n2.5,3\n", "the actions: no name says"),
+        ("valve,level,level\n1,2,3\n3,2,1\n", "which of the columns called 'level' is which"),
+        (
+            "Date,Time,x,valve\n2025-01-01,10:00,1,0.1\n2025-01-01,10:01,2,0.2\n",
+            "stand in 'Date' and 'Time'",
+        ),
+        ("t,x,valve\n03/04/2025 10:00,1,0.1\n03/04/2025 10:01,2,0.2\n", "whether day or month comes first in 't'"),
+        ("x,valve\nm,%\n1.5,2\n2.5,3\n3.5,4\n", "what the first row is: it holds texts ('m')"),
+        ("valve,pump\n1,2\n3,2\n", "the observations: no column of numbers is left"),
+    ],
+)
+def test_what_cannot_be_guessed_is_said(tmp_path, text, words):
+    path = tmp_path / "log.csv"
+    path.write_text(text)
+    made = draft(path)
+    tomllib.loads(made.text)
+    assert any(words in sentence for sentence in made.open), made.open
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no line of names"),
+        (b"a,b\n", "holds no line of names"),
+        (b"a\n1\n2\n", "names one column only"),
+        (b"\x80\x00\x01", "is no text and no Parquet file"),
+        (b"PAR1 and no more", "cannot be read as Parquet"),
+    ],
+)
+def test_no_table(tmp_path, capsys, content, words):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    assert run(["data", "init", str(path)]) == 2
+    assert words in capsys.readouterr().err
+    assert not path.with_suffix(".toml").exists()
+    assert run(["data", "init", str(tmp_path / "nothing.csv")]) == 2
+
+
+def test_parquet_and_utf_16(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "log.parquet"
+    parquet.write_table(pa.table({"level": [1.0, 2.0, 3.0], "valve": [0.5, None, 0.75]}), path)
+    assert tomllib.loads(draft(path).text)["actions"] == ["valve"]
+    wide = tmp_path / "log.csv"
+    wide.write_text("level;valve\n1,5;2\n2,5;3\n", "utf-16")
+    table = tomllib.loads(draft(wide).text)
+    assert (table["encoding"], table["decimal"], table["observations"]) == ("utf-16", ",", ["level"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "2.5", "-3e4"], "number"),
+        (["0", "1", "0"], "flag"),
+        (["7", "7", "7"], "constant"),
+        (["", "NaN", ""], "empty"),
+        (["on", "off", "on"], "text"),
+        (["2025-03-01 10:00:00", "2025-03-01 10:00:01"], "time"),
+        (["01.03.2025", "02.03.2025"], "date"),
+        (["10:00", "10:01"], "clock"),
+    ],
+)
+def test_kinds(cells, kind):
+    assert guess("x", cells, decimal_sign([cells])).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [("Valve 3 [%]", "actions"), ("FIC_101_SP", "exogenous"), ("TOutdoor", "observations"), ("u1", "actions")],
+)
+def test_names(name, role):
+    columns = [guess("level", ["1", "2", "4"], None), guess(name, ["1", "2.5", "3"], None)]
+    assert name in [column.name for column in getattr(assigned(columns), role)]

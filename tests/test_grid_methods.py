@@ -1,0 +1,86 @@
+"""Sweeps over methods and histories: which runs there are, what they share, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl import api
+from micro_rl.cli.main import run
+from micro_rl.dynamics.saved_model import load_model
+from micro_rl.errors import UserError
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.grid import sweep_folder, trials
+from micro_rl.training.job import Run
+from tests.probes import TINY, tiny_dataset, tiny_plan
+
+
+def test_a_combination_lacks_what_its_method_does_not_have():
+    grid = {"method": ["micro", "mobile", "bc"], "beta": [0.0, 0.5], "penalty": [2.0]}
+    names = [trial.name for trial in trials(tiny_plan(), 1, grid)]
+    assert names == [
+        "method=micro-beta=0-seed0",
+        "method=micro-beta=0.5-seed0",
+        "method=mobile-penalty=2-seed0",
+        "method=bc-seed0",
+    ]
+    assert sweep_folder(tiny_plan(), grid) == Path("trained/tiny-micro-mobile-bc-sweep")
+
+
+def test_what_departs_from_the_preset_departs_for_every_method_that_has_it():
+    plans = {trial.plan.method_name: trial.plan for trial in trials(tiny_plan(), 1, {"method": ["micro", "td3_bc"]})}
+    assert plans["micro"].settings == tiny_plan().settings
+    assert plans["td3_bc"].settings.hidden_sizes == TINY["hidden_sizes"]
+    assert plans["td3_bc"].ends.of(None, None) is None
+
+
+def test_a_history_makes_windows_of_the_log():
+    short, long = (trial.plan for trial in trials(tiny_plan(), 1, {"history": [1, 3]}))
+    assert short.dataset.observations.shape[1] == 3
+    assert long.dataset.observations.shape[1] == 3 + 2 * (3 + 1)
+    assert long.varied({"history": 1}).dataset is short.dataset
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        ({"method": ["micro", "micor"]}, r"there is no 'micor' \(did you mean 'micro'\?\)"),
+        ({"method": ["bc"], "beta": [0.5]}, "beta"),
+        ({"method": ["micro", "micro"]}, "needs one value or more, each once"),
+        ({"log_on": ["host"]}, "cannot be in it"),
+    ],
+)
+def test_what_cannot_be_varied_is_refused(grid: dict, message: str):
+    with pytest.raises(UserError, match=message):
+        trials(tiny_plan(), 1, grid)
+
+
+def test_methods_share_the_fit_of_their_seed(tmp_path: Path):
+    """The same bits as each method trained alone, with one fit for both that have a model."""
+    small: dict[str, Any] = TINY | {"epochs": 1}
+    runs = api.sweep(
+        tiny_dataset(), grid={"method": ["sac", "micro", "bc"]}, out=tmp_path / "sweep", exact=True, **small
+    )
+    folders = {name: RunFolder(tmp_path / "sweep" / f"method={name}-seed0") for name in ("sac", "micro", "bc")}
+    assert not folders["bc"].model.exists()
+    models = [load_model(folders[name].model) for name in ("sac", "micro")]
+    first, second = (model.ensemble.members.net.weights[0] for model in models)
+    np.testing.assert_array_equal(first, second)
+    alone = api.train(tiny_dataset(), "micro", out=tmp_path / "alone", **small)
+    together = runs["method=micro-seed0"]
+    assert isinstance(together, Run)
+    np.testing.assert_array_equal(alone.policy.layers[0][0], together.policy.layers[0][0])
+
+
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    small = "--epochs 1 --max-fit-epochs 1 --updates-per-epoch 6 --model-hidden-sizes 8 --weight-decay 0 0"
+    more = "--rollout-batch-size 50 --eval-episodes 1 --hidden-sizes 8"
+    grid = f"--grid method=mobile,td3_bc history=1,2 penalty=2 --out {tmp_path}/sweep"
+    assert run(f"sweep pendulum-demo {grid} {small} {more}".split()) == 0
+    out = capsys.readouterr().out
+    assert "mobile, td3_bc on pendulum-demo: 4 runs" in out
+    names = [f"method=mobile-history={h}-penalty=2-seed0" for h in (1, 2)]
+    names += [f"method=td3_bc-history={h}-seed0" for h in (1, 2)]
+    assert all((tmp_path / "sweep" / name / "policy.safetensors").exists() for name in names)
+    assert RunFolder.open(tmp_path / "sweep" / names[3]).config()["settings"]["history"] == 2
