@@ -168,7 +168,7 @@ def fit(
     settings: ModelSettings,
     seed: int = 0,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     callback: Callback | None = None,
     interrupts: Interrupts | None = None,
@@ -181,7 +181,10 @@ def fit(
     `Diverged` and `Interrupted`.
     """
     check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
-    folder, callback = out or Path("trained") / f"{dataset.name}-model-seed{seed}", callback or Callback()
+    folder, callback = (
+        Path(out) if out else Path("trained") / f"{dataset.name}-model-seed{seed}",
+        callback or Callback(),
+    )
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
     findings, dataset = log_findings(dataset), windowed(dataset, settings.history)
