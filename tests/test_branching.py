@@ -1,16 +1,19 @@
 """A new run that goes on from another's checkpoint, under settings of its own."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from micro_rl.core.columns import Column, Columns
 from micro_rl.data import Dataset
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.storage.files import sha256
+from micro_rl.storage.json_files import write_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import runner
 from micro_rl.training.job import Run
@@ -114,4 +117,35 @@ def test_what_cannot_be_refitted_is_refused(old: Run, tmp_path: Path):
     bc = execute(tiny_plan(method="bc"), tmp_path / "bc")
     with pytest.raises(UserError, match="refit: bc learns no model; leave it out"):
         execute(tiny_plan(method="bc", epochs=3), bc.path, branch=tmp_path / "new", refit=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_same_command_with_resume_goes_on_with_a_branch(old: Run, tmp_path: Path):
+    plan, new = tiny_plan(log=longer_log(), epochs=4), tmp_path / "new"
+    execute(plan, old.path, branch=new, refit=True, until=3)
+    gone_on = execute(plan, old.path, branch=new, refit=True, resume=True)
+    assert [row["epoch"] for row in gone_on.metrics] == [1, 2, 3, 4]
+
+
+def test_a_branch_that_took_nothing_over_yet_does_not_begin_anew(tmp_path: Path):
+    plan = tiny_plan(epochs=3)
+    RunFolder.create(tmp_path / "new", plan_to_config(plan) | {"branched_off": {"run": "old"}})
+    with pytest.raises(UserError, match="new: was stopped before it took over old"):
+        execute(plan, tmp_path / "new", resume=True)
+
+
+@pytest.mark.parametrize("names", [("b", "a"), ("a", "c")])
+def test_a_branch_on_other_columns_is_refused(old: Run, tmp_path: Path, names: tuple[str, str]):
+    shutil.copytree(old.path, tmp_path / "old")
+    config = RunFolder.open(old.path).config()
+    columns = [
+        column | {"name": name} for column, name in zip(config["columns"]["observations"], "abcdef", strict=False)
+    ]
+    config["columns"]["observations"] = columns
+    write_json(tmp_path / "old" / "config.json", config)
+    own = [Column(column["name"]) for column in columns]
+    log = longer_log()
+    named = replace(log, columns=Columns((Column(names[0]), Column(names[1]), *own[2:]), log.columns.actions))
+    with pytest.raises(UserError, match=r"column 0 of its observations is 'b'|column 1 of its observations is 'c'"):
+        execute(tiny_plan(log=named, epochs=3), tmp_path / "old", branch=tmp_path / "new", refit=True)
     assert not (tmp_path / "new").exists()

@@ -84,3 +84,18 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     names += [f"method=td3_bc-history={h}-seed0" for h in (1, 2)]
     assert all((tmp_path / "sweep" / name / "policy.safetensors").exists() for name in names)
     assert RunFolder.open(tmp_path / "sweep" / names[3]).config()["settings"]["history"] == 2
+
+
+@pytest.mark.parametrize("grid", [{"method": "micro"}, {"beta": 0.5}])
+def test_what_is_no_list_of_values_is_refused(grid: dict[str, Any]):
+    with pytest.raises(UserError, match="is no list of values; put it into one"):
+        trials(tiny_plan(), 1, grid)
+
+
+def test_two_files_of_one_name_are_refused_by_both_their_paths(tmp_path: Path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "m.py").write_text("from micro_rl.algorithms.model_based.mopo import Options, build\n")
+    files = [str(tmp_path / folder / "m.py") for folder in ("a", "b")]
+    with pytest.raises(UserError, match=r"a/m.py and .*b/m.py would both be called 'm'"):
+        trials(tiny_plan(), 1, {"method": files})

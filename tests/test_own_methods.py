@@ -1,6 +1,7 @@
 """Methods from outside the package: docs/guides/own-method.md run as it stands, and what is refused in one line."""
 
 import re
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +15,16 @@ import micro_rl
 from micro_rl.algorithms import registry
 from micro_rl.algorithms.model_based import mopo
 from micro_rl.algorithms.model_free import bc
+from micro_rl.algorithms.own_definitions import TAKEN
+from micro_rl.cli.commands.sweep import Sweep
+from micro_rl.cli.commands.train import Training
 from micro_rl.cli.main import run
 from micro_rl.errors import UserError
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_command, plan_to_config
 from micro_rl.training.runner import execute
 from tests.probes import TINY, tiny_dataset
+from tests.tiny_runs import options
 
 PAGE = Path(__file__).parent.parent / "docs" / "guides" / "own-method.md"
 FILES = dict(re.findall(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
@@ -121,13 +126,58 @@ def test_the_list_and_the_help_have_it(files: Path, capsys: pytest.CaptureFixtur
         ("from micro_rl.algorithms.model_free.bc import Options\n", "has no function `build"),
         (FILES["hinge.py"].replace("hinge:", "epochs:"), "Options.epochs is the name of a general setting"),
         (FILES["hinge.py"] + "USES = {'wings'}\n", "USES: there is no setting 'wings'"),
+        (FILES["hinge.py"].replace("hinge:", "out:"), "Options.out is a word of the command line"),
+        (FILES["hinge.py"].replace("hinge:", "horizon:"), "Options.horizon is a word of the command line"),
+        (FILES["hinge.py"].replace("] = 1.0", "]"), "Options.hinge has no default"),
+        (FILES["hinge.py"].replace("] = 1.0", "] = 1j"), "Options.hinge is a complex; take a number"),
+        (FILES["hinge.py"].replace("frozen=True", "slots=True"), "leave slots=True out"),
+        ("raise ValueError('two\\nlines')\n", "broken.py, line 1: ValueError: two"),
+        ("import sys\nsys.exit(5)\n", "broken.py, line 2: SystemExit: 5"),
+        ("x = '\0'\n", "broken.py: source code string cannot contain null bytes"),
+        ("import broken_sibling\n", "broken.py: broken_sibling.py, line 2: "),
     ],
 )
 def test_what_is_no_method_is_refused_in_one_line(files: Path, code: str, message: str):
     (files / "broken.py").write_text(code)
+    (files / "broken_sibling.py").write_text("\ndef (\n")
     with pytest.raises(UserError, match=re.escape(message)) as refusal:
         registry.name_of("broken.py")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ("return 1", "build(options) gives a int; it must be a Method"),
+        ("return Method(1 / 0)", "own.py, line 37: ZeroDivisionError"),
+        ("from micro_rl.algorithms.model_free import bc\n    return bc.build(bc.Options())", "it must be a Method"),
+    ],
+)
+def test_a_build_that_makes_no_method_is_refused_in_one_line(files: Path, build: str, message: str):
+    before, _, _ = FILES["hinge.py"].partition("    check_values(options)")
+    (files / "own.py").write_text(f"{before}    {build}\n")
+    with pytest.raises(UserError, match=re.escape(message)):
+        tiny("own.py")
+
+
+def test_a_mistake_that_shows_in_training_ends_in_one_line(files: Path, capsys: pytest.CaptureFixture[str]):
+    code = FILES["hinge.py"].replace("rows = batch.real", "rows = batch.unreal")
+    (files / "wrong.py").write_text(code)
+    assert run(["train", "pendulum-demo", "--method", "wrong.py", "--out", "run", *options(epochs=1)]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    line = code.splitlines().index("        rows = batch.unreal") + 1
+    assert f"{files / 'wrong.py'}, line {line}: AttributeError" in last
+
+
+def test_bounds_hold_where_annotations_are_postponed(files: Path):
+    (files / "later.py").write_text("from __future__ import annotations\n" + FILES["hinge.py"])
+    with pytest.raises(UserError, match="hinge: -1"):
+        tiny("later.py", hinge=-1.0)
+
+
+def test_every_word_of_the_commands_is_taken():
+    words = {field.name for kind in (Training, Sweep) for field in fields(kind)}
+    assert words | {"log", "help"} == TAKEN
 
 
 def test_names(files: Path):

@@ -10,14 +10,14 @@ import importlib.util
 import inspect
 import re
 import sys
-import traceback
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from micro_rl.algorithms.own_code import first_on_path, in_one_line
+from micro_rl.algorithms.own_definitions import check_options, checked_build
 from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 from micro_rl.storage.files import sha256
@@ -39,6 +39,8 @@ class OwnMethod:
     PAPER: str
     Options: type
     build: Callable[[Any], Any]
+    file: Path | None = None
+    """That defines it."""
     USES: frozenset[str] | None = None
     DEFAULTS: dict[str, Any] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ def from_reference(reference: str, taken: Collection[str]) -> OwnMethod:
             raise UserError(f"method: {reference}: there is no such file")
         return define(path.stem, _module_of_file(path, reference), str(path), path, taken)
     module_name, _, attribute = reference.partition(":")
-    with _first_on_path(Path.cwd()), _in_one_line(reference):
+    with first_on_path(Path.cwd()), in_one_line(reference):
         module = importlib.import_module(module_name)
     if not hasattr(module, attribute):
         raise UserError(f"method: {reference}: the module {module_name} has no {attribute!r}")
@@ -80,7 +82,7 @@ def from_entry_points(taken: Collection[str]) -> dict[str, Callable[[], OwnMetho
     """Name the methods of installed packages, each with what loads it."""
 
     def load(point: metadata.EntryPoint) -> OwnMethod:
-        with _in_one_line(point.value):
+        with in_one_line(point.value):
             definition = point.load()
         return define(point.name, definition, point.name, file_of(definition), taken)
 
@@ -105,16 +107,11 @@ def define(name: str, definition: Any, reference: str, file: Path | None, taken:
         raise UserError(f"method: {reference}: {name!r} is no name for a method; use letters, digits, _ and -")
     if name in taken:
         raise UserError(f"method: {reference}: there is a method {name!r} already; rename yours")
-    options, build = getattr(definition, "Options", None), getattr(definition, "build", None)
-    if not (isinstance(options, type) and is_dataclass(options)):
-        raise UserError(f"method: {reference}: has no dataclass `Options`; an empty one will do")
+    options, build = check_options(definition, reference), getattr(definition, "build", None)
     if not callable(build):
         raise UserError(f"method: {reference}: has no function `build(options)` that makes the method")
-    general = {setting.name for setting in fields(Settings)}
-    if clash := sorted(general & {option.name for option in fields(options)}):
-        raise UserError(f"method: {reference}: Options.{clash[0]} is the name of a general setting; rename it")
     uses = getattr(definition, "USES", None)
-    if unknown := sorted(set(uses or ()) - general):
+    if unknown := sorted(set(uses or ()) - {setting.name for setting in fields(Settings)}):
         raise UserError(f"method: {reference}: USES: there is no setting {unknown[0]!r}")
     summary = getattr(definition, "SUMMARY", None) or (inspect.getdoc(definition) or "no description").splitlines()[0]
     return OwnMethod(
@@ -124,7 +121,8 @@ def define(name: str, definition: Any, reference: str, file: Path | None, taken:
         SUMMARY=summary,
         PAPER=getattr(definition, "PAPER", reference),
         Options=options,
-        build=build,
+        build=checked_build(build, reference, learns_model=uses is None),
+        file=file,
         USES=None if uses is None else frozenset(uses),
         DEFAULTS=dict(getattr(definition, "DEFAULTS", {})),
     )
@@ -153,34 +151,9 @@ def _module_of_file(path: Path, reference: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     try:
-        with _first_on_path(path.parent), _in_one_line(reference):
+        with first_on_path(path.parent), in_one_line(reference):
             spec.loader.exec_module(module)
-    except UserError:
+    except BaseException:
         del sys.modules[name]
         raise
     return module
-
-
-@contextmanager
-def _in_one_line(reference: str) -> Iterator[None]:
-    """Whatever a definition raises while it is imported, with the line that raised it."""
-    try:
-        yield
-    except SyntaxError as error:
-        raise UserError(f"method: {reference}: line {error.lineno}: {error.msg}") from error
-    except ModuleNotFoundError as error:
-        raise UserError(f"method: {reference}: there is no module {error.name!r}") from error
-    except Exception as error:  # another's code: whatever it is
-        line = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(line.filename).name}, line {line.lineno}"
-        raise UserError(f"method: {reference}: {place}: {type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _first_on_path(folder: Path) -> Iterator[None]:
-    """Modules that lie in a folder can be imported, as when Python runs a file there."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))

@@ -8,6 +8,7 @@ from typing import Any
 from micro_rl.algorithms import presets
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.model_free import BASELINES
+from micro_rl.algorithms.own_code import raised_in
 from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_entry_points, from_reference, is_reference
 from micro_rl.algorithms.presets.model_free import TASKS
 from micro_rl.core.renamed import new_name
@@ -75,6 +76,12 @@ def source_of(name: str) -> dict[str, str]:
     """What is recorded of a method from outside: where it came from, and its file's SHA-256; {} for those that ship."""
     method = find(name)
     return {"reference": method.reference, "file_sha256": method.sha256} if isinstance(method, OwnMethod) else {}
+
+
+def mistake_of_own(error: BaseException) -> str | None:
+    """What an exception is, in one line, that came through the file of a method from outside; None of any other."""
+    own = (method.file for method in ALL.values() if isinstance(method, OwnMethod))
+    return raised_in(error, {file for file in own if file is not None})
 
 
 def learns_model(name: str) -> bool:

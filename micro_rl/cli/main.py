@@ -75,10 +75,8 @@ def run(arguments: Sequence[str]) -> int:
     except (UserError, Diverged, Interrupted) as error:
         print(f"micro-rl: {error}", file=sys.stderr)
         return error.exit_code
-    except RuntimeError as error:
-        if not str(error).startswith("RESOURCE_EXHAUSTED"):
-            raise
-        print(f"micro-rl: {TOO_LARGE} ({str(error).splitlines()[0]})", file=sys.stderr)
+    except Exception as error:
+        print(f"micro-rl: {_known(error)}", file=sys.stderr)
         return UserError.exit_code
     except KeyboardInterrupt:
         print(f"micro-rl: stopped{INTERRUPTED.get(arguments[0], '')}", file=sys.stderr)
@@ -86,6 +84,16 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as parsed:  # --help ends so when it has been printed
         return parsed.code if isinstance(parsed.code, int) else 0
     return 0
+
+
+def _known(error: Exception) -> str:
+    """What to do where the device's memory is full, or where a method from outside has a mistake; raises the rest."""
+    if isinstance(error, RuntimeError) and str(error).startswith("RESOURCE_EXHAUSTED"):
+        return f"{TOO_LARGE} ({str(error).splitlines()[0]})"
+    registry = sys.modules.get("micro_rl.algorithms.registry")  # not imported yet: there is no such method
+    if registry is None or (mistake := registry.mistake_of_own(error)) is None:
+        raise error
+    return mistake
 
 
 def _refuse_broken_text(arguments: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from micro_rl.errors import UserError
 
@@ -49,7 +49,8 @@ class Entry(NamedTuple):
 @cache
 def settings_in(kind: type) -> dict[str, tuple[Any, Setting]]:
     """The type and the `Setting` of each field of a dataclass that has one, by name."""
-    annotated = {field.name: field.type for field in fields(kind) if get_origin(field.type) is Annotated}
+    types = get_type_hints(kind, include_extras=True)  # texts, where a file postpones its annotations
+    annotated = {field.name: types[field.name] for field in fields(kind) if get_origin(types[field.name]) is Annotated}
     return {
         name: (get_args(declared)[0], next(part for part in get_args(declared)[1:] if isinstance(part, Setting)))
         for name, declared in annotated.items()

@@ -17,7 +17,7 @@ from micro_rl.data.assemble import Overrides
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import Description
-from micro_rl.data.raw_log import Header, RawLog, check_headers, narrowed
+from micro_rl.data.raw_log import REQUIRED, Header, RawLog, check_headers, narrowed
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.readers import tables
 from micro_rl.data.readers.frames import Frame
@@ -63,6 +63,9 @@ def of_arrays(
     for field, values in fields.items():
         if values is not None:
             arrays[field] = _array(path, field, values)
+    for field in REQUIRED:
+        if field not in arrays and field != "terminals":
+            raise UserError(f"{path}: {field} is None: give an array")
     if "terminals" not in arrays:
         arrays["terminals"] = np.zeros(len(arrays["rewards"]) if arrays["rewards"].ndim else 0, bool)
     keys = {field: field for field in arrays}

@@ -28,6 +28,7 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     if refit:
         refuse_without_model(plan.method.learns_model, plan.method_name)
     old = RunFolder.open(source)
+    _refuse_other_columns(old, plan)
     kept = old.checkpoints.newest()
     if kept is None:
         raise UserError(f"{source}: has no checkpoint to branch off from; train it further, or train anew")
@@ -61,6 +62,29 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     anew = "with a model fitted anew; " if refit else ""
     what = "; ".join(changed) or "nothing"
     callback.note(f"branches off from {source} after epoch {kept.epoch}; {anew}changed: {what}")
+
+
+def refuse_half_made(folder: RunFolder) -> None:
+    """`UserError` where a branch was stopped before it had taken over anything: resumed, it would begin anew."""
+    origin = folder.config().get("branched_off")
+    if origin and not folder.checkpoints.epochs() and not folder.inherited.exists():
+        raise UserError(
+            f"{folder.path}: was stopped before it took over {origin['run']}; delete it and branch off again"
+        )
+
+
+def _refuse_other_columns(old: RunFolder, plan: Plan) -> None:
+    """`UserError` where the log's columns are called otherwise or stand in another order; unnamed ones may be any."""
+    known, now = old.config().get("columns"), plan.dataset.columns.as_json()
+    if known is None:  # of an older format
+        return
+    for part in known:
+        for place, (before, after) in enumerate(zip(known[part], now[part], strict=False)):
+            if before["name"] != after["name"] and not {before["name"], after["name"]} & {f"o{place}", f"a{place}"}:
+                raise UserError(
+                    f"{plan.dataset.path}: column {place} of its {part} is {after['name']!r}, and {before['name']!r} "
+                    f"in the run in {old.path}; put the columns in that order and call them so"
+                )
 
 
 def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:

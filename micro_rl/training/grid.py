@@ -42,7 +42,11 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Tr
     """
     if seeds < 1:
         raise UserError(f"seeds: {seeds} is too small; it must be at least 1")
-    grid = {**grid, "method": [registry.name_of(name) for name in grid["method"]]} if "method" in grid else grid
+    for name, values in grid.items():
+        if isinstance(values, str) or not isinstance(values, Sequence):
+            raise UserError(f"grid: {name}: {values!r} is no list of values; put it into one")
+    if "method" in grid:
+        grid = {**grid, "method": _method_names(grid["method"])}
     for name, values in grid.items():
         _check_axis(plan, name, values, methods_of(plan, grid))
     first = plan.settings.seed
@@ -51,6 +55,17 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Tr
         for cell in _cells(plan, grid)
         for seed in range(first, first + seeds)
     ]
+
+
+def _method_names(references: Sequence[str]) -> list[str]:
+    """The names of the grid's methods; two files of one name cannot both have it."""
+    names: dict[str, str] = {}
+    for reference in references:
+        name = registry.name_of(reference)
+        if name in names and names[name] != reference:
+            raise UserError(f"grid: {names[name]} and {reference} would both be called {name!r}; rename one of them")
+        names[name] = reference
+    return [registry.name_of(reference) for reference in references]
 
 
 def methods_of(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> list[str]:

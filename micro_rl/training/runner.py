@@ -17,7 +17,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory
 from micro_rl.training.async_epoch import EpochExecutor
-from micro_rl.training.branch import branch_off
+from micro_rl.training.branch import branch_off, refuse_half_made
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
@@ -60,7 +60,9 @@ def execute(
     callback = callback or Callback()
     if refit and branch is None:
         raise UserError("refit: is of a run that goes on with --branch; name the new folder there")
-    if branch is not None:
+    if branch is not None and more.get("resume") and (branch / "config.json").exists():
+        path = branch
+    elif branch is not None:
         last_epoch(plan, more.get("until"))
         memory.refuse_too_large(plan)
         with PolicyEvaluator(plan):  # mistakes are found before there is a folder
@@ -139,6 +141,7 @@ def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) 
         config = plan_to_config(plan)
         return RunFolder.create(path, config | {"notes": [*config["notes"], *notes]})
     folder = RunFolder.open(path)
+    refuse_half_made(folder)
     config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path)
     return folder
 

@@ -11,6 +11,8 @@ from pyarrow import csv
 
 from micro_rl.data import Column, Dataset, load
 from micro_rl.data.conversion import difference
+from micro_rl.data.description import Description
+from micro_rl.data.in_memory import of_arrays
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.test_named_columns import TOML, write_tank
@@ -170,3 +172,10 @@ def test_what_is_no_frame_is_refused(frame: Any):
 def test_a_missing_word_is_asked_for(tank: Path):
     with pytest.raises(UserError, match=r"frame: reward is missing: say which columns; there are batch, level"):
         Dataset.from_frame(csv.read_csv(tank), observations=["level"], actions=["valve"])
+
+
+def test_an_array_that_is_missing_is_named():
+    rows = np.zeros((4, 1))
+    fields = {"observations": None, "actions": rows, "rewards": rows[:, 0]}
+    with pytest.raises(UserError, match="observations is None: give an array"):
+        of_arrays("rig", fields, (None, None), Description())
