@@ -17,6 +17,7 @@ VERBS = {
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
+    "export": ("RUN", "write the policy of an earlier epoch whose state is kept"),
     "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
     "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),
     "methods": ("", "list the methods that train can use, with their papers"),
