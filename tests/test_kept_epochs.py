@@ -33,7 +33,7 @@ def trained(tmp_path_factory) -> tuple[Run, dict[int, bytes]]:
 def test_a_kept_epochs_policy_is_the_one_that_training_would_have_written(trained, tmp_path: Path, capsys):
     run, files = trained
     opened = micro_rl.open_run(run.path)
-    assert opened.kept_epochs[-2:] == [4, 5] and len(set(files.values())) == 5
+    assert len(opened.kept_epochs) >= 2 and opened.kept_epochs[-1] == 5 and len(set(files.values())) == 5
     for epoch in opened.kept_epochs:
         opened.policy_of(epoch).save(tmp_path / "python.safetensors")
         assert (tmp_path / "python.safetensors").read_bytes() == files[epoch]
@@ -76,11 +76,14 @@ def scored(run: Run, values: dict[int, float], key: str = EVAL_RETURN) -> str:
 
 def test_the_best_evaluation_is_named_with_what_it_is_worth(trained):
     run, _ = trained
-    text = scored(run, {1: -9.0, 2: -8.0, 3: -7.0, 4: -1.0, 5: -2.0})
-    assert text.startswith("epoch 4 of 5 evaluated, −1.00 over 1 episode, the best of many and so in part luck; ")
-    assert f"`micro-rl evaluate '{run.path}' --epoch 4`" in text
+    first = micro_rl.open_run(run.path).kept_epochs[0]
+    text = scored(run, {first: -1.0, 5: -2.0})
+    assert text.startswith(
+        f"epoch {first} of 2 evaluated, −1.00 over 1 episode, the best of many and so in part luck; "
+    )
+    assert f"`micro-rl evaluate '{run.path}' --epoch {first}`" in text
     assert "it is the last" in scored(run, {4: -2.0, 5: -1.0})
-    lost = scored(run, {-3: 5.0, 4: -2.0, 5: -1.0})
+    lost = scored(run, {-3: 5.0, first: -2.0, 5: -1.0})
     assert "its state was not kept (see --checkpoint-every); the best of the kept is epoch 5 (−1.00)" in lost
     assert "an estimate that nobody measured" in scored(run, {4: 1.0, 5: 0.0}, MODEL_RETURN)
     assert scored(run, {5: 1.0}) == "" == best_evaluation(Run(run.path, run.policy, {}, [{"epoch": 5}]))
@@ -88,7 +91,7 @@ def test_the_best_evaluation_is_named_with_what_it_is_worth(trained):
 
 def test_a_training_ends_with_that_line(tmp_path: Path, capsys):
     log = write_log(tmp_path / "swing.hdf5")
-    only = [name for name in ("hidden_sizes", "epochs", "updates_per_epoch", "batch_size", "eval_episodes")]
+    only = ("hidden_sizes", "epochs", "updates_per_epoch", "batch_size", "eval_episodes")
     words = [*options(only=only), "--env", "Pendulum-v1", "--horizon", "20", "--out", str(tmp_path / "run")]
     assert cli.run(["train", str(log), "--method", "bc", *words]) == 0
     assert sum(line.startswith("best    epoch ") for line in capsys.readouterr().out.splitlines()) == 1

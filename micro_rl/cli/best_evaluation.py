@@ -42,6 +42,6 @@ def _state(run: Run, best: int, kept: dict[int, float]) -> str:
     if best == max(run.metrics, key=lambda row: row["epoch"])["epoch"]:
         return "it is the last, so policy.safetensors is its policy"
     if best in kept:
-        return f"`micro-rl evaluate {path} --epoch {best}` measures it anew, `micro-rl export` in its place writes its policy"
+        return f"`micro-rl evaluate {path} --epoch {best}` measures it anew, `micro-rl export` so writes its policy"
     others = f"the best of the kept is epoch {_best(kept)} ({number(kept[_best(kept)])})" if kept else "none is kept"
     return f"its state was not kept (see --checkpoint-every); {others}"
