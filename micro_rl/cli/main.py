@@ -8,6 +8,7 @@ from importlib import import_module
 
 from micro_rl._version import __version__
 from micro_rl.cli.commands.console import print_always
+from micro_rl.cli.output import Output
 from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
 
 VERBS = {
@@ -52,12 +53,16 @@ TOO_LARGE = (
 
 def main() -> None:
     """Entry point of the command."""
+    output = Output()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
+    if refusal := output.refusal():
+        print(f"micro-rl: {refusal}", file=sys.stderr)
+        code = code or UserError.exit_code
     sys.exit(code)
 
 

@@ -76,11 +76,11 @@ class ModelReport(NamedTuple):
         """What to do about a model whose next step is no better than that nothing changes; empty where it is."""
         if not self.horizon or self.horizon.error[0] < self.horizon.unchanged[0]:
             return ""
+        error, unchanged = _short(self.horizon.error[0]), _short(self.horizon.unchanged[0])
         return (
-            f"the model is no better than saying that nothing changes (one step is off by {_short(self.horizon.error[0])}"
-            f" against {_short(self.horizon.unchanged[0])}), so what is learned in it means nothing: "
-            "`micro-rl data info LOG` proposes a step and a --history, more rows may help, and a method "
-            "without a model (--method td3_bc, bc) needs none"
+            f"the model is no better than saying that nothing changes (one step is off by {error} against {unchanged}),"
+            " so what is learned in it means nothing: `micro-rl data info LOG` proposes a step and a --history, more "
+            "rows may help, and a method without a model (--method td3_bc, bc) needs none"
         )
 
 
