@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int
 
+from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings, regression
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
