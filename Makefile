@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: help venv demo test lint check docs bench wheel lock clean
+.PHONY: help venv demo test lint check docs bench mutate wheel lock clean
 .DELETE_ON_ERROR:
 
 help:           ## what can be made
@@ -50,6 +50,9 @@ else
 	@$(PY) -m benchmarks.reading --rows 10000
 	@$(PY) -m benchmarks.robust --quick
 endif
+
+mutate: $(STAMP) ## small faults made one at a time: how many of a sample the tests notice (an hour or two)
+	@$(PY) -m benchmarks.mutants $(ARGS)
 
 wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
 	@rm -rf dist

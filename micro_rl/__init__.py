@@ -14,21 +14,24 @@ __all__ = [
     "UserError",
     "curves",
     "evaluate",
+    "fit",
     "load",
     "open_run",
     "register",
+    "robust",
     "sweep",
     "train",
 ]
 
 if TYPE_CHECKING:
     from micro_rl.algorithms.registry import register
-    from micro_rl.api import sweep, train
+    from micro_rl.api import fit, sweep, train
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
     from micro_rl.opened.run import OpenedRun, open_run
     from micro_rl.policy import Policy
     from micro_rl.reports.compare.metric_curves import curves
+    from micro_rl.robustness.jobs import robust
     from micro_rl.simulation.evaluation import evaluate
     from micro_rl.training.job import Run
 
@@ -41,9 +44,11 @@ _HOMES = {
     "Run": "micro_rl.training.job",
     "UserError": "micro_rl.errors",
     "evaluate": "micro_rl.simulation.evaluation",
+    "fit": "micro_rl.api",
     "load": "micro_rl.data",
     "open_run": "micro_rl.opened.run",
     "register": "micro_rl.algorithms.registry",
+    "robust": "micro_rl.robustness.jobs",
     "sweep": "micro_rl.api",
     "train": "micro_rl.api",
 }

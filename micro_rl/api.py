@@ -25,6 +25,7 @@ from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
+from micro_rl.training.log_findings import log_findings
 from micro_rl.training.plan import Choices, Plan, make_plan, refuse_too_few
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
@@ -167,7 +168,7 @@ def fit(
     settings: ModelSettings,
     seed: int = 0,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     resume: bool = False,
     callback: Callback | None = None,
     interrupts: Interrupts | None = None,
@@ -180,12 +181,16 @@ def fit(
     `Diverged` and `Interrupted`.
     """
     check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
-    folder, callback = out or Path("trained") / f"{dataset.name}-model-seed{seed}", callback or Callback()
+    folder, callback = (
+        Path(out) if out else Path("trained") / f"{dataset.name}-model-seed{seed}",
+        callback or Callback(),
+    )
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
-    dataset = windowed(dataset, settings.history)
+    findings, dataset = log_findings(dataset), windowed(dataset, settings.history)
     refuse_too_few(dataset, settings)
-    for note in (*dataset.notes, *(one.text for one in episodes.small(dataset, settings.model_batch_size))):
+    small = (finding.text for finding in episodes.small(dataset, settings.model_batch_size))
+    for note in dict.fromkeys([*dataset.notes, *small, *findings]):
         callback.note(note)
     work = _fit_folder(folder, dataset, settings, seed, resume)
     with run_lock(work, command, callback.note):

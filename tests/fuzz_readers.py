@@ -101,6 +101,45 @@ class Target:
         np.savez(self.home / "log.npz", **arrays)  # pyright: ignore[reportArgumentType]
         return self.home / "log.npz", [self.home / "log.npz"]
 
+    def _groups(self) -> tuple[Path, list[Path]]:
+        path = self.home / "log.hdf5"
+        with h5py.File(path, "w") as file:
+            for place in range(2):
+                for key, values in logs.columns((4,), (False,), place).items():
+                    file[f"data/demo_{place}/{key}"] = values
+        return path, [path]
+
+    def _npz(self) -> tuple[Path, list[Path]]:
+        arrays: dict[str, Any] = logs.columns((6, 4), (True, False))
+        arrays["dones"] = arrays.pop("timeouts") | arrays["terminals"]
+        np.savez(self.home / "log.npz", **arrays)
+        (self.home / "log.npz.toml").write_text('timeouts = "dones"\n')
+        return self.home / "log.npz", [self.home / "log.npz"]
+
+    def _csv_units(self) -> tuple[Path, list[Path]]:
+        rows = [f"2006-12-16;10:{row:02d}:00;{row},5;0,1;{row};{'yes' if row == 7 else 'no'}" for row in range(12)]
+        text = "\n".join(["station 7", "Date;Time;o;a;r;end", "d;h;m;%;-;-", *rows, ""])
+        (self.home / "log.csv").write_text(text, encoding="utf-16")
+        self.more = [b"\0" + text.encode()]
+        (self.home / "log.toml").write_text(
+            'time = ["Date", "Time"]\nskip_rows = 1\ndecimal = ","\nobservations = ["o"]\nactions = ["a"]\n'
+            'reward = "r"\nterminal = "end"\n'
+        )
+        return self.home / "log.csv", [self.home / "log.csv"]
+
+    def _vectors(self) -> tuple[Path, list[Path]]:
+        import pyarrow
+        import pyarrow.parquet
+
+        (self.home / "set").mkdir()
+        arrays = logs.columns((6, 4), (False, False))
+        columns = {"observation.state": arrays["observations"].tolist(), "action": arrays["actions"].tolist()}
+        columns |= {"next.reward": arrays["rewards"], "next.done": arrays["timeouts"]}
+        files = [self.home / "set" / f"{part}.parquet" for part in range(2)]
+        for file in files:
+            pyarrow.parquet.write_table(pyarrow.table(columns), file, compression="none")
+        return self.home / "set", files
+
     def _minari_hdf5(self) -> tuple[Path, list[Path]]:
         folder = logs.write_minari(self.home / "tiny-v0", logs.columns((4, 3), (True, False)))
         return folder, [folder / "data" / "metadata.json", folder / "data" / "main_data.hdf5"]
@@ -146,7 +185,19 @@ class Formula:
         """Nothing is left behind."""
 
 
-READERS = ("d4rl", "neorl2", "minari-hdf5", "minari-arrow", "csv", "parquet", "toml")
+READERS = (
+    "d4rl",
+    "groups",
+    "neorl2",
+    "npz",
+    "minari-hdf5",
+    "minari-arrow",
+    "csv",
+    "csv-units",
+    "parquet",
+    "vectors",
+    "toml",
+)
 TARGETS: dict[str, Callable[[], "Target | Formula"]] = {name: lambda name=name: Target(name) for name in READERS}
 TARGETS["expression"] = Formula
 

@@ -390,7 +390,8 @@ def test_methods_are_listed_with_their_papers(capsys):
     for name, module in registry.ALL.items():
         assert f"  {name:8}{module.SUMMARY} ({module.PAPER})\n" in output
     assert (
-        "--alpha 2.5 --policy-noise 0.2" in output
+        "--alpha 2.5" in output
+        and "--policy-noise 0.2" in output
         and "[--radius]" in output
         and "--adversarial-batch-size 256" in output
     )

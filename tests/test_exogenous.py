@@ -7,16 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms.model_based.candidates import candidate_noise, candidate_values
 from micro_rl.algorithms.rollout import Replayed, rollout
-from micro_rl.algorithms.slots import AsPredicted
+from micro_rl.algorithms.slots import AsPredicted, MethodContext
 from micro_rl.core.settings import Settings
-from micro_rl.core.types import Replay
+from micro_rl.core.types import Replay, Transition
 from micro_rl.data import load, windowed
 from micro_rl.data.conversion import convert, form_of
+from micro_rl.dynamics.ensemble import Models
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.training.fitting import problem_of
 from tests.data.test_loading import refused
-from tests.probes import plain_units, pointing_ensemble, steady_actor
+from tests.probes import linear_critics, plain_units, pointing_ensemble, steady_actor
 
 LINES = ["t,level,weather,valve", *(f"{t},{t / 10},{10 * t},{0.1 * (t % 3)}" for t in [0, 1, 2, 3, 4, 50, 51, 52])]
 TOML = 'time = "t"\nobservations = ["level", "weather"]\nactions = ["valve"]\nreward = "-level"\nexogenous = ["wea*"]\n'
@@ -93,6 +95,22 @@ def test_a_rollout_takes_the_logs_own_values_and_then_the_models():
     np.testing.assert_allclose(steps[:, :, 0], [[1, 1], [2, 2], [3, 3], [4, 4]], atol=0.1)
     before = np.asarray(rows.observation).reshape(4, 2, 2)
     np.testing.assert_allclose(np.sort(before[1:, :, 1], 1), second[:-1])
+
+
+def test_candidates_differ_in_what_actions_move_alone():
+    ensemble = pointing_ensemble([[1.0, 100.0], [2.0, -100.0]], [0.0, 0.0], act=1)
+    critics = linear_critics([[1.0, 1.0, 0.0]], [0.0])
+    rows = Transition(jnp.zeros((4, 2)), jnp.zeros((4, 1)), jnp.zeros(4), jnp.full((4, 2), 7.0), jnp.ones(4))
+    noise = candidate_noise(jax.random.key(0), rows, 2, 1)
+
+    def values(exogenous):
+        models = Models.of(ensemble, 2, exogenous)
+        actor = steady_actor([0.0], obs=2, log_std=-5.0)
+        context = MethodContext(critics, critics, actor, models, jnp.ones(()))
+        return np.asarray(candidate_values(context, models.elites, rows, noise))
+
+    np.testing.assert_allclose(values(jnp.asarray([False, True])), [[8.0] * 4, [9.0] * 4], atol=0.1)
+    np.testing.assert_allclose(values(None), [[101.0] * 4, [-98.0] * 4], atol=0.1)
 
 
 def test_without_exogenous_columns_nothing_is_drawn_otherwise():

@@ -13,6 +13,7 @@ from scipy import stats as scipy_stats
 
 from micro_rl.errors import UserError
 from micro_rl.reports import stats
+from micro_rl.reports.stats import interval_ends
 
 X = np.array([[1.0, 2.0], [2.0, 2.0], [1.0, 1.0], [2.0, 1.0]])
 Y = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
@@ -379,3 +380,15 @@ def test_the_page_names_everything() -> None:
     page = (Path(__file__).parent.parent / "docs" / "guides" / "statistics.md").read_text()
     types = {"Interval", "Paired"}
     assert [name for name in set(stats.__all__) - types if f"`{name}" not in page] == []
+
+
+def test_the_signs_of_fifteen_pairs_are_all_tried():
+    """All differences are 1: of the 2^15 choices of signs two are as far from zero, fewer than any 9,999 can show."""
+    ones = np.ones((15, 1))
+    assert stats.paired(ones, np.zeros((15, 1)), resamples=10).flip_p == pytest.approx(2.0**-14)
+
+
+@pytest.mark.parametrize(("point", "expected"), [(1.0, 0.0), (-1.0, 0.0)])
+def test_the_corrected_ends_are_finite_where_every_resample_lies_on_one_side(point: float, expected: float):
+    low, high = interval_ends.ends(np.zeros(10), point, 0.95, "bc")
+    assert (low, high) == (expected, expected)

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,10 +25,11 @@ def test_wandb_that_is_not_installed_is_named(run, monkeypatch):
         open_metrics(run, WandbSettings())
 
 
-class FakeWandb:
+class FakeWandb(ModuleType):
     """Records what it is told, in place of a service."""
 
     def __init__(self):
+        super().__init__("wandb")
         self.started, self.logged, self.finished = [], [], 0
 
     def init(self, **arguments):
@@ -74,6 +76,7 @@ def test_every_run_of_a_sweep_has_its_own(tmp_path, monkeypatch):
     assert sorted(epochs) == [("seed0", 1), ("seed0", 2), ("seed1", 1), ("seed1", 2)]
 
 
-def test_off_tracks_nothing():
+def test_off_tracks_nothing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", FakeWandb())
     assert tracking_in("off") is None
     assert tracking_in("offline") == WandbSettings(mode="offline")

@@ -154,7 +154,7 @@ def _adapted_model(
     sizes: Sizes,
 ) -> TrainState:
     """After an epoch's updates: the model as the method leaves it."""
-    agent, models = state.agent, Models.of(state.ensemble, sizes.num_elites)
+    agent, models = state.agent, _models(state, problem, sizes)
     context = EpochContext(
         networks=MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount),
         log=buffers.rows_of(problem.log),
@@ -168,7 +168,7 @@ def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, s
     rollout_keys, update_keys = rollout_and_update_keys(key, sizes)
     branches = branched_rollout(state, method, problem, ends, rollout_keys, sizes)
     buffer = buffers.write(state.buffer, branches)
-    models = Models.of(state.ensemble, sizes.num_elites)
+    models = _models(state, problem, sizes)
 
     def step(agent: Agent, step_key: Array) -> tuple[Agent, dict[str, Array]]:
         batch, noise, method_key = draw_batch_and_noise(problem.log, buffer, method, models, step_key, sizes)
@@ -183,6 +183,12 @@ def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, s
     logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
     by_turn |= {MODEL_ROWS: buffers.largest_entry(branches)}
     return state._replace(agent=agent, buffer=buffer), (logged, by_update, by_turn)
+
+
+def _models(state: TrainState, problem: Problem, sizes: Sizes) -> Models:
+    """The model as methods see it, with what of it is exogenous."""
+    exogenous = None if problem.replay is None else problem.replay.columns
+    return Models.of(state.ensemble, sizes.num_elites, exogenous)
 
 
 def rollout_and_update_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:

@@ -41,7 +41,7 @@ class Columns(NamedTuple):
         return Columns(_filled(self.observations, "o", observations), _filled(self.actions, "a", actions))
 
     def measured(
-        self, observations: Shaped[np.ndarray, "row obs"], actions: Shaped[np.ndarray, "row act"]
+        self, observations: Shaped[np.ndarray, "row obs"], actions: Shaped[np.ndarray, "other act"]
     ) -> "Columns":
         """Gives the same with the least and the greatest value of each in these rows, raw units."""
         return Columns(_measured(self.observations, observations), _measured(self.actions, actions))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core.columns import Columns
-from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths, outliers
+from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths, outliers, unread
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
@@ -49,10 +49,10 @@ def examine(
         problems += wrong
     task, wrong = log_metadata.trusted(raw.task)
     problems += wrong
-    timeouts, wrong = episode_ends.split(
-        terminals, marked, task.horizon if overrides.horizon is None else overrides.horizon
-    )
-    problems += wrong
+    known = terminals if marked is None else terminals | marked
+    horizon = task.horizon if overrides.horizon is None else overrides.horizon
+    timeouts, wrong = episode_ends.split(terminals, marked, horizon, list(unread.offered(raw.unread, known)))
+    problems += wrong + unread.described(raw.unread, known, offer=all(one.level == "warning" for one in wrong))
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
     problems += wrong + episode_ends.unusable(usable)
     actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], named, overrides)

@@ -13,7 +13,7 @@ from micro_rl.data.loading import load
 from micro_rl.data.log_metadata import ABOUT
 from micro_rl.data.readers import d4rl, neorl2
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.files import remove
 
 Form = Literal["hdf5", "npz", "csv", "parquet", "minari"]
@@ -29,6 +29,13 @@ SUFFIXES: Mapping[str, Form] = {
 
 TABLES: tuple[Form, ...] = ("csv", "parquet")
 
+EXTRAS: Mapping[Form, tuple[str, str, str]] = {
+    "csv": ("pyarrow", "tables", "writing CSV"),
+    "parquet": ("pyarrow", "tables", "writing Parquet"),
+    "minari": ("minari", "minari", "writing Minari sets"),
+}
+"""What a format needs: the module, the extra that brings it, and for what."""
+
 Write = Callable[[Path, Dataset, Mapping[str, Any]], list[str]]
 WRITERS: Mapping[Form, Write] = {
     "hdf5": hdf5.write_log,
@@ -41,13 +48,19 @@ WRITERS: Mapping[Form, Write] = {
 
 
 def form_of(path: Path, choice: Form | None) -> Form:
-    """Gives the format that was asked for, else the one that the suffix names; `UserError` where neither tells."""
+    """Gives the format that was asked for, else the one that the suffix names.
+
+    Raises `UserError` where neither tells, and where what it needs is not installed: before any work.
+    """
     if choice is None and path.suffix.lower() not in SUFFIXES:
         raise UserError(
             f"{path}: its suffix names no format ({', '.join(SUFFIXES)}): say --to {' | '.join(FORMS)}; "
             "a Minari set is a folder"
         )
-    return choice or SUFFIXES[path.suffix.lower()]
+    form = choice or SUFFIXES[path.suffix.lower()]
+    if form in EXTRAS:
+        require_extra(*EXTRAS[form])
+    return form
 
 
 def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = False) -> tuple[Dataset, list[str]]:

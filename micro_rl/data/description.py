@@ -15,7 +15,7 @@ from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
-FOR_ALL_FORMATS = ("horizon", "action_bounds", "observations", "actions", "exogenous")
+FOR_ALL_FORMATS = ("horizon", "timeouts", "action_bounds", "observations", "actions", "exogenous")
 """What can be said of arrays too: there the lists give names to the columns."""
 
 

@@ -1,5 +1,7 @@
 """Where episodes end, why, and which rows therefore have a true next observation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
@@ -9,12 +11,16 @@ from micro_rl.errors import UserError
 
 
 def split(
-    terminals: Bool[np.ndarray, " row"], timeouts: Bool[np.ndarray, " row"] | None, horizon: int | None
+    terminals: Bool[np.ndarray, " row"],
+    timeouts: Bool[np.ndarray, " row"] | None,
+    horizon: int | None,
+    offers: Sequence[str] = (),
 ) -> tuple[Bool[np.ndarray, " row"], list[Finding]]:
     """Splits a log into episodes: no row is terminal and timeout, and the last row is one of them.
 
     An episode that runs `horizon` steps without an end is cut there. Without a horizon the file must mark its
-    timeouts, and at least one end; where it does not, the error is found and the whole file is one episode.
+    timeouts, and at least one end; where it does not, the error is found and the whole file is one episode. `offers`
+    are arrays of the file that may mark them: better than a horizon, which invents ends.
     """
     cuts = np.zeros_like(terminals) if timeouts is None else timeouts & ~terminals
     problems = [] if timeouts is None else _both(terminals & timeouts)
@@ -24,11 +30,11 @@ def split(
             text = f"{len(added):,} timeouts added where an episode ran {horizon} steps without an end"
             problems.append(findings.warning("timeouts-added", text, added))
     elif timeouts is None:
-        text = "no timeouts in the file: give the episodes' time limit as horizon (--horizon)"
-        text += ", or of a table its column of episodes or times (--episode, --time)"
+        text = f"no timeouts in the file: {_remedy(offers)}"
+        text += "" if offers else ", or of a table its column of episodes or times (--episode, --time)"
         problems.append(findings.error("no-timeouts", text))
     elif not (terminals | cuts).any():
-        text = "no row ends an episode: give the episodes' time limit as horizon (--horizon)"
+        text = f"no row ends an episode: {_remedy(offers)}"
         problems.append(findings.error("no-ends", text))
     if not (terminals[-1] or cuts[-1]):
         cuts[-1] = True
@@ -36,6 +42,13 @@ def split(
             text = "the last episode is unfinished: the end of the file counts as its timeout"
             problems.append(findings.warning("unfinished", text, [len(cuts) - 1]))
     return cuts, problems
+
+
+def _remedy(offers: Sequence[str]) -> str:
+    """What tells where episodes end."""
+    if offers:
+        return f"{', '.join(map(repr, offers))} may mark where episodes end: if so, say --timeouts {offers[0]}"
+    return "give the episodes' time limit as horizon (--horizon)"
 
 
 def _both(marked: Bool[np.ndarray, " row"]) -> list[Finding]:

@@ -14,7 +14,7 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
-from micro_rl.data.readers import d4rl, heading, minari_sets, neorl2, tables
+from micro_rl.data.readers import csv_text, d4rl, heading, minari_sets, neorl2, tables
 from micro_rl.data.toml_file import TABLES
 from micro_rl.errors import UserError, require_extra
 
@@ -85,6 +85,8 @@ def examine(
     description = describe(path, limited)
     file_format, read = _reader(path, description)
     raw = apply(path, read(), description)
+    if file_format == neorl2.FORMAT and raw.keys["observations"] != neorl2.KEYS["observations"]:
+        file_format = neorl2.PLAIN
     if reading.action_bounds is not None and overrides.action_low is None and overrides.action_high is None:
         overrides = Overrides(*reading.action_bounds)
     horizon = description.reading.horizon
@@ -94,6 +96,8 @@ def examine(
 
 def _reader(path: Path, description: Description) -> tuple[str, Callable[[], RawLog]]:
     """The format that the first bytes tell, and the function that reads it."""
+    if path.is_dir() and not (path / log_paths.METADATA).is_file():
+        return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     if path.is_dir():
         refuse_for_arrays(path, description)
         return minari_sets.FORMAT, partial(minari_sets.read, path)
@@ -101,17 +105,18 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
     for reader in ARRAYS:
         if reader.recognises(head):
             refuse_for_arrays(path, description)
-            return reader.FORMAT, partial(reader.read, path)
+            return reader.FORMAT, partial(reader.read, path, description.reading.timeouts)
     if head.startswith(PARQUET):
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
-    if heading.begins_table(head):
+    text = csv_text.as_utf8(head)
+    if heading.begins_table(text) or (description.reading.skip_rows is not None and heading.is_text(text)):
         return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.readers.csv_table", description)
     likeness = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
     if path.suffix.lower() in TABLES and heading.is_text(head):
         first = head.splitlines()[0][:60].decode(errors="replace")
         raise UserError(
-            f"{path}: its first line, {first!r}, does not name columns: remove what stands above their names, or begin "
-            "those lines with #"
+            f"{path}: its first line, {first!r}, does not name columns: say how many lines stand above their names "
+            "(skip_rows, --skip-rows), or begin those lines with #"
         )
     raise UserError(
         f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{likeness}: fetch or convert the file"
@@ -139,5 +144,5 @@ def _read_table(path: Path, kind: str, module: str, description: Description) ->
         raise
     # The list of Arrow's exceptions is open, as is that of its bindings'.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"{path}: cannot be read as {kind} ({reason}): {reader.remedy(description, reason)}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: {reader.explained(path, description, reason)}") from error

@@ -80,7 +80,13 @@ def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
     named = columns(path, attributes, *widths)
     low, high = (_bound(path, name, attributes, widths[1]) for name in BOUNDS)
     ends = _ends(path, attributes, named)
-    raw = raw._replace(action_low=low, action_high=high, columns=named, termination=ends, task=task(path, attributes))
+    raw = raw._replace(
+        action_low=low,
+        action_high=high,
+        columns=raw.columns if named == UNNAMED else named,
+        termination=ends,
+        task=task(path, attributes),
+    )
     return raw._replace(exogenous=_exogenous(path, attributes, named.filled(*widths)))
 
 

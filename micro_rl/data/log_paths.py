@@ -46,10 +46,20 @@ def locate(log: str | Path) -> Path:
         if os.path.isfile(candidate / METADATA) and (candidate != path.parent or path.name == "data"):
             return Path(os.path.abspath(candidate))
     if os.path.isdir(path):
-        raise UserError(f"{path}: a folder, and no Minari set: name a file in it{_there(path)}")
+        if parquet_files(path):
+            return Path(os.path.abspath(path))
+        raise UserError(
+            f"{path}: a folder, and neither a Minari set nor one of Parquet files: name a file in it{_there(path)}"
+        )
     if os.path.exists(path):
         raise UserError(f"{path}: not a regular file: give an HDF5, NPZ, CSV or Parquet file")
     raise UserError(_missing(log, path))
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Lists the Parquet files in a folder and those below, in order of their names; LeRobot keeps rows in data/."""
+    place = path / "data" if (path / "data").is_dir() else path
+    return sorted(file for file in place.rglob("*.parquet") if file.is_file())
 
 
 def folder() -> Path:

@@ -87,12 +87,12 @@ class Outliers(NamedTuple):
     @property
     def rows(self) -> Bool[np.ndarray, " row"]:
         """Rows that nothing should be learned from."""
-        return np.logical_or.reduce([part.any(1) for part in self])
+        return np.asarray(np.concatenate(self, axis=1).any(1))
 
     @property
     def window(self) -> Bool[np.ndarray, " row"]:
         """Rows that no window should hold."""
-        return self.observations.any(1) | self.actions.any(1)
+        return np.asarray(self.observations.any(1) | self.actions.any(1))
 
 
 def find(

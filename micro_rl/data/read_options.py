@@ -28,8 +28,8 @@ class ReadOptions:
     """The reward: a column, or a formula over columns such as '-abs(level - 2)'."""
     episode: str | None = None
     """Column whose value changes where a new episode begins."""
-    time: str | None = None
-    """Column of times; a gap begins a new episode."""
+    time: str | tuple[str, ...] | None = None
+    """Column of times, or of a CSV those of date and time; a gap begins a new episode."""
     time_format: str | None = None
     """How times are written, as in '%d.%m.%Y %H:%M:%S'; by default ISO 8601 or numbers."""
     time_unit: Literal["ns", "us", "ms", "s", "min", "h", "d"] | None = None
@@ -40,6 +40,8 @@ class ReadOptions:
     """Column that is 1 (or true) where an episode ended by the task's own rule."""
     timeout: str | None = None
     """Column that is 1 (or true) where an episode was cut."""
+    timeouts: str | None = None
+    """Array, or a table's column, that is 1 where an episode was cut, where it has another name than timeouts."""
     exogenous: tuple[str, ...] = ()
     """Observed columns that the actions do not move, as set-points and weather; rollouts replay them from the log."""
     where: str | None = None
@@ -55,7 +57,11 @@ class ReadOptions:
     decimal: str | None = None
     """The decimal point of a CSV's numbers."""
     encoding: str | None = None
-    """Of a CSV's letters; UTF-8 by default."""
+    """Of a CSV's letters; UTF-8 by default, UTF-16 where the file begins with its mark."""
+    skip_rows: int | None = None
+    """Lines above a CSV's heading; by default those that begin with #."""
+    skip_after_heading: int | None = None
+    """Lines between a CSV's heading and its values; by default those that hold text where numbers follow, as units."""
 
 
 NO_OPTIONS = ReadOptions()

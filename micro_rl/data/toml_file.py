@@ -47,6 +47,7 @@ _EXPECTED: Mapping[Any, str] = {
     int | None: "a whole number",
     float | None: "a number",
     str | None: "text in quotes",
+    str | tuple[str, ...] | None: 'a column, or a list of those of date and time, as in ["Date", "Time"]',
     str: "text in quotes",
     Pair: "two numbers, the lower first",
     tuple[str, ...]: 'a list of names, as in ["first", "second"]',

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from micro_rl.core import windows
 from micro_rl.core.networks import MLP
@@ -45,15 +45,19 @@ class Ensemble(eqx.Module):
 
 
 class Models(NamedTuple):
-    """A fitted ensemble as methods see it: every member, and the best of them, the elites."""
+    """A fitted ensemble as methods see it: every member, and the best of them, the elites.
+
+    `exogenous` is true for columns that no action moves; None where there is no such column.
+    """
 
     members: Ensemble
     elites: Ensemble
+    exogenous: Bool[Array, " obs"] | None = None
 
     @classmethod
-    def of(cls, ensemble: Ensemble, elites: int) -> "Models":
+    def of(cls, ensemble: Ensemble, elites: int, exogenous: Bool[Array, " obs"] | None = None) -> "Models":
         """With so many elites."""
-        return cls(ensemble, ensemble.best(elites))
+        return cls(ensemble, ensemble.best(elites), exogenous)
 
     @classmethod
     def none(cls) -> "Models":

@@ -13,6 +13,7 @@ from gymnasium.spaces import Box
 from jaxtyping import Float
 
 from micro_rl.policy import Policy
+from micro_rl.simulation.env_objects import time_limit
 from micro_rl.simulation.envs import make, widths
 
 ID = "micro_rl/Duel-v0"
@@ -80,7 +81,7 @@ def learn_adversary(
     from micro_rl.simulation.online_settings import OnlineSettings
 
     limit = make(env_id, horizon)
-    episode = limit.spec.max_episode_steps if limit.spec else None
+    episode = time_limit(limit)
     limit.close()
     parts: dict[str, Any] = {"policy": policy, "env_id": env_id, "horizon": horizon, "size": size, "scale": scale}
     gymnasium.register(ID, entry_point=lambda **_: Duel(**parts), max_episode_steps=episode)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -19,6 +20,8 @@ from micro_rl.robustness.results import Results
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.summary import summarise
 from micro_rl.robustness.trial import Outcome, Trial
+from micro_rl.simulation import env_objects
+from micro_rl.simulation.envs import Env
 
 
 class Job(NamedTuple):
@@ -136,7 +139,8 @@ def _pool(subjects: Sequence[Subject], workers: int) -> Iterator[ProcessPoolExec
 
     Raises `UserError` where one of them dies.
     """
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, (list(subjects),))
+    begin = list(subjects), _passed_on([subject.env for subject in subjects])
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _begin, begin)
     try:
         _start(pool)
         yield pool
@@ -149,6 +153,20 @@ def _pool(subjects: Sequence[Subject], workers: int) -> Iterator[ProcessPoolExec
             ) from error
         raise
     pool.shutdown()
+
+
+def _passed_on(envs: Sequence[str]) -> dict[str, Callable[[], Env]]:
+    """The makers of simulators that were given as objects, which the workers must be able to import."""
+    makers = env_objects.factories(envs)
+    for name, maker in makers.items():
+        try:
+            pickle.dumps(maker)
+        except Exception as error:  # whatever its parts raise
+            raise UserError(
+                f"simulator '{name}' cannot be passed on to other processes ({error}): give a function at the top of a "
+                "module"
+            ) from error
+    return makers
 
 
 def _start(pool: ProcessPoolExecutor) -> None:
@@ -172,13 +190,14 @@ _TRIALS: dict[int, Trial] = {}
 _SUBJECTS: list[Subject] = []
 
 
-def _begin(subjects: list[Subject]) -> None:
+def _begin(subjects: list[Subject], makers: dict[str, Callable[[], Env]]) -> None:
     """In a worker: one core is its share, and it does not outlive its parent."""
     threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
     flags = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     _SUBJECTS[:] = subjects
+    env_objects.remember(makers)
 
 
 def _leave_with_parent() -> None:

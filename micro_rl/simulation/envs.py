@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from micro_rl.core.tasks import SAFETY_HALFCHEETAH
 from micro_rl.errors import UserError
+from micro_rl.simulation.env_objects import is_object, make_object
 from micro_rl.simulation.guarded import guard_of
 from micro_rl.simulation.making import make_guarded
 
@@ -38,7 +39,8 @@ def make(env_id: str, horizon: int | None = None) -> Env:
 
     Args:
         env_id: one of Gymnasium's, 'module:Id-v0' of the user's own, or 'SafetyHalfCheetah'. 'module:Id' imports that
-            module, also from the working folder: the id must come from the user, never from a file.
+            module, also from the working folder: the id must come from the user, never from a file. The name of an
+            object (`env_objects.name_of`) too.
         horizon: the steps after which an episode is truncated, in place of the simulator's own limit.
 
     Returns:
@@ -50,6 +52,8 @@ def make(env_id: str, horizon: int | None = None) -> Env:
     """
     if horizon is not None and horizon < 1:
         raise UserError(f"horizon {horizon} is not a number of steps: give 1 or more")
+    if is_object(env_id):
+        return make_object(env_id, horizon)
     if env_id == SAFETY_HALFCHEETAH:
         return SpeedLimit(make_guarded("HalfCheetah-v4", horizon, exclude_current_positions_from_observation=False))
     return make_guarded(env_id, horizon)

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from micro_rl.core import tasks
 from micro_rl.errors import UserError
+from micro_rl.simulation.env_objects import EnvLike, name_of, time_limit
 from micro_rl.simulation.envs import Environments, make
 
 Actor = Callable[[Float[np.ndarray, "rows obs"]], Any]
@@ -29,11 +30,11 @@ class Evaluator:
     `environments.members` are the simulators, for those who wish to change their parameters in memory.
     """
 
-    def __init__(self, env_id: str, *, episodes: int = 10, horizon: int | None = None):
+    def __init__(self, env_id: EnvLike, *, episodes: int = 10, horizon: int | None = None):
         """Open the simulators.
 
         Args:
-            env_id: of the simulator; see `envs.make`.
+            env_id: the simulator's id (see `envs.make`), an instance, of which copies are played, or what makes one.
             episodes: of an evaluation, one in each copy.
             horizon: steps to an episode's time limit, in place of the simulator's own; one must exist.
 
@@ -42,8 +43,9 @@ class Evaluator:
         """
         if episodes < 1:
             raise UserError(f"episodes {episodes}: an evaluation needs 1 or more")
+        env_id = name_of(env_id)
         first = make(env_id, horizon)
-        if first.spec is None or first.spec.max_episode_steps is None:
+        if time_limit(first) is None:
             first.close()
             raise UserError(
                 f"simulator '{env_id}' has no time limit, so an episode may never end: set one with --horizon"
@@ -93,7 +95,7 @@ def play(environments: Environments, policy: Actor, *, seed: int = 0, discount: 
 
 def evaluate(
     policy: Actor,
-    env_id: str,
+    env_id: EnvLike,
     *,
     episodes: int = 10,
     seed: int = 0,
@@ -104,7 +106,8 @@ def evaluate(
 
     Args:
         policy: raw observations [rows, obs] to raw actions [rows, act].
-        env_id: id of the simulator in Gymnasium.
+        env_id: the simulator: its id in Gymnasium, an instance, of which copies are played, or a function or class
+            that makes one.
         episodes: how many, in as many simulators at once.
         horizon: time limit in steps; None: the simulator's own.
         seed: of the first episode; the others count on from it.

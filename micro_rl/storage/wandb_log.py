@@ -1,11 +1,10 @@
 """A run's numbers for Weights & Biases, which is installed only by those who want it."""
 
-import importlib
 import secrets
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
-from micro_rl.errors import UserError
+from micro_rl.errors import require_extra
 from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
@@ -21,7 +20,9 @@ class WandbSettings(NamedTuple):
 
 
 def tracking_in(mode: Mode) -> WandbSettings | None:
-    """The settings of that mode; none where it is off."""
+    """The settings of that mode, none where it is off; `UserError` where Weights & Biases is not installed."""
+    if mode != "off":
+        require_extra("wandb", "wandb", "--wandb")  # before any work
     return None if mode == "off" else WandbSettings(mode=mode)
 
 
@@ -29,10 +30,7 @@ class WandbRun:
     """Rows for Weights & Biases; a resumed run goes on under its first identity, kept in wandb.json."""
 
     def __init__(self, run: RunFolder, settings: WandbSettings):
-        try:
-            wandb: Any = importlib.import_module("wandb")
-        except ImportError as error:
-            raise UserError("wandb is not installed; pip install 'micro-rl[wandb]' or leave it out") from error
+        wandb: Any = require_extra("wandb", "wandb", "--wandb")
         identity = run.path / "wandb.json"
         if not identity.exists():
             write_json(identity, {"id": secrets.token_hex(8)})

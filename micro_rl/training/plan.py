@@ -24,7 +24,9 @@ from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
+from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
+from micro_rl.training.log_findings import log_findings
 from micro_rl.training.termination import EpisodeEnds, NoRollouts, episode_ends
 
 
@@ -36,8 +38,8 @@ class Choices(TypedDict, total=False, extra_items=Any):
 
     preset: str | None
     """Whose settings to start from; by default those of the log's name, else the generic ones."""
-    env: str | None
-    """Simulator to evaluate in: a Gymnasium id."""
+    env: EnvLike | None
+    """Simulator to evaluate in: a Gymnasium id, an instance, of which copies are made, or what makes one."""
     horizon: int | None
     """An episode's time limit in steps. Of a `Dataset`, which is cut already, the evaluations' alone."""
     reading: ReadOptions
@@ -64,13 +66,16 @@ class Plan:
     options: Any
     settings: Settings
     model: Path | None = None
+    findings: tuple[str, ...] = ()
+    """What the check finds in the log at next to no cost, for people."""
     bounds_recorded: bool = False
     """Whether reading the log again, without being told, finds the same bounds of the actions."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person must know of the log before trusting the result."""
-        return (*self.dataset.notes, *(one.text for one in episodes.small(self.dataset, self.settings.batch_size)))
+        small = (finding.text for finding in episodes.small(self.dataset, self.settings.batch_size))
+        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings]))
 
     @cached_property
     def method(self) -> AnyMethod:
@@ -158,8 +163,9 @@ def make_plan(
         UserError: Anything unknown, out of its bounds, or that cannot work together.
     """
     method = registry.name_of(method)
-    horizon, reading = choices.get("horizon"), choices.get("reading", NO_OPTIONS)
-    with offering_bounds(choices.get("env")):
+    horizon, reading, env = choices.get("horizon"), choices.get("reading", NO_OPTIONS), choices.get("env")
+    env = None if env is None else name_of(env)
+    with offering_bounds(env):
         dataset = read_log(log, reading, horizon)
     preset = choices.get("preset") or presets.name_for(dataset.name)
     own = {name: value for name, value in choices.items() if name not in Choices.__annotations__}
@@ -169,13 +175,14 @@ def make_plan(
     plan = Plan(
         log=dataset,
         dataset=windowed(dataset, settings.history),
-        task=replace(_task(dataset, choices.get("env"), horizon), termination=ends.name),
+        task=replace(_task(dataset, env, horizon), termination=ends.name),
         ends=ends,
         preset=preset,
         method_name=method,
         options=options,
         settings=settings,
         model=Path(model) if model else None,
+        findings=log_findings(dataset),
         bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
     _refuse_what_cannot_work(plan)

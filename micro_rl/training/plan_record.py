@@ -12,6 +12,7 @@ from micro_rl.algorithms import registry
 from micro_rl.data import Dataset, log_paths
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.scaling import reward_size
+from micro_rl.simulation.env_objects import is_object
 from micro_rl.training.plan import Plan
 
 PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
@@ -64,8 +65,8 @@ def default_config(plan: Plan) -> dict[str, Any]:
 def plan_to_command(plan: Plan) -> str:
     """The command line that trains this plan anew: the log, the preset, and what departs from it.
 
-    Empty where no command line can: the log is no file, a Python function ends the episodes, or each action was given
-    its own bounds.
+    Empty where no command line can: the log is no file, the simulator an object, a Python function ends the episodes,
+    or each action was given its own bounds.
     """
     if not _can_be_typed(plan):
         return ""
@@ -84,7 +85,7 @@ def plan_to_command(plan: Plan) -> str:
 
 
 def _can_be_typed(plan: Plan) -> bool:
-    if plan.dataset.in_memory:
+    if plan.dataset.in_memory or is_object(plan.task.env):
         return False
     low, high = plan.dataset.action_low, plan.dataset.action_high
     return plan.ends.can_be_typed and (plan.bounds_recorded or bool((low == low[0]).all() and (high == high[0]).all()))

@@ -22,6 +22,7 @@ from micro_rl.storage import pytree_io
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.metrics_log import MetricsLog
 from micro_rl.training import divergence
+from micro_rl.training.early_warnings import EarlyWarnings
 from micro_rl.training.evaluator import PolicyEvaluator, final_scores
 from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import stack, take_run
@@ -86,6 +87,8 @@ class RunTraining:
         self._scale, self._coefficients = scale, coefficients(self._settings, act, scale)
         self._limit = divergence.largest_value(self._problem, self._settings.discount)
         self._pending: _Pending | None = None
+        self._warnings = EarlyWarnings.of(job.plan, scale)
+        self._warnings.resume(job.folder.metrics())
 
     def coefficients(self, number: int) -> Coefficients:
         """Those of epoch `number`, from 0."""
@@ -118,6 +121,8 @@ class RunTraining:
         if number == self.last:  # elsewhere the next epoch goes on beside it, whose time this is part of
             row["time/seconds"] += time.perf_counter() - began
         self.saver.after_epoch(row, self.log, arrays, final=number == self.last)
+        for text in self._warnings.after(row):
+            self.job.callback.note(text)
         self.job.callback.trained(row, policy)
 
     def _evaluation(self, state: Any, policy: Policy) -> Row:

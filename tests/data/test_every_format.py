@@ -117,7 +117,7 @@ def test_ragged_lines(tmp_path):
     lines = path.read_text().splitlines()
     lines[4] += ",7"
     path.write_text("\n".join(lines) + "\n")
-    refused(path, "Row #5", "got 9", "correct it")
+    refused(path, "line 5 has 9 values and the heading 8", "correct it")
 
 
 @every_set

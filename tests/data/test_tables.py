@@ -105,8 +105,8 @@ def test_the_same_by_flags_alone(pump):
         ({"decimal": "ab"}, "decimal must be one plain character"),
         ({"delimiter": "|"}, "there is no column"),
         ({"time_format": None}, "holds text ('01.02.2025 10:00:00'): say how it is written with time_format"),
-        ({"time_format": "%Y"}, "In column 'stamp': "),
-        ({"reward": "stamp"}, "In column 'stamp': "),
+        ({"time_format": "%Y"}, "column 'stamp' holds '01.02.2025 10:00:00' in line 2, which is no such time"),
+        ({"reward": "stamp"}, "column 'stamp' holds '01.02.2025 10:00:00' in line 2, which is no number"),
         ({"reward": "-heat [kW]"}, "write `heat [kW]` between backticks"),
         ({"time_unit": "ms"}, "holds dates, not numbers: leave time_unit out"),
         ({"terminal": "level"}, "column 'level' must be 0 or 1, true or false, but holds 1.5"),
@@ -175,7 +175,7 @@ def test_marks_for_missing_values(tmp_path):
     path.write_text("o,a,r,run\n1,0,1,1\nBad Input,0,1,1\n3,0,,1\n4,0,1,1\n5,0,1,1\n")
     text = 'observations = ["o"]\nactions = ["a"]\nreward = "r"\nepisode = "run"\nmissing = "drop"\n'
     path.with_suffix(".toml").write_text(text)
-    refused(path, "invalid value 'Bad Input'", "missing_values")
+    refused(path, "column 'o' holds 'Bad Input' in line 3, which is no number", "missing_values")
     path.with_suffix(".toml").write_text(text + 'missing_values = ["Bad Input"]')
     np.testing.assert_array_equal(load(path).observations[:, 0], [1, 4, 5])
 
@@ -215,10 +215,7 @@ def test_encodings_and_marks(tmp_path, encoding, first):
     path = tmp_path / "log.csv"
     path.write_bytes((first + text).encode(encoding))
     reading = ReadOptions(horizon=2, observations=("höhe",), actions=("a",), reward="r", encoding=encoding)
-    if encoding == "utf-16":
-        refused(path, reading=reading)
-    else:
-        assert len(load(path, reading=reading)) == 4
+    assert len(load(path, reading=reading)) == 4
 
 
 def test_quotes_and_line_ends_of_all_kinds(tmp_path):
@@ -283,7 +280,7 @@ def test_iso_times_in_csv_keep_fractions_that_come_later(tmp_path):
 
 def test_columns_of_parquet_that_are_no_numbers(tmp_path):
     path = tmp_path / "log.parquet"
-    for bad in (["x"] * 3, [[1.0]] * 3, [datetime.date(2025, 1, 1)] * 3):
+    for bad in (["x"] * 3, [["x"]] * 3, [datetime.date(2025, 1, 1)] * 3):
         pyarrow.parquet.write_table(pa.table({"o": bad, "a": [0.0] * 3, "r": [1.0] * 3}), path)
         refused(path, "column 'o' holds no numbers", reading=ReadOptions(3, None, ("o",), ("a",), reward="r"))
     refused(path, "delimiter is for CSV", reading=ReadOptions(3, None, ("o",), ("a",), reward="r", delimiter=","))

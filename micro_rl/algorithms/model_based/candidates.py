@@ -40,7 +40,7 @@ def candidate_values(
     Args:
         context: The actor and the target critics are used.
         members: Whose predictions are the candidates.
-        rows: Model rows; their observations and actions are used.
+        rows: Model rows; their observations and actions are used, and their next observations where exogenous.
         noise: As `candidate_noise` drew it.
 
     Returns:
@@ -48,6 +48,10 @@ def candidate_values(
     """
     mean, std = predict(members, rows.observation, rows.action)
     mean, std = mean[..., :-1], std[..., :-1]
+    if context.models.exogenous is not None:
+        # What no action moves is no reason to fear an action: in it all candidates are what the row has.
+        mean = jnp.where(context.models.exogenous, rows.next_observation[None], mean)
+        std = jnp.where(context.models.exogenous, 0.0, std)
 
     def one_draw(draw: CandidateNoise) -> Float[Array, "member rows"]:
         states = (mean + std * draw.state).reshape(-1, mean.shape[-1])

@@ -50,6 +50,7 @@ Every finished cell is kept: the same command goes on where it was stopped."""
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
+    from micro_rl.robustness.jobs import planned
     from micro_rl.robustness.running import run as run_jobs
     from micro_rl.training.interrupts import leaving_on_sigterm
 
@@ -57,7 +58,9 @@ def run(arguments: list[str]) -> None:
     inputs: Any = parse("robust", arguments, kind)
     if not inputs.runs:
         raise UserError("name a run folder or a policy's file: micro-rl robust RUN --protocol micro")
-    protocol, jobs = _planned(inputs.runs, inputs.options)
+    asked: Robust = inputs.options
+    chosen = asked.protocol, asked.env, asked.episodes, asked.seed, asked.horizon, asked.critic, asked.out
+    protocol, jobs = planned(inputs.runs, *chosen)
     screen = console()
     say(
         screen,
@@ -72,48 +75,6 @@ def run(arguments: list[str]) -> None:
         _show(job, protocol, screen)
         if inputs.options.film:
             _film(job, protocol, screen)
-
-
-def _planned(runs: tuple[Path, ...], options: Robust) -> tuple["Protocol", list["Job"]]:
-    """The protocol for the policies' simulator, which all of them share."""
-    from dataclasses import replace
-
-    from micro_rl.robustness.protocol_file import protocol_of
-    from micro_rl.robustness.results import Results
-    from micro_rl.robustness.running import Job
-    from micro_rl.robustness.subject import of_policy, of_run
-
-    subjects = [
-        (of_run if path.is_dir() or not path.exists() else of_policy)(
-            path, options.env, 1, options.seed, options.critic
-        )
-        for path in runs
-    ]
-    for path, subject in zip(runs, subjects, strict=True):
-        if subject.env != subjects[0].env:
-            raise UserError(
-                f"{path}: is of {subject.env}, {runs[0]} of {subjects[0].env}: try them one after the other"
-            )
-    protocol = protocol_of(options.protocol, subjects[0].env)
-    episodes = protocol.episodes if options.episodes is None else options.episodes
-    critic = ", ".join(path.resolve().name for path in options.critic) or "its own"
-    jobs = []
-    for path, subject in zip(runs, subjects, strict=True):
-        folder = (
-            options.out / path.resolve().name / protocol.name
-            if options.out
-            else _default_folder(path, protocol.name, options)
-        )
-        horizon = options.horizon or subject.horizon
-        jobs.append(Job(replace(subject, episodes=episodes, horizon=horizon), Results(folder), critic))
-    return protocol, jobs
-
-
-def _default_folder(path: Path, protocol: str, options: Robust) -> Path:
-    """Attacks with other critics are other results, and stand beside those with the policy's own."""
-    critics = options.critic[0].resolve().name if len(options.critic) == 1 else f"{len(options.critic)}-runs"
-    by = f"{protocol}-by-{critics}" if options.critic else protocol
-    return (path if path.is_dir() else path.with_suffix("")) / "robust" / by
 
 
 class _Progress:

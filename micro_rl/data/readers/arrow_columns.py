@@ -1,5 +1,6 @@
 """Columns of Arrow record batches, as CSV and Parquet give them, to NumPy. Needs pyarrow."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,16 @@ from jaxtyping import Bool, Float64, Int, Shaped
 from micro_rl.errors import UserError
 
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+YES = ("true", "yes", "y", "on", "ja", "j", "wahr", "oui", "t")
+NO = ("false", "no", "n", "off", "nein", "falsch", "non", "f")
+"""Words for 1 and 0 in flags."""
+
+
+def spelled(words: Sequence[str]) -> list[str]:
+    """Spells words small, capitalised and in capitals."""
+    return [form for word in words for form in (word, word.capitalize(), word.upper())]
 
 
 def plain(column: pa.Array) -> pa.Array:
@@ -40,12 +51,24 @@ def texts(path: Path, name: str, column: pa.Array) -> Shaped[np.ndarray, " row"]
 
 def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " row"], Int[np.ndarray, " silent"]]:
     """Reads flags: True where the column is 1 or true; with the empty rows, which count as false."""
+    column = plain(column)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = _said(path, name, column)
     values = numbers(path, name, column)
     silent = np.isnan(values)
     strange = np.flatnonzero(~silent & (values != 0) & (values != 1))
     if len(strange):
         raise UserError(f"{path}: column {name!r} must be 0 or 1, true or false, but holds {values[strange[0]]:.6g}")
     return values == 1, np.flatnonzero(silent)
+
+
+def _said(path: Path, name: str, column: pa.Array) -> pa.Array:
+    """Words for yes and no as 1 and 0."""
+    meaning = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0) | {"1": 1.0, "0": 0.0, "": None}
+    words = [None if word is None else str(word).strip().lower() for word in column.to_pylist()]
+    if odd := [word for word in words if word is not None and word not in meaning]:
+        raise UserError(f"{path}: column {name!r} must be 0 or 1, true or false, yes or no, but holds {odd[0][:40]!r}")
+    return pa.array([None if word is None else meaning[word] for word in words], pa.float64())
 
 
 def _refuse_empty(path: Path, what: str, column: pa.Array, rows_before: int) -> None:

@@ -2,16 +2,23 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
+from micro_rl.core.columns import known
+from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
+from micro_rl.data.readers import csv_text, csv_times
+from micro_rl.data.readers.arrow_columns import NO, YES, spelled
 from micro_rl.data.readers.heading import DELIMITERS, line_of
-from micro_rl.data.readers.roles import Kind
+from micro_rl.data.readers.roles import JOINT, Kind
+from micro_rl.data.readers.vectors import Vectors
 from micro_rl.errors import UserError
 
 BLOCK_BYTES = 2**20
@@ -22,40 +29,78 @@ class Table:
     """One CSV file: comments perhaps, a line of names, then one line a row."""
 
     rows = 0
+    vectors: Vectors = MappingProxyType({})
 
     def __init__(self, path: Path, description: Description):
-        self._path, self._description = path, description
+        self._path, self._description, self.files = path, description, (path,)
         reading = description.reading
-        self._encoding = reading.encoding or "utf-8"
+        self._decimal = reading.decimal or "."
         self._above, first = self._heading()
         self._delimiter = reading.delimiter or max(DELIMITERS, key=first.count)
-        for name, sign in (("delimiter", self._delimiter), ("decimal", reading.decimal or ".")):
+        for name, sign in (("delimiter", self._delimiter), ("decimal", self._decimal)):
             if len(sign) != 1 or not sign.isascii() or sign in '\r\n"':
                 raise UserError(f"{path}: {name} must be one plain character, not {sign!r}")
         if self._delimiter == reading.decimal:
             raise UserError(f"{path}: decimal and delimiter are both {self._delimiter!r}: give another delimiter")
-        self.names = self._names()
-        self.findings = self._unfinished()
+        self._below = 0
+        self._stored: tuple[str, ...] = ()
+        self._stored = self._names()
+        csv_text.refuse_numbers(path, self._stored, self._decimal)
+        self._below, self.units, said = self._text_below()
+        self._times = reading.time if isinstance(reading.time, tuple) else ()
+        self.names = (*self._stored, *([JOINT.join(self._times)] if self._times else []))
+        for name in self._times:
+            known(str(path), "time", name, self._stored)
+        self.findings = said + self._unfinished()
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
         """Reads the rows, with the columns that are asked for."""
         types = {"number": pa.float64(), "flag": pa.bool_(), "label": pa.string()}
-        types = {name: types[kind] if kind in types else self._time_type(name) for name, kind in kinds.items()}
+        joint = JOINT.join(self._times)
+        stored = {name: kind for name, kind in kinds.items() if not self._times or name != joint}
+        asked = {name: types[kind] if kind in types else self._time_type(name) for name, kind in stored.items()}
+        if joint and joint in kinds:
+            asked |= {name: pa.string() for name in self._times if name not in asked}
+        row = 0
         try:
-            with self._open(self._options(types)) as reader:
-                yield from reader
+            with self._open(self._options(asked)) as reader:
+                for batch in reader:
+                    if joint not in kinds:
+                        yield batch
+                        continue
+                    times = csv_times.joined(self._path, batch, self._times, self._description.reading.time_format, row)
+                    row += len(batch)
+                    columns = [times if name == joint else batch[name] for name in kinds]
+                    yield pa.RecordBatch.from_arrays(columns, names=list(kinds))
         except pa.ArrowInvalid as error:
-            raise pa.ArrowInvalid(re.sub(r"CSV column #(\d+)", self._column, str(error))) from error
+            raise UserError(f"{self._path}: {self._explained(str(error))}") from error
 
-    def _column(self, number: re.Match[str]) -> str:
-        """A column by its name, of which Arrow knows the number."""
-        return f"column {self.names[int(number[1])]!r}"
+    def _explained(self, reason: str) -> str:
+        """What Arrow could not read, with line and column, and what to do."""
+        reason = re.sub(r"CSV column #(\d+)", lambda number: f"column {self._stored[int(number[1])]!r}", reason)
+        rows = csv_text.lines_below(self._path, self._encoding, self._delimiter, self._above)
+        plain = csv_text.explained(self._path, " ".join(reason.split()), rows, self._stored)
+        return f"{plain or reason[:200]}: {remedy(self._description, reason)}"
+
+    def _text_below(self) -> tuple[int, dict[str, str], list[Finding]]:
+        """How many lines below the heading hold no values, the units that the first of them tells, and what to say."""
+        told = self._description.reading.skip_after_heading
+        rows = csv_text.lines_below(self._path, self._encoding, self._delimiter, self._above)
+        below = [row for _, row in islice(rows, 1, 1 + csv_text.BELOW + csv_text.FOLLOWING)]
+        count = csv_text.rows_of_text(below, self._decimal) if told is None else told
+        if not count or told is not None:
+            return count, {}, []
+        units = csv_text.units(below[0], self._stored)
+        text = f"{plural(count, 'line')} below the heading {'hold' if count > 1 else 'holds'} no values: the first is "
+        text += "taken for units" + (f" ({', '.join(f'{key} in {unit}' for key, unit in list(units.items())[:5])})")
+        return count, units, [findings.warning("units-row", text)]
 
     def _unfinished(self) -> list[Finding]:
         """A warning where the last line has no end: a file without checksums that was cut there looks the same."""
         with self._path.open("rb") as file:
             file.seek(-1, 2)
-            if file.read() in (b"\n", b"\r"):
+            end = file.read()
+            if end in (b"\n", b"\r") or self._encoding == "utf-16":
                 return []
         text = "the last line has no end: if the file was cut short, the last value is wrong"
         return [findings.warning("last-line", text)]
@@ -76,8 +121,8 @@ class Table:
             include_columns=list(types) or list(names),
             column_types=dict(types),
             null_values=[*arrow_csv.ConvertOptions().null_values, *self._description.missing_values],
-            true_values=["1", "1.0", "true", "True", "TRUE"],
-            false_values=["0", "0.0", "false", "False", "FALSE"],
+            true_values=["1", "1.0", *spelled(YES)],
+            false_values=["0", "0.0", *spelled(NO)],
             strings_can_be_null=True,
             decimal_point=reading.decimal or ".",
             timestamp_parsers=[reading.time_format] if reading.time_format else None,
@@ -87,7 +132,11 @@ class Table:
         return arrow_csv.open_csv(
             self._path,
             read_options=arrow_csv.ReadOptions(
-                block_size=BLOCK_BYTES, encoding=self._encoding, use_threads=False, skip_rows=self._above
+                block_size=BLOCK_BYTES,
+                encoding=self._encoding,
+                use_threads=False,
+                skip_rows=self._above,
+                skip_rows_after_names=self._below,
             ),
             parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter),
             convert_options=options,
@@ -97,9 +146,16 @@ class Table:
         """How many lines stand above the heading, and the heading."""
         with self._path.open("rb") as file:
             head = file.read(HEADER_BYTES)
-        above = line_of(head)
+        mark, told = csv_text.marked(head), self._description.reading.encoding
+        self._encoding = "utf-16" if mark == "utf-16" and told is None else told or "utf-8"
+        head = csv_text.as_utf8(head) if self._encoding == "utf-16" else head
+        above = self._description.reading.skip_rows
+        above = line_of(head) if above is None else above
+        if not 0 <= above < (lines := head.count(b"\n") + 1):
+            raise UserError(f"{self._path}: skip_rows is {above}, and only {lines} lines are there: give fewer")
         try:
-            return above, head.split(b"\n", above + 1)[above].decode(self._encoding)
+            coding = "utf-8" if self._encoding == "utf-16" else self._encoding
+            return above, head.split(b"\n", above + 1)[above].decode(coding)
         except (UnicodeDecodeError, LookupError):
             raise UserError(
                 f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding latin-1, for one)"
@@ -107,8 +163,18 @@ class Table:
 
     def _names(self) -> tuple[str, ...]:
         """The names as Arrow itself reads them, so that quotes and marks at the start mean the same to both."""
-        with self._open(arrow_csv.ConvertOptions()) as reader:
-            return tuple(reader.schema.names)
+        rows = csv_text.lines_below(self._path, self._encoding, self._delimiter, self._above)
+        self._stored = tuple(next(rows, (0, []))[1])
+        try:
+            with self._open(arrow_csv.ConvertOptions()) as reader:
+                return tuple(reader.schema.names)
+        except pa.ArrowInvalid as error:
+            raise UserError(f"{self._path}: {self._explained(str(error))}") from error
+
+
+def explained(path: Path, description: Description, reason: str) -> str:
+    """Says what is wrong with a file that could not be read, for that reason, and what to do."""
+    return f"cannot be read as CSV ({reason[:200]}): {remedy(description, reason)}"
 
 
 def remedy(description: Description, reason: str) -> str:

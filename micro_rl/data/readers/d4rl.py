@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from micro_rl.data import log_metadata
+from micro_rl.data import log_metadata, unread
 from micro_rl.data.raw_log import (
     OPTIONAL,
     REQUIRED,
@@ -22,7 +22,7 @@ from micro_rl.data.raw_log import (
     narrowed,
     refuse_missing,
 )
-from micro_rl.data.readers import hdf5_storage
+from micro_rl.data.readers import hdf5_groups, hdf5_storage
 from micro_rl.errors import UserError
 
 FORMAT = "d4rl-hdf5"
@@ -37,16 +37,47 @@ def recognises(head: bytes) -> bool:
     return any(head[at : at + 8] == SIGNATURE for at in (0, 512, 1024, 2048, 4096))
 
 
-def read(path: Path) -> RawLog:
-    """Reads the log. Everything is checked against what the file declares before any of it is read."""
+def read(path: Path, timeouts: str | None = None) -> RawLog:
+    """Reads the log. Everything is checked against what the file declares before any of it is read.
+
+    Args:
+        path: the file.
+        timeouts: the array that marks where episodes were cut, where it has another name.
+
+    Returns:
+        The log.
+
+    Raises:
+        UserError: the file cannot be read as such a log.
+    """
     with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         present = set(file)  # not `in file`, which follows links
-        refuse_missing(path, REQUIRED, present)
-        sets = {field: _dataset(path, file, field) for field in KEYS if field in present}
-        headers = {field: Header(array.shape, array.dtype) for field, array in sets.items()}
-        check_headers(path, KEYS, headers)
+        grouped = hdf5_groups.recognises(present)
+        raw = hdf5_groups.read(path, file, timeouts) if grouped else _flat(path, file, present, timeouts)
         attributes = {name: _attribute(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
-        return log_metadata.apply(path, narrowed(KEYS, headers, lambda field: _blocks(sets[field])), attributes)
+        return log_metadata.apply(path, unread.turned(raw), attributes)
+
+
+def _flat(path: Path, file: h5py.File, present: set[str], timeouts: str | None) -> RawLog:
+    """The arrays at the root."""
+    keys = KEYS | ({"timeouts": timeouts} if timeouts else {})
+    refuse_missing(path, (*REQUIRED, *([timeouts] if timeouts else [])), present)
+    sets = {field: _dataset(path, file, key) for field, key in keys.items() if key in present}
+    headers = {field: Header(array.shape, array.dtype) for field, array in sets.items()}
+    check_headers(path, keys, headers)
+    raw, rows = narrowed(keys, headers, lambda field: _blocks(sets[field])), headers["rewards"].shape[0]
+
+    def other(name: str) -> np.ndarray | None:
+        try:
+            array = hdf5_storage.whole_array(path, hdf5_storage.member(path, file, name, name), name)
+            if array.shape not in ((rows,), (rows, 1)) or array.dtype.kind not in "fiub":
+                return None
+            hdf5_storage.check(path, name, array, written=False)
+        except UserError:  # a link, a group, an array that is not to be trusted: not ours to read
+            return None
+        return array[()]
+
+    return raw._replace(unread=unread.sort_out(present - {*keys.values()}, rows, other))
 
 
 def _blocks(array: h5py.Dataset) -> Iterator[np.ndarray]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.readers.roles import Kind
+from micro_rl.data.readers.vectors import Vectors
 from micro_rl.errors import UserError
 
 BATCH_ROWS = 2**16
@@ -17,6 +19,9 @@ class Frame:
 
     findings: Sequence[Finding] = ()
     rows = 0
+    files: tuple[Path, ...] = ()
+    units: Mapping[str, str] = MappingProxyType({})
+    vectors: Vectors = MappingProxyType({})
 
     def __init__(self, path: Path, frame: Any):
         self._path = path

@@ -1,4 +1,4 @@
-"""NeoRL-2's NPZ layout: obs, action, next_obs, reward, done and truncated. Pickles are never opened."""
+"""NPZ: NeoRL-2's obs, action, next_obs, reward, done and truncated, or D4RL's names. Pickles are never opened."""
 
 import io
 import math
@@ -9,8 +9,10 @@ from typing import cast
 import numpy as np
 from numpy.lib import format as npy
 
-from micro_rl.data import log_metadata
+from micro_rl.data import log_metadata, unread
 from micro_rl.data.raw_log import (
+    OPTIONAL,
+    REQUIRED,
     Header,
     RawLog,
     check_headers,
@@ -23,6 +25,8 @@ from micro_rl.errors import UserError
 from micro_rl.storage.json_files import parse_json
 
 FORMAT = "neorl2-npz"
+PLAIN = "npz"
+"""The format's name where the arrays have D4RL's names."""
 KEYS = {
     "observations": "obs",
     "actions": "action",
@@ -31,6 +35,8 @@ KEYS = {
     "terminals": "done",
     "timeouts": "truncated",
 }
+D4RL = {field: field for field in (*REQUIRED, *OPTIONAL)}
+"""The names under which OGBench and others write NPZ."""
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -39,19 +45,51 @@ def recognises(head: bytes) -> bool:
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def read(path: Path) -> RawLog:
-    """Reads the log; the archive's checksums are verified on the way."""
+def read(path: Path, timeouts: str | None = None) -> RawLog:
+    """Reads the log, under NeoRL-2's names or D4RL's; the archive's checksums are verified on the way.
+
+    Args:
+        path: the file.
+        timeouts: the array that marks where episodes were cut, where it has another name.
+
+    Returns:
+        The log.
+
+    Raises:
+        UserError: the file cannot be read as such a log.
+    """
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-        refuse_missing(path, KEYS.values(), members)
-        headers = {field: _header(path, key, archive, members[key]) for field, key in KEYS.items()}
-        check_headers(path, KEYS, headers)
-        raw = narrowed(KEYS, headers, lambda field: [_array(path, KEYS[field], archive, members[KEYS[field]])])
+        raw = unread.turned(_arrays(path, archive, members, timeouts))
         if log_metadata.ABOUT not in members:
             return raw
         _header(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT])
         about = _array(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT]).tobytes()
     return log_metadata.apply(path, raw, parse_json(about, f"{path}: {log_metadata.ABOUT}"))
+
+
+def _arrays(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], timeouts: str | None) -> RawLog:
+    """The arrays, and what else has one number a row."""
+    own = "observations" in members
+    keys = (D4RL if own else KEYS) | ({"timeouts": timeouts} if timeouts else {})
+    needed = [key for field, key in keys.items() if not own or field in REQUIRED or key == timeouts]
+    refuse_missing(path, needed, members)
+    keys = {field: key for field, key in keys.items() if key in members}
+    headers = {field: _header(path, key, archive, members[key]) for field, key in keys.items()}
+    check_headers(path, keys, headers)
+    raw = narrowed(keys, headers, lambda field: [_array(path, keys[field], archive, members[keys[field]])])
+    rows = headers["rewards"].shape[0]
+
+    def other(name: str) -> np.ndarray | None:
+        try:
+            header = _header(path, name, archive, members[name])
+        except Exception:  # a text, a picture, an array that is not to be trusted: not ours to read
+            return None
+        good = header.shape in ((rows,), (rows, 1)) and header.dtype.kind in "fiub"
+        return _array(path, name, archive, members[name]) if good else None
+
+    others = members.keys() - {*keys.values(), log_metadata.ABOUT}
+    return raw._replace(unread=unread.sort_out(others, rows, other))
 
 
 def _header(path: Path, key: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Header:

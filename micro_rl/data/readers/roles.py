@@ -8,6 +8,8 @@ from micro_rl.core.expression import Expression, parse
 from micro_rl.data.description import Description
 from micro_rl.errors import UserError
 
+JOINT = " "
+"""Between the parts of a time, and of its column's name."""
 Kind = Literal["number", "flag", "label", "time"]
 """How a column is read."""
 
@@ -59,6 +61,10 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
             f"{path}: {len(after)} next_observations for {len(lists['observations'])} observations: name one for each"
         )
     single = {part: getattr(reading, part) for part in ("episode", "time", "terminal", "timeout")}
+    if isinstance(reading.time, tuple):
+        single["time"] = JOINT.join(reading.time)
+    if reading.timeouts is not None:
+        single["timeout"] = reading.timeouts  # one word for arrays and tables
     for part, name in single.items():
         if name is not None:
             known(str(path), part, name, names)

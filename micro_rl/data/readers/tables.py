@@ -12,9 +12,10 @@ from micro_rl.data.checks.findings import Finding, listed
 from micro_rl.data.description import Description
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
-from micro_rl.data.readers import cuts, process, roles
+from micro_rl.data.readers import cuts, process, roles, vectors
 from micro_rl.data.readers.process import Process, Rows
 from micro_rl.data.readers.roles import Kind, Roles
+from micro_rl.data.readers.vectors import Vectors
 from micro_rl.errors import UserError
 
 REMEDY = "repair them, or say missing = 'drop' or 'previous' (--missing drop)"
@@ -31,6 +32,15 @@ class TableSource(Protocol):
     findings: Sequence[Finding]
     """What a person should know of the file itself."""
 
+    files: tuple[Path, ...]
+    """All that is read, in order."""
+
+    units: Mapping[str, str]
+    """Units of columns, where the file tells them."""
+
+    vectors: Vectors
+    """Columns that hold a vector in each row; `names` has their parts."""
+
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
         """Reads the rows as Arrow record batches, with the columns that are asked for."""
         ...
@@ -38,17 +48,21 @@ class TableSource(Protocol):
 
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
     """Reads the log in a table whose columns are described; row numbers in messages count from 0 below the names."""
+    description, taken = vectors.described(description, source.names, source.vectors)
     table = roles.find(path, source.names, description)
     steps = process.find(path, source.names, table, description)
     kinds = table.kinds() | steps.kinds()
-    if source.rows:
-        refuse_oversize(path, "the table", 4 * source.rows * len(kinds), path.stat().st_size)
+    if source.rows and source.files:
+        size = sum(file.stat().st_size for file in source.files)
+        refuse_oversize(path, "the table", 4 * source.rows * len(kinds), size)
     gathered = _Gathered(path, table, source.rows, description.reading.time_unit, steps)
     for batch in source.batches(kinds):
         if len(batch):
             gathered.add(batch)
     raw = gathered.log(description)
-    return raw._replace(findings=(*source.findings, *raw.findings))
+    files = source.files if source.files != (path,) else ()
+    columns = Columns(*(tuple(c._replace(unit=source.units.get(c.name, c.unit)) for c in part) for part in raw.columns))
+    return raw._replace(columns=columns, findings=(*source.findings, *taken, *raw.findings), files=files)
 
 
 class _Gathered:

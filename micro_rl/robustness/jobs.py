@@ -1,0 +1,103 @@
+"""Which policies are tried by which protocol, where their results go; `robust` does it from Python."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from micro_rl.errors import UserError
+from micro_rl.robustness.cells import Protocol
+from micro_rl.robustness.protocol_file import protocol_of
+from micro_rl.robustness.results import Results
+from micro_rl.robustness.running import Finished, Job, run
+from micro_rl.robustness.subject import of_policy, of_run
+from micro_rl.simulation.env_objects import EnvLike, name_of
+from micro_rl.storage.json_files import read_json
+
+
+def robust(
+    policy: str | Path,
+    protocol: str | Path = "micro",
+    *,
+    env: EnvLike | None = None,
+    episodes: int | None = None,
+    seed: int = 0,
+    horizon: int | None = None,
+    critics: Sequence[str | Path] = (),
+    out: str | Path | None = None,
+    workers: int | None = None,
+    watch: Callable[[Finished], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Try a policy in perturbed worlds and under attack; finished cells are kept, and the same call goes on.
+
+    Args:
+        policy: a finished run's folder, or a policy's file.
+        protocol: micro, micro-as-released, rorl, sa-rl, rrls, rfqi, industrial, or a TOML of your own.
+        env: the simulator where it is not the run's own: its id, an instance, or a function or class that makes one,
+            which processes of their own must be able to import.
+        episodes: of each cell; by default the protocol's own number.
+        seed: of the simulators' starts, the faults and the attacks.
+        horizon: an episode's time limit in steps, where the simulator has none.
+        critics: run folders whose critics attack; by default the run's own.
+        out: folder of the results, below it one for each policy; by default RUN/robust/PROTOCOL.
+        workers: cells that are evaluated at once, by default one a core.
+        watch: called after every cell.
+
+    Returns:
+        The summary: `unit`, and by group of cells the mean, the worst cell and the CVaR, each with its interval.
+
+    Raises:
+        UserError: before anything is evaluated, where policy, simulator, critics and protocol do not suit.
+    """
+    chosen = None if env is None else name_of(env)
+    attackers = tuple(map(Path, critics))
+    cells, [job] = planned([Path(policy)], str(protocol), chosen, episodes, seed, horizon, attackers, out)
+    run([job], cells, workers, watch)
+    return read_json(job.results.path / "summary.json")
+
+
+def planned(
+    policies: Sequence[Path],
+    protocol: str,
+    env: str | None,
+    episodes: int | None,
+    seed: int,
+    horizon: int | None,
+    critics: tuple[Path, ...],
+    out: str | Path | None,
+) -> tuple[Protocol, list[Job]]:
+    """Plan the trials of policies that share a simulator.
+
+    Args:
+        policies: run folders and policies' files.
+        protocol, env, episodes, seed, horizon, critics, out: as `robust` takes them, the simulator by its name.
+
+    Returns:
+        The protocol for that simulator, and a job for each policy.
+
+    Raises:
+        UserError: as `robust`, and where the simulators differ.
+    """
+    subjects = [
+        (of_run if path.is_dir() or not path.exists() else of_policy)(path, env, 1, seed, critics) for path in policies
+    ]
+    for path, subject in zip(policies, subjects, strict=True):
+        if subject.env != subjects[0].env:
+            raise UserError(
+                f"{path}: is of {subject.env}, {policies[0]} of {subjects[0].env}: try them one after the other"
+            )
+    cells = protocol_of(protocol, subjects[0].env)
+    critic = ", ".join(path.resolve().name for path in critics) or "its own"
+    jobs = []
+    for path, subject in zip(policies, subjects, strict=True):
+        folder = Path(out) / path.resolve().name / cells.name if out else _default_folder(path, cells.name, critics)
+        limits = {"episodes": cells.episodes if episodes is None else episodes, "horizon": horizon or subject.horizon}
+        jobs.append(Job(replace(subject, **limits), Results(folder), critic))
+    return cells, jobs
+
+
+def _default_folder(path: Path, protocol: str, critics: tuple[Path, ...]) -> Path:
+    """Attacks with other critics are other results, and stand beside those with the policy's own."""
+    attackers = critics[0].resolve().name if len(critics) == 1 else f"{len(critics)}-runs"
+    by = f"{protocol}-by-{attackers}" if critics else protocol
+    return (path if path.is_dir() else path.with_suffix("")) / "robust" / by
