@@ -21,7 +21,8 @@ def log_findings(dataset: Dataset) -> tuple[str, ...]:
         return ()
     if len(dataset.columns.actions) != dataset.actions.shape[1]:  # put together by hand, under another log's names
         dataset = replace(dataset, columns=UNNAMED)
-    texts = [finding.text for finding in cheap_findings(dataset)]
+    own = {"few-rows"}  # the plan says it, of its own batch
+    texts = [finding.text for finding in cheap_findings(dataset) if finding.kind not in own]
     if texts and dataset.path.exists():
         texts.append(f"`micro-rl data check {shlex.quote(str(dataset.path))}` shows all that is found in the log")
     return tuple(texts)
