@@ -7,6 +7,7 @@ by the compiler's own plan, must then grow by as many bytes as the buffer does. 
 tell: compiling leaves memory behind that a copy would fit into.)
 """
 
+import argparse
 import json
 import os
 import resource
@@ -121,5 +122,15 @@ def compile_and_train(rollouts: int, starts: int, rows: int) -> Cold:
     )
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Measure in this process, and print the figures."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold", description=__doc__)
+    parser.add_argument("rollouts", type=int, metavar="ROLLOUTS_KEPT", help="rollouts that the buffer keeps")
+    parser.add_argument("starts", type=int, metavar="STARTS", help="states that a rollout starts from")
+    parser.add_argument("rows", type=int, metavar="LOG_ROWS", help="rows of the log")
+    options = parser.parse_args(arguments)
+    print(json.dumps(compile_and_train(options.rollouts, options.starts, options.rows)._asdict()))
+
+
 if __name__ == "__main__":
-    print(json.dumps(compile_and_train(*map(int, sys.argv[1:]))._asdict()))
+    main()

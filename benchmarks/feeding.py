@@ -1,11 +1,11 @@
-"""What it costs to keep a log on the host: `python -m benchmarks.feeding [ROWS]`, a million by default.
+"""What it costs to keep a log on the host: `python -m benchmarks.feeding [ROWS] [--quick]`, a million rows by default.
 
 CPU seconds of this process at hopper's widths, of an epoch of policy training and of one of the dynamics fit, with the
 log on the device and fed from the host. The fit's networks are small here, so that the feeding is not lost in their
 work. On a machine whose device is the host the difference is the price of the feeding alone.
 """
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 from typing import Any
@@ -35,15 +35,27 @@ def seconds(call: Callable[[], Any], times: int = 3) -> float:
     return float(np.median(spent))
 
 
-def main(rows: int) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.feeding", description=__doc__)
+    parser.add_argument("rows", type=int, nargs="?", default=1_000_000, help="rows of the log (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="at most 10,000 rows, 10 updates an epoch")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        print_table(min(options.rows, 10_000), updates=10)
+    else:
+        print_table(options.rows, UPDATES)
+
+
+def print_table(rows: int, updates: int) -> None:
+    """Print what an epoch's feeding costs, and both epochs with the log on the device and on the host."""
     settings = hopper(
-        updates_per_epoch=UPDATES, ensemble_size=2, num_elites=2, model_hidden_sizes=(64, 64), weight_decay=(0.0,) * 3
+        updates_per_epoch=updates, ensemble_size=2, num_elites=2, model_hidden_sizes=(64, 64), weight_decay=(0.0,) * 3
     )
     on_device = make_problem(rows)
     problem_on_host = on_device._replace(log=jax.tree.map(np.asarray, on_device.log))
     feed = seconds(lambda: gather_epoch_rows(problem_on_host, KEYS.epochs, 0, settings.sizes()))
-    print(f"{rows:,} rows; feeding an epoch of {UPDATES} updates and its rollouts: {feed:.2f} s")
+    print(f"{rows:,} rows; feeding an epoch of {updates} updates and its rollouts: {feed:.2f} s")
     for name, problem in (("device", on_device), ("host", problem_on_host)):
         policy, fit = _epoch(problem, settings), _fit(problem, settings)
         print(f"log on the {name}: policy epoch {policy:.2f} s, fit epoch {fit:.2f} s")
@@ -80,4 +92,4 @@ def _fit(problem: Problem, settings: Any) -> float:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)
+    main()

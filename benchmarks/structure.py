@@ -5,10 +5,10 @@ Modules and packages at the root of `micro_rl/`, lines, imports between packages
 windows of six lines that are the same but for spaces.
 """
 
+import argparse
 import ast
 import io
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections import defaultdict
@@ -103,15 +103,20 @@ def measure(tree: Path) -> dict[str, str]:
 
 def measure_commit(commit: str) -> dict[str, str]:
     """The figures of an earlier commit of this repository."""
-    archive = subprocess.run(["git", "archive", commit, "micro_rl"], cwd=ROOT, capture_output=True, check=True).stdout
+    archive = subprocess.run(["git", "archive", commit, "micro_rl"], cwd=ROOT, capture_output=True)
+    if archive.returncode:
+        raise SystemExit(f"{commit}: {archive.stderr.decode().strip()}")
     with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
+        with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as packed:
             packed.extractall(folder, filter="data")
         return measure(Path(folder))
 
 
-def main(commits: list[str]) -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.structure", description=__doc__)
+    parser.add_argument("commits", metavar="COMMIT", nargs="*", help="earlier commits, measured beside what is here")
+    commits: list[str] = parser.parse_args(arguments).commits
     columns = {commit: measure_commit(commit) for commit in commits} | {"now": measure(ROOT)}
     print("| | " + " | ".join(columns) + " |\n|---" * 1 + "|---" * len(columns) + "|")
     for row in ROWS:
@@ -119,4 +124,4 @@ def main(commits: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

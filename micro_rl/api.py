@@ -26,6 +26,7 @@ from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.log_findings import log_findings
+from micro_rl.training.models import tell_quality
 from micro_rl.training.plan import Choices, Plan, make_plan, refuse_too_few
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
@@ -190,9 +191,10 @@ def fit(
     findings, dataset = log_findings(dataset), windowed(dataset, settings.history)
     refuse_too_few(dataset, settings)
     small = (finding.text for finding in episodes.small(dataset, settings.model_batch_size))
-    for note in dict.fromkeys([*dataset.notes, *small, *findings]):
+    notes = list(dict.fromkeys([*dataset.notes, *small, *findings]))
+    for note in notes:
         callback.note(note)
-    work = _fit_folder(folder, dataset, settings, seed, resume)
+    work = _fit_folder(folder, dataset, settings, seed, resume, notes)
     with run_lock(work, command, callback.note):
         problem = problem_of(dataset, settings)
         for note in host_log.placement_notes(problem, settings):
@@ -201,22 +203,25 @@ def fit(
             [model] = fit_models(dataset, problem, settings, [Fit(seed, callback.fitted, saver)], interrupts)
         if isinstance(model, Diverged):
             raise model
-        if model.report:
-            callback.measured(model.report.sentence())
+        tell_quality(model, callback)
         if needs_head(dataset):
             model = EndByHead().complete(model, dataset, settings, seed)
             callback.note(EndByHead().measurement(model))
+        model.about["notes"] = notes
         save_model(folder, model)
     remove(work.path)
     return folder, model.manifest()
 
 
-def _fit_folder(folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool) -> RunFolder:
+def _fit_folder(
+    folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool, notes: list[str]
+) -> RunFolder:
     """Where an unfinished fit is kept: a new folder, or that of the same fit which was stopped."""
     path = folder.with_name(folder.name + ".fit")
     bounds = {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
     config = {
         "method": FIT,
+        "notes": notes,
         "log": {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256, **bounds},
         "settings": asdict(settings) | {"seed": seed},
     }

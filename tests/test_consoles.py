@@ -14,6 +14,7 @@ import pytest
 from micro_rl.cli import main as cli
 from tests.tiny_runs import options, write_log
 
+ROOT = Path(__file__).parent.parent
 NAME = "Öl-лог"
 
 
@@ -124,3 +125,32 @@ def test_a_page_or_copy_that_cannot_be_written(words: list[str], tmp_path: Path,
 def test_matplotlib_does_not_speak_of_its_cache() -> None:
     import_module("micro_rl.reports")
     assert logging.getLogger("matplotlib.font_manager").getEffectiveLevel() >= logging.ERROR
+
+
+def to_full_disk(words: list[str], stderr: str = "") -> subprocess.CompletedProcess[str]:
+    """A command whose standard output, and perhaps standard error, takes no byte."""
+    main = "from micro_rl.cli.main import main; main()"
+    with open("/dev/full", "w") as full:
+        process = subprocess.run(
+            [sys.executable, "-c", main, *words],
+            stdout=full,
+            stderr=full if stderr else subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+    return process
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_a_full_disk_under_standard_output_costs_the_words_and_not_the_work(log: str, tmp_path: Path):
+    out = tmp_path / "run"
+    few = ("hidden_sizes", "updates_per_epoch", "batch_size")
+    trained = to_full_disk(["train", log, "--method", "bc", "--epochs", "2", *options(only=few), "--out", str(out)])
+    line = "micro-rl: standard output: No space left on device, so what was printed is lost; files are not: "
+    assert trained.returncode == 2 and (out / "policy.safetensors").exists() and (out / "report.html").exists()
+    assert trained.stderr == f"{line}make room, or print elsewhere\n"
+    for words in (["data", "info", log, "--json"], ["methods"], ["--version"]):
+        process = to_full_disk(words)
+        assert process.returncode == 2 and process.stderr == trained.stderr
+    refused = to_full_disk(["runs", str(tmp_path / "none")], "full as well")
+    assert refused.returncode == 2

@@ -11,6 +11,7 @@ import pytest
 
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.log_epoch import LogState
+from micro_rl.simulation.envs import Match
 from micro_rl.simulation.evaluation import Evaluation
 from micro_rl.training import evaluator
 from tests.probes import plain_units, steady_actor, tiny_plan
@@ -34,7 +35,7 @@ class Recorder:
 
 def test_no_two_evaluations_share_an_episode(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluator, "Evaluator", Recorder)
-    monkeypatch.setattr(evaluator, "check_matches", lambda *_: None)
+    monkeypatch.setattr(evaluator, "_match", lambda *_: Match((), ""))
     monkeypatch.setattr(Recorder, "played", [])
     units = plain_units(3, 1)
     for seed in (0, 1):

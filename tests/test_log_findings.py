@@ -5,8 +5,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from micro_rl.cli import main as cli
+from micro_rl.reports.run import record
+from micro_rl.reports.run.page import render
 from micro_rl.storage.json_files import read_json
 from tests.tiny_runs import OF_MODEL, options, write_log
 
@@ -31,5 +34,10 @@ def test_whatever_learns_says_what_is_odd_and_where_to_read_more(verb, log, tmp_
     [told] = [line for line in lines if "9,999" in line or "9999" in line]
     assert told.startswith("note: ")
     assert sum(f"micro-rl data check {log}" in line for line in lines) == 1
+    kept = {"train": "config.json", "fit": "ensemble.json"}
+    if verb in kept:
+        assert told.removeprefix("note: ") in read_json(tmp_path / "out" / kept[verb])["notes"]
     if verb == "train":
-        assert told.removeprefix("note: ") in read_json(tmp_path / "out" / "config.json")["notes"]
+        assert escape(told.removeprefix("note: ")) in render(record.read(tmp_path / "out"))
+    if verb == "fit":
+        assert any(line.startswith("model   one step is off by") for line in lines)

@@ -19,7 +19,7 @@ from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics import measure
 from micro_rl.dynamics.fit_epoch import compiled_start
 from micro_rl.dynamics.measure import calibration, horizon, lasts, report_of
-from micro_rl.dynamics.quality_report import KEY, ModelReport, of
+from micro_rl.dynamics.quality_report import KEY, ModelReport, from_json, of
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared
@@ -27,6 +27,7 @@ from micro_rl.reports.run import record
 from micro_rl.storage.arrays import read_arrays, write_arrays
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.fitting import fit_model, held_out, problem_of
+from micro_rl.training.models import given_model, tell_quality
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan
@@ -200,6 +201,32 @@ def test_it_is_measured_on_the_rows_that_the_fit_held_out_and_survives_the_disk(
     assert report and report == model.report and report.elites == settings.num_elites
     assert report.horizon and report.calibration and report.calibration.rows == len(holdout)
     assert "one step is off by" in report.sentence() and "90 % intervals hold" in report.sentence()
+
+
+def test_a_model_no_better_than_nothing_changed_is_warned_of():
+    assert from_json(HONEST).warning() == "" == ModelReport(1, None, None).warning()
+    for error in (1.0, 1.2):
+        curves = HONEST["horizon"] | {"error": [error, 0.3]}
+        text = from_json(HONEST | {"horizon": curves}).warning()
+        assert f"(one step is off by {error} against 1.0), so what is learned in it means nothing" in text
+        assert "`micro-rl data info LOG`" in text and "\n" not in text
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_what_the_error_means_is_said_of_a_fitted_and_of_a_given_model(given: bool, tmp_path: Path):
+    """The system moves by less than this model's bias."""
+    plan, notes = tiny_plan(), []
+    callback = Listens()
+    callback.note = notes.append  # pyright: ignore[reportAttributeAccessIssue]
+    model = fit_model(plan.dataset, problem_of(plan.dataset, plan.settings), plan.settings, 0, lambda row: None)
+    report = from_json(HONEST | {"horizon": HONEST["horizon"] | {"error": [2.0, 3.0]}})
+    if given:
+        save_model(tmp_path / "model", model._replace(report=report))
+        given_model(replace(plan, model=tmp_path / "model"), tmp_path / "run", False, callback)
+    else:
+        tell_quality(model._replace(report=report), callback)
+    assert callback.said == report.sentence() and notes[-1] == report.warning()
+    tell_quality(model._replace(report=None), Callback())
 
 
 def test_its_rows_are_those_of_the_state():

@@ -128,6 +128,8 @@ def test_what_is_not_finite_is_refused(bad: float) -> None:
         ({"layers": []}, "at least one layer"),
         ({"layers": [(np.zeros((4, 4)), np.zeros(4))]}, r"layer 0 has weight \(4, 4\)"),
         ({"layers": [(np.zeros((5, 4)), np.zeros(3))]}, r"bias \(3,\)"),
+        ({"layers": [(np.zeros((5, 3)), np.zeros(3))]}, "the last layer gives 3 columns"),
+        ({"layers": [(np.zeros((5, 6)), np.zeros(6))]}, "the last layer gives 6 columns"),
         ({"layers": [(np.zeros((5, 3)), np.zeros(3))]}, "gives 3 columns where 2 x 2"),
         ({"layers": [(np.full((5, 4), np.nan), np.zeros(4))]}, "layer0.weight has values"),
         ({"observation_std": [1, 1, 0, 1, 1]}, "must be positive"),

@@ -359,7 +359,6 @@ def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
     ("grid", "seeds", "said"),
     [
         ({"seed": [1, 2]}, 1, "--seeds"),
-        ({"history": [1, 2]}, 1, "history"),
         ({"beta": [0.5, 0.5]}, 1, "each once"),
         ({"beta": [2.0]}, 1, "beta: 2.0"),
         ({"betta": [0.5]}, 1, "betta"),

@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from micro_rl.cli.commands.console import say
+from micro_rl.cli.fit_time import FitTime
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
+from micro_rl.core.settings import ModelSettings
 from micro_rl.core.wording import clock
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
@@ -50,6 +52,7 @@ class Display(SweepCallback):
         self._skipped = 0  # epochs that need not be waited for
         self._fit_epoch = 0
         self._fits: dict[str, Row] = {}
+        self._fit_times: dict[str, FitTime] = {}
         self._rows: dict[str, Row] = {}
         self._beside: list[str] = []
         self._notes: set[str] = set()
@@ -74,12 +77,17 @@ class Display(SweepCallback):
 
     def of(self, trial: Trial) -> Callback:
         """The callback of one of a sweep's runs."""
-        return self.of_run(trial.name)
+        return self.of_run(trial.name, trial.plan.settings)
 
-    def of_run(self, name: str = "run") -> Callback:
-        """The callback of one run; those asked for one after another train side by side."""
+    def of_run(self, name: str = "run", settings: ModelSettings | None = None) -> Callback:
+        """The callback of one run; those asked for one after another train side by side.
+
+        By its settings the time that its fit may take is told.
+        """
         if not self._beside:
-            self._fits, self._rows, self._fit_epoch = {}, {}, 0
+            self._fits, self._rows, self._fit_times, self._fit_epoch = {}, {}, {}, 0
+        if settings is not None:
+            self._fit_times[name] = FitTime(settings)
         self._beside.append(name)
         return _RunDisplay(name, self)
 
@@ -103,8 +111,10 @@ class Display(SweepCallback):
             self._print_fit()
         self._fit_epoch = int(row["epoch"])
         self._fits[run] = row
+        if run in self._fit_times:
+            self._fit_times[run].see(row)
         if self._live:
-            self._live.update(Text(f"{self._fit_line()}   {clock(time.monotonic() - self._began)}"))
+            self._live.update(Text(f"{self._fit_line()}   {clock(time.monotonic() - self._began)} so far"))
         elif self._runs == 1:
             self._print_fit()
 
@@ -137,7 +147,9 @@ class Display(SweepCallback):
         errors = [fit["holdout/mean"] for fit in self._fits.values()]
         spread = "" if self._runs == 1 else f" ({min(errors):.5f} to {max(errors):.5f})"
         kind = "model " if self._runs == 1 else "models"
-        return f"{kind}  epoch {self._fit_epoch:4d}   holdout error {np.mean(errors):.5f}{spread}"
+        line = f"{kind}  epoch {self._fit_epoch:4d}   holdout error {np.mean(errors):.5f}{spread}"
+        latest = max(self._fit_times.values(), key=FitTime.order, default=None)
+        return "   ".join(filter(None, (line, latest.left() if latest else "")))
 
     def _is_last(self, run: str) -> bool:
         """Whether every other run beside this one has come as far."""

@@ -8,6 +8,7 @@ from importlib import import_module
 
 from micro_rl._version import __version__
 from micro_rl.cli.commands.console import print_always
+from micro_rl.cli.output import Output
 from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
 
 VERBS = {
@@ -17,6 +18,7 @@ VERBS = {
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
+    "export": ("RUN", "write the policy of an earlier epoch whose state is kept"),
     "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
     "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),
     "methods": ("", "list the methods that train can use, with their papers"),
@@ -51,12 +53,16 @@ TOO_LARGE = (
 
 def main() -> None:
     """Entry point of the command."""
+    output = Output()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output, `head` perhaps, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
+    if refusal := output.refusal():
+        print(f"micro-rl: {refusal}", file=sys.stderr)
+        code = code or UserError.exit_code
     sys.exit(code)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from micro_rl.cli.best_evaluation import best_evaluation
 from micro_rl.cli.commands.console import say
 from micro_rl.cli.display import SCORES
 from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN
@@ -41,6 +42,8 @@ def print_run(run: Run, console: Console) -> None:
     console.print(table)
     if remark:
         say(console, remark)
+    if best := best_evaluation(run):
+        say(console, f"best    {best}")
     say(console, f"page    {run.path / 'report.html'}")
     say(console, f"policy  {run.path / 'policy.safetensors'}")
 

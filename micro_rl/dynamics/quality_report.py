@@ -72,6 +72,17 @@ class ModelReport(NamedTuple):
             parts.append(f"{100 * INTERVAL:.0f} % intervals hold {100 * self.calibration.inside:.0f} %")
         return "; ".join(parts)
 
+    def warning(self) -> str:
+        """What to do about a model whose next step is no better than that nothing changes; empty where it is."""
+        if not self.horizon or self.horizon.error[0] < self.horizon.unchanged[0]:
+            return ""
+        error, unchanged = _short(self.horizon.error[0]), _short(self.horizon.unchanged[0])
+        return (
+            f"the model is no better than saying that nothing changes (one step is off by {error} against {unchanged}),"
+            " so what is learned in it means nothing: `micro-rl data info LOG` proposes a step and a --history, more "
+            "rows may help, and a method without a model (--method td3_bc, bc) needs none"
+        )
+
 
 def from_json(declared: Any) -> ModelReport:
     """The report that a folder holds under `KEY`, checked.

@@ -16,6 +16,7 @@ from micro_rl.data.log_paths import EMBEDDED
 from micro_rl.data.scaling import reward_size
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
+from micro_rl.opened.kept_policy import kept_policy
 from micro_rl.opened.model import RawModel
 from micro_rl.opened.rows import core_rows
 from micro_rl.policy import Policy
@@ -69,6 +70,19 @@ class OpenedRun:
         if not path.exists():
             raise UserError(f"{self.path}: has no policy yet; let it go on, with resume")
         return Policy.load(path)
+
+    def policy_of(self, epoch: int) -> Policy:
+        """The policy of an earlier epoch, one of `kept_epochs`, as training would have written it then.
+
+        Raises:
+            UserError: its state is not kept, or the run has no policy yet.
+        """
+        return kept_policy(self._folder, epoch)
+
+    @property
+    def kept_epochs(self) -> list[int]:
+        """Whose states are kept: the newest two and the best by score of those that were saved."""
+        return self._folder.checkpoints.epochs()
 
     @cached_property
     def columns(self) -> Columns:

@@ -87,6 +87,10 @@ class Checkpoints:
             raise UserError(f"{self.path}: no checkpoint can be used ({'; '.join(skipped)}); start a new run")
         return None
 
+    def read(self, epoch: int) -> Checkpoint:
+        """Read the checkpoint of an epoch; `UserError` where it is missing or damaged."""
+        return Checkpoint(epoch, *self._read(epoch), [])
+
     def drop_after(self, epoch: int) -> None:
         """Forget later checkpoints, and the leftovers of saves that were cut short."""
         self._drop([later for later in self.epochs() if later > epoch])

@@ -37,7 +37,17 @@ def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> Fit
     check_fits(model, plan, source)
     callback.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
     callback.given(float(np.mean(model.about["holdout"])))
+    tell_quality(model, callback)
     return model
+
+
+def tell_quality(model: FittedModel, callback: Callback) -> None:
+    """Tell what a model's errors mean, and warn of one that is worth nothing; silent where nothing was measured."""
+    if model.report is None:
+        return
+    callback.measured(model.report.sentence())
+    if warning := model.report.warning():
+        callback.note(warning)
 
 
 def _other_than_asked(model: FittedModel, plan: Plan) -> str:
@@ -93,8 +103,7 @@ def _fit_all(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> N
         if isinstance(model, Diverged):
             job.fail(model)
             continue
-        if model.report:
-            job.callback.measured(model.report.sentence())
+        tell_quality(model, job.callback)
         job.model = with_termination(model, job.plan, job.callback)
 
 

@@ -10,6 +10,8 @@ from micro_rl.errors import UserError
 class Evaluate:
     """Run a trained policy in its simulator."""
 
+    epoch: int | None = None
+    """Of this epoch, whose state the folder keeps; by default the last one."""
     env: str | None = None
     """Another simulator than the one it was trained for."""
     episodes: int = 100
@@ -24,6 +26,7 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.core.tasks import Task
+    from micro_rl.opened.kept_policy import kept_policy, policy_path
     from micro_rl.policy import Policy
     from micro_rl.simulation.envs import check_matches
     from micro_rl.simulation.evaluation import evaluate, scores
@@ -31,10 +34,10 @@ def run(arguments: list[str]) -> None:
 
     inputs = parse("evaluate", arguments, shape("EvaluateRun", Evaluate.__doc__ or "", ("run", Path), options=Evaluate))
     folder, options = RunFolder.open(inputs.run), inputs.options
-    if not (folder.path / "policy.safetensors").exists():
-        raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
+    path = policy_path(folder)
     folder.verify()
-    policy, task = Policy.load(folder.path / "policy.safetensors"), folder.task()
+    policy = Policy.load(path) if options.epoch is None else kept_policy(folder, options.epoch)
+    task = folder.task()
     env = options.env or task.env
     if env is None:
         raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
@@ -47,7 +50,8 @@ def run(arguments: list[str]) -> None:
         policy, env, episodes=options.episodes, seed=options.seed, horizon=options.horizon or task.horizon
     )
     figures = scores(result, task if env == task.env else Task())
-    print(f"{env}, {options.episodes} episodes, seeds from {options.seed}")
+    of = "" if options.epoch is None else f"epoch {options.epoch} in "
+    print(f"{of}{env}, {options.episodes} episodes, seeds from {options.seed}")
     print(f"return  {figures['return']:.2f} ± {figures['return_std']:.2f} (standard deviation over episodes)")
     if "normalised_score" in figures:
         print(f"score   {figures['normalised_score']:.2f} ± {figures['normalised_score_std']:.2f}")

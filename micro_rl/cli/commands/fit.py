@@ -58,7 +58,7 @@ def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "Mo
             options.seed,
             out=options.out,
             resume=options.resume,
-            callback=display.of_run(),
+            callback=display.of_run(settings=settings),
             interrupts=interrupts,
             command=typed(),
         )

@@ -38,6 +38,7 @@ def carry_out(
         f"preset {plan.preset}, into {branch or folder}",
     )
     epochs = min(until or plan.settings.epochs, plan.settings.epochs)
+    say(screen, f"to do   {_work(plan, folder, epochs, resume, branch is not None and not refit)}")
     with Display(1, epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcome = execute(
             plan,
@@ -46,10 +47,24 @@ def carry_out(
             branch=branch,
             refit=refit,
             until=until,
-            callback=display.of_run(),
+            callback=display.of_run(settings=plan.settings),
             wandb=tracking_in(wandb),
             interrupts=interrupts,
             command=typed(),
         )
     print_run(outcome, screen)
     return outcome
+
+
+def _work(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: bool) -> str:
+    """What is known of a run's length before it begins: the epochs of its fit and of its training."""
+    from micro_rl.storage.run_folder import RunFolder
+
+    settings = plan.settings
+    ready = not plan.method.learns_model or plan.model is not None or takes_over
+    ready = ready or (resume and RunFolder(folder).model.exists())
+    training = f"train to epoch {epochs}, {settings.updates_per_epoch} updates each; the time left is told as it goes"
+    if ready:
+        return training
+    fit = f"fit a model in at most {settings.max_fit_epochs} epochs, fewer where {settings.patience} bring no gain"
+    return f"{fit}; then {training}"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Int
 
+from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings, regression
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
@@ -103,10 +104,11 @@ def shifted(dataset: Dataset) -> list[Finding]:
         )
         problems.append(findings.warning("reward-order", text))
     if actions and actions.suspicious:
+        late = f", or the system acts {plural(-actions.best, 'row')} late" if actions.best < 0 else ""
         text = (
             f"actions do not follow the transitions: with the action of row i{actions.best:+d}, "
             f"{_share(max(actions.explained))} of the variance of row i's step is explained, with its own "
-            f"{_share(actions.explained[2])}: the log is shifted, or the system acts {-actions.best} rows late"
+            f"{_share(actions.explained[2])}: each action stands in the row of another step{late}"
         )
         problems.append(findings.warning("action-order", text))
     return problems

@@ -10,11 +10,15 @@ from micro_rl.data.guesses.columns import Guess
 
 Role = Literal["action", "set-point", "outside", "episode", "terminal", "observation"]
 _WORDS: tuple[tuple[Role, str], ...] = (
-    ("set-point", r"sp|set ?points?|setp|target|sollwert|soll|reference|ref|wanted"),
+    ("set-point", r"sp|set ?points?|setp|target|soll\w*|reference|ref|wanted"),
     ("terminal", r"trip(ped)?|terminal|failed|failure|done|abort(ed)?"),
     ("episode", r"batch|episode|run|lot|campaign|charge"),
     ("outside", r"outdoors?|outside|ambient|weather|amb|aussen|solar|sun|wind|rain|t out|temp out"),
-    ("action", r"valves?|pump|heat(er|ing)?|actions?|act|cmd|command|output|op|mv|damper|fan|throttle|ventil|u\d*"),
+    (
+        "action",
+        r"valves?|ventil|klappe|stell\w*|pump|pumpe|heat(er|ing)?|heizung|actions?|act|cmd|command|output|op|mv|damper|fan|"
+        r"throttle|u\d*",
+    ),
 )
 """Words that a name is made of, the first that fits decides."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
 from micro_rl.data.guesses import by_name, columns, sample
 from micro_rl.data.guesses.by_name import Guessed
@@ -39,6 +40,7 @@ def draft(path: Path) -> Draft:
     taken = sample.take(path)
     decimal = columns.decimal_sign(taken.columns)
     guesses = [columns.guess(name, cells, decimal) for name, cells in zip(taken.names, taken.columns, strict=True)]
+    guesses = [guess._replace(unit=guess.unit or taken.units.get(guess.name, "")) for guess in guesses]
     roles = by_name.assigned(guesses)
     missing = _open(taken, roles, guesses)
     rows = f"{'all' if taken.whole else 'the first'} {len(taken.columns[0]):,} rows"
@@ -63,26 +65,26 @@ def _open(taken: Sample, roles: Guessed, guesses: Sequence[Guess]) -> list[str]:
         texts.append("the actions: no name says which columns were set by a controller or a hand; name them")
     if not roles.observations:
         texts.append("the observations: no column of numbers is left for them")
-    if roles.parts and roles.time is None:
+    if roles.time is None and roles.parts and not _parts(taken, roles):
         named = " and ".join(repr(column.name) for column in roles.parts)
         texts.append(f"the times, which stand in {named}: join them in one column, or say horizon = STEPS")
+    elif roles.time is None and (parts := _parts(taken, roles)):
+        if any(part.ambiguous for part in parts):
+            texts.append(f"whether day or month comes first in {parts[0].name!r}: both fit; correct time_format")
     elif roles.time is None:
         texts.append("where episodes end: there is no column of times; say episode = 'COLUMN' or horizon = STEPS")
     elif roles.time.ambiguous:
         texts.append(f"whether day or month comes first in {roles.time.name!r}: both fit; correct time_format")
     if twice := sorted({name for name in taken.names if taken.names.count(name) > 1}):
         texts.append(f"which of the columns called {twice[0]!r} is which: give each a name of its own")
-    if (unit := _row_of_units(taken, guesses)) is not None:
-        texts.append(f"what the first row is: it holds texts ({unit!r}), perhaps units; they count as missing values")
     return texts
 
 
-def _row_of_units(taken: Sample, guesses: Sequence[Guess]) -> str | None:
-    """A text in the first row of most columns of numbers; None where there is none."""
-    numeric = [place for place, column in enumerate(guesses) if column.kind in ("number", "flag")]
-    first = [taken.columns[place][0].strip() for place in numeric if np.isnan(guesses[place].numbers[0])]
-    texts = [text for text in first if text]
-    return texts[0] if texts and len(texts) >= len(numeric) / 2 else None
+def _parts(taken: Sample, roles: Guessed) -> tuple[Guess, Guess] | None:
+    """A column of dates and one of times of day, which a CSV may have for its times."""
+    dates = [column for column in roles.parts if column.kind == "date"]
+    clocks = [column for column in roles.parts if column.kind == "clock"]
+    return (dates[0], clocks[0]) if taken.is_csv and dates and clocks else None
 
 
 def _roles(roles: Guessed) -> Iterator[str]:
@@ -102,19 +104,28 @@ def _roles(roles: Guessed) -> Iterator[str]:
 
 
 def _times(taken: Sample, roles: Guessed) -> Iterator[str]:
-    if roles.time is None:
-        return
-    clock = columns.seconds(taken.columns[taken.names.index(roles.time.name)], roles.time)
+    if roles.time is not None:
+        clock = columns.seconds(taken.columns[taken.names.index(roles.time.name)], roles.time)
+        yield from _clock(roles.time, roles.time.name, clock)
+    elif parts := _parts(taken, roles):
+        cells = [taken.columns[taken.names.index(part.name)] for part in parts]
+        joined = [" ".join(cell.strip() for cell in pair) for pair in zip(*cells, strict=True)]
+        both = parts[0]._replace(kind="time", time_format=f"{parts[0].time_format} {parts[1].time_format}")
+        yield from _clock(both, [part.name for part in parts], columns.seconds(joined, both))
+
+
+def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"]) -> Iterator[str]:
+    """The log's times, how far they are apart, and how they are written."""
     steps = np.diff(clock[~np.isnan(clock)])
     steps, unit = steps[steps > 0], ""
     usual = float(np.median(steps)) if len(steps) else 0.0
-    if roles.time.kind == "number":
+    if time.kind == "number":
         unit = "ms" if np.nanmedian(clock) > 1e11 else "s"
     gaps = int((steps > 3 * usual).sum())
     pace = f"{usual:.6g} {unit or 's'} from row to row; {gaps} gaps longer than three such steps"
-    yield _line("time", roles.time.name, pace)
-    if roles.time.time_format:
-        yield _line("time_format", roles.time.time_format)
+    yield _line("time", name, pace)
+    if time.time_format:
+        yield _line("time_format", time.time_format)
     if unit == "ms":
         yield _line("time_unit", unit, "a guess, by their size")
     yield '# resample = "5min"   # longer steps; `micro-rl data info` proposes some where they are needed'
@@ -144,9 +155,11 @@ def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:
 def _writing(taken: Sample, decimal: str | None, guesses: Sequence[Guess]) -> Iterator[str]:
     """How a CSV is written, where the reader would not know."""
     marks = sorted({mark for column in guesses if column.kind in ("number", "flag") for mark in column.marks})
-    said = {"delimiter": taken.delimiter, "decimal": decimal, "encoding": taken.encoding}
-    said |= {"missing_values": marks or None}
-    lines = [_line(key, value) for key, value in said.items() if value is not None]
+    keys = {"delimiter": taken.delimiter, "decimal": decimal, "encoding": taken.encoding, "skip_rows": taken.skip_rows}
+    keys |= {"missing_values": marks or None}
+    lines = [_line(key, value) for key, value in keys.items() if value is not None]
+    if taken.units:
+        lines.append("# the row of units below the heading is read as such")
     yield from [*lines, ""] if lines else []
 
 

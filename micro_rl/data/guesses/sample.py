@@ -1,27 +1,35 @@
 """The first rows of a table as texts, and how it is written: encoding, delimiter, where the names stand."""
 
 import csv
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from micro_rl.data.readers import csv_text
 from micro_rl.data.readers.heading import DELIMITERS, line_of
 from micro_rl.errors import UserError, require_extra
 
 BYTES = 8 * 2**20
 ROWS = 20_000
-MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8"))
 PARQUET = b"PAR1"
 
 
 class Sample(NamedTuple):
-    """Columns of texts by name, in the file's order; `encoding` and `delimiter` are None where none need be said."""
+    """Columns of texts by name, in the file's order; what need not be said of a CSV is None."""
 
     names: tuple[str, ...]
     columns: tuple[list[str], ...]
-    encoding: str | None
-    delimiter: str | None
     whole: bool
     """Whether these are all rows."""
+    encoding: str | None = None
+    delimiter: str | None = None
+    skip_rows: int | None = None
+    """Lines above the heading, such as a title."""
+    units: Mapping[str, str] = MappingProxyType({})
+    """Units in a row below the heading, by column."""
+    is_csv: bool = True
 
 
 def take(path: Path) -> Sample:
@@ -48,27 +56,29 @@ def take(path: Path) -> Sample:
     lines = text.split("\n")
     if not whole:
         lines.pop()  # it may be cut
-    lines = lines[line_of(head) if encoding != "utf-16" else 0 :]
-    return _of_lines(path, [line.rstrip("\r") for line in lines if line.strip()], encoding, whole)
+    above = line_of(csv_text.as_utf8(head))
+    return _of_lines(path, [line.rstrip("\r") for line in lines[above:]], above, encoding, whole)
 
 
 def _decoded(path: Path, head: bytes) -> tuple[str | None, str]:
-    marked = next((encoding for mark, encoding in MARKS if head.startswith(mark)), None)
+    """The encoding, where it must be said, and the text; a mark says it already."""
+    marked = csv_text.marked(head)
     if b"\0" in head and marked != "utf-16":
         raise UserError(f"{path}: is no text and no Parquet file: data init describes tables")
-    if marked == "utf-16":
-        return marked, head.decode(marked, errors="ignore")
-    for encoding in (marked, "utf-8-sig", "cp1252", "latin-1"):
+    if marked:
+        return None, head.decode(marked, errors="ignore")
+    for encoding in ("utf-8", "cp1252", "latin-1"):
         try:
-            text = head[: head.rfind(b"\n") + 1 or None].decode(encoding or "utf-8-sig")
+            text = head[: head.rfind(b"\n") + 1 or None].decode(encoding)
         except UnicodeDecodeError:
             continue
-        plain = encoding in (None, "utf-8", "utf-8-sig")
-        return None if plain else encoding, text.removeprefix("\ufeff")
+        return None if encoding == "utf-8" else encoding, text
     raise UserError(f"{path}: cannot be read as text: save it as UTF-8")
 
 
-def _of_lines(path: Path, lines: list[str], encoding: str | None, whole: bool) -> Sample:
+def _of_lines(path: Path, lines: list[str], above: int, encoding: str | None, whole: bool) -> Sample:
+    title = _lines_of_title(lines)
+    lines = [line for line in lines[title:] if line.strip()]
     if len(lines) < 2:
         raise UserError(f"{path}: holds no line of names with rows below it: write the log again")
     delimiter = _delimiter(lines[:50])
@@ -76,10 +86,33 @@ def _of_lines(path: Path, lines: list[str], encoding: str | None, whole: bool) -
     names = tuple(rows[0])
     if len(names) < 2:
         raise UserError(f"{path}: its first line names one column only: what stands between its columns?")
-    short = [[*row, *[""] * (len(names) - len(row))][: len(names)] for row in rows[1:]]
+    below = [[*row, *[""] * (len(names) - len(row))][: len(names)] for row in rows[1:]]
+    texts = csv_text.rows_of_text(below, _decimal(below))
     usual = max(DELIMITERS, key=lines[0].count)
-    said = None if delimiter == usual else delimiter
-    return Sample(names, tuple(map(list, zip(*short, strict=True))), encoding, said, whole and len(lines) <= ROWS + 1)
+    return Sample(
+        names,
+        tuple(map(list, zip(*below[texts:], strict=True))),
+        whole and len(lines) <= ROWS + 1,
+        encoding=encoding,
+        delimiter=None if delimiter == usual else delimiter,
+        skip_rows=above + title if title else None,
+        units=csv_text.units(below[0], names) if texts else {},
+    )
+
+
+def _lines_of_title(lines: list[str]) -> int:
+    """Lines above the heading that have fewer columns than the rows, as a title has."""
+    columns = [max(map(line.count, DELIMITERS)) for line in lines[:50]]
+    usual = max(columns[len(columns) // 2 :], default=0)
+    return next((number for number, count in enumerate(columns) if count and count >= usual / 2), 0)
+
+
+def _decimal(rows: list[list[str]]) -> str:
+    """The decimal sign of the first rows."""
+    cells = [cell.strip() for row in rows[:50] for cell in row]
+    comma = sum(bool(re.fullmatch(r"[+-]?\d+,\d+", cell)) for cell in cells)
+    point = sum(bool(re.fullmatch(r"[+-]?\d+\.\d+", cell)) for cell in cells)
+    return "," if comma > point else "."
 
 
 def _delimiter(lines: list[str]) -> str:
@@ -102,4 +135,4 @@ def _of_parquet(path: Path) -> Sample:
     if batch is None:
         raise UserError(f"{path}: holds no rows: write the log again")
     cells = [["" if cell is None else str(cell) for cell in column.to_pylist()] for column in batch.columns]
-    return Sample(names, tuple(cells), None, None, total <= ROWS)
+    return Sample(names, tuple(cells), total <= ROWS, is_csv=False)
