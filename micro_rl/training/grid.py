@@ -28,7 +28,7 @@ class Trial(NamedTuple):
     plan: Plan
 
 
-def trials(plan: Plan, seeds: int, grid: Mapping[str, Sequence[Any]]) -> list[Trial]:
+def trials(plan: Plan, seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
     """Every combination of the grid's values with so many seeds from the plan's own on.
 
     Args:
@@ -73,7 +73,7 @@ def methods_of(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> list[str]:
     return list(grid.get("method", [plan.method_name]))
 
 
-def _check_axis(plan: Plan, name: str, values: Sequence[Any], methods: Sequence[str]) -> None:
+def _check_axis(plan: Plan, name: str, values: Any, methods: Sequence[str]) -> None:
     """Refuse what cannot be varied; a name that none of the methods has is left to the plan, which knows the words."""
     if name in WHOLE:
         raise UserError(f"grid: {name} cannot be in it: {WHOLE[name]}")
