@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from micro_rl import api
+from micro_rl.algorithms import registry
 from micro_rl.cli.main import run
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.grid import sweep_folder, trials
+from micro_rl.training.grid import method_names, sweep_folder, trials
 from micro_rl.training.job import Run
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
@@ -92,10 +93,11 @@ def test_what_is_no_list_of_values_is_refused(grid: dict[str, Any]):
         trials(tiny_plan(), 1, grid)
 
 
-def test_two_files_of_one_name_are_refused_by_both_their_paths(tmp_path: Path):
+def test_two_files_of_one_name_are_refused_by_both_their_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(registry, "ALL", dict(registry.ALL))
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "m.py").write_text("from micro_rl.algorithms.model_based.mopo import Options, build\n")
     files = [str(tmp_path / folder / "m.py") for folder in ("a", "b")]
     with pytest.raises(UserError, match=r"a/m.py and .*b/m.py would both be called 'm'"):
-        trials(tiny_plan(), 1, {"method": files})
+        method_names(files)

@@ -39,6 +39,14 @@ def test_another_metric_by_its_key(runs: Path):
         micro_rl.curves(runs, "eval/retrun")
 
 
+def test_nothing_to_read_is_said_in_one_line(tmp_path: Path):
+    with pytest.raises(UserError, match="no run is named"):
+        micro_rl.curves([])
+    make_run(tmp_path / "begun", scores=[], finished=False)
+    with pytest.raises(UserError, match="no run was evaluated yet; wait for its first epoch"):
+        micro_rl.curves(tmp_path)
+
+
 def test_the_band_is_students_interval_of_the_mean():
     """Two seeds a and b: the mean, and 12.706 |a - b| / 2 to each side; of one seed nothing is known."""
     interval = band(np.array([[10.0, 20.0, 5.0], [20.0, 20.0, np.nan]]))

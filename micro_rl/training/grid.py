@@ -46,7 +46,7 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
         if isinstance(values, str) or not isinstance(values, Sequence):
             raise UserError(f"grid: {name}: {values!r} is no list of values; put it into one")
     if "method" in grid:
-        grid = {**grid, "method": _method_names(grid["method"])}
+        grid = {**grid, "method": method_names(grid["method"])}
     for name, values in grid.items():
         _check_axis(plan, name, values, methods_of(plan, grid))
     first = plan.settings.seed
@@ -57,8 +57,15 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
     ]
 
 
-def _method_names(references: Sequence[str]) -> list[str]:
-    """The names of the grid's methods; two files of one name cannot both have it."""
+def method_names(references: Sequence[str]) -> list[str]:
+    """The names of the grid's methods, as they are in the table.
+
+    Args:
+        references: Names, files, or `module:definition`.
+
+    Raises:
+        UserError: One that is no method, or two files of one name.
+    """
     names: dict[str, str] = {}
     for reference in references:
         name = registry.name_of(reference)

@@ -68,8 +68,9 @@ def _values(
     from micro_rl.algorithms import registry
     from micro_rl.core.renamed import new_name
     from micro_rl.errors import did_you_mean
+    from micro_rl.training.grid import method_names
 
-    methods = [registry.name_of(text) for text in texts.get("method", [plan.method_name])]
+    methods = method_names(texts.get("method", [plan.method_name]))
     names = {name: set.union(*registry.accepted(name)) for name in methods}
     known = set.union(*names.values())
     values: dict[str, list[Any]] = {}

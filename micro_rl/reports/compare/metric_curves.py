@@ -40,6 +40,8 @@ def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -
         UserError: There are no runs, one that is named itself is damaged, or no run has the metric.
     """
     paths = [folders] if isinstance(folders, Path | str) else folders
+    if not paths:
+        raise UserError("curves: no run is named; name run folders, or a folder that holds some")
     comparison = compare(collect([Path(path) for path in paths]))
     logged = sorted({name for run in comparison.runs for row in run.record.metrics for name in row} - {"epoch"})
     if key is not None and key not in logged:
@@ -52,7 +54,8 @@ def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -
         if (runs := [run for run in comparison.cell(method, log) if any(chosen in row for row in run.record.metrics)])
     ]
     if not of_methods:
-        raise UserError(f"{paths[0]}: no run was evaluated or estimated yet; name a metric: {', '.join(logged)}")
+        others = f"name a metric: {', '.join(logged)}" if logged else "wait for its first epoch"
+        raise UserError(f"{paths[0]}: no run was evaluated yet; {others}")
     return of_methods
 
 
