@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import micro_rl
+from micro_rl.algorithms import registry
 from micro_rl.core.metric_keys import METRICS
 from micro_rl.data.log_paths import locate
 from micro_rl.storage.contents import RUN_FOLDER
@@ -54,6 +55,7 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
         place = {"out": tmp_path / f"sweep{next(numbers)}"}
         return really_sweep(data, **(chosen | SETTINGS | place), until=1) if sweeps else {}
 
+    monkeypatch.setattr(registry, "ALL", dict(registry.ALL))  # what a page registers is gone after it
     monkeypatch.setattr(micro_rl, "load", load, raising=False)
     monkeypatch.setattr(micro_rl, "train", train, raising=False)
     monkeypatch.setattr(micro_rl, "sweep", sweep, raising=False)
