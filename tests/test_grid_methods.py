@@ -101,3 +101,9 @@ def test_two_files_of_one_name_are_refused_by_both_their_paths(tmp_path: Path, m
     files = [str(tmp_path / folder / "m.py") for folder in ("a", "b")]
     with pytest.raises(UserError, match=r"a/m.py and .*b/m.py would both be called 'm'"):
         method_names(files)
+
+
+def test_an_option_that_none_of_the_grids_methods_has_is_refused():
+    with pytest.raises(UserError, match="penalty: does nothing, for none of the grid's methods has it"):
+        trials(tiny_plan(method="mopo", penalty=3.0), 1, {"method": ["micro", "iql"]})
+    assert trials(tiny_plan(method="mopo", penalty=3.0), 1, {"method": ["micro", "mobile"]})

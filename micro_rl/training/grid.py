@@ -49,6 +49,7 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
         grid = {**grid, "method": method_names(grid["method"])}
     for name, values in grid.items():
         _check_axis(plan, name, values, methods_of(plan, grid))
+    _refuse_idle_choices(plan, methods_of(plan, grid))
     first = plan.settings.seed
     return [
         Trial(_name(cell, seed), plan.varied({**cell, "seed": seed}))
@@ -90,6 +91,15 @@ def _check_axis(plan: Plan, name: str, values: Any, methods: Sequence[str]) -> N
         raise UserError(f"grid: {name} needs one value or more, each once")
     if name != "method" and not any(_takes(method, name) for method in methods):
         plan.varied({"method": methods[0], name: values[0]})
+
+
+def _refuse_idle_choices(plan: Plan, methods: Sequence[str]) -> None:
+    """Refuse what was chosen beside the grid and would do nothing, for none of its methods has it."""
+    settings, options = registry.resolve(plan.method_name, plan.preset, {})
+    usual, chosen = vars(settings) | vars(options), vars(plan.settings) | vars(plan.options)
+    for name, value in chosen.items():
+        if value != usual[name] and not any(_takes(method, name) for method in methods):
+            raise UserError(f"{name}: does nothing, for none of the grid's methods has it; leave it out")
 
 
 def _takes(method: str, name: str) -> bool:
