@@ -31,7 +31,7 @@ from micro_rl.training.plan import Choices, Plan, make_plan, refuse_too_few
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
 from micro_rl.training.sweep import SweepCallback, carry_out
-from micro_rl.training.termination import EndByHead, needs_head
+from micro_rl.dynamics.termination import EndByHead, needs_head
 
 FIT = "dynamics fit"
 """What stands in place of a method where a model alone is fitted."""

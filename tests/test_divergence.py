@@ -20,7 +20,7 @@ from micro_rl.training import divergence
 from micro_rl.training.fitting import problem_of
 from micro_rl.training.plan import Plan
 from micro_rl.training.runner import execute
-from micro_rl.training.termination import EndByRule
+from micro_rl.dynamics.termination import EndByRule
 from tests.probes import tiny_plan
 
 

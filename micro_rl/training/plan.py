@@ -27,7 +27,7 @@ from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
 from micro_rl.training.log_findings import log_findings
-from micro_rl.training.termination import EpisodeEnds, NoRollouts, episode_ends
+from micro_rl.dynamics.termination import EpisodeEnds, NoRollouts, episode_ends
 
 
 class Choices(TypedDict, total=False, extra_items=Any):
