@@ -26,10 +26,10 @@ from runs.trust_worlds import World, worlds
 
 EPOCHS = (1, 4, 16)
 """Whose policies are kept."""
-FIT_UPDATES = 25_000
+FIT_UPDATES = 15_000
 """Of the shared model's fit, about."""
-TRAINING: dict[str, Any] = {"epochs": EPOCHS[-1], "updates_per_epoch": 500, "hidden_sizes": (128, 128)}
-TRAINING |= {"eval_every": EPOCHS[-1], "eval_episodes": 1, "checkpoint_every": EPOCHS[-1]}
+TRAINING: dict[str, Any] = {"epochs": EPOCHS[-1], "updates_per_epoch": 500, "hidden_sizes": (64, 64)}
+TRAINING |= {"checkpoint_every": EPOCHS[-1], "eval_every": EPOCHS[-1], "eval_episodes": 1, "batch_size": 128}
 MODEL: dict[str, Any] = {"ensemble_size": 5, "model_hidden_sizes": (128, 128, 128)}
 MODEL |= {"weight_decay": (2.5e-5, 5e-5, 7.5e-5, 1e-4), "num_elites": 3, "rollout_batch_size": 2000}
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -103,7 +103,7 @@ def _trained(cell: Cell, out: Path) -> Iterator[tuple[Policy, dict[str, Any]]]:
     """The policies of one training; it stops at each of the epochs."""
     method, own = RECIPES[cell.recipe]
     run, dataset = out / "runs" / f"{cell.world.name}-{cell.name}", cell.world.dataset
-    changes = TRAINING | own | {"seed": cell.seed}
+    changes: dict[str, Any] = TRAINING | own | {"seed": cell.seed}
     if method in METHODS:
         changes |= MODEL | {"model": shared_model(cell.world, out)}
     for epoch in EPOCHS:

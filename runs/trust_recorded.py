@@ -38,7 +38,7 @@ def make_log(name: str, log: Path, seed: int = 0, episodes: int | None = None) -
     rows: dict[str, list[Any]] = {key: [] for key in (*IN_LOG, *HIDDEN)}
     for episode in range(plant.episodes if episodes is None else episodes):
         _record(plant, env, seed * 100_000 + episode, random, rows)
-    arrays = {key: np.array(values) for key, values in rows.items()}
+    arrays: dict[str, Any] = {key: np.array(values) for key, values in rows.items()}
     log.parent.mkdir(parents=True, exist_ok=True)
     with hidden_file(log).open("wb") as file:
         np.savez_compressed(file, **{key: arrays[key] for key in HIDDEN})
@@ -60,7 +60,7 @@ def _record(plant: Plant, env: Any, seed: int, random: np.random.Generator, rows
         observation = after
 
 
-def _dataset(name: str, plant: Plant, env: Any, arrays: dict[str, np.ndarray]) -> Dataset:
+def _dataset(name: str, plant: Plant, env: Any, arrays: dict[str, Any]) -> Dataset:
     observed, acted = plant.columns
     return Dataset.from_arrays(
         **arrays,
@@ -75,13 +75,13 @@ def _dataset(name: str, plant: Plant, env: Any, arrays: dict[str, np.ndarray]) -
 
 def generator_words(random: np.random.Generator) -> np.ndarray:
     """The state of a PCG64 generator as four words; numbers drawn in 32 bits would need more."""
-    state: dict[str, Any] = random.bit_generator.state["state"]  # pyright: ignore[reportAssignmentType]
+    state: Any = random.bit_generator.state["state"]
     return np.array([part >> shift & 2**64 - 1 for part in state.values() for shift in (64, 0)], np.uint64)
 
 
 def generator_of(words: np.ndarray) -> np.random.Generator:
     """The generator with that state."""
-    bits = np.random.PCG64()
+    bits: Any = np.random.PCG64()
     high, low, high_step, low_step = map(int, words)
     parts = {"state": high << 64 | low, "inc": high_step << 64 | low_step}
     bits.state = {"bit_generator": "PCG64", "state": parts, "has_uint32": 0, "uinteger": 0}

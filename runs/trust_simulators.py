@@ -109,13 +109,11 @@ class Robot:
 
     def begin(self, dataset: Dataset, rows: Rows, seed: int | None) -> Columns:
         """Positions and velocities that MuJoCo then computes everything else from."""
-        import mujoco
-
         simulation: Any = self.simulation
         self.observed = dataset.observations[rows].astype(np.float64)
         self.data = []
         for observation in self.observed:
-            simulation.data = mujoco.MjData(simulation.model)
+            simulation.data = type(simulation.data)(simulation.model)
             simulation.set_state(*np.split(self.state(observation), [simulation.model.nq]))
             self.data.append(simulation.data)
         return self.observed.copy()

@@ -34,7 +34,7 @@ def measure(world: World, file: Path, out: Path) -> Path:
     if path.exists():
         return path
     policy, dataset = Policy.load(file), world.dataset
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     table: dict[str, Any] = {}
     for horizon in world.horizons:
         rows = window_rows(dataset, horizon)

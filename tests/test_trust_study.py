@@ -1,5 +1,6 @@
 """The simulators of the study of trust: what they do by hand, and that a log's own actions earn what they earned."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from tests.data.test_real_logs import DATA
 LIVE = np.ones(1, bool)
 
 
-def one_row(observation: list[float], next_observation: list[float], action: list[float]) -> Dataset:
-    return Dataset.from_arrays([observation], [action], [0.0], timeouts=[1], next_observations=[next_observation])
+def one_row(observation: Sequence[float], next_observation: Sequence[float], action: Sequence[float]) -> Dataset:
+    return Dataset.from_arrays(
+        [observation], [action], np.zeros(1), timeouts=np.ones(1), next_observations=np.array([next_observation])
+    )
 
 
 def test_a_step_of_the_two_masses():
