@@ -40,9 +40,16 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "sac": ("sac", {}),
     "iql": ("iql", {}),
     "mobile": ("mobile", {"num_samples": 1}),
+    "micro-held": ("micro", {"beta": 0.5, "num_samples": 1, "bc_weight": 2.0}),
+    **{method: (method, {}) for method in ("rebrac", "mopo", "edac", "rambo", "cql", "morel", "combo")},
 }
+"""A method and what departs from its defaults."""
 BY_HAND = "by-hand"
-SEEDS = (0, 1)
+ROUNDS = (
+    (0, ("bc", "td3_bc", "micro", "micro-anchored", "sac", "iql", "mobile", BY_HAND)),
+    (1, ("bc", "micro-held", "rebrac", "mopo", "edac", "rambo", BY_HAND, "cql", "morel", "combo")),
+)
+"""A seed and the recipes that have it: all worlds take the first before any takes the second."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,8 @@ class Cell:
 
 
 def cells(chosen: dict[str, World]) -> list[Cell]:
-    """All of them: every world with the first seed, then with the next."""
-    return [Cell(world, recipe, seed) for seed in SEEDS for world in chosen.values() for recipe in (*RECIPES, BY_HAND)]
+    """All of them, in the order in which they are made."""
+    return [Cell(world, recipe, seed) for seed, recipes in ROUNDS for world in chosen.values() for recipe in recipes]
 
 
 def folder_of(out: Path, world: World) -> Path:

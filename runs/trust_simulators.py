@@ -153,3 +153,14 @@ def reacher() -> Robot:
 
     made = gymnasium.make(gymnasium.spec("Reacher-v4"), disable_env_checker=True)
     return Robot(made.unwrapped, state)
+
+
+def double_pendulum() -> Robot:
+    """The cart's place, both joints by sines and cosines, the speeds (and the joints' limits, which follow)."""
+
+    def state(observation: np.ndarray) -> np.ndarray:
+        joints = np.arctan2(observation[1:3], observation[3:5])
+        return np.concatenate([observation[:1], joints, observation[5:8]])
+
+    made = gymnasium.make(gymnasium.spec("InvertedDoublePendulum-v4"), disable_env_checker=True)
+    return Robot(made.unwrapped, state)

@@ -17,6 +17,7 @@ from jaxtyping import Float
 
 from micro_rl import Dataset, Policy, load
 from micro_rl.cli import main as cli
+from micro_rl.simulation.collect import log_file
 from runs import trust_recorded, trust_simulators, trust_windows
 from runs.trust_simulators import Rows, Simulator
 
@@ -87,7 +88,7 @@ def worlds(data: Path, out: Path) -> dict[str, World]:
         _plant("dryer", out, 120),
         World("hopper-medium", data / "hopper-medium.hdf5", hopper, 1000),
         _collected("reacher", "Reacher-v4", out, trust_simulators.reacher, 50),
-        _collected("swimmer", "Swimmer-v4", out, partial(trust_simulators.robot, "Swimmer-v4", 2), 1000),
+        _collected("double-pendulum", "InvertedDoublePendulum-v4", out, trust_simulators.double_pendulum, 1000),
     ]
     return {world.name: world for world in listed}
 
@@ -99,20 +100,19 @@ def _plant(name: str, out: Path, episode: int) -> World:
     return World(name, log, continued, episode, partial(trust_recorded.make_log, name, log))
 
 
-COLLECTED = {"reacher": 15_000, "swimmer": 30_000}
-"""Steps of the online learner, all of which are the log."""
+LEARNER_STEPS = "15000"
 
 
 def _collected(name: str, env: str, out: Path, begin: Callable[[], Simulator], episode: int) -> World:
-    """What an online learner saw in one of Gymnasium's tasks on its way to a third of what it reached."""
-    folder, steps = out / "logs" / name, str(COLLECTED[name])
-    words = ["data", "collect", env, "--steps", steps, "--eval-every", "1000", "--out", str(folder)]
+    """What an online learner saw in one of Gymnasium's tasks on its way to nine tenths of what it reached."""
+    folder = out / "logs" / name
+    words = ["data", "collect", env, "--steps", LEARNER_STEPS, "--eval-every", "1000", "--out", str(folder)]
 
     def make() -> None:
         if code := cli.run([*words, "--medium-fraction", "0.9"]):
             sys.exit(code)
 
-    return World(name, folder / f"{name}-medium-replay.hdf5", begin, episode, make)
+    return World(name, log_file(folder, env, "medium-replay"), begin, episode, make)
 
 
 def replay_errors(world: World, horizon: int) -> Float[np.ndarray, " row"]:

@@ -35,7 +35,7 @@ def test_a_step_of_the_two_masses():
 
 def test_the_targets_move_at_step_50_alone():
     rows = 100
-    state = np.tile(np.float32([0, 0, 0, 0, 0.5, 0.5]), (rows, 1))
+    state = np.tile(np.array([0, 0, 0, 0, 0.5, 0.5], np.float32), (rows, 1))
     timeouts = np.arange(rows) == rows - 1
     log = Dataset.from_arrays(state, np.zeros((rows, 2)), np.zeros(rows), None, timeouts, state)
     plant = MassSpringDamper()
