@@ -10,6 +10,7 @@ from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.dynamics.saved_model import save_model
+from micro_rl.dynamics.termination import EndByHead, needs_head
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
@@ -31,7 +32,6 @@ from micro_rl.training.plan import Choices, Plan, make_plan, refuse_too_few
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
 from micro_rl.training.sweep import SweepCallback, carry_out
-from micro_rl.dynamics.termination import EndByHead, needs_head
 
 FIT = "dynamics fit"
 """What stands in place of a method where a model alone is fitted."""

@@ -21,13 +21,13 @@ from micro_rl.core.wording import plural
 from micro_rl.data import Dataset, load, log_paths, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
+from micro_rl.dynamics.termination import EpisodeEnds, NoRollouts, episode_ends
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
 from micro_rl.training.log_findings import log_findings
-from micro_rl.dynamics.termination import EpisodeEnds, NoRollouts, episode_ends
 
 
 class Choices(TypedDict, total=False, extra_items=Any):

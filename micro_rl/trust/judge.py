@@ -53,9 +53,10 @@ class Judge(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The rows of the log that can be learned from, core units, with the fold and the episode of each."""
+    """The rows of the log that can be learned from, core units, with number in the log, fold and episode of each."""
 
     log: Transition
+    number: Int[np.ndarray, " row"]
     fold: Int[np.ndarray, " row"]
     episode: Int[np.ndarray, " row"]
 
@@ -71,7 +72,7 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
         every = -(-int(chosen.sum()) // MOST_ROWS)
         chosen &= episode % every == 0
     log = to_core(dataset.transitions(True, chosen), scaling)
-    return Rows(log, folds.of_row[chosen], episode[chosen]), jax.tree.map(jnp.asarray, scaling)
+    return Rows(log, np.flatnonzero(chosen), folds.of_row[chosen], episode[chosen]), jax.tree.map(jnp.asarray, scaling)
 
 
 def left_out(member: int, folds: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The estimators tried on the user's own log: folds that they did not see, predicted and compared with what was measured.
+"""The estimators tried on the user's own log: folds that they did not see, as predicted and as measured.
 
 The residuals give the correction of a difference and its conformal width: with n folds the guarantee is n / (n + 1).
 """
@@ -33,6 +33,11 @@ class SelfTest(NamedTuple):
     level: float
     explained: float
     correlation: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether the folds' measured returns vary by more than their own noise."""
+        return bool(self.measured.std(ddof=1) > 2 * np.median(self.deviation))
 
 
 def self_test(

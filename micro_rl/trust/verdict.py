@@ -55,9 +55,9 @@ def sentence(verdict: str, evidence: Evidence, asked: tuple[Gate, ...]) -> str:
     """What a reader takes away."""
     low, high = number(evidence.difference.low), number(evidence.difference.high)
     if verdict == WORSE:
-        return f"Worse than what made the log: between {low} and {high} a window."
+        return f"Worse: the difference lies between {low} and {high} a window."
     if verdict == BETTER:
-        return f"Better than what made the log by {low} to {high} a window, as far as the log can tell: try it, under watch."
+        return f"Better by {low} to {high} a window, as far as the log can tell: try it, under watch."
     failed = [gate for gate in asked if gate.passed is False]
     return f"Not shown to be better: {'; '.join(gate.name for gate in failed)}."
 

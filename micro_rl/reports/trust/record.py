@@ -86,6 +86,7 @@ class Judgement(NamedTuple):
     correlation: float
     coverage: float
     known_windows: float
+    baseline: str
     limits: tuple[str, ...]
     log_violations: float
     policies: tuple[PolicyJudgement, ...]

@@ -1,0 +1,198 @@
+"""What is the same for all policies of a log: its windows and folds, the judge and its calibration, the clones."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int, Key
+
+from micro_rl.core.expression import Expression
+from micro_rl.core.settings import ModelSettings
+from micro_rl.core.types import Scaling
+from micro_rl.data import Dataset, windowed
+from micro_rl.data.stretches import Stretches
+from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.saved_model import FittedModel
+from micro_rl.dynamics.termination import episode_ends
+from micro_rl.dynamics.termination_rules import Termination
+from micro_rl.errors import UserError
+from micro_rl.trust.actors import Judged, clones
+from micro_rl.trust.calibration import calibrate
+from micro_rl.trust.folds import Folds, by_behaviour, by_labels, by_time
+from micro_rl.trust.judge import Judge, Rows, fit, references, rows_of
+from micro_rl.trust.rollouts import Limits
+from micro_rl.trust.verdict import Thresholds
+from micro_rl.trust.window_length import choose
+
+CALIBRATED = 400
+"""Windows whose true transitions calibrate the score."""
+
+Progress = Callable[[str, float], None]
+"""Sees what is being done, and the share of the whole that is behind."""
+
+
+class Options(NamedTuple):
+    """What may be chosen."""
+
+    window: str | int | None = None
+    groups: str | Sequence[Any] = "time"
+    limits: tuple[Expression, ...] = ()
+    termination: str | None = None
+    seed: int = 0
+    current: Any = None
+    """What acts today: a function of one raw observation, or actions in all rows of the log; None: nothing else."""
+    thresholds: Thresholds = Thresholds()
+
+
+class Case(NamedTuple):
+    """Everything that is the same for all policies."""
+
+    dataset: Dataset
+    windows: Stretches
+    fold: Int[np.ndarray, " window"]
+    folds: Folds
+    rows: Rows
+    judge: Judge
+    ends: Termination
+    limits: Limits | None
+    rewards: tuple[Any, Any]
+    clones: Judged
+    """Of the whole log, then of every fold [1 + fold, ...]."""
+    coverage: float
+    key: Key[Any, ""]
+    reason: str
+
+    @property
+    def raw_rewards(self) -> tuple[float, float]:
+        """The log's least and greatest reward, raw units."""
+        unit = float(self.judge.scaling.reward_scale)
+        return float(self.rewards[0]) * unit, float(self.rewards[1]) * unit
+
+    @property
+    def log_violations(self) -> float:
+        """Share of the log's steps that break the limits."""
+        if self.limits is None:
+            return 0.0
+        newest = self.dataset.next_observations[self.dataset.usable][:, : self.dataset.observation_size]
+        return float(np.mean(np.asarray(self.limits(newest))))
+
+
+def prepare(dataset: Dataset, history: int, options: Options, progress: Progress) -> Case:
+    """Fit and calibrate the judge of a log."""
+    if float(np.ptp(dataset.rewards)) == 0:
+        raise UserError(
+            f"{dataset.name}: every reward is {float(dataset.rewards[0]):g}, so no policy is better: log one"
+        )
+    plain = dataset
+    dataset = windowed(dataset, history)
+    windows, reason = choose(dataset, options.window)
+    folds = _folds(plain, options.groups)
+    windows, fold = folds.of_windows(windows, dataset)
+    folds, fold = _used(folds, fold)
+    rows, scaling = rows_of(dataset, folds)
+    key = jax.random.key(options.seed)
+    fit_key, clone_key, key = jax.random.split(key, 3)
+    settings = ModelSettings(history=history)
+
+    def on_epoch(epoch: int, error: float) -> None:
+        progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
+
+    ensemble = fit(rows, scaling, folds, settings, fit_key, on_epoch)
+    known = references(rows, folds.count)
+    progress("calibrating on parts that members did not see", 0.5)
+    some = evenly(len(windows.starts), CALIBRATED)
+    scored = calibrate(dataset, scaling, ensemble, known, windows.of(some), fold[some])
+    judge = Judge(
+        ensemble, known, *(jnp.asarray(part, jnp.float32) for part in scored[:3]), scaling=scaling, history=history
+    )
+    progress("cloning what made the log", 0.55)
+    return Case(
+        dataset,
+        windows,
+        fold,
+        folds,
+        rows,
+        judge,
+        _ends(dataset, ensemble, scaling, options),
+        _limits(dataset, options.limits),
+        _rewards(rows),
+        clones(rows.log, _clone_rows(rows, folds), clone_key),
+        scored.coverage,
+        key,
+        reason,
+    )
+
+
+def evenly(count: int, most: int) -> Int[np.ndarray, " place"]:
+    """At most so many places of as many as there are, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
+def _folds(dataset: Dataset, groups: str | Sequence[Any]) -> Folds:
+    if isinstance(groups, str):
+        named = {"time": by_time, "behaviour": by_behaviour}
+        if groups in named:
+            return named[groups](dataset)
+        columns = [column.name for column in (*dataset.columns.observations, *dataset.columns.actions)]
+        if groups not in columns:
+            raise UserError(
+                f"--groups {groups}: take time, behaviour, or a column of the log ({', '.join(columns[:20])})"
+            )
+        values = np.concatenate([dataset.observations, dataset.actions], 1)[:, columns.index(groups)]
+        return by_labels(dataset, values.tolist())
+    return by_labels(dataset, groups)
+
+
+def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np.ndarray, " window"]]:
+    """Only the folds that hold at least two windows; rows of others belong to the one before."""
+    numbers, counts = np.unique(fold, return_counts=True)
+    kept = numbers[counts >= 2]
+    if len(kept) < 4:
+        raise UserError(
+            f"only {len(kept)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
+            "shorter --window, other --groups, or log more"
+        )
+    place = np.clip(np.searchsorted(kept, np.arange(folds.count), side="right") - 1, 0, None)
+    of_row = place[folds.of_row]
+    return Folds(of_row, tuple(folds.names[number] for number in kept), folds.made), place[fold]
+
+
+def _ends(dataset: Dataset, ensemble: Ensemble, scaling: Scaling, options: Options) -> Termination:
+    ends = episode_ends(dataset, options.termination)
+    model = ends.complete(FittedModel(ensemble, scaling, {}), dataset, ModelSettings(), options.seed)
+    found = ends.of(model, dataset.observation_size)
+    assert found is not None, "rollouts end somewhere or never"
+    return found
+
+
+class _Breaks(NamedTuple):
+    """Which raw observations break one of the limits; two of the same text share a compiled program."""
+
+    limits: tuple[Expression, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, observation: Any) -> Any:
+        values = {name: observation[..., place] for place, name in enumerate(self.names)}
+        broken = ~self.limits[0](values)
+        for limit in self.limits[1:]:
+            broken = broken | ~limit(values)
+        return broken
+
+
+def _limits(dataset: Dataset, limits: tuple[Expression, ...]) -> Limits | None:
+    names = tuple(column.name for column in dataset.columns.observations[: dataset.observation_size])
+    return _Breaks(limits, names) if limits else None
+
+
+def _rewards(rows: Rows) -> tuple[Any, Any]:
+    reward = np.asarray(rows.log.reward)
+    return jnp.asarray(reward.min()), jnp.asarray(reward.max())
+
+
+def _clone_rows(rows: Rows, folds: Folds) -> Int[np.ndarray, "group row"]:
+    """As many rows of the whole log, then of every fold."""
+    random = np.random.default_rng(0)
+    groups = [np.arange(len(rows.fold)), *(np.flatnonzero(rows.fold == fold) for fold in range(folds.count))]
+    return np.stack([random.choice(group, min(20_000, len(rows.fold))) for group in groups])
