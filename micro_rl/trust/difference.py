@@ -2,13 +2,16 @@
 
 Both are estimated from the same starts, by the same members, with the same noise, so that what the judge gets wrong of
 both cancels. Steps that the log cannot vouch for count as its worst reward in the lower end of the interval, and as
-its best in the upper end.
+its best in the upper end, as far as there are more of them than the baseline has: that many come of the judge, whose
+rollouts drift, and the self-test has seen them.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from micro_rl.trust.rollouts import Collected
 
 
 class Difference(NamedTuple):
@@ -18,8 +21,8 @@ class Difference(NamedTuple):
     low: float
     high: float
     deviation: float
-    members: float
-    chance: float
+    cost: float
+    gain: float
 
     @property
     def sign(self) -> int:
@@ -35,28 +38,29 @@ def spread(values: Float[np.ndarray, "member start"]) -> tuple[float, float]:
 
 
 def difference(
-    policy: Float[np.ndarray, "member start"],
-    worst: Float[np.ndarray, "member start"],
-    best: Float[np.ndarray, "member start"],
-    behaviour: Float[np.ndarray, "member start"],
+    policy: Collected,
+    baseline: Collected,
+    rewards: tuple[float, float],
     slope: float,
     width: float,
 ) -> Difference:
     """The difference and its interval.
 
     Args:
-        policy: return of the policy's windows as the members have it, raw units.
-        worst: the same with the unknown steps at the log's worst reward.
-        best: the same at its best.
-        behaviour: return of the behaviour's windows from the same starts.
+        policy: what its windows collect, as NumPy arrays.
+        baseline: the same of what it is compared with.
+        rewards: the log's least and greatest, raw units.
         slope: what the self-test makes of a predicted difference.
         width: half widths are so many deviations.
     """
-    members, chance = spread(slope * (policy - behaviour))
+    members, chance = spread(slope * (policy.total - baseline.total))
     deviation = float(np.hypot(members, chance))
-    mean = slope * float((policy - behaviour).mean())
-    low, high = (mean + float((bound - policy).mean()) for bound in (worst, best))
-    return Difference(mean, low - width * deviation, high + width * deviation, deviation, members, chance)
+    mean = slope * float((policy.total - baseline.total).mean())
+    own, usual = policy.unknown.mean(), baseline.unknown.mean()
+    beyond = max(0.0, 1 - usual / own) if own else 0.0
+    worst, best = (float((policy.known + policy.unknown * reward - policy.total).mean()) for reward in rewards)
+    cost, gain = max(0.0, -beyond * worst), max(0.0, beyond * best)
+    return Difference(mean, mean - cost - width * deviation, mean + gain + width * deviation, deviation, cost, gain)
 
 
 def worst_tenth(values: Float[np.ndarray, " window"]) -> float:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from micro_rl._version import __version__
 from micro_rl.data import Dataset
 from micro_rl.policy import Policy
-from micro_rl.reports.trust.record import BETTER, FoldTest, Interval, Judgement, PolicyJudgement, Trial
+from micro_rl.reports.trust.record import BETTER, Evidence, FoldTest, Interval, Judgement, PolicyJudgement, Trial
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
 from micro_rl.trust.case import Case, Options, Progress, prepare
@@ -19,7 +19,7 @@ from micro_rl.trust.current import imitate
 from micro_rl.trust.difference import Difference, difference, spread, worst_tenth
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
 from micro_rl.trust.self_test import SelfTest
-from micro_rl.trust.verdict import Evidence, Thresholds
+from micro_rl.trust.verdict import Thresholds
 
 FEWEST_EFFECTIVE = 30
 """Windows that importance weights must leave at a window's end for an estimate by them."""
@@ -96,17 +96,19 @@ def _judgement(
     thresholds: Thresholds,
 ) -> PolicyJudgement:
     own, base = policy.model, baseline.model
-    worst, best = (own.known + own.unknown * reward for reward in case.raw_rewards)
-    apart = difference(own.total, worst, best, base.total, test.slope, test.width)
+    apart = difference(own, base, case.raw_rewards, test.slope, test.width)
     weighted, windows = weigh(case, actor)
     evidence = Evidence(
         difference=Interval(apart.mean, apart.low, apart.high),
         fqe=_interval(policy.fqe - baseline.fqe, test.width),
         support=1 - float(own.unknown.sum() / own.lived.sum()),
+        baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
         effective=weighted.first / windows,
         worst_tenth=worst_tenth(own.total.mean(0)),
-        behaviour_worst_tenth=worst_tenth(base.total.mean(0)),
+        baseline_worst_tenth=worst_tenth(base.total.mean(0)),
         deviation=apart.deviation,
+        unknown_cost=apart.cost,
+        unknown_gain=apart.gain,
         violations=float(own.violations.sum() / own.lived.sum()) if case.limits else None,
         log_violations=case.log_violations,
         correlation=test.correlation if test.differ else None,
@@ -119,14 +121,9 @@ def _judgement(
         verdict=decided,
         sentence=verdict.sentence(decided, evidence, gates),
         gates=gates,
-        difference=evidence.difference,
+        evidence=evidence,
         value=float(own.total.mean()),
-        behaviour=float(base.total.mean()),
-        worst_tenth=evidence.worst_tenth,
-        behaviour_worst_tenth=evidence.behaviour_worst_tenth,
-        support=evidence.support,
-        violations=evidence.violations or 0.0,
-        fqe=evidence.fqe,
+        baseline=float(base.total.mean()),
         fqe_value=float(policy.fqe.mean()),
         importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
         effective_first=weighted.first,

@@ -7,36 +7,20 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from micro_rl.core.wording import number
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Gate, Interval
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Evidence, Gate
 
 
 class Thresholds(NamedTuple):
     """What the gates ask for. Set on logs other than those that they are reported on (`runs/trust.py`)."""
 
     support: float = 0.8
-    """Share of the policy's steps that the log can vouch for."""
-    effective: float = 0.02
+    """Share of the policy's steps that the log can vouch for, over the same share of the baseline's."""
+    effective: float = 0.0
     """Share of the windows that importance weights leave after one step."""
     correlation: float = 0.0
     """Of predicted and measured folds, where the folds differ by more than their own noise."""
     violations: float = 0.001
     """Share of steps that may break the limits beyond the log's own share."""
-
-
-class Evidence(NamedTuple):
-    """What is known of one policy, raw units a window."""
-
-    difference: Interval
-    fqe: Interval
-    support: float
-    effective: float
-    worst_tenth: float
-    behaviour_worst_tenth: float
-    deviation: float
-    violations: float | None
-    log_violations: float
-    correlation: float | None
-    folds: int
 
 
 def gates(evidence: Evidence, thresholds: Thresholds) -> tuple[Gate, ...]:
@@ -64,13 +48,12 @@ def sentence(verdict: str, evidence: Evidence, asked: tuple[Gate, ...]) -> str:
 
 def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
     e = evidence
+    least = thresholds.support * e.baseline_support
     yield Gate(
-        "the log vouches for too few of its steps"
-        if e.support < thresholds.support
-        else "the log vouches for its steps",
-        e.support >= thresholds.support,
-        f"{100 * e.support:.0f} % of steps",
-        f"at least {100 * thresholds.support:.0f} %",
+        "the log vouches for too few of its steps" if e.support < least else "the log vouches for its steps",
+        e.support >= least,
+        f"{100 * e.support:.0f} % of steps, {100 * e.baseline_support:.0f} % of the baseline's",
+        f"at least {100 * least:.0f} %",
         "train with --anchor, so that it stays nearer to the log, or log what it does there",
     )
     yield Gate(
@@ -88,11 +71,11 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         f"at least {100 * thresholds.effective:.0f} %",
         "log more varied actions",
     )
-    worse = e.worst_tenth < e.behaviour_worst_tenth - 2 * e.deviation
+    worse = e.worst_tenth < e.baseline_worst_tenth - 2 * e.deviation
     yield Gate(
         "its worst windows are worse than the log's" if worse else "its worst windows are no worse",
         not worse,
-        f"{number(e.worst_tenth)} against {number(e.behaviour_worst_tenth)}",
+        f"{number(e.worst_tenth)} against {number(e.baseline_worst_tenth)}",
         "no lower than the behaviour's, but for noise",
         "look at where those windows begin; train with a larger --beta",
     )

@@ -131,8 +131,8 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
             Text(policy.verdict, style=styles.get(policy.verdict, "yellow")),
             number(own.mean),
             f"{number(own.low)} to {number(own.high)}",
-            number(policy.fqe.mean),
-            f"{100 * policy.support:.0f} %",
+            number(policy.evidence.fqe.mean),
+            f"{100 * policy.evidence.support:.0f} %",
         )
     screen.print(table)
     for policy in judgement.policies:

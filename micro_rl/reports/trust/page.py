@@ -52,7 +52,7 @@ def _figures(judgement: Judgement) -> list[Figure]:
             [f"between {number(own.low)} and {number(own.high)}"],
         ),
         Figure("what made the log, a window", number(judgement.measured), ["measured"]),
-        Figure("of its steps the log can vouch for", f"{100 * best.support:.0f} %", []),
+        Figure("of its steps the log can vouch for", f"{100 * best.evidence.support:.0f} %", []),
     ]
 
 
@@ -62,7 +62,8 @@ def _estimates(judgement: Judgement, policy: PolicyJudgement) -> list[Fact]:
     def both(value: float) -> str:
         return f"{number(value)} a window, {number(value / judgement.window)} a step"
 
-    own, by_fqe = policy.difference, policy.fqe
+    evidence = policy.evidence
+    own, by_fqe = evidence.difference, evidence.fqe
     importance = (
         f"{both(policy.importance)}"
         if policy.importance is not None
@@ -72,12 +73,12 @@ def _estimates(judgement: Judgement, policy: PolicyJudgement) -> list[Fact]:
         Fact("Difference, by the model", f"{both(own.mean)}; from {number(own.low)} to {number(own.high)} a window"),
         Fact("Difference, by FQE", f"{both(by_fqe.mean)}; from {number(by_fqe.low)} to {number(by_fqe.high)} a window"),
         Fact("Its own windows, by the model", both(policy.value)),
-        Fact("The same of what it is compared with", both(policy.behaviour)),
+        Fact("The same of what it is compared with", both(policy.baseline)),
         Fact("Its own windows, by FQE", both(policy.fqe_value)),
         Fact("Its own windows, by importance sampling", importance),
         Fact(
             "Worst tenth of its windows",
-            f"{number(policy.worst_tenth)}, against {number(policy.behaviour_worst_tenth)} of the other",
+            f"{number(evidence.worst_tenth)}, against {number(evidence.baseline_worst_tenth)} of the other",
         ),
     ]
 

@@ -17,12 +17,10 @@ def differences(judgement: Judgement) -> Panel:
 
     def draw(axes: Axes, size: Size) -> None:
         for place, policy in enumerate(policies):
-            colour, own = COLOURS.get(policy.verdict, GREY), policy.difference
+            colour, own, fqe = COLOURS.get(policy.verdict, GREY), policy.difference, policy.evidence.fqe
             axes.plot([own.low, own.high], [place, place], color=colour, linewidth=5, solid_capstyle="round")
             axes.plot([own.mean], [place], marker="o", color=INK, markersize=7, zorder=4)
-            axes.plot(
-                [policy.fqe.mean], [place], marker="D", color="white", markeredgecolor=INK, markersize=6, zorder=4
-            )
+            axes.plot([fqe.mean], [place], marker="D", color="white", markeredgecolor=INK, markersize=6, zorder=4)
         axes.axvline(0, color=INK, linewidth=1.2, linestyle="--")
         axes.set_ylim(-0.7, len(policies) - 0.3)
         axes.set_yticks(range(len(policies)), [_short(policy.name) for policy in policies])

@@ -23,6 +23,30 @@ class Interval(NamedTuple):
     high: float
 
 
+class Evidence(NamedTuple):
+    """What is known of one policy and what it is compared with, raw units a window.
+
+    `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
+    vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
+    measured parts of the log) where the parts do not differ.
+    """
+
+    difference: Interval
+    fqe: Interval
+    support: float
+    baseline_support: float
+    effective: float
+    worst_tenth: float
+    baseline_worst_tenth: float
+    deviation: float
+    unknown_cost: float
+    unknown_gain: float
+    violations: float | None
+    log_violations: float
+    correlation: float | None
+    folds: int
+
+
 class Trial(NamedTuple):
     """How to try a policy under watch: windows, the test that decides at any time, and when to stop."""
 
@@ -41,19 +65,19 @@ class PolicyJudgement(NamedTuple):
     verdict: str
     sentence: str
     gates: tuple[Gate, ...]
-    difference: Interval
+    evidence: Evidence
     value: float
-    behaviour: float
-    worst_tenth: float
-    behaviour_worst_tenth: float
-    support: float
-    violations: float
-    fqe: Interval
+    baseline: float
     fqe_value: float
     importance: float | None
     effective_first: float
     effective_last: float
     trial: Trial | None
+
+    @property
+    def difference(self) -> Interval:
+        """The one that decides."""
+        return self.evidence.difference
 
 
 class FoldTest(NamedTuple):
