@@ -15,7 +15,7 @@ from micro_rl.core.types import Scaling, Transition
 from micro_rl.errors import UserError
 from micro_rl.policy import FURTHEST, Policy
 
-CLONE_SIZES, CLONE_UPDATES, CLONE_BATCH, CLONE_RATE = (128, 128), 4000, 256, 1e-3
+CLONE_SIZES, CLONE_BATCH, CLONE_RATE = (128, 128), 256, 1e-3
 
 
 class Judged(NamedTuple):
@@ -28,7 +28,9 @@ class Judged(NamedTuple):
 
     def act(self, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"]) -> Float[Array, "rows act"]:
         """What it does where; `noise` is standard normal."""
-        return jnp.clip(self.scale * mode(self.net, observation) + self.shift + self.noise * noise, -1, 1)
+        return jnp.clip(
+            self.scale[None] * mode(self.net, observation) + self.shift[None] + self.noise[None] * noise, -1, 1
+        )
 
 
 def judged(policy: Policy, scaling: Scaling, history: int, name: str = "the policy") -> Judged:
@@ -58,7 +60,8 @@ def judged(policy: Policy, scaling: Scaling, history: int, name: str = "the poli
     whole = np.zeros((len(scaling.observation_mean), weight.shape[1]))
     whole[places] = first
     layers = [(whole, bias), *policy.layers[1:]]
-    net = MLP(*(tuple(jnp.asarray(part, jnp.float32) for part in parts) for parts in zip(*layers, strict=True)))
+    weights, biases = (tuple(jnp.asarray(part, jnp.float32) for part in parts) for parts in zip(*layers, strict=True))
+    net = MLP(weights, biases)
     mid, half = (np.asarray(part, np.float64) for part in scaling[2:4])
     scale, shift = policy.action_half / half, (policy.action_mid - mid) / half
     return Judged(net, jnp.asarray(scale, jnp.float32), jnp.asarray(shift, jnp.float32), jnp.zeros(act))
@@ -73,25 +76,27 @@ def _places(obs: int, act: int, history: int, shorter: int) -> Int[np.ndarray, "
     return np.concatenate([np.arange(shorter * obs), history * obs + np.arange((shorter - 1) * act)])
 
 
-def clones(log: Transition, rows: Int[np.ndarray, "group row"], key: Key[Array, ""]) -> Judged:
+def clones(log: Transition, rows: Int[np.ndarray, "group row"], key: Key[Array, ""], updates: int) -> Judged:
     """Actors that imitate groups of the log's rows, all in one program, with the deviation of what they leave over.
 
     Args:
         log: core units.
         rows: of every group, as many of each; repeats are welcome.
         key: for the networks and the batches.
+        updates: of each.
 
     Returns:
         The actors, stacked [group, ...].
     """
-    nets, left = _compiled_clones(jax.tree.map(jnp.asarray, log), jnp.asarray(rows), jax.random.split(key, len(rows)))
+    keys = jax.random.split(key, len(rows))
+    nets, left = _compiled_clones(jax.tree.map(jnp.asarray, log), jnp.asarray(rows), keys, updates=updates)
     ones = jnp.ones((len(rows), log.action.shape[-1]))
     return Judged(nets, ones, 0 * ones, left)
 
 
 @partial(jax.jit, static_argnames="updates")
 def _compiled_clones(
-    log: Transition, rows: Int[Array, "group row"], keys: Key[Array, " group"], *, updates: int = CLONE_UPDATES
+    log: Transition, rows: Int[Array, "group row"], keys: Key[Array, " group"], *, updates: int
 ) -> tuple[MLP, Float[Array, "group act"]]:
     def clone(rows: Int[Array, " row"], key: Array) -> tuple[MLP, Array]:
         start_key, updates_key = jax.random.split(key)

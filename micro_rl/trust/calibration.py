@@ -71,7 +71,7 @@ def _limits(parts: Float[np.ndarray, "window step 3"], there: np.ndarray, fold: 
     scales = np.maximum(np.quantile(parts[there], INSIDE, axis=0), LEAST_SCALE)
     score = np.where(there, (np.where(np.isnan(parts), 0, parts) / scales).max(-1), 0.0)
     limit = _finite(quantile(score[there], INSIDE), score)
-    above = (score > limit).sum(1)
+    above = (score > limit).sum(1).astype(np.float64)
     allowed = _finite(quantile(above, WINDOWS_INSIDE), above)
     passing = []
     for number in np.unique(fold):
@@ -101,7 +101,9 @@ def _scored(
     scored = []
     for begin in range(0, len(rows), BLOCK):
         taken = np.resize(rows[begin : begin + BLOCK], BLOCK)
-        core = jax.tree.map(lambda part: jnp.broadcast_to(part, (2, *part.shape)), core_rows(dataset, taken, scaling))
+        core = jax.tree.map(
+            lambda part: jnp.broadcast_to(part[None], (2, *part.shape)), core_rows(dataset, taken, scaling)
+        )
         scored.append(np.asarray(compiled_parts(two, near, core)[0], np.float64)[: len(rows) - begin])
     return np.concatenate(scored) if scored else np.zeros((0, 3))
 

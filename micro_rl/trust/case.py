@@ -33,6 +33,20 @@ Progress = Callable[[str, float], None]
 """Sees what is being done, and the share of the whole that is behind."""
 
 
+class Effort(NamedTuple):
+    """How much is computed."""
+
+    fit_epochs: int = 40
+    """Passes of the judge's fit at the most."""
+    clone_updates: int = 4000
+    fqe_updates: int | None = None
+    """By default as many as the window asks for."""
+    starts: int = 300
+    """States of the log that every policy's windows begin at."""
+    fold_starts: int = 100
+    """The same of a fold's clone."""
+
+
 class Options(NamedTuple):
     """What may be chosen."""
 
@@ -44,6 +58,7 @@ class Options(NamedTuple):
     current: Any = None
     """What acts today: a function of one raw observation, or actions in all rows of the log; None: nothing else."""
     thresholds: Thresholds = Thresholds()
+    effort: Effort = Effort()
 
 
 class Case(NamedTuple):
@@ -63,6 +78,7 @@ class Case(NamedTuple):
     coverage: float
     key: Key[Any, ""]
     reason: str
+    effort: Effort
 
     @property
     def raw_rewards(self) -> tuple[float, float]:
@@ -99,13 +115,19 @@ def prepare(dataset: Dataset, history: int, options: Options, progress: Progress
     def on_epoch(epoch: int, error: float) -> None:
         progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
 
-    ensemble = fit(rows, scaling, folds, settings, fit_key, on_epoch)
-    known = references(rows, folds.count)
+    ensemble = fit(rows, scaling, folds, settings, options.effort.fit_epochs, fit_key, on_epoch)
+    known = references(rows, folds.size)
     progress("calibrating on parts that members did not see", 0.5)
     some = evenly(len(windows.starts), CALIBRATED)
     scored = calibrate(dataset, scaling, ensemble, known, windows.of(some), fold[some])
     judge = Judge(
-        ensemble, known, *(jnp.asarray(part, jnp.float32) for part in scored[:3]), scaling=scaling, history=history
+        ensemble,
+        known,
+        scales=jnp.asarray(scored.scales, jnp.float32),
+        limit=jnp.asarray(scored.limit, jnp.float32),
+        allowed=jnp.asarray(scored.allowed, jnp.float32),
+        scaling=scaling,
+        history=history,
     )
     progress("cloning what made the log", 0.55)
     return Case(
@@ -118,10 +140,11 @@ def prepare(dataset: Dataset, history: int, options: Options, progress: Progress
         _ends(dataset, ensemble, scaling, options),
         _limits(dataset, options.limits),
         _rewards(rows),
-        clones(rows.log, _clone_rows(rows, folds), clone_key),
+        clones(rows.log, _clone_rows(rows, folds), clone_key, options.effort.clone_updates),
         scored.coverage,
         key,
         reason,
+        options.effort,
     )
 
 
@@ -154,7 +177,7 @@ def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np
             f"only {len(kept)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
             "shorter --window, other --groups, or log more"
         )
-    place = np.clip(np.searchsorted(kept, np.arange(folds.count), side="right") - 1, 0, None)
+    place = np.clip(np.searchsorted(kept, np.arange(folds.size), side="right") - 1, 0, None)
     of_row = place[folds.of_row]
     return Folds(of_row, tuple(folds.names[number] for number in kept), folds.made), place[fold]
 
@@ -194,5 +217,5 @@ def _rewards(rows: Rows) -> tuple[Any, Any]:
 def _clone_rows(rows: Rows, folds: Folds) -> Int[np.ndarray, "group row"]:
     """As many rows of the whole log, then of every fold."""
     random = np.random.default_rng(0)
-    groups = [np.arange(len(rows.fold)), *(np.flatnonzero(rows.fold == fold) for fold in range(folds.count))]
+    groups = [np.arange(len(rows.fold)), *(np.flatnonzero(rows.fold == fold) for fold in range(folds.size))]
     return np.stack([random.choice(group, min(20_000, len(rows.fold))) for group in groups])

@@ -17,7 +17,7 @@ from micro_rl.trust.judge import Rows
 
 
 def imitate(
-    current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows, scaling: Scaling, key: Key[Any, ""]
+    current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows, scaling: Scaling, key: Key[Any, ""], updates: int
 ) -> tuple[Judged, float]:
     """A network that does what the current policy does, and how far from it, as a share of the actions' spread.
 
@@ -27,6 +27,7 @@ def imitate(
         rows: those that are learned from.
         scaling: the judge's units.
         key: of the network.
+        updates: of it.
 
     Raises:
         UserError: it fails, or gives something else than finite actions.
@@ -34,7 +35,7 @@ def imitate(
     raw = _actions(current, dataset, rows)
     actions = core_action(raw.astype(np.float32), scaling).astype(np.float32)
     log = rows.log._replace(action=jnp.asarray(actions))
-    cloned = clones(log, np.arange(len(actions))[None], key)
+    cloned = clones(log, np.arange(len(actions))[None], key, updates)
     left = np.asarray(cloned.noise[0], np.float64)
     spread = np.maximum(actions.std(0), 1e-6)
     net = jax.tree.map(lambda leaf: leaf[0], cloned)._replace(noise=jnp.zeros_like(cloned.noise[0]))

@@ -42,6 +42,7 @@ def difference(
     baseline: Collected,
     rewards: tuple[float, float],
     slope: float,
+    unexplained: float,
     width: float,
 ) -> Difference:
     """The difference and its interval.
@@ -51,12 +52,12 @@ def difference(
         baseline: the same of what it is compared with.
         rewards: the log's least and greatest, raw units.
         slope: what the self-test makes of a predicted difference.
+        unexplained: deviation that the self-test found beyond those of members and starts.
         width: half widths are so many deviations.
     """
-    members, chance = spread(slope * (policy.total - baseline.total))
-    deviation = float(np.hypot(members, chance))
-    mean = slope * float((policy.total - baseline.total).mean())
-    own, usual = policy.unknown.mean(), baseline.unknown.mean()
+    apart = slope * (np.asarray(policy.total) - np.asarray(baseline.total))
+    deviation, mean = float(np.hypot(np.hypot(*spread(apart)), unexplained)), float(apart.mean())
+    own, usual = float(policy.unknown.mean()), float(baseline.unknown.mean())
     beyond = max(0.0, 1 - usual / own) if own else 0.0
     worst, best = (float((policy.known + policy.unknown * reward - policy.total).mean()) for reward in rewards)
     cost, gain = max(0.0, -beyond * worst), max(0.0, beyond * best)

@@ -17,8 +17,6 @@ from micro_rl.trust.judge import strangers
 from micro_rl.trust.rollouts import Collected, Starts, roll_out
 from micro_rl.trust.self_test import SelfTest, self_test
 
-STARTS, STARTS_OF_A_FOLD = 300, 40
-"""States of the log that rollouts begin at, for a policy and for a fold's clone."""
 WEIGHTED = 2000
 """Windows that importance weights are taken over."""
 
@@ -32,7 +30,7 @@ class Estimates(NamedTuple):
 
 def common_starts(case: Case) -> Starts:
     """Where every policy's windows begin: evenly through the log's own windows."""
-    return starts_at(case, evenly(len(case.windows.starts), STARTS))
+    return starts_at(case, evenly(len(case.windows.starts), case.effort.starts))
 
 
 def starts_at(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
@@ -59,16 +57,15 @@ def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
 def test_on_folds(case: Case, progress: Progress) -> SelfTest:
     """Predict what every fold returned: its clone, from its own states, by the members that did not see it."""
     predicted, measured, deviation = [], [], []
-    for fold in range(case.folds.count):
-        progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.folds.count)
+    for fold in range(case.folds.size):
+        progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.folds.size)
         windows = np.flatnonzero(case.fold == fold)
-        places = windows[np.linspace(0, len(windows) - 1, STARTS_OF_A_FOLD).round().astype(int)]
-        total = collect(case, pick(case.clones, 1 + fold), starts_at(case, places)).total
-        own = case.windows.of(windows)
-        members, chance = spread(total)  # type: ignore[arg-type]
-        predicted.append(float(np.mean(total[strangers(fold, case.folds.count)])))
-        measured.append(float(own.returns.mean()))
-        deviation.append(float(np.sqrt(members**2 + chance**2 + own.mean_deviation**2)) + 1e-9)
+        places = windows[np.linspace(0, len(windows) - 1, case.effort.fold_starts).round().astype(int)]
+        total = np.asarray(collect(case, pick(case.clones, 1 + fold), starts_at(case, places)).total)
+        returns = case.windows.returns[places]
+        predicted.append(float(total[strangers(fold, case.folds.size)].mean()))
+        measured.append(float(returns.mean()))
+        deviation.append(float(np.hypot(*spread(total - returns))) + 1e-9)
     return self_test(np.array(predicted), np.array(measured), np.array(deviation))
 
 
@@ -87,11 +84,11 @@ def evaluate_by_fqe(case: Case, actors: Sequence[Judged], starts: Starts) -> lis
         log,
         then,
         fqe.Variants(jnp.asarray(policy), jnp.asarray(replicas[which])),
-        jnp.broadcast_to(starts.observation, (len(policy), *starts.observation.shape)),
+        jnp.broadcast_to(starts.observation[None], (len(policy), *starts.observation.shape)),
         first[policy],
         key,
         length=case.windows.length,
-        updates=fqe.updates_for(case.windows.length),
+        updates=case.effort.fqe_updates or fqe.updates_for(case.windows.length),
     )
     whole = np.asarray(values, np.float64) * float(case.judge.scaling.reward_scale)
     return list(whole.reshape(len(actors), len(replicas), -1))
@@ -104,11 +101,9 @@ def weigh(case: Case, actor: Judged) -> tuple[importance.Weighted, int]:
     core = core_rows(case.dataset, rows.reshape(-1), case.judge.scaling)
     behaviour = pick(case.clones, 0)
     still = jnp.zeros_like(core.action)
-    means = [
-        np.asarray(_compiled_act(one, core.observation, still)).reshape(*rows.shape, -1) for one in (actor, behaviour)
-    ]
-    done = np.asarray(core.action).reshape(*rows.shape, -1)
-    ratios = importance.log_ratios(done, *means, np.asarray(behaviour.noise))
+    means = (_compiled_act(one, core.observation, still) for one in (actor, behaviour))
+    done, own, usual = (np.asarray(part).reshape(*rows.shape, -1) for part in (core.action, *means))
+    ratios = importance.log_ratios(done, own, usual, np.asarray(behaviour.noise))
     return importance.estimate(ratios, case.dataset.rewards[rows].astype(np.float64), there), len(rows)
 
 
@@ -119,7 +114,7 @@ def pick(stacked: Judged, number: int) -> Judged:
 
 def _replica_rows(case: Case) -> Int[np.ndarray, "replica row"]:
     """Rows of half as many replicas as folds, each without two folds."""
-    count, least = case.folds.count, len(case.rows.fold) * 3 // 5
+    count, least = case.folds.size, len(case.rows.fold) * 3 // 5
     random = np.random.default_rng(0)
     replicas = []
     for number in range(0, count - 1, 2):

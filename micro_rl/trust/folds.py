@@ -28,7 +28,7 @@ class Folds(NamedTuple):
     made: str
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many there are."""
         return len(self.names)
 

@@ -28,7 +28,7 @@ from micro_rl.trust.folds import LEFT_OUT, Folds
 
 MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
-MOST_EPOCHS, PATIENCE = 40, 4
+PATIENCE = 4
 
 
 class Judge(NamedTuple):
@@ -65,8 +65,8 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
     """The usable rows, thinned out to `MOST_ROWS` by whole episodes or blocks."""
     scaling = fit_scaling(dataset, True, True)
     episode = np.repeat(np.arange(len(dataset.stops)), dataset.lengths)
-    if len(dataset.stops) < 10 * folds.count:  # too few to be drawn with repetition: hundreds of rows stand together
-        episode = np.arange(len(dataset)) // max(1, len(dataset) // (20 * folds.count))
+    if len(dataset.stops) < 10 * folds.size:  # too few to be drawn with repetition: hundreds of rows stand together
+        episode = np.arange(len(dataset)) // max(1, len(dataset) // (20 * folds.size))
     chosen = dataset.usable.copy()
     if chosen.sum() > MOST_ROWS:
         every = -(-int(chosen.sum()) // MOST_ROWS)
@@ -90,19 +90,20 @@ def fit(
     scaling: Scaling,
     folds: Folds,
     settings: ModelSettings,
+    epochs: int,
     key: Key[Array, ""],
     on_epoch: Callable[[int, float], None],
 ) -> Ensemble:
-    """The members, every one with its own episodes; `on_epoch(epoch, holdout error)` sees each epoch."""
+    """The members, every one with its own episodes, in so many epochs; `on_epoch(epoch, holdout error)` sees each."""
     sizes = settings.fit_sizes()._replace(
-        ensemble_size=folds.count, patience=PATIENCE, max_epochs=MOST_EPOCHS, history=settings.history
+        ensemble_size=folds.size, patience=PATIENCE, max_epochs=epochs, history=settings.history
     )
     start_key, draw_key, epochs_key = jax.random.split(key, 3)
     log = jax.tree.map(jnp.asarray, rows.log)
     state = compiled_start(log, sizes, start_key)
     random = np.random.default_rng(np.asarray(jax.random.key_data(draw_key)))
     held_out = np.asarray(state.holdout)
-    drawn = np.stack([_drawn(rows, left_out(member, folds.count), held_out, random) for member in range(folds.count)])
+    drawn = np.stack([_drawn(rows, left_out(member, folds.size), held_out, random) for member in range(folds.size)])
     state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)

@@ -78,7 +78,7 @@ def _baseline(case: Case, options: Options) -> Baseline:
     if options.current is None:
         return Baseline(pick(case.clones, 0), "a clone of what made the log, with its noise")
     key = jax.random.fold_in(case.key, 2)
-    actor, error = imitate(options.current, case.dataset, case.rows, case.judge.scaling, key)
+    actor, error = imitate(options.current, case.dataset, case.rows, case.judge.scaling, key, case.effort.clone_updates)
     return Baseline(
         actor,
         f"your current policy, by a network that imitates it; it misses its actions by {100 * error:.0f} % of their "
@@ -96,7 +96,7 @@ def _judgement(
     thresholds: Thresholds,
 ) -> PolicyJudgement:
     own, base = policy.model, baseline.model
-    apart = difference(own, base, case.raw_rewards, test.slope, test.width)
+    apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
     weighted, windows = weigh(case, actor)
     evidence = Evidence(
         difference=Interval(apart.mean, apart.low, apart.high),
@@ -104,15 +104,15 @@ def _judgement(
         support=1 - float(own.unknown.sum() / own.lived.sum()),
         baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
         effective=weighted.first / windows,
-        worst_tenth=worst_tenth(own.total.mean(0)),
-        baseline_worst_tenth=worst_tenth(base.total.mean(0)),
+        worst_tenth=worst_tenth(np.asarray(own.total).mean(0)),
+        baseline_worst_tenth=worst_tenth(np.asarray(base.total).mean(0)),
         deviation=apart.deviation,
         unknown_cost=apart.cost,
         unknown_gain=apart.gain,
         violations=float(own.violations.sum() / own.lived.sum()) if case.limits else None,
         log_violations=case.log_violations,
         correlation=test.correlation if test.differ else None,
-        folds=case.folds.count,
+        folds=case.folds.size,
     )
     gates = verdict.gates(evidence, thresholds)
     decided = verdict.decide(evidence, gates)
@@ -153,8 +153,9 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    counts = [int((case.fold == number).sum()) for number in range(case.folds.count)]
-    parts = zip(case.folds.names, test.predicted, test.measured, test.deviation, counts, strict=True)
+    counts = [int((case.fold == number).sum()) for number in range(case.folds.size)]
+    figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
+    parts = zip(case.folds.names, figures, counts, strict=True)
     return Judgement(
         log=case.dataset.name,
         sha256=case.dataset.sha256,
@@ -164,10 +165,11 @@ def _whole(
         measured=float(case.windows.returns.mean()),
         measured_deviation=case.windows.mean_deviation,
         reward_range=case.raw_rewards,
-        folds=tuple(FoldTest(name, *map(float, figures), windows) for name, *figures, windows in parts),
+        folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
         folds_made=case.folds.made,
         level=test.level,
         slope=test.slope,
+        unexplained=test.unexplained,
         width=test.width,
         explained=test.explained,
         correlation=test.correlation,

@@ -6,7 +6,7 @@ rollouts of different members keeps it. All policies meet the same starts, the s
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.trust.actors import Judged
 from micro_rl.trust.judge import Judge, parts_of_score
 
-Limits = Callable[[Array], Array]
+Limits = Callable[[Any], Any]
 """Which raw observations break the user's limits."""
 MARGIN = 1.0
 """Predicted states are kept within the log's range and so many standard deviations: beyond, nothing is known."""
@@ -90,16 +90,16 @@ def roll_out(
         mean, std = predict(judge.ensemble, observation, action)
         outcome = mean + std * jax.random.normal(state_key, (1, count, mean.shape[-1]))
         following, reward = _within(judge, outcome[..., :-1]), jnp.clip(outcome[..., -1], *rewards)
-        if replayed is not None:
-            following = jnp.where(starts.columns, replayed[None], following)
+        if replayed is not None and starts.columns is not None:
+            following = jnp.where(starts.columns[None, None], replayed[None], following)
         parts = parts_of_score(judge.ensemble, judge.known, observation, action, following, mean)
-        above = jnp.max(parts / judge.scales, axis=-1) > judge.limit
+        above = jnp.max(parts / judge.scales[None, None], axis=-1) > judge.limit
         sums = _counted(branch, reward, above, _breaks(limits, following, judge.scaling), judge.allowed)
         ended = ends(following.reshape(members * count, -1), judge.scaling, end_key).reshape(members, count)
         return _Branch(following, branch.alive & ~ended, sums), None
 
     zeros = jnp.zeros((members, count))
-    first = jnp.broadcast_to(starts.observation, (members, *starts.observation.shape))
+    first = jnp.broadcast_to(starts.observation[None], (members, *starts.observation.shape))
     branch = _Branch(first, jnp.ones((members, count), bool), Collected(*[zeros] * len(Collected._fields)))
     last, _ = jax.lax.scan(step, branch, (jax.random.split(key, length), starts.replayed))
     unit = jnp.asarray(judge.scaling.reward_scale)
@@ -119,7 +119,9 @@ def _within(judge: Judge, following: Float[Array, "member start obs"]) -> Array:
 def _breaks(limits: Limits | None, following: Array, scaling: Scaling) -> Array:
     if limits is None:
         return jnp.zeros(following.shape[:-1])
-    return limits(following * scaling.observation_std + scaling.observation_mean).astype(jnp.float32)
+    return limits(following * scaling.observation_std[None, None] + scaling.observation_mean[None, None]).astype(
+        jnp.float32
+    )
 
 
 def _counted(branch: _Branch, reward: Array, above: Array, breaks: Array, allowed: Array) -> Collected:

@@ -21,7 +21,8 @@ class SelfTest(NamedTuple):
     """What was predicted for each fold and what it returned, raw units a window, with the deviation of each.
 
     A difference is multiplied by `slope`; its half width is `width` times its own deviation, no less than a normal
-    distribution asks for. `level` is what so many
+    distribution asks for. `unexplained` is what the folds' residuals vary by beyond the deviation that the estimator
+    gives them: what all members get wrong together. It is part of every deviation. `level` is what so many
     folds can promise. `explained` is the share of the folds' variance that the predictions, corrected, explain.
     """
 
@@ -29,6 +30,7 @@ class SelfTest(NamedTuple):
     measured: Float[np.ndarray, " fold"]
     deviation: Float[np.ndarray, " fold"]
     slope: float
+    unexplained: float
     width: float
     level: float
     explained: float
@@ -48,7 +50,7 @@ def self_test(
     Args:
         predicted: mean return of a window of the fold's clone, by members that did not see the fold.
         measured: mean return of the fold's own windows.
-        deviation: standard deviation that the estimator gives its prediction, with that of the measured mean.
+        deviation: standard deviation that the estimator gives the difference of both.
     """
     plain = _left_out(predicted, measured, 1.0)
     slopes = np.array([_slope(np.delete(predicted, fold), np.delete(measured, fold)) for fold in range(len(predicted))])
@@ -57,11 +59,21 @@ def self_test(
     left = sloped if better else plain
     slope = _slope(predicted, measured) if better else 1.0
     level = min(LEVEL, len(left) / (len(left) + 1))
+    unexplained = float(np.sqrt(max(0.0, (left**2).mean() - (deviation**2).mean())))
+    deviation = np.hypot(deviation, unexplained)
     width = max(quantile(np.abs(left) / deviation, level), NormalDist().inv_cdf((1 + LEVEL) / 2))
     spread = ((measured - measured.mean()) ** 2).sum()
     explained = 1 - (left**2).sum() / spread if spread > 0 else 0.0
     return SelfTest(
-        predicted, measured, deviation, slope, width, level, float(explained), correlation(predicted, measured)
+        predicted,
+        measured,
+        deviation,
+        slope,
+        unexplained,
+        width,
+        level,
+        float(explained),
+        correlation(predicted, measured),
     )
 
 

@@ -105,6 +105,7 @@ class Judgement(NamedTuple):
     folds_made: str
     level: float
     slope: float
+    unexplained: float
     width: float
     explained: float
     correlation: float
@@ -120,7 +121,9 @@ class Judgement(NamedTuple):
 
 
 def plain(value: Any) -> Any:
-    """A judgement as JSON holds it: tuples with names become objects, others lists."""
+    """A judgement as JSON holds it: tuples with names become objects, others lists, NumPy's numbers Python's."""
     if hasattr(value, "_asdict"):
         return {key: plain(part) for key, part in value._asdict().items()}
+    if hasattr(value, "item"):
+        return value.item()
     return [plain(part) for part in value] if isinstance(value, list | tuple) else value
