@@ -61,23 +61,31 @@ class Options(NamedTuple):
     effort: Effort = Effort()
 
 
-class Case(NamedTuple):
-    """Everything that is the same for all policies."""
+class Layout(NamedTuple):
+    """The log as it will be judged by, before anything is fitted."""
 
     dataset: Dataset
     windows: Stretches
     fold: Int[np.ndarray, " window"]
     folds: Folds
     rows: Rows
+    scaling: Scaling
+    limits: Limits | None
+    reason: str
+    """Why windows are so long."""
+
+
+class Case(NamedTuple):
+    """Everything that is the same for all policies."""
+
+    layout: Layout
     judge: Judge
     ends: Termination
-    limits: Limits | None
     rewards: tuple[Any, Any]
     clones: Judged
     """Of the whole log, then of every fold [1 + fold, ...]."""
     coverage: float
     key: Key[Any, ""]
-    reason: str
     effort: Effort
 
     @property
@@ -89,61 +97,63 @@ class Case(NamedTuple):
     @property
     def log_violations(self) -> float:
         """Share of the log's steps that break the limits."""
-        if self.limits is None:
+        dataset, limits = self.layout.dataset, self.layout.limits
+        if limits is None:
             return 0.0
-        newest = self.dataset.next_observations[self.dataset.usable][:, : self.dataset.observation_size]
-        return float(np.mean(np.asarray(self.limits(newest))))
+        newest = dataset.next_observations[dataset.usable][:, : dataset.observation_size]
+        return float(np.mean(np.asarray(limits(newest))))
 
 
-def prepare(dataset: Dataset, history: int, options: Options, progress: Progress) -> Case:
-    """Fit and calibrate the judge of a log."""
+def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
+    """Cut the log into windows and folds.
+
+    Raises:
+        UserError: the log is too small, or its rewards are all the same.
+    """
     if float(np.ptp(dataset.rewards)) == 0:
         raise UserError(
-            f"{dataset.name}: every reward is {float(dataset.rewards[0]):g}, so no policy is better: log one"
+            f"{dataset.name}: every reward is {float(dataset.rewards[0]):g}, so no policy is better: log one that differs"
         )
-    plain = dataset
+    folds = _folds(dataset, options.groups)
     dataset = windowed(dataset, history)
     windows, reason = choose(dataset, options.window)
-    folds = _folds(plain, options.groups)
     windows, fold = folds.of_windows(windows, dataset)
     folds, fold = _used(folds, fold)
     rows, scaling = rows_of(dataset, folds)
-    key = jax.random.key(options.seed)
-    fit_key, clone_key, key = jax.random.split(key, 3)
-    settings = ModelSettings(history=history)
+    return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason)
+
+
+def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
+    """Fit and calibrate the judge of a log."""
+    dataset, windows, rows, scaling = layout.dataset, layout.windows, layout.rows, layout.scaling
+    fit_key, clone_key, key = jax.random.split(jax.random.key(options.seed), 3)
+    settings = ModelSettings(history=dataset.history)
 
     def on_epoch(epoch: int, error: float) -> None:
         progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
 
-    ensemble = fit(rows, scaling, folds, settings, options.effort.fit_epochs, fit_key, on_epoch)
-    known = references(rows, folds.size)
+    ensemble = fit(rows, scaling, layout.folds, settings, options.effort.fit_epochs, fit_key, on_epoch)
+    known = references(rows, layout.folds.size)
     progress("calibrating on parts that members did not see", 0.5)
     some = evenly(len(windows.starts), CALIBRATED)
-    scored = calibrate(dataset, scaling, ensemble, known, windows.of(some), fold[some])
-    judge = Judge(
-        ensemble,
-        known,
-        scales=jnp.asarray(scored.scales, jnp.float32),
-        limit=jnp.asarray(scored.limit, jnp.float32),
-        allowed=jnp.asarray(scored.allowed, jnp.float32),
-        scaling=scaling,
-        history=history,
-    )
+    scored = calibrate(dataset, scaling, ensemble, known, windows.of(some), layout.fold[some])
     progress("cloning what made the log", 0.55)
     return Case(
-        dataset,
-        windows,
-        fold,
-        folds,
-        rows,
-        judge,
+        layout,
+        Judge(
+            ensemble,
+            known,
+            scales=jnp.asarray(scored.scales, jnp.float32),
+            limit=jnp.asarray(scored.limit, jnp.float32),
+            allowed=jnp.asarray(scored.allowed, jnp.float32),
+            scaling=scaling,
+            history=dataset.history,
+        ),
         _ends(dataset, ensemble, scaling, options),
-        _limits(dataset, options.limits),
         _rewards(rows),
-        clones(rows.log, _clone_rows(rows, folds), clone_key, options.effort.clone_updates),
+        clones(rows.log, _clone_rows(rows, layout.folds), clone_key, options.effort.clone_updates),
         scored.coverage,
         key,
-        reason,
         options.effort,
     )
 

@@ -17,22 +17,17 @@ from micro_rl.trust.judge import Rows
 
 
 def imitate(
-    current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows, scaling: Scaling, key: Key[Any, ""], updates: int
+    raw: Float[np.ndarray, "row act"], rows: Rows, scaling: Scaling, key: Key[Any, ""], updates: int
 ) -> tuple[Judged, float]:
     """A network that does what the current policy does, and how far from it, as a share of the actions' spread.
 
     Args:
-        current: a function of one raw observation [obs] that gives an action [act], or actions of all rows [row, act].
-        dataset: the log.
+        raw: what the current policy does in the rows, raw units.
         rows: those that are learned from.
         scaling: the judge's units.
         key: of the network.
         updates: of it.
-
-    Raises:
-        UserError: it fails, or gives something else than finite actions.
     """
-    raw = _actions(current, dataset, rows)
     actions = core_action(raw.astype(np.float32), scaling).astype(np.float32)
     log = rows.log._replace(action=jnp.asarray(actions))
     cloned = clones(log, np.arange(len(actions))[None], key, updates)
@@ -42,7 +37,17 @@ def imitate(
     return net, float(np.sqrt(np.mean((left / spread) ** 2)))
 
 
-def _actions(current: Any, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "row act"]:
+def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "row act"]:
+    """What the current policy does in the rows, raw units.
+
+    Args:
+        current: a function of one raw observation [obs] that gives an action [act], or actions of all rows [row, act].
+        dataset: the log.
+        rows: those that are learned from.
+
+    Raises:
+        UserError: it fails, or gives something else than finite actions.
+    """
     width = dataset.actions.shape[1]
     if callable(current):
         observations = dataset.observations[rows.number][:, : dataset.observation_size].astype(np.float64)

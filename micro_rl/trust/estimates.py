@@ -30,12 +30,12 @@ class Estimates(NamedTuple):
 
 def common_starts(case: Case) -> Starts:
     """Where every policy's windows begin: evenly through the log's own windows."""
-    return starts_at(case, evenly(len(case.windows.starts), case.effort.starts))
+    return starts_at(case, evenly(len(case.layout.windows.starts), case.effort.starts))
 
 
 def starts_at(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
     """The first observations of these windows, with the log's exogenous columns beside them."""
-    dataset, chosen = case.dataset, case.windows.of(windows)
+    dataset, chosen = case.layout.dataset, case.layout.windows.of(windows)
     first = core_rows(dataset, chosen.starts, case.judge.scaling).observation
     if not dataset.exogenous:
         return Starts(first)
@@ -49,7 +49,14 @@ def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
     """The rollouts of one policy, as NumPy arrays."""
     key = jax.random.fold_in(case.key, 0)
     found = roll_out(
-        case.judge, actor, starts, case.rewards, case.ends, key, length=case.windows.length, limits=case.limits
+        case.judge,
+        actor,
+        starts,
+        case.rewards,
+        case.ends,
+        key,
+        length=case.layout.windows.length,
+        limits=case.layout.limits,
     )
     return Collected(*(np.asarray(part, np.float64) for part in found))  # pyright: ignore[reportArgumentType]
 
@@ -57,13 +64,13 @@ def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
 def test_on_folds(case: Case, progress: Progress) -> SelfTest:
     """Predict what every fold returned: its clone, from its own states, by the members that did not see it."""
     predicted, measured, deviation = [], [], []
-    for fold in range(case.folds.size):
-        progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.folds.size)
-        windows = np.flatnonzero(case.fold == fold)
+    for fold in range(case.layout.folds.size):
+        progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.layout.folds.size)
+        windows = np.flatnonzero(case.layout.fold == fold)
         places = windows[np.linspace(0, len(windows) - 1, case.effort.fold_starts).round().astype(int)]
         total = np.asarray(collect(case, pick(case.clones, 1 + fold), starts_at(case, places)).total)
-        returns = case.windows.returns[places]
-        predicted.append(float(total[strangers(fold, case.folds.size)].mean()))
+        returns = case.layout.windows.returns[places]
+        predicted.append(float(total[strangers(fold, case.layout.folds.size)].mean()))
         measured.append(float(returns.mean()))
         deviation.append(float(np.hypot(*spread(total - returns))) + 1e-9)
     return self_test(np.array(predicted), np.array(measured), np.array(deviation))
@@ -71,7 +78,7 @@ def test_on_folds(case: Case, progress: Progress) -> SelfTest:
 
 def evaluate_by_fqe(case: Case, actors: Sequence[Judged], starts: Starts) -> list[Float[np.ndarray, "replica start"]]:
     """The window's return of every policy by every replica of FQE, all in one program, raw units."""
-    log = jax.tree.map(jnp.asarray, case.rows.log)
+    log = jax.tree.map(jnp.asarray, case.layout.rows.log)
     draw, key = jax.random.split(jax.random.fold_in(case.key, 1))
     noise = jax.random.normal(draw, log.action.shape)
     first_noise = jnp.zeros((starts.observation.shape[0], log.action.shape[-1]))
@@ -87,8 +94,8 @@ def evaluate_by_fqe(case: Case, actors: Sequence[Judged], starts: Starts) -> lis
         jnp.broadcast_to(starts.observation[None], (len(policy), *starts.observation.shape)),
         first[policy],
         key,
-        length=case.windows.length,
-        updates=case.effort.fqe_updates or fqe.updates_for(case.windows.length),
+        length=case.layout.windows.length,
+        updates=case.effort.fqe_updates or fqe.updates_for(case.layout.windows.length),
     )
     whole = np.asarray(values, np.float64) * float(case.judge.scaling.reward_scale)
     return list(whole.reshape(len(actors), len(replicas), -1))
@@ -96,15 +103,15 @@ def evaluate_by_fqe(case: Case, actors: Sequence[Judged], starts: Starts) -> lis
 
 def weigh(case: Case, actor: Judged) -> tuple[importance.Weighted, int]:
     """Importance sampling over at most `WEIGHTED` windows of the log."""
-    some = case.windows.evenly(WEIGHTED)
-    rows, there = some.rows(case.dataset)
-    core = core_rows(case.dataset, rows.reshape(-1), case.judge.scaling)
+    some = case.layout.windows.evenly(WEIGHTED)
+    rows, there = some.rows(case.layout.dataset)
+    core = core_rows(case.layout.dataset, rows.reshape(-1), case.judge.scaling)
     behaviour = pick(case.clones, 0)
     still = jnp.zeros_like(core.action)
     means = (_compiled_act(one, core.observation, still) for one in (actor, behaviour))
     done, own, usual = (np.asarray(part).reshape(*rows.shape, -1) for part in (core.action, *means))
     ratios = importance.log_ratios(done, own, usual, np.asarray(behaviour.noise))
-    return importance.estimate(ratios, case.dataset.rewards[rows].astype(np.float64), there), len(rows)
+    return importance.estimate(ratios, case.layout.dataset.rewards[rows].astype(np.float64), there), len(rows)
 
 
 def pick(stacked: Judged, number: int) -> Judged:
@@ -114,11 +121,11 @@ def pick(stacked: Judged, number: int) -> Judged:
 
 def _replica_rows(case: Case) -> Int[np.ndarray, "replica row"]:
     """Rows of half as many replicas as folds, each without two folds."""
-    count, least = case.folds.size, len(case.rows.fold) * 3 // 5
+    count, least = case.layout.folds.size, len(case.layout.rows.fold) * 3 // 5
     random = np.random.default_rng(0)
     replicas = []
     for number in range(0, count - 1, 2):
-        free = np.flatnonzero(~np.isin(case.rows.fold, [number, number + 1]))
+        free = np.flatnonzero(~np.isin(case.layout.rows.fold, [number, number + 1]))
         replicas.append(random.choice(free, least))
     return np.stack(replicas)
 

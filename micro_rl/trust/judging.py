@@ -14,8 +14,8 @@ from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import BETTER, Evidence, FoldTest, Interval, Judgement, PolicyJudgement, Trial
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
-from micro_rl.trust.case import Case, Options, Progress, prepare
-from micro_rl.trust.current import imitate
+from micro_rl.trust.case import Case, Options, Progress, lay_out, prepare
+from micro_rl.trust.current import actions_of, imitate
 from micro_rl.trust.difference import Difference, difference, spread, worst_tenth
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
 from micro_rl.trust.self_test import SelfTest
@@ -53,9 +53,11 @@ def judge_policies(
         UserError: too few windows or groups, a policy with other columns, a constant reward, in one line.
     """
     began, options = time.monotonic(), options or Options()
-    case = prepare(dataset, max(policy.history for policy in policies.values()), options, progress)
-    actors = [judged(policy, case.judge.scaling, case.judge.history, name) for name, policy in policies.items()]
-    baseline = _baseline(case, options)
+    layout = lay_out(dataset, max(policy.history for policy in policies.values()), options)
+    actors = [judged(policy, layout.scaling, layout.dataset.history, name) for name, policy in policies.items()]
+    current = None if options.current is None else actions_of(options.current, layout.dataset, layout.rows)
+    case = prepare(layout, options, progress)
+    baseline = _baseline(case, current)
     starts = common_starts(case)
     every = [baseline.actor, *actors]
     collected = []
@@ -74,11 +76,11 @@ def judge_policies(
     return _whole(case, options, baseline, estimates[0], test, judgements, time.monotonic() - began)
 
 
-def _baseline(case: Case, options: Options) -> Baseline:
-    if options.current is None:
+def _baseline(case: Case, current: Float[np.ndarray, "row act"] | None) -> Baseline:
+    if current is None:
         return Baseline(pick(case.clones, 0), "a clone of what made the log, with its noise")
     key = jax.random.fold_in(case.key, 2)
-    actor, error = imitate(options.current, case.dataset, case.rows, case.judge.scaling, key, case.effort.clone_updates)
+    actor, error = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
     return Baseline(
         actor,
         f"your current policy, by a network that imitates it; it misses its actions by {100 * error:.0f} % of their "
@@ -109,10 +111,10 @@ def _judgement(
         deviation=apart.deviation,
         unknown_cost=apart.cost,
         unknown_gain=apart.gain,
-        violations=float(own.violations.sum() / own.lived.sum()) if case.limits else None,
+        violations=float(own.violations.sum() / own.lived.sum()) if case.layout.limits else None,
         log_violations=case.log_violations,
         correlation=test.correlation if test.differ else None,
-        folds=case.folds.size,
+        folds=case.layout.folds.size,
     )
     gates = verdict.gates(evidence, thresholds)
     decided = verdict.decide(evidence, gates)
@@ -140,7 +142,7 @@ def _interval(apart: Float[np.ndarray, "replica start"], width: float) -> Interv
 
 def _trial(case: Case, apart: Difference) -> Trial:
     """The trial that shows half of what is expected, or what is sure where that is more."""
-    returns = case.windows.returns
+    returns = case.layout.windows.returns
     return trial.plan(max(apart.low, apart.mean / 2), float(returns.mean()), float(returns.std(ddof=1)))
 
 
@@ -153,20 +155,20 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    counts = [int((case.fold == number).sum()) for number in range(case.folds.size)]
+    counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
-    parts = zip(case.folds.names, figures, counts, strict=True)
+    parts = zip(case.layout.folds.names, figures, counts, strict=True)
     return Judgement(
-        log=case.dataset.name,
-        sha256=case.dataset.sha256,
-        window=case.windows.length,
-        window_reason=case.reason,
-        windows=case.windows.disjoint,
-        measured=float(case.windows.returns.mean()),
-        measured_deviation=case.windows.mean_deviation,
+        log=case.layout.dataset.name,
+        sha256=case.layout.dataset.sha256,
+        window=case.layout.windows.length,
+        window_reason=case.layout.reason,
+        windows=case.layout.windows.disjoint,
+        measured=float(case.layout.windows.returns.mean()),
+        measured_deviation=case.layout.windows.mean_deviation,
         reward_range=case.raw_rewards,
         folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
-        folds_made=case.folds.made,
+        folds_made=case.layout.folds.made,
         level=test.level,
         slope=test.slope,
         unexplained=test.unexplained,
@@ -179,7 +181,7 @@ def _whole(
         limits=tuple(limit.text for limit in options.limits),
         log_violations=case.log_violations,
         policies=tuple(policies),
-        notes=case.dataset.notes,
+        notes=case.layout.dataset.notes,
         seconds=seconds,
         version=__version__,
     )

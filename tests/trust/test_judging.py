@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from micro_rl import Dataset
+from micro_rl.core.expression import parse
 from micro_rl.errors import UserError
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, plain
 from micro_rl.trust.case import Effort, Options
@@ -60,6 +62,7 @@ def test_only_better_gets_a_trial(judgement):
         assert (policy.trial is not None) == (policy.verdict == BETTER)
 
 
+@pytest.mark.slow
 def test_what_no_row_triggered_cannot_be_known_but_is_no_reason_to_call_it_better():
     """All members are wrong together: where the log never was, the reward is -100, and none of them knows."""
     log = line_world.log(cliff=1.6)
@@ -70,9 +73,8 @@ def test_what_no_row_triggered_cannot_be_known_but_is_no_reason_to_call_it_bette
     assert judged.verdict != BETTER
 
 
+@pytest.mark.slow
 def test_limits_are_counted(log):
-    from micro_rl.core.expression import parse
-
     limits = (parse("o0 <= 0.5", ["o0"], "limits"),)
     judged = judge_policies(log, {"away": line_world.policy(2.0)}, SMALL._replace(limits=limits))
     share = float((log.next_observations[:, 0] > 0.5).mean())
@@ -81,6 +83,7 @@ def test_limits_are_counted(log):
     assert any("limits" in gate.name and gate.passed is False for gate in judged.policies[0].gates)
 
 
+@pytest.mark.slow
 def test_the_current_policy_is_what_is_to_be_beaten(log):
     current = lambda observation: np.tanh(-2.0 * observation)  # noqa: E731
     judged = judge_policies(log, {"same": line_world.policy(-2.0)}, SMALL._replace(current=current))
@@ -103,8 +106,6 @@ def test_bad_inputs_are_one_line(log):
     refused("7 labels where the log has", groups=list("abcdefg"))
     refused("uninterrupted window", dataset=line_world.log(episodes=1), window=None)
     two = np.zeros((40, 2)), np.zeros((40, 1)), np.zeros(40)
-    from micro_rl import Dataset
-
     refused("every reward is 0", dataset=Dataset.from_arrays(*two, horizon=20))
     wide = line_world.log()
     wide = Dataset.from_arrays(np.repeat(wide.observations, 2, 1), wide.actions, wide.rewards, timeouts=wide.timeouts)
