@@ -106,16 +106,18 @@ class Robot:
     def __init__(self, env: gymnasium.Env[Any, Any], state: Callable[[np.ndarray], np.ndarray]):
         """`state` gives [positions | velocities] from an observation; no time limit is counted."""
         self.env, self.simulation, self.state = env, env.unwrapped, state
+        self.data: list[Any] = []
 
     def begin(self, dataset: Dataset, rows: Rows, seed: int | None) -> Columns:
         """Positions and velocities that MuJoCo then computes everything else from."""
         simulation: Any = self.simulation
         self.observed = dataset.observations[rows].astype(np.float64)
-        self.data = []
-        for observation in self.observed:
-            simulation.data = type(simulation.data)(simulation.model)
+        while len(self.data) < len(rows):
+            self.data.append(type(simulation.data)(simulation.model))
+        for observation, data in zip(self.observed, self.data, strict=False):
+            simulation.data = data
+            data.qacc_warmstart[:] = 0
             simulation.set_state(*np.split(self.state(observation), [simulation.model.nq]))
-            self.data.append(simulation.data)
         return self.observed.copy()
 
     def step(self, action: Columns, live: Bool[np.ndarray, " row"]) -> Outcome:

@@ -10,18 +10,20 @@ from runs.trust_simulators import Columns, Rows, Simulator
 
 STARTS = 300
 """Windows of a length."""
+LONG, STARTS_OF_LONG = 200, 60
+"""Of windows with more steps than the first number there are fewer."""
 
 Acts = Callable[[int, Columns], Columns]
 """The number of the window's step and the observations [row, obs], to the actions [row, act]."""
 
 
-def window_rows(dataset: Dataset, horizon: int, count: int = STARTS) -> Rows:
+def window_rows(dataset: Dataset, horizon: int, count: int | None = None) -> Rows:
     """Lists rows in which a window can begin, spread evenly over all of these.
 
     Args:
         dataset: the log.
         horizon: steps of a window.
-        count: how many rows at the most.
+        count: how many rows at the most; by default `STARTS`, or `STARTS_OF_LONG`.
 
     Returns:
         Rows after which the log goes on for `horizon` steps, or to a terminal before that, in order.
@@ -29,6 +31,7 @@ def window_rows(dataset: Dataset, horizon: int, count: int = STARTS) -> Rows:
     stops = np.repeat(dataset.stops, dataset.lengths)
     whole = stops - np.arange(len(dataset)) >= horizon
     rows = np.flatnonzero(whole | dataset.terminals[stops - 1])
+    count = count or (STARTS if horizon <= LONG else STARTS_OF_LONG)
     chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int)
     return rows[chosen]
 

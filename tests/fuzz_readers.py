@@ -208,9 +208,9 @@ def expect_our_own(work: Callable[[], object]) -> None:
         with warnings.catch_warnings(action="error"):
             work()
     except UserError as error:
-        said = str(error)
-        assert "\n" not in said and "\r" not in said, said
-        assert len(said) < LONGEST, said
+        message = str(error)
+        assert "\n" not in message and "\r" not in message, message
+        assert len(message) < LONGEST, message
     except OSError as error:
         raise AssertionError(f"{type(error).__name__}: {error}") from error
 
@@ -220,8 +220,8 @@ def guiding() -> list[FunctionType]:
     modules = [module for name, module in sys.modules.items() if name.startswith(GUIDES)]
     owners = [vars(module) for module in modules]
     owners += [vars(one) for names in list(owners) for one in names.values() if isinstance(one, type)]
-    found = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
-    return [one for one in found if one.__module__.startswith(GUIDES)]
+    functions = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
+    return [one for one in functions if one.__module__.startswith(GUIDES)]
 
 
 def main() -> None:
