@@ -1,7 +1,7 @@
 """What a run is going to be: log, task, method and settings, resolved once.
 
 The time limit of episodes is decided here alone: where the log is cut (`log_reading.read_log`), where evaluations stop
-(`Plan.task.horizon`), and how far an estimate in the model goes (`Plan.estimated_steps`).
+(`Plan.task.horizon`).
 """
 
 from collections.abc import Mapping
@@ -99,11 +99,6 @@ class Plan:
     def newest(self) -> int | None:
         """In windows, how many columns the newest observation has."""
         return self.dataset.observation_size if self.settings.history > 1 else None
-
-    @property
-    def estimated_steps(self) -> int:
-        """Steps of an estimate in the model: to the time limit, else as many as the log's longest episode has."""
-        return self.task.horizon or int(self.dataset.lengths.max())
 
     def varied(self, changes: Mapping[str, Any]) -> "Plan":
         """The same with other settings and options, and perhaps by another method.

@@ -7,14 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from micro_rl.core.types import Scaling, Transition
+from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
-from micro_rl.data.log_parts import RawTransitions
-from micro_rl.data.scaling import to_core
 from micro_rl.data.stretches import Stretches
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.support import LEAST_SCALE, Reference, quantile
 from micro_rl.trust.judge import compiled_parts, strangers
+from micro_rl.trust.starts import core_rows
 
 INSIDE = 0.99
 """Share of true transitions that the limit lets pass."""
@@ -106,15 +105,3 @@ def _scored(
         )
         scored.append(np.asarray(compiled_parts(two, near, core)[0], np.float64)[: len(rows) - begin])
     return np.concatenate(scored) if scored else np.zeros((0, 3))
-
-
-def core_rows(dataset: Dataset, rows: np.ndarray, scaling: Scaling) -> Transition:
-    """Rows of the log in core units, on the device."""
-    raw = RawTransitions(
-        dataset.observations[rows],
-        dataset.actions[rows],
-        dataset.rewards[rows],
-        dataset.next_observations[rows],
-        1 - dataset.terminals[rows].astype(np.float32),
-    )
-    return jax.tree.map(jnp.asarray, to_core(raw, scaling))

@@ -111,9 +111,8 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
         UserError: the log is too small, or its rewards are all the same.
     """
     if float(np.ptp(dataset.rewards)) == 0:
-        raise UserError(
-            f"{dataset.name}: every reward is {float(dataset.rewards[0]):g}, so no policy is better: log one that differs"
-        )
+        reward = f"{float(dataset.rewards[0]):g}"
+        raise UserError(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
     folds = _folds(dataset, options.groups)
     dataset = windowed(dataset, history)
     windows, reason = choose(dataset, options.window)

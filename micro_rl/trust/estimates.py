@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 
 from micro_rl.trust import fqe, importance
 from micro_rl.trust.actors import Judged
-from micro_rl.trust.calibration import core_rows
 from micro_rl.trust.case import Case, Progress, evenly
 from micro_rl.trust.difference import spread
 from micro_rl.trust.judge import strangers
 from micro_rl.trust.rollouts import Collected, Starts, roll_out
 from micro_rl.trust.self_test import SelfTest, self_test
+from micro_rl.trust.starts import core_rows, starts_at
 
 WEIGHTED = 2000
 """Windows that importance weights are taken over."""
@@ -30,19 +30,11 @@ class Estimates(NamedTuple):
 
 def common_starts(case: Case) -> Starts:
     """Where every policy's windows begin: evenly through the log's own windows."""
-    return starts_at(case, evenly(len(case.layout.windows.starts), case.effort.starts))
+    return _starts(case, evenly(len(case.layout.windows.starts), case.effort.starts))
 
 
-def starts_at(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
-    """The first observations of these windows, with the log's exogenous columns beside them."""
-    dataset, chosen = case.layout.dataset, case.layout.windows.of(windows)
-    first = core_rows(dataset, chosen.starts, case.judge.scaling).observation
-    if not dataset.exogenous:
-        return Starts(first)
-    rows, _ = chosen.rows(dataset)
-    following = core_rows(dataset, rows.reshape(-1), case.judge.scaling).next_observation
-    replayed = following.reshape(*rows.shape, -1).swapaxes(0, 1)
-    return Starts(first, replayed, jnp.asarray(np.isin(np.arange(first.shape[1]), dataset.exogenous)))
+def _starts(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
+    return starts_at(case.layout.dataset, case.layout.windows.of(windows), case.judge.scaling)
 
 
 def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
@@ -68,7 +60,7 @@ def test_on_folds(case: Case, progress: Progress) -> SelfTest:
         progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.layout.folds.size)
         windows = np.flatnonzero(case.layout.fold == fold)
         places = windows[np.linspace(0, len(windows) - 1, case.effort.fold_starts).round().astype(int)]
-        total = np.asarray(collect(case, pick(case.clones, 1 + fold), starts_at(case, places)).total)
+        total = np.asarray(collect(case, pick(case.clones, 1 + fold), _starts(case, places)).total)
         returns = case.layout.windows.returns[places]
         predicted.append(float(total[strangers(fold, case.layout.folds.size)].mean()))
         measured.append(float(returns.mean()))

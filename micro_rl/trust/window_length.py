@@ -43,6 +43,14 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
     return most, f"the log holds {most.disjoint} that do not overlap, and fewer of any longer one"
 
 
+def longest(dataset: Dataset) -> Stretches:
+    """The windows that `choose` would take, of a log of any size: single steps where there is nothing longer."""
+    tried = [stretches(dataset, length) for length in LENGTHS]
+    enough = (windows for windows in tried if windows.disjoint >= WANTED)
+    most = max(tried, key=lambda windows: windows.disjoint)
+    return next(enough, most if most.disjoint else stretches(dataset, 1))
+
+
 def _steps(dataset: Dataset, asked: str | int) -> int:
     whole = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d)?\s*", str(asked))
     if whole is None:
