@@ -1,6 +1,7 @@
 """What is the same for all policies of a log: its windows and folds, the judge and its calibration, the clones."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Key
 
+from micro_rl.core.columns import titles
 from micro_rl.core.expression import Expression
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Scaling
@@ -26,6 +28,8 @@ from micro_rl.trust.rollouts import Limits
 from micro_rl.trust.verdict import Thresholds
 from micro_rl.trust.window_length import choose
 
+STILL = 0.9
+"""Share of the rows in which a column that is held does not change."""
 CALIBRATED = 400
 """Windows whose true transitions calibrate the score."""
 
@@ -73,6 +77,8 @@ class Layout(NamedTuple):
     limits: Limits | None
     reason: str
     """Why windows are so long."""
+    held: str
+    """Which columns are taken for exogenous without having been called so."""
 
 
 class Case(NamedTuple):
@@ -114,12 +120,36 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
         reward = f"{float(dataset.rewards[0]):g}"
         raise UserError(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
     folds = _folds(dataset, options.groups)
+    dataset, held = with_held_columns(dataset)
     dataset = windowed(dataset, history)
     windows, reason = choose(dataset, options.window)
     windows, fold = folds.of_windows(windows, dataset)
     folds, fold = _used(folds, fold)
     rows, scaling = rows_of(dataset, folds)
-    return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason)
+    return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason, held)
+
+
+def with_held_columns(dataset: Dataset) -> tuple[Dataset, str]:
+    """Take columns that stand still most of the time and then jump, as set-points do, for exogenous.
+
+    No Gaussian can follow them, and rollouts that try drift away from everything the log knows.
+
+    Returns:
+        The log with these columns exogenous, and a sentence that names them; empty where there are none.
+    """
+    width = dataset.observation_size
+    rows = dataset.usable
+    still = dataset.next_observations[rows][:, :width] == dataset.observations[rows][:, :width]
+    varies = np.ptp(dataset.observations[:, :width], axis=0) > 0
+    held = np.flatnonzero((still.mean(0) >= STILL) & varies & ~np.isin(np.arange(width), dataset.exogenous))
+    if not len(held):
+        return dataset, ""
+    names = titles("observation", held.tolist(), dataset.columns.observations)
+    sentence = (
+        f"{names} stand still in {100 * STILL:.0f} % of the rows or more, as set-points do: rollouts take them from the "
+        "log, as if no action moved them"
+    )
+    return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *held.tolist()}))), sentence
 
 
 def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
