@@ -25,7 +25,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from benchmarks.mutant_tests import ROOT, command, nearest, seconds_unchanged, tests_of
+from benchmarks.mutant_tests import ROOT, Killers, command, nearest
 
 AREAS = {
     "algorithms": ("micro_rl/algorithms",),
@@ -38,6 +38,8 @@ AREAS = {
     "policy": ("micro_rl/policy.py",),
 }
 LEFT_OUT = ("BitOr", "remove-decorator", "RemoveDecorator")
+TIMEOUT = 900.0
+"""Seconds of a mutant's tests; one that takes longer is killed, for its loops do not end."""
 Identity = tuple[str, str, int]
 
 
@@ -78,26 +80,26 @@ def _is_python(mutation: Any) -> bool:
     return True
 
 
-def tried(mutation: Any, copy: Path, seconds: Mapping[str, float]) -> dict[str, Any]:
-    """Make one mutant in a copy of the repository and run its module's tests there.
-
-    Tests that take three times as long as without it, and a minute more, kill it: its loops do not end.
-    """
+def tried(mutation: Any, copy: Path, killers: Killers) -> dict[str, Any]:
+    """Make one mutant in a copy of the repository and run its module's tests there."""
     from cosmic_ray.mutating import mutate_and_test
 
     module = mutation.module_path.relative_to(ROOT)
-    tests = tests_of(module, seconds)
-    longest = 60 + 3 * sum(seconds[test] for test in tests)
-    begin = time.monotonic()
-    result = mutate_and_test([replace_path(mutation, copy / module)], command(copy, tests), longest)
+    tests, begin = nearest(module), time.monotonic()
+    result = mutate_and_test([replace_path(mutation, copy / module)], command(copy, tests), TIMEOUT)
+    seconds = round(time.monotonic() - begin, 1)
+    outcome, by = result.test_outcome.value if result.test_outcome else "not made", ""
+    if outcome == "killed":
+        by = "time" if result.output == "timeout" else killers.check(result.output or "", tests, copy)
     changed = [line for line in (result.diff or "").splitlines() if line[:1] in ("+", "-")]
     return {
         "module": str(module),
         "line": mutation.start_pos[0],
         "operator": mutation.operator_name.removeprefix("core/"),
         "occurrence": mutation.occurrence,
-        "outcome": result.test_outcome.value if result.test_outcome else "not made",
-        "seconds": round(time.monotonic() - begin, 1),
+        "outcome": outcome,
+        "seconds": seconds,
+        "by": by,
         "diff": [line for line in changed if line[:3] not in ("+++", "---")],
     }
 
@@ -122,19 +124,15 @@ def copies(count: int, folder: Path) -> SimpleQueue[Path]:
 
 
 def outcomes(mutations: Sequence[Any], workers: int) -> Iterator[dict[str, Any]]:
-    """Try mutants side by side, each worker in a copy of its own, once their tests have passed without one."""
-    tests = {test for mutation in mutations for test in nearest(mutation.module_path.relative_to(ROOT))}
+    """Try mutants side by side, each worker in a copy of its own."""
+    killers = Killers()
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         free = copies(workers, Path(folder))
-        copy = free.get()
-        seconds = seconds_unchanged(tests, copy)
-        free.put(copy)
-        print(f"  {len(tests)} files of tests pass without a mutant, in {sum(seconds.values()):.0f} s", flush=True)
 
         def work(mutation: Any) -> dict[str, Any]:
             copy = free.get()
             try:
-                return tried(mutation, copy, seconds)
+                return tried(mutation, copy, killers)
             finally:
                 free.put(copy)
 
@@ -190,8 +188,13 @@ def main() -> int:
         for row in outcomes(new, options.workers) if new else ():
             rows[_key(row)] = row | {"area": area}
             options.results.write_text("".join(json.dumps(row) + "\n" for row in rows.values()))
-            line = f"{row['outcome']:9} {row['seconds']:5.0f} s {row['module']}:{row['line']} {' '.join(row['diff'])}"
-            print(f"  {line}", flush=True)
+            words = (
+                f"{row['outcome']:9} {row['seconds']:5.0f} s",
+                f"{row['module']}:{row['line']}",
+                *row["diff"],
+                row["by"],
+            )
+            print("", *words, flush=True)
     print(table(list(rows.values())))
     survived = sum(row["outcome"] == "survived" for row in rows.values())
     return int(10 * survived > len(rows))
