@@ -1,4 +1,4 @@
-"""Which tests a mutant of a module meets: the six files that are nearest, which stop at the first failure.
+"""Which tests a mutant of a module meets: the ten files that are nearest, which stop at the first failure.
 
 Near is a file of tests that is named after the module, then one that imports it, then one that imports what imports
 it. The test that failed must pass without the mutant.
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 MOST_STEPS = 3
 """From a module to the tests: it is imported, or what imports it is, and so on."""
-MOST_TESTS = 6
+MOST_TESTS = 10
 """Files of tests for one module."""
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::.*?)?)(?: - .*)?$", re.MULTILINE)
 
@@ -42,27 +42,27 @@ def imported_by(file: Path) -> frozenset[str]:
 def nearest(module: Path) -> tuple[str, ...]:
     """At most `MOST_TESTS` files of tests, in their order: those named after a module, then by steps of imports.
 
-    Of equally near ones those come first that import little else. Where few import the module, as with readers that
-    are imported when a file asks for them, the tests of its package follow.
+    Of equally near ones those of the package's folder come first, then those that import little else. Where few import
+    the module, as with readers that are imported when a file asks for them, the tests of its package follow.
     """
     tests = [file.relative_to(ROOT) for file in sorted((ROOT / "tests").rglob("test_*.py"))]
     code = [file.relative_to(ROOT) for file in sorted((ROOT / "micro_rl").rglob("*.py"))]
     chosen = [test for test in tests if test.stem == f"test_{module.stem}"]
     names = {dotted(module)}
     for _ in range(MOST_STEPS):
-        chosen += _narrowest(test for test in tests if imported_by(test) & names and test not in chosen)
+        chosen += _narrowest(module, (test for test in tests if imported_by(test) & names and test not in chosen))
         if len(chosen) >= MOST_TESTS:
             break
         names |= {dotted(file) for file in code if imported_by(file) & names}
     package = ".".join(module.parts[:2])
     others = (test for test in tests if any(name.startswith(package) for name in imported_by(test)))
-    chosen += _narrowest(test for test in others if test not in chosen)
+    chosen += _narrowest(module, (test for test in others if test not in chosen))
     return tuple(map(str, chosen[:MOST_TESTS]))
 
 
-def _narrowest(tests: Iterable[Path]) -> list[Path]:
-    """Those first that import little else."""
-    return sorted(tests, key=lambda test: (_breadth(test), str(test)))
+def _narrowest(module: Path, tests: Iterable[Path]) -> list[Path]:
+    """Those first that stand in the folder of the module's package, then those that import little else."""
+    return sorted(tests, key=lambda test: (test.parts[1] != module.parts[1], _breadth(test), str(test)))
 
 
 def _breadth(test: Path) -> int:

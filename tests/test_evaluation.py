@@ -89,6 +89,20 @@ def test_the_policy_sees_the_same_rows_always() -> None:
     assert shapes == {(3, 1)}
 
 
+class Origin(Tiny):
+    """The same, always from 2."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        return super().reset(seed=2, options=options)
+
+
+def test_hundreds_of_episodes_at_once() -> None:
+    """More than the whole numbers of which Python has one object each."""
+    np.testing.assert_array_equal(evaluate(forward, Origin, episodes=300, horizon=2).returns, np.full(300, 5.0))
+
+
 @pytest.mark.parametrize("action", [np.ones(3), np.ones((1, 1)), 1.0])
 def test_actions_of_another_shape_are_refused(action: Any) -> None:
     with pytest.raises(ValueError, match="the policy gave actions"):
