@@ -73,6 +73,12 @@ def test_a_simulator_without_a_time_limit_needs_one() -> None:
         evaluate(still, ENDLESS)
 
 
+def test_ten_episodes_where_nobody_says_how_many() -> None:
+    assert len(evaluate(forward, Origin, horizon=1).returns) == 10
+    with Evaluator(Origin, horizon=1) as evaluator:
+        assert len(evaluator(forward).returns) == 10
+
+
 def test_no_episodes_are_refused() -> None:
     with pytest.raises(UserError, match="episodes 0"):
         evaluate(still, TINY, episodes=0)

@@ -100,6 +100,13 @@ def test_short_holes_are_filled_and_counted(tmp_path):
     assert "fill: 3 cells of 'level' left empty: longer holes, or no value beside them" in log.notes
 
 
+def test_values_that_are_held_are_told_and_no_others(tmp_path):
+    log = load(tank(tmp_path, minutes([1, 2, 3, 4], [5, "", 7, 8]), 'missing = "previous"\n'))
+    np.testing.assert_array_equal(log.actions[:, 0], [5, 5, 7, 8])
+    [note] = [note for note in log.notes if "held" in note]
+    assert note == "1 row (1) lacked values: the previous ones of the episode are held"
+
+
 def test_a_line_is_drawn_over_time_and_not_into_another_episode(tmp_path):
     lines = minutes([0, "", 10, "", 4], range(5), times=[0, 60, 100, 5000, 5010])
     log = load(tank(tmp_path, lines, 'fill = {level = "linear", limit = 3}\nmissing = "drop"\n'))
