@@ -144,6 +144,13 @@ def test_what_fuzzing_brought_up_is_described_in_toml(tmp_path, content, table):
     assert tomllib.loads(draft(path).text) == table
 
 
+def test_a_text_with_a_quotation_mark_is_proposed_so_that_it_can_be_read(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("t,valve,x,mode\n1,1,2,it's \\ on\n2,2,3,it's \\ on\n3,3,4,off\n")
+    path.with_suffix(".toml").write_text("reward = 'x'\n" + draft(path).text.replace("# where", "where"))
+    assert load(path).observations[:, 0].tolist() == [2.0, 3.0]
+
+
 def test_parquet_and_utf_16(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet

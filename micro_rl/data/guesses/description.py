@@ -135,7 +135,7 @@ def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"
 def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:
     for column in roles.texts:
         counts = ", ".join(f"{text!r} {count:,} times" for text, count in column.texts)
-        condition = f"`{column.name}` == '{column.texts[0][0]}'"
+        condition = f"`{column.name}` == {column.texts[0][0]!r}"
         yield f"# {_plain(column.name)} holds texts: {counts}"
         yield f"# where = {_quoted(condition)}"
     used = [*roles.observations, *roles.actions]
