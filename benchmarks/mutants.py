@@ -74,7 +74,7 @@ def _is_python(mutation: Any) -> bool:
 
     operator = get_operator(mutation.operator_name)(**mutation.operator_args)
     try:
-        ast.parse(mutate_code(mutation.module_path.read_text(encoding="utf-8"), operator, mutation.occurrence))
+        ast.parse(mutate_code(mutation.module_path.read_text(encoding="utf-8"), operator, mutation.occurrence) or "")
     except SyntaxError:
         return False
     return True

@@ -199,7 +199,8 @@ def test_rambo_makes_the_model_worse_for_the_policy(fitted):
 def test_rambo_narrows_the_range_of_variances(fitted):
     """With a weight beside which the rest of the loss is nothing, Adam takes two steps of the rate towards narrower."""
     method = adversarial(0.0, steps=2)
-    heavy = replace(method.update_model, logvar_weight=1e6)  # pyright: ignore[reportArgumentType]
+    assert isinstance(method.update_model, rambo_adversary.TurnAgainst)
+    heavy = replace(method.update_model, logvar_weight=1e6)
     before, after = fitted[1].members, turned(fitted, method, heavy).members
     np.testing.assert_allclose(after.max_logvar - before.max_logvar, -2 * heavy.rate, rtol=1e-2)
     np.testing.assert_allclose(after.min_logvar - before.min_logvar, 2 * heavy.rate, rtol=1e-2)
