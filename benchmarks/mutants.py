@@ -45,7 +45,7 @@ Identity = tuple[str, str, int]
 
 def modules_of(area: str) -> list[Path]:
     """An area's modules, from the root."""
-    paths = [ROOT / place for place in AREAS[area]]
+    paths = [ROOT / name for name in AREAS[area]]
     files = [file for path in paths for file in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
     return [file.relative_to(ROOT) for file in files if file.name != "__init__.py"]
 

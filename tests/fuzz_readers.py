@@ -190,8 +190,8 @@ def guiding() -> list[FunctionType]:
     modules = [module for name, module in sys.modules.items() if name.startswith(GUIDES)]
     owners = [vars(module) for module in modules]
     owners += [vars(one) for names in list(owners) for one in names.values() if isinstance(one, type)]
-    found = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
-    return [one for one in found if one.__module__.startswith(GUIDES)]
+    functions = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
+    return [one for one in functions if one.__module__.startswith(GUIDES)]
 
 
 def main() -> None:

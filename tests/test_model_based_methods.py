@@ -251,7 +251,7 @@ def test_rambo_moves_the_model(fitted):
 
 
 @pytest.mark.parametrize(
-    ("module", "options", "said"),
+    ("module", "options", "message"),
     [
         (mobile, {"penalty": -1.0}, "penalty: -1.0 is not 0 or more"),
         (mobile, {"num_samples": -1}, "num_samples: -1 is not a whole number of at least 0"),
@@ -264,8 +264,8 @@ def test_rambo_moves_the_model(fitted):
         (rambo, {"clone_epochs": -1}, "clone_epochs: -1 is not a whole number of at least 0"),
     ],
 )
-def test_coefficients_out_of_bounds(module, options: dict[str, Any], said: str):
-    with pytest.raises(UserError, match=said):
+def test_coefficients_out_of_bounds(module, options: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
         module.build(module.Options(**options))
 
 

@@ -104,8 +104,8 @@ def test_missing_key(tmp_path, key, name, write):
     arrays = logs.columns()
     del arrays[key]
     path = write(tmp_path / "log.npz", arrays)
-    missing, found = (key, "timeouts") if name == "d4rl-hdf5" else (logs.NEORL2_KEYS[key], "truncated")
-    refused(path, f"no {missing}", f"'{found}'")
+    missing, present = (key, "timeouts") if name == "d4rl-hdf5" else (logs.NEORL2_KEYS[key], "truncated")
+    refused(path, f"no {missing}", f"'{present}'")
 
 
 def test_many_keys_are_not_all_listed(tmp_path):

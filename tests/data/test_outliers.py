@@ -16,9 +16,9 @@ from tests.data.test_inspection import CLEAN, driven, planted, put
 VALUES = [-999, 9999, -9999, 1e30, 1e25, 32767, -54321]
 
 
-def written(tmp_path, arrays, **said):
+def written(tmp_path, arrays, **words):
     """A log of those arrays with wide bounds."""
-    return logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=-1.0, action_high=1.0, **said)
+    return logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=-1.0, action_high=1.0, **words)
 
 
 @pytest.mark.parametrize("value", VALUES)
