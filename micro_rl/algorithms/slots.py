@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core.networks import MLP, Product
+from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
@@ -152,6 +153,9 @@ class Method(AnyMethod):
 
     def multiplied_with(self, product: Product) -> "Method":
         return replace(self, product=product)
+
+    def rows_kept(self, settings: Settings) -> int:
+        return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
 
     @property
     def needs_device(self) -> str:

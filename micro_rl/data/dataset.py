@@ -111,9 +111,8 @@ class Dataset:
 
         fields = {"observations": observations, "actions": actions, "rewards": rewards, "terminals": terminals}
         fields |= {"timeouts": timeouts, "next_observations": next_observations}
-        named = tuple(observation_names), tuple(action_names)
-        reading = ReadOptions(horizon, observations=named[0], actions=named[1], exogenous=tuple(exogenous))
-        return in_memory.of_arrays(name, fields, (action_low, action_high), in_memory.Description(reading, units=units))
+        described = in_memory.array_description(horizon, observation_names, action_names, exogenous, units)
+        return in_memory.of_arrays(name, fields, (action_low, action_high), described)
 
     @classmethod
     def from_frame(

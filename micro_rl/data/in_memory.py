@@ -77,6 +77,19 @@ def of_arrays(
     return finished(path, ARRAYS, raw, Overrides(*bounds, described.reading.horizon), described)
 
 
+def array_description(
+    horizon: int | None,
+    observation_names: Sequence[str],
+    action_names: Sequence[str],
+    exogenous: Sequence[str],
+    units: Mapping[str, str],
+) -> Description:
+    """What the arguments of `Dataset.from_arrays` say of the arrays."""
+    names = tuple(observation_names), tuple(action_names)
+    reading = ReadOptions(horizon, observations=names[0], actions=names[1], exogenous=tuple(exogenous))
+    return Description(reading, units=units)
+
+
 def of_frame(frame: Any, name: str, mapping: str | Path | None, words: Mapping[str, Any]) -> Dataset:
     """Makes a log of a DataFrame; see `Dataset.from_frame`."""
     path = _called(name)
@@ -99,15 +112,15 @@ def of_frame(frame: Any, name: str, mapping: str | Path | None, words: Mapping[s
 
 def _described(path: Path, mapping: str | Path | None, words: Mapping[str, Any]) -> Description:
     """The words of a file and those of the call, which outrank it."""
-    said = toml_file.checked(path, words)
+    checked = toml_file.checked(path, words)
     text = "".join(f"{line}\n" for line in toml_file.lines(words.items()))
     if mapping is not None:
         file = Path(mapping)
-        said = toml_file.read(file) | said
+        checked = toml_file.read(file) | checked
         above = "".join(f"# by an argument: {line}\n" for line in text.splitlines())
         text = above + toml_file.text_of(file)
-    own = {name: said.pop(name) for name in toml_file.ONLY_IN_TOML if name in said}
-    return Description(ReadOptions(**said), **own, source=Path(mapping) if mapping else None, text=text)
+    own = {name: checked.pop(name) for name in toml_file.ONLY_IN_TOML if name in checked}
+    return Description(ReadOptions(**checked), **own, source=Path(mapping) if mapping else None, text=text)
 
 
 def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: Description) -> Dataset:

@@ -40,7 +40,7 @@ def advantage(context: MethodContext, rows: Transition, noise: Float[Array, "row
 
 
 class TurnAgainst(ModelUpdate):
-    """Steps on weight log T(s', r | s, a) advantage (the policy-gradient theorem, their eq. 9) + the fit's loss."""
+    """Steps on weight log T(s', r | s, a) advantage (by the policy-gradient theorem) + the fit's loss."""
 
     weight: Scalar
     rate: Scalar
