@@ -146,8 +146,8 @@ def with_held_columns(dataset: Dataset) -> tuple[Dataset, str]:
         return dataset, ""
     names = titles("observation", held.tolist(), dataset.columns.observations)
     sentence = (
-        f"{names} stand still in {100 * STILL:.0f} % of the rows or more, as set-points do: rollouts take them from the "
-        "log, as if no action moved them"
+        f"{names} stand still in {100 * STILL:.0f} % of the rows or more, as set-points do: rollouts take them from "
+        "the log, as if no action moved them"
     )
     return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *held.tolist()}))), sentence
 
