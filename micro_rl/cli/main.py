@@ -43,6 +43,7 @@ INTERRUPTED = {
     "fit": "; the same command with --resume goes on from the last checkpoint",
     "robust": "; finished cells are kept, and the same command goes on",
     "sweep": "; the same command with --resume goes on from the last checkpoints",
+    "trust": "; a judge that is fitted is kept, and the same command takes it again",
     "train": "; the same command with --resume goes on from the last checkpoint",
 }
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -20,6 +22,7 @@ from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.errors import UserError
+from micro_rl.trust import kept_judge
 from micro_rl.trust.actors import Judged, clones
 from micro_rl.trust.calibration import calibrate
 from micro_rl.trust.folds import Folds, by_behaviour, by_labels, by_time
@@ -63,6 +66,8 @@ class Options(NamedTuple):
     """What acts today: a function of one raw observation, or actions in all rows of the log; None: nothing else."""
     thresholds: Thresholds = Thresholds()
     effort: Effort = Effort()
+    folder: Path | None = None
+    """Where judges are kept and found again; None keeps none."""
 
 
 class Layout(NamedTuple):
@@ -156,12 +161,7 @@ def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
     """Fit and calibrate the judge of a log."""
     dataset, windows, rows, scaling = layout.dataset, layout.windows, layout.rows, layout.scaling
     fit_key, clone_key, key = jax.random.split(jax.random.key(options.seed), 3)
-    settings = ModelSettings(history=dataset.history)
-
-    def on_epoch(epoch: int, error: float) -> None:
-        progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
-
-    ensemble = fit(rows, scaling, layout.folds, settings, options.effort.fit_epochs, fit_key, on_epoch)
+    ensemble = _members(layout, options, fit_key, progress)
     known = references(rows, layout.folds.size)
     progress("calibrating on parts that members did not see", 0.5)
     some = evenly(len(windows.starts), CALIBRATED)
@@ -185,6 +185,35 @@ def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
         key,
         options.effort,
     )
+
+
+def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Progress) -> Ensemble:
+    """The judge's members: found again where they are kept, else fitted now."""
+    dataset, epochs = layout.dataset, options.effort.fit_epochs
+
+    def on_epoch(epoch: int, error: float) -> None:
+        progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
+
+    def fitted() -> Ensemble:
+        settings = ModelSettings(history=dataset.history)
+        return fit(layout.rows, layout.scaling, layout.folds, settings, epochs, key, on_epoch)
+
+    if options.folder is None:
+        return fitted()
+    parts = sha256(layout.folds.of_row.tobytes()).hexdigest()
+    made_of = {
+        "log": dataset.sha256,
+        "history": dataset.history,
+        "folds": parts,
+        "epochs": epochs,
+        "seed": options.seed,
+    }
+    path = kept_judge.place(options.folder, made_of | {"rows": len(layout.rows.number)})
+    ensemble = kept_judge.read(path)
+    if ensemble is None:
+        ensemble = fitted()
+        kept_judge.keep(path, ensemble, layout.scaling, dataset.history, dataset.name)
+    return ensemble
 
 
 def evenly(count: int, most: int) -> Int[np.ndarray, " place"]:

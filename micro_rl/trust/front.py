@@ -26,6 +26,7 @@ def trust(
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
     seed: int = 0,
+    folder: str | Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> Judgement:
     """Say of policies whether they are better than what made the log, and how sure that is.
@@ -41,6 +42,7 @@ def trust(
             [act], or its actions in the log's rows [row, act].
         termination: when episodes end, as for training.
         seed: of the judge.
+        folder: where judges are kept: the same log is judged by the same one again, which saves most of the time.
         progress: called with what is being done and the share that is behind.
 
     Returns:
@@ -58,7 +60,9 @@ def trust(
     for condition in conditions:
         if not condition.condition:
             raise UserError(f"limits: {condition.text!r} is a number, not a condition; compare it, as in x <= 3")
-    options = Options(window, groups, conditions, termination, seed, current)
+    options = Options(
+        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
+    )
     return judge_policies(dataset, named(several), options, progress)
 
 

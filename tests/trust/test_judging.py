@@ -20,13 +20,18 @@ def log():
 
 
 @pytest.fixture(scope="module")
-def judgement(log):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("judges")
+
+
+@pytest.fixture(scope="module")
+def judgement(log, folder):
     policies = {
         "home": line_world.policy(-2.0),
         "away": line_world.policy(2.0),
         "idle": line_world.policy(0.0),
     }
-    return judge_policies(log, policies, SMALL)
+    return judge_policies(log, policies, SMALL._replace(folder=folder))
 
 
 def test_the_better_is_called_better_and_the_worse_is_not(judgement):
@@ -90,6 +95,13 @@ def test_the_current_policy_is_what_is_to_be_beaten(log):
     assert "your current policy" in judged.baseline
     assert judged.policies[0].verdict == NOT_SHOWN
     assert abs(judged.policies[0].evidence.difference.mean) < 0.3
+
+
+def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypatch):
+    monkeypatch.setattr("micro_rl.trust.case.fit", None)
+    again = judge_policies(log, {"home": line_world.policy(-2.0)}, SMALL._replace(folder=folder))
+    assert again.policies[0].difference == judgement.policies[0].difference
+    assert again.folds == judgement.folds
 
 
 def test_bad_inputs_are_one_line(log):

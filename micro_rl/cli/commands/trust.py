@@ -33,6 +33,8 @@ class Trust:
     """When episodes end, as for training; by default as the log tells."""
     seed: int = 0
     """Of everything random in the judge."""
+    keep: Path | None = None
+    """Folder in which judges are kept and found again; by default trained/LOG-trust."""
     page: Path | None = None
     """The page to write; by default trained/LOG-trust.html."""
     json: bool = False
@@ -81,6 +83,7 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
             current=_function(asked.current_policy),
             termination=asked.termination,
             seed=asked.seed,
+            folder=asked.keep or Path("trained", f"{dataset.name}-trust"),
             progress=progress,
         )
     if asked.json:
