@@ -65,7 +65,7 @@ def read(results: Path, name: str) -> Log:
         about = json.loads((results / "policies" / name / f"{policy['name']}.json").read_text())
         measured = truth["horizons"][str(judgement["window"])]
         evidence = policy["evidence"]
-        for part in ("difference", "fqe"):
+        for part in ("difference", "model", "fqe"):
             evidence[part] = Interval(**evidence[part])
         pairs.append(
             Pair(

@@ -11,12 +11,21 @@ from jaxtyping import Float
 from micro_rl._version import __version__
 from micro_rl.data import Dataset
 from micro_rl.policy import Policy
-from micro_rl.reports.trust.record import BETTER, Evidence, FoldTest, Interval, Judgement, PolicyJudgement, Trial
+from micro_rl.reports.trust.record import (
+    BETTER,
+    Evidence,
+    FoldTest,
+    Interval,
+    Judgement,
+    PolicyJudgement,
+    Trial,
+    spanning,
+)
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
 from micro_rl.trust.case import Case, Options, Progress, lay_out, prepare
 from micro_rl.trust.current import actions_of, imitate
-from micro_rl.trust.difference import Difference, difference, spread, worst_tenth
+from micro_rl.trust.difference import difference, spread, worst_tenth
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
 from micro_rl.trust.self_test import SelfTest
 from micro_rl.trust.verdict import Thresholds
@@ -100,9 +109,12 @@ def _judgement(
     own, base = policy.model, baseline.model
     apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
     weighted, windows = weigh(case, actor)
+    model = Interval(apart.mean, apart.low, apart.high)
+    by_fqe = _interval(policy.fqe - baseline.fqe, test.width)
     evidence = Evidence(
-        difference=Interval(apart.mean, apart.low, apart.high),
-        fqe=_interval(policy.fqe - baseline.fqe, test.width),
+        difference=spanning(model, by_fqe),
+        model=model,
+        fqe=by_fqe,
         support=1 - float(own.unknown.sum() / own.lived.sum()),
         baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
         effective=weighted.first / windows,
@@ -130,7 +142,7 @@ def _judgement(
         importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
         effective_first=weighted.first,
         effective_last=weighted.last,
-        trial=_trial(case, apart) if decided == BETTER else None,
+        trial=_trial(case, evidence.difference) if decided == BETTER else None,
     )
 
 
@@ -140,7 +152,7 @@ def _interval(apart: Float[np.ndarray, "replica start"], width: float) -> Interv
     return Interval(mean, mean - half, mean + half)
 
 
-def _trial(case: Case, apart: Difference) -> Trial:
+def _trial(case: Case, apart: Interval) -> Trial:
     """The trial that shows half of what is expected, or what is sure where that is more."""
     returns = case.layout.windows.returns
     return trial.plan(max(apart.low, apart.mean / 2), float(returns.mean()), float(returns.std(ddof=1)))

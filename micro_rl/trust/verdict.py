@@ -92,12 +92,13 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
 
 
 def _agreement(e: Evidence) -> Gate:
-    apart = e.fqe.low <= 0
+    apart = e.fqe.low > e.model.high or e.fqe.high < e.model.low
+    model, fqe = (f"{number(own.mean)} [{number(own.low)}, {number(own.high)}]" for own in (e.model, e.fqe))
     return Gate(
-        "the second estimator does not show it" if apart else "the second estimator shows it, too",
+        "the estimators contradict each other" if apart else "the estimators do not contradict each other",
         not apart,
-        f"FQE {number(e.fqe.mean)} [{number(e.fqe.low)}, {number(e.fqe.high)}]",
-        "all above 0",
+        f"model {model}, FQE {fqe}",
+        "intervals that overlap",
         "a longer log; a shorter --window, which both can follow",
     )
 

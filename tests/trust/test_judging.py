@@ -48,7 +48,7 @@ def test_the_difference_is_the_true_one(judgement, log):
     true = line_world.true_return(line_world.policy(-2.0), log.observations[rows, 0], 10) - ahead
     home = judgement.policies[0].evidence
     assert home.difference.low - 0.3 < true.mean() < home.difference.high + 0.3
-    assert home.difference.mean == pytest.approx(true.mean(), abs=0.5)
+    assert home.model.mean == pytest.approx(true.mean(), abs=0.5)
     assert home.fqe.mean == pytest.approx(true.mean(), abs=1.0)
 
 
@@ -100,7 +100,7 @@ def test_the_current_policy_is_what_is_to_be_beaten(log):
 def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypatch):
     monkeypatch.setattr("micro_rl.trust.case.fit", None)
     again = judge_policies(log, {"home": line_world.policy(-2.0)}, SMALL._replace(folder=folder))
-    assert again.policies[0].difference == judgement.policies[0].difference
+    assert again.policies[0].evidence.model == judgement.policies[0].evidence.model
     assert again.folds == judgement.folds
 
 

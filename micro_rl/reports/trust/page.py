@@ -63,14 +63,16 @@ def _estimates(judgement: Judgement, policy: PolicyJudgement) -> list[Fact]:
         return f"{number(value)} a window, {number(value / judgement.window)} a step"
 
     evidence = policy.evidence
-    own, by_fqe = evidence.difference, evidence.fqe
+    model, by_fqe = evidence.model, evidence.fqe
     importance = (
         f"{both(policy.importance)}"
         if policy.importance is not None
         else f"not possible: the weights leave {policy.effective_last:.0f} windows, and 30 are needed"
     )
     return [
-        Fact("Difference, by the model", f"{both(own.mean)}; from {number(own.low)} to {number(own.high)} a window"),
+        Fact(
+            "Difference, by the model", f"{both(model.mean)}; from {number(model.low)} to {number(model.high)} a window"
+        ),
         Fact("Difference, by FQE", f"{both(by_fqe.mean)}; from {number(by_fqe.low)} to {number(by_fqe.high)} a window"),
         Fact("Its own windows, by the model", both(policy.value)),
         Fact("The same of what it is compared with", both(policy.baseline)),

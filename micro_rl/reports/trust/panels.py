@@ -17,9 +17,10 @@ def differences(judgement: Judgement) -> Panel:
 
     def draw(axes: Axes, size: Size) -> None:
         for place, policy in enumerate(policies):
-            colour, own, fqe = COLOURS.get(policy.verdict, GREY), policy.difference, policy.evidence.fqe
+            colour, own = COLOURS.get(policy.verdict, GREY), policy.difference
+            model, fqe = policy.evidence.model, policy.evidence.fqe
             axes.plot([own.low, own.high], [place, place], color=colour, linewidth=5, solid_capstyle="round")
-            axes.plot([own.mean], [place], marker="o", color=INK, markersize=7, zorder=4)
+            axes.plot([model.mean], [place], marker="o", color=INK, markersize=7, zorder=4)
             axes.plot([fqe.mean], [place], marker="D", color="white", markeredgecolor=INK, markersize=6, zorder=4)
         axes.axvline(0, color=INK, linewidth=1.2, linestyle="--")
         axes.set_ylim(-0.7, len(policies) - 0.3)
@@ -34,7 +35,7 @@ def differences(judgement: Judgement) -> Panel:
     legend = [
         Swatch(name, colour, "") for name, colour in (("better", GREEN), ("not shown", GREY), ("worse", VERMILION))
     ]
-    caption = "Dot: by the model. Diamond: by fitted Q evaluation. Bar: the interval that decides."
+    caption = "Dot: by the model. Diamond: by fitted Q evaluation. Bar: what spans both intervals, which decides."
     return _panel("differences", "Better than what made the log?", caption, draw, legend)
 
 

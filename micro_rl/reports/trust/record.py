@@ -5,6 +5,11 @@ from typing import Any, NamedTuple
 BETTER, NOT_SHOWN, WORSE = "better", "not shown", "worse"
 
 
+def spanning(first: "Interval", second: "Interval") -> "Interval":
+    """The interval that holds both, around the mean of their means."""
+    return Interval((first.mean + second.mean) / 2, min(first.low, second.low), max(first.high, second.high))
+
+
 class Gate(NamedTuple):
     """Something that must hold before a policy is called better; `passed` is None where it could not be asked."""
 
@@ -26,12 +31,14 @@ class Interval(NamedTuple):
 class Evidence(NamedTuple):
     """What is known of one policy and what it is compared with, raw units a window.
 
+    `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals.
     `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
     vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
     measured parts of the log) where the parts do not differ.
     """
 
     difference: Interval
+    model: Interval
     fqe: Interval
     support: float
     baseline_support: float
