@@ -34,7 +34,7 @@ def test_a_conformal_limit_covers():
 def test_distance_and_excess_by_hand():
     """Four references at 0, 1, 2, 3 of one observation and action alike; units are their own deviation."""
     x = np.repeat(np.arange(4.0), 4)[:, None].astype(np.float32)
-    log = Transition(x, x, x[:, 0], x, np.ones(16, np.float32))
+    log = Transition(*map(jnp.asarray, (x, x, x[:, 0], x, np.ones(16, np.float32))))
     known = support.reference(log, np.arange(16))
     std = np.arange(4.0).std()
     far = support.distance(known, jnp.asarray([[1.0, 1.0], [3.0, 5.0]]))

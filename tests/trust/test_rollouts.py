@@ -21,7 +21,7 @@ ACTOR = Judged(steady_actor([0.0], obs=1), jnp.ones(1), jnp.zeros(1), jnp.zeros(
 def judge_of(changes: list[list[float]], rewards: list[float], allowed: float = np.inf, **changed) -> Judge:
     """Members that step by so much and pay so much; the log has been from 0 to 10, everywhere."""
     x = np.linspace(0, 10, 400, dtype=np.float32)[:, None]
-    log = Transition(x, 0 * x, x[:, 0], x, np.ones(400, np.float32))
+    log = Transition(*map(jnp.asarray, (x, 0 * x, x[:, 0], x, np.ones(400, np.float32))))
     known = jax.tree.map(lambda leaf: jnp.stack([leaf] * len(rewards)), reference(log, np.arange(400)))
     units = plain_units(1, 1)._replace(**changed)
     limits = jnp.asarray(1.0 if np.isfinite(allowed) else jnp.inf), jnp.asarray(allowed)
