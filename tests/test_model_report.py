@@ -204,6 +204,16 @@ def test_it_is_measured_on_the_rows_that_the_fit_held_out_and_survives_the_disk(
     assert "one step is off by" in report.sentence() and "90 % intervals hold" in report.sentence()
 
 
+def test_each_figure_is_said_once():
+    assert from_json(HONEST).sentence() == (
+        "one step is off by 0.10, 2 steps by 0.30 of the log’s spread (if nothing changed: 1.0 and 1.5); "
+        "90 % intervals hold 80 %"
+    )
+    single = {"starts": 9, "error": [0.1], "unchanged": [1.0], "disagreement": [0.05]}
+    text = from_json({"elites": 5, "horizon": single}).sentence()
+    assert text == "one step is off by 0.10 of the log’s spread (if nothing changed: 1.0)"
+
+
 def test_a_model_no_better_than_nothing_changed_is_warned_of():
     assert from_json(HONEST).warning() == "" == ModelReport(1, None, None).warning()
     for error in (1.0, 1.2):

@@ -63,6 +63,12 @@ def test_codes_in_a_tenth_of_a_column(tmp_path):
     assert fit_scaling(log, True, True).observation_std[2] < 10
 
 
+def test_a_single_row_is_told_in_the_singular(tmp_path):
+    """Nothing leads to the first row."""
+    [note] = load(written(tmp_path, planted(observations=put([0], -9999, 0)))).notes
+    assert note.endswith("1 row that holds or leads to such a value is not learned from, and no scale is taken from it")
+
+
 def test_no_window_holds_one(tmp_path):
     both = {"observations": put([31], -9999, 0), "next_observations": put([30], -9999, 0)}
     log = windowed(load(written(tmp_path, planted(**both))), 3)
