@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+from micro_rl.core import arguments
 from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
@@ -21,13 +22,14 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import Mode, tracking_in
 from micro_rl.training import host_log
 from micro_rl.training.callbacks import Callback
+from micro_rl.training.feasible import refuse_too_few
 from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.models import tell_quality
-from micro_rl.training.plan import Choices, Plan, make_plan, refuse_too_few
+from micro_rl.training.plan import Choices, Plan, make_plan
 from micro_rl.training.runner import execute
 from micro_rl.training.saving import FitSaver
 from micro_rl.training.sweep import SweepCallback, carry_out
@@ -104,18 +106,28 @@ def train(
         UserError: A mistake, in one line with its remedy.
         Diverged: The fit or the training blew up.
     """
+    places = arguments.optional_path("out", out), arguments.optional_path("branch", branch)
+    _check_calls({"resume": resume, "refit": refit}, until, on_epoch, "show(row, policy)")
     plan = make_plan(log, method, **choices)
-    folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
     return execute(
         plan,
-        folder,
+        places[0] or default_folder(plan),
         resume=resume,
-        branch=new,
+        branch=places[1],
         refit=refit,
         until=until,
         callback=_Silent(on_epoch),
         wandb=tracking_in(wandb),
     )
+
+
+def _check_calls(flags: Mapping[str, Any], until: Any, on_epoch: Any, example: str) -> None:
+    """Refuse before any work what `train` and `sweep` share and cannot take."""
+    for name, value in flags.items():
+        arguments.flag(name, value)
+    arguments.optional_whole("until", until)
+    if on_epoch is not None:
+        arguments.function("on_epoch", on_epoch, example)
 
 
 def sweep(
@@ -151,10 +163,14 @@ def sweep(
     Raises:
         UserError: A mistake, in one line with its remedy.
     """
+    folder = arguments.optional_path("out", out)
+    _check_calls({"resume": resume, "exact": exact}, until, on_epoch, "show(name, row, policy)")
+    values = {} if grid is None else arguments.by_name("grid", grid, "{'beta': [0.1, 0.5]}")
+    seeds, width = arguments.whole("seeds", seeds), arguments.optional_whole("width", width)
     plan = make_plan(log, method, **choices)
     return carry_out(
-        trials(plan, seeds, grid or {}),
-        Path(out) if out else sweep_folder(plan, grid or {}),
+        trials(plan, seeds, values),
+        folder or sweep_folder(plan, values),
         resume=resume,
         until=until,
         exact=exact,
@@ -181,11 +197,10 @@ def fit(
     from there. Raises `UserError`, before anything is computed, where the folder is taken or cannot be written,
     `Diverged` and `Interrupted`.
     """
-    check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
-    folder, callback = (
-        Path(out) if out else Path("trained") / f"{dataset.name}-model-seed{seed}",
-        callback or Callback(),
-    )
+    _check_fit(dataset, settings, callback)
+    seed = arguments.whole("seed", seed, 0)
+    folder = arguments.optional_path("out", out) or Path("trained") / f"{dataset.name}-model-seed{seed}"
+    callback = callback or Callback()
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another folder with --out")
     findings, dataset = log_findings(dataset), windowed(dataset, settings.history)
@@ -211,6 +226,20 @@ def fit(
         save_model(folder, model)
     remove(work.path)
     return folder, model.manifest()
+
+
+def _check_fit(dataset: Any, settings: Any, callback: Any) -> None:
+    if not isinstance(dataset, Dataset):
+        raise UserError(f"dataset: {arguments.brief(dataset)} is no loaded log: give micro_rl.load(LOG)")
+    if not isinstance(settings, ModelSettings):
+        raise UserError(
+            f"settings: {arguments.brief(settings)} are no settings: give micro_rl.core.settings.ModelSettings(...)"
+        )
+    if not isinstance(callback, Callback | None):
+        raise UserError(
+            f"callback: {arguments.brief(callback)} is no micro_rl.training.callbacks.Callback: subclass it"
+        )
+    check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
 
 
 def _fit_folder(

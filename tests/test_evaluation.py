@@ -74,7 +74,7 @@ def test_a_simulator_without_a_time_limit_needs_one() -> None:
 
 
 def test_no_episodes_are_refused() -> None:
-    with pytest.raises(UserError, match="episodes 0"):
+    with pytest.raises(UserError, match="episodes: 0"):
         evaluate(still, TINY, episodes=0)
 
 

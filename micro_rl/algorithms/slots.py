@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -18,6 +18,14 @@ from micro_rl.dynamics.ensemble import Ensemble, Models
 METHOD_STREAM = 1 << 30
 """Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
 number would be a stream that the loop uses already."""
+
+
+class ModelSizes(NamedTuple):
+    """What of the model a method's options may have to fit: layers of its networks, members, and elites."""
+
+    layers: int
+    members: int
+    elites: int
 
 
 Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]]
@@ -69,9 +77,18 @@ class Target(eqx.Module):
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
         """y [rows], and what is worth logging."""
 
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
+
 
 class Regularize(eqx.Module):
-    """What is added to the critics' loss."""
+    """What is added to the critics' loss.
+
+    What is `logged` is looked at in every update, so that it cannot be NaN unnoticed. Methods that ship leave it out:
+    one number more to give out rounds others another way, and at weight 0 they are SAC to the bit.
+    """
+
+    logged: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
@@ -84,6 +101,9 @@ class ModelUpdate(eqx.Module):
     def __call__(
         self, ensemble: Ensemble, method_state: PyTree, context: EpochContext, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]: ...
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
 
 
 def bellman(rows: Transition, value: Float[Array, " rows"], discount: Scalar) -> Float[Array, " rows"]:
@@ -120,6 +140,8 @@ class SoftTarget(Target):
 class NoPenalty(Regularize):
     """The critics' loss as it is."""
 
+    logged: ClassVar[bool] = False
+
     def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
         return jnp.zeros(())
 
@@ -153,7 +175,15 @@ class Method(AnyMethod):
     def multiplied_with(self, product: Product) -> "Method":
         return replace(self, product=product)
 
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
+        self.target.refuse(sizes)
+        self.update_model.refuse(sizes)
+
     @property
     def needs_device(self) -> str:
         rows_suffice = isinstance(self.prepare, RemembersNothing) and isinstance(self.update_model, ModelStays)
         return "" if rows_suffice else "looks at the whole log"
+
+
+SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from micro_rl.core import arguments
 from micro_rl.core.columns import listed
 from micro_rl.data import action_bounds, assemble, description, toml_file
 from micro_rl.data.action_bounds import Limit
@@ -73,6 +74,7 @@ def of_arrays(
     check_headers(path, keys, headers)
     for field, argument in (("observations", "observation_names"), ("actions", "action_names")):
         _check_names(path, argument, getattr(described.reading, field), headers[field].shape[1])
+    action_bounds.as_bounds(path, "given", *bounds, headers["actions"].shape[1])
     raw = narrowed(keys, headers, lambda field: [arrays[field]])
     return finished(path, ARRAYS, raw, Overrides(*bounds, described.reading.horizon), described)
 
@@ -101,13 +103,14 @@ def _described(path: Path, mapping: str | Path | None, words: Mapping[str, Any])
     """The words of a file and those of the call, which outrank it."""
     said = toml_file.checked(path, words)
     text = "".join(f"{line}\n" for line in toml_file.lines(words.items()))
+    file = None
     if mapping is not None:
-        file = Path(mapping)
+        file = arguments.path("mapping", mapping, "give the path of a TOML; its words may be arguments, too")
         said = toml_file.read(file) | said
         above = "".join(f"# by an argument: {line}\n" for line in text.splitlines())
         text = above + toml_file.text_of(file)
     own = {name: said.pop(name) for name in toml_file.ONLY_IN_TOML if name in said}
-    return Description(ReadOptions(**said), **own, source=Path(mapping) if mapping else None, text=text)
+    return Description(ReadOptions(**said), **own, source=file, text=text)
 
 
 def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: Description) -> Dataset:
@@ -122,6 +125,7 @@ def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: D
 
 def _called(name: str) -> Path:
     """The name in a path's place, of which messages and the run's folder are made."""
+    arguments.text("name", name, "give a short word")
     if not name.strip() or Path(name).name != name or len(name) > 100:
         raise UserError(f"name: {name!r:.40} cannot be a log's: give a short word without slashes")
     return Path(name)

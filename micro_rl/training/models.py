@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from micro_rl.algorithms.log_epoch import LogProblem
+from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
@@ -17,6 +18,7 @@ from micro_rl.storage.json_files import json_round_trip
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
+from micro_rl.training.feasible import sizes_of
 from micro_rl.training.fitting import Fit, fit_models
 from micro_rl.training.host_log import on_host, placement_notes, refuse_on_host
 from micro_rl.training.interrupts import Interrupts
@@ -140,6 +142,9 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
             f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
         )
     _check_units(model.scaling, plan, source)
+    if isinstance(plan.method, Method):
+        layers = len(model.ensemble.members.net.weights)
+        plan.method.refuse(sizes_of(plan.settings, layers, model.ensemble.size))
     if model.ensemble.size < plan.settings.num_elites:
         raise UserError(
             f"{source}: its model has {model.ensemble.size} members; num_elites {plan.settings.num_elites} is too many"

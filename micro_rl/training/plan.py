@@ -14,18 +14,17 @@ from typing_extensions import TypedDict
 
 from micro_rl.algorithms import presets, registry
 from micro_rl.algorithms.method import AnyMethod
-from micro_rl.core import tasks
+from micro_rl.core import arguments, tasks
 from micro_rl.core.networks import PRODUCTS
-from micro_rl.core.settings import ModelSettings, Settings, check
-from micro_rl.core.wording import plural
-from micro_rl.data import Dataset, load, log_paths, windowed
+from micro_rl.core.settings import Settings, check
+from micro_rl.data import Dataset, load, log_paths, toml_file, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.simulation.env_objects import EnvLike, name_of
-from micro_rl.training.host_log import refuse_on_host, stays_on_host
+from micro_rl.training.feasible import refuse_what_cannot_work
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.termination import EpisodeEnds, NoRollouts, episode_ends
 
@@ -121,7 +120,7 @@ class Plan:
             settings=settings,
             model=self.model if registry.learns_model(method) else None,
         )
-        _refuse_what_cannot_work(plan)
+        refuse_what_cannot_work(plan)
         return plan
 
 
@@ -163,7 +162,9 @@ def make_plan(
         UserError: Anything unknown, out of its bounds, or that cannot work together.
     """
     method = registry.name_of(method)
-    horizon, reading, env = choices.get("horizon"), choices.get("reading", NO_OPTIONS), choices.get("env")
+    reading, env = choices.get("reading", NO_OPTIONS), choices.get("env")
+    horizon = arguments.optional_whole("horizon", choices.get("horizon"))
+    arguments.optional_path("model", choices.get("model"))
     env = None if env is None else name_of(env)
     with offering_bounds(env):
         dataset = read_log(log, reading, horizon)
@@ -185,7 +186,7 @@ def make_plan(
         findings=log_findings(dataset),
         bounds_recorded=dataset is not log and reading.action_bounds is None,
     )
-    _refuse_what_cannot_work(plan)
+    refuse_what_cannot_work(plan)
     return plan
 
 
@@ -201,6 +202,7 @@ def read_log(log: str | Path | Dataset, reading: ReadOptions = NO_OPTIONS, horiz
     Raises:
         UserError: Whatever is wrong with the log.
     """
+    toml_file.check_reading(reading)
     if isinstance(log, Dataset):
         if replace(reading, horizon=None) != NO_OPTIONS:
             raise UserError(f"{log.path}: is loaded already; say to micro_rl.load how it is read")
@@ -226,37 +228,3 @@ def _ends(method: str, dataset: Dataset, choices: Choices) -> EpisodeEnds:
         if choices.get(name) is not None:
             raise UserError(f"{name}: {method} learns no model; leave it out")
     return NoRollouts()
-
-
-def _refuse_what_cannot_work(plan: Plan) -> None:
-    """Before anything is begun; options out of their bounds are refused when the method is made of them."""
-    _refuse_uneven_updates(plan)
-    refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
-    if stays_on_host(plan.settings, plan.dataset):
-        _refuse_replay(plan)
-        refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
-
-
-def _refuse_replay(plan: Plan) -> None:
-    if plan.dataset.exogenous and plan.method.learns_model:
-        raise UserError(
-            f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
-            "stays on the host: leave exogenous out, or take --log-on device"
-        )
-
-
-def _refuse_uneven_updates(plan: Plan) -> None:
-    updates, steps = plan.settings.updates_per_epoch, plan.method.steps
-    if updates % steps:
-        raise UserError(f"policy_delay: {steps} does not divide the {updates} updates of an epoch")
-
-
-def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) -> None:
-    """`UserError` unless so many rows can be learned from; of two a model keeps one back to be measured on."""
-    count = int(dataset.learnable(settings.keep_timeouts).sum())
-    if count < least:
-        without = "" if settings.keep_timeouts else " without the rows that end by a time limit (--no-keep-timeouts)"
-        raise UserError(
-            f"{dataset.path}: {plural(count, 'row')} to learn from{without}, and there must be {least} at the "
-            "least: log more"
-        )
