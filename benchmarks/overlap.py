@@ -46,8 +46,8 @@ def planned(log: str, model: Path | None, env: str | None = None, episodes: int 
 
 def overlap(plan: Plan) -> Overlap:
     """Both orders, one run each, after a first epoch and evaluation that compile what both need."""
-    with tempfile.TemporaryDirectory() as place:
-        runner.execute(plan, Path(place) / "run", until=1)
+    with tempfile.TemporaryDirectory() as folder:
+        runner.execute(plan, Path(folder) / "run", until=1)
     return Overlap(seconds(plan, in_turn=True), seconds(plan, in_turn=False))
 
 
@@ -70,11 +70,11 @@ def seconds(plan: Plan, in_turn: bool) -> float:
         ended = time.perf_counter()
 
     with (
-        tempfile.TemporaryDirectory() as place,
+        tempfile.TemporaryDirectory() as folder,
         mock.patch.object(RunTraining, "receive_epoch", received),
         mock.patch.object(RunTraining, "finish_epoch", finished),
     ):
-        runner.execute(plan, Path(place) / "run")
+        runner.execute(plan, Path(folder) / "run")
     return ended - epochs_ended[0]
 
 

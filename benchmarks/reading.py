@@ -131,8 +131,8 @@ WRITERS: dict[str, Callable[[Path, dict[str, np.ndarray]], Path]] = {
 
 def measure(kind: str, rows: int) -> Read:
     """Write a log of that format, and a small one that brings the reader's libraries in, then read both apart."""
-    with tempfile.TemporaryDirectory() as place:
-        small, whole = (Path(place, name) for name in ("small", "whole"))
+    with tempfile.TemporaryDirectory() as folder:
+        small, whole = (Path(folder, name) for name in ("small", "whole"))
         small.mkdir()
         whole.mkdir()
         paths = WRITERS[kind](small, arrays(LENGTH)), WRITERS[kind](whole, arrays(rows))

@@ -49,7 +49,7 @@ def seconds(words: Sequence[str]) -> float:
     return time.perf_counter() - began
 
 
-def first_updates(log: Path, place: Path) -> dict[str, float]:
+def first_updates(log: Path, directory: Path) -> dict[str, float]:
     """Seconds from the start of a training to the first update of its fit and of its policy, and to its end."""
     words = [
         "train",
@@ -60,10 +60,10 @@ def first_updates(log: Path, place: Path) -> dict[str, float]:
         "--real-ratio",
         "0.05",
         "--out",
-        tempfile.mkdtemp(dir=place),
+        tempfile.mkdtemp(dir=directory),
     ]
     unset = {name: text for name, text in os.environ.items() if not name.startswith("JAX_")}
-    environment = unset | {"XDG_CACHE_HOME": str(place / "cache"), "PYTHONUNBUFFERED": "1"}
+    environment = unset | {"XDG_CACHE_HOME": str(directory / "cache"), "PYTHONUNBUFFERED": "1"}
     began, stages = time.perf_counter(), {}
     command = [sys.executable, "-c", MAIN, *words]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:
@@ -94,13 +94,13 @@ def main() -> None:
     warm: list[dict[str, float]] = []
     for _ in range(options.times):
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder)
-            log = write_log(place / "walker-sizes.npz")
-            cold.append(first_updates(log, place))
-            warm.append(first_updates(log, place))
-    for told, found in (("compiled anew", cold), ("kept", warm)):
-        for name in found[0]:
-            print(row(f"{name}, {told}", [each[name] for each in found]), flush=True)
+            directory = Path(folder)
+            log = write_log(directory / "walker-sizes.npz")
+            cold.append(first_updates(log, directory))
+            warm.append(first_updates(log, directory))
+    for state, stages in (("compiled anew", cold), ("kept", warm)):
+        for name in stages[0]:
+            print(row(f"{name}, {state}", [each[name] for each in stages]), flush=True)
 
 
 if __name__ == "__main__":

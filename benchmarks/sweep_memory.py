@@ -72,14 +72,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="little work: shows that it runs")
     options = parser.parse_args()
     starts = 2_000 if options.quick else 50_000
-    with tempfile.TemporaryDirectory() as place:
-        log = write_log(Path(place) / "walker-sizes.npz")
+    with tempfile.TemporaryDirectory() as folder:
+        log = write_log(Path(folder) / "walker-sizes.npz")
         each = memory.bytes_of_run(make_plan(log, **settings(starts)))
         print(f"one run takes {each / 2**30:.2f} GiB by the estimate, 32 runs {32 * each / 2**30:.1f} GiB", flush=True)
-        base = peak(log, 1, 100, Path(place) / "base")
+        base = peak(log, 1, 100, Path(folder) / "base")
         print("| runs | estimated GiB | measured GiB |\n|---|---|---|")
         for runs in options.runs:
-            used = peak(log, runs, starts, Path(place) / str(runs)) - base
+            used = peak(log, runs, starts, Path(folder) / str(runs)) - base
             print(f"| {runs} | {runs * each / 2**30:.2f} | {used / 2**30:.2f} |", flush=True)
 
 

@@ -1,43 +1,26 @@
 """The library's front door: from a log to a policy, or to a model that several runs share, in a few lines."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
 from micro_rl.core import arguments
-from micro_rl.core.settings import ModelSettings, Settings, check
-from micro_rl.data import Dataset, windowed
-from micro_rl.data.checks import episodes
-from micro_rl.dynamics.saved_model import save_model
+from micro_rl.core.settings import ModelSettings
+from micro_rl.data import Dataset
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
-from micro_rl.storage.config_diff import require_same_config
-from micro_rl.storage.files import remove
 from micro_rl.storage.jsonl import Row
-from micro_rl.storage.locks import run_lock
-from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import Mode, tracking_in
-from micro_rl.training import host_log
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.feasible import refuse_too_few
-from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.grid import Trial, sweep_folder, trials
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
-from micro_rl.training.log_findings import log_findings
-from micro_rl.training.models import tell_quality
+from micro_rl.training.model_fit import fit_to_folder
 from micro_rl.training.plan import Choices, Plan, make_plan
 from micro_rl.training.runner import execute
-from micro_rl.training.saving import FitSaver
 from micro_rl.training.sweep import SweepCallback, carry_out
-from micro_rl.training.termination import EndByHead, needs_head
-
-FIT = "dynamics fit"
-"""What stands in place of a method where a model alone is fitted."""
-
 
 OnEpoch = Callable[[Row, Policy], None]
 
@@ -191,41 +174,32 @@ def fit(
     interrupts: Interrupts | None = None,
     command: str = "",
 ) -> tuple[Path, dict[str, Any]]:
-    """Fit a log's dynamics model alone; the folder, for `train`'s `model`, and what is known about the fit.
+    """Fit a log's dynamics model alone.
 
-    Until it is finished, its state is kept beside that folder, under the name with `.fit` added; `resume` goes on
-    from there. Raises `UserError`, before anything is computed, where the folder is taken or cannot be written,
-    `Diverged` and `Interrupted`.
+    Args:
+        dataset: The log.
+        settings: The model's, or a whole run's.
+        seed: Of the members' first weights, of the split and of the order of the rows.
+        out: The model's folder; by default `trained/LOG-model-seedN`. Until the fit is finished, its state is kept
+            beside it, under that name with `.fit` added.
+        resume: Go on from that state.
+        callback: Is told how the fit goes.
+        interrupts: The signals that stop it.
+        command: What a lock says is going on.
+
+    Returns:
+        The folder, for the `model` of `train`, and what is known about the fit.
+
+    Raises:
+        UserError: Before anything is computed: the folder is taken or cannot be written, or a setting cannot be.
+        Diverged: The fit blew up.
+        Interrupted: A signal came, and what was reached is kept.
     """
     _check_fit(dataset, settings, callback)
     seed = arguments.whole("seed", seed, 0)
     folder = arguments.optional_path("out", out) or Path("trained") / f"{dataset.name}-model-seed{seed}"
     callback = callback or Callback()
-    if folder.exists():
-        raise UserError(f"{folder}: exists; choose another folder with --out")
-    findings, dataset = log_findings(dataset), windowed(dataset, settings.history)
-    refuse_too_few(dataset, settings)
-    small = (finding.text for finding in episodes.small(dataset, settings.model_batch_size))
-    notes = list(dict.fromkeys([*dataset.notes, *small, *findings]))
-    for note in notes:
-        callback.note(note)
-    work = _fit_folder(folder, dataset, settings, seed, resume, notes)
-    with run_lock(work, command, callback.note):
-        problem = problem_of(dataset, settings)
-        for note in host_log.placement_notes(problem, settings):
-            callback.note(note)
-        with FitSaver(work, work.fit_rows(), settings, callback.note) as saver:
-            [model] = fit_models(dataset, problem, settings, [Fit(seed, callback.fitted, saver)], interrupts)
-        if isinstance(model, Diverged):
-            raise model
-        tell_quality(model, callback)
-        if needs_head(dataset):
-            model = EndByHead().complete(model, dataset, settings, seed)
-            callback.note(EndByHead().measurement(model))
-        model.about["notes"] = notes
-        save_model(folder, model)
-    remove(work.path)
-    return folder, model.manifest()
+    return folder, fit_to_folder(folder, dataset, settings, seed, resume, callback, interrupts, command)
 
 
 def _check_fit(dataset: Any, settings: Any, callback: Any) -> None:
@@ -239,23 +213,3 @@ def _check_fit(dataset: Any, settings: Any, callback: Any) -> None:
         raise UserError(
             f"callback: {arguments.brief(callback)} is no micro_rl.training.callbacks.Callback: subclass it"
         )
-    check(settings if isinstance(settings, Settings) else Settings(**asdict(settings), num_elites=1))
-
-
-def _fit_folder(
-    folder: Path, dataset: Dataset, settings: ModelSettings, seed: int, resume: bool, notes: list[str]
-) -> RunFolder:
-    """Where an unfinished fit is kept: a new folder, or that of the same fit which was stopped."""
-    path = folder.with_name(folder.name + ".fit")
-    bounds = {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
-    config = {
-        "method": FIT,
-        "notes": notes,
-        "log": {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256, **bounds},
-        "settings": asdict(settings) | {"seed": seed},
-    }
-    if not (resume and (path / "config.json").exists()):
-        return RunFolder.create(path, config)
-    work = RunFolder.open(path)
-    require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path)
-    return work

@@ -1,10 +1,14 @@
 """Errors a person can act on, each with the exit code the command line returns."""
 
 import difflib
+import re
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from types import ModuleType
+
+NEAREST = 4
+"""Choices that are offered at once, at the most."""
 
 
 class UserError(Exception):
@@ -28,9 +32,37 @@ class Interrupted(Exception):
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """The nearest choice as a clause to put into a message, " (did you mean 'beta'?)"; empty where none is near."""
-    near = difflib.get_close_matches(name, list(choices), n=1)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    """The nearest choices as a clause to put into a message, " (did you mean 'beta'?)"; empty where none is near.
+
+    A choice that is spelled nearly so comes first; then those that have its words as wholes, or are made of some of
+    them; and only then whatever looks alike.
+
+    Args:
+        name: What was typed.
+        choices: What could have been meant.
+    """
+    names = {choice.lstrip("-"): choice for choice in choices}  # or the dashes of all options would look alike
+    name, spelled = name.lstrip("-"), difflib.get_close_matches
+    near = spelled(name, names, n=1, cutoff=0.85) or _of_its_words(name, list(names)) or spelled(name, names, n=1)
+    shown = [repr(names[choice]) for choice in near]
+    listed = " or ".join(filter(None, [", ".join(shown[:-1]), *shown[-1:]]))
+    return f" (did you mean {listed}?)" if shown else ""
+
+
+def _of_its_words(name: str, choices: Sequence[str]) -> list[str]:
+    """The choices that have all words of a name and the fewest others, else those made of most of them."""
+    words = _words(name)
+    having = [choice for choice in choices if words and words <= _words(choice)]
+    if having:
+        fewest = min(len(_words(choice)) for choice in having)
+        return [choice for choice in having if len(_words(choice)) == fewest][:NEAREST]
+    made = [choice for choice in choices if set() < _words(choice) <= words]
+    most = max((len(_words(choice)) for choice in made), default=0)
+    return [choice for choice in made if len(_words(choice)) == most][:NEAREST]
+
+
+def _words(name: str) -> set[str]:
+    return set(re.findall(r"[^\W_]+", name.lower()))
 
 
 def require_extra(module: str, extra: str, purpose: str) -> ModuleType:

@@ -80,12 +80,12 @@ TEXT = """# An anchor on a narrow log
 MICRO on NeoRL-2's SafetyHalfCheetah (18 episodes of one narrow policy), one seed, one ensemble for all, one draw,
 {epochs} epochs of 1,000 updates, the generic settings but for what the table names. Scores are normalised means over
 the evaluations (ten episodes) of ten epochs; the log's own mean is {log:.1f}. **One seed and {epochs} epochs: this
-shows which way things go, not how far.** Made by `python -m runs.anchor DATA OUT` and `python -m runs.anchor_page OUT`.
-The runs are from before rollouts drew their random numbers and orders as they do now (November 2026): made anew, the
-same seed gives other figures.
+shows which way things go, not how far.** Made by `python -m runs.anchor DATA OUT` and `python -m runs.anchor_page
+OUT`. The runs are older than the way in which rollouts draw their random numbers today (November 2026), so the same
+seed gives other figures now.
 
-The anchor is the weight of (pi(s) - a)^2 on the log's rows beside Q / mean|Q|; 0.4 is TD3+BC's balance (its weight of
-2.5 stands on the other side).
+The anchor is the weight of (pi(s) - a)^2 on the log's rows, where Q / mean|Q| has the weight 1. TD3+BC weighs Q by
+2.5 and this term by 1, which is an anchor of 0.4.
 
 {table}
 

@@ -41,17 +41,17 @@ class Keeping(Callback):
         folder: The run's.
         every: Epochs between the policies that are kept.
         until: The end, by `time.monotonic`.
-        told: Whether this run's epochs are printed, as one of each beta is.
+        printed: Whether this run's epochs are printed, as one of each beta is.
     """
 
-    def __init__(self, folder: Path, every: int, until: float, told: bool):
-        self._folder, self._every, self._until, self._told = folder, every, until, told
+    def __init__(self, folder: Path, every: int, until: float, printed: bool):
+        self._folder, self._every, self._until, self._printed = folder, every, until, printed
 
     def trained(self, row: Row, policy: Policy) -> None:
         epoch = int(row["epoch"])
         if epoch % self._every == 0:
             policy.save(self._folder / policy_name(epoch))
-        if self._told:
+        if self._printed:
             names = ("time/seconds", "time/updates_per_second", "q/model", "conservative_term")
             print(self._folder.name, epoch, *(f"{name} {row[name]:.3f}" for name in names if name in row), flush=True)
         if time.monotonic() > self._until:
@@ -71,7 +71,7 @@ class KeepingAll(SweepCallback):
         print(text, flush=True)
 
     def of(self, trial: Trial) -> Callback:
-        return Keeping(self._out / trial.name, self._every, self._until, told=trial.plan.settings.seed == 0)
+        return Keeping(self._out / trial.name, self._every, self._until, printed=trial.plan.settings.seed == 0)
 
 
 def policy_name(epoch: int) -> str:

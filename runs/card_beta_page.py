@@ -26,9 +26,9 @@ LIKELY = 0.05
 SHOWN = ("q/model", "conservative_term", "entropy", "rollout/reward")
 
 
-def table_of_scores(found: Study) -> str:
+def table_of_scores(scored: Study) -> str:
     """A line a beta: mean over seeds with its interval, spread, every seed, and the paired difference from the best."""
-    of_runs = found.of_runs()
+    of_runs = scored.of_runs()
     best = int(of_runs.mean(1).argmax())
     head = ["beta", "mean over seeds", "95 % interval", "deviation between seeds", "every seed", "minus the best", "p"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
@@ -41,34 +41,36 @@ def table_of_scores(found: Study) -> str:
     return "\n".join(lines)
 
 
-def table_of_epochs(found: Study) -> str:
+def table_of_epochs(scored: Study) -> str:
     """Means over seeds at some of the kept epochs."""
-    places = [number for number, epoch in enumerate(found.epochs) if epoch % 50 == 0 or number == len(found.epochs) - 1]
-    lines = ["| beta | " + " | ".join(f"{found.epochs[place]}" for place in places) + " |"]
+    places = [
+        number for number, epoch in enumerate(scored.epochs) if epoch % 50 == 0 or number == len(scored.epochs) - 1
+    ]
+    lines = ["| beta | " + " | ".join(f"{scored.epochs[place]}" for place in places) + " |"]
     lines.append("|---" * (len(places) + 1) + "|")
-    for beta, rows in zip(BETAS, found.scores, strict=True):
+    for beta, rows in zip(BETAS, scored.scores, strict=True):
         lines.append(f"| {beta:g} | " + " | ".join(f"{rows[:, place].mean():.0f}" for place in places) + " |")
     return "\n".join(lines)
 
 
-def table_of_ends(found: Study) -> str:
+def table_of_ends(scored: Study) -> str:
     """Means over seeds of the last epoch's terms."""
     lines = ["| beta | " + " | ".join(f"`{name}`" for name in SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
-    for beta, rows in zip(BETAS, found.ends, strict=True):
+    for beta, rows in zip(BETAS, scored.ends, strict=True):
         means = (np.mean([row[name] for row in rows]) for name in SHOWN)
         lines.append(f"| {beta:g} | " + " | ".join(f"{mean:.3g}" for mean in means) + " |")
     return "\n".join(lines)
 
 
-def draw(found: Study) -> None:
+def draw(scored: Study) -> None:
     """Scores over the updates, mean and range of the seeds; and every run's score by beta."""
     figure = Figure(figsize=(8.5, 3.8), layout="constrained")
     curves, points = figure.subplots(1, 2, width_ratios=[2, 1], sharey=True)
-    thousands = found.epochs
-    for beta, rows, colour in zip(BETAS, found.scores, COLOURS, strict=True):
+    thousands = scored.epochs
+    for beta, rows, colour in zip(BETAS, scored.scores, COLOURS, strict=True):
         curves.plot(thousands, rows.mean(0), color=colour, linewidth=1.4, marker=".", label=f"beta {beta:g}")
         curves.fill_between(thousands, rows.min(0), rows.max(0), color=colour, alpha=0.1, linewidth=0)
-    for number, (row, colour) in enumerate(zip(found.of_runs(), COLOURS, strict=True)):
+    for number, (row, colour) in enumerate(zip(scored.of_runs(), COLOURS, strict=True)):
         points.plot([number] * len(row), row, "o", color=colour, alpha=0.5, markersize=4)
         points.plot([number - 0.25, number + 0.25], [row.mean()] * 2, color=colour, linewidth=2)
     curves.set(xlabel="thousand updates", ylabel="normalised score")
@@ -117,9 +119,9 @@ Means over seeds of epoch {end}, in training:
 """
 
 
-def answer_of(found: Study) -> str:
+def answer_of(scored: Study) -> str:
     """One sentence, made of the figures."""
-    of_runs = found.of_runs()
+    of_runs = scored.of_runs()
     means = of_runs.mean(1)
     best = int(means.argmax())
     others = [number for number in range(len(BETAS)) if number != best]
@@ -130,30 +132,30 @@ def answer_of(found: Study) -> str:
         return ", ".join(f"{BETAS[number]:g} ({means[number]:.0f})" for number in numbers) or "none"
 
     return (
-        f"After {found.epochs[-1]} of 3,000 epochs beta {BETAS[best]:g} scores highest ({means[best]:.0f}); not told\n"
+        f"After {scored.epochs[-1]} of 3,000 epochs beta {BETAS[best]:g} scores highest ({means[best]:.0f}); not told\n"
         f"apart from it (p above {LIKELY:g}): {named(flat)}; below it: {named(below)}."
     )
 
 
 def main(out: Path) -> None:
     """Evaluate what is not evaluated yet; write the page and its figure. Remarks below `## Remarks` are kept."""
-    found = study(out)
-    draw(found)
+    scored = study(out)
+    draw(scored)
     process = json.loads((out / run_name(BETAS[0], 0) / "processes.jsonl").read_text().splitlines()[0])
     rows = RunFolder.open(out / run_name(BETAS[0], 0)).metrics()
     runs = len(BETAS) * SEEDS
-    updates = int(found.ends[0][0]["updates"])
+    updates = int(scored.ends[0][0]["updates"])
     text = TEXT.format(
-        answer=answer_of(found),
-        scores=table_of_scores(found),
+        answer=answer_of(scored),
+        scores=table_of_scores(scored),
         figure=FIGURE.name,
         last=LAST,
-        first_last=found.epochs[-LAST],
-        end=found.epochs[-1],
+        first_last=scored.epochs[-LAST],
+        end=scored.epochs[-1],
         episodes=EPISODES,
         smallest=2.0 ** (1 - SEEDS),
-        epochs=table_of_epochs(found),
-        ends=table_of_ends(found),
+        epochs=table_of_epochs(scored),
+        ends=table_of_ends(scored),
         count=runs,
         seeds=SEEDS,
         betas=len(BETAS),
@@ -161,7 +163,7 @@ def main(out: Path) -> None:
         share=100 * updates / 3_000_000,
         authors=AUTHORS,
         env=TASK.env,
-        device=found.device,
+        device=scored.device,
         rate=runs * 1000 / float(np.median([row["time/seconds"] for row in rows])),
         date=process["began"][:10],
     )

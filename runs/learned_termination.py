@@ -28,7 +28,7 @@ from micro_rl.dynamics.termination_rules import ByRule, Rule, find
 from micro_rl.policy import Policy
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fitting import problem_of
-from micro_rl.training.plan import read_log
+from micro_rl.training.log_reading import read_log
 
 STARTS = 50_000
 

@@ -138,11 +138,11 @@ MOBILE's too, at the end of training.
 
 Fits of the shared ensembles {fits}.
 
-The cells were run in November 2026, by versions of the code from before rollouts and fits drew their random numbers
-and orders as they do now: made anew, a cell of the same seed has another score (one that was: 41.1 instead of 42.5,
-[performance.md](../development/performance.md)). Minutes per million updates are from
-`time/updates_per_second`, the median epoch's, on two cores that other work shared. They are no benchmark:
-what methods cost is compared in [cost.md](cost.md).
+The cells were run in November 2026, by versions older than the way in which rollouts and fits draw their random
+numbers today. The same seed has another score now (one cell that was run again: 41.1 instead of 42.5,
+[performance.md](../development/performance.md)). Minutes per million updates are from `time/updates_per_second`, the
+median epoch's, on two cores that other work shared. They are no benchmark: what methods cost is compared in
+[cost.md](cost.md).
 
 {parts}
 

@@ -67,9 +67,14 @@ def table(report: ModelReport) -> str:
             f"| {step} | {' | '.join(f'{value:.3f}' for value in row)} |" for step, row in enumerate(columns, start=1)
         ]
     if report.calibration:
-        told = report.calibration
+        calibration = report.calibration
         lines += ["", "| interval | observations inside | rewards inside |", "|---|---|---|"]
-        shares = zip(told.expected, told.observation, told.reward or [float("nan")] * len(told.expected), strict=True)
+        shares = zip(
+            calibration.expected,
+            calibration.observation,
+            calibration.reward or [float("nan")] * len(calibration.expected),
+            strict=True,
+        )
         lines += [f"| {' | '.join(f'{100 * share:.1f} %' for share in row)} |" for row in shares]
     return "\n".join(lines)
 

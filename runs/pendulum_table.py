@@ -160,12 +160,12 @@ online learner up to its first success. No episode in it comes near the optimum 
 | the log's best episode | | {log_best:,.1f} |
 {scores}
 
-Undiscounted returns: mean ± standard deviation (n) over {seeds} seeds (for the log: over its episodes). The
-finished policy is run for {final} deterministic episodes a seed, on starts of that seed's own that no
-training saw: most of the last column's spread is theirs. A run is evaluated after each of its {epochs} epochs
-on {evaluation} episodes; the last ten begin with the sixth, when it has stopped learning. (There were twelve epochs at
-first, of which the third to fifth were among the last ten: -212.0 ± 30.9 for MICRO. Their number was raised after that
-was seen, to make the score one of the finished policy.) SAC on the model and MICRO share each seed's ensemble and
+Undiscounted returns: mean ± standard deviation (n) over {seeds} seeds (for the log: over its episodes). The finished
+policy is run for {final} deterministic episodes a seed, on starts of that seed's own that no training saw: most of
+the last column's spread is theirs. A run is evaluated after each of its {epochs} epochs on {evaluation} episodes; the
+last ten begin with the sixth, when it has stopped learning. (At first the runs had twelve epochs, so the last ten
+held the third to the fifth, in which it still learns: -212.0 ± 30.9 for MICRO. After that was seen the number was
+raised, so that the score is one of the finished policy.) SAC on the model and MICRO share each seed's ensemble and
 differ in beta alone: 0 and {beta:g}, with {draws} drawn state a member.
 
 Evaluation after each epoch, mean over the seeds:

@@ -53,8 +53,8 @@ def _rows(days: int, seed: int) -> Iterator[str]:
     """The lines of a continuous operation, a minute each but where the historian was down."""
     random = np.random.default_rng(seed)
     plant, controller = TwoTanks(), Controller()
-    seen, _ = plant.reset(seed=seed)
-    position = steady_valve(float(seen[2]))
+    observation, _ = plant.reset(seed=seed)
+    position = steady_valve(float(observation[2]))
     controller.begin(position)
     begun, mode, left, down = datetime(2025, 3, 3, 6, 0), "AUTO", 0, 0
     for minute in range(days * 1440):
@@ -66,25 +66,27 @@ def _rows(days: int, seed: int) -> Iterator[str]:
             mode, left = ("MAN", int(random.integers(30, 150))) if random.random() < 0.8 else ("CAL", 20)
         if down < 0 and random.random() < 1 / 6000:
             down = int(random.integers(20, 300))
-        position = _valve(random, controller, seen, position, mode)
+        position = _valve(random, controller, observation, position, mode)
         stamp = begun + timedelta(minutes=minute)
         if down < 0:
-            yield _line(random, stamp, seen, position, mode)
-        seen = plant.step(np.array([position]))[0]
+            yield _line(random, stamp, observation, position, mode)
+        observation = plant.step(np.array([position]))[0]
 
 
-def _valve(random: np.random.Generator, controller: Controller, seen: np.ndarray, position: float, mode: str) -> float:
+def _valve(
+    random: np.random.Generator, controller: Controller, observation: np.ndarray, position: float, mode: str
+) -> float:
     """The controller's position; a hand moves it now and then, towards where the level ought to go."""
     if mode == "AUTO":
-        return controller(seen)
+        return controller(observation)
     if mode == "MAN" and random.random() < 1 / 12:
-        error = float(seen[2] - seen[1])
-        return float(np.clip(steady_valve(float(seen[2])) + 40 * error + 15 * random.normal(), 0, 100))
+        error = float(observation[2] - observation[1])
+        return float(np.clip(steady_valve(float(observation[2])) + 40 * error + 15 * random.normal(), 0, 100))
     return position
 
 
-def _line(random: np.random.Generator, stamp: datetime, seen: np.ndarray, position: float, mode: str) -> str:
-    upper, lower, wanted, outdoors = (float(value) for value in seen)
+def _line(random: np.random.Generator, stamp: datetime, observation: np.ndarray, position: float, mode: str) -> str:
+    upper, lower, wanted, outdoors = (float(value) for value in observation)
     if mode == "CAL":
         lower = 2.5
     cells = [f"{upper:.4f}", f"{lower:.4f}", f"{wanted:.2f}", f"{outdoors:.1f}", f"{position:.2f}"]
@@ -111,12 +113,12 @@ def outcome(begin: Callable[[TwoTanks, np.ndarray], Acts], minutes: int, seed: i
         The lower level's mean distance from its set-point in metres, and how far the valve moved, per cent a minute.
     """
     plant = TwoTanks(minutes)
-    seen, _ = plant.reset(seed=10_000 + seed)
-    act, total, moved, last, done = begin(plant, seen), 0.0, 0.0, plant.stuck, False
+    observation, _ = plant.reset(seed=10_000 + seed)
+    act, total, moved, last, done = begin(plant, observation), 0.0, 0.0, plant.stuck, False
     while not done:
-        position = act(seen)
+        position = act(observation)
         moved, last = moved + abs(position - last), position
-        seen, reward, _, done, _ = plant.step(np.array([position]))
+        observation, reward, _, done, _ = plant.step(np.array([position]))
         total += reward * minutes
     return -total / MINUTES, moved / MINUTES
 
@@ -124,9 +126,9 @@ def outcome(begin: Callable[[TwoTanks, np.ndarray], Acts], minutes: int, seed: i
 def controlled(gain: float = 40.0, reset_minutes: float = 80.0) -> Callable[[TwoTanks, np.ndarray], Acts]:
     """The PI controller, which the plant's operators hand over to bumplessly."""
 
-    def begin(plant: TwoTanks, seen: np.ndarray) -> Acts:
+    def begin(plant: TwoTanks, observation: np.ndarray) -> Acts:
         controller = Controller(gain, reset_minutes)
-        controller.begin(steady_valve(float(seen[2])))
+        controller.begin(steady_valve(float(observation[2])))
         return controller
 
     return begin
@@ -136,7 +138,7 @@ def learned(run: Path) -> Callable[[TwoTanks, np.ndarray], Acts]:
     """A run's policy."""
     policy = Policy.load(run / "policy.safetensors")
 
-    def begin(plant: TwoTanks, seen: np.ndarray) -> Acts:
+    def begin(plant: TwoTanks, observation: np.ndarray) -> Acts:
         policy.reset()
         return lambda observation: float(policy(observation)[0])
 

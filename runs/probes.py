@@ -108,14 +108,14 @@ def believed(agent: Any) -> float:
 
 def main() -> None:
     """Every row that is not there yet, then the page; with --finished, the page of the rows that are there."""
-    found = {}
+    results = {}
     for probe in (*PROBES, *ON_THE_LOG):
         if "--finished" in sys.argv and not file_of(probe).exists():
             continue
-        found[probe.title] = cells(probe)
-        for name, seeds in found[probe.title].items():
+        results[probe.title] = cells(probe)
+        for name, seeds in results[probe.title].items():
             print(f"{probe.title:26} {name:10} {[round(cell['value'], 2) for cell in seeds]}", flush=True)
-    PAGE.write_text(document(found))
+    PAGE.write_text(document(results))
     print(PAGE.read_text())
 
 

@@ -156,13 +156,13 @@ Made by `python -m runs.results DATA OUT CELL...` (the cells below) and `python 
 The two D4RL tasks are **re-created logs** (online SAC in Gymnasium's v4 environments by D4RL's protocol), not D4RL's
 own files: do not rank these scores beside published ones. Scores are the mean of a run's last ten evaluations, ten
 episodes each, ± the standard deviation over these evaluations; the best evaluation stands apart and is not the score.
-Re-created logs were evaluated every second epoch, so their last ten evaluations span twenty epochs; they ran with the
-preset's settings but for the draws that the table names (the preset has ten), and for the epochs: the policies stopped
-at the epoch given, of the plan's 3,000 for which the cosine schedule is laid out, and the fits, which seeds of one log
-share, at the epoch given although the patience had not run out. SafetyHalfCheetah has the generic defaults but for its
-25 epochs and the fits of seeds 0 and 1, ended by hand at the epoch given (`--max-fit-epochs` repeats that); seed 2's
-ended by itself. The runs shared two
-cores with other work: the last column is no benchmark ([speed.md](speed.md) is).
+Re-created logs were evaluated every second epoch, so their last ten evaluations span twenty epochs; they have the
+preset's settings with two exceptions. The draws are those in the table (the preset has ten). And they stopped early:
+the policies at the epoch given, of the 3,000 over which the cosine schedule falls, and the fits, which the seeds of
+one log share, at the epoch given, before their patience ran out. SafetyHalfCheetah has the generic defaults with 25
+epochs; the fits of seeds 0 and 1 were ended by hand at the epoch given (`--max-fit-epochs` repeats that), seed 2's
+ended by itself. The runs shared two cores with other work, so the last column is no benchmark ([speed.md](speed.md)
+is).
 
 ![Learning curves](real-logs.svg)
 

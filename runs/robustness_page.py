@@ -98,7 +98,7 @@ def _difference(one: Scores, other: Scores) -> tuple[float, float, float]:
 
 def common(results: dict[str, Trialled]) -> str:
     """The attack by the same critics: a column for each size."""
-    sizes = [place["epsilon"] for place in next(iter(results.values())).places["min Q attack"]]
+    sizes = [point["epsilon"] for point in next(iter(results.values())).places["min Q attack"]]
     lines = ["| method | " + " | ".join(f"epsilon {size:g}" for size in sizes) + " |"]
     lines.append("|---" * (len(sizes) + 1) + "|")
     for method, result in results.items():
@@ -137,7 +137,7 @@ def draw_curves(results: dict[str, Trialled], path: Path) -> None:
 
 def _curve(panel: Axes, name: str, results: dict[str, Trialled]) -> None:
     for (method, result), (colour, style) in zip(results.items(), STYLES, strict=False):
-        at = [place["epsilon"] for place in result.places[name]]
+        at = [point["epsilon"] for point in result.places[name]]
         panel.plot(at, result.scores[name].mean(0), style, color=colour, label=method)
     panel.set(title=f"{name}, own critics" if "Q" in name else name, xlabel="epsilon, log's std")
     panel.set_xticks([0, 0.05, 0.1, 0.15, 0.2])

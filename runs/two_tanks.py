@@ -53,9 +53,10 @@ class TwoTanks(gymnasium.Env):
             rewards.append(-abs(self.lower - self.set_point))
             self._minute(position)
             readings.append(self._read())
-        seen = np.mean(readings, axis=0)
-        seen[2] = readings[-1][2]
-        return seen.astype(np.float32), float(np.mean(rewards)), False, self.minute >= MINUTES, {"minutes": readings}
+        observation = np.mean(readings, axis=0)
+        observation[2] = readings[-1][2]
+        over = self.minute >= MINUTES
+        return observation.astype(np.float32), float(np.mean(rewards)), False, over, {"minutes": readings}
 
     def _minute(self, position: float) -> None:
         random = self.np_random

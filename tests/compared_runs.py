@@ -42,15 +42,17 @@ def make_run(
     config["settings"] = SETTINGS | {"seed": seed} | changes.pop("settings", {})
     folder = RunFolder.create(path, config | changes)
     for epoch, score in enumerate(scores, start=1):
-        told = {"eval/return": 10.0 * score} | ({} if task["score_min"] is None else {"eval/normalised_score": score})
-        folder.append_metrics({"epoch": epoch, **told, "time/seconds": 6.0, "time/updates_per_second": 500.0})
+        metrics = {"eval/return": 10.0 * score} | (
+            {} if task["score_min"] is None else {"eval/normalised_score": score}
+        )
+        folder.append_metrics({"epoch": epoch, **metrics, "time/seconds": 6.0, "time/updates_per_second": 500.0})
     if finished:
         folder.write_scores(_scores(list(scores), task))
     return path
 
 
 def _scores(values: list[float], task: dict[str, Any]) -> dict[str, Any]:
-    def told(scale: float) -> dict[str, Any]:
+    def measurement(scale: float) -> dict[str, Any]:
         last = [scale * value for value in values[-10:]]
         best = scale * max(values)
         return {
@@ -58,9 +60,9 @@ def _scores(values: list[float], task: dict[str, Any]) -> dict[str, Any]:
             "best": best,
         }  # fmt: skip
 
-    measured = {"eval/return": told(10.0)}
+    measured = {"eval/return": measurement(10.0)}
     if task["score_min"] is not None:
-        measured["eval/normalised_score"] = told(1.0)
+        measured["eval/normalised_score"] = measurement(1.0)
     return {"epochs": len(values), "planned_epochs": 12, "log": LOG, **measured}
 
 
@@ -81,20 +83,20 @@ def add_robust(
     """Results of a protocol: `returns(group, coordinates)` are a cell's episodes, None where it is not finished."""
     folder = run / "robust" / "micro"
     folder.mkdir(parents=True)
-    told = {"format": 1, "protocol": "micro", "env": "X-v1", "episodes": 2, "seed": 0, "critic": "own"}
-    (folder / "robust.json").write_text(json.dumps(told | {"groups": groups} | changes))
+    document = {"format": 1, "protocol": "micro", "env": "X-v1", "episodes": 2, "seed": 0, "critic": "own"}
+    (folder / "robust.json").write_text(json.dumps(document | {"groups": groups} | changes))
     lines = []
     for group in groups:
         for at in _places(group["axes"]):
-            found = returns(group["name"], at)
-            if found is not None:
-                cell = {"group": group["name"], "coordinates": at, "inert": inert(group["name"], at), "returns": found}
-                lines.append(json.dumps(cell | {"lengths": [1000] * len(found)}))
+            values = returns(group["name"], at)
+            if values is not None:
+                cell = {"group": group["name"], "coordinates": at, "inert": inert(group["name"], at), "returns": values}
+                lines.append(json.dumps(cell | {"lengths": [1000] * len(values)}))
     (folder / "cells.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
 
 def _places(axes: list[dict[str, Any]]) -> list[dict[str, float]]:
     places: list[dict[str, float]] = [{}]
     for axis in axes:
-        places = [place | {axis["name"]: value} for place in places for value in axis["values"]]
+        places = [point | {axis["name"]: value} for point in places for value in axis["values"]]
     return places

@@ -1,10 +1,21 @@
-"""TensorBoard's event files, read with tensorboardX's own messages."""
+"""Metrics written as a run writes them, and TensorBoard's event files, read with tensorboardX's own messages."""
 
 import importlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from micro_rl.storage.jsonl import Row
+from micro_rl.storage.metrics_log import open_metrics
+from micro_rl.storage.run_folder import RunFolder
+
+
+def write_metrics(run: RunFolder, rows: Sequence[Row]) -> None:
+    """These rows, into all forms that the run keeps."""
+    with open_metrics(run) as log:
+        for row in rows:
+            log.append(row)
 
 
 def events(path: Path) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of the readers, of the TOML and of formulas.
+"""Coverage-guided fuzzing of the readers, of the TOML, of formulas, of process words and of the guesses of `data init`.
 
     python -m tests.fuzz_readers d4rl --seconds 600
 
@@ -13,24 +13,19 @@ import os
 import shutil
 import sys
 import tempfile
-import warnings
 import zipfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any
 
 import h5py
 import numpy as np
 
-from micro_rl.core.expression import parse
 from micro_rl.data import load
-from micro_rl.errors import UserError
 from tests.data import logs
-
-LONGEST = 2000
-"""Characters of a message; more is no sentence that helps."""
+from tests.fuzz_words import WORDS, Formula, Guesses, Words, expect_our_own
 
 TOML = b"""\
 delimiter = ","
@@ -51,8 +46,6 @@ a0 = [-1, 1]
 o0 = "m"
 """
 GUIDES = ("micro_rl.data", "micro_rl.core.expression", "zipfile", "tomllib", "numpy.lib._format_impl")
-NAMES = ("o0", "o1", "tank level")
-FORMULAS = (b"-abs(o0) + 0.5 * o1 ** 2", b"o0 > 3 or hypot(o0, o1) >= 5", b"not (`tank level` % 2 == 1) and 0 < o1 < 1")
 
 
 def table() -> bytes:
@@ -171,20 +164,6 @@ class Target:
         return self.home / "log.parquet", [self.home / "log.parquet"]
 
 
-class Formula:
-    """Any text as a formula, and its values where it is one."""
-
-    seeds = FORMULAS
-    values: ClassVar = {name: np.linspace(-2, 2, 5, dtype=np.float32) for name in NAMES}
-
-    def __call__(self, data: bytes) -> None:
-        """Parse the text and compute it."""
-        expect_our_own(lambda: parse(data.decode(errors="surrogateescape"), NAMES)(self.values))
-
-    def close(self) -> None:
-        """Nothing is left behind."""
-
-
 READERS = (
     "d4rl",
     "groups",
@@ -198,21 +177,12 @@ READERS = (
     "vectors",
     "toml",
 )
-TARGETS: dict[str, Callable[[], "Target | Formula"]] = {name: lambda name=name: Target(name) for name in READERS}
-TARGETS["expression"] = Formula
-
-
-def expect_our_own(work: Callable[[], object]) -> None:
-    """Do it; `UserError` in one line is as good as success, and nothing else is."""
-    try:
-        with warnings.catch_warnings(action="error"):
-            work()
-    except UserError as error:
-        said = str(error)
-        assert "\n" not in said and "\r" not in said, said
-        assert len(said) < LONGEST, said
-    except OSError as error:
-        raise AssertionError(f"{type(error).__name__}: {error}") from error
+TARGETS: dict[str, Callable[[], Target | Formula | Words | Guesses]] = {
+    **{name: lambda name=name: Target(name) for name in READERS},
+    **{word: lambda word=word: Words(word) for word in WORDS},
+    "expression": Formula,
+    "init": Guesses,
+}
 
 
 def guiding() -> list[FunctionType]:
@@ -220,8 +190,8 @@ def guiding() -> list[FunctionType]:
     modules = [module for name, module in sys.modules.items() if name.startswith(GUIDES)]
     owners = [vars(module) for module in modules]
     owners += [vars(one) for names in list(owners) for one in names.values() if isinstance(one, type)]
-    found = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
-    return [one for one in found if one.__module__.startswith(GUIDES)]
+    functions = {one for names in owners for one in names.values() if isinstance(one, FunctionType)}
+    return [one for one in functions if one.__module__.startswith(GUIDES)]
 
 
 def main() -> None:

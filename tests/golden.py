@@ -228,8 +228,8 @@ def check_file(path: Path) -> Errors:
     method = Method(target=ConservativeTarget(beta=beta, draws=draws))
     agent, c = golden.agent(), golden.coefficients()
     for step in range(golden.steps):
-        agent, found = check_step(golden, step, agent, method, models, c)
-        for name, value in found.items():
+        agent, differences = check_step(golden, step, agent, method, models, c)
+        for name, value in differences.items():
             errors[name] = max(value, errors.get(name, 0.0))
     ended = by_name(agent.actor, agent.critics) | critics_by_name(agent.targets, "target")
     for name, leaf in ended.items():

@@ -48,7 +48,7 @@ class System(NamedTuple):
         """g of the truth."""
         return np.interp(action, KNOTS, self.truth)
 
-    def said(self, action: np.ndarray) -> np.ndarray:
+    def predicted(self, action: np.ndarray) -> np.ndarray:
         """g of every member: [member, *action]."""
         return np.stack([np.interp(action, KNOTS, heights) for heights in self.members])
 
@@ -151,20 +151,20 @@ def foreseen(system: System, options: object) -> float | None:
     pays its reward now, so by the slope; MOReL is barred from where members are further apart than on the log.
     """
     action = np.linspace(-1, 1, 401)
-    said, noise = system.said(action), system.noise(action)
-    values = said.mean(0)
+    predicted, noise = system.predicted(action), system.noise(action)
+    values = predicted.mean(0)
     match options:
         case sac_on_model.Options():
             pass
         case micro.Options():
-            values = values - options.beta * mean_gap(said, noise, options.num_samples)
+            values = values - options.beta * mean_gap(predicted, noise, options.num_samples)
         case mobile.Options():
-            values = values - options.penalty / DISCOUNT * mean_deviation(said, noise, options.num_samples)
+            values = values - options.penalty / DISCOUNT * mean_deviation(predicted, noise, options.num_samples)
         case mopo.Options():
             values = values - options.penalty / (DISCOUNT * SLOPE) * np.hypot(noise, NOISE)
         case morel.Options():
             on_log = 2 * np.ptp(APART)
-            values = np.where(np.ptp(said, axis=0) > on_log * options.threshold, -np.inf, values)
+            values = np.where(np.ptp(predicted, axis=0) > on_log * options.threshold, -np.inf, values)
         case _:
             return None
     return float(action[np.argmax(values)])

@@ -102,15 +102,15 @@ def test_without_a_folder_the_run_goes_into_trained(log, tmp_path, monkeypatch):
 
 
 def test_the_callback_sees_every_epoch_and_a_policy_that_acts(log, tmp_path):
-    seen = []
+    epochs = []
     micro_rl.train(
         log,
         out=tmp_path / "run",
-        on_epoch=lambda row, policy: seen.append((row["epoch"], row["conservative_term"], policy(np.zeros(3)))),
+        on_epoch=lambda row, policy: epochs.append((row["epoch"], row["conservative_term"], policy(np.zeros(3)))),
         **SETTINGS,
     )
-    assert [epoch for epoch, _, _ in seen] == [1, 2]
-    assert all(f >= 0 and action.shape == (1,) and abs(action[0]) <= 2 for _, f, action in seen)
+    assert [epoch for epoch, _, _ in epochs] == [1, 2]
+    assert all(f >= 0 and action.shape == (1,) and abs(action[0]) <= 2 for _, f, action in epochs)
 
 
 def test_a_mistake_in_the_callback_is_the_callers(log, tmp_path):
@@ -134,7 +134,7 @@ def test_a_termination_function_of_ones_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"bta": 0.5}, "bta: no such setting (did you mean 'beta'?)"),
         ({"beta": -0.1}, "beta: -0.1 is not 0 or more"),
@@ -144,8 +144,8 @@ def test_a_termination_function_of_ones_own(tmp_path):
         ({"env": "Pendulum-v1:x"}, "no simulator"),
     ],
 )
-def test_mistakes_are_user_errors_and_leave_no_folder(wrong, said, log, tmp_path):
-    with pytest.raises(micro_rl.UserError, match=re.escape(said)):
+def test_mistakes_are_user_errors_and_leave_no_folder(wrong, message, log, tmp_path):
+    with pytest.raises(micro_rl.UserError, match=re.escape(message)):
         micro_rl.train(log, out=tmp_path / "run", **(SETTINGS | wrong))
     assert not (tmp_path / "run").exists()
 

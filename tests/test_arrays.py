@@ -44,11 +44,11 @@ def reseal(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def assert_arrays_equal(found, wanted) -> None:
-    assert found.keys() == wanted.keys()
+def assert_arrays_equal(arrays, wanted) -> None:
+    assert arrays.keys() == wanted.keys()
     for name, array in wanted.items():
-        assert found[name].dtype == array.dtype and found[name].shape == array.shape
-        np.testing.assert_array_equal(found[name], array)
+        assert arrays[name].dtype == array.dtype and arrays[name].shape == array.shape
+        np.testing.assert_array_equal(arrays[name], array)
 
 
 def test_arrays_round_trip_and_are_safetensors(folder):

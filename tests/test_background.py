@@ -9,35 +9,35 @@ from micro_rl.storage.files import CannotWrite
 
 
 def test_it_is_busy_until_the_save_is_done_and_the_work_goes_on_meanwhile():
-    told: list[CannotWrite] = []
+    errors: list[CannotWrite] = []
     go_on, done = threading.Event(), []
 
     def slow() -> None:
         go_on.wait(10)
         done.append(1)
 
-    with Background(told.append) as background:
+    with Background(errors.append) as background:
         assert not background.busy()
         background.submit(slow)
         assert background.busy() and not done
         go_on.set()
         assert background.wait() and done == [1]
         assert not background.busy()
-    assert told == []
+    assert errors == []
 
 
 def test_a_refusal_is_told_and_the_next_save_is_tried():
-    told: list[CannotWrite] = []
+    errors: list[CannotWrite] = []
 
     def refused() -> None:
         raise CannotWrite("the disk is full")
 
-    with Background(told.append) as background:
+    with Background(errors.append) as background:
         background.submit(refused)
         assert not background.wait()
         background.submit(lambda: None)
         assert background.wait()
-    assert [str(error) for error in told] == ["the disk is full"]
+    assert [str(error) for error in errors] == ["the disk is full"]
 
 
 def test_a_mistake_in_a_save_is_not_swallowed():

@@ -21,13 +21,13 @@ def test_a_card_is_named_with_its_maker_and_the_processor_beside_it():
     assert platforms("cpu") == "cpu"
 
 
-def answering(monkeypatch: pytest.MonkeyPatch, code: int, said: str, warned: str = "") -> list[dict[str, Any]]:
+def answering(monkeypatch: pytest.MonkeyPatch, code: int, output: str, warned: str = "") -> list[dict[str, Any]]:
     """pytest ends with this code and these words; returns what each of its processes was given."""
     given: list[dict[str, Any]] = []
 
     def run(command: list[str], **more: Any) -> subprocess.CompletedProcess[str]:
         given.append({"command": command, **more})
-        return subprocess.CompletedProcess(command, code, said, warned)
+        return subprocess.CompletedProcess(command, code, output, warned)
 
     monkeypatch.setattr(device_tests.subprocess, "run", run)
     return given
@@ -45,10 +45,10 @@ def test_passed_tests_are_one_line(monkeypatch: pytest.MonkeyPatch):
 def test_failed_tests_are_named(monkeypatch: pytest.MonkeyPatch):
     traceback = [f"line {number}" for number in range(200)]
     answering(monkeypatch, 1, "\n".join([*traceback, "FAILED tests/test_networks.py::test_x - off", "1 failed in 9 s"]))
-    told = outcome(False, 7.0)
-    assert not told.passed and told.summary == "1 failed in 9 s (exit code 1)"
-    assert "FAILED tests/test_networks.py::test_x" in told.account
-    assert len(told.account.splitlines()) == device_tests.SHOWN
+    result = outcome(False, 7.0)
+    assert not result.passed and result.summary == "1 failed in 9 s (exit code 1)"
+    assert "FAILED tests/test_networks.py::test_x" in result.account
+    assert len(result.account.splitlines()) == device_tests.SHOWN
 
 
 def test_what_keeps_the_tests_from_running_is_told(monkeypatch: pytest.MonkeyPatch):

@@ -141,15 +141,15 @@ def test_processors_of_one_name_are_told_apart_where_the_system_knows_more():
 
 
 def test_figures_stand_beside_the_last_ones_of_the_same_machine(tmp_path: Path):
-    place, mine = tmp_path / "history.jsonl", {"processor": "P", "cores": "2", "software": "then"}
-    assert "No earlier result" in history.against_last([], mine, place)
+    path, mine = tmp_path / "history.jsonl", {"processor": "P", "cores": "2", "software": "then"}
+    assert "No earlier result" in history.against_last([], mine, path)
     row = table.Row("update", Figure(4.0, 3.0, 5.0), "ms", share=Figure(0.5, 0.4, 0.6))
-    history.add([row], mine, place)
-    history.add([row._replace(value=Figure(1.0, 1.0, 1.0))], mine | {"cores": "64"}, place)
+    history.add([row], mine, path)
+    history.add([row._replace(value=Figure(1.0, 1.0, 1.0))], mine | {"cores": "64"}, path)
     now = row._replace(value=Figure(2.0, 1.0, 3.0), share=Figure(0.75, 0.7, 0.8))
-    said = history.against_last([now], mine | {"software": "now"}, place)
-    assert "(then)" in said
-    assert "update: 0.50 of its ms, 1.50 of its share" in said
+    comparison = history.against_last([now], mine | {"software": "now"}, path)
+    assert "(then)" in comparison
+    assert "update: 0.50 of its ms, 1.50 of its share" in comparison
 
 
 @pytest.mark.parametrize(("words", "kept"), [([], 1), (["--quick"], 0)])

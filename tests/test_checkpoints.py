@@ -200,14 +200,14 @@ def test_a_disk_that_fails_at_any_call_leaves_the_checkpoint_before(
 ):
     """ENOSPC, EIO and EROFS at the first, second, third ... call of each kind."""
     save(kept, 1)
-    honest, seen = getattr(os, call), 0
+    honest, calls = getattr(os, call), 0
     for failing in range(20):
-        seen = 0
+        calls = 0
 
         def refused(*arguments, failing=failing, **options):
-            nonlocal seen
-            seen += 1
-            if seen == failing + 1:
+            nonlocal calls
+            calls += 1
+            if calls == failing + 1:
                 raise OSError(number, os.strerror(number))
             return honest(*arguments, **options)
 
@@ -217,7 +217,7 @@ def test_a_disk_that_fails_at_any_call_leaves_the_checkpoint_before(
                 save(kept, 2)
             except CannotWrite as error:
                 assert os.strerror(number) in str(error)
-        if seen <= failing:
+        if calls <= failing:
             break
         assert newest_epoch(kept) in (1, 2)
         shutil.rmtree(kept.folder(2), ignore_errors=True)

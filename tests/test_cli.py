@@ -203,7 +203,7 @@ def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--beta", "2"], "beta: 2.0 is not at most 1"),
         (["--num-samples", "-1"], "num_samples: -1 is not a whole number of at least 0"),
@@ -219,10 +219,10 @@ def test_demo_trains_on_the_embedded_log_and_goes_on_where_it_was(monkeypatch):
         (["--model", "/nowhere"], "/nowhere"),
     ],
 )
-def test_settings_that_cannot_work(words, said, log, tmp_path, capsys):
+def test_settings_that_cannot_work(words, message, log, tmp_path, capsys):
     assert cli.run(["train", log, *options(), "--out", str(tmp_path / "run"), *words]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("micro-rl: ") and said in error and error.count("\n") == 1
+    assert error.startswith("micro-rl: ") and message in error and error.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
@@ -249,9 +249,10 @@ def test_a_verb_alone_says_what_it_needs(verb, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--betta", "1"], "there is no option --betta (did you mean '--beta'?)"),
+        (["--learning-rate", "1e-4"], "'--model-lr', '--actor-lr', '--critic-lr' or '--temperature-lr'?"),
         (["--real_ration=0.1"], "there is no option --real_ration (did you mean '--real-ratio'?)"),
         (["--beta", "much"], "could not convert string to float: 'much'"),
         (["--wandb", "maybe"], "invalid choice 'maybe'"),
@@ -260,10 +261,10 @@ def test_a_verb_alone_says_what_it_needs(verb, capsys):
         (["more.hdf5"], "'more.hdf5' is one word too many"),
     ],
 )
-def test_a_wrong_option_is_one_line(words, said, log, capsys):
+def test_a_wrong_option_is_one_line(words, message, log, capsys):
     assert cli.run(["train", log, *words]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("micro-rl: ") and said in error and error.count("\n") == 1
+    assert error.startswith("micro-rl: ") and message in error and error.count("\n") == 1
     assert "micro-rl train --help" in error and "│" not in error
 
 
@@ -309,7 +310,7 @@ def test_a_read_only_folder(log, tmp_path, capsys):
 
 
 def test_a_fit_refuses_a_folder_that_cannot_be_made_before_it_begins(log, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("micro_rl.api.fit_models", lambda *_: pytest.fail("it began"))
+    monkeypatch.setattr("micro_rl.training.model_fit.fit_models", lambda *_: pytest.fail("it began"))
     (tmp_path / "file").write_text("")
     assert cli.run(["fit", log, *options(only=OF_MODEL), "--out", str(tmp_path / "file" / "model")]) == 2
     assert "cannot be written" in capsys.readouterr().err

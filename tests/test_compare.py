@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
-from micro_rl.reports.compare import compared as told
+from micro_rl.reports.compare import compared as comparison_text
 from micro_rl.reports.compare import run_list, score_tables
 from micro_rl.reports.compare.aggregate_tables import matrix, pool
 from micro_rl.reports.compare.compared_runs import collect
@@ -24,8 +25,8 @@ def compared(*paths: Path) -> Comparison:
     return compare(collect(paths))
 
 
-def words(found: Comparison) -> str:
-    return " | ".join(cautions(found))
+def words(comparison: Comparison) -> str:
+    return " | ".join(cautions(comparison))
 
 
 def test_the_score_is_the_mean_of_the_seeds_mean_of_the_last_ten_and_never_the_best(tmp_path: Path):
@@ -146,14 +147,14 @@ def test_aggregates_need_seeds_and_logs_and_say_so(tmp_path: Path):
     assert pooled.scores["sac"].tolist() == [[0.0, 0.0], [10.0, 10.0], [20.0, 20.0]]
     few = compared(tmp_path / "hopper-bc-0", tmp_path / "hopper-bc-2")
     assert np.array_equal(matrix(few, "bc", few.logs), [[0.0], [20.0]])
-    told = pool(few)
-    assert isinstance(told, str) and "at most 2 finished seeds on a log, and 1 such log" in told
+    refusal = pool(few)
+    assert isinstance(refusal, str) and "at most 2 finished seeds on a log, and 1 such log" in refusal
 
 
 def test_csv_has_a_line_for_each_run_and_starts_no_formula(tmp_path: Path):
     make_run(tmp_path / "=run", "micro", scores=[10.0] * 12)
     make_run(tmp_path / "b", "sac", scores=[20.0, 30.0], finished=False)
-    rows = list(csv.DictReader(io.StringIO(told([tmp_path], "csv"))))
+    rows = list(csv.DictReader(io.StringIO(comparison_text([tmp_path], "csv"))))
     assert [row["run"] for row in rows] == ["'=run", "b"]
     assert [(row["score"], row["final"], row["best_evaluation"]) for row in rows] == [
         ("10.0", "True", "10.0"),
@@ -166,7 +167,7 @@ def test_markdown_is_a_table_that_names_cannot_break(tmp_path: Path):
     table = Table("T", "", ["a|b", "c"], [[Entry("x\n| y", "<b>"), Entry("`1`")]])
     assert markdown(table) == "| a\\|b | c |\n|---|---|\n| x \\| y (&lt;b&gt;) | \\`1\\` |"
     make_run(tmp_path / "a", seed=3)
-    text = told([tmp_path], "md")
+    text = comparison_text([tmp_path], "md")
     assert "| method | hopper |\n|---|---|\n| micro | 50.0 (1 seed) |\n| log’s mean | 40.0 |" in text
     assert "On hopper: 1 run for all of 12 epochs." in text
 
@@ -181,15 +182,31 @@ def test_from_the_command_line(tmp_path: Path, capsys, monkeypatch):
     assert cli.run(["report", "runs", "--format", "csv", "--out", "table.csv"]) == 0
     assert capsys.readouterr().out == "table    table.csv\n"
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 3
-    assert cli.run(["report", "runs"]) == 0
-    assert capsys.readouterr().out == "page    compare.html\n"
-    assert "2 runs compared" in (tmp_path / "compare.html").read_text()
     assert cli.run(["report", "runs/a"]) == 0
     assert capsys.readouterr().out == "page    runs/a/report.html\n"
 
 
+@pytest.mark.parametrize("here", ["", "runs"])
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("names", "page"),
+    [
+        (["runs"], "runs/compare.html"),
+        (["runs/a", "runs/b"], "runs/compare.html"),
+        (["runs/a", "other"], "compare.html"),
+    ],
+)
+def test_the_page_is_written_where_the_runs_are(tmp_path: Path, capsys, monkeypatch, names, page: str, here: str):
+    for name in ("runs/a", "runs/b", "other/c"):
+        make_run(tmp_path / name, seed=ord(name[-1]))
+    monkeypatch.chdir(tmp_path / here)
+    assert cli.run(["report", *(os.path.relpath(tmp_path / name) for name in names)]) == 0
+    written = capsys.readouterr().out.split()[1]
+    assert (tmp_path / here / written).resolve() == tmp_path / page
+    assert "2 runs compared" in (tmp_path / page).read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
     [
         ([], "name a run"),
         (["nowhere"], "nowhere: is not a run folder"),
@@ -198,9 +215,9 @@ def test_from_the_command_line(tmp_path: Path, capsys, monkeypatch):
         (["runs", "--format", "pdf"], "pdf"),
     ],
 )
-def test_mistakes_end_in_one_line(tmp_path: Path, capsys, monkeypatch, arguments: list[str], said: str):
+def test_mistakes_end_in_one_line(tmp_path: Path, capsys, monkeypatch, arguments: list[str], remedy: str):
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "runs/a")
     assert cli.run(["report", *arguments]) == 2
     message = capsys.readouterr().err
-    assert said in message and len(message.splitlines()) == 1
+    assert remedy in message and len(message.splitlines()) == 1

@@ -61,35 +61,35 @@ def trained(log: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_what_a_console_lacks_is_replaced(encoding: str, trained: Path, log: str, screen) -> None:
-    told = screen(encoding)
+    output = screen(encoding)
     assert cli.run(["runs", str(trained.parent)]) == 0
     assert cli.run(["data", "check", log]) == 0
     assert cli.run(["train", "--help"]) == cli.run(["methods"]) == cli.run([]) == 0
-    assert ("?l-???" if encoding == "ascii" else "Öl-???") in told.text()
+    assert ("?l-???" if encoding == "ascii" else "Öl-???") in output.text()
 
 
 @pytest.mark.parametrize("form", ["md", "csv"])
 def test_tables_are_utf_8_wherever_they_go(form: str, trained: Path, screen, tmp_path: Path) -> None:
-    told = screen("cp1252")
+    output = screen("cp1252")
     assert cli.run(["report", str(trained), "--format", form]) == 0
-    assert NAME in told.text("utf-8")
+    assert NAME in output.text("utf-8")
     assert cli.run(["report", str(trained), "--format", form, "--out", str(tmp_path / "table")]) == 0
     assert NAME in (tmp_path / "table").read_text("utf-8")
 
 
 @pytest.mark.parametrize("verb", ["check", "info"])
 def test_json_is_utf_8(verb: str, log: str, screen) -> None:
-    told = screen("ascii")
+    output = screen("ascii")
     assert cli.run(["data", verb, log, "--json"]) == 0
-    assert json.loads(told.text("utf-8"))["name"] == NAME
+    assert json.loads(output.text("utf-8"))["name"] == NAME
 
 
 def test_a_choice_of_the_user_stays(screen, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = screen("ascii")
-    told.reconfigure(errors="backslashreplace")
+    output = screen("ascii")
+    output.reconfigure(errors="backslashreplace")
     monkeypatch.setattr(cli, "_run", lambda *_: print("±"))
     cli.run(["methods"])
-    assert told.text() == "\\xb1\n"
+    assert output.text() == "\\xb1\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "utf-16", "cp1252:strict"])

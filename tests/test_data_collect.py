@@ -44,16 +44,18 @@ def test_a_log_and_how_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, message",
     [
         (["--level", "best"], "invalid choice"),
         (["--steps", "45"], "no multiple of turn"),
         (["--medium-fraction", "2"], "medium_fraction: 2.0 is not between 0 and 1"),
     ],
 )
-def test_mistakes_leave_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str):
+def test_mistakes_leave_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+):
     assert collect(tmp_path / "collected", *words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "collected").exists()
 
 

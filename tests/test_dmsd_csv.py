@@ -35,7 +35,7 @@ def made_up(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module", params=["made up", "real"])
-def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Inspection:
+def inspection(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Inspection:
     folder = tmp_path_factory.mktemp("table")
     if request.param == "real" and not REAL.is_file():
         pytest.skip("the log is not here")
@@ -43,8 +43,8 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return inspect(folder / "pump.csv")
 
 
-def test_what_was_planted_is_what_is_reported(seen: Inspection):
-    finding_of = {finding.kind: finding for finding in seen.findings}
+def test_what_was_planted_is_what_is_reported(inspection: Inspection):
+    finding_of = {finding.kind: finding for finding in inspection.findings}
     assert set(finding_of) - {"action-saturated"} == {"time-gap", "time-repeated", "stuck", "no-next-observations"}
     assert finding_of["time-gap"].rows == (dmsd_csv.GAP_ROW,)
     assert finding_of["time-repeated"].rows == (dmsd_csv.DOUBLED_ROW + 1,)
@@ -53,16 +53,16 @@ def test_what_was_planted_is_what_is_reported(seen: Inspection):
     assert f"({planted[0]}-{planted[-1]})" in stuck.text
 
 
-def test_decimal_commas_and_the_gap_are_understood(seen: Inspection):
-    log = seen.dataset
+def test_decimal_commas_and_the_gap_are_understood(inspection: Inspection):
+    log = inspection.dataset
     assert log is not None
     assert len(log) == dmsd_csv.EPISODES * LENGTH + 1 and len(log.starts) == dmsd_csv.EPISODES + 1
     assert dmsd_csv.GAP_ROW in log.starts
     assert np.abs(log.observations).max() < 20 and np.unique(log.observations[:, 0]).size > 1000
 
 
-def test_the_row_logged_twice_is_mended(seen: Inspection, tmp_path: Path):
-    changes = mend(seen, tmp_path / "mended.hdf5", None, "")
+def test_the_row_logged_twice_is_mended(inspection: Inspection, tmp_path: Path):
+    changes = mend(inspection, tmp_path / "mended.hdf5", None, "")
     mended = inspect(tmp_path / "mended.hdf5")
     assert [change.rows for change in changes] == [(dmsd_csv.DOUBLED_ROW + 1,)]
     assert mended.dataset is not None and len(mended.dataset) == dmsd_csv.EPISODES * LENGTH

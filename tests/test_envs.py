@@ -137,11 +137,11 @@ def test_ended_copies_rest_and_keep_the_last_observation_acted_on() -> None:
     copies = envs.Environments([Countdown(1), Countdown(3)])
     observation, live = copies.reset(seed=0), np.ones(2, bool)
     np.testing.assert_array_equal(observation, [[1], [3]])
-    seen = []
+    steps = []
     for _ in range(3):
         observation, reward, live = copies.step(np.array([[1.0], [2.0]]), live)
-        seen.append((observation.ravel().tolist(), reward.tolist(), live.tolist()))
-    assert seen == [
+        steps.append((observation.ravel().tolist(), reward.tolist(), live.tolist()))
+    assert steps == [
         ([1, 2], [10, 20], [False, True]),
         ([1, 1], [0, 20], [False, True]),
         ([1, 1], [0, 20], [False, False]),

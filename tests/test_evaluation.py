@@ -73,6 +73,12 @@ def test_a_simulator_without_a_time_limit_needs_one() -> None:
         evaluate(still, ENDLESS)
 
 
+def test_ten_episodes_where_nobody_says_how_many() -> None:
+    assert len(evaluate(forward, Origin, horizon=1).returns) == 10
+    with Evaluator(Origin, horizon=1) as evaluator:
+        assert len(evaluator(forward).returns) == 10
+
+
 def test_no_episodes_are_refused() -> None:
     with pytest.raises(UserError, match="episodes: 0"):
         evaluate(still, TINY, episodes=0)
@@ -87,6 +93,20 @@ def test_the_policy_sees_the_same_rows_always() -> None:
 
     evaluate(watching, TINY, episodes=3, seed=1)
     assert shapes == {(3, 1)}
+
+
+class Origin(Tiny):
+    """The same, always from 2."""
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        return super().reset(seed=2, options=options)
+
+
+def test_hundreds_of_episodes_at_once() -> None:
+    """More than the whole numbers of which Python has one object each."""
+    np.testing.assert_array_equal(evaluate(forward, Origin, episodes=300, horizon=2).returns, np.full(300, 5.0))
 
 
 @pytest.mark.parametrize("action", [np.ones(3), np.ones((1, 1)), 1.0])

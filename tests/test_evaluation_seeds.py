@@ -45,6 +45,6 @@ def test_no_two_evaluations_share_an_episode(monkeypatch: pytest.MonkeyPatch):
         for epoch in (1, 2):
             state = LogState(SimpleNamespace(critics=None), jnp.asarray(epoch))
             evaluate(state, export(steady_actor([0.0], obs=3), units, "Some-v0"), units, None)
-    assert len(Recorder.played) == 4
+    assert [seeds[0] for seeds in Recorder.played] == [1_000_010, 1_000_020, 2_000_010, 2_000_020]
     for first, second in combinations(Recorder.played, 2):
         assert not set(first) & set(second)

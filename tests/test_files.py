@@ -120,15 +120,15 @@ def killed(line, value):
     return os.waitpid(child, 0)[1] != 0
 
 save(0)
-seen, line = set(), 0
+kinds, line = set(), 0
 while killed(line, line + 1):
     value = read()
     assert value in (0, line + 1), (value, line)
-    seen.add(value == 0)
+    kinds.add(value == 0)
     save(0)
     line += 1
 assert read() == line + 1
-assert seen == {True, False} and line > 10, (seen, line)
+assert kinds == {True, False} and line > 10, (kinds, line)
 assert os.listdir(folder) == ["x"], os.listdir(folder)
 """
 

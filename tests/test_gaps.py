@@ -49,7 +49,7 @@ def test_softness_only_ever_lowers_the_gap(values: np.ndarray, softness: float):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"softness": 1.0}, "softness: 1.0 does nothing without gap soft-min"),
         ({"k": 1}, "k: 1 does nothing without gap kth"),
@@ -66,6 +66,6 @@ def test_softness_only_ever_lowers_the_gap(values: np.ndarray, softness: float):
         ({"candidates": "linf", "radius": 1.0, "ball_steps": 0}, "ball_steps: 0 is not a whole number of at least 1"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(options, said):
-    with pytest.raises(UserError, match=said):
+def test_options_that_contradict_each_other_are_refused(options, message):
+    with pytest.raises(UserError, match=message):
         micro.build(micro.Options(**options))

@@ -75,14 +75,13 @@ def test_methods_share_the_fit_of_their_seed(tmp_path: Path):
 
 
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    small = "--epochs 1 --max-fit-epochs 1 --updates-per-epoch 6 --model-hidden-sizes 8 --weight-decay 0 0"
-    more = "--rollout-batch-size 50 --eval-episodes 1 --hidden-sizes 8"
-    grid = f"--grid method=mobile,td3_bc history=1,2 penalty=2 --out {tmp_path}/sweep"
-    assert run(f"sweep pendulum-demo {grid} {small} {more}".split()) == 0
+    small = "--epochs 1 --updates-per-epoch 6 --eval-episodes 1 --hidden-sizes 8"
+    grid = f"--grid method=td3_bc,bc history=1,2 alpha=2 --out {tmp_path}/sweep"
+    assert run(f"sweep pendulum-demo {grid} {small}".split()) == 0
     out = capsys.readouterr().out
-    assert "mobile, td3_bc on pendulum-demo: 4 runs" in out
-    names = [f"method=mobile-history={h}-penalty=2-seed0" for h in (1, 2)]
-    names += [f"method=td3_bc-history={h}-seed0" for h in (1, 2)]
+    assert "td3_bc, bc on pendulum-demo: 4 runs" in out
+    names = [f"method=td3_bc-history={h}-alpha=2-seed0" for h in (1, 2)]
+    names += [f"method=bc-history={h}-seed0" for h in (1, 2)]
     assert all((tmp_path / "sweep" / name / "policy.safetensors").exists() for name in names)
     assert RunFolder.open(tmp_path / "sweep" / names[3]).config()["settings"]["history"] == 2
 

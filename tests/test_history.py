@@ -51,26 +51,26 @@ def log_of(lengths: list[int], seed: int = 0) -> Dataset:
 
 def by_hand(log: Dataset, history: int) -> list[np.ndarray]:
     """Every row's window, written as one would explain it."""
-    found = []
+    windows_of_all = []
     for episode in log.episodes:
         for row in range(episode.start, episode.stop):
             steps = [row - back for back in range(history)]
             observations = [log.observations[max(step, episode.start)] for step in steps]
             actions = [log.actions[step] if step >= episode.start else np.array([2.0]) for step in steps[1:]]
-            found.append(np.concatenate([*observations, *actions]))
-    return found
+            windows_of_all.append(np.concatenate([*observations, *actions]))
+    return windows_of_all
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.integers(1, 5))
 def test_windows_hold_the_past_of_their_episode_and_rest_before_it(lengths: list[int], history: int):
     log = log_of(lengths)
-    seen = windowed(log, history)
-    np.testing.assert_array_equal(seen.observations, by_hand(log, history))
-    assert seen.observations.shape[1] == windows.width(2, 1, history)
-    assert seen.observation_size == log.observation_size == 2
+    windowed_log = windowed(log, history)
+    np.testing.assert_array_equal(windowed_log.observations, by_hand(log, history))
+    assert windowed_log.observations.shape[1] == windows.width(2, 1, history)
+    assert windowed_log.observation_size == log.observation_size == 2
     inside = ~(log.timeouts | log.terminals)[:-1]
-    np.testing.assert_array_equal(seen.next_observations[:-1][inside], seen.observations[1:][inside])
-    np.testing.assert_array_equal(seen.next_observations[:, :2], log.next_observations)
+    np.testing.assert_array_equal(windowed_log.next_observations[:-1][inside], windowed_log.observations[1:][inside])
+    np.testing.assert_array_equal(windowed_log.next_observations[:, :2], log.next_observations)
 
 
 def test_a_window_of_one_is_the_log_itself():
@@ -84,9 +84,9 @@ def test_a_window_of_one_is_the_log_itself():
 
 @pytest.mark.parametrize("standardise", [True, False])
 def test_in_core_units_too_the_next_window_holds_copies(standardise: bool):
-    seen = windowed(log_of([6, 9]), 3)
-    scaling = fit_scaling(seen, standardise, True)
-    rows = to_core(seen.transitions(True), scaling)
+    windowed_log = windowed(log_of([6, 9]), 3)
+    scaling = fit_scaling(windowed_log, standardise, True)
+    rows = to_core(windowed_log.transitions(True), scaling)
     expected = np.concatenate(windows.following(rows.next_observation[:, :2], rows.observation, rows.action), axis=-1)
     np.testing.assert_array_equal(rows.next_observation, expected)
     plain = fit_scaling(log_of([6, 9]), standardise, True)

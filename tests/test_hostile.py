@@ -53,13 +53,13 @@ def resealed(folder: Path) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def survives(what: Callable[[], Any], told: str) -> None:
+def survives(what: Callable[[], Any], content: str) -> None:
     try:
         what()
     except UserError as error:
-        assert "\n" not in str(error), told
+        assert "\n" not in str(error), content
     except Exception:
-        pytest.fail(f"{told}\n{traceback.format_exc()}")
+        pytest.fail(f"{content}\n{traceback.format_exc()}")
 
 
 @pytest.fixture

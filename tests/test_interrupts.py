@@ -40,15 +40,15 @@ def test_work_that_may_be_left_is_left_on_sigterm():
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_is_remembered(number: signal.Signals):
-    said: list[str] = []
+    notes: list[str] = []
     before = signal.getsignal(number)
-    with Interrupts(said.append) as interrupts:
+    with Interrupts(notes.append) as interrupts:
         assert not interrupts.received
         os.kill(os.getpid(), number)
         until = time.monotonic() + 10
-        while not (interrupts.received and said) and time.monotonic() < until:
+        while not (interrupts.received and notes) and time.monotonic() < until:
             time.sleep(0.01)
-        assert interrupts.received and "once more leaves at once" in said[0]
+        assert interrupts.received and "once more leaves at once" in notes[0]
         with pytest.raises(Interrupted, match=f"stopped by {number.name}; all is saved") as stopped:
             interrupts.leave("all is saved")
     assert stopped.value.exit_code == 128 + number
@@ -56,8 +56,8 @@ def test_the_first_signal_is_remembered(number: signal.Signals):
 
 
 def test_other_signals_go_their_way():
-    seen: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+    numbers: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: numbers.append(number))
     try:
         with Interrupts() as interrupts:
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -65,7 +65,7 @@ def test_other_signals_go_their_way():
             assert not interrupts.received
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert seen == [signal.SIGUSR1]
+    assert numbers == [signal.SIGUSR1]
 
 
 @pytest.mark.parametrize(("second", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

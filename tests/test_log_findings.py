@@ -31,13 +31,13 @@ def test_whatever_learns_says_what_is_odd_and_where_to_read_more(verb, log, tmp_
     words = options(only=OF_MODEL) if verb == "fit" else options(epochs=1)
     assert cli.run([verb, log, *words, "--out", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    [told] = [line for line in lines if "9,999" in line or "9999" in line]
-    assert told.startswith("note: ")
+    [note] = [line for line in lines if "9,999" in line or "9999" in line]
+    assert note.startswith("note: ")
     assert sum(f"micro-rl data check {log}" in line for line in lines) == 1
     kept = {"train": "config.json", "fit": "ensemble.json"}
     if verb in kept:
-        assert told.removeprefix("note: ") in read_json(tmp_path / "out" / kept[verb])["notes"]
+        assert note.removeprefix("note: ") in read_json(tmp_path / "out" / kept[verb])["notes"]
     if verb == "train":
-        assert escape(told.removeprefix("note: ")) in render(record.read(tmp_path / "out"))
+        assert escape(note.removeprefix("note: ")) in render(record.read(tmp_path / "out"))
     if verb == "fit":
         assert any(line.startswith("model   one step is off by") for line in lines)

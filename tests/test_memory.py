@@ -49,9 +49,9 @@ def planned_by_compiler(plan: Plan) -> int:
     state = jax.eval_shape(partial(epoch.start, sizes=sizes, temperature=1.0, keys=keys), problem, ensemble, method)
     c = coefficients(plan.settings, act)
     lowered = epoch.compiled_epoch.lower(state, method, problem, c, keys.epochs, sizes=sizes, ends=ByRule(never))
-    told = lowered.compile().memory_analysis()
-    assert told is not None
-    return told.temp_size_in_bytes + memory._size(state)
+    analysis = lowered.compile().memory_analysis()
+    assert analysis is not None
+    return analysis.temp_size_in_bytes + memory._size(state)
 
 
 @pytest.mark.parametrize(("starts", "length"), [(20_000, 5), pytest.param(50_000, 1, marks=pytest.mark.slow)])
@@ -120,8 +120,8 @@ def test_the_estimate_without_a_model_is_not_below_the_compilers_plan(method: st
     fresh = log_epoch.compiled_start(problem, learner, sizes, 1.0, keys)
     c = coefficients(plan.settings, 1)
     lowered = log_epoch.compiled_epoch.lower(fresh, learner, problem, c, keys.epochs, sizes=sizes)
-    told = lowered.compile().memory_analysis()
-    assert told is not None
+    analysis = lowered.compile().memory_analysis()
+    assert analysis is not None
     state = memory._size(fresh)
-    planned = told.temp_size_in_bytes + state
+    planned = analysis.temp_size_in_bytes + state
     assert planned <= memory.bytes_of_run(plan) - state <= 2 * planned

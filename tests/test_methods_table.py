@@ -29,18 +29,18 @@ def tiny_log(monkeypatch: pytest.MonkeyPatch) -> Settings:
 def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
     tmp_path: Path, tiny_log: Settings, monkeypatch: pytest.MonkeyPatch
 ):
-    seen: list[float] = []
+    epochs: list[float] = []
 
     def fitted(self: methods.Lines, row: Row) -> None:
-        seen.append(row["epoch"])
-        if seen == [1, 2, 3]:
+        epochs.append(row["epoch"])
+        if epochs == [1, 2, 3]:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(methods.Lines, "fitted", fitted)
     with pytest.raises(KeyboardInterrupt):
         methods.shared_model("tiny", 1, Path(), tmp_path)
     folder = methods.shared_model("tiny", 1, Path(), tmp_path)
-    assert seen[:3] == [1, 2, 3] and seen[3] > 1 and seen[-1] == 4
+    assert epochs[:3] == [1, 2, 3] and epochs[3] > 1 and epochs[-1] == 4
     undisturbed = tmp_path / "undisturbed"
     log = tiny_dataset()
     save_model(undisturbed, fit_model(log, problem_of(log, tiny_log), tiny_log, 1, lambda row: None))

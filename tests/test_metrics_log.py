@@ -11,7 +11,7 @@ from micro_rl.storage import metrics_log, tensorboard_log
 from micro_rl.storage.files import CannotWrite
 from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
-from tests.event_files import scalars
+from tests.event_files import scalars, write_metrics
 
 ROWS = [
     {"epoch": 1, "loss/critic": 0.5, "q/model": -2.0},
@@ -25,19 +25,13 @@ def run(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "run", {"beta": 0.5})
 
 
-def write(run: RunFolder, rows) -> None:
-    with open_metrics(run) as log:
-        for row in rows:
-            log.append(row)
-
-
 def table(run: RunFolder) -> list[list[str]]:
     with open(run.path / "metrics.csv", newline="") as file:
         return list(csv.reader(file))
 
 
 def test_the_csv_stays_rectangular(run):
-    write(run, ROWS)
+    write_metrics(run, ROWS)
     assert table(run) == [
         ["epoch", "loss/critic", "q/model", "eval/return"],
         ["1", "0.5", "-2.0", ""],
@@ -47,14 +41,14 @@ def test_the_csv_stays_rectangular(run):
 
 
 def test_a_resumed_run_shows_each_epoch_once(run, tmp_path):
-    write(run, ROWS)
+    write_metrics(run, ROWS)
     run.rewind(1)
     with open_metrics(run):
         assert [row[0] for row in table(run)] == ["epoch", "1"]
         assert {step for step, *_ in scalars(run.path)} == {1}
-    write(run, ROWS[1:])
+    write_metrics(run, ROWS[1:])
     whole = RunFolder.create(tmp_path / "whole", {})
-    write(whole, ROWS)
+    write_metrics(whole, ROWS)
     for name in ("metrics.jsonl", "metrics.csv"):
         assert (run.path / name).read_bytes() == (whole.path / name).read_bytes()
     assert str(scalars(run.path)) == str(scalars(whole.path))

@@ -1,5 +1,6 @@
 """The neighbours of MICRO on one loop: hand-computed targets, signs, and the limits that are SAC on the model."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.networks import action_error, q_values
 from micro_rl.core.types import Batch, Keys, Transition
-from micro_rl.dynamics.ensemble import Models, predict
+from micro_rl.dynamics.ensemble import Ensemble, Models, predict
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.fitting import fit_model, problem_of
@@ -172,22 +173,37 @@ def adversarial(weight: float, steps: int = 20, clone_epochs: int = 0) -> Method
     return rambo.build(options)
 
 
-def test_rambo_makes_the_model_worse_for_the_policy(fitted):
-    """Steps against the policy lower the value that the model's own outcomes have, beside steps on the log alone."""
+def turned(fitted, method: Method, update: Any = None) -> Ensemble:
+    """The model after the method's steps against a policy that stays, whose Q is three times the first observation."""
     problem, ensemble = fitted
     critics, actor = linear_critics([[3.0, 0.0, 0.0, 0.0]] * 2, [0.0] * 2), steady_actor([0.0], obs=3)
     networks = MethodContext(critics, critics, actor, Models.of(ensemble, 2), jnp.asarray(0.99))
     ends = lambda following, key: NEVER(following, problem.scaling, key)  # noqa: E731
+    _, moments = method.prepare(actor, ensemble, problem.log, jax.random.key(0))
+    context, update = EpochContext(networks, problem.log, ends), update or method.update_model
+    moved, _ = jax.jit(lambda e, m: update(e, m, context, jax.random.key(1)))(ensemble, moments)
+    return moved
+
+
+def test_rambo_makes_the_model_worse_for_the_policy(fitted):
+    """Steps against the policy lower the value that the model's own outcomes have, beside steps on the log alone."""
 
     def value_after(weight: float) -> float:
-        method = adversarial(weight, steps=200)
-        _, moments = method.prepare(actor, ensemble, problem.log, jax.random.key(0))
-        context = EpochContext(networks, problem.log, ends)
-        moved, _ = jax.jit(lambda e, m: method.update_model(e, m, context, jax.random.key(1)))(ensemble, moments)
-        mean, _ = predict(moved.best(2), problem.log.observation, problem.log.action)
+        log, moved = fitted[0].log, turned(fitted, adversarial(weight, steps=200))
+        mean, _ = predict(moved.best(2), log.observation, log.action)
         return float(jnp.mean(3 * mean[..., 0]))
 
     assert value_after(3.0) < value_after(0.0) - 0.1
+
+
+def test_rambo_narrows_the_range_of_variances(fitted):
+    """With a weight beside which the rest of the loss is nothing, Adam takes two steps of the rate towards narrower."""
+    method = adversarial(0.0, steps=2)
+    assert isinstance(method.update_model, rambo_adversary.TurnAgainst)
+    heavy = replace(method.update_model, logvar_weight=1e6)
+    before, after = fitted[1].members, turned(fitted, method, heavy).members
+    np.testing.assert_allclose(after.max_logvar - before.max_logvar, -2 * heavy.rate, rtol=1e-2)
+    np.testing.assert_allclose(after.min_logvar - before.min_logvar, 2 * heavy.rate, rtol=1e-2)
 
 
 def test_rambo_begins_as_a_clone(fitted):
@@ -235,7 +251,7 @@ def test_rambo_moves_the_model(fitted):
 
 
 @pytest.mark.parametrize(
-    ("module", "options", "said"),
+    ("module", "options", "message"),
     [
         (mobile, {"penalty": -1.0}, "penalty: -1.0 is not 0 or more"),
         (mobile, {"num_samples": -1}, "num_samples: -1 is not a whole number of at least 0"),
@@ -248,8 +264,8 @@ def test_rambo_moves_the_model(fitted):
         (rambo, {"clone_epochs": -1}, "clone_epochs: -1 is not a whole number of at least 0"),
     ],
 )
-def test_coefficients_out_of_bounds(module, options: dict[str, Any], said: str):
-    with pytest.raises(UserError, match=said):
+def test_coefficients_out_of_bounds(module, options: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
         module.build(module.Options(**options))
 
 

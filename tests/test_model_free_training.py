@@ -85,9 +85,9 @@ def test_a_run_resumed_ends_as_one_that_was_not_stopped(tmp_path: Path):
     assert config["learns_model"] is False
     assert "members" not in config["settings"]
     assert "--ensemble-size" not in config["command"]
-    told = story.tell(record.read(whole.path))
-    assert told.headline == story.NOT_MEASURED
-    assert "critics’ own estimate" in told.figures[0].name
+    summary = story.tell(record.read(whole.path))
+    assert summary.headline == story.NOT_MEASURED
+    assert "critics’ own estimate" in summary.figures[0].name
 
 
 def test_a_branch_goes_on_with_other_options(tmp_path: Path):

@@ -30,8 +30,9 @@ from micro_rl.training.fitting import fit_model, held_out, problem_of
 from micro_rl.training.models import given_model, tell_quality
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
+from tests.pages import Page
 from tests.probes import linear_ensemble, plain_units, tiny_dataset, tiny_plan
-from tests.test_run_page import Page, measured_run, page_of
+from tests.test_run_page import measured_run, page_of
 
 PUSH, NOISE = 0.25, 0.5
 HONEST = {
@@ -51,18 +52,18 @@ def system(episodes: list[int], noise: float = 0.0) -> Dataset:
     rng, rows = np.random.default_rng(0), sum(episodes)
     ends = np.isin(np.arange(rows) + 1, np.cumsum(episodes))
     actions = rng.uniform(-1, 1, (rows, 1)).astype(np.float32)
-    state, seen, after = 0.0, [], []
+    state, states, after = 0.0, [], []
     for action, last in zip(actions[:, 0], ends, strict=True):
         following = np.float32(state + PUSH * action + noise * rng.normal())
-        seen.append(state)
+        states.append(state)
         after.append(following)
         state = np.float32(rng.normal()) if last else following
     second = np.full(rows, 3.0)
     return Dataset(
         name="system",
-        observations=np.stack([seen, second], 1).astype(np.float32),
+        observations=np.stack([states, second], 1).astype(np.float32),
         actions=actions,
-        rewards=(np.array(seen) + noise * rng.normal(size=rows)).astype(np.float32),
+        rewards=(np.array(states) + noise * rng.normal(size=rows)).astype(np.float32),
         next_observations=np.stack([after, second], 1).astype(np.float32),
         terminals=np.zeros(rows, bool),
         timeouts=ends,
@@ -140,14 +141,14 @@ def test_a_stretch_stays_in_its_episode_and_is_shorter_where_episodes_are():
 
 def test_windows_are_followed_like_single_observations():
     log = system([20] * 10)
-    seen = windowed(log, 3)  # columns: three observations of two, two actions; the action comes last of the inputs
+    windows = windowed(log, 3)  # columns: three observations of two, two actions; the action comes last of the inputs
     weight = np.zeros((1, 9, 3))
     weight[0, 8, 0], weight[0, 0, 2] = PUSH, 1.0
     bias = 0.01
     ensemble = linear_ensemble(weight, [[bias, 0.0, 0.0]], [1.0] * 3)
-    curves = horizon(seen, ensemble, fit_scaling(seen, False, False), every(seen), 6)
+    curves = horizon(windows, ensemble, fit_scaling(windows, False, False), every(windows), 6)
     alone = horizon(log, members([bias], 1.0), plain_units(2, 1), every(log), 6)
-    inside = calibration(seen, ensemble, fit_scaling(seen, False, False), every(seen))
+    inside = calibration(windows, ensemble, fit_scaling(windows, False, False), every(windows))
     assert (
         curves and alone and inside and inside == calibration(log, members([bias], 1.0), plain_units(2, 1), every(log))
     )
@@ -155,12 +156,12 @@ def test_windows_are_followed_like_single_observations():
     np.testing.assert_allclose(curves.unchanged, alone.unchanged, rtol=1e-4)
 
 
-@pytest.mark.parametrize("told", [NOISE, NOISE / 2, 2 * NOISE])
-def test_intervals_hold_what_the_deviation_says(told: float):
+@pytest.mark.parametrize("claimed", [NOISE, NOISE / 2, 2 * NOISE])
+def test_intervals_hold_what_the_deviation_says(claimed: float):
     log = system([100] * 100, NOISE)
-    shares = calibration(log, members([0.0, 0.0], told), plain_units(2, 1), every(log))
+    shares = calibration(log, members([0.0, 0.0], claimed), plain_units(2, 1), every(log))
     assert shares and shares.rows == 10_000
-    limits = norm.ppf((1 + np.array(shares.expected)) / 2) * told / NOISE
+    limits = norm.ppf((1 + np.array(shares.expected)) / 2) * claimed / NOISE
     truth = norm.cdf(limits) - norm.cdf(-limits)
     for part in (shares.observation, shares.reward):
         np.testing.assert_allclose(part, truth, atol=4 * 0.005)
@@ -201,6 +202,16 @@ def test_it_is_measured_on_the_rows_that_the_fit_held_out_and_survives_the_disk(
     assert report and report == model.report and report.elites == settings.num_elites
     assert report.horizon and report.calibration and report.calibration.rows == len(holdout)
     assert "one step is off by" in report.sentence() and "90 % intervals hold" in report.sentence()
+
+
+def test_each_figure_is_said_once():
+    assert from_json(HONEST).sentence() == (
+        "one step is off by 0.10, 2 steps by 0.30 of the log’s spread (if nothing changed: 1.0 and 1.5); "
+        "90 % intervals hold 80 %"
+    )
+    single = {"starts": 9, "error": [0.1], "unchanged": [1.0], "disagreement": [0.05]}
+    text = from_json({"elites": 5, "horizon": single}).sentence()
+    assert text == "one step is off by 0.10 of the log’s spread (if nothing changed: 1.0)"
 
 
 def test_a_model_no_better_than_nothing_changed_is_warned_of():
@@ -289,10 +300,10 @@ def test_a_folder_with_a_damaged_report_is_refused(tmp_path: Path):
         record.read(run)
 
 
-def add_report(run: Path, told: Any, sha: str = "") -> None:
+def add_report(run: Path, report: Any, sha: str = "") -> None:
     """An ensemble's file that says nothing but this."""
     (run / "model").mkdir(exist_ok=True)
-    (run / "model" / "ensemble.json").write_text(json.dumps({KEY: told}))
+    (run / "model" / "ensemble.json").write_text(json.dumps({KEY: report}))
     files = {"ensemble.safetensors": {"sha256": sha or run.name}}
     (run / "model" / "manifest.json").write_text(json.dumps({"files": files}))
 

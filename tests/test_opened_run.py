@@ -62,23 +62,23 @@ def test_the_model_predicts_in_raw_units(run: OpenedRun):
         np.asarray(part, np.float64) for part in (model.scaling.observation_std, model.scaling.observation_mean)
     )
     reward = float(model.scaling.reward_scale)
-    told = run.model.predict(STATES, ACTIONS)
-    np.testing.assert_allclose(told.member_next_observation, mean[..., :3] * size + offset, atol=1e-5)
-    np.testing.assert_allclose(told.member_next_observation_std, std[..., :3] * size, rtol=1e-6)
-    np.testing.assert_allclose(told.member_reward, mean[..., 3] * reward, rtol=1e-6)
-    np.testing.assert_allclose(told.member_reward_std, std[..., 3] * reward, rtol=1e-6)
+    prediction = run.model.predict(STATES, ACTIONS)
+    np.testing.assert_allclose(prediction.member_next_observation, mean[..., :3] * size + offset, atol=1e-5)
+    np.testing.assert_allclose(prediction.member_next_observation_std, std[..., :3] * size, rtol=1e-6)
+    np.testing.assert_allclose(prediction.member_reward, mean[..., 3] * reward, rtol=1e-6)
+    np.testing.assert_allclose(prediction.member_reward_std, std[..., 3] * reward, rtol=1e-6)
     assert (run.model.members, run.model.elites) == (2, 1)
-    np.testing.assert_array_equal(told.next_observation, told.member_next_observation[0])
-    np.testing.assert_array_equal(told.reward_spread, np.zeros(3))
+    np.testing.assert_array_equal(prediction.next_observation, prediction.member_next_observation[0])
+    np.testing.assert_array_equal(prediction.reward_spread, np.zeros(3))
     run.model.elites = 2
     both = run.model.predict(STATES, ACTIONS)
     run.model.elites = 1
-    np.testing.assert_allclose(both.reward, told.member_reward.mean(0))
-    halves = np.abs(told.member_next_observation[0] - told.member_next_observation[1]) / 2
+    np.testing.assert_allclose(both.reward, prediction.member_reward.mean(0))
+    halves = np.abs(prediction.member_next_observation[0] - prediction.member_next_observation[1]) / 2
     np.testing.assert_allclose(both.next_observation_spread, halves, atol=1e-12)
     single = run.model.predict(STATES[2], ACTIONS[2])
     assert single.next_observation.shape == (3,) and single.member_reward.shape == (2,)
-    np.testing.assert_allclose(single.reward, told.reward[2], rtol=1e-5)
+    np.testing.assert_allclose(single.reward, prediction.reward[2], rtol=1e-5)
 
 
 def test_rows_are_predicted_in_blocks(run: OpenedRun, monkeypatch: pytest.MonkeyPatch):
@@ -136,14 +136,14 @@ def test_what_is_not_finite_is_named_by_its_column():
 def test_with_a_history_rows_are_an_episodes_steps(tmp_path: Path):
     """The same windows as in training; windows themselves are taken too."""
     log = micro_rl.load(write_tank(tmp_path / "tank.csv"))
-    seen = windowed(log, 3)
+    windowed_log = windowed(log, 3)
     mid, half = np.array([50.0]), np.array([50.0])
-    ones = np.ones(seen.observations.shape[1])
+    ones = np.ones(windowed_log.observations.shape[1])
     units = micro_rl.core.types.Scaling(0 * ones, ones, mid, half, np.array(1.0))
     for episode in log.episodes:
         rows = core_rows(log.observations[episode], log.actions[episode], units, log.columns, 3)
-        np.testing.assert_array_equal(rows.observation, seen.observations[episode])
-        again = core_rows(seen.observations[episode], log.actions[episode], units, log.columns, 3)
+        np.testing.assert_array_equal(rows.observation, windowed_log.observations[episode])
+        again = core_rows(windowed_log.observations[episode], log.actions[episode], units, log.columns, 3)
         np.testing.assert_array_equal(again.observation, rows.observation)
         np.testing.assert_array_equal(again.newest, log.observations[episode])
 

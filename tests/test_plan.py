@@ -16,7 +16,8 @@ from micro_rl.data import Dataset, ReadOptions, load
 from micro_rl.dynamics import termination_rules
 from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import require_same_config
-from micro_rl.training.plan import make_plan, read_log
+from micro_rl.training.log_reading import read_log
+from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import default_config, plan_to_command, plan_to_config
 from micro_rl.training.termination import EndByHead, EndByRule
 from tests.data.logs import columns, write_csv, write_hdf5
@@ -158,8 +159,8 @@ def test_an_embedded_log_is_named_and_its_own_bounds_are_not():
 def test_bounds_that_were_given_are_in_the_command(tmp_path):
     log = write_log(tmp_path / "swing.hdf5")
     assert "--action-bounds" not in plan_to_command(make_plan(log))
-    told = ReadOptions(action_bounds=(-3.0, 3.0))
-    assert plan_to_command(make_plan(log, reading=told)).endswith("--action-bounds -3.0 3.0")
+    reading = ReadOptions(action_bounds=(-3.0, 3.0))
+    assert plan_to_command(make_plan(log, reading=reading)).endswith("--action-bounds -3.0 3.0")
     dataset = load(log, action_low=-3, action_high=3)
     assert plan_to_command(make_plan(dataset)).endswith("--action-bounds -3.0 3.0")
 

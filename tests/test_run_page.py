@@ -1,9 +1,7 @@
 import json
 import math
-import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from micro_rl.reports.run import record, story, write_report
 from micro_rl.reports.run.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
 from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.run_folder import RunFolder
+from tests.pages import Page, assert_self_contained
 
 CONFIG = {
     "command": "micro-rl train some.npz --method micro",
@@ -82,49 +81,12 @@ def measured_run(path: Path, **changes) -> Path:
     return make_run(path, rows, {"eval/return": score(120.0), "eval/normalised_score": score(60.0)}, **changes)
 
 
-class Page(HTMLParser):
-    """Words, tags, attributes and ids of a page, and whether its tags nest."""
-
-    def __init__(self, html: str):
-        super().__init__()
-        self.words, self.tags, self.attributes, self.ids = "", [], [], []
-        self.open: list[str] = []
-        self.feed(html)
-        self.words = " ".join(self.words.split())
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        self.ids += [value for name, value in attrs if name == "id"]
-        if tag != "meta":
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.handle_starttag(tag, attrs)
-        self.open.pop()
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not self.open or self.open[-1] != "style":
-            self.words += f" {data}"
-
-
 def page_of(folder: Path) -> Page:
     return Page(write_report(folder).read_text())
 
 
 def test_the_page_loads_nothing_and_is_well_formed(tmp_path):
-    html = write_report(measured_run(tmp_path)).read_text()
-    page = Page(html)
-    assert page.open == []
-    assert not {"script", "link", "img", "iframe", "image", "object", "embed"} & set(page.tags)
-    assert not [value for _, value in page.attributes if value and re.match(r"(\w+:)?//|data:", value)]
-    assert "@import" not in html and "http" not in re.sub("http-equiv", "", html)
-    assert len(page.ids) == len(set(page.ids))
-    used = re.findall(r'url\(#([^)]*)\)|href="#([^"]*)"', html)
-    assert {one or other for one, other in used} <= set(page.ids)
+    assert_self_contained(write_report(measured_run(tmp_path)).read_text())
 
 
 def test_the_page_is_in_the_run_folder_and_always_the_same(tmp_path):
@@ -152,7 +114,7 @@ def test_the_story_of_a_measured_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "sentence"),
     [
         (151.0, "Better than the best episode"),
         (150.0, "not better than its best episode"),
@@ -161,8 +123,8 @@ def test_the_story_of_a_measured_run(tmp_path):
         (99.0, "Worse than the log’s average"),
     ],
 )
-def test_the_verdict(value, said):
-    assert said in story.verdict(value, 100.0, 150.0)
+def test_the_verdict(value, sentence):
+    assert sentence in story.verdict(value, 100.0, 150.0)
 
 
 def test_a_difference_within_the_spread_is_called_unreliable(tmp_path):
@@ -189,16 +151,16 @@ def test_without_a_simulator_the_estimate_is_called_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("estimate", "said"),
+    ("estimate", "sentence"),
     [(170.0, "No episode of the log returned as much"), (50.0, "Even by the opinion of its own model"), (120.0, "")],
 )
-def test_an_estimate_beyond_the_log_is_said_to_be_so(tmp_path, estimate: float, said: str):
+def test_an_estimate_beyond_the_log_is_said_to_be_so(tmp_path, estimate: float, sentence: str):
     rows = [{"epoch": 1, "model_estimate/return": estimate}]
     run = make_run(tmp_path, rows, {"model_estimate/return": score(estimate)}, task=CONFIG["task"] | {"env": None})
     words = page_of(run).words
     assert [sentence in words for sentence in ("No episode of the log returned", "Even by the opinion")] == [
-        said.startswith("No episode"),
-        said.startswith("Even"),
+        sentence.startswith("No episode"),
+        sentence.startswith("Even"),
     ]
 
 

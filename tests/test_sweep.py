@@ -142,7 +142,7 @@ from micro_rl.training.runner import execute_all
 from micro_rl.training.callbacks import Callback
 from tests.test_sweep import plans
 
-folder, told, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+folder, event, times = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 left = [times]
 
 def die(*_):
@@ -151,18 +151,18 @@ def die(*_):
         os.kill(os.getpid(), signal.SIGKILL)
 
 watcher = Callback()
-setattr(watcher, told, die)
+setattr(watcher, event, die)
 execute_all(plans(), [folder / "0", folder / "1"], [Callback(), watcher])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("told", "times"), [("fitted", 1), ("fitted", 2), ("trained", 1), ("trained", 2), ("trained", 3)]
+    ("event", "times"), [("fitted", 1), ("fitted", 2), ("trained", 1), ("trained", 2), ("trained", 3)]
 )
-def test_a_population_that_was_killed_goes_on_to_the_same_bits(pair: Path, told: str, times: int, tmp_path: Path):
+def test_a_population_that_was_killed_goes_on_to_the_same_bits(pair: Path, event: str, times: int, tmp_path: Path):
     """Item 40 of what users do: a worker of a sweep is killed."""
-    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), told, str(times)], capture_output=True)
+    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), event, str(times)], capture_output=True)
     assert child.returncode == -signal.SIGKILL, child.stderr
     together(plans(), tmp_path, resume=True)
     for number in "01":
@@ -325,28 +325,28 @@ def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
             one.fitted = lambda row: fitted.append(trial.name)
             return one
 
-    found = trials(tiny_plan(**SHORT), 1, {"num_samples": [1, 2]})
-    done = carry_out(found, tmp_path / "sweep", exact=True, callback=Told())
+    runs = trials(tiny_plan(**SHORT), 1, {"num_samples": [1, 2]})
+    done = carry_out(runs, tmp_path / "sweep", exact=True, callback=Told())
     assert all(isinstance(run, Run) for run in done.values())
-    assert set(fitted) == {found[0].name}, "the second takes over the fit of the first, which is its own"
-    alone = execute(found[1].plan, tmp_path / "alone").path
-    beside = tmp_path / "sweep" / found[1].name
+    assert set(fitted) == {runs[0].name}, "the second takes over the fit of the first, which is its own"
+    alone = execute(runs[1].plan, tmp_path / "alone").path
+    beside = tmp_path / "sweep" / runs[1].name
     assert RunFolder.open(beside).fit() == RunFolder.open(alone).fit()
     for name, array in weights(beside).items():
         np.testing.assert_array_equal(array, weights(alone)[name], err_msg=name)
 
 
 def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
-    found = trials(tiny_plan(seed=4), 2, {"num_samples": [1, 2], "beta": [0.0, 0.25]})
-    assert [trial.name for trial in found][:3] == [
+    runs = trials(tiny_plan(seed=4), 2, {"num_samples": [1, 2], "beta": [0.0, 0.25]})
+    assert [trial.name for trial in runs][:3] == [
         "num_samples=1-beta=0-seed4",
         "num_samples=1-beta=0-seed5",
         "num_samples=1-beta=0.25-seed4",
     ]
-    assert [len(group) for group in groups(found)] == [4, 4]
-    assert [len(chunk) for chunk in chunks(groups(found)[0], 3)] == [2, 2]
-    assert [len(chunk) for chunk in chunks(groups(found)[0], 4, devices=3)] == [3, 1]
-    assert [len(chunk) for chunk in chunks(groups(found)[0], 2, devices=8)] == [2, 2]
+    assert [len(group) for group in groups(runs)] == [4, 4]
+    assert [len(chunk) for chunk in chunks(groups(runs)[0], 3)] == [2, 2]
+    assert [len(chunk) for chunk in chunks(groups(runs)[0], 4, devices=3)] == [3, 1]
+    assert [len(chunk) for chunk in chunks(groups(runs)[0], 2, devices=8)] == [2, 2]
     near = trials(tiny_plan(), 1, {"actor_lr": [1e-4, 1.0000001e-4]})
     assert [trial.name for trial in near] == ["actor_lr=0.0001-seed0", "actor_lr=0.00010000001-seed0"]
     assert [trial.name for (trial,) in groups(trials(tiny_plan(), 1, {"hidden_sizes": [[8, 8], (4,)]}))] == [
@@ -356,7 +356,7 @@ def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
 
 
 @pytest.mark.parametrize(
-    ("grid", "seeds", "said"),
+    ("grid", "seeds", "message"),
     [
         ({"seed": [1, 2]}, 1, "--seeds"),
         ({"beta": [0.5, 0.5]}, 1, "each once"),
@@ -365,39 +365,39 @@ def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
         ({}, 0, "seeds: 0"),
     ],
 )
-def test_what_cannot_be_varied_is_refused(grid: dict, seeds: int, said: str):
-    with pytest.raises(UserError, match=said):
+def test_what_cannot_be_varied_is_refused(grid: dict, seeds: int, message: str):
+    with pytest.raises(UserError, match=message):
         trials(tiny_plan(), seeds, grid)
 
 
 def test_a_mistake_leaves_nothing_behind(tmp_path: Path):
-    found = trials(tiny_plan(**SHORT), 1, {"beta": [0.0, 1.0]})
-    taken = tmp_path / found[1].name
+    runs = trials(tiny_plan(**SHORT), 1, {"beta": [0.0, 1.0]})
+    taken = tmp_path / runs[1].name
     taken.mkdir()
     (taken / "file").touch()
     refusals: list[dict[str, Any]] = [{}, {"width": 0}, {"width": 2, "exact": True, "resume": True}]
     for refused in refusals:
         with pytest.raises(UserError):
-            carry_out(found, tmp_path, **refused)
+            carry_out(runs, tmp_path, **refused)
     assert [path.name for path in tmp_path.iterdir()] == [taken.name]
 
 
 def test_what_a_later_run_would_be_refused_for_is_said_before_there_is_a_folder(pair: Path, tmp_path: Path):
-    found = trials(tiny_plan(**SHORT), 2, {})
-    RunFolder.create(tmp_path / found[1].name, plan_to_config(tiny_plan(**SHORT, batch_size=3).varied({"seed": 1})))
+    runs = trials(tiny_plan(**SHORT), 2, {})
+    RunFolder.create(tmp_path / runs[1].name, plan_to_config(tiny_plan(**SHORT, batch_size=3).varied({"seed": 1})))
     with pytest.raises(UserError, match="batch_size: 3"):
-        carry_out(found, tmp_path, resume=True)
+        carry_out(runs, tmp_path, resume=True)
     with pytest.raises(UserError, match="go on with --resume"):
-        carry_out(found, tmp_path)
-    (tmp_path / found[1].name / "config.json").unlink()
-    (tmp_path / found[1].name / "file").touch()
+        carry_out(runs, tmp_path)
+    (tmp_path / runs[1].name / "config.json").unlink()
+    (tmp_path / runs[1].name / "file").touch()
     with pytest.raises(UserError, match="not empty; choose"):
-        carry_out(found, tmp_path, resume=True)
-    assert [path.name for path in tmp_path.iterdir()] == [found[1].name]
+        carry_out(runs, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == [runs[1].name]
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / found[0].name).touch()
+    (tmp_path / "other" / runs[0].name).touch()
     with pytest.raises(UserError, match="cannot be read"):
-        carry_out(found, tmp_path / "other")
+        carry_out(runs, tmp_path / "other")
     shared = dataclasses.replace(tiny_plan(**SHORT), model=pair / "0/model")
     with pytest.raises(UserError, match="model_lr decides how a model is fitted, and the model is given"):
         trials(shared, 1, {"model_lr": [1e-3, 1e-2]})
@@ -443,7 +443,7 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--grid", "beta"], "NAME=VALUE"),
         (["--grid", "beta=0,"], "NAME=VALUE"),
@@ -455,41 +455,41 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
     ],
 )
 def test_a_wrong_grid_is_answered_in_one_line(
-    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert cli.run(["sweep", "pendulum-demo", *words, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert said in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_another_process_trains_is_told_before_anything_is_made(tmp_path: Path):
-    found = trials(tiny_plan(**SHORT), 2, {})
-    folder = RunFolder.create(tmp_path / found[1].name, plan_to_config(found[1].plan))
+    runs = trials(tiny_plan(**SHORT), 2, {})
+    folder = RunFolder.create(tmp_path / runs[1].name, plan_to_config(runs[1].plan))
     with locked(folder.lock), pytest.raises(UserError, match="another training"):
-        carry_out(found, tmp_path, resume=True)
-    assert [path.name for path in tmp_path.iterdir()] == [found[1].name]
+        carry_out(runs, tmp_path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == [runs[1].name]
 
 
 def test_what_was_said_of_one_run_is_not_said_of_all(capsys: pytest.CaptureFixture[str]):
-    found = trials(tiny_plan(), 3, {})
+    runs = trials(tiny_plan(), 3, {})
     with Display(3, 2, Console(width=200)) as display:
-        for watcher in [display.of(trial) for trial in found]:
+        for watcher in [display.of(trial) for trial in runs]:
             watcher.note("goes on after epoch 1")
     assert capsys.readouterr().out == "note: seed0: goes on after epoch 1\n"
 
 
 def test_too_little_memory_makes_fewer_at_a_time_and_says_so(monkeypatch: pytest.MonkeyPatch):
-    said: list[str] = []
+    notes: list[str] = []
 
     class Notes(SweepCallback):
         def note(self, text: str) -> None:
-            said.append(text)
+            notes.append(text)
 
     plan = tiny_plan(**SHORT)
     monkeypatch.setattr(memory, "free_memory", lambda: 3 * memory.bytes_of_run(plan))
     assert sweep._width(trials(plan, 3, {}), None, Notes()) == 2
-    assert [text.startswith("2 of 3 runs at a time") for text in said] == [True]
+    assert [text.startswith("2 of 3 runs at a time") for text in notes] == [True]
 
 
 def buffer_and_plan(rollouts_kept: int) -> tuple[int, Any]:

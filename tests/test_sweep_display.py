@@ -19,47 +19,47 @@ def _no_page(monkeypatch: pytest.MonkeyPatch):
 
 
 def watched(runs: int, epochs: int = 2, beside: int | None = None) -> tuple[Display, list[Callback], StringIO]:
-    said = StringIO()
-    display = Display(runs, epochs, Console(file=said, width=200))
-    return display, [display.of(trial) for trial in trials(tiny_plan(), beside or runs, {})], said
+    output = StringIO()
+    display = Display(runs, epochs, Console(file=output, width=200))
+    return display, [display.of(trial) for trial in trials(tiny_plan(), beside or runs, {})], output
 
 
-def lines(said: StringIO, kind: str) -> list[str]:
-    return [line for line in said.getvalue().splitlines() if line.startswith(kind)]
+def lines(output: StringIO, kind: str) -> list[str]:
+    return [line for line in output.getvalue().splitlines() if line.startswith(kind)]
 
 
 def test_a_fit_is_told_with_all_models_beside():
-    _, runs, said = watched(2)
+    _, runs, output = watched(2)
     for epoch in (1.0, 2.0):
         for run, error in zip(runs, (0.125, 0.375), strict=True):
             run.fitted({"epoch": epoch, "holdout/mean": error / epoch})
-    assert lines(said, "models") == ["models  epoch    1   holdout error 0.25000 (0.12500 to 0.37500)"]
+    assert lines(output, "models") == ["models  epoch    1   holdout error 0.25000 (0.12500 to 0.37500)"]
 
 
 def test_runs_that_are_over_are_not_waited_for():
-    _, (over, blown, first, second), said = watched(4)
+    _, (over, blown, first, second), output = watched(4)
     over.finished(Path("none"))
     blown.diverged("too far")
     for run in (first, second):
         run.trained(ROW | {"epoch": 2.0}, POLICY)
         run.finished(Path("none"))
-    (line,) = lines(said, "policy")
+    (line,) = lines(output, "policy")
     assert "epoch    2/2   2 runs" in line and "updates per second 1000 together   0m00s left" in line
 
 
 def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
-    display, (first,), said = watched(2, beside=1)
+    display, (first,), output = watched(2, beside=1)
     first.finished(Path("none"))
     display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
-    assert "1 runs" in lines(said, "policy")[0]
+    assert "1 runs" in lines(output, "policy")[0]
 
 
 def test_a_sweep_of_one_run_is_shown_as_that_run():
-    display, (run,), said = watched(1)
+    display, (run,), output = watched(1)
     display.note("a column never changes")
     run.note("a column never changes")
     run.note("goes on after epoch 1")
     run.trained(ROW, POLICY)
-    first, second, line = said.getvalue().splitlines()
+    first, second, line = output.getvalue().splitlines()
     assert (first, second) == ("note: a column never changes", "note: goes on after epoch 1")
     assert line.startswith("policy  epoch    1/2   return -150.0   Q on model rows -2.50")

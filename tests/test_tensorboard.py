@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from micro_rl.storage import tensorboard_log
-from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
-from tests.event_files import events, scalars
+from tests.event_files import events, scalars, write_metrics
 
 ROWS = [{"epoch": epoch, "loss/critic": 0.5 / epoch, "q/model": epoch - 3} for epoch in (1, 2, 3)]
 
@@ -21,14 +20,8 @@ def run(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "run", {"beta": 0.5})
 
 
-def write(run: RunFolder, rows) -> None:
-    with open_metrics(run) as log:
-        for row in rows:
-            log.append(row)
-
-
 def test_tensorboard_reads_every_number_once(run):
-    write(
+    write_metrics(
         run,
         [
             {"epoch": 1, "loss/critic": 0.5, "q/model": -2.0},
@@ -54,7 +47,7 @@ def test_records_are_the_bytes_that_tensorboardx_2_6_5_writes():
 
 
 def test_an_event_file_begins_with_its_version_and_a_fresh_start(run):
-    write(run, [])
+    write_metrics(run, [])
     (path,) = run.path.glob("events.out.tfevents.*")
     version, start = events(path)
     assert version.file_version == "brain.Event:2"
@@ -62,15 +55,15 @@ def test_an_event_file_begins_with_its_version_and_a_fresh_start(run):
 
 
 def test_a_resumed_runs_event_file_sorts_after_the_earlier_one(run):
-    write(run, ROWS)
+    write_metrics(run, ROWS)
     for _ in range(3):
-        write(run, [])
+        write_metrics(run, [])
         files = sorted(run.path.glob("events.out.tfevents.*"))
         assert [path.stat().st_size > 0 for path in files] == [False, True]
 
 
 def test_the_name_tells_nothing_about_the_machine(run):
-    write(run, [])
+    write_metrics(run, [])
     (path,) = run.path.glob("events.*")
     assert re.fullmatch(r"events\.out\.tfevents\.[0-9]{10}\.micro_rl", path.name)
 

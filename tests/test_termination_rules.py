@@ -124,13 +124,13 @@ def test_equal_conditions_share_a_program():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("o0 + 1", "'o0 \\+ 1' is a number, not a condition"),
         ("height > 1", "names 'height', no column"),
         ("o0 >", "cannot be read"),
     ],
 )
-def test_conditions_that_are_none(text: str, said: str):
-    with pytest.raises(UserError, match=f"^termination: .*{said}"):
+def test_conditions_that_are_none(text: str, message: str):
+    with pytest.raises(UserError, match=f"^termination: .*{message}"):
         termination_rules.find(text, ["o0", "o1"])

@@ -42,8 +42,8 @@ def valid_first(valid: Bool[Array, " rows"]) -> Int[Array, " rows"]:
     """The numbers of the valid rows, then of the others: a stable sort by counting."""
     number = jnp.arange(valid.shape[0], dtype=jnp.int32)
     before = jnp.cumsum(valid, dtype=jnp.int32)
-    place = jnp.where(valid, before - 1, before[-1] + number - before)
-    return jnp.zeros_like(number).at[place].set(number, unique_indices=True)
+    position = jnp.where(valid, before - 1, before[-1] + number - before)
+    return jnp.zeros_like(number).at[position].set(number, unique_indices=True)
 
 
 def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> Transition:

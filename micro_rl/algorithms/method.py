@@ -1,10 +1,13 @@
 """What runs ask of any method, whether it learns a model (`slots.Method`) or not (`ModelFreeMethod`)."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import equinox as eqx
 
 from micro_rl.core.networks import Product
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import ModelSizes
 
 
 class AnyMethod(eqx.Module):
@@ -20,6 +23,13 @@ class AnyMethod(eqx.Module):
     def multiplied_with(self, product: Product) -> "AnyMethod":
         """The same, where it has networks that nobody learns through, with this product of their matrices."""
         return self
+
+    @abstractmethod
+    def rows_kept(self, settings: Settings) -> int:
+        """Rows of rollouts that a run of it holds at once."""
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
 
     @property
     def needs_device(self) -> str:

@@ -14,7 +14,7 @@ from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_ent
 from micro_rl.algorithms.presets.model_free import TASKS
 from micro_rl.algorithms.slots import SLOTS, Method
 from micro_rl.core import arguments
-from micro_rl.core.renamed import new_name
+from micro_rl.core.renamed import in_our_words, new_name
 from micro_rl.core.settings import Settings, restricted
 from micro_rl.core.sizes import Sizes
 from micro_rl.dynamics.saved_model import ModelShape
@@ -131,6 +131,11 @@ def learns_model(name: str) -> bool:
     return getattr(find(name), "USES", None) is None
 
 
+def for_a_model(name: str) -> tuple[str, ...]:
+    """What can be chosen for a run and cannot for this method, since it learns no model."""
+    return () if learns_model(name) else ("model", "termination")
+
+
 def settings_of(name: str) -> type[Settings]:
     """The settings that the method uses: those that its module names as `USES`, else all of them."""
     uses = getattr(find(name), "USES", None)
@@ -177,7 +182,7 @@ def changed(method: str, settings: Settings, options: Any, changes: Mapping[str,
             if new := new_name(name, own | general):
                 raise UserError(f"{name}: is called {new} now")
             known = {field.name for field in fields(Settings)}
-            guess = f" in {method}" if name in known else did_you_mean(name, sorted(own | general))
+            guess = f" in {method}" if name in known else did_you_mean(in_our_words(name), sorted(own | general))
             raise UserError(f"{name}: no such setting{guess}")
     settings = replace(settings, **{name: value for name, value in changes.items() if name in general})
     return settings, replace(options, **{name: value for name, value in changes.items() if name in own})

@@ -43,9 +43,9 @@ class Replayed(NamedTuple):
             following: What the model predicts.
             row: The row of the log beside each; -1 where the log has ended.
         """
-        there, place = row >= 0, jnp.maximum(row, 0)
-        own = jnp.where(self.replay.columns[None] & there[:, None], self.next_observation[place], following)
-        return own, jnp.where(there & self.replay.continued[place], place + 1, -1)
+        there, log_row = row >= 0, jnp.maximum(row, 0)
+        own = jnp.where(self.replay.columns[None] & there[:, None], self.next_observation[log_row], following)
+        return own, jnp.where(there & self.replay.continued[log_row], log_row + 1, -1)
 
 
 def rollout(

@@ -12,20 +12,14 @@ from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core.networks import MLP, Product
+from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
 METHOD_STREAM = 1 << 30
 """Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
 number would be a stream that the loop uses already."""
-
-
-class ModelSizes(NamedTuple):
-    """What of the model a method's options may have to fit: layers of its networks, members, and elites."""
-
-    layers: int
-    members: int
-    elites: int
 
 
 Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]]
@@ -176,9 +170,11 @@ class Method(AnyMethod):
         return replace(self, product=product)
 
     def refuse(self, sizes: ModelSizes) -> None:
-        """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
         self.target.refuse(sizes)
         self.update_model.refuse(sizes)
+
+    def rows_kept(self, settings: Settings) -> int:
+        return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
 
     @property
     def needs_device(self) -> str:

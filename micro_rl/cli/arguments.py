@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from micro_rl.algorithms import presets
-from micro_rl.core.renamed import new_name
+from micro_rl.core.renamed import in_our_words, new_name
 from micro_rl.data.log_paths import locate, log_name
 from micro_rl.errors import UserError, did_you_mean
 
@@ -121,9 +121,10 @@ def _unknown(word: str, options: list[str], verb: str) -> str:
     if not word.startswith("-"):
         return f"{word!r} is one word too many; `micro-rl {verb} --help` shows what the verb takes"
     option = word.partition("=")[0]
-    if new := new_name(option[2:].replace("-", "_"), {other[2:].replace("-", "_") for other in options}):
+    name, known = option.lstrip("-").replace("-", "_"), {other[2:].replace("-", "_") for other in options}
+    if new := new_name(name, known):
         return f"{option} is called --{new.replace('_', '-')} now"
-    near = did_you_mean(option, options)
+    near = did_you_mean(f"--{in_our_words(name).replace('_', '-')}", options)
     return f"there is no option {option}{near}; `micro-rl {verb} --help` shows every option"
 
 

@@ -26,8 +26,8 @@ class Column(NamedTuple):
     high: float | None = None
 
     def __str__(self) -> str:
-        told = f"[{self.unit}]" in self.name
-        return f"{self.name} [{self.unit}]" if self.unit and not told else self.name
+        in_name = f"[{self.unit}]" in self.name
+        return f"{self.name} [{self.unit}]" if self.unit and not in_name else self.name
 
 
 class Columns(NamedTuple):

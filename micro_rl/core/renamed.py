@@ -1,5 +1,6 @@
-"""Names that settings and options had up to format 2 of a run folder, and what they are called now."""
+"""Other names of settings and options: those up to format 2 of a run folder, and those of other libraries."""
 
+import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -53,6 +54,30 @@ OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 def new_name(old: str, known: Collection[str]) -> str | None:
     """Which of the known settings and options had this name; None where none had."""
     return next((table[old] for table in (SETTINGS, *OPTIONS.values()) if table.get(old) in known), None)
+
+
+ELSEWHERE: Mapping[str, str] = MappingProxyType(
+    {
+        "learning_rate": "lr",
+        "gamma": "discount",
+        "discount_factor": "discount",
+        "polyak": "tau",
+        "batchsize": "batch_size",
+        "n": "num",
+        "number": "num",
+        "output": "out",
+        "dir": "out",
+    }
+)
+"""Words of other libraries, and ours for them."""
+
+
+def in_our_words(name: str) -> str:
+    """A name as it would be called here, to look for what is near it: `learning_rate` as `lr`."""
+    name = name.replace("-", "_")
+    for theirs, ours in ELSEWHERE.items():
+        name = re.sub(rf"(?<![^_]){theirs}(?![^_])", ours, name)
+    return name
 
 
 def renamed(values: Mapping[str, Any], names: Mapping[str, str] = SETTINGS) -> dict[str, Any]:

@@ -75,11 +75,11 @@ def of_episode(observations: np.ndarray, actions: np.ndarray, resting: np.ndarra
         A window for each step [step, window columns]; the action of the step itself is in none.
     """
     steps = np.arange(len(observations))
-    seen = [observations[np.maximum(steps - back, 0)] for back in range(history)]
-    done = [
+    observed = [observations[np.maximum(steps - back, 0)] for back in range(history)]
+    acted = [
         np.where((steps >= back)[:, None], actions[np.maximum(steps - back, 0)], resting) for back in range(1, history)
     ]
-    return np.concatenate([*seen, *done], axis=-1)
+    return np.concatenate([*observed, *acted], axis=-1)
 
 
 def _columns(array: Any) -> int:

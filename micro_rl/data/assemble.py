@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from micro_rl.core.columns import Columns
+from micro_rl.core.tasks import Task
 from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths, outliers, unread
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
@@ -41,18 +42,8 @@ def examine(
     """Makes every check that all formats share; the log as far as it can be understood, and all findings."""
     named = raw.columns.filled(*(raw.arrays[part].shape[1] for part in ("observations", "actions")))
     columns, problems = _columns(raw, named)
-    terminals, wrong = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
+    terminals, timeouts, task, wrong = _ends(raw, overrides.horizon)
     problems += wrong
-    marked = None
-    if "timeouts" in raw.arrays:
-        marked, wrong = findings.flags(raw.keys["timeouts"], raw.arrays["timeouts"])
-        problems += wrong
-    task, wrong = log_metadata.trusted(raw.task)
-    problems += wrong
-    known = terminals if marked is None else terminals | marked
-    horizon = task.horizon if overrides.horizon is None else overrides.horizon
-    timeouts, wrong = episode_ends.split(terminals, marked, horizon, list(unread.offered(raw.unread, known)))
-    problems += wrong + unread.described(raw.unread, known, offer=all(one.level == "warning" for one in wrong))
     after, usable, wrong = _next_observations(columns, terminals, timeouts)
     problems += wrong + episode_ends.unusable(usable)
     actions, limits, wrong = _bounded_actions(path, file_format, raw, columns["actions"], named, overrides)
@@ -60,7 +51,7 @@ def examine(
     measured = columns["observations"], actions, columns["rewards"], after
     odd = outliers.find(*measured)
     problems += outliers.described(odd, named, measured)
-    problems += findings.constant("observation", columns["observations"], named.observations)
+    problems += findings.constant("observation", measured[0], named.observations)
     problems += findings.duplicates(*measured)
     dataset = Dataset(
         name=log_paths.log_name(path),
@@ -109,6 +100,28 @@ def _columns(raw: RawLog, named: Columns) -> tuple[dict[str, np.ndarray], list[F
             problems += findings.rounding(key, what, raw.blurred.get(field, ()), own)
             problems += findings.not_finite(key, columns[field], raw.overflow.get(field, ()), names, raw.remedy)
     return columns, problems
+
+
+def _ends(raw: RawLog, horizon: int | None) -> tuple[np.ndarray, np.ndarray, Task, list[Finding]]:
+    """Which rows end an episode by the task's rule and which by a limit of time, and what the log tells of its task.
+
+    Args:
+        raw: The log.
+        horizon: The time limit that the caller has set, over the log's own.
+    """
+    terminals, problems = findings.flags(raw.keys["terminals"], raw.arrays["terminals"])
+    marked = None
+    if "timeouts" in raw.arrays:
+        marked, wrong = findings.flags(raw.keys["timeouts"], raw.arrays["timeouts"])
+        problems = problems + wrong
+    task, wrong = log_metadata.trusted(raw.task)
+    problems = problems + wrong
+    known = terminals if marked is None else terminals | marked
+    horizon = task.horizon if horizon is None else horizon
+    timeouts, wrong = episode_ends.split(terminals, marked, horizon, list(unread.offered(raw.unread, known)))
+    only_warnings = all(finding.level == "warning" for finding in wrong)
+    problems = problems + wrong + unread.described(raw.unread, known, offer=only_warnings)
+    return terminals, timeouts, task, problems
 
 
 def _next_observations(

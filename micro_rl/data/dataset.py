@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 from numpy.typing import ArrayLike
 
-from micro_rl.core import arguments
 from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
@@ -112,12 +111,8 @@ class Dataset:
 
         fields = {"observations": observations, "actions": actions, "rewards": rewards, "terminals": terminals}
         fields |= {"timeouts": timeouts, "next_observations": next_observations}
-        lists = {"observation_names": observation_names, "action_names": action_names, "exogenous": exogenous}
-        named = [arguments.names(what, names) for what, names in lists.items()]
-        horizon = arguments.optional_whole("horizon", horizon)
-        reading = ReadOptions(horizon, observations=named[0], actions=named[1], exogenous=named[2])
-        arguments.names("units", list(arguments.by_name("units", units, "{'level': 'm'}").values()))
-        return in_memory.of_arrays(name, fields, (action_low, action_high), in_memory.Description(reading, units=units))
+        described = in_memory.array_description(horizon, observation_names, action_names, exogenous, units)
+        return in_memory.of_arrays(name, fields, (action_low, action_high), described)
 
     @classmethod
     def from_frame(

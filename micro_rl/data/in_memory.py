@@ -79,6 +79,22 @@ def of_arrays(
     return finished(path, ARRAYS, raw, Overrides(*bounds, described.reading.horizon), described)
 
 
+def array_description(
+    horizon: int | None,
+    observation_names: Sequence[str],
+    action_names: Sequence[str],
+    exogenous: Sequence[str],
+    units: Mapping[str, str],
+) -> Description:
+    """What the arguments of `Dataset.from_arrays` say of the arrays."""
+    lists = {"observation_names": observation_names, "action_names": action_names, "exogenous": exogenous}
+    named = [arguments.names(what, names) for what, names in lists.items()]
+    arguments.names("units", list(arguments.by_name("units", units, "{'level': 'm'}").values()))
+    horizon = arguments.optional_whole("horizon", horizon)
+    reading = ReadOptions(horizon, observations=named[0], actions=named[1], exogenous=named[2])
+    return Description(reading, units=units)
+
+
 def of_frame(frame: Any, name: str, mapping: str | Path | None, words: Mapping[str, Any]) -> Dataset:
     """Makes a log of a DataFrame; see `Dataset.from_frame`."""
     path = _called(name)
@@ -101,16 +117,16 @@ def of_frame(frame: Any, name: str, mapping: str | Path | None, words: Mapping[s
 
 def _described(path: Path, mapping: str | Path | None, words: Mapping[str, Any]) -> Description:
     """The words of a file and those of the call, which outrank it."""
-    said = toml_file.checked(path, words)
+    checked = toml_file.checked(path, words)
     text = "".join(f"{line}\n" for line in toml_file.lines(words.items()))
     file = None
     if mapping is not None:
         file = arguments.path("mapping", mapping, "give the path of a TOML; its words may be arguments, too")
-        said = toml_file.read(file) | said
+        checked = toml_file.read(file) | checked
         above = "".join(f"# by an argument: {line}\n" for line in text.splitlines())
         text = above + toml_file.text_of(file)
-    own = {name: said.pop(name) for name in toml_file.ONLY_IN_TOML if name in said}
-    return Description(ReadOptions(**said), **own, source=file, text=text)
+    own = {name: checked.pop(name) for name in toml_file.ONLY_IN_TOML if name in checked}
+    return Description(ReadOptions(**checked), **own, source=file, text=text)
 
 
 def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: Description) -> Dataset:

@@ -76,8 +76,8 @@ def _refuse_what_is_no_path(log: Any) -> None:
 
 def parquet_files(path: Path) -> list[Path]:
     """Lists the Parquet files in a folder and those below, in order of their names; LeRobot keeps rows in data/."""
-    place = path / "data" if (path / "data").is_dir() else path
-    return sorted(file for file in place.rglob("*.parquet") if file.is_file())
+    data_folder = path / "data" if (path / "data").is_dir() else path
+    return sorted(file for file in data_folder.rglob("*.parquet") if file.is_file())
 
 
 def folder() -> Path:
@@ -118,8 +118,8 @@ def _minari_places(log: str | Path) -> list[Path]:
 def _missing(log: str | Path, path: Path) -> str:
     """No such log: what is near in the path's folder, D4RL's, Minari's and among the embedded, or what is there."""
     nearby = {name: name for name in EMBEDDED}
-    for place in (path.parent, folder()):
-        nearby |= {log_name(file): str(file) for file in _logs(place)}
+    for directory in (path.parent, folder()):
+        nearby |= {log_name(file): str(file) for file in _logs(directory)}
     nearby |= {name: name for name in _minari_ids()}
     close = difflib.get_close_matches(log_name(path), nearby, n=3, cutoff=0.5)
     close += [name for name in difflib.get_close_matches(str(log), _minari_ids(), n=3, cutoff=0.5) if name not in close]
@@ -129,14 +129,14 @@ def _missing(log: str | Path, path: Path) -> str:
     return f"{log}: no such file, nor a log of that name in {folder()} or {minari_folder()}: {hint}"
 
 
-def _there(place: Path) -> str:
-    files = [file.name for file in _logs(place)]
+def _there(directory: Path) -> str:
+    files = [file.name for file in _logs(directory)]
     return f" ({', '.join(files[:8])}{', ...' if len(files) > 8 else ''})" if files else ""
 
 
-def _logs(place: Path) -> list[Path]:
+def _logs(directory: Path) -> list[Path]:
     try:
-        return sorted(file for file in place.iterdir() if file.suffix in SUFFIXES)
+        return sorted(file for file in directory.iterdir() if file.suffix in SUFFIXES)
     except OSError:
         return []
 

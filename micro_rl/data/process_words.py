@@ -15,7 +15,7 @@ ResampleKind = Literal["mean", "last", "sum"]
 REWARD = "reward"
 """Under this name `resample` says how the rewards of a step are put together."""
 SECONDS: Mapping[str, float] = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_STEP = re.compile(r"(\d+(?:\.\d*)?)\s*(ms|s|min|h|d)")
+_STEP = re.compile(r"(\d{1,12}(?:\.\d{0,12})?)\s{0,3}(ms|s|min|h|d)")
 
 IN_TOML: Mapping[str, Any] = {"fill": dict[str, str | int], "resample": str | dict[str, str]}
 """The types of these words in a TOML."""
@@ -68,7 +68,7 @@ def filling(words: Sequence[str], where: str) -> Filling:
     pairs = _pairs(words, "fill", where)
     limits = [kind for name, kind in pairs if name == "limit" and kind.isdecimal()]
     kinds = _kinds([(name, kind) for name, kind in pairs if name != "limit" or kind not in limits], "fill", where)
-    if len(limits) != 1 or not 1 <= int(limits[0]) <= 1_000_000:
+    if len(limits) != 1 or len(limits[0]) > 7 or not 1 <= int(limits[0]) <= 1_000_000:
         raise UserError(f"{where}: fill: say how many rows a hole may have at most, as in limit = 3 (--fill limit=3)")
     if not kinds:
         raise UserError(f"{where}: fill: names no column: say for each what fills its holes, linear or previous")
@@ -102,7 +102,7 @@ def _pairs(words: Sequence[str], what: str, where: str) -> list[tuple[str, str]]
         odd = next(word for word in words if not word.rpartition("=")[0])
         raise UserError(f"{where}: {what}: {odd[:40]!r} says nothing of a column: write NAME=KIND")
     if twice := [name for name, _ in pairs if [other for other, _ in pairs].count(name) > 1]:
-        raise UserError(f"{where}: {what}: {twice[0]!r} is named twice: leave one out")
+        raise UserError(f"{where}: {what}: {twice[0][:40]!r} is named twice: leave one out")
     return pairs
 
 
@@ -111,5 +111,6 @@ def _kinds(pairs: Sequence[tuple[str, str]], what: str, where: str) -> dict[str,
     for name, kind in pairs:
         if kind not in known:
             near = did_you_mean(kind, known)
-            raise UserError(f"{where}: {what}: {name} is {kind[:40]!r}{near}: choose {' or '.join(known)}")
+            shown = name if name.isprintable() and len(name) <= 40 else repr(name[:40])
+            raise UserError(f"{where}: {what}: {shown} is {kind[:40]!r}{near}: choose {' or '.join(known)}")
     return dict(pairs)

@@ -169,13 +169,13 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _mismatch(key: str, value: Any, place: Sequence[Any]) -> str:
-    """What the value of a key should be; `place` leads to the entry that is wrong."""
+def _mismatch(key: str, value: Any, location: Sequence[Any]) -> str:
+    """What the value of a key should be; `location` leads to the entry that is wrong."""
     kind = KEYS[key]
     if typing.get_origin(kind) is dict:
         if not isinstance(value, dict):
             return f"{key} must be a table: [{key}], then a line for each entry"
-        name, value = place[0], value[place[0]]
+        name, value = location[0], value[location[0]]
         if name in KEYS and not isinstance(value, list):
             return f"{name} stands below [{key}], which is for columns alone: put it above"
         key, kind = f"{key} of {brief(name)}", typing.get_args(kind)[1]

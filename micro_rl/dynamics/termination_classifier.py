@@ -100,7 +100,7 @@ def measure(probability: Float[np.ndarray, " row"], ended: Bool[np.ndarray, " ro
     """
     probability = probability.astype(np.float64)
     both, expected, happened = float(probability @ ended), float(probability.sum()), int(ended.sum())
-    place = np.clip(np.searchsorted(BINS, probability, side="right") - 1, 0, len(BINS) - 2)
+    in_bin = np.clip(np.searchsorted(BINS, probability, side="right") - 1, 0, len(BINS) - 2)
     return {
         "held_out_rows": len(ended),
         "held_out_terminals": happened,
@@ -108,7 +108,7 @@ def measure(probability: Float[np.ndarray, " row"], ended: Bool[np.ndarray, " ro
         "precision": both / expected if expected else None,
         "recall": both / happened if happened else None,
         "brier": float(np.mean((probability - ended) ** 2)) if len(ended) else None,
-        "reliability": [_bin(number, probability, ended, place == number) for number in np.unique(place).tolist()],
+        "reliability": [_bin(number, probability, ended, in_bin == number) for number in np.unique(in_bin).tolist()],
     }
 
 

@@ -142,11 +142,11 @@ class OpenedRun:
         return log
 
     def _read(self, path: str, horizon: int | None) -> Dataset:
-        said: dict[str, Any] = self._log.get("reading", {})
-        said = {key: tuple(value) if isinstance(value, list) else value for key, value in said.items()}
+        options: dict[str, Any] = self._log.get("reading", {})
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
         limits = {side: np.array(self._log[side]) for side in ("action_low", "action_high")}
         usual = (self.config.get("task") or {}).get("horizon")
-        return load(path, **limits, horizon=horizon, reading=ReadOptions(**said), usual_horizon=usual)
+        return load(path, **limits, horizon=horizon, reading=ReadOptions(**options), usual_horizon=usual)
 
     @property
     def _log(self) -> dict[str, Any]:

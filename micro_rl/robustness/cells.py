@@ -69,8 +69,8 @@ class Cell:
     @property
     def name(self) -> str:
         """Of the group and the place, unique in a protocol."""
-        place = ", ".join(f"{axis} {value:g}" for axis, value in self.coordinates.items())
-        return f"{self.group}: {place}" if place else self.group
+        coordinates = ", ".join(f"{axis} {value:g}" for axis, value in self.coordinates.items())
+        return f"{self.group}: {coordinates}" if coordinates else self.group
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def grid(
     axes = tuple(axes)
     cells = []
     for values in product(*(axis.values for axis in axes)):
-        place = {axis.name: value for axis, value in zip(axes, values, strict=True)}
-        cells.append(Cell(name, place, tuple(changes(*values)), None, inert(*values), left_out))
+        coordinates = {axis.name: value for axis, value in zip(axes, values, strict=True)}
+        cells.append(Cell(name, coordinates, tuple(changes(*values)), None, inert(*values), left_out))
     return Group(name, axes, tuple(cells))
 
 

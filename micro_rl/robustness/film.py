@@ -53,7 +53,7 @@ def outlines(env: Env) -> list[Outline]:
     for geom in np.flatnonzero(
         (model.geom_bodyid > 0) & np.isin(model.geom_type, (SPHERE, CAPSULE, ELLIPSOID, CYLINDER, BOX))
     ):
-        place, turn, size = data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3), model.geom_size[geom]
+        centre, turn, size = data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3), model.geom_size[geom]
         kind = model.geom_type[geom]
         if kind == SPHERE:
             along, radius = np.zeros(3), size[0]
@@ -62,7 +62,7 @@ def outlines(env: Env) -> list[Outline]:
         else:
             axis = int(np.argmax(size))
             along, radius = turn[:, axis] * size[axis], float(np.sort(size)[1])
-        ends = [(place + sign * along)[[0, 2]] for sign in (-1, 1)]
+        ends = [(centre + sign * along)[[0, 2]] for sign in (-1, 1)]
         shapes.append(Outline(ends[0], ends[1], float(radius), int(model.geom_bodyid[geom])))
     return shapes
 
@@ -92,10 +92,10 @@ def draw(strips: dict[str, list[Frame]], path: Path) -> None:
             f"{title}: {len(frames) - 1:,} steps, return {frames[-1].earned:,.1f}", fontsize=9, x=0.01, ha="left"
         )
         chosen = np.unique(np.linspace(0, len(frames) - 1, MOMENTS).round().astype(int))
-        for place, number in zip(row.subplots(1, MOMENTS), chosen, strict=False):
-            _picture(place, frames[number], top)
-        for place in row.axes[len(chosen) :]:
-            place.axis("off")
+        for axes, number in zip(row.subplots(1, MOMENTS), chosen, strict=False):
+            _picture(axes, frames[number], top)
+        for axes in row.axes[len(chosen) :]:
+            axes.axis("off")
     text = BytesIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     replace_file(path, text.getvalue())
@@ -105,7 +105,7 @@ def _height(frame: Frame) -> float:
     return max(float(max(outline.start[1], outline.end[1])) + outline.radius for outline in frame.outlines)
 
 
-def _picture(place: Axes, frame: Frame, top: float) -> None:
+def _picture(axes: Axes, frame: Frame, top: float) -> None:
     """The bodies in their colours above the ground, the middle of them in the middle."""
     points = np.array([point for outline in frame.outlines for point in (outline.start, outline.end)])
     middle = points[:, 0].mean()
@@ -113,12 +113,12 @@ def _picture(place: Axes, frame: Frame, top: float) -> None:
         shade = SHADES[(outline.body - 1) % len(SHADES)]
         for patch in _shape(outline):
             patch.set(facecolor=shade, edgecolor="none")
-            place.add_patch(patch)
-    place.axhline(0, color="#555555", linewidth=1)
-    place.set(xlim=(middle - HALF_WIDTH, middle + HALF_WIDTH), ylim=(-0.1, top), aspect="equal")
-    place.set(xticks=[], yticks=[])
-    place.set_xlabel(f"step {frame.step}\nx = {middle:.1f} m", fontsize=7)
-    for side in place.spines.values():
+            axes.add_patch(patch)
+    axes.axhline(0, color="#555555", linewidth=1)
+    axes.set(xlim=(middle - HALF_WIDTH, middle + HALF_WIDTH), ylim=(-0.1, top), aspect="equal")
+    axes.set(xticks=[], yticks=[])
+    axes.set_xlabel(f"step {frame.step}\nx = {middle:.1f} m", fontsize=7)
+    for side in axes.spines.values():
         side.set_visible(False)
 
 

@@ -124,8 +124,8 @@ def _group(table: Any, number: int) -> Group:
     makers = [_change(change, axes, where) for change in _list(table["changes"], where)]
 
     def changes(*values: float) -> list[Change]:
-        place = {axis.name: value for axis, value in zip(axes, values, strict=True)}
-        return [maker(place) for maker in makers]
+        point = {axis.name: value for axis, value in zip(axes, values, strict=True)}
+        return [maker(point) for maker in makers]
 
     return grid(name, axes, changes, lambda *_: inert)
 
@@ -153,13 +153,13 @@ def _change(table: Any, axes: tuple[Axis, ...], where: str) -> Callable[[dict[st
     if "actuator-delay" in table:
         _only(table, ("actuator-delay",), where)
         substeps = _number(table["actuator-delay"], axes, where)
-        return lambda place: ActuatorDelay(substeps(place))
+        return lambda point: ActuatorDelay(substeps(point))
     signal = next((signal for signal in ("observation", "action") if signal in table), None)
     if signal is None:
         raise UserError(f"{where}: a change has parameter, observation, action or actuator-delay")
     _only(table, (signal, "amount"), where)
     amount = _number(table.get("amount"), axes, where)
-    return lambda place: Interface(signal, str(table[signal]), amount(place))
+    return lambda point: Interface(signal, str(table[signal]), amount(point))
 
 
 def _physics(table: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Callable[[dict[str, float]], Change]:
@@ -171,7 +171,7 @@ def _physics(table: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Calla
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{where}: of is a list of names")
     amount = _number(table[ways[0]], axes, where)
-    return lambda place: Physics(str(table["parameter"]), amount(place), ways[0], tuple(names))
+    return lambda point: Physics(str(table["parameter"]), amount(point), ways[0], tuple(names))
 
 
 def _refuse_unused(axes: tuple[Axis, ...], tables: Any, where: str) -> None:
@@ -203,9 +203,9 @@ def _attacked(name: str, axes: tuple[Axis, ...], table: Any, where: str) -> Grou
 def _number(value: Any, axes: tuple[Axis, ...], where: str) -> Number:
     """A number, or the name of an axis."""
     if isinstance(value, str) and value in [axis.name for axis in axes]:
-        return lambda place: place[value]
+        return lambda point: point[value]
     if _is_number(value):
-        return lambda place: float(value)
+        return lambda point: float(value)
     raise UserError(f"{where}: {value!r:.60} is neither a number nor one of the axes")
 
 

@@ -91,9 +91,9 @@ class Results:
         table.writerow(["group", *axes, "episode", "return", "length", "inert"])
         for cell in protocol.cells:
             row = rows[cell.name]
-            place = [row["coordinates"].get(axis, "") for axis in axes]
+            coordinates = [row["coordinates"].get(axis, "") for axis in axes]
             for episode, (value, length) in enumerate(zip(row["returns"], row["lengths"], strict=True)):
-                table.writerow([cell.group, *place, episode, value, length, row["inert"]])
+                table.writerow([cell.group, *coordinates, episode, value, length, row["inert"]])
         replace_file(self.path / "episodes.csv", text.getvalue().encode())
         write_json(self.path / "summary.json", summary)
 

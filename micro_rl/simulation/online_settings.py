@@ -6,18 +6,18 @@ from typing import Annotated
 from micro_rl.core.setting import Setting, check_values
 from micro_rl.errors import UserError
 
-_SAC = "arXiv 1812.05905"
+_SAC = "rail-berkeley/softlearning: examples/development/variants.py"
 
 
 @dataclass(frozen=True)
 class OnlineSettings:
-    """How the learner learns: the usual settings of soft actor-critic (arXiv 1812.05905)."""
+    """How the learner learns: the usual settings of soft actor-critic (arXiv 1812.05905), by its authors' code."""
 
-    steps: Annotated[int, Setting(minimum=1, unit="steps", source=f"{_SAC}: 1 to 10 million by task")] = 1_000_000
+    steps: Annotated[int, Setting(minimum=1, unit="steps", source=f"{_SAC}, by task")] = 1_000_000
     """Steps in the simulator."""
-    random_steps: Annotated[int, Setting(minimum=1, unit="steps", source="ours: an episode of most simulators")] = 1000
+    random_steps: Annotated[int, Setting(minimum=1, unit="steps", source=_SAC)] = 1000
     """First steps, with uniformly random actions; updates begin after them, one a step."""
-    turn: Annotated[int, Setting(minimum=1, unit="steps", source="ours, for speed (the paper: 1)")] = 10
+    turn: Annotated[int, Setting(minimum=1, unit="steps", source="ours, for speed (the authors' code: 1)")] = 10
     """Steps between updates, which then come as many at once: compiled together they cost less."""
     reward_scale: Annotated[float, Setting(above=0, unit="raw reward", source="ours: rewards as they are")] = 1.0
     """Rewards are divided by it for learning; the log keeps them raw."""

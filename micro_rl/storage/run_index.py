@@ -44,10 +44,10 @@ def runs_below(folder: Path) -> list[RunSummary]:
 
 def run_folders(folder: Path) -> Iterator[Path]:
     """Yield the folders with a config.json; nothing is looked for inside a run, nor behind a link."""
-    for place, below, files in os.walk(folder):
+    for path, below, files in os.walk(folder):
         if "config.json" in files:
             below.clear()
-            yield Path(place)
+            yield Path(path)
 
 
 def _summary(path: Path, below: Path) -> RunSummary:

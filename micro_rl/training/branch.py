@@ -1,10 +1,12 @@
 """A new run that goes on from another's newest checkpoint under a plan of its own."""
 
 from pathlib import Path
+from typing import Any
 
-from micro_rl.dynamics.saved_model import load_model, save_model
+from micro_rl.dynamics.saved_model import save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
+from micro_rl.storage.checkpoints import Checkpoint
 from micro_rl.storage.files import sha256
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
@@ -13,7 +15,7 @@ from micro_rl.training.learning import problem_of, program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
-from micro_rl.training.refit import hand_over, refuse_without_model
+from micro_rl.training.refit import hand_over
 
 
 def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit: bool = False) -> None:
@@ -26,42 +28,53 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     if plan.model is not None:
         raise UserError(f"{plan.model}: a branch keeps the model of the run it comes from; leave out --model")
     if refit:
-        refuse_without_model(plan.method.learns_model, plan.method_name)
+        plan.model_use.refuse_refit()
     old = RunFolder.open(source)
     _refuse_other_columns(old, plan)
-    kept = old.checkpoints.newest()
-    if kept is None:
-        raise UserError(f"{source}: has no checkpoint to branch off from; train it further, or train anew")
-    if kept.epoch >= plan.settings.epochs:
-        raise UserError(f"{source}: has {kept.epoch} epochs already; give more with --epochs")
-    model = load_model(old.model) if plan.method.learns_model else None
+    checkpoint = _newest_checkpoint(old, plan.settings.epochs)
+    model = plan.model_use.saved_model(old)
     if model is not None:
         check_fits(model, plan, old.model)
     program = program_for([plan], [model], problem_of(plan, model and model.scaling))
-    pytree_io.from_arrays(program.blank(), kept.arrays, str(old.checkpoints.folder(kept.epoch)))
-    changed = [text for _, text in config_diff.differences(old.config(), plan_to_config(plan), default_config(plan))]
-    origin = {
-        "run": str(source),
-        "epoch": kept.epoch,
-        "config_sha256": sha256(source / "config.json"),
-        "checkpoint_sha256": sha256(old.checkpoints.folder(kept.epoch) / "state.safetensors"),
-        "changed": changed,
-        "refit": refit,
-    }
+    pytree_io.from_arrays(program.blank(), checkpoint.arrays, str(old.checkpoints.folder(checkpoint.epoch)))
+    origin = _origin(old, checkpoint, plan, refit)
     new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": origin})
-    rows = _rows_until(old, kept.epoch)
+    rows = _rows_until(old, checkpoint.epoch)
     if refit and model is not None:
-        hand_over(new, kept, model.scaling, rows)
+        hand_over(new, checkpoint, model.scaling, rows)
     else:
         if model is not None:
             save_model(new.model, model)
-        new.checkpoints.save(kept.epoch, kept.arrays, unwritten=rows)
+        new.checkpoints.save(checkpoint.epoch, checkpoint.arrays, unwritten=rows)
         rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
-    for skipped in kept.skipped:
+    for skipped in checkpoint.skipped:
         callback.note(f"passed over a checkpoint: {skipped}")
     anew = "with a model fitted anew; " if refit else ""
-    what = "; ".join(changed) or "nothing"
-    callback.note(f"branches off from {source} after epoch {kept.epoch}; {anew}changed: {what}")
+    what = "; ".join(origin["changed"]) or "nothing"
+    callback.note(f"branches off from {source} after epoch {checkpoint.epoch}; {anew}changed: {what}")
+
+
+def _newest_checkpoint(source: RunFolder, epochs: int) -> Checkpoint:
+    """Where a run has got to; `UserError` unless so many epochs go on from there."""
+    checkpoint = source.checkpoints.newest()
+    if checkpoint is None:
+        raise UserError(f"{source.path}: has no checkpoint to branch off from; train it further, or train anew")
+    if checkpoint.epoch >= epochs:
+        raise UserError(f"{source.path}: has {checkpoint.epoch} epochs already; give more with --epochs")
+    return checkpoint
+
+
+def _origin(source: RunFolder, checkpoint: Checkpoint, plan: Plan, refit: bool) -> dict[str, Any]:
+    """What a branch's config.json says of the run that it comes from."""
+    differences = config_diff.differences(source.config(), plan_to_config(plan), default_config(plan))
+    return {
+        "run": str(source.path),
+        "epoch": checkpoint.epoch,
+        "config_sha256": sha256(source.path / "config.json"),
+        "checkpoint_sha256": sha256(source.checkpoints.folder(checkpoint.epoch) / "state.safetensors"),
+        "changed": [text for _, text in differences],
+        "refit": refit,
+    }
 
 
 def refuse_half_made(folder: RunFolder) -> None:

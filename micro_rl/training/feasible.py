@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from micro_rl.algorithms import registry
-from micro_rl.algorithms.slots import Method, ModelSizes
 from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.dynamics.saved_model import ModelShape
@@ -23,11 +23,11 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     """
     _refuse_uneven_updates(plan)
     refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
-    if plan.model is None and isinstance(plan.method, Method):  # of a model that is given, its own shape counts
+    if plan.model is None:  # of a model that is given, its own shape counts
         plan.method.refuse(sizes_of(plan.settings, len(plan.settings.weight_decay), plan.settings.ensemble_size))
     if stays_on_host(plan.settings, plan.dataset):
-        _refuse_replay(plan)
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
+        _refuse_replay(plan)
     _refuse_wrong_slots(plan)
 
 
@@ -51,7 +51,7 @@ def _refuse_wrong_slots(plan: "Plan") -> None:
 
 
 def _refuse_replay(plan: "Plan") -> None:
-    if plan.dataset.exogenous and plan.method.learns_model:
+    if plan.dataset.exogenous:
         raise UserError(
             f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
             "stays on the host: leave exogenous out, or take --log-on device"

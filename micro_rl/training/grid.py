@@ -108,10 +108,10 @@ def _takes(method: str, name: str) -> bool:
     return name in general | own
 
 
-def groups(found: Sequence[Trial]) -> list[list[Trial]]:
+def groups(runs: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that one compiled program can make side by side; those of one seed, which share a fit, are neighbours."""
     together: dict[Any, list[Trial]] = {}
-    for trial in sorted(found, key=lambda trial: trial.plan.settings.seed):
+    for trial in sorted(runs, key=lambda trial: trial.plan.settings.seed):
         together.setdefault(_shape(trial.plan), []).append(trial)
     return list(together.values())
 

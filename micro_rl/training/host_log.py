@@ -48,8 +48,8 @@ def _needed(settings: ModelSettings, dataset: Dataset) -> int:
 
 def free_on_device() -> int | None:
     """Bytes; None where the device is the host, whose memory the log is in already."""
-    told = jax.devices()[0].memory_stats()
-    return None if not told else told["bytes_limit"] - told["bytes_in_use"]
+    stats = jax.devices()[0].memory_stats()
+    return None if not stats else stats["bytes_limit"] - stats["bytes_in_use"]
 
 
 def on_host(log: Transition | GatheredRows) -> bool:

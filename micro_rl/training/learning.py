@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-from micro_rl.algorithms import log_epoch
 from micro_rl.algorithms.learner import Learner, learner_of
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.dynamics.saved_model import FittedModel
-from micro_rl.training import fitting
 from micro_rl.training.divergence import largest_value
 from micro_rl.training.plan import Plan
 from micro_rl.training.program import Program
@@ -15,9 +13,7 @@ from micro_rl.training.program import Program
 
 def problem_of(plan: Plan, scaling: Scaling | None = None) -> Problem | LogProblem:
     """The log in core units, with what the method's update looks at; `scaling` where a model brings its own."""
-    if plan.method.learns_model:
-        return fitting.problem_of(plan.dataset, plan.settings, scaling)
-    return log_epoch.problem_of(plan.dataset, plan.settings)
+    return plan.model_use.problem(plan.dataset, plan.settings, scaling)
 
 
 def learner_for(plan: Plan, model: FittedModel | None) -> Learner:

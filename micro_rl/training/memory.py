@@ -45,11 +45,8 @@ def width_that_fits(plan: Plan, runs: int) -> int:
 def refuse_too_large(plan: Plan) -> None:
     """`UserError` where the model's rollouts alone are more than is free: a processor would wait for it forever."""
     settings, free = plan.settings, free_memory()
-    if not plan.method.learns_model or free is None:
-        return
-    steps = settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
-    needed = BYTES * steps * _numbers_of_a_row(plan)
-    if needed > free:
+    needed = BYTES * plan.method.rows_kept(settings) * _numbers_of_a_row(plan)
+    if free is not None and needed > free:
         raise UserError(
             f"rollout_batch_size: {settings.rollout_batch_size} starts x {settings.rollout_length} steps x "
             f"{settings.rollouts_kept} rollouts kept take {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from micro_rl.algorithms.log_epoch import LogProblem
-from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data.scaling import fit_scaling
@@ -142,9 +141,8 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
             f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
         )
     _check_units(model.scaling, plan, source)
-    if isinstance(plan.method, Method):
-        layers = len(model.ensemble.members.net.weights)
-        plan.method.refuse(sizes_of(plan.settings, layers, model.ensemble.size))
+    layers = len(model.ensemble.members.net.weights)
+    plan.method.refuse(sizes_of(plan.settings, layers, model.ensemble.size))
     if model.ensemble.size < plan.settings.num_elites:
         raise UserError(
             f"{source}: its model has {model.ensemble.size} members; num_elites {plan.settings.num_elites} is too many"

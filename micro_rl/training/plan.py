@@ -1,6 +1,6 @@
 """What a run is going to be: log, task, method and settings, resolved once.
 
-The time limit of episodes is decided here alone: where the log is cut (`read_log`), where evaluations stop
+The time limit of episodes is decided here alone: where the log is cut (`log_reading.read_log`), where evaluations stop
 (`Plan.task.horizon`), and how far an estimate in the model goes (`Plan.estimated_steps`).
 """
 
@@ -17,7 +17,7 @@ from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core import arguments, tasks
 from micro_rl.core.networks import PRODUCTS
 from micro_rl.core.settings import Settings, check
-from micro_rl.data import Dataset, load, log_paths, toml_file, windowed
+from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination_rules import Rule
@@ -26,7 +26,9 @@ from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.training.feasible import refuse_what_cannot_work
 from micro_rl.training.log_findings import log_findings
-from micro_rl.training.termination import EpisodeEnds, NoRollouts, episode_ends
+from micro_rl.training.log_reading import read_log
+from micro_rl.training.model_use import ModelUse, model_use_of
+from micro_rl.training.termination import EpisodeEnds
 
 
 class Choices(TypedDict, total=False, extra_items=Any):
@@ -83,6 +85,16 @@ class Plan:
         return built.multiplied_with(PRODUCTS[self.settings.precision])
 
     @property
+    def model_use(self) -> ModelUse:
+        """What a run does about a model."""
+        return model_use_of(self.method_name)
+
+    @property
+    def fits_model(self) -> bool:
+        """Whether a model is fitted for it: the method learns one, and none is given."""
+        return self.method.learns_model and self.model is None
+
+    @property
     def newest(self) -> int | None:
         """In windows, how many columns the newest observation has."""
         return self.dataset.observation_size if self.settings.history > 1 else None
@@ -109,7 +121,7 @@ class Plan:
         else:
             settings, options = registry.resolve(method, self.preset, _departures(self, method) | own)
         check(settings)
-        ends = _ends_of_another(self, method)
+        ends = model_use_of(method).ends_of_another(self.ends, self.log)
         plan = replace(
             self,
             dataset=windowed(self.log, settings.history),
@@ -118,7 +130,7 @@ class Plan:
             method_name=method,
             options=options,
             settings=settings,
-            model=self.model if registry.learns_model(method) else None,
+            model=None if registry.for_a_model(method) else self.model,
         )
         refuse_what_cannot_work(plan)
         return plan
@@ -131,13 +143,6 @@ def _departures(plan: Plan, method: str) -> dict[str, Any]:
     general, own = registry.accepted(method)
     shared = (general | own) & set(chosen)
     return {name: chosen[name] for name in shared if chosen[name] != (usual[0] | usual[1])[name]}
-
-
-def _ends_of_another(plan: Plan, method: str) -> EpisodeEnds:
-    """The plan's own ends of episodes, as far as the method makes rollouts."""
-    if not registry.learns_model(method):
-        return NoRollouts()
-    return episode_ends(plan.log, None) if isinstance(plan.ends, NoRollouts) else plan.ends
 
 
 def make_plan(
@@ -162,21 +167,18 @@ def make_plan(
         UserError: Anything unknown, out of its bounds, or that cannot work together.
     """
     method = registry.name_of(method)
-    reading, env = choices.get("reading", NO_OPTIONS), choices.get("env")
-    horizon = arguments.optional_whole("horizon", choices.get("horizon"))
     arguments.optional_path("model", choices.get("model"))
-    env = None if env is None else name_of(env)
-    with offering_bounds(env):
-        dataset = read_log(log, reading, horizon)
+    dataset, task = _log_and_task(log, choices)
     preset = choices.get("preset") or presets.name_for(dataset.name)
     own = {name: value for name, value in choices.items() if name not in Choices.__annotations__}
     settings, options = resolved or registry.resolve(method, preset, own)
     check(settings)
-    ends, model = _ends(method, dataset, choices), choices.get("model")
+    _refuse_for_a_model(method, choices)
+    ends, model = model_use_of(method).ends(dataset, choices.get("termination")), choices.get("model")
     plan = Plan(
         log=dataset,
         dataset=windowed(dataset, settings.history),
-        task=replace(_task(dataset, env, horizon), termination=ends.name),
+        task=replace(task, termination=ends.name),
         ends=ends,
         preset=preset,
         method_name=method,
@@ -184,47 +186,25 @@ def make_plan(
         settings=settings,
         model=Path(model) if model else None,
         findings=log_findings(dataset),
-        bounds_recorded=dataset is not log and reading.action_bounds is None,
+        bounds_recorded=dataset is not log and choices.get("reading", NO_OPTIONS).action_bounds is None,
     )
     refuse_what_cannot_work(plan)
     return plan
 
 
-def read_log(log: str | Path | Dataset, reading: ReadOptions = NO_OPTIONS, horizon: int | None = None) -> Dataset:
-    """A checked log.
-
-    Args:
-        log: Where it is; one that is loaded stays as it is.
-        reading: How it is read.
-        horizon: The time limit at which episodes are cut, unless `reading` has one; by default the one that a TOML, the
-            log's name or the log itself tells.
-
-    Raises:
-        UserError: Whatever is wrong with the log.
-    """
-    toml_file.check_reading(reading)
-    if isinstance(log, Dataset):
-        if replace(reading, horizon=None) != NO_OPTIONS:
-            raise UserError(f"{log.path}: is loaded already; say to micro_rl.load how it is read")
-        return log
-    reading = reading if reading.horizon is not None else replace(reading, horizon=horizon)
-    usual = None if reading.horizon is not None else tasks.find(log_paths.log_name(log_paths.locate(log))).horizon
-    return load(log, reading=reading, usual_horizon=usual)
-
-
-def _task(dataset: Dataset, env: str | None, horizon: int | None) -> tasks.Task:
-    """What is known, with what was given put over it; another simulator has other scores."""
+def _log_and_task(log: str | Path | Dataset, choices: Choices) -> tuple[Dataset, tasks.Task]:
+    """The log as it is read, and what is known of its task, with what was chosen put over it."""
+    env, horizon = choices.get("env"), arguments.optional_whole("horizon", choices.get("horizon"))
+    env = None if env is None else name_of(env)
+    with offering_bounds(env):
+        dataset = read_log(log, choices.get("reading", NO_OPTIONS), horizon)
     task = dataset.task if horizon is None else replace(dataset.task, horizon=horizon)
     if env is None or env == task.env:
-        return task
-    return replace(task, env=env, score_min=None, score_max=None)
+        return dataset, task
+    return dataset, replace(task, env=env, score_min=None, score_max=None)  # another simulator has other scores
 
 
-def _ends(method: str, dataset: Dataset, choices: Choices) -> EpisodeEnds:
-    """When the model's rows end; without a model nothing may be said of it."""
-    if registry.learns_model(method):
-        return episode_ends(dataset, choices.get("termination"))
-    for name in ("model", "termination"):
+def _refuse_for_a_model(method: str, choices: Choices) -> None:
+    for name in registry.for_a_model(method):
         if choices.get(name) is not None:
             raise UserError(f"{name}: {method} learns no model; leave it out")
-    return NoRollouts()

@@ -52,8 +52,8 @@ def _log(dataset: Dataset) -> dict[str, Any]:
         "rows": len(dataset),
         "episodes": len(dataset.starts),
     }
-    said = _said(dataset.reading)
-    return known | {"reading": said} if said else known
+    reading = _said(dataset.reading)
+    return known | {"reading": reading} if reading else known
 
 
 def default_config(plan: Plan) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _can_be_typed(plan: Plan) -> bool:
 
 def _typed(path: Path) -> str:
     """A log as the command line takes it: an embedded one by its name, wherever it is installed."""
-    return next((name for name, place in log_paths.EMBEDDED.items() if place == path), str(path))
+    return next((name for name, embedded in log_paths.EMBEDDED.items() if embedded == path), str(path))
 
 
 def _said(reading: ReadOptions) -> dict[str, Any]:

@@ -24,12 +24,6 @@ from micro_rl.training.program import Program
 UNITS = "scaling"
 
 
-def refuse_without_model(learns_model: bool, method: str) -> None:
-    """`UserError` for a method that has nothing to fit anew."""
-    if not learns_model:
-        raise UserError(f"refit: {method} learns no model; leave it out: --branch alone goes on with the longer log")
-
-
 def hand_over(new: RunFolder, checkpoint: Checkpoint, scaling: Scaling, rows: list[Row]) -> None:
     """Put into a new run folder what its run takes over.
 

@@ -52,7 +52,7 @@ class SharedFits:
         Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
         """
         source = self._folders.get(_what_is_fitted(plan))
-        if not plan.method.learns_model or plan.model is not None or source is None or RunFolder(path).model.exists():
+        if not plan.fits_model or source is None or RunFolder(path).model.exists():
             return False
         folder = runner.run_folder(plan, path, resume)
         with locked(folder.lock):

@@ -17,32 +17,13 @@ from micro_rl.simulation import d4rl_levels
 from micro_rl.simulation.collect import CollectCallback, collect, log_file, title
 from micro_rl.simulation.d4rl_levels import CollectRequest, medium_return, medium_row
 from micro_rl.simulation.learner_folder import LearnerConfig, LearnerFolder
-from micro_rl.simulation.online_settings import OnlineSettings
 from micro_rl.simulation.recorder import rollout
 from micro_rl.storage.files import sha256
 from micro_rl.training.plan import make_plan
+from tests.collecting.slope import SETTINGS, Slope
 
 SLOPE = "KeptSlope-v0"
-SETTINGS = OnlineSettings(
-    steps=60, random_steps=20, turn=10, batch_size=4, hidden_sizes=(8,), eval_every=20, eval_episodes=1, seed=3
-)
 CONFIG = LearnerConfig(SLOPE, SETTINGS)
-
-
-class Slope(gymnasium.Env[np.ndarray, np.ndarray]):
-    """Goes on by the action; terminates past 0.9."""
-
-    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
-    action_space = gymnasium.spaces.Box(-2, 1, (1,))
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.place = self.np_random.uniform(-0.5, 0.5)
-        return np.array([self.place]), {}
-
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self.place += float(action[0]) / 4
-        return np.array([self.place]), float(action[0]), self.place > 0.9, False, {}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -155,11 +136,12 @@ def test_what_the_levels_hold(made: tuple[CollectRequest, Path]):
 
 def test_a_log_says_how_it_was_made(made: tuple[CollectRequest, Path]):
     _, folder = made
-    told = facts(folder, "medium-replay")
-    assert (told["level"], told["seed"], told["medium_steps"]) == ("medium-replay", 3, 40)
-    assert told["command"] == "micro-rl data collect KeptSlope-v0"
-    assert "seed 3, the first 20 actions uniformly random" in told["recipe"] and "first 40 steps" in told["recipe"]
-    assert told["medium_policy_sha256"] == sha256(LearnerFolder(folder / "learner", CONFIG).policy_file(40))
+    recorded = facts(folder, "medium-replay")
+    assert (recorded["level"], recorded["seed"], recorded["medium_steps"]) == ("medium-replay", 3, 40)
+    assert recorded["command"] == "micro-rl data collect KeptSlope-v0"
+    assert "seed 3, the first 20 actions uniformly random" in recorded["recipe"]
+    assert "first 40 steps" in recorded["recipe"]
+    assert recorded["medium_policy_sha256"] == sha256(LearnerFolder(folder / "learner", CONFIG).policy_file(40))
     assert {"medium_steps", "expert_steps"} <= set(facts(folder, "medium-expert"))
 
 
@@ -173,8 +155,8 @@ def test_nothing_more_need_be_said_to_train_on_it(made: tuple[CollectRequest, Pa
 def test_a_known_simulator_brings_its_rule_and_scores():
     from micro_rl.simulation.collect import _facts
 
-    told = _facts(request(learner=LearnerConfig("Hopper-v4", SETTINGS)))
-    assert (told["horizon"], told["termination"], told["score_max"]) == (1000, "hopper", 3234.3)
+    recorded = _facts(request(learner=LearnerConfig("Hopper-v4", SETTINGS)))
+    assert (recorded["horizon"], recorded["termination"], recorded["score_max"]) == (1000, "hopper", 3234.3)
     shorter = _facts(request(learner=LearnerConfig("Hopper-v4", SETTINGS, horizon=100)))
     assert shorter["horizon"] == 100 and "score_max" not in shorter
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import gymnasium
 import numpy as np
@@ -12,31 +11,16 @@ import pytest
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.simulation.learner_folder import LearnerConfig, LearnerFolder
-from micro_rl.simulation.online_settings import OnlineSettings
+from tests.collecting.slope import SETTINGS, Slope
 
 WALK, FORGETFUL = "KeptWalk-v0", "ForgetfulWalk-v0"
-SETTINGS = OnlineSettings(
-    steps=60, random_steps=20, turn=10, batch_size=4, hidden_sizes=(8,), eval_every=20, eval_episodes=1, seed=3
-)
 
 
-class Walk(gymnasium.Env[np.ndarray, np.ndarray]):
-    """A walk pushed by the simulator's own chance; terminates past 0.9."""
-
-    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,))
-    action_space = gymnasium.spaces.Box(-2, 1, (1,))
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.place = self.np_random.uniform(-0.5, 0.5)
-        return np.array([self.place]), {}
+class Walk(Slope):
+    """Pushed by the simulator's own chance."""
 
     def push(self) -> float:
         return self.np_random.normal() / 10
-
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self.place += float(action[0]) / 4 + self.push()
-        return np.array([self.place]), float(action[0]), self.place > 0.9, False, {}
 
 
 class Forgetful(Walk):

@@ -56,16 +56,16 @@ def table_columns(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return columns | {name: arrays[key].reshape(-1) for key, name in single.items() if key in arrays}
 
 
-def describe_table(path: Path, arrays: dict[str, np.ndarray], **said: Any) -> None:
+def describe_table(path: Path, arrays: dict[str, np.ndarray], **words: Any) -> None:
     """The TOML beside a table of those arrays."""
     names = {"observations": "o*", "actions": "a*", "next_observations": "n*"}
     single = {"rewards": ("reward", "r"), "terminals": ("terminal", "end"), "timeouts": ("timeout", "cut")}
     table = {key: [names[key]] for key in names if key in arrays}
-    table |= dict(single[key] for key in single if key in arrays) | said
+    table |= dict(single[key] for key in single if key in arrays) | words
     path.with_suffix(".toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in table.items()))
 
 
-def write_csv(path: Path, arrays: dict[str, np.ndarray], **said: Any) -> Path:
+def write_csv(path: Path, arrays: dict[str, np.ndarray], **words: Any) -> Path:
     """A CSV, and the TOML that describes it; `said` goes there too."""
     columns = table_columns(arrays)
     lines = [",".join(columns)]
@@ -75,18 +75,18 @@ def write_csv(path: Path, arrays: dict[str, np.ndarray], **said: Any) -> Path:
     ]
     path = path.with_suffix(".csv")
     path.write_text("\n".join(lines) + "\n")
-    describe_table(path, arrays, **said)
+    describe_table(path, arrays, **words)
     return path
 
 
-def write_parquet(path: Path, arrays: dict[str, np.ndarray], **said: Any) -> Path:
+def write_parquet(path: Path, arrays: dict[str, np.ndarray], **words: Any) -> Path:
     """A Parquet file with page checksums, and the TOML that describes it."""
     import pyarrow
     import pyarrow.parquet
 
     path = path.with_suffix(".parquet")
     pyarrow.parquet.write_table(pyarrow.table(dict(table_columns(arrays))), path, write_page_checksum=True)
-    describe_table(path, arrays, **said)
+    describe_table(path, arrays, **words)
     return path
 
 

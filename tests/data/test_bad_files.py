@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from micro_rl.data import load
+from micro_rl.data.raw_log import refuse_oversize
+from micro_rl.data.readers import d4rl
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_loading import FORMATS, refused
@@ -57,6 +59,37 @@ def test_flipped_bit_in_hdf5(tmp_path):
     refused(path, "damaged", "again")
 
 
+def test_a_chunk_that_says_it_is_not_packed_has_its_full_size(tmp_path):
+    """Mask 1: the first filter, gzip, was left out. HDF5 would read behind the end of fewer bytes."""
+    path, arrays = tmp_path / "log.hdf5", logs.columns()
+    for size, words in ((9 * 4, ()), (9 * 4 - 1, ("rewards has a chunk of 35 bytes where 36 belong",))):
+        with h5py.File(path, "w") as file:
+            for key, values in arrays.items():
+                packed = file.create_dataset(key, data=values, compression="gzip", chunks=values.shape)
+                if key == "rewards":
+                    packed.id.write_direct_chunk((0,), values.tobytes()[:size], filter_mask=1)
+        if words:
+            refused(path, *words)
+        else:
+            np.testing.assert_array_equal(load(path).rewards, arrays["rewards"])
+
+
+def test_a_log_may_be_a_hundred_times_what_is_stored_and_64_mib_more(tmp_path):
+    refuse_oversize(tmp_path / "log.hdf5", "rewards", 64 * 2**20 + 1000, 10)
+    with pytest.raises(UserError, match="rewards declares 67,109,865 bytes but only 10 are stored"):
+        refuse_oversize(tmp_path / "log.hdf5", "rewards", 64 * 2**20 + 1001, 10)
+
+
+def test_blocks_keep_chunks_whole(tmp_path, monkeypatch):
+    """Rows of 8 bytes: blocks of 2 rows would fit, of which a chunk of 4 is the next whole number of chunks."""
+    monkeypatch.setattr(d4rl, "BLOCK_BYTES", 16)
+    with h5py.File(tmp_path / "log.hdf5", "w") as file:
+        array = file.create_dataset("observations", data=np.arange(20.0, dtype="f4").reshape(10, 2), chunks=(4, 2))
+        blocks = list(d4rl._blocks(array))
+    assert [len(block) for block in blocks] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(blocks).ravel(), np.arange(20))
+
+
 def test_flipped_bit_in_npz(tmp_path):
     path = logs.write_npz(tmp_path / "log.npz", logs.columns())
     content = bytearray(path.read_bytes())
@@ -71,8 +104,8 @@ def test_missing_key(tmp_path, key, name, write):
     arrays = logs.columns()
     del arrays[key]
     path = write(tmp_path / "log.npz", arrays)
-    missing, found = (key, "timeouts") if name == "d4rl-hdf5" else (logs.NEORL2_KEYS[key], "truncated")
-    refused(path, f"no {missing}", f"'{found}'")
+    missing, present = (key, "timeouts") if name == "d4rl-hdf5" else (logs.NEORL2_KEYS[key], "truncated")
+    refused(path, f"no {missing}", f"'{present}'")
 
 
 def test_many_keys_are_not_all_listed(tmp_path):

@@ -27,7 +27,7 @@ def marked(ends: np.ndarray, column: str = "timeouts", next_recorded: bool = Fal
     return arrays
 
 
-def found(log) -> dict[str, list[int]]:
+def breaks_in(log) -> dict[str, list[int]]:
     """The kinds of breaks and their rows."""
     return {one.kind: list(one.rows) for one in breaks.odd(log)}
 
@@ -48,21 +48,32 @@ def test_flags_late_and_early(tmp_path, form, late):
 @pytest.mark.parametrize("next_recorded", [True, False])
 def test_flags_of_both_kinds_with_and_without_next_observations(tmp_path, column, next_recorded):
     log = load(WRITERS["hdf5"](tmp_path / "log", marked(TRUE_ENDS + 1, column, next_recorded)))
-    assert set(found(log)) == {"flags-shifted"}
+    assert set(breaks_in(log)) == {"flags-shifted"}
+
+
+def test_flags_late_where_most_episodes_have_four_rows(tmp_path):
+    """So short that flags can be told apart over one row only; every episode lies 20 from the one before."""
+    lengths = [4] * 6 + [200] * 5
+    number, ends = np.repeat(np.arange(11), lengths), np.cumsum(lengths) - 1
+    arrays = clean(0.1 * drift(len(number), 2) + 20.0 * abs(number % 4 - 2)[:, None])
+    arrays["timeouts"] = np.isin(np.arange(len(number)), [*(ends + 1), len(number) - 1])
+    [finding] = breaks.odd(load(WRITERS["hdf5"](tmp_path / "log", arrays)))
+    assert (finding.kind, set(finding.rows)) == ("flags-shifted", set(ends[:-1]))
+    assert "10 of 10 marked ends stand 1 row after a jump" in finding.text
 
 
 def test_flags_late_in_npz(tmp_path):
     arrays = marked(TRUE_ENDS + 2)
     after = np.concatenate([arrays["observations"][1:], arrays["observations"][-1:]])
     log = load(logs.write_npz(tmp_path / "log.npz", arrays | {"next_observations": after}))
-    assert set(found(log)) == {"flags-shifted"}
+    assert set(breaks_in(log)) == {"flags-shifted"}
 
 
 @pytest.mark.parametrize("form", WRITERS)
 def test_some_flags_missing(tmp_path, form):
     arrays = marked(TRUE_ENDS[1::2])
     arrays["observations"] = arrays["observations"] + np.repeat(np.arange(EPISODES), LENGTH)[:, None] % 3 * 20
-    kinds = found(load(WRITERS[form](tmp_path / "log", arrays.copy())))
+    kinds = breaks_in(load(WRITERS[form](tmp_path / "log", arrays.copy())))
     assert set(kinds) == {"jumps"}
     assert set(kinds["jumps"]) <= set(TRUE_ENDS[::2].tolist())
     assert len(kinds["jumps"]) >= 5
@@ -72,7 +83,7 @@ def test_files_strung_together(tmp_path):
     arrays = marked(np.setdiff1d(TRUE_ENDS, [449]))
     arrays["observations"] = arrays["observations"].copy()
     arrays["observations"][450:] += 30
-    assert found(load(WRITERS["csv"](tmp_path / "log", arrays))) == {"jumps": [449]}
+    assert breaks_in(load(WRITERS["csv"](tmp_path / "log", arrays))) == {"jumps": [449]}
 
 
 def test_a_distance_that_all_jumps_have_is_told(tmp_path):
@@ -121,4 +132,4 @@ LOOKS_SO = {
 
 @pytest.mark.parametrize("name", LOOKS_SO)
 def test_what_only_looks_so(tmp_path, name):
-    assert found(load(logs.write_hdf5(tmp_path / "log.hdf5", clean(LOOKS_SO[name])))) == {}
+    assert breaks_in(load(logs.write_hdf5(tmp_path / "log.hdf5", clean(LOOKS_SO[name])))) == {}

@@ -12,7 +12,7 @@ RANDOM = np.random.default_rng(3)
 ROWS = 1000
 
 
-def found(tmp_path, extra: np.ndarray, part: str):
+def codes_in(tmp_path, extra: np.ndarray, part: str):
     """What is said of these columns beside those of the clean log."""
     arrays = planted()
     extra = extra.reshape(ROWS, -1).astype(np.float32)
@@ -40,7 +40,7 @@ QUANTITIES = {
 @pytest.mark.parametrize("part", ["actions", "observations"])
 @pytest.mark.parametrize("name", CODES)
 def test_codes(tmp_path, name, part):
-    kinds = found(tmp_path, CODES[name], part)
+    kinds = codes_in(tmp_path, CODES[name], part)
     assert set(kinds) == {"codes"}
     assert "codes, not quantities?" in kinds["codes"].text
 
@@ -48,13 +48,13 @@ def test_codes(tmp_path, name, part):
 @pytest.mark.parametrize("part", ["actions", "observations"])
 @pytest.mark.parametrize("name", QUANTITIES)
 def test_quantities(tmp_path, name, part):
-    assert found(tmp_path, QUANTITIES[name], part) == {}
+    assert codes_in(tmp_path, QUANTITIES[name], part) == {}
 
 
 def test_a_switch_is_an_action_of_two_codes_and_may_be_observed(tmp_path):
     switch = RANDOM.integers(0, 2, ROWS)
-    assert set(found(tmp_path, switch, "actions")) == {"codes"}
-    assert found(tmp_path, switch, "observations") == {}
+    assert set(codes_in(tmp_path, switch, "actions")) == {"codes"}
+    assert codes_in(tmp_path, switch, "observations") == {}
 
 
 @pytest.mark.parametrize("part", ["actions", "observations"])
@@ -62,7 +62,7 @@ def test_a_switch_is_an_action_of_two_codes_and_may_be_observed(tmp_path):
 @pytest.mark.parametrize("width", [3, 5])
 def test_one_hot(tmp_path, part, low, high, width):
     hot = np.where(np.eye(width)[RANDOM.integers(0, width, ROWS)] > 0, high, low)
-    kinds = found(tmp_path, hot, part)
+    kinds = codes_in(tmp_path, hot, part)
     assert set(kinds) == {"one-hot"}
     start = 2 if part == "actions" else 4
     assert kinds["one-hot"].columns == tuple(range(start, start + width))
@@ -71,11 +71,11 @@ def test_one_hot(tmp_path, part, low, high, width):
 def test_one_hot_beside_a_switch(tmp_path):
     hot = np.eye(3)[RANDOM.integers(0, 3, ROWS)]
     both = np.concatenate([RANDOM.integers(0, 2, (ROWS, 1)), hot], axis=1)
-    kinds = found(tmp_path, both, "actions")
+    kinds = codes_in(tmp_path, both, "actions")
     assert kinds["one-hot"].columns == (3, 4, 5)
     assert kinds["codes"].columns == (2,)
 
 
 def test_many_coded_columns_are_one_line(tmp_path):
-    kinds = found(tmp_path, RANDOM.integers(0, 4, (ROWS, 9)), "observations")
+    kinds = codes_in(tmp_path, RANDOM.integers(0, 4, (ROWS, 9)), "observations")
     assert kinds["codes"].text.startswith("observations 4 to 12 take only 4 whole numbers, from 0 to 3")

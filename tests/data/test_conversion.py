@@ -102,8 +102,8 @@ def test_a_csv_holds_every_number(tmp_path_factory: pytest.TempPathFactory, valu
 
 
 def test_names_that_a_table_needs_for_itself(tmp_path: Path):
-    told = {"observation_names": ["reward", "next_reward"], "action_names": ["episode"]}
-    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **told))
+    words = {"observation_names": ["reward", "next_reward"], "action_names": ["episode"]}
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **words))
     assert difference(log, convert(log, tmp_path / "copy.csv", "csv", "")[0]) is None
     twice = load(write_hdf5(tmp_path / "twice.hdf5", columns(), observation_names=["a", "a"], action_names=["b"]))
     with pytest.raises(UserError, match="two columns are called 'a'"):
@@ -223,8 +223,8 @@ def test_the_suffix_tells_the_format():
 
 
 def test_a_copy_trains_without_further_flags(tmp_path: Path):
-    told = TOLD | {"observation_names": ["a", "b"], "termination_expression": "a > 1"}
-    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **told))
+    words = TOLD | {"observation_names": ["a", "b"], "termination_expression": "a > 1"}
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **words))
     convert(log, tmp_path / "copy.csv", "csv", "")
     plan = make_plan(tmp_path / "copy.csv")
     assert (plan.task.env, plan.task.horizon, plan.task.score_max) == ("Pendulum-v1", 9, 7.0)

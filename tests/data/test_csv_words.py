@@ -25,9 +25,9 @@ def written(tmp_path, lines, encoding="utf-8"):
     return path
 
 
-def read(path, **said):
+def read(path, **words):
     """The log, cut every four rows where nothing else tells."""
-    return load(path, reading=ReadOptions(**{**READING, "horizon": 4, **said}))
+    return load(path, reading=ReadOptions(**{**READING, "horizon": 4, **words}))
 
 
 @pytest.mark.parametrize("date, form", [("2006-12-16", None), ("16/12/2006", "%d/%m/%Y %H:%M:%S"), ("20061216", None)])

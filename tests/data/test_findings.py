@@ -13,7 +13,7 @@ from tests.data import logs
 from tests.data.test_loading import refused
 
 
-def found(arrays, tmp_path, horizon=None):
+def findings_of(arrays, tmp_path, horizon=None):
     """Everything that is found in those columns, by kind."""
     path = logs.write_hdf5(tmp_path / "hopper.hdf5", arrays)
     raw = RawLog(arrays, {key: key for key in arrays}, None, None)
@@ -27,7 +27,7 @@ def test_every_error_is_found_and_the_refusal_counts_them(tmp_path):
     columns["actions"][7] = -3
     columns["terminals"] = columns["terminals"].astype(np.int8)
     columns["terminals"][0] = 2
-    everything = found(columns, tmp_path)
+    everything = findings_of(columns, tmp_path)
     assert set(everything) == {"not-finite", "flag", "out-of-bounds"}
     assert everything["flag"].rows == (0,)
     assert everything["out-of-bounds"].rows == (7,)
@@ -45,11 +45,11 @@ def test_actions_past_the_usual_bounds_of_a_log_that_records_none(tmp_path):
 def test_nan_is_not_taken_for_a_break(tmp_path):
     columns = logs.columns()
     columns["observations"][1] = columns["next_observations"][0] = np.nan
-    assert set(found(columns, tmp_path)) == {"not-finite"}
+    assert set(findings_of(columns, tmp_path)) == {"not-finite"}
 
 
 def test_a_clean_log_has_no_findings(tmp_path):
-    assert found(logs.columns(), tmp_path) == {}
+    assert findings_of(logs.columns(), tmp_path) == {}
 
 
 def test_rows_are_listed_briefly():
@@ -63,11 +63,11 @@ def test_rows_are_listed_briefly():
 
 @given(arrays(np.float32, st.tuples(st.integers(1, 30), st.integers(1, 3)), elements=st.integers(0, 2)))
 def test_repeated_rows_are_those_that_occurred_before(values):
-    seen, again = set(), []
+    rows, again = set(), []
     for number, row in enumerate(map(tuple, values)):
-        if row in seen:
+        if row in rows:
             again.append(number)
-        seen.add(row)
+        rows.add(row)
     assert findings.repeated(values).tolist() == again
 
 

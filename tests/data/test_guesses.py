@@ -103,6 +103,8 @@ def test_what_cannot_be_guessed_is_said(tmp_path, text, words):
         (b"a\n1\n2\n", "names one column only"),
         (b"\x80\x00\x01", "is no text and no Parquet file"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
+        (b'valve,"x\n1,2\n3,4\n', "all its lines are one row"),
+        (b"valve,x\n1," + b"a" * 140_000 + b"\n2,3\n", "is no CSV (field larger than field limit (131072))"),
     ],
 )
 def test_no_table(tmp_path, capsys, content, words):
@@ -112,6 +114,41 @@ def test_no_table(tmp_path, capsys, content, words):
     assert words in capsys.readouterr().err
     assert not path.with_suffix(".toml").exists()
     assert run(["data", "init", str(tmp_path / "nothing.csv")]) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "table"),
+    [
+        (b"valve,x\r1,2\r3,4\r", {"observations": ["x"], "actions": ["valve"], "bounds": {"valve": [1, 3]}}),
+        (b"a\x01b,valve,x\nu,1,2\nv,2,3\n", {"observations": ["x"], "actions": ["valve"], "bounds": {"valve": [1, 2]}}),
+        (b"a\x01b,valve,x\n1,1,2\n1,2,3\n", {"observations": ["x"], "actions": ["valve"], "bounds": {"valve": [1, 2]}}),
+        (
+            b"valve,valve,x\n1,2,3\n2,3,4\n",
+            {"observations": ["x"], "actions": ["valve", "valve"], "bounds": {"valve": [1, 2]}},
+        ),
+        (
+            b"valve,x\n-1e308,2\n1e308,3\n1,4\n2,5\n",
+            {
+                "observations": ["x"],
+                "actions": ["valve"],
+                "missing_values": ["-1e308", "1e308"],
+                "bounds": {"valve": [1, 2]},
+            },
+        ),
+    ],
+    ids=["lines end by carriage returns", "signs in a text's name", "in a constant's", "twice", "no numbers of a log"],
+)
+def test_what_fuzzing_brought_up_is_described_in_toml(tmp_path, content, table):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    assert tomllib.loads(draft(path).text) == table
+
+
+def test_a_text_with_a_quotation_mark_is_proposed_so_that_it_can_be_read(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("t,valve,x,mode\n1,1,2,it's \\ on\n2,2,3,it's \\ on\n3,3,4,off\n")
+    path.with_suffix(".toml").write_text("reward = 'x'\n" + draft(path).text.replace("# where", "where"))
+    assert load(path).observations[:, 0].tolist() == [2.0, 3.0]
 
 
 def test_parquet_and_utf_16(tmp_path):

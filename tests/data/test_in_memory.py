@@ -138,8 +138,8 @@ def test_the_words_of_a_frame_may_stand_in_a_toml(tank: Path):
     over = Dataset.from_frame(table, mapping=str(toml), observations=["level"], units={})
     assert over.observations.shape[1] == 1
     assert over.mapping.startswith('# by an argument: observations = ["level"]\n') and over.mapping.endswith(TOML)
-    said = Dataset.from_frame(table, **WORDS).mapping
-    toml.write_text(said)
+    mapping = Dataset.from_frame(table, **WORDS).mapping
+    toml.write_text(mapping)
     assert difference(load(tank), Dataset.from_frame(table, mapping=toml)) is None, "it reads back"
 
 

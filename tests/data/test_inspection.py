@@ -41,16 +41,16 @@ def driven() -> dict[str, np.ndarray]:
 CLEAN = driven()
 
 
-def kinds(tmp_path: Path, arrays: dict[str, np.ndarray], name="walk", **said) -> dict[str, tuple[int, ...]]:
+def kinds(tmp_path: Path, arrays: dict[str, np.ndarray], name="walk", **words) -> dict[str, tuple[int, ...]]:
     """What is found, and the rows; the errors are those for which the log is refused."""
     path = logs.write_hdf5(tmp_path / f"{name}.hdf5", arrays, action_low=-1.0, action_high=1.0)
-    inspection = inspect(path, ReadOptions(**said))
+    inspection = inspect(path, ReadOptions(**words))
     errors = [finding for finding in inspection.findings if finding.level == "error" and finding.kind != "simulator"]
     if errors:
         with pytest.raises(UserError):
-            load(path, reading=ReadOptions(**said))
+            load(path, reading=ReadOptions(**words))
     else:
-        load(path, reading=ReadOptions(**said))
+        load(path, reading=ReadOptions(**words))
     assert len({finding.text for finding in inspection.findings}) == len(inspection.findings)
     return {finding.kind: finding.rows for finding in inspection.findings}
 
@@ -175,11 +175,11 @@ def test_duplicated_and_shuffled_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "lengths, found",
+    "lengths, kind",
     [((300,), "one-episode"), ((1, 299, 1), "single-step"), ((20, 30), "few-rows"), ((1,), "few-rows")],
 )
-def test_small_logs(tmp_path, lengths, found):
-    assert found in kinds(tmp_path, logs.columns(lengths, (False,) * len(lengths)))
+def test_small_logs(tmp_path, lengths, kind):
+    assert kind in kinds(tmp_path, logs.columns(lengths, (False,) * len(lengths)))
 
 
 def test_ends_that_nobody_told(tmp_path):

@@ -57,6 +57,17 @@ def test_missing_names_what_is_near(folder, tmp_path):
         load("pendulum-dem")
 
 
+@pytest.mark.parametrize("count, more", [(7, ""), (8, ", ...")])
+def test_eight_logs_are_named_where_none_is_near(folder, count, more):
+    """The embedded one is the first."""
+    for number in range(count):
+        logs.write_hdf5(folder / f"pump{number}.hdf5", logs.columns())
+    named = ", ".join(["pendulum-demo", *(str(folder / f"pump{number}.hdf5") for number in range(7))])
+    with pytest.raises(UserError) as caught:
+        load("zzzz")
+    assert str(caught.value).endswith(f": there is {named}{more}")
+
+
 @pytest.mark.parametrize("typed", ["", "nothing/here.hdf5", "x" * 5000, "a\0b", "~nobody/x", "../log"])
 def test_names_that_are_no_file(folder, typed):
     with pytest.raises(UserError):

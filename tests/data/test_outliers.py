@@ -20,9 +20,9 @@ from tests.data.test_inspection import CLEAN, driven, planted, put
 VALUES = [-999, 9999, -9999, 1e30, 1e25, 32767, -54321]
 
 
-def written(tmp_path, arrays, **said):
+def written(tmp_path, arrays, **words):
     """A log of those arrays with wide bounds."""
-    return logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=-1.0, action_high=1.0, **said)
+    return logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=-1.0, action_high=1.0, **words)
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -65,6 +65,12 @@ def test_codes_in_a_tenth_of_a_column(tmp_path):
     log = load(written(tmp_path, planted(observations=put(rows, -9999, 2), next_observations=put(rows - 1, -9999, 2))))
     assert not log.usable[rows].any()
     assert fit_scaling(log, True, True).observation_std[2] < 10
+
+
+def test_a_single_row_is_told_in_the_singular(tmp_path):
+    """Nothing leads to the first row."""
+    [note] = load(written(tmp_path, planted(observations=put([0], -9999, 0)))).notes
+    assert note.endswith("1 row that holds or leads to such a value is not learned from, and no scale is taken from it")
 
 
 def test_no_window_holds_one(tmp_path):

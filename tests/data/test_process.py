@@ -6,6 +6,7 @@ import pytest
 from micro_rl.data import ReadOptions, load
 from micro_rl.data.process_words import ResampleKind
 from micro_rl.data.readers.resample import resampled
+from micro_rl.errors import UserError
 from tests.data.test_loading import refused
 
 HEADER = "time,level,valve,mode"
@@ -56,11 +57,29 @@ def test_rows_of_one_mode_and_no_step_across_the_others(tmp_path):
         ('resample = "5 minutes"', "resample: '5 minutes' is no length of a step: write it as 30s, 5min or 1h"),
         ('resample = {step = "5min", level = "median"}', "level is 'median'"),
         ('resample = {step = "5min", reward = "last"}', "the mean or the sum of its rows', not the last"),
+        ('fill = {"le\\nvel" = "liner", limit = 3}', "'le\\nvel' is 'liner'"),
+        ('resample = "5 minutes"', "'5 minutes' is no length of a step"),
+        (f'resample = "{"0" * 3000}5min"', "is no length of a step: write it as"),
         ('resample = "30s"', "30s is shorter than the log's own step of 60 s"),
     ],
 )
 def test_refused(tmp_path, words, message):
     refused(tank(tmp_path, minutes([1, 2, 3, 4], range(4)), words + "\n"), message)
+
+
+def test_a_limit_of_five_thousand_digits_is_no_limit(tmp_path):
+    path = tank(tmp_path, minutes([1, 2, 3, 4], range(4)))
+    with pytest.raises(UserError, match="fill: say how many rows a hole may have at most"):
+        load(path, reading=ReadOptions(fill=("level=linear", "limit=" + "1" * 5000)))
+
+
+def test_a_jump_of_the_clock_is_not_filled_with_steps(tmp_path):
+    """100,000 minutes in one step, which a largest gap of years lets through."""
+    lines = minutes([1, 2, 3, 4], range(4), times=[0, 60, 120, 6_000_120])
+    path = tank(tmp_path, lines, 'largest_gap = 1e9\nresample = "60s"\n')
+    refused(path, "resample: 4 rows would become 100,002 steps of 60s", "largest_gap = 3600 (--largest-gap)")
+    log = load(tank(tmp_path, lines, 'largest_gap = 1e9\nresample = "1h"\n'))
+    assert len(log) == 1667  # every hour from 0 to 5,997,600 s
 
 
 def test_steps_need_times(tmp_path):
@@ -79,6 +98,13 @@ def test_short_holes_are_filled_and_counted(tmp_path):
     np.testing.assert_array_equal(log.lengths, [7, 1])
     assert "fill: 3 cells of 'level' filled (linear), in holes of at most 2 rows" in log.notes
     assert "fill: 3 cells of 'level' left empty: longer holes, or no value beside them" in log.notes
+
+
+def test_values_that_are_held_are_told_and_no_others(tmp_path):
+    log = load(tank(tmp_path, minutes([1, 2, 3, 4], [5, "", 7, 8]), 'missing = "previous"\n'))
+    np.testing.assert_array_equal(log.actions[:, 0], [5, 5, 7, 8])
+    [note] = [note for note in log.notes if "held" in note]
+    assert note == "1 row (1) lacked values: the previous ones of the episode are held"
 
 
 def test_a_line_is_drawn_over_time_and_not_into_another_episode(tmp_path):

@@ -48,7 +48,7 @@ def pump(tmp_path):
     return tmp_path / "pump.csv"
 
 
-def said(path, **changed: Any):
+def described(path, **changed: Any):
     """The same log with other words in its TOML; None leaves one out."""
     lines = [line for line in TOML.splitlines() if line.split(" ")[0] not in changed]
     new = [f"{key} = {value!r}" for key, value in changed.items() if value is not None]
@@ -119,7 +119,7 @@ def test_refused(pump, changed: dict[str, Any], words):
     if changed.get("observations"):
         pump.with_suffix(".toml").write_text(TOML.replace('["level"]', '["level", "level"]'))
     else:
-        said(pump, **changed)
+        described(pump, **changed)
     refused(pump, words)
 
 

@@ -72,10 +72,10 @@ def test_a_folder_of_plain_tables_with_a_description_beside_it(tmp_path):
 
 def test_vectors_are_named_as_a_whole_or_by_their_parts(tmp_path):
     pq.write_table(table(slice(40)), tmp_path / "log.parquet")
-    said: dict[str, Any] = {"reward": "next.reward", "episode": "episode_index"}
-    whole = load(tmp_path / "log.parquet", reading=ReadOptions(observations=("action",), actions=("action",), **said))
+    words: dict[str, Any] = {"reward": "next.reward", "episode": "episode_index"}
+    whole = load(tmp_path / "log.parquet", reading=ReadOptions(observations=("action",), actions=("action",), **words))
     np.testing.assert_array_equal(whole.observations, ACTIONS)
-    parts = ReadOptions(observations=("observation.state_2",), actions=("action_*",), **said)
+    parts = ReadOptions(observations=("observation.state_2",), actions=("action_*",), **words)
     np.testing.assert_array_equal(load(tmp_path / "log.parquet", reading=parts).observations, STATES[:, 2:])
 
 

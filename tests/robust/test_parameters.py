@@ -80,20 +80,20 @@ def test_every_parameter_can_be_scaled(hopper: Env, name: str):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda: Physics("masss", 1.0), "did you mean 'mass'"),
         (lambda: Physics("mass", float("nan")), "not a finite number"),
         (lambda: Physics("mass", 1.0, "multiply"), "choose scale, set or add"),
     ],
 )
-def test_a_change_that_there_is_not_is_refused(change, said: str):
-    with pytest.raises(UserError, match=said):
+def test_a_change_that_there_is_not_is_refused(change, message: str):
+    with pytest.raises(UserError, match=message):
         change()
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (Physics("mass", 1.5, names=("tors",)), r"no body 'tors' \(did you mean 'torso'\?\)"),
         (Physics("mass", -1.0, "set", ("torso",)), "negative mass"),
@@ -104,8 +104,8 @@ def test_a_change_that_there_is_not_is_refused(change, said: str):
         (Physics("gravity", 2.0, names=("torso",)), "whole world"),
     ],
 )
-def test_a_change_that_this_simulator_cannot_have_is_refused(hopper: Env, change: Physics, said: str):
-    with pytest.raises(UserError, match=said):
+def test_a_change_that_this_simulator_cannot_have_is_refused(hopper: Env, change: Physics, message: str):
+    with pytest.raises(UserError, match=message):
         changed(hopper, [change])
 
 

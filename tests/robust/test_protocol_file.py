@@ -79,7 +79,7 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("group = 1", r"has no \[\[group\]\]"),
         ("[[group", "not valid TOML"),
@@ -126,8 +126,8 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
         ("[[group]]\nname = 'nominal'\nattack = {aim = 'random', epsilon = 1}", "two groups are called 'nominal'"),
     ],
 )
-def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: str):
-    with pytest.raises(UserError, match=said) as raised:
+def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, message: str):
+    with pytest.raises(UserError, match=message) as raised:
         read(written(tmp_path, text))
     assert str(raised.value).startswith(str(tmp_path / "mine.toml"))
     assert "\n" not in str(raised.value)

@@ -47,9 +47,9 @@ def test_every_episode_is_kept_and_a_stopped_trial_goes_on_to_the_same_numbers(r
     assert "trained 2 of 2 epochs" in output
     assert "its own" in output
     assert "from 100 episodes on, and these are 2" in output
-    found = cells(folder)
-    assert [cell["group"] for cell in found] == ["nominal", "noise", "noise", "attack [/x]", "attack [/x]"]
-    nominal, silent, noisy, unattacked, attacked = (cell["returns"] for cell in found)
+    rows = cells(folder)
+    assert [cell["group"] for cell in rows] == ["nominal", "noise", "noise", "attack [/x]", "attack [/x]"]
+    nominal, silent, noisy, unattacked, attacked = (cell["returns"] for cell in rows)
     assert nominal == silent == unattacked
     assert noisy != nominal
     assert attacked != nominal

@@ -175,10 +175,10 @@ def test_what_cannot_be_tried_leaves_nothing_behind(job: Job):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"), [({"episodes": 0}, "episodes 0"), ({"episodes": 10**6}, "1,000"), ({"seed": -1}, "seed -1")]
+    ("values", "message"), [({"episodes": 0}, "episodes 0"), ({"episodes": 10**6}, "1,000"), ({"seed": -1}, "seed -1")]
 )
-def test_episodes_and_seeds_that_there_are_not_are_refused(job: Job, values: dict, said: str):
-    with pytest.raises(UserError, match=said):
+def test_episodes_and_seeds_that_there_are_not_are_refused(job: Job, values: dict, message: str):
+    with pytest.raises(UserError, match=message):
         replace(job.subject, **values)
 
 

@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_fault(which, seed: int):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("observation", "dely", 1.0), "did you mean 'delay'"),
         (("observation", "delay", 0.5), "whole number"),
@@ -110,8 +110,8 @@ def test_the_same_seed_gives_the_same_fault(which, seed: int):
         (("reward", "noise", 1.0), "choose observation or action"),
     ],
 )
-def test_a_fault_that_there_is_not_is_refused(arguments, said: str):
-    with pytest.raises(UserError, match=said):
+def test_a_fault_that_there_is_not_is_refused(arguments, message: str):
+    with pytest.raises(UserError, match=message):
         Interface(*arguments)
 
 

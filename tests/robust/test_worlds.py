@@ -85,14 +85,14 @@ def test_a_delay_of_a_whole_step_is_the_same_in_substeps_and_in_steps():
     with closing(make("Hopper-v4")) as env:
         quiet = [np.zeros(3, np.float32), *(np.full(3, 0.3 * (-1) ** step, np.float32) for step in range(5))]
 
-        def seen(*changes) -> list:
+        def observations(*changes) -> list:
             with world([env], changes, np.ones(11), 0) as simulators:
                 member = simulators.members[0]
                 return [member.reset(seed=1)[0]] + [member.step(action)[0] for action in quiet]
 
-        assert np.array_equal(seen(ActuatorDelay(4)), seen(Interface("action", "delay", 1.0)))
-        assert not np.array_equal(seen(ActuatorDelay(2)), seen())
-        assert np.array_equal(seen(ActuatorDelay(0)), seen())
+        assert np.array_equal(observations(ActuatorDelay(4)), observations(Interface("action", "delay", 1.0)))
+        assert not np.array_equal(observations(ActuatorDelay(2)), observations())
+        assert np.array_equal(observations(ActuatorDelay(0)), observations())
 
 
 @pytest.mark.parametrize("substeps", [-1, 1.5, float("inf"), 1e9])

@@ -18,8 +18,9 @@ from micro_rl.algorithms.model_based.gaps import (
     MeanLessSoftMinimum,
     NextValueLessMinimum,
 )
-from micro_rl.algorithms.slots import Method, MethodContext, ModelSizes, Target, bellman
+from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError

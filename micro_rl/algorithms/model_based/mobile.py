@@ -9,8 +9,9 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
-from micro_rl.algorithms.slots import Method, MethodContext, ModelSizes, Target, bellman
+from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError

@@ -29,7 +29,7 @@ class Options:
 
 
 class DeviationPenalty(RolloutTransform):
-    """r - lambda max_i |sigma_i(s, a)|, over all members, the reward's own deviation included (eq. 5)."""
+    """r - lambda max_i |sigma_i(s, a)|, over all members, the reward's own deviation included."""
 
     penalty: Scalar
 

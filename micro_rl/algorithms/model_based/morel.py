@@ -42,7 +42,7 @@ class Known(NamedTuple):
 
 
 def disagreement(ensemble: Ensemble, rows: Transition) -> Float[Array, " rows"]:
-    """max_ij |mu_i(s, a) - mu_j(s, a)| over next states, in the units of the log's changes (eq. 2)."""
+    """max_ij |mu_i(s, a) - mu_j(s, a)| over next states, in the units of the log's changes."""
     mean, _ = predict(ensemble, rows.observation, rows.action)
     newest = ensemble.target_std.shape[0] - 1  # the rest of a window is known, and no member differs there
     states = mean[..., :newest] / ensemble.target_std[None, None, :newest]

@@ -10,9 +10,10 @@ from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.buffer import draw_log
 from micro_rl.algorithms.rollout import sample_ensemble
-from micro_rl.algorithms.slots import EpochContext, MethodContext, ModelSizes, ModelUpdate
+from micro_rl.algorithms.slots import EpochContext, MethodContext, ModelUpdate
 from micro_rl.core.networks import q_values, sample
 from micro_rl.core.optim import adam_step
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members, inputs_of, predict, predicted_part, standardise, targets_of
 from micro_rl.dynamics.losses import likelihood_loss, weight_decay
@@ -40,7 +41,7 @@ def advantage(context: MethodContext, rows: Transition, noise: Float[Array, "row
 
 
 class TurnAgainst(ModelUpdate):
-    """Steps on weight log T(s', r | s, a) advantage (the policy-gradient theorem, their eq. 9) + the fit's loss."""
+    """Steps on weight log T(s', r | s, a) advantage (by the policy-gradient theorem) + the fit's loss."""
 
     weight: Scalar
     rate: Scalar

@@ -8,6 +8,7 @@ from jaxtyping import Key, Scalar
 
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.sac import Coefficients
+from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
 
@@ -44,6 +45,9 @@ class ModelFreeMethod(AnyMethod):
 
     learns_model: ClassVar[bool] = False
     least_rows: ClassVar[int] = 1
+
+    def rows_kept(self, settings: Settings) -> int:
+        return 0
 
     @property
     def needs_device(self) -> str:

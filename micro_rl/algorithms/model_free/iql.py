@@ -15,12 +15,13 @@ from micro_rl.algorithms.slots import bellman
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.networks import MLP, mode, q_values, state_values, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
-from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows, Transition
 
 SUMMARY = "never asks what an unseen action is worth: expectiles of the log's values, weighted cloning"
 PAPER = "arXiv 2110.06169"
+CODE = "ikostrikov/implicit_q_learning: configs/mujoco_config.py"
 USES = TRAINING | CRITICS
 DEFAULTS: dict[str, Any] = {"actor_schedule": "cosine"}
 
@@ -31,9 +32,9 @@ LARGEST_WEIGHT = 100.0
 class Options:
     """IQL's own settings."""
 
-    expectile: Annotated[float, Setting(above=0, below=1, source=AUTHORS)] = 0.7
+    expectile: Annotated[float, Setting(above=0, below=1, source=CODE)] = 0.7
     """Which expectile of Q over the log's actions V(s) is: 0.5 is their mean, towards 1 their largest."""
-    inverse_temperature: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 3.0
+    inverse_temperature: Annotated[float, Setting(minimum=0, source=CODE)] = 3.0
     """A better action is cloned more, by exp(inverse_temperature * advantage); 0 is cloning by likelihood."""
 
 
@@ -95,7 +96,7 @@ class Iql(ModelFreeMethod):
 def value_loss(
     value: MLP, rows: Transition, q: Float[Array, " rows"], expectile: Scalar
 ) -> tuple[Scalar, Float[Array, " rows"]]:
-    """Mean of |expectile - 1(u < 0)| u^2, u = Q(s, a) - V(s), whose least is at that expectile (their eq. 5); and V."""
+    """Mean of |expectile - 1(u < 0)| u^2, u = Q(s, a) - V(s), whose least is at that expectile; and V."""
     v = state_values(value, rows.observation)
     return jnp.mean(jnp.where(q > v, expectile, 1 - expectile) * (q - v) ** 2), v
 

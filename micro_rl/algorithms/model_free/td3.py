@@ -16,20 +16,22 @@ from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.sac import Coefficients, critic_loss
 from micro_rl.core.networks import MLP, Network, mode, steady_mlp, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
-from micro_rl.core.setting import AUTHORS, Setting
+from micro_rl.core.setting import Setting
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import LogRows
+
+CODE = "sfujim/TD3: main.py"
 
 
 @dataclass(frozen=True)
 class Options:
     """TD3's own settings, which every method built on it has."""
 
-    policy_noise: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 0.2
+    policy_noise: Annotated[float, Setting(minimum=0, source=CODE)] = 0.2
     """Standard deviation of the noise on the target's next action, of actions in [-1, 1]."""
-    noise_clip: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 0.5
+    noise_clip: Annotated[float, Setting(minimum=0, source=CODE)] = 0.5
     """Most of that noise."""
-    policy_delay: Annotated[int, Setting(minimum=1, unit="updates", source=AUTHORS)] = 2
+    policy_delay: Annotated[int, Setting(minimum=1, unit="updates", source=CODE)] = 2
     """Updates of the critics for each of the actor and of the slow copies; divides `updates_per_epoch`."""
 
     def fields(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from micro_rl.algorithms.model_free.base import CRITICS, TRAINING
 from micro_rl.algorithms.sac import Coefficients
 from micro_rl.algorithms.slots import bellman
 from micro_rl.core.networks import MLP, Network, action_error, mode, q_values
-from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import LogRows
 
 SUMMARY = "TD3 whose actor is also pulled to the log's actions"
@@ -26,7 +26,7 @@ DEFAULTS: dict[str, Any] = {}
 class Options(td3.Options):
     """TD3+BC's own settings."""
 
-    alpha: Annotated[float, Setting(minimum=0, source=AUTHORS)] = 2.5
+    alpha: Annotated[float, Setting(minimum=0, source="sfujim/TD3_BC: main.py")] = 2.5
     """How much the critics' value counts beside the distance to the log's actions; 0 is cloning."""
 
 

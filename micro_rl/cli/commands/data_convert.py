@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> None:
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.data.conversion import convert, form_of, left_behind
     from micro_rl.data.read_options import ReadOptions
-    from micro_rl.training.plan import read_log
+    from micro_rl.training.log_reading import read_log
 
     explanation = "Write a log in another format, read it back and compare. The other options say how to read SRC."
     kind = shape("Convert", explanation, ("src", str), ("dst", Path), options=Converting, reading=ReadOptions)

@@ -34,7 +34,7 @@ def run(arguments: list[str]) -> None:
     from micro_rl.reports.log import describe
     from micro_rl.reports.log.page import write_log_page
     from micro_rl.storage.files import saving
-    from micro_rl.training.plan import read_log
+    from micro_rl.training.log_reading import read_log
 
     explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
     inputs = parse(

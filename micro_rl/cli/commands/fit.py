@@ -48,7 +48,7 @@ def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "Mo
     from micro_rl.api import fit
     from micro_rl.cli.display import Display
     from micro_rl.training.interrupts import Interrupts
-    from micro_rl.training.plan import read_log
+    from micro_rl.training.log_reading import read_log
 
     dataset, screen = read_log(log, reading), console()
     with Display(1, settings.max_fit_epochs, screen) as display, Interrupts(display.note) as interrupts:

@@ -26,10 +26,6 @@ class Task:
     """Folder of a fitted model to use instead of fitting one."""
 
 
-FOR_A_MODEL = {"termination", "model"}
-"""What cannot be asked of a method that learns no model."""
-
-
 class Planned(NamedTuple):
     """The verb's own options, and the plan."""
 
@@ -75,8 +71,8 @@ def _defaults(verb: str, kind: type[Task], explain: Callable[[str, Any], str], n
     from micro_rl.data.read_options import ReadOptions
 
     method = registry.find(name)
-    if not registry.learns_model(name):
-        kind = restricted(kind, frozenset(field.name for field in fields(kind)) - FOR_A_MODEL)
+    if without := registry.for_a_model(name):
+        kind = restricted(kind, frozenset(field.name for field in fields(kind)) - set(without))
     parts = {"task": kind, "reading": ReadOptions, "settings": registry.settings_of(name), "options": method.Options}
     whole = shape(verb.capitalize(), explain(name, method), ("log", str), **parts)
 

@@ -1,5 +1,6 @@
 """micro-rl report: a run's page, written anew from files that are checked first, or one page that compares runs."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ class Compare:
     """Where several runs are compared."""
 
     out: Path | None = None
-    """The file to write: compare.html, or the terminal for md and csv."""
+    """The file to write: compare.html in the folder that holds the runs, or the terminal for md and csv."""
     format: Literal["html", "md", "csv"] | None = None
     """A page, a Markdown table of scores, or a line for each run."""
     figures: Path | None = None
@@ -61,11 +62,18 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
     if form != "html" and options.out is None:
         print_for_machines(compared(runs, form), end="")
         return
-    path = options.out or Path("compare.html")
+    path = options.out or _folder_of_all(runs) / "compare.html"
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the file to write with --out")
     written = write_comparison(runs, path, form)
     print(f"{'page' if form == 'html' else 'table'}    {written}")
+
+
+def _folder_of_all(runs: tuple[Path, ...]) -> Path:
+    """The deepest folder that all the runs are in: of one folder of runs that folder, as a sweep's page has it."""
+    folders = [os.path.abspath(run.parent if (run / "config.json").exists() else run) for run in runs]
+    folder, here = Path(os.path.commonpath(folders)), Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
 def _draw_curves(runs: tuple[Path, ...], folder: Path, metric: str | None) -> None:

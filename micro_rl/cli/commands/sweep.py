@@ -66,7 +66,7 @@ def _values(
 ) -> dict[str, list[Any]]:
     """The grid's values as what they are: of each setting by the first of the methods that has it."""
     from micro_rl.algorithms import registry
-    from micro_rl.core.renamed import new_name
+    from micro_rl.core.renamed import in_our_words, new_name
     from micro_rl.errors import did_you_mean
     from micro_rl.training.grid import method_names
 
@@ -81,7 +81,7 @@ def _values(
         if new := new_name(name, known):
             raise UserError(f"grid: {name} is called {new} now")
         if name not in known:
-            raise UserError(f"grid: there is no setting {name!r}{did_you_mean(name, known)}")
+            raise UserError(f"grid: there is no setting {name!r}{did_you_mean(in_our_words(name), sorted(known))}")
         method = next(method for method in methods if name in names[method])
         usual = registry.resolve(method, plan.preset, {})
         switch = isinstance((vars(usual[0]) | vars(usual[1]))[name], bool)

@@ -32,16 +32,16 @@ def odd(dataset: Dataset) -> list[Finding]:
 def _in(what: str, values: Float32[np.ndarray, "row column"], columns: Columns) -> list[Finding]:
     named = columns.observations if what == "observation" else columns.actions
     few = {place: _few_values(column) for place, column in enumerate(values.T)}
-    levels = {place: found for place, found in few.items() if found is not None}
+    levels = {place: distinct for place, distinct in few.items() if distinct is not None}
     problems = []
-    hot = _one_hot(values, {place: found for place, found in levels.items() if len(found) == 2})
+    hot = _one_hot(values, {place: distinct for place, distinct in levels.items() if len(distinct) == 2})
     if hot:
         text = (
             f"{titles(what, hot, named)} are one-hot: exactly one of them is set in every row, a choice and no "
             f"quantities. {_meaning(what)}"
         )
         problems.append(findings.warning("one-hot", text, columns=hot))
-    places = [place for place, found in levels.items() if place not in hot and _codes(what, found)]
+    places = [place for place, distinct in levels.items() if place not in hot and _codes(what, distinct)]
     if places:
         many, kinds = len(places) > 1, sorted({len(levels[place]) for place in places})
         counts = f"{kinds[0]}" if len(kinds) == 1 else f"{kinds[0]} to {kinds[-1]}"
@@ -67,15 +67,15 @@ def _few_values(column: Float32[np.ndarray, " row"]) -> Float32[np.ndarray, " va
     first = np.unique(column[:: max(1, len(column) // ROWS)])
     if not 1 <= len(first) <= most or (len(first) > 2 and (first != np.round(first)).any()):
         return None
-    found = np.unique(column)
-    return found if 2 <= len(found) <= most and TIMES * len(found) <= len(column) else None
+    values = np.unique(column)
+    return values if 2 <= len(values) <= most and TIMES * len(values) <= len(column) else None
 
 
-def _codes(what: str, found: Float32[np.ndarray, " value"]) -> bool:
+def _codes(what: str, values: Float32[np.ndarray, " value"]) -> bool:
     """Whether few different values are the numbers of something."""
-    whole = bool((found == np.round(found)).all())
-    filled = float(np.ptp(found)) + 1 <= CLOSE * len(found)
-    return whole and filled and LEAST[what] <= len(found) <= MOST[what]
+    whole = bool((values == np.round(values)).all())
+    filled = float(np.ptp(values)) + 1 <= CLOSE * len(values)
+    return whole and filled and LEAST[what] <= len(values) <= MOST[what]
 
 
 def _one_hot(values: np.ndarray, pairs: dict[int, np.ndarray]) -> list[int]:

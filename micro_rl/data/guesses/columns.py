@@ -28,6 +28,7 @@ CLOCKS = ("%H:%M:%S", "%H:%M")
 MOSTLY = 0.5
 """From this share of numbers on, other texts in a column are marks of missing values."""
 EMPTY = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "#N/A", "n/a"})
+LARGEST = float(np.finfo(np.float32).max)
 _UNIT = re.compile(r"^(.*?)\s*[\[(]([^\[\]()]{1,20})[\])]$")
 _NUMBER = re.compile(r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$")
 
@@ -98,9 +99,11 @@ def guess(name: str, cells: Sequence[str], decimal: str | None) -> Guess:
 
 
 def _number(cell: str, decimal: str | None) -> float:
+    """A number that a log can hold, else NaN."""
     if not _NUMBER.match(cell) or ("," in cell) != (decimal == "," and "," in cell) or (decimal == "," and "." in cell):
         return float("nan")
-    return float(cell.replace(",", "."))
+    value = float(cell.replace(",", "."))
+    return value if abs(value) <= LARGEST else float("nan")
 
 
 def _text(name: str, filled: list[str], numbers: np.ndarray, unit: str) -> Guess:

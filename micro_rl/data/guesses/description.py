@@ -45,8 +45,8 @@ def draft(path: Path) -> Draft:
     missing = _open(taken, roles, guesses)
     rows = f"{'all' if taken.whole else 'the first'} {len(taken.columns[0]):,} rows"
     lines = [
-        f"# How to read {path.name}: guessed from {rows}.",
-        "# Look every line over, write the reward, then: micro-rl data check " + path.name,
+        f"# How to read {_plain(path.name)}: guessed from {rows}.",
+        f"# Look every line over, write the reward, then: micro-rl data check {_plain(path.name)}",
         *(f"# NOT GUESSED: {text}" for text in missing),
         "",
         *_roles(roles),
@@ -99,7 +99,7 @@ def _roles(roles: Guessed) -> Iterator[str]:
     if roles.terminal:
         yield _line("terminal", roles.terminal.name, "1 where the plant itself ended the episode?")
     if roles.idle:
-        yield f"# never change, left out: {', '.join(column.name for column in roles.idle)}"
+        yield f"# never change, left out: {', '.join(_plain(column.name) for column in roles.idle)}"
     yield ""
 
 
@@ -135,8 +135,8 @@ def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"
 def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:
     for column in roles.texts:
         counts = ", ".join(f"{text!r} {count:,} times" for text, count in column.texts)
-        condition = f"`{column.name}` == '{column.texts[0][0]}'"
-        yield f"# {column.name} holds texts: {counts}"
+        condition = f"`{column.name}` == {column.texts[0][0]!r}"
+        yield f"# {_plain(column.name)} holds texts: {counts}"
         yield f"# where = {_quoted(condition)}"
     used = [*roles.observations, *roles.actions]
     lacking = [column for column in guesses if column.holes and any(column is one for one in used)]
@@ -166,16 +166,21 @@ def _writing(taken: Sample, decimal: str | None, guesses: Sequence[Guess]) -> It
 def _tables(roles: Guessed) -> Iterator[str]:
     if roles.actions:
         yield "[bounds]   # of every action: what the actuator can do; here 0 to 100 %, or what the rows show"
-        for column in roles.actions:
+        for column in _by_name(roles.actions):
             low, high = float(np.nanmin(column.numbers)), float(np.nanmax(column.numbers))
             if column.unit == "%" and PERCENT[0] <= low and high <= PERCENT[1]:
                 low, high = PERCENT
             yield f"{_quoted(column.name)} = [{low:.6g}, {high:.6g}]"
         yield ""
-    units = [column for column in (*roles.observations, *roles.actions) if column.unit]
+    units = [column for column in _by_name([*roles.observations, *roles.actions]) if column.unit]
     if units:
         yield "[units]"
         yield from (f"{_quoted(column.name)} = {_quoted(column.unit)}" for column in units)
+
+
+def _by_name(guesses: Sequence[Guess]) -> list[Guess]:
+    """Those of which a table can speak: of several with one name the first."""
+    return [guess for place, guess in enumerate(guesses) if guess.name not in _names(guesses[:place])]
 
 
 def _names(guesses: Sequence[Guess]) -> list[str]:
@@ -184,6 +189,11 @@ def _names(guesses: Sequence[Guess]) -> list[str]:
 
 def _line(key: str, value: object, comment: str = "") -> str:
     return f"{key} = {_quoted(value)}" + (f"   # {comment}" if comment else "")
+
+
+def _plain(text: str) -> str:
+    """A text in a comment, in which TOML allows no control characters."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _quoted(value: object) -> str:

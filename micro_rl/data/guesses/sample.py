@@ -53,11 +53,14 @@ def take(path: Path) -> Sample:
     if head.startswith(PARQUET):
         return _of_parquet(path)
     encoding, text = _decoded(path, head)
-    lines = text.split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not whole:
         lines.pop()  # it may be cut
     above = line_of(csv_text.as_utf8(head))
-    return _of_lines(path, [line.rstrip("\r") for line in lines[above:]], above, encoding, whole)
+    try:
+        return _of_lines(path, lines[above:], above, encoding, whole)
+    except csv.Error as error:
+        raise UserError(f"{path}: is no CSV ({error}): save it as one, or correct its quotation marks") from error
 
 
 def _decoded(path: Path, head: bytes) -> tuple[str | None, str]:
@@ -86,6 +89,8 @@ def _of_lines(path: Path, lines: list[str], above: int, encoding: str | None, wh
     names = tuple(rows[0])
     if len(names) < 2:
         raise UserError(f"{path}: its first line names one column only: what stands between its columns?")
+    if len(rows) < 2:
+        raise UserError(f"{path}: all its lines are one row: correct its quotation marks")
     below = [[*row, *[""] * (len(names) - len(row))][: len(names)] for row in rows[1:]]
     texts = csv_text.rows_of_text(below, _decimal(below))
     usual = max(DELIMITERS, key=lines[0].count)

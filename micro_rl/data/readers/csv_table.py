@@ -46,12 +46,12 @@ class Table:
         self._stored: tuple[str, ...] = ()
         self._stored = self._names()
         csv_text.refuse_numbers(path, self._stored, self._decimal)
-        self._below, self.units, said = self._text_below()
+        self._below, self.units, remarks = self._text_below()
         self._times = reading.time if isinstance(reading.time, tuple) else ()
         self.names = (*self._stored, *([JOINT.join(self._times)] if self._times else []))
         for name in self._times:
             known(str(path), "time", name, self._stored)
-        self.findings = said + self._unfinished()
+        self.findings = remarks + self._unfinished()
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
         """Reads the rows, with the columns that are asked for."""
@@ -84,11 +84,11 @@ class Table:
 
     def _text_below(self) -> tuple[int, dict[str, str], list[Finding]]:
         """How many lines below the heading hold no values, the units that the first of them tells, and what to say."""
-        told = self._description.reading.skip_after_heading
+        skipped = self._description.reading.skip_after_heading
         rows = csv_text.lines_below(self._path, self._encoding, self._delimiter, self._above)
         below = [row for _, row in islice(rows, 1, 1 + csv_text.BELOW + csv_text.FOLLOWING)]
-        count = csv_text.rows_of_text(below, self._decimal) if told is None else told
-        if not count or told is not None:
+        count = csv_text.rows_of_text(below, self._decimal) if skipped is None else skipped
+        if not count or skipped is not None:
             return count, {}, []
         units = csv_text.units(below[0], self._stored)
         text = f"{plural(count, 'line')} below the heading {'hold' if count > 1 else 'holds'} no values: the first is "
@@ -146,8 +146,8 @@ class Table:
         """How many lines stand above the heading, and the heading."""
         with self._path.open("rb") as file:
             head = file.read(HEADER_BYTES)
-        mark, told = csv_text.marked(head), self._description.reading.encoding
-        self._encoding = "utf-16" if mark == "utf-16" and told is None else told or "utf-8"
+        mark, encoding = csv_text.marked(head), self._description.reading.encoding
+        self._encoding = "utf-16" if mark == "utf-16" and encoding is None else encoding or "utf-8"
         head = csv_text.as_utf8(head) if self._encoding == "utf-16" else head
         above = self._description.reading.skip_rows
         above = line_of(head) if above is None else above

@@ -12,7 +12,7 @@ ISO = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:
 """Ways of writing that mean one thing only."""
 
 
-def joined(path: Path, batch: pa.RecordBatch, names: Sequence[str], told: str | None, before: int) -> pa.Array:
+def joined(path: Path, batch: pa.RecordBatch, names: Sequence[str], time_format: str | None, before: int) -> pa.Array:
     """Joins the parts of times and reads them.
 
     Args:
@@ -34,14 +34,14 @@ def joined(path: Path, batch: pa.RecordBatch, names: Sequence[str], told: str | 
         raise UserError(f"{path}: the time in {' and '.join(map(repr, names))} is empty in row {row}: fill it")
     texts = pc.call_function("utf8_trim_whitespace", [texts])
     wrong = 0
-    for form in (told,) if told else ISO:
+    for form in (time_format,) if time_format else ISO:
         options = pc.StrptimeOptions(form, "us", error_is_null=True)
         times = pc.call_function("strptime", [texts], options)
         if not times.null_count:
             return times
         wrong = max(wrong, times.is_null().to_pylist().index(True))
     row, shown = before + wrong, texts[wrong].as_py()[:40]
-    way = f"as {told}" if told else "in a way known"
+    way = f"as {time_format}" if time_format else "in a way known"
     raise UserError(
         f"{path}: the time {shown!r} in row {row} is not written {way}: say "
         "how with time_format (--time-format '%d/%m/%Y %H:%M:%S', for one), a space between date and time"

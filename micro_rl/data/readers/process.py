@@ -23,6 +23,8 @@ from micro_rl.data.readers.resample import resampled
 from micro_rl.data.readers.roles import Kind, Roles
 from micro_rl.errors import UserError
 
+MOST_OF_A_ROW = 1000
+"""Steps that resampling makes of a row, on average, at most."""
 INPUT = "input "
 """Stands before the name of a column that rewards are computed from."""
 
@@ -202,6 +204,12 @@ def steps_of(rows: Rows, words: Resampling, roles: Roles, path: Path) -> tuple[R
     if words.seconds < 0.99 * usual:
         raise UserError(
             f"{path}: resample: {words.text} is shorter than the log's own step of {usual:.6g} s: choose a longer one"
+        )
+    expected = float(np.where(rows.begins, 0.0, rows.steps).sum()) / words.seconds
+    if expected > MOST_OF_A_ROW * len(rows.begins):
+        raise UserError(
+            f"{path}: resample: {len(rows.begins):,} rows would become {expected:,.0f} steps of {words.text}, nearly "
+            "all without a row: say from which gap in time an episode begins, as in largest_gap = 3600 (--largest-gap)"
         )
     kinds: dict[str, list[ResampleKind]] = {
         "observations": [words.kinds.get(name, "mean") for name in roles.observations],

@@ -42,11 +42,11 @@ def resampled(
     led_to, done_in, first, total = _steps_of_rows(begins, steps, seconds)
     parts, idle = {}, 0
     for field, values in columns.items():
-        place = led_to if field == "observations" else done_in
+        step = led_to if field == "observations" else done_in
         if field not in kinds:
-            parts[field] = np.bincount(place, values.astype(np.float64), total) > 0
+            parts[field] = np.bincount(step, values.astype(np.float64), total) > 0
             continue
-        bins = _Bins(place, total, first)
+        bins = _Bins(step, total, first)
         table = values.reshape(len(values), -1)
         joined = [bins.joined(column, kind) for column, kind in zip(table.T, kinds[field], strict=True)]
         parts[field] = np.stack(joined, axis=1).astype(values.dtype).reshape(total, *values.shape[1:])
@@ -79,10 +79,10 @@ def _steps_of_rows(
 class _Bins:
     """Rows by step, each episode's first step having one; of a row without a step nothing is taken."""
 
-    def __init__(self, place: Int[np.ndarray, " row"], total: int, first: Int[np.ndarray, " episode"]):
-        self._rows = np.flatnonzero(place >= 0)
-        self._place, self._total = place[self._rows], total
-        held = np.bincount(self._place, minlength=total) > 0
+    def __init__(self, step: Int[np.ndarray, " row"], total: int, first: Int[np.ndarray, " episode"]):
+        self._rows = np.flatnonzero(step >= 0)
+        self._step, self._total = step[self._rows], total
+        held = np.bincount(self._step, minlength=total) > 0
         number = np.arange(total)
         episode = np.zeros(total, np.int64)
         episode[first] = first
@@ -94,14 +94,14 @@ class _Bins:
         """A column by step; NaN where no row of a step has a value, or of a sum one has none."""
         values = column[self._rows].astype(np.float64)
         known = ~np.isnan(values)
-        place, values = self._place[known], values[known]
-        count = np.bincount(place, minlength=self._total)
+        step, values = self._step[known], values[known]
+        count = np.bincount(step, minlength=self._total)
         if kind == "last":
             result = np.full(self._total, np.nan)
-            result[place] = values
+            result[step] = values
             return result[self._source]
-        total = np.bincount(place, values, self._total)
+        total = np.bincount(step, values, self._total)
         if kind == "sum":
-            lacking = np.bincount(self._place[~known], minlength=self._total) > 0
+            lacking = np.bincount(self._step[~known], minlength=self._total) > 0
             return np.where(lacking, np.nan, total)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)[self._source]

@@ -32,10 +32,10 @@ def described(description: Description, names: Sequence[str], vectors: Vectors) 
         The description, and what was taken by name.
     """
     reading, problems = description.reading, []
-    said = reading.observations or reading.actions
+    assigned = reading.observations or reading.actions
     known = {**{name: (name,) for name in names}, **vectors}
     observed = tuple(name for name in OBSERVED if name in known)
-    if not said and observed and ACTION in known:
+    if not assigned and observed and ACTION in known:
         reading, words = _lerobot(reading, observed, known)
         problems = [findings.warning("by-name", f"columns are taken by LeRobot's names: {words}")]
     spread = {
@@ -47,11 +47,11 @@ def described(description: Description, names: Sequence[str], vectors: Vectors) 
 
 def _lerobot(reading: ReadOptions, observed: tuple[str, ...], known: Vectors) -> tuple[ReadOptions, str]:
     """The meaning of LeRobot's names, beside what was said."""
-    told: dict[str, str | tuple[str, ...]] = {"observations": observed, "actions": (ACTION,)}
+    roles: dict[str, str | tuple[str, ...]] = {"observations": observed, "actions": (ACTION,)}
     for field, name in (("reward", REWARD), ("episode", EPISODE), ("timeout", DONE)):
         if name in known and getattr(reading, field) is None and (field != "timeout" or reading.terminal is None):
-            told[field] = name
+            roles[field] = name
     words = ", ".join(
-        f"{' and '.join(name) if isinstance(name, tuple) else name} as {field}" for field, name in told.items()
+        f"{' and '.join(name) if isinstance(name, tuple) else name} as {field}" for field, name in roles.items()
     )
-    return replace(reading, **told), words
+    return replace(reading, **roles), words

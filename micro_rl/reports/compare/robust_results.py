@@ -111,11 +111,11 @@ def _cells(path: Path, axes: dict[str, tuple[Axis, ...]]) -> dict[str, dict[tupl
         with suppress(UserError, KeyError, TypeError, ValueError, AttributeError):
             row = parse_json(line, str(path))
             where = axes[row["group"]]
-            place = tuple(_number(row["coordinates"][axis.name]) for axis in where)
+            point = tuple(_number(row["coordinates"][axis.name]) for axis in where)
             returns = tuple(_number(value) for value in _few(row["returns"]))
-            if returns and all(value in axis.values for value, axis in zip(place, where, strict=True)):
-                cell = Cell(place, returns, _text(row.get("inert") or ""), int(_number(row.get("unstable", 0))))
-                cells.setdefault(row["group"], {})[place] = cell
+            if returns and all(value in axis.values for value, axis in zip(point, where, strict=True)):
+                cell = Cell(point, returns, _text(row.get("inert") or ""), int(_number(row.get("unstable", 0))))
+                cells.setdefault(row["group"], {})[point] = cell
     return cells
 
 

@@ -26,9 +26,9 @@ class Swept(NamedTuple):
     nominal: np.ndarray | None
     results: dict[tuple[float, ...], np.ndarray]
 
-    def at(self, place: tuple[float, ...]) -> float:
+    def at(self, point: tuple[float, ...]) -> float:
         """Mean of a cell, NaN where it is missing."""
-        return float(self.results[place].mean()) if place in self.results else np.nan
+        return float(self.results[point].mean()) if point in self.results else np.nan
 
 
 class Sweep(NamedTuple):
@@ -66,7 +66,7 @@ def _swept(run: Run, protocol: Robust, group: Group, log: Column) -> Swept:
 
 
 def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Column) -> dict[tuple[float, ...], np.ndarray]:
-    return {place: np.array([_in_unit(episode, run, log) for episode in cell.returns]) for place, cell in cells.items()}
+    return {point: np.array([_in_unit(episode, run, log) for episode in cell.returns]) for point, cell in cells.items()}
 
 
 def _in_unit(value: float, run: Run, log: Column) -> float:
@@ -132,7 +132,7 @@ def _block(results: Sequence[np.ndarray]) -> np.ndarray | None:
 
 
 def _cells(run: Swept) -> np.ndarray | None:
-    return _block([run.results[place] for place in sorted(run.results)])
+    return _block([run.results[point] for point in sorted(run.results)])
 
 
 def _whole_curve(run: Swept) -> np.ndarray | None:
@@ -142,7 +142,7 @@ def _whole_curve(run: Swept) -> np.ndarray | None:
 
 
 def _area(run: Swept) -> Callable[[np.ndarray], Any]:
-    along = np.array([place[0] for place in sorted(run.results)])
+    along = np.array([point[0] for point in sorted(run.results)])
     return takes_batches(lambda scores: area_under_curve(along, np.nanmean(scores, axis=-2)))
 
 

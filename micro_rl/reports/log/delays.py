@@ -93,7 +93,7 @@ def delays(log: Series) -> Delays | None:
     free = (own.var(0) / action.var(0)).tolist()
     half = halves(rows, len(log.begins))
     news = _news(later, longest + 1, len(log.observed))
-    seen = []
+    pairs = []
     for place, name in enumerate(log.acted):
         if free[place] < DECIDED:
             continue
@@ -102,13 +102,13 @@ def delays(log: Series) -> Delays | None:
         shape = (longest + 1, len(log.observed))
         parts = [part.reshape(shape) for part in (*_responses(alone, news, half), alone @ later)]
         answers = [(column, _first(*(part[:, column] for part in parts))) for column in range(len(log.observed))]
-        seen += [Delay(name, log.observed[column], *answer) for column, answer in answers if answer]
+        pairs += [Delay(name, log.observed[column], *answer) for column, answer in answers if answer]
     outside = {log.observed[column] for column in np.flatnonzero(log.exogenous)}
     weather = outside - {log.observed[column] for column in np.flatnonzero(_set_points(log))}
-    moved = sorted({pair.observation for pair in seen if pair.observation in weather})
-    seen = [pair for pair in seen if pair.observation not in outside]
+    moved = sorted({pair.observation for pair in pairs if pair.observation in weather})
+    pairs = [pair for pair in pairs if pair.observation not in outside]
     decided = [name for place, name in enumerate(log.acted) if free[place] < DECIDED]
-    return Delays(seen, decided, moved, free, len(rows), longest)
+    return Delays(pairs, decided, moved, free, len(rows), longest)
 
 
 def _set_points(log: Series) -> Bool[np.ndarray, " obs"]:
@@ -153,12 +153,12 @@ def _responses(own: np.ndarray, later: np.ndarray, half: np.ndarray) -> tuple[np
 
 
 def _first(
-    effect: np.ndarray, sure: np.ndarray, told: np.ndarray, response: np.ndarray
+    effect: np.ndarray, sure: np.ndarray, explained: np.ndarray, response: np.ndarray
 ) -> tuple[int, int, float] | None:
     """The first horizon at which the response has begun, the one at which most of it is there, and the best R²."""
-    sure = sure & (told >= WEAK)
+    sure = sure & (explained >= WEAK)
     if not sure.any():
         return None
     begun = int(np.flatnonzero(sure & (np.abs(effect) >= SHARE * np.abs(effect[sure]).max()))[0])
     most = int(np.flatnonzero(np.abs(response) >= REACHED * np.abs(response).max())[0])
-    return begun, max(most, begun), float(told[sure].max())
+    return begun, max(most, begun), float(explained[sure].max())

@@ -1,0 +1,107 @@
+"""Which tests a mutant of a module meets: the ten files that are nearest, which stop at the first failure.
+
+Near is a file of tests that is named after the module, then one that imports it, then one that imports what imports
+it. The test that failed must pass without the mutant.
+"""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+MOST_STEPS = 3
+"""From a module to the tests: it is imported, or what imports it is, and so on."""
+MOST_TESTS = 10
+"""Files of tests for one module."""
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::.*?)?)(?: - .*)?$", re.MULTILINE)
+
+
+def dotted(file: Path) -> str:
+    """A file's name as imports have it."""
+    return ".".join(file.with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def imported_by(file: Path) -> frozenset[str]:
+    """Names of modules, or of things in them, that a file imports."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return frozenset(names)
+
+
+@cache
+def nearest(module: Path) -> tuple[str, ...]:
+    """At most `MOST_TESTS` files of tests, in their order: those named after a module, then by steps of imports.
+
+    Of equally near ones those of the package's folder come first, then those that import little else. Where few import
+    the module, as with readers that are imported when a file asks for them, the tests of its package follow.
+    """
+    tests = [file.relative_to(ROOT) for file in sorted((ROOT / "tests").rglob("test_*.py"))]
+    code = [file.relative_to(ROOT) for file in sorted((ROOT / "micro_rl").rglob("*.py"))]
+    chosen = [test for test in tests if test.stem == f"test_{module.stem}"]
+    names = {dotted(module)}
+    for _ in range(MOST_STEPS):
+        chosen += _narrowest(module, (test for test in tests if imported_by(test) & names and test not in chosen))
+        if len(chosen) >= MOST_TESTS:
+            break
+        names |= {dotted(file) for file in code if imported_by(file) & names}
+    package = ".".join(module.parts[:2])
+    others = (test for test in tests if any(name.startswith(package) for name in imported_by(test)))
+    chosen += _narrowest(module, (test for test in others if test not in chosen))
+    return tuple(map(str, chosen[:MOST_TESTS]))
+
+
+def _narrowest(module: Path, tests: Iterable[Path]) -> list[Path]:
+    """Those first that stand in the folder of the module's package, then those that import little else."""
+    return sorted(tests, key=lambda test: (test.parts[1] != module.parts[1], _breadth(test), str(test)))
+
+
+def _breadth(test: Path) -> int:
+    return len([name for name in imported_by(test) if name.startswith("micro_rl")])
+
+
+def command(copy: Path, tests: Iterable[str]) -> str:
+    """The command that runs these tests on a copy of the repository, and stops at the first failure."""
+    environment = f"PYTHONPATH={shlex.quote(str(copy))} PYTHONDONTWRITEBYTECODE=1"
+    run = f"{environment} {shlex.quote(sys.executable)} -m pytest -x -q -p no:cacheprovider"
+    run = " ".join([run, *map(shlex.quote, tests)])
+    return f"bash -c {shlex.quote(f'cd {shlex.quote(str(copy))} && {run}')}"
+
+
+class Killers:
+    """Tests that failed with a mutant: each must pass without one, or it would seem to kill every mutant."""
+
+    def __init__(self) -> None:
+        self._passing: set[tuple[str, ...]] = set()
+
+    def check(self, output: str, tests: tuple[str, ...], copy: Path) -> str:
+        """Runs the test that failed once more, alone and without a mutant, unless it passed before.
+
+        Args:
+            output: pytest's, of the run that a mutant failed.
+            tests: that run's files, which all run again where none is named in the output.
+            copy: of the repository, without the mutant.
+
+        Returns:
+            The test.
+
+        Raises:
+            SystemExit: it fails without the mutant too.
+        """
+        named = _FAILED.search(output)
+        failed = (named[1],) if named else tests
+        if failed not in self._passing:
+            run = subprocess.run(shlex.split(command(copy, failed)), capture_output=True, text=True)
+            if run.returncode:
+                sys.exit(f"{' '.join(failed)} fails without a mutant:\n{run.stdout[-3000:]}{run.stderr[-1000:]}")
+            self._passing.add(failed)
+        return " ".join(failed)

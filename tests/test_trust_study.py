@@ -1,0 +1,135 @@
+"""The simulators of the study of trust: what they do by hand, and that a log's own actions earn what they earned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl import Dataset, Policy, load
+from runs import trust_recorded
+from runs.trust_by_hand import by_hand
+from runs.trust_simulators import MassSpringDamper, Pendulum, Simulator
+from runs.trust_windows import behaviour_returns, differences, replayed_returns, window_rows
+from runs.trust_worlds import replay_errors, worlds
+from tests.data.test_real_logs import DATA
+
+LIVE = np.ones(1, bool)
+
+
+def one_row(observation: Sequence[float], next_observation: Sequence[float], action: Sequence[float]) -> Dataset:
+    return Dataset.from_arrays(
+        [observation], [action], np.zeros(1), timeouts=np.ones(1), next_observations=np.array([next_observation])
+    )
+
+
+def test_a_step_of_the_two_masses():
+    log = one_row([1, 0, 0, 0, 0.5, 0.5], [0] * 5 + [0.25], [0.5, 0])
+    plant = MassSpringDamper()
+    plant.begin(log, np.array([0]), None)
+    after, reward, over = plant.step(np.array([[0.5, 0.0]]), LIVE)
+    # v1: 0.2 (-2 * 2 * 1 + 30 * 0.5) / 20 = 0.11; v2: 0.2 * 2 * 1 / 20 = 0.02; the next row's targets: 0 and 0.25.
+    np.testing.assert_allclose(after, [[1, 0, 0.11, 0.02, 0, 0.25]], rtol=1e-6)
+    assert reward == pytest.approx(-np.log(1.01) - np.log(0.26)) and not over
+
+
+def test_the_targets_move_at_step_50_alone():
+    rows = 100
+    state = np.tile(np.array([0, 0, 0, 0, 0.5, 0.5], np.float32), (rows, 1))
+    timeouts = np.arange(rows) == rows - 1
+    log = Dataset.from_arrays(state, np.zeros((rows, 2)), np.zeros(rows), None, timeouts, state)
+    plant = MassSpringDamper()
+    plant.begin(log, np.full(100, 48), 0)
+    first, second = (plant.step(np.zeros((100, 2)), np.ones(100, bool))[0][:, 4:] for _ in range(2))
+    assert (first == 0.5).all()
+    assert 70 < (second != 0.5).sum() < 130 and np.abs(second).max() <= 1.5
+
+
+def test_a_step_of_the_pendulum():
+    log = one_row([0, 1, 2], [0, 1, 2], [1])  # horizontal, turning
+    plant = Pendulum()
+    plant.begin(log, np.array([0]), None)
+    after, reward, _ = plant.step(np.array([[1.0]]), LIVE)
+    speed = 2 + 0.05 * (15 + 3)
+    angle = np.pi / 2 + 0.05 * speed
+    np.testing.assert_allclose(after, [[np.cos(angle), np.sin(angle), speed]], rtol=1e-6)
+    assert reward == pytest.approx(-((np.pi / 2) ** 2 + 0.1 * 4 + 0.001))
+
+
+def test_windows_end_with_the_log_or_at_a_terminal():
+    terminals, timeouts = np.zeros(7, bool), np.zeros(7, bool)
+    terminals[2], timeouts[6] = True, True
+    zeros = np.zeros((7, 1))
+    log = Dataset.from_arrays(zeros, zeros, np.arange(7) + 1.0, terminals, timeouts, zeros)
+    assert window_rows(log, 3).tolist() == [0, 1, 2, 3, 4]
+    assert window_rows(log, 3, count=3).tolist() == [0, 2, 4]
+    assert behaviour_returns(log, np.array([0, 1, 2, 3, 4]), 3).tolist() == [6, 5, 3, 15, 18]
+
+
+class Counting:
+    """Earns 1 a step; row r ends after r steps."""
+
+    def begin(self, dataset: Dataset, rows: np.ndarray, seed: int | None) -> np.ndarray:
+        self.left = rows.copy()
+        return dataset.observations[rows]
+
+    def step(self, action: np.ndarray, live: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self.left = self.left - 1
+        return np.zeros((len(live), 1)), np.ones(len(live)), self.left == 0
+
+
+def test_after_a_terminal_there_is_no_reward():
+    zeros = np.zeros((6, 1))
+    log = Dataset.from_arrays(zeros, zeros, np.zeros(6), horizon=6, next_observations=zeros)
+    system: Simulator = Counting()
+    assert replayed_returns(system, log, np.array([1, 2, 5]), 3).tolist() == [1, 2, 3]
+
+
+def test_differences_are_paired():
+    figures = differences(np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 2.0]))
+    assert figures["difference"] == 1 and figures["difference_se"] == 0
+    assert figures["policy_se"] == pytest.approx(1 / 3**0.5) and figures["policy_worst_tenth"] == 1
+
+
+@pytest.mark.parametrize("name", ["two-tanks", "dryer"])
+def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
+    log = tmp_path / "plant.hdf5"
+    trust_recorded.make_log(name, log, episodes=2)
+    dataset, plant = load(log), trust_recorded.Continued(name, log)
+    rows = np.array([3, 40, len(dataset) - 20])
+    earned = behaviour_returns(dataset, rows, 15)
+    np.testing.assert_allclose(replayed_returns(plant, dataset, rows, 15), earned, rtol=1e-5)
+    anew = plant.begin(dataset, rows, 1), plant.step(dataset.actions[rows], np.ones(3, bool))[0]
+    assert (anew[0] == dataset.observations[rows]).all() and (anew[1] != dataset.next_observations[rows]).any(1).all()
+
+
+def test_policies_made_by_hand():
+    layers = [(np.eye(2), np.zeros(2)), (np.array([[1.0, 0], [0, 0]]), np.zeros(2))]
+    units = {"observation_mean": np.zeros(2), "observation_std": np.ones(2), "action_mid": [1.0], "action_half": [2.0]}
+    clone = Policy(layers, **units)
+    zeros = np.zeros((2, 2))
+    log = Dataset.from_arrays(
+        zeros, [[0.0], [1.0]], [0, 0], horizon=2, next_observations=zeros, action_low=-1, action_high=3
+    )
+    observation = np.array([0.7, 0.1])
+    action = {name: float(policy(observation)[0]) for name, policy in by_hand(clone, log, 0).items()}
+    assert action["negated"] == pytest.approx(1 - 2 * np.tanh(0.7), abs=1e-6)
+    assert action["halved"] == pytest.approx(1 + 2 * np.tanh(0.35), abs=1e-6)
+    assert action["mean-action"] == pytest.approx(0.5, abs=1e-6)
+    assert action["near-highest"] == pytest.approx(2.8, abs=1e-6)
+    shaken = abs(action["shaken"] - float(clone(observation)[0]))
+    assert 0 < shaken < 1
+
+
+def test_the_pendulum_replays_its_log():
+    world = worlds(DATA, Path("nowhere"))["pendulum"]
+    assert world.horizons == (10, 20, 50, 100, 200)
+    assert replay_errors(world, 1).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dmsd", "safety", "hopper-replay", "halfcheetah-replay", "hopper-medium"])
+def test_published_logs_are_replayed(name: str):
+    if not DATA.is_dir():
+        pytest.skip("the logs are not here")
+    assert np.median(replay_errors(worlds(DATA, Path("nowhere"))[name], 1)) < 1e-4
