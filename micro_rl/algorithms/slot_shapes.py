@@ -188,7 +188,7 @@ def _networks(sizes: Sizes) -> tuple[tuple[int, ...], int]:
     return sizes.hidden_sizes, sizes.num_critics
 
 
-def _floats(*shape: int) -> jax.ShapeDtypeStruct:
+def _floats(*shape: int) -> Any:
     return jax.ShapeDtypeStruct(shape, jnp.float32)
 
 

@@ -19,7 +19,7 @@ def brief(value: Any) -> str:
 
 def whole(name: str, value: Any, least: int = 1) -> int:
     """A whole number of at least so many; NumPy's count too."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least:
         return int(value)
     raise UserError(f"{name}: {brief(value)} is not a whole number of at least {least}")
 

@@ -84,10 +84,10 @@ def check_value(name: str, value: Any, kind: type) -> None:
     declared, setting = settings_in(kind)[name]
     if value is None and NoneType in get_args(declared):
         return
-    many = get_origin(_there(declared)) is tuple
+    many, parts = get_origin(_there(declared)) is tuple, value if isinstance(value, tuple | list) else (value,)
     if many is not isinstance(value, tuple | list):
         raise UserError(f"{name}: {value!r:.60} is {'no list of values' if many else 'not one value'}")
-    for part in value if many else (value,):
+    for part in parts:
         if rule := _broken(part, _of_one(declared), setting):
             raise UserError(f"{name}: {part!r:.60} is not {rule}")
 

@@ -6,7 +6,7 @@ import tomllib
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
@@ -126,11 +126,11 @@ def check_reading(reading: Any) -> None:
     if not isinstance(reading, ReadOptions):
         raise UserError("reading: must be a micro_rl.data.ReadOptions, as in ReadOptions(observations=('level',))")
     for field in dataclasses.fields(ReadOptions):
-        value = getattr(reading, field.name)
+        value, kind = getattr(reading, field.name), cast(Any, field.type)
         try:
-            TypeAdapter(field.type, config=STRICT).validate_python(_tuples(value))
+            TypeAdapter(kind, config=STRICT).validate_python(_tuples(value))
         except ValidationError:
-            raise UserError(f"reading: {field.name} must be {_expected(field.type)}, not {brief(value)}") from None
+            raise UserError(f"reading: {field.name} must be {_expected(kind)}, not {brief(value)}") from None
 
 
 def checked(source: Path, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -148,8 +148,8 @@ def test_cloning_is_not_the_worse_for_one_absurd_value(value):
     log = of_arrays(observations, after, actions)
     scaling = fit_scaling(log, True, True)
     assert cloning_error(log, scaling) < 1.2 * clean
-    wide = scaling.observation_std * [1, np.abs(value) / np.sqrt(4000), 1]
-    assert cloning_error(log, scaling._replace(observation_std=wide.astype(np.float32))) > 20 * clean
+    wide = np.asarray(scaling.observation_std * np.array([1, abs(value) / np.sqrt(4000), 1]), np.float32)
+    assert cloning_error(log, scaling._replace(observation_std=wide)) > 20 * clean
 
 
 def of_arrays(observations: np.ndarray, after: np.ndarray, actions: np.ndarray) -> Dataset:

@@ -44,8 +44,9 @@ def write_figures(
     """
     comparison = comparison_of(folders)
     drawn = curves_in(comparison, key)
-    for sentence in left_out(comparison, drawn) if note else ():
-        note(sentence)
+    if note is not None:
+        for sentence in left_out(comparison, drawn):
+            note(sentence)
     looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))
     files = []
     with saving(directory):
