@@ -1,6 +1,7 @@
 """Exogenous columns: named beside a log, kept by every copy of it, and replayed from it in rollouts."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -138,7 +139,7 @@ def test_a_model_is_measured_on_what_it_has_to_foretell(outside: bool):
     weather, action = random.normal(size=61), random.uniform(-1, 1, (60, 1))
     level = np.concatenate([[0.0], np.cumsum(action[:, 0] + 0.5 * weather[:60])])
     seen = np.stack([level, weather], axis=1)
-    named = {"observation_names": ["level", "weather"], "exogenous": ["weather"] * outside}
+    named: dict[str, Any] = {"observation_names": ["level", "weather"], "exogenous": ["weather"] * outside}
     log = Dataset.from_arrays(seen[:60], action, np.zeros(60), next_observations=seen[1:], horizon=60, **named)
     weight = np.zeros((2, 3, 3))
     weight[:, 1, 0], weight[:, 2, 0] = 0.5, 1.0
