@@ -1,7 +1,7 @@
 """The page of the trust study: `python -m runs.trust_page RESULTS` writes docs/results/trust.md.
 
 Every log's verdicts are those of thresholds that were chosen on the other logs: of the candidates the one with the
-fewest truly worse policies called better there, then with the fewest truly better ones not shown.
+fewest truly worse policies called better there, then with the fewest truly better ones not shown, then the strictest.
 """
 
 import json
@@ -20,7 +20,7 @@ from micro_rl.trust import verdict
 from micro_rl.trust.verdict import Thresholds
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "trust.md"
-CANDIDATES = [Thresholds(support=support) for support in (0.0, 0.5, 0.7, 0.8, 0.9, 0.95)]
+CANDIDATES = [Thresholds(support=support) for support in (0.95, 0.9, 0.8, 0.7, 0.5, 0.0)]
 
 
 class Pair(NamedTuple):
