@@ -41,8 +41,8 @@ def run(arguments: list[str]) -> None:
     env = options.env or task.env
     if env is None:
         raise UserError(
-            f"{folder.path}: its log has no known simulator; name one with --env, or judge it by its log: micro-rl trust "
-            f"{folder.path}"
+            f"{folder.path}: its log has no known simulator; name one with --env, or judge it by its log: "
+            f"micro-rl trust {folder.path}"
         )
     if ":" in env and options.env is None:
         raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")

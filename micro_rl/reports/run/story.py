@@ -119,8 +119,8 @@ def _by_windows(record: Record, score: dict[str, Any]) -> Story:
         f"opinion of the model that it was trained on, averaged over the {_last(score, 'estimate')}; the last lies "
         f"between {number(low)} and {number(high)} ({number(low / steps)} and {number(high / steps)} a step). "
         f"{opinion(low, high)}",
-        "A policy pleases the model that trained it, so this is usually too high. `micro-rl trust` asks a model that "
-        "was fitted on other episodes, tests it on this log, and says whether the difference is shown.",
+        "A policy pleases the model that trained it, so this is usually too high. The command micro-rl trust asks a "
+        "model that was fitted on other episodes, tests it on this log, and says whether the difference is shown.",
     ]
     return Story(
         NOT_MEASURED, [own, window, *_log_figures(record)[:1]], paragraphs + _limits(record, score, "estimated")
@@ -149,7 +149,7 @@ def _estimated(record: Record, score: dict[str, Any]) -> Story:
         f"the learned model, it collects {value} on average over the {_last(score, 'estimate')}. "
         "That is the model’s opinion of a policy that was trained to please the model, and usually too high.",
         "The log’s figures beside it were measured, over episodes whose lengths may differ from the estimate’s: the "
-        "two cannot be compared. `micro-rl trust` compares windows of one length.",
+        "two cannot be compared. The command micro-rl trust compares windows of one length.",
     ]
     return Story(
         NOT_MEASURED,
@@ -167,7 +167,7 @@ def _by_critics(record: Record, score: dict[str, Any]) -> Story:
         f"{record.settings.get('discount')} a step. That is the opinion that the policy was trained to please, and "
         "critics that were never contradicted are often far off.",
         "The log’s figures beside it are undiscounted returns that were measured: the two are not to be compared. "
-        "`micro-rl trust` compares both over windows of one length.",
+        "The command micro-rl trust compares both over windows of one length.",
     ]
     return Story(NOT_MEASURED, [own, *_log_figures(record)], paragraphs + _limits(record, score, "estimated"))
 
