@@ -13,7 +13,9 @@ from micro_rl.core.metric_keys import METRICS
 from micro_rl.data.log_paths import locate
 from micro_rl.storage.contents import RUN_FOLDER
 from micro_rl.storage.json_files import read_json
+from micro_rl.trust.front import trust as really_trust
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
+from tests.trust.judgements import evidence, judged, judgement
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/start/*.md")), *sorted(ROOT.glob("docs/guides/*.md"))]
@@ -56,6 +58,11 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
         place = {"out": tmp_path / f"sweep{next(numbers)}"}
         return really_sweep(data, **(chosen | SETTINGS | place), until=1) if sweeps else {}
 
+    def trust(runs, log, **chosen):
+        inspect.signature(really_trust).bind(runs, log, **chosen)
+        return judgement(judged("run", evidence(0.5, 2.0)))
+
+    monkeypatch.setattr(micro_rl, "trust", trust, raising=False)
     monkeypatch.setattr(registry, "ALL", dict(registry.ALL))  # what a page registers is gone after it
     monkeypatch.setattr(micro_rl, "load", load, raising=False)
     monkeypatch.setattr(micro_rl, "train", train, raising=False)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Key
 from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, in_words
 from micro_rl.trust.actors import Judged, clones
 from micro_rl.trust.judge import Rows
 
@@ -68,7 +68,7 @@ def _asked(current: Callable[[Any], Any], observation: np.ndarray, width: int) -
     try:
         action = np.asarray(current(observation), np.float64).reshape(-1)
     except Exception as error:
-        raise UserError(f"current policy: {type(error).__name__}: {error}") from error
+        raise UserError(f"current policy: {in_words(error)}") from error
     if action.shape != (width,):
         raise UserError(f"current policy: gives an action of {len(action)} numbers where the log has {width}")
     return action

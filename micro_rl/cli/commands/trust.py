@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, print_for_machines, say
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -108,7 +108,7 @@ def _function(reference: str | None) -> Any:
     try:
         names = runpy.run_path(path)
     except Exception as error:
-        raise UserError(f"--current-policy {path}: {type(error).__name__}: {error}") from error
+        raise UserError(f"--current-policy {path}: {in_words(error)}") from error
     if not callable(names.get(name)):
         raise UserError(f"--current-policy {reference}: {path} defines no function {name!r}")
     return names[name]
