@@ -13,6 +13,9 @@ export MPLCONFIGDIR := $(CURDIR)/$(VENV)/cache/matplotlib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
+export MICRO_RL_TEST_PROGRAMS := $(CURDIR)/$(VENV)/cache/test-programs
+# Without kept bytecode every process of the tests compiles the package's sources, and pytest's, anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help venv demo test lint check docs bench mutate wheel lock clean
 .DELETE_ON_ERROR:

@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+from micro_rl.core import arguments
 from micro_rl.core.settings import ModelSettings
 from micro_rl.data import Dataset
-from micro_rl.errors import Diverged
+from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
 from micro_rl.storage.jsonl import Row
@@ -88,10 +89,28 @@ def train(
         UserError: A mistake, in one line with its remedy.
         Diverged: The fit or the training blew up.
     """
+    places = arguments.optional_path("out", out), arguments.optional_path("branch", branch)
+    _check_calls({"resume": resume, "refit": refit}, until, on_epoch, "show(row, policy)")
     plan = make_plan(log, method, **choices)
-    folder, new = Path(out) if out else default_folder(plan), Path(branch) if branch else None
-    callback, tracking = _Silent(on_epoch), tracking_in(wandb)
-    return execute(plan, folder, resume=resume, branch=new, refit=refit, until=until, callback=callback, wandb=tracking)
+    return execute(
+        plan,
+        places[0] or default_folder(plan),
+        resume=resume,
+        branch=places[1],
+        refit=refit,
+        until=until,
+        callback=_Silent(on_epoch),
+        wandb=tracking_in(wandb),
+    )
+
+
+def _check_calls(flags: Mapping[str, Any], until: Any, on_epoch: Any, example: str) -> None:
+    """Refuse before any work what `train` and `sweep` share and cannot take."""
+    for name, value in flags.items():
+        arguments.flag(name, value)
+    arguments.optional_whole("until", until)
+    if on_epoch is not None:
+        arguments.function("on_epoch", on_epoch, example)
 
 
 def sweep(
@@ -127,10 +146,14 @@ def sweep(
     Raises:
         UserError: A mistake, in one line with its remedy.
     """
+    folder = arguments.optional_path("out", out)
+    _check_calls({"resume": resume, "exact": exact}, until, on_epoch, "show(name, row, policy)")
+    values = {} if grid is None else arguments.by_name("grid", grid, "{'beta': [0.1, 0.5]}")
+    seeds, width = arguments.whole("seeds", seeds), arguments.optional_whole("width", width)
     plan = make_plan(log, method, **choices)
     return carry_out(
-        trials(plan, seeds, grid or {}),
-        Path(out) if out else sweep_folder(plan, grid or {}),
+        trials(plan, seeds, values),
+        folder or sweep_folder(plan, values),
         resume=resume,
         until=until,
         exact=exact,
@@ -172,6 +195,21 @@ def fit(
         Diverged: The fit blew up.
         Interrupted: A signal came, and what was reached is kept.
     """
-    folder = Path(out) if out else Path("trained") / f"{dataset.name}-model-seed{seed}"
+    _check_fit(dataset, settings, callback)
+    seed = arguments.whole("seed", seed, 0)
+    folder = arguments.optional_path("out", out) or Path("trained") / f"{dataset.name}-model-seed{seed}"
     callback = callback or Callback()
     return folder, fit_to_folder(folder, dataset, settings, seed, resume, callback, interrupts, command)
+
+
+def _check_fit(dataset: Any, settings: Any, callback: Any) -> None:
+    if not isinstance(dataset, Dataset):
+        raise UserError(f"dataset: {arguments.brief(dataset)} is no loaded log: give micro_rl.load(LOG)")
+    if not isinstance(settings, ModelSettings):
+        raise UserError(
+            f"settings: {arguments.brief(settings)} are no settings: give micro_rl.core.settings.ModelSettings(...)"
+        )
+    if not isinstance(callback, Callback | None):
+        raise UserError(
+            f"callback: {arguments.brief(callback)} is no micro_rl.training.callbacks.Callback: subclass it"
+        )

@@ -15,9 +15,11 @@ from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from micro_rl.core import windows
+from micro_rl.core.arguments import brief
+from micro_rl.core.arguments import path as checked_path
 from micro_rl.core.columns import UNNAMED, Columns, title
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
-from micro_rl.core.named_values import in_order
+from micro_rl.core.named_values import numbers
 from micro_rl.storage import policy_file
 from micro_rl.storage.policy_parts import Layer, PolicyParts
 
@@ -83,7 +85,7 @@ class Policy:
         Raises:
             ValueError: where sizes do not chain, a value is not finite, or a std or half range is not positive.
         """
-        self.layers: tuple[Layer, ...] = tuple((_frozen(w, np.float32), _frozen(b, np.float32)) for w, b in layers)
+        self.layers: tuple[Layer, ...] = _layers(layers)
         self.observation_mean = _frozen(observation_mean, np.float64)
         self.observation_std = _frozen(observation_std, np.float64)
         self.action_mid = _frozen(action_mid, np.float64)
@@ -139,6 +141,8 @@ class Policy:
 
     def sample(self, observation: ArrayLike | Named, rng: np.random.Generator) -> Float[np.ndarray, "*rows act"]:
         """Draw an action from the policy; `rng` gives the noise, the rest is as when it is called."""
+        if not hasattr(rng, "standard_normal"):
+            raise ValueError(f"rng: {brief(rng)} draws nothing: give numpy.random.default_rng(SEED)")
         window = self._window(observation)
         mean, log_std = self._distribution(window)
         return self._act(window, mean + np.exp(log_std) * rng.standard_normal(mean.shape))
@@ -168,7 +172,7 @@ class Policy:
         Raises:
             CannotWrite: where the disk refuses; what was there before is still there.
         """
-        policy_file.write(Path(path), self._parts())
+        policy_file.write(checked_path("path", path), self._parts())
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -177,7 +181,7 @@ class Policy:
         Raises:
             UserError: naming the file, where it is missing, damaged, of a later version or no policy.
         """
-        return cls(**policy_file.read(Path(path))._asdict())
+        return cls(**policy_file.read(checked_path("path", path))._asdict())
 
     def _parts(self) -> PolicyParts:
         return PolicyParts(**{name: getattr(self, name) for name in PolicyParts._fields})
@@ -225,7 +229,7 @@ class Policy:
         return (hidden @ weight + bias)[..., 0, :]
 
     def _raw(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows obs"]:
-        raw = np.asarray(in_order(observation, self.columns.observations, "observation"), np.float64)
+        raw = numbers(observation, self.columns.observations, "observation")
         if raw.ndim not in (1, 2) or raw.shape[-1] != self.observation_size:
             raise ValueError(
                 f"observation of shape {raw.shape} where the policy takes {self.observation_size} columns: "
@@ -244,6 +248,14 @@ class Policy:
 
     def _squashed(self, unsquashed: Float[np.ndarray, "*rows act"]) -> Float[np.ndarray, "*rows act"]:
         return (self.action_mid + self.action_half * np.tanh(unsquashed)).astype(np.float32)
+
+
+def _layers(layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+    """Copies whose sizes are not looked at yet."""
+    try:
+        return tuple((_frozen(weight, np.float32), _frozen(bias, np.float32)) for weight, bias in layers)
+    except (TypeError, ValueError):
+        raise ValueError("layers must be pairs of arrays (weight [in, out], bias [out])") from None
 
 
 def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:

@@ -28,8 +28,15 @@ EPOCHS = (1, 4, 16)
 """Whose policies are kept."""
 FIT_UPDATES = 15_000
 """Of the shared model's fit, about."""
-TRAINING: dict[str, Any] = {"epochs": EPOCHS[-1], "updates_per_epoch": 500, "hidden_sizes": (64, 64)}
-TRAINING |= {"checkpoint_every": EPOCHS[-1], "eval_every": EPOCHS[-1], "eval_episodes": 1, "batch_size": 128}
+PRESET = "generic"
+TRAINING: dict[str, Any] = {"preset": PRESET, "epochs": EPOCHS[-1], "updates_per_epoch": 500}
+TRAINING |= {
+    "hidden_sizes": (64, 64),
+    "checkpoint_every": EPOCHS[-1],
+    "eval_every": EPOCHS[-1],
+    "eval_episodes": 1,
+    "batch_size": 128,
+}
 MODEL: dict[str, Any] = {"ensemble_size": 5, "model_hidden_sizes": (128, 128, 128)}
 MODEL |= {"weight_decay": (2.5e-5, 5e-5, 7.5e-5, 1e-4), "num_elites": 3, "rollout_batch_size": 2000}
 RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -140,7 +147,7 @@ def shared_model(world: World, out: Path) -> Path:
     folder = out / "models" / world.name
     if not folder.exists():
         epochs = int(np.clip(FIT_UPDATES * 256 / len(world.dataset), 5, 150))
-        settings, _ = resolve("micro", "generic", MODEL | {"max_fit_epochs": epochs})
+        settings, _ = resolve("micro", PRESET, MODEL | {"max_fit_epochs": epochs})
         folder.parent.mkdir(parents=True, exist_ok=True)
         api.fit(world.dataset, settings, out=folder, resume=True, callback=Lines())
     return folder

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("MICRO_RL_TEST_PLATFORM", "cpu")  # see benchmarks/gpu.py
-os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would be the user's
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would be the user's, in children too
 os.environ["MPLBACKEND"] = "agg"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
 if "MICRO_RL_TEST_PLATFORM" not in os.environ:
@@ -25,6 +25,14 @@ PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
 # Before anything imports micro_rl: modules loaded earlier would escape the checks.
 install_import_hook("micro_rl", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
+    # `make test` keeps what these processes compile, for each other and for the next time. With a largest size JAX
+    # locks the folder. Children, which tests may kill while they write, neither write nor read there.
+    jax.config.update("jax_enable_compilation_cache", True)
+    jax.config.update("jax_compilation_cache_dir", PROGRAMS)
+    jax.config.update("jax_compilation_cache_max_size", 1 << 28)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 # Compilation makes a first example slow and the next one fast, so a deadline would only measure that.
 settings.register_profile(

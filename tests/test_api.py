@@ -139,7 +139,7 @@ def test_a_termination_function_of_ones_own(tmp_path):
         ({"bta": 0.5}, "bta: no such setting (did you mean 'beta'?)"),
         ({"beta": -0.1}, "beta: -0.1 is not 0 or more"),
         ({"method": "mopo2"}, "choose one of micro, mobile"),
-        ({"until": 0}, "until: 0 is too small"),
+        ({"until": 0}, "until: 0 is not a whole number"),
         ({"horizon": 0}, "horizon"),
         ({"env": "Pendulum-v1:x"}, "no simulator"),
     ],

@@ -80,7 +80,7 @@ def test_ten_episodes_where_nobody_says_how_many() -> None:
 
 
 def test_no_episodes_are_refused() -> None:
-    with pytest.raises(UserError, match="episodes 0"):
+    with pytest.raises(UserError, match="episodes: 0"):
         evaluate(still, TINY, episodes=0)
 
 

@@ -1,24 +1,27 @@
 """Exogenous columns: named beside a log, kept by every copy of it, and replayed from it in rollouts."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms.model_based.balls import BALLS, Ball, worst_in_ball
 from micro_rl.algorithms.model_based.candidates import candidate_noise, candidate_values
 from micro_rl.algorithms.rollout import Replayed, rollout
 from micro_rl.algorithms.slots import AsPredicted, MethodContext
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Replay, Transition
-from micro_rl.data import load, windowed
+from micro_rl.data import Dataset, load, windowed
 from micro_rl.data.conversion import convert, form_of
 from micro_rl.dynamics.ensemble import Models
+from micro_rl.dynamics.measure import measure
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.training.fitting import problem_of
 from tests.data.test_loading import refused
-from tests.probes import linear_critics, plain_units, pointing_ensemble, steady_actor
+from tests.probes import linear_critics, linear_ensemble, plain_units, pointing_ensemble, steady_actor
 
 LINES = ["t,level,weather,valve", *(f"{t},{t / 10},{10 * t},{0.1 * (t % 3)}" for t in [0, 1, 2, 3, 4, 50, 51, 52])]
 TOML = 'time = "t"\nobservations = ["level", "weather"]\nactions = ["valve"]\nreward = "-level"\nexogenous = ["wea*"]\n'
@@ -111,6 +114,40 @@ def test_candidates_differ_in_what_actions_move_alone():
 
     np.testing.assert_allclose(values(jnp.asarray([False, True])), [[8.0] * 4, [9.0] * 4], atol=0.1)
     np.testing.assert_allclose(values(None), [[101.0] * 4, [-98.0] * 4], atol=0.1)
+
+
+@pytest.mark.parametrize("ball", BALLS.values())
+def test_a_ball_has_no_width_in_what_no_action_moves(ball: Ball):
+    """V = 3 s_0 + 4 s_1 within a radius of 1: 3 lower where the second column is exogenous, else more."""
+    ensemble = pointing_ensemble([[0.0, 0.0]] * 2, [0.0] * 2, act=1, std=1.0)
+    critics = linear_critics([[3.0, 4.0, 0.0]], [0.0])
+    rows = Transition(jnp.zeros((4, 2)), jnp.zeros((4, 1)), jnp.zeros(4), jnp.zeros((4, 2)), jnp.ones(4))
+
+    def lowest(exogenous):
+        models = Models.of(ensemble, 2, exogenous)
+        context = MethodContext(critics, critics, steady_actor([0.0], obs=2), models, jnp.ones(()))
+        return np.asarray(worst_in_ball(context, rows, ball, jnp.asarray(1.0), 20))[1]
+
+    assert (lowest(None) < -4.5).all()
+    assert (lowest(jnp.asarray([False, True])) >= -3.01).all()
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_model_is_measured_on_what_it_has_to_foretell(outside: bool):
+    """The level moves by the action and half the weather; the model knows that, and nothing of the weather."""
+    random = np.random.default_rng(0)
+    weather, action = random.normal(size=61), random.uniform(-1, 1, (60, 1))
+    level = np.concatenate([[0.0], np.cumsum(action[:, 0] + 0.5 * weather[:60])])
+    seen = np.stack([level, weather], axis=1)
+    named: dict[str, Any] = {"observation_names": ["level", "weather"], "exogenous": ["weather"] * outside}
+    log = Dataset.from_arrays(seen[:60], action, np.zeros(60), next_observations=seen[1:], horizon=60, **named)
+    weight = np.zeros((2, 3, 3))
+    weight[:, 1, 0], weight[:, 2, 0] = 0.5, 1.0
+    ensemble = linear_ensemble(weight, np.tile([0.0, 9.0, 0.0], (2, 1)), [0.01, 0.01, 0.01])
+    report = measure(log, ensemble, plain_units(2, 1), np.arange(0, 50, 5), 5)
+    assert report.horizon is not None and report.calibration is not None
+    assert (max(report.horizon.error) < 1e-3) is outside
+    assert (report.calibration.inside == 1.0) is outside
 
 
 def test_without_exogenous_columns_nothing_is_drawn_otherwise():

@@ -68,6 +68,19 @@ def test_figures_of_every_log_as_files(runs: Path, tmp_path: Path, capsys: pytes
     assert run(["report", str(runs), "--metric", "eval/return"]) == 2
 
 
+def test_runs_that_a_figure_lacks_or_has_a_part_of_are_named(runs: Path, tmp_path: Path, capsys):
+    make_run(runs / "begun", seed=7, scores=[], finished=False)
+    make_run(runs / "going", seed=8, scores=[1.0, 2.0], finished=False)
+    make_run(runs / "again", seed=0, scores=[1.0])
+    (make_run(runs / "torn", seed=9) / "config.json").write_text("{")
+    assert run(["report", str(runs), "--figures", str(tmp_path / "figures")]) == 0
+    notes = [line.removeprefix("note    ") for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
+    assert notes[0] == "again is left out: micro-0 has its settings and its seed"
+    assert notes[1] == "begun is left out: it has no such metric (stopped, 0 of 12 epochs done)"
+    assert notes[2] == "going is stopped, 2 of 12 epochs done: beyond that the mean is over the other seeds"
+    assert notes[3].startswith("left out: ") and "torn" in notes[3] and len(notes) == 4
+
+
 def test_the_same_runs_give_the_same_bytes(runs: Path, tmp_path: Path):
     for name in ("a", "b"):
         assert run(["report", str(runs), "--figures", str(tmp_path / name)]) == 0

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import micro_rl
+from micro_rl.core.columns import Column, Columns
 from micro_rl.core.networks import q_values
+from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset, windowed
 from micro_rl.dynamics.ensemble import predict
 from micro_rl.dynamics.saved_model import load_model
@@ -120,6 +122,15 @@ def test_wrong_rows_are_refused_in_one_line(observations: Any, actions: Any, mes
         with pytest.raises(ValueError) as refusal:
             ask(observations, actions)
         assert message in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_what_is_not_finite_is_named_by_its_column():
+    columns = Columns((Column("level", "m"), Column("flow")), (Column("valve"),))
+    units = Scaling(np.zeros(2), np.ones(2), np.zeros(1), np.ones(1), np.ones(()))
+    with pytest.raises(ValueError, match=r"^observation is not finite in column 1 \(flow\)$"):
+        core_rows([[0.0, np.nan]], [[0.0]], units, columns, 1)
+    with pytest.raises(ValueError, match=r"^action is not finite in column 0 \(valve\)$"):
+        core_rows([[0.0, 0.0]], [[np.inf]], units, columns, 1)
 
 
 def test_with_a_history_rows_are_an_episodes_steps(tmp_path: Path):

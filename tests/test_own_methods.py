@@ -19,7 +19,7 @@ from micro_rl.algorithms.own_definitions import TAKEN
 from micro_rl.cli.commands.sweep import Sweep
 from micro_rl.cli.commands.train import Training
 from micro_rl.cli.main import run
-from micro_rl.errors import UserError
+from micro_rl.errors import Diverged, UserError
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_command, plan_to_config
 from micro_rl.training.runner import execute
@@ -167,6 +167,139 @@ def test_a_mistake_that_shows_in_training_ends_in_one_line(files: Path, capsys: 
     last = capsys.readouterr().err.splitlines()[-1]
     line = code.splitlines().index("        rows = batch.unreal") + 1
     assert f"{files / 'wrong.py'}, line {line}: AttributeError" in last
+
+
+ODD = """
+from micro_rl.algorithms.slots import ModelUpdate, Prepare, RolloutTransform, Target
+
+
+class Begun(Prepare):
+    def __call__(self, actor, ensemble, log, key):
+        return actor.weights, ()
+
+
+class Paid(RolloutTransform):
+    def __call__(self, ensemble, method_state, rows):
+        return rows._replace(reward=rows.observation)
+
+
+class Wide(Target):
+    def noise(self, key, rows, models):
+        return ()
+
+    def __call__(self, rows, next_value, context, noise):
+        return rows.reward[:, None] + next_value[:, None], {}
+
+
+class Lost(ModelUpdate):
+    def __call__(self, ensemble, method_state, context, key):
+        return ensemble.members, method_state
+
+
+def build(options):
+    return Method(SLOT)
+"""
+
+
+@pytest.mark.parametrize(
+    ("slot", "message"),
+    [
+        ("target=Wide()", r"target gives y of shape \(8, 1\); it must be \(8,\), one for each model row"),
+        ("prepare=Begun()", "prepare gives actor of another structure; it must be the one that it was given"),
+        ("transform=Paid()", r"transform gives rows.reward as float32 \(11, 3\); it must be float32 \(11,\)"),
+        ("update_model=Lost()", r"update_model gives \(ensemble, state\) of another structure"),
+    ],
+)
+def test_a_slot_that_gives_other_shapes_is_refused_before_anything_is_fitted(files: Path, slot: str, message: str):
+    (files / "odd.py").write_text(FILES["quantile.py"] + ODD.replace("SLOT", slot))
+    with pytest.raises(UserError, match=message) as refusal:
+        tiny("odd.py", batch_size=16)
+    assert str(files / "odd.py") in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        (
+            "hinge.py",
+            "jnp.mean(jnp.maximum(above, 0.0) ** 2)",
+            "jnp.maximum(above, 0.0) ** 2",
+            r"regularize gives a penalty of shape \(2, 8\); it must be \(\), one number: a mean over rows",
+        ),
+        ("hinge.py", "return self.weight *", "_ =", "regularize gives a penalty that is no array of numbers"),
+        (
+            "hinge.py",
+            "        above =",
+            "        rows.action @ drawn\n        above =",
+            r"wrong.py, line \d+: TypeError: ",
+        ),
+        ("hinge.py", "return self.weight *", "if above.sum() > 0: return", r"line \d+: TracerBoolConversionError: "),
+        ("quantile.py", "quantile: Array", "quantile: str", r"declare what is no number by eqx.field\(static=True\)"),
+    ],
+)
+def test_code_that_cannot_be_compiled_is_refused_before_anything_is_fitted(files: Path, file, old, new, message):
+    code = FILES[file].replace(old, new).replace("jnp.asarray(options.quantile)", "'a'")
+    assert code != FILES[file]
+    (files / "wrong.py").write_text(code)
+    with pytest.raises(UserError, match=message) as refusal:
+        tiny("wrong.py", batch_size=16)
+    assert str(files / "wrong.py") in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("hinge.py", "jnp.mean(jnp.maximum(above, 0.0) ** 2)", "jnp.nan", "of regularize in .*own.py"),
+        ("hinge.py", "above, 0.0) ** 2", "above, 0.0) ** 2 / 0", "of regularize in .*own.py"),
+        ("quantile.py", "return jnp.mean(values, axis=0)", "return jnp.nan * jnp.mean(values, axis=0)", "of target in"),
+    ],
+)
+def test_a_term_that_is_not_finite_ends_the_run_and_is_named(files: Path, file, old, new, message):
+    code = FILES[file].replace(old, new)
+    assert code != FILES[file]
+    (files / "own.py").write_text(code)
+    with pytest.raises(Diverged, match=f"epoch 1: .* first to blow up, in update 1 of that epoch; it comes {message}"):
+        execute(tiny("own.py"), files / "run")
+
+
+LEARNER = """
+from dataclasses import dataclass
+from micro_rl.algorithms.model_free import bc
+
+USES = bc.USES
+
+
+@dataclass(frozen=True)
+class Options:
+    \"\"\"None.\"\"\"
+
+
+class Own(type(bc.build(bc.Options()))):
+    def update(self, agent, rows, key, c):
+        agent, logged = super().update(agent, rows, key, c)
+        RETURN
+
+
+def build(options):
+    return Own()
+"""
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("return agent", r"update gives a \w+; it must be \(agent, what to log\)"),
+        ("return agent, {'rows': rows.continued}", r"update gives 'rows' to log of shape \(\d+,\); it must be \(\)"),
+        ("return agent.actor, logged", "update gives agent of another structure"),
+        ("return agent, [1.0]", "update gives a list to log"),
+    ],
+)
+def test_a_method_without_a_model_is_held_to_its_shapes_too(files: Path, returned: str, message: str):
+    (files / "learner.py").write_text(LEARNER.replace("RETURN", returned))
+    with pytest.raises(UserError, match=message):
+        make_plan(tiny_dataset(), "learner.py", epochs=1)
+    (files / "learner.py").write_text(LEARNER.replace("RETURN", "return agent, logged"))
+    make_plan(tiny_dataset(), "learner.py", epochs=1)
 
 
 def test_bounds_hold_where_annotations_are_postponed(files: Path):

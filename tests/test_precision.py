@@ -1,6 +1,7 @@
 """Mixed precision: how far it may be off, what it must not touch, and what a run says of it."""
 
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -44,9 +45,19 @@ def rows(key: int) -> Transition:
     return Transition(observation, action, jax.random.normal(keys[3], (ROWS,)), following, jnp.ones(ROWS))
 
 
-BATCH = Batch(rows(0), rows(1))
-MODELS = Models.of(finish_fit(start_fit(BATCH.model, SIZES, jax.random.key(2))), 3)
-AGENT = start_agent(jax.random.key(3), OBS, ACT, (32, 32), 2, 1.0)
+@cache  # every process of the tests imports every file: what is compiled at its head is compiled in each
+def batch() -> Batch:
+    return Batch(rows(0), rows(1))
+
+
+@cache
+def models() -> Models:
+    return Models.of(finish_fit(start_fit(batch().model, SIZES, jax.random.key(2))), 3)
+
+
+@cache
+def agent() -> Agent:
+    return start_agent(jax.random.key(3), OBS, ACT, (32, 32), 2, 1.0)
 
 
 def mixed(method: Method) -> Method:
@@ -54,9 +65,9 @@ def mixed(method: Method) -> Method:
 
 
 def updated(method: Method) -> tuple[Agent, dict]:
-    noise = draw_noise(jax.random.key(4), method, BATCH, MODELS)
+    noise = draw_noise(jax.random.key(4), method, batch(), models())
     return jax.jit(sac.update, compiler_options=FUSED)(
-        AGENT, method, MODELS, BATCH, noise, jax.random.key(5), coefficients()
+        agent(), method, models(), batch(), noise, jax.random.key(5), coefficients()
     )
 
 
@@ -75,9 +86,10 @@ def test_a_rounded_product_is_off_by_two_roundings_at_most(x: np.ndarray, weight
     "method", [micro.build(micro.Options(num_samples=2)), mobile.build(mobile.Options(num_samples=2))]
 )
 def test_targets_are_near_those_in_float32(method: Method):
-    noise = draw_noise(jax.random.key(4), method, BATCH, MODELS)
+    noise = draw_noise(jax.random.key(4), method, batch(), models())
     exact, near = (
-        sac.targets(AGENT, variant, MODELS, BATCH, noise, coefficients())[0] for variant in (method, mixed(method))
+        sac.targets(agent(), variant, models(), batch(), noise, coefficients())[0]
+        for variant in (method, mixed(method))
     )
     np.testing.assert_array_equal(near[:ROWS], exact[:ROWS])
     off = np.abs(near[ROWS:] - exact[ROWS:])
@@ -87,10 +99,10 @@ def test_targets_are_near_those_in_float32(method: Method):
 @pytest.mark.parametrize("kind", BALLS)
 def test_a_balls_worst_state_is_near_the_one_in_float32(kind: str):
     method = micro.build(micro.Options(candidates=kind, radius=1.0))  # type: ignore[arg-type]
-    noise = draw_noise(jax.random.key(4), method, BATCH, MODELS)
+    noise = draw_noise(jax.random.key(4), method, batch(), models())
     targets = jax.jit(sac.targets)
     exact, near = (
-        float(targets(AGENT, variant, MODELS, BATCH, noise, coefficients())[1]["conservative_term"])
+        float(targets(agent(), variant, models(), batch(), noise, coefficients())[1]["conservative_term"])
         for variant in (method, mixed(method))
     )
     assert near == pytest.approx(exact, rel=0.1)
@@ -106,15 +118,15 @@ def test_learning_is_not_rounded():
 
 
 def test_networks_multiply_by_what_they_are_told():
-    near = multiplied_by(rounded_product, MODELS)
+    near = multiplied_by(rounded_product, models())
     assert near.elites.members.net.product is rounded_product
-    jax.tree.map(np.testing.assert_array_equal, multiplied_by(jnp.matmul, near), MODELS)
+    jax.tree.map(np.testing.assert_array_equal, multiplied_by(jnp.matmul, near), models())
 
 
 def test_rollouts_are_near_those_in_float32():
     def made(product) -> Transition:
-        ensemble, actor = multiplied_by(product, (MODELS.members, AGENT.actor))
-        where = (ByRule(never), plain_units(OBS, ACT), BATCH.real.observation, 2, jax.random.key(6))
+        ensemble, actor = multiplied_by(product, (models().members, agent().actor))
+        where = (ByRule(never), plain_units(OBS, ACT), batch().real.observation, 2, jax.random.key(6))
         return rollout(ensemble, 3, actor, Method().transform, (), *where).rows
 
     exact, near = made(jnp.matmul), made(rounded_product)

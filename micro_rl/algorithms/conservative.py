@@ -1,5 +1,7 @@
 """What CQL (arXiv 2006.04779) and COMBO (arXiv 2102.08363) add: Q pushed down on drawn actions, up on the log's."""
 
+from typing import ClassVar
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ class PushDown(Regularize):
     CQL's batches have the log's rows alone, COMBO's the model's as well.
     """
 
+    logged: ClassVar[bool] = False
     weight: Scalar
     actions: int = eqx.field(static=True)
 

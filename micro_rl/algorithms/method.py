@@ -7,6 +7,7 @@ import equinox as eqx
 
 from micro_rl.core.networks import Product
 from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import ModelSizes
 
 
 class AnyMethod(eqx.Module):
@@ -26,6 +27,9 @@ class AnyMethod(eqx.Module):
     @abstractmethod
     def rows_kept(self, settings: Settings) -> int:
         """Rows of rollouts that a run of it holds at once."""
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
 
     @property
     def needs_device(self) -> str:

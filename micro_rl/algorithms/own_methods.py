@@ -44,6 +44,11 @@ class OwnMethod:
     USES: frozenset[str] | None = None
     DEFAULTS: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def place(self) -> str:
+        """Its file, for messages; where there is none, what it is called by."""
+        return str(self.file or self.reference)
+
 
 def is_reference(name: str) -> bool:
     """Whether a method's name is a file or `module:definition`, and not a word in the table."""

@@ -5,14 +5,19 @@ from dataclasses import fields, replace
 from types import ModuleType
 from typing import Any
 
-from micro_rl.algorithms import presets
+from micro_rl.algorithms import presets, slot_shapes
+from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.own_code import raised_in
 from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_entry_points, from_reference, is_reference
 from micro_rl.algorithms.presets.model_free import TASKS
+from micro_rl.algorithms.slots import SLOTS, Method
+from micro_rl.core import arguments
 from micro_rl.core.renamed import in_our_words, new_name
 from micro_rl.core.settings import Settings, restricted
+from micro_rl.core.sizes import Sizes
+from micro_rl.dynamics.saved_model import ModelShape
 from micro_rl.errors import UserError, did_you_mean
 
 ALL: dict[str, ModuleType | OwnMethod] = {**METHODS, **BASELINES}
@@ -30,6 +35,7 @@ def register(name: str, definition: Any) -> None:
     Raises:
         UserError: where it is no method, or the name is taken.
     """
+    arguments.text("register", name, "give the method's name first, as in register('mine', mine)")
     ALL[name] = define(name, definition, name, file_of(definition), SHIPPED)
 
 
@@ -42,6 +48,7 @@ def name_of(method: str) -> str:
     Raises:
         UserError: where there is no such method, or it cannot be loaded.
     """
+    arguments.text("method", method, "give a name or a file, or make it known first with micro_rl.register")
     if not is_reference(method):
         find(method)
         return method
@@ -76,6 +83,41 @@ def source_of(name: str) -> dict[str, str]:
     """What is recorded of a method from outside: where it came from, and its file's SHA-256; {} for those that ship."""
     method = find(name)
     return {"reference": method.reference, "file_sha256": method.sha256} if isinstance(method, OwnMethod) else {}
+
+
+def check_slots(name: str, method: AnyMethod, sizes: Sizes, shape: ModelShape, rows: int) -> None:
+    """Refuse a method from outside that gives other shapes than training takes; those that ship are tested.
+
+    Args:
+        name: Of the method.
+        method: As it was built.
+        sizes: The run's.
+        shape: Of the model, or of its widths alone where the method learns none.
+        rows: Of the log.
+
+    Raises:
+        UserError: Names the method's file and the shape that is needed.
+    """
+    definition = find(name)
+    if isinstance(definition, OwnMethod):
+        slot_shapes.check_slots(method, definition.place, sizes, shape, rows)
+
+
+def own_slots(name: str, method: AnyMethod) -> dict[str, str]:
+    """The slots that a method from outside fills, each with its file; {} for methods that ship.
+
+    Args:
+        name: Of the method.
+        method: As it was built.
+    """
+    definition = find(name)
+    if not isinstance(definition, OwnMethod):
+        return {}
+    slots = ["update"]
+    if isinstance(method, Method):
+        neutral = Method()
+        slots = [slot for slot in SLOTS if type(getattr(method, slot)) is not type(getattr(neutral, slot))]
+    return dict.fromkeys(slots, definition.place)
 
 
 def mistake_of_own(error: BaseException) -> str | None:
@@ -134,6 +176,7 @@ def changed(method: str, settings: Settings, options: Any, changes: Mapping[str,
         UserError: The method has no setting of such a name.
     """
     general, own = accepted(method)
+    changes = {name: _plain(value) for name, value in changes.items()}
     for name in changes:
         if name not in own | general:
             if new := new_name(name, own | general):
@@ -143,3 +186,10 @@ def changed(method: str, settings: Settings, options: Any, changes: Mapping[str,
             raise UserError(f"{name}: no such setting{guess}")
     settings = replace(settings, **{name: value for name, value in changes.items() if name in general})
     return settings, replace(options, **{name: value for name, value in changes.items() if name in own})
+
+
+def _plain(value: Any) -> Any:
+    """A number or a tuple of them, where NumPy's or JAX's is given, or a list."""
+    if getattr(value, "ndim", None) in (0, 1):
+        value = value.tolist()
+    return tuple(value) if isinstance(value, list) else value

@@ -15,6 +15,7 @@ from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 
 MAX_TEMPERATURE = 1.0
+PENALTY = "loss/penalty"
 VALUES = ("q/real", "q/model", "q/target")
 """The logged terms that are values of Q, in core units."""
 
@@ -116,10 +117,11 @@ def critic_loss(critics: Network, rows: Transition, y: Float[Array, " rows"]) ->
 
 def regularized_loss(
     critics: MLP, rows: Transition, y: Float[Array, " rows"], penalty: Callable[[MLP], Scalar]
-) -> tuple[Scalar, tuple[Scalar, Array]]:
-    """The critics' loss with the method's addition; the loss without it, and the values."""
+) -> tuple[Scalar, tuple[Scalar, Scalar, Array]]:
+    """The critics' loss with the method's addition; the loss without it, the addition, and the values."""
     loss, q = critic_loss(critics, rows, y)
-    return loss + penalty(critics), (loss, q)
+    added = penalty(critics)
+    return loss + added, (loss, added, q)
 
 
 def actor_loss(
@@ -174,7 +176,7 @@ def update(
     """
     y, logged = targets(agent, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
-    gradient, (loss_q, q) = jax.grad(regularized_loss, has_aux=True)(
+    gradient, (loss_q, added, q) = jax.grad(regularized_loss, has_aux=True)(
         agent.critics, rows, y, lambda critics: method.regularize(critics, agent.actor, batch, key)
     )
     critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
@@ -189,6 +191,8 @@ def update(
     moved = polyak_update(agent.targets, critics, c.tau)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
     logged |= {"loss/critic": loss_q, "loss/actor": loss_pi, "loss/temperature": loss_alpha}
+    if method.regularize.logged:
+        logged[PENALTY] = added
     logged |= {"temperature": temperature(agent), "entropy": -jnp.mean(log_prob)}
     return agent, logged | mean_values(q, y, batch.real.reward.shape[0])
 

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import ClassVar, NamedTuple
 
 import equinox as eqx
@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Key, PyTree, Scalar
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core.networks import MLP, Product
 from micro_rl.core.settings import Settings
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
@@ -70,9 +71,18 @@ class Target(eqx.Module):
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
         """y [rows], and what is worth logging."""
 
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
+
 
 class Regularize(eqx.Module):
-    """What is added to the critics' loss."""
+    """What is added to the critics' loss.
+
+    What is `logged` is looked at in every update, so that it cannot be NaN unnoticed. Methods that ship leave it out:
+    one number more to give out rounds others another way, and at weight 0 they are SAC to the bit.
+    """
+
+    logged: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
@@ -85,6 +95,9 @@ class ModelUpdate(eqx.Module):
     def __call__(
         self, ensemble: Ensemble, method_state: PyTree, context: EpochContext, key: Key[Array, ""]
     ) -> tuple[Ensemble, PyTree]: ...
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
 
 
 def bellman(rows: Transition, value: Float[Array, " rows"], discount: Scalar) -> Float[Array, " rows"]:
@@ -121,6 +134,8 @@ class SoftTarget(Target):
 class NoPenalty(Regularize):
     """The critics' loss as it is."""
 
+    logged: ClassVar[bool] = False
+
     def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
         return jnp.zeros(())
 
@@ -154,6 +169,10 @@ class Method(AnyMethod):
     def multiplied_with(self, product: Product) -> "Method":
         return replace(self, product=product)
 
+    def refuse(self, sizes: ModelSizes) -> None:
+        self.target.refuse(sizes)
+        self.update_model.refuse(sizes)
+
     def rows_kept(self, settings: Settings) -> int:
         return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
 
@@ -161,3 +180,6 @@ class Method(AnyMethod):
     def needs_device(self) -> str:
         rows_suffice = isinstance(self.prepare, RemembersNothing) and isinstance(self.update_model, ModelStays)
         return "" if rows_suffice else "looks at the whole log"
+
+
+SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps"))

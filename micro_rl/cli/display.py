@@ -12,6 +12,7 @@ from rich.text import Text
 
 from micro_rl.cli.commands.console import say
 from micro_rl.cli.fit_time import FitTime
+from micro_rl.cli.time_left import TimeLeft
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.wording import clock
@@ -48,8 +49,7 @@ class Display(SweepCallback):
         self._runs, self._epochs, self._console = runs, epochs, console
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._began = time.monotonic()
-        self._passed = 0  # epochs of all runs in this process
-        self._skipped = 0  # epochs that need not be waited for
+        self._time = TimeLeft(runs, epochs)
         self._fit_epoch = 0
         self._fits: dict[str, Row] = {}
         self._fit_times: dict[str, FitTime] = {}
@@ -88,6 +88,7 @@ class Display(SweepCallback):
             self._fits, self._rows, self._fit_times, self._fit_epoch = {}, {}, {}, 0
         if settings is not None:
             self._fit_times[name] = FitTime(settings)
+        self._time.begin(new_program=not self._beside)
         self._beside.append(name)
         return _RunDisplay(name, self)
 
@@ -120,12 +121,8 @@ class Display(SweepCallback):
 
     def show_epoch(self, run: str, row: Row) -> None:
         """Show a run's epoch of policy training and the time left."""
-        if not self._passed:
-            self._began = time.monotonic() - row["time/seconds"]
-        if run not in self._rows:
-            self._skipped += int(row["epoch"]) - 1
+        self._time.see(row, first=run not in self._rows)
         self._rows[run] = self._rows.get(run, {}) | row
-        self._passed += 1
         if self._live:
             self._live.update(self._table())
         elif self._is_last(run):
@@ -136,7 +133,7 @@ class Display(SweepCallback):
         if divergence and self._runs > 1:
             self._console.print(Text(f"{run} diverged: {divergence}", style="red"), soft_wrap=True)
         if divergence or run not in self._rows:
-            self._skipped += self._epochs - int(self._rows[run]["epoch"] if run in self._rows else 0)
+            self._time.skipped += self._epochs - int(self._rows[run]["epoch"] if run in self._rows else 0)
         self._beside.remove(run)
 
     def _print_fit(self) -> None:
@@ -157,9 +154,7 @@ class Display(SweepCallback):
         return all(other in self._rows and self._rows[other]["epoch"] >= reached for other in self._beside)
 
     def _left(self) -> str:
-        """The time left, by the epochs of all runs that are passed and to come."""
-        to_come = self._runs * self._epochs - self._skipped - self._passed
-        return f"{clock((time.monotonic() - self._began) / self._passed * max(to_come, 0))} left"
+        return f"{clock(self._time.seconds())} left"
 
     def _line(self, row: Row) -> str:
         """The epoch's figures: all of one run, mean and range of the scores of many."""
@@ -177,7 +172,7 @@ class Display(SweepCallback):
         return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs}", *figures, self._left()])
 
     def _table(self) -> Group:
-        whole, done = self._runs * self._epochs, self._skipped + self._passed
+        whole, done = self._runs * self._epochs, self._time.skipped + self._time.passed
         bar = ProgressBar(total=whole, completed=done, width=60)
         if self._runs == 1:
             return Group(bar, self._table_of_one())

@@ -44,6 +44,12 @@ _TRAINING = (
         f"{CORE_REWARD}, squared",
         "the critics' squared error, without what a method adds",
     ),
+    Metric(
+        "loss/penalty",
+        "penalty on the critics",
+        f"{CORE_REWARD}, squared",
+        "what a method of one's own adds to the critics' loss",
+    ),
     Metric("loss/actor", "actor loss", CORE_REWARD, "the actor's loss; of cloning, the squared error of actions"),
     Metric("loss/value", "value loss", f"{CORE_REWARD}, squared", "IQL: the loss of V"),
     Metric("loss/temperature", "temperature loss", "nats", "the temperature's loss"),

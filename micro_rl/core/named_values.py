@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
+from micro_rl.core.arguments import brief
 from micro_rl.core.columns import Column, listed
 from micro_rl.errors import did_you_mean
 
@@ -26,7 +27,7 @@ def in_order(values: Any, columns: Sequence[Column], what: str) -> ArrayLike:
     Raises:
         ValueError: a name is missing, unknown or given twice, or the values differ in length.
     """
-    names = _names(values)
+    names = _names(values, what)
     if names is None:
         return values
     places = _places(names, columns, what)
@@ -41,7 +42,23 @@ def in_order(values: Any, columns: Sequence[Column], what: str) -> ArrayLike:
     return np.stack(parts, axis=-1)
 
 
-def _names(values: Any) -> list[Any] | None:
+def numbers(values: Any, columns: Sequence[Column], what: str) -> Float64[np.ndarray, "..."]:
+    """Puts values into the order of the columns, as `in_order` does, and makes an array of them, of any shape.
+
+    Raises:
+        ValueError: as `in_order`, or they are no numbers.
+    """
+    ordered = in_order(values, columns, what)
+    try:
+        return np.asarray(ordered, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{what}: {brief(values)} is no array of numbers: give {len(columns)} numbers, rows of them, or values by "
+            "name"
+        ) from None
+
+
+def _names(values: Any, what: str) -> list[Any] | None:
     """The names of a dict's, a row's or a DataFrame's values; None for what has none, as arrays and lists."""
     if isinstance(values, np.ndarray | list | tuple):
         return None
@@ -50,7 +67,13 @@ def _names(values: Any) -> list[Any] | None:
     names = [] if labels is None else list(labels)
     if not names and not isinstance(values, Mapping):
         return None
-    return names if not names or any(isinstance(name, str) for name in names) else None
+    if not names or any(isinstance(name, str) for name in names):
+        return names
+    if isinstance(values, Mapping):
+        raise ValueError(
+            f"{what}: {names[0]!r:.40} is no column's name: give values by the columns' names, or an array"
+        )
+    return None
 
 
 def _places(names: Sequence[Any], columns: Sequence[Column], what: str) -> list[int]:

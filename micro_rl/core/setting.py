@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 from micro_rl.errors import UserError
 
+YES_OR_NO = "True or False"
 AUTHORS = "the authors' code"
 """Of the paper that the method is from: of MICRO's, arXiv 2312.03991, for what methods share."""
 
@@ -81,23 +82,35 @@ def check_value(name: str, value: Any, kind: type) -> None:
     if name not in settings_in(kind):
         return
     declared, setting = settings_in(kind)[name]
-    for part in value if isinstance(value, tuple | list) else (value,):
-        if part is None or isinstance(part, bool):
-            continue
+    if value is None and NoneType in get_args(declared):
+        return
+    many, parts = get_origin(_there(declared)) is tuple, value if isinstance(value, tuple | list) else (value,)
+    if many is not isinstance(value, tuple | list):
+        raise UserError(f"{name}: {value!r:.60} is {'no list of values' if many else 'not one value'}")
+    for part in parts:
         if rule := _broken(part, _of_one(declared), setting):
-            raise UserError(f"{name}: {part!r} is not {rule}")
+            raise UserError(f"{name}: {part!r:.60} is not {rule}")
+
+
+def _there(declared: Any) -> Any:
+    """The type of a value that is there."""
+    if get_origin(declared) in (Union, UnionType):
+        return next(part for part in get_args(declared) if part is not NoneType)
+    return declared
 
 
 def _of_one(declared: Any) -> Any:
     """The type of a value that is there, and of a tuple's parts."""
-    if get_origin(declared) in (Union, UnionType):
-        declared = next(part for part in get_args(declared) if part is not NoneType)
+    declared = _there(declared)
     return get_args(declared)[0] if get_origin(declared) is tuple else declared
 
 
 def _broken(value: Any, kind: Any, setting: Setting) -> str:
     """The first rule that a value breaks, in words; empty where it keeps all."""
-    return next((words for words, holds in _bounds(kind, setting) if not holds(value)), "")
+    rules = _bounds(kind, setting)
+    if isinstance(value, bool) and kind is not bool and rules:
+        return rules[0][0]
+    return next((words for words, holds in rules if not holds(value)), "")
 
 
 def _bounds(kind: Any, setting: Setting) -> list[tuple[str, Any]]:
@@ -112,7 +125,7 @@ def _bounds(kind: Any, setting: Setting) -> list[tuple[str, Any]]:
             return [(f"in [{least}, {_power(below)})", lambda value: isinstance(value, int) and least <= value < below)]
         return [(f"a whole number of at least {least}", lambda value: isinstance(value, int) and value >= least)]
     if kind is bool:
-        return []
+        return [(YES_OR_NO, lambda value: isinstance(value, bool))]
     rules: list[tuple[str, Any]] = []
     if setting.finite:
         rules.append(("a finite number", lambda value: isinstance(value, int | float) and isfinite(value)))
@@ -140,7 +153,7 @@ def reference(kind: type) -> list[Entry]:
     for field in fields(kind):
         declared, setting = known.get(field.name, (field.type, None))
         rules = _bounds(_of_one(declared), setting) if setting else []
-        words = ", ".join(words for words, _ in rules if words != "a finite number")
+        words = ", ".join(words for words, _ in rules if words not in ("a finite number", YES_OR_NO))
         about = setting or Setting()
         help_text = helps.get(field.name, "")
         entries.append(Entry(field.name, declared, field.default, words, about.unit, help_text, about.source))

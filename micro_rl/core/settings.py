@@ -12,6 +12,10 @@ SCORED_EVALUATIONS = 10
 """The score of a run is the mean of so many last evaluations."""
 
 
+WEIGHT_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)
+"""The authors' for each layer of a model; OfflineRL-Kit has the same where a model moves."""
+
+
 @dataclass(frozen=True)
 class ModelSettings:
     """How the dynamics ensemble is fitted."""
@@ -24,13 +28,7 @@ class ModelSettings:
     """Adam's learning rate."""
     model_batch_size: Annotated[int, Setting(minimum=1, unit="rows", fit=True, source=AUTHORS)] = 256
     """Rows of each member's batch."""
-    weight_decay: Annotated[tuple[float, ...], Setting(minimum=0, fit=True, source=AUTHORS)] = (
-        2.5e-5,
-        5e-5,
-        7.5e-5,
-        7.5e-5,
-        1e-4,
-    )
+    weight_decay: Annotated[tuple[float, ...], Setting(minimum=0, fit=True, source=AUTHORS)] = WEIGHT_DECAY
     """Per layer, as 0.5 * rate * |w|^2 in the loss."""
     logvar_weight: Annotated[float, Setting(minimum=0, fit=True, source=AUTHORS)] = 0.01
     """Pull on the learned bounds of the log-variance."""

@@ -20,6 +20,14 @@ class FitSizes(NamedTuple):
     history: int = 1
 
 
+class ModelSizes(NamedTuple):
+    """What of the model a method's options may have to fit: layers of its networks, members, and elites."""
+
+    layers: int
+    members: int
+    elites: int
+
+
 class Sizes(NamedTuple):
     """What the compiled epoch is built from."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from micro_rl.core import arguments
 from micro_rl.core.columns import listed
 from micro_rl.data import action_bounds, assemble, description, toml_file
 from micro_rl.data.action_bounds import Limit
@@ -73,6 +74,7 @@ def of_arrays(
     check_headers(path, keys, headers)
     for field, argument in (("observations", "observation_names"), ("actions", "action_names")):
         _check_names(path, argument, getattr(described.reading, field), headers[field].shape[1])
+    action_bounds.as_bounds(path, "given", *bounds, headers["actions"].shape[1])
     raw = narrowed(keys, headers, lambda field: [arrays[field]])
     return finished(path, ARRAYS, raw, Overrides(*bounds, described.reading.horizon), described)
 
@@ -85,8 +87,11 @@ def array_description(
     units: Mapping[str, str],
 ) -> Description:
     """What the arguments of `Dataset.from_arrays` say of the arrays."""
-    names = tuple(observation_names), tuple(action_names)
-    reading = ReadOptions(horizon, observations=names[0], actions=names[1], exogenous=tuple(exogenous))
+    lists = {"observation_names": observation_names, "action_names": action_names, "exogenous": exogenous}
+    named = [arguments.names(what, names) for what, names in lists.items()]
+    arguments.names("units", list(arguments.by_name("units", units, "{'level': 'm'}").values()))
+    horizon = arguments.optional_whole("horizon", horizon)
+    reading = ReadOptions(horizon, observations=named[0], actions=named[1], exogenous=named[2])
     return Description(reading, units=units)
 
 
@@ -114,13 +119,14 @@ def _described(path: Path, mapping: str | Path | None, words: Mapping[str, Any])
     """The words of a file and those of the call, which outrank it."""
     checked = toml_file.checked(path, words)
     text = "".join(f"{line}\n" for line in toml_file.lines(words.items()))
+    file = None
     if mapping is not None:
-        file = Path(mapping)
+        file = arguments.path("mapping", mapping, "give the path of a TOML; its words may be arguments, too")
         checked = toml_file.read(file) | checked
         above = "".join(f"# by an argument: {line}\n" for line in text.splitlines())
         text = above + toml_file.text_of(file)
     own = {name: checked.pop(name) for name in toml_file.ONLY_IN_TOML if name in checked}
-    return Description(ReadOptions(**checked), **own, source=Path(mapping) if mapping else None, text=text)
+    return Description(ReadOptions(**checked), **own, source=file, text=text)
 
 
 def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: Description) -> Dataset:
@@ -135,6 +141,7 @@ def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: D
 
 def _called(name: str) -> Path:
     """The name in a path's place, of which messages and the run's folder are made."""
+    arguments.text("name", name, "give a short word")
     if not name.strip() or Path(name).name != name or len(name) > 100:
         raise UserError(f"name: {name!r:.40} cannot be a log's: give a short word without slashes")
     return Path(name)

@@ -6,7 +6,8 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from micro_rl.data import assemble, log_paths
+from micro_rl.core import arguments
+from micro_rl.data import assemble, log_paths, toml_file
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.assemble import NO_OVERRIDES, Examined, Overrides
 from micro_rl.data.checks import findings
@@ -55,6 +56,7 @@ def load(
     Raises:
         UserError: whatever is wrong with the log, in one line.
     """
+    horizon, usual_horizon = (arguments.optional_whole("horizon", steps) for steps in (horizon, usual_horizon))
     dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon))
     findings.refuse(dataset.path, problems)
     return dataset
@@ -81,6 +83,7 @@ def examine(
         UserError: the file cannot be read at all.
     """
     path = log_paths.locate(log)
+    toml_file.check_reading(reading)
     limited = reading if overrides.horizon is None else dataclasses.replace(reading, horizon=overrides.horizon)
     description = describe(path, limited)
     file_format, read = _reader(path, description)

@@ -2,8 +2,11 @@
 
 import difflib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from micro_rl.core import arguments
 from micro_rl.errors import UserError
 
 EMBEDDED = {"pendulum-demo": Path(__file__).parent / "pendulum-demo.hdf5"}
@@ -35,6 +38,7 @@ def locate(log: str | Path) -> Path:
     Raises:
         UserError: no such log; the message lists what is there.
     """
+    _refuse_what_is_no_path(log)
     if isinstance(log, str) and log in EMBEDDED:
         return EMBEDDED[log]
     path = Path(os.path.expanduser(log))
@@ -54,6 +58,20 @@ def locate(log: str | Path) -> Path:
     if os.path.exists(path):
         raise UserError(f"{path}: not a regular file: give an HDF5, NPZ, CSV or Parquet file")
     raise UserError(_missing(log, path))
+
+
+def _refuse_what_is_no_path(log: Any) -> None:
+    """Say how arrays and DataFrames become a log."""
+    if isinstance(log, str | os.PathLike):
+        return
+    remedy = "give a path, a name, or a loaded log"
+    if hasattr(log, "transitions"):
+        remedy = "it is loaded already, so use it as it is"
+    elif hasattr(log, "columns") or hasattr(log, "column_names"):
+        remedy = "make it one first: micro_rl.Dataset.from_frame(frame, observations=[...], actions=[...], reward=...)"
+    elif isinstance(log, Mapping | Sequence) or hasattr(log, "ndim"):
+        remedy = "make it one first: micro_rl.Dataset.from_arrays(observations, actions, rewards, ...)"
+    raise UserError(f"log: {arguments.brief(log)} is no log: {remedy}")
 
 
 def parquet_files(path: Path) -> list[Path]:

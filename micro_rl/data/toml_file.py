@@ -6,7 +6,7 @@ import tomllib
 import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
@@ -50,6 +50,7 @@ _EXPECTED: Mapping[Any, str] = {
     str | tuple[str, ...] | None: 'a column, or a list of those of date and time, as in ["Date", "Time"]',
     str: "text in quotes",
     Pair: "two numbers, the lower first",
+    tuple[float, float] | None: "two numbers, the lower first",
     tuple[str, ...]: 'a list of names, as in ["first", "second"]',
     **process_words.EXPECTED,
 }
@@ -116,6 +117,22 @@ def _table(source: Path) -> dict[str, Any]:
         raise UserError(f"{source}: is no TOML ({reason}): correct it there") from None
 
 
+def check_reading(reading: Any) -> None:
+    """Refuse what Python gives in the place of `ReadOptions`, and values of another type than its words have.
+
+    Raises:
+        UserError: Names the word and what it must be.
+    """
+    if not isinstance(reading, ReadOptions):
+        raise UserError("reading: must be a micro_rl.data.ReadOptions, as in ReadOptions(observations=('level',))")
+    for field in dataclasses.fields(ReadOptions):
+        value, kind = getattr(reading, field.name), cast(Any, field.type)
+        try:
+            TypeAdapter(kind, config=STRICT).validate_python(_tuples(value))
+        except ValidationError:
+            raise UserError(f"reading: {field.name} must be {_expected(kind)}, not {brief(value)}") from None
+
+
 def checked(source: Path, table: Mapping[str, Any]) -> dict[str, Any]:
     """Checks the words of a description: every key known, every value of its type.
 
@@ -162,9 +179,12 @@ def _mismatch(key: str, value: Any, location: Sequence[Any]) -> str:
         if name in KEYS and not isinstance(value, list):
             return f"{name} stands below [{key}], which is for columns alone: put it above"
         key, kind = f"{key} of {brief(name)}", typing.get_args(kind)[1]
+    return f"{key} must be {_expected(kind)}, not {brief(value)}"
+
+
+def _expected(kind: Any) -> str:
     choices = [choice for part in typing.get_args(kind) for choice in typing.get_args(part)]
-    expected = _EXPECTED.get(kind) or f"one of {', '.join(map(str, choices))}"
-    return f"{key} must be {expected}, not {brief(value)}"
+    return _EXPECTED.get(kind) or f"one of {', '.join(map(str, choices))}"
 
 
 def brief(value: Any) -> str:

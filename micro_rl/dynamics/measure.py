@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.types import Scaling, Transition
@@ -88,7 +88,11 @@ def horizon(
         np.asarray(part).reshape(*path.shape, -1)
         for part in (log.observation, log.action, np.asarray(log.next_observation)[:, :width])
     )
-    predicted = np.asarray(_compiled_follow(elites, first[0], actions))[..., :width]
+    after = outside = None
+    if dataset.exogenous:
+        after = jnp.asarray(np.asarray(log.next_observation).reshape(*path.shape, -1))
+        outside = jnp.asarray(np.isin(np.arange(after.shape[-1]), dataset.exogenous))
+    predicted = np.asarray(_compiled_follow(elites, first[0], actions, after, outside))[..., :width]
     with np.errstate(all="ignore"):  # a model that runs away overflows
         return _errors(predicted, truth, first[0, :, :width], np.asarray(scaling.observation_std)[:width], spread)
 
@@ -116,6 +120,7 @@ def calibration(
     outcome = np.concatenate([raw.next_observation - raw.observation, raw.reward[:, None]], -1, dtype=np.float64)
     outcome = np.delete(outcome, np.s_[width : dataset.observations.shape[1]], 1)
     varies = outcome.std(0) > CONSTANT * np.abs(outcome).max(0) + 1e-12
+    varies[list(dataset.exogenous)] = False
     distance = np.abs(np.asarray(_compiled_deviations(elites, to_core(raw, scaling))))  # [member, row, out]
     if not varies.any() or not np.isfinite(distance).all():
         return None
@@ -148,10 +153,11 @@ def _errors(
 
 
 def _spread(dataset: Dataset) -> Float[np.ndarray, " obs"]:
-    """Standard deviation of every observed column; 0 for one that is constant but for rounding."""
+    """Standard deviation of every observed column; 0 for one that is constant but for rounding, or exogenous."""
     every = max(1, len(dataset) // SAMPLE)
     sample = dataset.observations[::every, : dataset.observation_size].astype(np.float64)
     std = sample.std(0)
+    std[list(dataset.exogenous)] = 0.0
     return np.where(std > CONSTANT * np.abs(sample).max(0) + 1e-12, std, 0.0)
 
 
@@ -166,15 +172,23 @@ def _raw(dataset: Dataset, rows: Int[np.ndarray, " row"]) -> RawTransitions:
 
 
 def _follow(
-    elites: Ensemble, first: Float[Array, "start obs"], actions: Float[Array, "step start act"]
+    elites: Ensemble,
+    first: Float[Array, "start obs"],
+    actions: Float[Array, "step start act"],
+    after: Float[Array, "step start obs"] | None,
+    outside: Bool[Array, " obs"] | None,
 ) -> Float[Array, "step member start obs"]:
-    """Where each member's mean predictions lead it."""
+    """Where each member's mean predictions lead it; in exogenous columns, as in rollouts, what the log observed."""
 
-    def step(observation: Array, action: Array) -> tuple[Array, Array]:
+    def step(observation: Array, given: tuple[Array, Array | None]) -> tuple[Array, Array]:
+        action, observed = given
         mean, _ = predict(elites, observation, jnp.broadcast_to(action, (elites.size, *action.shape)))
-        return mean[..., :-1], mean[..., :-1]
+        following = mean[..., :-1]
+        if outside is not None and observed is not None:
+            following = jnp.where(outside, observed, following)
+        return following, following
 
-    _, path = jax.lax.scan(step, jnp.broadcast_to(first, (elites.size, *first.shape)), actions)
+    _, path = jax.lax.scan(step, jnp.broadcast_to(first, (elites.size, *first.shape)), (actions, after))
     return path
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64
 
 from micro_rl.core import windows
-from micro_rl.core.columns import Column, Columns
-from micro_rl.core.named_values import in_order
+from micro_rl.core.columns import Column, Columns, title
+from micro_rl.core.named_values import numbers
 from micro_rl.core.types import Scaling
 
 
@@ -53,9 +53,11 @@ def core_rows(observations: Any, actions: Any, units: Scaling, columns: Columns,
 
 
 def _raw(what: str, values: Any, columns: tuple[Column, ...], window: int) -> Float64[np.ndarray, "*row column"]:
-    raw, width = np.asarray(in_order(values, columns, what), np.float64), len(columns)
+    raw, width = numbers(values, columns, what), len(columns)
     if raw.ndim not in (1, 2) or raw.shape[-1] not in (width, window):
         raise ValueError(f"{what} of shape {raw.shape} where there are {width} columns: [{width}] or [rows, {width}]")
     if not np.isfinite(raw).all():
-        raise ValueError(f"{what} is not finite in column {int(np.argwhere(~np.isfinite(raw))[0, -1])}")
+        place = int(np.argwhere(~np.isfinite(raw))[0, -1])
+        named = title("column", place, columns[place]) if place < width else f"column {place} of the window"
+        raise ValueError(f"{what} is not finite in {named}")
     return raw

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
+from micro_rl.core import arguments
 from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.networks import Network, q_values
 from micro_rl.core.types import Scaling
@@ -33,7 +34,7 @@ class OpenedRun:
 
     def __init__(self, path: str | Path):
         """Open the run folder in `path`; `UserError` where there is none, or its files have changed."""
-        self._folder = RunFolder.open(path)
+        self._folder = RunFolder.open(arguments.path("open_run", path, "give the run's folder (of a Run: run.path)"))
         if self._folder.sealed:
             self._folder.verify()
 

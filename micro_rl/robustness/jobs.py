@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from micro_rl.core import arguments
 from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Protocol
 from micro_rl.robustness.protocol_file import protocol_of
@@ -49,9 +50,14 @@ def robust(
     Raises:
         UserError: before anything is evaluated, where policy, simulator, critics and protocol do not suit.
     """
+    subject = arguments.path("policy", policy, "give a run's folder, or the file that policy.save wrote")
+    protocol = str(arguments.path("protocol", protocol, "give its name, or the path of a TOML"))
     chosen = None if env is None else name_of(env)
-    attackers = tuple(map(Path, critics))
-    cells, [job] = planned([Path(policy)], str(protocol), chosen, episodes, seed, horizon, attackers, out)
+    attackers, out = arguments.paths("critics", critics), arguments.optional_path("out", out)
+    episodes, horizon = (arguments.optional_whole(*pair) for pair in (("episodes", episodes), ("horizon", horizon)))
+    seed, workers = arguments.whole("seed", seed, 0), arguments.optional_whole("workers", workers)
+    arguments.function("watch", watch, "print")
+    cells, [job] = planned([subject], protocol, chosen, episodes, seed, horizon, attackers, out)
     run([job], cells, workers, watch)
     return read_json(job.results.path / "summary.json")
 

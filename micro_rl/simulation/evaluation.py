@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from micro_rl.core import tasks
+from micro_rl.core import arguments, tasks
 from micro_rl.errors import UserError
 from micro_rl.simulation.env_objects import EnvLike, name_of, time_limit
 from micro_rl.simulation.envs import Environments, make
@@ -41,8 +41,7 @@ class Evaluator:
         Raises:
             UserError: where there is no limit, no such simulator or no episode.
         """
-        if episodes < 1:
-            raise UserError(f"episodes {episodes}: an evaluation needs 1 or more")
+        episodes, horizon = arguments.whole("episodes", episodes), arguments.optional_whole("horizon", horizon)
         env_id = name_of(env_id)
         first = make(env_id, horizon)
         if time_limit(first) is None:
@@ -116,6 +115,8 @@ def evaluate(
     Raises:
         UserError: as `Evaluator`.
     """
+    arguments.function("policy", policy, "a micro_rl.Policy")
+    seed, discount = arguments.whole("seed", seed, 0), arguments.number("discount", discount)
     with Evaluator(env_id, episodes=episodes, horizon=horizon) as evaluator:
         return evaluator(policy, seed=seed, discount=discount)
 

@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
-from micro_rl.errors import require_extra
+from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
@@ -21,6 +21,8 @@ class WandbSettings(NamedTuple):
 
 def tracking_in(mode: Mode) -> WandbSettings | None:
     """The settings of that mode, none where it is off; `UserError` where Weights & Biases is not installed."""
+    if mode not in get_args(Mode):
+        raise UserError(f"wandb: {mode!r:.40} is none of {', '.join(get_args(Mode))}")
     if mode != "off":
         require_extra("wandb", "wandb", "--wandb")  # before any work
     return None if mode == "off" else WandbSettings(mode=mode)

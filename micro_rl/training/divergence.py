@@ -6,6 +6,7 @@ those say of the cause is decided here, with the agent that the epoch left and t
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -15,9 +16,9 @@ from jax import Array
 from jaxtyping import Key, PyTree
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.epoch import FURTHEST_ROW
+from micro_rl.algorithms.epoch import FURTHEST_ROW, MODEL_ROWS
 from micro_rl.algorithms.log_epoch import LogProblem
-from micro_rl.algorithms.sac import VALUES
+from micro_rl.algorithms.sac import PENALTY, VALUES
 from micro_rl.core.types import Problem, Transition
 from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
 from micro_rl.dynamics.fit_epoch import FitState
@@ -42,26 +43,37 @@ ADVICE = {
     "the method more conservative",
     "actor": "the actor moves too fast for its critics: lower actor_lr",
     "temperature": "the temperature ran away: lower temperature_lr, or keep it with --no-learn-temperature",
+    "penalty": "what the method adds to the critics' loss ran away: lower its weight, or critic_lr",
     "other": "lower the learning rates",
 }
+LOG_ROWS, AGENT, OTHERS = "log rows", "the agent", "others"
 CAUSES = {
-    "log rows": "log rows",
-    "model rows": "model rows",
+    LOG_ROWS: "log rows",
+    MODEL_ROWS: "model rows",
     "rollout/reward": "model rows",
     "entropy": "actor",
     "temperature": "temperature",
     "loss/temperature": "temperature",
     "conservative_term": "disagreement",
     "inconsistency": "disagreement",
-    **dict.fromkeys(
-        ("q/target", "q/real", "q/model", "value/real", "loss/value", "loss/critic", "loss/actor"), "critics"
-    ),
+    OTHERS: "other",
+    **dict.fromkeys(("q/target", "q/real", "q/model", "value/real"), "critics"),
+    PENALTY: "penalty",
+    **dict.fromkeys(("loss/value", "loss/critic", "loss/actor"), "critics"),
 }
 """Every term of an update with the advice that it calls for, in the order in which one term spoils another.
 
 The entropy depends on no other term, the temperature on the entropy, every target on both, and the actor's loss on
-critics that have just moved: of terms that go in the same update the first in this order is the cause.
+critics that have just moved: of terms that go in the same update the first in this order is the cause. A method's
+own terms, `OTHERS`, are part of its target; what it adds to the critics' loss is made of the critics' values.
 """
+SLOTS = {
+    MODEL_ROWS: ("transform", "update_model"),
+    "rollout/reward": ("transform", "update_model"),
+    PENALTY: ("regularize",),
+    **dict.fromkeys(("conservative_term", "inconsistency", OTHERS, "q/target"), ("target",)),
+}
+"""The slots of a method that a term may come from; in a method without a model all are `update`'s."""
 
 
 class Cause(NamedTuple):
@@ -71,11 +83,14 @@ class Cause(NamedTuple):
     update: int
     size: float
 
-    def diagnosis(self) -> str:
-        """In plain words, with what to try."""
+    def diagnosis(self, own: Mapping[str, str] = MappingProxyType({})) -> str:
+        """In plain words, with what to try; `own` names the file of each slot that is from outside the package."""
         where = f", in update {self.update} of that epoch" if self.update else ""
         size = f" ({self.size:.3g})" if np.isfinite(self.size) else ""
-        return f"{self.term} was the first to blow up{where}{size}; {ADVICE[CAUSES.get(self.term, 'other')]}"
+        term = self.term if self.term in (*CAUSES, LOG_ROWS, AGENT) else OTHERS
+        slot = next((slot for slot in (*SLOTS.get(term, ()), "update") if slot in own), None)
+        first = f"it comes of {slot} in {own[slot]}: look there first; else " if slot else ""
+        return f"{self.term} was the first to blow up{where}{size}; {first}{ADVICE[CAUSES.get(term, 'other')]}"
 
 
 def largest_value(problem: Problem | LogProblem, discount: float) -> float:
@@ -109,12 +124,12 @@ def find_cause(means: Mapping[str, float], first_bad: Mapping[str, int], log_siz
         log_size: The largest magnitude in the log's rows, in core units.
     """
     if not log_size <= FURTHEST_ROW:
-        return Cause("log rows", 0, log_size)
+        return Cause(LOG_ROWS, 0, log_size)
     order = list(CAUSES)
     bad = {term: update for term, update in first_bad.items() if update}
     if not bad:
-        return Cause("the agent", 0, np.nan)
-    term = min(bad, key=lambda name: (bad[name], order.index(name) if name in CAUSES else len(order)))
+        return Cause(AGENT, 0, np.nan)
+    term = min(bad, key=lambda name: (bad[name], order.index(name if name in CAUSES else OTHERS)))
     return Cause(term, bad[term], means.get(term, np.nan))
 
 

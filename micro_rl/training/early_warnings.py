@@ -3,23 +3,31 @@
 from collections.abc import Iterator
 
 import numpy as np
+from jaxtyping import Float
 
-from micro_rl.core.metric_keys import SCORE_KEYS, metric_label
+from micro_rl.core.metric_keys import CRITICS_RETURN, SCORE_KEYS, metric_label
 from micro_rl.core.wording import number
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.plan import Plan
 
-VALUES = ("q/model", "q/real")
+MODEL_VALUE = "q/model"
+VALUES = (MODEL_VALUE, "q/real")
 PENALTY = "conservative_term"
 
 ABOVE, BELOW = 0.1, 0.5
 """Shares of the span of allowed values by which Q may pass it: below, pessimism takes it there by design."""
 STRETCH = 5
-"""Epochs, or evaluations, that are looked at together."""
-GROWTH = 2.0
-"""Factor over ten epochs from which on a penalty that grew in each of the last five counts as growing."""
-DEVIATIONS = 3.0
-"""By so many of the latest evaluations' standard deviations an estimate must have fallen."""
+"""Epochs of a penalty that are looked at together."""
+GROWTH = 3.0
+"""So many times its least share of Q a penalty must be (docs/guides/runs.md has what was measured)."""
+LEAST_VALUE = 0.4
+"""Of Q's greatest size so far: smaller values count as so large, where Q passes through 0."""
+EVALUATIONS, SINCE = 8, 10
+"""Evaluations whose mean counts, and how many there must have been since the best of these means."""
+ERRORS, FALL = 1.5, 0.1
+"""By so many standard errors more than chance lifts the best of many means, and such a share of it, it must fall."""
+SCORES = tuple(key for key in SCORE_KEYS if key != CRITICS_RETURN)
+"""What may fall; the critics' own estimate starts at 0 and falls wherever rewards are negative."""
 
 
 class EarlyWarnings:
@@ -30,6 +38,8 @@ class EarlyWarnings:
         self._least, self._greatest = rewards
         self._discount, self._scale = discount, reward_scale
         self._rows: list[Row] = []
+        self._largest = 0.0
+        self._shares: list[float] = []
         self._said: set[str] = set()
 
     @classmethod
@@ -79,29 +89,56 @@ class EarlyWarnings:
         )
 
     def _penalty(self) -> Iterator[tuple[str, str]]:
-        latest = [row[PENALTY] for row in self._rows[-2 * STRETCH - 1 :] if PENALTY in row]
-        if len(latest) <= 2 * STRETCH or latest[0] <= 0:
+        """A penalty against the size of Q, with which it grows in every run; means of five epochs."""
+        row = self._rows[-1]
+        if PENALTY not in row or MODEL_VALUE not in row:
             return
-        if min(np.diff(latest[-STRETCH - 1 :])) > 0 and latest[-1] > GROWTH * latest[0]:
-            yield (
-                PENALTY,
-                f"epoch {self._rows[-1]['epoch']}: {metric_label(PENALTY)} grew from {number(latest[0])} to "
-                f"{number(latest[-1])} in {2 * STRETCH} epochs: the policy goes where the model's members disagree",
-            )
+        size = abs(row[MODEL_VALUE])
+        self._largest = max(self._largest, size)
+        if not self._largest > 0:
+            return
+        self._shares.append(row[PENALTY] / max(size, LEAST_VALUE * self._largest))
+        if len(self._shares) < STRETCH:
+            return
+        means = np.convolve(self._shares, np.full(STRETCH, 1 / STRETCH), "valid")
+        least = int(means.argmin())
+        if means[-1] <= GROWTH * means[least] or means[least] <= 0:
+            return
+        yield (
+            PENALTY,
+            f"epoch {row['epoch']}: {metric_label(PENALTY)} is {100 * means[-1]:.2g} % of {metric_label(MODEL_VALUE)}, "
+            f"and was {100 * means[least]:.2g} % about epoch {self._epoch_of_share(least)}: the members' disagreement "
+            "gains on the rewards; try less of it (a lower --beta), or shorter rollouts",
+        )
+
+    def _epoch_of_share(self, place: int) -> int:
+        """The last epoch of a stretch's mean."""
+        epochs = [row["epoch"] for row in self._rows if PENALTY in row and MODEL_VALUE in row]
+        return int(epochs[len(epochs) - len(self._shares) + place + STRETCH - 1])
 
     def _score(self) -> Iterator[tuple[str, str]]:
-        key = next((key for key in SCORE_KEYS if any(key in row for row in self._rows)), None)
+        key = next((key for key in SCORES if any(key in row for row in self._rows)), None)
         if key is None or key not in self._rows[-1]:
             return
         rows = [row for row in self._rows if key in row]
-        if len(rows) < 3 * STRETCH:
+        if len(rows) < EVALUATIONS + SINCE:
             return
-        means = np.convolve([row[key] for row in rows], np.full(STRETCH, 1 / STRETCH), "valid")
-        best, spread = int(means.argmax()), float(np.std([row[key] for row in rows[-STRETCH:]]))
-        if len(means) - 1 - best < 2 * STRETCH or means[best] - means[-1] <= DEVIATIONS * spread:
+        values = np.array([row[key] for row in rows], np.float64)
+        means = np.convolve(values, np.full(EVALUATIONS, 1 / EVALUATIONS), "valid")
+        best = int(means.argmax())
+        chance = np.sqrt(2 * np.log(len(means)))  # the greatest of so many draws, in standard deviations
+        least = max((ERRORS + chance) * _error_of_difference(values[best:]), FALL * abs(means[best]))
+        if len(means) - 1 - best < SINCE or means[best] - means[-1] <= least:
             return
         yield (
             key,
-            f"epoch {rows[-1]['epoch']}: {metric_label(key)} has fallen since epoch {rows[best + STRETCH - 1]['epoch']}"
-            f", from {number(float(means[best]))} to {number(float(means[-1]))} (means of {STRETCH})",
+            f"epoch {rows[-1]['epoch']}: {metric_label(key)} has fallen since epoch "
+            f"{rows[best + EVALUATIONS - 1]['epoch']}, from {number(float(means[best]))} to "
+            f"{number(float(means[-1]))} (means of {EVALUATIONS})",
         )
+
+
+def _error_of_difference(values: Float[np.ndarray, " evaluation"]) -> float:
+    """The standard error of the difference of two means, by how much neighbours differ: a trend is no noise."""
+    deviation = float(np.std(np.diff(values))) / np.sqrt(2) if len(values) > 1 else 0.0
+    return deviation * np.sqrt(2 / EVALUATIONS)

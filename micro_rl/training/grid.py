@@ -42,6 +42,7 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
     """
     if seeds < 1:
         raise UserError(f"seeds: {seeds} is too small; it must be at least 1")
+    grid = {name: values.tolist() if hasattr(values, "tolist") else values for name, values in grid.items()}
     for name, values in grid.items():
         if isinstance(values, str) or not isinstance(values, Sequence):
             raise UserError(f"grid: {name}: {values!r} is no list of values; put it into one")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from micro_rl.core import tasks
-from micro_rl.data import Dataset, load, log_paths
+from micro_rl.data import Dataset, load, log_paths, toml_file
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
@@ -21,6 +21,7 @@ def read_log(log: str | Path | Dataset, reading: ReadOptions = NO_OPTIONS, horiz
     Raises:
         UserError: Whatever is wrong with the log.
     """
+    toml_file.check_reading(reading)
     if isinstance(log, Dataset):
         if replace(reading, horizon=None) != NO_OPTIONS:
             raise UserError(f"{log.path}: is loaded already; say to micro_rl.load how it is read")

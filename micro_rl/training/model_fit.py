@@ -15,11 +15,11 @@ from micro_rl.storage.locks import run_lock
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import host_log
 from micro_rl.training.callbacks import Callback
+from micro_rl.training.feasible import refuse_too_few
 from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.models import tell_quality
-from micro_rl.training.plan import refuse_too_few
 from micro_rl.training.saving import FitSaver
 from micro_rl.training.termination import EndByHead, needs_head
 

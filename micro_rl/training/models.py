@@ -17,6 +17,7 @@ from micro_rl.storage.json_files import json_round_trip
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
+from micro_rl.training.feasible import sizes_of
 from micro_rl.training.fitting import Fit, fit_models
 from micro_rl.training.host_log import on_host, placement_notes, refuse_on_host
 from micro_rl.training.interrupts import Interrupts
@@ -140,6 +141,8 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
             f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
         )
     _check_units(model.scaling, plan, source)
+    layers = len(model.ensemble.members.net.weights)
+    plan.method.refuse(sizes_of(plan.settings, layers, model.ensemble.size))
     if model.ensemble.size < plan.settings.num_elites:
         raise UserError(
             f"{source}: its model has {model.ensemble.size} members; num_elites {plan.settings.num_elites} is too many"

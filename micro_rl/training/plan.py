@@ -14,10 +14,9 @@ from typing_extensions import TypedDict
 
 from micro_rl.algorithms import presets, registry
 from micro_rl.algorithms.method import AnyMethod
-from micro_rl.core import tasks
+from micro_rl.core import arguments, tasks
 from micro_rl.core.networks import PRODUCTS
-from micro_rl.core.settings import ModelSettings, Settings, check
-from micro_rl.core.wording import plural
+from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
@@ -25,7 +24,7 @@ from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.simulation.env_objects import EnvLike, name_of
-from micro_rl.training.host_log import refuse_on_host, stays_on_host
+from micro_rl.training.feasible import refuse_what_cannot_work
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.log_reading import read_log
 from micro_rl.training.model_use import ModelUse, model_use_of
@@ -133,7 +132,7 @@ class Plan:
             settings=settings,
             model=None if registry.for_a_model(method) else self.model,
         )
-        _refuse_what_cannot_work(plan)
+        refuse_what_cannot_work(plan)
         return plan
 
 
@@ -168,6 +167,7 @@ def make_plan(
         UserError: Anything unknown, out of its bounds, or that cannot work together.
     """
     method = registry.name_of(method)
+    arguments.optional_path("model", choices.get("model"))
     dataset, task = _log_and_task(log, choices)
     preset = choices.get("preset") or presets.name_for(dataset.name)
     own = {name: value for name, value in choices.items() if name not in Choices.__annotations__}
@@ -188,13 +188,13 @@ def make_plan(
         findings=log_findings(dataset),
         bounds_recorded=dataset is not log and choices.get("reading", NO_OPTIONS).action_bounds is None,
     )
-    _refuse_what_cannot_work(plan)
+    refuse_what_cannot_work(plan)
     return plan
 
 
 def _log_and_task(log: str | Path | Dataset, choices: Choices) -> tuple[Dataset, tasks.Task]:
     """The log as it is read, and what is known of its task, with what was chosen put over it."""
-    env, horizon = choices.get("env"), choices.get("horizon")
+    env, horizon = choices.get("env"), arguments.optional_whole("horizon", choices.get("horizon"))
     env = None if env is None else name_of(env)
     with offering_bounds(env):
         dataset = read_log(log, choices.get("reading", NO_OPTIONS), horizon)
@@ -208,37 +208,3 @@ def _refuse_for_a_model(method: str, choices: Choices) -> None:
     for name in registry.for_a_model(method):
         if choices.get(name) is not None:
             raise UserError(f"{name}: {method} learns no model; leave it out")
-
-
-def _refuse_what_cannot_work(plan: Plan) -> None:
-    """Before anything is begun; options out of their bounds are refused when the method is made of them."""
-    _refuse_uneven_updates(plan)
-    refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
-    if stays_on_host(plan.settings, plan.dataset):
-        refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
-        _refuse_replay(plan)
-
-
-def _refuse_replay(plan: Plan) -> None:
-    if plan.dataset.exogenous:
-        raise UserError(
-            f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
-            "stays on the host: leave exogenous out, or take --log-on device"
-        )
-
-
-def _refuse_uneven_updates(plan: Plan) -> None:
-    updates, steps = plan.settings.updates_per_epoch, plan.method.steps
-    if updates % steps:
-        raise UserError(f"policy_delay: {steps} does not divide the {updates} updates of an epoch")
-
-
-def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) -> None:
-    """`UserError` unless so many rows can be learned from; of two a model keeps one back to be measured on."""
-    count = int(dataset.learnable(settings.keep_timeouts).sum())
-    if count < least:
-        without = "" if settings.keep_timeouts else " without the rows that end by a time limit (--no-keep-timeouts)"
-        raise UserError(
-            f"{dataset.path}: {plural(count, 'row')} to learn from{without}, and there must be {least} at the "
-            "least: log more"
-        )

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from micro_rl.algorithms import registry
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.epoch import actor_lr, coefficients
 from micro_rl.algorithms.export import export
@@ -179,7 +180,9 @@ class RunTraining:
         """The error of an epoch that blew up, with the state that led to it kept."""
         self.saver.finish()
         size = float(divergence.largest(rows_of(self._problem.log)))
-        text = divergence.find_cause(epoch.means, epoch.first_bad, size).diagnosis()
+        text = divergence.find_cause(epoch.means, epoch.first_bad, size).diagnosis(
+            registry.own_slots(self.job.plan.method_name, self.job.plan.method)
+        )
         self.job.callback.note(f"epoch {number + 1}: {reason}; the state that it began with is computed again")
         key = jax.random.fold_in(Keys.of(self._settings.seed).epochs, number)
         before = self._state_before(number)

@@ -4,8 +4,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from micro_rl.algorithms.own_code import what
+from micro_rl.core import arguments
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Keys
 from micro_rl.core.wording import plural
@@ -126,8 +129,11 @@ def episode_ends(dataset: Dataset, termination: str | Rule | None = None) -> Epi
         UserError: There is no such rule, or no row to learn from.
     """
     if callable(termination):
+        _try_rule(termination, dataset.observation_size)
         name = f"{getattr(termination, '__module__', '')}.{getattr(termination, '__qualname__', repr(termination))}"
         return EndByRule(name, termination)
+    if termination is not None:
+        arguments.text("termination", termination, "give a rule's name, a condition, or a function")
     name = termination or _known(dataset)
     if name is None:
         return EndByRule(None, termination_rules.never)
@@ -136,6 +142,19 @@ def episode_ends(dataset: Dataset, termination: str | Rule | None = None) -> Epi
     if not _learnable(dataset):
         _refuse_to_learn(dataset)
     return EndByHead()
+
+
+def _try_rule(rule: Rule, columns: int) -> None:
+    """Refuse a function that cannot be compiled or says something else than a boolean for each row."""
+    rows = 3
+    wanted = f"it must take next observations [row, {columns}] and give a boolean for each row"
+    try:
+        ended = jax.eval_shape(rule, jax.ShapeDtypeStruct((rows, columns), jnp.float32))
+    except Exception as error:  # another's code: whatever it is
+        raise UserError(f"termination: {what(error)}; {wanted}") from error
+    if getattr(ended, "shape", None) != (rows,):
+        shape = getattr(ended, "shape", type(ended).__name__)
+        raise UserError(f"termination: gives {shape} for {rows} rows; {wanted}")
 
 
 def needs_head(dataset: Dataset) -> bool:

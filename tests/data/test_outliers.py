@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.data import load, windowed
+from micro_rl.algorithms.model_free import bc
+from micro_rl.core.types import Scaling
+from micro_rl.data import Dataset, load, windowed
 from micro_rl.data.checks.cheap import cheap_findings
 from micro_rl.data.outliers import NONE, limits
-from micro_rl.data.scaling import fit_scaling
+from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.simulation.log_check import inspect
 from tests.data import logs
 from tests.data.test_inspection import CLEAN, driven, planted, put
@@ -112,6 +116,65 @@ def test_a_goal_is_worth_much_and_no_code(bonus):
     rewards = np.random.default_rng(0).uniform(-0.1, 0, 1000).astype(np.float32)
     rewards[[100, 500]] = bonus
     assert limits(rewards, rewards=True) == NONE
+
+
+@pytest.mark.parametrize(
+    ("rows", "value", "told"),
+    [
+        ([5, 700], 3000.0, "the reward is a thousandfold from all others in 2 rows (5, 700), as 3000 in row 5: a mark"),
+        ([5], -3000.0, "the reward is a thousandfold from all others in 1 row (5), as -3000 in row 5: a mark"),
+        ([5, 700], 900.0, ""),
+        ([99, 199], 3000.0, ""),  # where an episode ends, a goal or a crash may be worth as much
+        ([5, 105, 205, 305, 405, 505], 3000.0, ""),  # more than a handful are no accident
+    ],
+)
+def test_a_reward_a_thousandfold_from_all_others_is_a_mark_unless_it_ends_an_episode(rows, value, told):
+    """6,000 rewards from -1 to 0, a hundred an episode."""
+    random = np.random.default_rng(0)
+    rewards = random.uniform(-1, 0, 6000)
+    rewards[rows] = value
+    log = Dataset.from_arrays(random.normal(size=(6000, 1)), random.uniform(-1, 1, (6000, 1)), rewards, horizon=100)
+    texts = [one.text for one in cheap_findings(log) if "reward" in one.text]
+    assert [text[: len(told)] for text in texts] == [told] * bool(told)
+
+
+@pytest.mark.parametrize("value", [-9999.0, 1e25])
+def test_cloning_is_not_the_worse_for_one_absurd_value(value):
+    """The log of a linear system and its controller, one cell of 12,000 absurd; with its moments all else drowns."""
+    observations, after, actions = controlled()
+    log = of_arrays(observations, after, actions)
+    clean = cloning_error(log, fit_scaling(log, True, True))
+    observations[7, 1] = after[6, 1] = value
+    log = of_arrays(observations, after, actions)
+    scaling = fit_scaling(log, True, True)
+    assert cloning_error(log, scaling) < 1.2 * clean
+    wide = np.asarray(scaling.observation_std * np.array([1, abs(value) / np.sqrt(4000), 1]), np.float32)
+    assert cloning_error(log, scaling._replace(observation_std=wide)) > 20 * clean
+
+
+def of_arrays(observations: np.ndarray, after: np.ndarray, actions: np.ndarray) -> Dataset:
+    rewards = -np.abs(observations[:, 0])
+    return Dataset.from_arrays(observations, actions, rewards, next_observations=after, horizon=50)
+
+
+def cloning_error(log: Dataset, scaling: Scaling) -> float:
+    """The mean squared error of actions, after 400 updates."""
+    rows = jax.tree.map(jnp.asarray, to_core(log.transitions(True), scaling))
+    _, error = bc.clone(rows, jax.random.key(0), 3e-3, updates=400, batch=128, hidden=(16,))
+    return float(error[-50:].mean())
+
+
+def controlled() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """4,000 rows of three columns, what follows them, and the actions of a controller that looks at the second."""
+    random = np.random.default_rng(0)
+    observations, after = np.zeros((4000, 3)), np.zeros((4000, 3))
+    state, push = random.normal(size=3), random.normal(size=(1, 3)) * 0.3
+    actions = np.zeros((4000, 1))
+    for row in range(4000):
+        observations[row], actions[row] = state, np.clip(-0.8 * state[1], -1, 1)
+        after[row] = 0.9 * state + actions[row] @ push + 0.1 * random.normal(size=3)
+        state = random.normal(size=3) if row % 50 == 49 else after[row]
+    return observations, after, actions
 
 
 def test_a_log_without_any_keeps_every_bit():

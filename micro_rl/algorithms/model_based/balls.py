@@ -125,6 +125,8 @@ def worst_in_ball(
     newest, columns = context.models.elites.target_mean.shape[0] - 1, rows.next_observation.shape[-1]
     if newest < columns:  # the rest of a window is known, and no ball may move it
         units = units * (jnp.arange(columns) < newest)[None, :, None]
+    if context.models.exogenous is not None:  # what no action moves is no reason to fear an action
+        units = units * ~context.models.exogenous[None, :, None]
 
     def value(u: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
         return state_value(context, rows.next_observation + jnp.squeeze(units @ u[..., None], -1))

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Scalar
 
+from micro_rl.errors import UserError
+
 
 class Gap(eqx.Module):
     """f(s, a) from the values of the candidates and of the stored next state."""
@@ -19,6 +21,9 @@ class Gap(eqx.Module):
     def __call__(
         self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
     ) -> Float[Array, " rows"]: ...
+
+    def refuse(self, candidates: int) -> None:
+        """Raise `UserError` where its options do not fit so many candidates; asked before anything is fitted."""
 
 
 def conservative_term(values: Float[Array, "candidate rows"]) -> Float[Array, " rows"]:
@@ -56,6 +61,10 @@ class MeanLessKthSmallest(Gap):
         self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
     ) -> Float[Array, " rows"]:
         return jnp.mean(values, axis=0) - jnp.sort(values, axis=0)[self.k - 1]
+
+    def refuse(self, candidates: int) -> None:
+        if self.k > candidates:
+            raise UserError(f"k: {self.k} of {candidates} candidates; at most as many as candidates")
 
 
 class NextValueLessMinimum(Gap):

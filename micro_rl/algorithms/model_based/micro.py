@@ -20,6 +20,7 @@ from micro_rl.algorithms.model_based.gaps import (
 )
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError
@@ -71,6 +72,9 @@ class ConservativeTarget(Target):
         f = self.gap(candidate_values(context, self._of(context.models), rows, noise), next_value)
         y = bellman(rows, next_value - self.beta * f, context.discount)
         return y, {"conservative_term": jnp.mean(f)}
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        self.gap.refuse(sizes.members if self.every_member else sizes.elites)
 
     def _of(self, models: Models) -> Ensemble:
         return models.members if self.every_member else models.elites

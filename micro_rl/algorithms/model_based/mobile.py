@@ -11,8 +11,10 @@ from jaxtyping import Float, Key, Scalar
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.setting import AUTHORS, Setting, check_values
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
+from micro_rl.errors import UserError
 
 SUMMARY = "the reward of model rows less the spread of the elites' Bellman estimates"
 PAPER = "ICML 2023, proceedings.mlr.press/v202/sun23q"
@@ -39,6 +41,10 @@ class InconsistencyTarget(Target):
 
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> CandidateNoise:
         return candidate_noise(key, rows, models.elites.size, self.draws)
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        if sizes.elites < 2:
+            raise UserError("num_elites: 1 has no spread; MOBILE needs 2 or more")
 
     def __call__(
         self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: CandidateNoise

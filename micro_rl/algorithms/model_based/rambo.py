@@ -15,6 +15,7 @@ from micro_rl.algorithms.slots import Method, Prepare
 from micro_rl.core.networks import MLP, action_error
 from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.setting import Setting, check_values
+from micro_rl.core.settings import WEIGHT_DECAY
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble
 
@@ -36,13 +37,7 @@ class Options:
     """Rows of the log, and as many imagined rows, in each of these steps."""
     adversarial_length: Annotated[int, Setting(minimum=1, unit="steps", source="OfflineRL-Kit: 2 or 5 by task")] = 5
     """Steps of the imagined episodes in them."""
-    model_decay: Annotated[tuple[float, ...], Setting(minimum=0, source="OfflineRL-Kit")] = (
-        2.5e-5,
-        5e-5,
-        7.5e-5,
-        7.5e-5,
-        1e-4,
-    )
+    model_decay: Annotated[tuple[float, ...], Setting(minimum=0, source="OfflineRL-Kit")] = WEIGHT_DECAY
     """Weight decay per layer of the model in these steps."""
     clone_epochs: Annotated[int, Setting(minimum=0, unit="epochs", source="OfflineRL-Kit")] = 50
     """Passes over the log in which the actor first learns to do as the log did; 0: it starts fresh."""

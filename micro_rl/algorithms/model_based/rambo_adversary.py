@@ -13,6 +13,7 @@ from micro_rl.algorithms.rollout import sample_ensemble
 from micro_rl.algorithms.slots import EpochContext, MethodContext, ModelUpdate
 from micro_rl.core.networks import q_values, sample
 from micro_rl.core.optim import adam_step
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Members, inputs_of, predict, predicted_part, standardise, targets_of
 from micro_rl.dynamics.losses import likelihood_loss, weight_decay
@@ -55,12 +56,16 @@ class TurnAgainst(ModelUpdate):
     ) -> tuple[Ensemble, PyTree]:
         if not self.steps:
             return ensemble, method_state
-        if len(self.decay) != len(ensemble.members.net.weights):
-            raise UserError(f"model_decay: {len(self.decay)} values for {len(ensemble.members.net.weights)} layers")
         episode = partial(self._episode, units=ensemble, context=context)
         keys = jax.random.split(key, -(-self.steps // self.length))
         (members, moments), _ = jax.lax.scan(episode, (ensemble.members, method_state), keys)
         return eqx.tree_at(lambda e: e.members, ensemble, members), moments
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        if self.steps and len(self.decay) != sizes.layers:
+            raise UserError(
+                f"model_decay: {len(self.decay)} values for {sizes.layers} layers; give one per layer of the model"
+            )
 
     def _episode(self, carry, key: Array, *, units: Ensemble, context: EpochContext):
         start_key, steps_key = jax.random.split(key)

@@ -1,7 +1,7 @@
 """EDAC (arXiv 2110.01548): SAC-N whose critics are kept from agreeing on which way an action should change."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -39,6 +39,7 @@ class Diversity(Regularize):
     min(critics, actions); at least two are needed for a pair.
     """
 
+    logged: ClassVar[bool] = False
     weight: Scalar
 
     def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from micro_rl.algorithms.presets.model_based import NEIGHBOURS
+from micro_rl.core import arguments
 from micro_rl.errors import UserError, did_you_mean
 
 
@@ -87,7 +88,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 
 def find(name: str) -> Preset:
     """The preset of that name; `UserError` lists the choices."""
-    if name in PRESETS:
+    if arguments.text("preset", name, f"choose one of {', '.join(PRESETS)}") in PRESETS:
         return PRESETS[name]
     raise UserError(f"preset: there is no {name!r}{did_you_mean(name, PRESETS)}; choose one of {', '.join(PRESETS)}")
 

@@ -79,5 +79,5 @@ def _folder_of_all(runs: tuple[Path, ...]) -> Path:
 def _draw_curves(runs: tuple[Path, ...], folder: Path, metric: str | None) -> None:
     from micro_rl.reports.compare import write_figures
 
-    for path in write_figures(runs, folder, metric):
+    for path in write_figures(runs, folder, metric, lambda text: print(f"note    {text}")):
         print(f"figure  {path}")

@@ -1,6 +1,6 @@
 """Many runs on one page: which were compared, what they score, how sure that is, what they withstand and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 FORMATS = ("html", "md", "csv")
@@ -54,13 +54,19 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
     return Path(path)
 
 
-def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str | None = None) -> list[Path]:
+def write_figures(
+    folders: Sequence[Path | str],
+    directory: Path | str,
+    key: str | None = None,
+    note: Callable[[str], None] | None = None,
+) -> list[Path]:
     """Draw learning curves with interval bands as PNG and PDF, one figure for each log.
 
     Args:
         folders: Run folders, or folders that hold some.
         directory: Where the files go; it is made.
         key: Of the metrics; by default the score.
+        note: Is told of each run that is left out or not finished, in a sentence.
 
     Returns:
         The files written.
@@ -70,4 +76,4 @@ def write_figures(folders: Sequence[Path | str], directory: Path | str, key: str
     """
     from micro_rl.reports.compare import figure_files
 
-    return figure_files.write_figures(folders, Path(directory), key)
+    return figure_files.write_figures(folders, Path(directory), key, note)

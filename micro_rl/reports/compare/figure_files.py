@@ -1,7 +1,7 @@
 """Learning curves as figures for a paper: for each log a PNG and a PDF, the mean over seeds in its interval."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.metric_keys import metric_label
-from micro_rl.reports.compare.metric_curves import MetricCurve, curves
+from micro_rl.reports.compare.metric_curves import MetricCurve, comparison_of, curves_in, left_out
 from micro_rl.reports.compare.palette import Style, drawable, styles
 from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.run.figures import bare
@@ -25,13 +25,16 @@ INCHES, DOTS = (6.0, 3.6), 200
 FORMATS = ("png", "pdf")
 
 
-def write_figures(folders: Sequence[Path | str], directory: Path, key: str | None = None) -> list[Path]:
+def write_figures(
+    folders: Sequence[Path | str], directory: Path, key: str | None = None, note: Callable[[str], None] | None = None
+) -> list[Path]:
     """Draw the learning curves of many runs, one figure for each log.
 
     Args:
         folders: Run folders, or folders that hold some.
         directory: Where `curves-LOG.png` and `curves-LOG.pdf` go; it is made.
         key: Of the metrics; by default the score, as `curves` chooses it.
+        note: Is told of each run that is left out or not finished.
 
     Returns:
         The files written.
@@ -39,7 +42,11 @@ def write_figures(folders: Sequence[Path | str], directory: Path, key: str | Non
     Raises:
         UserError: As `curves`, or a file cannot be written.
     """
-    drawn = curves(folders, key)
+    comparison = comparison_of(folders)
+    drawn = curves_in(comparison, key)
+    if note is not None:
+        for sentence in left_out(comparison, drawn):
+            note(sentence)
     looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))
     files = []
     with saving(directory):

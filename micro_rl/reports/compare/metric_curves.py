@@ -1,16 +1,18 @@
 """What was logged over the course of training, as arrays [seed, epoch] for each method and log."""
 
 from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from micro_rl.core import arguments
 from micro_rl.core.metric_keys import SHOWN_SCORES
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.reports.compare.compared_runs import Run, collect, sane
-from micro_rl.reports.compare.comparison import compare
+from micro_rl.reports.compare.comparison import Comparison, compare
 
 
 class MetricCurve(NamedTuple):
@@ -39,10 +41,23 @@ def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -
     Raises:
         UserError: There are no runs, one that is named itself is damaged, or no run has the metric.
     """
-    paths = [folders] if isinstance(folders, Path | str) else folders
+    comparison = comparison_of(folders)
+    return curves_in(comparison, key)
+
+
+def comparison_of(folders: Sequence[Path | str] | Path | str) -> Comparison:
+    """Read the runs in folders, sorted into methods and logs; raises as `curves`."""
+    single = isinstance(folders, str | PathLike)
+    paths = [arguments.path("curves", folders)] if single else arguments.paths("curves", folders)
     if not paths:
         raise UserError("curves: no run is named; name run folders, or a folder that holds some")
-    comparison = compare(collect([Path(path) for path in paths]))
+    return compare(collect(paths))
+
+
+def curves_in(comparison: Comparison, key: str | None) -> list[MetricCurve]:
+    """The curves of runs that are read; raises as `curves`."""
+    if key is not None:
+        arguments.text("key", key, "give one of the metrics, as in 'q/model'")
     logged = sorted({name for run in comparison.runs for row in run.record.metrics for name in row} - {"epoch"})
     if key is not None and key not in logged:
         raise UserError(f"{key}: no run has this metric{did_you_mean(key, logged)}; there are {', '.join(logged)}")
@@ -55,8 +70,25 @@ def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -
     ]
     if not of_methods:
         others = f"name a metric: {', '.join(logged)}" if logged else "wait for its first epoch"
-        raise UserError(f"{paths[0]}: no run was evaluated yet; {others}")
+        raise UserError(f"{comparison.runs[0].name}: no run was evaluated yet; {others}")
     return of_methods
+
+
+def left_out(comparison: Comparison, drawn: Sequence[MetricCurve]) -> list[str]:
+    """Say of each run that curves lack, or have a part of, which it is and why; a sentence each."""
+    shown = {(curve.method, curve.log, int(seed)) for curve in drawn for seed in curve.seeds}
+    names = {log.key: log.name for log in comparison.logs}
+    copies = {run.path: twin for run, twin in comparison.copies}
+    sentences = []
+    for run in comparison.runs:
+        far = f"{run.epochs:,} of {run.planned:,} epochs done" if run.planned else f"{run.epochs:,} epochs done"
+        if run.path in copies:
+            sentences.append(f"{run.name} is left out: {copies[run.path].name} has its settings and its seed")
+        elif (comparison.method_of(run), names[run.log.key], run.seed) not in shown:
+            sentences.append(f"{run.name} is left out: it has no such metric ({run.state}, {far})")
+        elif not run.finished:
+            sentences.append(f"{run.name} is {run.state}, {far}: beyond that the mean is over the other seeds")
+    return sentences + [f"left out: {reason}" for reason in comparison.left_out]
 
 
 def _first_score(runs: list[Run]) -> str | None:

@@ -1,0 +1,75 @@
+"""What a plan must be able to do, looked at before anything is begun."""
+
+from typing import TYPE_CHECKING
+
+from micro_rl.algorithms import registry
+from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.sizes import ModelSizes
+from micro_rl.core.wording import plural
+from micro_rl.data import Dataset
+from micro_rl.dynamics.saved_model import ModelShape
+from micro_rl.errors import UserError
+from micro_rl.training.host_log import refuse_on_host, stays_on_host
+
+if TYPE_CHECKING:
+    from micro_rl.training.plan import Plan
+
+
+def refuse_what_cannot_work(plan: "Plan") -> None:
+    """Refuse a plan whose parts do not suit each other; options out of their bounds are refused as its method is built.
+
+    Raises:
+        UserError: Names what does not suit, and the remedy.
+    """
+    _refuse_uneven_updates(plan)
+    refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
+    if plan.model is None:  # of a model that is given, its own shape counts
+        plan.method.refuse(sizes_of(plan.settings, len(plan.settings.weight_decay), plan.settings.ensemble_size))
+    if stays_on_host(plan.settings, plan.dataset):
+        refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
+        _refuse_replay(plan)
+    _refuse_wrong_slots(plan)
+
+
+def sizes_of(settings: Settings, layers: int, members: int) -> ModelSizes:
+    """What a method's options are held against, of a model with so many layers and members."""
+    return ModelSizes(layers, members, settings.num_elites)
+
+
+def _refuse_wrong_slots(plan: "Plan") -> None:
+    """Of a method from outside: what its own code gives must have the shapes that training takes."""
+    log, settings = plan.dataset, plan.settings
+    shape = ModelShape(
+        log.observations.shape[1],
+        log.actions.shape[1],
+        settings.ensemble_size,
+        tuple(settings.model_hidden_sizes),
+        settings.history,
+    )
+    rows = int(log.learnable(settings.keep_timeouts).sum())
+    registry.check_slots(plan.method_name, plan.method, settings.sizes(), shape, rows)
+
+
+def _refuse_replay(plan: "Plan") -> None:
+    if plan.dataset.exogenous:
+        raise UserError(
+            f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
+            "stays on the host: leave exogenous out, or take --log-on device"
+        )
+
+
+def _refuse_uneven_updates(plan: "Plan") -> None:
+    updates, steps = plan.settings.updates_per_epoch, plan.method.steps
+    if updates % steps:
+        raise UserError(f"policy_delay: {steps} does not divide the {updates} updates of an epoch")
+
+
+def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) -> None:
+    """`UserError` unless so many rows can be learned from; of two a model keeps one back to be measured on."""
+    count = int(dataset.learnable(settings.keep_timeouts).sum())
+    if count < least:
+        without = "" if settings.keep_timeouts else " without the rows that end by a time limit (--no-keep-timeouts)"
+        raise UserError(
+            f"{dataset.path}: {plural(count, 'row')} to learn from{without}, and there must be {least} at the "
+            "least: log more"
+        )
