@@ -21,6 +21,7 @@ __all__ = [
     "robust",
     "sweep",
     "train",
+    "trust",
 ]
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from micro_rl.robustness.jobs import robust
     from micro_rl.simulation.evaluation import evaluate
     from micro_rl.training.job import Run
+    from micro_rl.trust.front import trust
 
 _HOMES = {
     "curves": "micro_rl.reports.compare.metric_curves",
@@ -51,6 +53,7 @@ _HOMES = {
     "robust": "micro_rl.robustness.jobs",
     "sweep": "micro_rl.api",
     "train": "micro_rl.api",
+    "trust": "micro_rl.trust.front",
 }
 
 

@@ -31,6 +31,11 @@ class Interrupted(Exception):
         self.exit_code = 128 + number
 
 
+def in_words(error: BaseException) -> str:
+    """An exception's kind and the first line of its text."""
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The nearest choices as a clause to put into a message, " (did you mean 'beta'?)"; empty where none is near.
 

@@ -158,8 +158,10 @@ def wrong(call: Callable[[], Any], message: str) -> str:
     try:
         call()
     except (micro_rl.UserError, ValueError) as error:
-        said = str(error)
-        return "" if message in said and "\n" not in said else f"says {said!r} in place of {message!r}"
+        error_text = str(error)
+        return (
+            "" if message in error_text and "\n" not in error_text else f"says {error_text!r} in place of {message!r}"
+        )
     except Exception as error:
         return f"raises {type(error).__name__}: {error} in place of {message!r}"
     return f"is taken, in place of {message!r}"

@@ -1,6 +1,7 @@
 import inspect
 import itertools
 import re
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from micro_rl.core.metric_keys import METRICS
 from micro_rl.data.log_paths import locate
 from micro_rl.storage.contents import RUN_FOLDER
 from micro_rl.storage.json_files import read_json
+from micro_rl.trust.front import trust as really_trust
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
+from tests.trust.judgements import evidence, judged, judgement
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/start/*.md")), *sorted(ROOT.glob("docs/guides/*.md"))]
@@ -55,6 +58,11 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
         place = {"out": tmp_path / f"sweep{next(numbers)}"}
         return really_sweep(data, **(chosen | SETTINGS | place), until=1) if sweeps else {}
 
+    def trust(runs, log, **chosen):
+        inspect.signature(really_trust).bind(runs, log, **chosen)
+        return judgement(judged("run", evidence(0.5, 2.0)))
+
+    monkeypatch.setattr(micro_rl, "trust", trust, raising=False)
     monkeypatch.setattr(registry, "ALL", dict(registry.ALL))  # what a page registers is gone after it
     monkeypatch.setattr(micro_rl, "load", load, raising=False)
     monkeypatch.setattr(micro_rl, "train", train, raising=False)
@@ -88,7 +96,7 @@ def test_the_run_holds_what_its_folder_holds(log, tmp_path):
     assert set(run.metrics[-1]) <= set(METRICS)
     known = [name.rstrip("/").removesuffix("/epoch-N") for name in RUN_FOLDER]
     assert [path.name for path in run.path.iterdir() if not any(map(path.match, known))] == []
-    assert run.scores["model_estimate/return"]["last"] == run.metrics[-1]["model_estimate/return"]
+    assert run.scores["window_estimate/difference"]["last"] == run.metrics[-1]["window_estimate/difference"]
     assert repr(run).startswith(f"Run({str(run.path)!r}, epochs=") and len(repr(run)) < len(str(run.path)) + 60
     policy = micro_rl.Policy.load(run.path / "policy.safetensors")
     observations = np.random.default_rng(0).normal(size=(5, 3))
@@ -162,6 +170,7 @@ def test_names_that_are_not_there():
 
 
 def test_no_module_has_the_name_of_a_public_function():
-    """Importing such a module would put it in the function's place."""
+    """Importing such a module would put it in the function's place; `trust` does as its function does."""
     modules = {path.stem for path in Path(micro_rl.__path__[0]).iterdir()}
-    assert not modules & set(micro_rl.__all__)
+    assert modules & set(micro_rl.__all__) == {"trust"}
+    assert callable(import_module("micro_rl.trust"))

@@ -12,6 +12,7 @@ from micro_rl.core.types import Keys
 from micro_rl.dynamics.fit_epoch import compiled_epoch as fit_once
 from micro_rl.dynamics.fit_epoch import compiled_start as begin_fit
 from micro_rl.dynamics.fit_epoch import finish_fit
+from micro_rl.dynamics.termination import EndByRule
 from micro_rl.dynamics.termination_rules import ByRule
 from micro_rl.errors import Diverged
 from micro_rl.storage import pytree_io
@@ -20,7 +21,6 @@ from micro_rl.training import divergence
 from micro_rl.training.fitting import problem_of
 from micro_rl.training.plan import Plan
 from micro_rl.training.runner import execute
-from micro_rl.training.termination import EndByRule
 from tests.probes import tiny_plan
 
 

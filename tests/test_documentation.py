@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
 BLOCKS = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-KEY = re.compile(r"(loss|q|value|rows|rollout|buffer|time|eval|model_estimate|critic_estimate)/[a-z_]+")
+KEY = re.compile(r"(loss|q|value|rows|rollout|buffer|time|eval|window_estimate|model_estimate|critic_estimate)/[a-z_]+")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Warnings while there is time, and what is not installed told before any work."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from micro_rl.cli import main as cli
 from micro_rl.training.early_warnings import EarlyWarnings
+from tests.probes import tiny_dataset, tiny_plan
 from tests.tiny_runs import options, write_log
 
 
@@ -71,6 +73,15 @@ def test_a_fall_of_less_than_a_tenth_is_none_nor_is_that_of_critics_that_learn_w
     assert not warned(level + [{"model_estimate/return": -219.0} for _ in range(40)])
     assert warned(level + [{"model_estimate/return": -221.0} for _ in range(40)])
     assert not warned([{"critic_estimate/discounted_return": -float(epoch)} for epoch in range(40)])
+
+
+def test_a_code_among_the_rewards_bounds_nothing():
+    log = tiny_dataset()
+    rewards, usable = log.rewards.copy(), log.usable.copy()
+    rewards[5], usable[5] = -9999, False
+    watch = EarlyWarnings.of(tiny_plan(log=replace(log, rewards=rewards, usable=usable)), 1.0)
+    [text] = watch.after({"epoch": 1, "q/model": -9000.0})
+    assert "its pessimism outweighs the rewards" in text
 
 
 def test_a_run_goes_on_without_repeating_itself():

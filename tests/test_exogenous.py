@@ -138,9 +138,11 @@ def test_a_model_is_measured_on_what_it_has_to_foretell(outside: bool):
     random = np.random.default_rng(0)
     weather, action = random.normal(size=61), random.uniform(-1, 1, (60, 1))
     level = np.concatenate([[0.0], np.cumsum(action[:, 0] + 0.5 * weather[:60])])
-    seen = np.stack([level, weather], axis=1)
+    observations = np.stack([level, weather], axis=1)
     named: dict[str, Any] = {"observation_names": ["level", "weather"], "exogenous": ["weather"] * outside}
-    log = Dataset.from_arrays(seen[:60], action, np.zeros(60), next_observations=seen[1:], horizon=60, **named)
+    log = Dataset.from_arrays(
+        observations[:60], action, np.zeros(60), next_observations=observations[1:], horizon=60, **named
+    )
     weight = np.zeros((2, 3, 3))
     weight[:, 1, 0], weight[:, 2, 0] = 0.5, 1.0
     ensemble = linear_ensemble(weight, np.tile([0.0, 9.0, 0.0], (2, 1)), [0.01, 0.01, 0.01])

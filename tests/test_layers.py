@@ -8,6 +8,7 @@ LAYERS = [
     {"cli"},
     {"api", "opened"},
     {"robustness", "training"},
+    {"trust"},
     {"simulation"},
     {"reports", "algorithms"},
     {"dynamics"},

@@ -236,7 +236,7 @@ def test_what_the_error_means_is_said_of_a_fitted_and_of_a_given_model(given: bo
         given_model(replace(plan, model=tmp_path / "model"), tmp_path / "run", False, callback)
     else:
         tell_quality(model._replace(report=report), callback)
-    assert callback.said == report.sentence() and notes[-1] == report.warning()
+    assert callback.sentence == report.sentence() and notes[-1] == report.warning()
     tell_quality(model._replace(report=None), Callback())
 
 
@@ -342,10 +342,10 @@ def test_a_comparison_shows_each_ensemble_once_and_names_those_without(tmp_path:
 class Listens(Callback):
     """Keeps what it is told of the model."""
 
-    said: str = ""
+    sentence: str = ""
 
     def measured(self, text: str) -> None:
-        self.said = text
+        self.sentence = text
 
 
 @pytest.mark.slow
@@ -355,11 +355,11 @@ def test_a_fit_and_a_run_keep_it_and_say_it(tmp_path: Path):
     _, about = api.fit(tiny_dataset(), of_model, out=tmp_path / "model", callback=listens)
     fitted = of(about)
     assert fitted and fitted.horizon and len(fitted.horizon.error) == 10 and fitted.elites == 3
-    assert listens.said == fitted.sentence()
+    assert listens.sentence == fitted.sentence()
     execute(plan, tmp_path / "run", callback=listens)
     report = record.read(tmp_path / "run").report
     assert report and report.horizon and len(report.horizon.error) == 12 and report.elites == 2
-    assert listens.said == report.sentence()
+    assert listens.sentence == report.sentence()
     execute(replace(plan, model=tmp_path / "model"), tmp_path / "given", callback=Callback())
     assert record.read(tmp_path / "given").report == fitted
 

@@ -14,12 +14,12 @@ from micro_rl.core import tasks
 from micro_rl.core.expression import parse
 from micro_rl.data import Dataset, ReadOptions, load
 from micro_rl.dynamics import termination_rules
+from micro_rl.dynamics.termination import EndByHead, EndByRule
 from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.training.log_reading import read_log
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import default_config, plan_to_command, plan_to_config
-from micro_rl.training.termination import EndByHead, EndByRule
 from tests.data.logs import columns, write_csv, write_hdf5
 from tests.probes import tiny_dataset
 from tests.tiny_runs import write_log

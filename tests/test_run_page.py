@@ -150,18 +150,23 @@ def test_without_a_simulator_the_estimate_is_called_one(tmp_path):
     assert "Better than" not in page.words and "the policy’s return" not in page.words
 
 
+def windows_row(epoch: int, middle: float) -> dict[str, float]:
+    ends = {"difference": middle, "low": middle - 5, "high": middle + 5}
+    return {"epoch": epoch} | {f"window_estimate/{name}": value for name, value in ends.items()}
+
+
 @pytest.mark.parametrize(
-    ("estimate", "sentence"),
-    [(170.0, "No episode of the log returned as much"), (50.0, "Even by the opinion of its own model"), (120.0, "")],
+    ("difference", "sentence"),
+    [(20.0, "By that opinion it is better"), (-20.0, "Even by that opinion"), (0.0, "it may be better or worse")],
 )
-def test_an_estimate_beyond_the_log_is_said_to_be_so(tmp_path, estimate: float, sentence: str):
-    rows = [{"epoch": 1, "model_estimate/return": estimate}]
-    run = make_run(tmp_path, rows, {"model_estimate/return": score(estimate)}, task=CONFIG["task"] | {"env": None})
+def test_without_a_simulator_windows_are_compared(tmp_path, difference: float, sentence: str):
+    scores = {"window_estimate/difference": score(difference), "log": LOG | {"window": 50, "window_return": -3.0}}
+    task = CONFIG["task"] | {"env": None}
+    run = make_run(tmp_path, [windows_row(1, difference)], scores, task=task)
     words = page_of(run).words
-    assert [sentence in words for sentence in ("No episode of the log returned", "Even by the opinion")] == [
-        sentence.startswith("No episode"),
-        sentence.startswith("Even"),
-    ]
+    assert "Not measured: this log has no simulator." in words
+    assert "windows of 50 steps" in words and sentence in words
+    assert "Better than the best episode" not in words and "put the policy in its place" not in words
 
 
 def test_a_method_without_the_term_has_no_panel_for_it(tmp_path):
@@ -278,8 +283,7 @@ def test_writing_needs_neither_pyplot_nor_jax_and_importing_no_matplotlib(tmp_pa
     assert json.loads(process.stdout) == [False, False, False]
 
 
-def test_an_estimate_outside_the_logs_returns_is_warned_of():
-    log = {"return_mean": 10.0, "return_best": 20.0}
-    assert story.out_of_range_warning(log, 10.0) == story.out_of_range_warning(log, 20.0) == ""
-    assert "No episode of the log returned as much" in story.out_of_range_warning(log, 20.1)
-    assert "worse than what made the log" in story.out_of_range_warning(log, -2.6e12)
+def test_what_an_interval_says_by_the_models_own_opinion():
+    assert story.opinion(0.1, 2.0) == "By that opinion it is better."
+    assert story.opinion(-2.0, -0.1) == "Even by that opinion it does worse than what made the log."
+    assert "better or worse" in story.opinion(-1.0, 1.0)

@@ -24,6 +24,7 @@ PUBLIC = (
     "train",
     "sweep",
     "fit",
+    "trust",
     "Run",
     "open_run",
     "OpenedRun",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, in_words
 
 _NOT_ONES_OWN = (*(sysconfig.get_path(name) for name in ("stdlib", "purelib")), str(Path(__file__).parents[1]), "<")
 
@@ -32,7 +32,7 @@ def in_one_line(reference: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UserError(f"method: {reference}: there is no module {error.name!r}") from error
     except (Exception, SystemExit) as error:  # another's code: whatever it is
-        raise UserError(f"method: {reference}: {_place(error.__traceback__)}: {what(error)}") from error
+        raise UserError(f"method: {reference}: {_place(error.__traceback__)}: {in_words(error)}") from error
 
 
 def raised_in(error: BaseException, files: Collection[Path]) -> str | None:
@@ -43,12 +43,7 @@ def raised_in(error: BaseException, files: Collection[Path]) -> str | None:
         files: Of methods from outside.
     """
     lines = [line for line in traceback.extract_tb(error.__traceback__) if Path(line.filename) in files]
-    return f"method: {lines[-1].filename}, line {lines[-1].lineno}: {what(error)}" if lines else None
-
-
-def what(error: BaseException) -> str:
-    """An exception's kind and the first line of its text."""
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    return f"method: {lines[-1].filename}, line {lines[-1].lineno}: {in_words(error)}" if lines else None
 
 
 @contextmanager

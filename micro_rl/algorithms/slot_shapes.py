@@ -13,7 +13,7 @@ from jaxtyping import PyTree
 
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
-from micro_rl.algorithms.own_code import raised_in, what
+from micro_rl.algorithms.own_code import raised_in
 from micro_rl.algorithms.sac import Agent, Coefficients, start_agent
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.networks import MLP
@@ -21,7 +21,7 @@ from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, LogRows, Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.dynamics.saved_model import ModelShape
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, in_words
 
 MADE = 11
 """Rows of a rollout; a number that no other size is likely to have."""
@@ -76,7 +76,7 @@ class _Trial:
             raise
         except Exception as error:  # another's code: whatever it is
             own = raised_in(error, self._files())
-            raise UserError(own or f"method: {self._place}: {slot}: {what(error)}") from error
+            raise UserError(own or f"method: {self._place}: {slot}: {in_words(error)}") from error
 
     def _files(self) -> Collection[Path]:
         return {Path(self._place)}

@@ -19,6 +19,7 @@ VERBS = {
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
     "export": ("RUN", "write the policy of an earlier epoch whose state is kept"),
+    "trust": ("RUN...", "say from the log alone whether policies are better than what made it"),
     "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
     "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),
     "methods": ("", "list the methods that train can use, with their papers"),
@@ -42,6 +43,7 @@ INTERRUPTED = {
     "fit": "; the same command with --resume goes on from the last checkpoint",
     "robust": "; finished cells are kept, and the same command goes on",
     "sweep": "; the same command with --resume goes on from the last checkpoints",
+    "trust": "; a judge that is fitted is kept, and the same command takes it again",
     "train": "; the same command with --resume goes on from the last checkpoint",
 }
 

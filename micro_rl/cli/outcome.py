@@ -1,5 +1,6 @@
 """What is printed when runs are over: one run's scores beside its log's, or a table of many runs' scores."""
 
+import shlex
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,9 +10,9 @@ from rich.table import Table
 from micro_rl.cli.best_evaluation import best_evaluation
 from micro_rl.cli.commands.console import say
 from micro_rl.cli.display import SCORES
-from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, WINDOW_DIFFERENCE
 from micro_rl.errors import Diverged
-from micro_rl.reports.run.story import out_of_range_warning
+from micro_rl.reports.run.story import opinion
 from micro_rl.training.job import Run
 
 
@@ -32,11 +33,15 @@ def print_run(run: Run, console: Console) -> None:
         count = evaluated["evaluations"]
         label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
         add(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
-    elif MODEL_RETURN in run.scores:
-        estimated = run.scores[MODEL_RETURN]
-        of = f"mean of its last {estimated['evaluations']}" if estimated["evaluations"] > 1 else "its only one"
-        add(f"the policy, by the model's own estimate ({of}), not measured", estimated["mean_of_last"], None)
-        remark = out_of_range_warning(log, estimated["mean_of_last"])
+    elif WINDOW_DIFFERENCE in run.scores:
+        add(f"the log, in a window of {log['window']} steps", log["window_return"], None)
+        row = next(row for row in reversed(run.metrics) if WINDOW_DIFFERENCE in row)
+        low, high = (row[f"window_estimate/{end}"] for end in ("low", "high"))
+        remark = (
+            f"by its own model the policy's windows differ by {run.scores[WINDOW_DIFFERENCE]['last']:.1f}, "
+            f"between {low:.1f} and {high:.1f}. {opinion(low, high)} `micro-rl trust {shlex.quote(str(run.path))}` "
+            "asks another model, and tests it"
+        )
     elif CRITICS_RETURN in run.scores:
         add("the policy, discounted, by its critics' own estimate", run.scores[CRITICS_RETURN]["last"], None)
     console.print(table)

@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 EVAL_RETURN = "eval/return"
 EVAL_SCORE = "eval/normalised_score"
+WINDOW_DIFFERENCE = "window_estimate/difference"
 MODEL_RETURN = "model_estimate/return"
+"""Of runs before windows: a return of episodes, which the log's cannot be compared with."""
 CRITICS_RETURN = "critic_estimate/discounted_return"
-SCORE_KEYS = (EVAL_RETURN, EVAL_SCORE, MODEL_RETURN, CRITICS_RETURN)
+SCORE_KEYS = (EVAL_RETURN, EVAL_SCORE, WINDOW_DIFFERENCE, MODEL_RETURN, CRITICS_RETURN)
 """What a run may be scored by, as scores.json has them: what was measured before what is only estimated."""
-SHOWN_SCORES = (EVAL_SCORE, EVAL_RETURN, MODEL_RETURN, CRITICS_RETURN)
+SHOWN_SCORES = (EVAL_SCORE, EVAL_RETURN, WINDOW_DIFFERENCE, MODEL_RETURN, CRITICS_RETURN)
 """The same in the order of preference where one of them is shown: a score says more than a return."""
 
 RAW_REWARD = "raw reward"
@@ -87,6 +89,14 @@ _EVALUATION = (
     Metric("eval/length", "length of episodes", "steps", "mean length of the evaluated episodes"),
     Metric(EVAL_SCORE, "score", "", "100 (return - min) / (max - min), where the task's range is known"),
     Metric("eval/normalised_score_std", "std of the score", "", "100 std / (max - min), of the evaluated episodes"),
+    Metric(
+        WINDOW_DIFFERENCE,
+        "gain a window (model's own estimate)",
+        RAW_REWARD,
+        "without a simulator: what the policy collects in a window in its own model, less what the log measured there",
+    ),
+    Metric("window_estimate/low", "its lower end", RAW_REWARD, "lower end of a 90 % interval over members and starts"),
+    Metric("window_estimate/high", "its upper end", RAW_REWARD, "upper end of a 90 % interval over members and starts"),
     Metric(
         MODEL_RETURN,
         "return (model's own estimate)",

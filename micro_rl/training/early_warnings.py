@@ -45,7 +45,7 @@ class EarlyWarnings:
     @classmethod
     def of(cls, plan: Plan, reward_scale: float) -> "EarlyWarnings":
         """Those of a run: where episodes terminate, nothing is earned from then on."""
-        rewards = plan.dataset.rewards
+        rewards = plan.dataset.rewards[plan.dataset.usable]  # a code for a missing value is no reward
         ends = [0.0] if plan.dataset.terminals.any() else []
         bounds = min([float(rewards.min()), *ends]), max([float(rewards.max()), *ends])
         return cls(bounds, plan.settings.discount, reward_scale)

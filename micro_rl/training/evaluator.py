@@ -1,5 +1,6 @@
 """What a policy in training is worth: in the simulator where there is one, else by the model's own estimate."""
 
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Float
 
 from micro_rl.algorithms import value_estimates
 from micro_rl.core import tasks, windows
-from micro_rl.core.metric_keys import CRITICS_RETURN, MODEL_RETURN, SCORE_KEYS
+from micro_rl.core.metric_keys import CRITICS_RETURN, SCORE_KEYS, WINDOW_DIFFERENCE
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.types import Keys, Scaling
 from micro_rl.data import Dataset
@@ -21,6 +22,8 @@ from micro_rl.simulation.envs import Match, check_matches
 from micro_rl.simulation.evaluation import Evaluator, scores
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.plan import Plan
+from micro_rl.trust.early import EarlyJudge
+from micro_rl.trust.window_length import longest
 
 ESTIMATE_STARTS = 100
 FIRST_SEED = 1_000_000
@@ -70,7 +73,7 @@ class PolicyEvaluator:
     def _estimate(self, state: Any, scaling: Scaling, ends: Termination | None) -> Row:
         """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
         if ends is not None:
-            return {MODEL_RETURN: self._model_estimate(state, scaling, ends)}
+            return self._window_estimate(state, scaling, ends)
         agent = state.agent
         if agent.critics is None:
             return {}
@@ -84,19 +87,17 @@ class PolicyEvaluator:
         spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
         return dataset.observations[dataset.starts[spread]]
 
-    def _model_estimate(self, state: Any, scaling: Scaling, ends: Termination) -> float:
-        """Mean return of the policy run in the model from the log's own starts."""
+    def _window_estimate(self, state: Any, scaling: Scaling, ends: Termination) -> Row:
+        """The policy's windows in the run's model, less those of the log."""
         settings = self._plan.settings
-        value = value_estimates.model_estimate(
-            state.agent.actor,
-            state.ensemble.best(settings.num_elites),
-            scaling,
-            _core(self._log_starts(), scaling),
-            jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch),
-            ends=ends,
-            horizon=self._plan.estimated_steps,
-        )
-        return float(value)
+        key = jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch)
+        elites = state.ensemble.best(settings.num_elites)
+        apart = self._judge(state.agent.actor, elites, scaling, ends, key)
+        return {f"window_estimate/{name}": value for name, value in apart._asdict().items()}
+
+    @cached_property
+    def _judge(self) -> EarlyJudge:
+        return EarlyJudge(self._plan.dataset)
 
 
 def _match(dataset: Dataset, env: str) -> Match:
@@ -130,6 +131,9 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
                 "last": last[-1],
                 "best": max(values),
             }
+    if WINDOW_DIFFERENCE in result:
+        windows = longest(plan.dataset)
+        result["log"] |= {"window": windows.length, "window_return": float(windows.returns.mean())}
     return result
 
 

@@ -8,6 +8,7 @@ from micro_rl.core.settings import ModelSettings, Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.dynamics.saved_model import FittedModel, save_model
+from micro_rl.dynamics.termination import EndByHead, needs_head
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
@@ -21,7 +22,6 @@ from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.models import tell_quality
 from micro_rl.training.saving import FitSaver
-from micro_rl.training.termination import EndByHead, needs_head
 
 FIT = "dynamics fit"
 """What stands in place of a method where a model alone is fitted."""

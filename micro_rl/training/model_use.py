@@ -9,11 +9,11 @@ from micro_rl.core.settings import Settings
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.data import Dataset
 from micro_rl.dynamics.saved_model import FittedModel, load_model
+from micro_rl.dynamics.termination import EpisodeEnds, NoRollouts, episode_ends
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import fitting
-from micro_rl.training.termination import EpisodeEnds, NoRollouts, episode_ends
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a run is going to be: log, task, method and settings, resolved once.
 
 The time limit of episodes is decided here alone: where the log is cut (`log_reading.read_log`), where evaluations stop
-(`Plan.task.horizon`), and how far an estimate in the model goes (`Plan.estimated_steps`).
+(`Plan.task.horizon`).
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
+from micro_rl.dynamics.termination import EpisodeEnds
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
@@ -28,7 +29,6 @@ from micro_rl.training.feasible import refuse_what_cannot_work
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.log_reading import read_log
 from micro_rl.training.model_use import ModelUse, model_use_of
-from micro_rl.training.termination import EpisodeEnds
 
 
 class Choices(TypedDict, total=False, extra_items=Any):
@@ -98,11 +98,6 @@ class Plan:
     def newest(self) -> int | None:
         """In windows, how many columns the newest observation has."""
         return self.dataset.observation_size if self.settings.history > 1 else None
-
-    @property
-    def estimated_steps(self) -> int:
-        """Steps of an estimate in the model: to the time limit, else as many as the log's longest episode has."""
-        return self.task.horizon or int(self.dataset.lengths.max())
 
     def varied(self, changes: Mapping[str, Any]) -> "Plan":
         """The same with other settings and options, and perhaps by another method.

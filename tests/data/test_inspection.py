@@ -247,6 +247,10 @@ SHIFTABLE = [
 ]
 
 
+OF_AN_OBSERVATION = ("neorl2/Fusion-first20-of-val.npz", 1)
+"""Fusion's next observation alone explains its reward: a row later, that is the reward of the row's own observation."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, -1])
 @pytest.mark.parametrize("file", SHIFTABLE)
@@ -256,7 +260,7 @@ def test_rewards_moved_by_a_row_are_found_in_real_logs(file, rows):
     log = load(DATA / file)
     order = reward_order(replace(log, rewards=np.roll(log.rewards, rows)))
     assert order is not None
-    assert order.suspicious
+    assert order.suspicious is ((file, rows) != OF_AN_OBSERVATION)
     assert order.best == rows
 
 

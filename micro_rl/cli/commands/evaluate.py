@@ -40,7 +40,10 @@ def run(arguments: list[str]) -> None:
     task = folder.task()
     env = options.env or task.env
     if env is None:
-        raise UserError(f"{folder.path}: its log has no known simulator; name one with --env")
+        raise UserError(
+            f"{folder.path}: its log has no known simulator; name one with --env, or judge it by its log: "
+            f"micro-rl trust {folder.path}"
+        )
     if ":" in env and options.env is None:
         raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")
     bounds = policy.action_low, policy.action_high

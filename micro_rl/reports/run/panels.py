@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, MODEL_RETURN
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, MODEL_RETURN, WINDOW_DIFFERENCE
 from micro_rl.core.wording import number, plural
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import (
@@ -59,6 +59,8 @@ def learning_curve(record: Record) -> Panel | Missing:
         caption = "Mean return of each evaluation’s episodes"
         caption += "; the band is one standard deviation over them." if line.spread else "."
         unit, range_ = "return of an episode", _score_range(record)
+    elif curve := record.series(WINDOW_DIFFERENCE):
+        return _window_curve(record, curve)
     elif curve := record.series(MODEL_RETURN):
         title = "The model’s own estimate of the return, not a measurement"
         line = Line("model’s own estimate", curve, BLUE)
@@ -73,6 +75,21 @@ def learning_curve(record: Record) -> Panel | Missing:
         return Missing(title, "no evaluation was recorded")
     levels = _log_levels(record) + _score_level(record, curve)
     return drawn("curve", title, caption, Chart(unit, [line], levels, range_), (FULL, NARROW))
+
+
+def _window_curve(record: Record, curve: Series) -> Panel:
+    """The difference from the log in windows, with its interval."""
+    high = record.series("window_estimate/high")
+    spread = [end - value for end, value in zip(high.values, curve.values, strict=True)]
+    line = Line("policy less log, by its own model", curve, BLUE, spread=spread)
+    level = Level("what made the log", 0.0, INK, DASHED)
+    caption = (
+        f"What the policy collects in a window of {plural(record.log.get('window', 0), 'step')} in its own model, less "
+        "what the log measured from the same rows; the band is a 90 % interval over members and rows. No simulator was "
+        "asked."
+    )
+    chart = Chart("difference a window", [line], [level])
+    return drawn("curve", "Better than the log? The model’s own estimate", caption, chart, (FULL, NARROW))
 
 
 def _spread(record: Record, curve: Series) -> list[float] | None:

@@ -1,9 +1,8 @@
 """The run in plain words: what came out, whether it is better than the log, and what that does not say."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, MODEL_RETURN, WINDOW_DIFFERENCE
 from micro_rl.core.wording import number, plural
 from micro_rl.reports.run.record import Record
 
@@ -35,6 +34,8 @@ def tell(record: Record) -> Story:
     """The story of a run that was measured, of one that had no simulator, or of one that is not finished."""
     if EVAL_RETURN in record.scores:
         return _measured(record, record.scores[EVAL_RETURN])
+    if WINDOW_DIFFERENCE in record.scores:
+        return _by_windows(record, record.scores[WINDOW_DIFFERENCE])
     if MODEL_RETURN in record.scores:
         return _estimated(record, record.scores[MODEL_RETURN])
     if CRITICS_RETURN in record.scores:
@@ -103,6 +104,43 @@ def _meaning(value: float, spread: float, mean: float, best: float) -> str:
     )
 
 
+def _by_windows(record: Record, score: dict[str, Any]) -> Story:
+    value, log = score["mean_of_last"], record.log
+    steps, measured = log["window"], log["window_return"]
+    low, high = (record.series(f"window_estimate/{end}").last for end in ("low", "high"))
+    sign = "+" if value > 0 else ""
+    own = Figure(
+        "a window, by the model’s own estimate", f"{sign}{number(value)}", ["against the log; imagined, not measured"]
+    )
+    window = Figure("the log, a window", number(measured), [f"measured, over {plural(steps, 'step')}"])
+    paragraphs = [
+        f"There is no simulator for this log. In windows of {plural(steps, 'step')} from the log’s own states the "
+        f"policy collects {number(abs(value))} {'more' if value > 0 else 'less'} than what made the log, by the "
+        f"opinion of the model that it was trained on, averaged over the {_last(score, 'estimate')}; the last lies "
+        f"between {number(low)} and {number(high)} ({number(low / steps)} and {number(high / steps)} a step). "
+        f"{opinion(low, high)}",
+        "A policy pleases the model that trained it, so this is usually too high. The command micro-rl trust asks a "
+        "model that was fitted on other episodes, tests it on this log, and says whether the difference is shown.",
+    ]
+    return Story(
+        NOT_MEASURED, [own, window, *_log_figures(record)[:1]], paragraphs + _limits(record, score, "estimated")
+    )
+
+
+def opinion(low: float, high: float) -> str:
+    """What an interval of the difference says, by the model's own opinion.
+
+    Args:
+        low: its lower end, raw units a window.
+        high: its upper end.
+    """
+    if low > 0:
+        return "By that opinion it is better."
+    if high < 0:
+        return "Even by that opinion it does worse than what made the log."
+    return "By that opinion it may be better or worse."
+
+
 def _estimated(record: Record, score: dict[str, Any]) -> Story:
     value = number(score["mean_of_last"])
     own = Figure("the model’s own estimate", value, ["imagined, not measured"])
@@ -110,10 +148,8 @@ def _estimated(record: Record, score: dict[str, Any]) -> Story:
         "There is no simulator for this log, so nobody knows what the policy returns. Run for whole episodes inside "
         f"the learned model, it collects {value} on average over the {_last(score, 'estimate')}. "
         "That is the model’s opinion of a policy that was trained to please the model, and usually too high.",
-        f"The log’s figures beside it were measured: its episodes return {number(record.log['return_mean'])} on "
-        f"average and {number(record.log['return_best'])} at best. A small difference between an estimate and a "
-        "measurement means nothing; test the policy with care before using it.",
-        *filter(None, [out_of_range_warning(record.log, score["mean_of_last"])]),
+        "The log’s figures beside it were measured, over episodes whose lengths may differ from the estimate’s: the "
+        "two cannot be compared. The command micro-rl trust compares windows of one length.",
     ]
     return Story(
         NOT_MEASURED,
@@ -131,7 +167,7 @@ def _by_critics(record: Record, score: dict[str, Any]) -> Story:
         f"{record.settings.get('discount')} a step. That is the opinion that the policy was trained to please, and "
         "critics that were never contradicted are often far off.",
         "The log’s figures beside it are undiscounted returns that were measured: the two are not to be compared. "
-        "Test the policy with care before using it.",
+        "The command micro-rl trust compares both over windows of one length.",
     ]
     return Story(NOT_MEASURED, [own, *_log_figures(record)], paragraphs + _limits(record, score, "estimated"))
 
@@ -176,20 +212,3 @@ def _limits(record: Record, score: dict[str, Any], evaluated: str) -> list[str]:
         limits.append(f"The policy was {evaluated} {times}, fewer than the ten that make a score.")
     limits.append("This is one seed; another seed gives another policy.")
     return [" ".join(limits)]
-
-
-def out_of_range_warning(log: Mapping[str, float | int], estimate: float | int) -> str:
-    """A sentence for an estimated return above the log's best episode or below its mean; else "".
-
-    Args:
-        log: the log's `return_mean` and `return_best`, undiscounted, raw units.
-        estimate: the model's own estimate of the policy's return, in the same unit.
-    """
-    if estimate > log["return_best"]:
-        return "No episode of the log returned as much: nothing that was measured supports the estimate."
-    if estimate < log["return_mean"]:
-        return (
-            "Even by the opinion of its own model the policy does worse than what made the log, or else the model has "
-            "left what it knows of the system: do not put the policy in its place."
-        )
-    return ""

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from micro_rl.algorithms.own_code import what
 from micro_rl.core import arguments
 from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Keys
@@ -18,7 +17,7 @@ from micro_rl.dynamics import termination_classifier, termination_rules
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination_classifier import Steps
 from micro_rl.dynamics.termination_rules import LEARNED, RULES, ByRule, Formula, Rule, Termination
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, in_words
 
 HEAD_STREAM = 1 << 29
 """Folded into the fit's key, beyond the numbers that `split` uses: the head's draws disturb no others."""
@@ -151,7 +150,7 @@ def _try_rule(rule: Rule, columns: int) -> None:
     try:
         ended = jax.eval_shape(rule, jax.ShapeDtypeStruct((rows, columns), jnp.float32))
     except Exception as error:  # another's code: whatever it is
-        raise UserError(f"termination: {what(error)}; {wanted}") from error
+        raise UserError(f"termination: {in_words(error)}; {wanted}") from error
     if getattr(ended, "shape", None) != (rows,):
         shape = getattr(ended, "shape", type(ended).__name__)
         raise UserError(f"termination: gives {shape} for {rows} rows; {wanted}")

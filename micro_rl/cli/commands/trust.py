@@ -1,0 +1,180 @@
+"""micro-rl trust: is a policy better than what made its log, and how sure is that?"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console, print_for_machines, say
+from micro_rl.errors import UserError, in_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from micro_rl.reports.trust.record import Judgement
+
+
+@dataclass(frozen=True)
+class Trust:
+    """By what to judge."""
+
+    log: str | None = None
+    """The log to judge by; by default the one that the first run was trained on."""
+    window: str | None = None
+    """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
+    groups: str = "time"
+    """Parts of the log that the judge is tested on: time, behaviour, or a column that names them."""
+    limits: tuple[str, ...] = ()
+    """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
+    current_policy: str | None = None
+    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action."""
+    termination: str | None = None
+    """When episodes end, as for training; by default as the log tells."""
+    seed: int = 0
+    """Of everything random in the judge."""
+    keep: Path | None = None
+    """Folder in which judges are kept and found again; by default trained/LOG-trust."""
+    page: Path | None = None
+    """The page to write; by default trained/LOG-trust.html."""
+    json: bool = False
+    """Print every figure as JSON, for machines, and write no page unless --page names one."""
+
+
+EXPLANATION = """Say whether policies are better than what made their log, and how sure that is.
+
+RUN is a run folder or a policy's file. No simulator is asked: the judge learns from the log alone and is tested on
+parts of it that it did not see.
+"""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.data.read_options import ReadOptions
+
+    kind = shape("TrustRuns", EXPLANATION, ("runs", tuple[Path, ...]), options=Trust, reading=ReadOptions)
+    inputs: Any = parse("trust", arguments, kind)
+    if not inputs.runs:
+        raise UserError("trust: name a run folder or a policy's file: micro-rl trust RUN --log LOG")
+    _judge(inputs.runs, inputs.options, inputs.reading)
+
+
+def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
+    from micro_rl.reports.trust.page import write
+    from micro_rl.reports.trust.record import plain
+    from micro_rl.storage.files import saving
+    from micro_rl.training.plan import read_log
+    from micro_rl.trust.front import own_log, trust
+
+    dataset = read_log(asked.log or own_log(runs[0]), reading)
+    page = asked.page or (None if asked.json else Path("trained", f"{dataset.name}-trust.html"))
+    if page:
+        with saving(page):  # before the work, which takes minutes
+            page.parent.mkdir(parents=True, exist_ok=True)
+    screen = console()
+    with _Progress(screen, silent=asked.json) as progress:
+        judgement = trust(
+            runs,
+            dataset,
+            window=asked.window,
+            groups=asked.groups,
+            limits=asked.limits,
+            current=_function(asked.current_policy),
+            termination=asked.termination,
+            seed=asked.seed,
+            folder=asked.keep or Path("trained", f"{dataset.name}-trust"),
+            progress=progress,
+        )
+    if asked.json:
+        print_for_machines(json.dumps(plain(judgement), indent=2, ensure_ascii=False))
+    else:
+        _show(judgement, screen)
+    if page:
+        write(judgement, page)
+        if not asked.json:
+            say(screen, f"page      {page}")
+
+
+def _function(reference: str | None) -> Any:
+    """The function that FILE.py:FUNCTION names."""
+    import runpy
+
+    if reference is None:
+        return None
+    path, _, name = reference.rpartition(":")
+    if not path or not Path(path).is_file():
+        raise UserError(f"--current-policy {reference}: name a file and a function in it, as in mine.py:pi")
+    try:
+        names = runpy.run_path(path)
+    except Exception as error:
+        raise UserError(f"--current-policy {path}: {in_words(error)}") from error
+    if not callable(names.get(name)):
+        raise UserError(f"--current-policy {reference}: {path} defines no function {name!r}")
+    return names[name]
+
+
+def _show(judgement: "Judgement", screen: "Console") -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from micro_rl.core.wording import number
+    from micro_rl.reports.trust import words
+
+    say(screen, f"windows   {words.yardstick(judgement)}")
+    say(screen, f"test      {words.tested(judgement)}")
+    table = Table(box=None, pad_edge=False)
+    for name in ("policy", "verdict", "difference a window", "interval", "by FQE", "vouched for"):
+        table.add_column(name, justify="left" if name in ("policy", "verdict") else "right")
+    styles = {"better": "bold green", "worse": "bold red"}
+    for policy in judgement.policies:
+        own = policy.difference
+        table.add_row(
+            Text(policy.name),
+            Text(policy.verdict, style=styles.get(policy.verdict, "yellow")),
+            number(own.mean),
+            f"{number(own.low)} to {number(own.high)}",
+            number(policy.evidence.fqe.mean),
+            f"{100 * policy.evidence.support:.0f} %",
+        )
+    screen.print(table)
+    for policy in judgement.policies:
+        for gate in policy.gates:
+            if gate.passed is False:
+                say(screen, f"{policy.name}: {gate.name} ({gate.figure}; wanted: {gate.wanted}): {gate.remedy}")
+        if policy.trial:
+            say(screen, f"{policy.name}: {words.trial(policy)}")
+    say(screen, f"in short  {words.headline(judgement)}")
+
+
+class _Progress:
+    """A bar on a terminal, a line for every stage elsewhere, with the time left."""
+
+    def __init__(self, screen: "Console", silent: bool):
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._screen, self._silent, self._stage, self._began = screen, silent, "", time.monotonic()
+        columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.description}"))
+        self._bar = Progress(*columns, console=screen) if screen.is_terminal and not silent else None
+        self._task = self._bar.add_task("", total=1.0) if self._bar else None
+
+    def __enter__(self) -> "_Progress":
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, what: str, share: float) -> None:
+        from micro_rl.core.wording import clock
+
+        spent = time.monotonic() - self._began
+        left = f", about {clock(spent * (1 - share) / share)} left" if share > 0.05 else ""
+        stage = what.partition(",")[0]
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=share, description=f"{what}{left}")
+        elif not self._silent and stage != self._stage:
+            self._stage = stage
+            say(self._screen, f"{clock(spent)}  {100 * share:3.0f} %  {stage}{left}")

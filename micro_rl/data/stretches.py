@@ -1,0 +1,79 @@
+"""Stretches: uninterrupted windows of one length in a log, and what whoever made the log collected in them.
+
+Lengths of episodes differ, so returns of episodes cannot be compared. Windows of one length can. After a terminal
+nothing more is collected: a window that reaches one is whole, its later rewards are 0.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+
+from micro_rl.data.dataset import Dataset
+
+
+class Stretches(NamedTuple):
+    """Windows of `length` steps: their first rows, and the undiscounted sum of the rewards in each, raw units.
+
+    They overlap; `disjoint` is how many there are that do not.
+    """
+
+    length: int
+    starts: Int[np.ndarray, " window"]
+    returns: Float64[np.ndarray, " window"]
+    disjoint: int
+
+    def of(self, chosen: Bool[np.ndarray, " window"] | Int[np.ndarray, " some"]) -> "Stretches":
+        """Picks some of the windows; those that do not overlap are taken to be as large a share of them as of all."""
+        starts = self.starts[chosen]
+        disjoint = min(len(starts), round(self.disjoint * len(starts) / max(1, len(self.starts))))
+        return Stretches(self.length, starts, self.returns[chosen], disjoint)
+
+    def evenly(self, count: int) -> "Stretches":
+        """Picks at most so many, evenly through the log."""
+        return self.of(np.linspace(0, len(self.starts) - 1, min(count, len(self.starts))).round().astype(int))
+
+    def rows(self, dataset: Dataset) -> tuple[Int[np.ndarray, "window step"], Bool[np.ndarray, "window step"]]:
+        """Gives the rows of every window, and which of them are there: those after a terminal are not."""
+        rows = self.starts[:, None] + np.arange(self.length)
+        return np.minimum(rows, len(dataset) - 1), rows < _stops(dataset)[self.starts][:, None]
+
+    def last_rows(self, dataset: Dataset) -> Int[np.ndarray, " window"]:
+        """Gives the last row of each window."""
+        return np.minimum(self.starts + self.length, _stops(dataset)[self.starts]) - 1
+
+    @property
+    def mean_deviation(self) -> float:
+        """Standard deviation of the mean return, by the windows that do not overlap."""
+        return float(self.returns.std() / np.sqrt(max(1, self.disjoint - 1)))
+
+
+def stretches(dataset: Dataset, length: int) -> Stretches:
+    """Finds all windows of a length in a log.
+
+    Args:
+        dataset: the log.
+        length: steps of a window.
+
+    Returns:
+        The windows, in the log's order: one from every row after which the log goes on for so long, or to a terminal.
+
+    Raises:
+        ValueError: `length` is below 1.
+    """
+    if length < 1:
+        raise ValueError(f"length must be 1 or more, not {length}")
+    stops, rows = _stops(dataset), np.arange(len(dataset))
+    starts = rows[(stops - rows >= length) | dataset.terminals[stops - 1]]
+    sums = np.concatenate([[0.0], np.cumsum(dataset.rewards.astype(np.float64))])
+    returns = sums[np.minimum(starts + length, stops[starts])] - sums[starts]
+    lasting = np.diff(np.unique(stops), prepend=0)
+    ended = dataset.terminals[np.unique(stops) - 1]
+    disjoint = (lasting // length + (ended & (lasting % length > 0))).sum()
+    return Stretches(length, starts, returns, int(disjoint))
+
+
+def _stops(dataset: Dataset) -> Int[np.ndarray, " row"]:
+    """One past the last row that follows each row without interruption."""
+    rows = np.arange(1, len(dataset) + 1)
+    return np.minimum.accumulate(np.where(dataset.continued, len(dataset), rows)[::-1])[::-1]

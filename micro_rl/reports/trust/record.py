@@ -1,0 +1,136 @@
+"""What a judgement found, in plain values: what the page shows, the terminal prints and JSON holds. Raw units."""
+
+from typing import Any, NamedTuple
+
+BETTER, NOT_SHOWN, WORSE = "better", "not shown", "worse"
+
+
+def spanning(first: "Interval", second: "Interval") -> "Interval":
+    """The interval that holds both, around the mean of their means."""
+    return Interval((first.mean + second.mean) / 2, min(first.low, second.low), max(first.high, second.high))
+
+
+class Gate(NamedTuple):
+    """Something that must hold before a policy is called better; `passed` is None where it could not be asked."""
+
+    name: str
+    passed: bool | None
+    figure: str
+    wanted: str
+    remedy: str
+
+
+class Interval(NamedTuple):
+    """A difference per window, policy less behaviour, with its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class Evidence(NamedTuple):
+    """What is known of one policy and what it is compared with, raw units a window.
+
+    `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals.
+    `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
+    vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
+    measured parts of the log) where the parts do not differ.
+    """
+
+    difference: Interval
+    model: Interval
+    fqe: Interval
+    support: float
+    baseline_support: float
+    effective: float
+    worst_tenth: float
+    baseline_worst_tenth: float
+    deviation: float
+    unknown_cost: float
+    unknown_gain: float
+    violations: float | None
+    log_violations: float
+    correlation: float | None
+    folds: int
+
+
+class Trial(NamedTuple):
+    """How to try a policy under watch: windows, the test that decides at any time, and when to stop."""
+
+    most_windows: int
+    alpha: float
+    baseline: float
+    deviation: float
+    decide: tuple[tuple[int, float], ...]
+    """After so many windows the mean must lie so far above the baseline; or, below it, the trial is stopped."""
+
+
+class PolicyJudgement(NamedTuple):
+    """One policy: the verdict, what decided it, and the figures of every estimator, a window's return each."""
+
+    name: str
+    verdict: str
+    sentence: str
+    gates: tuple[Gate, ...]
+    evidence: Evidence
+    value: float
+    baseline: float
+    fqe_value: float
+    importance: float | None
+    effective_first: float
+    effective_last: float
+    trial: Trial | None
+
+    @property
+    def difference(self) -> Interval:
+        """The one that decides."""
+        return self.evidence.difference
+
+
+class FoldTest(NamedTuple):
+    """A part of the log that the judge did not see: its return as predicted and as measured."""
+
+    name: str
+    predicted: float
+    measured: float
+    deviation: float
+    windows: int
+
+
+class Judgement(NamedTuple):
+    """All of it."""
+
+    log: str
+    sha256: str
+    window: int
+    window_reason: str
+    windows: int
+    measured: float
+    measured_deviation: float
+    reward_range: tuple[float, float]
+    folds: tuple[FoldTest, ...]
+    folds_made: str
+    level: float
+    slope: float
+    unexplained: float
+    width: float
+    explained: float
+    correlation: float
+    coverage: float
+    known_windows: float
+    baseline: str
+    limits: tuple[str, ...]
+    log_violations: float
+    policies: tuple[PolicyJudgement, ...]
+    notes: tuple[str, ...]
+    seconds: float
+    version: str
+
+
+def plain(value: Any) -> Any:
+    """A judgement as JSON holds it: tuples with names become objects, others lists, NumPy's numbers Python's."""
+    if hasattr(value, "_asdict"):
+        return {key: plain(part) for key, part in value._asdict().items()}
+    if hasattr(value, "item"):
+        return value.item()
+    return [plain(part) for part in value] if isinstance(value, list | tuple) else value

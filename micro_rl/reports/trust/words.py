@@ -1,0 +1,80 @@
+"""A judgement in sentences that a plant manager reads in a minute."""
+
+from micro_rl.core.wording import number, plural
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Judgement, PolicyJudgement
+
+NEVER_KNOWN = (
+    "No log can tell of a reward that none of its rows ever triggered, nor of a world that has changed since. What a "
+    "limit of yours forbids can be said with --limits; the rest is what the trial is for."
+)
+
+
+def headline(judgement: Judgement) -> str:
+    """The page's large sentence."""
+    policies = judgement.policies
+    better = [policy for policy in policies if policy.verdict == BETTER]
+    if len(policies) == 1:
+        return _of_one(policies[0])
+    if better:
+        best = max(better, key=lambda policy: policy.difference.low)
+        return f"{len(better)} of {len(policies)} are better than what made the log; the surest is {best.name}."
+    if all(policy.verdict == WORSE for policy in policies):
+        return "Keep what you have: all of them are worse."
+    return "Keep what you have: none is shown to be better."
+
+
+def _of_one(policy: PolicyJudgement) -> str:
+    return {
+        BETTER: "Better than what made the log, as far as the log can tell.",
+        NOT_SHOWN: "Not shown to be better. Keep what you have.",
+        WORSE: "Worse than what made the log. Keep what you have.",
+    }[policy.verdict]
+
+
+def yardstick(judgement: Judgement) -> str:
+    """What everything is measured by."""
+    return (
+        f"Everything is compared over windows of {plural(judgement.window, 'step')} ({judgement.window_reason}). What "
+        f"made the log collected {number(judgement.measured)} in such a window, or "
+        f"{number(judgement.measured / judgement.window)} a step: that was measured, with a standard error of "
+        f"{number(judgement.measured_deviation)}."
+    )
+
+
+def tested(judgement: Judgement) -> str:
+    """How the judge fared on parts of the log that it did not see."""
+    folds = len(judgement.folds)
+    return (
+        f"The judge was tested on this log: {plural(folds, 'part')} ({judgement.folds_made}) were left out one by one, "
+        f"and what they returned was predicted. The predictions explain {100 * max(0.0, judgement.explained):.0f} % of "
+        f"what the parts differ by. With {folds} parts the interval can promise {100 * judgement.level:.0f} %, and its "
+        f"half width is {judgement.width:.2g} deviations."
+    )
+
+
+def vouched(judgement: Judgement) -> str:
+    """What the log can vouch for."""
+    return (
+        f"Of true transitions that the judge had not seen, {100 * judgement.coverage:.1f} % count as known (99 % were "
+        f"meant to). A step that is not counts as the log’s worst reward, {number(judgement.reward_range[0])}, in the "
+        f"lower end of the interval and as its best, {number(judgement.reward_range[1])}, in the upper end."
+    )
+
+
+def per_step(judgement: Judgement, value: float) -> str:
+    """A window's figure as one of a step."""
+    return number(value / judgement.window)
+
+
+def trial(policy: PolicyJudgement) -> str:
+    """How to try it."""
+    if policy.trial is None:
+        return ""
+    plan = policy.trial
+    marks = "; ".join(f"after {windows:,} by {number(margin)}" for windows, margin in plan.decide)
+    return (
+        f"Try it for at most {plural(plan.most_windows, 'window')} under watch. Look after each: once the mean of its "
+        f"windows lies above {number(plan.baseline)} by the margin, it is shown to be better ({marks}); once it lies "
+        f"below by as much, stop. However often one looks, at most {100 * plan.alpha:.0f} of 100 such trials decide "
+        "wrongly, if windows are as spread as the log’s."
+    )

@@ -1,0 +1,74 @@
+"""What acts today, as a network that imitates it: rollouts ask it where the log never was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Key
+
+from micro_rl.core.types import Scaling
+from micro_rl.data import Dataset
+from micro_rl.data.scaling import core_action
+from micro_rl.errors import UserError, in_words
+from micro_rl.trust.actors import Judged, clones
+from micro_rl.trust.judge import Rows
+
+
+def imitate(
+    raw: Float[np.ndarray, "row act"], rows: Rows, scaling: Scaling, key: Key[Any, ""], updates: int
+) -> tuple[Judged, float]:
+    """A network that does what the current policy does, and how far from it, as a share of the actions' spread.
+
+    Args:
+        raw: what the current policy does in the rows, raw units.
+        rows: those that are learned from.
+        scaling: the judge's units.
+        key: of the network.
+        updates: of it.
+    """
+    actions = core_action(raw.astype(np.float32), scaling).astype(np.float32)
+    log = rows.log._replace(action=jnp.asarray(actions))
+    cloned = clones(log, np.arange(len(actions))[None], key, updates)
+    left = np.asarray(cloned.noise[0], np.float64)
+    spread = np.maximum(actions.std(0), 1e-6)
+    net = jax.tree.map(lambda leaf: leaf[0], cloned)._replace(noise=jnp.zeros_like(cloned.noise[0]))
+    return net, float(np.sqrt(np.mean((left / spread) ** 2)))
+
+
+def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "row act"]:
+    """What the current policy does in the rows, raw units.
+
+    Args:
+        current: a function of one raw observation [obs] that gives an action [act], or actions of all rows [row, act].
+        dataset: the log.
+        rows: those that are learned from.
+
+    Raises:
+        UserError: it fails, or gives something else than finite actions.
+    """
+    width = dataset.actions.shape[1]
+    if callable(current):
+        observations = dataset.observations[rows.number][:, : dataset.observation_size].astype(np.float64)
+        raw = np.stack([_asked(current, observation, width) for observation in observations])
+    else:
+        whole = np.asarray(current, np.float64).reshape(len(np.asarray(current)), -1)
+        if whole.shape != (len(dataset), width):
+            raise UserError(
+                f"current policy: actions of shape {whole.shape}, where the log has [{len(dataset)}, {width}]"
+            )
+        raw = whole[rows.number]
+    if not np.isfinite(raw).all():
+        raise UserError("current policy: gives actions that are not finite in rows of the log")
+    return raw
+
+
+def _asked(current: Callable[[Any], Any], observation: np.ndarray, width: int) -> np.ndarray:
+    try:
+        action = np.asarray(current(observation), np.float64).reshape(-1)
+    except Exception as error:
+        raise UserError(f"current policy: {in_words(error)}") from error
+    if action.shape != (width,):
+        raise UserError(f"current policy: gives an action of {len(action)} numbers where the log has {width}")
+    return action

@@ -1,0 +1,119 @@
+"""Folds: the log's episodes in groups, of which each judge leaves some out.
+
+A group that is left out is foreign to the judge: what it returned was measured, what the judge says of it is a
+prediction. Groups should therefore differ in behaviour: by who controlled, by time, or by what was done.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64, Int
+
+from micro_rl.data import Dataset
+from micro_rl.data.stretches import Stretches
+from micro_rl.errors import UserError
+
+FOLDS, FEWEST, MOST = 10, 4, 20
+"""Groups where nobody names any; how many there must be; as many named ones are kept as they are."""
+LEFT_OUT = 2
+"""Each judge leaves out its own fold and the next, so that two judges in a row share one that neither saw."""
+
+
+class Folds(NamedTuple):
+    """The fold of every row, what each is called, and how they were made."""
+
+    of_row: Int[np.ndarray, " row"]
+    names: tuple[str, ...]
+    made: str
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return len(self.names)
+
+    def of_windows(self, windows: Stretches, dataset: Dataset) -> tuple[Stretches, Int[np.ndarray, " window"]]:
+        """The windows that lie in one fold, and that fold."""
+        changes = np.concatenate([[0], np.cumsum(np.diff(self.of_row) != 0)])
+        inside = changes[windows.starts] == changes[windows.last_rows(dataset)]
+        return windows.of(inside), self.of_row[windows.starts[inside]]
+
+
+def by_time(dataset: Dataset, count: int = FOLDS) -> Folds:
+    """Blocks of the log's order with about as many rows each, of whole episodes where there are enough of them."""
+    cuts = np.linspace(0, len(dataset), count + 1)[1:-1].round().astype(int)
+    whole = len(dataset.stops) >= 2 * count
+    if whole:
+        cuts = dataset.stops[np.abs(dataset.stops[:, None] - cuts).argmin(0)]
+    of_row = np.searchsorted(np.unique(cuts), np.arange(len(dataset)), side="right")
+    kind = "blocks of whole episodes in the log's order" if whole else "blocks of rows in the log's order"
+    return _named(of_row, [f"block {number + 1}" for number in range(of_row.max() + 1)], kind)
+
+
+def by_behaviour(dataset: Dataset, count: int = FOLDS) -> Folds:
+    """Episodes in order of how they act where they are: along the axis in which their actions differ most."""
+    if len(dataset.stops) < 2 * count:
+        raise UserError(
+            f"{dataset.name}: {len(dataset.stops)} episodes are too few to group by behaviour; take --groups time"
+        )
+    order = np.argsort(_behaviour(dataset), kind="stable")
+    shares = np.cumsum(dataset.lengths[order]) / len(dataset)
+    fold = np.empty(len(order), np.int64)
+    fold[order] = np.minimum((shares * count - 1e-9).astype(int), count - 1)
+    fold = np.unique(fold, return_inverse=True)[1]
+    names = [f"behaviour {number + 1}" for number in range(fold.max() + 1)]
+    return _named(np.repeat(fold, dataset.lengths), names, "episodes in order of how they act")
+
+
+def by_labels(dataset: Dataset, labels: Sequence[Any]) -> Folds:
+    """Groups that somebody names, one label for each row or each episode.
+
+    Few groups are cut into blocks of time, many are dealt out to as many folds as are kept.
+
+    Raises:
+        UserError: another number of labels, or an episode with several.
+    """
+    values = np.asarray([str(label) for label in labels])
+    if len(values) == len(dataset.stops) != len(dataset):
+        values = np.repeat(values, dataset.lengths)
+    if len(values) != len(dataset):
+        raise UserError(
+            f"groups: {len(values)} labels where the log has {len(dataset)} rows and {len(dataset.stops)} episodes; "
+            "give one for each row or each episode"
+        )
+    found, of_row = np.unique(values, return_inverse=True)
+    if len(found) > MOST:
+        return _named(of_row % MOST, [f"groups {number + 1}" for number in range(MOST)], f"{len(found)} groups, dealt")
+    if len(found) < FEWEST:
+        return _cut(of_row, found.tolist())
+    return _named(of_row, found.tolist(), "the groups that were named")
+
+
+def _cut(of_row: Int[np.ndarray, " row"], labels: list[str]) -> Folds:
+    """Every group in blocks of time, so that there are about `FOLDS` in all."""
+    blocks = -(-FOLDS // len(labels))
+    fold = np.empty_like(of_row)
+    for label in range(len(labels)):
+        rows = np.flatnonzero(of_row == label)
+        fold[rows] = label * blocks + np.arange(len(rows)) * blocks // len(rows)
+    names = [f"{label}, block {block + 1}" for label in labels for block in range(blocks)]
+    used, fold = np.unique(fold, return_inverse=True)
+    return _named(fold, [names[number] for number in used], "the groups that were named, each cut into blocks of time")
+
+
+def _named(of_row: Int[np.ndarray, " row"], names: Sequence[str], made: str) -> Folds:
+    return Folds(of_row.astype(np.int64), tuple(names), made)
+
+
+def _behaviour(dataset: Dataset) -> Float64[np.ndarray, " episode"]:
+    """A number for every episode: the mean of its actions less what its observations tell, on the main axis."""
+    observations, actions = (part.astype(np.float64) for part in (dataset.observations, dataset.actions))
+    inputs = np.column_stack(
+        [(observations - observations.mean(0)) / (observations.std(0) + 1e-9), np.ones(len(dataset))]
+    )
+    ridge = inputs.T @ inputs + 1e-3 * len(dataset) * np.eye(inputs.shape[1])
+    left = actions - inputs @ np.linalg.solve(ridge, inputs.T @ actions)
+    of_episode = np.add.reduceat(left, dataset.starts) / dataset.lengths[:, None]
+    scaled = of_episode / (left.std(0) + 1e-9)
+    axis = np.linalg.svd(scaled - scaled.mean(0), full_matrices=False)[2][0]
+    return (scaled - scaled.mean(0)) @ (axis * np.sign(axis[np.abs(axis).argmax()]))

@@ -1,0 +1,110 @@
+"""Fitted Q evaluation over windows (L2 form as in DOPE, arXiv 2103.16596, but undiscounted, with the steps to go).
+
+q(s, a, h) is the mean reward of the next h steps: h q is the window's return. Its target is
+(r + d (h - 1) q'(s', pi(s'), h - 1)) / h, within the log's rewards. h is an input, drawn anew for every row.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Int, Key, Scalar
+
+from micro_rl.core.networks import MLP, uniform_mlp
+from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
+from micro_rl.core.types import Transition
+from micro_rl.trust.actors import Judged
+
+HIDDEN, BATCH, RATE, TAU = (128, 128), 256, 1e-3, 0.02
+FEWEST, MOST, OF_A_STEP = 4_000, 10_000, 60
+"""Updates: so many for each step of the window, for what is learned spreads back by one step a target's lag."""
+
+
+class Variants(NamedTuple):
+    """What is evaluated: pairs of a policy, by its number, and the rows of a replica that knows part of the log."""
+
+    policy: Int[Array, " variant"]
+    rows: Int[Array, "variant row"]
+
+
+def updates_for(length: int) -> int:
+    """Updates for windows of so many steps."""
+    return min(MOST, max(FEWEST, OF_A_STEP * length))
+
+
+def q(net: MLP, observation: Array, action: Array, to_go: Array) -> Float[Array, " rows"]:
+    """Mean reward of the steps to go, which are given as a share of the window."""
+    return net(jnp.concatenate([observation, action, to_go[:, None]], -1), jax.nn.relu)[..., 0]
+
+
+def targets(
+    rows: Transition, following: Float[Array, " rows"], steps: Float[Array, " rows"], low: Scalar, high: Scalar
+) -> Float[Array, " rows"]:
+    """The mean reward of `steps` steps, of which the later ones pay `following` on average."""
+    return jnp.clip((rows.reward + rows.discount * (steps - 1) * following) / steps, low, high)
+
+
+@jax.jit
+def next_actions(
+    actors: Judged, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"]
+) -> Float[Array, "policy rows act"]:
+    """What each of the stacked policies does in the next observations."""
+    return jax.vmap(lambda actor: actor.act(observation, noise))(actors)
+
+
+@partial(jax.jit, static_argnames=("length", "updates"))
+def evaluate(
+    log: Transition,
+    actions: Float[Array, "policy rows act"],
+    variants: Variants,
+    starts: Float[Array, "variant start obs"],
+    first: Float[Array, "variant start act"],
+    key: Key[Array, ""],
+    *,
+    length: int,
+    updates: int,
+) -> Float[Array, "variant start"]:
+    """The window's return from every start, core units, for all variants in one program.
+
+    Args:
+        log: rows in core units.
+        actions: of every policy in the rows' next observations.
+        variants: which policy and which rows.
+        starts: first observations.
+        first: what the policy does there.
+        key: for networks, batches and horizons.
+        length: steps of the window.
+        updates: steps of Adam.
+    """
+    low, high = jnp.minimum(jnp.min(log.reward), 0.0), jnp.maximum(jnp.max(log.reward), 0.0)
+    ends = log.discount.min() < 1
+    low, high = jnp.where(ends, low, jnp.min(log.reward)), jnp.where(ends, high, jnp.max(log.reward))
+    width = log.observation.shape[-1] + log.action.shape[-1] + 1
+
+    def one(policy: Array, rows: Array, observation: Array, action: Array, key: Array) -> Array:
+        net_key, updates_key = jax.random.split(key)
+        net = uniform_mlp(net_key, (width, *HIDDEN, 1))
+
+        def loss(net: MLP, slow: MLP, batch: Transition, then: Array, steps: Array) -> Scalar:
+            following = q(slow, batch.next_observation, then, (steps - 1) / length)
+            wanted = targets(batch, jax.lax.stop_gradient(following), steps, low, high)
+            return jnp.mean((q(net, batch.observation, batch.action, steps / length) - wanted) ** 2)
+
+        def step(carry, inputs: tuple[Array, Array]):
+            net, slow, moments = carry
+            row_key, step_key = jax.random.split(inputs[0])
+            index = rows[jax.random.randint(row_key, (BATCH,), 0, rows.shape[0])]
+            steps = jax.random.randint(step_key, (BATCH,), 1, length + 1).astype(jnp.float32)
+            batch = jax.tree.map(lambda column: column[index], log)
+            gradient = jax.grad(loss)(net, slow, batch, actions[policy, index], steps)
+            net, moments = adam_step(net, gradient, moments, RATE * inputs[1])
+            return (net, polyak_update(slow, net, TAU), moments), None
+
+        rates = 0.5 * (1 + jnp.cos(jnp.pi * jnp.arange(updates) / updates))
+        carry, _ = jax.lax.scan(step, (net, net, init_opt_state(net)), (jax.random.split(updates_key, updates), rates))
+        return length * q(carry[0], observation, action, jnp.ones(observation.shape[0]))
+
+    keys = jax.random.split(key, len(variants.policy))
+    return jax.vmap(one)(variants.policy, variants.rows, starts, first, keys)

@@ -1,0 +1,96 @@
+"""The front door: runs, files or policies in, a judgement out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from micro_rl.core.expression import parse
+from micro_rl.data import Dataset, load
+from micro_rl.errors import UserError
+from micro_rl.policy import Policy
+from micro_rl.reports.trust.record import Judgement
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.trust.case import Options, Progress
+from micro_rl.trust.judging import judge_policies
+
+Judgeable = str | Path | Policy
+
+
+def trust(
+    policies: Judgeable | Sequence[Judgeable],
+    log: str | Path | Dataset | None = None,
+    *,
+    window: str | int | None = None,
+    groups: str | Sequence[Any] = "time",
+    limits: Sequence[str] = (),
+    current: Callable[[Any], Any] | Any | None = None,
+    termination: str | None = None,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    progress: Progress = lambda *_: None,
+) -> Judgement:
+    """Say of policies whether they are better than what made the log, and how sure that is.
+
+    Args:
+        policies: run folders, policy files, or policies; one or several, which share the judge.
+        log: a path, a name, or a log that is loaded; by default the log of the first run.
+        window: steps of a window, or a time such as "8h"; by default as many as leave enough windows.
+        groups: parts of the log that the judge is tested on: "time", "behaviour", a column's name, or a label for
+            each row or each episode.
+        limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
+        current: what acts today, to be beaten too: a function of one raw observation [obs] that gives an action
+            [act], or its actions in the log's rows [row, act].
+        termination: when episodes end, as for training.
+        seed: of the judge.
+        folder: where judges are kept: the same log is judged by the same one again, which saves most of the time.
+        progress: called with what is being done and the share that is behind.
+
+    Returns:
+        The judgement, raw units; `micro_rl.reports.trust.page.write` makes a page of it.
+
+    Raises:
+        UserError: the log is too small, a policy has other columns, or whatever else is wrong, in one line.
+    """
+    several = [policies] if isinstance(policies, str | Path | Policy) else list(policies)
+    if not several:
+        raise UserError("trust: name a run or a policy to judge")
+    dataset = log if isinstance(log, Dataset) else load(log if log is not None else own_log(several[0]))
+    columns = [column.name for column in dataset.columns.observations]
+    conditions = tuple(parse(text, columns, "limits") for text in limits)
+    for condition in conditions:
+        if not condition.condition:
+            raise UserError(f"limits: {condition.text!r} is a number, not a condition; compare it, as in x <= 3")
+    options = Options(
+        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
+    )
+    return judge_policies(dataset, named(several), options, progress)
+
+
+def named(several: Sequence[Judgeable]) -> dict[str, Policy]:
+    """The policies by name: the run's folder, the file, or their number."""
+    policies: dict[str, Policy] = {}
+    for number, item in enumerate(several):
+        name = f"policy {number + 1}" if isinstance(item, Policy) else str(item)
+        policies[name] = item if isinstance(item, Policy) else Policy.load(_file(Path(item)))
+    return policies
+
+
+def _file(path: Path) -> Path:
+    """A policy's file, its own or the run folder's."""
+    if not path.is_dir():
+        return path
+    file = RunFolder.open(path).path / "policy.safetensors"
+    if not file.exists():
+        raise UserError(f"{path}: has no policy yet; let the run go on with micro-rl train LOG --resume")
+    return file
+
+
+def own_log(item: Judgeable) -> str:
+    """The log that a run names."""
+    if isinstance(item, Policy) or not Path(item).is_dir():
+        raise UserError("trust: a policy's file does not tell its log: name it with --log")
+    log = RunFolder.open(Path(item)).config().get("log", {})
+    place = log.get("path") or log.get("name")
+    if not place or log.get("format") in ("arrays", "frame"):
+        raise UserError(f"{item}: its log is no file: give it with log=")
+    return str(place)

@@ -1,0 +1,122 @@
+"""The command, the page and the front door, with a judgement that is made by hand."""
+
+import json
+
+import pytest
+
+import micro_rl
+from micro_rl.cli import main as cli
+from micro_rl.reports.trust.page import render
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
+from tests.pages import assert_self_contained
+from tests.trust import line_world
+from tests.trust.judgements import evidence, judged, judgement
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "failed"),
+    [
+        (evidence(0.5, 2.0), BETTER, ""),
+        (evidence(-0.5, 2.0), NOT_SHOWN, "lower end"),
+        (evidence(-2.0, -0.5), WORSE, ""),
+        (evidence(0.5, 2.0, support=0.7), NOT_SHOWN, "vouches for too few"),
+        (evidence(0.5, 2.0, worst_tenth=-4.3), NOT_SHOWN, "worst windows"),
+        (evidence(0.5, 2.0, fqe=Interval(4.0, 3.0, 5.0)), NOT_SHOWN, "contradict"),
+        (evidence(0.5, 2.0, violations=0.01), NOT_SHOWN, "limits"),
+        (evidence(0.5, 2.0, correlation=-0.2), NOT_SHOWN, "does not rank"),
+        (evidence(0.5, 2.0, correlation=None), BETTER, ""),
+    ],
+)
+def test_every_gate_can_decide(found, expected, failed):
+    policy = judged("a", found)
+    assert policy.verdict == expected
+    if failed:
+        assert [failed in gate.name for gate in policy.gates if gate.passed is False] == [True]
+        assert failed in policy.sentence
+    assert all(gate.remedy for gate in policy.gates)
+
+
+def test_the_interval_that_decides_spans_both():
+    assert spanning(Interval(1.0, 0.0, 2.0), Interval(3.0, 1.0, 4.0)) == Interval(2.0, 0.0, 4.0)
+
+
+def test_the_page_says_what_decided_and_loads_nothing():
+    page = render(judgement(judged("run-a", evidence(0.5, 2.0)), judged("run-b", evidence(-0.5, 2.0, violations=0.01))))
+    assert_self_contained(page)
+    for words in (
+        "1 of 2 are better than what made the log",
+        "windows of 50 steps",
+        "block",
+        "level &lt;= 3.2",
+        "What would change it",
+        "However often one looks",
+        "No log can tell of a reward",
+        "a column stands still",
+    ):
+        assert words in page
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((0.5, 2.0), "Better than what made the log, as far as the log can tell."),
+        ((-2.0, 2.0), "Not shown to be better. Keep what you have."),
+        ((-2.0, -0.5), "Worse than what made the log. Keep what you have."),
+    ],
+)
+def test_one_policy_gets_one_sentence(ends, words):
+    assert words in render(judgement(judged("run-a", evidence(*ends))))
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A policy's file and a log's."""
+    line_world.policy(-2.0).save(tmp_path / "home.safetensors")
+    log = line_world.log(episodes=4)
+    rows = ["x,a,r,episode"]
+    columns = zip(log.observations[:, 0], log.actions[:, 0], log.rewards, range(len(log)), strict=True)
+    rows += [f"{x},{a},{r},{n // 20}" for x, a, r, n in columns]
+    (tmp_path / "line.csv").write_text("\n".join(rows))
+    (tmp_path / "line.toml").write_text(
+        'observations = ["x"]\nactions = ["a"]\nreward = "r"\nepisode = "episode"\naction_bounds = [-1, 1]\n'
+    )
+    return tmp_path
+
+
+def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monkeypatch):
+    made = judgement(judged("run-a", evidence(0.5, 2.0)), judged("run-b", evidence(-0.5, 2.0)))
+    monkeypatch.setattr("micro_rl.trust.front.trust", lambda *_, **__: made)
+    policy, page = str(files / "home.safetensors"), files / "out" / "page.html"
+    command = ["trust", policy, "--log", str(files / "line.csv"), "--page", str(page)]
+    assert cli.run(command) == 0
+    output = capsys.readouterr().out
+    assert "run-a" in output and "better" in output and "not shown" in output
+    assert "in short  1 of 2 are better" in output and "the lower end of the difference is not above 0" in output
+    assert "<html" in page.read_text()
+    assert cli.run([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["policies"][0]["verdict"] == "better"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a run folder or a policy's file"),
+        (["{}/home.safetensors"], "does not tell its log"),
+        (["{}/none.safetensors", "--log", "{}/line.csv"], "no such file"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "x"], "is a number, not a condition"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "y < 1"], "no column"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine"], "name a file and a function"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "8h"], "tells no times"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "a column of the log (x, a)"),
+        (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),
+    ],
+)
+def test_mistakes_are_one_line(files, capsys, words, message):
+    assert cli.run(["trust", *(word.format(files) for word in words), "--page", str(files / "page.html")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_the_package_can_be_called():
+    with pytest.raises(micro_rl.UserError, match="name a run or a policy"):
+        micro_rl.trust([])

@@ -1,0 +1,128 @@
+"""Whole judgements of a system where everything is known."""
+
+import numpy as np
+import pytest
+
+from micro_rl import Dataset
+from micro_rl.core.expression import parse
+from micro_rl.errors import UserError
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, plain
+from micro_rl.trust.case import Effort, Options
+from micro_rl.trust.judging import judge_policies
+from tests.trust import line_world
+
+SMALL = Options(window=10, effort=Effort(fit_epochs=40, clone_updates=400, fqe_updates=600, starts=100, fold_starts=40))
+
+
+@pytest.fixture(scope="module")
+def log():
+    return line_world.log()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("judges")
+
+
+@pytest.fixture(scope="module")
+def judgement(log, folder):
+    policies = {
+        "home": line_world.policy(-2.0),
+        "away": line_world.policy(2.0),
+        "idle": line_world.policy(0.0),
+    }
+    return judge_policies(log, policies, SMALL._replace(folder=folder))
+
+
+def test_the_better_is_called_better_and_the_worse_is_not(judgement):
+    verdicts = {policy.name: policy.verdict for policy in judgement.policies}
+    assert verdicts["home"] == BETTER
+    assert verdicts["away"] in (WORSE, NOT_SHOWN)
+    assert verdicts["idle"] != WORSE
+
+
+def test_the_difference_is_the_true_one(judgement, log):
+    rows = np.linspace(0, len(log) - 1, 400).astype(int)
+    rows = rows[rows % 20 <= 10]
+    ahead = np.array([log.rewards[row : row + 10].sum() for row in rows])
+    true = line_world.true_return(line_world.policy(-2.0), log.observations[rows, 0], 10) - ahead
+    home = judgement.policies[0].evidence
+    assert home.difference.low - 0.3 < true.mean() < home.difference.high + 0.3
+    assert home.model.mean == pytest.approx(true.mean(), abs=0.5)
+    assert home.fqe.mean == pytest.approx(true.mean(), abs=1.0)
+
+
+def test_it_keeps_what_the_log_measured(judgement, log):
+    assert judgement.window == 10 and judgement.windows == 240
+    assert judgement.measured == pytest.approx(
+        np.mean([log.rewards[row : row + 10].sum() for row in range(len(log)) if row % 20 <= 10]), rel=1e-5
+    )
+    assert 0.95 < judgement.coverage <= 1
+    assert len(judgement.folds) == 10 and judgement.level == pytest.approx(0.9)
+    assert plain(judgement)["policies"][0]["evidence"]["difference"]["low"] > 0
+
+
+def test_only_better_gets_a_trial(judgement):
+    for policy in judgement.policies:
+        assert (policy.trial is not None) == (policy.verdict == BETTER)
+
+
+@pytest.mark.slow
+def test_what_no_row_triggered_cannot_be_known_but_is_no_reason_to_call_it_better():
+    """All members are wrong together: where the log never was, the reward is -100, and none of them knows."""
+    log = line_world.log(cliff=1.6)
+    log_max = float(log.next_observations.max())
+    assert log_max < 3.0
+    away = line_world.policy(0.0, 3.0)
+    judged = judge_policies(log, {"over the cliff": away}, SMALL).policies[0]
+    assert judged.verdict != BETTER
+
+
+@pytest.mark.slow
+def test_limits_are_counted(log):
+    limits = (parse("o0 <= 0.5", ["o0"], "limits"),)
+    judged = judge_policies(log, {"away": line_world.policy(2.0)}, SMALL._replace(limits=limits))
+    share = float((log.next_observations[:, 0] > 0.5).mean())
+    assert judged.log_violations == pytest.approx(share)
+    assert (judged.policies[0].evidence.violations or 0) > share
+    assert any("limits" in gate.name and gate.passed is False for gate in judged.policies[0].gates)
+
+
+@pytest.mark.slow
+def test_the_current_policy_is_what_is_to_be_beaten(log):
+    current = lambda observation: np.tanh(-2.0 * observation)  # noqa: E731
+    judged = judge_policies(log, {"same": line_world.policy(-2.0)}, SMALL._replace(current=current))
+    assert "your current policy" in judged.baseline
+    assert judged.policies[0].verdict == NOT_SHOWN
+    assert abs(judged.policies[0].evidence.difference.mean) < 0.3
+
+
+def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypatch):
+    monkeypatch.setattr("micro_rl.trust.case.fit", None)
+    again = judge_policies(log, {"home": line_world.policy(-2.0)}, SMALL._replace(folder=folder))
+    assert again.policies[0].evidence.model == judgement.policies[0].evidence.model
+    assert again.folds == judgement.folds
+
+
+def test_bad_inputs_are_one_line(log):
+    def refused(match: str, dataset=log, policies=None, **options):
+        with pytest.raises(UserError, match=match) as caught:
+            judge_policies(dataset, policies or {"home": line_world.policy(-2.0)}, SMALL._replace(**options))
+        assert "\n" not in str(caught.value)
+
+    refused("windows? of 30 steps where 40 are needed", window=30)
+    refused("0.5: a window has", window="0.5")
+    refused("no number of steps and no time", window="a day")
+    refused("tells no times", window="1d")
+    refused("take time, behaviour, or a column", groups="operator")
+    refused("7 labels where the log has", groups=list("abcdefg"))
+    refused("uninterrupted window", dataset=line_world.log(episodes=1), window=None)
+    two = np.zeros((40, 2)), np.zeros((40, 1)), np.zeros(40)
+    refused("every reward is 0", dataset=Dataset.from_arrays(*two, horizon=20))
+    wide = line_world.log()
+    wide = Dataset.from_arrays(np.repeat(wide.observations, 2, 1), wide.actions, wide.rewards, timeouts=wide.timeouts)
+    refused("home: has 1 observations and 1 actions, the log 2 and 1", dataset=wide)
+    refused("not finite", current=lambda observation: observation * np.nan)
+    refused("ZeroDivisionError", current=lambda observation: 1 / 0)
+    refused("an action of 2 numbers", current=lambda observation: [1, 2])
+    refused("actions of shape", current=np.zeros((3, 1)))

@@ -1,0 +1,125 @@
+"""Windows of one length, and the folds that they lie in."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micro_rl import Dataset
+from micro_rl.data.stretches import stretches
+from micro_rl.errors import UserError
+from micro_rl.trust import folds
+from micro_rl.trust.judge import left_out, strangers
+from micro_rl.trust.window_length import choose
+from tests.trust import line_world
+
+
+def log_of(lengths: list[int], terminal: list[bool]) -> Dataset:
+    """Episodes of these lengths with rewards 1, 2, 4, ... in each, which do not meet."""
+    rewards = np.concatenate([2.0 ** np.arange(length) for length in lengths])
+    ends = np.cumsum(lengths) - 1
+    terminals, timeouts = np.zeros(len(rewards), bool), np.zeros(len(rewards), bool)
+    terminals[ends[terminal]] = True
+    timeouts[ends[~np.array(terminal)]] = True
+    x = np.arange(len(rewards), dtype=float)[:, None]
+    return Dataset.from_arrays(x, np.sin(x), rewards, terminals=terminals, timeouts=timeouts, next_observations=x + 1)
+
+
+def test_windows_by_hand():
+    """Of 5 steps that are cut, windows of 3 begin at rows 0, 1, 2; of 4 steps that terminate, at every row."""
+    windows = stretches(log_of([5, 4], [False, True]), 3)
+    assert windows.starts.tolist() == [0, 1, 2, 5, 6, 7, 8]
+    assert windows.returns.tolist() == [7, 14, 28, 7, 14, 12, 8]
+    assert windows.disjoint == 1 + 2
+    rows, there = windows.rows(log_of([5, 4], [False, True]))
+    assert rows[-1].tolist() == [8, 8, 8] and there[-1].tolist() == [True, False, False]
+    assert windows.last_rows(log_of([5, 4], [False, True])).tolist() == [2, 3, 4, 7, 8, 8, 8]
+
+
+def test_a_window_needs_a_step():
+    with pytest.raises(ValueError, match="1 or more"):
+        stretches(log_of([5], [False]), 0)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), min_size=1, max_size=6), st.integers(1, 10))
+def test_windows_are_what_one_would_cut_by_hand(episodes, length):
+    dataset = log_of([steps for steps, _ in episodes], [terminal for _, terminal in episodes])
+    expected = []
+    for piece in dataset.episodes:
+        for start in range(piece.start, piece.stop):
+            if piece.stop - start >= length or dataset.terminals[piece.stop - 1]:
+                expected.append((start, float(dataset.rewards[start : min(start + length, piece.stop)].sum())))
+    windows = stretches(dataset, length)
+    assert list(zip(windows.starts.tolist(), windows.returns.tolist(), strict=True)) == expected
+
+
+def test_a_gap_in_an_episode_ends_a_window():
+    dataset = line_world.log(episodes=1, length=10)
+    moved = dataset.observations.copy()
+    moved[5] += 9
+    broken = Dataset.from_arrays(
+        moved, dataset.actions, dataset.rewards, timeouts=dataset.timeouts, next_observations=dataset.next_observations
+    )
+    assert stretches(broken, 5).starts.tolist() == [0, 5]
+
+
+def test_the_length_is_the_longest_that_leaves_enough_windows():
+    windows, why = choose(line_world.log(episodes=200, length=60), None)
+    assert windows.length == 50 and windows.disjoint == 200
+    assert "no longer one leaves 200" in why
+
+
+def test_folds_by_time_are_whole_episodes():
+    dataset = line_world.log(episodes=50, length=20)
+    parts = folds.by_time(dataset)
+    assert parts.size == 10
+    assert all(len(set(parts.of_row[piece])) == 1 for piece in dataset.episodes)
+    assert np.bincount(parts.of_row).tolist() == [100] * 10
+
+
+def test_folds_by_behaviour_part_those_who_act_otherwise():
+    """Half of the episodes push to the right where they are, half to the left."""
+    dataset = line_world.log(episodes=60, length=20)
+    kind = np.repeat(np.arange(60) % 2, 20)
+    actions = np.clip(dataset.actions + np.where(kind, 0.8, -0.8)[:, None], -1, 1)
+    parts = folds.by_behaviour(
+        Dataset.from_arrays(
+            dataset.observations,
+            actions,
+            dataset.rewards,
+            timeouts=dataset.timeouts,
+            next_observations=dataset.next_observations,
+        )
+    )
+    assert parts.size == 10
+    first = {int(number) for number in kind[parts.of_row < 5]}
+    assert len(first) == 1
+
+
+def test_named_groups_are_kept_cut_or_dealt():
+    dataset = line_world.log(episodes=60, length=20)
+    assert folds.by_labels(dataset, [f"g{episode % 6}" for episode in range(60)]).names == tuple(
+        f"g{number}" for number in range(6)
+    )
+    two = folds.by_labels(dataset, ["day" if episode % 2 else "night" for episode in range(60)])
+    assert two.size == 10 and two.names[0] == "day, block 1"
+    assert folds.by_labels(dataset, range(60)).size == 20
+    with pytest.raises(UserError, match="7 labels"):
+        folds.by_labels(dataset, list("abcdefg"))
+
+
+def test_windows_of_a_fold_lie_inside_it():
+    dataset = line_world.log(episodes=4, length=100)
+    parts = folds.by_time(dataset)
+    windows, fold = parts.of_windows(stretches(dataset, 20), dataset)
+    assert all(
+        set(parts.of_row[start : start + 20]) == {number} for start, number in zip(windows.starts, fold, strict=True)
+    )
+
+
+@given(st.integers(4, 20))
+def test_two_members_in_a_row_share_a_fold_that_neither_saw(count):
+    for fold in range(count):
+        first, second = strangers(fold, count)
+        assert second == (first + 1) % count
+        assert fold in left_out(first, count) and fold in left_out(second, count)
