@@ -1,4 +1,4 @@
-"""Which tests a mutant of a module meets: the ten files that are nearest, which stop at the first failure.
+"""Which tests a mutant of a module meets: the files that are nearest, which stop at the first failure.
 
 Near is a file of tests that is named after the module, then one that imports it, then one that imports what imports
 it. The test that failed must pass without the mutant.
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 MOST_STEPS = 3
 """From a module to the tests: it is imported, or what imports it is, and so on."""
 MOST_TESTS = 10
-"""Files of tests for one module."""
+"""Files of tests for one module, beside those of its package's folder."""
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::.*?)?)(?: - .*)?$", re.MULTILINE)
 
 
@@ -40,10 +40,11 @@ def imported_by(file: Path) -> frozenset[str]:
 
 @cache
 def nearest(module: Path) -> tuple[str, ...]:
-    """At most `MOST_TESTS` files of tests, in their order: those named after a module, then by steps of imports.
+    """Files of tests in their order: those named after a module, then by steps of imports, `MOST_TESTS` at most.
 
     Of equally near ones those of the package's folder come first, then those that import little else. Where few import
-    the module, as with readers that are imported when a file asks for them, the tests of its package follow.
+    the module, as with readers that are imported when a file asks for them, the tests of its package follow; and all
+    others of the package's folder where it has one.
     """
     tests = [file.relative_to(ROOT) for file in sorted((ROOT / "tests").rglob("test_*.py"))]
     code = [file.relative_to(ROOT) for file in sorted((ROOT / "micro_rl").rglob("*.py"))]
@@ -57,7 +58,8 @@ def nearest(module: Path) -> tuple[str, ...]:
     package = ".".join(module.parts[:2])
     others = (test for test in tests if any(name.startswith(package) for name in imported_by(test)))
     chosen += _narrowest(module, (test for test in others if test not in chosen))
-    return tuple(map(str, chosen[:MOST_TESTS]))
+    own = [test for test in tests if test.parts[1] == module.parts[1]]
+    return tuple(map(str, dict.fromkeys([*chosen[:MOST_TESTS], *own])))
 
 
 def _narrowest(module: Path, tests: Iterable[Path]) -> list[Path]:

@@ -53,13 +53,13 @@ def test_flags_of_both_kinds_with_and_without_next_observations(tmp_path, column
 
 def test_flags_late_where_most_episodes_have_four_rows(tmp_path):
     """So short that flags can be told apart over one row only; every episode lies 20 from the one before."""
-    lengths = [4] * 6 + [200] * 5
-    number, ends = np.repeat(np.arange(11), lengths), np.cumsum(lengths) - 1
+    lengths = [4] * 8 + [200] * 5
+    number, ends = np.repeat(np.arange(13), lengths), np.cumsum(lengths) - 1
     arrays = clean(0.1 * drift(len(number), 2) + 20.0 * abs(number % 4 - 2)[:, None])
     arrays["timeouts"] = np.isin(np.arange(len(number)), [*(ends + 1), len(number) - 1])
     [finding] = breaks.odd(load(WRITERS["hdf5"](tmp_path / "log", arrays)))
     assert (finding.kind, set(finding.rows)) == ("flags-shifted", set(ends[:-1]))
-    assert "10 of 10 marked ends stand 1 row after a jump" in finding.text
+    assert "12 of 12 marked ends stand 1 row after a jump" in finding.text
 
 
 def test_flags_late_in_npz(tmp_path):
