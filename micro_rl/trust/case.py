@@ -13,7 +13,7 @@ from jaxtyping import Int, Key
 
 from micro_rl.core.columns import titles
 from micro_rl.core.expression import Expression
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.settings import WEIGHT_DECAY, ModelSettings
 from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.stretches import Stretches
@@ -45,6 +45,8 @@ class Effort(NamedTuple):
 
     fit_epochs: int = 40
     """Passes of the judge's fit at the most."""
+    hidden: tuple[int, ...] = (200, 200, 200, 200)
+    """Widths of its members' hidden layers."""
     clone_updates: int = 4000
     fqe_updates: int | None = None
     """By default as many as the window asks for."""
@@ -195,7 +197,9 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
 
     def fitted() -> Ensemble:
-        settings = ModelSettings(history=dataset.history)
+        hidden = options.effort.hidden
+        decay = (*WEIGHT_DECAY[: len(hidden)], WEIGHT_DECAY[-1])
+        settings = ModelSettings(history=dataset.history, model_hidden_sizes=hidden, weight_decay=decay)
         return fit(layout.rows, layout.scaling, layout.folds, settings, epochs, key, on_epoch)
 
     if options.folder is None:
@@ -206,6 +210,7 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         "history": dataset.history,
         "folds": parts,
         "epochs": epochs,
+        "hidden": options.effort.hidden,
         "seed": options.seed,
     }
     path = kept_judge.place(options.folder, made_of | {"rows": len(layout.rows.number)})

@@ -11,7 +11,10 @@ from micro_rl.trust.case import Effort, Options
 from micro_rl.trust.judging import judge_policies
 from tests.trust import line_world
 
-SMALL = Options(window=10, effort=Effort(fit_epochs=40, clone_updates=400, fqe_updates=600, starts=100, fold_starts=40))
+SMALL = Options(
+    window=10,
+    effort=Effort(fit_epochs=40, hidden=(128, 128), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +44,16 @@ def test_the_better_is_called_better_and_the_worse_is_not(judgement):
     assert verdicts["idle"] != WORSE
 
 
-def test_the_difference_is_the_true_one(judgement, log):
+def test_the_interval_holds_the_true_difference(judgement, log):
+    """What is promised is the interval; a judge as small as this one is off by up to a quarter in the mean."""
     rows = np.linspace(0, len(log) - 1, 400).astype(int)
     rows = rows[rows % 20 <= 10]
     ahead = np.array([log.rewards[row : row + 10].sum() for row in rows])
     true = line_world.true_return(line_world.policy(-2.0), log.observations[rows, 0], 10) - ahead
     home = judgement.policies[0].evidence
-    assert home.difference.low - 0.3 < true.mean() < home.difference.high + 0.3
-    assert home.model.mean == pytest.approx(true.mean(), abs=0.5)
-    assert home.fqe.mean == pytest.approx(true.mean(), abs=1.0)
+    assert home.difference.low < true.mean() < home.difference.high
+    assert home.model.mean == pytest.approx(true.mean(), rel=0.25)
+    assert home.fqe.mean == pytest.approx(true.mean(), rel=0.25)
 
 
 def test_it_keeps_what_the_log_measured(judgement, log):
