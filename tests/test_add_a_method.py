@@ -80,7 +80,7 @@ def test_a_copy_of_the_project_with_the_page_put_into_it(tmp_path: Path):
     small = "--updates-per-epoch 10 --model-hidden-sizes 8 --weight-decay 0 0 --rollout-batch-size 50 --eval-episodes 1"
     preset = "from micro_rl.algorithms.registry import resolve; "
     preset += "assert resolve('nearest', 'hopper-medium', {})[1].penalty == 1.0"
-    files = [f"tests/test_{name}.py" for name in ("nearest", "neighbours", "presets")]
+    files = [f"tests/test_{name}.py" for name in ("nearest", "model_based_methods", "presets")]
     for words in (
         ["-m", "pytest", "-p", "no:xdist", "-k", "nearest or preset", *files],
         ["-c", preset],

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import micro_rl
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.core import windows
+from micro_rl.core.settings import ModelSettings
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.dynamics.ensemble import predict
@@ -207,23 +208,25 @@ def test_a_stopped_run_goes_on_and_a_shared_model_serves(run, tmp_path: Path):
 
 def delayed(rows: int = 2000, delay: int = 2) -> Dataset:
     """What is done shows two steps later: s' = 0.9 s + a of two steps before."""
-    log = replace(tiny_dataset(rows=rows, length=50), columns=micro_rl.data.Columns())
+    log = tiny_dataset(rows=rows, length=50)
     observations, after = np.zeros((rows, 1), np.float32), np.zeros((rows, 1), np.float32)
     for row in range(rows):
         step = row % 50
         observations[row] = 0 if step == 0 else after[row - 1]
         after[row] = 0.9 * observations[row] + (log.actions[row - delay] if step >= delay else 0)
-    return replace(log, observations=observations, next_observations=after, rewards=after[:, 0])
+    return replace(
+        log, observations=observations, next_observations=after, rewards=after[:, 0], columns=micro_rl.data.Columns()
+    )
 
 
 @pytest.mark.slow
 def test_a_delay_is_seen_through_a_window_and_not_without(tmp_path: Path):
-    settings = micro_rl.core.settings.ModelSettings(
+    settings = ModelSettings(
         ensemble_size=3, model_hidden_sizes=(32,), weight_decay=(0.0, 0.0), model_lr=1e-2, max_fit_epochs=60
     )
     errors = []
     for history in (1, 3):
-        _, about = micro_rl.api.fit(delayed(), replace(settings, history=history), out=tmp_path / str(history))
+        _, about = micro_rl.fit(delayed(), replace(settings, history=history), out=tmp_path / str(history))
         errors.append(np.mean(about["holdout"]))
     assert errors[1] < errors[0] / 10
 

@@ -7,6 +7,7 @@ import pytest
 
 from micro_rl.core.settings import Settings
 from micro_rl.dynamics.saved_model import save_model
+from micro_rl.storage.json_files import read_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.fitting import fit_model, problem_of
 from runs import methods, methods_page
@@ -43,13 +44,15 @@ def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
     assert epochs[:3] == [1, 2, 3] and epochs[3] > 1 and epochs[-1] == 4
     undisturbed = tmp_path / "undisturbed"
     log = tiny_dataset()
-    save_model(undisturbed, fit_model(log, problem_of(log, tiny_log), tiny_log, 1, lambda row: None))
+    model = fit_model(log, problem_of(log, tiny_log), tiny_log, 1, lambda row: None)
+    model.about["notes"] = read_json(folder / "ensemble.json")["notes"]  # what the folder's fit says of the log
+    save_model(undisturbed, model)
     assert folder == tmp_path / "tiny-seed1-model"
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in undisturbed.iterdir())
     for name in ("ensemble.json", "ensemble.safetensors"):
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()
     assert not (tmp_path / "tiny-seed1-model.fit").exists()
-    monkeypatch.setattr(methods.api, "fit_models", None)
+    monkeypatch.setattr("micro_rl.training.model_fit.fit_models", None)
     assert methods.shared_model("tiny", 1, Path(), tmp_path) == folder
 
 

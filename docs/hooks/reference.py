@@ -168,7 +168,9 @@ def public_names() -> tuple[str, str]:
     """The front door and the statistics, for mkdocstrings."""
     import micro_rl
 
-    front = [f"::: {getattr(micro_rl, name).__module__}.{name}\n" for name in PUBLIC]
+    front = [
+        f"::: {micro_rl._HOMES[name]}.{name}\n" for name in PUBLIC
+    ]  # `trust` is also a package, which can be called
     front.append("::: micro_rl.training.plan.Choices\n")  # the keywords of train and sweep
     names = [
         f"::: {getattr(stats, name).__module__}.{name}\n    options: {{heading_level: 3}}\n" for name in stats.__all__
