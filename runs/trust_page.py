@@ -213,8 +213,8 @@ steps count beyond the baseline's only. The others were judged once, after that.
 Logs, policies and truths: `python -m runs.trust_truth ../shared/data RESULTS`. Judgements:
 `python -m runs.trust ../shared/data RESULTS`. This page: `python -m runs.trust_page RESULTS`. Policies are checkpoints
 after 500, 2,000 and 8,000 updates of networks 64 wide, one seed a recipe in the first round, and six made by hand (the
-clone negated, halved, shaken, wrecked; a constant action). Policies of one recipe at several epochs, and of one seed, are
-no independent pairs. Machine: {processor}, two cores.
+clone negated, halved, shaken, wrecked; a constant action). Policies of one recipe at several epochs, and of one seed,
+are no independent pairs. Machine: {processor}, two cores.
 """
     replace_file(PAGE, text.encode())
     print(PAGE)
