@@ -16,7 +16,8 @@ from typing import Any
 from micro_rl import Policy
 from micro_rl.reports.trust.record import plain
 from micro_rl.storage.files import replace_file
-from micro_rl.trust.judging import Options, judge_policies
+from micro_rl.trust.judging import judge_policies
+from micro_rl.trust.options import Options
 from runs.trust_worlds import worlds
 
 

@@ -215,7 +215,10 @@ class Dataset:
 
     def transitions(self, keep_timeouts: bool, rows: Bool[np.ndarray, " row"] | None = None) -> RawTransitions:
         """Collects the `learnable` rows, in raw units; the arguments are those of `learnable`."""
-        chosen = self.learnable(keep_timeouts, rows)
+        return self.rows(self.learnable(keep_timeouts, rows))
+
+    def rows(self, chosen: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> RawTransitions:
+        """Collects these rows, chosen by a mask or by their numbers, in raw units."""
         return RawTransitions(
             self.observations[chosen],
             self.actions[chosen],

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float, Int
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
-from micro_rl.data.log_parts import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, gaussians, inputs_of, predict, standardise, targets_of
 from micro_rl.dynamics.quality_report import INTERVAL, LARGEST, MOST_STEPS, Calibration, Horizon, ModelReport
@@ -82,7 +81,7 @@ def horizon(
     steps = int(np.quantile(lasting, 1 - LEAST_SHARE, method="inverted_cdf"))
     starts = rows[lasting >= steps][: max(1, MOST_PREDICTIONS // steps)]
     path = starts[None] + np.arange(steps)[:, None]  # [step, start]
-    log = to_core(_raw(dataset, path.reshape(-1)), scaling)
+    log = to_core(dataset.rows(path.reshape(-1)), scaling)
     width = dataset.observation_size
     first, actions, truth = (
         np.asarray(part).reshape(*path.shape, -1)
@@ -116,7 +115,7 @@ def calibration(
     """Shares of the true changes and rewards within the central intervals of the elites' Gaussians."""
     if not len(rows):
         return None
-    raw, width = _raw(dataset, rows), dataset.observation_size
+    raw, width = dataset.rows(rows), dataset.observation_size
     outcome = np.concatenate([raw.next_observation - raw.observation, raw.reward[:, None]], -1, dtype=np.float64)
     outcome = np.delete(outcome, np.s_[width : dataset.observations.shape[1]], 1)
     varies = outcome.std(0) > CONSTANT * np.abs(outcome).max(0) + 1e-12
@@ -159,16 +158,6 @@ def _spread(dataset: Dataset) -> Float[np.ndarray, " obs"]:
     std = sample.std(0)
     std[list(dataset.exogenous)] = 0.0
     return np.where(std > CONSTANT * np.abs(sample).max(0) + 1e-12, std, 0.0)
-
-
-def _raw(dataset: Dataset, rows: Int[np.ndarray, " row"]) -> RawTransitions:
-    return RawTransitions(
-        dataset.observations[rows],
-        dataset.actions[rows],
-        dataset.rewards[rows],
-        dataset.next_observations[rows],
-        1 - dataset.terminals[rows].astype(np.float32),
-    )
 
 
 def _follow(

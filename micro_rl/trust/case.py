@@ -1,9 +1,6 @@
-"""What is the same for all policies of a log: its windows and folds, the judge and its calibration, the clones."""
+"""What is the same for all policies of a log: the judge, its calibration, the clones."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -11,81 +8,23 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Key
 
-from micro_rl.core.columns import titles
-from micro_rl.core.expression import Expression
 from micro_rl.core.settings import WEIGHT_DECAY, ModelSettings
 from micro_rl.core.types import Scaling
-from micro_rl.data import Dataset, windowed
-from micro_rl.data.stretches import Stretches
+from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.dynamics.termination_rules import Termination
-from micro_rl.errors import UserError
 from micro_rl.trust import kept_judge
 from micro_rl.trust.actors import Judged, clones
 from micro_rl.trust.calibration import calibrate
-from micro_rl.trust.folds import Folds, by_behaviour, by_labels, by_time
-from micro_rl.trust.judge import Judge, Rows, fit, references, rows_of
-from micro_rl.trust.rollouts import Limits
-from micro_rl.trust.verdict import Thresholds
-from micro_rl.trust.window_length import choose
+from micro_rl.trust.folds import Folds
+from micro_rl.trust.judge import Judge, Rows, fit, references
+from micro_rl.trust.layout import Layout
+from micro_rl.trust.options import Effort, Options, Progress
 
-STILL = 0.9
-"""Share of the rows in which a column that is held does not change."""
 CALIBRATED = 400
 """Windows whose true transitions calibrate the score."""
-
-Progress = Callable[[str, float], None]
-"""Sees what is being done, and the share of the whole that is behind."""
-
-
-class Effort(NamedTuple):
-    """How much is computed."""
-
-    fit_epochs: int = 40
-    """Passes of the judge's fit at the most."""
-    hidden: tuple[int, ...] = (200, 200, 200, 200)
-    """Widths of its members' hidden layers."""
-    clone_updates: int = 4000
-    fqe_updates: int | None = None
-    """By default as many as the window asks for."""
-    starts: int = 300
-    """States of the log that every policy's windows begin at."""
-    fold_starts: int = 100
-    """The same of a fold's clone."""
-
-
-class Options(NamedTuple):
-    """What may be chosen."""
-
-    window: str | int | None = None
-    groups: str | Sequence[Any] = "time"
-    limits: tuple[Expression, ...] = ()
-    termination: str | None = None
-    seed: int = 0
-    current: Any = None
-    """What acts today: a function of one raw observation, or actions in all rows of the log; None: nothing else."""
-    thresholds: Thresholds = Thresholds()
-    effort: Effort = Effort()
-    folder: Path | None = None
-    """Where judges are kept and found again; None keeps none."""
-
-
-class Layout(NamedTuple):
-    """The log as it will be judged by, before anything is fitted."""
-
-    dataset: Dataset
-    windows: Stretches
-    fold: Int[np.ndarray, " window"]
-    folds: Folds
-    rows: Rows
-    scaling: Scaling
-    limits: Limits | None
-    reason: str
-    """Why windows are so long."""
-    held: str
-    """Which columns are taken for exogenous without having been called so."""
 
 
 class Case(NamedTuple):
@@ -115,48 +54,6 @@ class Case(NamedTuple):
             return 0.0
         newest = dataset.next_observations[dataset.usable][:, : dataset.observation_size]
         return float(np.mean(np.asarray(limits(newest))))
-
-
-def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
-    """Cut the log into windows and folds.
-
-    Raises:
-        UserError: the log is too small, or its rewards are all the same.
-    """
-    if float(np.ptp(dataset.rewards)) == 0:
-        reward = f"{float(dataset.rewards[0]):g}"
-        raise UserError(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
-    folds = _folds(dataset, options.groups)
-    dataset, held = with_held_columns(dataset)
-    dataset = windowed(dataset, history)
-    windows, reason = choose(dataset, options.window)
-    windows, fold = folds.of_windows(windows, dataset)
-    folds, fold = _used(folds, fold)
-    rows, scaling = rows_of(dataset, folds)
-    return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason, held)
-
-
-def with_held_columns(dataset: Dataset) -> tuple[Dataset, str]:
-    """Take columns that stand still most of the time and then jump, as set-points do, for exogenous.
-
-    No Gaussian can follow them, and rollouts that try drift away from everything the log knows.
-
-    Returns:
-        The log with these columns exogenous, and a sentence that names them; empty where there are none.
-    """
-    width = dataset.observation_size
-    rows = dataset.usable
-    still = dataset.next_observations[rows][:, :width] == dataset.observations[rows][:, :width]
-    varies = np.ptp(dataset.observations[:, :width], axis=0) > 0
-    held = np.flatnonzero((still.mean(0) >= STILL) & varies & ~np.isin(np.arange(width), dataset.exogenous))
-    if not len(held):
-        return dataset, ""
-    names = titles("observation", held.tolist(), dataset.columns.observations)
-    sentence = (
-        f"{names} stand still in {100 * STILL:.0f} % of the rows or more, as set-points do: rollouts take them from "
-        "the log, as if no action moved them"
-    )
-    return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *held.tolist()}))), sentence
 
 
 def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
@@ -226,60 +123,12 @@ def evenly(count: int, most: int) -> Int[np.ndarray, " place"]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
-def _folds(dataset: Dataset, groups: str | Sequence[Any]) -> Folds:
-    if isinstance(groups, str):
-        named = {"time": by_time, "behaviour": by_behaviour}
-        if groups in named:
-            return named[groups](dataset)
-        columns = [column.name for column in (*dataset.columns.observations, *dataset.columns.actions)]
-        if groups not in columns:
-            raise UserError(
-                f"--groups {groups}: take time, behaviour, or a column of the log ({', '.join(columns[:20])})"
-            )
-        values = np.concatenate([dataset.observations, dataset.actions], 1)[:, columns.index(groups)]
-        return by_labels(dataset, values.tolist())
-    return by_labels(dataset, groups)
-
-
-def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np.ndarray, " window"]]:
-    """Only the folds that hold at least two windows; rows of others belong to the one before."""
-    numbers, counts = np.unique(fold, return_counts=True)
-    kept = numbers[counts >= 2]
-    if len(kept) < 4:
-        raise UserError(
-            f"only {len(kept)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
-            "shorter --window, other --groups, or log more"
-        )
-    place = np.clip(np.searchsorted(kept, np.arange(folds.size), side="right") - 1, 0, None)
-    of_row = place[folds.of_row]
-    return Folds(of_row, tuple(folds.names[number] for number in kept), folds.made), place[fold]
-
-
 def _ends(dataset: Dataset, ensemble: Ensemble, scaling: Scaling, options: Options) -> Termination:
     ends = episode_ends(dataset, options.termination)
     model = ends.complete(FittedModel(ensemble, scaling, {}), dataset, ModelSettings(), options.seed)
     found = ends.of(model, dataset.observation_size)
     assert found is not None, "rollouts end somewhere or never"
     return found
-
-
-class _Breaks(NamedTuple):
-    """Which raw observations break one of the limits; two of the same text share a compiled program."""
-
-    limits: tuple[Expression, ...]
-    names: tuple[str, ...]
-
-    def __call__(self, observation: Any) -> Any:
-        values = {name: observation[..., place] for place, name in enumerate(self.names)}
-        broken = ~self.limits[0](values)
-        for limit in self.limits[1:]:
-            broken = broken | ~limit(values)
-        return broken
-
-
-def _limits(dataset: Dataset, limits: tuple[Expression, ...]) -> Limits | None:
-    names = tuple(column.name for column in dataset.columns.observations[: dataset.observation_size])
-    return _Breaks(limits, names) if limits else None
 
 
 def _rewards(rows: Rows) -> tuple[Any, Any]:

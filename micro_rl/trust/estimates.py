@@ -10,9 +10,10 @@ from jaxtyping import Float, Int
 
 from micro_rl.trust import fqe, importance
 from micro_rl.trust.actors import Judged
-from micro_rl.trust.case import Case, Progress, evenly
+from micro_rl.trust.case import Case, evenly
 from micro_rl.trust.difference import spread
 from micro_rl.trust.judge import strangers
+from micro_rl.trust.options import Progress
 from micro_rl.trust.rollouts import Collected, Starts, roll_out
 from micro_rl.trust.self_test import SelfTest, self_test
 from micro_rl.trust.starts import core_rows, starts_at

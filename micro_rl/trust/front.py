@@ -10,8 +10,8 @@ from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import Judgement
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.trust.case import Options, Progress
 from micro_rl.trust.judging import judge_policies
+from micro_rl.trust.options import Options, Progress
 
 Judgeable = str | Path | Policy
 

@@ -23,10 +23,12 @@ from micro_rl.reports.trust.record import (
 )
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
-from micro_rl.trust.case import Case, Options, Progress, lay_out, prepare
+from micro_rl.trust.case import Case, prepare
 from micro_rl.trust.current import actions_of, imitate
 from micro_rl.trust.difference import difference, spread, worst_tenth
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
+from micro_rl.trust.layout import lay_out
+from micro_rl.trust.options import Options, Progress
 from micro_rl.trust.self_test import SelfTest
 from micro_rl.trust.verdict import Thresholds
 

@@ -6,7 +6,6 @@ import numpy as np
 
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
-from micro_rl.data.log_parts import RawTransitions
 from micro_rl.data.scaling import to_core
 from micro_rl.data.stretches import Stretches
 from micro_rl.trust.rollouts import Starts
@@ -25,11 +24,4 @@ def starts_at(dataset: Dataset, windows: Stretches, scaling: Scaling) -> Starts:
 
 def core_rows(dataset: Dataset, rows: np.ndarray, scaling: Scaling) -> Transition:
     """Rows of the log in core units, on the device."""
-    raw = RawTransitions(
-        dataset.observations[rows],
-        dataset.actions[rows],
-        dataset.rewards[rows],
-        dataset.next_observations[rows],
-        1 - dataset.terminals[rows].astype(np.float32),
-    )
-    return jax.tree.map(jnp.asarray, to_core(raw, scaling))
+    return jax.tree.map(jnp.asarray, to_core(dataset.rows(rows), scaling))

@@ -7,14 +7,17 @@ from micro_rl import Dataset
 from micro_rl.core.expression import parse
 from micro_rl.errors import UserError
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, plain
-from micro_rl.trust.case import Effort, Options
 from micro_rl.trust.judging import judge_policies
+from micro_rl.trust.options import Effort, Options
 from tests.trust import line_world
 
 SMALL = Options(
     window=10,
     effort=Effort(fit_epochs=40, hidden=(128, 128), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
 )
+
+
+POLICIES = {"home": line_world.policy(-2.0), "away": line_world.policy(2.0), "idle": line_world.policy(0.0)}
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +32,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judgement(log, folder):
-    policies = {
-        "home": line_world.policy(-2.0),
-        "away": line_world.policy(2.0),
-        "idle": line_world.policy(0.0),
-    }
-    return judge_policies(log, policies, SMALL._replace(folder=folder))
+    return judge_policies(log, POLICIES, SMALL._replace(folder=folder))
 
 
 def test_the_better_is_called_better_and_the_worse_is_not(judgement):
@@ -103,9 +101,8 @@ def test_the_current_policy_is_what_is_to_be_beaten(log):
 
 def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypatch):
     monkeypatch.setattr("micro_rl.trust.case.fit", None)
-    again = judge_policies(log, {"home": line_world.policy(-2.0)}, SMALL._replace(folder=folder))
-    assert again.policies[0].evidence.model == judgement.policies[0].evidence.model
-    assert again.folds == judgement.folds
+    again = judge_policies(log, POLICIES, SMALL._replace(folder=folder))
+    assert again.policies == judgement.policies and again.folds == judgement.folds
 
 
 def test_bad_inputs_are_one_line(log):

@@ -1,0 +1,129 @@
+"""The log as it will be judged by, before anything is fitted: its windows, its folds, its set-points."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from micro_rl.core.columns import titles
+from micro_rl.core.expression import Expression
+from micro_rl.core.types import Scaling
+from micro_rl.data import Dataset, windowed
+from micro_rl.data.stretches import Stretches
+from micro_rl.errors import UserError
+from micro_rl.trust.folds import Folds, by_behaviour, by_labels, by_time
+from micro_rl.trust.judge import Rows, rows_of
+from micro_rl.trust.options import Options
+from micro_rl.trust.rollouts import Limits
+from micro_rl.trust.window_length import choose
+
+STILL = 0.9
+"""Share of the rows in which a column that is held does not change."""
+
+
+class Layout(NamedTuple):
+    """The log as it will be judged by, before anything is fitted."""
+
+    dataset: Dataset
+    windows: Stretches
+    fold: Int[np.ndarray, " window"]
+    folds: Folds
+    rows: Rows
+    scaling: Scaling
+    limits: Limits | None
+    reason: str
+    """Why windows are so long."""
+    held: str
+    """Which columns are taken for exogenous without having been called so."""
+
+
+def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
+    """Cut the log into windows and folds.
+
+    Raises:
+        UserError: the log is too small, or its rewards are all the same.
+    """
+    if float(np.ptp(dataset.rewards)) == 0:
+        reward = f"{float(dataset.rewards[0]):g}"
+        raise UserError(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
+    folds = _folds(dataset, options.groups)
+    dataset, held = with_held_columns(dataset)
+    dataset = windowed(dataset, history)
+    windows, reason = choose(dataset, options.window)
+    windows, fold = folds.of_windows(windows, dataset)
+    folds, fold = _used(folds, fold)
+    rows, scaling = rows_of(dataset, folds)
+    return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason, held)
+
+
+def with_held_columns(dataset: Dataset) -> tuple[Dataset, str]:
+    """Take columns that stand still most of the time and then jump, as set-points do, for exogenous.
+
+    No Gaussian can follow them, and rollouts that try drift away from everything the log knows.
+
+    Returns:
+        The log with these columns exogenous, and a sentence that names them; empty where there are none.
+    """
+    width = dataset.observation_size
+    rows = dataset.usable
+    still = dataset.next_observations[rows][:, :width] == dataset.observations[rows][:, :width]
+    varies = np.ptp(dataset.observations[:, :width], axis=0) > 0
+    held = np.flatnonzero((still.mean(0) >= STILL) & varies & ~np.isin(np.arange(width), dataset.exogenous))
+    if not len(held):
+        return dataset, ""
+    names = titles("observation", held.tolist(), dataset.columns.observations)
+    sentence = (
+        f"{names} stand still in {100 * STILL:.0f} % of the rows or more, as set-points do: rollouts take them from "
+        "the log, as if no action moved them"
+    )
+    return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *held.tolist()}))), sentence
+
+
+def _folds(dataset: Dataset, groups: str | Sequence[Any]) -> Folds:
+    if isinstance(groups, str):
+        named = {"time": by_time, "behaviour": by_behaviour}
+        if groups in named:
+            return named[groups](dataset)
+        columns = [column.name for column in (*dataset.columns.observations, *dataset.columns.actions)]
+        if groups not in columns:
+            raise UserError(
+                f"--groups {groups}: take time, behaviour, or a column of the log ({', '.join(columns[:20])})"
+            )
+        values = np.concatenate([dataset.observations, dataset.actions], 1)[:, columns.index(groups)]
+        return by_labels(dataset, values.tolist())
+    return by_labels(dataset, groups)
+
+
+def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np.ndarray, " window"]]:
+    """Only the folds that hold at least two windows; rows of others belong to the one before."""
+    numbers, counts = np.unique(fold, return_counts=True)
+    kept = numbers[counts >= 2]
+    if len(kept) < 4:
+        raise UserError(
+            f"only {len(kept)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
+            "shorter --window, other --groups, or log more"
+        )
+    place = np.clip(np.searchsorted(kept, np.arange(folds.size), side="right") - 1, 0, None)
+    of_row = place[folds.of_row]
+    return Folds(of_row, tuple(folds.names[number] for number in kept), folds.made), place[fold]
+
+
+class _Breaks(NamedTuple):
+    """Which raw observations break one of the limits; two of the same text share a compiled program."""
+
+    limits: tuple[Expression, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, observation: Any) -> Any:
+        values = {name: observation[..., place] for place, name in enumerate(self.names)}
+        broken = ~self.limits[0](values)
+        for limit in self.limits[1:]:
+            broken = broken | ~limit(values)
+        return broken
+
+
+def _limits(dataset: Dataset, limits: tuple[Expression, ...]) -> Limits | None:
+    names = tuple(column.name for column in dataset.columns.observations[: dataset.observation_size])
+    return _Breaks(limits, names) if limits else None

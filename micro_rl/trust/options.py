@@ -1,0 +1,43 @@
+"""What may be chosen for a judgement."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micro_rl.core.expression import Expression
+from micro_rl.trust.verdict import Thresholds
+
+Progress = Callable[[str, float], None]
+"""Sees what is being done, and the share of the whole that is behind."""
+
+
+class Effort(NamedTuple):
+    """How much is computed."""
+
+    fit_epochs: int = 40
+    """Passes of the judge's fit at the most."""
+    hidden: tuple[int, ...] = (200, 200, 200, 200)
+    """Widths of its members' hidden layers."""
+    clone_updates: int = 4000
+    fqe_updates: int | None = None
+    """By default as many as the window asks for."""
+    starts: int = 300
+    """States of the log that every policy's windows begin at."""
+    fold_starts: int = 100
+    """The same of a fold's clone."""
+
+
+class Options(NamedTuple):
+    """What may be chosen."""
+
+    window: str | int | None = None
+    groups: str | Sequence[Any] = "time"
+    limits: tuple[Expression, ...] = ()
+    termination: str | None = None
+    seed: int = 0
+    current: Any = None
+    """What acts today: a function of one raw observation, or actions in all rows of the log; None: nothing else."""
+    thresholds: Thresholds = Thresholds()
+    effort: Effort = Effort()
+    folder: Path | None = None
+    """Where judges are kept and found again; None keeps none."""
