@@ -1,6 +1,7 @@
 """Formulas over columns: their values in NumPy and JAX, and what is refused."""
 
 import math
+import warnings
 
 import jax
 import jax.numpy as jnp
@@ -125,3 +126,9 @@ def test_any_text_is_a_formula_or_refused(text):
     else:
         assert isinstance(expression, Expression)
         assert expression(VALUES).shape == (4,)
+
+
+def test_a_backslash_in_a_text_stands_for_itself():
+    with warnings.catch_warnings(action="error"):
+        formula = parse(r"mode == 'AU\O'", ["mode"], "where", texts=True)
+    assert formula({"mode": np.array(["AU\\O", "AUTO"])}).tolist() == [True, False]

@@ -206,8 +206,9 @@ class _Parser:
         if not isinstance(sign, ast.Eq | ast.NotEq):
             raise self._refusal(text, "is a text, of which only == and != can be asked")
         self.texts.add(name := self._known(column))
-        # As it was typed: backticks in it have been masked.
-        return _COMPARISONS[type(sign).__name__], name, _Text(ast.literal_eval(self._words(text)))
+        with warnings.catch_warnings(action="ignore"):  # of a backslash, which stands for itself
+            typed = ast.literal_eval(self._words(text))  # as it was typed: backticks in it have been masked
+        return _COMPARISONS[type(sign).__name__], name, _Text(typed)
 
     def _column(self, node: ast.expr) -> str:
         name = self._known(node)

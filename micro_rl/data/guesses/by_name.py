@@ -53,12 +53,12 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
     for column in columns:
         if column is not time and column.kind in ("number", "flag"):
             by_role[_role(column)].append(column)
-    outside = [*by_role["set-point"], *by_role["outside"]]
-    inside = {column.name for column in (*by_role["observation"], *outside)}
+    outside = {column.name for column in (*by_role["set-point"], *by_role["outside"])}
+    inside = {column.name for column in by_role["observation"]} | outside
     return Guessed(
         observations=[column for column in columns if column.name in inside],
         actions=by_role["action"],
-        exogenous=[column for column in columns if column in outside] if by_role["observation"] else [],
+        exogenous=[column for column in columns if column.name in outside] if by_role["observation"] else [],
         episode=next(iter(by_role["episode"]), None),
         terminal=next(iter(by_role["terminal"]), None),
         time=time,
