@@ -132,3 +132,8 @@ def test_a_backslash_in_a_text_stands_for_itself():
     with warnings.catch_warnings(action="error"):
         formula = parse(r"mode == 'AU\O'", ["mode"], "where", texts=True)
     assert formula({"mode": np.array(["AU\\O", "AUTO"])}).tolist() == [True, False]
+
+
+def test_a_null_byte_is_refused_wherever_it_stands():
+    with pytest.raises(UserError, match="null byte"):
+        parse("mode == 'a`\0`'", ["mode"], "where", texts=True)

@@ -147,6 +147,8 @@ class _Parser:
             raise UserError(f"{self.where}: is empty: write a formula over the columns")
         if len(self.text) > LONGEST:
             raise UserError(f"{self.where}: has {len(self.text)} characters: shorten it to {LONGEST}")
+        if "\0" in self.text:
+            raise UserError(f"{self.where}: {self.text!r} cannot be read: leave out the null byte")
         for sign, remedy in (("`", "close each ` with another"), ("#", "leave comments out")):
             if sign in self.masked:
                 raise UserError(f"{self.where}: {self.text!r} holds a stray {sign}: {remedy}")

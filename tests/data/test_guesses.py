@@ -79,6 +79,7 @@ def test_the_command_and_the_edits_of_a_person(plant, capsys):
         ("a,b\n1.5,2\n2.5,3\n", "where episodes end: there is no column of times"),
         ("a,b\n1.5,2\n2.5,3\n", "the actions: no name says"),
         ("valve,level,level\n1,2,3\n3,2,1\n", "which of the columns called 'level' is which"),
+        ("valve,valve,level\n1,2,3\n3,,\n2,5,1\n", "which of the columns called 'valve' is which"),
         ("valve,level,level SP,level SP\n1,5,2,3\n3,6,2.5,1\n", "which of the columns called 'level SP' is which"),
         (
             "Date,Time,x,valve\n03/04/2025,10:00,1,0.1\n03/04/2025,10:01,2,0.2\n",
