@@ -45,6 +45,7 @@ def test_rows_of_one_mode_and_no_step_across_the_others(tmp_path):
         ("where = \"mode == 'OFF'\"", "where: no row fulfils \"mode == 'OFF'\""),
         ("where = \"mood == 'AUTO'\"", "names 'mood', no column (did you mean 'mode'?)"),
         ("where = \"mode > 'AUTO'\"", "is a text, of which only == and != can be asked"),
+        ('where = "1 > 0"', "where: '1 > 0' names no column"),
         ('where = "level"', "where: 'level' is a number: compare it"),
         ("where = \"level == 'high'\"", "'level' is read as numbers or times"),
         ("where = \"mode == 'AUTO' and mode > 3\"", "takes 'mode' for a number and for a text"),

@@ -62,6 +62,8 @@ def find(path: Path, names: tuple[str, ...], roles: Roles, description: Descript
     where = None
     if reading.where is not None:
         where = parse(reading.where, names, f"{source}: where", texts=True)
+        if not where.names:
+            raise UserError(f"{source}: where: {reading.where!r} names no column: write a condition on one")
         if not where.condition:
             raise UserError(f"{source}: where: {where.text!r} is a number: compare it, as in speed > 0")
         others = roles.kinds()
