@@ -79,8 +79,8 @@ def quantile(values: Float[np.ndarray, " row"], level: float) -> float:
     Infinity where there are too few of them for the level.
     """
     ordered = np.sort(np.asarray(values, np.float64))
-    place = int(np.ceil(level * (len(ordered) + 1) - 1e-9))
-    return float(ordered[place - 1]) if 1 <= place <= len(ordered) else float("inf")
+    rank = int(np.ceil(level * (len(ordered) + 1) - 1e-9))
+    return float(ordered[rank - 1]) if 1 <= rank <= len(ordered) else float("inf")
 
 
 def _positive(values: np.ndarray) -> np.ndarray:

@@ -126,9 +126,9 @@ def evenly(count: int, most: int) -> Int[np.ndarray, " place"]:
 def _ends(dataset: Dataset, ensemble: Ensemble, scaling: Scaling, options: Options) -> Termination:
     ends = episode_ends(dataset, options.termination)
     model = ends.complete(FittedModel(ensemble, scaling, {}), dataset, ModelSettings(), options.seed)
-    found = ends.of(model, dataset.observation_size)
-    assert found is not None, "rollouts end somewhere or never"
-    return found
+    termination = ends.of(model, dataset.observation_size)
+    assert termination is not None, "rollouts end somewhere or never"
+    return termination
 
 
 def _rewards(rows: Rows) -> tuple[Any, Any]:

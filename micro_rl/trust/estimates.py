@@ -41,7 +41,7 @@ def _starts(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
 def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
     """The rollouts of one policy, as NumPy arrays."""
     key = jax.random.fold_in(case.key, 0)
-    found = roll_out(
+    collected = roll_out(
         case.judge,
         actor,
         starts,
@@ -51,7 +51,7 @@ def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
         length=case.layout.windows.length,
         limits=case.layout.limits,
     )
-    return Collected(*(np.asarray(part, np.float64) for part in found))  # pyright: ignore[reportArgumentType]
+    return Collected(*(np.asarray(part, np.float64) for part in collected))  # pyright: ignore[reportArgumentType]
 
 
 def test_on_folds(case: Case, progress: Progress) -> SelfTest:

@@ -90,7 +90,7 @@ def own_log(item: Judgeable) -> str:
     if isinstance(item, Policy) or not Path(item).is_dir():
         raise UserError("trust: a policy's file does not tell its log: name it with --log")
     log = RunFolder.open(Path(item)).config().get("log", {})
-    place = log.get("path") or log.get("name")
-    if not place or log.get("format") in ("arrays", "frame"):
+    path = log.get("path") or log.get("name")
+    if not path or log.get("format") in ("arrays", "frame"):
         raise UserError(f"{item}: its log is no file: give it with log=")
-    return str(place)
+    return str(path)

@@ -99,15 +99,15 @@ def _folds(dataset: Dataset, groups: str | Sequence[Any]) -> Folds:
 def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np.ndarray, " window"]]:
     """Only the folds that hold at least two windows; rows of others belong to the one before."""
     numbers, counts = np.unique(fold, return_counts=True)
-    kept = numbers[counts >= 2]
-    if len(kept) < 4:
+    filled = numbers[counts >= 2]
+    if len(filled) < 4:
         raise UserError(
-            f"only {len(kept)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
+            f"only {len(filled)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
             "shorter --window, other --groups, or log more"
         )
-    place = np.clip(np.searchsorted(kept, np.arange(folds.size), side="right") - 1, 0, None)
-    of_row = place[folds.of_row]
-    return Folds(of_row, tuple(folds.names[number] for number in kept), folds.made), place[fold]
+    renumbered = np.clip(np.searchsorted(filled, np.arange(folds.size), side="right") - 1, 0, None)
+    of_row = renumbered[folds.of_row]
+    return Folds(of_row, tuple(folds.names[number] for number in filled), folds.made), renumbered[fold]
 
 
 class _Breaks(NamedTuple):

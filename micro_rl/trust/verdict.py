@@ -15,8 +15,6 @@ class Thresholds(NamedTuple):
 
     support: float = 0.8
     """Share of the policy's steps that the log can vouch for, over the same share of the baseline's."""
-    effective: float = 0.0
-    """Share of the windows that importance weights leave after one step."""
     correlation: float = 0.0
     """Of predicted and measured folds, where the folds differ by more than their own noise."""
     violations: float = 0.001
@@ -64,13 +62,6 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         "more episodes narrow the interval; more varied ones narrow it faster",
     )
     yield _agreement(e)
-    yield Gate(
-        "too few windows resemble it" if e.effective < thresholds.effective else "windows of the log resemble it",
-        e.effective >= thresholds.effective,
-        f"{100 * e.effective:.1f} % of windows after one step",
-        f"at least {100 * thresholds.effective:.0f} %",
-        "log more varied actions",
-    )
     worse = e.worst_tenth < e.baseline_worst_tenth - 2 * e.deviation
     yield Gate(
         "its worst windows are worse than the log's" if worse else "its worst windows are no worse",

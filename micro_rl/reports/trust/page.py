@@ -79,6 +79,9 @@ def _estimates(judgement: Judgement, policy: PolicyJudgement) -> list[Fact]:
         Fact("Its own windows, by FQE", both(policy.fqe_value)),
         Fact("Its own windows, by importance sampling", importance),
         Fact(
+            "Windows of the log that resemble it", f"{100 * evidence.effective:.1f} % after one step, by their weights"
+        ),
+        Fact(
             "Worst tenth of its windows",
             f"{number(evidence.worst_tenth)}, against {number(evidence.baseline_worst_tenth)} of the other",
         ),
