@@ -141,8 +141,8 @@ def test_a_row_of_an_outlier_is_told_and_counted():
     )
     assert (problem.text, problem.rows, problem.columns) == (
         "observation 1 is far from all other values in 2 rows (31, 60), as -9999 in row 31: a code for a missing "
-        "value, or a unit that changed? 4 rows that hold or lead to such a value are not learned from, and no scale is taken "
-        "from them",
+        "value, or a unit that changed? 4 rows that hold or lead to such a value are not learned from, and no scale is "
+        "taken from them",
         (31, 60),
         (1,),
     )
