@@ -33,8 +33,8 @@ def test_a_model_that_is_no_better_than_nothing(error, warns):
     text = ModelReport(1, Horizon(1, [error, 0.0], [1.0, 2.0], []), None).warning()
     assert text == (
         f"the model is no better than saying that nothing changes (one step is off by {error:.1f} against 1.0), so "
-        "what is learned in it means nothing: `micro-rl data info LOG` proposes a step and a --history, more rows may help, "
-        "and a method without a model (--method td3_bc, bc) needs none"
+        "what is learned in it means nothing: `micro-rl data info LOG` proposes a step and a --history, more rows may "
+        "help, and a method without a model (--method td3_bc, bc) needs none"
         if warns
         else ""
     )
