@@ -180,6 +180,14 @@ def test_playing_by_hand():
     np.testing.assert_allclose(again.discounted_returns, [1, 1.5, 1.75], rtol=1e-12)
 
 
+def test_open_simulators_are_played_as_closed_ones():
+    evaluate = evaluation.Evaluator.__new__(evaluation.Evaluator)
+    walk = evaluate.environments = Walk(2)
+    np.testing.assert_allclose(evaluate(Remembering()).discounted_returns, [1, 1.99], rtol=1e-12)
+    np.testing.assert_allclose(evaluate(Remembering(), seed=5, discount=0.5).discounted_returns, [1, 1.5], rtol=1e-12)
+    assert walk.seeds == [0, 5]
+
+
 @pytest.mark.parametrize("action", [np.ones((4, 1)), np.ones((2, 1)), np.ones(3), np.ones((3, 1, 1))])
 def test_actions_of_another_shape_are_refused_in_whole_sentences(action):
     with pytest.raises(ValueError) as refusal:

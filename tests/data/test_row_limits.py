@@ -162,6 +162,7 @@ def test_jumps_in_a_whole_sentence():
     rest = "no transition but an end that is not marked, rows lost, or files strung together? Mark an end there"
     [alone] = breaks.odd(jumping(120))
     assert alone.text == f"1 row (120) inside episodes leads much further than steps do, as row 120 does: {rest}"
+    assert breaks.odd(jumping(120, by=(10.0, 10.0))) == [], "nearly six times a usual step, and less than eight"
     [several] = breaks.odd(jumping(120, 222))
     assert several.text == (
         f"2 rows (120, 222) inside episodes lead much further than steps do, as row 120 does: {rest}"

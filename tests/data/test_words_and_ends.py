@@ -171,6 +171,10 @@ def test_words_of_filling(words, expected):
         assert filling(words, "x") == expected
 
 
+def test_a_number_fills_nothing():
+    assert refusal(filling, ("a=5", "limit=3"), "x") == "x: fill: a is '5': choose linear or previous"
+
+
 def test_words_of_resampling():
     assert resampling((" 5min ", "a=sum", "b=last"), "x") == Resampling(300, "5min", {"a": "sum", "b": "last"})
     assert [resampling((text,), "x").seconds for text in ("30s", "1h", "0.5min")] == [30, 3600, 30]
@@ -324,6 +328,7 @@ def test_logs_that_differ():
         ({"exogenous": (0,)}, "exogenous columns"),
     ):
         assert conversion.difference(whole, replace(whole, **other)) == what
+        assert conversion.difference(replace(whole, **other), whole) == what
     known = replace(whole, task=Task(horizon=5))
     assert conversion.difference(known, whole) == "horizon" and conversion.difference(whole, known) is None
 
