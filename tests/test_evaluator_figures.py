@@ -67,7 +67,7 @@ def test_an_evaluation_in_the_simulator(plan):
     with PolicyEvaluator(plan) as evaluate:
         assert evaluate.notes == ("matched Some-v0",)
         assert evaluate(state, policy(), plain_units(7, 1), None) == FIGURES
-    played = evaluate._evaluator
+    played: Any = evaluate._evaluator
     assert played.made == ("Some-v0", {"episodes": 5, "horizon": 50})
     assert [words for _, words in played.asked] == [{"seed": 4_000_035, "discount": 0.75}]
     assert played.closed

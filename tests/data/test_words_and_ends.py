@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -335,7 +336,7 @@ def test_logs_that_differ():
 
 def test_what_a_conversion_leaves_behind(tmp_path: Path):
     arrays = logs.columns()
-    stored = {logs.NEORL2_KEYS[key]: values for key, values in arrays.items()}
+    stored: dict[str, Any] = {logs.NEORL2_KEYS[key]: values for key, values in arrays.items()}
     stored["obs"] = stored["obs"].astype(np.float64)
     np.savez(tmp_path / "log.npz", **stored, extra=np.zeros(3), also=np.zeros(3))
     assert conversion.left_behind(load(tmp_path / "log.npz")) == [
