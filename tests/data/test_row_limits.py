@@ -186,3 +186,11 @@ def test_how_far_from_the_marked_ends_jumps_stand(ends, rows, text):
     """Of 400 rows; an end in the last is none."""
     flags = np.isin(np.arange(400), [*ends, 399])
     assert breaks._distance(np.array(rows), flags) == text
+
+
+@pytest.mark.parametrize(("inner", "speaks"), [(100, True), (99, False)])
+def test_fewer_than_a_hundred_rows_inside_episodes_tell_nothing_of_steps(inner, speaks):
+    observations = log(inner + 1).observations.copy()
+    observations[50:] += 60
+    whole = log(inner + 1, observations=observations, timeouts=np.arange(inner + 1) == inner)
+    assert [problem.rows for problem in breaks.odd(whole)] == [(49,)] * speaks
