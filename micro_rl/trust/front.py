@@ -21,7 +21,7 @@ def trust(
     log: str | Path | Dataset | None = None,
     *,
     window: str | int | None = None,
-    groups: str | Sequence[Any] = "time",
+    groups: str | Sequence[Any] | None = None,
     limits: Sequence[str] = (),
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
@@ -35,8 +35,8 @@ def trust(
         policies: run folders, policy files, or policies; one or several, which share the judge.
         log: a path, a name, or a log that is loaded; by default the log of the first run.
         window: steps of a window, or a time such as "8h"; by default as many as leave enough windows.
-        groups: parts of the log that the judge is tested on: "time", "behaviour", a column's name, or a label for
-            each row or each episode.
+        groups: parts of the log that the judge is tested on: "time", "behaviour", "clusters", the name of a column of
+            the file, or a label for each row or each episode; by default the log's own `group`, else "time".
         limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
         current: what acts today, to be beaten too: a function of one raw observation [obs] that gives an action
             [act], or its actions in the log's rows [row, act].

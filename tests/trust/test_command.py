@@ -107,7 +107,7 @@ def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monke
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "y < 1"], "no column"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine"], "name a file and a function"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "8h"], "tells no times"),
-        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "a column of the log (x, a)"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "no column 'who'"),
         (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),
     ],
 )

@@ -23,8 +23,9 @@ class Trust:
     """The log to judge by; by default the one that the first run was trained on."""
     window: str | None = None
     """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
-    groups: str = "time"
-    """Parts of the log that the judge is tested on: time, behaviour, or a column that names them."""
+    groups: str | None = None
+    """Parts of the log that the judge is tested on: time, behaviour, clusters, or a column of the file that names them;
+    by default the group that its TOML names, else time."""
     limits: tuple[str, ...] = ()
     """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
     current_policy: str | None = None
