@@ -12,6 +12,7 @@ from jaxtyping import Float64, Int
 from scipy.cluster.vq import kmeans, vq
 from scipy.spatial.distance import cdist
 
+from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import Stretches
 from micro_rl.errors import UserError
@@ -58,7 +59,8 @@ def by_behaviour(dataset: Dataset, count: int = FOLDS) -> Folds:
     """Episodes in order of how they act where they are: along the axis in which their actions differ most."""
     if len(dataset.stops) < 2 * count:
         raise UserError(
-            f"{dataset.name}: {len(dataset.stops)} episodes are too few to group by behaviour; take --groups time"
+            f"{dataset.name}: {plural(len(dataset.stops), 'episode')} and {2 * count} are needed to group by behaviour; "
+            "take --groups time"
         )
     order = np.argsort(_behaviour(dataset), kind="stable")
     shares = np.cumsum(dataset.lengths[order]) / len(dataset)
@@ -89,7 +91,8 @@ def by_clusters(dataset: Dataset, most: int = FOLDS) -> Folds:
     tried = [cluster for cluster in tried if np.bincount(cluster)[np.unique(cluster)].min() >= 2]
     if not tried:
         raise UserError(
-            f"{dataset.name}: its {len(dataset.stops)} episodes form no clusters by how they act; take --groups time"
+            f"{dataset.name}: {plural(len(dataset.stops), 'episode')} that form no clusters by how they act; "
+            "take --groups time"
         )
     cluster = max(tried, key=lambda cluster: _silhouette(features, cluster))
     found, cluster = np.unique(cluster, return_inverse=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from micro_rl.core.expression import parse
+from micro_rl.core.expression import Expression, parse
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -55,15 +55,21 @@ def trust(
     if not several:
         raise UserError("trust: name a run or a policy to judge")
     dataset = log if isinstance(log, Dataset) else load(log if log is not None else own_log(several[0]))
+    conditions = _conditions(dataset, limits)
+    options = Options(
+        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
+    )
+    return judge_policies(dataset, named(several), options, progress)
+
+
+def _conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:
+    """The limits, read."""
     columns = [column.name for column in dataset.columns.observations]
     conditions = tuple(parse(text, columns, "limits") for text in limits)
     for condition in conditions:
         if not condition.condition:
             raise UserError(f"limits: {condition.text!r} is a number, not a condition; compare it, as in x <= 3")
-    options = Options(
-        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
-    )
-    return judge_policies(dataset, named(several), options, progress)
+    return conditions
 
 
 def named(several: Sequence[Judgeable]) -> dict[str, Policy]:

@@ -27,7 +27,7 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
         UserError: no such length, or too few windows of it.
     """
     if asked is not None:
-        windows = stretches(dataset, _steps(dataset, asked))
+        windows = stretches(dataset, min(_steps(dataset, asked), len(dataset) + 1))
         if windows.disjoint < FEWEST:
             raise _too_few(dataset, windows)
         return windows, "as asked for"

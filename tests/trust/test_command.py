@@ -80,6 +80,7 @@ def files(tmp_path):
     (tmp_path / "line.toml").write_text(
         'observations = ["x"]\nactions = ["a"]\nreward = "r"\nepisode = "episode"\naction_bounds = [-1, 1]\n'
     )
+    (tmp_path / "quits.py").write_text("raise SystemExit(3)")
     return tmp_path
 
 
@@ -109,6 +110,11 @@ def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monke
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "8h"], "tells no times"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "no column 'who'"),
         (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "9" * 30], "where 40 are needed"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "0"], "a window has 1, 2, 3"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "x <="], "cannot be read"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "clusters"], "form no clusters"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "{}/quits.py:pi"], "SystemExit"),
     ],
 )
 def test_mistakes_are_one_line(files, capsys, words, message):

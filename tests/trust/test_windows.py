@@ -113,7 +113,7 @@ def test_clusters_are_those_who_act_alike_as_many_as_there_are():
     assert (folds.by_clusters(pushed).of_row == parts.of_row).all()
     two = replace(dataset, actions=(0.1 * dataset.actions + (kind > 2)[:, None]).astype(np.float32))
     assert folds.by_clusters(two).made == "2 clusters of episodes by how they act, each cut into blocks of time"
-    with pytest.raises(UserError, match="its 3 episodes form no clusters"):
+    with pytest.raises(UserError, match="3 episodes that form no clusters"):
         folds.by_clusters(line_world.log(episodes=3))
 
 

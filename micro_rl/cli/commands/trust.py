@@ -108,7 +108,7 @@ def _function(reference: str | None) -> Any:
         raise UserError(f"--current-policy {reference}: name a file and a function in it, as in mine.py:pi")
     try:
         names = runpy.run_path(path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"--current-policy {path}: {in_words(error)}") from error
     if not callable(names.get(name)):
         raise UserError(f"--current-policy {reference}: {path} defines no function {name!r}")
