@@ -86,7 +86,7 @@ def fit_models(
     Raises:
         Interrupted: A signal came, and every fit's state is saved.
     """
-    sizes, log = settings.fit_sizes(), rows_of(problem.log)
+    sizes, log = settings.fit_sizes()._replace(exogenous=dataset.exogenous), rows_of(problem.log)
     keys = stack([jax.random.split(Keys.of(fit.seed).fit) for fit in fits])
     states = _restored(start_fits(log, sizes, shard_runs(keys[:, 0])), fits)
     failed: dict[int, Diverged] = {}
