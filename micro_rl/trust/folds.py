@@ -59,8 +59,8 @@ def by_behaviour(dataset: Dataset, count: int = FOLDS) -> Folds:
     """Episodes in order of how they act where they are: along the axis in which their actions differ most."""
     if len(dataset.stops) < 2 * count:
         raise UserError(
-            f"{dataset.name}: {plural(len(dataset.stops), 'episode')} and {2 * count} are needed to group by behaviour; "
-            "take --groups time"
+            f"{dataset.name}: {plural(len(dataset.stops), 'episode')} where {2 * count} are needed to group by "
+            "behaviour; take --groups time"
         )
     order = np.argsort(_behaviour(dataset), kind="stable")
     shares = np.cumsum(dataset.lengths[order]) / len(dataset)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from micro_rl.core import arguments
 from micro_rl.core.expression import Expression, parse
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
@@ -54,6 +55,7 @@ def trust(
     several = [policies] if isinstance(policies, str | Path | Policy) else list(policies)
     if not several:
         raise UserError("trust: name a run or a policy to judge")
+    seed = arguments.whole("seed", seed, 0)
     dataset = log if isinstance(log, Dataset) else load(log if log is not None else own_log(several[0]))
     conditions = _conditions(dataset, limits)
     options = Options(
