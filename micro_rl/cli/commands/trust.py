@@ -71,6 +71,8 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
     dataset = read_log(asked.log or own_log(runs[0]), reading)
     page = asked.page or (None if asked.json else Path("trained", f"{dataset.name}-trust.html"))
     if page:
+        if page.is_dir():
+            raise UserError(f"--page {page}: is a folder; name a file in it")
         with saving(page):  # before the work, which takes minutes
             page.parent.mkdir(parents=True, exist_ok=True)
     screen = console()
