@@ -90,7 +90,8 @@ def test_the_page_shows_it_or_says_how_to_get_it(tmp_path: Path):
 def test_a_fit_keeps_them_out_and_remembers_them(tmp_path: Path):
     plan = tiny_plan()
     of_model: dict[str, Any] = {name: getattr(plan.settings, name) for name in ModelSettings.__dataclass_fields__}
-    settings = ModelSettings(**of_model | {"holdout_episodes": 0.4})
+    of_model["holdout_episodes"] = 0.4
+    settings = ModelSettings(**of_model)
     about = fit_to_folder(tmp_path / "m", plan.dataset, settings, 0, False, Callback(), None, "")
     assert about["episodes_held_out"] == np.sort(held_out_episodes(plan.dataset, 0.4)).tolist()
     report = load_model(tmp_path / "m").report
