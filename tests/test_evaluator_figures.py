@@ -96,9 +96,8 @@ def test_the_models_estimate_is_made_of_elites_under_a_key_of_its_own(monkeypatc
     class Judge(EarlyJudge):
         def __call__(self, *given: Any) -> WindowDifference:
             expected = jax.random.fold_in(Keys.of(3).judge, 7)
-            assert [each is known for each, known in zip(given, (actor, members, units, ends), strict=False)] == [
-                True
-            ] * 4
+            assert given[0].net is actor and [part.tolist() for part in given[0][1:]] == [[1], [0], [0]]
+            assert [each is known for each, known in zip(given[1:4], (members, units, ends), strict=True)] == [True] * 3
             assert (jax.random.key_data(given[4]) == jax.random.key_data(expected)).all()
             return WindowDifference(1.5, 0.5, 2.5)
 
