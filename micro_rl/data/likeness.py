@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 OTHERS = (
     (b"\x1f\x8b", "gzip: decompress it first"),
+    (b"PK\x03\x04", "a zip archive, as .npz and .xlsx are: save the table as CSV"),
     (b"\x93NUMPY", "a single .npy array"),
     (b"\x80", "a pickle"),
     (b"MATLAB 5", "a MATLAB file: save arrays as HDF5 (-v7.3) or CSV"),
