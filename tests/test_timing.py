@@ -129,6 +129,8 @@ def test_what_is_proposed_in_words():
     )
     assert proposal_words(pace) == 'resample = "5min", then --history 3'
     assert "At 5 rows to a step a single observation leaves 60 %, 10 % with 3." in step_words(pace)
+    worse = pace._replace(proposal=Proposal(1, 1, [Foretold(1, 1.16, 1.65, "level")], left[:1]))
+    assert "at most 100 % is noise" in step_words(worse) and "(worst: level, 100 %)" in step_words(worse)
     assert proposal_words(pace._replace(step_seconds=None)) == "5 rows to a step, then --history 3"
     times = [length(seconds) for seconds in (0.5, 90.0, 3600.0, 172800.0, 0.0123)]
     assert times == ["500ms", "90s", "1h", "2d", "0.0123s"]

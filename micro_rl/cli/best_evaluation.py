@@ -31,7 +31,7 @@ def _best(values: dict[int, float]) -> int:
 
 def _worth(run: Run, key: str | None) -> str:
     if key not in (EVAL_RETURN, EVAL_SCORE):
-        return "by an estimate that nobody measured: no reason to prefer it"
+        return "by its own estimate, which nobody measured: no reason to prefer it to another"
     episodes = RunFolder.open(run.path).config()["settings"]["eval_episodes"]
     return f"over {plural(episodes, 'episode')}, the best of many and so in part luck"
 

@@ -26,7 +26,7 @@ class Column(NamedTuple):
     high: float | None = None
 
     def __str__(self) -> str:
-        in_name = f"[{self.unit}]" in self.name
+        in_name = f"[{self.unit}]" in self.name or f"({self.unit})" in self.name
         return f"{self.name} [{self.unit}]" if self.unit and not in_name else self.name
 
 

@@ -107,7 +107,8 @@ def proposal_words(pace: Timing) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+    """A share in words; a regression that does worse than the mean leaves all."""
+    return f"{100 * share:.2g} %" if share < 0.995 else "100 %"
 
 
 __all__ = ["Foretold", "Timing", "delay_words", "proposal_words", "step_words", "timing"]
