@@ -36,6 +36,11 @@ class ModelSettings:
     """Share of the rows held out, at most `holdout_rows`."""
     holdout_rows: Annotated[int, Setting(minimum=1, unit="rows", fit=True, source=AUTHORS)] = 1000
     """Most rows held out."""
+    holdout_episodes: Annotated[
+        float,
+        Setting(minimum=0, below=1, fit=True, source="ours: calibrates on episodes nobody fitted (the authors: none)"),
+    ] = 0.0
+    """Share of the episodes kept out of the fit altogether, on which its report measures; 0: none."""
     patience: Annotated[
         int,
         Setting(

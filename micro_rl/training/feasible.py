@@ -7,6 +7,7 @@ from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
+from micro_rl.dynamics.episode_holdout import fitted_rows
 from micro_rl.dynamics.saved_model import ModelShape
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
@@ -72,4 +73,9 @@ def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) ->
         raise UserError(
             f"{dataset.path}: {plural(count, 'row')} to learn from{without}, and there must be {least} at the "
             "least: log more"
+        )
+    if settings.holdout_episodes and int(fitted_rows(dataset, settings).sum()) < least:
+        raise UserError(
+            f"holdout_episodes: {settings.holdout_episodes:g} leaves fewer than {least} rows of {dataset.name} to fit: "
+            "hold out fewer"
         )
