@@ -57,14 +57,14 @@ def plant(
 def test_the_delay_is_told_under_a_controller(delay, how):
     answer = delays(plant(delay, **how))
     assert answer is not None
-    assert [(pair.action, pair.observation, pair.steps) for pair in answer.seen] == [("valve", "level", delay)]
+    assert [(pair.action, pair.observation, pair.steps) for pair in answer.effects] == [("valve", "level", delay)]
     assert answer.slowest == delay and not answer.decided and not answer.moved
 
 
 def test_a_controller_that_nothing_disturbs_tells_nothing():
     answer = delays(plant(3, explore=0.0, set_points=False))
     assert answer is not None
-    assert answer.decided == ["valve"] and not answer.seen
+    assert answer.decided == ["valve"] and not answer.effects
     assert "Of valve nothing can be told" in delay_words(Timing(answer, None, None))
 
 
@@ -72,14 +72,14 @@ def test_an_action_without_effect_has_no_delay():
     log = plant(0)
     idle = log._replace(actions=np.random.default_rng(1).normal(size=(ROWS, 1)))
     answer = delays(idle)
-    assert answer is not None and not answer.seen
+    assert answer is not None and not answer.effects
     assert delay_words(Timing(answer, None, None)) == "No effect of an action stands out."
 
 
 def test_a_column_that_is_no_outside_matter_is_named():
     log = plant(2)
     answer = delays(log._replace(exogenous=np.array([True, False])))
-    assert answer is not None and answer.moved == ["level"] and not answer.seen
+    assert answer is not None and answer.moved == ["level"] and not answer.effects
     assert "level: exogenous, as was said, but" in delay_words(Timing(answer, None, None))
 
 

@@ -54,8 +54,10 @@ def delay_words(pace: Timing) -> str:
     if pace.delays is None:
         return "There are too few rows in a row to tell delays."
     parts = []
-    for action in dict.fromkeys(pair.action for pair in pace.delays.seen):
-        strongest = sorted((pair for pair in pace.delays.seen if pair.action == action), key=lambda pair: -pair.told)
+    for action in dict.fromkeys(pair.action for pair in pace.delays.effects):
+        strongest = sorted(
+            (pair for pair in pace.delays.effects if pair.action == action), key=lambda pair: -pair.explained
+        )
         shown = ", ".join(_after(pair, pace.step_seconds) for pair in strongest[:LISTED])
         parts.append(f"{action}: {shown}{', ...' * (len(strongest) > LISTED)}")
     text = f"From action to observation: {'; '.join(parts)}." if parts else "No effect of an action stands out."
