@@ -1,6 +1,7 @@
 """What the columns of a log are called, their units and ranges, for people's eyes and for formulas over them."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from micro_rl.errors import UserError, did_you_mean
 
 FEW = 5
 """So many columns are each called by its name; of more their numbers are told, and the first names."""
+LONGEST = 60
+"""Characters of a name in a list."""
 
 
 class Column(NamedTuple):
@@ -59,6 +62,14 @@ class Columns(NamedTuple):
 
 
 UNNAMED = Columns()
+
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def in_one_line(name: str) -> str:
+    """Puts a name in one line: line breaks, tabs and other control signs become a space."""
+    return " ".join(filter(None, map(str.strip, _CONTROL.split(name)))) if _CONTROL.search(name) else name
 
 
 def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
@@ -128,8 +139,13 @@ def _stretches(numbers: Sequence[int]) -> list[str]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Lists the first names of many."""
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    """Lists the first names of many, each in one line and cut where it is long."""
+    return ", ".join(map(_brief, names[:20])) + (", ..." if len(names) > 20 else "")
+
+
+def _brief(name: str) -> str:
+    line = in_one_line(name)
+    return line if len(line) <= LONGEST else line[:LONGEST] + "..."
 
 
 def no_column(name: str, names: Sequence[str]) -> str:

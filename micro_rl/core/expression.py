@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
+from micro_rl.core.columns import listed
 from micro_rl.core.formula_tree import (
     ARITHMETIC,
     ARRAY_FUNCTIONS,
@@ -91,7 +92,7 @@ def parse(text: str, names: Collection[str], where: str = "expression", texts: b
     Raises:
         UserError: the text is no such formula; points at what is wrong with it.
     """
-    parser = _Parser(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where, texts)
+    parser = _Parser(" ".join(map(str.strip, re.split(r"[\r\n\t\f\v]+", text))).strip(), names, where, texts)
     try:
         tree = parser.checked(parser.syntax(), 0)
     except UserError as error:
@@ -199,9 +200,9 @@ class _Parser:
         # The tree's own spelling is normalised (µ becomes another letter); the columns' is not.
         name = self._words(node).strip("`")
         if name not in self.names:
-            listed = ", ".join(list(self.names)[:20]) + (", ..." if len(self.names) > 20 else "")
             near = did_you_mean(name, self.names)
-            raise UserError(f"{self.where}: {self.text!r} names {name!r}, no column{near}; columns: {listed}")
+            shown = listed(list(self.names))
+            raise UserError(f"{self.where}: {self.text!r} names {name!r}, no column{near}; columns: {shown}")
         return name
 
     def _call(self, node: ast.Call, depth: int) -> Tree:

@@ -125,7 +125,8 @@ FIT_METRICS = {
             "holdout/memberI",
             "holdout error of member I",
             _TARGETS,
-            "mean squared error of member I's mean on the holdout rows, members numbered as they were drawn",
+            "mean squared error of member I's mean on the holdout rows, exogenous columns left out; members are "
+            "numbered as they were drawn",
         ),
     )
 }

@@ -195,6 +195,7 @@ def _whole(
         limits=tuple(limit.text for limit in options.limits),
         log_violations=case.log_violations,
         policies=tuple(policies),
+        ranking=verdict.ranking(policies, test.explained),
         notes=(*case.layout.dataset.notes, *filter(None, [case.layout.held])),
         seconds=seconds,
         version=__version__,

@@ -8,6 +8,7 @@ import micro_rl
 from micro_rl.cli import main as cli
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
+from micro_rl.trust.verdict import ranking, standing
 from tests.pages import assert_self_contained
 from tests.trust import line_world
 from tests.trust.judgements import evidence, judged, judgement
@@ -38,6 +39,17 @@ def test_every_gate_can_decide(found, expected, failed):
 
 def test_the_interval_that_decides_spans_both():
     assert spanning(Interval(1.0, 0.0, 2.0), Interval(3.0, 1.0, 4.0)) == Interval(2.0, 0.0, 4.0)
+
+
+def test_the_ranking_by_hand():
+    """A judge that earned a quarter keeps a quarter of the half width; a verdict goes before any figure."""
+    assert standing(Interval(2.0, -2.0, 6.0), 0.25) == 2.0 - 0.75 * 4.0
+    assert standing(Interval(2.0, -2.0, 6.0), -3.0) == -2.0 and standing(Interval(2.0, -2.0, 6.0), 1.0) == 2.0
+    narrow, wide, sure = (
+        judged(name, evidence(*ends)) for name, ends in {"n": (-1.0, 2.0), "w": (-9.0, 14.0), "s": (0.1, 0.3)}.items()
+    )
+    assert ranking([wide, narrow, sure], 1.0) == ("s", "w", "n")
+    assert ranking([wide, narrow, sure], 0.0) == ("s", "n", "w")
 
 
 def test_the_page_says_what_decided_and_loads_nothing():

@@ -127,7 +127,7 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
     for name in ("policy", "verdict", "difference a window", "interval", "by FQE", "vouched for"):
         table.add_column(name, justify="left" if name in ("policy", "verdict") else "right")
     styles = {"better": "bold green", "worse": "bold red"}
-    for policy in judgement.policies:
+    for policy in judgement.ranked:
         own = policy.difference
         table.add_row(
             Text(policy.name),
@@ -138,7 +138,7 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
             f"{100 * policy.evidence.support:.0f} %",
         )
     screen.print(table)
-    for policy in judgement.policies:
+    for policy in judgement.ranked:
         for gate in policy.gates:
             if gate.passed is False:
                 say(screen, f"{policy.name}: {gate.name} ({gate.figure}; wanted: {gate.wanted}): {gate.remedy}")

@@ -37,6 +37,8 @@ class Guessed(NamedTuple):
     texts: list[Guess]
     idle: list[Guess]
     """Columns that never change, or hold nothing."""
+    nameless: int
+    """Columns without a name, as the row numbers are that DataFrames write: nothing can speak of them."""
 
 
 def assigned(columns: Sequence[Guess]) -> Guessed:
@@ -48,6 +50,7 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
     Returns:
         What each may be for.
     """
+    every, columns = columns, [column for column in columns if column.name.strip()]
     by_role: dict[Role, list[Guess]] = {role: [] for role in ("observation", *(role for role, _ in _WORDS))}  # pyright: ignore[reportAssignmentType]
     time = _time(columns)
     for column in columns:
@@ -65,6 +68,7 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
         parts=[column for column in columns if column.kind in ("date", "clock")],
         texts=[column for column in columns if column.kind == "text"],
         idle=[column for column in columns if column.kind in ("constant", "empty")],
+        nameless=len(every) - len(columns),
     )
 
 

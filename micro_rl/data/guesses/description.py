@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from micro_rl.core.wording import plural
 from micro_rl.data.guesses import by_name, columns, sample
 from micro_rl.data.guesses.by_name import Guessed
 from micro_rl.data.guesses.columns import Guess
@@ -76,7 +77,7 @@ def _open(taken: Sample, roles: Guessed, guesses: Sequence[Guess]) -> list[str]:
         texts.append("where episodes end: there is no column of times; say episode = 'COLUMN' or horizon = STEPS")
     elif roles.time.ambiguous:
         texts.append(f"whether day or month comes first in {roles.time.name!r}: both fit; correct time_format")
-    if twice := sorted({name for name in taken.names if taken.names.count(name) > 1}):
+    if twice := sorted({name for name in taken.names if name.strip() and taken.names.count(name) > 1}):
         texts.append(f"which of the columns called {twice[0]!r} is which: give each a name of its own")
     return texts
 
@@ -101,6 +102,8 @@ def _roles(roles: Guessed) -> Iterator[str]:
         yield _line("terminal", roles.terminal.name, "1 where the plant itself ended the episode?")
     if roles.idle:
         yield f"# never change, left out: {', '.join(_plain(column.name) for column in roles.idle)}"
+    if roles.nameless:
+        yield f"# {plural(roles.nameless, 'column')} without a name left out"
     yield ""
 
 

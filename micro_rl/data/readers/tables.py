@@ -1,8 +1,8 @@
 """Tables, one row a step, to a log: CSV and Parquet through pyarrow, batch after batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -13,41 +13,18 @@ from micro_rl.data.description import Description
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
 from micro_rl.data.readers import cuts, process, roles, vectors
+from micro_rl.data.readers.line_names import with_line_names
 from micro_rl.data.readers.process import Process, Rows
-from micro_rl.data.readers.roles import Kind, Roles
-from micro_rl.data.readers.vectors import Vectors
+from micro_rl.data.readers.roles import Roles
+from micro_rl.data.readers.table_source import TableSource
 from micro_rl.errors import UserError
 
 REMEDY = "repair them, or say missing = 'drop' or 'previous' (--missing drop)"
 
 
-@runtime_checkable
-class TableSource(Protocol):
-    """A file of named columns, read once from its first row to its last."""
-
-    names: tuple[str, ...]
-    rows: int
-    """As many as the file says; 0 where it does not."""
-
-    findings: Sequence[Finding]
-    """What a person should know of the file itself."""
-
-    files: tuple[Path, ...]
-    """All that is read, in order."""
-
-    units: Mapping[str, str]
-    """Units of columns, where the file tells them."""
-
-    vectors: Vectors
-    """Columns that hold a vector in each row; `names` has their parts."""
-
-    def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
-        """Reads the rows as Arrow record batches, with the columns that are asked for."""
-        ...
-
-
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
     """Reads the log in a table whose columns are described; row numbers in messages count from 0 below the names."""
+    source = with_line_names(source)
     description, taken = vectors.described(description, source.names, source.vectors)
     table = roles.find(path, source.names, description)
     steps = process.find(path, source.names, table, description)
