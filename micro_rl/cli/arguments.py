@@ -32,7 +32,7 @@ WORDS = {
     "log": ("LOG", "a log: its path, or a name"),
     "run": ("RUN", "the folder of a run"),
     "runs": ("RUN ...", "folders of runs"),
-    "folder": ("FOLDER", "a folder that holds runs"),
+    "folder": ("DIR", "a folder that holds runs"),
     "env": ("ENV", "a Gymnasium id"),
     "src": ("SRC", "the log to read"),
     "dst": ("DST", "the file or folder to write; its suffix says the format"),
