@@ -24,6 +24,10 @@ ALL: dict[str, ModuleType | OwnMethod] = {**METHODS, **BASELINES}
 SHIPPED = frozenset(ALL)
 
 
+OF_SCORING = frozenset({"scoring_model"})
+"""Settings that do nothing for a method whose own model scores it."""
+
+
 def register(name: str, definition: Any) -> None:
     """Make a method of one's own known to this process under a name, as `--method` and `train(method=...)` take it.
 
@@ -128,7 +132,7 @@ def learns_model(name: str) -> bool:
 
 def for_a_model(name: str) -> tuple[str, ...]:
     """What can be chosen for a run and cannot for this method, since it learns no model."""
-    return () if learns_model(name) else ("model", "termination")
+    return () if learns_model(name) else ("termination",)
 
 
 def settings_of(name: str) -> type[Settings]:
@@ -139,7 +143,8 @@ def settings_of(name: str) -> type[Settings]:
 
 def accepted(name: str) -> tuple[set[str], set[str]]:
     """The names of the settings and of the method's own options."""
-    return {field.name for field in fields(settings_of(name))}, {field.name for field in fields(find(name).Options)}
+    general = {field.name for field in fields(settings_of(name))}
+    return general - (OF_SCORING if learns_model(name) else set()), {field.name for field in fields(find(name).Options)}
 
 
 def values(name: str, preset: str) -> dict[str, Any]:

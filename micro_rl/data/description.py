@@ -28,6 +28,8 @@ class Description:
 
     reading: ReadOptions = NO_OPTIONS
     termination: str | None = None
+    group: str | None = None
+    """Column, or array, that tells who controlled; it is no part of what is learned from."""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     missing_values: tuple[str, ...] = ()

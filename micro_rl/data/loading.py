@@ -38,6 +38,7 @@ def load(
     horizon: int | None = None,
     reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
+    group: str | None = None,
 ) -> Dataset:
     """Reads and checks a log. The format is known by the content, not by the suffix.
 
@@ -49,6 +50,7 @@ def load(
             that marks no timeouts needs it.
         reading: what a table's columns are, and more; a TOML beside the file may say the same.
         usual_horizon: the time limit where neither caller nor TOML says another.
+        group: column of a table, or array of an NPZ or a flat HDF5, that tells who controlled; outranks the TOML's.
 
     Returns:
         The log in raw units.
@@ -57,7 +59,7 @@ def load(
         UserError: whatever is wrong with the log, in one line.
     """
     horizon, usual_horizon = (arguments.optional_whole("horizon", steps) for steps in (horizon, usual_horizon))
-    dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon))
+    dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon), group)
     findings.refuse(dataset.path, problems)
     return dataset
 
@@ -67,6 +69,7 @@ def examine(
     reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
     overrides: Overrides = NO_OVERRIDES,
+    group: str | None = None,
 ) -> Examined:
     """Reads a log as `load` does and gives all findings, errors among them, instead of refusing the first.
 
@@ -75,6 +78,7 @@ def examine(
         reading: what a table's columns are, and more.
         usual_horizon: the time limit where neither caller nor TOML says another.
         overrides: action bounds and time limit; they outrank everything else.
+        group: as of `load`.
 
     Returns:
         The log as far as it can be understood, and the findings.
@@ -86,6 +90,7 @@ def examine(
     toml_file.check_reading(reading)
     limited = reading if overrides.horizon is None else dataclasses.replace(reading, horizon=overrides.horizon)
     description = describe(path, limited)
+    description = description if group is None else dataclasses.replace(description, group=group)
     file_format, read = _reader(path, description)
     raw = apply(path, read(), description)
     if file_format == neorl2.FORMAT and raw.keys["observations"] != neorl2.KEYS["observations"]:
@@ -103,12 +108,14 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     if path.is_dir():
         refuse_for_arrays(path, description)
+        if description.group is not None:
+            raise UserError(f"{path}: group: a Minari set has no such array: give a label for each episode from Python")
         return minari_sets.FORMAT, partial(minari_sets.read, path)
     head = _head(path)
     for reader in ARRAYS:
         if reader.recognises(head):
             refuse_for_arrays(path, description)
-            return reader.FORMAT, partial(reader.read, path, description.reading.timeouts)
+            return reader.FORMAT, partial(reader.read, path, description.reading.timeouts, description.group)
     if head.startswith(PARQUET):
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     text = csv_text.as_utf8(head)

@@ -34,6 +34,11 @@ class Judged(NamedTuple):
         )
 
 
+def plain(actor: MLP, act: int) -> Judged:
+    """An actor in training, whose units are the judge's; it acts by its mode."""
+    return Judged(actor, jnp.ones(act), jnp.zeros(act), jnp.zeros(act))
+
+
 def judged(policy: Policy, scaling: Scaling, history: int, name: str = "the policy") -> Judged:
     """A policy's network with the change of units folded into its first layer; it acts by its mode.
 

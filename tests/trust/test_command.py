@@ -6,8 +6,10 @@ import pytest
 
 import micro_rl
 from micro_rl.cli import main as cli
+from micro_rl.errors import UserError
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
+from micro_rl.trust.kept_judge import place
 from micro_rl.trust.verdict import ranking, standing
 from tests.pages import assert_self_contained
 from tests.trust import line_world
@@ -92,6 +94,7 @@ def files(tmp_path):
     (tmp_path / "line.toml").write_text(
         'observations = ["x"]\nactions = ["a"]\nreward = "r"\nepisode = "episode"\naction_bounds = [-1, 1]\n'
     )
+    (tmp_path / "quits.py").write_text("raise SystemExit(3)")
     return tmp_path
 
 
@@ -119,14 +122,27 @@ def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monke
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "y < 1"], "no column"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine"], "name a file and a function"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "8h"], "tells no times"),
-        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "a column of the log (x, a)"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "no column 'who'"),
         (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--page", "{}"], "is a folder"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "9" * 30], "where 40 are needed"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--seed=-1"], "seed: -1 is not"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "0"], "a window has 1, 2, 3"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "x <="], "cannot be read"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "clusters"], "form no clusters"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "{}/quits.py:pi"], "SystemExit"),
     ],
 )
 def test_mistakes_are_one_line(files, capsys, words, message):
-    assert cli.run(["trust", *(word.format(files) for word in words), "--page", str(files / "page.html")]) == 2
+    page = [] if "--page" in words else ["--page", str(files / "page.html")]
+    assert cli.run(["trust", *(word.format(files) for word in words), *page]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_a_folder_for_judges_that_cannot_be_made_is_refused_before_the_fit(files):
+    with pytest.raises(UserError, match=r"line\.csv: cannot be written"):
+        place(files / "line.csv", {})
 
 
 def test_the_package_can_be_called():

@@ -56,6 +56,7 @@ class _Gathered:
         self.flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
         self.silent: dict[str, list[int]] = {"terminals": [], "timeouts": []}
         self.begins: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
         self.keep: list[np.ndarray] = []
         self.inputs: dict[str, list[np.ndarray]] = {}
         self.seconds: list[np.ndarray] = []
@@ -66,7 +67,7 @@ class _Gathered:
 
     def add(self, batch: Any) -> None:
         """Takes in the rows of one record batch."""
-        from micro_rl.data.readers.arrow_columns import flags, numbers
+        from micro_rl.data.readers.arrow_columns import flags, numbers, texts
 
         roles, names = self.roles, {*self.roles.reward.names}
         names |= {*roles.observations, *roles.actions, *roles.next_observations}
@@ -81,6 +82,8 @@ class _Gathered:
                 raised, silent = flags(self.path, name, batch[name])
                 self.flags[field].append(raised)
                 self.silent[field] += (self.rows + silent).tolist()
+        if roles.group is not None:
+            self.labels.append(texts(self.path, roles.group, batch[roles.group]))
         self.begins.append(self.changes(batch[roles.episode]) if self.changes else np.zeros(len(batch), bool))
         if self.clock:
             steps = self.clock(batch[roles.time])
@@ -114,9 +117,10 @@ class _Gathered:
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
         begins, cut = self._begins(description.reading.largest_gap)
-        rows, changed = process.carry_out(self.path, self.process, self._rows(begins), self.keep, self.roles)
+        names, codes = np.unique(np.concatenate(self.labels), return_inverse=True) if self.labels else (None, None)
+        rows, changed = process.carry_out(self.path, self.process, self._rows(begins, codes), self.keep, self.roles)
         columns, begins, more = cuts.complete(self.path, rows.columns, rows.begins, description.reading.missing)
-        same = len(begins) == self.rows
+        same, numbers = len(begins) == self.rows, columns.pop(process.GROUPS, None)
         overflow = {field: column.overflow if same else [] for field, column in self.measured.items()}
         return RawLog(
             arrays=columns | _ends(columns, begins, bool(self.changes or self.clock or description.reading.horizon)),
@@ -127,16 +131,18 @@ class _Gathered:
             overflow=overflow,
             remedy=REMEDY,
             step_seconds=self._step_seconds(),
+            groups=None if names is None or numbers is None else names[numbers.astype(int)],
             blurred={field: column.blurred() for field, column in self.measured.items()},
             findings=(*self._empty_flags(), *cut, *changed, *more),
         )
 
-    def _rows(self, begins: np.ndarray) -> Rows:
-        """All rows, the rewards not yet among them where holes are filled first."""
+    def _rows(self, begins: np.ndarray, groups: np.ndarray | None) -> Rows:
+        """All rows, the rewards not yet among them where holes are filled first; groups by their numbers."""
         inputs = {process.INPUT + name: np.concatenate(parts) for name, parts in self.inputs.items()}
         measured = {field: part.values() for field, part in self.measured.items() if field != "rewards" or not inputs}
         flags = {field: np.concatenate(parts) for field, parts in self.flags.items() if parts}
-        return Rows(measured | flags | inputs, begins, np.concatenate(self.seconds) if self.seconds else None)
+        numbers = {} if groups is None else {process.GROUPS: groups.astype(np.float64)}
+        return Rows(measured | flags | inputs | numbers, begins, np.concatenate(self.seconds) if self.seconds else None)
 
     def _begins(self, largest_gap: float | None) -> tuple[np.ndarray, list[Finding]]:
         """The rows that begin an episode, by the episode column and by time."""
