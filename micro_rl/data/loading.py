@@ -13,6 +13,7 @@ from micro_rl.data.assemble import NO_OVERRIDES, Examined, Overrides
 from micro_rl.data.checks import findings
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
+from micro_rl.data.likeness import likeness
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import csv_text, d4rl, heading, minari_sets, neorl2, tables
@@ -21,13 +22,6 @@ from micro_rl.errors import UserError, require_extra
 
 ARRAYS = (d4rl, neorl2)
 PARQUET = b"PAR1"
-
-# First bytes of files that people take for logs, for the message only.
-OTHERS = (
-    (b"\x1f\x8b", "gzip: decompress it first"),
-    (b"\x93NUMPY", "a single .npy array"),
-    (b"\x80", "a pickle"),
-)
 
 
 def load(
@@ -119,17 +113,20 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
     if head.startswith(PARQUET):
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     text = csv_text.as_utf8(head)
-    if heading.begins_table(text) or (description.reading.skip_rows is not None and heading.is_text(text)):
+    kind = likeness(text)
+    if heading.is_text(text) and (
+        description.reading.skip_rows is not None or (not kind and heading.begins_table(text))
+    ):
         return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.readers.csv_table", description)
-    likeness = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
-    if path.suffix.lower() in TABLES and heading.is_text(head):
+    like = f" (it looks like {kind})" if kind else ""
+    if not kind and path.suffix.lower() in TABLES and heading.is_text(head):
         first = head.splitlines()[0][:60].decode(errors="replace")
         raise UserError(
             f"{path}: its first line, {first!r}, does not name columns: say how many lines stand above their names "
             "(skip_rows, --skip-rows), or begin those lines with #"
         )
     raise UserError(
-        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{likeness}: fetch or convert the file"
+        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{like}: fetch or convert the file"
     )
 
 

@@ -1,6 +1,7 @@
 """The front door: runs, files or policies in, a judgement out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,19 @@ def trust(
     options = Options(
         window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
     )
-    return judge_policies(dataset, named(several), options, progress)
+    return judge_policies(with_strangers(dataset, several), named(several), options, progress)
+
+
+def with_strangers(dataset: Dataset, several: Sequence[Judgeable]) -> Dataset:
+    """The log, with a note for each run that was trained on another one."""
+    runs = [item for item in several if not isinstance(item, Policy) and Path(item).is_dir()]
+    own = {str(item): RunFolder.open(Path(item)).config().get("log", {}) for item in runs}
+    notes = [
+        f"{item} was trained on another log, {log.get('name')}: what it is judged by may be of another system"
+        for item, log in own.items()
+        if log.get("sha256") not in (None, dataset.sha256)
+    ]
+    return replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def _conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:

@@ -9,6 +9,8 @@ from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.trust.front import with_strangers
 from micro_rl.trust.kept_judge import place
 from micro_rl.trust.verdict import ranking, standing
 from tests.pages import assert_self_contained
@@ -143,6 +145,18 @@ def test_mistakes_are_one_line(files, capsys, words, message):
 def test_a_folder_for_judges_that_cannot_be_made_is_refused_before_the_fit(files):
     with pytest.raises(UserError, match=r"line\.csv: cannot be written"):
         place(files / "line.csv", {})
+
+
+def test_a_run_of_another_log_is_told(tmp_path):
+    log = line_world.log(episodes=4)
+    for name, sha256 in (("own", log.sha256), ("other", "0" * 64)):
+        (tmp_path / name).mkdir()
+        RunFolder.create(tmp_path / name / "run", {"log": {"name": name, "sha256": sha256}})
+    runs = [tmp_path / name / "run" for name in ("own", "other")]
+    notes = with_strangers(log, [*runs, line_world.policy(1.0)]).notes
+    assert [note for note in notes if note not in log.notes] == [
+        f"{runs[1]} was trained on another log, other: what it is judged by may be of another system"
+    ]
 
 
 def test_the_package_can_be_called():

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from micro_rl.core.columns import in_one_line
+from micro_rl.data.likeness import likeness
 from micro_rl.data.readers import csv_text
 from micro_rl.data.readers.heading import DELIMITERS, delimiter_of, line_of, rows, without_quoted
 from micro_rl.errors import UserError, require_extra
@@ -68,7 +69,8 @@ def _decoded(path: Path, head: bytes) -> tuple[str | None, str]:
     """The encoding, where it must be said, and the text; a mark says it already."""
     marked = csv_text.marked(head)
     if b"\0" in head and marked != "utf-16":
-        raise UserError(f"{path}: is no text and no Parquet file: data init describes tables")
+        like = f" (it looks like {kind})" if (kind := likeness(head[:8192])) else ""
+        raise UserError(f"{path}: is no text and no Parquet file{like}: data init describes tables")
     if marked:
         return None, head.decode(marked, errors="ignore")
     for encoding in ("utf-8", "cp1252", "latin-1"):

@@ -15,7 +15,7 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
 from micro_rl.data.readers import csv_text, csv_times
-from micro_rl.data.readers.arrow_columns import NO, YES, spelled
+from micro_rl.data.readers.arrow_columns import of_words
 from micro_rl.data.readers.heading import MOST_LINES, delimiter_of, line_of, rows
 from micro_rl.data.readers.roles import JOINT, Kind
 from micro_rl.data.readers.vectors import Vectors
@@ -53,7 +53,7 @@ class Table:
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
         """Reads the rows, with the columns that are asked for."""
-        types = {"number": pa.float64(), "flag": pa.bool_(), "label": pa.string()}
+        types = {"number": pa.float64(), "flag": pa.string(), "label": pa.string()}
         joint = JOINT.join(self._times) if self._times else None
         stored = {name: kind for name, kind in kinds.items() if name != joint}
         asked = {name: types[kind] if kind in types else self._time_type(name) for name, kind in stored.items()}
@@ -62,7 +62,8 @@ class Table:
         row = 0
         try:
             with self._open(self._options(asked)) as reader:
-                for batch in reader:
+                for read in reader:
+                    batch = _with_flags(read, stored)
                     if joint not in kinds:
                         yield batch
                         continue
@@ -127,8 +128,6 @@ class Table:
             include_columns=list(types) or list(names),
             column_types=dict(types),
             null_values=[*arrow_csv.ConvertOptions().null_values, *self._description.missing_values],
-            true_values=["1", "1.0", *spelled(YES)],
-            false_values=["0", "0.0", *spelled(NO)],
             strings_can_be_null=True,
             decimal_point=reading.decimal or ".",
             timestamp_parsers=[reading.time_format] if reading.time_format else None,
@@ -162,7 +161,11 @@ class Table:
         try:
             coding = "utf-8" if self._encoding == "utf-16" else self._encoding
             return above, _first_row(head.split(b"\n", above + MOST_LINES)[above:][:MOST_LINES], coding)
-        except (UnicodeDecodeError, LookupError):
+        except LookupError:
+            raise UserError(
+                f"{self._path}: there is no encoding {self._encoding[:40]!r}: say utf-8, latin-1 or cp1252, for one"
+            ) from None
+        except UnicodeDecodeError:
             raise UserError(
                 f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding latin-1, for one)"
             ) from None
@@ -176,6 +179,20 @@ class Table:
                 return tuple(reader.schema.names)
         except pa.ArrowInvalid as error:
             raise UserError(f"{self._path}: {self._explained(str(error))}") from error
+
+
+def _with_flags(batch: pa.RecordBatch, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
+    """The rows with flags as 1 and 0; a word that means neither is what Arrow says of a value that it cannot read."""
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if kinds.get(name) == "flag":
+            column, odd = of_words(column)
+            if odd is not None:
+                raise pa.ArrowInvalid(
+                    f"In CSV column '{in_one_line(name)}': CSV conversion error to bool: invalid value '{odd}'"
+                )
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _has_marks(path: Path, block: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from micro_rl.data import log_metadata, unread
+from micro_rl.data.likeness import of_archive
 from micro_rl.data.raw_log import (
     OPTIONAL,
     REQUIRED,
@@ -61,6 +62,8 @@ def read(path: Path, timeouts: str | None = None, group: str | None = None) -> R
         UserError: the file cannot be read as such a log.
     """
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
+        if other := of_archive(archive.namelist()):
+            raise UserError(f"{path}: {other}")
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         raw = unread.turned(_arrays(path, archive, members, timeouts))
         if group is not None:
