@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import Array
 
 from micro_rl.algorithms.model_based import mopo, morel, rambo
 from micro_rl.algorithms.model_based.rambo_adversary import TurnAgainst, log_density
@@ -129,7 +130,7 @@ def test_rambos_adversary_gains_nothing_by_the_weather():
     rows = LOG._replace(observation=jnp.zeros((4, 2)))
     outcome = jnp.asarray([[1.0, 100.0, 2.0]] * 4)
 
-    def density(members, exogenous=SECOND):
+    def density(members, exogenous: Array | None = SECOND):
         return log_density(members, 1, ensemble, rows, outcome, exogenous)
 
     np.testing.assert_allclose(density(ensemble.members), -2.5 - np.log(2 * np.pi), rtol=1e-5)

@@ -12,7 +12,6 @@ from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.own_code import raised_in
 from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_entry_points, from_reference, is_reference
 from micro_rl.algorithms.presets.model_free import TASKS
-from micro_rl.algorithms.slots import SLOTS, Method
 from micro_rl.core import arguments
 from micro_rl.core.renamed import in_our_words, new_name
 from micro_rl.core.settings import Settings, restricted
@@ -117,11 +116,7 @@ def own_slots(name: str, method: AnyMethod) -> dict[str, str]:
     definition = find(name)
     if not isinstance(definition, OwnMethod):
         return {}
-    slots = ["update"]
-    if isinstance(method, Method):
-        neutral = Method()
-        slots = [slot for slot in SLOTS if type(getattr(method, slot)) is not type(getattr(neutral, slot))]
-    return dict.fromkeys(slots, definition.place)
+    return dict.fromkeys(method.filled_slots(), definition.place)
 
 
 def mistake_of_own(error: BaseException) -> str | None:

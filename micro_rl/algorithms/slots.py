@@ -174,6 +174,10 @@ class Method(AnyMethod):
     least_rows: ClassVar[int] = 2
     """One is kept back, for the model to be measured on."""
 
+    def filled_slots(self) -> tuple[str, ...]:
+        neutral = Method()
+        return tuple(slot for slot in SLOTS if type(getattr(self, slot)) is not type(getattr(neutral, slot)))
+
     def multiplied_with(self, product: Product) -> "Method":
         return replace(self, product=product)
 

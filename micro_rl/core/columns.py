@@ -29,7 +29,7 @@ class Column(NamedTuple):
     high: float | None = None
 
     def __str__(self) -> str:
-        in_name = f"[{self.unit}]" in self.name
+        in_name = f"[{self.unit}]" in self.name or f"({self.unit})" in self.name
         return f"{self.name} [{self.unit}]" if self.unit and not in_name else self.name
 
 
@@ -73,7 +73,7 @@ def in_one_line(name: str) -> str:
 
 
 def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
-    return tuple(named) or tuple(Column(f"{prefix}{place}") for place in range(width))
+    return tuple(named) or tuple(Column(f"{prefix}{number}") for number in range(width))
 
 
 def _measured(columns: Sequence[Column], values: np.ndarray) -> tuple[Column, ...]:
@@ -100,41 +100,41 @@ def _is_range(low: Any, high: Any) -> bool:
     return type(low) is float and type(high) is float and -math.inf < low <= high < math.inf
 
 
-def title(what: str, place: int, column: Column) -> str:
+def title(what: str, number: int, column: Column) -> str:
     """Calls a column as its log does, "observation 3 (level [m])"; by its number where the log gives no name.
 
     Args:
         what: "observation", "next observation" or "action".
-        place: its number among them.
+        number: its number among them.
         column: its name and unit.
     """
-    return f"{what} {place}" if column.name in (f"o{place}", f"a{place}") else f"{what} {place} ({column})"
+    return f"{what} {number}" if column.name in (f"o{number}", f"a{number}") else f"{what} {number} ({column})"
 
 
-def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
+def titles(what: str, numbers: Sequence[int], columns: Sequence[Column]) -> str:
     """Calls several columns so, "observations 3 (level [m]), 5"; of many "observations 27 to 51 (level [m], ...)".
 
     Args:
         what: "observation", "next observation" or "action".
-        places: their numbers.
+        numbers: their numbers.
         columns: names and units of all columns.
     """
-    called = [title(what, place, columns[place]).removeprefix(f"{what} ") for place in places]
-    names = [f"{columns[place]}" for place, name in zip(places, called, strict=True) if name != f"{place}"]
-    if len(places) <= FEW and names:
+    called = [title(what, number, columns[number]).removeprefix(f"{what} ") for number in numbers]
+    names = [f"{columns[number]}" for number, name in zip(numbers, called, strict=True) if name != f"{number}"]
+    if len(numbers) <= FEW and names:
         return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
     some = f" ({', '.join(names[:FEW])}{', ...' * (len(names) > FEW)})" if names else ""
-    return f"{what}{'s' if len(called) > 1 else ''} {listed(_stretches(places))}{some}"
+    return f"{what}{'s' if len(called) > 1 else ''} {listed(_stretches(numbers))}{some}"
 
 
-def _stretches(places: Sequence[int]) -> list[str]:
+def _stretches(numbers: Sequence[int]) -> list[str]:
     """Numbers in order, three or more side by side by their ends: '3', '27 to 51'."""
     parts: list[list[int]] = []
-    for place in places:
-        if parts and place == parts[-1][-1] + 1:
-            parts[-1].append(place)
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
         else:
-            parts.append([place])
+            parts.append([number])
     return [text for part in parts for text in ([f"{part[0]} to {part[-1]}"] if len(part) > 2 else map(str, part))]
 
 

@@ -218,13 +218,7 @@ class Dataset:
 
     def rows(self, chosen: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> RawTransitions:
         """Collects these rows, chosen by a mask or by their numbers, in raw units."""
-        return RawTransitions(
-            self.observations[chosen],
-            self.actions[chosen],
-            self.rewards[chosen],
-            self.next_observations[chosen],
-            1 - self.terminals[chosen].astype(np.float32),
-        )
+        return RawTransitions.of(self, chosen)
 
     @property
     def continued(self) -> Bool[np.ndarray, " row"]:

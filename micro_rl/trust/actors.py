@@ -11,9 +11,10 @@ from jaxtyping import Float, Int, Key
 
 from micro_rl.algorithms.model_free.bc import start, update
 from micro_rl.core.networks import MLP, mode
+from micro_rl.core.numpy_network import FURTHEST
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.errors import UserError
-from micro_rl.policy import FURTHEST, Policy
+from micro_rl.policy import Policy
 
 CLONE_SIZES, CLONE_BATCH, CLONE_RATE = (128, 128), 256, 1e-3
 

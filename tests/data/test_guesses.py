@@ -187,7 +187,13 @@ def test_kinds(cells, kind):
 
 @pytest.mark.parametrize(
     ("name", "role"),
-    [("Valve 3 [%]", "actions"), ("FIC_101_SP", "exogenous"), ("TOutdoor", "observations"), ("u1", "actions")],
+    [
+        ("Valve 3 [%]", "actions"),
+        ("FIC_101_SP", "exogenous"),
+        ("TOutdoor", "observations"),
+        ("Temp_außen [°C]", "exogenous"),
+        ("u1", "actions"),
+    ],
 )
 def test_names(name, role):
     columns = [guess("level", ["1", "2", "4"], None), guess(name, ["1", "2.5", "3"], None)]

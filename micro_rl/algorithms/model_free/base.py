@@ -46,6 +46,9 @@ class ModelFreeMethod(AnyMethod):
     learns_model: ClassVar[bool] = False
     least_rows: ClassVar[int] = 1
 
+    def filled_slots(self) -> tuple[str, ...]:
+        return ("update",)
+
     def rows_kept(self, settings: Settings) -> int:
         return 0
 

@@ -13,7 +13,7 @@ _WORDS: tuple[tuple[Role, str], ...] = (
     ("set-point", r"sp|set ?points?|setp|target|soll\w*|reference|ref|wanted"),
     ("terminal", r"trip(ped)?|terminal|failed|failure|done|abort(ed)?"),
     ("episode", r"batch|episode|run|lot|campaign|charge"),
-    ("outside", r"outdoors?|outside|ambient|weather|amb|aussen|solar|sun|wind|rain|t out|temp out"),
+    ("outside", r"outdoors?|outside|ambient|weather|amb|au(ss|ß)en|solar|sun|wind|rain|t out|temp out"),
     (
         "action",
         r"valves?|ventil|klappe|stell\w*|pump|pumpe|heat(er|ing)?|heizung|actions?|act|cmd|command|output|op|mv|damper|fan|"

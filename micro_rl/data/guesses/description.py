@@ -1,6 +1,7 @@
 """The TOML that `micro-rl data init` writes: guesses as keys, all that a person must decide as comments."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -47,7 +48,7 @@ def draft(path: Path) -> Draft:
     rows = f"{'all' if taken.whole else 'the first'} {len(taken.columns[0]):,} rows"
     lines = [
         f"# How to read {_plain(path.name)}: guessed from {rows}.",
-        f"# Look every line over, write the reward, then: micro-rl data check {_plain(path.name)}",
+        f"# Look every line over, write the reward, then: micro-rl data check {shlex.quote(_plain(path.name))}",
         *(f"# NOT GUESSED: {text}" for text in missing),
         "",
         *_roles(roles),

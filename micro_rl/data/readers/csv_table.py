@@ -63,7 +63,7 @@ class Table:
         try:
             with self._open(self._options(asked)) as reader:
                 for read in reader:
-                    batch = _with_flags(read, stored)
+                    batch = _with_flags(read, kinds)
                     if joint not in kinds:
                         yield batch
                         continue

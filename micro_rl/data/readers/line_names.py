@@ -6,6 +6,7 @@ from typing import Any
 from micro_rl.core.columns import in_one_line
 from micro_rl.data.readers.roles import Kind
 from micro_rl.data.readers.table_source import TableSource
+from micro_rl.data.readers.vectors import Vectors
 
 
 def with_line_names(source: TableSource) -> TableSource:
@@ -21,8 +22,10 @@ class _LineNames:
         self.names = tuple(map(in_one_line, source.names))
         self._stored = dict(zip(self.names, source.names, strict=True))
         self.rows, self.findings, self.files = source.rows, source.findings, source.files
-        self.units = {in_one_line(name): unit for name, unit in source.units.items()}
-        self.vectors = {in_one_line(name): tuple(map(in_one_line, parts)) for name, parts in source.vectors.items()}
+        self.units: Mapping[str, str] = {in_one_line(name): unit for name, unit in source.units.items()}
+        self.vectors: Vectors = {
+            in_one_line(name): tuple(map(in_one_line, parts)) for name, parts in source.vectors.items()
+        }
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
         """Reads the rows, with the columns that are asked for."""
