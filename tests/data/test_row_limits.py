@@ -126,10 +126,13 @@ def test_shifted_rewards_and_actions_in_whole_sentences(monkeypatch):
     )
     assert actions.text == (
         "actions do not follow the transitions: with the action of row i-2, 91 % of the variance of row i's step is "
-        "explained, with its own 12 %: each action stands in the row of another step, or the system acts 2 rows late"
+        "explained, with its own 12 %: each action stands in the row of another step, or the system acts 2 rows late; "
+        "put each into the row of the observation that it answered"
     )
     monkeypatch.setattr(order, "action_order", lambda _: Order((0.0, 0.0, 0.0, 0.9, 0.0)))
-    assert order.shifted(log())[1].text.endswith("with its own 0 %: each action stands in the row of another step")
+    assert order.shifted(log())[1].text.endswith(
+        "of another step; put each into the row of the observation that it answered"
+    )
     monkeypatch.setattr(order, "action_order", lambda _: None)
     assert len(order.shifted(log())) == 1
 
