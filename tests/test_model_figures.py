@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from micro_rl.dynamics import measure, support, termination_classifier
 from micro_rl.dynamics.quality_report import Calibration, Horizon, ModelReport, from_json, of
-from tests.data.test_check_limits import log
+from tests.data.noise import log
 from tests.data.test_stretches import log as three_episodes
 
 HORIZON = Horizon(3, [0.1, 0.25], [1.0, 12.0], [0.5, 0.6])
