@@ -105,6 +105,8 @@ def test_counts_by_hand():
     )
     sizes = settings.sizes()
     assert flops.candidates(sizes, small, 0) == flops.candidates(sizes, small, 1) == 2 * 57 * (15 + 30 + 16 + 2 * 16)
+    assert flops.candidates(sizes, small, 7, "moments") == 2 * 57 * (15 + 30 + 3 * (16 + 2 * 16))
+    assert flops.candidates(sizes, small, 7, "linear") == 2 * 57 * (15 + 30) + 2 * 19 * 3 * (16 + 2 * 16)
     assert flops.rollout(sizes, small) == 4 * (2 * 10 * 16 + 3 * 2 * 4 * 45)
     assert flops.epoch(sizes, small, None) == 3 * flops.rollout(sizes, small) + 6 * flops.update(sizes, small, None)
 
