@@ -190,9 +190,8 @@ def test_expected_gaps_by_hand():
 
 
 def test_the_expected_deviation_of_normals():
-    np.testing.assert_allclose(
-        expected_deviation(Moments(jnp.zeros((5, 1)), jnp.full((5, 1), 4.0))), 2 * 0.9400, rtol=0.005
-    )
+    alike = Moments(jnp.zeros((5, 1)), jnp.full((5, 1), 4.0))
+    np.testing.assert_allclose(expected_deviation(alike), 2 * 0.9400, rtol=0.005)
     certain = Moments(jnp.asarray([[1.0], [2.0], [6.0]]), jnp.zeros((3, 1)))
     np.testing.assert_allclose(expected_deviation(certain), np.sqrt(7.0), rtol=1e-6)
     mean, deviation = np.array([0.0, 1.0, 0.5, -0.4, 0.2]), np.array([0.1, 1.0, 0.4, 0.3, 2.0])
