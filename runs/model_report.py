@@ -6,7 +6,6 @@ The rows are drawn again from the fit's seed and settings; that they are the sam
 them, which the folder tells. Prints the tables of docs/guides/model-report.md.
 """
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from micro_rl.dynamics.measure import STEPS, measure, report_of
 from micro_rl.dynamics.quality_report import NO_EPISODES, ModelReport
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.training.fitting import held_out
+from runs.usage import words
 
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:
@@ -101,4 +101,5 @@ def main(log: str, folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    log, *models = words(__doc__, 2)
+    main(log, models)

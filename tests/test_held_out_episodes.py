@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from micro_rl.algorithms.buffer import rows_of
 from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.dynamics.episode_coverage import coverage_of, covered
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
@@ -87,8 +89,9 @@ def test_the_page_shows_it_or_says_how_to_get_it(tmp_path: Path):
 
 def test_a_fit_keeps_them_out_and_remembers_them(tmp_path: Path):
     plan = tiny_plan()
-    of_model = {name: getattr(plan.settings, name) for name in ModelSettings.__dataclass_fields__}
-    settings = ModelSettings(**of_model | {"holdout_episodes": 0.4})
+    of_model: dict[str, Any] = {name: getattr(plan.settings, name) for name in ModelSettings.__dataclass_fields__}
+    of_model["holdout_episodes"] = 0.4
+    settings = ModelSettings(**of_model)
     about = fit_to_folder(tmp_path / "m", plan.dataset, settings, 0, False, Callback(), None, "")
     assert about["episodes_held_out"] == np.sort(held_out_episodes(plan.dataset, 0.4)).tolist()
     report = load_model(tmp_path / "m").report
@@ -100,10 +103,10 @@ def test_what_the_held_out_episodes_hold_decides_nothing_in_the_fit():
     plan = tiny_plan(holdout_episodes=0.4)
     problem = problem_of(plan.dataset, plan.settings)
     out = ~fitted_rows(plan.dataset, plan.settings)
-    log = problem.log._replace(reward=problem.log.reward + 100.0 * out)
+    rows = rows_of(problem.log)
+    log = rows._replace(reward=rows.reward + 100.0 * out)
     usual, changed = (
-        fit_model(plan.dataset, problem._replace(log=rows), plan.settings, 0, lambda row: None)
-        for rows in (problem.log, log)
+        fit_model(plan.dataset, problem._replace(log=rows), plan.settings, 0, lambda row: None) for rows in (rows, log)
     )
     for name in ("epochs", "holdout"):
         assert usual.about[name] == changed.about[name]

@@ -79,11 +79,11 @@ def rollout(
     Returns:
         Rows and whether they are valid, step after step [length * rows], each step in an order of its own.
     """
-    best = ensemble.best(elites)
+    best, judged = ensemble.best(elites), ensemble.silent_on(None if replayed is None else replayed.replay.columns)
 
     def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
         rows, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
-        return Rollout(transform(ensemble, method_state, rows), branches.alive), row
+        return Rollout(transform(judged, method_state, rows), branches.alive), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         rollout, row = in_blocks(advance, branches, elites, key)

@@ -171,8 +171,8 @@ def _follow(
 ) -> Float[Array, "step member start obs"]:
     """Where each member's mean predictions lead it; in exogenous columns, as in rollouts, what the log observed."""
 
-    def step(observation: Array, given: tuple[Array, Array | None]) -> tuple[Array, Array]:
-        action, observed = given
+    def step(observation: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
+        action, observed = inputs
         mean, _ = predict(elites, observation, jnp.broadcast_to(action, (elites.size, *action.shape)))
         following = mean[..., :-1]
         if outside is not None and observed is not None:

@@ -163,13 +163,13 @@ def _calibration(declared: Any) -> Calibration:
 
 def _episodes(declared: Any) -> EpisodeCoverage:
     _require(isinstance(declared, dict) and _count(declared.get("episodes")) and _count(declared.get("rows")))
-    figures = {name: declared.get(name) for name in EpisodeCoverage._fields[2:]}
-    errors, shares = [figures["error"], figures["unchanged"]], [figures["inside"], figures["inside_columns"]]
-    _require(all(error is None or (_number(error) and 0 <= error < LARGEST) for error in errors))
-    for values in (figures["levels"], figures["coverage"]):
-        _require(isinstance(values, list) and len(values) <= len(COVERED))
-        shares += values
+    figures: dict[str, Any] = {name: declared.get(name) for name in EpisodeCoverage._fields[2:]}
+    for name in ("error", "unchanged"):
+        _require(figures[name] is None or (_number(figures[name]) and 0 <= figures[name] < LARGEST))
+    for name in ("levels", "coverage"):
+        _require(isinstance(figures[name], list) and len(figures[name]) <= len(COVERED))
     _require(len(figures["levels"]) == len(figures["coverage"]))
+    shares: list[Any] = [figures["inside"], figures["inside_columns"], *figures["levels"], *figures["coverage"]]
     _require(all(_number(share) and 0 <= share <= 1 for share in shares))
     return EpisodeCoverage(declared["episodes"], declared["rows"], **figures)
 

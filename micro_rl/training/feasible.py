@@ -22,9 +22,10 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     Raises:
         UserError: Names what does not suit, and the remedy.
     """
+    _refuse_idle_model(plan)
     _refuse_uneven_updates(plan)
-    refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
-    if plan.model is None:  # of a model that is given, its own shape counts
+    refuse_too_few(plan.dataset, plan.settings, 2 if plan.fits_model else plan.method.least_rows)
+    if plan.model is None or plan.scored_apart:  # of a model that is given, its own shape counts
         plan.method.refuse(sizes_of(plan.settings, len(plan.settings.weight_decay), plan.settings.ensemble_size))
     if stays_on_host(plan.settings, plan.dataset):
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
@@ -57,6 +58,18 @@ def _refuse_replay(plan: "Plan") -> None:
             f"{plan.dataset.path}: exogenous columns are replayed from a log on the device alone, and this one "
             "stays on the host: leave exogenous out, or take --log-on device"
         )
+
+
+def _refuse_idle_model(plan: "Plan") -> None:
+    """Of a method without a model: one that would score nothing, or two for the same."""
+    asked = plan.settings.scoring_model
+    if asked and plan.method.learns_model:
+        raise UserError(f"scoring_model: {plan.method_name} is scored by its own model; leave it out")
+    if plan.task.env is not None and plan.scored_apart:
+        name = "scoring_model" if asked else "model"
+        raise UserError(f"{name}: {plan.method_name} learns no model, and the simulator scores it; leave it out")
+    if asked and plan.model is not None:
+        raise UserError("scoring_model: fits a model, and one is given with --model; leave one of them out")
 
 
 def _refuse_uneven_updates(plan: "Plan") -> None:

@@ -89,7 +89,8 @@ def fit_models(
     Raises:
         Interrupted: A signal came, and every fit's state is saved.
     """
-    sizes, log = settings.fit_sizes(), _without_episodes(rows_of(problem.log), dataset, settings)
+    sizes = settings.fit_sizes()._replace(exogenous=dataset.exogenous)
+    log = _without_episodes(rows_of(problem.log), dataset, settings)
     keys = stack([jax.random.split(Keys.of(fit.seed).fit) for fit in fits])
     states = _restored(start_fits(log, sizes, shard_runs(keys[:, 0])), fits)
     failed: dict[int, Diverged] = {}
