@@ -36,9 +36,12 @@ def deviation(variance: Array) -> Array:
     return jnp.sqrt(jnp.maximum(variance, SMALLEST))
 
 
-def below(x: Array) -> Array:
-    """Phi(x), the share of a standard normal below x."""
-    return 0.5 * jax.lax.erfc(-x * 0.5**0.5)
+def tail(b: Array) -> tuple[Array, Array]:
+    """Phi(-b) and phi(b) of b >= 0, the former within 1e-7: Abramowitz and Stegun 26.2.17, half as dear as erfc."""
+    p = jnp.exp(-0.5 * b**2) * (2 * jnp.pi) ** -0.5
+    x = 1 / (1 + 0.2316419 * b)
+    polynomial = 0.319381530 + x * (-0.356563782 + x * (1.781477937 + x * (-1.821255978 + x * 1.330274429)))
+    return p * x * polynomial, p
 
 
 def rectified(x: Moments) -> tuple[Moments, Array]:
@@ -50,7 +53,7 @@ def rectified(x: Moments) -> tuple[Moments, Array]:
     """
     s, up = deviation(x.variance), x.mean > 0
     b = jnp.minimum(jnp.abs(x.mean) / s, FARTHEST)
-    t, p = below(-b), jnp.exp(-0.5 * b**2) * (2 * jnp.pi) ** -0.5
+    t, p = tail(b)
     k = p - b * t
     share = jnp.where(up, 1 - 2 * t, 0.0) + (b**2 + 1) * t - b * p - k**2
     return Moments(jax.nn.relu(x.mean) + s * k, x.variance * jnp.maximum(share, 0.0)), jnp.where(up, 1 - t, t)
