@@ -55,7 +55,7 @@ def with_model(label: str, scale: Scale) -> Case:
     settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=STARTS_PER_UPDATE * scale.updates)
     method = module.build(module.Options(**options))
     assert isinstance(method, Method)
-    draws, values = options.get("num_samples"), options.get("values", "draws")
+    draws, values = options.get("num_samples"), str(options.get("values", "draws"))
     problem, units = make_problem(scale.log_rows), settings.updates_per_epoch
     case = training(label, label, problem, settings, method, draws, units, values)
     return case if name in COUNTED else case._replace(flops=0)
