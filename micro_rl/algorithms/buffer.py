@@ -79,6 +79,12 @@ def mean_reward(rollout: Rollout) -> Float[Array, ""]:
     return jnp.sum(jnp.where(rollout.valid, rollout.rows.reward, 0.0)) / jnp.maximum(jnp.sum(rollout.valid), 1)
 
 
+def share_unknown(rollout: Rollout) -> Float[Array, ""]:
+    """Of the valid rows, how many are unlike the log's."""
+    assert rollout.unknown is not None, "asked only where there is support"
+    return jnp.sum(rollout.valid & rollout.unknown) / jnp.maximum(jnp.sum(rollout.valid), 1)
+
+
 def largest_entry(rollout: Rollout) -> Float[Array, ""]:
     """The largest magnitude in its valid rows; NaN where there is one."""
 

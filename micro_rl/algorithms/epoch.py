@@ -180,6 +180,8 @@ def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, s
         "rollout/length": jnp.sum(branches.valid) / sizes.rollout_batch_size,
         "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
     }
+    if branches.unknown is not None:
+        by_turn["rollout/unknown"] = buffers.share_unknown(branches)
     logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
     by_turn |= {MODEL_ROWS: buffers.largest_entry(branches)}
     return state._replace(agent=agent, buffer=buffer), (logged, by_update, by_turn)
@@ -217,6 +219,7 @@ def branched_rollout(
         sizes.rollout_length,
         rollout_key,
         replayed,
+        method.support,
     )
 
 
