@@ -92,16 +92,9 @@ def train(
     places = arguments.optional_path("out", out), arguments.optional_path("branch", branch)
     _check_calls({"resume": resume, "refit": refit}, until, on_epoch, "show(row, policy)")
     plan = make_plan(log, method, **choices)
-    return execute(
-        plan,
-        places[0] or default_folder(plan),
-        resume=resume,
-        branch=places[1],
-        refit=refit,
-        until=until,
-        callback=_Silent(on_epoch),
-        wandb=tracking_in(wandb),
-    )
+    watched = partial(execute, callback=_Silent(on_epoch), wandb=tracking_in(wandb))
+    folder = places[0] or default_folder(plan)
+    return watched(plan, folder, resume=resume, branch=places[1], refit=refit, until=until)
 
 
 def _check_calls(flags: Mapping[str, Any], until: Any, on_epoch: Any, example: str) -> None:
@@ -151,16 +144,9 @@ def sweep(
     values = {} if grid is None else arguments.by_name("grid", grid, "{'beta': [0.1, 0.5]}")
     seeds, width = arguments.whole("seeds", seeds), arguments.optional_whole("width", width)
     plan = make_plan(log, method, **choices)
-    return carry_out(
-        trials(plan, seeds, values),
-        folder or sweep_folder(plan, values),
-        resume=resume,
-        until=until,
-        exact=exact,
-        width=width,
-        callback=_SilentSweep(on_epoch),
-        wandb=tracking_in(wandb),
-    )
+    watched = partial(carry_out, callback=_SilentSweep(on_epoch), wandb=tracking_in(wandb))
+    combinations, folder = trials(plan, seeds, values), folder or sweep_folder(plan, values)
+    return watched(combinations, folder, resume=resume, until=until, exact=exact, width=width)
 
 
 def fit(

@@ -9,6 +9,8 @@ from types import ModuleType
 
 NEAREST = 4
 """Choices that are offered at once, at the most."""
+LONGEST = 100
+"""Characters of a choice that is offered."""
 
 
 class UserError(Exception):
@@ -46,6 +48,7 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
         name: What was typed.
         choices: What could have been meant.
     """
+    choices = [choice for choice in choices if len(choice) <= LONGEST]
     names = {choice.lstrip("-"): choice for choice in choices}  # or the dashes of all options would look alike
     name, spelled = name.lstrip("-"), difflib.get_close_matches
     near = spelled(name, names, n=1, cutoff=0.85) or _of_its_words(name, list(names)) or spelled(name, names, n=1)

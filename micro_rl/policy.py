@@ -20,12 +20,9 @@ from micro_rl.core.arguments import path as checked_path
 from micro_rl.core.columns import UNNAMED, Columns, title
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.named_values import numbers
+from micro_rl.core.numpy_network import frozen, frozen_layers, last_layer, standardised
 from micro_rl.storage import policy_file
 from micro_rl.storage.policy_parts import Layer, PolicyParts
-
-FURTHEST = 1e20
-"""Standardised observations are clamped to this size, so that float32 does not overflow on the way to an
-action that has long been saturated."""
 
 Named = Mapping[str, Any]
 """Values by the names of their columns."""
@@ -85,11 +82,11 @@ class Policy:
         Raises:
             ValueError: where sizes do not chain, a value is not finite, or a std or half range is not positive.
         """
-        self.layers: tuple[Layer, ...] = _layers(layers)
-        self.observation_mean = _frozen(observation_mean, np.float64)
-        self.observation_std = _frozen(observation_std, np.float64)
-        self.action_mid = _frozen(action_mid, np.float64)
-        self.action_half = _frozen(action_half, np.float64)
+        self.layers: tuple[Layer, ...] = frozen_layers(layers)
+        self.observation_mean = frozen(observation_mean, np.float64)
+        self.observation_std = frozen(observation_std, np.float64)
+        self.action_mid = frozen(action_mid, np.float64)
+        self.action_half = frozen(action_half, np.float64)
         self.environment = environment
         self.history = history
         self.columns, self.mapping = columns, mapping
@@ -216,17 +213,8 @@ class Policy:
         return action
 
     def _output(self, window: Float[np.ndarray, "*rows window"]) -> Float[np.ndarray, "*rows out"]:
-        """The network's last layer, float32.
-
-        Each row is a matrix of its own, [rows, 1, in] @ [in, out]: NumPy then runs one matrix-vector product
-        a row, which rounds alike however many rows there are and wakes no BLAS threads, whose stalls on a
-        busy machine cost milliseconds.
-        """
-        hidden = self._standardised(window)[..., None, :]
-        for weight, bias in self.layers[:-1]:
-            hidden = np.maximum(hidden @ weight + bias, 0)
-        weight, bias = self.layers[-1]
-        return (hidden @ weight + bias)[..., 0, :]
+        """The network's last layer, float32."""
+        return last_layer(self.layers, standardised(window, self.observation_mean, self.observation_std))
 
     def _raw(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows obs"]:
         raw = numbers(observation, self.columns.observations, "observation")
@@ -236,30 +224,11 @@ class Policy:
                 f"[{self.observation_size}] or [rows, {self.observation_size}]"
             )
         if not np.isfinite(raw).all():
-            place = int(np.argwhere(~np.isfinite(raw))[0, -1])
-            raise ValueError(f"observation is not finite in {title('column', place, self.columns.observations[place])}")
+            column = int(np.argwhere(~np.isfinite(raw))[0, -1])
+            raise ValueError(
+                f"observation is not finite in {title('column', column, self.columns.observations[column])}"
+            )
         return raw
-
-    def _standardised(self, window: Float[np.ndarray, "*rows window"]) -> Float[np.ndarray, "*rows window"]:
-        """Core units, float32; the mean is subtracted in float64, or a large offset would eat the digits."""
-        with np.errstate(over="ignore"):
-            core = (window - self.observation_mean) / self.observation_std
-        return np.minimum(np.maximum(core, -FURTHEST), FURTHEST).astype(np.float32)
 
     def _squashed(self, unsquashed: Float[np.ndarray, "*rows act"]) -> Float[np.ndarray, "*rows act"]:
         return (self.action_mid + self.action_half * np.tanh(unsquashed)).astype(np.float32)
-
-
-def _layers(layers: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
-    """Copies whose sizes are not looked at yet."""
-    try:
-        return tuple((_frozen(weight, np.float32), _frozen(bias, np.float32)) for weight, bias in layers)
-    except (TypeError, ValueError):
-        raise ValueError("layers must be pairs of arrays (weight [in, out], bias [out])") from None
-
-
-def _frozen(values: ArrayLike, dtype: Any) -> np.ndarray:
-    """A contiguous copy that cannot be written to, so a policy stays what it was when it was checked."""
-    copy = np.array(values, dtype, order="C")
-    copy.flags.writeable = False
-    return copy

@@ -1,6 +1,5 @@
 """The study of anchors as a page: `python -m runs.anchor_page OUT` writes docs/results/anchor.md and its figure."""
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 
 from micro_rl.storage.run_folder import RunFolder
 from runs.anchor import CELLS, EPOCHS
+from runs.usage import words
 
 PAGE = Path("docs/results/anchor.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -112,4 +112,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(words(__doc__, 1)[0]))

@@ -5,7 +5,6 @@ all, as `micro-rl evaluate --episodes 10` does. Stopped, it goes on; it takes te
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from micro_rl.reports.stats.pairs import paired
 from micro_rl.storage.run_folder import RunFolder
 from runs.card_beta import BETAS, SEEDS
 from runs.card_beta_scores import EPISODES, LAST, TASK, Study, run_name, study
+from runs.usage import words
 
 PAGE = Path("docs/results/beta.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -172,4 +172,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(words(__doc__, 1)[0]))

@@ -1,12 +1,12 @@
 """What two real logs hold: `python -m runs.describe_logs DATA` writes docs/results/logs.md and its figures."""
 
-import sys
 from pathlib import Path
 
 from micro_rl.data import Dataset
 from micro_rl.reports.log import Insight, describe, words
 from micro_rl.reports.log import panels as log_panels
 from micro_rl.simulation.log_check import inspect
+from runs import usage
 
 PAGE = Path("docs/results/logs.md")
 LOGS = {
@@ -86,4 +86,4 @@ def main(data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(usage.words(__doc__, 1)[0]))

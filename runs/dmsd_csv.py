@@ -7,7 +7,6 @@ time, a channel that is stuck, and a row logged twice. Rows are counted from 0, 
 table lies the TOML by which it is read.
 """
 
-import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from micro_rl.data import Dataset, load
+from runs.usage import words
 
 EPISODES = 200
 START = datetime(2025, 3, 1, 6, 0)
@@ -88,4 +88,5 @@ def description(target: Path, names: list[str], acts: list[str], log: Dataset) -
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    source, target = words(__doc__, 2)
+    main(Path(source), Path(target))

@@ -7,7 +7,6 @@ The model's rows are those of the run's policy: `rollout_length` steps from 50,0
 them; head and rule judge the same rows.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from micro_rl.policy import Policy
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fitting import problem_of
 from micro_rl.training.log_reading import read_log
+from runs.usage import words
 
 STARTS = 50_000
 
@@ -72,4 +72,4 @@ def _print(title: str, model: FittedModel, rollout: Rollout, rule: Rule) -> None
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*words(__doc__, 3))

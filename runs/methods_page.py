@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 
 from micro_rl.storage.run_folder import RunFolder
 from runs.methods import EPOCHS, FIT_EPOCHS, LOGS, SEEDS, Cell, cells, entries
+from runs.usage import words
 
 PAGE = Path("docs/results/methods.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -175,4 +175,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(words(__doc__, 1)[0]))

@@ -6,7 +6,6 @@ The rows are drawn again from the fit's seed and settings; that they are the sam
 them, which the folder tells. Prints the tables of docs/guides/model-report.md.
 """
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +19,13 @@ from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset, load, windowed
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import inputs_of, standardise, targets_of
+from micro_rl.dynamics.episode_holdout import fitted_rows
 from micro_rl.dynamics.losses import holdout_errors
 from micro_rl.dynamics.measure import STEPS, measure, report_of
-from micro_rl.dynamics.quality_report import ModelReport
+from micro_rl.dynamics.quality_report import NO_EPISODES, ModelReport
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.training.fitting import held_out
+from runs.usage import words
 
 
 def settings_of(about: dict[str, Any]) -> list[Settings]:
@@ -38,7 +39,7 @@ def settings_of(about: dict[str, Any]) -> list[Settings]:
 
 def difference(dataset: Dataset, model: FittedModel, settings: Settings) -> float:
     """Largest relative difference between the members' errors on the held-out rows and those that their fit kept."""
-    learned = np.flatnonzero(dataset.learnable(settings.keep_timeouts))
+    learned = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[fitted_rows(dataset, settings)]
     rows = np.zeros(len(dataset), bool)
     rows[learned[held_out(model.about["seed"], len(learned), settings)]] = True
     core = jax.tree.map(jnp.asarray, to_core(dataset.transitions(settings.keep_timeouts, rows), model.scaling))
@@ -52,7 +53,8 @@ def difference(dataset: Dataset, model: FittedModel, settings: Settings) -> floa
 
 def fitted(dataset: Dataset, model: FittedModel, holdout: np.ndarray, settings: Settings) -> ModelReport:
     """The report on as many rows that were not held out."""
-    learned = np.random.default_rng(0).permutation(np.flatnonzero(dataset.learnable(settings.keep_timeouts)))
+    numbers = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[fitted_rows(dataset, settings)]
+    learned = np.random.default_rng(0).permutation(numbers)
     rows = np.setdiff1d(learned, np.sort(learned)[holdout], assume_unique=True)[: len(holdout)]
     return measure(dataset, model.ensemble.best(settings.num_elites), model.scaling, rows, STEPS)
 
@@ -88,7 +90,9 @@ def main(log: str, folders: list[str]) -> None:
         by_difference = {difference(dataset, model, settings): settings for settings in tried}
         settings = by_difference[min(by_difference)]
         print(f"{folder}: errors on the held-out rows differ by {min(by_difference):.1e} from those that the fit kept")
-        holdout = held_out(model.about["seed"], int(dataset.learnable(settings.keep_timeouts).sum()), settings)
+        holdout = held_out(model.about["seed"], int(fitted_rows(dataset, settings).sum()), settings)
+        covered = model.report and model.report.episodes
+        print(covered.sentence() if covered else NO_EPISODES)
         began = time.process_time()
         report = report_of(dataset, model.ensemble, model.scaling, holdout, settings)
         print(f"measured in {time.process_time() - began:.2f} s of a processor")
@@ -97,4 +101,5 @@ def main(log: str, folders: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    log, *models = words(__doc__, 2)
+    main(log, models)

@@ -5,7 +5,6 @@ valve now and then, calibrations, shutdowns, holes, marks of bad values. `python
 the policies, with steps of five minutes, and the controller through the same shifts.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from micro_rl import Policy
 from runs.two_tanks import MINUTES, Controller, TwoTanks, steady_valve
+from runs.usage import words
 
 DAYS = 45
 SHIFTS = 40
@@ -159,7 +159,8 @@ def compare(runs: Sequence[Path], minutes: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "export":
-        print(export(Path(sys.argv[2])))
+    verb, first, *runs = words(__doc__, 2)
+    if verb == "export":
+        print(export(Path(first)))
     else:
-        compare([Path(run) for run in sys.argv[3:]], int(sys.argv[2]))
+        compare([Path(run) for run in runs], int(first))

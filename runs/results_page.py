@@ -1,6 +1,5 @@
 """The published runs as a page: `python -m runs.results_page OUT` writes docs/results/real-logs.md and its figure."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from micro_rl.storage.arrays import read_arrays
 from micro_rl.storage.run_folder import RunFolder
 from runs.results import CELLS
+from runs.usage import words
 
 PAGE = Path("docs/results/real-logs.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -186,4 +186,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(words(__doc__, 1)[0]))

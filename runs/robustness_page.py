@@ -1,7 +1,6 @@
 """The robustness study as a page: `python -m runs.robustness_page OUT`, docs/results/robustness.md and its figures."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from micro_rl.core.tasks import Task, normalised
 from micro_rl.reports.stats import interval
 from runs.robustness import COMMON_FOLDER, LOGS, METHODS, folder
+from runs.usage import words
 
 PAGE = Path("docs/results/robustness.md")
 TITLES = {
@@ -204,4 +204,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(words(__doc__, 1)[0]))

@@ -131,7 +131,7 @@ def test_what_is_printed_and_the_page_of_a_run_without_a_simulator(log, tmp_path
     output = capsys.readouterr().out
     assert "micro on swing: 120 rows, 6 episodes, preset generic" in output
     assert "policy  epoch    1/1" in output and "left" in output
-    assert "the log, in a window of 5 steps" in output and "by its own model the policy's windows differ by" in output
+    assert "the log, in a window of 5 steps" in output and "by its own model the policy collects " in output
     assert "score" not in output
     assert "<html" in (tmp_path / "run" / "report.html").read_text()
 

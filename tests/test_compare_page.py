@@ -95,7 +95,8 @@ def test_one_run_and_runs_that_nobody_measured(tmp_path: Path):
     empty = make_run(tmp_path / "c", "bc", scores=[], finished=False)
     (empty / "scores.json").write_text('{"epochs": 12, "log": {"return_mean": 1.0, "return_best": 2.0}}')
     words = Page(compared([tmp_path / "c"])).words
-    assert "not measured" in words
+    assert "not measured" in words and "micro-rl trust judges these policies by their log. Returns." in words
+    assert "log’s mean 1.00" in words
 
 
 def test_looks_differ_and_names_can_be_drawn():

@@ -85,7 +85,7 @@ def test_the_best_evaluation_is_named_with_what_it_is_worth(trained):
     assert "it is the last" in scored(run, {4: -2.0, 5: -1.0})
     lost = scored(run, {-3: 5.0, first: -2.0, 5: -1.0})
     assert "its state was not kept (see --checkpoint-every); the best of the kept is epoch 5 (−1.00)" in lost
-    assert "an estimate that nobody measured" in scored(run, {4: 1.0, 5: 0.0}, MODEL_RETURN)
+    assert "its own estimate, which nobody measured" in scored(run, {4: 1.0, 5: 0.0}, MODEL_RETURN)
     assert scored(run, {5: 1.0}) == "" == best_evaluation(Run(run.path, run.policy, {}, [{"epoch": 5}]))
 
 

@@ -81,6 +81,22 @@ def test_runs_that_a_figure_lacks_or_has_a_part_of_are_named(runs: Path, tmp_pat
     assert notes[3].startswith("left out: ") and "torn" in notes[3] and len(notes) == 4
 
 
+def test_arrays_of_runs_that_are_missing_or_not_finished_come_with_a_warning(runs: Path):
+    make_run(runs / "begun", seed=7, scores=[], finished=False)
+    make_run(runs / "going", seed=8, scores=[1.0, 2.0], finished=False)
+    (make_run(runs / "torn", seed=9) / "config.json").write_text("{")
+    with pytest.warns(UserWarning, match="begun is left out: it has no such metric") as caught:
+        micro = micro_rl.curves(runs)[0]
+    text = str(caught[0].message)
+    assert "going is stopped, 2 of 12 epochs done: beyond that its values are NaN" in text and "torn" in text
+    assert len(caught) == 1 and "\n" not in text
+    np.testing.assert_array_equal(micro.values[micro.seeds.tolist().index(8)], [1, 2, np.nan])
+
+
+def test_nothing_is_warned_of_where_nothing_is_missing(runs: Path, recwarn):
+    assert len(micro_rl.curves(runs)) == 3 and not recwarn.list
+
+
 def test_the_same_runs_give_the_same_bytes(runs: Path, tmp_path: Path):
     for name in ("a", "b"):
         assert run(["report", str(runs), "--figures", str(tmp_path / name)]) == 0

@@ -50,6 +50,14 @@ class Frame(dict[str, Any]):
         return list(self)
 
 
+@pytest.mark.parametrize(
+    ("name", "unit", "title"),
+    [("level", "m", "level [m]"), ("level [m]", "m", "level [m]"), ("T (°C)", "°C", "T (°C)"), ("level", "", "level")],
+)
+def test_a_unit_is_written_once(name, unit, title):
+    assert str(Column(name, unit)) == title
+
+
 def test_names_stand_for_columns_in_any_order():
     policy = make(columns=NAMED)
     np.testing.assert_array_equal(policy(VALUES), policy(ROW))

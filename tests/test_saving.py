@@ -15,7 +15,10 @@ def test_the_epoch_that_a_signal_saves_has_its_score_and_stays_as_the_best(tmp_p
     folder = RunFolder.create(tmp_path / "run", {})
     settings = Settings(checkpoint_every=5)
     state = lambda epoch: LogState(jnp.zeros(3), jnp.asarray(epoch))  # noqa: E731
-    with RunSaver(folder, folder.fit_rows(), None, settings, print) as saver, open_metrics(folder, None) as log:
+    with (
+        RunSaver(folder, folder.fit_rows(), None, folder.model, settings, print) as saver,
+        open_metrics(folder, None) as log,
+    ):
         arrays = saver.copy_if_due(1, lambda: state(1), final=False)
         saver.after_epoch({"epoch": 1, "eval/return": 3.0}, log, arrays, final=False)
         assert folder.checkpoints.newest() is None

@@ -51,7 +51,7 @@ def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
     display, (first,), output = watched(2, beside=1)
     first.finished(Path("none"))
     display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
-    assert "1 runs" in lines(output, "policy")[0]
+    assert "1 run   return -150.0   " in lines(output, "policy")[0]
 
 
 def test_a_sweep_of_one_run_is_shown_as_that_run():

@@ -57,14 +57,14 @@ def plant(
 def test_the_delay_is_told_under_a_controller(delay, how):
     answer = delays(plant(delay, **how))
     assert answer is not None
-    assert [(pair.action, pair.observation, pair.steps) for pair in answer.seen] == [("valve", "level", delay)]
+    assert [(pair.action, pair.observation, pair.steps) for pair in answer.effects] == [("valve", "level", delay)]
     assert answer.slowest == delay and not answer.decided and not answer.moved
 
 
 def test_a_controller_that_nothing_disturbs_tells_nothing():
     answer = delays(plant(3, explore=0.0, set_points=False))
     assert answer is not None
-    assert answer.decided == ["valve"] and not answer.seen
+    assert answer.decided == ["valve"] and not answer.effects
     assert "Of valve nothing can be told" in delay_words(Timing(answer, None, None))
 
 
@@ -72,14 +72,14 @@ def test_an_action_without_effect_has_no_delay():
     log = plant(0)
     idle = log._replace(actions=np.random.default_rng(1).normal(size=(ROWS, 1)))
     answer = delays(idle)
-    assert answer is not None and not answer.seen
+    assert answer is not None and not answer.effects
     assert delay_words(Timing(answer, None, None)) == "No effect of an action stands out."
 
 
 def test_a_column_that_is_no_outside_matter_is_named():
     log = plant(2)
     answer = delays(log._replace(exogenous=np.array([True, False])))
-    assert answer is not None and answer.moved == ["level"] and not answer.seen
+    assert answer is not None and answer.moved == ["level"] and not answer.effects
     assert "level: exogenous, as was said, but" in delay_words(Timing(answer, None, None))
 
 
@@ -129,6 +129,8 @@ def test_what_is_proposed_in_words():
     )
     assert proposal_words(pace) == 'resample = "5min", then --history 3'
     assert "At 5 rows to a step a single observation leaves 60 %, 10 % with 3." in step_words(pace)
+    worse = pace._replace(proposal=Proposal(1, 1, [Foretold(1, 1.16, 1.65, "level")], left[:1]))
+    assert "at most 100 % is noise" in step_words(worse) and "(worst: level, 100 %)" in step_words(worse)
     assert proposal_words(pace._replace(step_seconds=None)) == "5 rows to a step, then --history 3"
     times = [length(seconds) for seconds in (0.5, 90.0, 3600.0, 172800.0, 0.0123)]
     assert times == ["500ms", "90s", "1h", "2d", "0.0123s"]

@@ -59,10 +59,9 @@ def options(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
             entries.append(words)
     for name, *parts in entries:
         meaning, _, default = " ".join(parts).partition(" (default: ")
-        default = default.removesuffix(")")
-        if not name.startswith("-"):  # a positional argument, whose explanation is its name
-            name, _, meaning = meaning.partition(" ")
-            name = name.upper()
+        default = default.removesuffix(")").strip()
+        if meaning.endswith(" (required)"):
+            meaning, default = meaning.removesuffix(" (required)"), "required"
         if not name.startswith("-h"):
             yield plain(name), SPECIAL.sub(r"\\\g<0>", meaning).replace("<", "&lt;"), WORDS.get(default, default)
 

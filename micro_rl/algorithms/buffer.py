@@ -79,17 +79,20 @@ def mean_reward(rollout: Rollout) -> Float[Array, ""]:
     return jnp.sum(jnp.where(rollout.valid, rollout.rows.reward, 0.0)) / jnp.maximum(jnp.sum(rollout.valid), 1)
 
 
-def share_unknown(rollout: Rollout) -> Float[Array, ""]:
-    """Of the valid rows, how many are unlike the log's."""
-    assert rollout.unknown is not None, "asked only where there is support"
-    return jnp.sum(rollout.valid & rollout.unknown) / jnp.maximum(jnp.sum(rollout.valid), 1)
+def figures(rollout: Rollout, starts: int) -> dict[str, Float[Array, ""]]:
+    """What is logged of a rollout from so many starts; the share of unknown rows where somebody asked for them."""
+    logged = {"rollout/reward": mean_reward(rollout), "rollout/length": jnp.sum(rollout.valid) / starts}
+    if rollout.unknown is not None:
+        unknown = jnp.sum(rollout.valid & rollout.unknown)
+        logged["rollout/unknown"] = unknown / jnp.maximum(jnp.sum(rollout.valid), 1)
+    return logged
 
 
 def largest_entry(rollout: Rollout) -> Float[Array, ""]:
     """The largest magnitude in its valid rows; NaN where there is one."""
 
     def largest(column: Array) -> Array:
-        valid = rollout.valid.reshape(rollout.valid.shape + (1,) * (column.ndim - rollout.valid.ndim))
-        return jnp.max(jnp.where(valid, jnp.abs(column), 0.0))
+        of_row = jnp.max(jnp.abs(column.reshape(*rollout.valid.shape, -1)), axis=-1)
+        return jnp.max(jnp.where(rollout.valid, of_row, 0.0))
 
     return jnp.max(jnp.stack([largest(column) for column in rollout.rows]))

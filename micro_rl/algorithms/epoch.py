@@ -93,7 +93,7 @@ def start(
     obs, act = log.observation.shape[-1], log.action.shape[-1]
     capacity = sizes.rollout_batch_size * sizes.rollout_length
     agent = start_agent(keys.agent, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature)
-    actor, method_state = method.prepare(agent.actor, ensemble, log, keys.prepare)
+    actor, method_state = method.prepare(agent.actor, ensemble.silent_on(_exogenous(problem)), log, keys.prepare)
     return TrainState(
         agent=agent._replace(actor=actor),
         ensemble=jax.tree.map(jnp.copy, ensemble),
@@ -159,6 +159,7 @@ def _adapted_model(
         networks=MethodContext(agent.critics, agent.targets, agent.actor, models, c.discount),
         log=buffers.rows_of(problem.log),
         ends=lambda following, end_key: ends(following, problem.scaling, end_key),
+        replay=problem.replay,
     )
     ensemble, method_state = method.update_model(state.ensemble, state.method_state, context, key)
     return state._replace(ensemble=ensemble, method_state=method_state)
@@ -175,13 +176,8 @@ def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, s
         return update(agent, method, models, batch, noise, method_key, c)
 
     agent, by_update = jax.lax.scan(step, state.agent, update_keys)
-    by_turn = {
-        "rollout/reward": buffers.mean_reward(branches),
-        "rollout/length": jnp.sum(branches.valid) / sizes.rollout_batch_size,
-        "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
-    }
-    if branches.unknown is not None:
-        by_turn["rollout/unknown"] = buffers.share_unknown(branches)
+    by_turn = buffers.figures(branches, sizes.rollout_batch_size)
+    by_turn["buffer/rows"] = jnp.sum(buffer.filled).astype(jnp.float32)
     logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
     by_turn |= {MODEL_ROWS: buffers.largest_entry(branches)}
     return state._replace(agent=agent, buffer=buffer), (logged, by_update, by_turn)
@@ -189,8 +185,12 @@ def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, s
 
 def _models(state: TrainState, problem: Problem, sizes: Sizes) -> Models:
     """The model as methods see it, with what of it is exogenous."""
-    exogenous = None if problem.replay is None else problem.replay.columns
-    return Models.of(state.ensemble, sizes.num_elites, exogenous)
+    return Models.of(state.ensemble, sizes.num_elites, _exogenous(problem))
+
+
+def _exogenous(problem: Problem) -> Array | None:
+    """True for columns that no action moves; None where there is no such column."""
+    return None if problem.replay is None else problem.replay.columns
 
 
 def rollout_and_update_keys(key: Key[Array, ""], sizes: Sizes) -> tuple[list[Array], Key[Array, " update"]]:

@@ -28,6 +28,10 @@ class AnyMethod(eqx.Module):
     def rows_kept(self, settings: Settings) -> int:
         """Rows of rollouts that a run of it holds at once."""
 
+    @abstractmethod
+    def filled_slots(self) -> tuple[str, ...]:
+        """Names of the functions that are its own, the others being those of soft actor-critic on the model."""
+
     def refuse(self, sizes: ModelSizes) -> None:
         """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
 

@@ -12,7 +12,6 @@ from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.own_code import raised_in
 from micro_rl.algorithms.own_methods import OwnMethod, define, file_of, from_entry_points, from_reference, is_reference
 from micro_rl.algorithms.presets.model_free import TASKS
-from micro_rl.algorithms.slots import SLOTS, Method
 from micro_rl.core import arguments
 from micro_rl.core.renamed import in_our_words, new_name
 from micro_rl.core.settings import Settings, restricted
@@ -23,6 +22,10 @@ from micro_rl.errors import UserError, did_you_mean
 ALL: dict[str, ModuleType | OwnMethod] = {**METHODS, **BASELINES}
 """Every method that this process knows; what is registered or loaded from outside joins it."""
 SHIPPED = frozenset(ALL)
+
+
+OF_SCORING = frozenset({"scoring_model"})
+"""Settings that do nothing for a method whose own model scores it."""
 
 
 def register(name: str, definition: Any) -> None:
@@ -113,11 +116,7 @@ def own_slots(name: str, method: AnyMethod) -> dict[str, str]:
     definition = find(name)
     if not isinstance(definition, OwnMethod):
         return {}
-    slots = ["update"]
-    if isinstance(method, Method):
-        neutral = Method()
-        slots = [slot for slot in SLOTS if type(getattr(method, slot)) is not type(getattr(neutral, slot))]
-    return dict.fromkeys(slots, definition.place)
+    return dict.fromkeys(method.filled_slots(), definition.place)
 
 
 def mistake_of_own(error: BaseException) -> str | None:
@@ -133,7 +132,7 @@ def learns_model(name: str) -> bool:
 
 def for_a_model(name: str) -> tuple[str, ...]:
     """What can be chosen for a run and cannot for this method, since it learns no model."""
-    return () if learns_model(name) else ("model", "termination")
+    return () if learns_model(name) else ("termination",)
 
 
 def settings_of(name: str) -> type[Settings]:
@@ -144,7 +143,8 @@ def settings_of(name: str) -> type[Settings]:
 
 def accepted(name: str) -> tuple[set[str], set[str]]:
     """The names of the settings and of the method's own options."""
-    return {field.name for field in fields(settings_of(name))}, {field.name for field in fields(find(name).Options)}
+    general = {field.name for field in fields(settings_of(name))}
+    return general - (OF_SCORING if learns_model(name) else set()), {field.name for field in fields(find(name).Options)}
 
 
 def values(name: str, preset: str) -> dict[str, Any]:

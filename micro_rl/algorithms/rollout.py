@@ -82,11 +82,11 @@ def rollout(
     Returns:
         Rows and whether they are valid, step after step [length * rows], each step in an order of its own.
     """
-    best = ensemble.best(elites)
+    best, judged = ensemble.best(elites), ensemble.silent_on(None if replayed is None else replayed.replay.columns)
 
     def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
         rows, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
-        rows, unknown = transform(ensemble, method_state, rows), None
+        rows, unknown = transform(judged, method_state, rows), None
         if support is not None:
             rows, unknown = support(rows)
         return Rollout(rows, branches.alive, unknown), row

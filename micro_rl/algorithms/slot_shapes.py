@@ -27,12 +27,12 @@ MADE = 11
 """Rows of a rollout; a number that no other size is likely to have."""
 
 
-def check_slots(method: AnyMethod, place: str, sizes: Sizes, shape: ModelShape, rows: int) -> None:
+def check_slots(method: AnyMethod, source: str, sizes: Sizes, shape: ModelShape, rows: int) -> None:
     """Refuse a method whose slots give other shapes than training takes, or cannot be compiled.
 
     Args:
         method: From outside the package.
-        place: Its file, or where there is none, what it is called.
+        source: Its file, or where there is none, what it is called.
         sizes: The run's.
         shape: Of the model that it learns in; of its widths alone where it learns none.
         rows: Of the log.
@@ -43,18 +43,18 @@ def check_slots(method: AnyMethod, place: str, sizes: Sizes, shape: ModelShape, 
     leaves, structure = jax.tree.flatten(method)
     if odd := [leaf for leaf in leaves if not isinstance(leaf, Array | np.ndarray | np.generic | int | float)]:
         raise UserError(
-            f"method: {place}: build(options) puts {odd[0]!r:.40} among the coefficients: declare what is no number by "
-            "eqx.field(static=True)"
+            f"method: {source}: build(options) puts {odd[0]!r:.40} among the coefficients: declare what is no number "
+            "by eqx.field(static=True)"
         )
     kinds = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-    _check(structure, kinds, place, sizes, shape, rows)
+    _check(structure, kinds, source, sizes, shape, rows)
 
 
 @lru_cache(maxsize=256)
-def _check(structure: Any, kinds: tuple[Any, ...], place: str, sizes: Sizes, shape: ModelShape, rows: int) -> None:
+def _check(structure: Any, kinds: tuple[Any, ...], source: str, sizes: Sizes, shape: ModelShape, rows: int) -> None:
     """The same once for all runs that differ in the values of leaves alone."""
     method = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
-    trial = _Trial(place, method)
+    trial = _Trial(source, method)
     if isinstance(method, ModelFreeMethod):
         _check_learner(trial, method.steps, sizes, shape)
     else:
@@ -65,8 +65,8 @@ def _check(structure: Any, kinds: tuple[Any, ...], place: str, sizes: Sizes, sha
 class _Trial:
     """Calls slots with shapes in the place of arrays."""
 
-    def __init__(self, place: str, method: AnyMethod):
-        self._place, self._method = place, method
+    def __init__(self, source: str, method: AnyMethod):
+        self._source, self._method = source, method
 
     def result(self, slot: str, call: Callable[..., PyTree], *arguments: PyTree) -> Any:
         """What `call(method, *arguments)` gives; `UserError` where the slot raises anything."""
@@ -76,14 +76,14 @@ class _Trial:
             raise
         except Exception as error:  # another's code: whatever it is
             own = raised_in(error, self._files())
-            raise UserError(own or f"method: {self._place}: {slot}: {in_words(error)}") from error
+            raise UserError(own or f"method: {self._source}: {slot}: {in_words(error)}") from error
 
     def _files(self) -> Collection[Path]:
-        return {Path(self._place)}
+        return {Path(self._source)}
 
     def refuse(self, slot: str, text: str) -> None:
         """Raise `UserError` of what a slot gives."""
-        raise UserError(f"method: {self._place}: {slot} gives {text}")
+        raise UserError(f"method: {self._source}: {slot} gives {text}")
 
     def pair(self, slot: str, value: Any, of: str) -> tuple[Any, Any]:
         """A slot's result taken apart."""
@@ -122,10 +122,10 @@ def _check_method(trial: _Trial, sizes: Sizes, shape: ModelShape, rows: int) -> 
     agent: Agent = jax.eval_shape(lambda key: start_agent(key, *_widths(shape), *_networks(sizes), 1.0), key)
     models: Models = jax.eval_shape(lambda ensemble: Models.of(ensemble, sizes.num_elites), ensemble)
     log, made = _transitions(rows, shape), _transitions(MADE, shape)
-    begun = trial.result("prepare", lambda own, *given: own.prepare(*given), agent.actor, ensemble, log, key)
+    begun = trial.result("prepare", lambda own, *inputs: own.prepare(*inputs), agent.actor, ensemble, log, key)
     actor, state = trial.pair("prepare", begun, "(actor, state), the state () where nothing is remembered")
     trial.alike("prepare", "actor", actor, agent.actor)
-    row = trial.result("transform", lambda own, *given: own.transform(*given), ensemble, state, made)
+    row = trial.result("transform", lambda own, *inputs: own.transform(*inputs), ensemble, state, made)
     trial.alike("transform", "rows", row, made)
     context = MethodContext(agent.critics, agent.targets, agent.actor, models, _floats())
     _check_target(trial, sizes, shape, context)
@@ -142,9 +142,9 @@ def _check_method(trial: _Trial, sizes: Sizes, shape: ModelShape, rows: int) -> 
 def _check_target(trial: _Trial, sizes: Sizes, shape: ModelShape, context: MethodContext) -> None:
     key, count = jax.random.key(0), sizes.batch_size - sizes.real_rows
     rows = _transitions(count, shape)
-    noise = trial.result("target.noise", lambda own, *given: own.target.noise(*given), key, rows, context.models)
-    given = trial.result("target", lambda own, *given: own.target(*given), rows, _floats(count), context, noise)
-    y, logged = trial.pair("target", given, "(y, what to log)")
+    noise = trial.result("target.noise", lambda own, *inputs: own.target.noise(*inputs), key, rows, context.models)
+    outputs = trial.result("target", lambda own, *inputs: own.target(*inputs), rows, _floats(count), context, noise)
+    y, logged = trial.pair("target", outputs, "(y, what to log)")
     trial.number("target", "y", y, (count,), "one for each model row")
     trial.log("target", logged)
 
@@ -153,11 +153,11 @@ def _check_penalty(trial: _Trial, sizes: Sizes, shape: ModelShape, agent: Agent)
     key, real = jax.random.key(0), sizes.real_rows
     batch = Batch(_transitions(real, shape), _transitions(sizes.batch_size - real, shape))
     arguments = (agent.critics, agent.actor, batch, key)
-    penalty = trial.result("regularize", lambda own, *given: own.regularize(*given), *arguments)
+    penalty = trial.result("regularize", lambda own, *inputs: own.regularize(*inputs), *arguments)
     trial.number("regularize", "a penalty", penalty, (), "one number: a mean over rows")
 
-    def gradient(own: Method, critics: MLP, *given: Any) -> PyTree:
-        return jax.grad(lambda critics: jnp.float32(0) + own.regularize(critics, *given))(critics)
+    def gradient(own: Method, critics: MLP, *inputs: Any) -> PyTree:
+        return jax.grad(lambda critics: jnp.float32(0) + own.regularize(critics, *inputs))(critics)
 
     trial.result("regularize", gradient, *arguments)
 
@@ -174,8 +174,8 @@ def _check_learner(trial: _Trial, steps: int, sizes: Sizes, shape: ModelShape) -
     count = sizes.batch_size * steps
     rows = LogRows(_transitions(count, shape), _floats(count, act), _floats(count))
     c = Coefficients(*(_floats() for _ in Coefficients._fields))
-    given = trial.result("update", lambda own, *given: own.update(*given), agent, rows, key, c)
-    after, logged = trial.pair("update", given, "(agent, what to log)")
+    outputs = trial.result("update", lambda own, *inputs: own.update(*inputs), agent, rows, key, c)
+    after, logged = trial.pair("update", outputs, "(agent, what to log)")
     trial.alike("update", "agent", after, agent)
     trial.log("update", logged)
 

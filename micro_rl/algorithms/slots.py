@@ -15,7 +15,7 @@ from micro_rl.algorithms.support import Support
 from micro_rl.core.networks import MLP, Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
-from micro_rl.core.types import Batch, Transition
+from micro_rl.core.types import Batch, Replay, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
 METHOD_STREAM = 1 << 30
@@ -38,15 +38,23 @@ class MethodContext(NamedTuple):
 
 
 class EpochContext(NamedTuple):
-    """What a method may look at after an epoch: the networks, the log's rows, and when episodes end."""
+    """What a method may look at after an epoch: the networks, the log's rows, and when episodes end.
+
+    `replay` says what rollouts take from the log and not from the model; None where no column is exogenous.
+    """
 
     networks: MethodContext
     log: Transition
     ends: Ends
+    replay: Replay | None = None
 
 
 class Prepare(eqx.Module):
-    """Once, before training: the actor to begin with, and what the method itself must remember (`method_state`)."""
+    """Once, before training: the actor to begin with, and what the method itself must remember (`method_state`).
+
+    Of exogenous columns the model that is handed over has no word, here and in `RolloutTransform`: `predict` leaves
+    them as they are, with deviation 0.
+    """
 
     @abstractmethod
     def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]: ...
@@ -168,6 +176,10 @@ class Method(AnyMethod):
     learns_model: ClassVar[bool] = True
     least_rows: ClassVar[int] = 2
     """One is kept back, for the model to be measured on."""
+
+    def filled_slots(self) -> tuple[str, ...]:
+        neutral = Method()
+        return tuple(slot for slot in SLOTS if type(getattr(self, slot)) is not type(getattr(neutral, slot)))
 
     def multiplied_with(self, product: Product) -> "Method":
         return replace(self, product=product)

@@ -21,11 +21,28 @@ _FRAME = "│╭╮╰╯─|+- \t"  # what tyro draws its boxes with, in UTF-8 
 
 def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -> Any:
     """Make a dataclass to parse into: positional arguments, and the options of several dataclasses side by side."""
-    fields = [(place, tyro.conf.Positional[kind]) for place, kind in places]
+    fields = [(place, Annotated[tyro.conf.Positional[kind], _argument(place)]) for place, kind in places]
     fields += [(part, Annotated[kind, tyro.conf.arg(name="")]) for part, kind in parts.items()]
     kind = make_dataclass(name, fields, frozen=True)
     kind.__doc__ = explanation
     return kind
+
+
+WORDS = {
+    "log": ("LOG", "a log: its path, or a name"),
+    "run": ("RUN", "the folder of a run"),
+    "runs": ("RUN ...", "folders of runs"),
+    "folder": ("DIR", "a folder that holds runs"),
+    "env": ("ENV", "a Gymnasium id"),
+    "src": ("SRC", "the log to read"),
+    "dst": ("DST", "the file or folder to write; its suffix says the format"),
+}
+"""What the help calls the positional arguments, and what it says of them."""
+
+
+def _argument(place: str) -> Any:
+    name, words = WORDS[place]
+    return tyro.conf.arg(metavar=name, help=words)
 
 
 FORMULAS = ("--reward", "--termination", "--where")

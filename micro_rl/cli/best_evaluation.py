@@ -18,10 +18,9 @@ def best_evaluation(run: Run) -> str:
     if len(values) < 2:
         return ""
     best = _best(values)
-    kept = {epoch: values[epoch] for epoch in RunFolder(run.path).checkpoints.epochs() if epoch in values}
-    return (
-        f"epoch {best} of {len(values)} evaluated, {number(values[best])} {_worth(run, key)}; {_state(run, best, kept)}"
-    )
+    saved = {epoch: values[epoch] for epoch in RunFolder(run.path).checkpoints.epochs() if epoch in values}
+    worth, state = _worth(run, key), _state(run, best, saved)
+    return f"epoch {best} of {len(values)} evaluated, {number(values[best])} {worth}; {state}"
 
 
 def _best(values: dict[int, float]) -> int:
@@ -31,17 +30,19 @@ def _best(values: dict[int, float]) -> int:
 
 def _worth(run: Run, key: str | None) -> str:
     if key not in (EVAL_RETURN, EVAL_SCORE):
-        return "by an estimate that nobody measured: no reason to prefer it"
+        return "by its own estimate, which nobody measured: no reason to prefer it to another"
     episodes = RunFolder.open(run.path).config()["settings"]["eval_episodes"]
     return f"over {plural(episodes, 'episode')}, the best of many and so in part luck"
 
 
-def _state(run: Run, best: int, kept: dict[int, float]) -> str:
+def _state(run: Run, best: int, saved: dict[int, float]) -> str:
     """Where the best epoch's state is, else the best of those that are kept."""
     path = shlex.quote(str(run.path))
     if best == max(run.metrics, key=lambda row: row["epoch"])["epoch"]:
         return "it is the last, so policy.safetensors is its policy"
-    if best in kept:
+    if best in saved:
         return f"`micro-rl evaluate {path} --epoch {best}` measures it anew, `micro-rl export` so writes its policy"
-    others = f"the best of the kept is epoch {_best(kept)} ({number(kept[_best(kept)])})" if kept else "none is kept"
+    others = (
+        f"the best of the kept is epoch {_best(saved)} ({number(saved[_best(saved)])})" if saved else "none is kept"
+    )
     return f"its state was not kept (see --checkpoint-every); {others}"

@@ -15,7 +15,7 @@ from micro_rl.cli.fit_time import FitTime
 from micro_rl.cli.time_left import TimeLeft
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.settings import ModelSettings
-from micro_rl.core.wording import clock
+from micro_rl.core.wording import clock, plural
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
 from micro_rl.storage.jsonl import Row
@@ -142,7 +142,7 @@ class Display(SweepCallback):
 
     def _fit_line(self) -> str:
         errors = [fit["holdout/mean"] for fit in self._fits.values()]
-        spread = "" if self._runs == 1 else f" ({min(errors):.5f} to {max(errors):.5f})"
+        spread = "" if len(errors) == 1 else f" ({min(errors):.5f} to {max(errors):.5f})"
         kind = "model " if self._runs == 1 else "models"
         line = f"{kind}  epoch {self._fit_epoch:4d}   holdout error {np.mean(errors):.5f}{spread}"
         latest = max(self._fit_times.values(), key=FitTime.order, default=None)
@@ -162,11 +162,12 @@ class Display(SweepCallback):
         if self._runs == 1:
             figures = [f"{label} {form.format(row[key])}" for label, key, form in SHOWN if key in row]
         else:
-            figures = [f"{len(beside)} runs"]
+            figures = [plural(len(beside), "run")]
             for label, key, _ in SCORES:
                 if key in row:
                     values = [other[key] for other in beside if key in other]
-                    figures.append(f"{label} {np.mean(values):.1f} ({min(values):.1f} to {max(values):.1f})")
+                    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+                    figures.append(f"{label} {np.mean(values):.1f}{spread}")
             speed = sum(other["time/updates_per_second"] for other in beside)
             figures.append(f"updates per second {speed:.0f} together")
         return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs}", *figures, self._left()])

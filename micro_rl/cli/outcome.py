@@ -37,10 +37,11 @@ def print_run(run: Run, console: Console) -> None:
         add(f"the log, in a window of {log['window']} steps", log["window_return"], None)
         row = next(row for row in reversed(run.metrics) if WINDOW_DIFFERENCE in row)
         low, high = (row[f"window_estimate/{end}"] for end in ("low", "high"))
+        own = "its own model" if (run.path / "model").exists() else "the model that scores it"
         remark = (
-            f"by its own model the policy's windows differ by {run.scores[WINDOW_DIFFERENCE]['last']:.1f}, "
-            f"between {low:.1f} and {high:.1f}. {opinion(low, high)} `micro-rl trust {shlex.quote(str(run.path))}` "
-            "asks another model, and tests it"
+            f"by {own} the policy collects {run.scores[WINDOW_DIFFERENCE]['last']:+.1f} a window "
+            f"against the log, between {low:+.1f} and {high:+.1f}. {opinion(low, high)} "
+            f"`micro-rl trust {shlex.quote(str(run.path))}` asks another model, and tests it"
         )
     elif CRITICS_RETURN in run.scores:
         add("the policy, discounted, by its critics' own estimate", run.scores[CRITICS_RETURN]["last"], None)

@@ -1,6 +1,7 @@
 """What the columns of a log are called, their units and ranges, for people's eyes and for formulas over them."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from micro_rl.errors import UserError, did_you_mean
 
 FEW = 5
 """So many columns are each called by its name; of more their numbers are told, and the first names."""
+LONGEST = 60
+"""Characters of a name in a list."""
 
 
 class Column(NamedTuple):
@@ -26,7 +29,7 @@ class Column(NamedTuple):
     high: float | None = None
 
     def __str__(self) -> str:
-        in_name = f"[{self.unit}]" in self.name
+        in_name = f"[{self.unit}]" in self.name or f"({self.unit})" in self.name
         return f"{self.name} [{self.unit}]" if self.unit and not in_name else self.name
 
 
@@ -61,8 +64,16 @@ class Columns(NamedTuple):
 UNNAMED = Columns()
 
 
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def in_one_line(name: str) -> str:
+    """Puts a name in one line: line breaks, tabs and other control signs become a space."""
+    return " ".join(filter(None, map(str.strip, _CONTROL.split(name)))) if _CONTROL.search(name) else name
+
+
 def _filled(named: Sequence[Column], prefix: str, width: int) -> tuple[Column, ...]:
-    return tuple(named) or tuple(Column(f"{prefix}{place}") for place in range(width))
+    return tuple(named) or tuple(Column(f"{prefix}{number}") for number in range(width))
 
 
 def _measured(columns: Sequence[Column], values: np.ndarray) -> tuple[Column, ...]:
@@ -89,47 +100,52 @@ def _is_range(low: Any, high: Any) -> bool:
     return type(low) is float and type(high) is float and -math.inf < low <= high < math.inf
 
 
-def title(what: str, place: int, column: Column) -> str:
+def title(what: str, number: int, column: Column) -> str:
     """Calls a column as its log does, "observation 3 (level [m])"; by its number where the log gives no name.
 
     Args:
         what: "observation", "next observation" or "action".
-        place: its number among them.
+        number: its number among them.
         column: its name and unit.
     """
-    return f"{what} {place}" if column.name in (f"o{place}", f"a{place}") else f"{what} {place} ({column})"
+    return f"{what} {number}" if column.name in (f"o{number}", f"a{number}") else f"{what} {number} ({column})"
 
 
-def titles(what: str, places: Sequence[int], columns: Sequence[Column]) -> str:
+def titles(what: str, numbers: Sequence[int], columns: Sequence[Column]) -> str:
     """Calls several columns so, "observations 3 (level [m]), 5"; of many "observations 27 to 51 (level [m], ...)".
 
     Args:
         what: "observation", "next observation" or "action".
-        places: their numbers.
+        numbers: their numbers.
         columns: names and units of all columns.
     """
-    called = [title(what, place, columns[place]).removeprefix(f"{what} ") for place in places]
-    names = [f"{columns[place]}" for place, name in zip(places, called, strict=True) if name != f"{place}"]
-    if len(places) <= FEW and names:
+    called = [title(what, number, columns[number]).removeprefix(f"{what} ") for number in numbers]
+    names = [f"{columns[number]}" for number, name in zip(numbers, called, strict=True) if name != f"{number}"]
+    if len(numbers) <= FEW and names:
         return f"{what}{'s' if len(called) > 1 else ''} {listed(called)}"
     some = f" ({', '.join(names[:FEW])}{', ...' * (len(names) > FEW)})" if names else ""
-    return f"{what}{'s' if len(called) > 1 else ''} {listed(_stretches(places))}{some}"
+    return f"{what}{'s' if len(called) > 1 else ''} {listed(_stretches(numbers))}{some}"
 
 
-def _stretches(places: Sequence[int]) -> list[str]:
+def _stretches(numbers: Sequence[int]) -> list[str]:
     """Numbers in order, three or more side by side by their ends: '3', '27 to 51'."""
     parts: list[list[int]] = []
-    for place in places:
-        if parts and place == parts[-1][-1] + 1:
-            parts[-1].append(place)
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
         else:
-            parts.append([place])
+            parts.append([number])
     return [text for part in parts for text in ([f"{part[0]} to {part[-1]}"] if len(part) > 2 else map(str, part))]
 
 
 def listed(names: Sequence[str]) -> str:
-    """Lists the first names of many."""
-    return ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+    """Lists the first names of many, each in one line and cut where it is long."""
+    return ", ".join(map(_brief, names[:20])) + (", ..." if len(names) > 20 else "")
+
+
+def _brief(name: str) -> str:
+    line = in_one_line(name)
+    return line if len(line) <= LONGEST else line[:LONGEST] + "..."
 
 
 def no_column(name: str, names: Sequence[str]) -> str:

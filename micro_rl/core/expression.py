@@ -12,13 +12,23 @@ import re
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
+from micro_rl.core.columns import listed
+from micro_rl.core.formula_tree import (
+    ARITHMETIC,
+    ARRAY_FUNCTIONS,
+    COMPARISONS,
+    Text,
+    Tree,
+    chained,
+    evaluate,
+    is_condition,
+)
 from micro_rl.errors import UserError, did_you_mean
 
 LONGEST = 2000
@@ -29,27 +39,12 @@ _OF_ONE = ("abs", "sqrt", "exp", "log", "sin", "cos", "tan")
 FUNCTIONS = dict.fromkeys(_OF_ONE, 1) | {"hypot": 2, "min": None, "max": None}
 """Name: how many arguments it takes; None is two or more."""
 
-# What the array libraries call it; the functions that are not listed have one name everywhere.
-_ARRAY_FUNCTIONS = {"min": "minimum", "max": "maximum"}
-_ARITHMETIC = {"Add": "add", "Sub": "subtract", "Mult": "multiply", "Div": "divide", "Mod": "mod", "Pow": "power"}
-_COMPARISONS = {"Lt": "less", "LtE": "less_equal", "Gt": "greater", "GtE": "greater_equal"}
-_COMPARISONS |= {"Eq": "equal", "NotEq": "not_equal"}
 _REFUSALS: Mapping[type, str] = {
     ast.BinOp: "uses an operation other than + - * / % ** (join conditions by and, or)",
     ast.Compare: "compares by something other than < <= > >= == !=",
     ast.UnaryOp: "uses ~; write not",
 }
-_CONDITIONS = {*_COMPARISONS.values(), "logical_and", "logical_or", "logical_not"}
 _QUOTED = re.compile("`[^`]+`")
-
-
-@dataclass(frozen=True)
-class _Text:
-    value: str
-
-
-# A checked formula: a number, a column, a text, or an array library's function with the formulas of its arguments.
-_Tree = float | str | _Text | tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ class Expression:
     """The columns that it uses."""
     condition: bool
     """Whether its values are true or false, not numbers."""
-    _tree: _Tree = field(repr=False, compare=False)
+    _tree: Tree = field(repr=False, compare=False)
     texts: frozenset[str] = frozenset()
     """The columns among them that hold texts."""
 
@@ -79,7 +74,7 @@ class Expression:
         first = next(iter(values.values()))
         library = first.__array_namespace__()
         with np.errstate(all="ignore"):
-            return library.broadcast_to(_evaluate(self._tree, library, values), first.shape)
+            return library.broadcast_to(evaluate(self._tree, library, values), first.shape)
 
 
 def parse(text: str, names: Collection[str], where: str = "expression", texts: bool = False) -> Expression:
@@ -97,7 +92,7 @@ def parse(text: str, names: Collection[str], where: str = "expression", texts: b
     Raises:
         UserError: the text is no such formula; points at what is wrong with it.
     """
-    parser = _Parser(" ".join(re.split(r"[\r\n\t\f\v]", text)).strip(), names, where, texts)
+    parser = _Parser(" ".join(map(str.strip, re.split(r"[\r\n\t\f\v]+", text))).strip(), names, where, texts)
     try:
         tree = parser.checked(parser.syntax(), 0)
     except UserError as error:
@@ -105,23 +100,7 @@ def parse(text: str, names: Collection[str], where: str = "expression", texts: b
     if both := sorted(parser.used & parser.texts):
         raise UserError(f"{where}: {text!r} takes {both[0]!r} for a number and for a text: compare it with one kind")
     names = frozenset(parser.used | parser.texts)
-    return Expression(text, names, _is_condition(tree), tree, frozenset(parser.texts))
-
-
-def _evaluate(tree: _Tree, library: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(tree, str):
-        return values[tree]
-    if not isinstance(tree, tuple):
-        return tree.value if isinstance(tree, _Text) else tree
-    function, *arguments = tree
-    operands = [_evaluate(argument, library, values) for argument in arguments]
-    if function == "asarray":
-        return library.asarray(*operands, dtype=library.float32)
-    return getattr(library, function)(*operands)
-
-
-def _is_condition(tree: _Tree) -> bool:
-    return isinstance(tree, tuple) and tree[0] in _CONDITIONS
+    return Expression(text, names, is_condition(tree), tree, frozenset(parser.texts))
 
 
 def _backticks_hint(text: str, names: Collection[str]) -> str:
@@ -162,7 +141,7 @@ class _Parser:
         except (ValueError, RecursionError, MemoryError):
             raise UserError(f"{self.where}: {self.text!r} cannot be read: write a plain formula") from None
 
-    def checked(self, node: ast.expr, depth: int) -> _Tree:
+    def checked(self, node: ast.expr, depth: int) -> Tree:
         if depth > DEEPEST:
             raise UserError(f"{self.where}: {self._words(node)!r} is nested too deeply: write a simpler formula")
         depth += 1
@@ -179,17 +158,17 @@ class _Parser:
                 return self._number(operand, depth)
             case ast.UnaryOp(ast.USub(), operand):
                 return "negative", self._number(operand, depth)
-            case ast.BinOp(left, sign, right) if function := _ARITHMETIC.get(type(sign).__name__):
+            case ast.BinOp(left, sign, right) if function := ARITHMETIC.get(type(sign).__name__):
                 return function, self._number(left, depth), self._number(right, depth)
             case ast.Compare(ast.Name() as left, [sign], [ast.Constant(str()) as text]) if self.allows_texts:
                 return self._text_comparison(left, sign, text)
-            case ast.Compare(left, signs, others) if all(type(sign).__name__ in _COMPARISONS for sign in signs):
+            case ast.Compare(left, signs, others) if all(type(sign).__name__ in COMPARISONS for sign in signs):
                 pairs = pairwise([self._number(side, depth) for side in (left, *others)])
-                steps = [(_COMPARISONS[type(sign).__name__], *pair) for sign, pair in zip(signs, pairs, strict=True)]
-                return _chained("logical_and", steps)
+                steps = [(COMPARISONS[type(sign).__name__], *pair) for sign, pair in zip(signs, pairs, strict=True)]
+                return chained("logical_and", steps)
             case ast.BoolOp(sign, operands):
                 conditions = [self._condition(operand, depth) for operand in operands]
-                return _chained("logical_and" if isinstance(sign, ast.And) else "logical_or", conditions)
+                return chained("logical_and" if isinstance(sign, ast.And) else "logical_or", conditions)
         raise self._refusal(node, _REFUSALS.get(type(node), "is no number, column, comparison or operation"))
 
     def _constant(self, node: ast.expr, value: Any) -> float:
@@ -204,13 +183,13 @@ class _Parser:
             raise self._refusal(node, "is too large")
         return number
 
-    def _text_comparison(self, column: ast.Name, sign: ast.cmpop, text: ast.expr) -> _Tree:
+    def _text_comparison(self, column: ast.Name, sign: ast.cmpop, text: ast.expr) -> Tree:
         if not isinstance(sign, ast.Eq | ast.NotEq):
             raise self._refusal(text, "is a text, of which only == and != can be asked")
         self.texts.add(name := self._known(column))
         with warnings.catch_warnings(action="ignore"):  # of a backslash, which stands for itself
             typed = ast.literal_eval(self._words(text))  # as it was typed: backticks in it have been masked
-        return _COMPARISONS[type(sign).__name__], name, _Text(typed)
+        return COMPARISONS[type(sign).__name__], name, Text(typed)
 
     def _column(self, node: ast.expr) -> str:
         name = self._known(node)
@@ -221,12 +200,12 @@ class _Parser:
         # The tree's own spelling is normalised (µ becomes another letter); the columns' is not.
         name = self._words(node).strip("`")
         if name not in self.names:
-            listed = ", ".join(list(self.names)[:20]) + (", ..." if len(self.names) > 20 else "")
             near = did_you_mean(name, self.names)
-            raise UserError(f"{self.where}: {self.text!r} names {name!r}, no column{near}; columns: {listed}")
+            shown = listed(list(self.names))
+            raise UserError(f"{self.where}: {self.text!r} names {name!r}, no column{near}; columns: {shown}")
         return name
 
-    def _call(self, node: ast.Call, depth: int) -> _Tree:
+    def _call(self, node: ast.Call, depth: int) -> Tree:
         name = self._words(node.func)
         if name not in FUNCTIONS:
             near = did_you_mean(name, FUNCTIONS)
@@ -235,17 +214,17 @@ class _Parser:
         if node.keywords or (len(node.args) != count if count else len(node.args) < 2):
             raise self._refusal(node, f"must have {count or 'two or more'} plain argument{'' if count == 1 else 's'}")
         arguments = [self._number(argument, depth) for argument in node.args]
-        function = _ARRAY_FUNCTIONS.get(name, name)
-        return (function, *arguments) if count else _chained(function, arguments)
+        function = ARRAY_FUNCTIONS.get(name, name)
+        return (function, *arguments) if count else chained(function, arguments)
 
-    def _number(self, node: ast.expr, depth: int) -> _Tree:
+    def _number(self, node: ast.expr, depth: int) -> Tree:
         """A number as it is, a condition as 0 or 1."""
         tree = self.checked(node, depth)
-        return ("asarray", tree) if _is_condition(tree) else tree
+        return ("asarray", tree) if is_condition(tree) else tree
 
-    def _condition(self, node: ast.expr, depth: int) -> _Tree:
+    def _condition(self, node: ast.expr, depth: int) -> Tree:
         tree = self.checked(node, depth)
-        if not _is_condition(tree):
+        if not is_condition(tree):
             raise self._refusal(node, "is a number where a condition belongs; compare it, as in x > 0")
         return tree
 
@@ -255,8 +234,3 @@ class _Parser:
 
     def _refusal(self, node: ast.expr, reason: str) -> UserError:
         return UserError(f"{self.where}: {self.text!r}: {self._words(node)!r} {reason}")
-
-
-def _chained(function: str, trees: list[Any]) -> _Tree:
-    """A function of two carried on from left to right over more; a single formula as it is."""
-    return reduce(lambda before, tree: (function, before, tree), trees)

@@ -94,7 +94,8 @@ _EVALUATION = (
         WINDOW_DIFFERENCE,
         "gain a window (model's own estimate)",
         RAW_REWARD,
-        "without a simulator: what the policy collects in a window in its own model, less what the log measured there",
+        "without a simulator: what the policy collects in a window in its own model, or in the one that scores "
+        "it, less what the log measured there",
     ),
     Metric("window_estimate/low", "its lower end", RAW_REWARD, "lower end of a 90 % interval over members and starts"),
     Metric("window_estimate/high", "its upper end", RAW_REWARD, "upper end of a 90 % interval over members and starts"),
@@ -108,7 +109,7 @@ _EVALUATION = (
         CRITICS_RETURN,
         "discounted return (critics' own estimate)",
         RAW_REWARD,
-        "with neither simulator nor model: what the critics expect at the log's starts",
+        "discounted; with neither simulator nor model: what the critics expect at the log's starts",
     ),
 )
 METRICS = {metric.key: metric for metric in _TRAINING + _EVALUATION}
@@ -126,7 +127,8 @@ FIT_METRICS = {
             "holdout/memberI",
             "holdout error of member I",
             _TARGETS,
-            "mean squared error of member I's mean on the holdout rows, members numbered as they were drawn",
+            "mean squared error of member I's mean on the holdout rows, exogenous columns left out; members are "
+            "numbered as they were drawn",
         ),
     )
 }

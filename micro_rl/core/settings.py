@@ -37,6 +37,11 @@ class ModelSettings:
     """Share of the rows held out, at most `holdout_rows`."""
     holdout_rows: Annotated[int, Setting(minimum=1, unit="rows", fit=True, source=AUTHORS)] = 1000
     """Most rows held out."""
+    holdout_episodes: Annotated[
+        float,
+        Setting(minimum=0, below=1, fit=True, source="ours: calibrates on episodes nobody fitted (the authors: none)"),
+    ] = 0.0
+    """Share of the episodes kept out of the fit altogether, on which its report measures; 0: none."""
     patience: Annotated[
         int,
         Setting(
@@ -181,6 +186,8 @@ class Settings(SupportSettings, ModelSettings):
     """Epochs between evaluations in the simulator."""
     eval_episodes: Annotated[int, Setting(minimum=1, unit="episodes", free=True, source=AUTHORS)] = 10
     """Episodes of an evaluation."""
+    scoring_model: Annotated[bool, Setting(source="ours: a fit lengthens a run by a third or more")] = False
+    """Without simulator and model of its own: fit the usual ensemble for scoring alone; the policy stays as it is."""
     checkpoint_every: Annotated[
         int, Setting(minimum=1, unit="epochs", free=True, source="ours: an interruption costs at most five epochs")
     ] = 5

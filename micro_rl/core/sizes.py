@@ -18,6 +18,8 @@ class FitSizes(NamedTuple):
     max_epochs: int
     standardise_targets: bool
     history: int = 1
+    exogenous: tuple[int, ...] = ()
+    """Columns that do not count in the holdout error."""
 
 
 class ModelSizes(NamedTuple):

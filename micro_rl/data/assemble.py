@@ -75,6 +75,7 @@ def examine(
         mapping=raw.mapping,
         exogenous=raw.exogenous,
         step_seconds=raw.step_seconds,
+        groups=raw.groups,
     )
     return Examined(_frozen(dataset), problems)
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int
+from jaxtyping import Bool, Float32, Float64, Int, Shaped
 from numpy.typing import ArrayLike
 
 from micro_rl.core.columns import UNNAMED, Columns
@@ -26,17 +26,15 @@ from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 class Dataset:
     """One log in raw units, in the file's row order; the arrays are read-only.
 
-    `terminals` ended an episode by the task's own rule. `timeouts` only cut it: a time limit, or the end of
-    the file. No row is both, and the last row is one of them. `usable` rows have a true next observation; in
-    the others `next_observations` must not be learned from. `notes` are sentences that a person must see
-    before trusting results on this log. `columns` names every observation and action, with units where the log
-    tells them; `termination` is the rule that the log itself states, over raw next observations by those names.
-    `task` is what the name tells of simulator, time limit, rule and scores, with what the log itself tells put over
-    it; `reading` is what the caller said about reading it.
-    `mapping` is the text of the TOML beside the log, what flags said above it; empty where there was neither.
-    `exogenous` are the places of observations that the actions do not move: set-points, the weather.
-    `step_seconds` is the usual time from row to row, where the log has times.
-    Where `history` is not 1, the observations are windows (see `micro_rl.core.windows`).
+    `terminals` ended an episode by the task's own rule. `timeouts` only cut it: a time limit, or the end of the file.
+    No row is both, and the last row is one of them. `usable` rows have a true next observation; in the others
+    `next_observations` must not be learned from. `notes` are sentences that a person must see before trusting results
+    on this log. `columns` names every observation and action, with units where the log tells them; `termination` is the
+    rule that the log itself states, over raw next observations by those names. `task` is what the name tells of
+    simulator, time limit, rule and scores, with what the log tells put over it; `reading` is what the caller said about
+    reading it. `mapping` is the text of the TOML beside the log and of the flags above it; empty without. `exogenous`
+    are the places of observations that no action moves, `groups` a text for each row or episode that tells who
+    controlled, `step_seconds` the usual time from row to row. With a `history` the observations are windows.
     """
 
     name: str
@@ -61,6 +59,7 @@ class Dataset:
     mapping: str = ""
     exogenous: tuple[int, ...] = ()
     step_seconds: float | None = None
+    groups: Shaped[np.ndarray, " label"] | None = None
 
     def __post_init__(self) -> None:
         named = self.columns.filled(self.observations.shape[1], self.actions.shape[1])
@@ -219,13 +218,7 @@ class Dataset:
 
     def rows(self, chosen: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> RawTransitions:
         """Collects these rows, chosen by a mask or by their numbers, in raw units."""
-        return RawTransitions(
-            self.observations[chosen],
-            self.actions[chosen],
-            self.rewards[chosen],
-            self.next_observations[chosen],
-            1 - self.terminals[chosen].astype(np.float32),
-        )
+        return RawTransitions.of(self, chosen)
 
     @property
     def continued(self) -> Bool[np.ndarray, " row"]:

@@ -1,13 +1,13 @@
 """What is said about a log beside the file itself: flags, over the TOML of the same name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from micro_rl.core.columns import Column, Columns, matching, no_column
+from micro_rl.core.columns import Column, Columns, in_one_line, matching, no_column
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
 from micro_rl.data import toml_file
@@ -17,6 +17,9 @@ from micro_rl.errors import UserError
 
 FOR_ALL_FORMATS = ("horizon", "timeouts", "action_bounds", "observations", "actions", "exogenous")
 """What can be said of arrays too: there the lists give names to the columns."""
+LISTS = ("observations", "actions", "next_observations", "exogenous", "fill", "resample")
+SINGLE = ("reward", "episode", "time", "terminal", "timeout", "timeouts")
+"""Words that name columns, several and one."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Description:
 
     reading: ReadOptions = NO_OPTIONS
     termination: str | None = None
+    group: str | None = None
+    """Column, or array, that tells who controlled; it is no part of what is learned from."""
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     missing_values: tuple[str, ...] = ()
@@ -53,11 +58,26 @@ def describe(path: Path, reading: ReadOptions) -> Description:
     flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
     lines = list(toml_file.lines(flags.items()))
     if source is None:
-        return Description(reading, text="".join(f"{line}\n" for line in lines))
+        return with_line_names(Description(reading, text="".join(f"{line}\n" for line in lines)))
     values = toml_file.read(source)
     own = {name: values.pop(name) for name in toml_file.ONLY_IN_TOML if name in values}
     above = "".join(f"# by a flag: {line}\n" for line in lines)
-    return Description(ReadOptions(**(values | flags)), **own, source=source, text=above + toml_file.text_of(source))
+    text = above + toml_file.text_of(source)
+    return with_line_names(Description(ReadOptions(**(values | flags)), **own, source=source, text=text))
+
+
+def with_line_names(description: Description) -> Description:
+    """Puts every column's name in one line, as tables' readers do."""
+    reading = description.reading
+    lists = {name: tuple(map(in_one_line, getattr(reading, name))) for name in LISTS}
+    single = {name: in_one_line(column) for name in SINGLE if isinstance(column := getattr(reading, name), str)}
+    times = {"time": tuple(map(in_one_line, reading.time))} if isinstance(reading.time, tuple) else {}
+    return replace(
+        description,
+        reading=replace(reading, **(lists | single | times)),
+        bounds={in_one_line(name): pair for name, pair in description.bounds.items()},
+        units={in_one_line(name): unit for name, unit in description.units.items()},
+    )
 
 
 def apply(path: Path, raw: RawLog, description: Description) -> RawLog:

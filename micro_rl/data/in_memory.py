@@ -126,7 +126,7 @@ def _described(path: Path, mapping: str | Path | None, words: Mapping[str, Any])
         above = "".join(f"# by an argument: {line}\n" for line in text.splitlines())
         text = above + toml_file.text_of(file)
     own = {name: checked.pop(name) for name in toml_file.ONLY_IN_TOML if name in checked}
-    return Description(ReadOptions(**checked), **own, source=file, text=text)
+    return description.with_line_names(Description(ReadOptions(**checked), **own, source=file, text=text))
 
 
 def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: Description) -> Dataset:

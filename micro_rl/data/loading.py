@@ -13,6 +13,7 @@ from micro_rl.data.assemble import NO_OVERRIDES, Examined, Overrides
 from micro_rl.data.checks import findings
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.description import Description, apply, describe, refuse_for_arrays
+from micro_rl.data.likeness import likeness
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.readers import csv_text, d4rl, heading, minari_sets, neorl2, tables
@@ -21,13 +22,6 @@ from micro_rl.errors import UserError, require_extra
 
 ARRAYS = (d4rl, neorl2)
 PARQUET = b"PAR1"
-
-# First bytes of files that people take for logs, for the message only.
-OTHERS = (
-    (b"\x1f\x8b", "gzip: decompress it first"),
-    (b"\x93NUMPY", "a single .npy array"),
-    (b"\x80", "a pickle"),
-)
 
 
 def load(
@@ -38,6 +32,7 @@ def load(
     horizon: int | None = None,
     reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
+    group: str | None = None,
 ) -> Dataset:
     """Reads and checks a log. The format is known by the content, not by the suffix.
 
@@ -49,6 +44,7 @@ def load(
             that marks no timeouts needs it.
         reading: what a table's columns are, and more; a TOML beside the file may say the same.
         usual_horizon: the time limit where neither caller nor TOML says another.
+        group: column of a table, or array of an NPZ or a flat HDF5, that tells who controlled; outranks the TOML's.
 
     Returns:
         The log in raw units.
@@ -57,7 +53,7 @@ def load(
         UserError: whatever is wrong with the log, in one line.
     """
     horizon, usual_horizon = (arguments.optional_whole("horizon", steps) for steps in (horizon, usual_horizon))
-    dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon))
+    dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon), group)
     findings.refuse(dataset.path, problems)
     return dataset
 
@@ -67,6 +63,7 @@ def examine(
     reading: ReadOptions = NO_OPTIONS,
     usual_horizon: int | None = None,
     overrides: Overrides = NO_OVERRIDES,
+    group: str | None = None,
 ) -> Examined:
     """Reads a log as `load` does and gives all findings, errors among them, instead of refusing the first.
 
@@ -75,6 +72,7 @@ def examine(
         reading: what a table's columns are, and more.
         usual_horizon: the time limit where neither caller nor TOML says another.
         overrides: action bounds and time limit; they outrank everything else.
+        group: as of `load`.
 
     Returns:
         The log as far as it can be understood, and the findings.
@@ -86,6 +84,7 @@ def examine(
     toml_file.check_reading(reading)
     limited = reading if overrides.horizon is None else dataclasses.replace(reading, horizon=overrides.horizon)
     description = describe(path, limited)
+    description = description if group is None else dataclasses.replace(description, group=group)
     file_format, read = _reader(path, description)
     raw = apply(path, read(), description)
     if file_format == neorl2.FORMAT and raw.keys["observations"] != neorl2.KEYS["observations"]:
@@ -103,26 +102,31 @@ def _reader(path: Path, description: Description) -> tuple[str, Callable[[], Raw
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     if path.is_dir():
         refuse_for_arrays(path, description)
+        if description.group is not None:
+            raise UserError(f"{path}: group: a Minari set has no such array: give a label for each episode from Python")
         return minari_sets.FORMAT, partial(minari_sets.read, path)
     head = _head(path)
     for reader in ARRAYS:
         if reader.recognises(head):
             refuse_for_arrays(path, description)
-            return reader.FORMAT, partial(reader.read, path, description.reading.timeouts)
+            return reader.FORMAT, partial(reader.read, path, description.reading.timeouts, description.group)
     if head.startswith(PARQUET):
         return "parquet", lambda: _read_table(path, "Parquet", "micro_rl.data.readers.parquet_table", description)
     text = csv_text.as_utf8(head)
-    if heading.begins_table(text) or (description.reading.skip_rows is not None and heading.is_text(text)):
+    kind = likeness(text)
+    if heading.is_text(text) and (
+        description.reading.skip_rows is not None or (not kind and heading.begins_table(text))
+    ):
         return "csv", lambda: _read_table(path, "CSV", "micro_rl.data.readers.csv_table", description)
-    likeness = next((f" (it looks like {kind})" for magic, kind in OTHERS if head.startswith(magic)), "")
-    if path.suffix.lower() in TABLES and heading.is_text(head):
+    like = f" (it looks like {kind})" if kind else ""
+    if not kind and path.suffix.lower() in TABLES and heading.is_text(head):
         first = head.splitlines()[0][:60].decode(errors="replace")
         raise UserError(
             f"{path}: its first line, {first!r}, does not name columns: say how many lines stand above their names "
             "(skip_rows, --skip-rows), or begin those lines with #"
         )
     raise UserError(
-        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{likeness}: fetch or convert the file"
+        f"{path}: neither HDF5 nor NPZ, CSV or Parquet in spite of its name{like}: fetch or convert the file"
     )
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32, Int
 
 if TYPE_CHECKING:
     from micro_rl.data.dataset import Dataset
@@ -17,6 +17,17 @@ class RawTransitions(NamedTuple):
     reward: Float32[np.ndarray, " row"]
     next_observation: Float32[np.ndarray, "row obs"]
     discount: Float32[np.ndarray, " row"]
+
+    @classmethod
+    def of(cls, log: "Dataset", chosen: Bool[np.ndarray, " row"] | Int[np.ndarray, " some"]) -> "RawTransitions":
+        """Collects a log's rows, chosen by a mask or by their numbers."""
+        return cls(
+            log.observations[chosen],
+            log.actions[chosen],
+            log.rewards[chosen],
+            log.next_observations[chosen],
+            1 - log.terminals[chosen].astype(np.float32),
+        )
 
 
 class Summary(NamedTuple):

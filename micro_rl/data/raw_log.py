@@ -45,7 +45,8 @@ class RawLog(NamedTuple):
     `files` all that was read, where it is more than the path itself, `mapping` what was said of it in TOML's words,
     `sha256` the digest of what is no file,
     `remedy` what to do about values that are no numbers, `exogenous` the places of observations that no action
-    moves, and `step_seconds` the usual time from row to row, where the file has times. `unread` are arrays with one
+    moves, and `step_seconds` the usual time from row to row, where the file has times. `groups` tell who controlled, a
+    text for each row or each episode, where that was asked for. `unread` are arrays with one
     value a row that have no meaning here: those of 0 and 1 as flags, which may mark where episodes end, None for any
     other.
     """
@@ -67,6 +68,7 @@ class RawLog(NamedTuple):
     unread: Mapping[str, np.ndarray | None] = MappingProxyType({})
     exogenous: tuple[int, ...] = ()
     step_seconds: float | None = None
+    groups: Shaped[np.ndarray, " label"] | None = None
 
 
 @contextmanager

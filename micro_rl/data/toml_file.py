@@ -29,6 +29,7 @@ def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
 Pair = Annotated[tuple[float, float], AfterValidator(_ordered)]
 ONLY_IN_TOML: Mapping[str, Any] = {
     "termination": str,
+    "group": str,
     "bounds": dict[str, Pair],
     "units": dict[str, str],
     "missing_values": tuple[str, ...],

@@ -25,13 +25,18 @@ class Members(eqx.Module):
 
 
 class Ensemble(eqx.Module):
-    """Members in order of holdout error, with the units of their inputs and targets."""
+    """Members in order of holdout error, with the units of their inputs and targets.
+
+    `exogenous` is true for columns of which nobody is to take the model's word: as if they stayed as they are, surely.
+    It is None in every model that is kept, or rolls out, and where there is no such column.
+    """
 
     members: Members
     input_mean: Float[Array, " in"]
     input_std: Float[Array, " in"]
     target_mean: Float[Array, " out"]
     target_std: Float[Array, " out"]
+    exogenous: Bool[Array, " obs"] | None = None
 
     @property
     def size(self) -> int:
@@ -42,6 +47,12 @@ class Ensemble(eqx.Module):
         """The `count` members with the smallest holdout error: the elites."""
         net = jax.tree.map(lambda leaf: leaf[:count], self.members.net)
         return eqx.tree_at(lambda e: e.members.net, self, net)
+
+    def silent_on(self, exogenous: Bool[Array, " obs"] | None) -> "Ensemble":
+        """The same without a word on columns that no action moves; where there are none, this very model."""
+        if exogenous is None:
+            return self
+        return eqx.tree_at(lambda e: e.exogenous, self, exogenous, is_leaf=lambda leaf: leaf is None)
 
 
 class Models(NamedTuple):
@@ -108,9 +119,9 @@ def predict(
     newest = mean.shape[-1] - 1
     mean = mean.at[..., :-1].add((observation if observation.ndim == 3 else observation[None])[..., :newest])
     std = jnp.sqrt(variance) * target_std
-    if newest == observation.shape[-1]:
-        return mean, std
-    return _window_mean(mean, observation, action), _window_std(std, observation.shape[-1] - newest)
+    if newest != observation.shape[-1]:
+        mean, std = _window_mean(mean, observation, action), _window_std(std, observation.shape[-1] - newest)
+    return (mean, std) if ensemble.exogenous is None else _silenced(mean, std, observation, ensemble.exogenous)
 
 
 def predicted_part(ensemble: Ensemble, outcome: Float[Array, "*rows out"]) -> Float[Array, "*rows predicted"]:
@@ -129,6 +140,13 @@ def _window_mean(mean: Float[Array, "members rows out"], observation: Array, act
 
 def _window_std(std: Float[Array, "members rows out"], known: int) -> Array:
     return jnp.concatenate([std[..., :-1], jnp.zeros((*std.shape[:-1], known)), std[..., -1:]], axis=-1)
+
+
+def _silenced(mean: Array, std: Array, observation: Array, exogenous: Bool[Array, " obs"]) -> tuple[Array, Array]:
+    """Mean and deviation with exogenous columns as they are now."""
+    exogenous = jnp.append(exogenous, False)
+    now = jnp.concatenate([observation, jnp.zeros((*observation.shape[:-1], 1))], axis=-1)
+    return jnp.where(exogenous, now, mean), jnp.where(exogenous, 0.0, std)
 
 
 def standardise(x: Array, mean: Array, std: Array) -> Array:

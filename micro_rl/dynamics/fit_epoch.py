@@ -135,7 +135,7 @@ def conclude_epoch(
     sizes: FitSizes,
 ) -> tuple[FitState, dict[str, Array], dict[str, Int[Array, ""]]]:
     """The state after an epoch that began with `state` and made these members and moments, by the rows of `holdout`."""
-    errors = holdout_errors(members, *_standardised(state, holdout))
+    errors = holdout_errors(members, *_standardised(state, holdout), sizes.exogenous)
     patience, improved = state.patience.see(errors, state.epoch)
     after = state._replace(
         members=members,

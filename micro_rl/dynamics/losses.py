@@ -1,6 +1,7 @@
 """What a fit of the ensemble makes small: likelihood, weight decay, a pull on the bounds; and the held-out error."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jaxtyping import Float, Scalar
 
@@ -32,7 +33,12 @@ def fit_loss(members: Members, inputs: Array, targets: Array, sizes: FitSizes) -
     )
 
 
-def holdout_errors(members: Members, inputs: Array, targets: Array) -> Float[Array, " member"]:
-    """Mean squared error of each member's mean, in the units of the targets."""
+def holdout_errors(
+    members: Members, inputs: Array, targets: Array, exogenous: tuple[int, ...] = ()
+) -> Float[Array, " member"]:
+    """Mean squared error of each member's mean, in the units of the targets, over all columns but exogenous ones."""
     mean, _ = gaussians(members, inputs)
+    if exogenous:
+        columns = np.setdiff1d(np.arange(targets.shape[-1]), exogenous)
+        mean, targets = mean[..., columns], targets[..., columns]
     return jnp.mean((mean - targets[None]) ** 2, axis=(-2, -1))

@@ -17,6 +17,7 @@ from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, gaussians, inputs_of, predict, standardise, targets_of
+from micro_rl.dynamics.episode_holdout import fitted_rows
 from micro_rl.dynamics.quality_report import INTERVAL, LARGEST, MOST_STEPS, Calibration, Horizon, ModelReport
 
 STEPS = 10
@@ -45,7 +46,7 @@ def report_of(
         dataset: The log, raw units.
         ensemble: All members, best first.
         scaling: Between raw units and the ensemble's.
-        holdout: Numbers of the held-out rows among those that these settings learn from.
+        holdout: Numbers of the held-out rows among those that the fit saw.
         settings: The fit's, and training's where they say how long rollouts are and how many elites make them.
 
     Returns:
@@ -53,7 +54,8 @@ def report_of(
     """
     training = settings if isinstance(settings, Settings) else Settings()  # a fit alone knows of no training
     steps = min(max(STEPS, training.rollout_length), MOST_STEPS)
-    rows = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[np.asarray(holdout)]
+    learned = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[fitted_rows(dataset, settings)]
+    rows = learned[np.asarray(holdout)]
     report = measure(dataset, ensemble.best(training.num_elites), scaling, rows[:MOST_ROWS], steps)
     return None if report.horizon is None and report.calibration is None else report
 
@@ -169,8 +171,8 @@ def _follow(
 ) -> Float[Array, "step member start obs"]:
     """Where each member's mean predictions lead it; in exogenous columns, as in rollouts, what the log observed."""
 
-    def step(observation: Array, given: tuple[Array, Array | None]) -> tuple[Array, Array]:
-        action, observed = given
+    def step(observation: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
+        action, observed = inputs
         mean, _ = predict(elites, observation, jnp.broadcast_to(action, (elites.size, *action.shape)))
         following = mean[..., :-1]
         if outside is not None and observed is not None:

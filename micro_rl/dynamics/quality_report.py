@@ -13,6 +13,13 @@ LARGEST = 1e12
 INTERVAL = 0.9
 """The central interval whose share the sentence names."""
 
+COVERED = (0.9, 0.95, 0.99)
+"""Shares of true transitions that the calibrated limits of the score of the unknown are set for."""
+NO_EPISODES = (
+    "no episode was held out of the fit, so nothing tells what the score of the unknown covers: "
+    "fit with --holdout-episodes 0.1"
+)
+
 
 class Horizon(NamedTuple):
     """Errors after 1, 2, ... steps of the log's own actions, in standard deviations of the log's observations.
@@ -46,16 +53,45 @@ class Calibration(NamedTuple):
         return self.observation[self.expected.index(INTERVAL)]
 
 
+class EpisodeCoverage(NamedTuple):
+    """Shares of true transitions within the limits of the score of the unknown, on episodes that no member saw.
+
+    Limits are set on half of `episodes`, all else is measured on `rows` of the others. `error`, `unchanged`: of one
+    step, as in `Horizon`; None where nothing varies. `coverage`: beside each of `levels`, of which those that the rows
+    are too few for are missing. `inside`: of next states that lie between the elites' draws in every column that
+    varies, `inside_columns`: averaged over the columns.
+    """
+
+    episodes: int
+    rows: int
+    error: float | None
+    unchanged: float | None
+    levels: list[float]
+    coverage: list[float]
+    inside: float
+    inside_columns: float
+
+    def sentence(self) -> str:
+        """The coverage in a line."""
+        off = "" if self.error is None else f"one step is off by {_short(self.error)} of the log’s spread, "
+        promised, measured = (
+            "/".join(f"{100 * share:.0f}" for share in shares) for shares in (self.levels, self.coverage)
+        )
+        limits = f"limits of the score for {promised} % hold {measured} %" if self.levels else "too few rows for limits"
+        return f"on {self.episodes} episodes held out: {off}{limits}, the elites’ draws {100 * self.inside:.0f} %"
+
+
 class ModelReport(NamedTuple):
-    """Both, where there was something to measure, of so many elites."""
+    """All three, where there was something to measure, of so many elites."""
 
     elites: int
     horizon: Horizon | None
     calibration: Calibration | None
+    episodes: EpisodeCoverage | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The report as a model's folder holds it under `KEY`; `from_json` reads it back."""
-        parts = {"horizon": self.horizon, "calibration": self.calibration}
+        parts = {"horizon": self.horizon, "calibration": self.calibration, "episodes": self.episodes}
         return {"elites": self.elites} | {name: part._asdict() for name, part in parts.items() if part is not None}
 
     def sentence(self) -> str:
@@ -70,6 +106,8 @@ class ModelReport(NamedTuple):
             parts.append(f"{one_step} of the log’s spread (if nothing changed: {trivial})")
         if self.calibration and self.calibration.observation:
             parts.append(f"{100 * INTERVAL:.0f} % intervals hold {100 * self.calibration.inside:.0f} %")
+        if self.episodes:
+            parts.append(self.episodes.sentence())
         return "; ".join(parts)
 
     def warning(self) -> str:
@@ -96,7 +134,8 @@ def from_json(declared: Any) -> ModelReport:
     _require(isinstance(declared, dict) and _count(declared.get("elites")))
     horizon = _horizon(declared["horizon"]) if "horizon" in declared else None
     calibration = _calibration(declared["calibration"]) if "calibration" in declared else None
-    return ModelReport(declared["elites"], horizon, calibration)
+    episodes = _episodes(declared["episodes"]) if "episodes" in declared else None
+    return ModelReport(declared["elites"], horizon, calibration, episodes)
 
 
 def of(about: Mapping[str, Any]) -> ModelReport | None:
@@ -122,18 +161,35 @@ def _calibration(declared: Any) -> Calibration:
     return Calibration(declared["rows"], **shares)
 
 
+def _episodes(declared: Any) -> EpisodeCoverage:
+    _require(isinstance(declared, dict) and _count(declared.get("episodes")) and _count(declared.get("rows")))
+    figures: dict[str, Any] = {name: declared.get(name) for name in EpisodeCoverage._fields[2:]}
+    for name in ("error", "unchanged"):
+        _require(figures[name] is None or (_number(figures[name]) and 0 <= figures[name] < LARGEST))
+    for name in ("levels", "coverage"):
+        _require(isinstance(figures[name], list) and len(figures[name]) <= len(COVERED))
+    _require(len(figures["levels"]) == len(figures["coverage"]))
+    shares: list[Any] = [figures["inside"], figures["inside_columns"], *figures["levels"], *figures["coverage"]]
+    _require(all(_number(share) and 0 <= share <= 1 for share in shares))
+    return EpisodeCoverage(declared["episodes"], declared["rows"], **figures)
+
+
 def _lists(declared: Any, kind: type[Horizon] | type[Calibration]) -> dict[str, list[float]]:
     """All but the first field, each a short list of finite numbers."""
     _require(isinstance(declared, dict))
     lists = {name: declared.get(name) for name in kind._fields[1:]}
     for values in lists.values():
         _require(isinstance(values, list) and len(values) <= MOST_STEPS)
-        _require(all(type(value) in (int, float) and isfinite(value) for value in values))
+        _require(all(map(_number, values)))
     return {name: [float(value) for value in values] for name, values in lists.items()}
 
 
 def _short(value: float) -> str:
     return f"{value:#.2g}".rstrip(".")
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value)
 
 
 def _count(value: Any) -> bool:

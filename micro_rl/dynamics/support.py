@@ -19,6 +19,8 @@ NEAREST = 4
 """The references are dealt into so many parts; the distance is the mean of the nearest of each."""
 REFERENCES = 2400
 """Rows of the log that stand for all of it."""
+USUAL = 0.99
+"""Share of true transitions whose part of the score is usual."""
 LEAST_SCALE = 0.05
 """A part is at least so usual, in standard deviations: where all true rows lie in range, rounding is no alarm."""
 
@@ -71,6 +73,11 @@ def disagreement(
 ) -> Float[Array, " rows"]:
     """Root mean square over the columns of what two members expect apart, in these units."""
     return jnp.sqrt(jnp.mean(((mean - other) / unit[None]) ** 2, axis=-1))
+
+
+def usual(parts: Float[np.ndarray, "row 3"]) -> Float[np.ndarray, " 3"]:
+    """What 99 of 100 true transitions keep of each part: the parts' scales, which make them comparable."""
+    return np.maximum(np.quantile(parts, USUAL, axis=0), LEAST_SCALE)
 
 
 def quantile(values: Float[np.ndarray, " row"], level: float) -> float:

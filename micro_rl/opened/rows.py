@@ -57,7 +57,7 @@ def _raw(what: str, values: Any, columns: tuple[Column, ...], window: int) -> Fl
     if raw.ndim not in (1, 2) or raw.shape[-1] not in (width, window):
         raise ValueError(f"{what} of shape {raw.shape} where there are {width} columns: [{width}] or [rows, {width}]")
     if not np.isfinite(raw).all():
-        place = int(np.argwhere(~np.isfinite(raw))[0, -1])
-        named = title("column", place, columns[place]) if place < width else f"column {place} of the window"
+        column = int(np.argwhere(~np.isfinite(raw))[0, -1])
+        named = title("column", column, columns[column]) if column < width else f"column {column} of the window"
         raise ValueError(f"{what} is not finite in {named}")
     return raw

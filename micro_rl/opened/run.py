@@ -144,7 +144,7 @@ class OpenedRun:
     def _read(self, path: str, horizon: int | None) -> Dataset:
         options: dict[str, Any] = self._log.get("reading", {})
         options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-        limits = {side: np.array(self._log[side]) for side in ("action_low", "action_high")}
+        limits: dict[str, Any] = {side: np.array(self._log[side]) for side in ("action_low", "action_high")}
         usual = (self.config.get("task") or {}).get("horizon")
         return load(path, **limits, horizon=horizon, reading=ReadOptions(**options), usual_horizon=usual)
 

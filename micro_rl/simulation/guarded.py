@@ -121,6 +121,8 @@ class Guarded(gymnasium.Wrapper[Any, Any, Any, Any]):
         return row
 
     def _reward(self, value: Any) -> float:
+        if value is None:  # NumPy would make NaN of it
+            self._refuse("the reward is None where one number is needed")
         try:
             number = float(np.asarray(value, np.float64).item())
         except (TypeError, ValueError) as error:

@@ -8,6 +8,7 @@ RUN_FOLDER = {
     "metrics.csv": "the same for spreadsheets",
     "events.out.tfevents.*": "the same for TensorBoard",
     "model/": "the ensemble with its units, its report and a learned termination; `--model` takes this folder too",
+    "scoring-model/": "the same of a method that learns no model, where one was fitted or given to score it",
     "checkpoints/epoch-N/": "the whole training state; the newest two and the best are kept",
     "fit/epoch-N/": "the state of a dynamics fit that is not finished",
     "inherited/": "only with `--refit`: the agent, its units and its metrics, as the run that it came from left them",

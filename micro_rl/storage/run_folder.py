@@ -75,6 +75,11 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def scoring_model(self) -> Path:
+        """Folder of the ensemble that scores a method without a model of its own, of the same form."""
+        return self.path / "scoring-model"
+
+    @property
     def checkpoints(self) -> Checkpoints:
         """The states of the training."""
         return Checkpoints(self.path / "checkpoints", self.keep)

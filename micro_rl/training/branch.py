@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from micro_rl.dynamics.saved_model import save_model
+from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.checkpoints import Checkpoint
@@ -45,6 +45,8 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     else:
         if model is not None:
             save_model(new.model, model)
+        if plan.scored_apart and old.scoring_model.exists():
+            save_model(new.scoring_model, load_model(old.scoring_model))
         new.checkpoints.save(checkpoint.epoch, checkpoint.arrays, unwritten=rows)
         rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
     for skipped in checkpoint.skipped:

@@ -1,7 +1,7 @@
 """What a policy in training is worth: in the simulator where there is one, else by the model's own estimate."""
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,18 +16,35 @@ from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.types import Keys, Scaling
 from micro_rl.data import Dataset
 from micro_rl.data.history import resting_action
+from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination_rules import Termination
 from micro_rl.policy import Policy
 from micro_rl.simulation.envs import Match, check_matches
 from micro_rl.simulation.evaluation import Evaluator, scores
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.plan import Plan
+from micro_rl.trust.actors import Judged, judged, plain
 from micro_rl.trust.early import EarlyJudge
 from micro_rl.trust.window_length import longest
 
 ESTIMATE_STARTS = 100
 FIRST_SEED = 1_000_000
 """Evaluation episodes have seeds of their own, other ones at every evaluation and in every run."""
+
+
+UNSCORED = (
+    "its score will be the critics' own discounted estimate, if any: --scoring-model fits a model that tells the gain "
+    "a window over the log, with an interval, and --model DIR takes one that is there"
+)
+
+
+class _Scorer(NamedTuple):
+    """The members that windows are made by, their units, and when episodes end."""
+
+    elites: Ensemble
+    scaling: Scaling
+    ends: Termination
 
 
 class PolicyEvaluator:
@@ -42,6 +59,17 @@ class PolicyEvaluator:
             self.notes = _match(plan.dataset, plan.task.env).notes
             episodes = plan.settings.eval_episodes
             self._evaluator = Evaluator(plan.task.env, episodes=episodes, horizon=plan.task.horizon)
+        elif not plan.method.learns_model and not plan.scored_apart:
+            self.notes = (UNSCORED,)
+        self._scorer: _Scorer | None = None
+
+    def score_by(self, model: FittedModel | None) -> None:
+        """Where the plan is scored by a model that nothing is learned in, it is this one."""
+        plan = self._plan
+        if plan.scored_apart and model is not None:
+            ends = plan.model_ends.of(model, plan.newest)
+            assert ends is not None, "rollouts end somewhere or never"
+            self._scorer = _Scorer(model.ensemble.best(plan.settings.num_elites), model.scaling, ends)
 
     def __enter__(self) -> "PolicyEvaluator":
         return self
@@ -53,7 +81,7 @@ class PolicyEvaluator:
     def __call__(self, state: Any, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
         """An evaluation's figures, in raw units, under the keys of metrics.jsonl; `ends` None: there is no model."""
         if self._evaluator is None:
-            return self._estimate(state, scaling, ends)
+            return self._estimate(state, policy, scaling, ends)
         settings, agent = self._plan.settings, state.agent
         first_seed = FIRST_SEED * (1 + settings.seed) + int(state.epoch) * settings.eval_episodes
         result = self._evaluator(policy, seed=first_seed, discount=settings.discount)
@@ -70,10 +98,15 @@ class PolicyEvaluator:
         resting = np.broadcast_to(resting, (len(observations), len(resting)))
         return np.concatenate(windows.first(observations, resting, self._plan.settings.history), axis=-1)
 
-    def _estimate(self, state: Any, scaling: Scaling, ends: Termination | None) -> Row:
-        """What is said of a policy that nobody can measure: by the model, else by the critics, else nothing."""
+    def _estimate(self, state: Any, policy: Policy, scaling: Scaling, ends: Termination | None) -> Row:
+        """What is said of a policy that nobody can measure: by a model, else by the critics, else nothing."""
         if ends is not None:
-            return self._window_estimate(state, scaling, ends)
+            elites = state.ensemble.best(self._plan.settings.num_elites)
+            own = plain(state.agent.actor, self._plan.dataset.actions.shape[1])
+            return self._window_estimate(state, own, _Scorer(elites, scaling, ends))
+        if self._scorer is not None:
+            actor = judged(policy, self._scorer.scaling, self._plan.settings.history)
+            return self._window_estimate(state, actor, self._scorer)
         agent = state.agent
         if agent.critics is None:
             return {}
@@ -87,12 +120,10 @@ class PolicyEvaluator:
         spread = np.linspace(0, len(dataset.starts) - 1, ESTIMATE_STARTS).round().astype(int)
         return dataset.observations[dataset.starts[spread]]
 
-    def _window_estimate(self, state: Any, scaling: Scaling, ends: Termination) -> Row:
-        """The policy's windows in the run's model, less those of the log."""
-        settings = self._plan.settings
-        key = jax.random.fold_in(Keys.of(settings.seed).judge, state.epoch)
-        elites = state.ensemble.best(settings.num_elites)
-        apart = self._judge(state.agent.actor, elites, scaling, ends, key)
+    def _window_estimate(self, state: Any, actor: Judged, scorer: _Scorer) -> Row:
+        """The policy's windows in a model, less those of the log."""
+        key = jax.random.fold_in(Keys.of(self._plan.settings.seed).judge, state.epoch)
+        apart = self._judge(actor, *scorer, key)
         return {f"window_estimate/{name}": value for name, value in apart._asdict().items()}
 
     @cached_property

@@ -7,6 +7,7 @@ from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
+from micro_rl.dynamics.episode_holdout import fitted_rows
 from micro_rl.dynamics.saved_model import ModelShape
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
@@ -22,10 +23,11 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     Raises:
         UserError: Names what does not suit, and the remedy.
     """
+    _refuse_idle_model(plan)
     _refuse_uneven_updates(plan)
-    refuse_too_few(plan.dataset, plan.settings, plan.method.least_rows)
+    refuse_too_few(plan.dataset, plan.settings, 2 if plan.fits_model else plan.method.least_rows)
     refuse_unmeasurable(plan.dataset, plan.settings)
-    if plan.model is None:  # of a model that is given, its own shape counts
+    if plan.model is None or plan.scored_apart:  # of a model that is given, its own shape counts
         plan.method.refuse(sizes_of(plan.settings, len(plan.settings.weight_decay), plan.settings.ensemble_size))
     if stays_on_host(plan.settings, plan.dataset):
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
@@ -60,6 +62,18 @@ def _refuse_replay(plan: "Plan") -> None:
         )
 
 
+def _refuse_idle_model(plan: "Plan") -> None:
+    """Of a method without a model: one that would score nothing, or two for the same."""
+    asked = plan.settings.scoring_model
+    if asked and plan.method.learns_model:
+        raise UserError(f"scoring_model: {plan.method_name} is scored by its own model; leave it out")
+    if plan.task.env is not None and plan.scored_apart:
+        name = "scoring_model" if asked else "model"
+        raise UserError(f"{name}: {plan.method_name} learns no model, and the simulator scores it; leave it out")
+    if asked and plan.model is not None:
+        raise UserError("scoring_model: fits a model, and one is given with --model; leave one of them out")
+
+
 def _refuse_uneven_updates(plan: "Plan") -> None:
     updates, steps = plan.settings.updates_per_epoch, plan.method.steps
     if updates % steps:
@@ -74,4 +88,9 @@ def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) ->
         raise UserError(
             f"{dataset.path}: {plural(count, 'row')} to learn from{without}, and there must be {least} at the "
             "least: log more"
+        )
+    if settings.holdout_episodes and int(fitted_rows(dataset, settings).sum()) < least:
+        raise UserError(
+            f"holdout_episodes: {settings.holdout_episodes:g} leaves fewer than {least} rows of {dataset.name} to fit: "
+            "hold out fewer"
         )

@@ -10,12 +10,15 @@ import numpy as np
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.types import Keys, Problem, Replay, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
+from micro_rl.dynamics.episode_coverage import coverage_of
+from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
 from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows
 from micro_rl.dynamics.measure import report_of
+from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.dynamics.saved_model import FittedModel, ModelShape
 from micro_rl.errors import Diverged
 from micro_rl.storage.jsonl import Row
@@ -86,7 +89,8 @@ def fit_models(
     Raises:
         Interrupted: A signal came, and every fit's state is saved.
     """
-    sizes, log = settings.fit_sizes(), rows_of(problem.log)
+    sizes = settings.fit_sizes()._replace(exogenous=dataset.exogenous)
+    log = _without_episodes(rows_of(problem.log), dataset, settings)
     keys = stack([jax.random.split(Keys.of(fit.seed).fit) for fit in fits])
     states = _restored(start_fits(log, sizes, shard_runs(keys[:, 0])), fits)
     failed: dict[int, Diverged] = {}
@@ -160,8 +164,22 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
             sizes.history,
         )._asdict(),
     }
+    if settings.holdout_episodes:
+        about["episodes_held_out"] = np.sort(held_out_episodes(dataset, settings.holdout_episodes)).tolist()
     report = report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
+    episodes = coverage_of(dataset, ensemble, problem.scaling, settings)
+    if episodes is not None:
+        elites = min(ensemble.size, settings.num_elites if isinstance(settings, Settings) else Settings().num_elites)
+        report = (report or ModelReport(elites, None, None))._replace(episodes=episodes)
     return FittedModel(ensemble, problem.scaling, about, report=report)
+
+
+def _without_episodes(log: Transition, dataset: Dataset, settings: ModelSettings) -> Transition:
+    """The rows that a fit sees: all, or those of the episodes that it does not keep out."""
+    if settings.holdout_episodes == 0:
+        return log
+    rows = fitted_rows(dataset, settings)
+    return jax.tree.map(lambda column: column[rows], log)
 
 
 def held_out(seed: int, rows: int, settings: ModelSettings) -> Int[np.ndarray, " holdout"]:

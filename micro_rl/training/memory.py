@@ -69,9 +69,10 @@ def bytes_of_run(plan: Plan) -> int:
 def parts(plan: Plan) -> tuple[int, int, int]:
     """Bytes of the model's fit, of a rollout beside the state, and of the state; nothing is allocated."""
     log, settings, ensemble, fit, rollout = _log(plan), plan.settings, None, 0, 0
-    if plan.method.learns_model:
+    if plan.method.learns_model or plan.fits_model:
         fitted = jax.eval_shape(partial(start_fit, sizes=settings.fit_sizes()), log, key=jax.random.key(0))
-        ensemble, rollout = jax.eval_shape(finish_fit, fitted), _rollout(plan)
+        if plan.method.learns_model:
+            ensemble, rollout = jax.eval_shape(finish_fit, fitted), _rollout(plan)
         fit = 2 * _size(fitted) + BYTES * INDICES * settings.ensemble_size * log.reward.shape[0]
     learner = learner_of(plan.method, ensemble, ByRule(never))
     begin = partial(type(learner).start, sizes=settings.sizes(), temperature=settings.temperature, keys=Keys.of(0))

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 
 from micro_rl.algorithms import log_epoch, registry
 from micro_rl.algorithms.log_epoch import LogProblem
@@ -39,6 +40,10 @@ class ModelUse(ABC):
         """The model in a run's folder, where its method has one; `UserError` where that cannot be read."""
 
     @abstractmethod
+    def place(self, run: RunFolder) -> Path:
+        """Where a run's model lies, or the one that scores it."""
+
+    @abstractmethod
     def refuse_refit(self) -> None:
         """`UserError` where there is nothing to fit anew."""
 
@@ -58,6 +63,9 @@ class LearnsModel(ModelUse):
     def saved_model(self, run: RunFolder) -> FittedModel:
         return load_model(run.model)
 
+    def place(self, run: RunFolder) -> Path:
+        return run.model
+
     def refuse_refit(self) -> None:
         return None
 
@@ -76,6 +84,9 @@ class LogAlone(ModelUse):
 
     def saved_model(self, run: RunFolder) -> None:
         return None
+
+    def place(self, run: RunFolder) -> Path:
+        return run.scoring_model
 
     def refuse_refit(self) -> None:
         raise UserError(

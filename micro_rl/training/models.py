@@ -16,6 +16,7 @@ from micro_rl.storage.files import CannotWrite
 from micro_rl.storage.json_files import json_round_trip
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training import fitting
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.feasible import sizes_of
 from micro_rl.training.fitting import Fit, fit_models
@@ -30,7 +31,7 @@ from micro_rl.training.saving import FitSaver
 
 def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> FittedModel | None:
     """The run's own copy if it has one, else the shared one; None where a model is to be fitted."""
-    own = RunFolder(path).model
+    own = plan.model_use.place(RunFolder(path))
     source = own if resume and own.exists() else plan.model
     if source is None:
         return None
@@ -69,11 +70,19 @@ def prepare_models(jobs: Sequence[Job], interrupts: Interrupts) -> Problem | Log
     scaling = next((job.model.scaling for job in jobs if job.model), None) or inherited_units(jobs[0].folder)
     problem = problem_of(plan, scaling)
     if isinstance(problem, LogProblem):  # of methods without a model
+        if plan.scored_apart:
+            _fit_owners(jobs, fitting.problem_of(plan.dataset, plan.settings), interrupts)
         return problem
     if on_host(problem.log):  # refused with the plan already, but for memory that was taken since
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
     for note in placement_notes(problem, plan.settings):
         jobs[0].callback.note(note)
+    _fit_owners(jobs, problem, interrupts)
+    return problem
+
+
+def _fit_owners(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> None:
+    """Complete the models that there are; fit one for every seed that has none, and share it."""
     for job in jobs:
         if job.model is not None:
             job.model = with_termination(job.model, job.plan, job.callback)
@@ -85,7 +94,6 @@ def prepare_models(jobs: Sequence[Job], interrupts: Interrupts) -> Problem | Log
     for job in jobs:
         if job.model is None and job.error is None:
             _share_fit(owners[job.plan.settings.seed], job)
-    return problem
 
 
 def _fit_all(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> None:
@@ -123,8 +131,9 @@ def _share_fit(owner: Job, job: Job) -> None:
 
 def with_termination(model: FittedModel, plan: Plan, callback: Callback) -> FittedModel:
     """The model with a termination head where the plan has no rule: the one it brings, else one learned now."""
-    model = plan.ends.complete(model, plan.dataset, plan.settings, plan.settings.seed)
-    if sentence := plan.ends.measurement(model):
+    ends = plan.model_ends
+    model = ends.complete(model, plan.dataset, plan.settings, plan.settings.seed)
+    if sentence := ends.measurement(model):
         callback.note(sentence)
     return model
 
@@ -140,6 +149,8 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
         raise UserError(
             f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
         )
+    if plan.scored_apart:  # nothing is learned in it, and policies are shown to it in its own units
+        return
     _check_units(model.scaling, plan, source)
     layers = len(model.ensemble.members.net.weights)
     plan.method.refuse(sizes_of(plan.settings, layers, model.ensemble.size))

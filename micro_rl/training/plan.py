@@ -20,7 +20,7 @@ from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
-from micro_rl.dynamics.termination import EpisodeEnds
+from micro_rl.dynamics.termination import EpisodeEnds, episode_ends
 from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
@@ -99,8 +99,18 @@ class Plan:
 
     @property
     def fits_model(self) -> bool:
-        """Whether a model is fitted for it: the method learns one, and none is given."""
-        return self.method.learns_model and self.model is None
+        """Whether a model is fitted for it: the method learns one or is to be scored by one, and none is given."""
+        return self.model is None and (self.method.learns_model or self.settings.scoring_model)
+
+    @property
+    def scored_apart(self) -> bool:
+        """Whether its policies are scored by a model that they do not learn in."""
+        return not self.method.learns_model and (self.settings.scoring_model or self.model is not None)
+
+    @property
+    def model_ends(self) -> EpisodeEnds:
+        """When episodes end in the model that it learns in, or that scores it."""
+        return episode_ends(self.log) if self.scored_apart else self.ends
 
     @property
     def newest(self) -> int | None:
@@ -133,7 +143,7 @@ class Plan:
             method_name=method,
             options=options,
             settings=settings,
-            model=None if registry.for_a_model(method) else self.model,
+            model=self.model if registry.learns_model(method) or self.task.env is None else None,
         )
         refuse_what_cannot_work(plan)
         return plan

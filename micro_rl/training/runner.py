@@ -166,16 +166,22 @@ def _train_all(
     """Train the jobs whose fits went well, in one program; what each has come to."""
     jobs = [job for job, _ in able]
     program = program_for([job.plan for job in jobs], [job.model for job in jobs], problem)
-    savers = [RunSaver(job.folder, job.fit_rows, job.model, job.plan.settings, job.callback.note) for job in jobs]
+    savers = [_saver(job) for job in jobs]
     for run, job in enumerate(jobs):
         adopt(job, program, run)
     states = _restored(program, [opened.enter_context(saver) for saver in savers])
     trainings = {}
     for (job, evaluator), saver in zip(able, savers, strict=True):
         log = opened.enter_context(open_metrics(job.folder, wandb))  # after its folder went back to the checkpoint
+        evaluator.score_by(job.model)
         trainings[job] = RunTraining(job, problem, saver, evaluator, log, last)
     _train(list(trainings.values()), program, states, interrupts)
     return trainings
+
+
+def _saver(job: Job) -> RunSaver:
+    place = job.plan.model_use.place(job.folder)
+    return RunSaver(job.folder, job.fit_rows, job.model, place, job.plan.settings, job.callback.note)
 
 
 def _restored(program: Program, savers: Sequence[RunSaver]) -> Any:

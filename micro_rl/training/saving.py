@@ -6,6 +6,7 @@ Saves are written by a thread of their own from copies of the state, beside the 
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -72,7 +73,8 @@ class RunSaver(_Saver):
     Args:
         folder: Where they go.
         fit_rows: The rows of the dynamics fit, of which the disk may have refused some so far.
-        model: What is saved as the run's model; None for a method that has none.
+        model: What is saved as the run's model, or as what scores it; None where there is neither.
+        place: The model's folder.
         settings: How often a checkpoint is due.
         note: Is told of what could not be saved.
     """
@@ -82,11 +84,12 @@ class RunSaver(_Saver):
         folder: RunFolder,
         fit_rows: RowFile,
         model: FittedModel | None,
+        place: Path,
         settings: Settings,
         note: Callable[[str], None],
     ):
         super().__init__(folder, note)
-        self._fit_rows, self._model, self._settings = fit_rows, model, settings
+        self._fit_rows, self._model, self._place, self._settings = fit_rows, model, place, settings
         self._overdue = False
         self._saved_epoch = 0
         self._score: float | None = None
@@ -147,8 +150,8 @@ class RunSaver(_Saver):
         self._background.submit(save)
 
     def _save_model(self) -> None:
-        if self._model is not None and not self._folder.model.exists():
-            save_model(self._folder.model, self._model)
+        if self._model is not None and not self._place.exists():
+            save_model(self._place, self._model)
         self._folder.fit_checkpoints.drop_all()
 
 

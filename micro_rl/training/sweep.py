@@ -39,27 +39,29 @@ class SharedFits:
     """Where each fit of a sweep lies, for its later programs: the same seed and model settings make the same fit."""
 
     def __init__(self) -> None:
-        self._folders: dict[Any, RunFolder] = {}
+        self._fits: dict[Any, tuple[RunFolder, Path]] = {}
 
     def remember(self, plan: Plan, path: Path) -> None:
         """A run whose program is over; one that has no model has none to share."""
-        if (folder := RunFolder(path)).model.exists():
-            self._folders.setdefault(_what_is_fitted(plan), folder)
+        folder = RunFolder(path)
+        if plan.model_use.place(folder).exists():
+            self._fits.setdefault(_what_is_fitted(plan), (folder, plan.model_use.place(folder)))
 
     def begin(self, plan: Plan, path: Path, resume: bool, callback: Callback) -> bool:
         """Make the run's folder with the model in it, where one was made and the folder has none; whether it was done.
 
         Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
         """
-        source = self._folders.get(_what_is_fitted(plan))
-        if not plan.fits_model or source is None or RunFolder(path).model.exists():
+        shared, place = self._fits.get(_what_is_fitted(plan)), plan.model_use.place(RunFolder(path))
+        if not plan.fits_model or shared is None or place.exists():
             return False
+        source, model_place = shared
         folder = runner.run_folder(plan, path, resume)
         with locked(folder.lock):
             try:
-                model, rows = load_model(source.model), source.fit()
+                model, rows = load_model(model_place), source.fit()
                 rewind_rows(path / "fit.jsonl", -1, rows)
-                save_model(folder.model, model)
+                save_model(place, model)
             except UserError as error:
                 callback.note(f"the model is fitted again: {error}")
             else:

@@ -11,9 +11,10 @@ from jaxtyping import Float, Int, Key
 
 from micro_rl.algorithms.model_free.bc import start, update
 from micro_rl.core.networks import MLP, mode
+from micro_rl.core.numpy_network import FURTHEST
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.errors import UserError
-from micro_rl.policy import FURTHEST, Policy
+from micro_rl.policy import Policy
 
 CLONE_SIZES, CLONE_BATCH, CLONE_RATE = (128, 128), 256, 1e-3
 
@@ -31,6 +32,11 @@ class Judged(NamedTuple):
         return jnp.clip(
             self.scale[None] * mode(self.net, observation) + self.shift[None] + self.noise[None] * noise, -1, 1
         )
+
+
+def plain(actor: MLP, act: int) -> Judged:
+    """An actor in training, whose units are the judge's; it acts by its mode."""
+    return Judged(actor, jnp.ones(act), jnp.zeros(act), jnp.zeros(act))
 
 
 def judged(policy: Policy, scaling: Scaling, history: int, name: str = "the policy") -> Judged:

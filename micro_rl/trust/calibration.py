@@ -11,7 +11,7 @@ from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import Stretches
 from micro_rl.dynamics.ensemble import Ensemble
-from micro_rl.dynamics.support import LEAST_SCALE, Reference, quantile
+from micro_rl.dynamics.support import Reference, quantile, usual
 from micro_rl.trust.judge import compiled_parts, strangers
 from micro_rl.trust.starts import core_rows
 
@@ -67,7 +67,7 @@ def calibrate(
 
 
 def _limits(parts: Float[np.ndarray, "window step 3"], there: np.ndarray, fold: np.ndarray) -> Calibrated:
-    scales = np.maximum(np.quantile(parts[there], INSIDE, axis=0), LEAST_SCALE)
+    scales = usual(parts[there])
     score = np.where(there, (np.where(np.isnan(parts), 0, parts) / scales).max(-1), 0.0)
     limit = _finite(quantile(score[there], INSIDE), score)
     above = (score > limit).sum(1).astype(np.float64)

@@ -67,7 +67,7 @@ def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows
 def _asked(current: Callable[[Any], Any], observation: np.ndarray, width: int) -> np.ndarray:
     try:
         action = np.asarray(current(observation), np.float64).reshape(-1)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # another's code, which may leave the process
         raise UserError(f"current policy: {in_words(error)}") from error
     if action.shape != (width,):
         raise UserError(f"current policy: gives an action of {len(action)} numbers where the log has {width}")

@@ -1,7 +1,8 @@
-"""What a run without a simulator is followed by: its policy's windows in its own model, less what the log measured.
+"""What a run without a simulator is followed by: its policy's windows in a model, less what the log measured.
 
 Both start at the same rows of the log, and windows are equally long, so the two can be subtracted. It is the opinion
-of the model that the policy was trained on: `micro-rl trust` asks another one, and tests it.
+of the model that the policy was trained on, or of one that was fitted to score it: `micro-rl trust` asks another one,
+on episodes left out, and tests it.
 """
 
 from statistics import NormalDist
@@ -13,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Key
 
-from micro_rl.core.networks import MLP
 from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
@@ -53,27 +53,25 @@ class EarlyJudge:
         self._known: Reference | None = None
 
     def __call__(
-        self, actor: MLP, elites: Ensemble, scaling: Scaling, ends: Termination, key: Key[jax.Array, ""]
+        self, actor: Judged, elites: Ensemble, scaling: Scaling, ends: Termination, key: Key[jax.Array, ""]
     ) -> WindowDifference:
-        """The difference of an actor in training, whose units are the model's.
+        """The difference of an actor.
 
         Args:
-            actor: it acts by its mode.
-            elites: the members that make the run's rollouts.
+            actor: in the model's units.
+            elites: the members that make the rollouts.
             scaling: units of both.
             ends: when episodes end.
             key: of the noise.
         """
         if self._known is None:
             self._known = _ranges(self._dataset, scaling, elites.size)
-        act = self._dataset.actions.shape[1]
-        judged = Judged(actor, jnp.ones(act), jnp.zeros(act), jnp.zeros(act))
         everything = jnp.asarray(jnp.inf)
         judge = Judge(elites, self._known, jnp.ones(3), everything, everything, scaling, self._dataset.history)
         unit = float(scaling.reward_scale)
         rewards = jnp.asarray(self._dataset.rewards.min() / unit), jnp.asarray(self._dataset.rewards.max() / unit)
         starts = starts_at(self._dataset, self._windows, scaling)
-        collected = roll_out(judge, judged, starts, rewards, ends, key, length=self.length)
+        collected = roll_out(judge, actor, starts, rewards, ends, key, length=self.length)
         return _difference(np.asarray(collected.total, np.float64) - self._windows.returns)
 
 

@@ -9,13 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int
+from scipy.cluster.vq import kmeans, vq
+from scipy.spatial.distance import cdist
 
+from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import Stretches
 from micro_rl.errors import UserError
 
 FOLDS, FEWEST, MOST = 10, 4, 20
 """Groups where nobody names any; how many there must be; as many named ones are kept as they are."""
+COMPARED = 1000
+"""Episodes whose distances to all others tell how well clusters part."""
 LEFT_OUT = 2
 """Each judge leaves out its own fold and the next, so that two judges in a row share one that neither saw."""
 
@@ -54,7 +59,8 @@ def by_behaviour(dataset: Dataset, count: int = FOLDS) -> Folds:
     """Episodes in order of how they act where they are: along the axis in which their actions differ most."""
     if len(dataset.stops) < 2 * count:
         raise UserError(
-            f"{dataset.name}: {len(dataset.stops)} episodes are too few to group by behaviour; take --groups time"
+            f"{dataset.name}: {plural(len(dataset.stops), 'episode')} where {2 * count} are needed to group by "
+            "behaviour; take --groups time"
         )
     order = np.argsort(_behaviour(dataset), kind="stable")
     shares = np.cumsum(dataset.lengths[order]) / len(dataset)
@@ -63,6 +69,48 @@ def by_behaviour(dataset: Dataset, count: int = FOLDS) -> Folds:
     fold = np.unique(fold, return_inverse=True)[1]
     names = [f"behaviour {number + 1}" for number in range(fold.max() + 1)]
     return _named(np.repeat(fold, dataset.lengths), names, "episodes in order of how they act")
+
+
+def by_clusters(dataset: Dataset, most: int = FOLDS) -> Folds:
+    """Clusters of episodes that act alike where they are, by k-means; as many as part them best.
+
+    An episode's features are the mean and the deviation of its actions less what a linear regression on the
+    observations tells. The number is that of 2 to `most` with the greatest mean silhouette (Rousseeuw, Journal of
+    Computational and Applied Mathematics 1987), of those that leave no episode alone.
+
+    Raises:
+        UserError: too few episodes, or none that differ.
+    """
+    left = _unexplained(dataset)
+    left = left / (left.std(0) + 1e-9)
+    mean = np.add.reduceat(left, dataset.starts) / dataset.lengths[:, None]
+    square = np.add.reduceat(left**2, dataset.starts) / dataset.lengths[:, None]
+    features = np.concatenate([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=1)
+    counts = range(2, min(most, len(features) // 2) + 1) if np.ptp(features, axis=0).max() > 1e-6 else ()
+    tried = [vq(features, kmeans(features, count, iter=10, rng=0)[0])[0] for count in counts]
+    tried = [cluster for cluster in tried if np.bincount(cluster)[np.unique(cluster)].min() >= 2]
+    if not tried:
+        raise UserError(
+            f"{dataset.name}: {plural(len(dataset.stops), 'episode')} that form no clusters by how they act; "
+            "take --groups time"
+        )
+    cluster = max(tried, key=lambda cluster: _silhouette(features, cluster))
+    found, cluster = np.unique(cluster, return_inverse=True)
+    names = [f"cluster {number + 1}" for number in range(len(found))]
+    of_row, made = np.repeat(cluster, dataset.lengths), f"{len(found)} clusters of episodes by how they act"
+    if len(found) < FEWEST:
+        return _cut(of_row, names)._replace(made=f"{made}, each cut into blocks of time")
+    return _named(of_row, names, made)
+
+
+def _silhouette(features: Float64[np.ndarray, "episode feature"], cluster: Int[np.ndarray, " episode"]) -> float:
+    """How much nearer, on average, an episode is to its own cluster than to the next, as a share of the latter."""
+    some = np.unique(np.linspace(0, len(features) - 1, min(len(features), COMPARED)).round().astype(int))
+    belongs = cluster[:, None] == np.unique(cluster)
+    apart = cdist(features[some], features) @ belongs
+    own = apart[belongs[some]] / (belongs.sum(0) - 1)[belongs[some].argmax(1)]
+    other = np.where(belongs[some], np.inf, apart / belongs.sum(0)).min(1)
+    return float(((other - own) / np.maximum(np.maximum(own, other), 1e-12)).mean())
 
 
 def by_labels(dataset: Dataset, labels: Sequence[Any]) -> Folds:
@@ -107,13 +155,18 @@ def _named(of_row: Int[np.ndarray, " row"], names: Sequence[str], made: str) -> 
 
 def _behaviour(dataset: Dataset) -> Float64[np.ndarray, " episode"]:
     """A number for every episode: the mean of its actions less what its observations tell, on the main axis."""
+    left = _unexplained(dataset)
+    of_episode = np.add.reduceat(left, dataset.starts) / dataset.lengths[:, None]
+    scaled = of_episode / (left.std(0) + 1e-9)
+    axis = np.linalg.svd(scaled - scaled.mean(0), full_matrices=False)[2][0]
+    return (scaled - scaled.mean(0)) @ (axis * np.sign(axis[np.abs(axis).argmax()]))
+
+
+def _unexplained(dataset: Dataset) -> Float64[np.ndarray, "row act"]:
+    """The actions less what a linear regression on the observations tells."""
     observations, actions = (part.astype(np.float64) for part in (dataset.observations, dataset.actions))
     inputs = np.column_stack(
         [(observations - observations.mean(0)) / (observations.std(0) + 1e-9), np.ones(len(dataset))]
     )
     ridge = inputs.T @ inputs + 1e-3 * len(dataset) * np.eye(inputs.shape[1])
-    left = actions - inputs @ np.linalg.solve(ridge, inputs.T @ actions)
-    of_episode = np.add.reduceat(left, dataset.starts) / dataset.lengths[:, None]
-    scaled = of_episode / (left.std(0) + 1e-9)
-    axis = np.linalg.svd(scaled - scaled.mean(0), full_matrices=False)[2][0]
-    return (scaled - scaled.mean(0)) @ (axis * np.sign(axis[np.abs(axis).argmax()]))
+    return actions - inputs @ np.linalg.solve(ridge, inputs.T @ actions)

@@ -78,33 +78,53 @@ def evaluate(
         length: steps of the window.
         updates: steps of Adam.
     """
-    low, high = jnp.minimum(jnp.min(log.reward), 0.0), jnp.maximum(jnp.max(log.reward), 0.0)
-    ends = log.discount.min() < 1
-    low, high = jnp.where(ends, low, jnp.min(log.reward)), jnp.where(ends, high, jnp.max(log.reward))
-    width = log.observation.shape[-1] + log.action.shape[-1] + 1
+    bounds = _mean_rewards(log)
 
     def one(policy: Array, rows: Array, observation: Array, action: Array, key: Array) -> Array:
-        net_key, updates_key = jax.random.split(key)
-        net = uniform_mlp(net_key, (width, *HIDDEN, 1))
-
-        def loss(net: MLP, slow: MLP, batch: Transition, then: Array, steps: Array) -> Scalar:
-            following = q(slow, batch.next_observation, then, (steps - 1) / length)
-            wanted = targets(batch, jax.lax.stop_gradient(following), steps, low, high)
-            return jnp.mean((q(net, batch.observation, batch.action, steps / length) - wanted) ** 2)
-
-        def step(carry, inputs: tuple[Array, Array]):
-            net, slow, moments = carry
-            row_key, step_key = jax.random.split(inputs[0])
-            index = rows[jax.random.randint(row_key, (BATCH,), 0, rows.shape[0])]
-            steps = jax.random.randint(step_key, (BATCH,), 1, length + 1).astype(jnp.float32)
-            batch = jax.tree.map(lambda column: column[index], log)
-            gradient = jax.grad(loss)(net, slow, batch, actions[policy, index], steps)
-            net, moments = adam_step(net, gradient, moments, RATE * inputs[1])
-            return (net, polyak_update(slow, net, TAU), moments), None
-
-        rates = 0.5 * (1 + jnp.cos(jnp.pi * jnp.arange(updates) / updates))
-        carry, _ = jax.lax.scan(step, (net, net, init_opt_state(net)), (jax.random.split(updates_key, updates), rates))
-        return length * q(carry[0], observation, action, jnp.ones(observation.shape[0]))
+        net = _fitted(log, actions, (policy, rows), bounds, key, length, updates)
+        return length * q(net, observation, action, jnp.ones(observation.shape[0]))
 
     keys = jax.random.split(key, len(variants.policy))
     return jax.vmap(one)(variants.policy, variants.rows, starts, first, keys)
+
+
+def _mean_rewards(log: Transition) -> tuple[Scalar, Scalar]:
+    """The least and the greatest mean reward of a window; where episodes end, nothing is earned afterwards."""
+    least, greatest = jnp.min(log.reward), jnp.max(log.reward)
+    ends = log.discount.min() < 1
+    low = jnp.where(ends, jnp.minimum(least, 0.0), least)
+    return low, jnp.where(ends, jnp.maximum(greatest, 0.0), greatest)
+
+
+def _fitted(
+    log: Transition,
+    actions: Float[Array, "policy rows act"],
+    variant: tuple[Array, Array],
+    bounds: tuple[Scalar, Scalar],
+    key: Array,
+    length: int,
+    updates: int,
+) -> MLP:
+    """The network of one variant: its policy's number and its rows."""
+    policy, rows = variant
+    net_key, updates_key = jax.random.split(key)
+    net = uniform_mlp(net_key, (log.observation.shape[-1] + log.action.shape[-1] + 1, *HIDDEN, 1))
+
+    def loss(net: MLP, slow: MLP, batch: Transition, then: Array, steps: Array) -> Scalar:
+        following = q(slow, batch.next_observation, then, (steps - 1) / length)
+        wanted = targets(batch, jax.lax.stop_gradient(following), steps, *bounds)
+        return jnp.mean((q(net, batch.observation, batch.action, steps / length) - wanted) ** 2)
+
+    def step(carry, inputs: tuple[Array, Array]):
+        net, slow, moments = carry
+        row_key, step_key = jax.random.split(inputs[0])
+        index = rows[jax.random.randint(row_key, (BATCH,), 0, rows.shape[0])]
+        steps = jax.random.randint(step_key, (BATCH,), 1, length + 1).astype(jnp.float32)
+        batch = jax.tree.map(lambda column: column[index], log)
+        gradient = jax.grad(loss)(net, slow, batch, actions[policy, index], steps)
+        net, moments = adam_step(net, gradient, moments, RATE * inputs[1])
+        return (net, polyak_update(slow, net, TAU), moments), None
+
+    rates = 0.5 * (1 + jnp.cos(jnp.pi * jnp.arange(updates) / updates))
+    carry, _ = jax.lax.scan(step, (net, net, init_opt_state(net)), (jax.random.split(updates_key, updates), rates))
+    return carry[0]

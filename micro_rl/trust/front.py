@@ -1,10 +1,12 @@
 """The front door: runs, files or policies in, a judgement out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from micro_rl.core.expression import parse
+from micro_rl.core import arguments
+from micro_rl.core.expression import Expression, parse
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -21,7 +23,7 @@ def trust(
     log: str | Path | Dataset | None = None,
     *,
     window: str | int | None = None,
-    groups: str | Sequence[Any] = "time",
+    groups: str | Sequence[Any] | None = None,
     limits: Sequence[str] = (),
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
@@ -35,8 +37,8 @@ def trust(
         policies: run folders, policy files, or policies; one or several, which share the judge.
         log: a path, a name, or a log that is loaded; by default the log of the first run.
         window: steps of a window, or a time such as "8h"; by default as many as leave enough windows.
-        groups: parts of the log that the judge is tested on: "time", "behaviour", a column's name, or a label for
-            each row or each episode.
+        groups: parts of the log that the judge is tested on: "time", "behaviour", "clusters", the name of a column of
+            the file, or a label for each row or each episode; by default the log's own `group`, else "time".
         limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
         current: what acts today, to be beaten too: a function of one raw observation [obs] that gives an action
             [act], or its actions in the log's rows [row, act].
@@ -54,16 +56,35 @@ def trust(
     several = [policies] if isinstance(policies, str | Path | Policy) else list(policies)
     if not several:
         raise UserError("trust: name a run or a policy to judge")
+    seed = arguments.whole("seed", seed, 0)
     dataset = log if isinstance(log, Dataset) else load(log if log is not None else own_log(several[0]))
+    conditions = _conditions(dataset, limits)
+    options = Options(
+        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
+    )
+    return judge_policies(with_strangers(dataset, several), named(several), options, progress)
+
+
+def with_strangers(dataset: Dataset, several: Sequence[Judgeable]) -> Dataset:
+    """The log, with a note for each run that was trained on another one."""
+    runs = [item for item in several if not isinstance(item, Policy) and Path(item).is_dir()]
+    own = {str(item): RunFolder.open(Path(item)).config().get("log", {}) for item in runs}
+    notes = [
+        f"{item} was trained on another log, {log.get('name')}: what it is judged by may be of another system"
+        for item, log in own.items()
+        if log.get("sha256") not in (None, dataset.sha256)
+    ]
+    return replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def _conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:
+    """The limits, read."""
     columns = [column.name for column in dataset.columns.observations]
     conditions = tuple(parse(text, columns, "limits") for text in limits)
     for condition in conditions:
         if not condition.condition:
             raise UserError(f"limits: {condition.text!r} is a number, not a condition; compare it, as in x <= 3")
-    options = Options(
-        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
-    )
-    return judge_policies(dataset, named(several), options, progress)
+    return conditions
 
 
 def named(several: Sequence[Judgeable]) -> dict[str, Policy]:

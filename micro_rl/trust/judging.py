@@ -108,18 +108,39 @@ def _judgement(
     test: SelfTest,
     thresholds: Thresholds,
 ) -> PolicyJudgement:
+    weighted, windows = weigh(case, actor)
+    evidence = _evidence(case, policy, baseline, test, weighted.first / windows)
+    gates = verdict.gates(evidence, thresholds)
+    decided = verdict.decide(evidence, gates)
+    return PolicyJudgement(
+        name=name,
+        verdict=decided,
+        sentence=verdict.sentence(decided, evidence, gates),
+        gates=gates,
+        evidence=evidence,
+        value=float(policy.model.total.mean()),
+        baseline=float(baseline.model.total.mean()),
+        fqe_value=float(policy.fqe.mean()),
+        importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
+        effective_first=weighted.first,
+        effective_last=weighted.last,
+        trial=_trial(case, evidence.difference) if decided == BETTER else None,
+    )
+
+
+def _evidence(case: Case, policy: Estimates, baseline: Estimates, test: SelfTest, effective: float) -> Evidence:
+    """What the gates look at; `effective` is the share of windows that importance weights leave after a step."""
     own, base = policy.model, baseline.model
     apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
-    weighted, windows = weigh(case, actor)
     model = Interval(apart.mean, apart.low, apart.high)
     by_fqe = _interval(policy.fqe - baseline.fqe, test.width)
-    evidence = Evidence(
+    return Evidence(
         difference=spanning(model, by_fqe),
         model=model,
         fqe=by_fqe,
         support=1 - float(own.unknown.sum() / own.lived.sum()),
         baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
-        effective=weighted.first / windows,
+        effective=effective,
         worst_tenth=worst_tenth(np.asarray(own.total).mean(0)),
         baseline_worst_tenth=worst_tenth(np.asarray(base.total).mean(0)),
         deviation=apart.deviation,
@@ -129,22 +150,6 @@ def _judgement(
         log_violations=case.log_violations,
         correlation=test.correlation if test.differ else None,
         folds=case.layout.folds.size,
-    )
-    gates = verdict.gates(evidence, thresholds)
-    decided = verdict.decide(evidence, gates)
-    return PolicyJudgement(
-        name=name,
-        verdict=decided,
-        sentence=verdict.sentence(decided, evidence, gates),
-        gates=gates,
-        evidence=evidence,
-        value=float(own.total.mean()),
-        baseline=float(base.total.mean()),
-        fqe_value=float(policy.fqe.mean()),
-        importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
-        effective_first=weighted.first,
-        effective_last=weighted.last,
-        trial=_trial(case, evidence.difference) if decided == BETTER else None,
     )
 
 
@@ -195,6 +200,7 @@ def _whole(
         limits=tuple(limit.text for limit in options.limits),
         log_violations=case.log_violations,
         policies=tuple(policies),
+        ranking=verdict.ranking(policies, test.explained),
         notes=(*case.layout.dataset.notes, *filter(None, [case.layout.held])),
         seconds=seconds,
         version=__version__,

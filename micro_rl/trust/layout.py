@@ -1,6 +1,5 @@
 """The log as it will be judged by, before anything is fitted: its windows, its folds, its set-points."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,7 +12,8 @@ from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.stretches import Stretches
 from micro_rl.errors import UserError
-from micro_rl.trust.folds import Folds, by_behaviour, by_labels, by_time
+from micro_rl.trust.folds import Folds
+from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import Rows, rows_of
 from micro_rl.trust.options import Options
 from micro_rl.trust.rollouts import Limits
@@ -48,7 +48,7 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
     if float(np.ptp(dataset.rewards)) == 0:
         reward = f"{float(dataset.rewards[0]):g}"
         raise UserError(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
-    folds = _folds(dataset, options.groups)
+    folds = folds_of(dataset, options.groups)
     dataset, held = with_held_columns(dataset)
     dataset = windowed(dataset, history)
     windows, reason = choose(dataset, options.window)
@@ -81,21 +81,6 @@ def with_held_columns(dataset: Dataset) -> tuple[Dataset, str]:
     return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *held.tolist()}))), sentence
 
 
-def _folds(dataset: Dataset, groups: str | Sequence[Any]) -> Folds:
-    if isinstance(groups, str):
-        named = {"time": by_time, "behaviour": by_behaviour}
-        if groups in named:
-            return named[groups](dataset)
-        columns = [column.name for column in (*dataset.columns.observations, *dataset.columns.actions)]
-        if groups not in columns:
-            raise UserError(
-                f"--groups {groups}: take time, behaviour, or a column of the log ({', '.join(columns[:20])})"
-            )
-        values = np.concatenate([dataset.observations, dataset.actions], 1)[:, columns.index(groups)]
-        return by_labels(dataset, values.tolist())
-    return by_labels(dataset, groups)
-
-
 def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np.ndarray, " window"]]:
     """Only the folds that hold at least two windows; rows of others belong to the one before."""
     numbers, counts = np.unique(fold, return_counts=True)
@@ -106,8 +91,10 @@ def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np
             "shorter --window, other --groups, or log more"
         )
     renumbered = np.clip(np.searchsorted(filled, np.arange(folds.size), side="right") - 1, 0, None)
-    of_row = renumbered[folds.of_row]
-    return Folds(of_row, tuple(folds.names[number] for number in filled), folds.made), renumbered[fold]
+    few = [name for number, name in enumerate(folds.names) if number not in filled]
+    made = f"{folds.made}; too short to stand alone, and counted to the one before: {', '.join(few)}" if few else ""
+    names = tuple(folds.names[number] for number in filled)
+    return Folds(renumbered[folds.of_row], names, made or folds.made), renumbered[fold]
 
 
 class _Breaks(NamedTuple):

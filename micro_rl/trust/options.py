@@ -31,7 +31,7 @@ class Options(NamedTuple):
     """What may be chosen."""
 
     window: str | int | None = None
-    groups: str | Sequence[Any] = "time"
+    groups: str | Sequence[Any] | None = None
     limits: tuple[Expression, ...] = ()
     termination: str | None = None
     seed: int = 0

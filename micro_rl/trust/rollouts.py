@@ -80,30 +80,40 @@ def roll_out(
         limits: the user's.
     """
     members, count = judge.members, starts.observation.shape[0]
-    act = actor.scale.shape[-1]
 
     def step(branch: _Branch, inputs: tuple[Array, Array | None]) -> tuple[_Branch, None]:
         step_key, replayed = inputs
         action_key, state_key, end_key = jax.random.split(step_key, 3)
-        observation = branch.observation
-        action = _act(actor, observation, jax.random.normal(action_key, (count, act)))
-        mean, std = predict(judge.ensemble, observation, action)
+        action = _act(actor, branch.observation, jax.random.normal(action_key, (count, actor.scale.shape[-1])))
+        mean, std = predict(judge.ensemble, branch.observation, action)
         outcome = mean + std * jax.random.normal(state_key, (1, count, mean.shape[-1]))
         following, reward = _within(judge, outcome[..., :-1]), jnp.clip(outcome[..., -1], *rewards)
         if replayed is not None and starts.columns is not None:
             following = jnp.where(starts.columns[None, None], replayed[None], following)
-        parts = parts_of_score(judge.ensemble, judge.known, observation, action, following, mean)
-        above = jnp.max(parts / judge.scales[None, None], axis=-1) > judge.limit
+        above = _above(judge, branch.observation, action, following, mean)
         sums = _counted(branch, reward, above, _breaks(limits, following, judge.scaling), judge.allowed)
         ended = ends(following.reshape(members * count, -1), judge.scaling, end_key).reshape(members, count)
         return _Branch(following, branch.alive & ~ended, sums), None
 
-    zeros = jnp.zeros((members, count))
-    first = jnp.broadcast_to(starts.observation[None], (members, *starts.observation.shape))
-    branch = _Branch(first, jnp.ones((members, count), bool), Collected(*[zeros] * len(Collected._fields)))
-    last, _ = jax.lax.scan(step, branch, (jax.random.split(key, length), starts.replayed))
+    keys = jax.random.split(key, length)
+    last, _ = jax.lax.scan(step, _begun(starts, members), (keys, starts.replayed))
     unit = jnp.asarray(judge.scaling.reward_scale)
     return last.sums._replace(total=unit * last.sums.total, known=unit * last.sums.known)
+
+
+def _begun(starts: Starts, members: int) -> _Branch:
+    """Every member at every start, with nothing collected."""
+    zeros = jnp.zeros((members, starts.observation.shape[0]))
+    first = jnp.broadcast_to(starts.observation[None], (members, *starts.observation.shape))
+    return _Branch(first, jnp.ones(zeros.shape, bool), Collected(*[zeros] * len(Collected._fields)))
+
+
+def _above(
+    judge: Judge, observation: Array, action: Array, following: Array, mean: Array
+) -> Bool[Array, "member start"]:
+    """Which steps' score of the unknown is above the limit."""
+    parts = parts_of_score(judge.ensemble, judge.known, observation, action, following, mean)
+    return jnp.max(parts / judge.scales[None, None], axis=-1) > judge.limit
 
 
 def _act(actor: Judged, observation: Array, noise: Array) -> Float[Array, "member start act"]:

@@ -3,11 +3,11 @@
 "Not shown" is the default. "Worse" takes the whole interval below 0; "better" takes every gate that can be asked.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from micro_rl.core.wording import number
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Evidence, Gate
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Evidence, Gate, Interval, PolicyJudgement
 
 
 class Thresholds(NamedTuple):
@@ -31,6 +31,25 @@ def decide(evidence: Evidence, asked: tuple[Gate, ...]) -> str:
     if evidence.difference.high < 0:
         return WORSE
     return BETTER if all(gate.passed is not False for gate in asked) else NOT_SHOWN
+
+
+def standing(difference: Interval, explained: float) -> float:
+    """What may be believed of a difference: its mean, less the part of its half width that the judge has not earned.
+
+    Args:
+        difference: policy less behaviour.
+        explained: share of what the log's parts differ by that the judge predicted; below 0 it predicted nothing.
+    """
+    return difference.mean - (1 - max(0.0, explained)) * (difference.mean - difference.low)
+
+
+def ranking(policies: Sequence[PolicyJudgement], explained: float) -> tuple[str, ...]:
+    """Names, the best founded in front: better, not shown, worse, and within a verdict by standing."""
+
+    def key(policy: PolicyJudgement) -> tuple[int, float]:
+        return (BETTER, NOT_SHOWN, WORSE).index(policy.verdict), -standing(policy.difference, explained)
+
+    return tuple(policy.name for policy in sorted(policies, key=key))
 
 
 def sentence(verdict: str, evidence: Evidence, asked: tuple[Gate, ...]) -> str:

@@ -27,9 +27,12 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
         UserError: no such length, or too few windows of it.
     """
     if asked is not None:
-        windows = stretches(dataset, _steps(dataset, asked))
+        steps = _steps(dataset, asked)
+        if steps > dataset.lengths.max():
+            raise _too_few(dataset, 0, steps)
+        windows = stretches(dataset, steps)
         if windows.disjoint < FEWEST:
-            raise _too_few(dataset, windows)
+            raise _too_few(dataset, windows.disjoint, steps)
         return windows, "as asked for"
     tried = [stretches(dataset, length) for length in LENGTHS]
     for windows in tried:
@@ -39,7 +42,7 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
             return windows, f"the log holds {windows.disjoint:,} that do not overlap; {why}"
     most = max(tried, key=lambda windows: windows.disjoint)
     if most.disjoint < FEWEST:
-        raise _too_few(dataset, most)
+        raise _too_few(dataset, most.disjoint, most.length)
     return most, f"the log holds {most.disjoint} that do not overlap, and fewer of any longer one"
 
 
@@ -68,10 +71,10 @@ def _steps(dataset: Dataset, asked: str | int) -> int:
     return steps
 
 
-def _too_few(dataset: Dataset, windows: Stretches) -> UserError:
+def _too_few(dataset: Dataset, count: int, steps: int) -> UserError:
     longest = int(np.max(dataset.lengths))
     return UserError(
-        f"{dataset.name}: holds {plural(windows.disjoint, 'uninterrupted window')} of "
-        f"{plural(windows.length, 'step')} where {FEWEST} are needed to judge anything; its longest episode has "
+        f"{dataset.name}: holds {plural(count, 'uninterrupted window')} of "
+        f"{plural(steps, 'step')} where {FEWEST} are needed to judge anything; its longest episode has "
         f"{longest:,} steps: take a shorter --window, or log more"
     )

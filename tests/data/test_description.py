@@ -51,12 +51,12 @@ def test_arrays_are_described_too(arrays):
 
 
 EXPORT = """\
-stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut;mode
-01.03.2025 09:59:59;1;1,5;20;21;10;0,5;0;0;MAN
-01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0;AUTO
-01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0;AUTO
-01.03.2025 10:00:30;1;2;20;22;30;1;0;1;AUTO
-01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0;AUTO
+stamp;batch;level;temp_1;temp_2;valve;heat [kW];tripped;cut;mode;shift
+01.03.2025 09:59:59;1;1,5;20;21;10;0,5;0;0;MAN;early
+01.03.2025 10:00:00;1;1,5;20;21;10;0,5;0;0;AUTO;early
+01.03.2025 10:00:01;1;1,75;20;Bad Input;20;1;0;0;AUTO;early
+01.03.2025 10:00:30;1;2;20;22;30;1;0;1;AUTO;late
+01.03.2025 10:00:31;2;4,75;20;23;40;2;1;0;AUTO;late
 """
 
 
@@ -68,6 +68,7 @@ def test_the_documented_example_is_complete_and_true(tmp_path):
     (tmp_path / "pump.csv").write_text(EXPORT, "latin-1")
     log = load(described(tmp_path / "pump.csv", text))
     np.testing.assert_array_equal(log.lengths, [2, 1, 1])
+    assert log.groups is not None and log.groups.tolist() == ["early", "early", "late", "late"]
     np.testing.assert_array_equal(log.observations[:, 2], [21, 21, 22, 23])
     np.testing.assert_allclose(log.rewards[0], -0.55, rtol=1e-6)
     assert [str(column) for column in log.columns.observations] == ["level [m]", "temp_1 [°C]", "temp_2"]

@@ -103,7 +103,9 @@ def test_what_cannot_be_guessed_is_said(tmp_path, text, words):
         (b"", "holds no line of names"),
         (b"a,b\n", "holds no line of names"),
         (b"a\n1\n2\n", "names one column only"),
-        (b"\x80\x00\x01", "is no text and no Parquet file"),
+        (b"\x80\x00\x01", "is no text and no Parquet file (it looks like a pickle): data init describes tables"),
+        (b"PK\x03\x04\x00", "(it looks like a zip archive, as .npz and .xlsx are: save the table as CSV)"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "(it looks like UTF-16 or UTF-32 without a mark that is known: save it as"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
         (b'valve,"x\n1,2\n3,4\n', "all its lines are one row"),
         (b"valve,x\n1," + b"a" * 140_000 + b"\n2,3\n", "is no CSV (field larger than field limit (131072))"),
@@ -185,7 +187,13 @@ def test_kinds(cells, kind):
 
 @pytest.mark.parametrize(
     ("name", "role"),
-    [("Valve 3 [%]", "actions"), ("FIC_101_SP", "exogenous"), ("TOutdoor", "observations"), ("u1", "actions")],
+    [
+        ("Valve 3 [%]", "actions"),
+        ("FIC_101_SP", "exogenous"),
+        ("TOutdoor", "observations"),
+        ("Temp_außen [°C]", "exogenous"),
+        ("u1", "actions"),
+    ],
 )
 def test_names(name, role):
     columns = [guess("level", ["1", "2", "4"], None), guess(name, ["1", "2.5", "3"], None)]

@@ -138,6 +138,31 @@ def test_a_reward_a_thousandfold_from_all_others_is_a_mark_unless_it_ends_an_epi
     assert [text[: len(told)] for text in texts] == [told] * bool(told)
 
 
+@pytest.mark.parametrize("count", [10, 60, 500, 1000, 1001, 1999])
+@pytest.mark.parametrize(("row", "value", "is_told"), [(4, 3000.0, True), (4, -3000.0, True), (4, 900.0, False)])
+def test_one_reward_is_seen_in_a_small_log_too(count, row, value, is_told):
+    random = np.random.default_rng(0)
+    rewards = random.uniform(-1, 0, count)
+    rewards[:2] = -1, 0
+    rewards[row] = value
+    log = Dataset.from_arrays(random.normal(size=(count, 1)), random.uniform(-1, 1, (count, 1)), rewards, horizon=count)
+    texts = [one.text for one in cheap_findings(log) if "a thousandfold from all others in 1 row (4)" in one.text]
+    assert bool(texts) is is_told
+
+
+def test_few_rewards_or_a_usual_one_of_nothing_tell_nothing():
+    """Of nine rewards none is usual; where all others are alike, one that is not is a goal."""
+    for rewards in ([0.0, -0.5, -1.0, -0.2, 5000.0, -0.3, -0.4, -0.1, 0.0], [0.0] * 50 + [100.0] + [0.0] * 50):
+        count = len(rewards)
+        log = Dataset.from_arrays(
+            np.random.default_rng(0).normal(size=(count, 1)),
+            np.linspace(-1, 1, count)[:, None],
+            np.array(rewards),
+            horizon=count,
+        )
+        assert not [one for one in cheap_findings(log) if "thousandfold" in one.text]
+
+
 @pytest.mark.parametrize("value", [-9999.0, 1e25])
 def test_cloning_is_not_the_worse_for_one_absurd_value(value):
     """The log of a linear system and its controller, one cell of 12,000 absurd; with its moments all else drowns."""

@@ -58,7 +58,7 @@ def test_rows_of_one_mode_and_no_step_across_the_others(tmp_path):
         ('resample = "5 minutes"', "resample: '5 minutes' is no length of a step: write it as 30s, 5min or 1h"),
         ('resample = {step = "5min", level = "median"}', "level is 'median'"),
         ('resample = {step = "5min", reward = "last"}', "the mean or the sum of its rows', not the last"),
-        ('fill = {"le\\nvel" = "liner", limit = 3}', "'le\\nvel' is 'liner'"),
+        ('fill = {"le\\nvel" = "liner", limit = 3}', "fill: le vel is 'liner'"),
         ('resample = "5 minutes"', "'5 minutes' is no length of a step"),
         (f'resample = "{"0" * 3000}5min"', "is no length of a step: write it as"),
         ('resample = "30s"', "30s is shorter than the log's own step of 60 s"),

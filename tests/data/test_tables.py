@@ -112,7 +112,7 @@ def test_the_same_by_flags_alone(pump):
         ({"terminal": "level"}, "column 'level' must be 0 or 1, true or false, but holds 1.5"),
         ({"observations": ["level", "level"]}, "'level' is named twice"),
         ({"next_observations": ["level", "valve"]}, "2 next_observations for 1 observations"),
-        ({"encoding": "utf-99"}, "not written in utf-99: give its encoding"),
+        ({"encoding": "utf-99"}, "there is no encoding 'utf-99': say utf-8"),
     ],
 )
 def test_refused(pump, changed: dict[str, Any], words):

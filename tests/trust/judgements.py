@@ -75,6 +75,7 @@ def judgement(*policies: PolicyJudgement) -> Judgement:
         limits=("level <= 3.2",),
         log_violations=0.001,
         policies=policies,
+        ranking=verdict.ranking(policies, 0.95),
         notes=("a column stands still",),
         seconds=200.0,
         version="0",

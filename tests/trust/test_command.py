@@ -6,8 +6,13 @@ import pytest
 
 import micro_rl
 from micro_rl.cli import main as cli
+from micro_rl.errors import UserError
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.trust.front import with_strangers
+from micro_rl.trust.kept_judge import place
+from micro_rl.trust.verdict import ranking, standing
 from tests.pages import assert_self_contained
 from tests.trust import line_world
 from tests.trust.judgements import evidence, judged, judgement
@@ -38,6 +43,17 @@ def test_every_gate_can_decide(found, expected, failed):
 
 def test_the_interval_that_decides_spans_both():
     assert spanning(Interval(1.0, 0.0, 2.0), Interval(3.0, 1.0, 4.0)) == Interval(2.0, 0.0, 4.0)
+
+
+def test_the_ranking_by_hand():
+    """A judge that earned a quarter keeps a quarter of the half width; a verdict goes before any figure."""
+    assert standing(Interval(2.0, -2.0, 6.0), 0.25) == 2.0 - 0.75 * 4.0
+    assert standing(Interval(2.0, -2.0, 6.0), -3.0) == -2.0 and standing(Interval(2.0, -2.0, 6.0), 1.0) == 2.0
+    narrow, wide, sure = (
+        judged(name, evidence(*ends)) for name, ends in {"n": (-1.0, 2.0), "w": (-9.0, 14.0), "s": (0.1, 0.3)}.items()
+    )
+    assert ranking([wide, narrow, sure], 1.0) == ("s", "w", "n")
+    assert ranking([wide, narrow, sure], 0.0) == ("s", "n", "w")
 
 
 def test_the_page_says_what_decided_and_loads_nothing():
@@ -80,6 +96,7 @@ def files(tmp_path):
     (tmp_path / "line.toml").write_text(
         'observations = ["x"]\nactions = ["a"]\nreward = "r"\nepisode = "episode"\naction_bounds = [-1, 1]\n'
     )
+    (tmp_path / "quits.py").write_text("raise SystemExit(3)")
     return tmp_path
 
 
@@ -107,14 +124,39 @@ def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monke
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "y < 1"], "no column"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine"], "name a file and a function"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "8h"], "tells no times"),
-        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "a column of the log (x, a)"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "no column 'who'"),
         (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--page", "{}"], "is a folder"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "9" * 30], "where 40 are needed"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--seed=-1"], "seed: -1 is not"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "0"], "a window has 1, 2, 3"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "x <="], "cannot be read"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "clusters"], "form no clusters"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "{}/quits.py:pi"], "SystemExit"),
     ],
 )
 def test_mistakes_are_one_line(files, capsys, words, message):
-    assert cli.run(["trust", *(word.format(files) for word in words), "--page", str(files / "page.html")]) == 2
+    page = [] if "--page" in words else ["--page", str(files / "page.html")]
+    assert cli.run(["trust", *(word.format(files) for word in words), *page]) == 2
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
+
+
+def test_a_folder_for_judges_that_cannot_be_made_is_refused_before_the_fit(files):
+    with pytest.raises(UserError, match=r"line\.csv: cannot be written"):
+        place(files / "line.csv", {})
+
+
+def test_a_run_of_another_log_is_told(tmp_path):
+    log = line_world.log(episodes=4)
+    for name, sha256 in (("own", log.sha256), ("other", "0" * 64)):
+        (tmp_path / name).mkdir()
+        RunFolder.create(tmp_path / name / "run", {"log": {"name": name, "sha256": sha256}})
+    runs = [tmp_path / name / "run" for name in ("own", "other")]
+    notes = with_strangers(log, [*runs, line_world.policy(1.0)]).notes
+    assert [note for note in notes if note not in log.notes] == [
+        f"{runs[1]} was trained on another log, other: what it is judged by may be of another system"
+    ]
 
 
 def test_the_package_can_be_called():

@@ -117,7 +117,7 @@ def test_bad_inputs_are_one_line(log):
     refused("0.5: a window has", window="0.5")
     refused("no number of steps and no time", window="a day")
     refused("tells no times", window="1d")
-    refused("take time, behaviour, or a column", groups="operator")
+    refused("take time, behaviour, clusters, or a column", groups="operator")
     refused("7 labels where the log has", groups=list("abcdefg"))
     refused("uninterrupted window", dataset=line_world.log(episodes=1), window=None)
     two = np.zeros((40, 2)), np.zeros((40, 1)), np.zeros(40)

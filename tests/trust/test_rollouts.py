@@ -8,7 +8,7 @@ import pytest
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.support import reference
 from micro_rl.dynamics.termination_rules import ByRule, never
-from micro_rl.trust.actors import Judged
+from micro_rl.trust.actors import Judged, plain
 from micro_rl.trust.early import EarlyJudge
 from micro_rl.trust.judge import Judge
 from micro_rl.trust.rollouts import Starts, roll_out
@@ -85,7 +85,7 @@ def test_a_run_is_followed_by_its_windows_less_those_of_the_log():
     dataset = line_world.log(episodes=40)
     early = EarlyJudge(dataset)
     apart = early(
-        steady_actor([0.0], obs=1),
+        plain(steady_actor([0.0], obs=1), 1),
         pointing_ensemble([[0.0]] * 2, [0.0] * 2, act=1),
         plain_units(1, 1),
         ByRule(never),

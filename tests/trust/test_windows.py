@@ -1,14 +1,20 @@
 """Windows of one length, and the folds that they lie in."""
 
+from dataclasses import replace
+from typing import Any
+
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import micro_rl
 from micro_rl import Dataset
 from micro_rl.data.stretches import stretches
 from micro_rl.errors import UserError
 from micro_rl.trust import folds
+from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import left_out, strangers
 from micro_rl.trust.window_length import choose
 from tests.trust import line_world
@@ -94,6 +100,56 @@ def test_folds_by_behaviour_part_those_who_act_otherwise():
     assert parts.size == 10
     first = {int(number) for number in kind[parts.of_row < 5]}
     assert len(first) == 1
+
+
+def test_clusters_are_those_who_act_alike_as_many_as_there_are():
+    """Five controllers, each with a push of its own."""
+    dataset = line_world.log(episodes=60, length=20)
+    kind = np.repeat(np.arange(60) % 5, 20)
+    pushed = replace(dataset, actions=(0.1 * dataset.actions + 0.4 * (kind - 2)[:, None]).astype(np.float32))
+    parts = folds.by_clusters(pushed)
+    assert parts.size == 5 and parts.made == "5 clusters of episodes by how they act"
+    assert len({*zip(kind.tolist(), parts.of_row.tolist(), strict=True)}) == 5
+    assert (folds.by_clusters(pushed).of_row == parts.of_row).all()
+    two = replace(dataset, actions=(0.1 * dataset.actions + (kind > 2)[:, None]).astype(np.float32))
+    assert folds.by_clusters(two).made == "2 clusters of episodes by how they act, each cut into blocks of time"
+    with pytest.raises(UserError, match="3 episodes that form no clusters"):
+        folds.by_clusters(line_world.log(episodes=3))
+
+
+def test_a_column_of_the_file_that_is_not_learned_from_names_the_groups(tmp_path):
+    names = ["ann", "bob", "cy", "dee"]
+    rows = [f"{n % 7},{n % 3},{-n % 5},{n // 20},{names[n // 20 % 4]}" for n in range(160)]
+    (tmp_path / "log.csv").write_text("\n".join(["x,a,r,episode,operator", *rows]))
+    words = 'observations = ["x"]\nactions = ["a"]\nreward = "r"\nepisode = "episode"\naction_bounds = [-3, 3]\n'
+    (tmp_path / "log.toml").write_text(words)
+    plain = micro_rl.load(tmp_path / "log.csv")
+    assert plain.groups is None and folds_of(plain, None).names[0] == "block 1"
+    parts = folds_of(plain, "operator")
+    assert parts.names == tuple(names) and parts.of_row[:81:20].tolist() == [0, 1, 2, 3, 0]
+    (tmp_path / "log.toml").write_text(words + 'group = "operator"\n')
+    assert folds_of(micro_rl.load(tmp_path / "log.csv"), None).names == tuple(names)
+    with pytest.raises(UserError, match=r"--groups who: take time, .*clusters, or a column of the log; .*'who'"):
+        folds_of(plain, "who")
+
+
+def test_an_array_beside_the_logs_own_names_the_groups(tmp_path):
+    log = line_world.log(episodes=8)
+    arrays: dict[str, Any] = {"observations": log.observations, "actions": log.actions, "rewards": log.rewards}
+    arrays |= {"terminals": log.terminals, "timeouts": log.timeouts}
+    of_episodes, of_rows = np.array(list("abcdabcd")), np.repeat(np.arange(4), 40)
+    np.savez(tmp_path / "log.npz", who=of_episodes, shift=of_rows, wide=np.zeros((160, 2)), **arrays)
+    with h5py.File(tmp_path / "log.hdf5", "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+        file["who"], file["shift"], file["wide"] = of_episodes.tolist(), of_rows, np.zeros((160, 2))
+    for name in ("log.npz", "log.hdf5"):
+        dataset = micro_rl.load(tmp_path / name)
+        assert folds_of(dataset, "who").of_row[::20].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
+        assert folds_of(dataset, "shift").names == ("0", "1", "2", "3")
+        for wrong, message in (("wide", r"shape \(160, 2\)"), ("none", "no ")):
+            with pytest.raises(UserError, match=message):
+                folds_of(dataset, wrong)
 
 
 def test_named_groups_are_kept_cut_or_dealt():

@@ -6,28 +6,46 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Key, PyTree, Scalar
+from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.buffer import draw_log
-from micro_rl.algorithms.rollout import sample_ensemble
+from micro_rl.algorithms.buffer import draw_log, draw_numbers
+from micro_rl.algorithms.rollout import Replayed, sample_ensemble
 from micro_rl.algorithms.slots import EpochContext, MethodContext, ModelUpdate
 from micro_rl.core.networks import q_values, sample
 from micro_rl.core.optim import adam_step
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
-from micro_rl.dynamics.ensemble import Ensemble, Members, inputs_of, predict, predicted_part, standardise, targets_of
+from micro_rl.dynamics.ensemble import (
+    Ensemble,
+    Members,
+    Models,
+    inputs_of,
+    predict,
+    predicted_part,
+    standardise,
+    targets_of,
+)
 from micro_rl.dynamics.losses import likelihood_loss, weight_decay
 from micro_rl.errors import UserError
 
 
 def log_density(
-    members: Members, elites: int, units: Ensemble, rows: Transition, outcome: Float[Array, "rows out"]
+    members: Members,
+    elites: int,
+    units: Ensemble,
+    rows: Transition,
+    outcome: Float[Array, "rows out"],
+    exogenous: Bool[Array, " obs"] | None = None,
 ) -> Float[Array, " rows"]:
-    """log of the mean over the elites of T_i(s', r | s, a)."""
+    """log of the mean over the elites of T_i(s', r | s, a), exogenous columns of s' left out."""
     ensemble = eqx.tree_at(lambda e: e.members, units, members).best(elites)
     mean, std = predict(ensemble, rows.observation, rows.action)
     outcome, mean, std = (predicted_part(units, part) for part in (outcome, mean, std))
-    each = jnp.sum(jax.scipy.stats.norm.logpdf(outcome[None], mean, std), axis=-1)
+    by_column = jax.scipy.stats.norm.logpdf(outcome[None], mean, std)
+    if exogenous is not None:
+        newest = by_column.shape[-1] - 1
+        by_column = jnp.where(jnp.append(exogenous[:newest], False), 0.0, by_column)
+    each = jnp.sum(by_column, axis=-1)
     return jax.nn.logsumexp(each, axis=0) - jnp.log(float(elites))
 
 
@@ -69,36 +87,47 @@ class TurnAgainst(ModelUpdate):
 
     def _episode(self, carry, key: Array, *, units: Ensemble, context: EpochContext):
         start_key, steps_key = jax.random.split(key)
-        observation = draw_log(context.log, start_key, self.batch).observation
+        observation, row = draw_log(context.log, start_key, self.batch).observation, None
+        if context.replay is not None:
+            row = draw_numbers(start_key, self.batch, context.log.reward.shape[0])
 
         def step(carry, step_key: Array):
-            members, moments, observation = carry
+            members, moments, observation, row = carry
             imagined_key, log_key = jax.random.split(step_key)
             now = eqx.tree_at(lambda e: e.members, units, members)
-            rows = self._imagined(now, context, observation, imagined_key)
+            rows, row = self._imagined(now, context, observation, row, imagined_key)
             noise = jax.random.normal(jax.random.fold_in(imagined_key, 9), rows.action.shape)
             gain = advantage(context.networks, rows, noise)
             real = draw_log(context.log, log_key, self.batch)
-            gradient = jax.grad(self._loss)(members, units, context.networks.models.elites.size, rows, gain, real)
+            gradient = jax.grad(self._loss)(members, units, context.networks.models, rows, gain, real)
             members, moments = adam_step(members, gradient, moments, self.rate)
-            return (members, moments, rows.next_observation), None
+            return (members, moments, rows.next_observation, row), None
 
-        (members, moments, _), _ = jax.lax.scan(step, (*carry, observation), jax.random.split(steps_key, self.length))
+        (members, moments, *_), _ = jax.lax.scan(
+            step, (*carry, observation, row), jax.random.split(steps_key, self.length)
+        )
         return (members, moments), None
 
-    def _imagined(self, ensemble: Ensemble, context: EpochContext, observation: Array, key: Array) -> Transition:
+    def _imagined(
+        self, ensemble: Ensemble, context: EpochContext, observation: Array, row: Array | None, key: Array
+    ) -> tuple[Transition, Array | None]:
+        """A step of the model from each observation, in a new order, and the log's next rows beside them."""
         order_key, action_key, state_key, end_key = jax.random.split(key, 4)
         observation = jax.random.permutation(order_key, observation)
+        row = None if row is None else jax.random.permutation(order_key, row)
         actor, elites = context.networks.actor, context.networks.models.elites.size
         noise = jax.random.normal(action_key, (self.batch, actor.biases[-1].shape[-1] // 2))
         action, _ = sample(actor, observation, noise)
         outcome = sample_ensemble(ensemble.best(elites), observation, action, state_key)
         following = outcome[:, :-1]
-        return Transition(observation, action, outcome[:, -1], following, 1.0 - context.ends(following, end_key))
+        if row is not None and context.replay is not None:
+            following, row = Replayed(row, context.log.next_observation, context.replay).put(following, row)
+        return Transition(observation, action, outcome[:, -1], following, 1.0 - context.ends(following, end_key)), row
 
-    def _loss(self, members: Members, units: Ensemble, elites: int, rows, gain, real) -> Scalar:
+    def _loss(self, members: Members, units: Ensemble, models: Models, rows, gain, real) -> Scalar:
         outcome = jnp.concatenate([rows.next_observation, rows.reward[:, None]], axis=-1)
-        against = jnp.mean(log_density(members, elites, units, rows, outcome) * gain)
+        density = log_density(members, models.elites.size, units, rows, outcome, models.exogenous)
+        against = jnp.mean(density * gain)
         inputs = standardise(inputs_of(real), units.input_mean, units.input_std)
         targets = standardise(targets_of(real, units.target_mean.shape[0] - 1), units.target_mean, units.target_std)
         spread = jnp.sum(members.max_logvar) - jnp.sum(members.min_logvar)

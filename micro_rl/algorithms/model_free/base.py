@@ -25,7 +25,7 @@ TRAINING = frozenset(
         "history",
         "log_on",
     }
-    | {"standardise", "keep_timeouts", "eval_every", "eval_episodes", "checkpoint_every"}
+    | {"standardise", "keep_timeouts", "eval_every", "eval_episodes", "scoring_model", "checkpoint_every"}
 )
 """Settings that every model-free method uses; gamma also discounts the returns that evaluations report."""
 CRITICS = frozenset({"num_critics", "critic_lr", "tau", "scale_reward"})
@@ -45,6 +45,9 @@ class ModelFreeMethod(AnyMethod):
 
     learns_model: ClassVar[bool] = False
     least_rows: ClassVar[int] = 1
+
+    def filled_slots(self) -> tuple[str, ...]:
+        return ("update",)
 
     def rows_kept(self, settings: Settings) -> int:
         return 0

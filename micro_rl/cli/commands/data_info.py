@@ -100,6 +100,7 @@ def _print(dataset: "Dataset", insight: "Insight") -> None:
 
 def _table(insight: "Insight") -> "Table":
     """A line for every channel."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -110,7 +111,7 @@ def _table(insight: "Insight") -> "Table":
             f"{value:.4g}" for value in (channel.least, channel.low, channel.median, channel.high, channel.greatest)
         ]
         at_bound = "" if channel.at_bound is None else f"{100 * channel.at_bound:.1f} %"
-        table.add_row(channel.name, *values, f"{100 * channel.covered:.0f} %", at_bound)
+        table.add_row(escape(channel.name), *values, f"{100 * channel.covered:.0f} %", at_bound)
     if len(insight.channels) > CHANNELS:
         table.add_row(f"and {len(insight.channels) - CHANNELS} more, on the page")
     return table

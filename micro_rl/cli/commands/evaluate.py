@@ -1,5 +1,6 @@
 """micro-rl evaluate: run a trained policy in its simulator."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def run(arguments: list[str]) -> None:
     if env is None:
         raise UserError(
             f"{folder.path}: its log has no known simulator; name one with --env, or judge it by its log: "
-            f"micro-rl trust {folder.path}"
+            f"micro-rl trust {shlex.quote(str(folder.path))}"
         )
     if ":" in env and options.env is None:
         raise UserError(f"{folder.path}: simulator {env!r} imports a module; to allow that, name it with --env {env}")

@@ -47,6 +47,7 @@ def run(arguments: list[str]) -> None:
 def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "ModelSettings") -> None:
     from micro_rl.api import fit
     from micro_rl.cli.display import Display
+    from micro_rl.dynamics.quality_report import NO_EPISODES
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.log_reading import read_log
 
@@ -64,4 +65,6 @@ def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "Mo
         )
     best = ", ".join(f"{error:.5f}" for error in about["holdout"])
     say(screen, f"{about['epochs']} epochs; holdout errors of the members: {best}")
+    if not about.get("episodes_held_out"):
+        say(screen, f"note   {NO_EPISODES}")
     say(screen, f"model  {folder}")

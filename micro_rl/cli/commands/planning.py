@@ -20,8 +20,8 @@ class Task:
     env: str | None = None
     """Simulator to evaluate in, where the log's name does not tell: a Gymnasium id."""
     termination: str | None = None
-    """When model rows end: a rule's name, a condition like "o0 < 0.7 or abs(o1) > 0.2" on the raw next observation, or
-    `learned`. By default what the log tells, else learned from its terminals, if it has any."""
+    """When model rows end: a rule's name, a condition like "o0 < 0.7 or abs(o1) > 0.2" on the raw next observation,
+    or `learned`. By default what the log tells, else learned from its terminals, if it has any."""
     model: Path | None = None
     """Folder of a fitted model to use instead of fitting one."""
 

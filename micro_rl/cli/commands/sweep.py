@@ -20,8 +20,8 @@ class Sweep(Task):
     seeds: int = 1
     """Runs of every combination, with seeds from --seed on."""
     grid: tuple[str, ...] = ()
-    """Values to combine, as in `beta=0,0.25,0.5 actor_lr=1e-4,3e-4`, "hidden_sizes=64 64,256 256", or
-    `method=micro,mobile history=1,4`. What a method does not have is left out of its runs."""
+    """Values to combine, as in `beta=0,0.25,0.5 actor_lr=1e-4,3e-4`, "hidden_sizes=64 64,256 256",
+    or `method=micro,mobile history=1,4`. What a method does not have is left out of its runs."""
     exact: bool = False
     """One run after another, each with the same bits as `micro-rl train` gives it."""
     width: int | None = None

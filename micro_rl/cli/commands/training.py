@@ -61,7 +61,7 @@ def _work(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: boo
     from micro_rl.storage.run_folder import RunFolder
 
     settings = plan.settings
-    ready = not plan.fits_model or takes_over or (resume and RunFolder(folder).model.exists())
+    ready = not plan.fits_model or takes_over or (resume and plan.model_use.place(RunFolder(folder)).exists())
     training = f"train to epoch {epochs}, {settings.updates_per_epoch} updates each; the time left is told as it goes"
     if ready:
         return training

@@ -23,8 +23,9 @@ class Trust:
     """The log to judge by; by default the one that the first run was trained on."""
     window: str | None = None
     """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
-    groups: str = "time"
-    """Parts of the log that the judge is tested on: time, behaviour, or a column that names them."""
+    groups: str | None = None
+    """Parts of the log that the judge is tested on: time, behaviour, clusters, or a column of the file that names them;
+    by default the group that its TOML names, else time."""
     limits: tuple[str, ...] = ()
     """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
     current_policy: str | None = None
@@ -70,6 +71,8 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
     dataset = read_log(asked.log or own_log(runs[0]), reading)
     page = asked.page or (None if asked.json else Path("trained", f"{dataset.name}-trust.html"))
     if page:
+        if page.is_dir():
+            raise UserError(f"--page {page}: is a folder; name a file in it")
         with saving(page):  # before the work, which takes minutes
             page.parent.mkdir(parents=True, exist_ok=True)
     screen = console()
@@ -107,7 +110,7 @@ def _function(reference: str | None) -> Any:
         raise UserError(f"--current-policy {reference}: name a file and a function in it, as in mine.py:pi")
     try:
         names = runpy.run_path(path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"--current-policy {path}: {in_words(error)}") from error
     if not callable(names.get(name)):
         raise UserError(f"--current-policy {reference}: {path} defines no function {name!r}")
@@ -127,7 +130,7 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
     for name in ("policy", "verdict", "difference a window", "interval", "by FQE", "vouched for"):
         table.add_column(name, justify="left" if name in ("policy", "verdict") else "right")
     styles = {"better": "bold green", "worse": "bold red"}
-    for policy in judgement.policies:
+    for policy in judgement.ranked:
         own = policy.difference
         table.add_row(
             Text(policy.name),
@@ -138,7 +141,7 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
             f"{100 * policy.evidence.support:.0f} %",
         )
     screen.print(table)
-    for policy in judgement.policies:
+    for policy in judgement.ranked:
         for gate in policy.gates:
             if gate.passed is False:
                 say(screen, f"{policy.name}: {gate.name} ({gate.figure}; wanted: {gate.wanted}): {gate.remedy}")

@@ -27,6 +27,8 @@ FAR = 20
 """An outlier is further from the median than so many times the span of the middle 98 %."""
 FAR_REWARD, HANDFUL = 1e3, 5
 """So far from the others, in so many rows, a reward is told."""
+REWARD_TAIL, FEWEST_REWARDS = 1e-3, 10
+"""This share of the rewards at either end is not held to be usual; fewer rewards tell nothing of what is."""
 APART = 1e6
 ROUNDINGS = 4
 """A column that varies by fewer roundings of its size does not vary."""
@@ -184,9 +186,16 @@ def _at_bounds(dataset: Dataset) -> list[Finding]:
 
 
 def _far_rewards(dataset: Dataset) -> list[Finding]:
-    """A handful of rewards a thousandfold from all others, elsewhere than where an episode ends."""
+    """A handful of rewards a thousandfold from all others, elsewhere than where an episode ends.
+
+    The others are what lies between two quantiles, which leave out a row at either end at the least: of a small log
+    the single far reward would else be one of them.
+    """
     rewards, ends = dataset.rewards, dataset.terminals | dataset.timeouts
-    low, high = np.quantile(rewards, [0.001, 0.999])
+    if len(rewards) < FEWEST_REWARDS:
+        return []
+    tail = max(REWARD_TAIL, 1 / (len(rewards) - 1))
+    low, high = np.quantile(rewards, [tail, 1 - tail])
     far = np.flatnonzero((np.abs(rewards - (low + high) / 2) > FAR_REWARD * (high - low)) & ~ends)
     if not len(far) or high <= low or len(far) > HANDFUL:
         return []

@@ -108,7 +108,8 @@ def shifted(dataset: Dataset) -> list[Finding]:
         text = (
             f"actions do not follow the transitions: with the action of row i{actions.best:+d}, "
             f"{_share(max(actions.explained))} of the variance of row i's step is explained, with its own "
-            f"{_share(actions.explained[2])}: each action stands in the row of another step{late}"
+            f"{_share(actions.explained[2])}: each action stands in the row of another step{late}; "
+            "put each into the row of the observation that it answered"
         )
         problems.append(findings.warning("action-order", text))
     return problems

@@ -13,7 +13,7 @@ _WORDS: tuple[tuple[Role, str], ...] = (
     ("set-point", r"sp|set ?points?|setp|target|soll\w*|reference|ref|wanted"),
     ("terminal", r"trip(ped)?|terminal|failed|failure|done|abort(ed)?"),
     ("episode", r"batch|episode|run|lot|campaign|charge"),
-    ("outside", r"outdoors?|outside|ambient|weather|amb|aussen|solar|sun|wind|rain|t out|temp out"),
+    ("outside", r"outdoors?|outside|ambient|weather|amb|au(ss|ß)en|solar|sun|wind|rain|t out|temp out"),
     (
         "action",
         r"valves?|ventil|klappe|stell\w*|pump|pumpe|heat(er|ing)?|heizung|actions?|act|cmd|command|output|op|mv|damper|fan|"
@@ -37,6 +37,8 @@ class Guessed(NamedTuple):
     texts: list[Guess]
     idle: list[Guess]
     """Columns that never change, or hold nothing."""
+    nameless: int
+    """Columns without a name, as the row numbers are that DataFrames write: nothing can speak of them."""
 
 
 def assigned(columns: Sequence[Guess]) -> Guessed:
@@ -48,6 +50,7 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
     Returns:
         What each may be for.
     """
+    every, columns = columns, [column for column in columns if column.name.strip()]
     by_role: dict[Role, list[Guess]] = {role: [] for role in ("observation", *(role for role, _ in _WORDS))}  # pyright: ignore[reportAssignmentType]
     time = _time(columns)
     for column in columns:
@@ -65,6 +68,7 @@ def assigned(columns: Sequence[Guess]) -> Guessed:
         parts=[column for column in columns if column.kind in ("date", "clock")],
         texts=[column for column in columns if column.kind == "text"],
         idle=[column for column in columns if column.kind in ("constant", "empty")],
+        nameless=len(every) - len(columns),
     )
 
 

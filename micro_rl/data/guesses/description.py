@@ -1,6 +1,7 @@
 """The TOML that `micro-rl data init` writes: guesses as keys, all that a person must decide as comments."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
+from micro_rl.core.wording import plural
 from micro_rl.data.guesses import by_name, columns, sample
 from micro_rl.data.guesses.by_name import Guessed
 from micro_rl.data.guesses.columns import Guess
@@ -46,7 +48,7 @@ def draft(path: Path) -> Draft:
     rows = f"{'all' if taken.whole else 'the first'} {len(taken.columns[0]):,} rows"
     lines = [
         f"# How to read {_plain(path.name)}: guessed from {rows}.",
-        f"# Look every line over, write the reward, then: micro-rl data check {_plain(path.name)}",
+        f"# Look every line over, write the reward, then: micro-rl data check {shlex.quote(_plain(path.name))}",
         *(f"# NOT GUESSED: {text}" for text in missing),
         "",
         *_roles(roles),
@@ -75,7 +77,7 @@ def _open(taken: Sample, roles: Guessed, guesses: Sequence[Guess]) -> list[str]:
         texts.append("where episodes end: there is no column of times; say episode = 'COLUMN' or horizon = STEPS")
     elif roles.time.ambiguous:
         texts.append(f"whether day or month comes first in {roles.time.name!r}: both fit; correct time_format")
-    if twice := sorted({name for name in taken.names if taken.names.count(name) > 1}):
+    if twice := sorted({name for name in taken.names if name.strip() and taken.names.count(name) > 1}):
         texts.append(f"which of the columns called {twice[0]!r} is which: give each a name of its own")
     return texts
 
@@ -100,6 +102,8 @@ def _roles(roles: Guessed) -> Iterator[str]:
         yield _line("terminal", roles.terminal.name, "1 where the plant itself ended the episode?")
     if roles.idle:
         yield f"# never change, left out: {', '.join(_plain(column.name) for column in roles.idle)}"
+    if roles.nameless:
+        yield f"# {plural(roles.nameless, 'column')} without a name left out"
     yield ""
 
 

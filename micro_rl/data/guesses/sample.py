@@ -7,8 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from micro_rl.core.columns import in_one_line
+from micro_rl.data.likeness import likeness
 from micro_rl.data.readers import csv_text
-from micro_rl.data.readers.heading import DELIMITERS, line_of
+from micro_rl.data.readers.heading import DELIMITERS, delimiter_of, line_of, rows, without_quoted
 from micro_rl.errors import UserError, require_extra
 
 BYTES = 8 * 2**20
@@ -67,7 +69,8 @@ def _decoded(path: Path, head: bytes) -> tuple[str | None, str]:
     """The encoding, where it must be said, and the text; a mark says it already."""
     marked = csv_text.marked(head)
     if b"\0" in head and marked != "utf-16":
-        raise UserError(f"{path}: is no text and no Parquet file: data init describes tables")
+        like = f" (it looks like {kind})" if (kind := likeness(head[:8192])) else ""
+        raise UserError(f"{path}: is no text and no Parquet file{like}: data init describes tables")
     if marked:
         return None, head.decode(marked, errors="ignore")
     for encoding in ("utf-8", "cp1252", "latin-1"):
@@ -81,19 +84,20 @@ def _decoded(path: Path, head: bytes) -> tuple[str | None, str]:
 
 def _of_lines(path: Path, lines: list[str], above: int, encoding: str | None, whole: bool) -> Sample:
     title = _lines_of_title(lines)
-    lines = [line for line in lines[title:] if line.strip()]
-    if len(lines) < 2:
+    lines = lines[title:]
+    filled = [line for line in lines if line.strip()]
+    if len(filled) < 2:
         raise UserError(f"{path}: holds no line of names with rows below it: write the log again")
-    delimiter = _delimiter(lines[:50])
-    rows = list(csv.reader(lines[: ROWS + 1], delimiter=delimiter))
-    names = tuple(rows[0])
+    delimiter = _delimiter(filled[:50])
+    table = [row for row in csv.reader((f"{line}\n" for line in lines[: ROWS + 1]), delimiter=delimiter) if _holds(row)]
+    names = tuple(map(in_one_line, table[0]))
     if len(names) < 2:
         raise UserError(f"{path}: its first line names one column only: what stands between its columns?")
-    if len(rows) < 2:
+    if len(table) < 2:
         raise UserError(f"{path}: all its lines are one row: correct its quotation marks")
-    below = [[*row, *[""] * (len(names) - len(row))][: len(names)] for row in rows[1:]]
+    below = [[*row, *[""] * (len(names) - len(row))][: len(names)] for row in table[1:]]
     texts = csv_text.rows_of_text(below, _decimal(below))
-    usual = max(DELIMITERS, key=lines[0].count)
+    usual = delimiter_of(next(row for _, row in rows(lines) if row.strip()))
     return Sample(
         names,
         tuple(map(list, zip(*below[texts:], strict=True))),
@@ -105,11 +109,16 @@ def _of_lines(path: Path, lines: list[str], above: int, encoding: str | None, wh
     )
 
 
+def _holds(row: list[str]) -> bool:
+    """Whether it is more than an empty line."""
+    return len(row) > 1 or bool("".join(row).strip())
+
+
 def _lines_of_title(lines: list[str]) -> int:
     """Lines above the heading that have fewer columns than the rows, as a title has."""
-    columns = [max(map(line.count, DELIMITERS)) for line in lines[:50]]
-    usual = max(columns[len(columns) // 2 :], default=0)
-    return next((number for number, count in enumerate(columns) if count and count >= usual / 2), 0)
+    columns = [(line, max(map(without_quoted(row).count, DELIMITERS))) for line, row in rows(lines[:50])]
+    usual = max((count for _, count in columns[len(columns) // 2 :]), default=0)
+    return next((line for line, count in columns if count and count >= usual / 2), 0)
 
 
 def _decimal(rows: list[list[str]]) -> str:
@@ -134,7 +143,7 @@ def _of_parquet(path: Path) -> Sample:
     try:
         file = parquet.ParquetFile(path, pre_buffer=False)
         batch = next(file.iter_batches(ROWS), None)
-        names, total = tuple(file.schema_arrow.names), file.metadata.num_rows
+        names, total = tuple(map(in_one_line, file.schema_arrow.names)), file.metadata.num_rows
     except Exception as error:
         raise UserError(f"{path}: cannot be read as Parquet: fetch or write it again") from error
     if batch is None:

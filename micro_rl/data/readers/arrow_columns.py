@@ -1,6 +1,6 @@
 """Columns of Arrow record batches, as CSV and Parquet give them, to NumPy. Needs pyarrow."""
 
-from collections.abc import Sequence
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,13 @@ from jaxtyping import Bool, Float64, Int, Shaped
 
 from micro_rl.errors import UserError
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 YES = ("true", "yes", "y", "on", "ja", "j", "wahr", "oui", "t")
 NO = ("false", "no", "n", "off", "nein", "falsch", "non", "f")
 """Words for 1 and 0 in flags."""
-
-
-def spelled(words: Sequence[str]) -> list[str]:
-    """Spells words small, capitalised and in capitals."""
-    return [form for word in words for form in (word, word.capitalize(), word.upper())]
 
 
 def plain(column: pa.Array) -> pa.Array:
@@ -64,11 +60,42 @@ def flags(path: Path, name: str, column: pa.Array) -> tuple[Bool[np.ndarray, " r
 
 def _said(path: Path, name: str, column: pa.Array) -> pa.Array:
     """Words for yes and no as 1 and 0."""
-    meaning = dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0) | {"1": 1.0, "0": 0.0, "": None}
-    words = [None if word is None else str(word).strip().lower() for word in column.to_pylist()]
-    if odd := [word for word in words if word is not None and word not in meaning]:
-        raise UserError(f"{path}: column {name!r} must be 0 or 1, true or false, yes or no, but holds {odd[0][:40]!r}")
-    return pa.array([None if word is None else meaning[word] for word in words], pa.float64())
+    values, odd = of_words(column)
+    if odd is not None:
+        shown = odd.strip().lower()[:40]
+        raise UserError(f"{path}: column {name!r} must be 0 or 1, true or false, yes or no, but holds {shown!r}")
+    return values
+
+
+def of_words(column: pa.Array) -> tuple[pa.Array, str | None]:
+    """Reads words for yes and no, and ones and zeros however they are written, as 1 and 0; nothing where one is empty.
+
+    Args:
+        column: texts.
+
+    Returns:
+        The values, and the first word that means neither; None where there is none.
+    """
+    encoded = column.dictionary_encode()
+    words = [str(word) for word in encoded.dictionary.to_pylist()]
+    values = pa.array(map(_meaning, words), pa.float64())
+    odd = next((word for word in words if word.strip() and _meaning(word) is None), None)
+    return values.take(encoded.indices), odd
+
+
+def _meaning(word: str) -> float | None:
+    """1, 0, or None where a word means neither."""
+    word = word.strip().lower()
+    if word in YES or word in NO:
+        return float(word in YES)
+    number = float(word) if _NUMBER.fullmatch(word := word.replace(",", ".")) else None
+    return number if number in (0.0, 1.0) else None
+
+
+def _first_text(column: pa.Array) -> tuple[int, str]:
+    """The first row whose text is no number, and that text."""
+    cells = (text or "" for text in column.to_pylist())
+    return next(((row, text[:40]) for row, text in enumerate(cells) if not _NUMBER.fullmatch(text)), (0, ""))
 
 
 def _refuse_empty(path: Path, what: str, column: pa.Array, rows_before: int) -> None:
@@ -133,10 +160,12 @@ class Steps:
                 raise UserError(f"{self._path}: {self._name!r} holds dates, not numbers: leave time_unit out")
             return column.cast(pa.int64()).to_numpy(zero_copy_only=False), SECONDS[column.type.unit]
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            example = (column[0].as_py() or "")[:40]
+            row, example = _first_text(column)
+            where = f" in row {self._rows + row}" if row else ""
+            other = "repair it, or " if row else ""
             raise UserError(
-                f"{self._path}: the time column {self._name!r} holds text ({example!r}): say how it is written "
-                "with time_format (--time-format)"
+                f"{self._path}: the time column {self._name!r} holds text ({example!r}{where}): {other}say how it is "
+                "written with time_format (--time-format)"
             )
         times = numbers(self._path, self._name, column)
         if not np.isfinite(times).all():

@@ -9,14 +9,14 @@ from types import MappingProxyType
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from micro_rl.core.columns import known
+from micro_rl.core.columns import in_one_line, known
 from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
 from micro_rl.data.readers import csv_text, csv_times
-from micro_rl.data.readers.arrow_columns import NO, YES, spelled
-from micro_rl.data.readers.heading import DELIMITERS, line_of
+from micro_rl.data.readers.arrow_columns import of_words
+from micro_rl.data.readers.heading import MOST_LINES, delimiter_of, line_of, rows
 from micro_rl.data.readers.roles import JOINT, Kind
 from micro_rl.data.readers.vectors import Vectors
 from micro_rl.errors import UserError
@@ -36,35 +36,34 @@ class Table:
         reading = description.reading
         self._decimal = reading.decimal or "."
         self._above, first = self._heading()
-        self._delimiter = reading.delimiter or max(DELIMITERS, key=first.count)
+        self._delimiter = reading.delimiter or delimiter_of(first)
         for name, sign in (("delimiter", self._delimiter), ("decimal", self._decimal)):
             if len(sign) != 1 or not sign.isascii() or sign in '\r\n"':
                 raise UserError(f"{path}: {name} must be one plain character, not {sign!r}")
         if self._delimiter == reading.decimal:
             raise UserError(f"{path}: decimal and delimiter are both {self._delimiter!r}: give another delimiter")
-        self._below = 0
+        self._below, self._quoted = 0, _has_marks(path, HEADER_BYTES)
         self._stored: tuple[str, ...] = ()
         self._stored = self._names()
         csv_text.refuse_numbers(path, self._stored, self._decimal)
         self._below, self.units, remarks = self._text_below()
-        self._times = reading.time if isinstance(reading.time, tuple) else ()
+        self._times = self._stored_names(reading.time) if isinstance(reading.time, tuple) else ()
         self.names = (*self._stored, *([JOINT.join(self._times)] if self._times else []))
-        for name in self._times:
-            known(str(path), "time", name, self._stored)
         self.findings = remarks + self._unfinished()
 
     def batches(self, kinds: Mapping[str, Kind]) -> Iterator[pa.RecordBatch]:
         """Reads the rows, with the columns that are asked for."""
-        types = {"number": pa.float64(), "flag": pa.bool_(), "label": pa.string()}
-        joint = JOINT.join(self._times)
-        stored = {name: kind for name, kind in kinds.items() if not self._times or name != joint}
+        types = {"number": pa.float64(), "flag": pa.string(), "label": pa.string()}
+        joint = JOINT.join(self._times) if self._times else None
+        stored = {name: kind for name, kind in kinds.items() if name != joint}
         asked = {name: types[kind] if kind in types else self._time_type(name) for name, kind in stored.items()}
-        if joint and joint in kinds:
+        if joint in kinds:
             asked |= {name: pa.string() for name in self._times if name not in asked}
         row = 0
         try:
             with self._open(self._options(asked)) as reader:
-                for batch in reader:
+                for read in reader:
+                    batch = _with_flags(read, kinds)
                     if joint not in kinds:
                         yield batch
                         continue
@@ -75,11 +74,19 @@ class Table:
         except pa.ArrowInvalid as error:
             raise UserError(f"{self._path}: {self._explained(str(error))}") from error
 
+    def _stored_names(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Columns that hold parts of times, as the file calls them; refused where there is none of a name."""
+        stored = {in_one_line(name): name for name in self._stored}
+        for name in names:
+            known(str(self._path), "time", name, tuple(stored))
+        return tuple(stored[name] for name in names)
+
     def _explained(self, reason: str) -> str:
         """What Arrow could not read, with line and column, and what to do."""
-        reason = re.sub(r"CSV column #(\d+)", lambda number: f"column {self._stored[int(number[1])]!r}", reason)
+        names = tuple(map(in_one_line, self._stored))
+        reason = re.sub(r"CSV column #(\d+)", lambda number: f"column '{names[int(number[1])]}'", reason)
         rows = csv_text.lines_below(self._path, self._encoding, self._delimiter, self._above)
-        plain = csv_text.explained(self._path, " ".join(reason.split()), rows, self._stored)
+        plain = csv_text.explained(self._path, " ".join(reason.split()), rows, names)
         return f"{plain or reason[:200]}: {remedy(self._description, reason)}"
 
     def _text_below(self) -> tuple[int, dict[str, str], list[Finding]]:
@@ -90,7 +97,7 @@ class Table:
         count = csv_text.rows_of_text(below, self._decimal) if skipped is None else skipped
         if not count or skipped is not None:
             return count, {}, []
-        units = csv_text.units(below[0], self._stored)
+        units = csv_text.units(below[0], tuple(map(in_one_line, self._stored)))
         text = f"{plural(count, 'line')} below the heading {'hold' if count > 1 else 'holds'} no values: the first is "
         text += "taken for units" + (f" ({', '.join(f'{key} in {unit}' for key, unit in list(units.items())[:5])})")
         return count, units, [findings.warning("units-row", text)]
@@ -121,8 +128,6 @@ class Table:
             include_columns=list(types) or list(names),
             column_types=dict(types),
             null_values=[*arrow_csv.ConvertOptions().null_values, *self._description.missing_values],
-            true_values=["1", "1.0", *spelled(YES)],
-            false_values=["0", "0.0", *spelled(NO)],
             strings_can_be_null=True,
             decimal_point=reading.decimal or ".",
             timestamp_parsers=[reading.time_format] if reading.time_format else None,
@@ -138,7 +143,7 @@ class Table:
                 skip_rows=self._above,
                 skip_rows_after_names=self._below,
             ),
-            parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter),
+            parse_options=arrow_csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=self._quoted),
             convert_options=options,
         )
 
@@ -155,8 +160,12 @@ class Table:
             raise UserError(f"{self._path}: skip_rows is {above}, and only {lines} lines are there: give fewer")
         try:
             coding = "utf-8" if self._encoding == "utf-16" else self._encoding
-            return above, head.split(b"\n", above + 1)[above].decode(coding)
-        except (UnicodeDecodeError, LookupError):
+            return above, _first_row(head.split(b"\n", above + MOST_LINES)[above:][:MOST_LINES], coding)
+        except LookupError:
+            raise UserError(
+                f"{self._path}: there is no encoding {self._encoding[:40]!r}: say utf-8, latin-1 or cp1252, for one"
+            ) from None
+        except UnicodeDecodeError:
             raise UserError(
                 f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding latin-1, for one)"
             ) from None
@@ -170,6 +179,33 @@ class Table:
                 return tuple(reader.schema.names)
         except pa.ArrowInvalid as error:
             raise UserError(f"{self._path}: {self._explained(str(error))}") from error
+
+
+def _with_flags(batch: pa.RecordBatch, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
+    """The rows with flags as 1 and 0; a word that means neither is what Arrow says of a value that it cannot read."""
+    columns = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if kinds.get(name) == "flag":
+            column, odd = of_words(column)
+            if odd is not None:
+                raise pa.ArrowInvalid(
+                    f"In CSV column '{in_one_line(name)}': CSV conversion error to bool: invalid value '{odd}'"
+                )
+        columns.append(column)
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _has_marks(path: Path, block: int) -> bool:
+    """Whether a file has quotation marks, within which lines may end."""
+    with path.open("rb") as file:
+        return any(b'"' in part for part in iter(lambda: file.read(block), b""))
+
+
+def _first_row(lines: Sequence[bytes], encoding: str) -> str:
+    """The first row of a text in so many lines at most; only its own lines must be written in that encoding."""
+    first = lines[0].decode(encoding)
+    texts = [first, *(line.decode(encoding, "replace") for line in lines[1:])]
+    return next((row for _, row in rows(texts) if row.strip()), first)
 
 
 def explained(path: Path, description: Description, reason: str) -> str:

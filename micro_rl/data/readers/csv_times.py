@@ -19,7 +19,7 @@ def joined(path: Path, batch: pa.RecordBatch, names: Sequence[str], time_format:
         path: the file, for messages.
         batch: rows with those columns, as texts.
         names: the columns, the date first.
-        told: how they are written, with a space between them; None tries what means one thing only.
+        time_format: how they are written, with a space between them; None tries what means one thing only.
         before: rows before these.
 
     Returns:

@@ -23,6 +23,7 @@ from micro_rl.data.raw_log import (
     refuse_missing,
 )
 from micro_rl.data.readers import hdf5_groups, hdf5_storage
+from micro_rl.data.readers.labels import as_labels
 from micro_rl.errors import UserError
 
 FORMAT = "d4rl-hdf5"
@@ -37,12 +38,13 @@ def recognises(head: bytes) -> bool:
     return any(head[at : at + 8] == SIGNATURE for at in (0, 512, 1024, 2048, 4096))
 
 
-def read(path: Path, timeouts: str | None = None) -> RawLog:
+def read(path: Path, timeouts: str | None = None, group: str | None = None) -> RawLog:
     """Reads the log. Everything is checked against what the file declares before any of it is read.
 
     Args:
         path: the file.
         timeouts: the array that marks where episodes were cut, where it has another name.
+        group: the array that tells who controlled.
 
     Returns:
         The log.
@@ -53,7 +55,11 @@ def read(path: Path, timeouts: str | None = None) -> RawLog:
     with damage_refused(path, "HDF5"), h5py.File(path, "r", locking=False) as file:
         present = set(file)  # not `in file`, which follows links
         grouped = hdf5_groups.recognises(present)
+        if grouped and group is not None:
+            raise UserError(f"{path}: group: its episodes are groups of their own: give a label for each from Python")
         raw = hdf5_groups.read(path, file, timeouts) if grouped else _flat(path, file, present, timeouts)
+        if group is not None:
+            raw = raw._replace(groups=_labels(path, file, group, len(raw.arrays["rewards"])))
         attributes = {name: _attribute(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
         return log_metadata.apply(path, unread.turned(raw), attributes)
 
@@ -78,6 +84,15 @@ def _flat(path: Path, file: h5py.File, present: set[str], timeouts: str | None) 
         return array[()]
 
     return raw._replace(unread=unread.sort_out(present - {*keys.values()}, rows, other))
+
+
+def _labels(path: Path, file: h5py.File, name: str, rows: int) -> np.ndarray:
+    """An array of texts or numbers."""
+    array = hdf5_storage.whole_array(path, hdf5_storage.member(path, file, name, name), name)
+    hdf5_storage.check_texts(path, name, array)
+    if len(array.shape) != 1 or len(array) > rows:
+        raise UserError(f"{path}: group: {name} has shape {array.shape}: store one label for each row or each episode")
+    return as_labels(path, name, array[()], rows)
 
 
 def _blocks(array: h5py.Dataset) -> Iterator[np.ndarray]:

@@ -33,6 +33,17 @@ def whole_array(path: Path, stored: h5py.HLObject, label: str) -> h5py.Dataset:
     return stored
 
 
+def check_texts(path: Path, key: str, array: h5py.Dataset) -> None:
+    """Refuses arrays of anything but texts and numbers, declared sizes far past the stored ones, impossible chunks."""
+    if array.dtype.kind == "O" and h5py.check_string_dtype(array.dtype) is None:
+        raise UserError(f"{path}: {key} holds neither texts nor numbers: store texts or whole numbers")
+    end = path.stat().st_size
+    chunk_bytes = math.prod(array.chunks or (0,)) * array.dtype.itemsize
+    refuse_oversize(path, key, max(array.nbytes, chunk_bytes), min(array.id.get_storage_size(), end))
+    if array.chunks:
+        _check_chunks(path, key, array, chunk_bytes, end)
+
+
 def check(path: Path, key: str, array: h5py.Dataset, written: bool) -> None:
     """Refuses declared sizes far past the stored ones, impossible chunks and types; gaps, if `written`."""
     end = path.stat().st_size

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from micro_rl.data import log_metadata, unread
+from micro_rl.data.likeness import of_archive
 from micro_rl.data.raw_log import (
     OPTIONAL,
     REQUIRED,
@@ -21,6 +22,7 @@ from micro_rl.data.raw_log import (
     refuse_missing,
     refuse_oversize,
 )
+from micro_rl.data.readers.labels import as_labels
 from micro_rl.errors import UserError
 from micro_rl.storage.json_files import parse_json
 
@@ -45,12 +47,13 @@ def recognises(head: bytes) -> bool:
     return head[:4] in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def read(path: Path, timeouts: str | None = None) -> RawLog:
+def read(path: Path, timeouts: str | None = None, group: str | None = None) -> RawLog:
     """Reads the log, under NeoRL-2's names or D4RL's; the archive's checksums are verified on the way.
 
     Args:
         path: the file.
         timeouts: the array that marks where episodes were cut, where it has another name.
+        group: the array that tells who controlled.
 
     Returns:
         The log.
@@ -59,8 +62,15 @@ def read(path: Path, timeouts: str | None = None) -> RawLog:
         UserError: the file cannot be read as such a log.
     """
     with damage_refused(path, "NPZ"), zipfile.ZipFile(path) as archive:
+        if other := of_archive(archive.namelist()):
+            raise UserError(f"{path}: {other}")
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         raw = unread.turned(_arrays(path, archive, members, timeouts))
+        if group is not None:
+            refuse_missing(path, [group], members)
+            _header(path, group, archive, members[group])
+            values = _array(path, group, archive, members[group])
+            raw = raw._replace(groups=as_labels(path, group, values, len(raw.arrays["rewards"])))
         if log_metadata.ABOUT not in members:
             return raw
         _header(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT])

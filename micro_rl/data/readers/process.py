@@ -25,6 +25,8 @@ from micro_rl.errors import UserError
 
 MOST_OF_A_ROW = 1000
 """Steps that resampling makes of a row, on average, at most."""
+GROUPS = "groups"
+"""The field of the numbers of who controlled."""
 INPUT = "input "
 """Stands before the name of a column that rewards are computed from."""
 
@@ -217,6 +219,7 @@ def steps_of(rows: Rows, words: Resampling, roles: Roles, path: Path) -> tuple[R
         "observations": [words.kinds.get(name, "mean") for name in roles.observations],
         "actions": [words.kinds.get(name, "mean") for name in roles.actions],
         "rewards": [words.kinds.get(REWARD, "mean")],
+        GROUPS: ["last"],
     }
     columns, begins, idle = resampled(rows.columns, rows.begins, rows.steps, words.seconds, kinds)
     text = f"resample: {len(rows.begins):,} rows became {plural(len(begins), 'step')} of {words.text}"

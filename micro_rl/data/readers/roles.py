@@ -25,10 +25,11 @@ class Roles(NamedTuple):
     time: str | None
     terminal: str | None
     timeout: str | None
+    group: str | None = None
 
     def kinds(self) -> dict[str, Kind]:
         """Lists every column that is needed, and how it is to be read; a number, where it is needed as one too."""
-        special: dict[str | None, Kind] = {self.episode: "label", self.time: "time"}
+        special: dict[str | None, Kind] = {self.group: "label", self.episode: "label", self.time: "time"}
         special |= {self.terminal: "flag", self.timeout: "flag"}
         kinds: dict[str, Kind] = {name: kind for name, kind in special.items() if name is not None}
         for name in (*self.observations, *self.actions, *self.next_observations, *sorted(self.reward.names)):
@@ -61,6 +62,7 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
             f"{path}: {len(after)} next_observations for {len(lists['observations'])} observations: name one for each"
         )
     single = {part: getattr(reading, part) for part in ("episode", "time", "terminal", "timeout")}
+    single["group"] = description.group
     if isinstance(reading.time, tuple):
         single["time"] = JOINT.join(reading.time)
     if reading.timeouts is not None:

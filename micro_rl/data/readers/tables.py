@@ -1,8 +1,8 @@
 """Tables, one row a step, to a log: CSV and Parquet through pyarrow, batch after batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
@@ -13,41 +13,18 @@ from micro_rl.data.description import Description
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
 from micro_rl.data.readers import cuts, process, roles, vectors
+from micro_rl.data.readers.line_names import with_line_names
 from micro_rl.data.readers.process import Process, Rows
-from micro_rl.data.readers.roles import Kind, Roles
-from micro_rl.data.readers.vectors import Vectors
+from micro_rl.data.readers.roles import Roles
+from micro_rl.data.readers.table_source import TableSource
 from micro_rl.errors import UserError
 
 REMEDY = "repair them, or say missing = 'drop' or 'previous' (--missing drop)"
 
 
-@runtime_checkable
-class TableSource(Protocol):
-    """A file of named columns, read once from its first row to its last."""
-
-    names: tuple[str, ...]
-    rows: int
-    """As many as the file says; 0 where it does not."""
-
-    findings: Sequence[Finding]
-    """What a person should know of the file itself."""
-
-    files: tuple[Path, ...]
-    """All that is read, in order."""
-
-    units: Mapping[str, str]
-    """Units of columns, where the file tells them."""
-
-    vectors: Vectors
-    """Columns that hold a vector in each row; `names` has their parts."""
-
-    def batches(self, kinds: Mapping[str, Kind]) -> Iterator[Any]:
-        """Reads the rows as Arrow record batches, with the columns that are asked for."""
-        ...
-
-
 def read(path: Path, source: TableSource, description: Description) -> RawLog:
     """Reads the log in a table whose columns are described; row numbers in messages count from 0 below the names."""
+    source = with_line_names(source)
     description, taken = vectors.described(description, source.names, source.vectors)
     table = roles.find(path, source.names, description)
     steps = process.find(path, source.names, table, description)
@@ -79,6 +56,7 @@ class _Gathered:
         self.flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
         self.silent: dict[str, list[int]] = {"terminals": [], "timeouts": []}
         self.begins: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
         self.keep: list[np.ndarray] = []
         self.inputs: dict[str, list[np.ndarray]] = {}
         self.seconds: list[np.ndarray] = []
@@ -89,7 +67,7 @@ class _Gathered:
 
     def add(self, batch: Any) -> None:
         """Takes in the rows of one record batch."""
-        from micro_rl.data.readers.arrow_columns import flags, numbers
+        from micro_rl.data.readers.arrow_columns import flags, numbers, texts
 
         roles, names = self.roles, {*self.roles.reward.names}
         names |= {*roles.observations, *roles.actions, *roles.next_observations}
@@ -104,6 +82,8 @@ class _Gathered:
                 raised, silent = flags(self.path, name, batch[name])
                 self.flags[field].append(raised)
                 self.silent[field] += (self.rows + silent).tolist()
+        if roles.group is not None:
+            self.labels.append(texts(self.path, roles.group, batch[roles.group]))
         self.begins.append(self.changes(batch[roles.episode]) if self.changes else np.zeros(len(batch), bool))
         if self.clock:
             steps = self.clock(batch[roles.time])
@@ -137,9 +117,10 @@ class _Gathered:
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
         begins, cut = self._begins(description.reading.largest_gap)
-        rows, changed = process.carry_out(self.path, self.process, self._rows(begins), self.keep, self.roles)
+        names, codes = np.unique(np.concatenate(self.labels), return_inverse=True) if self.labels else (None, None)
+        rows, changed = process.carry_out(self.path, self.process, self._rows(begins, codes), self.keep, self.roles)
         columns, begins, more = cuts.complete(self.path, rows.columns, rows.begins, description.reading.missing)
-        same = len(begins) == self.rows
+        same, numbers = len(begins) == self.rows, columns.pop(process.GROUPS, None)
         overflow = {field: column.overflow if same else [] for field, column in self.measured.items()}
         return RawLog(
             arrays=columns | _ends(columns, begins, bool(self.changes or self.clock or description.reading.horizon)),
@@ -150,16 +131,18 @@ class _Gathered:
             overflow=overflow,
             remedy=REMEDY,
             step_seconds=self._step_seconds(),
+            groups=None if names is None or numbers is None else names[numbers.astype(int)],
             blurred={field: column.blurred() for field, column in self.measured.items()},
             findings=(*self._empty_flags(), *cut, *changed, *more),
         )
 
-    def _rows(self, begins: np.ndarray) -> Rows:
-        """All rows, the rewards not yet among them where holes are filled first."""
+    def _rows(self, begins: np.ndarray, groups: np.ndarray | None) -> Rows:
+        """All rows, the rewards not yet among them where holes are filled first; groups by their numbers."""
         inputs = {process.INPUT + name: np.concatenate(parts) for name, parts in self.inputs.items()}
         measured = {field: part.values() for field, part in self.measured.items() if field != "rewards" or not inputs}
         flags = {field: np.concatenate(parts) for field, parts in self.flags.items() if parts}
-        return Rows(measured | flags | inputs, begins, np.concatenate(self.seconds) if self.seconds else None)
+        numbers = {} if groups is None else {process.GROUPS: groups.astype(np.float64)}
+        return Rows(measured | flags | inputs | numbers, begins, np.concatenate(self.seconds) if self.seconds else None)
 
     def _begins(self, largest_gap: float | None) -> tuple[np.ndarray, list[Finding]]:
         """The rows that begin an episode, by the episode column and by time."""

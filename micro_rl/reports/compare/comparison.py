@@ -74,10 +74,12 @@ def _columns(runs: Sequence[Run]) -> list[Column]:
 
 
 def _column(log: Log, runs: Sequence[Run], ambiguous: bool) -> Column:
-    units = {run.outcome.unit for run in runs if run.log.key == log.key and run.outcome}
-    unit = "return" if units == {"return"} else "score"
+    own = [run for run in runs if run.log.key == log.key]
+    units = {run.outcome.unit for run in own if run.outcome}
+    could_score = any("normalised_return_mean" in run.record.log for run in own)
+    unit = "score" if "score" in units or (not units and could_score) else "return"
     prefix = "normalised_" if unit == "score" else ""
-    logs = [run.record.log for run in runs if run.log.key == log.key and f"{prefix}return_mean" in run.record.log]
+    logs = [run.record.log for run in own if f"{prefix}return_mean" in run.record.log]
     known = logs[0] if logs else {}
     mean, best = (_figure(known.get(f"{prefix}{name}")) for name in ("return_mean", "return_best"))
     return Column(log.key, f"{log.name} ({log.key[:8]})" if ambiguous else log.name, unit, mean, best)

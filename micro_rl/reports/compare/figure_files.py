@@ -45,7 +45,7 @@ def write_figures(
     comparison = comparison_of(folders)
     drawn = curves_in(comparison, key)
     if note is not None:
-        for sentence in left_out(comparison, drawn):
+        for sentence in left_out(comparison, drawn, "the mean is over the other seeds"):
             note(sentence)
     looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))
     files = []

@@ -1,5 +1,6 @@
 """What was logged over the course of training, as arrays [seed, epoch] for each method and log."""
 
+import warnings
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -36,13 +37,17 @@ def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -
 
     Returns:
         One entry for each method and log that has the metric, methods and logs told apart as `micro-rl report` does.
-        Values are in the unit that the reference of metric keys gives.
+        Values are in the unit that the reference of metric keys gives. They are NaN beyond the last epoch of a
+        run that is not finished. One `UserWarning` names such runs, and those that are left out, with the reasons.
 
     Raises:
         UserError: There are no runs, one that is named itself is damaged, or no run has the metric.
     """
     comparison = comparison_of(folders)
-    return curves_in(comparison, key)
+    of_methods = curves_in(comparison, key)
+    if sentences := left_out(comparison, of_methods, "its values are NaN"):
+        warnings.warn(f"curves: {'; '.join(sentences)}", stacklevel=2)
+    return of_methods
 
 
 def comparison_of(folders: Sequence[Path | str] | Path | str) -> Comparison:
@@ -74,8 +79,17 @@ def curves_in(comparison: Comparison, key: str | None) -> list[MetricCurve]:
     return of_methods
 
 
-def left_out(comparison: Comparison, drawn: Sequence[MetricCurve]) -> list[str]:
-    """Say of each run that curves lack, or have a part of, which it is and why; a sentence each."""
+def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) -> list[str]:
+    """Say of each run that curves lack, or have a part of, which it is and why; a sentence each.
+
+    Args:
+        comparison: All runs.
+        drawn: The curves of them.
+        beyond: What holds beyond the last epoch of a run that is not finished.
+
+    Returns:
+        The sentences; empty where nothing is missing.
+    """
     shown = {(curve.method, curve.log, int(seed)) for curve in drawn for seed in curve.seeds}
     names = {log.key: log.name for log in comparison.logs}
     copies = {run.path: twin for run, twin in comparison.copies}
@@ -87,7 +101,7 @@ def left_out(comparison: Comparison, drawn: Sequence[MetricCurve]) -> list[str]:
         elif (comparison.method_of(run), names[run.log.key], run.seed) not in shown:
             sentences.append(f"{run.name} is left out: it has no such metric ({run.state}, {far})")
         elif not run.finished:
-            sentences.append(f"{run.name} is {run.state}, {far}: beyond that the mean is over the other seeds")
+            sentences.append(f"{run.name} is {run.state}, {far}: beyond that {beyond}")
     return sentences + [f"left out: {reason}" for reason in comparison.left_out]
 
 

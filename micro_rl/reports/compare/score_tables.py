@@ -111,6 +111,9 @@ def far(runs: list[Run]) -> str:
 def _caption(comparison: Comparison) -> str:
     units = {log.unit for log in comparison.logs}
     what = "Normalised scores: 0 is a random policy, 100 an expert." if "score" in units else "Returns."
+    asked = {run.log.key for run in comparison.runs if run.outcome}
+    if any(log.key not in asked for log in comparison.logs):
+        what = f"Not measured: no simulator was asked; micro-rl trust judges these policies by their log. {what}"
     return (
         f"{what} A run’s score is the mean of its last ten evaluations, never the best one; shown is the mean over "
         f"seeds, with its 95 % interval where there are two seeds or more: Student’s below {FEW} seeds, which is wide "

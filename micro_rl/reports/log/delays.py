@@ -40,15 +40,15 @@ REACHED = 0.63
 class Delay(NamedTuple):
     """Steps from an action to the first observation that shows it beyond the next one, and to 63 % of the response.
 
-    0 is the quickest there can be: the next observation shows it. `told` is the part of the observation's variance, the
-    past taken out, that the action explains at its best horizon.
+    0 is the quickest there can be: the next observation shows it. `explained` is the part of the observation's
+    variance, the past taken out, that the action explains at its best horizon.
     """
 
     action: str
     observation: str
     steps: int
     reached: int
-    told: float
+    explained: float
 
 
 class Delays(NamedTuple):
@@ -57,7 +57,7 @@ class Delays(NamedTuple):
     `moved` are exogenous observations that an action seems to move: they are not exogenous then.
     """
 
-    seen: list[Delay]
+    effects: list[Delay]
     decided: list[str]
     moved: list[str]
     free: list[float]
@@ -69,7 +69,7 @@ class Delays(NamedTuple):
     def slowest(self) -> int | None:
         """The steps that the slowest action takes until any observation shows it; None where none was seen."""
         first: dict[str, int] = {}
-        for pair in self.seen:
+        for pair in self.effects:
             first[pair.action] = min(pair.steps, first.get(pair.action, pair.steps))
         return max(first.values(), default=None)
 

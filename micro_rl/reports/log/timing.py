@@ -54,8 +54,10 @@ def delay_words(pace: Timing) -> str:
     if pace.delays is None:
         return "There are too few rows in a row to tell delays."
     parts = []
-    for action in dict.fromkeys(pair.action for pair in pace.delays.seen):
-        strongest = sorted((pair for pair in pace.delays.seen if pair.action == action), key=lambda pair: -pair.told)
+    for action in dict.fromkeys(pair.action for pair in pace.delays.effects):
+        strongest = sorted(
+            (pair for pair in pace.delays.effects if pair.action == action), key=lambda pair: -pair.explained
+        )
         shown = ", ".join(_after(pair, pace.step_seconds) for pair in strongest[:LISTED])
         parts.append(f"{action}: {shown}{', ...' * (len(strongest) > LISTED)}")
     text = f"From action to observation: {'; '.join(parts)}." if parts else "No effect of an action stands out."
@@ -107,7 +109,8 @@ def proposal_words(pace: Timing) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
+    """A share in words; a regression that does worse than the mean leaves all."""
+    return f"{100 * share:.2g} %" if share < 0.995 else "100 %"
 
 
 __all__ = ["Foretold", "Timing", "delay_words", "proposal_words", "step_words", "timing"]

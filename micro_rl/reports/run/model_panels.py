@@ -1,12 +1,13 @@
 """What was measured of a run's ensemble: its error by the steps ahead, and what its intervals hold."""
 
 from micro_rl.core.wording import number, plural
-from micro_rl.dynamics.quality_report import Calibration, Horizon
+from micro_rl.dynamics.quality_report import NO_EPISODES, Calibration, EpisodeCoverage, Horizon
 from micro_rl.reports.run.figures import BLUE, DASHED, DOTTED, GREEN, GREY, INK, NARROW, ROW, VERMILION, Chart, Line
 from micro_rl.reports.run.panels import Missing, Panel, drawn
 from micro_rl.reports.run.record import Record, Series
 
 AHEAD, CALIBRATED = "Error by steps ahead", "Do its intervals hold?"
+COVERAGE = "What the log can vouch for, on episodes held out"
 UNRECORDED = "its fit kept no report: it was made before fits did, or had no rows to measure"
 FLATTERS = (
     "Each stretch begins at a row held out of the fit and goes on over rows most of which were fitted, "
@@ -15,7 +16,7 @@ FLATTERS = (
 
 
 def of(record: Record) -> list[Panel | Missing]:
-    """Both figures, where a model was learned and its report is there; else why they are not."""
+    """The figures, where a model was learned and its report is there; else why they are not."""
     if not record.learns_model or not (record.fit or record.config.get("model") or record.report):
         return []  # the figure of its holdout error says why
     if record.report is None:
@@ -24,6 +25,7 @@ def of(record: Record) -> list[Panel | Missing]:
     return [
         steps_ahead(ahead, record.report.elites) if ahead else Missing(AHEAD, "the log has nothing to follow"),
         calibration(calibrated) if calibrated else Missing(CALIBRATED, "nothing varies in the held-out rows"),
+        episodes(record.report.episodes) if record.report.episodes else Missing(COVERAGE, NO_EPISODES),
     ]
 
 
@@ -72,6 +74,31 @@ def calibration(measured: Calibration) -> Panel:
     )
     chart = Chart("per cent inside", lines, along="per cent promised")
     return drawn("calibration", CALIBRATED, caption, chart, (ROW, NARROW))
+
+
+def episodes(measured: EpisodeCoverage) -> Panel | Missing:
+    """Promised against observed shares of the calibrated score, on episodes that nobody fitted."""
+    if not measured.levels:
+        return Missing(COVERAGE, "the held-out episodes have too few rows for a limit: hold out more")
+    promised = [100 * level for level in measured.levels]
+    lines = [
+        Line("within the limits", Series(promised, [100 * share for share in measured.coverage]), BLUE),
+        Line("as promised", Series(promised, promised), INK, DOTTED, weight=1.2),
+    ]
+    off = (
+        f" One step is off by {number(measured.error)} of the log’s spread there; if nothing changed it would be "
+        f"{number(measured.unchanged)}."
+        if measured.error is not None and measured.unchanged is not None
+        else ""
+    )
+    caption = (
+        f"{plural(measured.episodes, 'episode')} were held out of the fit. The limits of the score of the unknown "
+        f"(distance to the log, range, disagreement) were set on half of them and counted on {measured.rows:,} rows of "
+        f"the others.{off} X(s, a), between the elites’ own draws, holds {100 * measured.inside:.0f} % of the true "
+        f"next states, {100 * measured.inside_columns:.0f} % of each column’s values."
+    )
+    chart = Chart("per cent within", lines, along="per cent promised")
+    return drawn("coverage", COVERAGE, caption, chart, (ROW, NARROW))
 
 
 def over(values: list[float]) -> Series:

@@ -81,10 +81,11 @@ def _window_curve(record: Record, curve: Series) -> Panel:
     """The difference from the log in windows, with its interval."""
     high = record.series("window_estimate/high")
     spread = [end - value for end, value in zip(high.values, curve.values, strict=True)]
-    line = Line("policy less log, by its own model", curve, BLUE, spread=spread)
+    model = "its own model" if record.learns_model else "the model that scores it"
+    line = Line(f"policy less log, by {model}", curve, BLUE, spread=spread)
     level = Level("what made the log", 0.0, INK, DASHED)
     caption = (
-        f"What the policy collects in a window of {plural(record.log.get('window', 0), 'step')} in its own model, less "
+        f"What the policy collects in a window of {plural(record.log.get('window', 0), 'step')} in {model}, less "
         "what the log measured from the same rows; the band is a 90 % interval over members and rows. No simulator was "
         "asked."
     )

@@ -109,6 +109,11 @@ def _by_windows(record: Record, score: dict[str, Any]) -> Story:
     steps, measured = log["window"], log["window_return"]
     low, high = (record.series(f"window_estimate/{end}").last for end in ("low", "high"))
     sign = "+" if value > 0 else ""
+    model, trust = (
+        ("the model that it was trained on", "A policy pleases the model that trained it, so this is usually too high.")
+        if record.learns_model
+        else ("a model fitted to score it", "That model saw the episodes that the policy learned from.")
+    )
     own = Figure(
         "a window, by the model’s own estimate", f"{sign}{number(value)}", ["against the log; imagined, not measured"]
     )
@@ -116,10 +121,10 @@ def _by_windows(record: Record, score: dict[str, Any]) -> Story:
     paragraphs = [
         f"There is no simulator for this log. In windows of {plural(steps, 'step')} from the log’s own states the "
         f"policy collects {number(abs(value))} {'more' if value > 0 else 'less'} than what made the log, by the "
-        f"opinion of the model that it was trained on, averaged over the {_last(score, 'estimate')}; the last lies "
+        f"opinion of {model}, averaged over the {_last(score, 'estimate')}; the last lies "
         f"between {number(low)} and {number(high)} ({number(low / steps)} and {number(high / steps)} a step). "
         f"{opinion(low, high)}",
-        "A policy pleases the model that trained it, so this is usually too high. The command micro-rl trust asks a "
+        f"{trust} The command micro-rl trust asks a "
         "model that was fitted on other episodes, tests it on this log, and says whether the difference is shown.",
     ]
     return Story(

@@ -31,7 +31,7 @@ def render(judgement: Judgement) -> str:
             title=f"Can it be trusted? Policies of the log {judgement.log}",
             story=Story(words.headline(judgement), _figures(judgement), paragraphs),
             main=[panels.differences(judgement), panels.self_test(judgement)],
-            policies=judgement.policies,
+            policies=judgement.ranked,
             trial=words.trial,
             estimates=_estimates,
             judgement=judgement,
@@ -43,7 +43,7 @@ def render(judgement: Judgement) -> str:
 
 
 def _figures(judgement: Judgement) -> list[Figure]:
-    best = max(judgement.policies, key=lambda policy: policy.difference.low)
+    best = judgement.ranked[0]
     own = best.difference
     return [
         Figure(

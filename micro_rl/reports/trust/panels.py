@@ -13,7 +13,7 @@ COLOURS = {BETTER: GREEN, WORSE: VERMILION}
 
 def differences(judgement: Judgement) -> Panel:
     """Every policy's difference from what made the log."""
-    policies = list(reversed(judgement.policies))
+    policies = list(reversed(judgement.ranked))
 
     def draw(axes: Axes, size: Size) -> None:
         for place, policy in enumerate(policies):

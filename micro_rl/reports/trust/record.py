@@ -122,9 +122,16 @@ class Judgement(NamedTuple):
     limits: tuple[str, ...]
     log_violations: float
     policies: tuple[PolicyJudgement, ...]
+    ranking: tuple[str, ...]
+    """The policies' names, the one to look at first in front."""
     notes: tuple[str, ...]
     seconds: float
     version: str
+
+    @property
+    def ranked(self) -> list[PolicyJudgement]:
+        """The policies in the order of the ranking."""
+        return sorted(self.policies, key=lambda policy: self.ranking.index(policy.name))
 
 
 def plain(value: Any) -> Any:

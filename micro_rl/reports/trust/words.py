@@ -16,8 +16,8 @@ def headline(judgement: Judgement) -> str:
     if len(policies) == 1:
         return _of_one(policies[0])
     if better:
-        best = max(better, key=lambda policy: policy.difference.low)
-        return f"{len(better)} of {len(policies)} are better than what made the log; the surest is {best.name}."
+        surest = judgement.ranking[0]
+        return f"{len(better)} of {len(policies)} are better than what made the log; the surest is {surest}."
     if all(policy.verdict == WORSE for policy in policies):
         return "Keep what you have: all of them are worse."
     return "Keep what you have: none is shown to be better."
