@@ -1,6 +1,7 @@
 """The study of support: its cells, and the curves that it writes of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_a_cell_that_is_not_there_is_refused(tmp_path: Path):
 @pytest.mark.slow
 def test_a_stopped_cell_goes_on_and_is_in_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan = support.make_plan
-    tiny = {name: value for name, value in TINY.items() if name != "epochs"} | {"support_level": 0.5}
+    tiny: dict[str, Any] = {name: value for name, value in TINY.items() if name != "epochs"} | {"support_level": 0.5}
     monkeypatch.setattr(support, "make_plan", lambda log, method, **own: plan(tiny_dataset(), method, **(own | tiny)))
     for until in (2, 4):
         support.main(tmp_path, tmp_path, ["pendulum-halt-seed0"], until)
