@@ -401,10 +401,8 @@ def test_methods_are_listed_with_their_papers(capsys):
 def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys):
     assert cli.run(["train", "--method", "td3_bc", "--help"]) == 0
     output = capsys.readouterr().out
-    assert "--policy-noise" in output and "--critic-lr" in output
-    assert not [
-        word for word in ("--num-elites", "--rollout-length", "--termination", "--model", "--beta") if word in output
-    ]
+    assert "--policy-noise" in output and "--critic-lr" in output and "--scoring-model" in output
+    assert not [word for word in ("--num-elites", "--rollout-length", "--termination", "--beta") if word in output]
     for option in ("--num-elites", "--model"):
         assert cli.run(["train", log, "--method", "td3_bc", option, "3"]) == 2
         assert f"there is no option {option}" in capsys.readouterr().err

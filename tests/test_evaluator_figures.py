@@ -67,7 +67,7 @@ def test_an_evaluation_in_the_simulator(plan):
     with PolicyEvaluator(plan) as evaluate:
         assert evaluate.notes == ("matched Some-v0",)
         assert evaluate(state, policy(), plain_units(7, 1), None) == FIGURES
-    played = evaluate._evaluator
+    played: Any = evaluate._evaluator
     assert played.made == ("Some-v0", {"episodes": 5, "horizon": 50})
     assert [words for _, words in played.asked] == [{"seed": 4_000_035, "discount": 0.75}]
     assert played.closed
@@ -96,9 +96,8 @@ def test_the_models_estimate_is_made_of_elites_under_a_key_of_its_own(monkeypatc
     class Judge(EarlyJudge):
         def __call__(self, *given: Any) -> WindowDifference:
             expected = jax.random.fold_in(Keys.of(3).judge, 7)
-            assert [each is known for each, known in zip(given, (actor, members, units, ends), strict=False)] == [
-                True
-            ] * 4
+            assert given[0].net is actor and [part.tolist() for part in given[0][1:]] == [[1], [0], [0]]
+            assert [each is known for each, known in zip(given[1:4], (members, units, ends), strict=True)] == [True] * 3
             assert (jax.random.key_data(given[4]) == jax.random.key_data(expected)).all()
             return WindowDifference(1.5, 0.5, 2.5)
 
@@ -178,6 +177,14 @@ def test_playing_by_hand():
     again = evaluation.play(walk, policy, seed=5, discount=0.5)
     assert (walk.seeds, policy.forgotten) == ([0, 5], 2)
     np.testing.assert_allclose(again.discounted_returns, [1, 1.5, 1.75], rtol=1e-12)
+
+
+def test_open_simulators_are_played_as_closed_ones():
+    evaluate = evaluation.Evaluator.__new__(evaluation.Evaluator)
+    walk = evaluate.environments = Walk(2)
+    np.testing.assert_allclose(evaluate(Remembering()).discounted_returns, [1, 1.99], rtol=1e-12)
+    np.testing.assert_allclose(evaluate(Remembering(), seed=5, discount=0.5).discounted_returns, [1, 1.5], rtol=1e-12)
+    assert walk.seeds == [0, 5]
 
 
 @pytest.mark.parametrize("action", [np.ones((4, 1)), np.ones((2, 1)), np.ones(3), np.ones((3, 1, 1))])

@@ -205,7 +205,7 @@ def test_a_head_is_corrected_as_platt_does_and_held_back():
     moved = termination_classifier._corrected(head, 3.0, -0.5)
     np.testing.assert_allclose(moved.logit(rows), 3 * head.logit(rows) - 0.5, rtol=1e-5)
     chances = head.probability(jnp.array([[0.5, -1.0], [np.inf, 0.0]]))
-    np.testing.assert_allclose(chances, [jax.nn.sigmoid(head.logit(rows))[0], 1.0], rtol=1e-6)
+    np.testing.assert_allclose(chances, [float(jax.nn.sigmoid(head.logit(rows))[0]), 1.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("findings", [None, {}, {"terminals": "many"}])

@@ -134,6 +134,10 @@ def test_bca_by_efrons_formula():
         ),
         (lambda: checked(np.ones(3)), "scores (3,): [run, task] with at least one of each needed (one task: scores[:"),
         (lambda: checked(np.array([[1, 2, NAN]] * 2)), "scores: no run of task 2 (counted from 0); leave the task out"),
+        (
+            lambda: checked(np.array([[1, NAN, NAN]] * 2)),
+            "scores: no run of task 1 (counted from 0); leave the task out",
+        ),
     ],
 )
 def test_refusals(check, message):

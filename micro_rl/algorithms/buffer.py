@@ -92,7 +92,7 @@ def largest_entry(rollout: Rollout) -> Float[Array, ""]:
     """The largest magnitude in its valid rows; NaN where there is one."""
 
     def largest(column: Array) -> Array:
-        of_row = jnp.max(jnp.abs(column.reshape(*rollout.valid.shape, -1)), axis=-1)
-        return jnp.max(jnp.where(rollout.valid, of_row, 0.0))
+        valid = rollout.valid.reshape(rollout.valid.shape + (1,) * (column.ndim - rollout.valid.ndim))
+        return jnp.max(jnp.where(valid, jnp.abs(column), 0.0))
 
     return jnp.max(jnp.stack([largest(column) for column in rollout.rows]))

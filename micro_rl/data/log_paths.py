@@ -117,7 +117,7 @@ def _minari_places(log: str | Path) -> list[Path]:
 
 def _missing(log: str | Path, path: Path) -> str:
     """No such log: what is near in the path's folder, D4RL's, Minari's and among the embedded, or what is there."""
-    if path.is_symlink():
+    if os.path.islink(path):
         return f"{log}: is a link to {os.readlink(path)[:200]!r}, and no file is there: mend the link"
     nearby = {name: name for name in EMBEDDED}
     for directory in (path.parent, folder()):

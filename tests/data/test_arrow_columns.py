@@ -7,7 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from micro_rl.data.readers import arrow_columns, csv_text, csv_times
+from micro_rl.data import ReadOptions
+from micro_rl.data.description import Description
+from micro_rl.data.readers import arrow_columns, csv_table, csv_text, csv_times, parquet_table
 from micro_rl.data.readers.arrow_columns import Changes, Steps
 from micro_rl.errors import UserError
 
@@ -237,3 +239,16 @@ def test_a_heading_of_numbers_is_none(names, decimal, told):
     assert refusal(csv_text.refuse_numbers, LOG, names, decimal) == (
         f"log.csv: no heading: its first line is numbers {told}: add a line with the columns' names"
     )
+
+
+def test_what_arrow_said_is_cut_short():
+    written = "correct it, use other columns, or say how the file is written "
+    written += "(delimiter, decimal, missing_values, time_format)"
+    for length, shown in ((201, 200), (200, 200)):
+        told = csv_table.explained(LOG, Description(), "x" * length)
+        assert told == f"cannot be read as CSV ({'x' * shown}): {written}"
+        told = parquet_table.explained(LOG, Description(), "x" * length)
+        assert told == f"cannot be read as Parquet ({'x' * shown}): fetch or write it again"
+    commas = "conversion error to double: invalid value '-1,5'"
+    assert csv_table.remedy(Description(), commas) == "are these decimal commas? Say decimal = ',' (--decimal ,)"
+    assert csv_table.remedy(Description(ReadOptions(decimal=",")), commas) == written

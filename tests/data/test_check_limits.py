@@ -15,7 +15,10 @@ ROWS, LENGTH = 600, 50
 def log(rows: int = ROWS, **parts: Any) -> Dataset:
     """Noise from -1 to 1 in two observations and two actions, in episodes of 50 rows."""
     random = np.random.default_rng(0)
-    fields = {"observations": random.uniform(-1, 1, (rows, 2)), "actions": random.uniform(-1, 1, (rows, 2))}
+    fields: dict[str, Any] = {
+        "observations": random.uniform(-1, 1, (rows, 2)),
+        "actions": random.uniform(-1, 1, (rows, 2)),
+    }
     fields |= {"rewards": random.uniform(-1, 0, rows), "timeouts": np.arange(1, rows + 1) % LENGTH == 0} | parts
     fields["timeouts"][-1] |= "timeouts" not in parts
     if "next_observations" not in fields:

@@ -151,6 +151,17 @@ def test_a_row_of_an_outlier_is_told_and_counted():
     assert (clean.observations != whole.observations).sum() == 2
 
 
+@pytest.mark.parametrize("value", [-9999.0, 9999.0])
+def test_an_outlier_that_only_a_next_observation_holds(value):
+    after = log().next_observations.copy()
+    after[49, 1] = value
+    whole = log(next_observations=after)
+    assert whole.outliers is not None and np.flatnonzero(whole.outliers.rows).tolist() == [49]
+    assert not whole.outliers.observations.any() and not whole.outliers.window.any()
+    [note] = [note for note in whole.notes if "far from all other" in note]
+    assert note.startswith(f"next observation 1 is far from all other values in 1 row (49), as {value:g} in row 49: ")
+
+
 @pytest.mark.parametrize(
     ("name", "values", "ends"),
     [

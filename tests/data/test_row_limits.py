@@ -126,10 +126,13 @@ def test_shifted_rewards_and_actions_in_whole_sentences(monkeypatch):
     )
     assert actions.text == (
         "actions do not follow the transitions: with the action of row i-2, 91 % of the variance of row i's step is "
-        "explained, with its own 12 %: each action stands in the row of another step, or the system acts 2 rows late"
+        "explained, with its own 12 %: each action stands in the row of another step, or the system acts 2 rows late; "
+        "put each into the row of the observation that it answered"
     )
     monkeypatch.setattr(order, "action_order", lambda _: Order((0.0, 0.0, 0.0, 0.9, 0.0)))
-    assert order.shifted(log())[1].text.endswith("with its own 0 %: each action stands in the row of another step")
+    assert order.shifted(log())[1].text.endswith(
+        "of another step; put each into the row of the observation that it answered"
+    )
     monkeypatch.setattr(order, "action_order", lambda _: None)
     assert len(order.shifted(log())) == 1
 
@@ -162,6 +165,7 @@ def test_jumps_in_a_whole_sentence():
     rest = "no transition but an end that is not marked, rows lost, or files strung together? Mark an end there"
     [alone] = breaks.odd(jumping(120))
     assert alone.text == f"1 row (120) inside episodes leads much further than steps do, as row 120 does: {rest}"
+    assert breaks.odd(jumping(120, by=(10.0, 10.0))) == [], "nearly six times a usual step, and less than eight"
     [several] = breaks.odd(jumping(120, 222))
     assert several.text == (
         f"2 rows (120, 222) inside episodes lead much further than steps do, as row 120 does: {rest}"
@@ -185,3 +189,11 @@ def test_how_far_from_the_marked_ends_jumps_stand(ends, rows, text):
     """Of 400 rows; an end in the last is none."""
     flags = np.isin(np.arange(400), [*ends, 399])
     assert breaks._distance(np.array(rows), flags) == text
+
+
+@pytest.mark.parametrize(("inner", "speaks"), [(100, True), (99, False)])
+def test_fewer_than_a_hundred_rows_inside_episodes_tell_nothing_of_steps(inner, speaks):
+    observations = log(inner + 1).observations.copy()
+    observations[50:] += 60
+    whole = log(inner + 1, observations=observations, timeouts=np.arange(inner + 1) == inner)
+    assert [problem.rows for problem in breaks.odd(whole)] == [(49,)] * speaks

@@ -149,3 +149,15 @@ def test_no_groups_at_all(tmp_path):
     with h5py.File(tmp_path / "log.hdf5", "w") as file:
         file["data/meta"] = 1
     refused(tmp_path / "log.hdf5", "no episodes in data/")
+
+
+def test_groups_whose_episodes_terminate_are_cut_where_they_do_not(tmp_path):
+    with h5py.File(tmp_path / "log.hdf5", "w") as file:
+        for number, last in enumerate((1, 0)):
+            group = file.create_group(f"data/demo_{number}")
+            rows = {"obs": np.arange(6.0).reshape(3, 2), "actions": np.zeros((3, 1)), "rewards": np.ones(3)}
+            for key, values in (rows | {"terminals": np.array([0, 0, last])}).items():
+                group[key] = values
+    log = load(tmp_path / "log.hdf5")
+    assert np.flatnonzero(log.terminals).tolist() == [2] and np.flatnonzero(log.timeouts).tolist() == [5]
+    assert not any("both terminal and timeout" in note for note in log.notes)

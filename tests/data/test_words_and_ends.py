@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,6 +172,10 @@ def test_words_of_filling(words, expected):
         assert filling(words, "x") == expected
 
 
+def test_a_number_fills_nothing():
+    assert refusal(filling, ("a=5", "limit=3"), "x") == "x: fill: a is '5': choose linear or previous"
+
+
 def test_words_of_resampling():
     assert resampling((" 5min ", "a=sum", "b=last"), "x") == Resampling(300, "5min", {"a": "sum", "b": "last"})
     assert [resampling((text,), "x").seconds for text in ("30s", "1h", "0.5min")] == [30, 3600, 30]
@@ -324,13 +329,14 @@ def test_logs_that_differ():
         ({"exogenous": (0,)}, "exogenous columns"),
     ):
         assert conversion.difference(whole, replace(whole, **other)) == what
+        assert conversion.difference(replace(whole, **other), whole) == what
     known = replace(whole, task=Task(horizon=5))
     assert conversion.difference(known, whole) == "horizon" and conversion.difference(whole, known) is None
 
 
 def test_what_a_conversion_leaves_behind(tmp_path: Path):
     arrays = logs.columns()
-    stored = {logs.NEORL2_KEYS[key]: values for key, values in arrays.items()}
+    stored: dict[str, Any] = {logs.NEORL2_KEYS[key]: values for key, values in arrays.items()}
     stored["obs"] = stored["obs"].astype(np.float64)
     np.savez(tmp_path / "log.npz", **stored, extra=np.zeros(3), also=np.zeros(3))
     assert conversion.left_behind(load(tmp_path / "log.npz")) == [

@@ -7,6 +7,7 @@ import pytest
 import micro_rl
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
+from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
 from micro_rl.storage.run_folder import RunFolder
@@ -54,6 +55,12 @@ def test_the_ranking_by_hand():
     )
     assert ranking([wide, narrow, sure], 1.0) == ("s", "w", "n")
     assert ranking([wide, narrow, sure], 0.0) == ("s", "n", "w")
+
+
+def test_a_judge_that_predicted_nothing_says_so():
+    whole = judgement(judged("run", evidence(0.5, 2.0)))
+    assert "nothing supports the interval" not in sentences.tested(whole)
+    assert sentences.tested(whole._replace(explained=-0.1)).endswith("nothing supports the interval.")
 
 
 def test_the_page_says_what_decided_and_loads_nothing():

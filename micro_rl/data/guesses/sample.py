@@ -101,7 +101,7 @@ def _of_lines(path: Path, lines: list[str], above: int, encoding: str | None, wh
     return Sample(
         names,
         tuple(map(list, zip(*below[texts:], strict=True))),
-        whole and len(lines) <= ROWS + 1,
+        whole and not any(line.strip() for line in lines[ROWS + 1 :]),
         encoding=encoding,
         delimiter=None if delimiter == usual else delimiter,
         skip_rows=above + title if title else None,

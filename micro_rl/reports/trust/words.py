@@ -7,6 +7,9 @@ NEVER_KNOWN = (
     "No log can tell of a reward that none of its rows ever triggered, nor of a world that has changed since. What a "
     "limit of yours forbids can be said with --limits; the rest is what the trial is for."
 )
+UNTESTED = (
+    " That is no test that the judge has passed: for a policy that acts unlike the log, nothing supports the interval."
+)
 
 
 def headline(judgement: Judgement) -> str:
@@ -44,11 +47,12 @@ def yardstick(judgement: Judgement) -> str:
 def tested(judgement: Judgement) -> str:
     """How the judge fared on parts of the log that it did not see."""
     folds = len(judgement.folds)
+    warning = "" if judgement.explained > 0 else UNTESTED
     return (
         f"The judge was tested on this log: {plural(folds, 'part')} ({judgement.folds_made}) were left out one by one, "
         f"and what they returned was predicted. The predictions explain {100 * max(0.0, judgement.explained):.0f} % of "
         f"what the parts differ by. With {folds} parts the interval can promise {100 * judgement.level:.0f} %, and its "
-        f"half width is {judgement.width:.2g} deviations."
+        f"half width is {judgement.width:.2g} deviations.{warning}"
     )
 
 
