@@ -21,7 +21,7 @@ from benchmarks import machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
 from micro_rl.algorithms import log_epoch, registry
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.registry import resolve

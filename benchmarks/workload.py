@@ -14,7 +14,8 @@ from jax.stages import Lowered
 
 from benchmarks import flops
 from micro_rl.algorithms import epoch
-from micro_rl.algorithms.epoch import coefficients, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import start
 from micro_rl.algorithms.model_based import micro, mobile, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import rounded_product

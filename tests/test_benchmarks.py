@@ -16,7 +16,8 @@ from benchmarks.methods import with_model
 from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, QUICK, hopper, learners, make_problem, nets, updates
 from micro_rl.algorithms import epoch
-from micro_rl.algorithms.epoch import TrainState, coefficients, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import TrainState, start
 from micro_rl.algorithms.model_based import micro, mobile, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.types import Problem
