@@ -18,7 +18,8 @@ import jax
 
 from benchmarks import machine
 from benchmarks.workload import ACT, KEYS, fresh_ensemble, hopper, make_problem
-from micro_rl.algorithms.epoch import TrainState, coefficients, compiled_epoch, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import TrainState, compiled_epoch, start
 from micro_rl.algorithms.model_based import sac_on_model
 from micro_rl.algorithms.registry import resolve
 from micro_rl.dynamics.termination_rules import RULES, ByRule

@@ -24,7 +24,8 @@ from jax.stages import Compiled
 from benchmarks.workload import ACT, KEYS, hopper, make_problem
 from micro_rl.algorithms import epoch as loop
 from micro_rl.algorithms.buffer import Buffer
-from micro_rl.algorithms.epoch import TrainState, coefficients, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import TrainState, start
 from micro_rl.algorithms.model_based import micro
 from micro_rl.dynamics import fit_epoch as fitting_epoch
 from micro_rl.dynamics.fit_epoch import finish_fit

@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from benchmarks.workload import KEYS, fresh_ensemble, hopper, make_problem
-from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import compiled_epoch, start
 from micro_rl.algorithms.model_based import micro
 from micro_rl.core.types import Problem
 from micro_rl.dynamics.termination_rules import ByRule, never

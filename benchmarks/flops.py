@@ -45,21 +45,25 @@ def learn(rows: int, widths: Widths) -> int:
     return 2 * forward(rows, widths) + through(rows, widths)
 
 
-def candidates(sizes: Sizes, nets: Networks, draws: int) -> int:
-    """Values of every elite's next states, MICRO's and MOBILE's: `num_samples` 0 still draws one action."""
-    rows = sizes.num_elites * (sizes.batch_size - sizes.real_rows)
-    values = forward(rows, nets.actor) + sizes.num_critics * forward(rows, nets.critic)
-    return forward(rows, nets.member) + max(draws, 1) * values
+def candidates(sizes: Sizes, nets: Networks, draws: int, values: str = "draws") -> int:
+    """Values of every elite's next states, MICRO's and MOBILE's: `num_samples` 0 still draws one action.
+
+    Without draws: means, variances and slopes of every network, for each elite (`moments`) or once (`linear`).
+    """
+    rows = sizes.batch_size - sizes.real_rows
+    once = forward(rows, nets.actor) + sizes.num_critics * forward(rows, nets.critic)
+    passes = {"draws": max(draws, 1) * sizes.num_elites, "moments": 3 * sizes.num_elites, "linear": 3}[values]
+    return sizes.num_elites * forward(rows, nets.member) + passes * once
 
 
-def update(sizes: Sizes, nets: Networks, draws: int | None) -> int:
+def update(sizes: Sizes, nets: Networks, draws: int | None, values: str = "draws") -> int:
     """One update of SAC (`num_samples` None), MICRO or MOBILE: target, critics, then the actor."""
     rows = sizes.batch_size
     critics = sizes.num_critics * forward(rows, nets.critic)
     target = forward(rows, nets.actor) + critics
     critic_step = sizes.num_critics * learn(rows, nets.critic)
     actor_step = learn(rows, nets.actor) + 2 * critics
-    return target + critic_step + actor_step + (0 if draws is None else candidates(sizes, nets, draws))
+    return target + critic_step + actor_step + (0 if draws is None else candidates(sizes, nets, draws, values))
 
 
 def rollout(sizes: Sizes, nets: Networks) -> int:
@@ -69,10 +73,10 @@ def rollout(sizes: Sizes, nets: Networks) -> int:
     return sizes.rollout_length * step
 
 
-def epoch(sizes: Sizes, nets: Networks, draws: int | None) -> int:
+def epoch(sizes: Sizes, nets: Networks, draws: int | None, values: str = "draws") -> int:
     """A training epoch: its rollouts and its updates."""
     return sizes.updates_per_epoch // sizes.rollout_every * rollout(sizes, nets) + sizes.updates_per_epoch * update(
-        sizes, nets, draws
+        sizes, nets, draws, values
     )
 
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from benchmarks.cold import held_by
 from benchmarks.workload import ACT, FULL, QUICK, fresh_ensemble, hopper, learners, make_problem
 from micro_rl.algorithms import epoch
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.termination_rules import RULES, ByRule

@@ -21,7 +21,7 @@ from benchmarks import machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
 from micro_rl.algorithms import log_epoch, registry
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.registry import resolve
@@ -35,6 +35,8 @@ WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
     "SAC on the model": ("sac", {}),
     "MICRO, 1 draw": ("micro", {"num_samples": 1}),
     "MICRO, 10 draws": ("micro", {"num_samples": 10}),
+    "MICRO, moments": ("micro", {"num_samples": 10, "values": "moments"}),
+    "MICRO, one slope": ("micro", {"num_samples": 10, "values": "linear"}),
     "MOBILE, 1 draw": ("mobile", {"num_samples": 1}),
     "MOBILE, 10 draws": ("mobile", {"num_samples": 10}),
     "MOPO": ("mopo", {}),
@@ -53,8 +55,9 @@ def with_model(label: str, scale: Scale) -> Case:
     settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=STARTS_PER_UPDATE * scale.updates)
     method = module.build(module.Options(**options))
     assert isinstance(method, Method)
-    draws = options.get("num_samples")
-    case = training(label, label, make_problem(scale.log_rows), settings, method, draws, settings.updates_per_epoch)
+    draws, values = options.get("num_samples"), str(options.get("values", "draws"))
+    problem, units = make_problem(scale.log_rows), settings.updates_per_epoch
+    case = training(label, label, problem, settings, method, draws, units, values)
     return case if name in COUNTED else case._replace(flops=0)
 
 

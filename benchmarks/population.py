@@ -27,7 +27,7 @@ from benchmarks.cold import held_by
 from benchmarks.device_time import busy
 from benchmarks.population_table import FOR_TIME, LeftOut, Line, failed, markdown
 from benchmarks.workload import ACT, FULL, QUICK, Scale, fresh_ensemble, hopper, make_problem, mixed, nets
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.algorithms.model_based import micro, sac_on_model
 from micro_rl.algorithms.slots import Method

@@ -30,6 +30,7 @@ STAGES = (
     ("draw_log", "draw rows"),
     ("draw_noise", "draw noise"),
     ("candidate_values", "candidate values"),
+    ("candidate_moments", "candidate values"),
     ("targets", "target, else"),
     ("regularized", "critics' loss"),
     ("actor_loss", "actor's loss"),

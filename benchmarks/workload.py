@@ -14,7 +14,8 @@ from jax.stages import Lowered
 
 from benchmarks import flops
 from micro_rl.algorithms import epoch
-from micro_rl.algorithms.epoch import coefficients, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import start
 from micro_rl.algorithms.model_based import micro, mobile, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import rounded_product
@@ -85,7 +86,14 @@ def fresh_ensemble(problem: Problem, settings: Settings) -> Ensemble:
 
 
 def training(
-    name: str, label: str, problem: Problem, settings: Settings, method: Method, draws: int | None, units: int
+    name: str,
+    label: str,
+    problem: Problem,
+    settings: Settings,
+    method: Method,
+    draws: int | None,
+    units: int,
+    values: str = "draws",
 ) -> Case:
     """Training epochs, state donated from call to call; hopper's rule ends the rollouts."""
     sizes = settings.sizes()
@@ -102,7 +110,7 @@ def training(
     def lower() -> Lowered:
         return epoch.compiled_epoch.lower(state, method, problem, c, KEYS.epochs, **static)
 
-    return Case(name, label, call, lower, flops.epoch(sizes, nets(settings), draws), units)
+    return Case(name, label, call, lower, flops.epoch(sizes, nets(settings), draws, values), units)
 
 
 def mixed(method: Method) -> Method:
@@ -111,11 +119,13 @@ def mixed(method: Method) -> Method:
 
 
 def learners() -> dict[str, tuple[str, Method, int | None]]:
-    """Label, method and draws of those whose updates are timed, by name."""
+    """Label, method and draws of those whose updates are timed, by name; what comes after `-` is MICRO's `values`."""
     return {
         "sac": ("SAC", sac_on_model.build(sac_on_model.Options()), None),
         "micro1": ("MICRO, 1 draw", micro.build(micro.Options(beta=0.5, num_samples=1)), 1),
         "micro10": ("MICRO, 10 draws", micro.build(micro.Options(beta=0.5, num_samples=10)), 10),
+        "micro10-moments": ("MICRO, moments", micro.build(micro.Options(num_samples=10, values="moments")), 10),
+        "micro10-linear": ("MICRO, one slope", micro.build(micro.Options(num_samples=10, values="linear")), 10),
         "mobile10": ("MOBILE, 10 draws", mobile.build(mobile.Options(num_samples=10)), 10),
     }
 
@@ -124,9 +134,10 @@ def updates(problem: Problem, scale: Scale, name: str, precision: str = "float32
     """Updates in one epoch with a rollout so small (256 rows) that it costs less than 0.5 % of SAC's."""
     settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=256, rollout_length=1)
     label, method, draws = learners()[name]
+    values = name.partition("-")[2] or "draws"
     if precision == "mixed":
         method, name, label = mixed(method), f"{name}-mixed", f"{label}, mixed"
-    return training(name, f"update, {label}", problem, settings, method, draws, scale.updates)
+    return training(name, f"update, {label}", problem, settings, method, draws, scale.updates, values)
 
 
 def rollouts(problem: Problem, scale: Scale, precision: str = "float32") -> Case:
@@ -182,6 +193,7 @@ def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
         **{name: on_log(updates, name) for name in learners()},
         "rollout": on_log(rollouts),
         "fit": lambda: fit(scale),
+        "micro10-linear-mixed": on_log(updates, "micro10-linear", "mixed"),
         "micro10-mixed": on_log(updates, "micro10", "mixed"),
         "rollout-mixed": on_log(rollouts, "mixed"),
         "bfloat16": lambda: rounded_matmul(scale.matmul),

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import registry
-from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import compiled_epoch, start
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.sac import Agent
 from micro_rl.core.types import Keys, Problem

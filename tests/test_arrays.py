@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from safetensors.numpy import load_file
 
 from micro_rl.errors import UserError
-from micro_rl.storage.arrays import read_arrays, write_arrays
+from micro_rl.storage.arrays import read_arrays, read_safetensors, write_arrays
 from micro_rl.storage.files import sha256
 from micro_rl.storage.json_files import FORMAT, NewerFormat
 
@@ -78,6 +78,14 @@ def test_strided_arrays_are_saved_in_order(tmp_path):
     array = np.arange(12).reshape(3, 4)[::-1, ::2].T
     write_arrays(tmp_path / "a", "state", {"x": array})
     np.testing.assert_array_equal(read_arrays(tmp_path / "a", "state")[0]["x"], array)
+
+
+def test_a_header_may_fill_its_limit(folder):
+    path = folder / FILES[0]
+    header = int.from_bytes(path.read_bytes()[:8], "little")
+    assert read_safetensors(path, header)[0].keys() == ARRAYS.keys()
+    with pytest.raises(UserError, match="does not begin like a safetensors file"):
+        read_safetensors(path, header - 1)
 
 
 def test_objects_are_never_saved(tmp_path):

@@ -16,7 +16,8 @@ from benchmarks.methods import with_model
 from benchmarks.profile import Span, own_time, stage
 from benchmarks.workload import ACT, KEYS, OBS, QUICK, hopper, learners, make_problem, nets, updates
 from micro_rl.algorithms import epoch
-from micro_rl.algorithms.epoch import TrainState, coefficients, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import TrainState, start
 from micro_rl.algorithms.model_based import micro, mobile, sac_on_model
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.types import Problem
@@ -70,20 +71,24 @@ def test_fitting_epoch_of_one_batch():
 
 
 @pytest.mark.parametrize(
-    ("method", "draws"),
+    ("method", "draws", "values"),
     [
-        (sac_on_model.build(sac_on_model.Options()), None),
-        (micro.build(micro.Options(num_samples=0)), 0),
-        (micro.build(micro.Options(num_samples=10)), 10),
-        (mobile.build(mobile.Options(num_samples=0)), 0),
-        (mobile.build(mobile.Options(num_samples=10)), 10),
+        (sac_on_model.build(sac_on_model.Options()), None, "draws"),
+        (micro.build(micro.Options(num_samples=0)), 0, "draws"),
+        (micro.build(micro.Options(num_samples=10)), 10, "draws"),
+        (micro.build(micro.Options(num_samples=10, values="moments")), 10, "moments"),
+        (micro.build(micro.Options(num_samples=10, values="linear")), 10, "linear"),
+        (mobile.build(mobile.Options(num_samples=0)), 0, "draws"),
+        (mobile.build(mobile.Options(num_samples=10)), 10, "draws"),
     ],
 )
-def test_update_grows_with_the_draws_as_lowered(method: Method, draws: int | None, monkeypatch: pytest.MonkeyPatch):
+def test_update_grows_with_the_draws_as_lowered(
+    method: Method, draws: int | None, values: str, monkeypatch: pytest.MonkeyPatch
+):
     # The draws' loop would count once: unrolled into one batch they count as often as they run.
     monkeypatch.setattr(jax.lax, "map", lambda function, xs: jax.vmap(function)(xs))
     lowered, sizes = one_epoch(method, rollout_batch_size=250)
-    counted = flops.epoch(sizes, nets(hopper()), draws)
+    counted = flops.epoch(sizes, nets(hopper()), draws, values)
     analysis = lowered.cost_analysis()
     assert analysis is not None
     assert counted < analysis["flops"] < (1 + MORE_THAN_MATMULS) * counted
@@ -105,6 +110,8 @@ def test_counts_by_hand():
     )
     sizes = settings.sizes()
     assert flops.candidates(sizes, small, 0) == flops.candidates(sizes, small, 1) == 2 * 57 * (15 + 30 + 16 + 2 * 16)
+    assert flops.candidates(sizes, small, 7, "moments") == 2 * 57 * (15 + 30 + 3 * (16 + 2 * 16))
+    assert flops.candidates(sizes, small, 7, "linear") == 2 * 57 * (15 + 30) + 2 * 19 * 3 * (16 + 2 * 16)
     assert flops.rollout(sizes, small) == 4 * (2 * 10 * 16 + 3 * 2 * 4 * 45)
     assert flops.epoch(sizes, small, None) == 3 * flops.rollout(sizes, small) + 6 * flops.update(sizes, small, None)
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.algorithms.epoch import TrainState, coefficients, compiled_epoch, compiled_start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import TrainState, compiled_epoch, compiled_start
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.fit_epoch import compiled_epoch as fit_once
 from micro_rl.dynamics.fit_epoch import compiled_start as begin_fit

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.epoch import TrainState, actor_lr, coefficients, compiled_epoch, epoch, start
+from micro_rl.algorithms.coefficients import actor_lr, coefficients
+from micro_rl.algorithms.epoch import TrainState, compiled_epoch, epoch, start
 from micro_rl.algorithms.model_based import micro
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import Settings

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import epoch, log_epoch
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.core.first_bad import first_bad, first_bad_of_each
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.fit_epoch import compiled_start, finish_fit
@@ -46,7 +47,7 @@ def run() -> Any:
 
     def epoch_with(value_limit: float, **changes: float) -> dict[str, int]:
         state = epoch.compiled_start(problem, model, method, settings.sizes(), 1.0, keys)
-        c = epoch.coefficients(settings, 1)._replace(**{name: jnp.asarray(rate) for name, rate in changes.items()})
+        c = coefficients(settings, 1)._replace(**{name: jnp.asarray(rate) for name, rate in changes.items()})
         where = {"sizes": settings.sizes(), "ends": ByRule(never), "value_limit": value_limit}
         _, logged, first = epoch.compiled_epoch(state, method, problem, c, keys.epochs, **where)
         assert set(first) == set(logged) | {epoch.MODEL_ROWS}
@@ -79,7 +80,7 @@ def test_without_a_model_too():
     firsts = []
     for rate in (settings.critic_lr, np.nan):
         state = log_epoch.compiled_start(problem, method, settings.sizes(), 1.0, keys)
-        c = epoch.coefficients(settings, 1)._replace(critic_lr=jnp.asarray(rate))
+        c = coefficients(settings, 1)._replace(critic_lr=jnp.asarray(rate))
         _, logged, first = log_epoch.compiled_epoch(state, method, problem, c, keys.epochs, sizes=settings.sizes())
         assert set(first) == set(logged)
         firsts.append(jax.device_get(first))

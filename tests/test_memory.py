@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from micro_rl.algorithms import epoch, log_epoch
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.types import Keys, Problem, Scaling, Transition
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit

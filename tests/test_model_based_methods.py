@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import registry
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.conservative import conservative_gap
-from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.epoch import compiled_epoch, start
 from micro_rl.algorithms.model_based import combo, mobile, mopo, morel, rambo, rambo_adversary
 from micro_rl.algorithms.model_based.candidates import CandidateNoise
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext

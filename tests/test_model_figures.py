@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from micro_rl.dynamics import measure, support, termination_classifier
 from micro_rl.dynamics.quality_report import Calibration, Horizon, ModelReport, from_json, of
-from tests.data.test_check_limits import log
+from tests.data.noise import log
 from tests.data.test_stretches import log as three_episodes
 
 HORIZON = Horizon(3, [0.1, 0.25], [1.0, 12.0], [0.5, 0.6])
@@ -150,6 +150,11 @@ def test_errors_by_hand():
         assert measure._errors(predicted, truth, first, units, spread) == Horizon(1, [1.0], [1.0], [0.5])
     predicted[0, 0, 0, 0], predicted[1] = 1e13, 0
     assert measure._errors(predicted, truth, first, units, spread) is None
+    four = np.zeros((1, 4, 1, 1))
+    for size, past in ((2e12, False), (3.9e12, True)):  # the mean error is below 1e12; the deviation 0.9e12 or 1.7e12
+        four[0, 0] = size
+        curves = measure._errors(four, np.zeros((1, 1, 1)), np.zeros((1, 1)), np.ones(1), np.ones(1))
+        assert (curves is None) is past
 
 
 def test_the_spread_of_a_log():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import log_epoch
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.core.metric_keys import METRICS
 from micro_rl.core.types import Keys

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.sac import draw_noise, start_agent, update
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import normal_mlp

@@ -184,6 +184,12 @@ WITHOUT_A_MODEL = {
     ("cql", "entropy_in_backup"): [False] * 12,
     ("bc", "epochs"): [200] * 12,
 }
+WITHOUT_A_MODEL |= {(method, "hidden_sizes"): [(256, 256)] * 12 for method in ("bc", "td3_bc", "iql")}
+WITHOUT_A_MODEL |= {(method, "hidden_sizes"): [(256, 256, 256)] * 12 for method in ("cql", "sac_n", "edac", "rebrac")}
+TD3 = {"policy_noise": 0.2, "noise_clip": 0.5, "policy_delay": 2}
+WITHOUT_A_MODEL |= {(method, name): [value] * 12 for method in ("td3_bc", "rebrac") for name, value in TD3.items()}
+RATES = {"bc": 3e-4, "td3_bc": 3e-4, "iql": 3e-4, "cql": 1e-4, "sac_n": 3e-4, "edac": 3e-4, "rebrac": 1e-3}
+WITHOUT_A_MODEL |= {(method, "actor_lr"): [rate] * 12 for method, rate in RATES.items()}
 
 
 @pytest.mark.parametrize(("method", "name"), WITHOUT_A_MODEL)
@@ -197,9 +203,15 @@ def test_published_values_of_methods_without_a_model(method: str, name: str):
 
 
 def test_elsewhere_they_have_their_own_defaults():
-    assert registry.values("rebrac", "generic")["batch_size"] == 1024
-    assert registry.values("edac", "pendulum-demo") == {
-        "num_critics": 10,
-        "hidden_sizes": (256, 256, 256),
-        "epochs": 15,
+    wide = {"hidden_sizes": (256, 256, 256)}
+    defaults = {
+        "bc": {},
+        "td3_bc": {},
+        "iql": {"actor_schedule": "cosine"},
+        "cql": wide | {"actor_lr": 1e-4, "entropy_in_backup": False},
+        "sac_n": wide | {"num_critics": 10},
+        "edac": wide | {"num_critics": 10},
+        "rebrac": wide | {"batch_size": 1024, "actor_lr": 1e-3, "critic_lr": 1e-3},
     }
+    assert {method: registry.values(method, "generic") for method in defaults} == defaults
+    assert registry.values("edac", "pendulum-demo") == defaults["edac"] | {"epochs": 15}

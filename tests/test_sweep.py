@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from micro_rl.algorithms import registry
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.algorithms.model_based import micro
 from micro_rl.cli import main as cli

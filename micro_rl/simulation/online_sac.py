@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Key
 
-from micro_rl.algorithms.epoch import coefficients
+from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.sac import Agent, Coefficients, draw_noise, start_agent, update
 from micro_rl.algorithms.slots import Method

@@ -104,9 +104,8 @@ def fit_models(
             if np.isfinite(list(row.values())).all():
                 _pass_on(fits[run], row, states, run)
             else:
-                failed[run] = _diverged(
-                    fits[run], take_run(before, run), epoch_keys[run], row, int(first_bad["loss"][run]), log
-                )
+                update = int(first_bad["loss"][run])
+                failed[run] = _diverged(fits[run], take_run(before, run), epoch_keys[run], row, update, log)
         if interrupts is not None and interrupts.received:
             _leave([run for run in going if run not in failed], fits, states, interrupts)
     return [

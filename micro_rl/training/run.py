@@ -10,7 +10,7 @@ import numpy as np
 
 from micro_rl.algorithms import registry
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.algorithms.epoch import actor_lr, coefficients
+from micro_rl.algorithms.coefficients import actor_lr, coefficients
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.sac import Coefficients

@@ -8,8 +8,7 @@ from micro_rl.data import Dataset, scaling
 from micro_rl.data.checks import findings
 from micro_rl.data.log_parts import RawTransitions
 from micro_rl.errors import UserError
-from tests.data.test_check_limits import log
-from tests.data.test_raw_values import LOG, refusal
+from tests.data.noise import LOG, log, refusal
 
 
 def test_what_findings_say_of_columns():

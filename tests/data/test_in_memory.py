@@ -15,6 +15,7 @@ from micro_rl.data.description import Description
 from micro_rl.data.in_memory import of_arrays
 from micro_rl.errors import UserError
 from tests.data import logs
+from tests.data.noise import refusal
 from tests.test_named_columns import TOML, write_tank
 
 WORDS: dict[str, Any] = {
@@ -179,3 +180,13 @@ def test_an_array_that_is_missing_is_named():
     fields = {"observations": None, "actions": rows, "rewards": rows[:, 0]}
     with pytest.raises(UserError, match="observations is None: give an array"):
         of_arrays("rig", fields, (None, None), Description())
+
+
+def test_names_of_arrays_are_bounded():
+    for name, good in (("n" * 100, True), ("n" * 101, False), (" ", False)):
+        rows = np.zeros((4, 1))
+        make = lambda name: Dataset.from_arrays(rows, rows, rows[:, 0], horizon=2, name=name)  # noqa: B023, E731
+        if good:
+            assert make(name).name == name
+        else:
+            assert refusal(make, name) == f"name: {name!r:.40} cannot be a log's: give a short word without slashes"

@@ -1,10 +1,13 @@
 """From what was typed to a file."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from micro_rl.data import load, log_paths
 from micro_rl.errors import UserError
 from tests.data import logs
+from tests.data.noise import refusal
 
 
 @pytest.fixture
@@ -83,3 +86,23 @@ def test_folders_and_devices(folder):
 
 def test_the_embedded_log_needs_no_folder():
     assert log_paths.locate("pendulum-demo").name == "pendulum-demo.hdf5"
+
+
+FRAME = "make it one first: micro_rl.Dataset.from_frame(frame, observations=[...], actions=[...], reward=...)"
+ARRAYS = "make it one first: micro_rl.Dataset.from_arrays(observations, actions, rewards, ...)"
+
+
+@pytest.mark.parametrize(
+    ("thing", "remedy"),
+    [
+        (3, "give a path, a name, or a loaded log"),
+        (SimpleNamespace(transitions=1), "it is loaded already, so use it as it is"),
+        (SimpleNamespace(columns=1), FRAME),
+        (SimpleNamespace(column_names=1), FRAME),
+        ([1.0], ARRAYS),
+        ({"a": 1}, ARRAYS),
+        (SimpleNamespace(ndim=2), ARRAYS),
+    ],
+)
+def test_what_is_no_path(thing, remedy):
+    assert refusal(log_paths._refuse_what_is_no_path, thing).endswith(f" is no log: {remedy}")

@@ -9,7 +9,7 @@ from micro_rl.core.tasks import Task
 from micro_rl.data import Dataset
 from micro_rl.data.checks import breaks, episodes, order
 from micro_rl.data.checks.order import Order
-from tests.data.test_check_limits import LENGTH, log, told
+from tests.data.noise import LENGTH, log, sentence
 
 
 def episodes_of(lengths, ends="terminals", **parts) -> Dataset:
@@ -66,7 +66,7 @@ def test_a_batch_that_the_log_fills():
 @pytest.mark.parametrize(("horizon", "rows"), [(5, (2, 6)), (4, (2,)), (3, (6,)), (None, ())])
 def test_timeouts_before_the_time_limit(horizon, rows):
     whole = replace(episodes_of((3, 4, 2), "timeouts"), task=Task(horizon=horizon))
-    early = told(episodes.odd(whole), "early-timeouts")
+    early = sentence(episodes.odd(whole), "early-timeouts")
     text = f"{len(rows)} timeouts come before the time limit of {horizon} steps that the log or its name tells: "
     assert early == (text + "cut by hand, or marked by mistake" if rows else None)
 
@@ -80,7 +80,7 @@ def test_ends_that_jump(far, speaks):
     after[whole.stops[:far] - 1, 1] += 9
     text = f"{far} of 6 episodes end with a step longer than 99 % of the others: their next observation may be the "
     problems = episodes.odd(episodes_of((LENGTH,) * 6, "timeouts", next_observations=after))
-    assert told(problems, "ends-jump") == (text + "next episode's start" if speaks else None)
+    assert sentence(problems, "ends-jump") == (text + "next episode's start" if speaks else None)
 
 
 @pytest.mark.parametrize(("count", "speaks"), [(4, False), (5, True)])
@@ -89,7 +89,7 @@ def test_fewer_than_five_ends_tell_nothing(count, speaks):
     after = whole.next_observations.copy()
     after[whole.stops - 1] += 9
     problems = episodes.odd(episodes_of((LENGTH,) * count, "timeouts", next_observations=after))
-    assert (told(problems, "ends-jump") is not None) is speaks
+    assert (sentence(problems, "ends-jump") is not None) is speaks
 
 
 @pytest.mark.parametrize(

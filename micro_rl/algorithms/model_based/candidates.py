@@ -32,6 +32,19 @@ def candidate_noise(key: Key[Array, ""], rows: Transition, members: int, draws: 
     return CandidateNoise(state if draws else jnp.zeros_like(state), action)
 
 
+def gaussian_candidates(
+    context: MethodContext, members: Ensemble, rows: Transition
+) -> tuple[Float[Array, "member rows obs"], Float[Array, "member rows obs"]]:
+    """Mean and deviation of each member's candidates for these rows, in core units; 0 wide where nothing is drawn."""
+    mean, std = predict(members, rows.observation, rows.action)
+    mean, std = mean[..., :-1], std[..., :-1]
+    if context.models.exogenous is not None:
+        # What no action moves is no reason to fear an action: in it all candidates are what the row has.
+        mean = jnp.where(context.models.exogenous, rows.next_observation[None], mean)
+        std = jnp.where(context.models.exogenous, 0.0, std)
+    return mean, std
+
+
 def candidate_values(
     context: MethodContext, members: Ensemble, rows: Transition, noise: CandidateNoise
 ) -> Float[Array, "member rows"]:
@@ -46,12 +59,7 @@ def candidate_values(
     Returns:
         The value of each member's candidate [member, rows], in core units.
     """
-    mean, std = predict(members, rows.observation, rows.action)
-    mean, std = mean[..., :-1], std[..., :-1]
-    if context.models.exogenous is not None:
-        # What no action moves is no reason to fear an action: in it all candidates are what the row has.
-        mean = jnp.where(context.models.exogenous, rows.next_observation[None], mean)
-        std = jnp.where(context.models.exogenous, 0.0, std)
+    mean, std = gaussian_candidates(context, members, rows)
 
     def one_draw(draw: CandidateNoise) -> Float[Array, "member rows"]:
         states = (mean + std * draw.state).reshape(-1, mean.shape[-1])

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Scalar
 
+from micro_rl.core.moments import Moments, least
 from micro_rl.errors import UserError
 
 
@@ -26,18 +27,29 @@ class Gap(eqx.Module):
         """Raise `UserError` where its options do not fit so many candidates; asked before anything is fitted."""
 
 
+class ExpectedGap(Gap):
+    """One whose expectation over independent Gaussian values has a closed form."""
+
+    @abstractmethod
+    def expected(self, values: Moments, next_value: Float[Array, " rows"]) -> Float[Array, " rows"]:
+        """E[f], of values [candidate, rows]."""
+
+
 def conservative_term(values: Float[Array, "candidate rows"]) -> Float[Array, " rows"]:
     """f(s, a) = mean_i v_i - min_i v_i: how much worse the worst is than the average (arXiv 2312.03991)."""
     return jnp.mean(values, axis=0) - jnp.min(values, axis=0)
 
 
-class MeanLessMinimum(Gap):
+class MeanLessMinimum(ExpectedGap):
     """The paper's own f."""
 
     def __call__(
         self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
     ) -> Float[Array, " rows"]:
         return conservative_term(values)
+
+    def expected(self, values: Moments, next_value: Float[Array, " rows"]) -> Float[Array, " rows"]:
+        return jnp.mean(values.mean, axis=0) - least(values).mean
 
 
 class MeanLessSoftMinimum(Gap):
@@ -67,10 +79,13 @@ class MeanLessKthSmallest(Gap):
             raise UserError(f"k: {self.k} of {candidates} candidates; at most as many as candidates")
 
 
-class NextValueLessMinimum(Gap):
+class NextValueLessMinimum(ExpectedGap):
     """V(s') - min_i v_i: beta = 1 puts the minimum in the place of V(s'), entropy and all."""
 
     def __call__(
         self, values: Float[Array, "candidate rows"], next_value: Float[Array, " rows"]
     ) -> Float[Array, " rows"]:
         return next_value - jnp.min(values, axis=0)
+
+    def expected(self, values: Moments, next_value: Float[Array, " rows"]) -> Float[Array, " rows"]:
+        return next_value - least(values).mean

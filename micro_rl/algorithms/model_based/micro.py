@@ -12,12 +12,14 @@ from micro_rl.algorithms.model_based.ball_target import BallTarget
 from micro_rl.algorithms.model_based.balls import BALLS
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
 from micro_rl.algorithms.model_based.gaps import (
+    ExpectedGap,
     Gap,
     MeanLessKthSmallest,
     MeanLessMinimum,
     MeanLessSoftMinimum,
     NextValueLessMinimum,
 )
+from micro_rl.algorithms.model_based.moment_target import MomentTarget
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.setting import AUTHORS, Setting, check_values
 from micro_rl.core.sizes import ModelSizes
@@ -45,6 +47,8 @@ class Options:
         Literal["mean-min", "soft-min", "kth", "value-min"], Setting(source="the paper; the others are ours")
     ] = "mean-min"
     """f: mean - min of the candidates' values, mean - soft minimum, mean - k-th smallest, or V(s') - min."""
+    values: Annotated[Literal["draws", "moments", "linear"], Setting(source="the paper; the others are ours")] = "draws"
+    """Values of candidates by draws, or f's expectation over them: by each member's moments, or one slope for all."""
     softness: Annotated[float | None, Setting(above=0, source="ours")] = None
     """The soft minimum's temperature, in core units of value (with gap soft-min only)."""
     k: Annotated[int | None, Setting(minimum=1, source="ours")] = None
@@ -88,15 +92,29 @@ def build(options: Options) -> Method:
         return Method(target=_ball(options, beta))
     _refuse(options, "radius", "ball_steps", unless="candidates l2, linf or mahalanobis")
     every = options.candidates == "all"
+    if options.values != "draws":
+        return Method(target=_moments(options, beta, every))
     return Method(
         target=ConservativeTarget(beta=beta, gap=_gap(options), draws=options.num_samples, every_member=every)
     )
+
+
+def _moments(options: Options, beta: Scalar, every: bool) -> MomentTarget:
+    gap = _gap(options)
+    if not isinstance(gap, ExpectedGap):
+        raise UserError(f"gap: {options.gap} needs draws, not values {options.values}; choose mean-min or value-min")
+    if options.num_samples == 0:
+        raise UserError(f"num_samples: 0 draws nothing that values {options.values} could average; give 1 or more")
+    shared = options.values == "linear"
+    return MomentTarget(beta=beta, gap=gap, draws=options.num_samples, shared=shared, every_member=every)
 
 
 def _ball(options: Options, beta: Scalar) -> BallTarget:
     _refuse(options, "softness", "k", unless="draws of members")
     if options.gap != "mean-min" or options.num_samples != 1:
         raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
+    if options.values != "draws":
+        raise UserError(f"values: {options.values} does nothing with a ball ({options.candidates}); leave it at draws")
     radius, steps = options.radius, 5 if options.ball_steps is None else options.ball_steps
     if radius is None:
         raise UserError(f"radius: a ball ({options.candidates}) needs one of 0 or more, in standard deviations")

@@ -1,38 +1,12 @@
-"""Where each check of a log begins to speak, from both sides, and the whole sentence."""
+"""Where each check of a column begins to speak, from both sides, and the whole sentence."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
 
-from micro_rl.data import Dataset
-from micro_rl.data.checks import channels, codes, findings
-
-ROWS, LENGTH = 600, 50
-
-
-def log(rows: int = ROWS, **parts: Any) -> Dataset:
-    """Noise from -1 to 1 in two observations and two actions, in episodes of 50 rows."""
-    random = np.random.default_rng(0)
-    fields: dict[str, Any] = {
-        "observations": random.uniform(-1, 1, (rows, 2)),
-        "actions": random.uniform(-1, 1, (rows, 2)),
-    }
-    fields |= {"rewards": random.uniform(-1, 0, rows), "timeouts": np.arange(1, rows + 1) % LENGTH == 0} | parts
-    fields["timeouts"][-1] |= "timeouts" not in parts
-    if "next_observations" not in fields:
-        before = fields["observations"]
-        fields["next_observations"] = np.concatenate([before[1:], before[-1:]])
-        fields["next_observations"][np.asarray(fields["timeouts"], bool)] += 0.01
-    return Dataset.from_arrays(**fields)
-
-
-def told(problems: list[findings.Finding], kind: str) -> str | None:
-    """The sentence of a kind, without the columns, or None; never two of a kind here."""
-    texts = [problem.text for problem in problems if problem.kind == kind]
-    assert len(texts) <= 1
-    return texts[0] if texts else None
+from micro_rl.data.checks import channels
+from tests.data.noise import ROWS, log, sentence
 
 
 def still(*starts: int, rows: int = 12, value: float = 0.123, column: int = 1) -> Callable[[np.ndarray], None]:
@@ -72,7 +46,7 @@ def test_a_stuck_sensor(changes, text):
     observations = log().observations.copy()
     for change in changes:
         change(observations)
-    assert told(channels.odd(log(observations=observations)), "stuck") == text
+    assert sentence(channels.odd(log(observations=observations)), "stuck") == text
 
 
 def test_a_column_that_mostly_stands_still_may():
@@ -115,7 +89,7 @@ def test_a_saturated_sensor(rows, changes, text):
     observations = log(rows).observations.copy()
     for change in changes:
         change(observations)
-    assert told(channels.odd(log(rows, observations=observations)), "saturated") == text
+    assert sentence(channels.odd(log(rows, observations=observations)), "saturated") == text
 
 
 def test_of_many_limits_five_are_shown():
@@ -145,7 +119,7 @@ def test_values_from_another_world(cells, text):
     observations = log().observations.copy()
     for row, column, value in cells:
         observations[row, column] = value
-    assert told(channels.odd(log(observations=observations)), "outlier") == text
+    assert sentence(channels.odd(log(observations=observations)), "outlier") == text
 
 
 @pytest.mark.parametrize(("kinds", "speaks"), [(50, True), (49, False)])
@@ -153,7 +127,7 @@ def test_fewer_than_fifty_values_are_a_switch_or_a_counter(kinds, speaks):
     observations = log().observations.copy()
     observations[:, 1] = np.arange(ROWS) * 5 % (kinds - 1)
     observations[60:72, 1] = 20.5
-    assert (told(channels.odd(log(observations=observations)), "stuck") is not None) is speaks
+    assert (sentence(channels.odd(log(observations=observations)), "stuck") is not None) is speaks
 
 
 @pytest.mark.parametrize(
@@ -170,19 +144,19 @@ def test_actions_at_their_bounds(rows, text, bound):
     for column, count in enumerate(rows):
         actions[:count, column] = bound
     rest = ": the log tells little about the actions between"
-    assert told(channels.odd(log(actions=actions)), "action-saturated") == (text and text + rest)
+    assert sentence(channels.odd(log(actions=actions)), "action-saturated") == (text and text + rest)
 
 
 def test_actions_near_their_bounds_are_not_at_them():
     actions = np.full((ROWS, 2), 0.998)
     actions[::2] = -0.998
-    assert told(channels.odd(log(actions=actions)), "action-saturated") is None
+    assert sentence(channels.odd(log(actions=actions)), "action-saturated") is None
 
 
 def test_rewards_that_never_change():
     text = "rewards never change: there is nothing to learn from them"
-    assert told(channels.odd(log(rewards=np.ones(ROWS))), "reward-constant") == text
-    assert told(channels.odd(log(rewards=np.arange(ROWS) == 5)), "reward-constant") is None
+    assert sentence(channels.odd(log(rewards=np.ones(ROWS))), "reward-constant") == text
+    assert sentence(channels.odd(log(rewards=np.arange(ROWS) == 5)), "reward-constant") is None
 
 
 @pytest.mark.parametrize(
@@ -204,61 +178,13 @@ def test_rewards_that_never_change():
 def test_columns_a_millionfold_apart(factor, text):
     observations = np.where(np.arange(ROWS) % 2, 1.0, -1.0)[:, None] * [1.0, factor]
     problems = channels.odd(log(observations=observations))
-    assert told(problems, "scales") == text
+    assert sentence(problems, "scales") == text
     places = [(0, 1)] if factor > 1 else [(1, 0)]
     assert [problem.columns for problem in problems if problem.kind == "scales"] == places * bool(text)
 
 
-@pytest.mark.parametrize(
-    ("values", "text"),
-    [
-        ([0, 1, 2], "take only 3 whole numbers, from 0 to 2"),
-        (range(12), "take only 12 whole numbers, from 0 to 11"),
-        (range(13), None),
-        ([0, 5, 2], "take only 3 whole numbers, from 0 to 5"),
-        ([0, 6, 2], None),  # they do not fill their range
-        ([0, 1], None),
-        ([0, 1, 2.5], None),
-    ],
-)
-@pytest.mark.parametrize("columns", [1, 2])
-def test_codes_among_observations(values, text, columns):
-    values = np.asarray(list(values), float)
-    observations = log().observations.copy()
-    observations[:, :columns] = values[np.arange(ROWS) * 7 % len(values), None]
-    meaning = ": codes, not quantities? The model takes and predicts any number between them: a column for each code, "
-    expected = text and f"{text}{meaning}or none, says it better"
-    if expected and columns == 1:
-        expected = expected.replace("take ", "takes ", 1)
-    name = "observations 0, 1" if columns == 2 else "observation 0"
-    expected = expected and f"{name} {expected}"
-    assert told(codes.odd(log(observations=observations)), "codes") == expected
-
-
-@pytest.mark.parametrize(
-    ("kinds", "rows", "speaks"), [(32, 600, True), (33, 600, False), (5, 20, True), (6, 20, False)]
-)
-def test_codes_among_actions(kinds, rows, speaks):
-    actions = log(rows).actions.copy()
-    actions[:, 1] = np.arange(rows) % kinds
-    text = told(codes.odd(log(rows, actions=actions, action_low=-1, action_high=40)), "codes")
-    assert text == (
-        f"action 1 takes only {kinds} whole numbers, from 0 to {kinds - 1}: codes, not quantities? A policy is learned "
-        "that gives any number between them: choices are not supported"
-        if speaks
-        else None
-    )
-
-
-def test_codes_of_several_kinds_and_one_hot_columns():
-    number = np.arange(ROWS)
-    actions = np.stack([number % 3, number % 5, *np.eye(3)[number % 3].T], axis=1)
-    problems = codes.odd(log(actions=actions, action_low=-9, action_high=9))
-    assert told(problems, "codes") == (
-        "actions 0, 1 take only 3 to 5 whole numbers, from 0 to 4: codes, not quantities? A policy is learned that "
-        "gives any number between them: choices are not supported"
-    )
-    assert told(problems, "one-hot") == (
-        "actions 2 to 4 are one-hot: exactly one of them is set in every row, a choice and no quantities. A policy is "
-        "learned that gives any number between them: choices are not supported"
-    )
+def test_of_long_columns_a_sample_tells_what_is_far():
+    values = np.random.default_rng(0).uniform(-1, 1, 100_001).astype(np.float32)
+    values[[5, 90_000]] = 50
+    assert channels._far_rows(values).tolist() == [5, 90_000]
+    assert channels._far_rows(np.ones(10, np.float32)).tolist() == []

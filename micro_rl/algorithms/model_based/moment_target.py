@@ -1,0 +1,36 @@
+"""MICRO's target where f is what its draws give on average, in closed form."""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+from jaxtyping import Float, Key, PyTree, Scalar
+
+from micro_rl.algorithms.model_based.candidate_moments import candidate_moments
+from micro_rl.algorithms.model_based.gaps import ExpectedGap
+from micro_rl.algorithms.slots import MethodContext, Target, bellman
+from micro_rl.core.types import Transition
+from micro_rl.dynamics.ensemble import Models
+
+
+class MomentTarget(Target):
+    """y = r + gamma d (V(s') - beta E[f]), where f = mean_i v_i - min_i v_i and v_i is the mean of `draws` values.
+
+    E[f] = mean_i E[v_i] - E[min_i v_i], with the independent Gaussian v_i of `candidate_moments`. Nothing is drawn.
+    """
+
+    beta: Scalar
+    gap: ExpectedGap
+    draws: int = eqx.field(static=True)
+    shared: bool = eqx.field(static=True)
+    every_member: bool = eqx.field(static=True)
+
+    def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
+        return ()
+
+    def __call__(
+        self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: PyTree
+    ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
+        members = context.models.members if self.every_member else context.models.elites
+        f = self.gap.expected(candidate_moments(context, members, rows, self.draws, self.shared), next_value)
+        y = bellman(rows, next_value - self.beta * f, context.discount)
+        return y, {"conservative_term": jnp.mean(f)}
