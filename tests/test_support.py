@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import registry
-from micro_rl.algorithms.epoch import coefficients, compiled_epoch, start
+from micro_rl.algorithms.coefficients import coefficients
+from micro_rl.algorithms.epoch import compiled_epoch, start
 from micro_rl.algorithms.rollout import rollout
 from micro_rl.algorithms.slots import AsPredicted, Method
 from micro_rl.algorithms.support import Halt, Penalise, Support, Truncate
