@@ -79,6 +79,15 @@ def mean_reward(rollout: Rollout) -> Float[Array, ""]:
     return jnp.sum(jnp.where(rollout.valid, rollout.rows.reward, 0.0)) / jnp.maximum(jnp.sum(rollout.valid), 1)
 
 
+def figures(rollout: Rollout, starts: int) -> dict[str, Float[Array, ""]]:
+    """What is logged of a rollout from so many starts; the share of unknown rows where somebody asked for them."""
+    logged = {"rollout/reward": mean_reward(rollout), "rollout/length": jnp.sum(rollout.valid) / starts}
+    if rollout.unknown is not None:
+        unknown = jnp.sum(rollout.valid & rollout.unknown)
+        logged["rollout/unknown"] = unknown / jnp.maximum(jnp.sum(rollout.valid), 1)
+    return logged
+
+
 def largest_entry(rollout: Rollout) -> Float[Array, ""]:
     """The largest magnitude in its valid rows; NaN where there is one."""
 

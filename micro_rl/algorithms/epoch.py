@@ -144,11 +144,8 @@ def _rollout_and_updates(state: TrainState, key: Array, *, method, problem, c, s
         return update(agent, method, models, batch, noise, method_key, c)
 
     agent, by_update = jax.lax.scan(step, state.agent, update_keys)
-    by_turn = {
-        "rollout/reward": buffers.mean_reward(branches),
-        "rollout/length": jnp.sum(branches.valid) / sizes.rollout_batch_size,
-        "buffer/rows": jnp.sum(buffer.filled).astype(jnp.float32),
-    }
+    by_turn = buffers.figures(branches, sizes.rollout_batch_size)
+    by_turn["buffer/rows"] = jnp.sum(buffer.filled).astype(jnp.float32)
     logged = {name: jnp.mean(value) for name, value in by_update.items()} | by_turn
     by_turn |= {MODEL_ROWS: buffers.largest_entry(branches)}
     return state._replace(agent=agent, buffer=buffer), (logged, by_update, by_turn)
@@ -190,6 +187,7 @@ def branched_rollout(
         sizes.rollout_length,
         rollout_key,
         replayed,
+        method.support,
     )
 
 

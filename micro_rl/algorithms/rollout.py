@@ -9,6 +9,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Int, Key, PyTree
 
 from micro_rl.algorithms.slots import RolloutTransform
+from micro_rl.algorithms.support import Support
 from micro_rl.core.networks import MLP, sample
 from micro_rl.core.random import orders
 from micro_rl.core.types import Replay, Rollout, Scaling, Transition
@@ -60,6 +61,7 @@ def rollout(
     length: int,
     key: Key[Array, ""],
     replayed: Replayed | None = None,
+    support: Support | None = None,
 ) -> Rollout:
     """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
 
@@ -75,6 +77,7 @@ def rollout(
         length: Steps.
         key: For every draw.
         replayed: What the log gives in the place of predictions; None where no column is exogenous.
+        support: What becomes of rows that are unlike the log's; None: nothing, and nobody asks which they are.
 
     Returns:
         Rows and whether they are valid, step after step [length * rows], each step in an order of its own.
@@ -83,11 +86,16 @@ def rollout(
 
     def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
         rows, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
-        return Rollout(transform(judged, method_state, rows), branches.alive), row
+        rows, unknown = transform(judged, method_state, rows), None
+        if support is not None:
+            rows, unknown = support(rows)
+        return Rollout(rows, branches.alive, unknown), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         rollout, row = in_blocks(advance, branches, elites, key)
         alive = rollout.valid & (rollout.rows.discount > 0)
+        if support is not None and support.ends_rollout:
+            alive &= ~rollout.unknown
         return Branches(rollout.rows.next_observation, alive, row), rollout
 
     branches = Branches(starts, jnp.ones(starts.shape[0], bool), None if replayed is None else replayed.start)

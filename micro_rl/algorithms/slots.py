@@ -11,6 +11,7 @@ from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.method import AnyMethod
+from micro_rl.algorithms.support import Support
 from micro_rl.core.networks import MLP, Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
@@ -161,6 +162,7 @@ class Method(AnyMethod):
     """The five slots; as it stands, SAC on the model.
 
     `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
+    `support` says what becomes of rows of rollouts that are unlike the log's; None: nothing.
     """
 
     prepare: Prepare = RemembersNothing()
@@ -170,6 +172,7 @@ class Method(AnyMethod):
     update_model: ModelUpdate = ModelStays()
     product: Product = eqx.field(static=True, default=jnp.matmul)
     steps: int = eqx.field(static=True, default=1)
+    support: Support | None = None
     learns_model: ClassVar[bool] = True
     least_rows: ClassVar[int] = 2
     """One is kept back, for the model to be measured on."""
@@ -180,6 +183,10 @@ class Method(AnyMethod):
 
     def multiplied_with(self, product: Product) -> "Method":
         return replace(self, product=product)
+
+    def supported_by(self, support: Support | None) -> "Method":
+        """The same with another answer to rows that are unlike the log's."""
+        return replace(self, support=support)
 
     def refuse(self, sizes: ModelSizes) -> None:
         self.target.refuse(sizes)
@@ -194,4 +201,4 @@ class Method(AnyMethod):
         return "" if rows_suffice else "looks at the whole log"
 
 
-SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps"))
+SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps", "support"))

@@ -61,6 +61,7 @@ _TRAINING = (
     Metric("rows/continued", "continued rows", "share of rows", "ReBRAC: rows whose next action the log has"),
     Metric("rollout/reward", "reward in rollouts", RAW_REWARD, "mean reward of the valid rows made in this epoch"),
     Metric("rollout/length", "length of rollouts", "steps", "valid rows made for each start"),
+    Metric("rollout/unknown", "unknown rows", "share of rows", "support: valid model rows that are unlike the log's"),
     Metric("buffer/rows", "rows in the buffer", "rows", "valid rows in the buffer of rollouts"),
     Metric(
         "time/updates_per_second",

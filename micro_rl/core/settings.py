@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from micro_rl.core.setting import AUTHORS, Setting, check_values, settings_in
 from micro_rl.core.sizes import FitSizes, Sizes
+from micro_rl.core.support_settings import SupportSettings
 from micro_rl.errors import UserError
 
 SCORED_EVALUATIONS = 10
@@ -113,7 +114,7 @@ OF_A_FIT = frozenset(name for name, (_, setting) in settings_in(ModelSettings).i
 
 
 @dataclass(frozen=True)
-class Settings(ModelSettings):
+class Settings(SupportSettings, ModelSettings):
     """How the policy is trained; the defaults suit an unknown log, presets hold the authors' values."""
 
     epochs: Annotated[int, Setting(minimum=1, unit="epochs", source="ours: short runs (the authors: 3,000)")] = 100
@@ -221,6 +222,7 @@ def check(settings: Settings) -> None:
         UserError: names the setting, its value and its bound.
     """
     check_values(settings)
+    settings.refuse_idle_support()
     _check_together(settings)
 
 

@@ -40,10 +40,14 @@ class Batch(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """Rows made by the model; rows after a termination are computed but not valid."""
+    """Rows made by the model; rows after a termination are computed but not valid.
+
+    `unknown` rows are unlike the log's; None where nobody asks.
+    """
 
     rows: Transition
     valid: Bool[Array, "*rows"]
+    unknown: Bool[Array, "*rows"] | None = None
 
 
 class Scaling(NamedTuple):

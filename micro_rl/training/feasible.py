@@ -11,6 +11,7 @@ from micro_rl.dynamics.episode_holdout import fitted_rows
 from micro_rl.dynamics.saved_model import ModelShape
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
+from micro_rl.training.log_support import refuse_unmeasurable
 
 if TYPE_CHECKING:
     from micro_rl.training.plan import Plan
@@ -25,6 +26,7 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     _refuse_idle_model(plan)
     _refuse_uneven_updates(plan)
     refuse_too_few(plan.dataset, plan.settings, 2 if plan.fits_model else plan.method.least_rows)
+    refuse_unmeasurable(plan.dataset, plan.settings)
     if plan.model is None or plan.scored_apart:  # of a model that is given, its own shape counts
         plan.method.refuse(sizes_of(plan.settings, len(plan.settings.weight_decay), plan.settings.ensemble_size))
     if stays_on_host(plan.settings, plan.dataset):

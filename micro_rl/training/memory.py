@@ -18,6 +18,7 @@ from micro_rl.algorithms.rollout import BLOCK
 from micro_rl.algorithms.slots import AsPredicted
 from micro_rl.core.types import Keys, Problem, Scaling, Transition
 from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.support import REFERENCES
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import INDICES, SHARE, free_on_device
@@ -101,6 +102,8 @@ def _rollout(plan: Plan) -> int:
     layer = max(*sizes.hidden_sizes, *settings.model_hidden_sizes)
     if not isinstance(getattr(plan.method, "transform", None), AsPredicted):  # asks each member about every row
         layer += 2 * settings.ensemble_size * max(settings.model_hidden_sizes)
+    if settings.judges_rows:  # the distance of each row to each
+        layer += 2 * REFERENCES
     return BYTES * (made + min(sizes.rollout_batch_size, BLOCK) * layer)
 
 

@@ -28,6 +28,7 @@ from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.training.feasible import refuse_what_cannot_work
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.log_reading import read_log
+from micro_rl.training.log_support import log_support
 from micro_rl.training.model_use import ModelUse, model_use_of
 
 
@@ -76,7 +77,14 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What a person must know of the log before trusting the result."""
         small = (finding.text for finding in episodes.small(self.dataset, self.settings.batch_size))
-        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings]))
+        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings, *self._support]))
+
+    @property
+    def _support(self) -> list[str]:
+        """What the log can vouch for, where that is asked."""
+        if self.settings.support == "off":
+            return []
+        return log_support(self.dataset, self.settings.keep_timeouts).sentences(self.settings)
 
     @cached_property
     def method(self) -> AnyMethod:

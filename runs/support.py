@@ -1,0 +1,101 @@
+"""Learning that stays where the log can vouch: `python -m runs.support DATA OUT [CELL...]`; without more, the cells.
+
+MICRO with each recipe on each log and seed, evaluated every second epoch. DATA is the folder with the logs, OUT takes
+a run folder per cell; the cells of a log's seed share one ensemble (OUT/LOG-seedN-model, as in `runs.methods`). A cell
+that was stopped goes on, one that is done stays; OUT/curves.json has the scores of all at every evaluation.
+`--until EPOCH` stops earlier, and a later call goes on.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micro_rl.storage.json_files import write_json
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.plan import Plan, make_plan
+from micro_rl.training.runner import execute
+from runs import methods
+from runs.results import Lines
+
+EPOCHS = 50
+SEEDS = (0, 1, 2)
+LOGS = ("safety", "halfcheetah", "hopper", "pendulum")
+ANCHOR = {"bc_weight": 2.0}
+RECIPES: dict[str, dict[str, Any]] = {
+    "halt-anchor": {"support": "halt"} | ANCHOR,
+    "anchor": ANCHOR,
+    "halt": {"support": "halt"},
+    "truncate": {"support": "truncate"},
+    "plain": {},
+    "truncate-anchor": {"support": "truncate"} | ANCHOR,
+    "penalty": {"support": "penalty"},
+}
+"""In the order in which they are run."""
+EVALUATED: dict[str, Any] = {"num_samples": 1, "eval_every": 2, "eval_episodes": 5}
+SCORES = ("eval/normalised_score", "eval/return")
+
+
+class Cell(NamedTuple):
+    """One run of the study."""
+
+    log: str
+    recipe: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its run folder."""
+        return f"{self.log}-{self.recipe}-seed{self.seed}"
+
+
+def cells() -> list[Cell]:
+    """All of them, the narrow log first, and of each log every recipe of a seed before the next seed."""
+    return [Cell(log, recipe, seed) for log in LOGS for seed in SEEDS for recipe in RECIPES]
+
+
+def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
+    """MICRO with the log's preset and the recipe's changes, on the ensemble that the log's seed has."""
+    log: Any = "pendulum-demo" if cell.log == "pendulum" else data / methods.LOGS[cell.log]
+    model = None if cell.log == "pendulum" else methods.shared_model(cell.log, cell.seed, data, out)
+    chosen = EVALUATED | RECIPES[cell.recipe]
+    return make_plan(log, "micro", model=model, epochs=EPOCHS, seed=cell.seed, **chosen)
+
+
+def curve_of(rows: list[dict[str, Any]]) -> dict[int, float]:
+    """The score, or where there is none the return, at each evaluated epoch."""
+    return {int(row["epoch"]): row[key] for row in rows if (key := next((key for key in SCORES if key in row), None))}
+
+
+def curves(out: Path) -> dict[str, dict[int, float]]:
+    """Of every cell that was begun."""
+    folders = {cell.name: out / cell.name for cell in cells()}
+    return {
+        name: curve_of(RunFolder.open(path).metrics())
+        for name, path in folders.items()
+        if (path / "config.json").exists()
+    }
+
+
+def main(data: Path, out: Path, chosen: list[str], until: int) -> None:
+    """Run the cells one after the other, and write the curves after each."""
+    if unknown := set(chosen) - {cell.name for cell in cells()}:
+        sys.exit(f"no such cell: {', '.join(sorted(unknown))}")
+    for cell in sorted(cells(), key=lambda cell: chosen.index(cell.name) if cell.name in chosen else -1):
+        if not chosen or cell.name in chosen:
+            execute(plan_of(cell, data, out), out / cell.name, resume=True, until=until, callback=Lines())
+            write_json(out / "curves.json", curves(out))
+            print(cell.name, *(f"{epoch}: {score:.1f}" for epoch, score in curves(out)[cell.name].items()), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("out", type=Path, nargs="?")
+    parser.add_argument("cells", nargs="*")
+    parser.add_argument("--until", type=int, default=EPOCHS)
+    words = parser.parse_args()
+    if words.out is None:
+        print(__doc__, *(cell.name for cell in cells()), sep="\n")
+    else:
+        main(words.data, words.out, words.cells, words.until)
