@@ -306,7 +306,7 @@ def _fresh(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
 
 
 def _filled(paragraph: str) -> str:
-    return textwrap.fill(paragraph, 120)
+    return textwrap.fill(paragraph, 120, break_on_hyphens=False)
 
 
 if __name__ == "__main__":
