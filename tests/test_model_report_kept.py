@@ -29,7 +29,7 @@ from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
 from tests.pages import Page
 from tests.probes import tiny_dataset, tiny_plan
-from tests.test_model_report import HONEST, add_report
+from tests.test_model_report import HONEST, add_report, members
 from tests.test_run_page import measured_run, page_of
 
 
