@@ -27,6 +27,8 @@ from micro_rl.dynamics.termination_rules import ByRule, never
 ROWS = 1000
 MORE_THAN_MATMULS = 0.03
 """What the compiler counts besides products, as a share of them: activations, draws, losses, the optimiser."""
+MORE_IN_CLOSED_FORM = 0.05
+"""The same of f by moments: tails of the normal for every hidden unit of every member's critics."""
 
 
 def compiler_count(lowered: jax.stages.Lowered) -> float:
@@ -91,7 +93,8 @@ def test_update_grows_with_the_draws_as_lowered(
     counted = flops.epoch(sizes, nets(hopper()), draws, values)
     analysis = lowered.cost_analysis()
     assert analysis is not None
-    assert counted < analysis["flops"] < (1 + MORE_THAN_MATMULS) * counted
+    more = MORE_IN_CLOSED_FORM if values == "moments" else MORE_THAN_MATMULS
+    assert counted < analysis["flops"] < (1 + more) * counted
 
 
 def test_counts_by_hand():
