@@ -54,6 +54,16 @@ def test_drawn_rows_keep_together():
         np.testing.assert_array_equal(drawn.now.reward[index], log.now.reward[row])
 
 
+def test_a_call_draws_a_batch_for_each_of_its_steps(monkeypatch: pytest.MonkeyPatch):
+    plan, drawn, draw = tiny_plan(method="td3_bc", policy_delay=2), [], log_epoch.draw_rows
+    monkeypatch.setattr(log_epoch, "draw_rows", lambda rows, key, size: drawn.append(size) or draw(rows, key, size))
+    problem, keys, sizes = log_epoch.problem_of(plan.dataset, plan.settings), Keys.of(0), plan.settings.sizes()
+    method: Any = plan.method
+    state, c = log_epoch.start(problem, method, sizes, 1.0, keys), coefficients(plan.settings, 1)
+    jax.eval_shape(lambda: log_epoch.epoch(state, method, problem, c, keys.epochs, sizes=sizes))
+    assert set(drawn) == {2 * plan.settings.batch_size}
+
+
 def test_what_was_done_next_is_the_next_rows_action_within_the_episode():
     dataset = tiny_dataset()
     rows = log_epoch.problem_of(dataset, tiny_plan(method="bc").settings).rows
