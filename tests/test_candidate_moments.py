@@ -110,8 +110,13 @@ def drawn_values(history: int) -> np.ndarray:
     return np.asarray(jax.jit(lambda keys: jax.lax.map(of, keys))(jax.random.split(jax.random.key(3), 10_000)))
 
 
-@pytest.mark.parametrize("history", [1, 2])
-@pytest.mark.parametrize("values", VALUES)
+@pytest.mark.parametrize(
+    ("values", "history"),
+    [
+        ("linear", 1),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in (("moments", 1), ("moments", 2), ("linear", 2))),
+    ],
+)
 def test_f_on_a_fitted_model_is_near_its_mean_over_10_000_draws(values: Values, history: int):
     context, rows = fitted(history)
     tens = drawn_values(history).reshape(1000, 10, 3, -1).mean(1)
@@ -144,7 +149,7 @@ def certain(context: MethodContext) -> MethodContext:
     return context._replace(critics=critics, targets=critics, models=Models(steady, steady))
 
 
-@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("shared", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_slopes_of_f_are_finite_also_without_noise(shared: bool):
     context, rows = fitted()
 

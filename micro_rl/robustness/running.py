@@ -97,9 +97,9 @@ def _missing(job: Job, protocol: Protocol) -> list[Cell]:
 def _checked(pool: ProcessPoolExecutor, waiting: Sequence[tuple[int, Cell]]) -> dict[str, str]:
     """What each waiting cell leaves unfelt; of worlds one job speaks for all, since their simulator is the same."""
     checks = {(number if cell.attack else None, cell.name): (number, cell) for number, cell in waiting}
-    numbers, cells = zip(*checks.values(), strict=True)
-    remarks = pool.map(_check, numbers, cells, chunksize=4)
-    return {cell.name: remark for cell, remark in zip(cells, remarks, strict=True)}
+    # Not by `map`, which cancels what is left once a worker has died, just when Python 3.11's pool sets its exception.
+    remarks = [(cell.name, pool.submit(_check, number, cell)) for number, cell in checks.values()]
+    return {name: remark.result() for name, remark in remarks}
 
 
 def _evaluate(
