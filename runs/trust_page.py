@@ -280,6 +280,9 @@ Logs, policies and truths: `python -m runs.trust_truth ../shared/data RESULTS`. 
 after 500, 2,000 and 8,000 updates of networks 64 wide, one seed a recipe in the first round, and six made by hand (the
 clone negated, halved, shaken, wrecked; a constant action). Policies of one recipe at several epochs, and of one seed,
 are no independent pairs. Machine: {processor}, two cores.
+
+What it costs: `micro-rl trust` on nine of halfcheetah-replay's policies (110,000 rows) took 2 minutes 33 seconds on two
+idle cores, one run, 28 November 2026; a judge that is kept saves the first minute.
 """
 
 
