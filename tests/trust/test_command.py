@@ -57,6 +57,12 @@ def test_the_ranking_by_hand():
     assert ranking([wide, narrow, sure], 0.0) == ("s", "n", "w")
 
 
+def test_the_picture_names_policies_of_one_folder_apart():
+    names = [f"results/policies/a-log-with-a-name/{method}-seed0-epoch01.safetensors" for method in ("iql", "bc")]
+    page = render(judgement(*(judged(name, evidence(0.5, 2.0)) for name in names)))
+    assert "…th-a-name/iql-seed0-epoch01" in page and "…ith-a-name/bc-seed0-epoch01" in page
+
+
 def test_a_judge_that_predicted_nothing_says_so():
     whole = judgement(judged("run", evidence(0.5, 2.0)))
     assert "nothing supports the interval" not in sentences.tested(whole)

@@ -62,6 +62,8 @@ def self_test(judgement: Judgement) -> Panel:
 
 
 def _short(name: str) -> str:
+    """The end of a name, which tells policies of one folder apart."""
+    name = name.removesuffix(".safetensors")
     return name if len(name) <= 28 else "…" + name[-27:]
 
 
