@@ -180,8 +180,8 @@ def _train_all(
 
 
 def _saver(job: Job) -> RunSaver:
-    place = job.plan.model_use.place(job.folder)
-    return RunSaver(job.folder, job.fit_rows, job.model, place, job.plan.settings, job.callback.note)
+    model_folder = job.plan.model_use.place(job.folder)
+    return RunSaver(job.folder, job.fit_rows, job.model, model_folder, job.plan.settings, job.callback.note)
 
 
 def _restored(program: Program, savers: Sequence[RunSaver]) -> Any:

@@ -70,15 +70,15 @@ def with_held_columns(dataset: Dataset) -> tuple[Dataset, str]:
     rows = dataset.usable
     still = dataset.next_observations[rows][:, :width] == dataset.observations[rows][:, :width]
     varies = np.ptp(dataset.observations[:, :width], axis=0) > 0
-    held = np.flatnonzero((still.mean(0) >= STILL) & varies & ~np.isin(np.arange(width), dataset.exogenous))
-    if not len(held):
+    set_points = np.flatnonzero((still.mean(0) >= STILL) & varies & ~np.isin(np.arange(width), dataset.exogenous))
+    if not len(set_points):
         return dataset, ""
-    names = titles("observation", held.tolist(), dataset.columns.observations)
+    names = titles("observation", set_points.tolist(), dataset.columns.observations)
     sentence = (
         f"{names} stand still in {100 * STILL:.0f} % of the rows or more, as set-points do: rollouts take them from "
         "the log, as if no action moved them"
     )
-    return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *held.tolist()}))), sentence
+    return replace(dataset, exogenous=tuple(sorted({*dataset.exogenous, *set_points.tolist()}))), sentence
 
 
 def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np.ndarray, " window"]]:
@@ -92,9 +92,11 @@ def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np
         )
     renumbered = np.clip(np.searchsorted(filled, np.arange(folds.size), side="right") - 1, 0, None)
     few = [name for number, name in enumerate(folds.names) if number not in filled]
-    made = f"{folds.made}; too short to stand alone, and counted to the one before: {', '.join(few)}" if few else ""
+    described = (
+        f"{folds.made}; too short to stand alone, and counted to the one before: {', '.join(few)}" if few else ""
+    )
     names = tuple(folds.names[number] for number in filled)
-    return Folds(renumbered[folds.of_row], names, made or folds.made), renumbered[fold]
+    return Folds(renumbered[folds.of_row], names, described or folds.made), renumbered[fold]
 
 
 class _Breaks(NamedTuple):
