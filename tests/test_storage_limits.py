@@ -11,6 +11,7 @@ import pytest
 from micro_rl.errors import UserError
 from micro_rl.storage import json_files, jsonl, policy_file, policy_parts
 from micro_rl.storage.arrays import read_arrays, read_safetensors, safetensors_chunks, write_arrays
+from micro_rl.storage.files import sha256
 from micro_rl.storage.json_files import NewerFormat, check_format, read_json
 from micro_rl.storage.policy_parts import PolicyParts
 from micro_rl.storage.run_schema import validate_config, validate_scores
