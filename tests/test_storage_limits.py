@@ -70,12 +70,9 @@ def test_a_manifest_has_64_kibibytes_at_most(tmp_path: Path, size: int, message:
 def test_headers_of_states_and_policies_have_their_limits(tmp_path: Path, header: int, message: str):
     write_arrays(tmp_path / "saved", "state", {"x": np.zeros(1)})
     manifest = json.loads((tmp_path / "saved" / "manifest.json").read_text())
-    content = (4 * MEBIBYTE + header).to_bytes(8, "little") + b"{}"
-    (tmp_path / "saved" / "state.safetensors").write_bytes(content)
-    manifest["files"]["state.safetensors"] = {
-        "bytes": 10,
-        "sha256": arrays.sha256(tmp_path / "saved/state.safetensors"),
-    }
+    state = tmp_path / "saved" / "state.safetensors"
+    state.write_bytes((4 * MEBIBYTE + header).to_bytes(8, "little") + b"{}")
+    manifest["files"][state.name] = {"bytes": 10, "sha256": sha256(state)}
     (tmp_path / "saved" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(UserError, match=message):
         read_arrays(tmp_path / "saved", "state")
