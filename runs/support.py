@@ -29,7 +29,8 @@ LOGS = {
     "hopper": methods.LOGS["hopper"],
     "pendulum": "pendulum-demo",
 }
-ANCHOR = {"bc_weight": 2.0}
+ANCHOR: dict[str, Any] = {"bc_weight": 2.0}
+MANY: dict[str, Any] = {"num_critics": 10}
 RECIPES: dict[str, dict[str, Any]] = {
     "halt-anchor": {"support": "halt"} | ANCHOR,
     "anchor": ANCHOR,
@@ -38,6 +39,13 @@ RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "truncate-anchor": {"support": "truncate"} | ANCHOR,
     "penalty": {"support": "penalty"},
+    "ten-critics": MANY,
+    "ravl": MANY | {"critic_diversity": 1.0},
+    "pair": MANY | {"target_critics": "pair"},
+    "critic-norm": {"critic_norm": True},
+    "one-member": {"rollout_member": "rollout"},
+    "linear": {"values": "linear"},
+    "all": {"support": "halt", "critic_norm": True, "critic_diversity": 1.0} | ANCHOR | MANY,
 }
 """In the order in which they are run."""
 EVALUATED: dict[str, Any] = {"num_samples": 1, "eval_every": 2, "eval_episodes": 5}
