@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms import epoch, log_epoch, registry, rollout, slots
+from micro_rl.algorithms import critics, epoch, log_epoch, registry, rollout, slots
 from micro_rl.algorithms.export import export
 from micro_rl.algorithms.model_based import balls, micro, morel, rambo, rambo_adversary
 from micro_rl.algorithms.model_based.gaps import MeanLessKthSmallest
-from micro_rl.algorithms.model_free import edac, iql
+from micro_rl.algorithms.model_free import iql
 from micro_rl.algorithms.registry import _plain
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.networks import action_error
@@ -94,7 +94,7 @@ def test_what_a_method_fills_and_needs(name: str):
 def test_streams_and_limits_that_are_set_once():
     assert (slots.METHOD_STREAM, rollout.TERMINATION_STREAM) == (1 << 30, 1 << 29)
     assert (rollout.BLOCK, morel.BLOCK, epoch.FURTHEST_ROW) == (4096, 10_000, 1e6)
-    assert (balls.STRIDE, edac.TINY, iql.LARGEST_WEIGHT) == (2.5, 1e-20, 100.0)
+    assert (balls.STRIDE, critics.TINY, iql.LARGEST_WEIGHT) == (2.5, 1e-20, 100.0)
     assert slots.SLOTS == ("prepare", "transform", "target", "regularize", "update_model")
 
 
@@ -127,8 +127,8 @@ def test_what_is_typed_in_other_kinds_of_numbers():
 
 
 def context_of(ensemble: Any, log: Transition) -> EpochContext:
-    critics = linear_critics([[1.0, 0.0]] * 2, [0.0] * 2)
-    networks = MethodContext(critics, critics, steady_actor([0.0], obs=1), Models.of(ensemble, 2), jnp.asarray(0.9))
+    net = linear_critics([[1.0, 0.0]] * 2, [0.0] * 2)
+    networks = MethodContext(net, net, steady_actor([0.0], obs=1), Models.of(ensemble, 2), jnp.asarray(0.9))
     return EpochContext(networks, log, lambda following, key: jnp.zeros(following.shape[0], bool))
 
 
