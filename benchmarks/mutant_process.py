@@ -72,7 +72,7 @@ class Runner:
     def __init__(self) -> None:
         os.environ |= {"JAX_PLATFORMS": "cpu", "JAX_ENABLE_COMPILATION_CACHE": "false", "MPLBACKEND": "agg"}
         self._context = get_context("forkserver")
-        self._context.set_forkserver_preload(LIBRARIES)
+        self._context.set_forkserver_preload(list(LIBRARIES))
 
     def run(self, copy: Path, tests: tuple[str, ...], seconds: float, options: tuple[str, ...] = ("-x",)) -> Outcome:
         """Runs tests in a copy of the repository, by default until one fails.
@@ -91,7 +91,7 @@ class Runner:
             process.start()
             process.join(LONGEST)
             ended = process.exitcode is not None
-            _end_group(process.pid)
+            _end_group(process)
             process.join()
             output = log.read()
         if not ended:
@@ -110,10 +110,10 @@ class Runner:
         return set(_FAILED.findall(outcome.output)) & set(tests) if outcome and outcome.killed else set()
 
 
-def _end_group(pid: int) -> None:
+def _end_group(process: Any) -> None:
     """Ends a process and what it started."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _child(copy: str, tests: tuple[str, ...], seconds: float, options: tuple[str, ...], log: str) -> None:

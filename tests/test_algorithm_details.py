@@ -73,9 +73,9 @@ KNOWN: dict[str, tuple[tuple[str, ...], str]] = {
     "rambo": (("prepare", "update_model"), "looks at the whole log"),
     "combo": (("regularize",), ""),
     "morel": (("prepare", "transform"), "looks at the whole log"),
-} | dict.fromkeys(
-    ("td3_bc", "iql", "cql", "edac", "sac_n", "rebrac", "bc"), (("update",), "learns from a log on the device alone")
-)
+}
+for _name in ("td3_bc", "iql", "cql", "edac", "sac_n", "rebrac", "bc"):
+    KNOWN[_name] = (("update",), "learns from a log on the device alone")
 
 
 @pytest.mark.parametrize("name", KNOWN)

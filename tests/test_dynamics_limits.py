@@ -171,7 +171,7 @@ def test_every_other_held_out_episode_calibrates(monkeypatch: pytest.MonkeyPatch
 
 def test_rows_are_scored_block_by_block_and_each_by_itself(monkeypatch: pytest.MonkeyPatch):
     dataset = system([5] * 4)
-    rows = Transition(*(np.asarray(part, np.float32) for part in dataset.transitions(True)))
+    rows = Transition(*(jnp.asarray(part, jnp.float32) for part in dataset.transitions(True)))
     known = support.reference(rows, np.arange(10))
     elites = members([0.0, 0.5, 9.0], 1.0)
     whole = episode_coverage.scored(elites, known, rows)
@@ -184,7 +184,7 @@ def test_rows_are_scored_block_by_block_and_each_by_itself(monkeypatch: pytest.M
 
 def test_a_next_state_on_the_edge_of_the_draws_lies_between_them():
     dataset = system([5] * 4)
-    rows = Transition(*(np.asarray(part, np.float32) for part in dataset.transitions(True)))
+    rows = Transition(*(jnp.asarray(part, jnp.float32) for part in dataset.transitions(True)))
     inside = episode_coverage.between_draws(dataset, members([-0.1, 0.1], 1e-6), rows)
     assert inside.shape == (20, 1) and inside.all(), "the second column never varies"
     assert not episode_coverage.between_draws(dataset, members([0.1, 0.2], 1e-6), rows).any()
@@ -288,8 +288,8 @@ def test_the_last_batch_is_filled_up_with_the_first_rows():
 
 def test_a_reference_is_taken_evenly_and_dealt_out():
     count = 4 * 600 + 3
-    column = np.arange(count, dtype=np.float32)[:, None]
-    rows = Transition(column, -column, column[:, 0], column + 1, np.ones(count, np.float32))
+    column = jnp.arange(count, dtype=jnp.float32)[:, None]
+    rows = Transition(column, -column, column[:, 0], column + 1, jnp.ones(count))
     known = support.reference(rows, np.arange(count))
     assert known.rows.shape == (4, 600, 2)
     dealt = np.asarray(known.rows) * np.asarray(known.std) + np.asarray(known.mean)

@@ -22,8 +22,8 @@ from micro_rl.storage.run_folder import RunFolder
 
 def test_what_json_looks_like():
     assert json_bytes({"a": [1, True], "b": None}) == b'{\n  "a": [\n    1,\n    true\n  ],\n  "b": null\n}\n'
-    assert json_line({"a": -math.inf, "b": math.inf, "c": math.nan, 3: "NaN"}) == (
-        b'{"a": "-Infinity", "b": "Infinity", "c": "NaN", "3": "text:NaN"}\n'
+    assert json_line({"a": -math.inf, "b": math.inf, "c": math.nan, "d": "NaN"}) == (
+        b'{"a": "-Infinity", "b": "Infinity", "c": "NaN", "d": "text:NaN"}\n'
     )
 
 
@@ -155,10 +155,12 @@ def test_a_table_is_appended_to_until_a_number_is_new(tmp_path: Path, monkeypatc
     for name in ("replace_file", "append_file"):
         true = getattr(metrics_log, name)
         monkeypatch.setattr(metrics_log, name, lambda *a, name=name, true=true: calls.append(name) or true(*a))
-    mirror, rows = CsvFile(tmp_path / "x.csv"), [{"epoch": 1}]
+    mirror = CsvFile(tmp_path / "x.csv")
+    rows: list[jsonl.Row] = [{"epoch": 1}]
     mirror.update([])
     assert (tmp_path / "x.csv").read_text() == ""
-    for row in ({"epoch": 2}, {"epoch": 3, "x": 0.5}, {"x": 1.5, "epoch": 4}):
+    later: list[jsonl.Row] = [{"epoch": 2}, {"epoch": 3, "x": 0.5}, {"x": 1.5, "epoch": 4}]
+    for row in later:
         mirror.update(rows)
         rows.append(row)
     mirror.update(rows)
