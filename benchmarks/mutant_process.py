@@ -74,20 +74,20 @@ class Runner:
         self._context = get_context("forkserver")
         self._context.set_forkserver_preload(list(LIBRARIES))
 
-    def run(self, copy: Path, tests: tuple[str, ...], seconds: float, options: tuple[str, ...] = ("-x",)) -> Outcome:
+    def run(self, copy: Path, tests: tuple[str, ...], seconds: float, to_the_end: bool = False) -> Outcome:
         """Runs tests in a copy of the repository, by default until one fails.
 
         Args:
             copy: of the repository, from where modules are imported.
             tests: files or single tests, in their order.
             seconds: of processors' time, after which no further test begins.
-            options: of pytest.
+            to_the_end: whether tests go on after one that fails.
 
         Returns:
             Whether a test failed, and which was the first.
         """
         with tempfile.NamedTemporaryFile("r", suffix=".log") as log:
-            process = self._context.Process(target=_child, args=(str(copy), tests, seconds, options, log.name))
+            process = self._context.Process(target=_child, args=(str(copy), tests, seconds, to_the_end, log.name))
             process.start()
             process.join(LONGEST)
             ended = process.exitcode is not None
@@ -106,7 +106,7 @@ class Runner:
             copy: of the repository, without a mutant.
             tests: that failed with one.
         """
-        outcome = self.run(copy, tuple(sorted(tests)), seconds=math.inf, options=()) if tests else None
+        outcome = self.run(copy, tuple(sorted(tests)), math.inf, to_the_end=True) if tests else None
         return set(_FAILED.findall(outcome.output)) & set(tests) if outcome and outcome.killed else set()
 
 
@@ -116,7 +116,7 @@ def _end_group(process: Any) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _child(copy: str, tests: tuple[str, ...], seconds: float, options: tuple[str, ...], log: str) -> None:
+def _child(copy: str, tests: tuple[str, ...], seconds: float, to_the_end: bool, log: str) -> None:
     os.setsid()
     descriptor = os.open(log, os.O_WRONLY)
     os.dup2(descriptor, 1)
@@ -129,9 +129,12 @@ def _child(copy: str, tests: tuple[str, ...], seconds: float, options: tuple[str
         del sys.modules[name]
     import pytest
 
-    until = Until(seconds)
-    for few in (tests[:1], tests[1:4], tests[4:]):  # those that nearly always fail, before the others are imported
-        if few and not until.over():
-            pytest.main([*options, "-q", "-p", "no:cacheprovider", *few], plugins=[until])
+    until, options = Until(seconds), ["-q", "-p", "no:cacheprovider"]
+    if to_the_end:
+        pytest.main([*options, *tests], plugins=[until])
+    else:
+        for few in (tests[:1], tests[1:4], tests[4:]):  # most mutants fail by the nearest: others need no import then
+            if few and not until.over():
+                pytest.main(["-x", *options, *few], plugins=[until])
     sys.stdout.flush()
     os._exit(until.failed)

@@ -162,11 +162,13 @@ def table(rows: Sequence[dict[str, Any]], there: Mapping[str, int]) -> str:
     lines = ["| area | mutants there are | tried | killed | 95 % interval |", "|---|---:|---:|---:|---:|"]
     weighed = 0.0
     for area, count in counts.items():
+        if not count.total():
+            continue
         interval = binomtest(count["killed"], count.total()).proportion_ci()
         ends = f"{100 * interval.low:.0f} to {100 * interval.high:.0f} %"
         lines.append(f"| {area} | {there[area]:,} | {count.total()} | {count['killed']} | {ends} |")
         weighed += there[area] * count["killed"] / count.total()
-    share = 100 * weighed / sum(there.values())
+    share = 100 * weighed / sum(there[area] for area, count in counts.items() if count.total())
     return "\n".join([*lines, f"Each area by the mutants it has: {share:.0f} of 100 killed."])
 
 
