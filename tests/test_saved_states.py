@@ -14,6 +14,7 @@ from micro_rl.errors import UserError
 from micro_rl.storage import locks, provenance
 from micro_rl.storage.checkpoints import Checkpoints
 from micro_rl.storage.json_files import write_json
+from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.locks import is_locked, locked, process_file
 from micro_rl.storage.run_folder import RunFolder
 
@@ -178,7 +179,11 @@ def test_what_a_seal_may_list(tmp_path: Path, change: str):
     elif change == "more":
         files["else.json"] = {"sha256": ""}
     elif change == "page":
-        files["report.html"] = {"sha256": "of an older page"}
+        append_row(run.path / "fit.jsonl", {"epoch": 1})
+        run.seal()
+        files = json.loads((run.path / "manifest.json").read_text())["files"]
+        assert set(files) == {*SEALED, "fit.jsonl"}
+        manifest["files"] = files | {"report.html": {"sha256": "of an older page"}}  # all that may be listed
     elif change == "no object":
         files["scores.json"] = "abc"
     else:
