@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import sac
+from micro_rl.algorithms.critics import alignment, directions
 from micro_rl.algorithms.model_free import cql, edac, sac_n
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import q_values, uniform_mlp
@@ -93,24 +94,24 @@ def reference(critics, rows: Transition) -> float:
 def test_the_alignment_of_gradients_against_pairs_one_by_one(rows: LogRows):
     few = jax.tree.map(lambda column: column[:3], rows.now)
     critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (4,))
-    aligned = edac.alignment(edac.directions(critics, few.observation, few.action))
+    aligned = alignment(directions(critics, few.observation, few.action))
     np.testing.assert_allclose(aligned, reference(critics, few), rtol=1e-4)
 
 
 def test_critics_that_agree_and_that_disagree():
     state, action = jnp.zeros((2, 1)), jnp.zeros((2, 1))
     agree = linear_critics([[0.0, 2.0], [0.0, 5.0], [1.0, 1.0]], [0.0] * 3)
-    np.testing.assert_allclose(edac.alignment(edac.directions(agree, state, action)), 3.0, rtol=1e-6)
+    np.testing.assert_allclose(alignment(directions(agree, state, action)), 3.0, rtol=1e-6)
     differ = linear_critics([[0.0, 2.0], [0.0, -5.0]], [0.0] * 2)
-    np.testing.assert_allclose(edac.alignment(edac.directions(differ, state, action)), -2.0, rtol=1e-6)
+    np.testing.assert_allclose(alignment(directions(differ, state, action)), -2.0, rtol=1e-6)
 
 
 def test_a_critic_blind_to_the_action_does_no_harm():
     blind = linear_critics([[1.0, 0.0], [0.0, 1.0]], [0.0] * 2)
     state = jnp.zeros((2, 1))
-    gradient = jax.grad(lambda critics: edac.alignment(edac.directions(critics, state, state)))(blind)
+    gradient = jax.grad(lambda critics: alignment(directions(critics, state, state)))(blind)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert float(edac.alignment(edac.directions(blind, state, state))) == 0
+    assert float(alignment(directions(blind, state, state))) == 0
 
 
 def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows):
@@ -122,7 +123,7 @@ def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows)
     def penalty(critics):
         return method(critics, steady_actor([0.0, 0.0], OBS), batch, jax.random.key(0))
 
-    together = edac.alignment(edac.directions(critics, rows.now.observation, rows.now.action))
+    together = alignment(directions(critics, rows.now.observation, rows.now.action))
     np.testing.assert_allclose(penalty(critics), 2.0 / 2 * together, rtol=1e-6)
     down = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, critics, jax.jit(jax.grad(penalty))(critics))
     assert penalty(down) < penalty(critics)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
+from micro_rl.algorithms.critics import CriticRules, critic_rules
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.support import Support
-from micro_rl.core.networks import MLP, Product
+from micro_rl.core.networks import MLP, PRODUCTS, Network, Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Replay, Transition
@@ -30,8 +31,8 @@ Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]
 class MethodContext(NamedTuple):
     """What a method may look at: the critics and their slow copies, the actor, the models and gamma."""
 
-    critics: MLP
-    targets: MLP
+    critics: Network
+    targets: Network
     actor: MLP
     models: Models
     discount: Scalar
@@ -94,7 +95,7 @@ class Regularize(eqx.Module):
     logged: ClassVar[bool] = True
 
     @abstractmethod
-    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
+    def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
 
 
 class ModelUpdate(eqx.Module):
@@ -145,7 +146,7 @@ class NoPenalty(Regularize):
 
     logged: ClassVar[bool] = False
 
-    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+    def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
         return jnp.zeros(())
 
 
@@ -163,6 +164,7 @@ class Method(AnyMethod):
 
     `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
     `support` says what becomes of rows of rollouts that are unlike the log's; None: nothing.
+    `critics` says which target critics count, and what keeps the critics apart.
     """
 
     prepare: Prepare = RemembersNothing()
@@ -173,6 +175,7 @@ class Method(AnyMethod):
     product: Product = eqx.field(static=True, default=jnp.matmul)
     steps: int = eqx.field(static=True, default=1)
     support: Support | None = None
+    critics: CriticRules = CriticRules()
     learns_model: ClassVar[bool] = True
     least_rows: ClassVar[int] = 2
     """One is kept back, for the model to be measured on."""
@@ -181,8 +184,8 @@ class Method(AnyMethod):
         neutral = Method()
         return tuple(slot for slot in SLOTS if type(getattr(self, slot)) is not type(getattr(neutral, slot)))
 
-    def multiplied_with(self, product: Product) -> "Method":
-        return replace(self, product=product)
+    def configured(self, settings: Settings) -> "Method":
+        return replace(self, product=PRODUCTS[settings.precision], critics=critic_rules(settings))
 
     def supported_by(self, support: Support | None) -> "Method":
         """The same with another answer to rows that are unlike the log's."""
@@ -201,4 +204,4 @@ class Method(AnyMethod):
         return "" if rows_suffice else "looks at the whole log"
 
 
-SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps", "support"))
+SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps", "support", "critics"))

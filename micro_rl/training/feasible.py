@@ -37,7 +37,7 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
 
 def sizes_of(settings: Settings, layers: int, members: int) -> ModelSizes:
     """What a method's options are held against, of a model with so many layers and members."""
-    return ModelSizes(layers, members, settings.num_elites)
+    return ModelSizes(layers, members, settings.num_elites, settings.critic_norm)
 
 
 def _refuse_wrong_slots(plan: "Plan") -> None:
