@@ -142,7 +142,9 @@ def _how() -> str:
     return f"""## How
 
 Logs, policies and truths: `python -m runs.trust_truth ../shared/data RESULTS`. Judgements:
-`python -m runs.trust ../shared/data RESULTS`. This page: `python -m runs.trust_page RESULTS`. Policies are checkpoints
+`python -m runs.trust ../shared/data RESULTS`. This page: `python -m runs.trust_page RESULTS`. Since the first count no
+judge was fitted anew: today's intervals were computed from the figures that had been kept. hopper-medium was judged
+again in full, and agrees to rounding. Policies are checkpoints
 after 500, 2,000 and 8,000 updates of networks 64 wide, one seed a recipe in the first round, and six made by hand (the
 clone negated, halved, shaken, wrecked; a constant action). Policies of one recipe at several epochs, and of one seed,
 are no independent pairs. Machine: {machine.describe()["processor"]}, two cores.
