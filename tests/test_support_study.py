@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from micro_rl.storage.json_files import read_json
-from runs import support
+from runs import support, support_page
 from runs.dmsd import DMSD
 from tests.probes import TINY, tiny_dataset
 
@@ -48,6 +48,22 @@ def test_dmsd_moves_by_its_equations_and_ends_after_100_steps():
 def test_a_cell_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(SystemExit, match="no such cell: safety-stop-seed0"):
         support.main(tmp_path, tmp_path, ["safety-stop-seed0"], 1)
+
+
+def test_a_line_of_the_page_by_hand():
+    curves = {0: {2: 0.0, 4: 60.0, 12: 70.0}, 1: {2: 10.0, 4: 66.0, 12: 65.0}}
+    entry = support_page.Entry("safety", "halt", curves)
+    # the runs' means are 130 / 3 and 47; t(0.975, 1) = 12.706; their deviation is 3.667 / 2^0.5
+    half = 12.7062 * (47 - 130 / 3) / 2
+    assert entry.row() == f"| safety | `halt` | 0, 1 | 12 | 45.2 ± {half:.1f} | 65.0 | 70.0, 65.0 |"
+    assert support_page.mean_and_interval(np.array([3.0])) == "3.0 (one run)"
+
+
+def test_what_was_not_begun_is_named():
+    curves = {cell.name: {2: 1.0} for cell in support.cells() if cell.log == "safety"}
+    curves["safety-halt-seed2"] = {}
+    missing = support_page.missing_cells(curves)
+    assert missing.startswith("safety seed 2 (halt); dmsd seed 0 (all); dmsd seed 1 (all)")
 
 
 @pytest.mark.slow
