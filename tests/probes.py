@@ -24,6 +24,16 @@ from tests.conftest import PLAIN_EMITTERS
 FUSED = {"xla_cpu_use_fusion_emitters": True} if PLAIN_EMITTERS else {}
 """Compiler options for programs compared to the bit: their shared part is then rounded alike (see conftest.py)."""
 
+
+@jax.jit
+def call(slot: Any, *arguments: Any) -> Any:
+    """slot(*arguments) as one program, where operation by operation each would be compiled for itself.
+
+    Slots of equal kind and options share it, whatever their coefficients.
+    """
+    return slot(*arguments)
+
+
 # Networks of one layer: linear functions, written down by hand.
 
 
