@@ -1,6 +1,7 @@
 """SAC-N, EDAC and CQL: their neutral limits to the bit, EDAC's penalty, the sign of CQL's push."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from micro_rl.dynamics.ensemble import Models
 from tests.probes import FUSED, coefficients, linear_critics, no_rows, steady_actor
 
 OBS, ACT, ROWS = 3, 2, 16
+directions, alignment = jax.jit(edac.directions), jax.jit(edac.alignment)
 SIZES = Settings(hidden_sizes=(8,), num_critics=4).sizes()
 
 
@@ -29,11 +31,15 @@ def rows() -> LogRows:
     return LogRows(now, action, jnp.ones(ROWS))
 
 
+@partial(jax.jit, compiler_options=FUSED)
+def step(method: sac_n.SacOnLog, agent: sac.Agent, rows: LogRows, key: jax.Array) -> sac.Agent:
+    return method.update(agent, rows, key, coefficients())[0]
+
+
 def moved(method: sac_n.SacOnLog, rows: LogRows, times: int = 2) -> sac.Agent:
-    step = jax.jit(lambda agent, key: method.update(agent, rows, key, coefficients())[0], compiler_options=FUSED)
     agent = method.start(jax.random.key(0), OBS, ACT, SIZES, 1.0)
     for key in jax.random.split(jax.random.key(1), times):
-        agent = step(agent, key)
+        agent = step(method, agent, rows, key)
     return agent
 
 
@@ -93,24 +99,25 @@ def reference(critics, rows: Transition) -> float:
 def test_the_alignment_of_gradients_against_pairs_one_by_one(rows: LogRows):
     few = jax.tree.map(lambda column: column[:3], rows.now)
     critics = uniform_mlp(jax.random.key(2), (OBS + ACT, 8, 1), (4,))
-    aligned = edac.alignment(edac.directions(critics, few.observation, few.action))
+    aligned = alignment(directions(critics, few.observation, few.action))
     np.testing.assert_allclose(aligned, reference(critics, few), rtol=1e-4)
 
 
 def test_critics_that_agree_and_that_disagree():
     state, action = jnp.zeros((2, 1)), jnp.zeros((2, 1))
     agree = linear_critics([[0.0, 2.0], [0.0, 5.0], [1.0, 1.0]], [0.0] * 3)
-    np.testing.assert_allclose(edac.alignment(edac.directions(agree, state, action)), 3.0, rtol=1e-6)
+    np.testing.assert_allclose(alignment(directions(agree, state, action)), 3.0, rtol=1e-6)
     differ = linear_critics([[0.0, 2.0], [0.0, -5.0]], [0.0] * 2)
-    np.testing.assert_allclose(edac.alignment(edac.directions(differ, state, action)), -2.0, rtol=1e-6)
+    np.testing.assert_allclose(alignment(directions(differ, state, action)), -2.0, rtol=1e-6)
 
 
 def test_a_critic_blind_to_the_action_does_no_harm():
     blind = linear_critics([[1.0, 0.0], [0.0, 1.0]], [0.0] * 2)
     state = jnp.zeros((2, 1))
-    gradient = jax.grad(lambda critics: edac.alignment(edac.directions(critics, state, state)))(blind)
+    aligned = jax.jit(jax.value_and_grad(lambda critics: edac.alignment(edac.directions(critics, state, state))))
+    value, gradient = aligned(blind)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert float(edac.alignment(edac.directions(blind, state, state))) == 0
+    assert float(value) == 0
 
 
 def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows):
@@ -122,9 +129,10 @@ def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows)
     def penalty(critics):
         return method(critics, steady_actor([0.0, 0.0], OBS), batch, jax.random.key(0))
 
-    together = edac.alignment(edac.directions(critics, rows.now.observation, rows.now.action))
+    together = alignment(directions(critics, rows.now.observation, rows.now.action))
     np.testing.assert_allclose(penalty(critics), 2.0 / 2 * together, rtol=1e-6)
-    down = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, critics, jax.jit(jax.grad(penalty))(critics))
+    slopes = jax.jit(jax.grad(penalty))(critics)
+    down = jax.tree.map(lambda leaf, slope: np.asarray(leaf) - 0.1 * np.asarray(slope), critics, slopes)
     assert penalty(down) < penalty(critics)
 
 
@@ -150,8 +158,9 @@ def test_the_critics_are_pushed_down_where_the_log_has_not_been_and_up_where_it_
     rows = Transition(state, action, jnp.zeros(64), state, jnp.ones(64))
     method = cql.build(cql.Options(cql_weight=5.0)).regularize
     critics = linear_critics([[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0])
-    gradient = jax.grad(method)(critics, steady_actor([0.0], obs=1), Batch(rows, no_rows(1, 1)), jax.random.key(0))
-    slope = gradient.weights[0][:, 1, 0]  # of the mean over the two critics
+    actor, batch = steady_actor([0.0], obs=1), Batch(rows, no_rows(1, 1))
+    gradient = jax.jit(jax.grad(method))(critics, actor, batch, jax.random.key(0))
+    slope = np.asarray(gradient.weights[0])[:, 1, 0]  # of the mean over the two critics
     assert (slope < 0).all()  # descent raises w: Q at 0.9 against Q at 0
     np.testing.assert_allclose(2 * slope, 5 * (0.0 - 0.9), atol=0.3)
     np.testing.assert_allclose(gradient.biases[0], 0.0, atol=1e-5)  # a level common to all actions is left alone
