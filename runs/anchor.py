@@ -40,7 +40,7 @@ CELLS = {name_of(changes): changes for changes in CHANGES}
 
 def main(data: Path, out: Path, chosen: list[str]) -> None:
     """Run the cells one after the other."""
-    model = shared_model("safety", 0, data, out)
+    model = shared_model("safety", data / LOGS["safety"], 0, out)
     for name in chosen or CELLS:
         fixed: dict[str, Any] = {"num_samples": 1, "seed": 0, "eval_every": 1}
         plan = make_plan(data / LOGS["safety"], "micro", model=model, **(fixed | CELLS[name]))

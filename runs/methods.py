@@ -89,12 +89,12 @@ def cells() -> list[Cell]:
     ]
 
 
-def shared_model(log: str, seed: int, data: Path, out: Path) -> Path:
+def shared_model(name: str, log: Path | str, seed: int, out: Path) -> Path:
     """The ensemble of a log's seed, with the settings that the preset has for MICRO; fitted, or the rest of it."""
-    folder = out / f"{log}-seed{seed}-model"
+    folder = out / f"{name}-seed{seed}-model"
     if not folder.exists():
-        dataset = load(data / LOGS[log])
-        changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{log}-seed{seed}", 1000)}
+        dataset = load(log)
+        changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{name}-seed{seed}", 1000)}
         settings, _ = resolve("micro", make_plan(dataset).preset, changes)
         api.fit(dataset, settings, seed, out=folder, resume=True, callback=Lines())
     return folder
@@ -109,7 +109,7 @@ def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
     if entry.method not in METHODS:
         return make_plan(log, entry.method, **own)
     options = asdict(make_plan(log, entry.method).options)
-    model = shared_model(cell.log, cell.seed, data, out)
+    model = shared_model(cell.log, log, cell.seed, out)
     return make_plan(log, entry.method, model=model, **(asdict(like.settings) | options | own))
 
 

@@ -11,17 +11,26 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.core import tasks
 from micro_rl.storage.json_files import write_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
 from runs import methods
+from runs.dmsd import DMSD
 from runs.results import Lines
 
 EPOCHS = 50
 SEEDS = (0, 1, 2)
-LOGS = ("safety", "halfcheetah", "hopper", "pendulum")
-ANCHOR = {"bc_weight": 2.0}
+LOGS = {
+    "safety": methods.LOGS["safety"],
+    "dmsd": "neorl2/DMSD-high-100000-train.npz",
+    "halfcheetah": methods.LOGS["halfcheetah"],
+    "hopper": methods.LOGS["hopper"],
+    "pendulum": "pendulum-demo",
+}
+ANCHOR: dict[str, Any] = {"bc_weight": 2.0}
+MANY: dict[str, Any] = {"num_critics": 10}
 RECIPES: dict[str, dict[str, Any]] = {
     "halt-anchor": {"support": "halt"} | ANCHOR,
     "anchor": ANCHOR,
@@ -30,10 +39,18 @@ RECIPES: dict[str, dict[str, Any]] = {
     "plain": {},
     "truncate-anchor": {"support": "truncate"} | ANCHOR,
     "penalty": {"support": "penalty"},
+    "ten-critics": MANY,
+    "ravl": MANY | {"critic_diversity": 1.0},
+    "pair": MANY | {"target_critics": "pair"},
+    "critic-norm": {"critic_norm": True},
+    "one-member": {"rollout_member": "rollout"},
+    "linear": {"values": "linear"},
+    "all": {"support": "halt", "critic_norm": True, "critic_diversity": 1.0} | ANCHOR | MANY,
 }
 """In the order in which they are run."""
 EVALUATED: dict[str, Any] = {"num_samples": 1, "eval_every": 2, "eval_episodes": 5}
 SCORES = ("eval/normalised_score", "eval/return")
+DMSD_TASK = tasks.find("DMSD")
 
 
 class Cell(NamedTuple):
@@ -56,25 +73,25 @@ def cells() -> list[Cell]:
 
 def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
     """MICRO with the log's preset and the recipe's changes, on the ensemble that the log's seed has."""
-    log: Any = "pendulum-demo" if cell.log == "pendulum" else data / methods.LOGS[cell.log]
-    model = None if cell.log == "pendulum" else methods.shared_model(cell.log, cell.seed, data, out)
-    chosen = EVALUATED | RECIPES[cell.recipe]
+    log = LOGS[cell.log] if cell.log == "pendulum" else data / LOGS[cell.log]
+    model = methods.shared_model(cell.log, log, cell.seed, out)
+    chosen: dict[str, Any] = EVALUATED | RECIPES[cell.recipe] | ({"env": DMSD} if cell.log == "dmsd" else {})
     return make_plan(log, "micro", model=model, epochs=EPOCHS, seed=cell.seed, **chosen)
 
 
-def curve_of(rows: list[dict[str, Any]]) -> dict[int, float]:
+def curve_of(rows: list[dict[str, Any]], log: str) -> dict[int, float]:
     """The score, or where there is none the return, at each evaluated epoch."""
-    return {int(row["epoch"]): row[key] for row in rows if (key := next((key for key in SCORES if key in row), None))}
+    curve = {int(row["epoch"]): row[key] for row in rows if (key := next((key for key in SCORES if key in row), None))}
+    if log != "dmsd":
+        return curve
+    scores = {epoch: tasks.normalised(value, DMSD_TASK) for epoch, value in curve.items()}
+    return {epoch: score for epoch, score in scores.items() if score is not None}
 
 
 def curves(out: Path) -> dict[str, dict[int, float]]:
     """Of every cell that was begun."""
-    folders = {cell.name: out / cell.name for cell in cells()}
-    return {
-        name: curve_of(RunFolder.open(path).metrics())
-        for name, path in folders.items()
-        if (path / "config.json").exists()
-    }
+    begun = [cell for cell in cells() if (out / cell.name / "config.json").exists()]
+    return {cell.name: curve_of(RunFolder.open(out / cell.name).metrics(), cell.log) for cell in begun}
 
 
 def main(data: Path, out: Path, chosen: list[str], until: int) -> None:

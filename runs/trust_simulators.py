@@ -79,14 +79,21 @@ class MassSpringDamper:
 
     def step(self, action: Columns, live: Bool[np.ndarray, " row"]) -> Outcome:
         """Explicit Euler, then the targets of the next observation, which the reward is about."""
-        x, v = self.position, self.velocity
-        pull = self.STIFFNESS * (x[:, ::-1] - 2 * x) + self.DAMPING * (v[:, ::-1] - 2 * v)
-        force = self.STRENGTH * np.clip(action.astype(np.float64), -1, 1)
-        self.position = x + self.SECONDS * v
-        self.velocity = v + self.SECONDS * (pull + force) / self.MASS
+        self.position, self.velocity = self.moved(self.position, self.velocity, action)
         self._move_targets()
-        reward = -np.log(np.abs(self.position - self.target) + 0.01).sum(1)
-        return self._observed(), reward, np.zeros(len(x), bool)
+        return self._observed(), self.reward(self.position, self.target), np.zeros(len(action), bool)
+
+    @classmethod
+    def moved(cls, x: Columns, v: Columns, action: Columns) -> tuple[Columns, Columns]:
+        """Positions and velocities a step later."""
+        pull = cls.STIFFNESS * (x[:, ::-1] - 2 * x) + cls.DAMPING * (v[:, ::-1] - 2 * v)
+        force = cls.STRENGTH * np.clip(action.astype(np.float64), -1, 1)
+        return x + cls.SECONDS * v, v + cls.SECONDS * (pull + force) / cls.MASS
+
+    @staticmethod
+    def reward(position: Columns, target: Columns) -> Float[np.ndarray, " row"]:
+        """How near both masses are to their targets, on a logarithmic scale."""
+        return -np.log(np.abs(position - target) + 0.01).sum(1)
 
     def _move_targets(self) -> None:
         if self.random is None:

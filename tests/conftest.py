@@ -1,5 +1,6 @@
 """What holds in every test: shapes are checked, ranks never promoted in silence, the CPU does the work."""
 
+import gc
 import os
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,9 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
     jax.config.update("jax_compilation_cache_dir", PROGRAMS)
     jax.config.update("jax_compilation_cache_max_size", 1 << 28)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+# Tracing makes objects by the million that die by counting; looking for cycles among them takes a tenth of the time.
+gc.set_threshold(20_000, 50, 50)
 
 # Compilation makes a first example slow and the next one fast, so a deadline would only measure that.
 settings.register_profile(

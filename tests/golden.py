@@ -18,7 +18,7 @@ from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate
 from micro_rl.algorithms.model_based.gaps import conservative_term
 from micro_rl.algorithms.model_based.micro import ConservativeTarget
 from micro_rl.algorithms.slots import Method, MethodContext
-from micro_rl.core.networks import MLP
+from micro_rl.core.networks import MLP, Network
 from micro_rl.core.optim import init_opt_state
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, Transition
@@ -165,7 +165,7 @@ def check_model_loss(golden: Golden) -> Errors:
     return errors
 
 
-def by_name(actor: MLP, critics: MLP, critic_name: str = "critic") -> dict[str, np.ndarray]:
+def by_name(actor: MLP, critics: Network, critic_name: str = "critic") -> dict[str, np.ndarray]:
     """Leaves under the names the files use."""
     named: dict[str, np.ndarray] = {}
     for kind, leaves in (("weight", actor.weights), ("bias", actor.biases)):
@@ -175,7 +175,7 @@ def by_name(actor: MLP, critics: MLP, critic_name: str = "critic") -> dict[str, 
     return named | critics_by_name(critics, critic_name)
 
 
-def critics_by_name(critics: MLP, critic_name: str) -> dict[str, np.ndarray]:
+def critics_by_name(critics: Network, critic_name: str) -> dict[str, np.ndarray]:
     return {
         f"{critic_name}{k}/layer{i}/{kind}": np.asarray(leaf)[k]
         for kind, leaves in (("weight", critics.weights), ("bias", critics.biases))

@@ -103,6 +103,11 @@ def test_the_log_chooses_the_preset_wherever_it_stands(words, preset, passes, mo
     assert plan.settings == replace(resolve("micro", preset, {})[0], seed=3)
 
 
+def test_without_a_log_no_folder_is_searched_for_one(monkeypatch):
+    monkeypatch.setattr(arguments, "locate", lambda log: pytest.fail(f"looked for {log!r}"))
+    assert cli.run(["train", "--help"]) == 0
+
+
 def test_the_help_of_a_log_shows_its_presets_values(capsys):
     assert cli.run(["train", "pendulum-demo", "--help"]) == cli.run(["train", "--help"]) == 0
     demo, generic = capsys.readouterr().out.split("usage:")[1:]

@@ -39,8 +39,8 @@ def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
 
     monkeypatch.setattr(methods.Lines, "fitted", fitted)
     with pytest.raises(KeyboardInterrupt):
-        methods.shared_model("tiny", 1, Path(), tmp_path)
-    folder = methods.shared_model("tiny", 1, Path(), tmp_path)
+        methods.shared_model("tiny", "tiny", 1, tmp_path)
+    folder = methods.shared_model("tiny", "tiny", 1, tmp_path)
     assert epochs[:3] == [1, 2, 3] and epochs[3] > 1 and epochs[-1] == 4
     undisturbed = tmp_path / "undisturbed"
     log = tiny_dataset()
@@ -53,7 +53,7 @@ def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()
     assert not (tmp_path / "tiny-seed1-model.fit").exists()
     monkeypatch.setattr("micro_rl.training.model_fit.fit_models", None)
-    assert methods.shared_model("tiny", 1, Path(), tmp_path) == folder
+    assert methods.shared_model("tiny", "tiny", 1, tmp_path) == folder
 
 
 def test_the_page_tells_which_fits_were_ended_by_hand(tmp_path: Path):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms import critics as stacks
 from micro_rl.algorithms import sac
 from micro_rl.algorithms.model_free import cql, edac, sac_n
 from micro_rl.algorithms.slots import Method
@@ -18,7 +19,7 @@ from micro_rl.dynamics.ensemble import Models
 from tests.probes import FUSED, coefficients, linear_critics, no_rows, steady_actor
 
 OBS, ACT, ROWS = 3, 2, 16
-directions, alignment = jax.jit(edac.directions), jax.jit(edac.alignment)
+directions, alignment = jax.jit(stacks.directions), jax.jit(stacks.alignment)
 SIZES = Settings(hidden_sizes=(8,), num_critics=4).sizes()
 
 
@@ -114,7 +115,7 @@ def test_critics_that_agree_and_that_disagree():
 def test_a_critic_blind_to_the_action_does_no_harm():
     blind = linear_critics([[1.0, 0.0], [0.0, 1.0]], [0.0] * 2)
     state = jnp.zeros((2, 1))
-    aligned = jax.jit(jax.value_and_grad(lambda critics: edac.alignment(edac.directions(critics, state, state))))
+    aligned = jax.jit(jax.value_and_grad(lambda critics: stacks.alignment(stacks.directions(critics, state, state))))
     value, gradient = aligned(blind)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     assert float(value) == 0

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from micro_rl.storage.json_files import read_json
-from runs import support
+from runs import support, support_page
+from runs.dmsd import DMSD
 from tests.probes import TINY, tiny_dataset
 
 
@@ -18,13 +20,50 @@ def test_the_narrow_log_comes_first_and_a_seed_before_the_next():
 
 def test_a_curve_is_the_score_where_there_is_one():
     rows = [{"epoch": 1}, {"epoch": 2, "eval/return": 900.0, "eval/normalised_score": 70.5}]
-    assert support.curve_of(rows) == {2: 70.5}
-    assert support.curve_of([{"epoch": 3, "eval/return": -2.5}]) == {3: -2.5}
+    assert support.curve_of(rows, "safety") == {2: 70.5}
+    assert support.curve_of([{"epoch": 3, "eval/return": -2.5}], "pendulum") == {3: -2.5}
+
+
+def test_returns_of_dmsd_are_scores_by_its_published_range():
+    rows = [{"epoch": 2, "eval/return": (30.60 + 849.51) / 2}]
+    assert support.curve_of(rows, "dmsd")[2] == pytest.approx(50.0)
+
+
+def test_dmsd_moves_by_its_equations_and_ends_after_100_steps():
+    env = DMSD()
+    observation, _ = env.reset(seed=0)
+    x1, x2, v1, v2, t1, t2 = map(float, observation)
+    observed, reward, terminated, truncated, _ = env.step(np.array([0.5, -2.0]))
+    moved = x1 + 0.2 * v1, x2 + 0.2 * v2
+    faster = (
+        v1 + 0.2 * (-4 * x1 + 2 * x2 - 8 * v1 + 4 * v2 + 15) / 20,
+        v2 + 0.2 * (2 * x1 - 4 * x2 + 4 * v1 - 8 * v2 - 30) / 20,
+    )
+    np.testing.assert_allclose(observed, [*moved, *faster, t1, t2], atol=1e-6)
+    assert reward == pytest.approx(-sum(np.log(abs(x - t) + 0.01) for x, t in zip(moved, (t1, t2), strict=True)))
+    ends = [env.step(np.zeros(2))[2:4] for _ in range(99)]
+    assert not terminated and not truncated and ends[-1] == (False, True) and (False, True) not in ends[:-1]
 
 
 def test_a_cell_that_is_not_there_is_refused(tmp_path: Path):
     with pytest.raises(SystemExit, match="no such cell: safety-stop-seed0"):
         support.main(tmp_path, tmp_path, ["safety-stop-seed0"], 1)
+
+
+def test_a_line_of_the_page_by_hand():
+    curves = {0: {2: 0.0, 4: 60.0, 12: 70.0}, 1: {2: 10.0, 4: 66.0, 12: 65.0}}
+    entry = support_page.Entry("safety", "halt", curves)
+    # the runs' means are 130 / 3 and 47; t(0.975, 1) = 12.706; their deviation is 3.667 / 2^0.5
+    half = 12.7062 * (47 - 130 / 3) / 2
+    assert entry.row() == f"| safety | `halt` | 0, 1 | 12 | 45.2 ± {half:.1f} | 65.0 | 70.0, 65.0 |"
+    assert support_page.mean_and_interval(np.array([3.0])) == "3.0 (one run)"
+
+
+def test_what_was_not_begun_is_named():
+    curves = {cell.name: {2: 1.0} for cell in support.cells() if cell.log == "safety"}
+    curves["safety-halt-seed2"] = {}
+    missing = support_page.missing_cells(curves)
+    assert missing.startswith("safety seed 2 (halt); dmsd seed 0 (all); dmsd seed 1 (all)")
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.slots import Regularize
-from micro_rl.core.networks import MLP, q_values, sample
+from micro_rl.core.networks import MLP, Network, q_values, sample
 from micro_rl.core.types import Batch, Transition
 
 
@@ -23,13 +23,13 @@ class PushDown(Regularize):
     weight: Scalar
     actions: int = eqx.field(static=True)
 
-    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+    def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
         rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
         return self.weight * conservative_gap(critics, actor, rows, batch.real, key, self.actions)
 
 
 def conservative_gap(
-    critics: MLP, actor: MLP, rows: Transition, real: Transition, key: Key[Array, ""], actions: int
+    critics: Network, actor: MLP, rows: Transition, real: Transition, key: Key[Array, ""], actions: int
 ) -> Scalar:
     """Mean over critics of: mean over rows of log(sum of exp(Q) / density over the draws) - mean of Q on the log.
 
@@ -60,7 +60,7 @@ def _drawn(
 
 
 def _values(
-    critics: MLP, observation: Float[Array, "rows obs"], action: Float[Array, "draw rows act"]
+    critics: Network, observation: Float[Array, "rows obs"], action: Float[Array, "draw rows act"]
 ) -> Float[Array, "critic draw rows"]:
     draws, size, act = action.shape
     q = q_values(critics, jnp.tile(observation, (draws, 1)), action.reshape(draws * size, act))

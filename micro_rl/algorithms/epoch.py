@@ -60,7 +60,7 @@ def start(
     log = buffers.rows_of(problem.log)
     obs, act = log.observation.shape[-1], log.action.shape[-1]
     capacity = sizes.rollout_batch_size * sizes.rollout_length
-    agent = start_agent(keys.agent, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature)
+    agent = start_agent(keys.agent, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature, sizes.critic_norm)
     actor, method_state = method.prepare(agent.actor, ensemble.silent_on(_exogenous(problem)), log, keys.prepare)
     return TrainState(
         agent=agent._replace(actor=actor),
@@ -188,6 +188,7 @@ def branched_rollout(
         rollout_key,
         replayed,
         method.support,
+        sizes.one_member,
     )
 
 

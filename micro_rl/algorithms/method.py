@@ -5,7 +5,6 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from micro_rl.core.networks import Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
 
@@ -20,8 +19,8 @@ class AnyMethod(eqx.Module):
     steps: eqx.AbstractVar[int]
     """Updates of the critics in one call; the updates of an epoch are a multiple."""
 
-    def multiplied_with(self, product: Product) -> "AnyMethod":
-        """The same, where it has networks that nobody learns through, with this product of their matrices."""
+    def configured(self, settings: Settings) -> "AnyMethod":
+        """The same with what the general settings say of its networks; without a model, nothing."""
         return self
 
     @abstractmethod
@@ -34,6 +33,11 @@ class AnyMethod(eqx.Module):
 
     def refuse(self, sizes: ModelSizes) -> None:
         """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
+
+    @property
+    def needs_held_out(self) -> bool:
+        """Whether it needs a model that kept episodes out of its fit."""
+        return False
 
     @property
     def needs_device(self) -> str:

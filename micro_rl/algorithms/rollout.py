@@ -62,6 +62,7 @@ def rollout(
     key: Key[Array, ""],
     replayed: Replayed | None = None,
     support: Support | None = None,
+    one_member: bool = False,
 ) -> Rollout:
     """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
 
@@ -78,9 +79,11 @@ def rollout(
         key: For every draw.
         replayed: What the log gives in the place of predictions; None where no column is exogenous.
         support: What becomes of rows that are unlike the log's; None: nothing, and nobody asks which they are.
+        one_member: A rollout stays with its elite, in place of one drawn anew for each step; starts come at random.
 
     Returns:
-        Rows and whether they are valid, step after step [length * rows], each step in an order of its own.
+        Rows and whether they are valid, step after step [length * rows]; each step in an order of its own, or with
+        `one_member` all in that of the starts.
     """
     best, judged = ensemble.best(elites), ensemble.silent_on(None if replayed is None else replayed.replay.columns)
 
@@ -92,7 +95,7 @@ def rollout(
         return Rollout(rows, branches.alive, unknown), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
-        rollout, row = in_blocks(advance, branches, elites, key)
+        rollout, row = in_blocks(advance, branches, elites, key, in_order=one_member)
         alive = rollout.valid & (rollout.rows.discount > 0)
         if support is not None and support.ends_rollout:
             alive &= ~rollout.unknown
@@ -128,8 +131,12 @@ def step_in_model(
     return Transition(observation, action, outcome[..., -1], following, 1.0 - ended), row
 
 
-def in_blocks(advance: Callable[[Any, Array], PyTree], branches: Any, elites: int, key: Key[Array, ""]) -> PyTree:
+def in_blocks(
+    advance: Callable[[Any, Array], PyTree], branches: Any, elites: int, key: Key[Array, ""], in_order: bool = False
+) -> PyTree:
     """The rows in a new random order, advanced block after block; a block's rows are a multiple of the elites.
+
+    `in_order` leaves the rows where they are: each is then the same elite's, step after step.
 
     Where the blocks do not divide the rows, the first rows fill up the last block and what comes of them there is
     dropped.
@@ -138,7 +145,7 @@ def in_blocks(advance: Callable[[Any, Array], PyTree], branches: Any, elites: in
     blocks = -(-rows // BLOCK)
     size = elites * -(-rows // (elites * blocks))
     order_key, advance_key = jax.random.split(key)
-    order = orders(order_key, (rows,))
+    order = jnp.arange(rows) if in_order else orders(order_key, (rows,))
     taken = order[jnp.arange(blocks * size) % rows].reshape(blocks, size)
 
     def one(block: tuple[Array, Array]) -> PyTree:

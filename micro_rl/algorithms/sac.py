@@ -9,7 +9,16 @@ from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.slots import METHOD_STREAM, Method, MethodContext, bellman
-from micro_rl.core.networks import MLP, Network, action_error, multiplied_by, q_values, sample, uniform_mlp
+from micro_rl.core.networks import (
+    MLP,
+    Network,
+    action_error,
+    multiplied_by,
+    normalised,
+    q_values,
+    sample,
+    uniform_mlp,
+)
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
@@ -24,8 +33,8 @@ class Agent(NamedTuple):
     """What the updates change."""
 
     actor: MLP
-    critics: MLP
-    targets: MLP
+    critics: Network
+    targets: Network
     log_temperature: Scalar
     actor_moments: PyTree
     critic_moments: PyTree
@@ -55,12 +64,19 @@ class Noise(NamedTuple):
 
 
 def start_agent(
-    key: Key[Array, ""], obs: int, act: int, hidden: tuple[int, ...], critics: int, temperature: Scalar | float
+    key: Key[Array, ""],
+    obs: int,
+    act: int,
+    hidden: tuple[int, ...],
+    critics: int,
+    temperature: Scalar | float,
+    critic_norm: bool = False,
 ) -> Agent:
     """Fresh networks; the targets begin as copies of the critics."""
     actor_key, critic_key = jax.random.split(key)
     actor = uniform_mlp(actor_key, (obs, *hidden, 2 * act))
-    stack = uniform_mlp(critic_key, (obs + act, *hidden, 1), (critics,))
+    plain = uniform_mlp(critic_key, (obs + act, *hidden, 1), (critics,))
+    stack = normalised(plain) if critic_norm else plain
     log_temperature = jnp.log(jnp.asarray(temperature, jnp.float32))
     moments = (init_opt_state(actor), init_opt_state(stack), init_opt_state(log_temperature))
     return Agent(actor, stack, jax.tree.map(jnp.copy, stack), log_temperature, *moments)
@@ -116,7 +132,7 @@ def critic_loss(critics: Network, rows: Transition, y: Float[Array, " rows"]) ->
 
 
 def regularized_loss(
-    critics: MLP, rows: Transition, y: Float[Array, " rows"], penalty: Callable[[MLP], Scalar]
+    critics: Network, rows: Transition, y: Float[Array, " rows"], penalty: Callable[[Network], Scalar]
 ) -> tuple[Scalar, tuple[Scalar, Scalar, Array]]:
     """The critics' loss with the method's addition; the loss without it, the addition, and the values."""
     loss, q = critic_loss(critics, rows, y)
@@ -125,7 +141,7 @@ def regularized_loss(
 
 
 def actor_loss(
-    actor: MLP, critics: MLP, observation: Array, noise: Array, alpha: Scalar
+    actor: MLP, critics: Network, observation: Array, noise: Array, alpha: Scalar
 ) -> tuple[Scalar, tuple[Float[Array, " rows"], Scalar]]:
     """Mean of alpha log pi(a|s) - min_k Q_k(s, a); the log-probabilities, and the mean size of the values."""
     action, log_prob = sample(actor, observation, noise)
@@ -134,7 +150,7 @@ def actor_loss(
 
 
 def anchored_loss(
-    actor: MLP, critics: MLP, rows: Transition, real: Transition, noise: Array, alpha: Scalar, anchor: Scalar
+    actor: MLP, critics: Network, rows: Transition, real: Transition, noise: Array, alpha: Scalar, anchor: Scalar
 ) -> tuple[Scalar, Float[Array, " rows"]]:
     """The actor's loss plus anchor mean|Q| (pi(s) - a)^2 on the log's rows; 0 leaves it as it is.
 
@@ -168,17 +184,21 @@ def update(
         models: Of the ensemble, as the target sees them.
         batch: Rows of the log and of the model.
         noise: As `draw_noise` drew it.
-        key: For what `regularize` draws.
+        key: For what `regularize` and `critics` draw.
         c: The numbers of the update.
 
     Returns:
         The agent after it, and the terms to log, each a scalar.
     """
-    y, logged = targets(agent, method, models, batch, noise, c)
+    counted = agent._replace(targets=method.critics.counted(agent.targets, key))
+    y, logged = targets(counted, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
-    gradient, (loss_q, added, q) = jax.grad(regularized_loss, has_aux=True)(
-        agent.critics, rows, y, lambda critics: method.regularize(critics, agent.actor, batch, key)
-    )
+
+    def penalty(critics: Network) -> Scalar:
+        added, apart = method.regularize(critics, agent.actor, batch, key), method.critics.penalty(critics, rows, key)
+        return added if apart is None else added + apart
+
+    gradient, (loss_q, added, q) = jax.grad(regularized_loss, has_aux=True)(agent.critics, rows, y, penalty)
     critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(
         agent.actor, critics, rows, batch.real, noise.actor_action, temperature(agent), c.bc_weight
@@ -191,7 +211,7 @@ def update(
     moved = polyak_update(agent.targets, critics, c.tau)
     agent = Agent(actor, critics, moved, log_temperature, actor_moments, critic_moments, temperature_moments)
     logged |= {"loss/critic": loss_q, "loss/actor": loss_pi, "loss/temperature": loss_alpha}
-    if method.regularize.logged:
+    if method.regularize.logged or method.critics.diversity is not None:
         logged[PENALTY] = added
     logged |= {"temperature": temperature(agent), "entropy": -jnp.mean(log_prob)}
     return agent, logged | mean_values(q, y, batch.real.reward.shape[0])

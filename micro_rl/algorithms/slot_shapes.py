@@ -16,7 +16,7 @@ from micro_rl.algorithms.model_free.base import ModelFreeMethod
 from micro_rl.algorithms.own_code import raised_in
 from micro_rl.algorithms.sac import Agent, Coefficients, start_agent
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
-from micro_rl.core.networks import MLP
+from micro_rl.core.networks import MLP, Network
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, LogRows, Transition
 from micro_rl.dynamics.ensemble import Models
@@ -119,7 +119,8 @@ class _Trial:
 def _check_method(trial: _Trial, sizes: Sizes, shape: ModelShape, rows: int) -> None:
     """The five slots of a method that learns in a model, in the order in which training calls them."""
     key, ensemble = jax.random.key(0), shape.blank()["ensemble"]
-    agent: Agent = jax.eval_shape(lambda key: start_agent(key, *_widths(shape), *_networks(sizes), 1.0), key)
+    networks = *_widths(shape), *_networks(sizes), 1.0, sizes.critic_norm
+    agent: Agent = jax.eval_shape(lambda key: start_agent(key, *networks), key)
     models: Models = jax.eval_shape(lambda ensemble: Models.of(ensemble, sizes.num_elites), ensemble)
     log, made = _transitions(rows, shape), _transitions(MADE, shape)
     begun = trial.result("prepare", lambda own, *inputs: own.prepare(*inputs), agent.actor, ensemble, log, key)
@@ -156,7 +157,7 @@ def _check_penalty(trial: _Trial, sizes: Sizes, shape: ModelShape, agent: Agent)
     penalty = trial.result("regularize", lambda own, *inputs: own.regularize(*inputs), *arguments)
     trial.number("regularize", "a penalty", penalty, (), "one number: a mean over rows")
 
-    def gradient(own: Method, critics: MLP, *inputs: Any) -> PyTree:
+    def gradient(own: Method, critics: Network, *inputs: Any) -> PyTree:
         return jax.grad(lambda critics: jnp.float32(0) + own.regularize(critics, *inputs))(critics)
 
     trial.result("regularize", gradient, *arguments)

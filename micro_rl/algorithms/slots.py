@@ -10,12 +10,14 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Key, PyTree, Scalar
 
+from micro_rl.algorithms.critics import CriticRules, critic_rules
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.support import Support
-from micro_rl.core.networks import MLP, Product
+from micro_rl.core.networks import MLP, PRODUCTS, Network, Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Replay, Transition
+from micro_rl.dynamics.calibrated_set import CalibratedSet
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
 METHOD_STREAM = 1 << 30
@@ -30,8 +32,8 @@ Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]
 class MethodContext(NamedTuple):
     """What a method may look at: the critics and their slow copies, the actor, the models and gamma."""
 
-    critics: MLP
-    targets: MLP
+    critics: Network
+    targets: Network
     actor: MLP
     models: Models
     discount: Scalar
@@ -70,6 +72,9 @@ class RolloutTransform(eqx.Module):
 class Target(eqx.Module):
     """The Bellman target y on model rows, from the soft value of the stored next observation."""
 
+    needs_held_out: ClassVar[bool] = False
+    """Whether it needs a model that kept episodes out of its fit."""
+
     @abstractmethod
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         """The normal draws `__call__` needs for these rows."""
@@ -83,6 +88,10 @@ class Target(eqx.Module):
     def refuse(self, sizes: ModelSizes) -> None:
         """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
 
+    def calibrated_by(self, measure: Callable[[float], CalibratedSet]) -> "Target":
+        """The same with the set that holds a share of true next states, where it asks `measure` for one."""
+        return self
+
 
 class Regularize(eqx.Module):
     """What is added to the critics' loss.
@@ -94,7 +103,7 @@ class Regularize(eqx.Module):
     logged: ClassVar[bool] = True
 
     @abstractmethod
-    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
+    def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
 
 
 class ModelUpdate(eqx.Module):
@@ -145,7 +154,7 @@ class NoPenalty(Regularize):
 
     logged: ClassVar[bool] = False
 
-    def __call__(self, critics: MLP, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
+    def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
         return jnp.zeros(())
 
 
@@ -163,6 +172,7 @@ class Method(AnyMethod):
 
     `product` multiplies the matrices of the networks that rollouts and `target` see: nobody learns through those.
     `support` says what becomes of rows of rollouts that are unlike the log's; None: nothing.
+    `critics` says which target critics count, and what keeps the critics apart.
     """
 
     prepare: Prepare = RemembersNothing()
@@ -173,6 +183,7 @@ class Method(AnyMethod):
     product: Product = eqx.field(static=True, default=jnp.matmul)
     steps: int = eqx.field(static=True, default=1)
     support: Support | None = None
+    critics: CriticRules = CriticRules()
     learns_model: ClassVar[bool] = True
     least_rows: ClassVar[int] = 2
     """One is kept back, for the model to be measured on."""
@@ -181,12 +192,16 @@ class Method(AnyMethod):
         neutral = Method()
         return tuple(slot for slot in SLOTS if type(getattr(self, slot)) is not type(getattr(neutral, slot)))
 
-    def multiplied_with(self, product: Product) -> "Method":
-        return replace(self, product=product)
+    def configured(self, settings: Settings) -> "Method":
+        return replace(self, product=PRODUCTS[settings.precision], critics=critic_rules(settings))
 
     def supported_by(self, support: Support | None) -> "Method":
         """The same with another answer to rows that are unlike the log's."""
         return replace(self, support=support)
+
+    def calibrated_by(self, measure: Callable[[float], CalibratedSet]) -> "Method":
+        """The same with the set of next states that its target asks for, if it does."""
+        return replace(self, target=self.target.calibrated_by(measure))
 
     def refuse(self, sizes: ModelSizes) -> None:
         self.target.refuse(sizes)
@@ -196,9 +211,13 @@ class Method(AnyMethod):
         return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
 
     @property
+    def needs_held_out(self) -> bool:
+        return self.target.needs_held_out
+
+    @property
     def needs_device(self) -> str:
         rows_suffice = isinstance(self.prepare, RemembersNothing) and isinstance(self.update_model, ModelStays)
         return "" if rows_suffice else "looks at the whole log"
 
 
-SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps", "support"))
+SLOTS = tuple(field.name for field in fields(Method) if field.name not in ("product", "steps", "support", "critics"))

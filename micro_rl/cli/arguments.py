@@ -98,7 +98,7 @@ def parse_with_preset(verb: str, arguments: list[str], default: Callable[[str, A
 def _preset_for(log: str) -> str:
     """The preset that a log's name chooses; the generic one where there is no such log, as reading it will say."""
     try:
-        return presets.name_for(log_name(locate(log)))
+        return presets.name_for(log_name(locate(log))) if log else "generic"
     except UserError:
         return "generic"
 

@@ -58,13 +58,23 @@ class NormalisedMLP(eqx.Module):
     scales: tuple[Float[Array, "*stack _out"], ...]
     shifts: tuple[Float[Array, "*stack _out"], ...]
 
+    @property
+    def weights(self) -> tuple[Float[Array, "*stack _in _out"], ...]:
+        """Of its layers, as an `MLP` has them."""
+        return self.net.weights
+
+    @property
+    def biases(self) -> tuple[Float[Array, "*stack _out"], ...]:
+        """Of its layers, as an `MLP` has them."""
+        return self.net.biases
+
     def __call__(self, x: Array, activation: Callable[[Array], Array]) -> Array:
         """As of `MLP`."""
         hidden = zip(self.net.weights[:-1], self.net.biases[:-1], self.scales, self.shifts, strict=True)
         for weight, bias, scale, shift in hidden:
-            x = jax.nn.standardize(activation(_affine(x, weight, bias)), epsilon=1e-6)
+            x = jax.nn.standardize(activation(_affine(x, weight, bias, self.net.product)), epsilon=1e-6)
             x = x * scale[..., None, :] + shift[..., None, :]
-        return _affine(x, self.net.weights[-1], self.net.biases[-1])
+        return _affine(x, self.net.weights[-1], self.net.biases[-1], self.net.product)
 
 
 Network = MLP | NormalisedMLP

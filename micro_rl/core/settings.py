@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, make_dataclass
 from functools import cache
 from typing import Annotated, ClassVar, Literal
 
+from micro_rl.core.critic_settings import CriticSettings
 from micro_rl.core.setting import AUTHORS, Setting, check_values, settings_in
 from micro_rl.core.sizes import FitSizes, Sizes
 from micro_rl.core.support_settings import SupportSettings
@@ -114,7 +115,7 @@ OF_A_FIT = frozenset(name for name, (_, setting) in settings_in(ModelSettings).i
 
 
 @dataclass(frozen=True)
-class Settings(SupportSettings, ModelSettings):
+class Settings(SupportSettings, CriticSettings, ModelSettings):
     """How the policy is trained; the defaults suit an unknown log, presets hold the authors' values."""
 
     epochs: Annotated[int, Setting(minimum=1, unit="epochs", source="ours: short runs (the authors: 3,000)")] = 100
@@ -176,6 +177,11 @@ class Settings(SupportSettings, ModelSettings):
     """Log states from which rollouts branch each time."""
     rollout_length: Annotated[int, Setting(minimum=1, unit="steps", source=f"{AUTHORS}: 1, 5 or 10 by task")] = 5
     """Steps of a rollout (h)."""
+    rollout_member: Annotated[
+        Literal["step", "rollout"],
+        Setting(source="ours, after arXiv 2512.04341, which has rollout (the authors: step)"),
+    ] = "step"
+    """Whether every step of a rollout is made by an elite drawn anew, or the whole rollout by one."""
     rollout_every: Annotated[int | None, Setting(minimum=1, unit="updates", source=AUTHORS)] = None
     """Updates between rollouts; by default once an epoch."""
     rollouts_kept: Annotated[int, Setting(minimum=1, unit="rollouts", source=AUTHORS)] = 5
@@ -200,6 +206,8 @@ class Settings(SupportSettings, ModelSettings):
         return Sizes(
             hidden_sizes=tuple(self.hidden_sizes),
             num_critics=self.num_critics,
+            critic_norm=self.critic_norm,
+            one_member=self.rollout_member == "rollout",
             num_elites=self.num_elites,
             batch_size=self.batch_size,
             real_rows=int(self.batch_size * self.real_ratio),
@@ -223,6 +231,7 @@ def check(settings: Settings) -> None:
     """
     check_values(settings)
     settings.refuse_idle_support()
+    settings.refuse_lonely_critics(settings.num_critics)
     _check_together(settings)
 
 

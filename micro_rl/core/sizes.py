@@ -23,11 +23,12 @@ class FitSizes(NamedTuple):
 
 
 class ModelSizes(NamedTuple):
-    """What of the model a method's options may have to fit: layers of its networks, members, and elites."""
+    """What a method's options may have to fit: layers of the model's networks, members, elites, and the critics."""
 
     layers: int
     members: int
     elites: int
+    critic_norm: bool = False
 
 
 class Sizes(NamedTuple):
@@ -43,3 +44,6 @@ class Sizes(NamedTuple):
     rollout_batch_size: int
     rollout_length: int
     rollouts_kept: int
+    critic_norm: bool = False
+    one_member: bool = False
+    """Whether a rollout stays with the elite that makes its first step."""

@@ -15,7 +15,6 @@ from typing_extensions import TypedDict
 from micro_rl.algorithms import presets, registry
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core import arguments, tasks
-from micro_rl.core.networks import PRODUCTS
 from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
@@ -90,7 +89,7 @@ class Plan:
     def method(self) -> AnyMethod:
         """The method with its coefficients, built once."""
         built: AnyMethod = registry.find(self.method_name).build(self.options)
-        return built.multiplied_with(PRODUCTS[self.settings.precision])
+        return built.configured(self.settings)
 
     @property
     def model_use(self) -> ModelUse:

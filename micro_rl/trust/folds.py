@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int
-from scipy.cluster.vq import kmeans, vq
-from scipy.spatial.distance import cdist
 
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
@@ -81,6 +79,8 @@ def by_clusters(dataset: Dataset, most: int = FOLDS) -> Folds:
     Raises:
         UserError: too few episodes, or none that differ.
     """
+    from scipy.cluster.vq import kmeans, vq  # slow to import
+
     left = _unexplained(dataset)
     left = left / (left.std(0) + 1e-9)
     mean = np.add.reduceat(left, dataset.starts) / dataset.lengths[:, None]
@@ -105,6 +105,8 @@ def by_clusters(dataset: Dataset, most: int = FOLDS) -> Folds:
 
 def _silhouette(features: Float64[np.ndarray, "episode feature"], cluster: Int[np.ndarray, " episode"]) -> float:
     """How much nearer, on average, an episode is to its own cluster than to the next, as a share of the latter."""
+    from scipy.spatial.distance import cdist  # slow to import
+
     some = np.unique(np.linspace(0, len(features) - 1, min(len(features), COMPARED)).round().astype(int))
     belongs = cluster[:, None] == np.unique(cluster)
     apart = cdist(features[some], features) @ belongs

@@ -24,8 +24,17 @@ from micro_rl.algorithms.model_based.candidates import gaussian_candidates
 from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.moments import Moments, expected_slope, squashed, through
+from micro_rl.core.networks import MLP
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.errors import UserError
+
+
+def refuse_normalised(sizes: ModelSizes) -> None:
+    """Raise `UserError` for critics that no closed form is known for."""
+    if sizes.critic_norm:
+        raise UserError("critic_norm: values moments and linear need critics without layer norm; leave one of them out")
 
 
 class Line(NamedTuple):
@@ -41,6 +50,7 @@ def line_around(context: MethodContext, states: Moments) -> Line:
 
     The variance of log std(s) is left out: the actor's deviation is that of its mean log std.
     """
+    assert isinstance(context.targets, MLP), "refused with the plan"
     passage = through(context.actor, states)
     centre, log_std = jnp.split(passage.outputs.mean, 2, axis=-1)
     std = jnp.exp(jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))

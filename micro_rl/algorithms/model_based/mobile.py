@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.model_based.candidate_moments import candidate_moments
+from micro_rl.algorithms.model_based.candidate_moments import candidate_moments, refuse_normalised
 from micro_rl.algorithms.model_based.candidates import candidate_noise, candidate_values
 from micro_rl.algorithms.slots import Method, MethodContext, Target, bellman
 from micro_rl.core.moments import Moments, deviation
@@ -66,6 +66,10 @@ class ExpectedInconsistencyTarget(InconsistencyTarget):
     """The same with E[std_i v_i] over the draws behind each v_i, in closed form."""
 
     shared: bool = eqx.field(static=True)
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        super().refuse(sizes)
+        refuse_normalised(sizes)
 
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         return ()

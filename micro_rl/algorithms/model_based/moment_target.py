@@ -5,9 +5,10 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float, Key, PyTree, Scalar
 
-from micro_rl.algorithms.model_based.candidate_moments import candidate_moments
+from micro_rl.algorithms.model_based.candidate_moments import candidate_moments, refuse_normalised
 from micro_rl.algorithms.model_based.gaps import ExpectedGap
 from micro_rl.algorithms.slots import MethodContext, Target, bellman
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 
@@ -23,6 +24,9 @@ class MomentTarget(Target):
     draws: int = eqx.field(static=True)
     shared: bool = eqx.field(static=True)
     every_member: bool = eqx.field(static=True)
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        refuse_normalised(sizes)
 
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         return ()
