@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import registry
+from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.conservative import conservative_gap
 from micro_rl.algorithms.epoch import compiled_epoch, start
@@ -180,7 +181,7 @@ def adversarial(weight: float, steps: int = 20, clone_epochs: int = 0) -> Method
 @jax.jit
 def turn(update: Any, ensemble: Ensemble, moments: Any, networks: MethodContext, problem: Problem) -> Ensemble:
     ends = lambda following, key: NEVER(following, problem.scaling, key)  # noqa: E731
-    return update(ensemble, moments, EpochContext(networks, problem.log, ends), jax.random.key(1))[0]
+    return update(ensemble, moments, EpochContext(networks, rows_of(problem.log), ends), jax.random.key(1))[0]
 
 
 def turned(fitted, method: Method, update: Any = None) -> Ensemble:
