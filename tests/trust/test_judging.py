@@ -15,7 +15,7 @@ from tests.trust import line_world
 
 SMALL = Options(
     window=10,
-    effort=Effort(fit_epochs=40, hidden=(128, 128), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
+    effort=Effort(fit_epochs=40, hidden=(64, 64), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
 )
 
 
