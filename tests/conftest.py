@@ -2,6 +2,7 @@
 
 import gc
 import os
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,6 @@ import jax
 import jaxlib.version
 import pytest
 from hypothesis import HealthCheck, settings
-from jax._src.interpreters import mlir
 from jaxtyping import install_import_hook
 
 PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
@@ -29,7 +29,9 @@ PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
 install_import_hook("micro_rl", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-if hasattr(mlir, "make_ir_context"):  # JAX's own affair, and another version may do without
+with suppress(ImportError, AttributeError):  # JAX's own affair, and another version may do without
+    from jax._src.interpreters import mlir
+
     # JAX lowers every program in a context that takes 3 ms to make and a megabyte to keep; the tests share one.
     mlir.make_ir_context = cache(mlir.make_ir_context)
 
