@@ -2,6 +2,8 @@
 
 import gc
 import os
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("MICRO_RL_TEST_PLATFORM", "cpu")  # see benchmarks/gpu.py
@@ -26,6 +28,12 @@ PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
 # Before anything imports micro_rl: modules loaded earlier would escape the checks.
 install_import_hook("micro_rl", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+with suppress(ImportError, AttributeError):  # JAX's own affair, and another version may do without
+    from jax._src.interpreters import mlir
+
+    # JAX lowers every program in a context that takes 3 ms to make and a megabyte to keep; the tests share one.
+    mlir.make_ir_context = cache(mlir.make_ir_context)
 
 if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
     # `make test` keeps what these processes compile, for each other and for the next time. With a largest size JAX

@@ -40,6 +40,7 @@ Errors = dict[str, float]
 
 # Compiled once per sizes: a step then costs milliseconds.
 predicted = jax.jit(predict)
+nll_of, holdout_of = jax.jit(likelihood_loss), jax.jit(holdout_errors)
 model_loss = jax.jit(jax.value_and_grad(fit_loss), static_argnums=3)
 candidates_of = jax.jit(candidate_values)
 targets_of = jax.jit(sac.targets)
@@ -82,11 +83,11 @@ class Golden:
 
     def critics(self, prefix: str) -> MLP:
         pair = [self.layers(f"{prefix}{k}", ["layer0", "layer1", "layer2"]) for k in (0, 1)]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair)
+        return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *pair)
 
     def ensemble(self) -> Ensemble:
         """All seven members, the elites first and in their order."""
-        order = jnp.asarray(self.elites + [i for i in range(7) if i not in self.elites])
+        order = np.asarray(self.elites + [i for i in range(7) if i not in self.elites])
         net = self.layers("model", [f"layer{i}" for i in range(5)])
         members = Members(net, jnp.asarray(self["model/max_logvar"]), jnp.asarray(self["model/min_logvar"]))
         out = members.max_logvar.shape[0]
@@ -97,7 +98,7 @@ class Golden:
             jnp.ones(out),
         )
         self.unordered = Ensemble(members, *scale)
-        return eqx.tree_at(lambda e: e.members.net, self.unordered, jax.tree.map(lambda x: x[order], net))
+        return eqx.tree_at(lambda e: e.members.net, self.unordered, jax.tree.map(lambda x: np.asarray(x)[order], net))
 
     def rows(self, step: int, part: str) -> Transition:
         columns = ("observations", "actions", "rewards", "next_observations")
@@ -132,7 +133,7 @@ class Golden:
 
 
 def check_predictions(golden: Golden) -> Errors:
-    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), golden.rows(0, "real"), golden.rows(0, "model"))
+    both = jax.tree.map(lambda a, b: np.concatenate([a, b]), golden.rows(0, "real"), golden.rows(0, "model"))
     golden.ensemble()
     mean, std = predicted(golden.unordered, both.observation, both.action)
     return {
@@ -144,17 +145,17 @@ def check_predictions(golden: Golden) -> Errors:
 def check_model_loss(golden: Golden) -> Errors:
     golden.ensemble()
     members, rows = golden.unordered.members, golden.rows(0, "real")
-    inputs = jnp.concatenate([rows.observation, rows.action], axis=-1)
-    inputs = (inputs - golden.unordered.input_mean[None]) / golden.unordered.input_std[None]
-    targets = jnp.concatenate([rows.next_observation - rows.observation, rows.reward[:, None]], axis=-1)
+    rows, mean, std = jax.device_get((rows, golden.unordered.input_mean, golden.unordered.input_std))
+    inputs = (np.concatenate([rows.observation, rows.action], axis=-1) - mean) / std
+    targets = np.concatenate([rows.next_observation - rows.observation, rows.reward[:, None]], axis=-1)
     sizes = Settings().fit_sizes()
-    every = [jnp.broadcast_to(x, (golden.unordered.size, *x.shape)) for x in (inputs, targets)]
+    every = [np.broadcast_to(x, (golden.unordered.size, *x.shape)) for x in (inputs, targets)]
     total, gradient = model_loss(members, *every, sizes)
     errors = {
-        "model_loss/nll": error(likelihood_loss(members, *every), golden["model_loss/nll"]),
+        "model_loss/nll": error(nll_of(members, *every), golden["model_loss/nll"]),
         "model_loss/weight_decay": error(weight_decay(members, sizes.weight_decay), golden["model_loss/weight_decay"]),
         "model_loss/total": error(total, golden["model_loss/total"]),
-        "model_loss/holdout_mse": error(holdout_errors(members, inputs, targets), golden["model_loss/holdout_mse"]),
+        "model_loss/holdout_mse": error(holdout_of(members, inputs, targets), golden["model_loss/holdout_mse"]),
         "model_gradient/max_logvar": error(gradient.max_logvar, golden["model_loss/gradient/max_logvar"]),
         "model_gradient/min_logvar": error(gradient.min_logvar, golden["model_loss/gradient/min_logvar"]),
     }
@@ -176,7 +177,7 @@ def by_name(actor: MLP, critics: Network, critic_name: str = "critic") -> dict[s
 
 def critics_by_name(critics: Network, critic_name: str) -> dict[str, np.ndarray]:
     return {
-        f"{critic_name}{k}/layer{i}/{kind}": np.asarray(leaf[k])
+        f"{critic_name}{k}/layer{i}/{kind}": np.asarray(leaf)[k]
         for kind, leaves in (("weight", critics.weights), ("bias", critics.biases))
         for i, leaf in enumerate(leaves)
         for k in (0, 1)
@@ -188,7 +189,7 @@ def check_step(
 ) -> tuple[sac.Agent, Errors]:
     """One recorded update, through `sac.update`; f and the gradients also through the functions in it."""
     batch = Batch(golden.rows(step, "real"), golden.rows(step, "model"))
-    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *batch)
+    both = jax.tree.map(lambda a, b: jnp.asarray(np.concatenate([a, b])), *batch)
     real, at = batch.real.reward.shape[0], f"step{step}"
     candidates = golden.candidate_noise(step)
     noise = sac.Noise(

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms.model_based import candidate_moments as closed_form
 from micro_rl.algorithms.model_based import micro, mobile
-from micro_rl.algorithms.model_based.candidate_moments import candidate_moments
 from micro_rl.algorithms.model_based.candidates import candidate_noise, candidate_values
 from micro_rl.algorithms.model_based.gaps import MeanLessMinimum, NextValueLessMinimum
-from micro_rl.algorithms.model_based.mobile import expected_deviation
 from micro_rl.algorithms.model_based.moment_target import MomentTarget
 from micro_rl.algorithms.slots import MethodContext, Target
 from micro_rl.core.moments import Moments
@@ -26,11 +25,13 @@ from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import groups, trials
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_command
-from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_plan
+from tests.probes import call, linear_critics, pointing_ensemble, steady_actor, tiny_plan
 
 Values = Literal["moments", "linear"]
 VALUES: tuple[Values, ...] = ("moments", "linear")
 SLOPE = np.array([3.0, -4.0])
+candidate_moments = jax.jit(closed_form.candidate_moments, static_argnums=(3, 4))
+expected_deviation = jax.jit(mobile.expected_deviation)
 CHANGES = [[0.1, 0.0], [0.0, 0.1], [-0.1, 0.05], [0.2, 0.2], [0.0, 0.0]]
 
 
@@ -43,9 +44,8 @@ def plane(std: float, log_std: float = 0.0, by_action: float = 0.0) -> MethodCon
 
 
 def still(rows: int, obs: int = 2) -> Transition:
-    return Transition(
-        jnp.zeros((rows, obs)), jnp.zeros((rows, 1)), jnp.ones(rows), jnp.zeros((rows, obs)), jnp.ones(rows)
-    )
+    zeros, ones = np.zeros((rows, obs), np.float32), np.ones(rows, np.float32)
+    return Transition(*map(jnp.asarray, (zeros, zeros[:, :1], ones, zeros, ones)))
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -66,8 +66,8 @@ def test_the_actions_own_noise_counts():
 def test_f_in_a_plane_is_the_mean_of_drawn_ones(values: Values, draws: int):
     context, rows = plane(std=0.1), still(20_000)
     drawn = micro.build(micro.Options(num_samples=draws)).target
-    _, sampled = drawn(rows, jnp.zeros(20_000), context, drawn.noise(jax.random.key(0), rows, context.models))
-    _, expected = target_of(micro, values, num_samples=draws)(still(1), jnp.zeros(1), context, ())
+    _, sampled = call(drawn, rows, jnp.zeros(20_000), context, drawn.noise(jax.random.key(0), rows, context.models))
+    _, expected = call(target_of(micro, values, num_samples=draws), still(1), jnp.zeros(1), context, ())
     np.testing.assert_allclose(expected["conservative_term"], sampled["conservative_term"], rtol=0.01)
 
 
@@ -86,7 +86,7 @@ def fitted(history: int = 1) -> tuple[MethodContext, Transition]:
     ensemble = fit_model(plan.dataset, problem, plan.settings, 0, lambda row: None).ensemble
     log = problem.log
     assert isinstance(log, Transition)
-    rows = jax.tree.map(lambda column: column[:240:6], log)
+    rows = jax.tree.map(lambda column: jnp.asarray(np.asarray(column)[:240:6]), log)
     rows = rows._replace(action=jax.random.uniform(jax.random.key(5), rows.action.shape, minval=-1.0))
     obs, act = rows.observation.shape[1], rows.action.shape[1]
     actor = uniform_mlp(jax.random.key(1), (obs, 32, 32, 2 * act))
@@ -122,7 +122,7 @@ def test_f_on_a_fitted_model_is_near_its_mean_over_10_000_draws(values: Values, 
     tens = drawn_values(history).reshape(1000, 10, 3, -1).mean(1)
     f = (tens.mean(1) - tens.min(1)).mean(0)
     v = candidate_moments(context, context.models.elites, rows, 10, values == "linear")
-    closed = np.asarray(MeanLessMinimum().expected(v, jnp.zeros(len(f))))
+    closed = np.asarray(call(MeanLessMinimum().expected, v, jnp.zeros(len(f))))
     assert np.corrcoef(closed, f)[0, 1] > 0.9
     np.testing.assert_allclose(closed.mean(), f.mean(), rtol=0.1)
     deviation = tens.std(1, ddof=1).mean(0)
@@ -132,10 +132,10 @@ def test_f_on_a_fitted_model_is_near_its_mean_over_10_000_draws(values: Values, 
 def test_without_noise_f_is_that_of_the_members_means():
     context, rows = fitted()
     blind = certain(context)
-    plain = candidate_values(blind, blind.models.elites, rows, candidate_noise(jax.random.key(0), rows, 3, 0))
+    plain = jax.jit(candidate_values)(blind, blind.models.elites, rows, candidate_noise(jax.random.key(0), rows, 3, 0))
     v = candidate_moments(blind, blind.models.elites, rows, 1, False)
     np.testing.assert_allclose(v.mean, plain, rtol=1e-5, atol=1e-5)
-    f = MeanLessMinimum().expected(v, jnp.zeros(plain.shape[1]))
+    f = call(MeanLessMinimum().expected, v, jnp.zeros(plain.shape[1]))
     np.testing.assert_allclose(f, plain.mean(0) - plain.min(0), atol=1e-5)
 
 
@@ -157,8 +157,9 @@ def test_slopes_of_f_are_finite_also_without_noise(shared: bool):
         v = candidate_moments(context, context.models.elites, rows._replace(observation=observation), 10, shared)
         return jnp.sum(MeanLessMinimum().expected(v, jnp.zeros(rows.reward.shape))) + jnp.sum(expected_deviation(v))
 
+    slopes_of = jax.jit(jax.grad(f, argnums=(0, 1), allow_int=True))
     for these in (context, certain(context)):
-        slopes = jax.grad(f, argnums=(0, 1), allow_int=True)(rows.observation, these)
+        slopes = slopes_of(rows.observation, these)
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes) if leaf.dtype == jnp.float32)
 
 
@@ -190,8 +191,8 @@ def test_expected_gaps_by_hand():
     v = Moments(jnp.asarray([[1.0], [3.0]]), jnp.asarray([[0.5], [0.5]]))
     # D ~ N(-2, 1): E relu(D) = phi(2) - 2 Phi(-2).
     smallest = 1 - (0.0539910 - 2 * 0.0227501)
-    np.testing.assert_allclose(MeanLessMinimum().expected(v, jnp.zeros(1)), [2 - smallest], rtol=1e-5)
-    np.testing.assert_allclose(NextValueLessMinimum().expected(v, jnp.asarray([4.0])), [4 - smallest], rtol=1e-5)
+    np.testing.assert_allclose(call(MeanLessMinimum().expected, v, np.zeros(1, np.float32)), [2 - smallest], rtol=1e-5)
+    np.testing.assert_allclose(call(NextValueLessMinimum().expected, v, jnp.asarray([4.0])), [4 - smallest], rtol=1e-5)
 
 
 def test_the_expected_deviation_of_normals():
@@ -209,7 +210,7 @@ def test_the_expected_deviation_of_normals():
 def test_a_mobile_row_pays_the_expected_deviation():
     context, rows = plane(std=0.1), still(2)._replace(discount=jnp.asarray([1.0, 0.0]))
     for values in VALUES:
-        y, logged = target_of(mobile, values, penalty=2.0)(rows, jnp.ones(2), context, ())
+        y, logged = call(target_of(mobile, values, penalty=2.0), rows, jnp.ones(2), context, ())
         v = candidate_moments(context, context.models.elites, rows, 10, values == "linear")
         np.testing.assert_allclose(y, np.asarray([1.9, 1.0]) - 2 * expected_deviation(v), rtol=1e-6)
         assert float(logged["inconsistency"]) > 0
@@ -220,7 +221,7 @@ def test_all_members_may_be_candidates():
     context = context._replace(models=Models.of(context.models.members, 2))
     values = CHANGES @ SLOPE
     for kind, these in (("elites", values[:2]), ("all", values)):
-        _, logged = target_of(micro, "moments", candidates=kind)(still(2), jnp.zeros(2), context, ())
+        _, logged = call(target_of(micro, "moments", candidates=kind), still(2), jnp.zeros(2), context, ())
         assert float(logged["conservative_term"]) == pytest.approx(these.mean() - these.min(), rel=1e-3)
 
 
@@ -256,7 +257,7 @@ def test_runs_with_other_values_are_other_programs_and_beta_is_still_a_leaf():
         target = MomentTarget(beta=beta, gap=MeanLessMinimum(), draws=10, shared=True, every_member=False)
         return target(rows, jnp.ones(2), context, ())[0]
 
-    np.testing.assert_allclose(jax.vmap(y)(betas), [y(beta) for beta in betas], rtol=1e-6)
+    np.testing.assert_allclose(jax.jit(jax.vmap(y))(betas), [jax.jit(y)(beta) for beta in betas], rtol=1e-6)
 
 
 def test_a_plan_says_how_it_values_candidates():

@@ -17,8 +17,9 @@ from micro_rl.dynamics.ensemble import Models, inputs_of, predict, standardise, 
 from micro_rl.dynamics.losses import holdout_errors
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.training.fitting import fit_model, held_out, problem_of
-from tests.probes import linear_critics, linear_ensemble, plain_units, pointing_ensemble, steady_actor
+from tests.probes import call, linear_critics, linear_ensemble, plain_units, pointing_ensemble, steady_actor
 
+predictions, errors_of = jax.jit(predict), jax.jit(holdout_errors, static_argnums=3)
 SECOND = jnp.asarray([False, True])
 LOG = Transition(
     jnp.asarray([[0.0, 10.0], [0.0, 20.0], [0.0, 30.0], [0.0, 40.0]]),
@@ -32,7 +33,7 @@ REPLAY = Replay(jnp.asarray([True, True, True, False]), SECOND)
 
 def test_a_silent_model_leaves_exogenous_columns_as_they_are():
     ensemble = pointing_ensemble([[1.0, 100.0], [2.0, -100.0]], [5.0, 6.0], act=1, std=3.0)
-    mean, std = predict(ensemble.silent_on(SECOND), LOG.observation, LOG.action)
+    mean, std = map(np.asarray, predictions(ensemble.silent_on(SECOND), LOG.observation, LOG.action))
     np.testing.assert_allclose(mean[:, 1], [[1, 20, 5], [2, 20, 6]])
     np.testing.assert_allclose(std[:, 1], [[3, 0, 3]] * 2, rtol=1e-5)
     assert ensemble.silent_on(None) is ensemble
@@ -42,20 +43,24 @@ def test_in_a_window_its_older_part_stays_what_is_known():
     """Two steps of one state and a weather, and the action between: state, weather, state before, weather, action."""
     ensemble = linear_ensemble(np.zeros((1, 6, 3)), [[1.0, 100.0, 0.0]], [3.0, 3.0, 3.0])
     window = jnp.asarray([[1.0, 10.0, 2.0, 20.0, 0.5]])
-    loud, _ = predict(ensemble, window, jnp.asarray([[0.7]]))
-    mean, std = predict(ensemble.silent_on(jnp.arange(5) == 1), window, jnp.asarray([[0.7]]))
-    np.testing.assert_array_equal(np.flatnonzero(np.asarray(loud != mean)[0, 0]), [1])
+    second = jnp.asarray([False, True, False, False, False])
+    loud, _ = map(np.asarray, predictions(ensemble, window, jnp.asarray([[0.7]])))
+    mean, std = map(np.asarray, predictions(ensemble.silent_on(second), window, jnp.asarray([[0.7]])))
+    np.testing.assert_array_equal(np.flatnonzero((loud != mean)[0, 0]), [1])
     np.testing.assert_allclose(mean[0, 0, :2], [2, 10])
     np.testing.assert_allclose(std[0, 0], [3, 0, 0, 0, 0, 3], rtol=1e-5)
+
+
+rolled_out = jax.jit(rollout, static_argnums=(1, 8))
 
 
 def rewards_and_discounts(method: Method, ensemble, exogenous):
     """Of a step of the model from each row of the log."""
     actor = steady_actor([0.0], obs=2, log_std=-9.0)
     silent = ensemble.silent_on(exogenous)
-    _, state = method.prepare(actor, silent, LOG, jax.random.key(0))
+    _, state = call(method.prepare, actor, silent, LOG, jax.random.key(0))
     replayed = None if exogenous is None else Replayed(jnp.arange(4), LOG.next_observation, REPLAY)
-    rows = rollout(
+    rows = rolled_out(
         ensemble, 2, actor, method.transform, state, ByRule(never), plain_units(2, 1), LOG.observation, 1,
         jax.random.key(1), replayed,
     ).rows  # fmt: skip
@@ -79,9 +84,9 @@ def test_morel_halts_on_no_disagreement_about_the_weather():
     log = LOG._replace(action=jnp.asarray([[0.0], [1.0], [0.0], [0.0]]))
     for exogenous, largest in ((None, np.hypot(2, 100)), (SECOND, 2.0)):
         silent = ensemble.silent_on(exogenous)
-        _, known = morel.FitThreshold()(steady_actor([0.0], obs=2), silent, log, jax.random.key(0))
+        _, known = call(morel.FitThreshold(), steady_actor([0.0], obs=2), silent, log, jax.random.key(0))
         np.testing.assert_allclose(known.disagreement, largest, rtol=1e-5)
-        apart = morel.disagreement(silent, log._replace(observation=log.observation + 7))
+        apart = jax.jit(morel.disagreement)(silent, log._replace(observation=log.observation + 7))
         np.testing.assert_allclose(apart, [0, largest, 0, 0], rtol=1e-5, atol=1e-5)
 
 
@@ -98,8 +103,8 @@ def test_the_holdout_error_leaves_the_weather_out():
     """Off by 1, 10 and 3: a mean square of 110 / 3, and of 10 / 2 without the second."""
     members = pointing_ensemble([[0.0, 0.0]], [0.0], act=1).members
     targets = jnp.asarray([[1.0, 10.0, 3.0]] * 4)
-    np.testing.assert_allclose(holdout_errors(members, jnp.zeros((4, 3)), targets), 110 / 3, rtol=1e-6)
-    np.testing.assert_allclose(holdout_errors(members, jnp.zeros((4, 3)), targets, (1,)), 5, rtol=1e-6)
+    np.testing.assert_allclose(errors_of(members, jnp.zeros((4, 3)), targets, ()), 110 / 3, rtol=1e-6)
+    np.testing.assert_allclose(errors_of(members, jnp.zeros((4, 3)), targets, (1,)), 5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("exogenous", [[], ["weather"]])
@@ -116,11 +121,16 @@ def test_a_fit_stops_and_ranks_by_what_it_has_to_foretell(exogenous):
     problem = problem_of(log, settings)
     model = fit_model(log, problem, settings, 0, lambda row: None)
     assert isinstance(problem.log, Transition)
-    rows = jax.tree.map(lambda column: column[held_out(0, 60, settings)], problem.log)
+    rows = jax.tree.map(lambda column: np.asarray(column)[held_out(0, 60, settings)], problem.log)
     ensemble = model.ensemble
-    inputs = standardise(inputs_of(rows), ensemble.input_mean, ensemble.input_std)
-    targets = standardise(targets_of(rows), ensemble.target_mean, ensemble.target_std)
-    errors = holdout_errors(ensemble.members, inputs, targets, (1,) if exogenous else ())
+
+    @jax.jit
+    def errors_on(rows: Transition) -> Array:
+        inputs = standardise(inputs_of(rows), ensemble.input_mean, ensemble.input_std)
+        targets = standardise(targets_of(rows), ensemble.target_mean, ensemble.target_std)
+        return holdout_errors(ensemble.members, inputs, targets, (1,) if exogenous else ())
+
+    errors = errors_on(rows)
     np.testing.assert_allclose(model.about["holdout"], errors, rtol=1e-4)
 
 
@@ -130,14 +140,16 @@ def test_rambos_adversary_gains_nothing_by_the_weather():
     rows = LOG._replace(observation=jnp.zeros((4, 2)))
     outcome = jnp.asarray([[1.0, 100.0, 2.0]] * 4)
 
+    @jax.jit
     def density(members, exogenous: Array | None = SECOND):
         return log_density(members, 1, ensemble, rows, outcome, exogenous)
 
     np.testing.assert_allclose(density(ensemble.members), -2.5 - np.log(2 * np.pi), rtol=1e-5)
     np.testing.assert_allclose(density(ensemble.members, None), -5002.5 - 1.5 * np.log(2 * np.pi), rtol=1e-5)
-    gradient = jax.grad(lambda members: jnp.sum(density(members)))(ensemble.members)
-    np.testing.assert_array_equal(gradient.net.biases[-1][0, [1, 4]], 0)  # the weather's mean and its log-variance
-    assert gradient.net.biases[-1][0, 0] != 0
+    gradient = jax.jit(jax.grad(lambda members: jnp.sum(density(members))))(ensemble.members)
+    slopes = np.asarray(gradient.net.biases[-1])[0]
+    np.testing.assert_array_equal(slopes[[1, 4]], 0)  # the weather's mean and its log-variance
+    assert slopes[0] != 0
 
 
 def test_what_rambos_adversary_imagines_follows_the_log():
@@ -148,9 +160,10 @@ def test_what_rambos_adversary_imagines_follows_the_log():
     assert isinstance(turn, TurnAgainst)
     ends = lambda following, key: jnp.zeros(len(following), bool)  # noqa: E731
     context = EpochContext(networks, LOG, ends, REPLAY)
-    rows, row = turn._imagined(ensemble, context, LOG.observation, jnp.arange(4), jax.random.key(0))
+    imagined = jax.jit(lambda started: turn._imagined(ensemble, context, LOG.observation, started, jax.random.key(0)))
+    rows, row = imagined(jnp.arange(4))
     order = np.asarray(rows.observation)[:, 1].argsort()
     np.testing.assert_allclose(np.asarray(rows.next_observation)[order], [[1, 20], [1, 30], [1, 40], [1, 50]], atol=0.1)
     assert row is not None and np.asarray(row)[order].tolist() == [1, 2, 3, -1]
-    rows, row = turn._imagined(ensemble, context, LOG.observation, jnp.full(4, -1), jax.random.key(0))
-    assert (np.asarray(rows.next_observation - rows.observation)[:, 1] > 99).all()
+    rows, row = imagined(jnp.full(4, -1))
+    assert (np.subtract(rows.next_observation, rows.observation)[:, 1] > 99).all()

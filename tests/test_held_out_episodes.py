@@ -61,6 +61,7 @@ def test_the_true_system_is_covered_as_promised_and_its_draws_hold_a_known_share
     measured = coverage_of(log, exact, plain_units(2, 1), settings)
     assert measured and measured.episodes == 300 and measured.rows == 750
     np.testing.assert_allclose(measured.coverage, [0.9, 0.95, 0.99], atol=0.03)
+    np.testing.assert_allclose(measured.of_sets, [0.9, 0.95, 0.99], atol=0.03)
     assert measured.inside == pytest.approx(3 / 5, abs=0.06) == measured.inside_columns
     assert coverage_of(log, exact, plain_units(2, 1), Settings(ensemble_size=4, num_elites=4)) is None
 
@@ -72,8 +73,18 @@ def test_what_is_said_and_kept():
         "; on 4 episodes held out: one step is off by 0.10 of the log’s spread, "
         "limits of the score for 90/95 % hold 88/96 %, the elites’ draws 25 %"
     )
+    with_sets = from_json(HONEST | {"episodes": MEASURED | {"of_sets": [0.91, 0.94]}})
+    assert of({KEY: with_sets.as_json()}) == with_sets
+    assert with_sets.sentence().endswith("hold 88/96 %, calibrated sets 91/94 %, the elites’ draws 25 %")
     assert "episodes" not in ModelReport(1, None, None).as_json()
-    for name, value in {"rows": 0, "error": -1.0, "coverage": [0.9], "inside": 1.5, "levels": "all"}.items():
+    for name, value in {
+        "rows": 0,
+        "error": -1.0,
+        "coverage": [0.9],
+        "inside": 1.5,
+        "levels": "all",
+        "of_sets": [0.9],
+    }.items():
         with pytest.raises(ValueError, match="its report is none"):
             from_json(HONEST | {"episodes": MEASURED | {name: value}})
 

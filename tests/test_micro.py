@@ -10,20 +10,21 @@ from hypothesis.extra import numpy as arrays
 from scipy import integrate, stats
 
 from micro_rl.algorithms import registry
-from micro_rl.algorithms.model_based import micro
+from micro_rl.algorithms.model_based import gaps, micro
 from micro_rl.algorithms.model_based.balls import BALLS
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_values
-from micro_rl.algorithms.model_based.gaps import conservative_term
 from micro_rl.algorithms.slots import Method, MethodContext
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError
-from tests.probes import Line, evaluate_policy, linear_critics, pointing_ensemble, steady_actor
+from tests.lines import Line, evaluate_policy
+from tests.probes import call, linear_critics, pointing_ensemble, steady_actor
 
 # In the plane, with the critic V(s) = SLOPE . s.
 SLOPE = np.array([3.0, -4.0])
 ROWS = 4000
 candidates = jax.jit(candidate_values)
+conservative_term = jax.jit(gaps.conservative_term)
 
 
 def plane(changes: list[list[float]], std: float) -> MethodContext:
@@ -34,10 +35,15 @@ def plane(changes: list[list[float]], std: float) -> MethodContext:
     return MethodContext(critics, critics, steady_actor([0.0], obs=2), models, jnp.asarray(0.99))
 
 
+def still(rows: int) -> Transition:
+    """Rows that all start in (1, 2)."""
+    state, ones = np.tile(np.asarray([[1.0, 2.0]], np.float32), (rows, 1)), np.ones(rows, np.float32)
+    return Transition(*map(jnp.asarray, (state, 0 * ones[:, None], 0 * ones, state, ones)))
+
+
 def term(context: MethodContext, draws: int, rows: int = ROWS) -> np.ndarray:
     """f of rows that all start in (1, 2)."""
-    state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (rows, 1))
-    batch = Transition(state, jnp.zeros((rows, 1)), jnp.zeros(rows), state, jnp.ones(rows))
+    batch = still(rows)
     target = micro.build(micro.Options(num_samples=draws)).target
     noise = target.noise(jax.random.key(0), batch, context.models)
     return np.asarray(conservative_term(candidates(context, context.models.elites, batch, noise)))
@@ -200,19 +206,18 @@ def test_every_variant_at_beta_0_has_sacs_target_to_the_bit(variant):
     state = jnp.asarray([[1.0, 2.0]] * 2)
     rows = Transition(state, jnp.zeros((2, 1)), jnp.ones(2), state, jnp.asarray([1.0, 0.0]))
     target = micro.build(micro.Options(beta=0.0, **variant)).target
-    y, logged = target(rows, next_value, context, target.noise(jax.random.key(0), rows, context.models))
-    np.testing.assert_array_equal(y, Method().target(rows, next_value, context, ())[0])
+    y, logged = call(target, rows, next_value, context, target.noise(jax.random.key(0), rows, context.models))
+    np.testing.assert_array_equal(y, call(Method().target, rows, next_value, context, ())[0])
     assert float(logged["conservative_term"]) != 0
 
 
 def test_all_members_are_more_than_the_elites():
     context = plane(DIRECTIONS, std=1e-6)
     context = context._replace(models=Models.of(context.models.members, 2))
-    state = jnp.tile(jnp.asarray([[1.0, 2.0]]), (3, 1))
-    row = Transition(state, jnp.zeros((3, 1)), jnp.zeros(3), state, jnp.ones(3))
+    row = still(3)
     values = np.asarray(DIRECTIONS) @ SLOPE
     for kind, these in (("elites", values[:2]), ("all", values)):
         target = micro.build(micro.Options(num_samples=0, candidates=kind)).target  # type: ignore[arg-type]
         noise = target.noise(jax.random.key(0), row, context.models)
-        _, logged = target(row, jnp.zeros(3), context, noise)
+        _, logged = call(target, row, jnp.zeros(3), context, noise)
         assert float(logged["conservative_term"]) == pytest.approx(these.mean() - these.min(), rel=1e-4)

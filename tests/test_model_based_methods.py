@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms import registry
+from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.conservative import conservative_gap
 from micro_rl.algorithms.epoch import compiled_epoch, start
@@ -18,15 +19,16 @@ from micro_rl.algorithms.model_based.candidates import CandidateNoise
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.networks import action_error, q_values
-from micro_rl.core.types import Batch, Keys, Transition
+from micro_rl.core.types import Batch, Keys, Problem, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models, predict
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.fitting import fit_model, problem_of
-from tests.probes import linear_critics, pointing_ensemble, steady_actor, tiny_plan
+from tests.probes import call, linear_critics, pointing_ensemble, steady_actor, tiny_plan
 
 PLAN = tiny_plan()
 NEVER = ByRule(never)
+advantage = jax.jit(rambo_adversary.advantage)
 DECAY = (0.0,) * (len(PLAN.settings.model_hidden_sizes) + 1)
 # Three members that lead from s = 0 to 1, 2 and 6; Q = s whatever the action.
 ENSEMBLE = pointing_ensemble([[1.0], [2.0], [6.0]], [0.5, 0.5, 0.5], act=1)
@@ -49,7 +51,7 @@ ROWS = rows([0.5, 0.5], [2.0, 2.0], [1.0, 0.0])
 def test_mobile_by_hand():
     target = mobile.build(mobile.Options(penalty=2.0, num_samples=0)).target
     noise = CandidateNoise(jnp.zeros((1, 3, 2, 1)), jnp.zeros((1, 3, 2, 1)))
-    y, logged = target(ROWS, jnp.asarray([2.0, 2.0]), SETTING, noise)
+    y, logged = call(target, ROWS, jnp.asarray([2.0, 2.0]), SETTING, noise)
     # Values 1, 2, 6: mean 3, squares 4 + 1 + 9 = 14 over n - 1 = 2.
     deviation = np.sqrt(7.0)
     np.testing.assert_allclose(y, [0.5 + 0.9 * 2 - 2 * deviation, 0.5 - 2 * deviation], rtol=1e-5)
@@ -60,7 +62,8 @@ def test_mobile_by_hand():
 def test_what_a_target_logs_is_reported_in_the_logs_own_units(name: str):
     target = registry.find(name).build(registry.find(name).Options()).target
     noise = target.noise(jax.random.key(0), ROWS, SETTING.models)
-    assert all(map(is_raw_reward, target(ROWS, jnp.zeros(2), SETTING, noise)[1]))
+    _, logged = jax.eval_shape(target, ROWS, jnp.zeros(2), SETTING, noise)
+    assert all(map(is_raw_reward, logged))
 
 
 # MOPO
@@ -68,7 +71,7 @@ def test_what_a_target_logs_is_reported_in_the_logs_own_units(name: str):
 
 def test_mopo_by_hand():
     ensemble = pointing_ensemble([[1.0], [2.0]], [0.0, 0.0], act=1, std=0.3)
-    shaped = mopo.build(mopo.Options(penalty=2.0)).transform(ensemble, (), ROWS)
+    shaped = call(mopo.build(mopo.Options(penalty=2.0)).transform, ensemble, (), ROWS)
     # Each member: 0.3 for the state and 0.3 for the reward.
     np.testing.assert_allclose(shaped.reward, 0.5 - 2 * np.sqrt(2 * 0.09), rtol=1e-4)
     np.testing.assert_array_equal(shaped.discount, ROWS.discount)
@@ -83,7 +86,7 @@ def test_morel_by_hand():
     actor, known = method.prepare(SETTING.actor, ENSEMBLE, rows([-1.0, 4.0], [0.0, 0.0], [1.0, 1.0]), jax.random.key(0))
     assert actor is SETTING.actor
     assert (float(known.disagreement), float(known.reward)) == (pytest.approx(5.0), -1.0)
-    halted = method.transform(ENSEMBLE, known, ROWS)
+    halted = call(method.transform, ENSEMBLE, known, ROWS)
     np.testing.assert_allclose(halted.reward, -1.0 - 3.0)
     assert not np.asarray(halted.discount).any()
 
@@ -97,8 +100,8 @@ def test_morel_looks_at_every_row_of_the_log(monkeypatch):
 
 def test_morel_leaves_what_is_known():
     method = morel.build(morel.Options(threshold=1.5))
-    _, known = method.prepare(SETTING.actor, ENSEMBLE, ROWS, jax.random.key(0))
-    jax.tree.map(np.testing.assert_array_equal, method.transform(ENSEMBLE, known, ROWS), ROWS)
+    _, known = call(method.prepare, SETTING.actor, ENSEMBLE, ROWS, jax.random.key(0))
+    jax.tree.map(np.testing.assert_array_equal, call(method.transform, ENSEMBLE, known, ROWS), ROWS)
 
 
 # COMBO
@@ -107,7 +110,7 @@ def test_morel_leaves_what_is_known():
 def test_combo_takes_the_logsumexp_over_all_its_draws():
     # Q = 0 everywhere, actions nearly fixed at 0: uniform has the density 1/2, the policy its own.
     flat = linear_critics([[0.0, 0.0]] * 2, [0.0] * 2)
-    gap = conservative_gap(flat, steady_actor([0.0], obs=1), ROWS, ROWS, jax.random.key(0), actions=4000)
+    gap = jax.jit(partial(conservative_gap, actions=4000))(flat, SETTING.actor, ROWS, ROWS, jax.random.key(0))
     # Importance sampling: the mean of 1 / density is the volume 2 for each source; the sum of 12,000 of them.
     assert float(gap) == pytest.approx(np.log(2 * 12_000), abs=0.05)
 
@@ -116,9 +119,10 @@ def test_combo_pushes_unseen_actions_down_and_the_logs_up():
     critics = linear_critics([[0.0, 1.0]] * 2, [0.0] * 2)
     rows = ROWS._replace(action=jnp.full((2, 1), -0.9))
     push = combo.build(combo.Options(cql_weight=1.0)).regularize
-    gradient = jax.grad(lambda c: push(c, SETTING.actor, Batch(rows, ROWS), jax.random.key(0)))(critics)
-    moved = jax.tree.map(lambda p, g: p - 0.1 * g, critics, gradient)
-    change = lambda a: float(jnp.mean(q_values(moved, jnp.zeros((1, 1)), jnp.asarray([[a]]))) - a)  # noqa: E731
+    gradient = jax.jit(jax.grad(push))(critics, SETTING.actor, Batch(rows, ROWS), jax.random.key(0))
+    moved = jax.tree.map(lambda p, g: np.asarray(p) - 0.1 * np.asarray(g), critics, gradient)
+    value = jax.jit(q_values)
+    change = lambda a: float(np.mean(value(moved, jnp.zeros((1, 1)), jnp.asarray([[a]]))) - a)  # noqa: E731
     assert change(-0.9) > change(0.9)
     assert change(0.9) < 0
 
@@ -129,7 +133,7 @@ def test_combo_pushes_unseen_actions_down_and_the_logs_up():
 def test_rambo_density_is_the_mixtures():
     outcome = jnp.asarray([[1.0, 0.5], [1.5, 0.5]])
     pair = pointing_ensemble([[1.0], [2.0]], [0.5, 0.5], act=1, std=0.5)
-    density = rambo_adversary.log_density(pair.members, 2, pair, ROWS, outcome)
+    density = jax.jit(rambo_adversary.log_density, static_argnums=1)(pair.members, 2, pair, ROWS, outcome)
     peak = 1 / (0.5 * np.sqrt(2 * np.pi))
     by_hand = [peak * peak * (1 + np.exp(-2.0)) / 2, peak * peak * np.exp(-0.5)]
     np.testing.assert_allclose(density, np.log(by_hand), rtol=1e-4)
@@ -138,14 +142,14 @@ def test_rambo_density_is_the_mixtures():
 def test_rambo_advantage_by_hand():
     transition = ROWS._replace(next_observation=jnp.asarray([[2.0], [0.0]]), discount=jnp.ones(2))
     # Gains 0.5 + 0.9 * 2 and 0.5: mean 1.4, deviation (n - 1) 1.8 / sqrt 2.
-    advantage = rambo_adversary.advantage(SETTING, transition, jnp.zeros((2, 1)))
-    np.testing.assert_allclose(advantage, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
+    gain = advantage(SETTING, transition, jnp.zeros((2, 1)))
+    np.testing.assert_allclose(gain, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 
 def test_nothing_follows_the_end_in_rambos_advantage():
     transition = ROWS._replace(next_observation=jnp.asarray([[2.0], [4.0]]), discount=jnp.asarray([1.0, 0.0]))
     # Gains 0.5 + 0.9 * 2 and 0.5, whatever stands behind the end: standardised as in the case before.
-    gain = rambo_adversary.advantage(SETTING, transition, jnp.zeros((2, 1)))
+    gain = advantage(SETTING, transition, jnp.zeros((2, 1)))
     np.testing.assert_allclose(gain, [np.sqrt(0.5), -np.sqrt(0.5)], rtol=1e-4)
 
 
@@ -174,16 +178,19 @@ def adversarial(weight: float, steps: int = 20, clone_epochs: int = 0) -> Method
     return rambo.build(options)
 
 
+@jax.jit
+def turn(update: Any, ensemble: Ensemble, moments: Any, networks: MethodContext, problem: Problem) -> Ensemble:
+    ends = lambda following, key: NEVER(following, problem.scaling, key)  # noqa: E731
+    return update(ensemble, moments, EpochContext(networks, rows_of(problem.log), ends), jax.random.key(1))[0]
+
+
 def turned(fitted, method: Method, update: Any = None) -> Ensemble:
     """The model after the method's steps against a policy that stays, whose Q is three times the first observation."""
     problem, ensemble = fitted
     critics, actor = linear_critics([[3.0, 0.0, 0.0, 0.0]] * 2, [0.0] * 2), steady_actor([0.0], obs=3)
     networks = MethodContext(critics, critics, actor, Models.of(ensemble, 2), jnp.asarray(0.99))
-    ends = lambda following, key: NEVER(following, problem.scaling, key)  # noqa: E731
-    _, moments = method.prepare(actor, ensemble, problem.log, jax.random.key(0))
-    context, update = EpochContext(networks, problem.log, ends), update or method.update_model
-    moved, _ = jax.jit(lambda e, m: update(e, m, context, jax.random.key(1)))(ensemble, moments)
-    return moved
+    _, moments = call(method.prepare, actor, ensemble, problem.log, jax.random.key(0))
+    return turn(update or method.update_model, ensemble, moments, networks, problem)
 
 
 def test_rambo_makes_the_model_worse_for_the_policy(fitted):
@@ -191,7 +198,7 @@ def test_rambo_makes_the_model_worse_for_the_policy(fitted):
 
     def value_after(weight: float) -> float:
         log, moved = fitted[0].log, turned(fitted, adversarial(weight, steps=200))
-        mean, _ = predict(moved.best(2), log.observation, log.action)
+        mean, _ = jax.jit(predict)(moved.best(2), log.observation, log.action)
         return float(jnp.mean(3 * mean[..., 0]))
 
     assert value_after(3.0) < value_after(0.0) - 0.1
@@ -212,7 +219,7 @@ def test_rambo_begins_as_a_clone(fitted):
     constant = problem.log._replace(action=jnp.full_like(problem.log.action, 0.5))
     actor = start(problem, ensemble, Method(), PLAN.settings.sizes(), 1.0, Keys.of(0)).agent.actor
     method = rambo.build(rambo.Options(clone_epochs=200, clone_lr=1e-2))
-    cloned, _ = method.prepare(actor, ensemble, constant, jax.random.key(0))
+    cloned, _ = call(method.prepare, actor, ensemble, constant, jax.random.key(0))
     assert float(action_error(cloned, constant.observation, constant.action)) < 1e-3
 
 

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from micro_rl.core.moments import Moments, least, rectified, squashed, through
+from micro_rl.core import moments
+from micro_rl.core.moments import Moments
 from micro_rl.core.networks import rounded_product, uniform_mlp
 from tests.probes import linear
 
+least, rectified, squashed, through = map(
+    jax.jit, (moments.least, moments.rectified, moments.squashed, moments.through)
+)
 PHI_0 = 0.3989423
 
 
@@ -56,7 +60,7 @@ def test_one_hidden_layer_is_near_10_000_draws_in_mean_and_a_tenth_of_its_deviat
     net = uniform_mlp(jax.random.key(1), (4, 64, 1), (2,))
     mean, deviation = jax.random.normal(jax.random.key(2), (2, 6, 4))
     noise = jax.random.normal(jax.random.key(3), (10_000, 6, 4))
-    drawn = jax.vmap(lambda z: net(mean + deviation * z, jax.nn.relu))(noise)[..., 0]
+    drawn = jax.jit(jax.vmap(lambda z: net(mean + deviation * z, jax.nn.relu)))(noise)[..., 0]
     y = through(net, Moments(mean, deviation**2)).outputs
     np.testing.assert_allclose(y.mean[..., 0], drawn.mean(0), atol=4 * float(drawn.std(0).max()) / 100)
 
@@ -110,11 +114,14 @@ def test_without_variance_the_least_is_the_minimum():
     np.testing.assert_allclose(y, ([1.0, 1.0], [0.0, 0.0]), atol=1e-8)
 
 
+@jax.jit
+@jax.grad
+def slopes(x: Moments) -> jax.Array:
+    three = Moments(x.mean * jnp.ones(3), x.variance * jnp.ones(3))
+    return jnp.stack([*rectified(x)[0], *squashed(x), *least(three)]).sum()
+
+
 @pytest.mark.parametrize("variance", [0.0, 1e-30, 1.0])
 @pytest.mark.parametrize("mean", [0.0, -2.0, 1e6])
 def test_slopes_are_finite(mean: float, variance: float):
-    def total(x: Moments) -> jax.Array:
-        three = Moments(x.mean * jnp.ones(3), x.variance * jnp.ones(3))
-        return jnp.stack([*rectified(x)[0], *squashed(x), *least(three)]).sum()
-
-    assert all(np.isfinite(slope) for slope in jax.grad(total)(Moments(jnp.asarray(mean), jnp.asarray(variance))))
+    assert all(np.isfinite(slope) for slope in slopes(Moments(jnp.asarray(mean), jnp.asarray(variance))))

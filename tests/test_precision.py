@@ -1,7 +1,7 @@
 """Mixed precision: how far it may be off, what it must not touch, and what a run says of it."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import FitSizes
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
-from micro_rl.dynamics.fit_epoch import finish_fit, start_fit
+from micro_rl.dynamics.fit_epoch import compiled_start, finish_fit
 from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.training.plan import make_plan
@@ -45,6 +45,10 @@ def rows(key: int) -> Transition:
     return Transition(observation, action, jax.random.normal(keys[3], (ROWS,)), following, jnp.ones(ROWS))
 
 
+targets = jax.jit(sac.targets)
+noise_of = jax.jit(partial(draw_noise, jax.random.key(4)))
+
+
 @cache  # every process of the tests imports every file: what is compiled at its head is compiled in each
 def batch() -> Batch:
     return Batch(rows(0), rows(1))
@@ -52,7 +56,7 @@ def batch() -> Batch:
 
 @cache
 def models() -> Models:
-    return Models.of(finish_fit(start_fit(batch().model, SIZES, jax.random.key(2))), 3)
+    return Models.of(finish_fit(compiled_start(batch().model, SIZES, jax.random.key(2))), 3)
 
 
 @cache
@@ -65,7 +69,7 @@ def mixed(method: Method) -> Method:
 
 
 def updated(method: Method) -> tuple[Agent, dict]:
-    noise = draw_noise(jax.random.key(4), method, batch(), models())
+    noise = noise_of(method, batch(), models())
     return jax.jit(sac.update, compiler_options=FUSED)(
         agent(), method, models(), batch(), noise, jax.random.key(5), coefficients()
     )
@@ -86,9 +90,9 @@ def test_a_rounded_product_is_off_by_two_roundings_at_most(x: np.ndarray, weight
     "method", [micro.build(micro.Options(num_samples=2)), mobile.build(mobile.Options(num_samples=2))]
 )
 def test_targets_are_near_those_in_float32(method: Method):
-    noise = draw_noise(jax.random.key(4), method, batch(), models())
+    noise = noise_of(method, batch(), models())
     exact, near = (
-        sac.targets(agent(), variant, models(), batch(), noise, coefficients())[0]
+        np.asarray(targets(agent(), variant, models(), batch(), noise, coefficients())[0])
         for variant in (method, mixed(method))
     )
     np.testing.assert_array_equal(near[:ROWS], exact[:ROWS])
@@ -99,8 +103,7 @@ def test_targets_are_near_those_in_float32(method: Method):
 @pytest.mark.parametrize("kind", BALLS)
 def test_a_balls_worst_state_is_near_the_one_in_float32(kind: str):
     method = micro.build(micro.Options(candidates=kind, radius=1.0))  # type: ignore[arg-type]
-    noise = draw_noise(jax.random.key(4), method, batch(), models())
-    targets = jax.jit(sac.targets)
+    noise = noise_of(method, batch(), models())
     exact, near = (
         float(targets(agent(), variant, models(), batch(), noise, coefficients())[1]["conservative_term"])
         for variant in (method, mixed(method))
@@ -127,7 +130,7 @@ def test_rollouts_are_near_those_in_float32():
     def made(product) -> Transition:
         ensemble, actor = multiplied_by(product, (models().members, agent().actor))
         where = (ByRule(never), plain_units(OBS, ACT), batch().real.observation, 2, jax.random.key(6))
-        return rollout(ensemble, 3, actor, Method().transform, (), *where).rows
+        return jax.jit(rollout, static_argnums=(1, 8))(ensemble, 3, actor, Method().transform, (), *where).rows
 
     exact, near = made(jnp.matmul), made(rounded_product)
     off = np.abs(near.next_observation - exact.next_observation)

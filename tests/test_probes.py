@@ -13,7 +13,8 @@ from micro_rl.dynamics.ensemble import predict
 from runs import probes as training
 from runs.probes_page import PROBES
 from tests.hills import SYSTEMS
-from tests.probes import Line, evaluate_policy, model_rows, pointing_ensemble, steady_actor, tiny_dataset
+from tests.lines import Line, evaluate_policy, model_rows
+from tests.probes import pointing_ensemble, steady_actor, tiny_dataset
 
 
 @pytest.mark.parametrize("action", [0.0, 0.7, -1.0])

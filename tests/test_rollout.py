@@ -1,5 +1,7 @@
 """Rollouts in hand-made ensembles: who serves a row, when it stops, and in which units that is decided."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,11 +18,12 @@ MEMBERS, ELITES, ROWS = 5, 3, 300
 AS_PREDICTED = AsPredicted()
 NEVER = ByRule(never)
 compiled = jax.jit(rollout, static_argnums=(1, 8))
+compiled_sample = jax.jit(sample_ensemble)
 
 
 def numbered_starts(rows: int) -> jax.Array:
     """Each start carries its number in the first column and 0 in the second."""
-    return jnp.stack([jnp.arange(rows), jnp.zeros(rows)], axis=-1).astype(jnp.float32)
+    return jnp.asarray(np.stack([np.arange(rows), np.zeros(rows)], axis=-1), jnp.float32)
 
 
 def rolled(
@@ -46,7 +49,7 @@ def servers(key: int) -> np.ndarray:
     """Which elite served each start at each step: [step, start]."""
     rows = rolled(key).rows
     reward = np.asarray(rows.reward).reshape(2, ROWS)
-    start = np.asarray(rows.observation[:, 0]).reshape(2, ROWS).round().astype(int)
+    start = np.asarray(rows.observation)[:, 0].reshape(2, ROWS).round().astype(int)
     return np.take_along_axis(reward.round().astype(int), np.argsort(start, axis=1), axis=1)
 
 
@@ -72,7 +75,7 @@ def test_every_step_goes_on_from_the_one_before():
     for number, step in enumerate(steps):
         assert sorted(step[:, 0].round().astype(int).tolist()) == list(range(ROWS))
         np.testing.assert_allclose(step[:, 1], number, atol=1e-3)
-    np.testing.assert_allclose(rows.next_observation, rows.observation + jnp.asarray([[0.0, 1.0]]), atol=1e-3)
+    np.testing.assert_allclose(rows.next_observation, np.add(rows.observation, [[0.0, 1.0]]), atol=1e-3)
     assert np.asarray(rows.discount).all()
     assert rolled(0, length=3).valid.all()
 
@@ -115,7 +118,7 @@ def first_below_9_5(observation):
 
 def test_only_the_rows_that_end_stop():
     rollout = rolled(0, length=3, ends=ByRule(first_below_9_5))
-    number = np.asarray(rollout.rows.observation[:, 0]).round().reshape(3, ROWS)
+    number = np.asarray(rollout.rows.observation)[:, 0].round().reshape(3, ROWS)
     valid = np.asarray(rollout.valid).reshape(3, ROWS)
     assert valid[0].all()
     for step in (1, 2):
@@ -133,7 +136,7 @@ class HaltEvenElites(RolloutTransform):
 def test_a_methods_transform_may_end_rows_and_change_rewards():
     rollout = rolled(0, transform=HaltEvenElites())
     reward, valid = (np.asarray(x).reshape(2, ROWS) for x in (rollout.rows.reward, rollout.valid))
-    start = np.asarray(rollout.rows.observation[:, 0]).round().reshape(2, ROWS)
+    start = np.asarray(rollout.rows.observation)[:, 0].round().reshape(2, ROWS)
     assert (np.isclose(reward[0], 7) | np.isclose(reward[0], 1, atol=1e-3)).all()
     halted = start[0][np.isclose(reward[0], 7)]
     np.testing.assert_array_equal(valid[1], ~np.isin(start[1], halted))
@@ -141,9 +144,10 @@ def test_a_methods_transform_may_end_rows_and_change_rewards():
 
 def shares(rows: int, elites: int) -> np.ndarray:
     ensemble = pointing_ensemble([[0.0]] * elites, list(range(elites)), act=1)
-    outcome = sample_ensemble(ensemble, jnp.zeros((rows, 1)), jnp.zeros((rows, 1)), jax.random.key(0))
+    nowhere = jnp.zeros((rows, 1))
+    outcome = np.asarray(compiled_sample(ensemble, nowhere, nowhere, jax.random.key(0)))
     assert outcome.shape == (rows, 2)
-    return np.bincount(np.asarray(outcome[:, 1]).round().astype(int), minlength=elites)
+    return np.bincount(outcome[:, 1].round().astype(int), minlength=elites)
 
 
 @pytest.mark.parametrize(("rows", "elites"), [(10, 5), (7, 1), (6, 3)])
@@ -158,9 +162,10 @@ def test_shares_differ_by_one_at_most_where_they_cannot_be_equal(rows: int, elit
 
 def test_noise_has_the_deviation_that_the_model_says():
     ensemble = pointing_ensemble([[0.5]], [1.0], act=1, std=0.3)
-    outcome = sample_ensemble(ensemble, jnp.ones((4000, 1)), jnp.zeros((4000, 1)), jax.random.key(0))
-    assert stats.kstest(np.asarray(outcome[:, 0]), stats.norm(1.5, 0.3).cdf).pvalue > 1e-3
-    assert stats.kstest(np.asarray(outcome[:, 1]), stats.norm(1.0, 0.3).cdf).pvalue > 1e-3
+    ones, zeros = jnp.ones((4000, 1)), jnp.zeros((4000, 1))
+    outcome = np.asarray(compiled_sample(ensemble, ones, zeros, jax.random.key(0)))
+    assert stats.kstest(outcome[:, 0], stats.norm(1.5, 0.3).cdf).pvalue > 1e-3
+    assert stats.kstest(outcome[:, 1], stats.norm(1.0, 0.3).cdf).pvalue > 1e-3
 
 
 def echo(branches, key: jax.Array) -> Rollout:
@@ -170,13 +175,18 @@ def echo(branches, key: jax.Array) -> Rollout:
     return Rollout(Transition(observation, observation, reward, observation, jnp.ones(alive.shape)), alive)
 
 
+@jax.jit
+def echoed(observation: jax.Array, alive: jax.Array, key: jax.Array) -> Rollout:
+    return in_blocks(echo, (observation, alive), ELITES, key)
+
+
 @pytest.mark.parametrize(("rows", "blocks"), [(1, 1), (4096, 1), (4097, 2), (10_001, 3)])
 def test_blocks_lose_no_row_and_draw_for_themselves(rows: int, blocks: int):
-    rollout = in_blocks(echo, (numbered_starts(rows), jnp.arange(rows) % 2 == 0), ELITES, jax.random.key(0))
-    number = np.asarray(rollout.rows.observation[:, 0]).astype(int)
+    rollout = echoed(numbered_starts(rows), jnp.asarray(np.arange(rows) % 2 == 0), jax.random.key(0))
+    number = np.asarray(rollout.rows.observation)[:, 0].astype(int)
     assert sorted(number.tolist()) == list(range(rows))
     np.testing.assert_array_equal(rollout.valid, number % 2 == 0)
-    assert np.unique(rollout.rows.reward).size == blocks
+    assert np.unique(np.asarray(rollout.rows.reward)).size == blocks
 
 
 def test_blocks_share_their_rows_equally():
@@ -186,10 +196,8 @@ def test_blocks_share_their_rows_equally():
 
 
 def test_runs_side_by_side_draw_what_each_draws_alone():
-    def run(key: jax.Array) -> Rollout:
-        return in_blocks(echo, (numbered_starts(5000), jnp.ones(5000, bool)), ELITES, key)
-
+    run = partial(echoed, numbered_starts(5000), jnp.ones(5000, bool))
     keys = jax.random.split(jax.random.key(0), 2)
     together = jax.vmap(run)(keys)
-    alone = jax.tree.map(lambda *rows: jnp.stack(rows), *map(run, keys))
+    alone = jax.tree.map(lambda *rows: np.stack(rows), *map(run, keys))
     jax.tree.map(np.testing.assert_array_equal, together, alone)

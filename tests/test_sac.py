@@ -99,13 +99,16 @@ def test_target_critics_and_not_the_critics_make_the_target():
     np.testing.assert_array_equal(targets(conservative(0.5), moved), targets(conservative(0.5)))
 
 
+actor_loss = jax.jit(sac.actor_loss)
+
+
 def test_losses_by_hand():
-    both = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), REAL, MODEL)
+    both = jax.tree.map(lambda a, b: jnp.asarray(np.concatenate([a, b])), REAL, MODEL)
     # At s = a = 0 the critics say 0 and 1; y = 2: errors 4 and 1.
-    loss, q = sac.critic_loss(CRITICS, both, jnp.full(4, 2.0))
+    loss, q = jax.jit(sac.critic_loss)(CRITICS, both, jnp.full(4, 2.0))
     assert float(loss) == pytest.approx(2.5)
     assert q.tolist() == [[0.0] * 4, [1.0] * 4]
-    loss, (log_prob, size) = sac.actor_loss(ACTOR, CRITICS, both.observation, jnp.zeros((4, 1)), jnp.asarray(0.5))
+    loss, (log_prob, size) = actor_loss(ACTOR, CRITICS, both.observation, jnp.zeros((4, 1)), jnp.asarray(0.5))
     assert float(loss) == pytest.approx(0.5 * LOG_PROB - 0.0)
     np.testing.assert_allclose(log_prob, LOG_PROB, rtol=1e-6)
     assert float(size) == 0.0
@@ -116,8 +119,8 @@ def test_losses_by_hand():
 def test_the_anchor_by_hand():
     # pi(s) = 0.5 where the log did 0, and there min_k Q_k = min(1, 0.5): 2 * 0.5 * 0.25 on top of the loss.
     actor, noise, alpha = steady_actor([0.5], obs=1), jnp.zeros((2, 1)), jnp.asarray(0.3)
-    plain, _ = sac.actor_loss(actor, CRITICS, REAL.observation, noise, alpha)
-    values, _ = sac.anchored_loss(actor, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(2.0))
+    plain, _ = actor_loss(actor, CRITICS, REAL.observation, noise, alpha)
+    values, _ = jax.jit(sac.anchored_loss)(actor, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(2.0))
     assert float(values - plain) == pytest.approx(0.25, rel=1e-5)
 
 
@@ -129,9 +132,13 @@ def test_the_anchor_weighs_as_td3_bc_does():
         q, _ = sac.actor_loss(actor, CRITICS, REAL.observation, noise, alpha)
         return 2.5 * q / scale + action_error(actor, REAL.observation, REAL.action)
 
-    ours = jax.grad(lambda a: sac.anchored_loss(a, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(0.4))[0])(actor)
-    theirs = jax.grad(td3_bc)(actor, 0.5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b * 0.5 / 2.5, rtol=1e-5, atol=1e-7), ours, theirs)
+    def anchored(actor):
+        return sac.anchored_loss(actor, CRITICS, REAL, REAL, noise, alpha, jnp.asarray(0.4))[0]
+
+    ours, theirs = jax.jit(jax.grad(anchored))(actor), jax.jit(jax.grad(td3_bc))(actor, 0.5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, np.asarray(b) * 0.5 / 2.5, rtol=1e-5, atol=1e-7), ours, theirs
+    )
 
 
 def test_temperature_is_at_most_one_while_its_logarithm_goes_on():
@@ -219,8 +226,9 @@ def test_a_method_has_a_key_of_its_own():
 
 
 def test_a_fresh_agents_targets_equal_its_critics():
-    agent = sac.start_agent(jax.random.key(0), 3, 2, (8, 8), 3, 0.1)
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), agent.critics, agent.targets))
+    start = jax.jit(sac.start_agent, static_argnums=(1, 2, 3, 4))
+    agent = start(jax.random.key(0), 3, 2, (8, 8), 3, 0.1)
+    assert jax.tree.all(jax.tree.map(lambda a, b: np.array_equal(a, b), agent.critics, agent.targets))
     assert [w.shape for w in agent.critics.weights] == [(3, 5, 8), (3, 8, 8), (3, 8, 1)]
     assert [w.shape for w in agent.actor.weights] == [(3, 8), (8, 8), (8, 4)]
     assert float(sac.temperature(agent)) == pytest.approx(0.1)

@@ -1,14 +1,15 @@
 """SAC-N, EDAC and CQL: their neutral limits to the bit, EDAC's penalty, the sign of CQL's push."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms import critics as stacks
 from micro_rl.algorithms import sac
-from micro_rl.algorithms.critics import alignment, directions
 from micro_rl.algorithms.model_free import cql, edac, sac_n
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import q_values, uniform_mlp
@@ -18,6 +19,7 @@ from micro_rl.dynamics.ensemble import Models
 from tests.probes import FUSED, coefficients, linear_critics, no_rows, steady_actor
 
 OBS, ACT, ROWS = 3, 2, 16
+directions, alignment = jax.jit(stacks.directions), jax.jit(stacks.alignment)
 SIZES = Settings(hidden_sizes=(8,), num_critics=4).sizes()
 
 
@@ -30,11 +32,15 @@ def rows() -> LogRows:
     return LogRows(now, action, jnp.ones(ROWS))
 
 
+@partial(jax.jit, compiler_options=FUSED)
+def step(method: sac_n.SacOnLog, agent: sac.Agent, rows: LogRows, key: jax.Array) -> sac.Agent:
+    return method.update(agent, rows, key, coefficients())[0]
+
+
 def moved(method: sac_n.SacOnLog, rows: LogRows, times: int = 2) -> sac.Agent:
-    step = jax.jit(lambda agent, key: method.update(agent, rows, key, coefficients())[0], compiler_options=FUSED)
     agent = method.start(jax.random.key(0), OBS, ACT, SIZES, 1.0)
     for key in jax.random.split(jax.random.key(1), times):
-        agent = step(agent, key)
+        agent = step(method, agent, rows, key)
     return agent
 
 
@@ -109,9 +115,10 @@ def test_critics_that_agree_and_that_disagree():
 def test_a_critic_blind_to_the_action_does_no_harm():
     blind = linear_critics([[1.0, 0.0], [0.0, 1.0]], [0.0] * 2)
     state = jnp.zeros((2, 1))
-    gradient = jax.grad(lambda critics: alignment(directions(critics, state, state)))(blind)
+    aligned = jax.jit(jax.value_and_grad(lambda critics: stacks.alignment(stacks.directions(critics, state, state))))
+    value, gradient = aligned(blind)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert float(alignment(directions(blind, state, state))) == 0
+    assert float(value) == 0
 
 
 def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows):
@@ -125,7 +132,8 @@ def test_the_penalty_is_a_mean_over_critics_and_drives_them_apart(rows: LogRows)
 
     together = alignment(directions(critics, rows.now.observation, rows.now.action))
     np.testing.assert_allclose(penalty(critics), 2.0 / 2 * together, rtol=1e-6)
-    down = jax.tree.map(lambda leaf, slope: leaf - 0.1 * slope, critics, jax.jit(jax.grad(penalty))(critics))
+    slopes = jax.jit(jax.grad(penalty))(critics)
+    down = jax.tree.map(lambda leaf, slope: np.asarray(leaf) - 0.1 * np.asarray(slope), critics, slopes)
     assert penalty(down) < penalty(critics)
 
 
@@ -151,8 +159,9 @@ def test_the_critics_are_pushed_down_where_the_log_has_not_been_and_up_where_it_
     rows = Transition(state, action, jnp.zeros(64), state, jnp.ones(64))
     method = cql.build(cql.Options(cql_weight=5.0)).regularize
     critics = linear_critics([[0.0, 0.0], [0.0, 0.0]], [0.0, 0.0])
-    gradient = jax.grad(method)(critics, steady_actor([0.0], obs=1), Batch(rows, no_rows(1, 1)), jax.random.key(0))
-    slope = gradient.weights[0][:, 1, 0]  # of the mean over the two critics
+    actor, batch = steady_actor([0.0], obs=1), Batch(rows, no_rows(1, 1))
+    gradient = jax.jit(jax.grad(method))(critics, actor, batch, jax.random.key(0))
+    slope = np.asarray(gradient.weights[0])[:, 1, 0]  # of the mean over the two critics
     assert (slope < 0).all()  # descent raises w: Q at 0.9 against Q at 0
     np.testing.assert_allclose(2 * slope, 5 * (0.0 - 0.9), atol=0.3)
     np.testing.assert_allclose(gradient.biases[0], 0.0, atol=1e-5)  # a level common to all actions is left alone

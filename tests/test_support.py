@@ -33,7 +33,7 @@ from micro_rl.training.log_support import log_support
 from micro_rl.training.runner import execute
 from micro_rl.training.sweep import carry_out
 from micro_rl.trust.starts import core_rows
-from tests.probes import plain_units, pointing_ensemble, steady_actor, tiny_dataset, tiny_plan
+from tests.probes import call, plain_units, pointing_ensemble, steady_actor, tiny_dataset, tiny_plan
 
 NEVER = ByRule(never)
 # All of the log's rows are s = 0, a = 0, its next observations lie in [-1, 1] with a deviation of 1/2.
@@ -64,12 +64,17 @@ ROWS = rows([0.0, 3.0, 0.0], [0.0, 4.0, 0.0], [0.5, 0.5, 1.5])
 SCORES = [0.0, np.sqrt(12.5) / 2, 2.0]
 
 
+@jax.jit
+def score(slot: Support, rows: Transition) -> jax.Array:
+    return slot.score(rows)
+
+
 def test_the_score_by_hand():
-    np.testing.assert_allclose(Truncate(*PARTS).score(ROWS), SCORES, atol=1e-3)
+    np.testing.assert_allclose(score(Truncate(*PARTS), ROWS), SCORES, atol=1e-3)
 
 
 def test_halting_by_hand():
-    halted, unknown = Halt(*PARTS, jnp.asarray(-3.0))(ROWS)
+    halted, unknown = call(Halt(*PARTS, jnp.asarray(-3.0)), ROWS)
     assert np.asarray(unknown).tolist() == [False, True, True]
     assert np.asarray(halted.reward).tolist() == [7.0, -3.0, -3.0]
     assert np.asarray(halted.discount).tolist() == [1.0, 0.0, 0.0]
@@ -78,20 +83,20 @@ def test_halting_by_hand():
 
 def test_a_row_that_is_terminal_anyway_may_not_pay_more_than_the_log_vouches_for():
     terminal = ROWS._replace(discount=jnp.zeros(3))
-    halted, _ = Halt(*PARTS, jnp.asarray(-3.0))(terminal)
+    halted, _ = call(Halt(*PARTS, jnp.asarray(-3.0)), terminal)
     assert np.asarray(halted.reward).tolist() == [7.0, -3.0, -3.0]
-    kept, _ = Truncate(*PARTS)(terminal)
+    kept, _ = call(Truncate(*PARTS), terminal)
     assert not np.asarray(kept.discount).any(), "a terminal row stays one"
 
 
 def test_truncating_by_hand():
-    same, unknown = Truncate(*PARTS)(ROWS)
+    same, unknown = call(Truncate(*PARTS), ROWS)
     assert np.asarray(unknown).tolist() == [False, True, True]
     jax.tree.map(np.testing.assert_array_equal, same, ROWS)
 
 
 def test_a_penalty_by_hand():
-    dearer, unknown = Penalise(*PARTS, jnp.asarray(2.0))(ROWS)
+    dearer, unknown = call(Penalise(*PARTS, jnp.asarray(2.0)), ROWS)
     np.testing.assert_allclose(dearer.reward, [7.0, 7 - 2 * (SCORES[1] - 1), 7 - 2 * (SCORES[2] - 1)], rtol=1e-3)
     assert np.asarray(unknown).tolist() == [False, True, True]
     np.testing.assert_array_equal(dearer.discount, ROWS.discount)
@@ -100,7 +105,7 @@ def test_a_penalty_by_hand():
 @pytest.mark.parametrize("slot", [Halt, Truncate, Penalise])
 def test_without_a_limit_nothing_is_unknown(slot: Any):
     more = () if slot is Truncate else (jnp.asarray(5.0),)
-    same, unknown = slot(KNOWN, SCALES, jnp.asarray(np.inf), *more)(ROWS)
+    same, unknown = call(slot(KNOWN, SCALES, jnp.asarray(np.inf), *more), ROWS)
     jax.tree.map(np.testing.assert_array_equal, same, ROWS)
     assert not np.asarray(unknown).any()
 
@@ -108,9 +113,12 @@ def test_without_a_limit_nothing_is_unknown(slot: Any):
 # The model runs away: every step adds 0.8, so that the second leaves the log's range.
 
 
+rolled_out = jax.jit(rollout, static_argnums=(1, 8))
+
+
 def runaway(support: Support | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rewards, discounts and validity [step, start] of rollouts of four steps."""
-    made = rollout(
+    made = rolled_out(
         pointing_ensemble([[0.8]] * 3, [7.0] * 3, act=1),
         3,
         steady_actor([0.0], obs=1, log_std=-5.0),
@@ -170,7 +178,7 @@ def test_the_limit_is_kept_by_episodes_that_were_not_looked_at():
     plan = tiny_plan(log=log, support="truncate", support_level=level)
     units = fit_scaling(log, True, True)
     unseen = core_rows(later, np.arange(6000, 12000), units)
-    share = float(jnp.mean(support.slot(plan.settings, units).score(unseen) <= support.limit(level)))
+    share = np.mean(np.asarray(score(support.slot(plan.settings, units), unseen)) <= support.limit(level))
     assert share == pytest.approx(level, abs=0.02)
 
 
@@ -183,7 +191,7 @@ def test_the_units_of_the_log_do_not_matter(standardise: bool):
         units = fit_scaling(dataset, standardise, True)
         slot = log_support(dataset, True).slot(settings, units)
         core = core_rows(dataset, np.arange(50), units)
-        scores.append(np.asarray(slot.score(core._replace(next_observation=3 * core.next_observation))))
+        scores.append(np.asarray(score(slot, core._replace(next_observation=3 * np.asarray(core.next_observation)))))
         assert float(slot.reward) == pytest.approx(float(dataset.rewards.min() / units.reward_scale), rel=1e-6)  # pyright: ignore[reportAttributeAccessIssue]
     np.testing.assert_allclose(scores[0], scores[1], rtol=2e-3, atol=2e-3)
 

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from micro_rl import Dataset, Policy, load
-from runs import trust_recorded
+from runs import trust_recorded, trust_wrong
 from runs.trust_by_hand import by_hand
+from runs.trust_pairs import Log, Pair
 from runs.trust_simulators import MassSpringDamper, Pendulum, Simulator
 from runs.trust_windows import behaviour_returns, differences, replayed_returns, window_rows
 from runs.trust_worlds import replay_errors, worlds
 from tests.data.test_real_logs import DATA
+from tests.trust.judgements import evidence
 
 LIVE = np.ones(1, bool)
 
@@ -101,6 +103,15 @@ def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
     np.testing.assert_allclose(replayed_returns(plant, dataset, rows, 15), earned, rtol=1e-5)
     anew = plant.begin(dataset, rows, 1), plant.step(dataset.actions[rows], np.ones(3, bool))[0]
     assert (anew[0] == dataset.observations[rows]).all() and (anew[1] != dataset.next_observations[rows]).any(1).all()
+
+
+def test_what_policies_are_held_against():
+    """1 to 2 from the clone, which is put 3 too low by the model, whose differences are halved, and rightly by FQE."""
+    pair = Pair("a", evidence(1.0, 2.0), truth=-0.4, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
+    log = Log("log", {"baseline_error": {"model": -3.0, "fqe": 0.0}, "slope": 0.5}, [pair])
+    alone, measured = (trust_wrong.against(log, held).pairs[0] for held in trust_wrong.WAYS.values())
+    assert alone.evidence.difference[1:] == (1.0, 2.0) and not alone.covered
+    assert measured.evidence.difference[1:] == (-0.5, 2.0) and measured.covered
 
 
 def test_policies_made_by_hand():

@@ -35,6 +35,11 @@ class AnyMethod(eqx.Module):
         """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
 
     @property
+    def needs_held_out(self) -> bool:
+        """Whether it needs a model that kept episodes out of its fit."""
+        return False
+
+    @property
     def needs_device(self) -> str:
         """Why the log must be on the device, in words; empty where it may stay on the host."""
         return ""

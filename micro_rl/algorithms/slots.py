@@ -17,6 +17,7 @@ from micro_rl.core.networks import MLP, PRODUCTS, Network, Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Replay, Transition
+from micro_rl.dynamics.calibrated_set import CalibratedSet
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
 METHOD_STREAM = 1 << 30
@@ -71,6 +72,9 @@ class RolloutTransform(eqx.Module):
 class Target(eqx.Module):
     """The Bellman target y on model rows, from the soft value of the stored next observation."""
 
+    needs_held_out: ClassVar[bool] = False
+    """Whether it needs a model that kept episodes out of its fit."""
+
     @abstractmethod
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         """The normal draws `__call__` needs for these rows."""
@@ -83,6 +87,10 @@ class Target(eqx.Module):
 
     def refuse(self, sizes: ModelSizes) -> None:
         """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
+
+    def calibrated_by(self, measure: Callable[[float], CalibratedSet]) -> "Target":
+        """The same with the set that holds a share of true next states, where it asks `measure` for one."""
+        return self
 
 
 class Regularize(eqx.Module):
@@ -191,12 +199,20 @@ class Method(AnyMethod):
         """The same with another answer to rows that are unlike the log's."""
         return replace(self, support=support)
 
+    def calibrated_by(self, measure: Callable[[float], CalibratedSet]) -> "Method":
+        """The same with the set of next states that its target asks for, if it does."""
+        return replace(self, target=self.target.calibrated_by(measure))
+
     def refuse(self, sizes: ModelSizes) -> None:
         self.target.refuse(sizes)
         self.update_model.refuse(sizes)
 
     def rows_kept(self, settings: Settings) -> int:
         return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
+
+    @property
+    def needs_held_out(self) -> bool:
+        return self.target.needs_held_out
 
     @property
     def needs_device(self) -> str:

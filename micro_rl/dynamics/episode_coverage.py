@@ -16,6 +16,7 @@ from micro_rl.core.settings import ModelSettings, Settings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
+from micro_rl.dynamics.calibrated_set import judged_columns, measured, mix_of, size_of, unit_of
 from micro_rl.dynamics.ensemble import Ensemble, inputs_of, predict, predicted_part
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
 from micro_rl.dynamics.measure import horizon
@@ -58,7 +59,7 @@ def coverage_of(
     known = reference(to_core(dataset.rows(learned), scaling), np.arange(len(learned)))
     log = to_core(dataset.rows(rows.number), scaling)
     levels, coverage = covered(scored(elites, known, log), rows.calibrates)
-    inside = between_draws(dataset, elites, log)
+    inside, unit = between_draws(dataset, elites, log), unit_of(elites, judged_columns(dataset))
     ahead = horizon(dataset, elites, scaling, rows.number[~rows.calibrates], 1)
     return EpisodeCoverage(
         episodes=len(held_out_episodes(dataset, settings.holdout_episodes)),
@@ -69,6 +70,7 @@ def coverage_of(
         coverage=coverage,
         inside=float(inside.all(1).mean()),
         inside_columns=float(inside.mean()),
+        of_sets=covered_by_sets(measured(elites, known, unit, log), rows.calibrates, levels),
     )
 
 
@@ -78,6 +80,14 @@ def covered(parts: Float[np.ndarray, "row 3"], calibrates: Bool[np.ndarray, " ro
     limits = [quantile(score[calibrates], level) for level in COVERED]
     known = [(level, limit) for level, limit in zip(COVERED, limits, strict=True) if np.isfinite(limit)]
     return [level for level, _ in known], [float((score[~calibrates] <= limit).mean()) for _, limit in known]
+
+
+def covered_by_sets(
+    parts: Float[np.ndarray, "row 3"], calibrates: Bool[np.ndarray, " row"], levels: list[float]
+) -> list[float]:
+    """The share of the other rows whose next state is in the set that the calibrating half gives for each level."""
+    ratio = parts[:, 0] / size_of(parts, mix_of(parts[calibrates]))
+    return [float((ratio[~calibrates] <= quantile(ratio[calibrates], level)).mean()) for level in levels]
 
 
 def scored(elites: Ensemble, known: Reference, log: Transition) -> Float[np.ndarray, "row 3"]:

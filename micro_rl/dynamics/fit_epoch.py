@@ -181,6 +181,7 @@ def _where(improved: Bool[Array, " member"], new: Array, old: Array) -> Array:
     return jnp.where(improved.reshape((-1,) + (1,) * (new.ndim - 1)), new, old)
 
 
+@jax.jit
 def finish_fit(state: FitState) -> Ensemble:
     """Every member at its best epoch, in order of its holdout error; the variance bounds as they ended."""
     order = jnp.argsort(state.patience.error)

@@ -59,7 +59,8 @@ class EpisodeCoverage(NamedTuple):
     Limits are set on half of `episodes`, all else is measured on `rows` of the others. `error`, `unchanged`: of one
     step, as in `Horizon`; None where nothing varies. `coverage`: beside each of `levels`, of which those that the rows
     are too few for are missing. `inside`: of next states that lie between the elites' draws in every column that
-    varies, `inside_columns`: averaged over the columns.
+    varies, `inside_columns`: averaged over the columns. `of_sets`: of next states in the calibrated sets
+    (`calibrated_set`), beside each of `levels`; empty in reports from before there were any.
     """
 
     episodes: int
@@ -70,6 +71,7 @@ class EpisodeCoverage(NamedTuple):
     coverage: list[float]
     inside: float
     inside_columns: float
+    of_sets: list[float] = []  # noqa: RUF012 (a NamedTuple's default, never changed)
 
     def sentence(self) -> str:
         """The coverage in a line."""
@@ -78,6 +80,8 @@ class EpisodeCoverage(NamedTuple):
             "/".join(f"{100 * share:.0f}" for share in shares) for shares in (self.levels, self.coverage)
         )
         limits = f"limits of the score for {promised} % hold {measured} %" if self.levels else "too few rows for limits"
+        if self.of_sets:
+            limits += f", calibrated sets {'/'.join(f'{100 * share:.0f}' for share in self.of_sets)} %"
         return f"on {self.episodes} episodes held out: {off}{limits}, the elites’ draws {100 * self.inside:.0f} %"
 
 
@@ -164,12 +168,15 @@ def _calibration(declared: Any) -> Calibration:
 def _episodes(declared: Any) -> EpisodeCoverage:
     _require(isinstance(declared, dict) and _count(declared.get("episodes")) and _count(declared.get("rows")))
     figures: dict[str, Any] = {name: declared.get(name) for name in EpisodeCoverage._fields[2:]}
+    figures["of_sets"] = declared.get("of_sets", [])
     for name in ("error", "unchanged"):
         _require(figures[name] is None or (_number(figures[name]) and 0 <= figures[name] < LARGEST))
-    for name in ("levels", "coverage"):
+    for name in ("levels", "coverage", "of_sets"):
         _require(isinstance(figures[name], list) and len(figures[name]) <= len(COVERED))
     _require(len(figures["levels"]) == len(figures["coverage"]))
+    _require(len(figures["of_sets"]) in (0, len(figures["levels"])))
     shares: list[Any] = [figures["inside"], figures["inside_columns"], *figures["levels"], *figures["coverage"]]
+    shares += figures["of_sets"]
     _require(all(_number(share) and 0 <= share <= 1 for share in shares))
     return EpisodeCoverage(declared["episodes"], declared["rows"], **figures)
 

@@ -12,6 +12,7 @@ from micro_rl.dynamics.saved_model import ModelShape
 from micro_rl.errors import UserError
 from micro_rl.training.host_log import refuse_on_host, stays_on_host
 from micro_rl.training.log_support import refuse_unmeasurable
+from micro_rl.training.set_calibration import refuse_without_held_out
 
 if TYPE_CHECKING:
     from micro_rl.training.plan import Plan
@@ -29,6 +30,8 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     refuse_unmeasurable(plan.dataset, plan.settings)
     if plan.model is None or plan.scored_apart:  # of a model that is given, its own shape counts
         plan.method.refuse(sizes_of(plan.settings, len(plan.settings.weight_decay), plan.settings.ensemble_size))
+    if plan.method.needs_held_out and plan.model is None:
+        refuse_without_held_out(plan.settings)
     if stays_on_host(plan.settings, plan.dataset):
         refuse_on_host(plan.method, plan.method_name, plan.settings.log_on)
         _refuse_replay(plan)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
@@ -57,6 +58,17 @@ def replay_of(dataset: Dataset, settings: ModelSettings) -> Replay | None:
     return Replay(jnp.asarray(continued), jnp.asarray(columns))
 
 
+@jax.jit
+def _epoch_keys(keys: Key[Array, "run 2"], epoch: Int[Array, " run"]) -> Key[Array, " run"]:
+    """Of every run's second key, the epoch's own."""
+    return jax.vmap(jax.random.fold_in)(keys[:, 1], epoch)
+
+
+@jax.jit
+def _copied(states: FitState) -> FitState:
+    return jax.tree.map(jnp.copy, states)
+
+
 def fit_model(
     dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, on_epoch: Callable[[Row], None]
 ) -> FittedModel:
@@ -95,8 +107,8 @@ def fit_models(
     states = _restored(start_fits(log, sizes, shard_runs(keys[:, 0])), fits)
     failed: dict[int, Diverged] = {}
     while going := sorted(set(np.flatnonzero(fits_left(states, sizes=sizes)).tolist()) - failed.keys()):
-        epoch_keys = jax.vmap(jax.random.fold_in)(keys[:, 1], states.epoch)
-        before = jax.tree.map(jnp.copy, states)  # the next line donates them: if it goes wrong this is what led there
+        epoch_keys = _epoch_keys(keys, states.epoch)
+        before = _copied(states)  # the next line donates them: if it goes wrong this is what led there
         states, logged, first_bad = run_fit_epoch(states, log, sizes, epoch_keys)
         figures, first_bad = jax.device_get((logged, first_bad))
         for run in going:

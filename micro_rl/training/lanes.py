@@ -34,7 +34,12 @@ def over_runs(function: Callable[..., Any], runs: int) -> Callable[..., Any]:
 
 def stack(trees: Sequence[Tree]) -> Tree:
     """Trees of the same structure as one, whose leaves have an axis more in front: [run, ...]."""
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
+    return _stacked([jax.tree.map(jnp.asarray, tree) for tree in trees])
+
+
+@jax.jit
+def _stacked(trees: Sequence[Tree]) -> Tree:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
 def shard_runs(stacked: Tree) -> Tree:

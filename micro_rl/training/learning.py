@@ -12,6 +12,7 @@ from micro_rl.training.divergence import largest_value
 from micro_rl.training.log_support import log_support
 from micro_rl.training.plan import Plan
 from micro_rl.training.program import Program
+from micro_rl.training.set_calibration import calibrated_set
 
 
 def problem_of(plan: Plan, scaling: Scaling | None = None) -> Problem | LogProblem:
@@ -28,6 +29,8 @@ def learner_for(plan: Plan, model: FittedModel | None, scaling: Scaling | None =
         scaling: The units of the rows that it is to hold against the log; None: it does not.
     """
     method = plan.method if scaling is None else _supported(plan, scaling)
+    if model is not None and isinstance(method, Method):
+        method = method.calibrated_by(lambda level: calibrated_set(plan.dataset, model, plan.settings, level))
     return learner_of(method, model and model.ensemble, plan.ends.of(model, plan.newest))
 
 

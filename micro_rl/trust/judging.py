@@ -13,23 +13,20 @@ from micro_rl.data import Dataset
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import (
     BETTER,
-    Evidence,
     FoldTest,
     Interval,
     Judgement,
     PolicyJudgement,
     Trial,
-    spanning,
 )
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
 from micro_rl.trust.case import Case, prepare
 from micro_rl.trust.current import actions_of, imitate
-from micro_rl.trust.difference import difference, spread, worst_tenth
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
+from micro_rl.trust.evidence import Standard, baseline_error, evidence_of
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options, Progress
-from micro_rl.trust.self_test import SelfTest
 from micro_rl.trust.verdict import Thresholds
 
 FEWEST_EFFECTIVE = 30
@@ -79,12 +76,13 @@ def judge_policies(
     progress("fitted Q evaluation", 0.8)
     values = evaluate_by_fqe(case, every, starts)
     estimates = [Estimates(*pair) for pair in zip(collected, values, strict=True)]
+    standard = Standard(estimates[0], baseline_error(case, estimates[0]) if current is None else None, test)
     judgements = [
-        _judgement(case, name, actor, own, estimates[0], test, options.thresholds)
+        _judgement(case, name, actor, own, standard, options.thresholds)
         for name, actor, own in zip(policies, actors, estimates[1:], strict=True)
     ]
     progress("done", 1.0)
-    return _whole(case, options, baseline, estimates[0], test, judgements, time.monotonic() - began)
+    return _whole(case, options, baseline.name, standard, judgements, time.monotonic() - began)
 
 
 def _baseline(case: Case, current: Float[np.ndarray, "row act"] | None) -> Baseline:
@@ -104,12 +102,11 @@ def _judgement(
     name: str,
     actor: Judged,
     policy: Estimates,
-    baseline: Estimates,
-    test: SelfTest,
+    standard: Standard,
     thresholds: Thresholds,
 ) -> PolicyJudgement:
     weighted, windows = weigh(case, actor)
-    evidence = _evidence(case, policy, baseline, test, weighted.first / windows)
+    evidence = evidence_of(case, policy, standard, weighted.first / windows)
     gates = verdict.gates(evidence, thresholds)
     decided = verdict.decide(evidence, gates)
     return PolicyJudgement(
@@ -119,44 +116,13 @@ def _judgement(
         gates=gates,
         evidence=evidence,
         value=float(policy.model.total.mean()),
-        baseline=float(baseline.model.total.mean()),
+        baseline=float(standard.baseline.model.total.mean()),
         fqe_value=float(policy.fqe.mean()),
         importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
         effective_first=weighted.first,
         effective_last=weighted.last,
         trial=_trial(case, evidence.difference) if decided == BETTER else None,
     )
-
-
-def _evidence(case: Case, policy: Estimates, baseline: Estimates, test: SelfTest, effective: float) -> Evidence:
-    """What the gates look at; `effective` is the share of windows that importance weights leave after a step."""
-    own, base = policy.model, baseline.model
-    apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
-    model = Interval(apart.mean, apart.low, apart.high)
-    by_fqe = _interval(policy.fqe - baseline.fqe, test.width)
-    return Evidence(
-        difference=spanning(model, by_fqe),
-        model=model,
-        fqe=by_fqe,
-        support=1 - float(own.unknown.sum() / own.lived.sum()),
-        baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
-        effective=effective,
-        worst_tenth=worst_tenth(np.asarray(own.total).mean(0)),
-        baseline_worst_tenth=worst_tenth(np.asarray(base.total).mean(0)),
-        deviation=apart.deviation,
-        unknown_cost=apart.cost,
-        unknown_gain=apart.gain,
-        violations=float(own.violations.sum() / own.lived.sum()) if case.layout.limits else None,
-        log_violations=case.log_violations,
-        correlation=test.correlation if test.differ else None,
-        folds=case.layout.folds.size,
-    )
-
-
-def _interval(apart: Float[np.ndarray, "replica start"], width: float) -> Interval:
-    replicas, chance = spread(apart)
-    half, mean = width * float(np.hypot(replicas, chance)), float(apart.mean())
-    return Interval(mean, mean - half, mean + half)
 
 
 def _trial(case: Case, apart: Interval) -> Trial:
@@ -168,12 +134,12 @@ def _trial(case: Case, apart: Interval) -> Trial:
 def _whole(
     case: Case,
     options: Options,
-    baseline: Baseline,
-    estimates: Estimates,
-    test: SelfTest,
+    baseline: str,
+    standard: Standard,
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
+    estimates, error, test = standard
     counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
     parts = zip(case.layout.folds.names, figures, counts, strict=True)
@@ -185,6 +151,7 @@ def _whole(
         windows=case.layout.windows.disjoint,
         measured=float(case.layout.windows.returns.mean()),
         measured_deviation=case.layout.windows.mean_deviation,
+        baseline_error=error,
         reward_range=case.raw_rewards,
         folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
         folds_made=case.layout.folds.made,
@@ -196,7 +163,7 @@ def _whole(
         correlation=test.correlation,
         coverage=case.coverage,
         known_windows=float((estimates.model.unknown == 0).mean()),
-        baseline=baseline.name,
+        baseline=baseline,
         limits=tuple(limit.text for limit in options.limits),
         log_violations=case.log_violations,
         policies=tuple(policies),

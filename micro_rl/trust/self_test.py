@@ -20,10 +20,12 @@ GAIN = 0.8
 class SelfTest(NamedTuple):
     """What was predicted for each fold and what it returned, raw units a window, with the deviation of each.
 
-    A difference is multiplied by `slope`; its half width is `width` times its own deviation, no less than a normal
-    distribution asks for. `unexplained` is what the folds' residuals vary by beyond the deviation that the estimator
-    gives them: what all members get wrong together. It is part of every deviation. `level` is what so many
-    folds can promise. `explained` is the share of the folds' variance that the predictions, corrected, explain.
+    A difference is multiplied by `slope`. It is 1 unless predictions, corrected by it, explain something: one that was
+    fitted to parts which do not differ only tells that noise predicts nothing. Its half width is `width` times its own
+    deviation, no less than a normal distribution asks for. `unexplained` is what the folds' residuals vary by beyond
+    the deviation that the estimator gives them: what all members get wrong together. It is part of every deviation.
+    `level` is what so many folds can promise. `explained` is the share of the folds' variance that the predictions,
+    corrected, explain.
     """
 
     predicted: Float[np.ndarray, " fold"]
@@ -55,14 +57,14 @@ def self_test(
     plain = _left_out(predicted, measured, 1.0)
     slopes = np.array([_slope(np.delete(predicted, fold), np.delete(measured, fold)) for fold in range(len(predicted))])
     sloped = _left_out(predicted, measured, slopes)
-    better = (sloped**2).sum() < GAIN * (plain**2).sum()
+    spread = ((measured - measured.mean()) ** 2).sum()
+    better = (sloped**2).sum() < min(GAIN * (plain**2).sum(), spread)
     left = sloped if better else plain
     slope = _slope(predicted, measured) if better else 1.0
     level = min(LEVEL, len(left) / (len(left) + 1))
     unexplained = float(np.sqrt(max(0.0, (left**2).mean() - (deviation**2).mean())))
     deviation = np.hypot(deviation, unexplained)
     width = max(quantile(np.abs(left) / deviation, level), NormalDist().inv_cdf((1 + LEVEL) / 2))
-    spread = ((measured - measured.mean()) ** 2).sum()
     explained = 1 - (left**2).sum() / spread if spread > 0 else 0.0
     return SelfTest(
         predicted,

@@ -1,5 +1,6 @@
 """Attacks on the observation: the authors' recorded ones, hand-made ones, and what must hold of any."""
 
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -29,19 +30,21 @@ def same_units(net: MLP, obs: int, act: int) -> Critics:
 @pytest.mark.parametrize("aim", ["action_diff", "min_Q"])
 def test_the_authors_recorded_attacks_come_out(name: str, aim: str):
     golden = Golden(VECTORS / f"{name}.npz")
-    actor, observation = golden.actor("after/actor"), jnp.asarray(golden["attack/observation"])
-    width = jnp.asarray(golden["attack/epsilon"] * golden["attack/observation_std"], jnp.float32)
-    draws = 2 * jnp.asarray(golden[f"attack/{aim}/uniform"], jnp.float32) - 1
-    if aim == "action_diff":
-        harm = attacks.action_difference(actor, observation)
-    else:
-        critics = same_units(
-            golden.critics("after/critic"), observation.shape[0], golden["step0/real/actions"].shape[1]
-        )
-        harm = attacks.least_value(actor, (critics,), observation)
-        draws = draws.at[-1].set(0.0)
-    worst = attacks.worst_of(harm, observation, width, draws)
-    attacked = attacks.shown_at(observation, width, worst[None])[0]
+    actor, true = golden.actor("after/actor"), jnp.asarray(golden["attack/observation"])
+    box = jnp.asarray(golden["attack/epsilon"] * golden["attack/observation_std"], jnp.float32)
+    draws = 2 * np.asarray(golden[f"attack/{aim}/uniform"], np.float32) - 1
+    harm_at = partial(attacks.action_difference, actor)
+    if aim == "min_Q":
+        critics = same_units(golden.critics("after/critic"), true.shape[0], golden["step0/real/actions"].shape[1])
+        harm_at = partial(attacks.least_value, actor, (critics,))
+        draws[-1] = 0.0
+
+    @jax.jit
+    def attack(observation: jax.Array, width: jax.Array, draws: jax.Array) -> jax.Array:
+        worst = attacks.worst_of(harm_at(observation), observation, width, draws)
+        return attacks.shown_at(observation, width, worst[None])[0]
+
+    attacked = attack(true, box, draws)
     assert error(attacked, golden[f"attack/{aim}/attacked_observation"]) < 1e-5
 
 
@@ -49,8 +52,8 @@ def test_the_divergence_of_two_gaussians_by_hand():
     """One action; weights 0 but for the biases: mean = s, log std = 0. KL + KL of N(0,1), N(d,1) is d^2."""
     weight = jnp.array([[1.0, 0.0]])
     actor = MLP((weight,), (jnp.zeros(2),))
-    harm = attacks.action_difference(actor, jnp.zeros(1))(jnp.array([[0.0], [2.0], [-3.0]]))
-    assert harm == pytest.approx([0.0, 4.0, 9.0])
+    harm = jax.jit(lambda true, shown: attacks.action_difference(actor, true)(shown))
+    assert harm(jnp.zeros(1), jnp.array([[0.0], [2.0], [-3.0]])) == pytest.approx([0.0, 4.0, 9.0])
 
 
 def test_a_gradient_walks_to_the_corner_of_the_box():
@@ -112,10 +115,12 @@ def test_the_more_it_searches_the_less_the_state_is_worth(victim):
     true = observed(200)
     core = jnp.asarray((true - policy.observation_mean) / policy.observation_std, jnp.float32)
 
+    led_to, values = jax.jit(mode), jax.jit(q_values)
+
     def worth(attack: Attack) -> float:
         shown = Attacked(policy, attack, STD, (critics,)).shown(true)
-        action = mode(actor, jnp.asarray((shown - policy.observation_mean) / policy.observation_std, jnp.float32))
-        return float(q_values(critics.net, core, action).min(0).mean())
+        action = led_to(actor, jnp.asarray((shown - policy.observation_mean) / policy.observation_std, jnp.float32))
+        return float(np.asarray(values(critics.net, core, action)).min(0).mean())
 
     random = worth(Attack("random", 0.3))
     drawn, climbed, both = (worth(Attack("min Q", 0.3, form)) for form in FORMS)
@@ -152,8 +157,9 @@ def test_critics_in_other_units_are_asked_the_same(scale: float, shift: float):
     net = uniform_mlp(jax.random.key(1), (OBS + ACT, 8, 1), (2,))
     critics = Critics(net, jnp.full(OBS, 1 / scale), jnp.full(OBS, -shift / scale), jnp.ones(ACT), jnp.zeros(ACT))
     own, action = jax.random.normal(jax.random.key(2), (4, OBS)), jnp.zeros((4, ACT))
-    attacked = critics.lowest(own * scale + shift, action)
-    assert np.asarray(attacked) == pytest.approx(np.asarray(q_values(net, own, action).min(0)), rel=1e-3, abs=1e-3)
+    attacked = jax.jit(Critics.lowest)(critics, np.asarray(own) * np.float32(scale) + np.float32(shift), action)
+    lowest = np.asarray(jax.jit(q_values)(net, own, action)).min(0)
+    assert np.asarray(attacked) == pytest.approx(lowest, rel=1e-3, abs=1e-3)
 
 
 def test_several_critics_are_averaged():
@@ -163,8 +169,9 @@ def test_several_critics_are_averaged():
     actor = MLP((jnp.array([[1.0, 0.0]]),), (jnp.zeros(2),))
     one, other = (same_units(net, 1, 1) for net in (plus, minus))
     shown = jnp.array([[0.5], [-0.5]])
-    assert attacks.least_value(actor, (one,), jnp.zeros(1))(shown) == pytest.approx([-np.tanh(0.5), np.tanh(0.5)])
-    assert attacks.least_value(actor, (one, other), jnp.zeros(1))(shown) == pytest.approx([0.0, 0.0])
+    worth = jax.jit(lambda critics, shown: attacks.least_value(actor, critics, jnp.zeros(1))(shown))
+    assert worth((one,), shown) == pytest.approx([-np.tanh(0.5), np.tanh(0.5)])
+    assert worth((one, other), shown) == pytest.approx([0.0, 0.0])
 
 
 def test_what_an_attack_lacks_is_said(victim):

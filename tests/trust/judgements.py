@@ -1,6 +1,14 @@
 """A judgement made by hand."""
 
-from micro_rl.reports.trust.record import BETTER, Evidence, FoldTest, Interval, Judgement, PolicyJudgement
+from micro_rl.reports.trust.record import (
+    BETTER,
+    BaselineError,
+    Evidence,
+    FoldTest,
+    Interval,
+    Judgement,
+    PolicyJudgement,
+)
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.verdict import Thresholds
 
@@ -60,6 +68,7 @@ def judgement(*policies: PolicyJudgement) -> Judgement:
         windows=300,
         measured=-10.0,
         measured_deviation=0.2,
+        baseline_error=BaselineError(-0.5, 1.5),
         reward_range=(-2.0, 0.0),
         folds=folds,
         folds_made="blocks of rows in the log's order",

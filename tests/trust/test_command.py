@@ -1,6 +1,7 @@
 """The command, the page and the front door, with a judgement that is made by hand."""
 
 import json
+from statistics import NormalDist
 
 import pytest
 
@@ -9,8 +10,9 @@ from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval, spanning
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, spanning
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.trust.evidence import deciding
 from micro_rl.trust.front import with_strangers
 from micro_rl.trust.kept_judge import place
 from micro_rl.trust.verdict import ranking, standing
@@ -46,6 +48,26 @@ def test_the_interval_that_decides_spans_both():
     assert spanning(Interval(1.0, 0.0, 2.0), Interval(3.0, 1.0, 4.0)) == Interval(2.0, 0.0, 4.0)
 
 
+def test_it_holds_the_difference_from_what_was_measured_too():
+    """The model puts the clone 4 too low, FQE 1 too high; the model's differences are halved."""
+    model, fqe = Interval(1.0, 0.0, 2.0), Interval(3.0, 2.0, 4.0)
+    assert deciding(model, fqe, BaselineError(-4.0, 1.0), 0.5) == Interval(2.0, -2.0, 5.0)
+    assert deciding(model, fqe, None, 0.5) == spanning(model, fqe)
+
+
+def test_a_log_of_two_behaviours_is_no_clone_of_their_mean():
+    """A step pays a^2; half of the log acts by 1, half by -1: 1 a step. The clone, 0 give or take 1, collects less.
+
+    Always 0.9 is worse than the log by 0.19, and better than the clone: between the two nothing is shown.
+    """
+    noise = NormalDist()
+    clone = 2 * noise.cdf(-1.0) + (noise.cdf(1.0) - noise.cdf(-1.0)) - 2 * noise.pdf(1.0)  # E clip(n, -1, 1)^2
+    apart = Interval(0.81 - clone, 0.81 - clone, 0.81 - clone)
+    assert apart.low > 0.25
+    own = deciding(apart, apart, BaselineError(clone - 1, clone - 1), 1.0)
+    assert own.low == pytest.approx(0.81 - 1) and own.high == apart.high
+
+
 def test_the_ranking_by_hand():
     """A judge that earned a quarter keeps a quarter of the half width; a verdict goes before any figure."""
     assert standing(Interval(2.0, -2.0, 6.0), 0.25) == 2.0 - 0.75 * 4.0
@@ -65,8 +87,16 @@ def test_the_picture_names_policies_of_one_folder_apart():
 
 def test_a_judge_that_predicted_nothing_says_so():
     whole = judgement(judged("run", evidence(0.5, 2.0)))
-    assert "nothing supports the interval" not in sentences.tested(whole)
-    assert sentences.tested(whole._replace(explained=-0.1)).endswith("nothing supports the interval.")
+    assert "the interval can promise 90 %" in sentences.tested(whole)
+    untested = sentences.tested(whole._replace(explained=-0.1))
+    assert "no interval can promise anything" in untested and "90 %" not in untested
+
+
+def test_the_judge_is_held_against_what_was_measured():
+    whole = judgement(judged("run", evidence(0.5, 2.0)))
+    sentence = sentences.against_measured(whole)
+    assert "−10.5 a window by the model and −8.50 by fitted Q evaluation, where −10.0 was measured" in sentence
+    assert "was not measured" in sentences.against_measured(whole._replace(baseline_error=None))
 
 
 def test_the_page_says_what_decided_and_loads_nothing():

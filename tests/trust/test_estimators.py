@@ -121,6 +121,15 @@ def test_self_test_finds_what_all_members_get_wrong():
     assert shifted.unexplained == 0 and shifted.explained == pytest.approx(1)
 
 
+def test_a_slope_counts_where_it_explains_something():
+    """Twice too far apart: halved. Apart by noise where the parts do not differ: nothing is learned from that."""
+    measured = np.arange(10.0)
+    assert self_test(2 * measured, measured, np.full(10, 0.1)).slope == pytest.approx(0.5)
+    alike = np.array([0.0, 0, 1, 1, 0, 0, 1, 1, 0, 1])
+    noise = self_test(np.tile([0.0, 10.0], 5), alike, np.full(10, 5.0))
+    assert noise.slope == 1 and noise.explained < 0
+
+
 def test_few_folds_promise_less():
     assert self_test(np.arange(4.0), np.arange(4.0), np.ones(4)).level == pytest.approx(0.8)
 

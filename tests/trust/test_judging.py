@@ -15,7 +15,7 @@ from tests.trust import line_world
 
 SMALL = Options(
     window=10,
-    effort=Effort(fit_epochs=40, hidden=(128, 128), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
+    effort=Effort(fit_epochs=40, hidden=(64, 64), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
 )
 
 
@@ -61,6 +61,9 @@ def test_it_keeps_what_the_log_measured(judgement, log):
         np.mean([log.rewards[row : row + 10].sum() for row in range(len(log)) if row % 20 <= 10]), rel=1e-5
     )
     assert 0.95 < judgement.coverage <= 1
+    clone = judgement.policies[0].baseline
+    assert judgement.baseline_error is not None
+    assert judgement.baseline_error.model == pytest.approx(clone - judgement.measured)
     assert len(judgement.folds) == 10 and judgement.level == pytest.approx(0.9)
     assert plain(judgement)["policies"][0]["evidence"]["difference"]["low"] > 0
 
@@ -95,7 +98,7 @@ def test_limits_are_counted(log):
 def test_the_current_policy_is_what_is_to_be_beaten(log):
     current = lambda observation: np.tanh(-2.0 * observation)  # noqa: E731
     judged = judge_policies(log, {"same": line_world.policy(-2.0)}, SMALL._replace(current=current))
-    assert "your current policy" in judged.baseline
+    assert "your current policy" in judged.baseline and judged.baseline_error is None
     assert judged.policies[0].verdict == NOT_SHOWN
     assert abs(judged.policies[0].evidence.difference.mean) < 0.3
 

@@ -16,6 +16,8 @@ from micro_rl.core.networks import gaussian, q_values
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import predict
 
+Radius = Scalar | Float[Array, "rows one"]
+"""Of all rows, or of each."""
 STRIDE = 2.5
 """Of a ball's radius, how far all steps together may lead: enough to get from the centre to any edge."""
 
@@ -28,7 +30,7 @@ class Ball(eqx.Module):
         """The matrix that turns u into a displacement of the state."""
 
     @abstractmethod
-    def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+    def project(self, u: Float[Array, "rows obs"], radius: Radius) -> Float[Array, "rows obs"]:
         """The nearest displacement inside."""
 
     @abstractmethod
@@ -46,7 +48,7 @@ class L2(Ball):
     def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
         return _log_units(context, rows)
 
-    def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+    def project(self, u: Float[Array, "rows obs"], radius: Radius) -> Float[Array, "rows obs"]:
         return _shortened(u, radius)
 
     def steepest(self, gradient: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
@@ -59,7 +61,7 @@ class LInfinity(Ball):
     def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
         return _log_units(context, rows)
 
-    def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+    def project(self, u: Float[Array, "rows obs"], radius: Radius) -> Float[Array, "rows obs"]:
         return jnp.clip(u, -radius, radius)
 
     def steepest(self, gradient: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
@@ -77,7 +79,7 @@ class Mahalanobis(Ball):
         known = jnp.mean(std[..., :-1], axis=0) == 0  # the older part of a window: 1 there, or no root exists
         return jnp.linalg.cholesky(between + within + jax.vmap(jnp.diag)(known.astype(std.dtype)))
 
-    def project(self, u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+    def project(self, u: Float[Array, "rows obs"], radius: Radius) -> Float[Array, "rows obs"]:
         return _shortened(u, radius)
 
     def steepest(self, gradient: Float[Array, "rows obs"]) -> Float[Array, "rows obs"]:
@@ -88,7 +90,7 @@ BALLS: dict[str, Ball] = {"l2": L2(), "linf": LInfinity(), "mahalanobis": Mahala
 """By their names among the options."""
 
 
-def _shortened(u: Float[Array, "rows obs"], radius: Scalar) -> Float[Array, "rows obs"]:
+def _shortened(u: Float[Array, "rows obs"], radius: Radius) -> Float[Array, "rows obs"]:
     return u * jnp.minimum(1.0, radius / jnp.maximum(_length(u), 1e-12))
 
 
@@ -128,8 +130,33 @@ def worst_in_ball(
     if context.models.exogenous is not None:  # what no action moves is no reason to fear an action
         units = units * ~context.models.exogenous[None, :, None]
 
+    return descend(context, rows.next_observation, units, ball, radius, steps)
+
+
+def descend(
+    context: MethodContext,
+    centre: Float[Array, "rows obs"],
+    units: Float[Array, "#rows obs obs"],
+    ball: Ball,
+    radius: Radius,
+    steps: int,
+) -> Float[Array, "two rows"]:
+    """Follow the gradient of the states' value down from the centre, step after step back into the ball.
+
+    Args:
+        context: The actor and the target critics are used.
+        centre: Of the balls.
+        units: What turns displacements of the ball into those of a state.
+        ball: The norm.
+        radius: In the norm's units, of all rows or of each.
+        steps: How many.
+
+    Returns:
+        The value at the centre, and the smallest that was met on the way [2, rows].
+    """
+
     def value(u: Float[Array, "rows obs"]) -> Float[Array, " rows"]:
-        return state_value(context, rows.next_observation + jnp.squeeze(units @ u[..., None], -1))
+        return state_value(context, centre + jnp.squeeze(units @ u[..., None], -1))
 
     def down(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         u, lowest = carry
@@ -137,7 +164,7 @@ def worst_in_ball(
         u = ball.project(u + STRIDE * radius / steps * ball.steepest(gradient), radius)
         return (u, jnp.minimum(lowest, value(u))), None
 
-    centre = jnp.zeros_like(rows.next_observation)
-    at_centre = value(centre)
-    (_, lowest), _ = jax.lax.scan(down, (centre, at_centre), None, length=steps)
+    start = jnp.zeros_like(centre)
+    at_centre = value(start)
+    (_, lowest), _ = jax.lax.scan(down, (start, at_centre), None, length=steps)
     return jnp.stack([at_centre, lowest])

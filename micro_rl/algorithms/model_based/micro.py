@@ -10,6 +10,7 @@ from jaxtyping import Float, Key, Scalar
 
 from micro_rl.algorithms.model_based.ball_target import BallTarget
 from micro_rl.algorithms.model_based.balls import BALLS
+from micro_rl.algorithms.model_based.calibrated_target import CalibratedTarget
 from micro_rl.algorithms.model_based.candidates import CandidateNoise, candidate_noise, candidate_values
 from micro_rl.algorithms.model_based.gaps import (
     ExpectedGap,
@@ -27,6 +28,7 @@ from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError
 
+SET_LEVEL = 0.95
 SUMMARY = "conservative Bellman target: the worst of what the elites say may follow"
 PAPER = "arXiv 2312.03991"
 
@@ -40,9 +42,10 @@ class Options:
     num_samples: Annotated[int, Setting(minimum=0, source="the paper; its authors' code has 10")] = 1
     """Next states drawn from each member: 10 as the authors run it, 1 as the paper writes it, 0 = its mean."""
     candidates: Annotated[
-        Literal["elites", "all", "l2", "linf", "mahalanobis"], Setting(source="the paper; all and the balls are ours")
+        Literal["elites", "all", "l2", "linf", "mahalanobis", "calibrated"],
+        Setting(source="the paper; all, the balls and calibrated are ours"),
     ] = "elites"
-    """The uncertainty set: what the elites (or all members) draw, or a ball around the stored next state."""
+    """The set: draws of elites or all members, a ball around the stored next state, or one that covers as measured."""
     gap: Annotated[
         Literal["mean-min", "soft-min", "kth", "value-min"], Setting(source="the paper; the others are ours")
     ] = "mean-min"
@@ -56,7 +59,10 @@ class Options:
     radius: Annotated[float | None, Setting(minimum=0, unit="standard deviations", source="ours")] = None
     """The ball's radius in standard deviations (with a ball only)."""
     ball_steps: Annotated[int | None, Setting(minimum=1, unit="steps", source="ours")] = None
-    """Steps of projected gradient inside the ball (with a ball only); by default 5."""
+    """Steps of projected gradient inside the ball (with a ball only); by default 5, and a first-order bound where
+    calibrated."""
+    set_level: Annotated[float | None, Setting(above=0, below=1, source="ours")] = None
+    """Share of true next states that the set holds on held-out episodes (with calibrated only); by default 0.95."""
 
 
 class ConservativeTarget(Target):
@@ -88,8 +94,12 @@ def build(options: Options) -> Method:
     """The method with these coefficients; beta outside [0, 1] is no contraction and is refused."""
     check_values(options)
     beta = jnp.asarray(options.beta, jnp.float32)
+    if options.candidates != "calibrated":
+        _refuse(options, "set_level", unless="candidates calibrated")
     if options.candidates in BALLS:
         return Method(target=_ball(options, beta))
+    if options.candidates == "calibrated":
+        return Method(target=_calibrated(options, beta))
     _refuse(options, "radius", "ball_steps", unless="candidates l2, linf or mahalanobis")
     every = options.candidates == "all"
     if options.values != "draws":
@@ -109,12 +119,23 @@ def _moments(options: Options, beta: Scalar, every: bool) -> MomentTarget:
     return MomentTarget(beta=beta, gap=gap, draws=options.num_samples, shared=shared, every_member=every)
 
 
-def _ball(options: Options, beta: Scalar) -> BallTarget:
+def _calibrated(options: Options, beta: Scalar) -> CalibratedTarget:
+    _refuse_draws(options)
+    _refuse(options, "radius", unless="candidates l2, linf or mahalanobis")
+    level = SET_LEVEL if options.set_level is None else options.set_level
+    return CalibratedTarget(beta=beta, level=level, steps=options.ball_steps or 0)
+
+
+def _refuse_draws(options: Options) -> None:
     _refuse(options, "softness", "k", unless="draws of members")
     if options.gap != "mean-min" or options.num_samples != 1:
         raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
     if options.values != "draws":
         raise UserError(f"values: {options.values} does nothing with a ball ({options.candidates}); leave it at draws")
+
+
+def _ball(options: Options, beta: Scalar) -> BallTarget:
+    _refuse_draws(options)
     radius, steps = options.radius, 5 if options.ball_steps is None else options.ball_steps
     if radius is None:
         raise UserError(f"radius: a ball ({options.candidates}) needs one of 0 or more, in standard deviations")

@@ -125,7 +125,7 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
     from micro_rl.reports.trust import words
 
     say(screen, f"windows   {words.yardstick(judgement)}")
-    say(screen, f"test      {words.tested(judgement)}")
+    say(screen, f"test      {words.tested(judgement)} {words.against_measured(judgement)}")
     table = Table(box=None, pad_edge=False)
     for name in ("policy", "verdict", "difference a window", "interval", "by FQE", "vouched for"):
         table.add_column(name, justify="left" if name in ("policy", "verdict") else "right")

@@ -91,11 +91,15 @@ def episodes(measured: EpisodeCoverage) -> Panel | Missing:
         if measured.error is not None and measured.unchanged is not None
         else ""
     )
+    sets = " The calibrated sets of --candidates calibrated are drawn beside them." if measured.of_sets else ""
+    if measured.of_sets:
+        inside = Series(promised, [100 * share for share in measured.of_sets])
+        lines.insert(1, Line("calibrated sets", inside, GREEN))
     caption = (
         f"{plural(measured.episodes, 'episode')} were held out of the fit. The limits of the score of the unknown "
         f"(distance to the log, range, disagreement) were set on half of them and counted on {measured.rows:,} rows of "
         f"the others.{off} X(s, a), between the elites’ own draws, holds {100 * measured.inside:.0f} % of the true "
-        f"next states, {100 * measured.inside_columns:.0f} % of each column’s values."
+        f"next states, {100 * measured.inside_columns:.0f} % of each column’s values.{sets}"
     )
     chart = Chart("per cent within", lines, along="per cent promised")
     return drawn("coverage", COVERAGE, caption, chart, (ROW, NARROW))

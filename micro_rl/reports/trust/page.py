@@ -23,7 +23,8 @@ def write(judgement: Judgement, path: Path) -> Path:
 
 def render(judgement: Judgement) -> str:
     """The page as text."""
-    paragraphs = [words.yardstick(judgement), words.tested(judgement), words.vouched(judgement), words.NEVER_KNOWN]
+    sentences = (words.yardstick, words.against_measured, words.tested, words.vouched)
+    paragraphs = [*(sentence(judgement) for sentence in sentences), words.NEVER_KNOWN]
     return (
         environment()
         .get_template("trust.html")

@@ -35,7 +35,10 @@ def differences(judgement: Judgement) -> Panel:
     legend = [
         Swatch(name, colour, "") for name, colour in (("better", GREEN), ("not shown", GREY), ("worse", VERMILION))
     ]
-    caption = "Dot: by the model. Diamond: by fitted Q evaluation. Bar: what spans both intervals, which decides."
+    caption = (
+        "Dot: by the model. Diamond: by fitted Q evaluation. Bar, which decides: what spans both intervals, from the "
+        "estimate of what made the log and from what it measured."
+    )
     return _panel("differences", "Better than what made the log?", caption, draw, legend)
 
 

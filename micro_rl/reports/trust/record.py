@@ -10,6 +10,11 @@ def spanning(first: "Interval", second: "Interval") -> "Interval":
     return Interval((first.mean + second.mean) / 2, min(first.low, second.low), max(first.high, second.high))
 
 
+def stretched(interval: "Interval", error: float) -> "Interval":
+    """The interval that holds this one and itself shifted by the error, around the same mean."""
+    return interval._replace(low=interval.low + min(0.0, error), high=interval.high + max(0.0, error))
+
+
 class Gate(NamedTuple):
     """Something that must hold before a policy is called better; `passed` is None where it could not be asked."""
 
@@ -31,7 +36,8 @@ class Interval(NamedTuple):
 class Evidence(NamedTuple):
     """What is known of one policy and what it is compared with, raw units a window.
 
-    `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals.
+    `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals, each
+    stretched by what its estimator misses of the log's own return.
     `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
     vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
     measured parts of the log) where the parts do not differ.
@@ -97,8 +103,15 @@ class FoldTest(NamedTuple):
     windows: int
 
 
+class BaselineError(NamedTuple):
+    """A window's return of a clone of what made the log, as estimated, less what the log measured."""
+
+    model: float
+    fqe: float
+
+
 class Judgement(NamedTuple):
-    """All of it."""
+    """All of it. `baseline_error` is None against a current policy, whose return was not measured."""
 
     log: str
     sha256: str
@@ -107,6 +120,7 @@ class Judgement(NamedTuple):
     windows: int
     measured: float
     measured_deviation: float
+    baseline_error: BaselineError | None
     reward_range: tuple[float, float]
     folds: tuple[FoldTest, ...]
     folds_made: str

@@ -8,7 +8,8 @@ NEVER_KNOWN = (
     "limit of yours forbids can be said with --limits; the rest is what the trial is for."
 )
 UNTESTED = (
-    " That is no test that the judge has passed: for a policy that acts unlike the log, nothing supports the interval."
+    "That is no test that the judge has passed: no interval can promise anything, and for a policy that acts unlike "
+    "the log nothing supports it."
 )
 
 
@@ -47,12 +48,27 @@ def yardstick(judgement: Judgement) -> str:
 def tested(judgement: Judgement) -> str:
     """How the judge fared on parts of the log that it did not see."""
     folds = len(judgement.folds)
-    warning = "" if judgement.explained > 0 else UNTESTED
+    promise = (
+        f"With {folds} parts the interval can promise {100 * judgement.level:.0f} %, and its half width is "
+        f"{judgement.width:.2g} deviations."
+    )
     return (
         f"The judge was tested on this log: {plural(folds, 'part')} ({judgement.folds_made}) were left out one by one, "
         f"and what they returned was predicted. The predictions explain {100 * max(0.0, judgement.explained):.0f} % of "
-        f"what the parts differ by. With {folds} parts the interval can promise {100 * judgement.level:.0f} %, and its "
-        f"half width is {judgement.width:.2g} deviations.{warning}"
+        f"what the parts differ by. {promise if judgement.explained > 0 else UNTESTED}"
+    )
+
+
+def against_measured(judgement: Judgement) -> str:
+    """What the judge says of the log itself, where it can be compared with what was measured."""
+    error = judgement.baseline_error
+    if error is None:
+        return "What your current policy collects was not measured: both sides of the difference are estimates."
+    model, fqe = judgement.measured + error.model, judgement.measured + error.fqe
+    return (
+        f"A clone of what made the log collects {number(model)} a window by the model and {number(fqe)} by fitted Q "
+        f"evaluation, where {number(judgement.measured)} was measured. Whether a policy is misjudged by as much cannot "
+        "be known: the interval holds its difference from the clone’s estimate and from what was measured."
     )
 
 

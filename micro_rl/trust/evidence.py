@@ -1,0 +1,77 @@
+"""What is known of one policy: the difference by both estimators, and what both miss of the log's own return."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, spanning, stretched
+from micro_rl.trust.case import Case
+from micro_rl.trust.difference import difference, spread, worst_tenth
+from micro_rl.trust.estimates import Estimates
+from micro_rl.trust.self_test import SelfTest
+
+
+class Standard(NamedTuple):
+    """What policies are held against: the baseline's estimates, what these miss of the log's return, the self-test."""
+
+    baseline: Estimates
+    error: BaselineError | None
+    test: SelfTest
+
+
+def baseline_error(case: Case, clone: Estimates) -> BaselineError:
+    """What the estimates of the clone of what made the log miss of its return."""
+    measured = float(case.layout.windows.returns.mean())
+    return BaselineError(float(clone.model.total.mean()) - measured, float(clone.fqe.mean()) - measured)
+
+
+def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: float) -> Evidence:
+    """What the gates look at; `effective` is the share of windows that importance weights leave after a step."""
+    baseline, error, test = standard
+    own, base = policy.model, baseline.model
+    apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
+    model = Interval(apart.mean, apart.low, apart.high)
+    by_fqe = _interval(policy.fqe - baseline.fqe, test.width)
+    return Evidence(
+        difference=deciding(model, by_fqe, error, test.slope),
+        model=model,
+        fqe=by_fqe,
+        support=1 - float(own.unknown.sum() / own.lived.sum()),
+        baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
+        effective=effective,
+        worst_tenth=worst_tenth(np.asarray(own.total).mean(0)),
+        baseline_worst_tenth=worst_tenth(np.asarray(base.total).mean(0)),
+        deviation=apart.deviation,
+        unknown_cost=apart.cost,
+        unknown_gain=apart.gain,
+        violations=float(own.violations.sum() / own.lived.sum()) if case.layout.limits else None,
+        log_violations=case.log_violations,
+        correlation=test.correlation if test.differ else None,
+        folds=case.layout.folds.size,
+    )
+
+
+def deciding(model: Interval, by_fqe: Interval, error: BaselineError | None, slope: float) -> Interval:
+    """The interval of the difference from what made the log.
+
+    An estimate of the policy less one of the clone is right where both are wrong by as much; the estimate of the
+    policy less what the log measured is right where the clone's alone is wrong, as where the log is a mixture that no
+    single policy earns the return of. Nothing tells which, so the interval spans both, by either estimator.
+
+    Args:
+        model: the policy less the clone, by the model.
+        by_fqe: the same by FQE.
+        error: what the clone's estimates miss of the log's return; None where that is not what policies are held
+            against.
+        slope: what the model's differences are multiplied by.
+    """
+    if error is None:
+        return spanning(model, by_fqe)
+    return spanning(stretched(model, slope * error.model), stretched(by_fqe, error.fqe))
+
+
+def _interval(apart: Float[np.ndarray, "replica start"], width: float) -> Interval:
+    replicas, chance = spread(apart)
+    half, mean = width * float(np.hypot(replicas, chance)), float(apart.mean())
+    return Interval(mean, mean - half, mean + half)

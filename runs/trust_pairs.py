@@ -1,0 +1,145 @@
+"""The pairs of the trust study: what was judged beside what is true, and what is counted over them."""
+
+import json
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micro_rl.reports.trust.record import BETTER, Evidence, Interval, spanning
+from micro_rl.trust import verdict
+from micro_rl.trust.verdict import Thresholds
+
+CANDIDATES = [Thresholds(support=support) for support in (0.8, 0.9, 0.95, 0.7, 0.5, 0.0)]
+
+
+class Pair(NamedTuple):
+    """A policy on a log: what the judge found, what is true (with its standard error), what the critics said.
+
+    `value` is its true return of a window; `too_high` is by how much the model and FQE put it above that.
+    """
+
+    name: str
+    evidence: Evidence
+    truth: float
+    error: float
+    critics: float | None
+    value: float
+    too_high: tuple[float, float]
+
+    def said(self, thresholds: Thresholds) -> str:
+        """The verdict."""
+        return verdict.decide(self.evidence, verdict.gates(self.evidence, thresholds))
+
+    @property
+    def covered(self) -> bool:
+        """Whether the interval holds what was measured, but for two standard errors of the measurement."""
+        return self.within(self.evidence.difference)
+
+    @property
+    def covered_from_clone(self) -> bool:
+        """The same of the interval that is held against the clone of what made the log alone."""
+        return self.within(spanning(self.evidence.model, self.evidence.fqe))
+
+    def within(self, interval: Interval) -> bool:
+        """Whether the truth is in there, but for two standard errors."""
+        return interval.low - 2 * self.error <= self.truth <= interval.high + 2 * self.error
+
+    @property
+    def truly(self) -> int:
+        """1 where it is better beyond two standard errors, -1 where it is worse, else 0."""
+        return int(self.truth > 2 * self.error) - int(self.truth < -2 * self.error)
+
+
+class Log(NamedTuple):
+    """A log's pairs, and what the judge found of the log itself."""
+
+    name: str
+    judgement: dict[str, Any]
+    pairs: list[Pair]
+
+
+def read(results: Path, name: str) -> Log:
+    """A judged log."""
+    judgement = json.loads((results / "judged" / f"{name}.json").read_text())
+    pairs = []
+    for policy in judgement["policies"]:
+        truth = json.loads((results / "truth" / name / f"{policy['name']}.json").read_text())
+        about = json.loads((results / "policies" / name / f"{policy['name']}.json").read_text())
+        measured = truth["horizons"][str(judgement["window"])]
+        evidence = policy["evidence"]
+        for part in ("difference", "model", "fqe"):
+            evidence[part] = Interval(**evidence[part])
+        pairs.append(
+            Pair(
+                policy["name"],
+                Evidence(**evidence),
+                measured["difference"],
+                measured["difference_se"],
+                about.get("critics"),
+                measured["policy"],
+                (policy["value"] - measured["policy"], policy["fqe_value"] - measured["policy"]),
+            )
+        )
+    return Log(name, judgement, pairs)
+
+
+def chosen(others: list[Log]) -> Thresholds:
+    """The candidate that does best on these logs."""
+    pairs = [pair for log in others for pair in log.pairs]
+
+    def faults(thresholds: Thresholds) -> tuple[int, int]:
+        said = [(pair.truly, pair.said(thresholds)) for pair in pairs]
+        return (
+            sum(truly < 0 and word == BETTER for truly, word in said),
+            sum(truly > 0 and word != BETTER for truly, word in said),
+        )
+
+    return min(CANDIDATES, key=faults) if pairs else Thresholds()
+
+
+class Totals(NamedTuple):
+    """What is counted over several logs."""
+
+    logs: int
+    pairs: int
+    covered: int
+    worse: int
+    false: int
+    better: int
+    silent: int
+
+    def sentence(self) -> str:
+        """All of it."""
+        return (
+            f"of {self.worse} policies that are worse (beyond two standard errors) {self.false} were called better; of "
+            f"{self.better} that are better {self.silent} were not shown to be. The 90 % interval of the difference "
+            f"holds the truth, but for two standard errors of the measurement, in {self.covered} of {self.pairs} pairs."
+        )
+
+
+def totals(logs: list[Log], frozen: dict[str, Thresholds]) -> Totals:
+    """Count over these logs."""
+    every = [(pair, pair.said(frozen[log.name])) for log in logs for pair in log.pairs]
+    worse = [word for pair, word in every if pair.truly < 0]
+    better = [word for pair, word in every if pair.truly > 0]
+    covered = sum(pair.covered for pair, _ in every)
+    return Totals(
+        len(logs),
+        len(every),
+        covered,
+        len(worse),
+        worse.count(BETTER),
+        len(better),
+        len(better) - better.count(BETTER),
+    )
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Markdown."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def filled(paragraphs: str) -> str:
+    """Paragraphs in lines of 120 characters."""
+    return "\n\n".join(textwrap.fill(part, 120, break_on_hyphens=False) for part in paragraphs.split("\n\n"))
