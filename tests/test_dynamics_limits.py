@@ -288,8 +288,9 @@ def test_the_last_batch_is_filled_up_with_the_first_rows():
 
 def test_a_reference_is_taken_evenly_and_dealt_out():
     count = 4 * 600 + 3
-    column = jnp.arange(count, dtype=jnp.float32)[:, None]
-    rows = Transition(column, -column, column[:, 0], column + 1, jnp.ones(count))
+    column: Any = np.arange(count, dtype=np.float32)[:, None]
+    ones: Any = np.ones(count, np.float32)
+    rows = Transition(column, -column, column[:, 0], column + 1, ones)
     known = support.reference(rows, np.arange(count))
     assert known.rows.shape == (4, 600, 2)
     dealt = np.asarray(known.rows) * np.asarray(known.std) + np.asarray(known.mean)

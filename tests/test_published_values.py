@@ -146,13 +146,14 @@ OPTIONS: dict[str, dict[str, tuple[Any, str]]] = {
     "micro": {
         "beta": (0.5, "from 0 to 1"),
         "num_samples": (1, "from 0"),
-        "candidates": ("elites", "elites all l2 linf mahalanobis"),
+        "candidates": ("elites", "elites all l2 linf mahalanobis calibrated"),
         "gap": ("mean-min", "mean-min soft-min kth value-min"),
         "values": ("draws", "draws moments linear"),
         "softness": (None, "above 0"),
         "k": (None, "from 1"),
         "radius": (None, "from 0"),
         "ball_steps": (None, "from 1"),
+        "set_level": (None, "above 0 below 1"),
     },
     "mobile": {
         "penalty": (0.5, "from 0"),
