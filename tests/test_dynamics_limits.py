@@ -85,7 +85,7 @@ def test_shapes_that_no_model_has(change: dict[str, Any], message: str):
 
 
 def test_the_errors_of_members_are_a_list_of_numbers():
-    assert _numbers([1, 0.5]) == [1, 0.5]
+    assert _numbers([1.0, 0.5]) == [1.0, 0.5]
     for other in ([], [True], ["1"], [1, None], {}, None, (1,)):
         with pytest.raises(ValueError, match="does not tell the holdout errors"):
             _numbers(other)
