@@ -13,8 +13,7 @@ from tests.probes import plain_units, pointing_ensemble, steady_actor
 ELITES, LENGTH = 3, 4
 
 
-@pytest.mark.parametrize("rows", [12, 14])
-@pytest.mark.parametrize("block", [4096, 6])
+@pytest.mark.parametrize(("rows", "block"), [(14, 4096), (12, 6)])
 def test_each_rollout_is_one_elites_and_all_have_their_share(rows: int, block: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rollouts, "BLOCK", block)
     ensemble = pointing_ensemble([[0.0, 1.0]] * ELITES, list(range(ELITES)), act=1)
