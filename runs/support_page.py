@@ -22,6 +22,8 @@ FALLEN = 10
 """Epochs after which a policy that is going to fall has begun to."""
 LOG_SCORES = {"safety": 73.6, "dmsd": 56.6}
 """What the logs themselves have, by NeoRL-2's paper."""
+LOWEST = -100.0
+"""What lies below is not drawn."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
@@ -104,7 +106,9 @@ def draw(rows: list[Entry]) -> None:
         if log in LOG_SCORES:
             panel.axhline(LOG_SCORES[log], color="#666666", linestyle=":", label="the log")
         panel.set(xlabel="epoch", ylabel="normalised score", title=log)
-        panel.set_ylim(bottom=max(panel.get_ylim()[0], -100.0))
+        lowest, highest = panel.dataLim.intervaly
+        margin = 0.05 * (highest - max(lowest, LOWEST))
+        panel.set_ylim(max(lowest - margin, LOWEST), highest + margin)
         panel.grid(alpha=0.25)
         panel.legend(fontsize=7)
     figure.savefig(FIGURE, metadata={"Date": None})

@@ -70,6 +70,7 @@ def test_what_was_not_begun_is_named():
 def test_a_stopped_cell_goes_on_and_is_in_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan = support.make_plan
     tiny: dict[str, Any] = {name: value for name, value in TINY.items() if name != "epochs"} | {"support_level": 0.5}
+    monkeypatch.setattr(support.methods, "shared_model", lambda *_: None)
     monkeypatch.setattr(support, "make_plan", lambda log, method, **own: plan(tiny_dataset(), method, **(own | tiny)))
     for until in (2, 4):
         support.main(tmp_path, tmp_path, ["pendulum-halt-seed0"], until)
