@@ -56,7 +56,7 @@ else
 	@$(PY) -m benchmarks.robust --quick
 endif
 
-mutate: $(STAMP) ## small faults made one at a time: how many of a sample the tests notice (an hour or two)
+mutate: $(STAMP) ## small faults made one at a time: how many of a sample the tests notice (an hour)
 	@$(PY) -m benchmarks.mutants $(ARGS)
 
 wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling

@@ -1,14 +1,10 @@
-"""Which tests a mutant of a module meets: the files that are nearest, which stop at the first failure.
+"""Which tests a mutant of a module meets: the files that are nearest.
 
 Near is a file of tests that is named after the module, then one that imports it, then one that imports what imports
-it. The test that failed must pass without the mutant.
+it.
 """
 
 import ast
-import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -18,7 +14,6 @@ MOST_STEPS = 3
 """From a module to the tests: it is imported, or what imports it is, and so on."""
 MOST_TESTS = 10
 """Files of tests for one module, beside those of its package's folder."""
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::.*?)?)(?: - .*)?$", re.MULTILINE)
 
 
 def dotted(file: Path) -> str:
@@ -69,41 +64,3 @@ def _narrowest(module: Path, tests: Iterable[Path]) -> list[Path]:
 
 def _breadth(test: Path) -> int:
     return len([name for name in imported_by(test) if name.startswith("micro_rl")])
-
-
-def command(copy: Path, tests: Iterable[str]) -> str:
-    """The command that runs these tests on a copy of the repository, and stops at the first failure."""
-    environment = f"PYTHONPATH={shlex.quote(str(copy))} PYTHONDONTWRITEBYTECODE=1"
-    run = f"{environment} {shlex.quote(sys.executable)} -m pytest -x -q -p no:cacheprovider"
-    run = " ".join([run, *map(shlex.quote, tests)])
-    return f"bash -c {shlex.quote(f'cd {shlex.quote(str(copy))} && {run}')}"
-
-
-class Killers:
-    """Tests that failed with a mutant: each must pass without one, or it would seem to kill every mutant."""
-
-    def __init__(self) -> None:
-        self._passing: set[tuple[str, ...]] = set()
-
-    def check(self, output: str, tests: tuple[str, ...], copy: Path) -> str:
-        """Runs the test that failed once more, alone and without a mutant, unless it passed before.
-
-        Args:
-            output: pytest's, of the run that a mutant failed.
-            tests: that run's files, which all run again where none is named in the output.
-            copy: of the repository, without the mutant.
-
-        Returns:
-            The test.
-
-        Raises:
-            SystemExit: it fails without the mutant too.
-        """
-        named = _FAILED.search(output)
-        failed = (named[1],) if named else tests
-        if failed not in self._passing:
-            run = subprocess.run(shlex.split(command(copy, failed)), capture_output=True, text=True)
-            if run.returncode:
-                sys.exit(f"{' '.join(failed)} fails without a mutant:\n{run.stdout[-3000:]}{run.stderr[-1000:]}")
-            self._passing.add(failed)
-        return " ".join(failed)

@@ -13,7 +13,7 @@ import pytest
 
 import micro_rl
 from micro_rl.algorithms import registry
-from micro_rl.algorithms.model_based import mopo
+from micro_rl.algorithms.model_based import mopo, rambo
 from micro_rl.algorithms.model_free import bc
 from micro_rl.algorithms.own_definitions import TAKEN
 from micro_rl.cli.commands.sweep import Sweep
@@ -306,6 +306,11 @@ def test_a_method_without_a_model_is_held_to_its_shapes_too(files: Path, returne
         make_plan(tiny_dataset(), "learner.py", epochs=1)
     (files / "learner.py").write_text(LEARNER.replace("RETURN", "return agent, logged"))
     make_plan(tiny_dataset(), "learner.py", epochs=1)
+
+
+def test_a_method_whose_model_asks_when_episodes_end_fits():
+    micro_rl.register("turned", rambo)
+    assert tiny("turned", model_decay=(0.0, 0.0)).method_name == "turned"
 
 
 def test_bounds_hold_where_annotations_are_postponed(files: Path):

@@ -60,3 +60,9 @@ def test_codes_of_several_kinds_and_one_hot_columns():
         "actions 2 to 4 are one-hot: exactly one of them is set in every row, a choice and no quantities. A policy is "
         "learned that gives any number between them: choices are not supported"
     )
+
+
+def test_places_side_by_side_stand_together():
+    assert codes._stretches([]) == []
+    assert codes._stretches([4]) == [[4]]
+    assert codes._stretches([0, 1, 2, 5, 7, 8]) == [[0, 1, 2], [5], [7, 8]]
