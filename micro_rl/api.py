@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from micro_rl.core import arguments
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.data import Dataset
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy

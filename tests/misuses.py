@@ -14,7 +14,7 @@ import numpy as np
 
 import micro_rl
 from micro_rl.algorithms.model_free import bc
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.data import ReadOptions
 from micro_rl.policy import Policy
 

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.core.types import Transition
 from micro_rl.dynamics import episode_coverage, fit_epoch, measure, quality_report, support, termination_classifier
 from micro_rl.dynamics.episode_holdout import held_out_episodes

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from micro_rl import api
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.errors import Interrupted, UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from micro_rl.cli.display import Display
 from micro_rl.cli.fit_time import FitTime
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 
 SETTINGS = ModelSettings(max_fit_epochs=100, patience=5)
 

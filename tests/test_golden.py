@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.fit_epoch import Patience, finish_fit, start_fit, unfinished
 from tests import golden

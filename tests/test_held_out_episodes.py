@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.dynamics.episode_coverage import coverage_of, covered
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
 from micro_rl.dynamics.quality_report import KEY, NO_EPISODES, ModelReport, from_json, of

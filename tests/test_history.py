@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import micro_rl
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.core import windows
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.dynamics.ensemble import predict

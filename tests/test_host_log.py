@@ -13,7 +13,7 @@ import pytest
 from micro_rl.algorithms.buffer import draw_log, rows_of
 from micro_rl.algorithms.epoch import keys_of_update, rollout_and_update_keys
 from micro_rl.api import fit
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Keys
 from micro_rl.errors import UserError
 from micro_rl.training import host_log

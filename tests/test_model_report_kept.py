@@ -11,7 +11,7 @@ import pytest
 
 from micro_rl import api
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Keys
 from micro_rl.dynamics import measure
 from micro_rl.dynamics.fit_epoch import compiled_start

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from micro_rl.core.metric_keys import CRITICS_RETURN, WINDOW_DIFFERENCE
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.reports.run import record, story

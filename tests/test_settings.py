@@ -5,8 +5,9 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from micro_rl.algorithms import registry
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.setting import AUTHORS, check_value, reference, settings_in
-from micro_rl.core.settings import FREE, OF_A_FIT, ModelSettings, Settings, check, restricted
+from micro_rl.core.settings import FREE, OF_A_FIT, Settings, check, restricted
 from micro_rl.errors import UserError
 from micro_rl.simulation.online_settings import OnlineSettings
 

@@ -7,7 +7,7 @@ import pytest
 
 from micro_rl.api import fit
 from micro_rl.cli import main as cli
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.data import load
 from micro_rl.errors import UserError
 from micro_rl.simulation.log_check import inspect

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Keys
 from micro_rl.dynamics import termination_classifier
 from micro_rl.dynamics.saved_model import FittedModel

@@ -11,7 +11,8 @@ from tables import field_table, file_table, first_line, show, table
 
 from micro_rl.algorithms import presets, registry
 from micro_rl.core.metric_keys import FIT_METRICS, METRICS
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.reports import stats
 from micro_rl.simulation.online_settings import OnlineSettings

@@ -14,7 +14,7 @@ from micro_rl.cli.commands.console import say
 from micro_rl.cli.fit_time import FitTime
 from micro_rl.cli.time_left import TimeLeft
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.wording import clock, plural
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.wording import clock
 from micro_rl.storage.jsonl import Row
 

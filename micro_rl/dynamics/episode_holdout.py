@@ -6,7 +6,7 @@ Which they are depends on the log alone, not on the seed: fits of one log can be
 import numpy as np
 from jaxtyping import Bool, Int
 
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.errors import UserError

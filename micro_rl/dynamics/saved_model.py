@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Key
 
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.renamed import renamed
-from micro_rl.core.settings import ModelSettings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.core.windows import newest
 from micro_rl.dynamics import quality_report, termination_classifier

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl.core import arguments
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Keys
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset

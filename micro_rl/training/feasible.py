@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from micro_rl.algorithms import registry
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset

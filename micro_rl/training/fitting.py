@@ -11,7 +11,8 @@ from jax import Array
 from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.core.types import Keys, Problem, Replay, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core

@@ -16,7 +16,7 @@ from jaxtyping import Int, Key
 from micro_rl.algorithms.buffer import draw_numbers
 from micro_rl.algorithms.epoch import keys_of_update, rollout_and_update_keys
 from micro_rl.algorithms.method import AnyMethod
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import GatheredRows, Problem, Transition
 from micro_rl.data import Dataset

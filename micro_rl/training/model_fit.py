@@ -4,7 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from micro_rl.core.settings import ModelSettings, Settings, check
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.checks import episodes
 from micro_rl.dynamics.saved_model import FittedModel, save_model

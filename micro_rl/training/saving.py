@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from micro_rl.core.metric_keys import SCORE_KEYS
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.dynamics.fit_epoch import FitState
 from micro_rl.dynamics.saved_model import FittedModel, save_model
 from micro_rl.storage import pytree_io

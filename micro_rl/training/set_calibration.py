@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from micro_rl.core.settings import ModelSettings, Settings
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, judged_columns

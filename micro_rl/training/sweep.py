@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading

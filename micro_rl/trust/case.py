@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Key
 
-from micro_rl.core.settings import WEIGHT_DECAY, ModelSettings
+from micro_rl.core.model_settings import WEIGHT_DECAY, ModelSettings
 from micro_rl.core.types import Scaling
 from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble

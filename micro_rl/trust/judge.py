@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, Key
 
-from micro_rl.core.settings import ModelSettings
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core

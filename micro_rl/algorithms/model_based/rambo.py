@@ -12,10 +12,10 @@ from jaxtyping import Key, PyTree, Scalar
 from micro_rl.algorithms.buffer import draw_log
 from micro_rl.algorithms.model_based.rambo_adversary import TurnAgainst
 from micro_rl.algorithms.slots import Method, Prepare
+from micro_rl.core.model_settings import WEIGHT_DECAY
 from micro_rl.core.networks import MLP, action_error
 from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.setting import Setting, check_values
-from micro_rl.core.settings import WEIGHT_DECAY
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from micro_rl.cli.commands.console import console, say, typed
 
 if TYPE_CHECKING:
-    from micro_rl.core.settings import ModelSettings
+    from micro_rl.core.model_settings import ModelSettings
     from micro_rl.data.read_options import ReadOptions
 
 
@@ -29,7 +29,7 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.algorithms.registry import resolve
     from micro_rl.cli.arguments import parse_with_preset, shape
-    from micro_rl.core.settings import ModelSettings
+    from micro_rl.core.model_settings import ModelSettings
     from micro_rl.data.read_options import ReadOptions
 
     explanation = "Fit the dynamics model alone; `micro-rl train LOG --model DIR` uses it."
