@@ -26,6 +26,7 @@ def busy(begin: Callable[[], object], seconds: float) -> float | None:
     """
     options = ProfileOptions()
     options.python_tracer_level = 0
+    options.enable_hlo_proto = False  # of every program of the process, which takes seconds to write down
     epoch = threading.Thread(target=begin)
     epoch.start()
     time.sleep(seconds / 2)
