@@ -1,6 +1,7 @@
 """Soft actor-critic (arXiv 1801.01290, 1812.05905): the agent, its losses, and one update of everything."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -140,6 +141,14 @@ def regularized_loss(
     return loss + added, (loss, added, q)
 
 
+def added_to_loss(
+    critics: Network, method: Method, actor: MLP, batch: Batch, rows: Transition, key: Key[Array, ""]
+) -> Scalar:
+    """What the method adds to the critics' loss, and what keeps them apart; `rows` are all of the batch."""
+    added, apart = method.regularize(critics, actor, batch, key), method.critics.penalty(critics, rows, key)
+    return added if apart is None else added + apart
+
+
 def actor_loss(
     actor: MLP, critics: Network, observation: Array, noise: Array, alpha: Scalar
 ) -> tuple[Scalar, tuple[Float[Array, " rows"], Scalar]]:
@@ -193,11 +202,7 @@ def update(
     counted = agent._replace(targets=method.critics.counted(agent.targets, key))
     y, logged = targets(counted, method, models, batch, noise, c)
     rows = jax.tree.map(lambda real, model: jnp.concatenate([real, model]), batch.real, batch.model)
-
-    def penalty(critics: Network) -> Scalar:
-        added, apart = method.regularize(critics, agent.actor, batch, key), method.critics.penalty(critics, rows, key)
-        return added if apart is None else added + apart
-
+    penalty = partial(added_to_loss, method=method, actor=agent.actor, batch=batch, rows=rows, key=key)
     gradient, (loss_q, added, q) = jax.grad(regularized_loss, has_aux=True)(agent.critics, rows, y, penalty)
     critics, critic_moments = adam_step(agent.critics, gradient, agent.critic_moments, c.critic_lr)
     (loss_pi, log_prob), gradient = jax.value_and_grad(anchored_loss, has_aux=True)(

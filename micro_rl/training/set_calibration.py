@@ -7,12 +7,11 @@ from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, judged_columns
+from micro_rl.dynamics.episode_coverage import MOST_ROWS
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.support import reference
 from micro_rl.errors import UserError
 
-MOST_ROWS = 20_000
-"""Held-out rows that are looked at, evenly through them."""
 NEEDS = "candidates: calibrated needs a model that kept episodes out: fit it with --holdout-episodes 0.1"
 
 
@@ -29,14 +28,15 @@ def calibrated_set(dataset: Dataset, model: FittedModel, settings: Settings, lev
         UserError: the model kept no episodes of this log out, or too few rows for the level.
     """
     out, learnable = _held_out(dataset, model), dataset.learnable(settings.keep_timeouts)
-    fitted, kept = np.flatnonzero(learnable & ~out), np.flatnonzero(learnable & out)
-    kept = kept[np.linspace(0, len(kept) - 1, min(len(kept), MOST_ROWS)).round().astype(int)]
+    fitted, held_out = np.flatnonzero(learnable & ~out), np.flatnonzero(learnable & out)
+    held_out = held_out[np.linspace(0, len(held_out) - 1, min(len(held_out), MOST_ROWS)).round().astype(int)]
     known = reference(to_core(dataset.rows(fitted), model.scaling), np.arange(len(fitted)))
-    rows, elites = to_core(dataset.rows(kept), model.scaling), model.ensemble.best(settings.num_elites)
+    rows, elites = to_core(dataset.rows(held_out), model.scaling), model.ensemble.best(settings.num_elites)
     measured = calibrate(elites, known, rows, judged_columns(dataset), level)
     if not np.isfinite(measured.radius):
         raise UserError(
-            f"set_level: {level:g} cannot be told from the {len(kept)} rows that were held out: hold out more episodes"
+            f"set_level: {level:g} cannot be told from the {len(held_out)} rows that were held out: "
+            "hold out more episodes"
         )
     return measured
 
@@ -49,7 +49,7 @@ def refuse_without_held_out(settings: ModelSettings) -> None:
 
 def _held_out(dataset: Dataset, model: FittedModel) -> np.ndarray:
     """Whether each row is of an episode that the fit kept out."""
-    kept = model.about.get("episodes_held_out")
-    if not kept or model.about.get("log_sha256") != dataset.sha256:
+    episodes = model.about.get("episodes_held_out")
+    if not episodes or model.about.get("log_sha256") != dataset.sha256:
         raise UserError(f"{NEEDS}, on this log")
-    return np.isin(np.repeat(np.arange(len(dataset.stops)), dataset.lengths), kept)
+    return np.isin(np.repeat(np.arange(len(dataset.stops)), dataset.lengths), episodes)
