@@ -59,6 +59,8 @@ CELLS = [
     Cell("MICRO, beta 1", "micro", {"beta": 1.0}),
     Cell("SAC, rollouts of 30 steps", settings={"rollout_length": 30, "rollout_batch_size": 20}),
     Cell("SAC, support halt", settings={"support": "halt"}),
+    Cell("SAC, support halt, 5 % log rows", settings={"support": "halt", "real_ratio": 0.05}),
+    Cell("SAC, support halt, ten critics, diversity 1", settings={"support": "halt"} | RAVL),
     Cell("SAC, support truncate", settings={"support": "truncate"}),
     Cell("SAC, ten critics, diversity 1", settings=RAVL),
     Cell("SAC, critic norm", settings={"critic_norm": True}),

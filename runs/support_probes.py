@@ -42,10 +42,10 @@ def timed(cell: edge_of_reach.Cell | probes.Probe, file: Path, figures_of: Calla
     figures = figures_of(cell)
     if made:
         seconds = json.loads(TIMES.read_text()) if TIMES.exists() else {}
-        seconds[cell.title] = round(time.process_time() - begin, 1)
-        TIMES.parent.mkdir(parents=True, exist_ok=True)
+        own = f"{file.parent.name}/{file.stem}"
+        seconds[own] = round(time.process_time() - begin, 1)
         TIMES.write_text(json.dumps(seconds, indent=1))
-        print(f"{cell.title}: {seconds[cell.title]} s", flush=True)
+        print(f"{own}: {seconds[own]} s", flush=True)
     return figures
 
 

@@ -12,7 +12,8 @@ from runs.edge_of_reach import Curves
 from runs.edge_of_reach_page import draw, edge_section
 from runs.probe_training import HELD_OUT, calibrated_set, limits_of, settings_with
 from runs.probes_page import Cell, Probe, short_table
-from runs.support_probes_readings import READINGS, STORIES
+from runs.probes_readings import STORIES
+from runs.support_probes_readings import READINGS
 from tests.hills import SYSTEMS, System, log_of, model_of
 
 PAGE = Path("docs/results/support-probes.md")
