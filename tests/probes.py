@@ -143,6 +143,7 @@ TINY: dict[str, Any] = {
     "rollout_length": 3,
     "rollouts_kept": 2,
     "checkpoint_every": 1,
+    "scoring_model": False,
 }
 
 

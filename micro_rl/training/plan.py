@@ -99,12 +99,13 @@ class Plan:
     @property
     def fits_model(self) -> bool:
         """Whether a model is fitted for it: the method learns one or is to be scored by one, and none is given."""
-        return self.model is None and (self.method.learns_model or self.settings.scoring_model)
+        return self.model is None and (self.method.learns_model or self.scored_apart)
 
     @property
     def scored_apart(self) -> bool:
-        """Whether its policies are scored by a model that they do not learn in."""
-        return not self.method.learns_model and (self.settings.scoring_model or self.model is not None)
+        """Whether its policies are scored by a model that they do not learn in, since no simulator does it."""
+        wanted = self.settings.scoring_model or self.model is not None
+        return wanted and not self.method.learns_model and self.task.env is None
 
     @property
     def model_ends(self) -> EpisodeEnds:
