@@ -89,6 +89,8 @@ def worlds(data: Path, out: Path) -> dict[str, World]:
         World("hopper-medium", data / "hopper-medium.hdf5", hopper, 1000),
         _collected("reacher", "Reacher-v4", out, trust_simulators.reacher, 50),
         _collected("double-pendulum", "InvertedDoublePendulum-v4", out, trust_simulators.double_pendulum, 1000),
+        _collected("swimmer", "Swimmer-v4", out, partial(trust_simulators.robot, "Swimmer-v4", 2), 1000),
+        _collected("walker2d", "Walker2d-v4", out, partial(trust_simulators.robot, "Walker2d-v4", 1), 1000),
     ]
     return {world.name: world for world in listed}
 
