@@ -15,7 +15,7 @@ SHOWN = (2, 6, EPOCHS)
 """Epochs after which beliefs stand in the table."""
 LATE = 4
 """Last epochs over which the growth of beliefs is measured."""
-COLOURS = ("#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#000000", "#56b4e9", "#999999")
+COLOURS = ("#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#000000", "#56b4e9")
 
 
 def edge_section(edges: Mapping[str, Curves]) -> str:
@@ -25,7 +25,7 @@ def edge_section(edges: Mapping[str, Curves]) -> str:
     asked = EDGE.format(reach=reach, inside=plateau.inside, most=plateau.most, epochs=EPOCHS)
     absent = [cell.title for cell in CELLS if cell.title not in edges]
     parts = ["## Edge of reach", asked, table(edges), f"![Beliefs and true values over the epochs]({FIGURE.name})"]
-    return "\n\n".join([*parts, *([f"Not run yet: {', '.join(absent)}."] if absent else []), EDGE_READING])
+    return "\n\n".join([*parts, *([f"Not run yet: {'; '.join(absent)}."] if absent else []), EDGE_READING])
 
 
 def table(edges: Mapping[str, Curves]) -> str:
@@ -69,13 +69,14 @@ def draw(edges: Mapping[str, Curves]) -> None:
     figure = Figure(figsize=(7.5, 6.8), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True)
     shown = [cell for cell in CELLS if cell.plateau == Plateau() and cell.title in edges]
-    for colour, cell in zip(COLOURS, shown, strict=False):
+    for number, cell in enumerate(shown):
+        style = {"color": COLOURS[number % len(COLOURS)], "linestyle": ("-", "--")[number // len(COLOURS)]}
         for panel, key in ((upper, "believed"), (lower, "true")):
             for seed, curve in enumerate(edges[cell.title][key]):
                 label = None if seed else cell.title
-                panel.plot(range(1, len(curve) + 1), curve, color=colour, linewidth=1.0, label=label)
+                panel.plot(range(1, len(curve) + 1), curve, linewidth=1.0, label=label, **style)
     upper.axhline(Plateau().most, color="#666666", linestyle=":", label="the most there can be")
-    upper.set(yscale="symlog", ylabel="critics believe (mean of the log's states)")
+    upper.set(yscale="log", ylabel="critics believe (mean of the log's states)")
     lower.axhline(Plateau().inside, color="#666666", linestyle=":")
     lower.set(xlabel="epoch of 250 updates", ylabel="true value of the policy")
     for panel in (upper, lower):

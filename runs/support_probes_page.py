@@ -88,7 +88,7 @@ TEXT = """# Probes of support
 What the [parts of support](../guides/support.md) do on systems so small that the best possible value is known: MICRO
 alone (beta 0.5 and 1) and with one part at a time on the five systems of the [probes](probes.md), and the
 [edge of reach](#edge-of-reach) with an exact model. Sizes and rates are those of the probes, the parts' strengths the
-product's defaults; none was chosen by what came out, and whatever came out stands below.
+product's defaults or those that the guide names; none was chosen by what came out, and whatever came out stands below.
 
 Systems, values and columns are explained with the [probes](probes.md): one action in [-1, 1], gamma 0.9, and but for
 the last system a log that ends at the action 0.25, beyond which the members may say what they like. Every figure with
@@ -120,7 +120,7 @@ def document(hills: Hills, edges: Mapping[str, Curves], seconds: Mapping[str, fl
         limits=limits_table(),
         systems="\n\n".join(section(name, hills) for name in SYSTEMS),
         edge=edge_section(edges),
-        missing=f"Not run yet: {', '.join(absent)}.\n\n" if absent else "",
+        missing=f"Not run yet: {'; '.join(absent)}.\n\n" if absent else "",
         seconds=time_taken(seconds),
     )
 
