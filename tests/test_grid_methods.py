@@ -74,7 +74,8 @@ def test_methods_share_the_fit_of_their_seed(tmp_path: Path):
     np.testing.assert_array_equal(alone.policy.layers[0][0], together.policy.layers[0][0])
 
 
-def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)  # four pages of charts
     small = "--epochs 1 --updates-per-epoch 6 --eval-episodes 1 --hidden-sizes 8"
     grid = f"--grid method=td3_bc,bc history=1,2 alpha=2 --out {tmp_path}/sweep"
     assert run(f"sweep pendulum-demo {grid} {small}".split()) == 0
