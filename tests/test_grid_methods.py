@@ -29,6 +29,12 @@ def test_a_combination_lacks_what_its_method_does_not_have():
     assert sweep_folder(tiny_plan(), grid) == Path("trained/tiny-micro-mobile-bc-sweep")
 
 
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The charts of every run take longer than a tiny run."""
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+
+
 def test_what_departs_from_the_preset_departs_for_every_method_that_has_it():
     plans = {trial.plan.method_name: trial.plan for trial in trials(tiny_plan(), 1, {"method": ["micro", "td3_bc"]})}
     assert plans["micro"].settings == tiny_plan().settings
@@ -74,8 +80,7 @@ def test_methods_share_the_fit_of_their_seed(tmp_path: Path):
     np.testing.assert_array_equal(alone.policy.layers[0][0], together.policy.layers[0][0])
 
 
-def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)  # four pages of charts
+def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     small = "--epochs 1 --updates-per-epoch 6 --eval-episodes 1 --hidden-sizes 8"
     grid = f"--grid method=td3_bc,bc history=1,2 alpha=2 --out {tmp_path}/sweep"
     assert run(f"sweep pendulum-demo {grid} {small}".split()) == 0
