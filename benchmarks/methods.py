@@ -1,13 +1,15 @@
-"""What an update of every method costs, all included: `python -m benchmarks.methods [--quick] [--write FILE]`.
+"""What an update of every method costs, all included: `python -m benchmarks.methods [OPTIONS]` (`--help`).
 
 With a model: an epoch of 100 updates at hopper's sizes with a tenth of an epoch's rollouts (5,000 starts of five
 steps) and of RAMBO's steps of the model (100); the same batch, networks and share of real rows for all. Cloning before
-the first epoch and MOReL's look at the log are not part of it. Without a model: an epoch of updates, batch and networks
-as the method's halfcheetah-medium preset has them. Operations are counted where the formula is SAC's, MICRO's or
-MOBILE's.
+the first epoch and MOReL's look at the log are not part of it. `--starts 5 --real-ratio 0.5` has the rollouts and the
+batch of a log without a preset. Without a model: an epoch of updates, batch and networks as the method's
+halfcheetah-medium preset has them. Operations are counted where the formula is SAC's, MICRO's or MOBILE's.
 """
 
 import argparse
+import shlex
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,7 @@ from micro_rl.algorithms.slots import Method
 from micro_rl.core.types import LogRows, Transition
 
 STARTS_PER_UPDATE = 50
+REAL_RATIO = hopper().real_ratio
 COUNTED = ("sac", "micro", "mobile")
 """Whose matrix products `benchmarks.flops` counts."""
 WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
@@ -37,6 +40,11 @@ WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
     "MICRO, 10 draws": ("micro", {"num_samples": 10}),
     "MICRO, moments": ("micro", {"num_samples": 10, "values": "moments"}),
     "MICRO, one slope": ("micro", {"num_samples": 10, "values": "linear"}),
+    "MICRO, 1 draw, stored predictions": ("micro", {"num_samples": 1, "predictions": "stored"}),
+    "MICRO, one slope, stored predictions": (
+        "micro",
+        {"num_samples": 10, "values": "linear", "predictions": "stored"},
+    ),
     "MOBILE, 1 draw": ("mobile", {"num_samples": 1}),
     "MOBILE, 10 draws": ("mobile", {"num_samples": 10}),
     "MOPO": ("mopo", {}),
@@ -46,19 +54,21 @@ WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def with_model(label: str, scale: Scale) -> Case:
+def with_model(label: str, scale: Scale, starts: int = STARTS_PER_UPDATE, real_ratio: float = REAL_RATIO) -> Case:
     """A tenth of an epoch, rollouts and the method's own work in the model included."""
     name, options = WITH_MODEL[label]
     if name == "rambo":
         options = options | {"adversarial_steps": scale.updates}
     module = registry.find(name)
-    settings = hopper(updates_per_epoch=scale.updates, rollout_batch_size=STARTS_PER_UPDATE * scale.updates)
+    sizes = {"updates_per_epoch": scale.updates, "rollout_batch_size": starts * scale.updates}
+    settings = hopper(**sizes, real_ratio=real_ratio)
     method = module.build(module.Options(**options))
     assert isinstance(method, Method)
     draws, values = options.get("num_samples"), str(options.get("values", "draws"))
     problem, units = make_problem(scale.log_rows), settings.updates_per_epoch
     case = training(label, label, problem, settings, method, draws, units, values)
-    return case if name in COUNTED else case._replace(flops=0)
+    counted = name in COUNTED and "predictions" not in options
+    return case if counted else case._replace(flops=0)
 
 
 def without_model(name: str, scale: Scale) -> Case:
@@ -85,9 +95,9 @@ def without_model(name: str, scale: Scale) -> Case:
     return Case(name, label, call, lower, 0, scale.updates)
 
 
-def every_case(scale: Scale) -> dict[str, Callable[[], Case]]:
+def every_case(scale: Scale, starts: int, real_ratio: float) -> dict[str, Callable[[], Case]]:
     """By label or name, those with a model first."""
-    return {label: partial(with_model, label, scale) for label in WITH_MODEL} | {
+    return {label: partial(with_model, label, scale, starts, real_ratio) for label in WITH_MODEL} | {
         name: partial(without_model, name, scale) for name in BASELINES
     }
 
@@ -97,13 +107,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.methods", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there")
+    parser.add_argument("--starts", type=int, default=STARTS_PER_UPDATE, help="rollouts' starts for each update")
+    parser.add_argument("--real-ratio", type=float, default=REAL_RATIO, help="share of the log's rows")
+    parser.add_argument("--only", nargs="+", metavar="LINE", help="these lines alone")
     options = parser.parse_args()
     scale = QUICK if options.quick else FULL._replace(blocks=5, log_rows=100_000)
     console, facts = Console(), machine.describe()
-    cases = [make() for make in every_case(scale).values()]
+    every = every_case(scale, options.starts, options.real_ratio)
+    cases = [every[label]() for label in options.only or every]
     rate, timings = interleaved(cases, scale, console.print)
     rows = table.warm_rows(rate, cases, timings, scale, hopper().ensemble_size)
-    command = "python -m benchmarks.methods" + (f" --write {options.write}" if options.write else "")
+    command = shlex.join(["python", "-m", "benchmarks.methods", *sys.argv[1:]])
     page = table.markdown(rows, facts, command, "What an update costs, method by method")
     print(page)
     if options.write:

@@ -44,7 +44,7 @@ def trained(plan: Plan, folder: Path) -> TrainState:
 
 def gaps_of(state: TrainState, elites: int) -> Callable[[str, int], Gaps]:
     """f on rows drawn from the state's rollouts, by where values come from and by the draws' seed."""
-    rows, models = draw(state.buffer, jax.random.key(0), ROWS), Models.of(state.ensemble, elites)
+    (rows, _), models = draw(state.buffer, jax.random.key(0), ROWS), Models.of(state.ensemble, elites)
     rows = rows._replace(discount=jnp.ones(ROWS))
     context = MethodContext(state.agent.critics, state.agent.targets, state.agent.actor, models, jnp.asarray(1.0))
 

@@ -89,6 +89,10 @@ def worlds(data: Path, out: Path) -> dict[str, World]:
         World("hopper-medium", data / "hopper-medium.hdf5", hopper, 1000),
         _collected("reacher", "Reacher-v4", out, trust_simulators.reacher, 50),
         _collected("double-pendulum", "InvertedDoublePendulum-v4", out, trust_simulators.double_pendulum, 1000),
+        _collected("swimmer", "Swimmer-v4", out, partial(trust_simulators.robot, "Swimmer-v4", 2), 1000),
+        _collected(
+            "walker2d", "Walker2d-v4", out, partial(trust_simulators.robot, "Walker2d-v4", 1), 1000, LITTLE_LEARNED
+        ),
     ]
     return {world.name: world for world in listed}
 
@@ -101,15 +105,25 @@ def _plant(name: str, out: Path, episode: int) -> World:
 
 
 LEARNER_STEPS = "15000"
+MOST = ("--medium-fraction", "0.9")
+LITTLE_LEARNED = ("--medium-return", "400")
+"""Of a task whose published return these steps do not come near."""
 
 
-def _collected(name: str, env: str, out: Path, begin: Callable[[], Simulator], episode: int) -> World:
+def _collected(
+    name: str,
+    env: str,
+    out: Path,
+    begin: Callable[[], Simulator],
+    episode: int,
+    medium: tuple[str, str] = MOST,
+) -> World:
     """What an online learner saw in one of Gymnasium's tasks on its way to nine tenths of what it reached."""
     folder = out / "logs" / name
     words = ["data", "collect", env, "--steps", LEARNER_STEPS, "--eval-every", "1000", "--out", str(folder)]
 
     def make() -> None:
-        if code := cli.run([*words, "--medium-fraction", "0.9"]):
+        if code := cli.run([*words, *medium]):
             sys.exit(code)
 
     return World(name, log_file(folder, env, "medium-replay"), begin, episode, make)

@@ -189,7 +189,7 @@ def check_step(
 ) -> tuple[sac.Agent, Errors]:
     """One recorded update, through `sac.update`; f and the gradients also through the functions in it."""
     batch = Batch(golden.rows(step, "real"), golden.rows(step, "model"))
-    both = jax.tree.map(lambda a, b: jnp.asarray(np.concatenate([a, b])), *batch)
+    both = jax.tree.map(lambda a, b: jnp.asarray(np.concatenate([a, b])), batch.real, batch.model)
     real, at = batch.real.reward.shape[0], f"step{step}"
     candidates = golden.candidate_noise(step)
     noise = sac.Noise(

@@ -146,6 +146,9 @@ TINY: dict[str, Any] = {
 }
 
 
+UNSCORED = {"scoring_model": False}
+
+
 def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Dataset:
     """A stable linear system under random actions; `size` stretches its last observation."""
     rng = np.random.default_rng(0)
@@ -177,8 +180,8 @@ def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Datase
 
 
 def tiny_plan(size: float = 1.0, method: str = "micro", log: Dataset | None = None, **overrides: Any) -> Plan:
-    """The method on the tiny log, or on another, with those of the tiny settings that it uses."""
-    used = {name: value for name, value in TINY.items() if name in registry.accepted(method)[0]}
+    """The method on the tiny log, or on another, with those of the tiny settings that it uses; no model scores it."""
+    used = {name: value for name, value in (TINY | UNSCORED).items() if name in registry.accepted(method)[0]}
     return make_plan(log or tiny_dataset(size), method, **(used | overrides))
 
 

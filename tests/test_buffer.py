@@ -36,14 +36,14 @@ def filled(rollouts: list[list[bool]]) -> tuple[buffers.Buffer, set[int]]:
 @given(st.lists(masks, min_size=1, max_size=8), st.integers(0, 2**31 - 1))
 def test_only_valid_rows_of_the_latest_rollouts_are_drawn(rollouts: list[list[bool]], seed: int):
     buffer, newest = filled(rollouts)
-    drawn = draw(buffer, jax.random.key(seed), size=64)
+    drawn, _ = draw(buffer, jax.random.key(seed), size=64)
     assert set(np.asarray(drawn.reward, int).tolist()) <= newest
     assert int(buffer.filled.sum()) == len(newest)
 
 
 @given(st.lists(masks, min_size=1, max_size=5))
 def test_a_row_stays_together(rollouts: list[list[bool]]):
-    drawn = draw(filled(rollouts)[0], jax.random.key(0), size=64)
+    drawn, _ = draw(filled(rollouts)[0], jax.random.key(0), size=64)
     np.testing.assert_array_equal(drawn.observation[:, 0], drawn.reward)
     np.testing.assert_array_equal(drawn.action[:, 0], -drawn.reward)
     np.testing.assert_array_equal(drawn.next_observation[:, 0], drawn.reward + 0.5)
@@ -61,13 +61,13 @@ def test_the_oldest_rollout_makes_room():
 def test_a_shorter_rollout_leaves_nothing_of_the_longer_one_before_it():
     short = [True] + [False] * (CAPACITY - 1)
     buffer, newest = filled([[True] * CAPACITY, short, short, short])
-    drawn = draw(buffer, jax.random.key(0), size=64)
+    drawn, _ = draw(buffer, jax.random.key(0), size=64)
     assert newest == {200, 300, 400} == set(np.asarray(drawn.reward, int).tolist())
 
 
 def test_every_row_is_equally_likely():
     buffer, newest = filled([[True] * CAPACITY, [True] + [False] * 5, [False, True, False, True, False, True]])
-    drawn = np.asarray(draw(buffer, jax.random.key(1), size=20_000).reward, int)
+    drawn = np.asarray(draw(buffer, jax.random.key(1), size=20_000)[0].reward, int)
     rows, counts = np.unique(drawn, return_counts=True)
     assert set(rows) == newest
     assert stats.chisquare(counts).pvalue > 1e-3

@@ -406,7 +406,7 @@ def test_methods_are_listed_with_their_papers(capsys):
 def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys):
     assert cli.run(["train", "--method", "td3_bc", "--help"]) == 0
     output = capsys.readouterr().out
-    assert "--policy-noise" in output and "--critic-lr" in output and "--scoring-model" in output
+    assert "--policy-noise" in output and "--critic-lr" in output and "--no-scoring-model" in output
     assert not [word for word in ("--num-elites", "--rollout-length", "--termination", "--beta") if word in output]
     assert cli.run(["train", log, "--method", "td3_bc", "--num-elites", "3"]) == 2
     assert "there is no option --num-elites" in capsys.readouterr().err
@@ -415,6 +415,7 @@ def test_a_method_without_a_model_shows_and_takes_no_setting_of_one(log, capsys)
 def test_a_run_without_a_model_and_its_page(log, tmp_path, capsys):
     chosen = {name: value for name, value in SETTINGS.items() if name in registry.accepted("td3_bc")[0]}
     words = [word for word in options(chosen) if word]
+    words.append("--no-scoring-model")
     assert cli.run(["train", log, "--method", "td3_bc", *words, "--out", str(tmp_path / "run")]) == 0
     assert "by its critics' own estimate" in capsys.readouterr().out
     page = (tmp_path / "run" / "report.html").read_text()

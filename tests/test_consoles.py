@@ -145,7 +145,8 @@ def to_full_disk(words: list[str], stderr: str = "") -> subprocess.CompletedProc
 def test_a_full_disk_under_standard_output_costs_the_words_and_not_the_work(log: str, tmp_path: Path):
     out = tmp_path / "run"
     few = ("hidden_sizes", "updates_per_epoch", "batch_size")
-    trained = to_full_disk(["train", log, "--method", "bc", "--epochs", "2", *options(only=few), "--out", str(out)])
+    words = ["--method", "bc", "--epochs", "2", "--no-scoring-model", *options(only=few)]
+    trained = to_full_disk(["train", log, *words, "--out", str(out)])
     line = "micro-rl: standard output: No space left on device, so what was printed is lost; files are not: "
     assert trained.returncode == 2 and (out / "policy.safetensors").exists() and (out / "report.html").exists()
     assert trained.stderr == f"{line}make room, or print elsewhere\n"

@@ -8,7 +8,7 @@ from micro_rl.cli.display import Display
 from micro_rl.cli.fit_time import FitTime
 from micro_rl.core.model_settings import ModelSettings
 
-SETTINGS = ModelSettings(max_fit_epochs=100, patience=5)
+SETTINGS = ModelSettings(max_fit_epochs=100, patience=5, model_lr_drops=0)
 
 
 def row(epoch: int, *errors: float) -> dict[str, float]:
@@ -35,6 +35,17 @@ def test_bounds_by_hand():
 def test_the_limit_bounds_patience_and_a_resumed_fit_has_no_least():
     assert watched([row(epoch, 1 / epoch) for epoch in range(1, 99)]).left() == "at most 0m04s left, at least 0m04s"
     assert watched([row(50, 1.0), row(51, 1.0)]).left() == "at most 1m38s left"
+
+
+def test_drops_of_the_learning_rate_begin_patience_anew():
+    times = iter(range(30, 1000, 2))
+    fit = FitTime(ModelSettings(max_fit_epochs=100, patience=2, model_lr_drops=1), lambda: next(times))
+    left = []
+    for epoch in range(1, 6):
+        fit.see(row(epoch, 1.0))
+        left.append(fit.left().rpartition("at least ")[2])
+    # The first improves on nothing, two bring no gain and the rate drops, two more and the fit is over.
+    assert left == ["", "0m06s", "0m04s", "0m02s", "0m00s"]
 
 
 def test_the_display_tells_it():

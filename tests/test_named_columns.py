@@ -174,7 +174,7 @@ def test_a_run_keeps_them_in_its_folder_its_policy_and_its_page(tmp_path: Path):
     log = micro_rl.load(write_tank(tmp_path / "tank.csv"))
     assert "observations 1 (T_air [°C]), 2 (flow) never change" in log.notes
     small = {"epochs": 1, "updates_per_epoch": 2, "batch_size": 4, "hidden_sizes": (4,)}
-    run = micro_rl.train(log, "bc", out=tmp_path / "run", **small)
+    run = micro_rl.train(log, "bc", out=tmp_path / "run", scoring_model=False, **small)
     config = RunFolder.open(run.path).config()
     columns = Columns.of_json(config["columns"])
     level = log.observations[:, 0]

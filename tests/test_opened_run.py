@@ -27,6 +27,7 @@ FIXTURE = Path(__file__).parent / "fixtures" / "run-format-3"
 STATES = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 2.0], [-1.0, 0.1, -7.9]])
 ACTIONS = np.array([[0.5], [-2.0], [2.0]])
 SMALL: dict[str, Any] = {"epochs": 2, "updates_per_epoch": 2, "batch_size": 4, "hidden_sizes": (4,)}
+UNSCORED = SMALL | {"scoring_model": False}
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +153,7 @@ def test_a_log_in_memory_trains_and_goes_on_with_the_same_arrays_alone(tmp_path:
     random = np.random.default_rng(0)
     parts = random.normal(size=(40, 2)), random.uniform(-1, 1, (40, 1))
     log = Dataset.from_arrays(*parts, random.normal(size=40), horizon=10, name="rig")
-    done = micro_rl.train(log, "td3_bc", out=tmp_path / "run", until=1, **SMALL)
+    done = micro_rl.train(log, "td3_bc", out=tmp_path / "run", until=1, **UNSCORED)
     run = open_run(done.path)
     assert run.config["command"] == "" and run.config["log"]["sha256"] == log.sha256
     assert run.q(log.observations, log.actions).shape == (40,)
@@ -162,16 +163,16 @@ def test_a_log_in_memory_trains_and_goes_on_with_the_same_arrays_alone(tmp_path:
         _ = run.model
     other = Dataset.from_arrays(*parts, np.ones(40), horizon=10, name="rig")
     with pytest.raises(UserError, match="was begun with another log"):
-        micro_rl.train(other, "td3_bc", out=tmp_path / "run", resume=True, **SMALL)
+        micro_rl.train(other, "td3_bc", out=tmp_path / "run", resume=True, **UNSCORED)
     again = Dataset.from_arrays(log.observations, log.actions, log.rewards, horizon=10, name="rig")
-    assert len(micro_rl.train(again, "td3_bc", out=tmp_path / "run", resume=True, **SMALL).metrics) == 2
+    assert len(micro_rl.train(again, "td3_bc", out=tmp_path / "run", resume=True, **UNSCORED).metrics) == 2
 
 
 def test_a_log_is_read_again_as_it_was(tmp_path: Path):
     """A time limit that was given beside the file's, and bounds of the caller's."""
     path = write_tank(tmp_path / "tank.csv")
     log = micro_rl.load(path, horizon=4, action_low=-1, action_high=101)
-    done = micro_rl.train(log, "bc", out=tmp_path / "run", horizon=4, **SMALL)
+    done = micro_rl.train(log, "bc", out=tmp_path / "run", horizon=4, **UNSCORED)
     again = open_run(done.path).dataset()
     assert again.lengths.tolist() == log.lengths.tolist() and max(again.lengths) == 4
     assert (again.action_low, again.action_high) == (-1, 101)

@@ -28,6 +28,8 @@ WITH_A_MODEL: dict[str, Any] = {
     "eval_every": 10,
     "eval_episodes": 10,
     "checkpoint_every": 10,
+    "model_lr": 1e-3,
+    "model_lr_drops": 0,
     "standardise": False,
     "scale_reward": False,
     "standardise_targets": False,
@@ -116,7 +118,7 @@ def test_what_a_method_has_alike_on_every_task(method: str):
 
 def test_every_method_and_task_is_looked_at():
     assert set(CONSTANT) == set(registry.SHIPPED)
-    assert set(PRESETS) == {*TASKS, "pendulum-demo", "generic"}
+    assert set(PRESETS) == {*TASKS, "pendulum-demo", "generic", "cautious"}
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
@@ -135,8 +137,10 @@ def test_a_temperature_that_stays(task: str, temperature: float):
 
 def test_the_demonstration_and_unknown_logs():
     for method in ("micro", "mobile", "morel"):
-        assert registry.values(method, "pendulum-demo") == {"epochs": 15, "max_fit_epochs": 60}
+        fit = {"max_fit_epochs": 60, "patience": 20, "model_lr": 1e-3, "model_lr_drops": 0}
+        assert registry.values(method, "pendulum-demo") == {"epochs": 15} | fit
         assert registry.values(method, "generic") == {}
+        assert registry.values(method, "cautious") == {"support": "auto"}
     assert registry.values("bc", "pendulum-demo") == {"epochs": 15}
 
 
@@ -149,6 +153,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, str]]] = {
         "candidates": ("elites", "elites all l2 linf mahalanobis calibrated"),
         "gap": ("mean-min", "mean-min soft-min kth value-min"),
         "values": ("draws", "draws moments linear"),
+        "predictions": ("anew", "anew stored"),
         "softness": (None, "above 0"),
         "k": (None, "from 1"),
         "radius": (None, "from 0"),
@@ -159,6 +164,7 @@ OPTIONS: dict[str, dict[str, tuple[Any, str]]] = {
         "penalty": (0.5, "from 0"),
         "num_samples": (10, "from 0"),
         "values": ("draws", "draws moments linear"),
+        "predictions": ("anew", "anew stored"),
     },
     "sac": {},
     "mopo": {"penalty": (1.0, "from 0")},

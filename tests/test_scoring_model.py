@@ -75,7 +75,7 @@ def test_a_given_model_scores_in_its_own_units(tmp_path: Path, given: Path):
     assert json.loads((run.path / "config.json").read_text())["model"] == str(given)
     alone = execute(tiny_plan(method="bc"), tmp_path / "alone")
     assert (run.path / "policy.safetensors").read_bytes() == (alone.path / "policy.safetensors").read_bytes()
-    assert "--scoring-model" in json.loads((alone.path / "config.json").read_text())["notes"][-1]
+    assert "--no-scoring-model" in json.loads((alone.path / "config.json").read_text())["notes"][-1]
 
 
 def test_methods_and_coefficients_of_a_sweep_share_a_fit(tmp_path: Path, small_fits: None):
@@ -92,9 +92,7 @@ def test_methods_and_coefficients_of_a_sweep_share_a_fit(tmp_path: Path, small_f
     ("method", "choices", "message"),
     [
         ("micro", {"scoring_model": True}, "scoring_model: no such setting in micro"),
-        ("bc", {"scoring_model": True, "env": "Pendulum-v1"}, "scoring_model: bc learns no model, and the simulator"),
         ("bc", {"model": Path("m"), "env": "Pendulum-v1"}, "model: bc learns no model, and the simulator scores it"),
-        ("bc", {"model": Path("m"), "scoring_model": True}, "scoring_model: fits a model, and one is given"),
     ],
 )
 def test_what_would_do_nothing_is_refused(method: str, choices: dict, message: str):

@@ -115,7 +115,7 @@ def test_the_reference_lists_every_setting_with_its_bounds():
     entries = {entry.name: entry for entry in reference(Settings)}
     assert list(entries) == [field.name for field in fields(Settings)] and all(entry.help for entry in entries.values())
     assert entries["discount"].bounds == "0 or more, at most 1" and entries["log_on"].bounds == "auto, device or host"
-    assert (entries["patience"].unit, entries["patience"].default) == ("epochs", 20)
+    assert (entries["patience"].unit, entries["patience"].default) == ("epochs", 5)
     assert [entry.name for entry in reference(restricted(Settings, frozenset({"tau"})))] == ["tau"]
 
 

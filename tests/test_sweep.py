@@ -420,7 +420,7 @@ def test_a_signal_between_two_programs_is_answered_there(tmp_path: Path, monkeyp
 
 def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     log, out = str(write_log(tmp_path / "log.hdf5")), str(tmp_path / "sweep")
-    words = ["sweep", log, "--method", "td3_bc", *options(OF_ANY), "--seeds", "2"]
+    words = ["sweep", log, "--method", "td3_bc", *options(OF_ANY), "--seeds", "2", "--no-scoring-model"]
     words += ["--grid", "actor_lr=1e-4,3e-4", "--out", out]
     assert cli.run(words) == 0
     output = capsys.readouterr().out

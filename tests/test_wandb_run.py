@@ -64,6 +64,7 @@ def test_every_run_of_a_sweep_has_its_own(tmp_path, monkeypatch):
     runs = micro_rl.sweep(
         tiny_dataset(),
         "td3_bc",
+        scoring_model=False,
         seeds=2,
         out=tmp_path / "sweep",
         wandb="offline",

@@ -7,19 +7,22 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Bool, Float, Int, Key
 
-from micro_rl.core.types import GatheredRows, Rollout, Transition
+from micro_rl.core.types import GatheredRows, Predictions, Rollout, Transition
 
 
 class Buffer(NamedTuple):
-    """Rows [slot, capacity], of which the first `filled[slot]` of each slot are valid."""
+    """Rows [slot, capacity], of which the first `filled[slot]` of each slot are valid, and what members predict."""
 
     rows: Transition
     filled: Int[Array, " slot"]
     next_slot: Int[Array, ""]
+    predictions: Predictions | None = None
 
 
-def empty(slots: int, capacity: int, obs: int, act: int) -> Buffer:
-    """Nothing written yet."""
+def empty(slots: int, capacity: int, obs: int, act: int, members: int = 0) -> Buffer:
+    """Nothing written yet; with room for the predictions of so many members."""
+    shape = (slots, capacity, members, obs)
+    predictions = Predictions(jnp.zeros(shape), jnp.zeros(shape)) if members else None
     rows = Transition(
         observation=jnp.zeros((slots, capacity, obs)),
         action=jnp.zeros((slots, capacity, act)),
@@ -27,15 +30,16 @@ def empty(slots: int, capacity: int, obs: int, act: int) -> Buffer:
         next_observation=jnp.zeros((slots, capacity, obs)),
         discount=jnp.zeros((slots, capacity)),
     )
-    return Buffer(rows, jnp.zeros(slots, jnp.int32), jnp.zeros((), jnp.int32))
+    return Buffer(rows, jnp.zeros(slots, jnp.int32), jnp.zeros((), jnp.int32), predictions)
 
 
 def write(buffer: Buffer, rollout: Rollout) -> Buffer:
     """Put a rollout's valid rows into the oldest slot, ahead of its invalid ones."""
     order, slot = valid_first(rollout.valid), buffer.next_slot
-    rows = jax.tree.map(lambda column, new: column.at[slot].set(new[order]), buffer.rows, rollout.rows)
+    old, new = (buffer.rows, buffer.predictions), (rollout.rows, rollout.predictions)
+    rows, predictions = jax.tree.map(lambda column, new: column.at[slot].set(new[order]), old, new)
     filled = buffer.filled.at[slot].set(jnp.sum(rollout.valid, dtype=jnp.int32))
-    return Buffer(rows, filled, (slot + 1) % buffer.filled.shape[0])
+    return Buffer(rows, filled, (slot + 1) % buffer.filled.shape[0], predictions)
 
 
 def valid_first(valid: Bool[Array, " rows"]) -> Int[Array, " rows"]:
@@ -46,13 +50,13 @@ def valid_first(valid: Bool[Array, " rows"]) -> Int[Array, " rows"]:
     return jnp.zeros_like(number).at[position].set(number, unique_indices=True)
 
 
-def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> Transition:
-    """`size` valid rows, uniformly and with replacement."""
+def draw(buffer: Buffer, key: Key[Array, ""], size: int) -> tuple[Transition, Predictions | None]:
+    """`size` valid rows, uniformly and with replacement, and what members predict of them."""
     ends = jnp.cumsum(buffer.filled)
     index = jax.random.randint(key, (size,), 0, ends[-1])
     slot = jnp.searchsorted(ends, index, side="right")
     row = index - (ends - buffer.filled)[slot]
-    return jax.tree.map(lambda column: column[slot, row], buffer.rows)
+    return jax.tree.map(lambda column: column[slot, row], (buffer.rows, buffer.predictions))
 
 
 def draw_log(log: Transition | GatheredRows, key: Key[Array, ""], size: int) -> Transition:

@@ -62,10 +62,11 @@ def start(
     capacity = sizes.rollout_batch_size * sizes.rollout_length
     agent = start_agent(keys.agent, obs, act, sizes.hidden_sizes, sizes.num_critics, temperature, sizes.critic_norm)
     actor, method_state = method.prepare(agent.actor, ensemble.silent_on(_exogenous(problem)), log, keys.prepare)
+    stored = method.target.stored(Models.of(ensemble, sizes.num_elites, _exogenous(problem)))
     return TrainState(
         agent=agent._replace(actor=actor),
         ensemble=jax.tree.map(jnp.copy, ensemble),
-        buffer=buffers.empty(sizes.rollouts_kept, capacity, obs, act),
+        buffer=buffers.empty(sizes.rollouts_kept, capacity, obs, act, 0 if stored is None else stored.size),
         method_state=method_state,
         epoch=jnp.zeros((), jnp.int32),
     )
@@ -174,7 +175,8 @@ def branched_rollout(
     start_key, rollout_key = keys
     starts = buffers.draw_log(problem.log, start_key, sizes.rollout_batch_size).observation
     replayed = _replayed(problem, start_key, sizes)
-    ensemble, actor = multiplied_by(method.product, (state.ensemble, state.agent.actor))
+    stored = method.target.stored(_models(state, problem, sizes))
+    ensemble, actor, stored = multiplied_by(method.product, (state.ensemble, state.agent.actor, stored))
     return rollout(
         ensemble,
         sizes.num_elites,
@@ -189,6 +191,7 @@ def branched_rollout(
         replayed,
         method.support,
         sizes.one_member,
+        stored,
     )
 
 
@@ -211,10 +214,8 @@ def draw_batch_and_noise(
 ) -> tuple[Batch, Noise, Key[Array, ""]]:
     """Draw what one update sees: its batch, its noise, and the method's own key."""
     real_key, model_key, noise_key, method_key = keys_of_update(key)
-    batch = Batch(
-        buffers.draw_log(log, real_key, sizes.real_rows),
-        buffers.draw(buffer, model_key, sizes.batch_size - sizes.real_rows),
-    )
+    real = buffers.draw_log(log, real_key, sizes.real_rows)
+    batch = Batch(real, *buffers.draw(buffer, model_key, sizes.batch_size - sizes.real_rows))
     return batch, draw_noise(noise_key, method, batch, models), method_key
 
 

@@ -12,7 +12,7 @@ from micro_rl.algorithms.slots import RolloutTransform
 from micro_rl.algorithms.support import Support
 from micro_rl.core.networks import MLP, sample
 from micro_rl.core.random import orders
-from micro_rl.core.types import Replay, Rollout, Scaling, Transition
+from micro_rl.core.types import Predictions, Replay, Rollout, Scaling, Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
 from micro_rl.dynamics.termination_rules import Termination
 
@@ -63,6 +63,7 @@ def rollout(
     replayed: Replayed | None = None,
     support: Support | None = None,
     one_member: bool = False,
+    stored: Ensemble | None = None,
 ) -> Rollout:
     """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
 
@@ -80,6 +81,7 @@ def rollout(
         replayed: What the log gives in the place of predictions; None where no column is exogenous.
         support: What becomes of rows that are unlike the log's; None: nothing, and nobody asks which they are.
         one_member: A rollout stays with its elite, in place of one drawn anew for each step; starts come at random.
+        stored: Members whose predictions come with the rows; None: nobody's.
 
     Returns:
         Rows and whether they are valid, step after step [length * rows]; each step in an order of its own, or with
@@ -92,7 +94,8 @@ def rollout(
         rows, unknown = transform(judged, method_state, rows), None
         if support is not None:
             rows, unknown = support(rows)
-        return Rollout(rows, branches.alive, unknown), row
+        predictions = None if stored is None else predictions_of(stored, rows)
+        return Rollout(rows, branches.alive, unknown, predictions), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         rollout, row = in_blocks(advance, branches, elites, key, in_order=one_member)
@@ -129,6 +132,12 @@ def step_in_model(
         following, row = replayed.put(following, row)
     ended = ends(following, scaling, jax.random.fold_in(key, TERMINATION_STREAM))
     return Transition(observation, action, outcome[..., -1], following, 1.0 - ended), row
+
+
+def predictions_of(members: Ensemble, rows: Transition) -> Predictions:
+    """What each member expects to follow these rows, row by row."""
+    mean, std = predict(members, rows.observation, rows.action)
+    return Predictions(*(part[..., :-1].swapaxes(0, 1) for part in (mean, std)))
 
 
 def in_blocks(

@@ -120,7 +120,7 @@ def targets(
     following = jnp.concatenate([batch.real.next_observation, batch.model.next_observation])
     value = soft_value(agent, following, noise.next_action, c.backup_entropy)
     networks = multiplied_by(method.product, (agent.critics, agent.targets, agent.actor, models))
-    context = MethodContext(*networks, c.discount)
+    context = MethodContext(*networks, c.discount, batch.predictions)
     on_log = bellman(batch.real, value[:real], c.discount)
     on_model, logged = method.target(batch.model, value[real:], context, noise.target)
     return jnp.maximum(jnp.concatenate([on_log, on_model]), c.min_target), logged

@@ -16,7 +16,7 @@ from micro_rl.algorithms.support import Support
 from micro_rl.core.networks import MLP, PRODUCTS, Network, Product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
-from micro_rl.core.types import Batch, Replay, Transition
+from micro_rl.core.types import Batch, Predictions, Replay, Transition
 from micro_rl.dynamics.calibrated_set import CalibratedSet
 from micro_rl.dynamics.ensemble import Ensemble, Models
 
@@ -30,13 +30,17 @@ Ends = Callable[[Float[Array, "rows obs"], Key[Array, ""]], Bool[Array, " rows"]
 
 
 class MethodContext(NamedTuple):
-    """What a method may look at: the critics and their slow copies, the actor, the models and gamma."""
+    """What a method may look at: the critics and their slow copies, the actor, the models and gamma.
+
+    `predictions` are those stored with the rows of the model; None where the target has to make them.
+    """
 
     critics: Network
     targets: Network
     actor: MLP
     models: Models
     discount: Scalar
+    predictions: Predictions | None = None
 
 
 class EpochContext(NamedTuple):
@@ -87,6 +91,10 @@ class Target(eqx.Module):
 
     def refuse(self, sizes: ModelSizes) -> None:
         """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
+
+    def stored(self, models: Models) -> Ensemble | None:
+        """The members whose predictions are stored with rows of the model; None: nobody's."""
+        return None
 
     def calibrated_by(self, measure: Callable[[float], CalibratedSet]) -> "Target":
         """The same with the set that holds a share of true next states, where it asks `measure` for one."""

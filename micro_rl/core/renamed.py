@@ -51,6 +51,10 @@ OPTIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
 """By method."""
 
 
+LATER: Mapping[str, Any] = MappingProxyType({"model_lr_drops": 0})
+"""What older folders have of settings that came later, where today's default is another; they stand beside a fit's."""
+
+
 def new_name(old: str, known: Collection[str]) -> str | None:
     """Which of the known settings and options had this name; None where none had."""
     return next((table[old] for table in (SETTINGS, *OPTIONS.values()) if table.get(old) in known), None)
@@ -86,7 +90,13 @@ def renamed(values: Mapping[str, Any], names: Mapping[str, str] = SETTINGS) -> d
 
 
 def renamed_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config.json with its settings and options under the present names; what is no object is left as it is."""
+    """A config.json with its settings and options under the present names; what is no object is left as it is.
+
+    Settings of a fit that it does not name yet are as they were then.
+    """
     tables = {"settings": SETTINGS, "options": OPTIONS.get(str(config.get("method")), {})}
     parts = {part: config[part] for part in tables if isinstance(config.get(part), dict)}
-    return dict(config) | {part: renamed(values, tables[part]) for part, values in parts.items()}
+    present = {part: renamed(values, tables[part]) for part, values in parts.items()}
+    if "model_lr" in present.get("settings", {}):
+        present["settings"] = {**LATER, **present["settings"]}
+    return dict(config) | present

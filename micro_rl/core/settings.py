@@ -97,8 +97,8 @@ class Settings(SupportSettings, CriticSettings, ModelSettings):
     """Epochs between evaluations in the simulator."""
     eval_episodes: Annotated[int, Setting(minimum=1, unit="episodes", free=True, source=AUTHORS)] = 10
     """Episodes of an evaluation."""
-    scoring_model: Annotated[bool, Setting(source="ours: a fit lengthens a run by a third or more")] = False
-    """Without simulator and model of its own: fit the usual ensemble for scoring alone; the policy stays as it is."""
+    scoring_model: Annotated[bool, Setting(source="ours: no other figure says what a window brings")] = True
+    """Without simulator and `--model`: fit the usual ensemble for scoring alone; the policy stays as it is."""
     checkpoint_every: Annotated[
         int, Setting(minimum=1, unit="epochs", free=True, source="ours: an interruption costs at most five epochs")
     ] = 5

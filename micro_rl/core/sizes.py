@@ -17,6 +17,7 @@ class FitSizes(NamedTuple):
     patience: int
     max_epochs: int
     standardise_targets: bool
+    lr_drops: int = 0
     history: int = 1
     exogenous: tuple[int, ...] = ()
     """Columns that do not count in the holdout error."""

@@ -32,22 +32,34 @@ class LogRows(NamedTuple):
     continued: Float[Array, "*rows"]
 
 
+class Predictions(NamedTuple):
+    """The next observations that members expect of rows, and their standard deviations, in core units."""
+
+    mean: Float[Array, "*rows member obs"]
+    std: Float[Array, "*rows member obs"]
+
+
 class Batch(NamedTuple):
-    """One update's rows: from the log, where the standard target holds, and from the model."""
+    """One update's rows: from the log, where the standard target holds, and from the model.
+
+    `predictions` are those that were stored with the model's rows; None where each update predicts anew.
+    """
 
     real: Transition
     model: Transition
+    predictions: Predictions | None = None
 
 
 class Rollout(NamedTuple):
     """Rows made by the model; rows after a termination are computed but not valid.
 
-    `unknown` rows are unlike the log's; None where nobody asks.
+    `unknown` rows are unlike the log's; None where nobody asks. So with `predictions`.
     """
 
     rows: Transition
     valid: Bool[Array, "*rows"]
     unknown: Bool[Array, "*rows"] | None = None
+    predictions: Predictions | None = None
 
 
 class Scaling(NamedTuple):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Bool, Float, Int, Key, PyTree
+from jaxtyping import Bool, Float, Int, Key, PyTree, Scalar
 
 from micro_rl.core import windows
 from micro_rl.core.first_bad import first_bad
@@ -18,6 +18,8 @@ from micro_rl.dynamics.ensemble import CONSTANT, Ensemble, Members, inputs_of, s
 from micro_rl.dynamics.losses import fit_loss, holdout_errors
 
 FIRST_LOG_VARIANCE = (-10.0, 0.5)
+DROP = 0.3
+"""Of the learning rate so much is left after a drop."""
 
 
 class Patience(NamedTuple):
@@ -57,6 +59,8 @@ class FitState(NamedTuple):
     input_std: Float[Array, " in"]
     target_mean: Float[Array, " out"]
     target_std: Float[Array, " out"]
+    drops: Int[Array, ""] | None = None
+    """How often the learning rate has dropped; None where it never does."""
 
 
 def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitState:
@@ -87,6 +91,7 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
         input_std=input_std,
         target_mean=target_mean,
         target_std=target_std,
+        drops=jnp.zeros((), jnp.int32) if sizes.lr_drops else None,
     )
 
 
@@ -104,7 +109,7 @@ def _moments(x: Float[Array, "rows width"]) -> tuple[Float[Array, " width"], Flo
 
 
 def unfinished(state: FitState, sizes: FitSizes) -> Bool[Array, ""]:
-    """Whether another epoch is due: some member improved within the last `patience` epochs."""
+    """Whether another epoch is due: some member improved, or the learning rate dropped, within `patience` epochs."""
     return (state.patience.stale < sizes.patience) & (state.epoch < sizes.max_epochs)
 
 
@@ -144,9 +149,23 @@ def conclude_epoch(
         patience=patience,
         epoch=state.epoch + 1,
     )
+    if state.drops is not None:
+        after = _dropped(after, state.drops, sizes)
     due = unfinished(state, sizes)
     state = jax.tree.map(lambda new, old: jnp.where(due, new, old), after, state)
     return state, {"loss": jnp.mean(losses), "holdout": errors}, {"loss": first_bad(losses)}
+
+
+def _dropped(state: FitState, drops: Int[Array, ""], sizes: FitSizes) -> FitState:
+    """Where patience has run out and the learning rate may drop once more, it does, and patience begins anew."""
+    drop = (state.patience.stale >= sizes.patience) & (drops < sizes.lr_drops)
+    patience = state.patience._replace(stale=jnp.where(drop, 0, state.patience.stale))
+    return state._replace(patience=patience, drops=drops + drop)
+
+
+def learning_rate(state: FitState, sizes: FitSizes) -> Scalar | float:
+    """Adam's, after as many drops as there have been."""
+    return sizes.lr if state.drops is None else sizes.lr * DROP**state.drops
 
 
 def shuffled_batches(bootstrap: Array, batch: int, key: Array) -> Int[Array, "batches member batch"]:
@@ -167,12 +186,13 @@ def _standardised(state: FitState, rows: Transition) -> tuple[Array, Array]:
 
 def fit_step(state: FitState, rows: Transition, sizes: FitSizes):
     """The step of a scan over an epoch's batches: (members, moments) and row numbers to the next, and the loss."""
+    rate = learning_rate(state, sizes)
 
     def step(carry, index):
         members, moments = carry
         batch = jax.tree.map(lambda column: column[index], rows)
         loss, gradient = jax.value_and_grad(fit_loss)(members, *_standardised(state, batch), sizes)
-        return adam_step(members, gradient, moments, sizes.lr), loss
+        return adam_step(members, gradient, moments, rate), loss
 
     return step
 

@@ -34,8 +34,8 @@ FIRST_SEED = 1_000_000
 
 
 UNSCORED = (
-    "its score will be the critics' own discounted estimate, if any: --scoring-model fits a model that tells the gain "
-    "a window over the log, with an interval, and --model DIR takes one that is there"
+    "its score will be the critics' own discounted estimate, if any: without --no-scoring-model a model is fitted that "
+    "tells the gain a window over the log, with an interval, and --model DIR takes one that is there"
 )
 
 

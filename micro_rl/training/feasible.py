@@ -67,15 +67,9 @@ def _refuse_replay(plan: "Plan") -> None:
 
 
 def _refuse_idle_model(plan: "Plan") -> None:
-    """Of a method without a model: one that would score nothing, or two for the same."""
-    asked = plan.settings.scoring_model
-    if asked and plan.method.learns_model:
-        raise UserError(f"scoring_model: {plan.method_name} is scored by its own model; leave it out")
-    if plan.task.env is not None and plan.scored_apart:
-        name = "scoring_model" if asked else "model"
-        raise UserError(f"{name}: {plan.method_name} learns no model, and the simulator scores it; leave it out")
-    if asked and plan.model is not None:
-        raise UserError("scoring_model: fits a model, and one is given with --model; leave one of them out")
+    """A model that is given to a method that learns none, and that would score nothing."""
+    if plan.model is not None and plan.task.env is not None and not plan.method.learns_model:
+        raise UserError(f"model: {plan.method_name} learns no model, and the simulator scores it; leave it out")
 
 
 def _refuse_uneven_updates(plan: "Plan") -> None:

@@ -108,8 +108,10 @@ def _rollout(plan: Plan) -> int:
 
 
 def _numbers_of_a_row(plan: Plan) -> int:
-    """Of a transition: two observations, an action, a reward, a discount."""
-    return 2 * plan.dataset.observations.shape[1] + plan.dataset.actions.shape[1] + 2
+    """Of a transition: two observations, an action, a reward, a discount, and predictions that are stored with it."""
+    obs = plan.dataset.observations.shape[1]
+    stored = 2 * obs * plan.settings.ensemble_size if getattr(plan.options, "predictions", "anew") == "stored" else 0
+    return 2 * obs + plan.dataset.actions.shape[1] + 2 + stored
 
 
 def _log(plan: Plan) -> Transition:

@@ -29,6 +29,7 @@ from micro_rl.trust.folds import LEFT_OUT, Folds
 MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
 PATIENCE = 4
+LEARNING_RATE = 1e-3
 
 
 class Judge(NamedTuple):
@@ -96,7 +97,7 @@ def fit(
 ) -> Ensemble:
     """The members, every one with its own episodes, in so many epochs; `on_epoch(epoch, holdout error)` sees each."""
     sizes = settings.fit_sizes()._replace(
-        ensemble_size=folds.size, patience=PATIENCE, max_epochs=epochs, history=settings.history
+        ensemble_size=folds.size, patience=PATIENCE, max_epochs=epochs, lr=LEARNING_RATE, lr_drops=0
     )
     start_key, draw_key, epochs_key = jax.random.split(key, 3)
     log = jax.tree.map(jnp.asarray, rows.log)

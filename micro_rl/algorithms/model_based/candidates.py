@@ -35,9 +35,11 @@ def candidate_noise(key: Key[Array, ""], rows: Transition, members: int, draws: 
 def gaussian_candidates(
     context: MethodContext, members: Ensemble, rows: Transition
 ) -> tuple[Float[Array, "member rows obs"], Float[Array, "member rows obs"]]:
-    """Mean and deviation of each member's candidates for these rows, in core units; 0 wide where nothing is drawn."""
-    mean, std = predict(members, rows.observation, rows.action)
-    mean, std = mean[..., :-1], std[..., :-1]
+    """Mean and deviation of each member's candidates for these rows, in core units: anew, or as stored with them."""
+    if context.predictions is None:
+        mean, std = (part[..., :-1] for part in predict(members, rows.observation, rows.action))
+    else:
+        mean, std = (part.swapaxes(0, 1) for part in context.predictions)
     if context.models.exogenous is not None:
         # What no action moves is no reason to fear an action: in it all candidates are what the row has.
         mean = jnp.where(context.models.exogenous, rows.next_observation[None], mean)

@@ -52,6 +52,8 @@ class Options:
     """f: mean - min of the candidates' values, mean - soft minimum, mean - k-th smallest, or V(s') - min."""
     values: Annotated[Literal["draws", "moments", "linear"], Setting(source="the paper; the others are ours")] = "draws"
     """Values of candidates by draws, or f's expectation over them: by each member's moments, or one slope for all."""
+    predictions: Annotated[Literal["anew", "stored"], Setting(source=f"{AUTHORS}: anew; stored is ours")] = "anew"
+    """Each member's prediction of a model row: made in every update, or once and stored with the row."""
     softness: Annotated[float | None, Setting(above=0, source="ours")] = None
     """The soft minimum's temperature, in core units of value (with gap soft-min only)."""
     k: Annotated[int | None, Setting(minimum=1, source="ours")] = None
@@ -72,6 +74,10 @@ class ConservativeTarget(Target):
     draws: int = eqx.field(static=True)
     gap: Gap = MeanLessMinimum()
     every_member: bool = eqx.field(static=True, default=False)
+    stores: bool = eqx.field(static=True, default=False)
+
+    def stored(self, models: Models) -> Ensemble | None:
+        return self._of(models) if self.stores else None
 
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> CandidateNoise:
         return candidate_noise(key, rows, self._of(models).size, self.draws)
@@ -101,22 +107,20 @@ def build(options: Options) -> Method:
     if options.candidates == "calibrated":
         return Method(target=_calibrated(options, beta))
     _refuse(options, "radius", "ball_steps", unless="candidates l2, linf or mahalanobis")
-    every = options.candidates == "all"
+    members = {"every_member": options.candidates == "all", "stores": options.predictions == "stored"}
     if options.values != "draws":
-        return Method(target=_moments(options, beta, every))
-    return Method(
-        target=ConservativeTarget(beta=beta, gap=_gap(options), draws=options.num_samples, every_member=every)
-    )
+        return Method(target=_moments(options, beta, members))
+    return Method(target=ConservativeTarget(beta, options.num_samples, _gap(options), **members))
 
 
-def _moments(options: Options, beta: Scalar, every: bool) -> MomentTarget:
+def _moments(options: Options, beta: Scalar, members: dict[str, bool]) -> MomentTarget:
     gap = _gap(options)
     if not isinstance(gap, ExpectedGap):
         raise UserError(f"gap: {options.gap} needs draws, not values {options.values}; choose mean-min or value-min")
     if options.num_samples == 0:
         raise UserError(f"num_samples: 0 draws nothing that values {options.values} could average; give 1 or more")
     shared = options.values == "linear"
-    return MomentTarget(beta=beta, gap=gap, draws=options.num_samples, shared=shared, every_member=every)
+    return MomentTarget(beta, gap, options.num_samples, shared, **members)
 
 
 def _calibrated(options: Options, beta: Scalar) -> CalibratedTarget:
@@ -130,8 +134,9 @@ def _refuse_draws(options: Options) -> None:
     _refuse(options, "softness", "k", unless="draws of members")
     if options.gap != "mean-min" or options.num_samples != 1:
         raise UserError(f"candidates: a ball ({options.candidates}) has neither gap nor draws; leave both as they are")
-    if options.values != "draws":
-        raise UserError(f"values: {options.values} does nothing with a ball ({options.candidates}); leave it at draws")
+    for name, usual in (("values", "draws"), ("predictions", "anew")):
+        if (value := getattr(options, name)) != usual:
+            raise UserError(f"{name}: {value} does nothing with a ball ({options.candidates}); leave it at {usual}")
 
 
 def _ball(options: Options, beta: Scalar) -> BallTarget:

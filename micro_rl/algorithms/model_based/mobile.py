@@ -15,7 +15,7 @@ from micro_rl.core.moments import Moments, deviation
 from micro_rl.core.setting import AUTHORS, Setting, check_values
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
-from micro_rl.dynamics.ensemble import Models
+from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.errors import UserError
 
 SUMMARY = "the reward of model rows less the spread of the elites' Bellman estimates"
@@ -32,6 +32,8 @@ class Options:
     """Next states drawn from each elite; 0 = its mean."""
     values: Annotated[Literal["draws", "moments", "linear"], Setting(source="the paper; the others are ours")] = "draws"
     """Values by draws, or the deviation's expectation over them: by each elite's moments, or one slope for all."""
+    predictions: Annotated[Literal["anew", "stored"], Setting(source=f"{AUTHORS}: anew; stored is ours")] = "anew"
+    """Each elite's prediction of a model row: made in every update, or once and stored with the row."""
 
 
 class InconsistencyTarget(Target):
@@ -42,6 +44,10 @@ class InconsistencyTarget(Target):
 
     penalty: Scalar
     draws: int = eqx.field(static=True)
+    stores: bool = eqx.field(static=True)
+
+    def stored(self, models: Models) -> Ensemble | None:
+        return models.elites if self.stores else None
 
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         return candidate_noise(key, rows, models.elites.size, self.draws)
@@ -97,9 +103,10 @@ def expected_deviation(values: Moments) -> Float[Array, " rows"]:
 def build(options: Options) -> Method:
     """The method with these coefficients."""
     check_values(options)
-    penalty = jnp.asarray(options.penalty, jnp.float32)
+    penalty, stores = jnp.asarray(options.penalty, jnp.float32), options.predictions == "stored"
     if options.values == "draws":
-        return Method(target=InconsistencyTarget(penalty, options.num_samples))
+        return Method(target=InconsistencyTarget(penalty, options.num_samples, stores))
     if options.num_samples == 0:
         raise UserError(f"num_samples: 0 draws nothing that values {options.values} could average; give 1 or more")
-    return Method(target=ExpectedInconsistencyTarget(penalty, options.num_samples, options.values == "linear"))
+    shared = options.values == "linear"
+    return Method(target=ExpectedInconsistencyTarget(penalty, options.num_samples, stores, shared))

@@ -10,7 +10,7 @@ from micro_rl.algorithms.model_based.gaps import ExpectedGap
 from micro_rl.algorithms.slots import MethodContext, Target, bellman
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
-from micro_rl.dynamics.ensemble import Models
+from micro_rl.dynamics.ensemble import Ensemble, Models
 
 
 class MomentTarget(Target):
@@ -24,6 +24,10 @@ class MomentTarget(Target):
     draws: int = eqx.field(static=True)
     shared: bool = eqx.field(static=True)
     every_member: bool = eqx.field(static=True)
+    stores: bool = eqx.field(static=True, default=False)
+
+    def stored(self, models: Models) -> Ensemble | None:
+        return self._of(models) if self.stores else None
 
     def refuse(self, sizes: ModelSizes) -> None:
         refuse_normalised(sizes)
@@ -34,7 +38,10 @@ class MomentTarget(Target):
     def __call__(
         self, rows: Transition, next_value: Float[Array, " rows"], context: MethodContext, noise: PyTree
     ) -> tuple[Float[Array, " rows"], dict[str, Array]]:
-        members = context.models.members if self.every_member else context.models.elites
-        f = self.gap.expected(candidate_moments(context, members, rows, self.draws, self.shared), next_value)
+        values = candidate_moments(context, self._of(context.models), rows, self.draws, self.shared)
+        f = self.gap.expected(values, next_value)
         y = bellman(rows, next_value - self.beta * f, context.discount)
         return y, {"conservative_term": jnp.mean(f)}
+
+    def _of(self, models: Models) -> Ensemble:
+        return models.members if self.every_member else models.elites

@@ -58,6 +58,7 @@ def carry_out(
 
 def _work(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: bool) -> str:
     """What is known of a run's length before it begins: the epochs of its fit and of its training."""
+    from micro_rl.core.wording import plural
     from micro_rl.storage.run_folder import RunFolder
 
     settings = plan.settings
@@ -65,5 +66,8 @@ def _work(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: boo
     training = f"train to epoch {epochs}, {settings.updates_per_epoch} updates each; the time left is told as it goes"
     if ready:
         return training
-    fit = f"fit a model in at most {settings.max_fit_epochs} epochs, fewer where {settings.patience} bring no gain"
+    drops = f" at {plural(1 + settings.model_lr_drops, 'learning rate')}" if settings.model_lr_drops else ""
+    fit = (
+        f"fit a model in at most {settings.max_fit_epochs} epochs, fewer where {settings.patience} bring no gain{drops}"
+    )
     return f"{fit}; then {training}"
