@@ -48,11 +48,11 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
 
         make_room, asked = lru_cache.LRUCache._evict_if_needed, set()
 
-        def make_room_once(programs: lru_cache.LRUCache, **more: int) -> None:
+        def make_room_once(self: lru_cache.LRUCache, *, additional_size: int = 0) -> None:
             """JAX looks at every file of the folder whenever it keeps a program: in a process once is enough."""
-            if programs.path not in asked:
-                asked.add(programs.path)
-                make_room(programs, **more)
+            if self.path not in asked:
+                asked.add(self.path)
+                make_room(self, additional_size=additional_size)
 
         lru_cache.LRUCache._evict_if_needed = make_room_once
 
