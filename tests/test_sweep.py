@@ -49,7 +49,7 @@ from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
 OF_ANY = ("hidden_sizes", "epochs", "updates_per_epoch", "batch_size", "eval_episodes", "checkpoint_every")
-SHORT: dict[str, Any] = {"epochs": 3, "max_fit_epochs": 2, "checkpoint_every": 1, "eval_every": 2, "rollout_every": 5}
+SHORT: dict[str, Any] = {"epochs": 3, "max_fit_epochs": 2, "checkpoint_every": 1, "eval_every": 2, "rollout_every": 10}
 
 # A batched product rounds differently: about 1e-7 a step, which training then amplifies.
 assert_close = partial(np.testing.assert_allclose, rtol=5e-3, atol=5e-4)
