@@ -217,7 +217,7 @@ def test_a_narrow_log_is_told_from_a_broad_one():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"support_level": 0.9}, "support_level: 0.9 does nothing without support halt, truncate or penalty"),
+        ({"support_level": 0.9}, "support_level: 0.9 does nothing without support halt, truncate, penalty or auto"),
         ({"support": "halt", "support_penalty": 2.0}, "support_penalty: 2.0 does nothing without support penalty"),
         ({"support": "halt", "support_level": 1.5}, "support_level: 1.5 is not at most 1"),
     ],
