@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def test_a_level_is_left_behind_with_the_support():
 
 
 def test_a_run_records_what_was_chosen_and_goes_on(tmp_path: Path):
-    log, few = narrow(), TINY | {"max_fit_epochs": 1}
+    log = narrow()
+    few: dict[str, Any] = TINY | {"max_fit_epochs": 1}
     plan = make_plan(log, "micro", preset="cautious", **few)
     execute(plan, tmp_path / "run", until=1)
     config = RunFolder.open(tmp_path / "run").config()
