@@ -51,6 +51,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "linear": {"values": "linear"},
     "calibrated": CALIBRATED,
     "calibrated-anchor": CALIBRATED | ANCHOR,
+    "long-anchor": {"support": "truncate", "rollout_length": 20, "rollout_member": "rollout"} | ANCHOR,
     "all": {"support": "halt", "critic_norm": True, "critic_diversity": 1.0} | ANCHOR | MANY,
 }
 """In the order in which they are run."""

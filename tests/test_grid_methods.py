@@ -29,6 +29,12 @@ def test_a_combination_lacks_what_its_method_does_not_have():
     assert sweep_folder(tiny_plan(), grid) == Path("trained/tiny-micro-mobile-bc-sweep")
 
 
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The charts of every run take longer than a tiny run."""
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+
+
 def test_what_departs_from_the_preset_departs_for_every_method_that_has_it():
     plans = {trial.plan.method_name: trial.plan for trial in trials(tiny_plan(), 1, {"method": ["micro", "td3_bc"]})}
     assert plans["micro"].settings == tiny_plan().settings
