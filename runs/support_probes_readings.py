@@ -6,20 +6,22 @@ pays 0.3 to 0.5 for it: the policy stops at 0.2, before the log's end. Truncatio
 to the promise (0.97) and three more past the end by up to 0.09: it ends the rollout, and the row that leads there is
 learned from with what the critics make of its end. Under the penalty policies stop too early (one seed at -0.07): the
 optimist's jump lies far beyond the log's range and costs accordingly, and it seems that critics with such depths
-beyond the edge are wrong before it too. One member for a rollout makes it worse: at beta 1 all seeds stop between -0.09
-and 0.14, and at 0.5 the critics believe 26, for a rollout with the optimist goes on being his. The calibrated set is
-as good as MICRO alone. Halt and anchor pulls to the log's mean action, -0.375, and gets 3.2 to 3.8.""",
+beyond the edge are wrong before it too. One member for a rollout makes it worse: at beta 1 all seeds stop between
+-0.09 and 0.14, and at 0.5 the critics believe 26, for a rollout with the optimist goes on being his. The calibrated
+set and ten critics are as good as MICRO alone. Halt and anchor pulls to the log's mean action, -0.375, and gets 3.2
+to 3.8.""",
     "pessimist": """**Reading.** What keeps MICRO inside the log costs what lies beyond it, and here the members were
 right to promise more. Halting, penalty and the calibrated set lose 6.2 to 6.7 of 8.2 where MICRO alone loses 4.8 and
-5.7; truncation, layer norm and linear values change nothing beyond noise, and one member for a rollout little. With
-halt and anchor the policy does nearly what the log does on average, which is worth less than nothing here.""",
+5.7; truncation, layer norm, ten critics and linear values change nothing beyond noise, and one member for a rollout
+little. With halt and anchor the policy does nearly what the log does on average, which is worth less than nothing
+here.""",
     "agreement": """**Reading.** This is the narrow log in small; no term made of disagreement survives it. Halting
 and penalty stay inside in all seeds and get 7.4 to 7.7 of 8.2. Truncation does not help at all (-8.1): its last row
 bootstraps from where the members promise most. The calibrated set is fooled at beta 0.5, if less than MICRO (critics
 believe 14 and not 24), and is not at beta 1 (7.3): the set grows with the distance to the log, and the worst value in
 it counts in full. At the action 1 it still misses the truth (size 1.3, error 2.0), but outweighs the promise of 1.0.
-Layer norm, one member for a rollout and linear values are fooled in every seed, as MICRO alone is. Halt and anchor is
-safe, and gets less than half.""",
+Layer norm, ten critics, one member for a rollout and linear values are fooled in every seed, as MICRO alone is. Halt
+and anchor is safe, and gets less than half.""",
     "noise": """**Reading.** As with the pessimist: halting, penalty and the calibrated set give up all beyond the log
 (6.2 to 6.7 of 8.2), in a system where the members are right and agree. No log says what lies beyond its end, so that
 the parts that save most in the agreement lose most here. Linear values decide as draws do: what they average exactly is
