@@ -110,5 +110,5 @@ def test_what_would_do_nothing_is_refused(method: str, choices: dict, message: s
     ],
 )
 def test_what_is_ahead_says_what_the_fit_is_for(method: str, scored: bool, words: str, tmp_path: Path):
-    plan = tiny_plan(method=method, **({"scoring_model": True} if scored else {}))
+    plan = tiny_plan(method=method, scoring_model=True) if scored else tiny_plan(method=method)
     assert work_ahead(plan, tmp_path / "run", 3, resume=False, takes_over=False).startswith(words)

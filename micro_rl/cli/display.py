@@ -167,7 +167,7 @@ class Display(SweepCallback):
                 if key in row:
                     values = [other[key] for other in beside if key in other]
                     spread = f" ({figure(min(values))} to {figure(max(values))})" if len(values) > 1 else ""
-                    figures.append(f"{label} {figure(np.mean(values))}{spread}")
+                    figures.append(f"{label} {figure(float(np.mean(values)))}{spread}")
             speed = sum(other["time/updates_per_second"] for other in beside)
             figures.append(f"updates per second {speed:.0f} together")
         return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs}", *figures, self._left()])

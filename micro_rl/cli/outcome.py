@@ -67,8 +67,8 @@ def print_sweep(outcomes: Mapping[str, Run | Diverged], console: Console) -> Non
         label, values = _scores(runs)
         metric = metric or label
         if values:
-            deviation = figure(np.std(values, ddof=1)) if len(values) > 1 else ""
-            figures = (figure(np.mean(values)), deviation, figure(min(values)), figure(max(values)))
+            deviation = figure(float(np.std(values, ddof=1))) if len(values) > 1 else ""
+            figures = (figure(float(np.mean(values))), deviation, figure(min(values)), figure(max(values)))
             table.add_row(combination, str(len(values)), *figures)
     if metric:
         say(console, f"{metric}, each run's mean of its last evaluations")
