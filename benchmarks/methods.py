@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.stages import Lowered
 from rich.console import Console
 
@@ -23,12 +25,15 @@ from benchmarks import machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
 from micro_rl.algorithms import log_epoch, registry
+from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.model_free import BASELINES
 from micro_rl.algorithms.registry import resolve
 from micro_rl.algorithms.slots import Method
-from micro_rl.core.types import LogRows, Transition
+from micro_rl.algorithms.support import Halt
+from micro_rl.core.types import LogRows, Problem, Transition
+from micro_rl.dynamics.support import reference
 
 STARTS_PER_UPDATE = 50
 REAL_RATIO = hopper().real_ratio
@@ -52,23 +57,42 @@ WITH_MODEL: dict[str, tuple[str, dict[str, Any]]] = {
     "COMBO": ("combo", {}),
     "RAMBO": ("rambo", {"clone_epochs": 0}),
 }
+ONE_DRAW: tuple[str, dict[str, Any]] = ("micro", {"num_samples": 1})
+PARTS: dict[str, dict[str, Any]] = {
+    "MICRO, 1 draw, support halt": {"support": "halt"},
+    "MICRO, 1 draw, layer norm in critics": {"critic_norm": True},
+    "MICRO, 1 draw, one member a rollout": {"rollout_member": "rollout"},
+    "MICRO, 1 draw, ten critics": {"num_critics": 10},
+    "MICRO, 1 draw, a pair of ten critics": {"num_critics": 10, "target_critics": "pair"},
+    "MICRO, 1 draw, ten critics kept apart": {"num_critics": 10, "critic_diversity": 1.0},
+}
+"""Settings that stay near to the log, each beside MICRO with one draw."""
 
 
 def with_model(label: str, scale: Scale, starts: int = STARTS_PER_UPDATE, real_ratio: float = REAL_RATIO) -> Case:
     """A tenth of an epoch, rollouts and the method's own work in the model included."""
-    name, options = WITH_MODEL[label]
+    name, options = WITH_MODEL.get(label, ONE_DRAW)
     if name == "rambo":
         options = options | {"adversarial_steps": scale.updates}
     module = registry.find(name)
     sizes = {"updates_per_epoch": scale.updates, "rollout_batch_size": starts * scale.updates}
-    settings = hopper(**sizes, real_ratio=real_ratio)
-    method = module.build(module.Options(**options))
+    settings = hopper(**sizes, real_ratio=real_ratio, **PARTS.get(label, {}))
+    method = module.build(module.Options(**options)).configured(settings)
     assert isinstance(method, Method)
     draws, values = options.get("num_samples"), str(options.get("values", "draws"))
     problem, units = make_problem(scale.log_rows), settings.updates_per_epoch
+    if settings.judges_rows:
+        method = method.supported_by(scoring(problem))
     case = training(label, label, problem, settings, method, draws, units, values)
-    counted = name in COUNTED and "predictions" not in options
+    counted = name in COUNTED and "predictions" not in options and label not in PARTS
     return case if counted else case._replace(flops=0)
+
+
+def scoring(problem: Problem) -> Halt:
+    """Support that scores every row and finds none unknown, so that rollouts are as long as without it."""
+    log = rows_of(problem.log)
+    everything = jnp.asarray(jnp.inf, jnp.float32)
+    return Halt(reference(log, np.arange(len(log.reward))), jnp.ones(2), everything, jnp.zeros(()))
 
 
 def without_model(name: str, scale: Scale) -> Case:
@@ -97,7 +121,7 @@ def without_model(name: str, scale: Scale) -> Case:
 
 def every_case(scale: Scale, starts: int, real_ratio: float) -> dict[str, Callable[[], Case]]:
     """By label or name, those with a model first."""
-    return {label: partial(with_model, label, scale, starts, real_ratio) for label in WITH_MODEL} | {
+    return {label: partial(with_model, label, scale, starts, real_ratio) for label in (*WITH_MODEL, *PARTS)} | {
         name: partial(without_model, name, scale) for name in BASELINES
     }
 

@@ -50,8 +50,8 @@ def errors_of(name: str, how: str, data: Path, out: Path) -> np.ndarray:
         log, watcher = load(LOGS[name] if name == "pendulum" else data / LOGS[name]), Rows()
         with TemporaryDirectory() as folder:
             fit(log, Settings(**FITS[how]), out=Path(folder) / "model", callback=watcher)
-        write_json(path, watcher.rows)
-    members = [[row[key] for key in sorted(row) if key.startswith("holdout/member")] for row in read_json(path)]
+        write_json(path, {"rows": watcher.rows})
+    members = [[row[key] for key in sorted(row) if key.startswith("holdout/member")] for row in read_json(path)["rows"]]
     return np.minimum.accumulate(np.asarray(members), axis=0).mean(axis=1)
 
 

@@ -89,12 +89,12 @@ def cells() -> list[Cell]:
     ]
 
 
-def shared_model(name: str, log: Path | str, seed: int, out: Path) -> Path:
-    """The ensemble of a log's seed, with the settings that the preset has for MICRO; fitted, or the rest of it."""
+def shared_model(name: str, log: Path | str, seed: int, out: Path, **fit: Any) -> Path:
+    """The ensemble of a log's seed, with the settings that the preset has for MICRO or these; fitted, or its rest."""
     folder = out / f"{name}-seed{seed}-model"
     if not folder.exists():
         dataset = load(log)
-        changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{name}-seed{seed}", 1000)}
+        changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{name}-seed{seed}", 1000)} | fit
         settings, _ = resolve("micro", make_plan(dataset).preset, changes)
         api.fit(dataset, settings, seed, out=folder, resume=True, callback=Lines())
     return folder

@@ -1,7 +1,8 @@
 """Learning that stays where the log can vouch: `python -m runs.support DATA OUT [CELL...]`; without more, the cells.
 
 MICRO with each recipe on each log and seed, evaluated every second epoch. DATA is the folder with the logs, OUT takes
-a run folder per cell; the cells of a log's seed share one ensemble (OUT/LOG-seedN-model, as in `runs.methods`). A cell
+a run folder per cell; the cells of a log's seed share one ensemble (OUT/LOG-seedN-model, as in `runs.methods`; those
+with the calibrated set one of their own, OUT/LOG-held-out-seedN-model, which keeps episodes out of its fit). A cell
 that was stopped goes on, one that is done stays; OUT/curves.json has the scores of all at every evaluation.
 `--until EPOCH` stops earlier, and a later call goes on.
 """
@@ -31,6 +32,9 @@ LOGS = {
 }
 ANCHOR: dict[str, Any] = {"bc_weight": 2.0}
 MANY: dict[str, Any] = {"num_critics": 10}
+HELD_OUT: dict[str, Any] = {"holdout_episodes": 0.1}
+CALIBRATED: dict[str, Any] = {"candidates": "calibrated", "beta": 1.0} | HELD_OUT
+"""The set that holds 95 % of true next states, in full; its model keeps a tenth of the episodes out of its fit."""
 RECIPES: dict[str, dict[str, Any]] = {
     "halt-anchor": {"support": "halt"} | ANCHOR,
     "anchor": ANCHOR,
@@ -45,6 +49,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "critic-norm": {"critic_norm": True},
     "one-member": {"rollout_member": "rollout"},
     "linear": {"values": "linear"},
+    "calibrated": CALIBRATED,
+    "calibrated-anchor": CALIBRATED | ANCHOR,
+    "long-anchor": {"support": "truncate", "rollout_length": 20, "rollout_member": "rollout"} | ANCHOR,
     "all": {"support": "halt", "critic_norm": True, "critic_diversity": 1.0} | ANCHOR | MANY,
 }
 """In the order in which they are run."""
@@ -74,8 +81,12 @@ def cells() -> list[Cell]:
 def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
     """MICRO with the log's preset and the recipe's changes, on the ensemble that the log's seed has."""
     log = LOGS[cell.log] if cell.log == "pendulum" else data / LOGS[cell.log]
-    model = methods.shared_model(cell.log, log, cell.seed, out)
-    chosen: dict[str, Any] = EVALUATED | RECIPES[cell.recipe] | ({"env": DMSD} if cell.log == "dmsd" else {})
+    recipe = RECIPES[cell.recipe]
+    if HELD_OUT.keys() <= recipe.keys():
+        model = methods.shared_model(f"{cell.log}-held-out", log, cell.seed, out, **HELD_OUT)
+    else:
+        model = methods.shared_model(cell.log, log, cell.seed, out)
+    chosen: dict[str, Any] = EVALUATED | recipe | ({"env": DMSD} if cell.log == "dmsd" else {})
     return make_plan(log, "micro", model=model, epochs=EPOCHS, seed=cell.seed, **chosen)
 
 

@@ -43,6 +43,19 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
     jax.config.update("jax_compilation_cache_max_size", 1 << 28)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
+    with suppress(ImportError, AttributeError):
+        from jax._src import lru_cache
+
+        make_room, asked = lru_cache.LRUCache._evict_if_needed, set()
+
+        def make_room_once(self: lru_cache.LRUCache, *, additional_size: int = 0) -> None:
+            """JAX looks at every file of the folder whenever it keeps a program: in a process once is enough."""
+            if self.path not in asked:
+                asked.add(self.path)
+                make_room(self, additional_size=additional_size)
+
+        lru_cache.LRUCache._evict_if_needed = make_room_once
+
 # Tracing makes objects by the million that die by counting; looking for cycles among them takes a tenth of the time.
 gc.set_threshold(20_000, 50, 50)
 

@@ -146,7 +146,7 @@ TINY: dict[str, Any] = {
 }
 
 
-UNSCORED = {"scoring_model": False}
+UNSCORED: dict[str, Any] = {"scoring_model": False}
 
 
 def tiny_dataset(size: float = 1.0, rows: int = 300, length: int = 30) -> Dataset:

@@ -26,7 +26,8 @@ FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", re.MULTILINE |
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    return write_log(tmp_path_factory.mktemp("log") / "swing.hdf5")
+    """As many rows to learn from as the guide's log of arrays has: what trains on either shares its programs."""
+    return write_log(tmp_path_factory.mktemp("log") / "swing.hdf5", episodes=4, length=99)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,9 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
         return really_load(log, **known)
 
     def train(data, reading=None, **chosen):
-        return really_train(data if reading is None else log, **(chosen | SETTINGS))
+        if isinstance(data, str):
+            locate(data)
+        return really_train(log if isinstance(data, str) else data, **(chosen | SETTINGS))
 
     def sweep(data, **chosen):
         inspect.signature(really_sweep).bind(data, **chosen)
@@ -135,7 +138,7 @@ def test_a_termination_function_of_ones_own(tmp_path):
     def always(observation):
         return (observation[..., 0] == observation[..., 0]) | False
 
-    log = write_log(tmp_path / "falls.hdf5", terminal=True)
+    log = write_log(tmp_path / "falls.hdf5", terminal=True, episodes=4, length=99)
     run = micro_rl.train(log, out=tmp_path / "run", termination=always, **SETTINGS)
     assert {row["rollout/length"] for row in run.metrics} == {1.0}
     assert read_json(run.path / "config.json")["task"]["termination"].endswith("always")

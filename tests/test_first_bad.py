@@ -47,7 +47,7 @@ def run() -> Any:
 
     def epoch_with(value_limit: float, **changes: float) -> dict[str, int]:
         state = epoch.compiled_start(problem, model, method, settings.sizes(), 1.0, keys)
-        c = coefficients(settings, 1)._replace(**{name: jnp.asarray(rate) for name, rate in changes.items()})
+        c = coefficients(settings, 1)._replace(**{name: jnp.float32(rate) for name, rate in changes.items()})
         where = {"sizes": settings.sizes(), "ends": ByRule(never), "value_limit": value_limit}
         _, logged, first = epoch.compiled_epoch(state, method, problem, c, keys.epochs, **where)
         assert set(first) == set(logged) | {epoch.MODEL_ROWS}

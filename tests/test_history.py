@@ -177,6 +177,12 @@ def test_a_history_that_does_not_suit_the_columns_is_refused(history: int):
         random_policy(3, history=history)
 
 
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its charts take longer than a tiny run; the module's run has one."""
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("history")

@@ -13,7 +13,7 @@ from micro_rl.dynamics.fit_epoch import FitState, compiled_epoch, compiled_start
 from micro_rl.training.fitting import problem_of
 from tests.probes import tiny_dataset, tiny_plan
 
-SIZES = tiny_plan(model_lr=1e-2, model_lr_drops=2, patience=2).settings.fit_sizes()
+SIZES = tiny_plan(model_lr=1e-2, model_lr_drops=2, patience=2, max_fit_epochs=40).settings.fit_sizes()
 
 
 @pytest.fixture(scope="module")

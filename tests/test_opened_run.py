@@ -27,7 +27,7 @@ FIXTURE = Path(__file__).parent / "fixtures" / "run-format-3"
 STATES = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 2.0], [-1.0, 0.1, -7.9]])
 ACTIONS = np.array([[0.5], [-2.0], [2.0]])
 SMALL: dict[str, Any] = {"epochs": 2, "updates_per_epoch": 2, "batch_size": 4, "hidden_sizes": (4,)}
-UNSCORED = SMALL | {"scoring_model": False}
+UNSCORED: dict[str, Any] = SMALL | {"scoring_model": False}
 
 
 @pytest.fixture(scope="module")

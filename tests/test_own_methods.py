@@ -334,3 +334,22 @@ def test_names(files: Path):
         micro_rl.register("a b", bc)
     with pytest.raises(UserError, match="has no dataclass"):
         micro_rl.register("empty", SimpleNamespace())
+
+
+def test_a_target_is_tried_on_as_many_rows_as_a_batch_has_of_the_models(files: Path):
+    code = FILES["quantile.py"].replace(
+        "return jnp.mean(values, axis=0)",
+        "assert values.shape == (2, 24), values.shape\n        return jnp.mean(values, axis=0)",
+    )
+    assert code != FILES["quantile.py"]
+    (files / "counting.py").write_text(code)
+    assert tiny("counting.py", real_ratio=0.25).settings.sizes().real_rows == 8
+
+
+def test_a_penalty_is_tried_on_as_many_rows_as_it_will_see(files: Path):
+    code = FILES["hinge.py"].replace(
+        "rows = batch.real", "rows = batch.real\n        assert len(batch.model.reward) == 24, len(batch.model.reward)"
+    )
+    assert code != FILES["hinge.py"]
+    (files / "counting.py").write_text(code)
+    assert tiny("counting.py", real_ratio=0.25).settings.sizes().real_rows == 8

@@ -118,7 +118,7 @@ def test_what_a_method_has_alike_on_every_task(method: str):
 
 def test_every_method_and_task_is_looked_at():
     assert set(CONSTANT) == set(registry.SHIPPED)
-    assert set(PRESETS) == {*TASKS, "pendulum-demo", "generic"}
+    assert set(PRESETS) == {*TASKS, "pendulum-demo", "generic", "cautious"}
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
@@ -140,6 +140,7 @@ def test_the_demonstration_and_unknown_logs():
         fit = {"max_fit_epochs": 60, "patience": 20, "model_lr": 1e-3, "model_lr_drops": 0}
         assert registry.values(method, "pendulum-demo") == {"epochs": 15} | fit
         assert registry.values(method, "generic") == {}
+        assert registry.values(method, "cautious") == {"support": "auto"}
     assert registry.values("bc", "pendulum-demo") == {"epochs": 15}
 
 

@@ -1,82 +1,65 @@
-"""Predictions that are stored with rows of the model: the same as made anew, and kept beside their rows."""
+"""Predictions that are stored with rows of the model: learned from as if made anew, and kept beside their rows."""
 
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from micro_rl.algorithms import registry
-from micro_rl.algorithms.epoch import compiled_epoch, compiled_start
-from micro_rl.algorithms.slots import Method
-from micro_rl.core.types import Keys
-from micro_rl.dynamics.ensemble import predict
+from micro_rl.algorithms import buffer as buffers
+from micro_rl.algorithms.rollout import predictions_of
+from micro_rl.core.types import Predictions, Rollout, Transition
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.memory import bytes_of_run
 from micro_rl.training.runner import execute
-from tests.probes import TINY, coefficients, tiny_dataset, tiny_plan
+from tests.probes import TINY, pointing_ensemble, tiny_plan
 
-PLAN = tiny_plan()
-RECIPES: list[tuple[str, dict[str, Any]]] = [
-    ("micro", {}),
-    ("micro", {"candidates": "all", "values": "linear"}),
-    ("mobile", {"num_samples": 2}),
-    ("mobile", {"values": "moments"}),
-]
+SHORT: dict[str, Any] = {"max_fit_epochs": 2}
 
 
-@pytest.fixture(scope="module")
-def fitted():
-    """The tiny log and a model of it."""
-    log = tiny_dataset()
-    problem = problem_of(log, PLAN.settings)
-    return problem, fit_model(log, problem, PLAN.settings, 0, lambda row: None)
-
-
-def built(method: str, options: dict[str, Any], stored: bool) -> Method:
-    definition: Any = registry.find(method)
-    return definition.build(definition.Options(**options, predictions="stored" if stored else "anew"))
-
-
-@pytest.mark.parametrize(("method", "options"), RECIPES, ids=["micro", "all", "mobile", "moments"])
-def test_an_epoch_is_as_with_predictions_made_anew(fitted: Any, method: str, options: dict[str, Any]):
-    problem, model = fitted
-    sizes, keys = PLAN.settings.sizes()._replace(updates_per_epoch=10, rollout_every=5), Keys.of(0)
-    logged = []
-    for stored in (True, False):
-        definition = built(method, options, stored)
-        state = compiled_start(problem, model.ensemble, definition, sizes=sizes, temperature=0.1, keys=keys)
-        state, terms, _ = compiled_epoch(
-            state, definition, problem, coefficients(), keys.epochs, sizes=sizes, ends=PLAN.ends.of(model, None)
-        )
-        logged.append(terms)
-        assert (state.buffer.predictions is not None) == stored
-        if stored:
-            kept_beside_their_rows(state, model.ensemble if "candidates" in options else model.ensemble.best(2))
-    assert logged[0].keys() == logged[1].keys()
-    for name in logged[0]:
-        np.testing.assert_allclose(logged[0][name], logged[1][name], rtol=1e-3, atol=1e-5, err_msg=name)
-
-
-def kept_beside_their_rows(state: Any, members: Any) -> None:
-    rows = jax.tree.map(lambda column: column[1, : state.buffer.filled[1]], state.buffer.rows)
-    mean, std = jax.jit(predict)(members, rows.observation, rows.action)
-    stored = jax.tree.map(lambda column: column[1, : len(rows.reward)], state.buffer.predictions)
-    np.testing.assert_allclose(stored.mean, mean[..., :-1].swapaxes(0, 1), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(stored.std, std[..., :-1].swapaxes(0, 1), rtol=1e-4, atol=1e-5)
-
-
-def test_a_run_goes_on_with_them_to_the_same_bits(tmp_path: Path):
-    plan = tiny_plan(predictions="stored", values="linear", max_fit_epochs=2)
-    execute(plan, tmp_path / "whole")
-    execute(plan, tmp_path / "parts", until=1)
-    execute(plan, tmp_path / "parts", resume=True)
+@pytest.mark.parametrize(
+    "recipe", [{"method": "micro"}, {"method": "mobile", "values": "linear"}], ids=["micro", "mobile"]
+)
+def test_a_run_learns_as_with_predictions_made_anew_and_goes_on(tmp_path: Path, recipe: dict[str, Any]):
+    stored = tiny_plan(**recipe, **SHORT, predictions="stored")
+    whole, anew = execute(stored, tmp_path / "whole"), execute(tiny_plan(**recipe, **SHORT), tmp_path / "anew")
+    execute(stored, tmp_path / "parts", until=1)
+    execute(stored, tmp_path / "parts", resume=True)
     policies = [(tmp_path / name / "policy.safetensors").read_bytes() for name in ("whole", "parts")]
     assert policies[0] == policies[1]
-    assert "--predictions stored" in RunFolder.open(tmp_path / "whole").config()["command"]
+    assert "--predictions stored" in RunFolder.open(whole.path).config()["command"]
+    for one, other in zip(whole.metrics, anew.metrics, strict=True):
+        assert one.keys() == other.keys()
+        for name in one.keys() - {name for name in one if name.startswith("time/")}:
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-2, atol=1e-3, err_msg=name)
+
+
+def test_members_expect_of_each_row_what_they_say_of_it():
+    members = pointing_ensemble([[0.1, 0.0], [0.0, 0.2]], [0.0, 0.0], act=1, std=0.3)
+    observation = jnp.asarray([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    rows = Transition(observation, jnp.zeros((3, 1)), jnp.zeros(3), observation, jnp.ones(3))
+    mean, std = jax.jit(predictions_of)(members, rows)
+    moved = np.asarray(observation)[:, None] + [[0.1, 0.0], [0.0, 0.2]]
+    np.testing.assert_allclose(mean, moved, rtol=1e-4)
+    np.testing.assert_allclose(std, np.full((3, 2, 2), 0.3), rtol=1e-4)
+
+
+def test_they_stay_with_their_rows_in_the_buffer():
+    number = jnp.arange(6.0)
+    column, valid = number[:, None], jnp.asarray([True, False, True, True, False, True])
+    expected = jnp.stack([column, column + 0.5], axis=1)
+    rollout = Rollout(
+        Transition(column, column, number, column, number), valid, predictions=Predictions(expected, -expected)
+    )
+    buffer = jax.jit(buffers.write)(buffers.empty(2, 6, 1, 1, members=2), rollout)
+    rows, predictions = jax.jit(buffers.draw, static_argnames="size")(buffer, jax.random.key(0), size=40)
+    assert set(np.asarray(rows.reward).tolist()) == {0.0, 2.0, 3.0, 5.0} and predictions is not None
+    np.testing.assert_array_equal(predictions.mean[:, :, 0], np.stack([rows.reward, rows.reward + 0.5], axis=1))
+    np.testing.assert_array_equal(predictions.std, -predictions.mean)
+    assert buffers.empty(2, 6, 1, 1).predictions is None
 
 
 @pytest.mark.parametrize("ball", [{"candidates": "l2", "radius": 1.0}, {"candidates": "calibrated"}])

@@ -27,7 +27,7 @@ from micro_rl.dynamics.termination_rules import ByRule, never
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fitting import fit_model, problem_of
-from micro_rl.training.grid import groups, trials
+from micro_rl.training.grid import Trial, groups, trials
 from micro_rl.training.learning import program_for
 from micro_rl.training.log_support import log_support
 from micro_rl.training.runner import execute
@@ -217,7 +217,7 @@ def test_a_narrow_log_is_told_from_a_broad_one():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"support_level": 0.9}, "support_level: 0.9 does nothing without support halt, truncate or penalty"),
+        ({"support_level": 0.9}, "support_level: 0.9 does nothing without support halt, truncate, penalty or auto"),
         ({"support": "halt", "support_penalty": 2.0}, "support_penalty: 2.0 does nothing without support penalty"),
         ({"support": "halt", "support_level": 1.5}, "support_level: 1.5 is not at most 1"),
     ],
@@ -278,8 +278,8 @@ def small(name: str) -> Method:
 )
 def test_every_method_learns_with_support_and_without_a_limit_as_without(name: str, fitted):
     method, known = small(name), log_support(tiny_dataset(), True)
-    half = known.slot(Settings(support="truncate", support_level=0.5), fitted[0].scaling)
-    limits = (half.limit, jnp.asarray(np.inf))
+    half = known.slot(Settings(support="halt", support_level=0.5), fitted[0].scaling)
+    limits = (half.limit, jnp.full_like(half.limit, np.inf))
     (_, strict), (free, logged) = (
         trained(fitted, method.supported_by(eqx.tree_at(lambda slot: slot.limit, half, limit))) for limit in limits
     )
@@ -303,22 +303,28 @@ def shown(run: Any) -> list[dict[str, float]]:
     return [{name: value for name, value in row.items() if not name.startswith("time/")} for row in run.metrics]
 
 
-def test_a_run_logs_what_was_unknown_and_goes_on_to_the_same_bits(tmp_path: Path):
-    plan = tiny_plan(support="truncate", support_level=0.5)
-    whole = execute(plan, tmp_path / "whole")
-    execute(plan, tmp_path / "halves", until=1)
-    halves = execute(plan, tmp_path / "halves", resume=True)
-    assert shown(whole) == shown(halves)
-    assert all(0 < row["rollout/unknown"] < 1 for row in whole.metrics)
-    assert all(row["rollout/length"] < 3 for row in whole.metrics)
-    assert any(note.startswith("support truncate: ") for note in RunFolder.open(whole.path).config()["notes"])
-
-
-def test_runs_side_by_side_may_differ_in_the_level(tmp_path: Path):
-    runs = trials(tiny_plan(support="halt"), 1, {"support_level": [0.5, 0.9]})
+@pytest.fixture(scope="module")
+def side_by_side(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Trial], dict[str, Any]]:
+    """Two runs that differ in the level, in one program."""
+    runs = trials(tiny_plan(support="truncate"), 1, {"support_level": [0.5, 0.9]})
     assert len(groups(runs)) == 1
-    outcomes = carry_out(runs, tmp_path).values()
-    [strict, lax] = [outcome.metrics[-1]["rollout/unknown"] for outcome in outcomes]  # pyright: ignore[reportAttributeAccessIssue]
+    return runs, carry_out(runs, tmp_path_factory.mktemp("whole"))
+
+
+def test_a_run_logs_what_was_unknown_and_goes_on_to_the_same_bits(side_by_side: Any, tmp_path: Path):
+    runs, whole = side_by_side
+    carry_out(runs, tmp_path, until=1)
+    halves = carry_out(runs, tmp_path, resume=True)
+    for trial in runs:
+        assert shown(whole[trial.name]) == shown(halves[trial.name])
+    strict = whole[runs[0].name]
+    assert all(0 < row["rollout/unknown"] < 1 for row in strict.metrics)
+    assert all(row["rollout/length"] < 3 for row in strict.metrics)
+    assert any(note.startswith("support truncate: ") for note in RunFolder.open(strict.path).config()["notes"])
+
+
+def test_runs_side_by_side_may_differ_in_the_level(side_by_side: Any):
+    [strict, lax] = [outcome.metrics[-1]["rollout/unknown"] for outcome in side_by_side[1].values()]
     assert strict > lax >= 0
 
 

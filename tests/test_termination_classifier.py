@@ -140,6 +140,12 @@ def test_no_episode_is_in_two_parts_and_none_is_lost(episodes):
 TINY: dict[str, Any] = SETTINGS | {"termination_updates": 20, "eval_episodes": 1}
 
 
+@pytest.fixture(autouse=True)
+def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its charts take longer than a tiny run; the module's run has one."""
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("falls")

@@ -29,11 +29,13 @@ HORIZON = 20
 IN_PENDULUM: dict[str, Any] = {"env": "Pendulum-v1", "horizon": HORIZON}
 
 
-def write_log(path: Path, observations: int = 3, terminal: bool = False) -> Path:
-    """Six episodes of noise as wide as Pendulum-v1's; each ends by a timeout, or by a terminal."""
+def write_log(
+    path: Path, observations: int = 3, terminal: bool = False, episodes: int = 6, length: int = HORIZON
+) -> Path:
+    """Episodes of noise as wide as Pendulum-v1's; each ends by a timeout, or by a terminal."""
     random = np.random.default_rng(0)
-    rows = 6 * HORIZON
-    last = np.arange(rows) % HORIZON == HORIZON - 1
+    rows = episodes * length
+    last = np.arange(rows) % length == length - 1
     arrays = {
         "observations": random.normal(size=(rows, observations)).astype(np.float32),
         "actions": random.uniform(-2, 2, (rows, 1)).astype(np.float32),

@@ -15,10 +15,11 @@ class SupportSettings:
     """What becomes of model rows that are unlike the log's own."""
 
     support: Annotated[
-        Literal["off", "halt", "truncate", "penalty"],
+        Literal["off", "halt", "truncate", "penalty", "auto"],
         Setting(source="ours, after arXiv 2005.05951 and 2512.04341; off is each method as its authors have it"),
     ] = "off"
-    """What a model row unlike the log brings: nothing, an end at its least reward, the rollout's end, or a price."""
+    """What a model row unlike the log brings: nothing, an end at its least reward, the rollout's end, or a price; auto:
+    on a narrow log an end and an anchor (`bc_weight` 2), on a broad one nothing."""
     support_level: Annotated[
         float | None,
         Setting(above=0, maximum=1, free=True, source="ours: one true transition in a hundred counts as unknown"),
@@ -43,7 +44,7 @@ class SupportSettings:
         """Raise `UserError` for a level or a penalty that would do nothing."""
         if self.support == "off" and self.support_level is not None:
             raise UserError(
-                f"support_level: {self.support_level} does nothing without support halt, truncate or penalty"
+                f"support_level: {self.support_level} does nothing without support halt, truncate, penalty or auto"
             )
         if self.support != "penalty" and self.support_penalty is not None:
             raise UserError(f"support_penalty: {self.support_penalty} does nothing without support penalty")

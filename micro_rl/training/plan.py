@@ -29,6 +29,7 @@ from micro_rl.training.log_findings import log_findings
 from micro_rl.training.log_reading import read_log
 from micro_rl.training.log_support import log_support
 from micro_rl.training.model_use import ModelUse, model_use_of
+from micro_rl.training.support_choice import chosen_support
 
 
 class Choices(TypedDict, total=False, extra_items=Any):
@@ -135,9 +136,12 @@ class Plan:
             settings, options = registry.resolve(method, self.preset, _departures(self, method) | own)
         check(settings)
         ends = model_use_of(method).ends_of_another(self.ends, self.log)
+        windows = windowed(self.log, settings.history)
+        settings, reasons = chosen_support(windows, settings)
         plan = replace(
             self,
-            dataset=windowed(self.log, settings.history),
+            dataset=windows,
+            findings=tuple(dict.fromkeys(self.findings + reasons)),
             task=replace(self.task, termination=ends.name),
             ends=ends,
             method_name=method,
@@ -187,10 +191,12 @@ def make_plan(
     settings, options = resolved or registry.resolve(method, preset, own)
     check(settings)
     _refuse_for_a_model(method, choices)
+    windows = windowed(dataset, settings.history)
+    settings, reasons = chosen_support(windows, settings)
     ends, model = model_use_of(method).ends(dataset, choices.get("termination")), choices.get("model")
     plan = Plan(
         log=dataset,
-        dataset=windowed(dataset, settings.history),
+        dataset=windows,
         task=replace(task, termination=ends.name),
         ends=ends,
         preset=preset,
@@ -198,7 +204,7 @@ def make_plan(
         options=options,
         settings=settings,
         model=Path(model) if model else None,
-        findings=log_findings(dataset),
+        findings=log_findings(dataset) + reasons,
         bounds_recorded=dataset is not log and choices.get("reading", NO_OPTIONS).action_bounds is None,
     )
     refuse_what_cannot_work(plan)

@@ -2,8 +2,10 @@
 
 import resource
 import zipfile
+import zlib
 
 import h5py
+import numpy as np
 import pytest
 
 from micro_rl.data import load
@@ -150,3 +152,19 @@ def test_things_that_are_no_arrays(tmp_path):
             del file["rewards"]
             make(file)
         refused(path, "rewards is no array")
+
+
+def test_a_chunk_may_leave_out_a_filter_that_comes_after_others(tmp_path):
+    """Compressed, but not shuffled: the library knows from the chunk's own mask."""
+    path = logs.write_hdf5(tmp_path / "log.hdf5", logs.columns((100,), (True,)))
+    rewards = np.zeros(100, np.float32)
+    with h5py.File(path, "a") as file:
+        del file["rewards"]
+        filters = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        filters.set_chunk((100,))
+        filters.set_deflate(4)
+        filters.set_shuffle()
+        space = h5py.h5s.create_simple((100,))
+        made = h5py.h5d.create(file.id, b"rewards", h5py.h5t.IEEE_F32LE, space, filters)
+        made.write_direct_chunk((0,), zlib.compress(rewards.tobytes()), filter_mask=0b10)
+    assert not load(path).rewards.any()

@@ -106,3 +106,13 @@ ARRAYS = "make it one first: micro_rl.Dataset.from_arrays(observations, actions,
 )
 def test_what_is_no_path(thing, remedy):
     assert refusal(log_paths._refuse_what_is_no_path, thing).endswith(f" is no log: {remedy}")
+
+
+@pytest.mark.parametrize("count, more", [(8, ""), (9, ", ...")])
+def test_eight_logs_of_a_folder_are_named(folder, count, more):
+    for number in range(count):
+        logs.write_hdf5(folder / f"pump{number}.hdf5", logs.columns())
+    with pytest.raises(UserError) as caught:
+        load(folder)
+    named = ", ".join(f"pump{number}.hdf5" for number in range(8))
+    assert str(caught.value).endswith(f"name a file in it ({named}{more})")

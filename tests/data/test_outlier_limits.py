@@ -80,3 +80,10 @@ def test_an_outlier_that_only_a_next_observation_holds(value):
     assert not whole.outliers.observations.any() and not whole.outliers.window.any()
     [note] = [note for note in whole.notes if "far from all other" in note]
     assert note.startswith(f"next observation 1 is far from all other values in 1 row (49), as {value:g} in row 49: ")
+
+
+def test_how_near_is_near_hangs_on_the_columns_own_span():
+    """Five below a column that is a hundredth wide is far; in one a hundred wide nothing is."""
+    narrow = np.concatenate([np.linspace(0, 0.01, 2000), [-5.0]])
+    assert limits(narrow) == (0, np.inf)
+    assert limits(np.concatenate([np.linspace(0, 100, 2000), [-5.0]])) == NONE

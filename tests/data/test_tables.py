@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from micro_rl.data import Column, ReadOptions, load
+from micro_rl.data.readers import parquet_table
 from micro_rl.errors import UserError
 from tests.data import logs
 from tests.data.test_loading import refused
@@ -308,3 +309,18 @@ def test_without_the_extra(pump, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(UserError, match=r"needs pyarrow.*pip install 'micro-rl\[tables\]'"):
         load(pump)
+
+
+def test_a_parquet_file_with_fewer_rows_than_it_declares(tmp_path, monkeypatch):
+    path = tmp_path / "log.parquet"
+    pyarrow.parquet.write_table(pa.table({"x": [0.0, 1.0, 2.0], "a": [0.0, 1.0, 0.0], "r": [1.0, 1.0, 1.0]}), path)
+    batches = parquet_table.Table.batches
+    monkeypatch.setattr(parquet_table.Table, "batches", lambda table, kinds: batches(declaring(table), kinds))
+
+    def declaring(table: parquet_table.Table) -> parquet_table.Table:
+        table.rows += 2
+        return table
+
+    reading = ReadOptions(observations=("x",), actions=("a",), reward="r")
+    with pytest.raises(UserError, match="declares 5 rows but holds 3: fetch or write it again"):
+        load(path, reading=reading)

@@ -7,6 +7,7 @@ from micro_rl import Dataset
 from micro_rl.core.expression import parse
 from micro_rl.errors import UserError
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, plain
+from micro_rl.trust import fqe
 from micro_rl.trust.case import prepare
 from micro_rl.trust.judging import judge_policies
 from micro_rl.trust.layout import lay_out
@@ -34,7 +35,11 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judgement(log, folder):
-    return judge_policies(log, POLICIES, SMALL._replace(folder=folder))
+    """With networks for FQE that are smaller and learn faster: a quarter of the work, and no less accurate here."""
+    with pytest.MonkeyPatch.context() as small:
+        for name, value in {"HIDDEN": (64, 64), "BATCH": 64, "RATE": 2e-3, "TAU": 0.05}.items():
+            small.setattr(fqe, name, value)
+        return judge_policies(log, POLICIES, SMALL._replace(folder=folder))
 
 
 def test_the_better_is_called_better_and_the_worse_is_not(judgement):

@@ -89,6 +89,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             MappingProxyType({"epochs": 15, "max_fit_epochs": 60, "patience": 20, **FIT}), MappingProxyType({})
         ),
         "generic": Preset(MappingProxyType({}), MappingProxyType({})),
+        # [ours] the generic one, but that a narrow log is stayed near to.
+        "cautious": Preset(MappingProxyType({"support": "auto"}), MappingProxyType({})),
     }
 )
 
