@@ -169,5 +169,5 @@ def _reads_as_it_was_written(folder: Path, tmp_path: Path) -> None:
 def test_a_model_from_before_the_setting_has_none():
     old = load_model(Path("tests/fixtures/run-format-3/model"))
     assert isinstance(old.ensemble.members.net, MLP) and "norm" not in old.about["shape"]
-    asked, usual = (_other_than_asked(old, tiny_plan(**own)) for own in ({"model_norm": True}, {}))
+    asked, usual = (_other_than_asked(old, tiny_plan(model_norm=asks)) for asks in (True, False))
     assert "model_norm False" in asked and "model_norm" not in usual
