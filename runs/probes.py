@@ -8,7 +8,6 @@ end docs/results/probes.md is written.
 import json
 import re
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,61 +16,25 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from micro_rl.algorithms import log_epoch
-from micro_rl.algorithms.epoch import epoch, start
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.algorithms.model_free.base import ModelFreeMethod
-from micro_rl.algorithms.sac import Agent
-from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import MLP, gaussian, q_values
-from micro_rl.core.settings import Settings
-from micro_rl.core.types import Keys, LogRows, Problem, Transition
-from micro_rl.dynamics.ensemble import Ensemble
-from micro_rl.dynamics.termination_rules import ByRule, never
+from micro_rl.core.types import LogRows, Transition
+from runs.probe_training import (
+    HELD_OUT,
+    SIZES,
+    learned,
+    learned_from_log,
+    needs_limits,
+    settings_with,
+    stacked,
+    with_limits,
+)
 from runs.probes_page import ON_THE_LOG, PAGE, PROBES, Cell, Probe, document
-from tests.hills import DISCOUNT, KEEP, MEMBERS, SYSTEMS, System, log_of, model_of
-from tests.probes import coefficients
+from tests.hills import DISCOUNT, KEEP, SYSTEMS, System, log_of, model_of
 
 SEEDS = 5
-EPOCHS = 6
-SIZES = Settings(
-    hidden_sizes=(32, 32),
-    num_elites=MEMBERS,
-    batch_size=64,
-    updates_per_epoch=250,
-    rollout_batch_size=200,
-    rollout_length=3,
-).sizes()
-RATES = {"actor_lr": 3e-3, "critic_lr": 3e-3, "temperature_lr": 0.0, "tau": 0.05}
-TEMPERATURE = 0.02
 OUT = Path("out/probes")
-
-
-@jax.jit
-def learned(method: Method, model: Ensemble, problem: Problem, seeds: Array) -> Agent:
-    """The agents of all systems (a leading axis of `model` and `problem`) and seeds: [system, seed]."""
-
-    def one(model: Ensemble, problem: Problem, seed: Array) -> Agent:
-        keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
-        state = start(problem, model, method, SIZES, TEMPERATURE, keys)
-        step = lambda state, _: epoch(state, method, problem, c, keys.epochs, sizes=SIZES, ends=ByRule(never))[:2]  # noqa: E731
-        return jax.lax.scan(step, state, None, length=EPOCHS)[0].agent
-
-    return jax.vmap(jax.vmap(one, (None, None, 0)), (0, 0, None))(model, problem, seeds)
-
-
-@partial(jax.jit, static_argnames="critics")
-def learned_from_log(baseline: ModelFreeMethod, problem: LogProblem, seeds: Array, *, critics: int) -> Any:
-    """The same without a model: all systems (a leading axis of `problem`) and seeds."""
-    sizes = SIZES._replace(num_critics=critics)
-
-    def one(problem: LogProblem, seed: Array) -> Any:
-        keys, c = Keys.of(seed), coefficients(discount=DISCOUNT, **RATES)
-        state = log_epoch.start(problem, baseline, sizes, TEMPERATURE, keys)
-        step = lambda state, _: log_epoch.epoch(state, baseline, problem, c, keys.epochs, sizes=sizes)[:2]  # noqa: E731
-        return jax.lax.scan(step, state, None, length=EPOCHS)[0].agent
-
-    return jax.vmap(jax.vmap(one, (None, 0)), (0, None))(problem, seeds)
 
 
 def alone(system: System) -> LogProblem:
@@ -140,13 +103,22 @@ def cells(probe: Probe) -> dict[str, list[Cell]]:
 
 def trained(probe: Probe) -> Any:
     """The agents of its systems and seeds: [system, seed]."""
-    module = probe.module()
+    module, seeds = probe.module(), jnp.arange(SEEDS)
     method, systems = module.build(module.Options(**probe.options)), [SYSTEMS[name] for name in probe.systems]
-    stack = lambda make: jax.tree.map(lambda *x: jnp.stack(x), *map(make, systems))  # noqa: E731
     if isinstance(method, ModelFreeMethod):
         critics = module.DEFAULTS.get("num_critics", SIZES.num_critics)
-        return learned_from_log(method, stack(alone), jnp.arange(SEEDS), critics=critics)
-    return learned(method, stack(model_of), stack(log_of), jnp.arange(SEEDS))
+        return learned_from_log(method, stacked([alone(system) for system in systems]), seeds, critics=critics)
+    models, logs = [model_of(system) for system in systems], [log_of(system) for system in systems]
+    if not probe.settings and not method.needs_held_out:
+        return learned(method, stacked(models), stacked(logs), seeds)
+    settings = settings_with(probe.settings)
+    method, own = method.configured(settings), needs_limits(method, settings)
+    if own:
+        held_out = [log_of(system, HELD_OUT, seed=1) for system in systems]
+        each = zip(logs, held_out, models, strict=True)
+        method = stacked([with_limits(method, settings, *parts) for parts in each])
+    changes = {"sizes": settings.sizes(), "bc_weight": settings.bc_weight, "own_methods": own}
+    return learned(method, stacked(models), stacked(logs), seeds, **changes)
 
 
 def _picked(agents: Any, row: int, seed: int) -> Any:

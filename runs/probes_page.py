@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import jax
@@ -31,6 +31,8 @@ class Probe(NamedTuple):
     name: str
     options: dict[str, Any]
     systems: tuple[str, ...] = tuple(SYSTEMS)
+    settings: Mapping[str, Any] = MappingProxyType({})
+    """Of the run, where they are not the probes' own."""
 
     def module(self) -> ModuleType:
         """Where the method is: in one of the tables, or on the page that adds one."""
@@ -105,10 +107,10 @@ def table(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
     return "\n".join(lines + [row(probe, SYSTEMS[name], cells[probe.title][name]) for probe in probes])
 
 
-def log_table(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
-    """The methods without a model on one log."""
+def short_table(probes: Sequence[Probe], name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:
+    """Those of the probes that were run on a system, for which nothing was foreseen."""
     lines = ["| method | action found | value found | found - known | critics believe |", "|---|---|---|---|---|"]
-    probes = [probe for probe in ON_THE_LOG if name in cells.get(probe.title, {})]
+    probes = [probe for probe in probes if name in cells.get(probe.title, {})]
     for probe in probes:
         lines.append(" | ".join([f"| {probe.title}", *what_came(SYSTEMS[name], cells[probe.title][name])]) + " |")
     return "\n".join(lines)
@@ -189,7 +191,7 @@ def log_section(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str
         f"Known: V* = {system.optimum:.2f}; the best action in the log, 0.25, is worth {edge:.2f}, the"
         f" mean action of the log, {(system.reach - 1) / 2:g}, {middle:.2f}."
     )
-    return "\n\n".join([f"### {LOGS[name]}", facts, log_table(name, cells)])
+    return "\n\n".join([f"### {LOGS[name]}", facts, short_table(ON_THE_LOG, name, cells)])
 
 
 def section(name: str, cells: Mapping[str, Mapping[str, list[Cell]]]) -> str:

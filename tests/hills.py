@@ -114,9 +114,9 @@ def model_of(system: System) -> Ensemble:
     return Ensemble(Members(MLP(weights, biases), wide, -wide), jnp.zeros(2), jnp.ones(2), jnp.zeros(2), jnp.ones(2))
 
 
-def log_of(system: System, rows: int = 2000) -> Problem:
-    """A log of the truth: states in [-2, 2] and actions in [-1, reach], each uniform."""
-    rng = np.random.default_rng(0)
+def log_of(system: System, rows: int = 2000, seed: int = 0) -> Problem:
+    """A log of the truth: states in [-2, 2] and actions in [-1, reach], each uniform; another seed has other rows."""
+    rng = np.random.default_rng(seed)
     state, action = rng.uniform(-2, 2, rows), rng.uniform(-1, system.reach, rows)
     following = KEEP * state + system.step(action) + system.noise(action) * rng.normal(size=rows)
     columns = (state[:, None], action[:, None], state + NOISE * rng.normal(size=rows), following[:, None])

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,13 @@ def weights(path: Path) -> dict[str, np.ndarray]:
     return kept.arrays
 
 
+def same_weights(one: Path, other: Path, check: Callable[..., None] = np.testing.assert_array_equal) -> None:
+    """Each folder is read once: a checkpoint is hashed before it is used."""
+    expected = weights(other)
+    for name, array in weights(one).items():
+        check(expected[name], array, err_msg=name)
+
+
 def plans(**changes) -> list[Plan]:
     plan = tiny_plan(**{**SHORT, **changes})
     return [plan.varied({"beta": 0.0}), plan.varied({"beta": 1.0, "seed": 3, "actor_lr": 1e-3})]
@@ -98,15 +105,13 @@ def test_every_run_is_the_run_that_it_would_be_alone(pair: Path, tmp_path: Path)
                 assert row.keys() == other.keys()
                 known = [key for key in row if "time" not in key]
                 assert_close([row[key] for key in known], [other[key] for key in known])
-        for name, array in weights(alone.path).items():
-            assert_close(weights(beside.path)[name], array, err_msg=name)
+        same_weights(alone.path, beside.path, assert_close)
 
 
 def test_the_same_runs_side_by_side_have_the_same_bits(pair: Path, tmp_path: Path):
     together(plans(), tmp_path)
     for number in "01":
-        for name, array in weights(tmp_path / number).items():
-            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+        same_weights(tmp_path / number, pair / number)
 
 
 def test_a_population_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: Path):
@@ -120,8 +125,7 @@ def test_a_population_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_
         execute_all(plans(), paths, [Stops(), Callback()], interrupts=asked)
     together(plans(), tmp_path, resume=True)
     for number in "01":
-        for name, array in weights(tmp_path / number).items():
-            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+        same_weights(tmp_path / number, pair / number)
 
 
 def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: Path):
@@ -131,8 +135,7 @@ def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(pair: Path, tmp_path: P
         together(plans(), tmp_path, interrupts=asked)
     together(plans(), tmp_path, resume=True)
     for number in "01":
-        for name, array in weights(tmp_path / number).items():
-            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+        same_weights(tmp_path / number, pair / number)
 
 
 KILLED = """
@@ -168,16 +171,14 @@ def test_a_population_that_was_killed_goes_on_to_the_same_bits(pair: Path, event
     for number in "01":
         RunFolder.open(tmp_path / number).verify()
         assert [row["epoch"] for row in RunFolder.open(tmp_path / number).metrics()] == [1, 2, 3]
-        for name, array in weights(tmp_path / number).items():
-            np.testing.assert_array_equal(weights(pair / number)[name], array, err_msg=name)
+        same_weights(tmp_path / number, pair / number)
 
 
 def test_a_log_on_the_host_serves_many_runs(pair: Path, tmp_path: Path):
     """Each run is given the rows that it draws, and draws what it would from the device."""
     assert all(isinstance(run, Run) for run in together(plans(log_on="host"), tmp_path))
     for number in "01":
-        for name, array in weights(pair / number).items():
-            assert_close(weights(tmp_path / number)[name], array, err_msg=name)
+        same_weights(pair / number, tmp_path / number, assert_close)
 
 
 def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, tmp_path: Path):
@@ -188,8 +189,7 @@ def test_runs_at_different_epochs_go_on_together_each_from_its_own(pair: Path, t
     for number in "01":
         rows = RunFolder.open(tmp_path / number).metrics()
         assert [row["epoch"] for row in rows] == [1, 2, 3]
-        for name, array in weights(tmp_path / number).items():
-            assert_close(weights(pair / number)[name], array, err_msg=name)
+        same_weights(tmp_path / number, pair / number, assert_close)
 
 
 @pytest.mark.slow
@@ -276,8 +276,7 @@ def test_a_run_that_diverges_leaves_the_others_alone(pair: Path, tmp_path: Path)
     done, blown = together([calm, wild], tmp_path)
     assert isinstance(done, Run) and isinstance(blown, Diverged)
     assert RunFolder.open(tmp_path / "1").diverged.exists()
-    for name, array in weights(tmp_path / "0").items():
-        np.testing.assert_array_equal(weights(pair / "0")[name], array, err_msg=name)
+    same_weights(tmp_path / "0", pair / "0")
 
 
 @pytest.mark.slow
@@ -330,8 +329,7 @@ def test_the_exact_mode_has_the_bits_of_single_runs(tmp_path: Path):
     alone = execute(runs[1].plan, tmp_path / "alone").path
     beside = tmp_path / "sweep" / runs[1].name
     assert RunFolder.open(beside).fit() == RunFolder.open(alone).fit()
-    for name, array in weights(beside).items():
-        np.testing.assert_array_equal(array, weights(alone)[name], err_msg=name)
+    same_weights(beside, alone)
 
 
 def test_combinations_have_names_and_share_programs_where_only_leaves_differ():
@@ -547,8 +545,7 @@ def test_devices_share_the_runs_which_stay_what_they_are(pair: Path, tmp_path: P
     together(on_log(), tmp_path / "on one")
     for dealt, alike in (("whole", pair), ("resumed", pair), ("log", tmp_path / "on one")):
         for number in "01":
-            for name, array in weights(tmp_path / dealt / number).items():
-                assert_close(weights(alike / number)[name], array, err_msg=f"{dealt}: {name}")
+            same_weights(tmp_path / dealt / number, alike / number, assert_close)
 
 
 def test_a_fit_is_handed_on_or_made_again_where_it_cannot_be_read(pair: Path, tmp_path: Path):
