@@ -48,7 +48,8 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "iql": ("iql", {}),
     "mobile": ("mobile", {"num_samples": 1}),
     "micro-held": ("micro", {"beta": 0.5, "num_samples": 1, "bc_weight": 2.0}),
-    **{method: (method, {}) for method in ("rebrac", "mopo", "edac", "rambo", "cql", "morel", "combo")},
+    "rambo": ("rambo", {"model_decay": MODEL["weight_decay"]}),
+    **{method: (method, {}) for method in ("rebrac", "mopo", "edac", "cql", "morel", "combo")},
 }
 """A method and what departs from its defaults."""
 BY_HAND = "by-hand"
