@@ -174,8 +174,8 @@ def _by_test(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
 
 
 SILENT = """Why nothing better was shown: swimmer's log is two episodes of a beginner, whose parts do not differ, so
-that no ranking can be tested, and that gate refuses all 27; walker2d's is a learner's first 12,000 rows, a third of whose
-windows the judge knows, and its intervals are some 260 (the model's) and 420 (FQE's) wide where the policies'
+that no ranking can be tested, and that gate refuses all 27; walker2d's is a learner's first 12,000 rows, a third of
+whose windows the judge knows, and its intervals are some 260 (the model's) and 420 (FQE's) wide where the policies'
 differences are about 20. The aim of half at most not shown, which the ten logs before met, is missed with these two."""
 
 
