@@ -148,10 +148,10 @@ def _how() -> str:
 Logs, policies and truths: `python -m runs.trust_truth ../shared/data RESULTS`. Judgements:
 `python -m runs.trust ../shared/data RESULTS`. This page: `python -m runs.trust_page RESULTS`. Since the first count no
 judge was fitted anew: today's intervals were computed from the figures that had been kept. hopper-medium was judged
-again in full, and agrees to rounding; pendulum was, with 15 policies more. Policies are checkpoints
+again in full, and agrees to rounding. Policies are checkpoints
 after 500, 2,000 and 8,000 updates of networks 64 wide, one seed a recipe in the first round, and six made by hand (the
 clone negated, halved, shaken, wrecked; a constant action). Every log has BC, TD3+BC, IQL, SAC, MOBILE and MICRO,
-anchored and not; pendulum has ReBRAC, EDAC, MOPO and a stronger anchor as well; RAMBO, COMBO, MOReL and CQL are not in
+anchored and not; walker2d has ReBRAC, EDAC, MOPO and a stronger anchor as well; RAMBO, COMBO, MOReL and CQL are not in
 it. Policies of one recipe at several epochs, and of one seed, are no independent pairs. Machine:
 {machine.describe()["processor"]}, two cores.
 
@@ -173,18 +173,19 @@ def _by_test(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
     )
 
 
+SILENT = """Why nothing better was shown: swimmer's log is two episodes of a beginner, whose parts do not differ, so
+that no ranking can be tested, and that gate refuses all 27; walker2d's is a learner's first 12,000 rows, a third of
+whose windows the judge knows, and its intervals are some 260 (the model's) and 420 (FQE's) wide where the policies'
+differences are about 20. The aim of half at most not shown, which the ten logs before met, is missed with these two."""
+
+
 def _clean(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
-    """The same of the logs that came after all was settled, each with what its own test said."""
+    """The same of the logs that came after all was settled."""
     if not logs:
         return ""
     names = ", ".join(f"{log.name} ({len(log.pairs)} policies, {log.judgement['windows']} windows)" for log in logs)
-    return (
-        filled(
-            f"A clean test: {names} were collected and judged once when nothing of the judge was left to change: "
-            f"{totals(logs, frozen).sentence()}"
-        )
-        + "\n\n"
-    )
+    said = f"{names} were collected and judged once when nothing of the judge was left to change:"
+    return filled(f"A clean test: {said} {totals(logs, frozen).sentence()} {SILENT}") + "\n\n"
 
 
 def _fresh(logs: list[Log], frozen: dict[str, Thresholds]) -> str:

@@ -44,6 +44,7 @@ def test_numbers_that_are_set_once():
     [
         {},
         {"history": 1},
+        {"norm": True},
         {"obs": 100_000},
         {"act": 10_000},
         {"members": 1000},
@@ -72,6 +73,7 @@ def test_shapes_that_a_model_may_have(change: dict[str, Any]):
         ({"act": "x" * 60}, f"its act is '{'x' * 39}, not"),
         ({"hidden": [1] * 101}, "its hidden widths are no short list"),
         ({"hidden": (1,)}, "its hidden widths are no short list"),
+        ({"norm": 1}, "its norm is 1, neither true nor false"),
         ({"more": 1}, "its shape does not name obs, act, members, hidden, history"),
         ({"history": 4}, ""),
     ],

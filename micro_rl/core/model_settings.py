@@ -18,6 +18,8 @@ class ModelSettings:
     """Networks in the ensemble."""
     model_hidden_sizes: Annotated[tuple[int, ...], Setting(minimum=1, fit=True, source=AUTHORS)] = (200, 200, 200, 200)
     """Hidden widths of each member."""
+    model_norm: Annotated[bool, Setting(fit=True, source="ours, after arXiv 2512.04341 (the authors: no)")] = False
+    """Layer norm in every hidden layer of each member, before its activation (the authors: no)."""
     model_lr: Annotated[
         float, Setting(above=0, fit=True, source="ours: with its drops a fit of fewer epochs (the authors: 1e-3)")
     ] = 3e-3
@@ -106,4 +108,5 @@ class ModelSettings:
             lr_drops=self.model_lr_drops,
             standardise_targets=self.standardise_targets,
             history=self.history,
+            norm=self.model_norm,
         )

@@ -52,11 +52,15 @@ def multiplied_by(product: Product, networks: Tree) -> Tree:
 
 
 class NormalisedMLP(eqx.Module):
-    """The same with each hidden layer's activations normalised, scaled and shifted (layer norm, arXiv 1607.06450)."""
+    """The same with each hidden layer normalised, scaled and shifted (layer norm, arXiv 1607.06450).
+
+    Either what the activation gives is normalised, or what it takes: `before_activation`.
+    """
 
     net: MLP
     scales: tuple[Float[Array, "*stack _out"], ...]
     shifts: tuple[Float[Array, "*stack _out"], ...]
+    before_activation: bool = eqx.field(static=True, default=False)
 
     @property
     def weights(self) -> tuple[Float[Array, "*stack _in _out"], ...]:
@@ -72,19 +76,21 @@ class NormalisedMLP(eqx.Module):
         """As of `MLP`."""
         hidden = zip(self.net.weights[:-1], self.net.biases[:-1], self.scales, self.shifts, strict=True)
         for weight, bias, scale, shift in hidden:
-            x = jax.nn.standardize(activation(_affine(x, weight, bias, self.net.product)), epsilon=1e-6)
+            x = _affine(x, weight, bias, self.net.product)
+            x = jax.nn.standardize(x if self.before_activation else activation(x), epsilon=1e-6)
             x = x * scale[..., None, :] + shift[..., None, :]
+            x = activation(x) if self.before_activation else x
         return _affine(x, self.net.weights[-1], self.net.biases[-1], self.net.product)
 
 
 Network = MLP | NormalisedMLP
 
 
-def normalised(net: MLP) -> NormalisedMLP:
+def normalised(net: MLP, before_activation: bool = False) -> NormalisedMLP:
     """Scales 1 and shifts 0."""
-    return NormalisedMLP(
-        net, tuple(jnp.ones_like(b) for b in net.biases[:-1]), tuple(jnp.zeros_like(b) for b in net.biases[:-1])
-    )
+    hidden = net.biases[:-1]
+    scales, shifts = (tuple(like(bias) for bias in hidden) for like in (jnp.ones_like, jnp.zeros_like))
+    return NormalisedMLP(net, scales, shifts, before_activation)
 
 
 def _affine(x: Array, weight: Array, bias: Array, product: Product = jnp.matmul) -> Array:

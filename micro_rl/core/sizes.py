@@ -21,6 +21,8 @@ class FitSizes(NamedTuple):
     history: int = 1
     exogenous: tuple[int, ...] = ()
     """Columns that do not count in the holdout error."""
+    norm: bool = False
+    """Whether what each hidden layer's activation takes is normalised."""
 
 
 class ModelSizes(NamedTuple):

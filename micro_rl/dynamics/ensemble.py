@@ -9,7 +9,7 @@ from jax import Array
 from jaxtyping import Bool, Float
 
 from micro_rl.core import windows
-from micro_rl.core.networks import MLP
+from micro_rl.core.networks import MLP, Network
 from micro_rl.core.types import Transition
 
 CONSTANT = 1e-6
@@ -19,7 +19,7 @@ CONSTANT = 1e-6
 class Members(eqx.Module):
     """What is learned: the stacked networks and the bounds of their log-variances, shared by the members."""
 
-    net: MLP
+    net: Network
     max_logvar: Float[Array, " out"]
     min_logvar: Float[Array, " out"]
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int, Key, PyTree, Scalar
 
 from micro_rl.core import windows
 from micro_rl.core.first_bad import first_bad
-from micro_rl.core.networks import MLP, normal_mlp
+from micro_rl.core.networks import Network, normal_mlp, normalised
 from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.random import orders
 from micro_rl.core.sizes import FitSizes
@@ -49,7 +49,7 @@ class FitState(NamedTuple):
     """Everything a fit carries from epoch to epoch."""
 
     members: Members
-    best: MLP
+    best: Network
     moments: PyTree
     patience: Patience
     epoch: Int[Array, ""]
@@ -72,7 +72,8 @@ def start_fit(rows: Transition, sizes: FitSizes, key: Key[Array, ""]) -> FitStat
     newest = windows.newest(rows.observation.shape[-1], rows.action.shape[-1], sizes.history)
     inputs, targets = inputs_of(rows)[train], targets_of(rows, newest)[train]
     width_in, width_out = inputs.shape[-1], targets.shape[-1]
-    net = normal_mlp(net_key, (width_in, *sizes.hidden_sizes, 2 * width_out), (sizes.ensemble_size,))
+    plain = normal_mlp(net_key, (width_in, *sizes.hidden_sizes, 2 * width_out), (sizes.ensemble_size,))
+    net = normalised(plain, before_activation=True) if sizes.norm else plain
     lowest, highest = (jnp.full(width_out, value, jnp.float32) for value in FIRST_LOG_VARIANCE)
     members = Members(net, highest, lowest)
     input_mean, input_std = _moments(inputs)

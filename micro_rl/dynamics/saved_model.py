@@ -56,11 +56,12 @@ class ModelShape(NamedTuple):
     members: int
     hidden: tuple[int, ...]
     history: int = 1
+    norm: bool = False
 
     @classmethod
     def read(cls, declared: Any) -> "ModelShape":
         """What a folder declares, bounded before anything is made of it; raises `ValueError`."""
-        if not isinstance(declared, dict) or set(declared) | {"history"} != set(cls._fields):
+        if not isinstance(declared, dict) or set(declared) | set(cls._field_defaults) != set(cls._fields):
             raise ValueError("its shape does not name " + ", ".join(cls._fields))
         shape = cls(**declared)
         if not isinstance(shape.hidden, list) or len(shape.hidden) > LARGEST["layers"]:
@@ -69,6 +70,8 @@ class ModelShape(NamedTuple):
         for name, number in numbers + [("hidden", width) for width in shape.hidden]:
             if type(number) is not int or not 1 <= number <= LARGEST[name]:
                 raise ValueError(f"its {name} is {number!r:.40}, not a number from 1 to {LARGEST[name]}")
+        if type(shape.norm) is not bool:
+            raise ValueError(f"its norm is {shape.norm!r:.40}, neither true nor false")
         newest(shape.obs, shape.act, shape.history)
         return shape._replace(hidden=tuple(shape.hidden))
 
@@ -81,6 +84,7 @@ class ModelShape(NamedTuple):
                 model_hidden_sizes=self.hidden,
                 weight_decay=(0.0,) * (len(self.hidden) + 1),
                 history=self.history,
+                model_norm=self.norm,
             ).fit_sizes()
             return {"ensemble": finish_fit(start_fit(log, sizes, key)), "scaling": scaling}
 

@@ -53,6 +53,7 @@ def _refuse_wrong_slots(plan: "Plan") -> None:
         settings.ensemble_size,
         tuple(settings.model_hidden_sizes),
         settings.history,
+        settings.model_norm,
     )
     rows = int(log.learnable(settings.keep_timeouts).sum())
     registry.check_slots(plan.method_name, plan.method, settings.sizes(), shape, rows)

@@ -174,6 +174,7 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
             sizes.ensemble_size,
             sizes.hidden_sizes,
             sizes.history,
+            sizes.norm,
         )._asdict(),
     }
     if settings.holdout_episodes:

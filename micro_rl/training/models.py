@@ -55,7 +55,9 @@ def tell_quality(model: FittedModel, callback: Callback) -> None:
 def _other_than_asked(model: FittedModel, plan: Plan) -> str:
     """What a given model was fitted with, where the plan's settings, which do nothing then, say something else."""
     had = model.about.get("settings")
-    own = had if isinstance(had, dict) else {}
+    own = {"model_norm": False} | (
+        had if isinstance(had, dict) else {}
+    )  # before there was the setting, no model had it
     asked = json_round_trip({name: getattr(plan.settings, name) for name in sorted(OF_A_FIT)})
     other = [f"{name} {own[name]}" for name in asked if name in own and own[name] != asked[name]]
     return f", fitted with {', '.join(other)}" if other else ""

@@ -71,7 +71,7 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         e.support >= least,
         f"{100 * e.support:.0f} % of steps, {100 * e.baseline_support:.0f} % of the baseline's",
         f"at least {100 * least:.0f} %",
-        "train with --anchor, so that it stays nearer to the log, or log what it does there",
+        "train with --bc-weight, so that it stays nearer to the log, or log what it does there",
     )
     yield Gate(
         "the lower end of the difference is not above 0" if e.difference.low <= 0 else "the whole interval is above 0",
