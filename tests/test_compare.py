@@ -148,7 +148,7 @@ def test_aggregates_need_seeds_and_logs_and_say_so(tmp_path: Path):
     few = compared(tmp_path / "hopper-bc-0", tmp_path / "hopper-bc-2")
     assert np.array_equal(matrix(few, "bc", few.logs), [[0.0], [20.0]])
     refusal = pool(few)
-    assert isinstance(refusal, str) and "at most 2 finished seeds on a log, and 1 such log" in refusal
+    assert isinstance(refusal, str) and "at most 2 such seeds on a log, and 1 such log" in refusal
 
 
 def test_csv_has_a_line_for_each_run_and_starts_no_formula(tmp_path: Path):

@@ -1,5 +1,6 @@
 """The page of a comparison: all of it at once, safe from what folders say, for a phone and for print."""
 
+import json
 import re
 from pathlib import Path
 
@@ -97,6 +98,16 @@ def test_one_run_and_runs_that_nobody_measured(tmp_path: Path):
     words = Page(compared([tmp_path / "c"])).words
     assert "not measured" in words and "micro-rl trust judges these policies by their log. Returns." in words
     assert "log’s mean 1.00" in words
+
+
+def test_what_models_say_stands_beside_what_nobody_measured(tmp_path: Path):
+    for seed, gain in enumerate((0.5, 1.5)):
+        run = make_run(tmp_path / f"{seed}", seed=seed, scores=[], finished=False)
+        told = {"mean_of_last": gain, "std_of_last": 0.0, "evaluations": 1, "last": gain, "best": gain}
+        scores = {"epochs": 12, "log": {"return_mean": 1.0, "return_best": 2.0}, "window_estimate/difference": told}
+        (run / "scores.json").write_text(json.dumps(scores))
+    words = Page(compared([tmp_path / "0", tmp_path / "1"])).words
+    assert "not measured gain a window, by a model’s opinion: 1.00, 0.500 to 1.50, 2 seeds" in words
 
 
 def test_looks_differ_and_names_can_be_drawn():

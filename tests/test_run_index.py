@@ -43,9 +43,9 @@ def test_every_state(tmp_path: Path, capsys):
     assert [run.state for run in runs.values()] == [
         "done", "stopped", "unreadable", "diverged", "stopped", "stopped", "running",
     ]  # fmt: skip
-    assert runs["a/done"][1:] == ("micro", "hopper", "12 of 12", "score 7.5", "done", "")
-    assert runs["a/until"].epoch == "5 of 12" and runs["killed"].score == "return 2.0"
-    assert runs["diverged"].score == "return (model's own estimate) 1.5"
+    assert runs["a/done"][1:] == ("micro", "hopper", "12 of 12", "score 7.50", "done", "")
+    assert runs["a/until"].epoch == "5 of 12" and runs["killed"].score == "return 2.00"
+    assert runs["diverged"].score == "return (model's own estimate) 1.50"
     assert (runs["fitting"].epoch, runs["fitting"].score) == ("fit 7", "")
     assert "not valid JSON" in runs["broken"].note
     output = capsys.readouterr().out

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from micro_rl.cli.commands.training import work_ahead
 from micro_rl.core.metric_keys import CRITICS_RETURN, WINDOW_DIFFERENCE
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
@@ -98,3 +99,16 @@ def test_methods_and_coefficients_of_a_sweep_share_a_fit(tmp_path: Path, small_f
 def test_what_would_do_nothing_is_refused(method: str, choices: dict, message: str):
     with pytest.raises(UserError, match=message):
         make_plan(tiny_dataset(), method, **choices)
+
+
+@pytest.mark.parametrize(
+    ("method", "scored", "words"),
+    [
+        ("td3_bc", True, "fit a model for scoring alone (--no-scoring-model saves it) in at most"),
+        ("td3_bc", False, "train to epoch 3,"),
+        ("micro", False, "fit a model in at most"),
+    ],
+)
+def test_what_is_ahead_says_what_the_fit_is_for(method: str, scored: bool, words: str, tmp_path: Path):
+    plan = tiny_plan(method=method, scoring_model=True) if scored else tiny_plan(method=method)
+    assert work_ahead(plan, tmp_path / "run", 3, resume=False, takes_over=False).startswith(words)

@@ -15,7 +15,7 @@ from micro_rl.cli.fit_time import FitTime
 from micro_rl.cli.time_left import TimeLeft
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.model_settings import ModelSettings
-from micro_rl.core.wording import clock, plural
+from micro_rl.core.wording import clock, figure, plural
 from micro_rl.policy import Policy
 from micro_rl.reports.run import write_page
 from micro_rl.storage.jsonl import Row
@@ -26,13 +26,13 @@ from micro_rl.training.sweep import SweepCallback
 SHOWN = tuple(
     (metric_label(key), key, form)
     for key, form in (
-        *((key, "{:.1f}") for key in SHOWN_SCORES),
-        ("q/model", "{:.2f}"),
-        ("conservative_term", "{:.3f}"),
-        ("loss/critic", "{:.3g}"),
-        ("loss/actor", "{:.3g}"),
-        ("temperature", "{:.3f}"),
-        ("time/updates_per_second", "{:.0f}"),
+        *((key, figure) for key in SHOWN_SCORES),
+        ("q/model", "{:.2f}".format),
+        ("conservative_term", "{:.3f}".format),
+        ("loss/critic", "{:.3g}".format),
+        ("loss/actor", "{:.3g}".format),
+        ("temperature", "{:.3f}".format),
+        ("time/updates_per_second", "{:.0f}".format),
     )
 )
 SCORES = SHOWN[: len(SHOWN_SCORES)]
@@ -160,14 +160,14 @@ class Display(SweepCallback):
         """The epoch's figures: all of one run, mean and range of the scores of many."""
         beside = [other for other in self._rows.values() if other["epoch"] == row["epoch"]]
         if self._runs == 1:
-            figures = [f"{label} {form.format(row[key])}" for label, key, form in SHOWN if key in row]
+            figures = [f"{label} {form(row[key])}" for label, key, form in SHOWN if key in row]
         else:
             figures = [plural(len(beside), "run")]
             for label, key, _ in SCORES:
                 if key in row:
                     values = [other[key] for other in beside if key in other]
-                    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
-                    figures.append(f"{label} {np.mean(values):.1f}{spread}")
+                    spread = f" ({figure(min(values))} to {figure(max(values))})" if len(values) > 1 else ""
+                    figures.append(f"{label} {figure(float(np.mean(values)))}{spread}")
             speed = sum(other["time/updates_per_second"] for other in beside)
             figures.append(f"updates per second {speed:.0f} together")
         return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs}", *figures, self._left()])
@@ -188,7 +188,7 @@ class Display(SweepCallback):
                 table.add_row("model's holdout error", f"{self._fits[run]['holdout/mean']:.5f}")
             for label, key, form in SHOWN:
                 if key in row:
-                    table.add_row(label, form.format(row[key]))
+                    table.add_row(label, form(row[key]))
         return table
 
     def _table_of_many(self) -> Table:
@@ -198,7 +198,7 @@ class Display(SweepCallback):
         for label in ("run", "epoch", *(label for label, _, _ in columns)):
             table.add_column(label, justify="left" if label == "run" else "right")
         for run, row in self._rows.items():
-            cells = [form.format(row[key]) if key in row else "" for _, key, form in columns]
+            cells = [form(row[key]) if key in row else "" for _, key, form in columns]
             table.add_row(run, f"{row['epoch']:.0f}", *cells)
         return table
 

@@ -11,6 +11,7 @@ from micro_rl.cli.best_evaluation import best_evaluation
 from micro_rl.cli.commands.console import say
 from micro_rl.cli.display import SCORES
 from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, WINDOW_DIFFERENCE
+from micro_rl.core.wording import figure
 from micro_rl.errors import Diverged
 from micro_rl.reports.run.story import opinion
 from micro_rl.training.job import Run
@@ -23,7 +24,7 @@ def print_run(run: Run, console: Console) -> None:
     table = _table("", "return", "score") if has_score else _table("", "return")
 
     def add(label: str, value: float, score: float | None) -> None:
-        table.add_row(label, f"{value:.1f}", *([] if score is None else [f"{score:.1f}"]))
+        table.add_row(label, figure(value), *([] if score is None else [figure(score)]))
 
     add("the log's episodes, mean", log["return_mean"], log.get("normalised_return_mean"))
     add("the log's best episode", log["return_best"], log.get("normalised_return_best"))
@@ -39,8 +40,8 @@ def print_run(run: Run, console: Console) -> None:
         low, high = (row[f"window_estimate/{end}"] for end in ("low", "high"))
         own = "its own model" if (run.path / "model").exists() else "the model that scores it"
         remark = (
-            f"by {own} the policy collects {run.scores[WINDOW_DIFFERENCE]['last']:+.1f} a window "
-            f"against the log, between {low:+.1f} and {high:+.1f}. {opinion(low, high)} "
+            f"by {own} the policy collects {figure(run.scores[WINDOW_DIFFERENCE]['last'], '+')} a window "
+            f"against the log, between {figure(low, '+')} and {figure(high, '+')}. {opinion(low, high)} "
             f"`micro-rl trust {shlex.quote(str(run.path))}` asks another model, and tests it"
         )
     elif CRITICS_RETURN in run.scores:
@@ -66,8 +67,8 @@ def print_sweep(outcomes: Mapping[str, Run | Diverged], console: Console) -> Non
         label, values = _scores(runs)
         metric = metric or label
         if values:
-            deviation = f"{np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-            figures = (f"{np.mean(values):.1f}", deviation, f"{min(values):.1f}", f"{max(values):.1f}")
+            deviation = figure(float(np.std(values, ddof=1))) if len(values) > 1 else ""
+            figures = (figure(float(np.mean(values))), deviation, figure(min(values)), figure(max(values)))
             table.add_row(combination, str(len(values)), *figures)
     if metric:
         say(console, f"{metric}, each run's mean of its last evaluations")

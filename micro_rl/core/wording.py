@@ -16,6 +16,13 @@ def number(value: float) -> str:
     return text.replace("-", "−")
 
 
+def figure(value: float, sign: str = "") -> str:
+    """A return or score in a line: one decimal from 10 on, three significant digits below; `sign` may be "+"."""
+    if value == 0:
+        return "0"
+    return f"{value:{sign}.1f}" if abs(value) >= 10 else f"{value:{sign}#.3g}"
+
+
 def plural(count: int, thing: str) -> str:
     """'1 episode', '20 episodes', '1,000 episodes'."""
     return f"{count:,} {thing}" + ("" if count == 1 else "s")

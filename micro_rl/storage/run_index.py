@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.settings import SCORED_EVALUATIONS
+from micro_rl.core.wording import figure
 from micro_rl.errors import UserError
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.locks import is_locked
@@ -90,5 +91,5 @@ def _score(rows: list[Row]) -> str:
         values = [row[key] for row in rows if key in row]
         if values:
             last = values[-SCORED_EVALUATIONS:]
-            return f"{metric_label(key)} {sum(last) / len(last):.1f}"
+            return f"{metric_label(key)} {figure(sum(last) / len(last))}"
     return ""

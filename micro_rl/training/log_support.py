@@ -107,7 +107,7 @@ def refuse_unmeasurable(dataset: Dataset, settings: Settings) -> None:
     if level < 1 and not np.isfinite(quantile(np.zeros(rows), level)):
         raise UserError(
             f"support_level: {level:g} cannot be told from the {rows} rows that are scored; at most "
-            f"{rows / (rows + 1):.4g} can, or 1 for no limit"
+            f"{rows / (rows + 1):.4g} can, or 1 for no limit; --support off needs none"
         )
     if len(np.unique(by_time(dataset).of_row[chosen])) < 2:
         raise UserError(f"{dataset.path}: too few rows to tell what it can vouch for; log more, or take --support off")

@@ -100,10 +100,10 @@ class _Progress:
     def __call__(self, finished: Any) -> None:
         from rich.markup import escape
 
-        from micro_rl.core.wording import clock
+        from micro_rl.core.wording import clock, figure
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
-        words = f"{clock(finished.left)} left   return {mean:.1f} in {finished.cell.name}"
+        words = f"{clock(finished.left)} left   return {figure(mean)} in {finished.cell.name}"
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=finished.number, total=finished.cells, description=escape(words))
         elif finished.number * 10 // finished.cells > self._tenths or finished.number == finished.cells:
@@ -169,5 +169,7 @@ def _film(job: "Job", protocol: "Protocol", screen: "Console") -> None:
 
 
 def _figure(values: list[float]) -> str:
+    from micro_rl.core.wording import figure
+
     value, low, high = values
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{figure(value)} [{figure(low)}, {figure(high)}]"

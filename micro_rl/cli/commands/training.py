@@ -38,7 +38,7 @@ def carry_out(
         f"preset {plan.preset}, into {branch or folder}",
     )
     epochs = min(until or plan.settings.epochs, plan.settings.epochs)
-    say(screen, f"to do   {_work(plan, folder, epochs, resume, branch is not None and not refit)}")
+    say(screen, f"to do   {work_ahead(plan, folder, epochs, resume, branch is not None and not refit)}")
     with Display(1, epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcome = execute(
             plan,
@@ -56,7 +56,7 @@ def carry_out(
     return outcome
 
 
-def _work(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: bool) -> str:
+def work_ahead(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: bool) -> str:
     """What is known of a run's length before it begins: the epochs of its fit and of its training."""
     from micro_rl.core.wording import plural
     from micro_rl.storage.run_folder import RunFolder
@@ -67,7 +67,6 @@ def _work(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: boo
     if ready:
         return training
     drops = f" at {plural(1 + settings.model_lr_drops, 'learning rate')}" if settings.model_lr_drops else ""
-    fit = (
-        f"fit a model in at most {settings.max_fit_epochs} epochs, fewer where {settings.patience} bring no gain{drops}"
-    )
-    return f"{fit}; then {training}"
+    purpose = "" if plan.method.learns_model else " for scoring alone (--no-scoring-model saves it)"
+    fewer = f"fewer where {settings.patience} bring no gain{drops}"
+    return f"fit a model{purpose} in at most {settings.max_fit_epochs} epochs, {fewer}; then {training}"

@@ -41,8 +41,8 @@ def pool(comparison: Comparison) -> Pool | str:
     choices = {a & b for a in enough.values() for b in enough.values() if len(a & b) >= LOGS}
     if not choices:
         return (
-            f"Aggregates over logs are left out: they need {SEEDS} finished seeds of a method on each of {LOGS} logs "
-            f"with normalised scores, and no method has them; {_most(enough, comparison)}."
+            f"Aggregates over logs are left out: they need {SEEDS} finished, measured seeds of a method on each of "
+            f"{LOGS} logs with normalised scores, and no method has them; {_most(enough, comparison)}."
         )
 
     def scores_kept(choice: frozenset[str]) -> int:
@@ -58,9 +58,7 @@ def pool(comparison: Comparison) -> Pool | str:
 def _most(enough: dict[str, frozenset[str]], comparison: Comparison) -> str:
     counts = [len(comparison.scored(method, log)) for method in comparison.methods for log in comparison.logs]
     logs = sum(log.unit == "score" for log in comparison.logs)
-    return (
-        f"here are at most {plural(max(counts, default=0), 'finished seed')} on a log, and {plural(logs, 'such log')}"
-    )
+    return f"here are at most {plural(max(counts, default=0), 'such seed')} on a log, and {plural(logs, 'such log')}"
 
 
 def seeds_of(comparison: Comparison) -> list[int]:

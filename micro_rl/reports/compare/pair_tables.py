@@ -25,7 +25,7 @@ def table(comparison: Comparison) -> Table | str:
     if len(comparison.methods) < 2:
         return "There is only one method, so there are no pairs of methods."
     if not rows:
-        return f"Pairs of methods are left out: no two have {FEWEST} finished seeds each on one log."
+        return f"Pairs of methods are left out: no two have {FEWEST} finished, measured seeds each on one log."
     columns = ["pair", "P", "pairs of seeds", "difference", "p (Wilcoxon)", "p (signs)"]
     return Table("Pairs of methods", CAPTION, columns, rows)
 

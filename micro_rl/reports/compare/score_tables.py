@@ -5,14 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micro_rl.core.metric_keys import WINDOW_DIFFERENCE
 from micro_rl.core.wording import number, plural
-from micro_rl.reports.compare.compared_runs import Run
+from micro_rl.reports.compare.compared_runs import Run, sane
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
 """Seeds from which on the bootstrap's interval is about as wide as it says: see docs/guides/statistics.md."""
+
+OPINION = (
+    "The gain a window over the log is the opinion of the run’s own model or the one that scores it, in the mean over "
+    "seeds and from the least to the most; it is usually too high. "
+)
 
 
 class Score(NamedTuple):
@@ -86,7 +92,7 @@ def _entry(score: Score | None, runs: list[Run], log: Column) -> Entry:
         return Entry("–")
     outcomes = [(run, run.outcome) for run in runs if run.outcome and run.outcome.unit == log.unit]
     if not outcomes:
-        return Entry("not measured" if any(run.finished for run in runs) else "–", _why_not(runs))
+        return Entry("not measured" if any(run.finished for run in runs) else "–", _why_not(runs) or _opinion(runs))
     return Entry(
         "–", "; ".join(f"so far {number(outcome.value)}, {far([run])}" for run, outcome in outcomes if outcome)
     )
@@ -96,6 +102,20 @@ def _why_not(runs: list[Run]) -> str:
     if any(run.state == "diverged" for run in runs):
         return "diverged"
     return "" if any(run.finished for run in runs) else "not finished"
+
+
+def _opinion(runs: list[Run]) -> str:
+    """What models say of runs that no simulator measured: their mean, and how far the seeds lie apart."""
+    gains = [
+        value
+        for run in runs
+        if WINDOW_DIFFERENCE in run.record.scores
+        and sane(value := float(run.record.scores[WINDOW_DIFFERENCE]["mean_of_last"]))
+    ]
+    if not gains:
+        return ""
+    ends = f", {number(min(gains))} to {number(max(gains))}" if len(gains) > 1 else ""
+    return f"gain a window, by a model’s opinion: {number(sum(gains) / len(gains))}{ends}, {plural(len(gains), 'seed')}"
 
 
 def far(runs: list[Run]) -> str:
@@ -113,7 +133,9 @@ def _caption(comparison: Comparison) -> str:
     what = "Normalised scores: 0 is a random policy, 100 an expert." if "score" in units else "Returns."
     asked = {run.log.key for run in comparison.runs if run.outcome}
     if any(log.key not in asked for log in comparison.logs):
-        what = f"Not measured: no simulator was asked; micro-rl trust judges these policies by their log. {what}"
+        gain = any(WINDOW_DIFFERENCE in run.record.scores for run in comparison.runs)
+        judged = f"micro-rl trust judges these policies by their log. {OPINION if gain else ''}"
+        what = f"Not measured: no simulator was asked; {judged}{what}"
     return (
         f"{what} A run’s score is the mean of its last ten evaluations, never the best one; shown is the mean over "
         f"seeds, with its 95 % interval where there are two seeds or more: Student’s below {FEW} seeds, which is wide "
