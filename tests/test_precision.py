@@ -17,7 +17,7 @@ from micro_rl.algorithms.model_based.balls import BALLS
 from micro_rl.algorithms.rollout import rollout
 from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
-from micro_rl.core.networks import multiplied_by, rounded_product
+from micro_rl.core.networks import MLP, multiplied_by, rounded_product
 from micro_rl.core.setting import check_value
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import FitSizes
@@ -122,7 +122,8 @@ def test_learning_is_not_rounded():
 
 def test_networks_multiply_by_what_they_are_told():
     near = multiplied_by(rounded_product, models())
-    assert near.elites.members.net.product is rounded_product
+    net = near.elites.members.net
+    assert isinstance(net, MLP) and net.product is rounded_product
     jax.tree.map(np.testing.assert_array_equal, multiplied_by(jnp.matmul, near), models())
 
 

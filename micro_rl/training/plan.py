@@ -227,3 +227,5 @@ def _refuse_for_a_model(method: str, choices: Choices) -> None:
     for name in registry.for_a_model(method):
         if choices.get(name) is not None:
             raise UserError(f"{name}: {method} learns no model; leave it out")
+    if choices.get("preset") == presets.CAUTIOUS and not registry.learns_model(method):
+        raise UserError(f"preset: {presets.CAUTIOUS} does nothing for {method}, which learns no model; leave it out")

@@ -28,6 +28,7 @@ class Preset:
         return {**self.settings, **self.methods.get(method, {})}
 
 
+CAUTIOUS = "cautious"
 FIT = {"model_lr": 1e-3, "model_lr_drops": 0}
 """[code] The learning rate of the authors' fits."""
 
@@ -90,7 +91,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
         "generic": Preset(MappingProxyType({}), MappingProxyType({})),
         # [ours] the generic one, but that a narrow log is stayed near to.
-        "cautious": Preset(MappingProxyType({"support": "auto"}), MappingProxyType({})),
+        CAUTIOUS: Preset(MappingProxyType({"support": "auto"}), MappingProxyType({})),
     }
 )
 
