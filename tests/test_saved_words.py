@@ -106,7 +106,7 @@ def test_a_runs_line(tmp_path: Path):
     run = run_with(tmp_path / "a", rows, {"method": "micro", "settings": {}})
     append_row(run.path / "fit.jsonl", {"epoch": 3})
     (line,) = runs_below(tmp_path)
-    assert line == ("a", "micro", "", "12", "score 6.5", "stopped", ""), "the mean of 2 to 11"
+    assert line == ("a", "micro", "", "12", "score 6.50", "stopped", ""), "the mean of 2 to 11"
     assert runs_below(run.path)[0].name == "a"
     empty = run_with(tmp_path / "b", [], {})
     assert runs_below(tmp_path)[1] == ("b", "", "", "0", "", "stopped", "")
