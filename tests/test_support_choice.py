@@ -51,7 +51,9 @@ def test_the_cautious_preset_asks_for_it_where_a_model_is_learned():
 
 
 def test_a_level_is_left_behind_with_the_support():
-    assert tiny_plan(support="auto", support_level=0.9).settings.support_level is None
+    plan = tiny_plan(support="auto", support_level=0.9)
+    assert plan.settings.support_level is None
+    assert plan.notes[-1].endswith("support stays off, and support_level 0.9 with it")
     with pytest.raises(UserError, match=r"support_level: 0\.9 does nothing without support"):
         tiny_plan(support_level=0.9)
 

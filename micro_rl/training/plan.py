@@ -16,7 +16,7 @@ from micro_rl.algorithms import presets, registry
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core import arguments, tasks
 from micro_rl.core.settings import Settings, check
-from micro_rl.data import Dataset, windowed
+from micro_rl.data import Dataset
 from micro_rl.data.checks import episodes
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.dynamics.termination import EpisodeEnds, episode_ends
@@ -29,7 +29,7 @@ from micro_rl.training.log_findings import log_findings
 from micro_rl.training.log_reading import read_log
 from micro_rl.training.log_support import log_support
 from micro_rl.training.model_use import ModelUse, model_use_of
-from micro_rl.training.support_choice import chosen_support
+from micro_rl.training.support_choice import settled
 
 
 class Choices(TypedDict, total=False, extra_items=Any):
@@ -136,8 +136,7 @@ class Plan:
             settings, options = registry.resolve(method, self.preset, _departures(self, method) | own)
         check(settings)
         ends = model_use_of(method).ends_of_another(self.ends, self.log)
-        windows = windowed(self.log, settings.history)
-        settings, reasons = chosen_support(windows, settings)
+        windows, settings, reasons = settled(self.log, settings)
         plan = replace(
             self,
             dataset=windows,
@@ -191,8 +190,7 @@ def make_plan(
     settings, options = resolved or registry.resolve(method, preset, own)
     check(settings)
     _refuse_for_a_model(method, choices)
-    windows = windowed(dataset, settings.history)
-    settings, reasons = chosen_support(windows, settings)
+    windows, settings, reasons = settled(dataset, settings)
     ends, model = model_use_of(method).ends(dataset, choices.get("termination")), choices.get("model")
     plan = Plan(
         log=dataset,

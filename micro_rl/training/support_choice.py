@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from micro_rl.core.settings import Settings
-from micro_rl.data import Dataset
+from micro_rl.data import Dataset, windowed
 from micro_rl.training.log_support import log_support, refuse_unmeasurable
 
 NARROW = 1 / 3
@@ -11,6 +11,12 @@ NARROW = 1 / 3
 hopper-medium's 0.52, the next of those that were looked at."""
 ANCHOR = 2.0
 """The `bc_weight` of narrow logs, where none is given."""
+
+
+def settled(log: Dataset, settings: Settings) -> tuple[Dataset, Settings, tuple[str, ...]]:
+    """The log in windows of the history, the settings with `support auto` resolved, and what to know of the choice."""
+    windows = windowed(log, settings.history)
+    return windows, *chosen_support(windows, settings)
 
 
 def chosen_support(dataset: Dataset, settings: Settings) -> tuple[Settings, tuple[str, ...]]:
@@ -34,7 +40,8 @@ def chosen_support(dataset: Dataset, settings: Settings) -> tuple[Settings, tupl
     measured = f"of uniformly drawn actions {log.breadth:.0%} are as near to the log as nine true ones in ten"
     if log.breadth >= NARROW:
         plain = replace(settings, support="off", support_level=None)
-        return plain, (f"support auto: {measured}, a third or more, so the log is broad and support stays off",)
+        idle = "" if settings.support_level is None else f", and support_level {settings.support_level:g} with it"
+        return plain, (f"support auto: {measured}, a third or more, so the log is broad and support stays off{idle}",)
     support = "truncate" if log.mean_reward < 0 else "halt"
     anchor = settings.bc_weight or ANCHOR
     note = (
