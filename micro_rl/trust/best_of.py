@@ -7,14 +7,35 @@ Hothorn, Bretz and Westfall, Biometrical Journal 2008). Errors that policies sha
 from the same starts, count once.
 """
 
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float, Float64
 
+from micro_rl.trust.evidence import Standard
+from micro_rl.trust.rollouts import Collected
 from micro_rl.trust.self_test import LEVEL
 
 DRAWS = 20_000
+
+
+def widening_of(
+    collected: Sequence[Collected], values: Sequence[Float[np.ndarray, "replica start"]], standard: Standard
+) -> float:
+    """What intervals are widened by to hold for all policies that were looked at, by the estimator that asks for more.
+
+    Args:
+        collected: of every policy that could have been chosen, by the model.
+        values: of every policy that FQE was asked about.
+        standard: the baseline and the self-test.
+    """
+    by_model = np.stack([np.asarray(own.total) for own in collected]) - np.asarray(standard.baseline.model.total)
+    by_fqe = np.stack(values) - standard.baseline.fqe
+    return max(
+        widening(covariance(standard.test.slope * by_model, standard.test.unexplained)),
+        widening(covariance(by_fqe, 0.0)),
+    )
 
 
 def covariance(apart: Float[np.ndarray, "policy replica start"], unexplained: float) -> Float64[np.ndarray, "p p"]:

@@ -1,9 +1,7 @@
 """Judge policies by a log: windows, folds, the judge and its calibration, the self-test, then every policy."""
 
 import time
-from collections.abc import Iterable, Mapping
-
-import numpy as np
+from collections.abc import Mapping
 
 from micro_rl._version import __version__
 from micro_rl.data import Dataset
@@ -16,7 +14,7 @@ from micro_rl.reports.trust.record import (
     PolicyJudgement,
     Trial,
 )
-from micro_rl.trust import best_of, trial, verdict
+from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
 from micro_rl.trust.case import Case
 from micro_rl.trust.estimates import Estimates, weigh
@@ -65,7 +63,7 @@ def conclude(
     options: Options,
     seconds: float,
     *,
-    best: bool = False,
+    widening: float = 1.0,
 ) -> Judgement:
     """Make the judgement of what was estimated.
 
@@ -75,28 +73,15 @@ def conclude(
         estimates: of each.
         options: as the yardstick was made by.
         seconds: that it took.
-        best: the intervals hold for all of them at once, and so for the best of them.
+        widening: half widths are multiplied by it (`best_of`).
     """
     case, standard = yardstick.case, yardstick.standard
-    wider = together(estimates.values(), standard) if best else 1.0
-    standard = standard._replace(test=standard.test._replace(width=wider * standard.test.width))
+    standard = standard._replace(test=standard.test._replace(width=widening * standard.test.width))
     judgements = [
         _judgement(case, name, actor, estimates[name], standard, options.thresholds) for name, actor in actors.items()
     ]
     whole = _whole(case, options, yardstick.baseline.name, standard, judgements, seconds)
-    return whole._replace(widening=wider)
-
-
-def together(estimates: Iterable[Estimates], standard: Standard) -> float:
-    """What the intervals of all these policies are widened by to hold at once, by the estimator that asks for more."""
-    every = list(estimates)
-    by_model = np.stack([np.asarray(own.model.total) for own in every]) - np.asarray(standard.baseline.model.total)
-    by_fqe = np.stack([own.fqe for own in every]) - standard.baseline.fqe
-    test = standard.test
-    return max(
-        best_of.widening(best_of.covariance(test.slope * by_model, test.unexplained)),
-        best_of.widening(best_of.covariance(by_fqe, 0.0)),
-    )
+    return whole._replace(widening=widening)
 
 
 def _judgement(
