@@ -45,15 +45,16 @@ class ChoiceDisplay(Watcher):
         """Print a line."""
         say(self._console, text)
 
-    def at_work(self, what: str, share: float, left: float) -> None:
+    def at_work(self, what: str, left: float) -> None:
         """Move the bar; where there is none, print a line at each stage's beginning and once a minute."""
         spent, stage = time.monotonic() - self._began, what.partition(":")[0]
-        after = f"about {clock(left)} left" if left > 0 else ""
+        share = spent / max(spent + left, 1e-9)
+        after = f"{what}; about {clock(left)} left"
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=share, description=f"{what}; {after}" if after else what)
+            self._bar.update(self._task, completed=share, description=after)
         elif stage != self._stage or spent - self._last > QUIET:
             self._stage, self._last = stage, spent
-            say(self._console, f"{clock(spent)}  {100 * share:3.0f} %  {what}; {after}" if after else what)
+            say(self._console, f"{clock(spent)}  {100 * share:3.0f} %  {after}")
 
     def ranked(self, rung: int, of: int, best: Sequence[Scored]) -> None:
         """Print the ranking, the best in front."""

@@ -76,7 +76,7 @@ def _choose(dataset: Dataset, question: Question, folder: Path, watcher: Watcher
     planned = _planned(field, question, clock.before_training(), len(parts.training), watcher)
     rungs = Rungs(field, yardstick, planned, folder / "tasks", watcher, clock)
     rungs.carry_out()
-    watcher.at_work("judging every candidate's best policy", 0.95, JUDGED * len(field.candidates))
+    watcher.at_work("judging every candidate's best policy", JUDGED * len(field.candidates))
     about = decision.About(dataset, question, lines, command, planned.workers, clock.seconds)
     return decision.decide(about, rungs, options)
 
@@ -85,15 +85,15 @@ def _judge(dataset: Dataset, seen: Look, options: Options, watcher: Watcher, min
     """Both parts, and the judge of its own; of a log too short for two parts, the judge of the whole."""
 
     def progress(what: str, share: float) -> None:
-        watcher.at_work(f"the judge: {what}", 0.1 * share, 60 * minutes)
+        watcher.at_work(f"the judge: {what}", 60 * minutes)
 
     parts = part(dataset)
-    if options.window is None:  # as long as the whole log allows, while the judge's part still holds enough
-        length = longest(dataset).length
-        if stretches(parts.judging, length).disjoint >= FEWEST:
-            options = options._replace(window=length)
+    length, reason = longest(dataset).length, "as long as the whole log leaves enough of them"
+    if options.window is not None or stretches(parts.judging, length).disjoint < FEWEST:
+        length, reason = options.window, None
     try:
-        return parts, make_yardstick(parts.judging, seen.history, options, progress)
+        own = make_yardstick(parts.judging, seen.history, options._replace(window=length), progress)
+        return parts, own if reason is None else own.reasoned(reason)
     except UserError as error:
         made = (
             f"the log is too short to keep a part for the judge ({error}), so the judge saw what the candidates learn "
@@ -122,15 +122,17 @@ def _field(parts: Parts, seen: Look, question: Question, folder: Path) -> Field:
 
 
 def _planned(field: Field, question: Question, spent: float, rows: int, watcher: Watcher) -> Planned:
-    """The plan that is there, or was given, or follows from a first epoch of every candidate."""
-    path = field.folder / plan_file.PLAN
+    """The plan that is there, or was given, or follows from the first epochs of every candidate."""
+    path, processes = field.folder / plan_file.PLAN, cores()
     if not path.exists() and question.plan is not None:
         plan_file.write(path, plan_file.read(question.plan, field))
-    if path.exists():
-        return plan_file.read(path, field)
-    rest = 60 * question.minutes - spent - JUDGED * len(field.candidates)
-    planned = plan_file.make(field, rest, cores(), rows, watcher)
-    plan_file.write(path, planned)
+    failures = plan_file.begin(field, question.minutes, processes, rows, watcher)
+    if not path.exists():
+        rest = 60 * question.minutes - spent - JUDGED * len(field.candidates)
+        plan_file.write(path, plan_file.make(field, rest, processes, rows, failures))
+    planned = plan_file.read(path, field)
+    for name, reason in planned.failures.items():
+        watcher.note(f"{name}: {reason}")
     watcher.note(
         f"plan  three rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
         f"{plural(len(field.seeds), 'seed')} each on {plural(planned.workers, 'core')}, about "

@@ -7,10 +7,10 @@ from micro_rl.storage.json_files import read_json, write_json
 
 
 class Clock:
-    """Seconds since the choice was begun, but for those between processes; what a killed one spent since its last
-    mark is lost.
+    """Seconds of all processes since the choice was begun; what a killed one spent after its last mark is lost.
 
-    `spent` before the training stays as it was the first time, so that going on, which is quicker, makes no other plan.
+    What was spent before the training stays as it was the first time, so that going on, which is quicker, makes no
+    other plan.
     """
 
     def __init__(self, path: Path):

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from micro_rl.algorithms.registry import resolve
 from micro_rl.dynamics.saved_model import load_model
-from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.selection.portfolio import Candidate
 from micro_rl.selection.task import Task
@@ -97,16 +96,12 @@ class Field(NamedTuple):
         return bool(rows) and int(rows[-1]["epoch"]) == epoch and (run.path / "policy.safetensors").exists()
 
     def cost(self, candidate: str) -> float:
-        """Seconds of an epoch, all seeds of it together, by the epochs after the first, which was compiled.
+        """Seconds of an epoch, all seeds of it together: the second, for the first was compiled."""
+        return max(row["time/seconds"] for seed in self.seeds for row in self._rows(candidate, seed)[1:2])
 
-        Raises:
-            UserError: it has made no epoch.
-        """
-        rows = [row for seed in self.seeds for row in self._rows(candidate, seed)]
-        if not rows:
-            raise UserError(f"{candidate}: has made no epoch")
-        later = [row["time/seconds"] for row in rows if row["epoch"] > 1]
-        return float(sum(later) / len(later)) if later else float(rows[0]["time/seconds"])
+    def first_seconds(self, candidate: str, epochs: int) -> float:
+        """Seconds of its first epochs."""
+        return max(sum(row["time/seconds"] for row in self._rows(candidate, seed)[:epochs]) for seed in self.seeds)
 
     def seconds(self, candidate: str) -> float:
         """Seconds that a candidate has trained, by its metrics; those of seeds in one program count once."""

@@ -1,15 +1,17 @@
 """The plan of a choice: how far every candidate trains, made once and kept."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from micro_rl.errors import UserError
 from micro_rl.selection import schedule, workers
-from micro_rl.selection.field import Field
+from micro_rl.selection.field import MODEL, Field
 from micro_rl.selection.portfolio import COMMON
 from micro_rl.selection.schedule import Schedule
+from micro_rl.selection.task import Task
 from micro_rl.selection.watching import Watcher
+from micro_rl.selection.workers import Failure
 from micro_rl.storage.json_files import read_json, write_json
 
 PLAN = "plan.json"
@@ -26,36 +28,57 @@ class Planned(NamedTuple):
     failures: dict[str, str]
 
 
-def make(field: Field, seconds: float, processes: int, rows: int, watcher: Watcher) -> Planned:
-    """Fits the shared ensemble, trains every candidate for its first epochs, and deals out the rest of the time.
+def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watcher) -> dict[str, str]:
+    """Fits the shared ensemble and trains every candidate for its first epochs, as far as that is not done.
 
     Args:
         field: the candidates.
-        seconds: for all of this and the rungs.
+        minutes: that everything may take.
         processes: that train at once.
         rows: of the log that they learn from.
         watcher: sees how it goes.
 
+    Returns:
+        Why candidates came to nothing, by name.
+    """
+
+    def watch(running: Sequence[Task]) -> None:
+        watcher.at_work(f"first epochs: {', '.join(task.name for task in running)}", 60 * minutes)
+
+    first = field.training({name: FIRST for name in _names(field) if field.epochs(name) < FIRST})
+    learners = {candidate.name for candidate in field.candidates if candidate.learns_model}
+    fit = field.fit(60 * minutes, rows)
+    failed = workers.carry_out(
+        [*fit, *(task for task in first if task.name not in learners)], field.folder / "tasks", processes, watch
+    )
+    broken = [failure for failure in failed if failure.name == MODEL]
+    if broken:
+        failed += [Failure(name, f"its model: {broken[0].reason}") for name in sorted(learners)]
+    else:
+        after_fit = [task for task in first if task.name in learners]
+        failed += workers.carry_out(after_fit, field.folder / "tasks", processes, watch)
+    return {failure.name: failure.reason for failure in failed if failure.name != MODEL}
+
+
+def make(field: Field, seconds: float, processes: int, rows: int, failures: dict[str, str]) -> Planned:
+    """Deals out the time by what the first epochs cost.
+
+    Args:
+        field: the candidates, begun.
+        seconds: for fit, first epochs and rungs.
+        processes: that train at once.
+        rows: of the log that they learn from.
+        failures: who came to nothing.
+
     Raises:
         UserError: no candidate made an epoch.
     """
-    watch = _watch(watcher, seconds)
-    others = [task for task in field.training(dict.fromkeys(_names(field), FIRST)) if task.name not in _learners(field)]
-    learners = [task for task in field.training(dict.fromkeys(_names(field), FIRST)) if task.name in _learners(field)]
-    fit = field.fit(seconds, rows)
-    failed = workers.carry_out([*fit, *others], field.folder / "tasks", processes, watch)
-    if not any(failure.name == fit[0].name for failure in failed if fit):
-        failed += workers.carry_out(learners, field.folder / "tasks", processes, watch)
-    failures = {failure.name: failure.reason for failure in failed}
-    for name, reason in failures.items():
-        watcher.note(f"{name}: {reason}")
-    costs = {name: field.cost(name) for name in _names(field) if field.epochs(name) >= FIRST}
+    costs = {name: field.cost(name) for name in _names(field) if field.epochs(name) >= FIRST and name not in failures}
     if not costs:
         raise UserError(f"choose: no candidate could be trained: {'; '.join(failures.values())}")
-    begun = schedule.START * len(costs) + sum(field.seconds(name) for name in costs)
+    begun = schedule.START * len(costs) + sum(field.first_seconds(name, FIRST) for name in costs)
     left = max(0.0, seconds - field.fit_seconds(rows) - begun / processes)
-    rungs = schedule.plan(costs, left, processes, COMMON["updates_per_epoch"])
-    return Planned(rungs, costs, processes, failures)
+    return Planned(schedule.plan(costs, left, processes, COMMON["updates_per_epoch"]), costs, processes, failures)
 
 
 def write(path: Path, planned: Planned) -> None:
@@ -84,15 +107,3 @@ def read(path: Path, field: Field) -> Planned:
 
 def _names(field: Field) -> list[str]:
     return [candidate.name for candidate in field.candidates]
-
-
-def _learners(field: Field) -> set[str]:
-    return {candidate.name for candidate in field.candidates if candidate.learns_model}
-
-
-def _watch(watcher: Watcher, seconds: float) -> Any:
-    def watch(running: Any) -> None:
-        names: Mapping[str, None] = dict.fromkeys(task.name for task in running)
-        watcher.at_work(f"first epochs: {', '.join(names)}", 0.1, seconds)
-
-    return watch

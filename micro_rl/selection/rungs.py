@@ -84,9 +84,8 @@ class Rungs:
             done = sum((self.field.epochs(name) - before[name]) * costs[name] for name in until)
             total = max(sum(work.values()), 1e-9)
             left = (total - done) / self._planned.workers + self._later(rung)
-            share = (rung + min(1.0, done / total)) / len(self._planned.schedule.places)
             shown = ", ".join(f"{task.name} {self.field.epochs(task.name)} of {task.until}" for task in running)
-            self._watcher.at_work(f"rung {rung + 1}: epoch of {shown}", 0.1 + 0.8 * share, left)
+            self._watcher.at_work(f"rung {rung + 1}: epoch of {shown}", left)
 
         for failure in workers.carry_out(tasks, self._tasks, self._planned.workers, watch):
             self.failures[failure.name] = failure.reason
@@ -94,7 +93,7 @@ class Rungs:
 
     def _later(self, rung: int) -> float:
         """Seconds that the rungs after this one take, about."""
-        until, places = (part[rung:] for part in self._planned.schedule)
+        until, places = self._planned.schedule.until[rung:], self._planned.schedule.places[rung:]
         total = 0.0
         for before, after, count in zip(until, until[1:], places[1:], strict=False):
             each = [schedule.START + (after[name] - before[name]) * cost for name, cost in self._planned.costs.items()]

@@ -14,8 +14,8 @@ class Watcher:
     def note(self, text: str) -> None:
         """Something worth a line."""
 
-    def at_work(self, what: str, share: float, left: float) -> None:
-        """What is being done, the share of all that is behind, and about how many seconds are left."""
+    def at_work(self, what: str, left: float) -> None:
+        """What is being done, and about how many seconds of the whole are left."""
 
     def ranked(self, rung: int, of: int, best: Sequence[Scored]) -> None:
         """Each candidate's best policy after a rung, the best candidate in front."""

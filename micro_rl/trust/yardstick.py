@@ -42,6 +42,10 @@ class Yardstick(NamedTuple):
         """
         return judged(policy, self.case.layout.scaling, self.case.layout.dataset.history, name)
 
+    def reasoned(self, reason: str) -> "Yardstick":
+        """The same with another reason why windows are so long."""
+        return self._replace(case=self.case._replace(layout=self.case.layout._replace(reason=reason)))
+
 
 def make_yardstick(dataset: Dataset, history: int, options: Options, progress: Progress = lambda *_: None) -> Yardstick:
     """Fit, calibrate and test the judge of a log, before there is any policy.
