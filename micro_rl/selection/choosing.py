@@ -62,6 +62,9 @@ def choose_policy(
 def _choose(dataset: Dataset, question: Question, folder: Path, watcher: Watcher, command: str) -> Choice:
     clock, seen = Clock(folder / "clock.json"), look(dataset)
     options = question.options(dataset, folder / "judge")
+    candidates = portfolio(question.minutes, seen.history, seen.narrow, seen.negative)
+    if question.plan is not None:
+        plan_file.read(question.plan, [candidate.name for candidate in candidates])
     try:
         parts, yardstick = _judge(dataset, seen, options, watcher, question.minutes)
     except UserError as error:
@@ -70,8 +73,8 @@ def _choose(dataset: Dataset, question: Question, folder: Path, watcher: Watcher
         return decision.without_judge(about, str(error))
     lines = (*seen.lines, ("parts", parts.made), ("judge", _judge_words(yardstick)))
     watcher.looked(lines)
-    field = _field(parts, seen, question, folder)
-    for candidate in field.candidates:
+    field = Field(candidates, _training_log(parts, folder), folder, _seeds(question))
+    for candidate in candidates:
         watcher.note(f"try   {candidate.name}: {candidate.why}")
     planned = _planned(field, question, clock.before_training(), len(parts.training), watcher)
     rungs = Rungs(field, yardstick, planned, folder / "tasks", watcher, clock)
@@ -112,25 +115,28 @@ def _judge_words(yardstick: Yardstick) -> str:
     )
 
 
-def _field(parts: Parts, seen: Look, question: Question, folder: Path) -> Field:
-    log = folder / LOG
-    if not log.exists():
-        convert(parts.training, log, "hdf5", "micro-rl choose")
-    first = question.seed
-    seeds = (first, first + 1) if question.minutes >= SEEDS_FROM else (first,)
-    return Field(portfolio(question.minutes, seen.history, seen.narrow, seen.negative), log, folder, seeds)
+def _training_log(parts: Parts, folder: Path) -> Path:
+    """The file of the candidates' part."""
+    path = folder / LOG
+    if not path.exists():
+        convert(parts.training, path, "hdf5", "micro-rl choose")
+    return path
+
+
+def _seeds(question: Question) -> tuple[int, ...]:
+    return (question.seed, question.seed + 1) if question.minutes >= SEEDS_FROM else (question.seed,)
 
 
 def _planned(field: Field, question: Question, spent: float, rows: int, watcher: Watcher) -> Planned:
     """The plan that is there, or was given, or follows from the first epochs of every candidate."""
     path, processes = field.folder / plan_file.PLAN, cores()
     if not path.exists() and question.plan is not None:
-        plan_file.write(path, plan_file.read(question.plan, field))
+        plan_file.write(path, plan_file.read(question.plan, field.names))
     failures = plan_file.begin(field, question.minutes, processes, rows, watcher)
     if not path.exists():
         rest = 60 * question.minutes - spent - JUDGED * len(field.candidates)
         plan_file.write(path, plan_file.make(field, rest, processes, rows, failures))
-    planned = plan_file.read(path, field)
+    planned = plan_file.read(path, field.names)
     for name, reason in planned.failures.items():
         watcher.note(f"{name}: {reason}")
     watcher.note(

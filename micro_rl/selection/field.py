@@ -1,14 +1,17 @@
 """The candidates at work: their tasks, their folders, the policies that they leave after each rung."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from micro_rl.algorithms.registry import resolve
+from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.setting import settings_in
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.policy import Policy
 from micro_rl.selection.portfolio import Candidate
 from micro_rl.selection.task import Task
+from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 
 MODEL = "model"
@@ -26,6 +29,11 @@ class Field(NamedTuple):
     folder: Path
     seeds: tuple[int, ...]
 
+    @property
+    def names(self) -> list[str]:
+        """The candidates'."""
+        return [candidate.name for candidate in self.candidates]
+
     def run(self, candidate: str, seed: int) -> RunFolder:
         """A candidate's run folder."""
         return RunFolder(self.folder / "runs" / candidate / f"seed{seed}")
@@ -40,11 +48,11 @@ class Field(NamedTuple):
         learners = [candidate for candidate in self.candidates if candidate.learns_model]
         if not learners:
             return []
-        first = learners[0]
-        settings, _ = resolve(first.method, first.choices["preset"], {})
+        first, own = learners[0], {"preset", "num_elites", *settings_in(ModelSettings)}
+        choices = {name: value for name, value in first.choices.items() if name in own}
+        settings, _ = resolve(first.method, choices["preset"], {})
         passes = int(seconds * FIT_SHARE / (FIT_SECONDS_OF_A_ROW * rows))
-        choices = {"preset": "generic", "max_fit_epochs": max(5, min(settings.max_fit_epochs, passes))}
-        choices |= {name: value for name, value in first.settings.items() if name == "history"}
+        choices["max_fit_epochs"] = max(5, min(settings.max_fit_epochs, passes))
         where = str(self.folder / MODEL)
         return [Task(MODEL, str(self.log), where, first.method, choices, self.seeds[:1], None)]
 
@@ -105,12 +113,12 @@ class Field(NamedTuple):
 
     def seconds(self, candidate: str) -> float:
         """Seconds that a candidate has trained, by its metrics; those of seeds in one program count once."""
-        return max((sum(row["time/seconds"] for row in self._rows(candidate, seed)) for seed in self.seeds), default=0)
+        return max(sum((row["time/seconds"] for row in self._rows(candidate, seed)), 0.0) for seed in self.seeds)
 
     def epochs(self, candidate: str) -> int:
         """How far a candidate is."""
         return max((int(row["epoch"]) for seed in self.seeds for row in self._rows(candidate, seed)), default=0)
 
-    def _rows(self, candidate: str, seed: int) -> Sequence[Mapping[str, float]]:
+    def _rows(self, candidate: str, seed: int) -> list[Row]:
         run = self.run(candidate, seed)
         return run.metrics() if (run.path / "metrics.jsonl").exists() else []

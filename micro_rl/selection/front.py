@@ -23,7 +23,7 @@ from micro_rl.training.log_reading import read_log
 def choose(
     log: str | Path | Dataset,
     *,
-    minutes: float = 60.0,
+    minutes: int | float = 60,
     out: str | Path | None = None,
     resume: bool = False,
     window: str | int | None = None,

@@ -45,7 +45,7 @@ def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watc
     def watch(running: Sequence[Task]) -> None:
         watcher.at_work(f"first epochs: {', '.join(task.name for task in running)}", 60 * minutes)
 
-    first = field.training({name: FIRST for name in _names(field) if field.epochs(name) < FIRST})
+    first = field.training({name: FIRST for name in field.names if field.epochs(name) < FIRST})
     learners = {candidate.name for candidate in field.candidates if candidate.learns_model}
     fit = field.fit(60 * minutes, rows)
     failed = workers.carry_out(
@@ -73,7 +73,7 @@ def make(field: Field, seconds: float, processes: int, rows: int, failures: dict
     Raises:
         UserError: no candidate made an epoch.
     """
-    costs = {name: field.cost(name) for name in _names(field) if field.epochs(name) >= FIRST and name not in failures}
+    costs = {name: field.cost(name) for name in field.names if field.epochs(name) >= FIRST and name not in failures}
     if not costs:
         raise UserError(f"choose: no candidate could be trained: {'; '.join(failures.values())}")
     begun = schedule.START * len(costs) + sum(field.first_seconds(name, FIRST) for name in costs)
@@ -87,8 +87,12 @@ def write(path: Path, planned: Planned) -> None:
     write_json(path, planned._asdict() | {"schedule": {"until": list(until), "places": list(places)}})
 
 
-def read(path: Path, field: Field) -> Planned:
+def read(path: Path, names: Sequence[str]) -> Planned:
     """A plan that was kept.
+
+    Args:
+        path: its file.
+        names: of the candidates that there are.
 
     Raises:
         UserError: it is damaged, or of other candidates.
@@ -100,10 +104,6 @@ def read(path: Path, field: Field) -> Planned:
         planned = Planned(rungs, dict(kept["costs"]), int(kept["workers"]), dict(kept["failures"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: is no plan of a choice ({error!r}); make one anew in another folder") from error
-    if unknown := sorted(set(planned.costs) - set(_names(field))):
+    if unknown := sorted(set(planned.costs) - set(names)):
         raise UserError(f"{path}: is the plan of another log or time: {unknown[0]} is no candidate here")
     return planned
-
-
-def _names(field: Field) -> list[str]:
-    return [candidate.name for candidate in field.candidates]

@@ -23,7 +23,7 @@ def rungs(choice: Choice) -> list[Panel]:
             low, high = ([getattr(rung, end) for rung in candidate.rungs] for end in ("low", "high"))
             axes.fill_between(places, low, high, color=colour, alpha=0.1, linewidth=0)
         axes.axhline(0, color=INK, linewidth=1.2, linestyle="--")
-        axes.set_xticks(range(1, max(len(candidate.rungs) for candidate in shown) + 1))
+        axes.set_xticks([1.0 + rung for rung in range(max(len(candidate.rungs) for candidate in shown))])
         figures.bare(axes)
         figures.label(axes, size, "difference per window", "rung")
         figures.place(axes, size)
