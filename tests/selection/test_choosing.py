@@ -15,8 +15,8 @@ from micro_rl.selection.question import Question
 from micro_rl.selection.task import Task, carry_out, read
 from micro_rl.selection.watching import Watcher
 from micro_rl.trust import fqe
-from micro_rl.trust.options import Effort
 from tests.trust import line_world
+from tests.trust.test_judging import SMALL as SMALL_JUDGE
 
 SMALL: dict[str, Any] = {
     "updates_per_epoch": 20,
@@ -33,7 +33,8 @@ SMALL: dict[str, Any] = {
 }
 OF_A_MODEL = ("ensemble_size", "num_elites", "model_hidden_sizes", "weight_decay")
 OF_ROLLOUTS = ("rollout_batch_size", "rollout_length")
-EFFORT = Effort(fit_epochs=20, hidden=(32, 32), clone_updates=200, fqe_updates=300, starts=60, fold_starts=30)
+EPISODES = 360
+"""So many that the judge's third has the sizes of tests/trust/test_judging.py: most programs are compiled once."""
 
 
 class Seen(Watcher):
@@ -67,13 +68,14 @@ def in_this_process(tasks, folder, count, watch=lambda running: None):
 
 @pytest.fixture(scope="module", autouse=True)
 def small():
-    """Everything small: networks, epochs, the judge; two candidates that learn no model and one that does."""
+    """Everything small: networks, epochs, the judge; a candidate that learns no model and two that share one."""
     with pytest.MonkeyPatch.context() as patch:
         alone = {name: value for name, value in SMALL.items() if name not in OF_A_MODEL + OF_ROLLOUTS}
+        alone.pop("critic_lr")
         every = (
-            portfolio.Candidate("bc", "bc", {k: v for k, v in alone.items() if k != "critic_lr"}, "a clone"),
-            portfolio.Candidate("td3_bc", "td3_bc", alone | {"alpha": 20.0}, "improves"),
+            portfolio.Candidate("bc", "bc", alone, "a clone"),
             portfolio.Candidate("micro-near", "micro", SMALL | {"bc_weight": 0.4}, "learns in a model"),
+            portfolio.Candidate("micro", "micro", SMALL, "far from the log"),
         )
         patch.setattr(choosing, "portfolio", lambda *about: every)
         patch.setattr(portfolio, "COMMON", portfolio.COMMON | {"updates_per_epoch": 20})
@@ -83,7 +85,7 @@ def small():
         patch.setattr(choosing, "cores", lambda: 1)
         patch.setattr(plan_file.schedule, "plan", lambda *about: SCHEDULE)
         options = Question.options
-        patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=EFFORT))
+        patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=SMALL_JUDGE.effort))
         for name, value in {"HIDDEN": (64, 64), "BATCH": 64, "RATE": 2e-3, "TAU": 0.05}.items():
             patch.setattr(fqe, name, value)
         yield
@@ -91,9 +93,9 @@ def small():
 
 SCHEDULE = plan_file.schedule.Schedule(
     (
-        {"bc": 4, "td3_bc": 8, "micro-near": 4},
-        {"bc": 6, "td3_bc": 16, "micro-near": 6},
-        {"bc": 8, "td3_bc": 30, "micro-near": 8},
+        {"bc": 4, "micro-near": 8, "micro": 4},
+        {"bc": 6, "micro-near": 16, "micro": 6},
+        {"bc": 8, "micro-near": 30, "micro": 8},
     ),
     (3, 2, 2),
 )
@@ -101,7 +103,7 @@ SCHEDULE = plan_file.schedule.Schedule(
 
 @pytest.fixture(scope="module")
 def log():
-    return line_world.log()
+    return line_world.log(episodes=EPISODES)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,7 @@ def test_it_says_what_the_log_is_and_ranks_after_every_rung(made):
     choice, _, seen = made
     assert [word for word, _ in seen.lines] == ["log", "rewards", "breadth", "step", "check", "parts", "judge"]
     assert choice.looks == tuple(seen.lines)
-    assert len(seen.rankings) == 3 and set(seen.rankings[0]) == {"bc", "td3_bc", "micro-near"}
+    assert len(seen.rankings) == 3 and set(seen.rankings[0]) == {"bc", "micro-near", "micro"}
     assert len(seen.rankings[1]) <= 2
 
 
@@ -149,7 +151,7 @@ def test_no_candidate_saw_what_the_judge_judges_by(made, log):
 def test_the_pages_and_the_record_are_there(made):
     choice, folder, _ = made
     page = (folder / "decision.html").read_text()
-    for text in ("What was tried", "td3_bc", "trust.html", "runs/", "Rung by rung"):
+    for text in ("What was tried", "micro-near", "trust.html", "runs/", "Rung by rung"):
         assert text in page
     record = json.loads((folder / "decision.json").read_text())
     assert record["decision"] == choice.decision and record["chosen"] == choice.chosen
