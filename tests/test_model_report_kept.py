@@ -49,6 +49,8 @@ def test_a_model_no_better_than_nothing_changed_is_warned_of():
         curves = HONEST["horizon"] | {"error": [error, 0.3]}
         text = from_json(HONEST | {"horizon": curves}).warning()
         assert f"(one step is off by {error} against 1.0), so what is learned in it means nothing" in text
+        scored = from_json(HONEST | {"horizon": curves}).warning(scores_alone=True)
+        assert "so the score that it gives means nothing" in scored and "without a model" not in scored
         assert "`micro-rl data info LOG`" in text and "\n" not in text
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from micro_rl.core.wording import plural
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
@@ -97,7 +98,7 @@ def _newest_checkpoint(source: RunFolder, epochs: int) -> Checkpoint:
     if checkpoint is None:
         raise UserError(f"{source.path}: has no checkpoint to branch off from; train it further, or train anew")
     if checkpoint.epoch >= epochs:
-        raise UserError(f"{source.path}: has {checkpoint.epoch} epochs already; give more with --epochs")
+        raise UserError(f"{source.path}: has {plural(checkpoint.epoch, 'epoch')} already; give more with --epochs")
     return checkpoint
 
 
