@@ -145,8 +145,11 @@ def test_a_runs_page_shows_both(tmp_path: Path):
 
 
 def test_a_method_without_a_model_says_nothing_of_one(tmp_path: Path):
-    words = page_of(measured_run(tmp_path, learns_model=False)).words
-    assert "Error by steps ahead" not in words
+    run = measured_run(tmp_path, learns_model=False)
+    assert "“The model that scores it: error by steps ahead” is not shown: its fit kept no report" in page_of(run).words
+    (run / "fit.jsonl").unlink()
+    words = page_of(run).words
+    assert "rror by steps ahead" not in words and "“Model error” is not shown: the method " in words
 
 
 def test_a_comparison_shows_each_ensemble_once_and_names_those_without(tmp_path: Path):

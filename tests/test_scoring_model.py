@@ -78,7 +78,7 @@ def its_error_is_on_the_page(run: record.Record) -> None:
     error = panels.model_error(run)
     assert isinstance(error, panels.Panel) and error.title == "Error of the model that scores it"
     assert error.caption.endswith("Nothing was learned in it: it tells the difference from the log alone.")
-    assert model_panels.of(run)[0].title == "The model that scores it: Error by steps ahead"
+    assert model_panels.of(run)[0].title == "The model that scores it: error by steps ahead"
     assert ("Model that scores it", "3 members, fitted in 2 epochs") in [fact[:2] for fact in page.trained(run)]
 
 

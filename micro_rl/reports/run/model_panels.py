@@ -21,7 +21,11 @@ def of(record: Record) -> list[Panel | Missing]:
         return []  # the figure of its holdout error says why
     shown: list[Panel | Missing] = _measured(record.report) if record.report else [Missing(AHEAD, UNRECORDED)]
     if record.scored_by_model:
-        return [panel._replace(title=f"The model that scores it: {panel.title}") for panel in shown]
+        titles = (panel.title[0].lower() + panel.title[1:] for panel in shown)
+        return [
+            panel._replace(title=f"The model that scores it: {title}")
+            for panel, title in zip(shown, titles, strict=True)
+        ]
     return shown
 
 
