@@ -28,6 +28,11 @@ def plural(count: int, thing: str, things: str = "") -> str:
     return f"{count:,} {thing if count == 1 else things or thing + 's'}"
 
 
+def with_verb(count: int, thing: str, singular: str, plural_form: str) -> str:
+    """'1 row is', '20 rows are'."""
+    return f"{plural(count, thing)} {singular if count == 1 else plural_form}"
+
+
 def duration(seconds: float) -> str:
     """In the unit a person would use: '1.5 seconds', '12 minutes', '3 hours'."""
     if seconds < 120:
