@@ -25,6 +25,7 @@ PUBLIC = (
     "train",
     "sweep",
     "fit",
+    "choose",
     "trust",
     "Run",
     "open_run",
