@@ -1,8 +1,8 @@
 """Does choosing choose well? `python -m runs.choose DATA WORLDS OUT [WORLD...] [--minutes 30]`.
 
-On every world of the study of trust (`runs.trust_worlds`; WORLDS holds the logs that it made) `micro_rl.choose` is asked
-for a decision; then every policy that it left is measured in the world's simulator, which the choice never sees: the
-returns of windows as long as the choice's, from rows of the log, beside the log's own. Each world's choice goes to
+On every world of the study of trust (`runs.trust_worlds`; WORLDS holds the logs that it made) `micro_rl.choose` is
+asked for a decision; then every policy that it left is measured in the world's simulator, which the choice never sees:
+the returns of windows as long as the choice's, from rows of the log, beside the log's own. Each world's choice goes to
 OUT/WORLD, what was measured to OUT/WORLD.json. One that was stopped goes on.
 """
 

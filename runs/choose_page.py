@@ -1,7 +1,7 @@
 """The study of choosing as a page: `python -m runs.choose_page OUT` writes docs/results/choose.md from OUT/*.json."""
 
-import sys
 from pathlib import Path
+from statistics import mean
 from typing import Any, NamedTuple
 
 from micro_rl.core.wording import number
@@ -83,61 +83,76 @@ class Outcome(NamedTuple):
         return "| " + " | ".join(cells) + " |"
 
 
+COLUMNS = (
+    "world",
+    "window",
+    "its test explains",
+    "decision",
+    "handed over",
+    "true gain",
+    "best in hindsight",
+    "regret of the decision",
+    "regret of what is handed over",
+    "right",
+    "intervals hold",
+    "widening",
+    "minutes",
+)
 HEAD = """# Choosing, tried
 
 `micro-rl choose` on logs whose policies can be measured in a simulator that it never sees: the worlds of
-[the study of trust](trust.md), {minutes} minutes on two cores each. What was measured is the return of windows from 300 rows of
-the log, policy less what made the log.
+[the study of trust](trust.md), {minutes} minutes on two cores each. What was measured is the return of windows from 300
+rows of the log, policy less what made the log.
 
-| world | window | its test explains | decision | handed over | true gain | best in hindsight | regret of the decision | regret of what is handed over | right | intervals hold | widening | minutes |
-|---|---:|---:|---|---|---:|---:|---:|---:|---|---:|---:|---:|
+"""
+REGRET = """
+Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all rungs
+and what made the log. Its mean over {count} worlds is {decided:.0f} % for the decision and {handed:.0f} % for the policy
+that is handed over, shown to be better or not (aim: 5 %). "Keep what you have" was said {kept} times, and was right
+{right} times, by two standard errors of the measurement.
+
+## Each method alone
+
+The true gain of each candidate's best policy, by the judge's word; those that fell out early were trained for less.
+
+"""
+MADE = """
+Made by `python -m runs.choose DATA WORLDS OUT` and `python -m runs.choose_page OUT`, one seed of the choice a world.
+
+## Remarks
 """
 
 
 def page(outcomes: list[Outcome], remarks: str) -> str:
     """The whole page."""
-    minutes = sorted({f"{outcome.about['minutes']:g}" for outcome in outcomes})
-    regrets = [outcome.regret(outcome.decided) for outcome in outcomes]
-    handed = [outcome.regret(outcome.handed) for outcome in outcomes]
+    kept = [outcome for outcome in outcomes if not outcome.about["tried"]]
+    regret = REGRET.format(
+        count=len(outcomes),
+        decided=100 * mean(outcome.regret(outcome.decided) for outcome in outcomes),
+        handed=100 * mean(outcome.regret(outcome.handed) for outcome in outcomes),
+        kept=len(kept),
+        right=sum(outcome.right for outcome in kept),
+    )
+    minutes = " or ".join(sorted({f"{outcome.about['minutes']:g}" for outcome in outcomes}))
+    head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
+    return f"{HEAD.format(minutes=minutes)}{rows}\n{regret}{alone(outcomes)}\n{MADE}{remarks}"
+
+
+def alone(outcomes: list[Outcome]) -> str:
+    """The table of every candidate's true gain."""
     names = sorted({name for outcome in outcomes for name in outcome.about["candidates"]})
-    lines = [
-        "| world | the log | " + " | ".join(f"`{name}`" for name in names) + " |",
-        "|---|" + "---:|" * (len(names) + 1),
-    ]
+    lines = [f"| world | {' | '.join(f'`{name}`' for name in names)} |", f"|---|{'---:|' * len(names)}"]
     for outcome in outcomes:
         own = outcome.about["candidates"]
         gains = [number(outcome.truth(own[name])) if own.get(name) else "" for name in names]
-        lines.append(f"| {outcome.world} | 0 | " + " | ".join(gains) + " |")
-    kept = [outcome for outcome in outcomes if not outcome.about["tried"]]
-    return (
-        HEAD.format(minutes=" or ".join(minutes))
-        + "\n".join(outcome.row() for outcome in outcomes)
-        + f"""
-
-Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all rungs and
-what made the log. Its mean over {words(len(outcomes))} worlds is {100 * sum(regrets) / len(regrets):.0f} % for the decision and
-{100 * sum(handed) / len(handed):.0f} % for the policy that is handed over, shown to be better or not (aim: 5 %). "Keep what you have" was
-said {len(kept)} times, and was right {sum(outcome.right for outcome in kept)} times, by two standard errors of the measurement.
-
-## Each method alone
-
-The true gain of each candidate's best policy, by the judge's word; those that fell out early were trained for less time.
-
-"""
-        + "\n".join(lines)
-        + """
-
-Made by `python -m runs.choose DATA WORLDS OUT` and `python -m runs.choose_page OUT`, one seed of the choice a world.
-
-## Remarks
-"""
-        + remarks
-    )
+        lines.append(f"| {outcome.world} | {' | '.join(gains)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     """Write the page anew; remarks that stand there stay."""
-    outcomes = [Outcome(path.stem, read_json(path)) for path in sorted(Path(sys.argv[1]).glob("*.json"))]
+    outcomes = [Outcome(path.stem, read_json(path)) for path in sorted(Path(words(__doc__, 1)[0]).glob("*.json"))]
     outcomes = [outcome for outcome in outcomes if outcome.about["chosen"]]
     remarks = PAGE.read_text().partition("## Remarks\n")[2] if PAGE.exists() else "\nNone yet.\n"
     PAGE.write_text(page(outcomes, remarks))
