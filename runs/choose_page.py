@@ -106,10 +106,10 @@ rows of the log, policy less what made the log.
 
 """
 REGRET = """
-Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all rungs
-and what made the log. Its mean over {count} worlds is {decided:.0f} % for the decision and {handed:.0f} % for the policy
-that is handed over, shown to be better or not (aim: 5 %). "Keep what you have" was said {kept} times, and was right
-{right} times, by two standard errors of the measurement.
+Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all
+rungs and what made the log. Its mean over {count} worlds is {decided:.0f} % for the decision and {handed:.0f} % for the
+policy that is handed over, shown to be better or not (aim: 5 %). "Keep what you have" was said {kept} times, and was
+right {right} times, by two standard errors of the measurement.
 
 ## Each method alone
 
