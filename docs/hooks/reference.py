@@ -10,6 +10,7 @@ from mkdocs.structure.files import File, Files
 from tables import field_table, file_table, first_line, show, table
 
 from micro_rl.algorithms import presets, registry
+from micro_rl.algorithms.advice import WHEN
 from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
