@@ -110,8 +110,8 @@ def _judge_words(yardstick: Yardstick) -> str:
     test, layout = yardstick.standard.test, yardstick.case.layout
     explained = max(0.0, test.explained)
     return (
-        f"tested on {plural(len(test.measured), 'part')} that it did not see, it explains {100 * explained:.0f} % of what they "
-        f"differ by; windows have {plural(layout.windows.length, 'step')} ({layout.reason})"
+        f"tested on {plural(len(test.measured), 'part')} that it did not see, it explains {100 * explained:.0f} % of "
+        f"what they differ by; windows have {plural(layout.windows.length, 'step')} ({layout.reason})"
     )
 
 
