@@ -43,7 +43,7 @@ def c_text(source: Source, prefix: str, stem: str) -> CText:
     )
 
 
-def _code(policy: Policy, shared: dict[str, str | int], header: str) -> dict[str, str | int]:
+def _code(policy: Policy, shared: dict[str, str | int], header: str) -> dict[str, str | int | float]:
     even, odd = c_tables.buffers(policy)
     tables = c_tables.tables_of(policy)
     return {

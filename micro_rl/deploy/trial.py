@@ -55,9 +55,9 @@ def draw(policy: Policy, rows: int = ROWS, seed: int = 0, single: bool = False) 
     kind = np.full(size, ON, np.int8)
     kind[1::2, steps // 2] = PRIME
     kind[:, 0] = BEGIN
-    flat = (values.reshape(episodes * steps, -1) for values in (observations, applied))
-    trial = Trial(kind.ravel(), *flat, policy.action_mid)
-    return Trial(kind.ravel(), *map(_as_single, trial[1:])) if single else trial
+    rounded = _as_single if single else np.asarray
+    observations, applied = (rounded(values).reshape(episodes * steps, -1) for values in (observations, applied))
+    return Trial(kind.ravel(), observations, applied, rounded(policy.action_mid))
 
 
 def true_windows(policy: Policy, trial: Trial) -> Float64[np.ndarray, "step window"]:

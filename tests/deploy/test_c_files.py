@@ -3,6 +3,7 @@
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -158,7 +159,8 @@ def test_numbers_that_single_precision_lacks_are_refused():
         ({"observation_mean": [1e39, 0.0]}, r"observation 0 \(level \[m\]\) has the mean 1e\+39"),
         ({"action_half": [1e39]}, r"action 0 \(valve\) has the bound"),
     ):
-        arrays = {"observation_mean": [0, 0], "observation_std": [1, 1], "action_mid": [0], "action_half": [1]}
-        policy = Policy([(np.ones((2, 2)), np.ones(2))], **(arrays | changed), columns=columns)
+        usual = {"observation_mean": [0, 0], "observation_std": [1, 1], "action_mid": [0], "action_half": [1]}
+        arrays: dict[str, Any] = usual | changed
+        policy = Policy([(np.ones((2, 2)), np.ones(2))], **arrays, columns=columns)
         with pytest.raises(UserError, match=words):
             c_text(Source(policy), "p", "p")

@@ -123,7 +123,7 @@ def test_it_runs_alone_and_notices_when_it_is_damaged(tmp_path: Path):
     assert process.stdout.startswith("as its policy: the largest difference is 0.0e+00 of the action's range\n")
     assert not any(f"'{name}'" in process.stdout for name in ("jax", "micro_rl", "safetensors", "jaxtyping"))
     damaged = imported(path)
-    damaged.LAYERS = [(weight * 1.01, bias) for weight, bias in damaged.LAYERS]
+    damaged.LAYERS[0] = (damaged.LAYERS[0][0] * 1.01, damaged.LAYERS[0][1])
     with pytest.raises(SystemExit, match="differs from its policy by"):
         damaged.self_check()
 
