@@ -75,7 +75,7 @@ def _choose(dataset: Dataset, question: Question, folder: Path, watcher: Watcher
     watcher.looked(lines)
     field = Field(candidates, _training_log(parts, folder), folder, _seeds(question))
     for candidate in candidates:
-        watcher.note(f"try   {candidate.name}: {candidate.why}")
+        watcher.note(f"{'try':10}{candidate.name}: {candidate.why}")
     planned = _planned(field, question, clock.before_training(), len(parts.training), watcher)
     rungs = Rungs(field, yardstick, planned, folder / "tasks", watcher, clock)
     rungs.carry_out()
@@ -110,8 +110,8 @@ def _judge_words(yardstick: Yardstick) -> str:
     test, layout = yardstick.standard.test, yardstick.case.layout
     explained = max(0.0, test.explained)
     return (
-        f"tested on {plural(len(test.measured), 'part')} that it did not see, it explains {explained:.0%} of what they "
-        f"differ by; windows have {plural(layout.windows.length, 'step')} ({layout.reason})"
+        f"tested on {plural(len(test.measured), 'part')} that it did not see, it explains {100 * explained:.0f} % of "
+        f"what they differ by; windows have {plural(layout.windows.length, 'step')} ({layout.reason})"
     )
 
 
@@ -140,7 +140,7 @@ def _planned(field: Field, question: Question, spent: float, rows: int, watcher:
     for name, reason in planned.failures.items():
         watcher.note(f"{name}: {reason}")
     watcher.note(
-        f"plan  three rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
+        f"{'plan':10}three rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
         f"{plural(len(field.seeds), 'seed')} each on {plural(planned.workers, 'core')}, about "
         f"{duration(planned.schedule.seconds(planned.costs, planned.workers))}"
     )

@@ -71,6 +71,6 @@ def _breadth(dataset: Dataset) -> tuple[bool, str]:
         return True, f"cannot be measured ({error}), so it counts as narrow"
     narrow = share < NARROW
     return narrow, (
-        f"{'narrow' if narrow else 'broad'}: of uniformly drawn actions {share:.0%} are as near to the log as nine "
-        "true ones in ten"
+        f"{'narrow' if narrow else 'broad'}: of uniformly drawn actions {100 * share:.0f} % are as near to the log as "
+        "nine true ones in ten"
     )

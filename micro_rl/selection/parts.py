@@ -42,5 +42,6 @@ def part(dataset: Dataset) -> Parts:
     return Parts(
         take(dataset, ~judging, f"{dataset.name}-training"),
         take(dataset, judging, f"{dataset.name}-judging"),
-        f"candidates learn from {np.mean(~judging):.0%} of the rows; {kept}, every third, are kept for the judge",
+        f"candidates learn from {100 * np.mean(~judging):.0f} % of the rows; {kept}, every third, are kept for "
+        "the judge",
     )
