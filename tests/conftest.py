@@ -39,7 +39,7 @@ with suppress(ImportError, AttributeError):  # JAX's own affair, and another ver
 
 if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
     # `make test` keeps what these processes compile, for each other and for the next time. With a largest size JAX
-    # locks the folder. Children, which tests may kill while they write, neither write nor read there.
+    # locks the folder. Children, which tests may kill while they write, write nothing there; few read (test_run.py).
     jax.config.update("jax_enable_compilation_cache", True)
     jax.config.update("jax_compilation_cache_dir", PROGRAMS)
     jax.config.update("jax_compilation_cache_max_size", 1 << 28)
@@ -59,7 +59,7 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
         lru_cache.LRUCache._evict_if_needed = make_room_once
 
 # Tracing makes objects by the million that die by counting; looking for cycles among them takes a tenth of the time.
-gc.set_threshold(20_000, 50, 50)
+gc.set_threshold(200_000, 20, 50)
 
 # Compilation makes a first example slow and the next one fast, so a deadline would only measure that.
 settings.register_profile(
