@@ -151,8 +151,8 @@ judge was fitted anew: today's intervals were computed from the figures that had
 again in full, and agrees to rounding; pendulum was, with 33 policies more. Policies are checkpoints
 after 500, 2,000 and 8,000 updates of networks 64 wide, one seed a recipe in the first round, and six made by hand (the
 clone negated, halved, shaken, wrecked; a constant action). Every log has BC, TD3+BC, IQL, SAC, MOBILE and MICRO,
-anchored and not; walker2d has ReBRAC, EDAC, MOPO and a stronger anchor as well, pendulum every method that ships but
-SAC-N. Policies of one recipe at several epochs, and of one seed, are no independent pairs. Machine:
+anchored and not; walker2d has ReBRAC, EDAC, MOPO and a stronger anchor as well, pendulum every method that ships.
+Policies of one recipe at several epochs, and of one seed, are no independent pairs. Machine:
 {machine.describe()["processor"]}, two cores.
 
 What it costs: `micro-rl trust` on nine of halfcheetah-replay's policies (110,000 rows) took 2 minutes 33 seconds on two

@@ -49,13 +49,13 @@ RECIPES: dict[str, tuple[str, dict[str, Any]]] = {
     "mobile": ("mobile", {"num_samples": 1}),
     "micro-held": ("micro", {"beta": 0.5, "num_samples": 1, "bc_weight": 2.0}),
     "rambo": ("rambo", {"model_decay": MODEL["weight_decay"]}),
-    **{method: (method, {}) for method in ("rebrac", "mopo", "edac", "cql", "morel", "combo")},
+    **{method: (method, {}) for method in ("rebrac", "mopo", "edac", "sac_n", "cql", "morel", "combo")},
 }
 """A method and what departs from its defaults."""
 BY_HAND = "by-hand"
 FIRST = {"bc": 0, "td3_bc": 0, "micro": 0, "micro-anchored": 0, "sac": 1, "iql": 0, "mobile": 2, BY_HAND: 0}
 SECOND = {"bc": 1, "micro-held": 3, "rebrac": 1, "mopo": 4, "edac": 2, "rambo": 5, BY_HAND: 1}
-THIRD = {"cql": 3, "morel": 6, "combo": 7}
+THIRD = {"cql": 3, "morel": 6, "combo": 7, "sac_n": 4}
 ROUNDS = (FIRST, SECOND, THIRD)
 """Recipes and their seeds, which differ where methods are alike: their first epochs would be the same but for little.
 All worlds take a round before any takes the next."""

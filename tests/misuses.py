@@ -74,7 +74,7 @@ TRAIN: list[tuple[dict[str, Any], str]] = [
     ({"beta": True}, "beta: True is not a finite number"),
     ({"standardise": "no"}, "standardise: 'no' is not True or False"),
     ({"hidden_sizes": 8}, "hidden_sizes: 8 is no list of values"),
-    ({"method": "rambo", "model_decay": (0.1,)}, "model_decay: 1 values for 2 layers; give one per layer"),
+    ({"method": "rambo", "model_decay": (0.1,)}, "model_decay: 1 value for 2 layers; give one per layer"),
     ({"method": "rambo", "model_decay": 0.1}, "model_decay: 0.1 is no list of values"),
     ({"method": "mobile", "num_elites": 1}, "num_elites: 1 has no spread; MOBILE needs 2 or more"),
     ({"gap": "kth", "k": 3}, "k: 3 of 2 candidates; at most as many as candidates"),

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,6 +17,7 @@ from micro_rl.storage.files import sha256
 from micro_rl.storage.json_files import write_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import runner
+from micro_rl.training.callbacks import Callback
 from micro_rl.training.job import Run
 from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.runner import execute
@@ -56,7 +58,7 @@ def test_a_branch_with_nothing_changed_but_its_length_is_the_run_itself(old: Run
 
 def test_what_cannot_be_gone_on_with_is_refused_and_leaves_no_folder(old: Run, tmp_path: Path):
     new = tmp_path / "new"
-    with pytest.raises(UserError, match=r"epoch-000002: agent\.actor\.weights\.0 is .*, not "):
+    with pytest.raises(UserError, match=r"epoch-000002: agent\.actor\.weights\.0 is .*hidden_sizes: \[16\], now \[8\]"):
         execute(tiny_plan(epochs=3, hidden_sizes=(8,)), old.path, branch=new)
     with pytest.raises(UserError, match="has 2 epochs already"):
         execute(tiny_plan(), old.path, branch=new)
@@ -68,6 +70,35 @@ def test_what_cannot_be_gone_on_with_is_refused_and_leaves_no_folder(old: Run, t
     assert not new.exists()
     with pytest.raises(UserError, match="is not empty"):
         execute(tiny_plan(epochs=3), old.path, branch=tmp_path / "begun")
+
+
+class Notes(Callback):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("changed", [{"predictions": "stored"}, {"rollout_length": 2, "rollouts_kept": 1}])
+def test_a_branch_whose_buffer_has_another_shape_begins_with_an_empty_one(
+    old: Run, tmp_path: Path, changed: dict[str, Any]
+):
+    """Rows of its own rollouts alone, then; the agent and its optimisers are the old run's to the bit."""
+    notes, plan = Notes(), tiny_plan(epochs=3, **changed)
+    new = execute(plan, old.path, branch=tmp_path / "new", callback=notes, until=2)
+    assert any("the buffer's shape is another, so it begins empty" in note for note in notes.notes)
+    states = [RunFolder.open(run.path).checkpoints.newest() for run in (old, new)]
+    assert states[0] is not None and states[1] is not None
+    for name, array in states[0].arrays.items():
+        if not name.startswith("buffer."):
+            np.testing.assert_array_equal(array, states[1].arrays[name], err_msg=name)
+    assert not states[1].arrays["buffer.filled"].any()
+    gone_on = execute(plan, new.path, resume=True)
+    rows = plan.settings.rollout_batch_size * plan.settings.rollout_length
+    assert [row["epoch"] for row in gone_on.metrics] == [1, 2, 3] and gone_on.metrics[-1]["buffer/rows"] <= rows
 
 
 def longer_log() -> Dataset:

@@ -150,5 +150,5 @@ def test_a_model_that_saw_every_episode_is_refused_and_a_level_that_cannot_be_to
     )
     with pytest.raises(UserError, match=r"kept episodes out: fit it with --holdout-episodes 0.1, on this log"):
         execute(replace(plan, model=tmp_path / "all"), tmp_path / "run")
-    with pytest.raises(UserError, match=r"set_level: 0.9999 cannot be told from the 120 rows that were held out"):
+    with pytest.raises(UserError, match=r"set_level: 0.9999 cannot be told from the 120 rows held out"):
         execute(tiny_plan(candidates="calibrated", holdout_episodes=0.4, set_level=0.9999), tmp_path / "level")

@@ -241,7 +241,7 @@ def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
     message = capsys.readouterr().err
     assert (
-        "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, sweep, fit, runs, evaluate"
+        "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, choose, train, sweep, fit, runs"
         in message
     )
 
@@ -284,7 +284,7 @@ def test_a_model_of_another_width(trained, tmp_path, capsys):
     wider = write_log(tmp_path / "wider.hdf5", observations=4)
     command = ["train", str(wider), *options(), "--model", str(trained / "model"), "--out", str(tmp_path / "run")]
     assert cli.run(command) == 2
-    assert "its model has 3 observations and 1 actions, the log 4 and 1" in capsys.readouterr().err
+    assert "its model has 3 observations and 1 action, the log 4 and 1" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 
@@ -298,7 +298,7 @@ def test_a_folder_in_use_is_not_written_to(log, trained, capsys):
 def test_resuming_with_other_settings_names_them(log, trained, capsys):
     changed = options(**IN_PENDULUM, actor_lr=0.5)
     assert cli.run(["train", log, *changed, "--out", str(trained), "--resume"]) == 2
-    assert "another settings (actor_lr: 0.0003, now 0.5)" in capsys.readouterr().err
+    assert "other settings (actor_lr: 0.0003, now 0.5)" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_made(log, tmp_path, capsys):

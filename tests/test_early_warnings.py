@@ -35,6 +35,34 @@ def test_pessimism_may_go_below_and_not_far_below():
     assert "its pessimism outweighs the rewards" in text
 
 
+def test_q_may_be_on_its_way_from_0():
+    """A reward of 1 at discount 0.99 is worth 100; n updates at tau 0.005 leave exp(-0.00005 n / 4) of it missing."""
+    watch = EarlyWarnings((1.0, 1.0), 0.99, 1.0, tau=0.005)
+    assert not watch.after({"epoch": 1, "updates": 1_000, "q/real": 1.0})
+    assert not watch.after({"epoch": 2, "updates": 100_000, "q/real": 22.0})  # 100 - 28.7, less half of 100, is 21.3
+    [text] = watch.after({"epoch": 3, "updates": 100_000, "q/real": 21.0})
+    assert text.startswith("epoch 3: Q on log rows 21.0 is outside 100.0 to 100.0, what the log's rewards allow")
+    assert not watch.after({"epoch": 4, "updates": 10**7, "q/real": 109.0})
+    [text] = watch.after({"epoch": 5, "updates": 10**7, "q/real": 111.0})
+    assert "its critics believe in what no row has shown" in text
+
+
+def test_costs_alone_and_no_reward_at_all_have_a_way_and_a_span_too():
+    watch = EarlyWarnings((-2.0, -1.0), 0.9, 1.0, tau=0.005)  # -20 to -10, with a span of 20
+    assert not watch.after({"epoch": 1, "updates": 1_000, "q/model": -0.1})
+    assert watch.after({"epoch": 2, "updates": 10**6, "q/model": -7.9})  # at the end -10 and a tenth of 20
+    watch = EarlyWarnings((0.0, 0.0), 0.9, 1.0, tau=0.005)
+    assert not watch.after({"epoch": 1, "updates": 1_000, "q/model": 0.9})
+    assert watch.after({"epoch": 2, "updates": 2_000, "q/model": 1.1})
+
+
+def test_an_entropy_below_0_costs():
+    watch = EarlyWarnings((1.0, 1.0), 0.9, 1.0, tau=1.0)  # 10, less 2 x 3 / 0.1: -50 to 10, with half of 60 below
+    row = {"updates": 10**6, "temperature": 2.0, "entropy": -3.0}
+    assert not watch.after({"epoch": 1, "q/model": -79.0, **row})
+    assert watch.after({"epoch": 2, "q/model": -81.0, **row})
+
+
 def test_a_penalty_that_gains_on_q_is_told():
     """One per cent of Q for ten epochs, then four: in means of five, 1, 1.6, 2.2, 2.8 and at epoch 14 3.4 per cent."""
     [text] = warned([{"conservative_term": 0.1 if epoch < 10 else 0.4, "q/model": 10.0} for epoch in range(20)])

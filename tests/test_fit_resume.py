@@ -65,7 +65,7 @@ def test_a_fit_alone(whole: Path, tmp_path: Path):
     with pytest.raises(UserError, match="is not empty; continue the run there with --resume"):
         fit(folder)
     other = ModelSettings(**SETTINGS | {"model_lr": 0.5})  # pyright: ignore[reportArgumentType]
-    with pytest.raises(UserError, match=r"another settings \(model_lr: 0.003, now 0.5\)"):
+    with pytest.raises(UserError, match=r"other settings \(model_lr: 0.003, now 0.5\)"):
         api.fit(tiny_dataset(), other, out=folder, resume=True)
     assert "the dynamics fit goes on after epoch 2" in fit(folder, resume=True)
     assert weights(folder) == weights(whole)

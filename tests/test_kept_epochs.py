@@ -43,7 +43,7 @@ def test_a_kept_epochs_policy_is_the_one_that_training_would_have_written(traine
     assert cli.run(["export", str(run.path), "--epoch", first, "--out", str(tmp_path / "a.safetensors")]) == 0
     assert (tmp_path / "a.safetensors").read_bytes() == files[int(first)]
     assert cli.run(["evaluate", str(run.path), "--epoch", first, "--episodes", "1"]) == 0
-    assert f"epoch {first} in Pendulum-v1, 1 episodes" in capsys.readouterr().out
+    assert f"epoch {first} in Pendulum-v1, 1 episode," in capsys.readouterr().out
     assert (run.path / "policy.safetensors").read_bytes() == files[5]
 
 

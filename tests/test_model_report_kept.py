@@ -49,6 +49,8 @@ def test_a_model_no_better_than_nothing_changed_is_warned_of():
         curves = HONEST["horizon"] | {"error": [error, 0.3]}
         text = from_json(HONEST | {"horizon": curves}).warning()
         assert f"(one step is off by {error} against 1.0), so what is learned in it means nothing" in text
+        scored = from_json(HONEST | {"horizon": curves}).warning(scores_alone=True)
+        assert "so the score that it gives means nothing" in scored and "without a model" not in scored
         assert "`micro-rl data info LOG`" in text and "\n" not in text
 
 
@@ -143,8 +145,11 @@ def test_a_runs_page_shows_both(tmp_path: Path):
 
 
 def test_a_method_without_a_model_says_nothing_of_one(tmp_path: Path):
-    words = page_of(measured_run(tmp_path, learns_model=False)).words
-    assert "Error by steps ahead" not in words
+    run = measured_run(tmp_path, learns_model=False)
+    assert "“The model that scores it: error by steps ahead” is not shown: its fit kept no report" in page_of(run).words
+    (run / "fit.jsonl").unlink()
+    words = page_of(run).words
+    assert "rror by steps ahead" not in words and "“Model error” is not shown: the method " in words
 
 
 def test_a_comparison_shows_each_ensemble_once_and_names_those_without(tmp_path: Path):

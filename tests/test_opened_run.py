@@ -110,7 +110,7 @@ def test_the_rest_is_what_the_folder_says(run: OpenedRun):
     ("observations", "actions", "message"),
     [
         (STATES[:, :2], ACTIONS, r"observation of shape (3, 2) where there are 3 columns: [3] or [rows, 3]"),
-        (STATES, np.zeros((3, 2)), "action of shape (3, 2) where there are 1 columns"),
+        (STATES, np.zeros((3, 2)), "action of shape (3, 2) where there is 1 column"),
         (STATES, ACTIONS[:2], "observations (3, 3) and actions (2, 1): give as many rows of each"),
         (STATES[0], ACTIONS, "give as many rows of each"),
         (STATES * np.nan, ACTIONS, "observation is not finite in column 0"),

@@ -216,9 +216,9 @@ def test_an_evaluation_beside_the_next_epoch_is_counted_once(tmp_path: Path, mon
 
 
 def test_resuming_with_another_setting_is_refused(finished: Run):
-    with pytest.raises(UserError, match=r"was begun with another settings \(discount: 0.99, now 0.5\)"):
+    with pytest.raises(UserError, match=r"was begun with other settings \(discount: 0.99, now 0.5\)"):
         execute(long_plan(discount=0.5), finished.path, resume=True)
-    with pytest.raises(UserError, match=r"was begun with another options \(beta: 0.5, now 0.1\)"):
+    with pytest.raises(UserError, match=r"was begun with other options \(beta: 0.5, now 0.1\)"):
         execute(long_plan(beta=0.1), finished.path, resume=True)
 
 

@@ -71,7 +71,7 @@ def test_its_policy_acts_and_is_evaluated(number: int, capsys):
     returns = evaluate(policy, "Pendulum-v1", episodes=1, seed=0, horizon=5).returns
     assert np.isfinite(returns).all()
     assert cli.run(["evaluate", str(fixture(number)), "--episodes", "1", "--horizon", "5"]) == 0
-    assert capsys.readouterr().out.startswith("Pendulum-v1, 1 episodes")
+    assert capsys.readouterr().out.startswith("Pendulum-v1, 1 episode,")
 
 
 def test_they_are_listed():

@@ -84,7 +84,8 @@ def test_what_differs(change: dict[str, Any], expected: list[tuple[str, str]]):
         listing = ", ".join(text for part, text in expected if part == first)
         with pytest.raises(UserError) as refusal:
             require_same_config(CONFIG, current, defaults, Path("run"))
-        words = f"run: was begun with another {first.replace('_', ' ')} ({listing}); resume with the same, or name"
+        other = "other" if first == "options" else "another"
+        words = f"run: was begun with {other} {first.replace('_', ' ')} ({listing}); resume with the same, or name"
         assert str(refusal.value).startswith(words)
     else:
         require_same_config(CONFIG, current, defaults, Path("run"))

@@ -13,7 +13,11 @@ from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
-from micro_rl.reports.run import record, story
+from micro_rl.reports.compare import ensemble_tables
+from micro_rl.reports.compare.compared_runs import collect
+from micro_rl.reports.compare.comparison import compare
+from micro_rl.reports.compare.table import Table
+from micro_rl.reports.run import model_panels, page, panels, record, story
 from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import trials
 from micro_rl.training.plan import make_plan
@@ -59,11 +63,23 @@ def test_the_policy_stays_as_it_is_and_a_resumed_run_ends_alike(tmp_path: Path, 
     assert load_model(whole.path / "scoring-model").ensemble.size == 3 and not (whole.path / "model").exists()
     assert len(whole.path.joinpath("fit.jsonl").read_text().splitlines()) == 2
     assert "a model fitted to score it" in story.tell(record.read(whole.path)).paragraphs[0]
+    its_error_is_on_the_page(record.read(whole.path))
+    assert "Model" not in [fact.name for fact in page.trained(record.read(alone.path))]
     ranked = {row["epoch"]: row[WINDOW_DIFFERENCE] for row in whole.metrics}
     assert max(ranked, key=ranked.get) in kept(whole.path)  # pyright: ignore[reportCallIssue, reportArgumentType]
     branch = execute(replace(plan, settings=replace(plan.settings, epochs=4)), whole.path, branch=tmp_path / "branch")
     assert WINDOW_DIFFERENCE in branch.metrics[-1]
     assert len((branch.path / "fit.jsonl").read_text().splitlines()) == 2
+
+
+def its_error_is_on_the_page(run: record.Record) -> None:
+    """Labelled for what it is: the error of each member, by steps ahead, and how it was fitted."""
+    assert run.report is not None and run.scored_by_model
+    error = panels.model_error(run)
+    assert isinstance(error, panels.Panel) and error.title == "Error of the model that scores it"
+    assert error.caption.endswith("Nothing was learned in it: it tells the difference from the log alone.")
+    assert model_panels.of(run)[0].title == "The model that scores it: error by steps ahead"
+    assert ("Model that scores it", "3 members, fitted in 2 epochs") in [fact[:2] for fact in page.trained(run)]
 
 
 def kept(run: Path) -> set[int]:
@@ -74,6 +90,8 @@ def test_a_given_model_scores_in_its_own_units(tmp_path: Path, given: Path):
     run = execute(tiny_plan(method="bc", model=given), tmp_path / "run")
     assert np.isfinite(run.scores[WINDOW_DIFFERENCE]["last"])
     assert json.loads((run.path / "config.json").read_text())["model"] == str(given)
+    facts = [fact[:2] for fact in page.trained(record.read(run.path))]
+    assert ("Model that scores it", f"fitted before: {given}") in facts
     alone = execute(tiny_plan(method="bc"), tmp_path / "alone")
     assert (run.path / "policy.safetensors").read_bytes() == (alone.path / "policy.safetensors").read_bytes()
     assert "--no-scoring-model" in json.loads((alone.path / "config.json").read_text())["notes"][-1]
@@ -86,6 +104,10 @@ def test_methods_and_coefficients_of_a_sweep_share_a_fit(tmp_path: Path, small_f
     done = carry_out(runs, tmp_path / "sweep")
     models = {(tmp_path / "sweep" / name / "scoring-model" / "ensemble.safetensors").read_bytes() for name in done}
     assert len(done) == 4 and len(models) == 1
+    table = ensemble_tables.table(compare(collect([tmp_path / "sweep"])))
+    assert isinstance(table, Table)
+    [[*_, users]] = table.rows
+    assert users == ("4 runs", ", ".join(f"{name} (to be scored)" for name in sorted(done)))
     assert all(WINDOW_DIFFERENCE in run.scores for run in done.values())  # pyright: ignore[reportAttributeAccessIssue]
 
 

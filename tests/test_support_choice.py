@@ -10,6 +10,7 @@ import pytest
 from micro_rl.data import Dataset
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.grid import trials, twins
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
 from tests.probes import TINY, tiny_dataset, tiny_plan
@@ -56,6 +57,14 @@ def test_a_level_is_left_behind_with_the_support():
     assert plan.notes[-1].endswith("support stays off, and support_level 0.9 with it")
     with pytest.raises(UserError, match=r"support_level: 0\.9 does nothing without support"):
         tiny_plan(support_level=0.9)
+
+
+def test_a_sweep_says_which_of_its_combinations_come_to_the_same_runs():
+    grid = {"support": ["auto", "off", "halt"]}
+    assert twins(trials(tiny_plan(), 2, grid)) == [
+        "support=auto and support=off come to the same run on this log, and each is made; leave one out"
+    ]
+    assert twins(trials(tiny_plan(log=narrow()), 2, grid)) == []
 
 
 def test_a_run_records_what_was_chosen_and_goes_on(tmp_path: Path):

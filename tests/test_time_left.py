@@ -28,10 +28,26 @@ def test_the_first_epochs_compiling_is_not_expected_again():
     left.begin(new_program=True)
     left.see(row(1, seconds=32.0), first=True)  # 30 seconds of compiling
     assert left.seconds() == 9 * 2.0
-    left.see(row(2, seconds=3.0), first=False)  # with its evaluation beside it
-    assert left.seconds() == 8 * 3.0
-    left.see(row(3, seconds=5.0), first=False)
-    assert left.seconds() == 7 * 4.0
+
+
+def test_nor_is_the_first_evaluations_which_the_second_epoch_waits_for():
+    left = TimeLeft(1, 10, Clock())
+    left.begin(new_program=True)
+    left.see(row(1, seconds=32.0), first=True)
+    left.see(row(2, seconds=9.0), first=False)  # 7 seconds beside its two of computing
+    assert left.seconds() == 8 * 2.0
+    left.see(row(3, seconds=3.0), first=False)
+    assert left.seconds() == 7 * 3.0
+    left.see(row(4, seconds=6.0), first=False)
+    assert left.seconds() == 6 * (2.0 + 2.5)  # waits of 1 and 4 seconds, the 7 left out
+
+
+def test_where_epochs_take_longer_and_longer_the_mean_counts():
+    left = TimeLeft(1, 4, Clock())
+    left.begin(new_program=True)
+    left.see(row(1, seconds=2.0), first=True)
+    left.see(row(2, seconds=4.0, speed=250.0), first=False)
+    assert left.seconds() == 2 * 3.0
 
 
 def test_epochs_of_earlier_processes_are_not_waited_for():
@@ -42,15 +58,18 @@ def test_epochs_of_earlier_processes_are_not_waited_for():
 
 
 def test_runs_side_by_side_share_the_time():
-    left = TimeLeft(2, 3, Clock())
+    left = TimeLeft(2, 4, Clock())
     for new in (True, False):
         left.begin(new_program=new)
     for _ in range(2):
         left.see(row(1, seconds=32.0), first=True)
-    assert left.seconds() == 2 * 2.0
+    assert left.seconds() == 6 * 2.0 / 2
     for _ in range(2):
-        left.see(row(2, seconds=3.0), first=False)
-    assert left.seconds() == 1 * 3.0
+        left.see(row(2, seconds=9.0), first=False)
+    assert left.seconds() == 4 * 2.0 / 2
+    for _ in range(2):
+        left.see(row(3, seconds=4.0), first=False)
+    assert left.seconds() == 2 * (4.0 / 2)
 
 
 def test_programs_to_come_fit_and_compile_again():

@@ -1,10 +1,10 @@
-"""How figures are written in a terminal's lines."""
+"""How figures and counts are written."""
 
 import math
 
 import pytest
 
-from micro_rl.core.wording import figure
+from micro_rl.core.wording import figure, plural, with_verb
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_small_returns_keep_three_digits_and_great_ones_a_decimal(value, text):
 
 def test_a_sign_is_shown_where_asked_for():
     assert (figure(0.0129, "+"), figure(-0.02, "+"), figure(12.34, "+")) == ("+0.0129", "-0.0200", "+12.3")
+
+
+def test_one_thing_and_several():
+    assert [plural(count, "row") for count in (0, 1, 1000)] == ["0 rows", "1 row", "1,000 rows"]
+    assert [with_verb(count, "row", "is", "are") for count in (1, 2)] == ["1 row is", "2 rows are"]

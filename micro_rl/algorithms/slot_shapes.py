@@ -19,6 +19,7 @@ from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.networks import MLP, Network
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Batch, LogRows, Transition
+from micro_rl.core.wording import plural
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.dynamics.saved_model import ModelShape
 from micro_rl.errors import UserError, in_words
@@ -171,7 +172,9 @@ def _check_learner(trial: _Trial, steps: int, sizes: Sizes, shape: ModelShape) -
         trial.refuse("start", f"a {type(agent).__name__}; it must be a NamedTuple with actor and critics (or None)")
     ends = (agent.actor.weights[0].shape[0], agent.actor.biases[-1].shape) if isinstance(agent.actor, MLP) else ()
     if ends != (obs, (2 * act,)):
-        trial.refuse("start", f"an actor that is no MLP from {obs} columns to {2 * act}: means and log deviations")
+        trial.refuse(
+            "start", f"an actor that is no MLP from {plural(obs, 'column')} to {2 * act}: means and log deviations"
+        )
     count = sizes.batch_size * steps
     rows = LogRows(_transitions(count, shape), _floats(count, act), _floats(count))
     c = Coefficients(*(_floats() for _ in Coefficients._fields))

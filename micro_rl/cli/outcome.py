@@ -11,7 +11,7 @@ from micro_rl.cli.best_evaluation import best_evaluation
 from micro_rl.cli.commands.console import say
 from micro_rl.cli.display import SCORES
 from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_RETURN, EVAL_SCORE, WINDOW_DIFFERENCE
-from micro_rl.core.wording import figure
+from micro_rl.core.wording import figure, plural
 from micro_rl.errors import Diverged
 from micro_rl.reports.run.story import opinion
 from micro_rl.training.job import Run
@@ -35,7 +35,7 @@ def print_run(run: Run, console: Console) -> None:
         label = f"mean of its last {count} evaluations" if count > 1 else "its only evaluation"
         add(f"the policy, {label}", evaluated["mean_of_last"], score.get("mean_of_last"))
     elif WINDOW_DIFFERENCE in run.scores:
-        add(f"the log, in a window of {log['window']} steps", log["window_return"], None)
+        add(f"the log, in a window of {plural(log['window'], 'step')}", log["window_return"], None)
         row = next(row for row in reversed(run.metrics) if WINDOW_DIFFERENCE in row)
         low, high = (row[f"window_estimate/{end}"] for end in ("low", "high"))
         own = "its own model" if (run.path / "model").exists() else "the model that scores it"

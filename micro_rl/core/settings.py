@@ -9,6 +9,7 @@ from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.setting import AUTHORS, Setting, check_values, settings_in
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.support_settings import SupportSettings
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 SCORED_EVALUATIONS = 10
@@ -145,12 +146,13 @@ def _check_together(settings: Settings) -> None:
         return  # learns no model, and has none of these
     if settings.num_elites > settings.ensemble_size:
         raise UserError(
-            f"num_elites: {settings.num_elites} of {settings.ensemble_size} members; at most as many as members"
+            f"num_elites: {settings.num_elites} of {plural(settings.ensemble_size, 'member')}; "
+            "at most as many as members"
         )
     if len(settings.weight_decay) != len(settings.model_hidden_sizes) + 1:
         raise UserError(
-            f"weight_decay: {len(settings.weight_decay)} values for {len(settings.model_hidden_sizes) + 1} layers; "
-            "give one per layer of the model"
+            f"weight_decay: {plural(len(settings.weight_decay), 'value')} for "
+            f"{plural(len(settings.model_hidden_sizes) + 1, 'layer')}; give one per layer of the model"
         )
     if settings.updates_per_epoch % settings.sizes().rollout_every:
         raise UserError(

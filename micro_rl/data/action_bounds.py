@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from micro_rl.core.columns import Column, title
+from micro_rl.core.wording import with_verb
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.errors import UserError
@@ -98,7 +99,10 @@ def inside(
         first = (
             f"first row {row}: {title('action', column, columns[column])} is {actions[row, column]:.6g}, not in {space}"
         )
-        text, wrong = f"{len(rows):,} rows have an action outside the bounds", len(rows) > WRONG * len(actions)
+        text, wrong = (
+            f"{with_verb(len(rows), 'row', 'has', 'have')} an action outside the bounds",
+            len(rows) > WRONG * len(actions),
+        )
         if wrong:
             text += f", so many that the bounds must be wrong ({first}): {GIVE}"
         else:
@@ -106,6 +110,7 @@ def inside(
         wide = np.flatnonzero(outside.any(0)).tolist()
         problems.append(findings.error("wrong-bounds" if wrong else "out-of-bounds", text, rows, wide))
     if len(rounded := np.flatnonzero((past & ~outside).any(1))):
-        text = f"{findings.listed(rounded)} have actions past the bounds by rounding: cut off"
+        have = "has" if len(rounded) == 1 else "have"
+        text = f"{findings.listed(rounded)} {have} actions past the bounds by rounding: cut off"
         problems.append(findings.warning("rounded", text, rounded))
     return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), problems

@@ -15,6 +15,7 @@ from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task, find, over
 from micro_rl.core.windows import newest
+from micro_rl.core.wording import plural
 from micro_rl.data import outliers
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.log_parts import RawTransitions, Summary
@@ -137,7 +138,7 @@ class Dataset:
         return len(self.rewards)
 
     def __repr__(self) -> str:
-        sizes = f"{len(self)} rows, {len(self.starts)} episodes"
+        sizes = f"{plural(len(self), 'row')}, {plural(len(self.starts), 'episode')}"
         return f"Dataset({self.name!r}, {sizes}, format={self.format!r})"
 
     @property

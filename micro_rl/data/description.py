@@ -10,6 +10,7 @@ import numpy as np
 from micro_rl.core.columns import Column, Columns, in_one_line, matching, no_column
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
+from micro_rl.core.wording import plural
 from micro_rl.data import toml_file
 from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
@@ -136,7 +137,9 @@ def _named(path: Path, raw: RawLog, description: Description) -> Columns:
     if not named.observations and not named.actions:
         for part, names, width in zip(("observations", "actions"), lists, widths, strict=True):
             if names and (len(names) != width or len(set(names)) < width):
-                raise UserError(f"{path}: {part} must name its {width} columns, each by another name, not {len(names)}")
+                raise UserError(
+                    f"{path}: {part} must name its {plural(width, 'column')}, each by another name, not {len(names)}"
+                )
         named = Columns(*(tuple(map(Column, names)) for names in lists))
     named = named.filled(*widths)
     known = [column.name for column in (*named.observations, *named.actions)]

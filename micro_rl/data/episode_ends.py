@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from micro_rl.core.wording import plural, with_verb
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.errors import UserError
@@ -27,7 +28,9 @@ def split(
     if horizon is not None:
         cuts, added = _cut_at(horizon, terminals, cuts)
         if len(added) and timeouts is not None:
-            text = f"{len(added):,} timeouts added where an episode ran {horizon} steps without an end"
+            text = (
+                f"{plural(len(added), 'timeout')} added where an episode ran {plural(horizon, 'step')} without an end"
+            )
             problems.append(findings.warning("timeouts-added", text, added))
     elif timeouts is None:
         text = f"no timeouts in the file: {_remedy(offers)}"
@@ -53,7 +56,7 @@ def _remedy(offers: Sequence[str]) -> str:
 
 def _both(marked: Bool[np.ndarray, " row"]) -> list[Finding]:
     rows = np.flatnonzero(marked)
-    text = f"{len(rows):,} rows are marked both terminal and timeout: they count as terminal"
+    text = f"{with_verb(len(rows), 'row', 'is', 'are')} marked both terminal and timeout: what counts is terminal"
     return [findings.warning("both-ends", text, rows)] if len(rows) else []
 
 
@@ -82,7 +85,9 @@ def next_rows(
     after[ends] = observations[ends]
     lost = int(ends.sum())
     rows = (
-        "the row that ends the episode is dropped" if lost == 1 else f"the {lost} rows that end an episode are dropped"
+        "the row that ends the episode is dropped"
+        if lost == 1
+        else f"the {lost:,} rows that end an episode are dropped"
     )
     text = f"no next_observations in the file: the following row stands in, and {rows}"
     if terminals.any():
@@ -110,7 +115,8 @@ def recorded_next(
         ("terminal", terminals, ": check the logger"),
     ):
         if len(rows := np.flatnonzero(marked & follows)):
-            text = f"{len(rows):,} {end}s record the following row as next observation, another episode's start{remedy}"
+            records = with_verb(len(rows), end, "records", "record")
+            text = f"{records} the following row as next observation, another episode's start{remedy}"
             problems.append(findings.warning(f"next-crosses-{end}", text, rows))
     return ~(timeouts & follows), problems
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from micro_rl.core import arguments
 from micro_rl.core.columns import listed
+from micro_rl.core.wording import plural
 from micro_rl.data import action_bounds, assemble, description, toml_file
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.assemble import Overrides
@@ -151,7 +152,7 @@ def _check_names(path: Path, argument: str, names: Sequence[Any], width: int) ->
     if not names:
         return
     if len(names) != width or len(set(names)) < width or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{path}: {argument}: {names!r:.80} for {width} columns: give each a name of its own")
+        raise UserError(f"{path}: {argument}: {names!r:.80} for {plural(width, 'column')}: give each a name of its own")
 
 
 def _array(path: Path, field: str, values: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from jaxtyping import Shaped
 from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
 from micro_rl.core.tasks import UNKNOWN, Task
+from micro_rl.core.wording import plural
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.narrowing import Narrowing
@@ -156,6 +157,6 @@ def _check_widths(path: Path, keys: Mapping[str, str], headers: Mapping[str, Hea
     width = headers["observations"].shape[1]
     if after and after.shape[1] != width:
         raise UserError(
-            f"{path}: {keys['next_observations']} has {after.shape[1]} columns but {keys['observations']} "
+            f"{path}: {keys['next_observations']} has {plural(after.shape[1], 'column')} but {keys['observations']} "
             f"has {width}: they must be the same quantities"
         )

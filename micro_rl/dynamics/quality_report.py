@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple
 
+from micro_rl.core.wording import plural
+
 KEY = "report"
 """Where it stands in what a model's folder says about its fit."""
 MOST_STEPS = 100
@@ -82,7 +84,8 @@ class EpisodeCoverage(NamedTuple):
         limits = f"limits of the score for {promised} % hold {measured} %" if self.levels else "too few rows for limits"
         if self.of_sets:
             limits += f", calibrated sets {'/'.join(f'{100 * share:.0f}' for share in self.of_sets)} %"
-        return f"on {self.episodes} episodes held out: {off}{limits}, the elites’ draws {100 * self.inside:.0f} %"
+        where = f"on {plural(self.episodes, 'episode')} held out"
+        return f"{where}: {off}{limits}, the elites’ draws {100 * self.inside:.0f} %"
 
 
 class ModelReport(NamedTuple):
@@ -114,15 +117,20 @@ class ModelReport(NamedTuple):
             parts.append(self.episodes.sentence())
         return "; ".join(parts)
 
-    def warning(self) -> str:
-        """What to do about a model whose next step is no better than that nothing changes; empty where it is."""
+    def warning(self, scores_alone: bool = False) -> str:
+        """What to do about a model whose next step is no better than that nothing changes; empty where it is.
+
+        `scores_alone`: nothing is learned in it.
+        """
         if not self.horizon or self.horizon.error[0] < self.horizon.unchanged[0]:
             return ""
         error, unchanged = _short(self.horizon.error[0]), _short(self.horizon.unchanged[0])
+        useless = "the score that it gives" if scores_alone else "what is learned in it"
+        other = "" if scores_alone else ", and a method without a model (--method td3_bc, bc) needs none"
         return (
             f"the model is no better than saying that nothing changes (one step is off by {error} against {unchanged}),"
-            " so what is learned in it means nothing: `micro-rl data info LOG` proposes a step and a --history, more "
-            "rows may help, and a method without a model (--method td3_bc, bc) needs none"
+            f" so {useless} means nothing: `micro-rl data info LOG` proposes a step and a --history, more rows may "
+            f"help{other}"
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from micro_rl.core import arguments
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Keys
-from micro_rl.core.wording import plural
+from micro_rl.core.wording import plural, with_verb
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics import termination_classifier, termination_rules
@@ -85,12 +85,13 @@ class EndByHead(EpisodeEnds):
 
     def measurement(self, model: FittedModel) -> str:
         measured = model.about["termination"]
-        learned = f"no rule says when episodes end: learned from {measured['terminals']} terminals"
+        learned = f"no rule says when episodes end: learned from {plural(measured['terminals'], 'terminal')}"
         if measured["precision"] is None or measured["recall"] is None:
             return f"{learned}, too few to hold some out and measure what was learned"
+        ended = f"{measured['expected_terminals']:.0f}"
         episodes = plural(measured["held_out_episodes"], "held-out episode")
         return (
-            f"{learned}; on {episodes} it ends {measured['expected_terminals']:.0f} rows "
+            f"{learned}; on {episodes} it ends {ended} {'row' if ended == '1' else 'rows'} "
             f"where {measured['held_out_terminals']} ended: precision {100 * measured['precision']:.0f} %, "
             f"recall {100 * measured['recall']:.0f} %"
         )
@@ -173,7 +174,8 @@ def _learnable(dataset: Dataset) -> bool:
 
 def _refuse_to_learn(dataset: Dataset) -> None:
     count = int(dataset.terminals.sum())
-    reason = f"{count} rows end an episode, but without their next observations" if count else "no row ends an episode"
+    ends = f"{with_verb(count, 'row', 'ends', 'end')} an episode"
+    reason = f"{ends}, but without their next observations" if count else "no row ends an episode"
     raise UserError(
         f"{dataset.path}: {reason}, so it cannot be learned when episodes end; "
         f"name a rule with --termination ({', '.join(RULES)}), write one as a condition on the next observation, or "

@@ -9,6 +9,7 @@ from micro_rl.core import windows
 from micro_rl.core.columns import Column, Columns, title
 from micro_rl.core.named_values import numbers
 from micro_rl.core.types import Scaling
+from micro_rl.core.wording import plural
 
 
 class Rows(NamedTuple):
@@ -55,7 +56,8 @@ def core_rows(observations: Any, actions: Any, units: Scaling, columns: Columns,
 def _raw(what: str, values: Any, columns: tuple[Column, ...], window: int) -> Float64[np.ndarray, "*row column"]:
     raw, width = numbers(values, columns, what), len(columns)
     if raw.ndim not in (1, 2) or raw.shape[-1] not in (width, window):
-        raise ValueError(f"{what} of shape {raw.shape} where there are {width} columns: [{width}] or [rows, {width}]")
+        there = f"there {'is' if width == 1 else 'are'} {plural(width, 'column')}"
+        raise ValueError(f"{what} of shape {raw.shape} where {there}: [{width}] or [rows, {width}]")
     if not np.isfinite(raw).all():
         column = int(np.argwhere(~np.isfinite(raw))[0, -1])
         named = title("column", column, columns[column]) if column < width else f"column {column} of the window"

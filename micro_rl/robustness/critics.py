@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl.core.networks import MLP, Network, NormalisedMLP
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.robustness.attacks import Critics
@@ -59,7 +60,8 @@ def _critics_of(folder: RunFolder, attacked: Policy) -> Critics:
     own = Policy.load(folder.path / "policy.safetensors")
     if (own.observation_size, own.action_size, own.history) != (attacked.observation_size, attacked.action_size, 1):
         raise UserError(
-            f"{folder.path}: its critics take {own.observation_size} observations, {own.action_size} actions and a "
+            f"{folder.path}: its critics take {plural(own.observation_size, 'observation')}, "
+            f"{plural(own.action_size, 'action')} and a "
             f"history of {own.history}, the attacked policy {attacked.observation_size}, {attacked.action_size} and 1: "
             "name a run of the same system with --critic"
         )

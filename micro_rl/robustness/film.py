@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Patch, Polygon
 
+from micro_rl.core.wording import plural
 from micro_rl.robustness.parameters import model_of
 from micro_rl.simulation.envs import Env
 from micro_rl.storage.files import replace_file
@@ -89,7 +90,10 @@ def draw(strips: dict[str, list[Frame]], path: Path) -> None:
     rows = figure.subfigures(len(strips), 1, squeeze=False)[:, 0]
     for row, (title, frames) in zip(rows, strips.items(), strict=True):
         row.suptitle(
-            f"{title}: {len(frames) - 1:,} steps, return {frames[-1].earned:,.1f}", fontsize=9, x=0.01, ha="left"
+            f"{title}: {plural(len(frames) - 1, 'step')}, return {frames[-1].earned:,.1f}",
+            fontsize=9,
+            x=0.01,
+            ha="left",
         )
         chosen = np.unique(np.linspace(0, len(frames) - 1, MOMENTS).round().astype(int))
         for axes, number in zip(row.subplots(1, MOMENTS), chosen, strict=False):

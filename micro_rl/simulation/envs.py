@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 from jaxtyping import Bool, Float
 
 from micro_rl.core.tasks import SAFETY_HALFCHEETAH
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 from micro_rl.simulation.env_objects import is_object, make_object
 from micro_rl.simulation.guarded import guard_of
@@ -107,7 +108,7 @@ def check_matches(
     for kind, in_log, in_env in zip(("observations", "actions"), (observation_width, action_width), own, strict=True):
         if in_log != in_env:
             raise UserError(
-                f"the log's {kind} have {in_log} columns but those of '{env_id}' have {in_env}: "
+                f"the log's {kind} have {plural(in_log, 'column')} but those of '{env_id}' have {in_env}: "
                 "name the log's own simulator with --env, or check the log's columns"
             )
     joined = guard.flat_observations.names

@@ -55,8 +55,9 @@ def require_same_config(
     changes = differences(saved, current, defaults)
     if changes:
         first = changes[0][0]
+        other = "other" if first in ("options", "settings") else "another"
         listing = ", ".join(text for part, text in changes if part == first)
         raise UserError(
-            f"{path}: was begun with another {first.replace('_', ' ')} ({listing}); resume with the same, "
+            f"{path}: was begun with {other} {first.replace('_', ' ')} ({listing}); resume with the same, "
             "or name a new folder with --branch to go on there from the newest checkpoint"
         )

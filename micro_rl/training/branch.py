@@ -3,6 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
+from micro_rl.core.wording import plural
 from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
@@ -15,7 +19,10 @@ from micro_rl.training.learning import problem_of, program_for
 from micro_rl.training.models import check_fits
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
+from micro_rl.training.program import Program
 from micro_rl.training.refit import hand_over
+
+Arrays = dict[str, np.ndarray]
 
 
 def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit: bool = False) -> None:
@@ -36,8 +43,8 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     if model is not None:
         check_fits(model, plan, old.model)
     program = program_for([plan], [model], problem_of(plan, model and model.scaling))
-    pytree_io.from_arrays(program.blank(), checkpoint.arrays, str(old.checkpoints.folder(checkpoint.epoch)))
     origin = _origin(old, checkpoint, plan, refit)
+    state = _state_to_go_on_from(program, checkpoint, old, origin["changed"])
     new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": origin})
     rows = _rows_until(old, checkpoint.epoch)
     if refit and model is not None:
@@ -47,13 +54,42 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
             save_model(new.model, model)
         if plan.scored_apart and old.scoring_model.exists():
             save_model(new.scoring_model, load_model(old.scoring_model))
-        new.checkpoints.save(checkpoint.epoch, checkpoint.arrays, unwritten=rows)
+        new.checkpoints.save(checkpoint.epoch, state, unwritten=rows)
         rewind_rows(new.path / "fit.jsonl", len(old.fit()), old.fit())
     for skipped in checkpoint.skipped:
         callback.note(f"passed over a checkpoint: {skipped}")
     anew = "with a model fitted anew; " if refit else ""
     what = "; ".join(origin["changed"]) or "nothing"
-    callback.note(f"branches off from {source} after epoch {checkpoint.epoch}; {anew}changed: {what}")
+    emptied = "" if state is checkpoint.arrays or refit else "; the buffer's shape is another, so it begins empty"
+    callback.note(f"branches off from {source} after epoch {checkpoint.epoch}; {anew}changed: {what}{emptied}")
+
+
+def _state_to_go_on_from(program: Program, checkpoint: Checkpoint, source: RunFolder, changed: list[str]) -> Arrays:
+    """A checkpoint's arrays as a program takes them: where its buffer has another shape, it is empty.
+
+    Args:
+        program: That is to go on.
+        checkpoint: The newest of the run that it goes on from.
+        source: That run.
+        changed: What the plan changes, in words, for the error.
+
+    Returns:
+        The checkpoint's own arrays where all fit.
+
+    Raises:
+        UserError: Anything else than the buffer has another shape.
+    """
+    blank, arrays = program.blank(), checkpoint.arrays
+    fresh = {"buffer": getattr(blank, "buffer", None)}
+    empty = pytree_io.to_arrays(jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), fresh))
+    saved = {name: array for name, array in arrays.items() if name.startswith("buffer.")}
+    if {name: array.shape for name, array in saved.items()} != {name: array.shape for name, array in empty.items()}:
+        arrays = {name: array for name, array in arrays.items() if name not in saved} | empty
+    try:
+        pytree_io.from_arrays(blank, arrays, str(source.checkpoints.folder(checkpoint.epoch)))
+    except UserError as error:
+        raise UserError(f"{error} (changed: {'; '.join(changed) or 'nothing'}), or train anew") from error
+    return arrays
 
 
 def _newest_checkpoint(source: RunFolder, epochs: int) -> Checkpoint:
@@ -62,7 +98,7 @@ def _newest_checkpoint(source: RunFolder, epochs: int) -> Checkpoint:
     if checkpoint is None:
         raise UserError(f"{source.path}: has no checkpoint to branch off from; train it further, or train anew")
     if checkpoint.epoch >= epochs:
-        raise UserError(f"{source.path}: has {checkpoint.epoch} epochs already; give more with --epochs")
+        raise UserError(f"{source.path}: has {plural(checkpoint.epoch, 'epoch')} already; give more with --epochs")
     return checkpoint
 
 

@@ -1,5 +1,6 @@
 """What a run's own figures say against it while there is still time to stop: each kind is said once."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,9 @@ PENALTY = "conservative_term"
 
 ABOVE, BELOW = 0.1, 0.5
 """Shares of the span of allowed values by which Q may pass it: below, pessimism takes it there by design."""
+SLOWER = 4.0
+"""Critics begin at 0 and move with their targets, exp(-tau (1 - discount) updates) of the way left: at worst, so many
+times slower."""
 STRETCH = 5
 """Epochs of a penalty that are looked at together."""
 GROWTH = 3.0
@@ -33,10 +37,11 @@ SCORES = tuple(key for key in SCORE_KEYS if key != CRITICS_RETURN)
 class EarlyWarnings:
     """Looks at a run's rows one after the other."""
 
-    def __init__(self, rewards: tuple[float, float], discount: float, reward_scale: float):
+    def __init__(self, rewards: tuple[float, float], discount: float, reward_scale: float, tau: float = 1.0):
         """`rewards`: least and greatest of a step, raw; `reward_scale`: raw reward of one unit of the core's."""
         self._least, self._greatest = rewards
         self._discount, self._scale = discount, reward_scale
+        self._pace = tau * (1 - discount) / SLOWER
         self._rows: list[Row] = []
         self._largest = 0.0
         self._shares: list[float] = []
@@ -48,7 +53,7 @@ class EarlyWarnings:
         rewards = plan.dataset.rewards[plan.dataset.usable]  # a code for a missing value is no reward
         ends = [0.0] if plan.dataset.terminals.any() else []
         bounds = min([float(rewards.min()), *ends]), max([float(rewards.max()), *ends])
-        return cls(bounds, plan.settings.discount, reward_scale)
+        return cls(bounds, plan.settings.discount, reward_scale, plan.settings.tau)
 
     def resume(self, rows: list[Row]) -> None:
         """Take the rows of earlier processes, about which nothing is said any more."""
@@ -70,12 +75,18 @@ class EarlyWarnings:
         yield from self._score()
 
     def _value(self, key: str) -> Iterator[tuple[str, str]]:
-        """A mean of Q against what the log's rewards, and the entropy's bonus, add up to at this discount."""
+        """A mean of Q against what the log's rewards, and the entropy's bonus, add up to at this discount.
+
+        Where all rewards are alike their size is the span, and where all have one sign Q is on its way from 0.
+        """
         row = self._rows[-1]
-        bonus = row.get("temperature", 0.0) * self._scale * max(row.get("entropy", 0.0), 0.0)
-        low, high = (bound / (1 - self._discount) for bound in (self._least, self._greatest + bonus))
-        span, value = high - low, row[key]
-        if low - BELOW * span <= value <= high + ABOVE * span:
+        bonus = row.get("temperature", 0.0) * self._scale * row.get("entropy", 0.0)
+        bounds = self._least + min(bonus, 0.0), self._greatest + max(bonus, 0.0)
+        low, high = (bound / (1 - self._discount) for bound in bounds)
+        size = max(abs(bounds[0]), abs(bounds[1])) or self._scale
+        span, value = max(high - low, size / (1 - self._discount)), row[key]
+        way = -math.expm1(-self._pace * row.get("updates", 0.0))
+        if min(low, way * low) - BELOW * span <= value <= max(high, way * high) + ABOVE * span:
             return
         why = (
             "its critics believe in what no row has shown: more pessimism (--beta, a penalty) or a lower learning rate"

@@ -76,7 +76,7 @@ def _refuse_idle_model(plan: "Plan") -> None:
 def _refuse_uneven_updates(plan: "Plan") -> None:
     updates, steps = plan.settings.updates_per_epoch, plan.method.steps
     if updates % steps:
-        raise UserError(f"policy_delay: {steps} does not divide the {updates} updates of an epoch")
+        raise UserError(f"policy_delay: {steps} does not divide the {plural(updates, 'update')} of an epoch")
 
 
 def refuse_too_few(dataset: Dataset, settings: ModelSettings, least: int = 2) -> None:

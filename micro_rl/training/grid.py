@@ -116,6 +116,15 @@ def groups(runs: Sequence[Trial]) -> list[list[Trial]]:
     return list(together.values())
 
 
+def twins(runs: Sequence[Trial]) -> list[str]:
+    """A line for each set of combinations that come to the same runs, such as `support auto` and what it chose."""
+    alike: dict[Any, list[str]] = {}
+    for name, plan in runs:
+        alike.setdefault((plan.method_name, str(plan.options), plan.settings), []).append(name.rpartition("-seed")[0])
+    sets = dict.fromkeys(" and ".join(names) for names in alike.values() if len(names) > 1)
+    return [f"{names} come to the same run on this log, and each is made; leave one out" for names in sets]
+
+
 def chunks(group: Sequence[Trial], width: int, devices: int = 1) -> list[list[Trial]]:
     """At most `width` at once, as even as can be; where several devices share them, multiples of their number first."""
     shared = min(width, len(group)) // devices * devices

@@ -17,6 +17,7 @@ from micro_rl.algorithms.support import Halt, Penalise, Support, Truncate
 from micro_rl.core.settings import Settings
 from micro_rl.core.support_settings import PENALTY
 from micro_rl.core.types import Scaling, Transition
+from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.dynamics.ensemble import inputs_of
@@ -106,7 +107,7 @@ def refuse_unmeasurable(dataset: Dataset, settings: Settings) -> None:
     rows, level = min(MEASURED, int(chosen.sum())), settings.level
     if level < 1 and not np.isfinite(quantile(np.zeros(rows), level)):
         raise UserError(
-            f"support_level: {level:g} cannot be told from the {rows} rows that are scored; at most "
+            f"support_level: {level:g} cannot be told from the {plural(rows, 'row')} to score; at most "
             f"{rows / (rows + 1):.4g} can, or 1 for no limit; --support off needs none"
         )
     if len(np.unique(by_time(dataset).of_row[chosen])) < 2:

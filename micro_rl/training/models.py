@@ -9,6 +9,7 @@ import numpy as np
 from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
+from micro_rl.core.wording import plural
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.errors import Diverged, UserError
@@ -39,16 +40,16 @@ def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> Fit
     check_fits(model, plan, source)
     callback.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
     callback.given(float(np.mean(model.about["holdout"])))
-    tell_quality(model, callback)
+    tell_quality(model, callback, plan.scored_apart)
     return model
 
 
-def tell_quality(model: FittedModel, callback: Callback) -> None:
+def tell_quality(model: FittedModel, callback: Callback, scores_alone: bool = False) -> None:
     """Tell what a model's errors mean, and warn of one that is worth nothing; silent where nothing was measured."""
     if model.report is None:
         return
     callback.measured(model.report.sentence())
-    if warning := model.report.warning():
+    if warning := model.report.warning(scores_alone):
         callback.note(warning)
 
 
@@ -114,7 +115,7 @@ def _fit_all(jobs: Sequence[Job], problem: Problem, interrupts: Interrupts) -> N
         if isinstance(model, Diverged):
             job.fail(model)
             continue
-        tell_quality(model, job.callback)
+        tell_quality(model, job.callback, job.plan.scored_apart)
         job.model = with_termination(model, job.plan, job.callback)
 
 
@@ -149,7 +150,8 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
     own = (len(model.scaling.observation_mean), len(model.scaling.action_mid))
     if own != log:
         raise UserError(
-            f"{source}: its model has {own[0]} observations and {own[1]} actions, the log {log[0]} and {log[1]}"
+            f"{source}: its model has {plural(own[0], 'observation')} and {plural(own[1], 'action')}, "
+            f"the log {log[0]} and {log[1]}"
         )
     if plan.scored_apart:  # nothing is learned in it, and policies are shown to it in its own units
         return
@@ -158,7 +160,8 @@ def check_fits(model: FittedModel, plan: Plan, source: Path) -> None:
     plan.method.refuse(sizes_of(plan.settings, layers, model.ensemble.size))
     if model.ensemble.size < plan.settings.num_elites:
         raise UserError(
-            f"{source}: its model has {model.ensemble.size} members; num_elites {plan.settings.num_elites} is too many"
+            f"{source}: its model has {plural(model.ensemble.size, 'member')}; "
+            f"num_elites {plan.settings.num_elites} is too many"
         )
 
 

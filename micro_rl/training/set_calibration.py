@@ -4,6 +4,7 @@ import numpy as np
 
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
+from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, judged_columns
@@ -35,7 +36,7 @@ def calibrated_set(dataset: Dataset, model: FittedModel, settings: Settings, lev
     measured = calibrate(elites, known, rows, judged_columns(dataset), level)
     if not np.isfinite(measured.radius):
         raise UserError(
-            f"set_level: {level:g} cannot be told from the {len(held_out)} rows that were held out: "
+            f"set_level: {level:g} cannot be told from the {plural(len(held_out), 'row')} held out: "
             "hold out more episodes"
         )
     return measured

@@ -17,7 +17,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.grid import Trial, chunks, groups
+from micro_rl.training.grid import Trial, chunks, groups, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.models import given_model
@@ -95,7 +95,7 @@ def carry_out(
     """
     callback, interrupts = callback or SweepCallback(), interrupts or Interrupts()
     _refuse(trials, folder, resume, exact, width)
-    for note in dict.fromkeys(note for trial in trials for note in trial.plan.notes):
+    for note in dict.fromkeys([*(note for trial in trials for note in trial.plan.notes), *twins(trials)]):
         callback.note(note)
     done: dict[str, Run | Diverged] = {}
     fits = SharedFits()

@@ -13,6 +13,7 @@ from micro_rl.algorithms.model_free.bc import start, update
 from micro_rl.core.networks import MLP, mode
 from micro_rl.core.numpy_network import FURTHEST
 from micro_rl.core.types import Scaling, Transition
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 
@@ -55,7 +56,8 @@ def judged(policy: Policy, scaling: Scaling, history: int, name: str = "the poli
     obs -= act
     if (policy.observation_size, policy.action_size) != (obs, act):
         raise UserError(
-            f"{name}: has {policy.observation_size} observations and {policy.action_size} actions, the log {obs} and "
+            f"{name}: has {plural(policy.observation_size, 'observation')} and {plural(policy.action_size, 'action')}, "
+            f"the log {obs} and "
             f"{act}; judge it on the log it was trained on, or on one with the same columns"
         )
     places = _places(obs, act, history, policy.history)

@@ -128,7 +128,8 @@ def by_labels(dataset: Dataset, labels: Sequence[Any]) -> Folds:
         values = np.repeat(values, dataset.lengths)
     if len(values) != len(dataset):
         raise UserError(
-            f"groups: {len(values)} labels where the log has {len(dataset)} rows and {len(dataset.stops)} episodes; "
+            f"groups: {plural(len(values), 'label')} where the log has {plural(len(dataset), 'row')} and "
+            f"{plural(len(dataset.stops), 'episode')}; "
             "give one for each row or each episode"
         )
     found, of_row = np.unique(values, return_inverse=True)

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from micro_rl.core.columns import titles
 from micro_rl.core.expression import Expression
 from micro_rl.core.types import Scaling
+from micro_rl.core.wording import with_verb
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.stretches import Stretches
 from micro_rl.errors import UserError
@@ -87,8 +88,8 @@ def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np
     filled = numbers[counts >= 2]
     if len(filled) < 4:
         raise UserError(
-            f"only {len(filled)} parts of the log hold two windows or more, and 4 are needed to test a judge: take a "
-            "shorter --window, other --groups, or log more"
+            f"only {with_verb(len(filled), 'part', 'of the log holds', 'of the log hold')} two windows or more, and 4 "
+            "are needed to test a judge: take a shorter --window, other --groups, or log more"
         )
     renumbered = np.clip(np.searchsorted(filled, np.arange(folds.size), side="right") - 1, 0, None)
     few = [name for number, name in enumerate(folds.names) if number not in filled]

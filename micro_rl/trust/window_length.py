@@ -76,5 +76,5 @@ def _too_few(dataset: Dataset, count: int, steps: int) -> UserError:
     return UserError(
         f"{dataset.name}: holds {plural(count, 'uninterrupted window')} of "
         f"{plural(steps, 'step')} where {FEWEST} are needed to judge anything; its longest episode has "
-        f"{longest:,} steps: take a shorter --window, or log more"
+        f"{plural(longest, 'step')}: take a shorter --window, or log more"
     )

@@ -62,7 +62,7 @@ def test_actions_outside_their_bounds():
         "2 rows have an action outside the bounds, first row 2: action 1 (speed [m/s]) is 1.5, not in [-1, 1]: correct "
         f"the log, or {action_bounds.GIVE}"
     )
-    assert rounded.text == "1 row (1) have actions past the bounds by rounding: cut off"
+    assert rounded.text == "1 row (1) has actions past the bounds by rounding: cut off"
     assert action_bounds.inside(actions[:1], bounds, (A, B))[1] == []
     _, [wrong] = action_bounds.inside(actions[2:4], bounds, (A, B))
     assert (wrong.kind, wrong.text) == (

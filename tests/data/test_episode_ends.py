@@ -22,7 +22,7 @@ def test_terminal_wins_over_timeout(tmp_path):
     dataset = hopper(tmp_path, arrays)
     np.testing.assert_array_equal(dataset.timeouts, logs.columns()["timeouts"])
     assert dataset.terminals[2]
-    assert "1 rows are marked both" in dataset.notes[0]
+    assert "1 row is marked both" in dataset.notes[0]
 
 
 def test_an_unfinished_last_episode_is_closed(tmp_path):
@@ -56,7 +56,7 @@ def test_a_horizon_adds_missing_timeouts_and_says_so(tmp_path):
     arrays = logs.columns((4, 2), (True, True))
     dataset = hopper(tmp_path, arrays, horizon=3)
     np.testing.assert_array_equal(dataset.lengths, [3, 1, 2])
-    assert dataset.notes[0].startswith("1 timeouts added")
+    assert dataset.notes[0].startswith("1 timeout added")
 
 
 @pytest.mark.parametrize("horizon", [0, -5])
@@ -98,7 +98,7 @@ def test_next_observations_taken_after_the_reset_are_not_learned_from(tmp_path):
     arrays["next_observations"][:-1] = arrays["observations"][1:]
     dataset = hopper(tmp_path, arrays)
     np.testing.assert_array_equal(np.flatnonzero(~dataset.usable), [4])
-    assert [note[:11] for note in dataset.notes] == ["1 timeouts ", "1 terminals"]
+    assert [note[:10] for note in dataset.notes] == ["1 timeout ", "1 terminal"]
 
 
 def test_shuffled_rows_are_said(tmp_path):

@@ -84,4 +84,4 @@ def test_bounds_that_most_rows_pass_are_taken_for_wrong(tmp_path):
     path = logs.write_hdf5(tmp_path / "log.hdf5", arrays, action_low=0.0, action_high=1.0)
     refused(path, "so many that the bounds must be wrong (first row 1", "[bounds] in the TOML, for each its own")
     few = logs.write_hdf5(tmp_path / "few.hdf5", arrays, action_low=0.0, action_high=90.0)
-    refused(few, "1 rows have an action outside", "correct the log, or give")
+    refused(few, "1 row has an action outside", "correct the log, or give")

@@ -48,7 +48,7 @@ def test_a_plants_export(plant):
     assert made.open == ["the reward: what is a good row?"]
     for comment in (
         "# never change, left out: Pump speed",
-        "# Mode holds texts: 'AUTO' 4 times, 'MAN' 1 times",
+        "# Mode holds texts: 'AUTO' 4 times, 'MAN' 1 time",
         "# where = \"`Mode` == 'AUTO'\"",
         '# fill = {"Level [m]" = "linear", "T_out (°C)" = "linear", limit = 1}',
         "60 s from row to row; 1 gaps longer than three such steps",

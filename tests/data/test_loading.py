@@ -95,7 +95,7 @@ def test_actions_out_of_bounds(tmp_path):
     arrays["actions"][4] = 1.5
     path = logs.write_hdf5(tmp_path / "log.hdf5", arrays)
     refused(path, "1.5", "--action-bounds")
-    refused(path, "1 rows", "row 4", "1.5", "[-1, 1]", action_low=-1, action_high=1)
+    refused(path, "1 row has", "row 4", "1.5", "[-1, 1]", action_low=-1, action_high=1)
     assert load(path, action_low=-1, action_high=1.5).action_high == 1.5
 
 

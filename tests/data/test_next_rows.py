@@ -28,7 +28,7 @@ UNFINISHED = "the last episode is unfinished: the end of the file counts as its 
         ("001000", None, None, (), "000001", [f"no timeouts in the file: {HORIZON}, or of a table {TABLE}"]),
         ("000", None, None, ("done", "cut"), "001", [f"no timeouts in the file: {OFFER}"]),
         ("000", "000", None, (), "001", [f"no row ends an episode: {HORIZON}"]),
-        ("101", "110", None, (), "010", ["1 rows are marked both terminal and timeout: they count as terminal"]),
+        ("101", "110", None, (), "010", ["1 row is marked both terminal and timeout: what counts is terminal"]),
         ("000", "010", None, (), "011", [UNFINISHED]),
     ],
 )
@@ -73,13 +73,13 @@ def test_recorded_next_observations_are_believed_or_not():
         ),
         (
             "next-crosses-timeout",
-            "1 timeouts record the following row as next observation, another episode's start unless the episode ran "
+            "1 timeout records the following row as next observation, another episode's start unless the episode ran "
             "on: never learned from",
             (3,),
         ),
         (
             "next-crosses-terminal",
-            "1 terminals record the following row as next observation, another episode's start: check the logger",
+            "1 terminal records the following row as next observation, another episode's start: check the logger",
             (1,),
         ),
     ]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from micro_rl.core.tasks import Task
+from micro_rl.core.wording import with_verb
 from micro_rl.data import Dataset
 from micro_rl.data.checks import breaks, episodes, order
 from micro_rl.data.checks.order import Order
@@ -67,7 +68,8 @@ def test_a_batch_that_the_log_fills():
 def test_timeouts_before_the_time_limit(horizon, rows):
     whole = replace(episodes_of((3, 4, 2), "timeouts"), task=Task(horizon=horizon))
     early = sentence(episodes.odd(whole), "early-timeouts")
-    text = f"{len(rows)} timeouts come before the time limit of {horizon} steps that the log or its name tells: "
+    come = with_verb(len(rows), "timeout", "comes", "come")
+    text = f"{come} before the time limit of {horizon} steps that the log or its name tells: "
     assert early == (text + "cut by hand, or marked by mistake" if rows else None)
 
 

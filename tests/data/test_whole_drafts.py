@@ -36,9 +36,9 @@ exogenous = ["Level SP [m]", "T_out (°C)"]{OUTSIDE}# reward = "-abs(`Level [m]`
 time = "Zeit"   # 60 s from row to row; 1 gaps longer than three such steps
 time_format = "%d.%m.%Y %H:%M:%S"
 {LONGER}
-# Mode holds texts: 'AUTO' 4 times, 'MAN' 1 times
+# Mode holds texts: 'AUTO' 4 times, 'MAN' 1 time
 # where = "`Mode` == 'AUTO'"
-# 2 cells are empty, the longest hole has 1 rows
+# 2 cells are empty, the longest hole has 1 row
 # fill = {{"Level [m]" = "linear", "T_out (°C)" = "linear", limit = 1}}
 {LACK}decimal = ","
 encoding = "cp1252"
@@ -107,7 +107,7 @@ def test_a_whole_draft(tmp_path: Path, name, text, rows, rest):
 def test_a_draft_of_parquet_and_one_of_dates_and_times_of_day(tmp_path: Path):
     columns = {"t": [0, 1, 2, 9], "x": [1.5, None, 2.5, 3.0], "pump_cmd": [0.0, 100.0, 120.0, 50.0]}
     parquet.write_table(pa.table(columns), tmp_path / "log.parquet")
-    hole = '# 1 cells are empty, the longest hole has 1 rows\n# fill = {"x" = "linear", limit = 1}\n'
+    hole = '# 1 cell is empty, the longest hole has 1 row\n# fill = {"x" = "linear", limit = 1}\n'
     head = f'\nobservations = ["x"]{OTHERS}actions = ["pump_cmd"]{SET}# reward = "-abs(`x` - 1)"{YOURS}\n'
     clock = 'time = "t"   # 1 s from row to row; 1 gaps longer than three such steps\n'
     assert draft(tmp_path / "log.parquet").text == (

@@ -132,7 +132,7 @@ def test_bad_inputs_are_one_line(log):
     refused("every reward is 0", dataset=Dataset.from_arrays(*two, horizon=20))
     wide = line_world.log()
     wide = Dataset.from_arrays(np.repeat(wide.observations, 2, 1), wide.actions, wide.rewards, timeouts=wide.timeouts)
-    refused("home: has 1 observations and 1 actions, the log 2 and 1", dataset=wide)
+    refused("home: has 1 observation and 1 action, the log 2 and 1", dataset=wide)
     refused("not finite", current=lambda observation: observation * np.nan)
     refused("ZeroDivisionError", current=lambda observation: 1 / 0)
     refused("an action of 2 numbers", current=lambda observation: [1, 2])

@@ -15,6 +15,7 @@ from micro_rl.core.networks import q_values, sample
 from micro_rl.core.optim import adam_step
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
+from micro_rl.core.wording import plural
 from micro_rl.dynamics.ensemble import (
     Ensemble,
     Members,
@@ -82,7 +83,8 @@ class TurnAgainst(ModelUpdate):
     def refuse(self, sizes: ModelSizes) -> None:
         if self.steps and len(self.decay) != sizes.layers:
             raise UserError(
-                f"model_decay: {len(self.decay)} values for {sizes.layers} layers; give one per layer of the model"
+                f"model_decay: {plural(len(self.decay), 'value')} for {plural(sizes.layers, 'layer')}; "
+                "give one per layer of the model"
             )
 
     def _episode(self, carry, key: Array, *, units: Ensemble, context: EpochContext):

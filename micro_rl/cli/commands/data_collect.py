@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from micro_rl.cli.commands.console import console, say
+from micro_rl.core.wording import plural
 
 if TYPE_CHECKING:
     from micro_rl.simulation.collect import CollectCallback
@@ -89,7 +90,8 @@ def _lines(settings: "OnlineSettings") -> "CollectCallback":
         def written(self, log: Dataset) -> None:
             about = log.summary()
             line(
-                f"{log.path}: {about.rows:,} rows, {about.episodes} episodes, {about.terminals} terminals, return "
+                f"{log.path}: {plural(about.rows, 'row')}, {plural(about.episodes, 'episode')}, "
+                f"{plural(about.terminals, 'terminal')}, return "
                 f"{about.return_mean:.1f} ± {about.return_std:.1f}, worst {about.return_worst:.1f}, best "
                 f"{about.return_best:.1f}"
             )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from micro_rl.cli.commands.console import console, say
+from micro_rl.core.wording import plural
 
 
 @dataclass(frozen=True)
@@ -37,4 +38,7 @@ def run(arguments: list[str]) -> None:
     back, lost = convert(log, inputs.dst, form, command, inputs.options.force)
     for text in (*left_behind(log), *lost):
         line(f"not kept: {text}")
-    line(f"{back.path}: {len(back):,} rows, {len(back.starts):,} episodes, read back and equal to {log.path}")
+    line(
+        f"{back.path}: {plural(len(back), 'row')}, {plural(len(back.starts), 'episode')}, "
+        f"read back and equal to {log.path}"
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, print_for_machines, say
+from micro_rl.core.wording import plural
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +71,7 @@ def _print(dataset: "Dataset", insight: "Insight") -> None:
     summary = insight.summary
     add(
         "log",
-        f"{dataset.name} ({dataset.format}), {summary.rows:,} rows of {summary.observation_size} + "
+        f"{dataset.name} ({dataset.format}), {plural(summary.rows, 'row')} of {summary.observation_size} + "
         f"{summary.action_size} columns",
     )
     add(

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 
@@ -55,7 +56,7 @@ def run(arguments: list[str]) -> None:
     )
     figures = scores(result, task if env == task.env else Task())
     of = "" if options.epoch is None else f"epoch {options.epoch} in "
-    print(f"{of}{env}, {options.episodes} episodes, seeds from {options.seed}")
+    print(f"{of}{env}, {plural(options.episodes, 'episode')}, seeds from {options.seed}")
     print(f"return  {figures['return']:.2f} ± {figures['return_std']:.2f} (standard deviation over episodes)")
     if "normalised_score" in figures:
         print(f"score   {figures['normalised_score']:.2f} ± {figures['normalised_score_std']:.2f}")

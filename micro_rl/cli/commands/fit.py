@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, say, typed
+from micro_rl.core.wording import plural
 
 if TYPE_CHECKING:
     from micro_rl.core.model_settings import ModelSettings
@@ -64,7 +65,7 @@ def _fit_model(log: str, options: Fitting, reading: "ReadOptions", settings: "Mo
             command=typed(),
         )
     best = ", ".join(f"{error:.5f}" for error in about["holdout"])
-    say(screen, f"{about['epochs']} epochs; holdout errors of the members: {best}")
+    say(screen, f"{plural(about['epochs'], 'epoch')}; holdout errors of the members: {best}")
     if not about.get("episodes_held_out"):
         say(screen, f"note   {NO_EPISODES}")
     say(screen, f"model  {folder}")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, say
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ def run(arguments: list[str]) -> None:
     screen = console()
     say(
         screen,
-        f"protocol {protocol.name}: {len(protocol.cells)} cells of {jobs[0].subject.episodes} episodes in "
-        f"{jobs[0].subject.env}, {len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
+        f"protocol {protocol.name}: {plural(len(protocol.cells), 'cell')} of "
+        f"{plural(jobs[0].subject.episodes, 'episode')} in {jobs[0].subject.env}, "
+        f"{len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
     )
     for note in dict.fromkeys(note for job in jobs for note in job.subject.notes):
         say(screen, f"note: {note}")
@@ -119,7 +121,7 @@ def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:
     from micro_rl.storage.json_files import read_json
 
     summary, about = read_json(job.results.path / "summary.json"), job.subject.trained
-    trained = f", trained {about['epochs']:,} of {about['planned']:,} epochs" if about.get("planned") else ""
+    trained = f", trained {about['epochs']:,} of {plural(about['planned'], 'epoch')}" if about.get("planned") else ""
     table = Table(title=escape(f"{_name(job)}{trained}; {summary['unit']}, 95 % interval of the episodes"))
     for column in ("group", "mean", "worst cell", "CVaR 10 %", "area under the curve"):
         table.add_column(column, justify="left" if column == "group" else "right")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from micro_rl.cli.commands.console import console, say, typed
 from micro_rl.cli.commands.planning import Task, planned
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
     counts = " x ".join([*(f"{name} {len(values)}" for name, values in grid.items()), f"seed {task.seeds}"])
     say(
         screen,
-        f"{', '.join(methods_of(plan, grid))} on {plan.dataset.name}: {len(runs)} runs ({counts}), into {folder}",
+        f"{', '.join(methods_of(plan, grid))} on {plan.dataset.name}: {plural(len(runs), 'run')} ({counts}), "
+        f"into {folder}",
     )
     epochs = min(task.until or plan.settings.epochs, plan.settings.epochs)
     with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
@@ -135,4 +137,4 @@ def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
     if len(outcomes) > len(errors):
         say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
     if errors:
-        raise Diverged(f"{len(errors)} of {len(outcomes)} runs diverged; {errors[0]}")
+        raise Diverged(f"{len(errors)} of {plural(len(outcomes), 'run')} diverged; {errors[0]}")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from micro_rl.cli.commands.console import console, say, typed
+from micro_rl.core.wording import plural
 
 if TYPE_CHECKING:
     from micro_rl.storage.wandb_log import Mode
@@ -34,8 +35,8 @@ def carry_out(
     folder, screen = out or default_folder(plan), console()
     say(
         screen,
-        f"{plan.method_name} on {plan.dataset.name}: {len(plan.dataset)} rows, {len(plan.dataset.starts)} episodes, "
-        f"preset {plan.preset}, into {branch or folder}",
+        f"{plan.method_name} on {plan.dataset.name}: {plural(len(plan.dataset), 'row')}, "
+        f"{plural(len(plan.dataset.starts), 'episode')}, preset {plan.preset}, into {branch or folder}",
     )
     epochs = min(until or plan.settings.epochs, plan.settings.epochs)
     say(screen, f"to do   {work_ahead(plan, folder, epochs, resume, branch is not None and not refit)}")
@@ -58,15 +59,15 @@ def carry_out(
 
 def work_ahead(plan: "Plan", folder: Path, epochs: int, resume: bool, takes_over: bool) -> str:
     """What is known of a run's length before it begins: the epochs of its fit and of its training."""
-    from micro_rl.core.wording import plural
     from micro_rl.storage.run_folder import RunFolder
 
     settings = plan.settings
     ready = not plan.fits_model or takes_over or (resume and plan.model_use.place(RunFolder(folder)).exists())
-    training = f"train to epoch {epochs}, {settings.updates_per_epoch} updates each; the time left is told as it goes"
+    each = plural(settings.updates_per_epoch, "update")
+    training = f"train to epoch {epochs}, {each} each; the time left is told as it goes"
     if ready:
         return training
     drops = f" at {plural(1 + settings.model_lr_drops, 'learning rate')}" if settings.model_lr_drops else ""
     purpose = "" if plan.method.learns_model else " for scoring alone (--no-scoring-model saves it)"
     fewer = f"fewer where {settings.patience} bring no gain{drops}"
-    return f"fit a model{purpose} in at most {settings.max_fit_epochs} epochs, {fewer}; then {training}"
+    return f"fit a model{purpose} in at most {plural(settings.max_fit_epochs, 'epoch')}, {fewer}; then {training}"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float32, Int
 
+from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
@@ -107,7 +108,7 @@ def _shifted(dataset: Dataset, ends: Bool[np.ndarray, " row"], columns: Columns)
     rows = (marked + away)[long[:, away + reach + 1]]
     count, late = len(rows), away < 0
     text = (
-        f"{count:,} of {len(marked):,} marked ends stand {abs(away)} row{'s' * (abs(away) > 1)} "
+        f"{count:,} of {len(marked):,} marked ends stand {plural(abs(away), 'row')} "
         f"{'after' if late else 'before'} a jump ({findings.listed(rows)}) and are none themselves: the flags are "
         f"{abs(away)} {'late' if late else 'early'}, so that rows inside episodes lead into the next: move them "
         f"{'up' if late else 'down'}"
@@ -144,5 +145,5 @@ def _distance(rows: Int[np.ndarray, " jump"], ends: Bool[np.ndarray, " row"]) ->
         apart = np.abs(marked[places[there]] - rows[there])
         distances, counts = np.unique(apart, return_counts=True)
         if len(counts) and counts.max() >= AGREE * len(rows):
-            return f", most of them {distances[counts.argmax()]} rows {word} a marked end"
+            return f", most of them {plural(int(distances[counts.argmax()]), 'row')} {word} a marked end"
     return ""

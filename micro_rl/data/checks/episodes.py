@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from micro_rl.core.wording import plural, with_verb
 from micro_rl.data.checks import breaks, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
@@ -74,7 +75,8 @@ def small(dataset: Dataset, batch: int) -> list[Finding]:
         text = "the log is one episode: figures per episode, and errors on episodes held out, say nothing"
         problems.append(findings.warning("one-episode", text))
     if len(dataset) < batch:
-        text = f"{len(dataset)} rows are fewer than a batch ({batch}), which holds them more than once: log more"
+        rows = with_verb(len(dataset), "row", "is", "are")
+        text = f"{rows} fewer than a batch ({batch}), which holds them more than once: log more"
         problems.append(findings.warning("few-rows", text))
     return problems
 
@@ -87,7 +89,7 @@ def _early(dataset: Dataset) -> list[Finding]:
     if task.horizon is None or not len(early):
         return []
     text = (
-        f"{len(early):,} timeouts come before the time limit of {task.horizon} steps that the log or its name tells: "
-        "cut by hand, or marked by mistake"
+        f"{with_verb(len(early), 'timeout', 'comes', 'come')} before the time limit of {plural(task.horizon, 'step')} "
+        "that the log or its name tells: cut by hand, or marked by mistake"
     )
     return [findings.warning("early-timeouts", text, early)]

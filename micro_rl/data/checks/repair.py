@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int
 
+from micro_rl.core.wording import plural
 from micro_rl.data import conversion, episode_ends
 from micro_rl.data.checks import episodes, findings
 from micro_rl.data.checks.inspection import Inspection
@@ -80,7 +81,7 @@ def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[
     terminals, timeouts = dataset.terminals.copy(), dataset.timeouts.copy()
     if horizon is not None and len(rows := episodes.terminals_at(dataset, horizon)):
         terminals[rows], timeouts[rows] = False, True
-        changes.append(_change("terminal-to-timeout", f"terminal after {horizon} steps, now a timeout", rows))
+        changes.append(_change("terminal-to-timeout", f"terminal after {plural(horizon, 'step')}, now a timeout", rows))
     actions = np.clip(dataset.actions, dataset.action_low, dataset.action_high)
     if len(rows := np.flatnonzero(((actions != dataset.actions) & np.isfinite(dataset.actions)).any(1))):
         changes.append(_change("clipped", "an action past its bounds, now clipped to them", rows))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from micro_rl.core.wording import plural
+from micro_rl.core.wording import plural, with_verb
 from micro_rl.data.guesses import by_name, columns, sample
 from micro_rl.data.guesses.by_name import Guessed
 from micro_rl.data.guesses.columns import Guess
@@ -45,7 +45,7 @@ def draft(path: Path) -> Draft:
     guesses = [guess._replace(unit=guess.unit or taken.units.get(guess.name, "")) for guess in guesses]
     roles = by_name.assigned(guesses)
     missing = _open(taken, roles, guesses)
-    rows = f"{'all' if taken.whole else 'the first'} {len(taken.columns[0]):,} rows"
+    rows = f"{'all' if taken.whole else 'the first'} {plural(len(taken.columns[0]), 'row')}"
     lines = [
         f"# How to read {_plain(path.name)}: guessed from {rows}.",
         f"# Look every line over, write the reward, then: micro-rl data check {shlex.quote(_plain(path.name))}",
@@ -138,7 +138,7 @@ def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"
 
 def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:
     for column in roles.texts:
-        counts = ", ".join(f"{text!r} {count:,} times" for text, count in column.texts)
+        counts = ", ".join(f"{text!r} {plural(count, 'time')}" for text, count in column.texts)
         condition = f"`{column.name}` == {column.texts[0][0]!r}"
         yield f"# {_plain(column.name)} holds texts: {counts}"
         yield f"# where = {_quoted(condition)}"
@@ -149,7 +149,7 @@ def _rows(roles: Guessed, guesses: Sequence[Guess]) -> Iterator[str]:
         cells = sum(column.holes for column in lacking)
         kinds = {column.name: "previous" if column in roles.actions else "linear" for column in lacking}
         table = ", ".join(f"{_quoted(name)} = {_quoted(kind)}" for name, kind in kinds.items())
-        yield f"# {cells:,} cells are empty, the longest hole has {longest:,} rows"
+        yield f"# {with_verb(cells, 'cell', 'is', 'are')} empty, the longest hole has {plural(longest, 'row')}"
         yield f"# fill = {{{table}, limit = {min(longest, SHORT)}}}"
         yield '# missing = "drop"   # rows that still lack a value: drop, or previous; refused by default'
     if roles.texts or lacking:

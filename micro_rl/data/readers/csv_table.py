@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from micro_rl.core.columns import in_one_line, known
-from micro_rl.core.wording import plural
+from micro_rl.core.wording import plural, with_verb
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
@@ -157,7 +157,10 @@ class Table:
         above = self._description.reading.skip_rows
         above = line_of(head) if above is None else above
         if not 0 <= above < (lines := head.count(b"\n") + 1):
-            raise UserError(f"{self._path}: skip_rows is {above}, and only {lines} lines are there: give fewer")
+            raise UserError(
+                f"{self._path}: skip_rows is {above}, and only {with_verb(lines, 'line', 'is', 'are')} there: "
+                "give fewer"
+            )
         try:
             coding = "utf-8" if self._encoding == "utf-16" else self._encoding
             return above, _first_row(head.split(b"\n", above + MOST_LINES)[above:][:MOST_LINES], coding)

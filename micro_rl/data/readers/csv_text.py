@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -85,8 +86,8 @@ def explained(path: Path, reason: str, rows: Iterator[tuple[int, list[str]]], na
         if wrong is None:
             return None
         return (
-            f"line {wrong[0]} has {len(wrong[1])} values and the heading {count[1]}, as with another delimiter, "
-            "text above the heading (skip_rows) or a comma within a number"
+            f"line {wrong[0]} has {plural(len(wrong[1]), 'value')} and the heading {count[1]}, as with another "
+            "delimiter, text above the heading (skip_rows) or a comma within a number"
         )
     value = re.search(r"column '(.*)': .*conversion error to (\w+).*: invalid value '(.*?)'$", reason)
     if value is None or value[1] not in names:

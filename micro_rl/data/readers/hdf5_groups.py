@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from micro_rl.core.columns import Column, Columns
+from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import RawLog, refuse_oversize
@@ -109,8 +110,8 @@ def _check(path: Path, label: str, parts: Parts, first: Parts, length: int) -> N
             name = "/".join(part for part in (label, field, own) if part)
             allowed = ((length,), (length, 1)) if single else ((length, *before.shape[1:]),)
             if array.shape not in allowed or array.ndim > 2 or array.dtype.kind not in "fiub" or 0 in array.shape:
-                text = f"{name} has shape {array.shape} and type {array.dtype}: store {length} rows of plain numbers"
-                raise UserError(f"{path}: {text}, as many as rewards")
+                text = f"{name} has shape {array.shape} and type {array.dtype}: store {plural(length, 'row')} of plain"
+                raise UserError(f"{path}: {text} numbers, as many as rewards")
             hdf5_storage.check(path, name, array, written=field not in FLAGS)
 
 

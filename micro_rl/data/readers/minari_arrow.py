@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core.wording import plural
 from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.data.readers.minari_spaces import Episode, Leaf, Spaces
 from micro_rl.errors import UserError, require_extra
@@ -18,7 +19,9 @@ def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int
     require_extra("pyarrow", "minari", "reading Minari's Arrow and Parquet layouts")
     stored = {int(file.name) for file in folder.iterdir() if file.name.isascii() and file.name.isdigit()}
     if stored != set(range(count)):
-        raise UserError(f"{folder}: its metadata says {count} episodes, {len(stored)} are there: fetch the set again")
+        raise UserError(
+            f"{folder}: its metadata says {plural(count, 'episode')}, {len(stored)} are there: fetch the set again"
+        )
     files = [sorted((folder / str(place)).glob(f"*.{layout}")) for place in range(count)]
     for place, parts in enumerate(files):
         if not parts:

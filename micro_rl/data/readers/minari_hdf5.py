@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from micro_rl.core.wording import plural
 from micro_rl.data.raw_log import refuse_oversize
 from micro_rl.data.readers import hdf5_storage
 from micro_rl.data.readers.minari_spaces import Episode, Leaf, Spaces
@@ -21,7 +22,9 @@ def episodes(folder: Path, count: int, spaces: Spaces, layout: str) -> tuple[int
     with h5py.File(path, "r", locking=False) as file:
         names = [name for name in map(str, file) if name.startswith("episode_")]
         if len(names) != count:
-            raise UserError(f"{path}: its metadata says {count} episodes, the file holds {len(names)}: fetch it again")
+            raise UserError(
+                f"{path}: its metadata says {plural(count, 'episode')}, the file holds {len(names)}: fetch it again"
+            )
         lengths = [_Group(path, file, place).check(spaces) for place in range(count)]
     width = sum(leaf.width for part in spaces for leaf in part)
     refuse_oversize(path, "the set", 4 * width * sum(lengths), path.stat().st_size)

@@ -14,6 +14,7 @@ import numpy as np
 
 from micro_rl.core.columns import Column, Columns
 from micro_rl.core.tasks import Task
+from micro_rl.core.wording import plural
 from micro_rl.data import log_metadata
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import RawLog, damage_refused
@@ -82,7 +83,8 @@ class _Set:
         )
         if steps != self._count("total_steps"):
             raise UserError(
-                f"{self.path}: its metadata says {self._count('total_steps')} steps, its data {steps}: fetch it again"
+                f"{self.path}: its metadata says {plural(self._count('total_steps'), 'step')}, its data {steps}: "
+                "fetch it again"
             )
         if not steps:
             raise UserError(f"{self.path}: holds no rows: write the set again")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as arrow_parquet
 
+from micro_rl.core.wording import plural
 from micro_rl.data import log_paths
 from micro_rl.data.description import Description
 from micro_rl.data.readers import vectors
@@ -62,7 +63,8 @@ class Table:
             left -= rows
         if left:
             raise UserError(
-                f"{self._path}: declares {self.rows} rows but holds {self.rows - left}: fetch or write it again"
+                f"{self._path}: declares {plural(self.rows, 'row')} but holds {self.rows - left}: "
+                "fetch or write it again"
             )
 
     def _columns(

@@ -184,7 +184,8 @@ def filled(rows: Rows, words: Filling, roles: Roles) -> list[Finding]:
         cells = [holes.fill(column, kind, words.limit) for column in _columns_of(name, rows, roles)]
         filled, left = cells[0]
         if filled:
-            text = f"fill: {plural(filled, 'cell')} of {name!r} filled ({kind}), in holes of at most {words.limit} rows"
+            holes_filled = f"in holes of at most {plural(words.limit, 'row')}"
+            text = f"fill: {plural(filled, 'cell')} of {name!r} filled ({kind}), {holes_filled}"
             problems.append(findings.warning("cells-filled", text))
         if left:
             text = f"fill: {plural(left, 'cell')} of {name!r} left empty: longer holes, or no value beside them"
@@ -222,7 +223,7 @@ def steps_of(rows: Rows, words: Resampling, roles: Roles, path: Path) -> tuple[R
         GROUPS: ["last"],
     }
     columns, begins, idle = resampled(rows.columns, rows.begins, rows.steps, words.seconds, kinds)
-    text = f"resample: {len(rows.begins):,} rows became {plural(len(begins), 'step')} of {words.text}"
+    text = f"resample: {plural(len(rows.begins), 'row')} became {plural(len(begins), 'step')} of {words.text}"
     if idle:
         text += f"; {plural(idle, 'step')} had no row, and what was last recorded stands in (of sums, 0)"
     return Rows(columns, begins, None), [findings.warning("resampled", text)]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from micro_rl.core.metric_keys import EVAL_RETURN, EVAL_SCORE, metric_label
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.tasks import Task
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 from micro_rl.reports.compare.robust_results import Robust, read_robust
 from micro_rl.reports.run import record
@@ -50,7 +51,12 @@ class Run(NamedTuple):
     state: str
     robust: list[Robust]
     ensemble: dict[str, Any]
-    """What the ensemble's own file says, and its `sha256`; empty where the run has none."""
+    """What the file of its ensemble, or of the one that scores it, says, and its `sha256`; empty without one."""
+
+    @property
+    def epochs_done(self) -> str:
+        """'50 of 100 epochs', or '50 epochs' where the run does not say how many were planned."""
+        return f"{self.epochs:,} of {plural(self.planned, 'epoch')}" if self.planned else plural(self.epochs, "epoch")
 
     @property
     def method(self) -> str:
@@ -156,9 +162,9 @@ def collect(folders: Sequence[Path]) -> Collected:
 
 def read(path: Path) -> Run:
     """One run folder; raises `UserError` if a file in it is damaged or is not the one that was sealed."""
-    content = record.read(path)
-    condition = state(RunFolder.open(path), content.metrics, content.settings.get("epochs"))
-    return Run(path, content.name, content, condition, read_robust(path), _ensemble(path / "model"))
+    content, folder = record.read(path), RunFolder.open(path)
+    condition = state(folder, content.metrics, content.settings.get("epochs"))
+    return Run(path, content.name, content, condition, read_robust(path), _ensemble(record.model_folder(folder)))
 
 
 def _named(runs: list[Run]) -> list[Run]:

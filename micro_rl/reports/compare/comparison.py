@@ -130,7 +130,7 @@ def _settings(comparison: Comparison) -> list[str]:
 def _unfinished(comparison: Comparison) -> list[str]:
     sentences = []
     for run in comparison.runs:
-        far = f"{run.epochs:,} of {run.planned:,} epochs" if run.planned else f"{run.epochs:,} epochs"
+        far = run.epochs_done
         if run.state == "diverged":
             sentences.append(f"{run.name} diverged after {far}.")
         elif not run.finished:

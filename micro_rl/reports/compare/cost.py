@@ -60,7 +60,7 @@ def _range(values: list[float]) -> str:
 
 def _epochs(runs: list[Run]) -> str:
     epochs = sorted({run.epochs for run in runs})
-    return f"{epochs[0]:,} epochs" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
+    return plural(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,} epochs"
 
 
 def _machine(run: Run) -> str:

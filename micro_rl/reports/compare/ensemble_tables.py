@@ -1,4 +1,4 @@
-"""The ensembles that runs learned from: how good each became, by its own holdout rows, and who used it."""
+"""The ensembles that runs learned from, or are scored by: how good each became on its holdout rows, and who used it."""
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
@@ -35,7 +35,7 @@ def table(comparison: Comparison) -> Table | str:
     caption = (
         "Mean squared error of one step on rows held out of the fit, in the units of the fit: comparable on one log "
         "with one scaling of the targets only. Steps ahead: the elites’ error in standard deviations of the log, see "
-        "below. Ensembles with the same SHA-256 are one."
+        "below. Ensembles with the same SHA-256 are one. A run “to be scored” learned nothing in it."
     )
     columns = ["ensemble", "fit epochs", "members", "error of the best", "of the worst elite"]
     columns += ["steps ahead", "in 90 % intervals", "used by"]
@@ -44,16 +44,17 @@ def table(comparison: Comparison) -> Table | str:
 
 def _row(runs: list[Run], comparison: Comparison) -> list[Entry]:
     errors = _errors(runs)
-    elites = int(runs[0].record.settings.get("num_elites", len(errors)) or 1)
+    elites = runs[0].record.count_elites(len(errors))
     sha = str(runs[0].ensemble.get("sha256", ""))[:8]
     log = next(log.name for log in comparison.logs if log.key == runs[0].log.key)
-    used = ", ".join(run.name for run in runs[:4]) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")
+    names = [run.name + " (to be scored)" * run.record.scored_by_model for run in runs]
+    used = ", ".join(names[:4]) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")
     return [
         Entry(log, sha),
         Entry(str(_epochs(runs) or "–")),
         Entry(str(len(errors) or "–")),
         Entry(number(errors[0]) if errors else "–"),
-        Entry(number(errors[: max(elites, 1)][-1]) if errors else "–"),
+        Entry(number(errors[:elites][-1]) if errors else "–"),
         *_measured(runs[0].record.report),
         Entry(plural(len(runs), "run"), used),
     ]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.metric_keys import metric_label
+from micro_rl.core.wording import plural
 from micro_rl.reports.compare.metric_curves import MetricCurve, comparison_of, curves_in, left_out
 from micro_rl.reports.compare.palette import Style, drawable, styles
 from micro_rl.reports.compare.score_tables import over_seeds
@@ -83,7 +84,7 @@ def _picture(drawn: list[MetricCurve], looks: dict[str, Style], form: str) -> by
 def _draw(axes: Axes, curve: MetricCurve, look: Style) -> None:
     complete = np.isfinite(curve.values).any(0)
     epochs, interval = curve.epochs[complete], band(curve.values[:, complete])
-    seeds = f"{len(curve.seeds)} seed{'s' if len(curve.seeds) > 1 else ''}"
+    seeds = plural(len(curve.seeds), "seed")
     marker: dict[str, Any] = {"marker": look.marker, "markersize": 3} if len(epochs) <= 25 else {}
     axes.plot(epochs, interval.point, linewidth=1.5, label=f"{drawable(curve.method)}, {seeds}", **look.line, **marker)
     axes.fill_between(epochs, interval.low, interval.high, color=look.colour, alpha=0.18, linewidth=0)

@@ -95,7 +95,7 @@ def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) 
     copies = {run.path: twin for run, twin in comparison.copies}
     sentences = []
     for run in comparison.runs:
-        far = f"{run.epochs:,} of {run.planned:,} epochs done" if run.planned else f"{run.epochs:,} epochs done"
+        far = f"{run.epochs_done} done"
         if run.path in copies:
             sentences.append(f"{run.name} is left out: {copies[run.path].name} has its settings and its seed")
         elif (comparison.method_of(run), names[run.log.key], run.seed) not in shown:

@@ -125,7 +125,7 @@ def far(runs: list[Run]) -> str:
     if trained == planned or not trained:
         return ""
     text = " to ".join(dict.fromkeys(f"{epochs:,}" for epochs in (trained[0], trained[-1])))
-    return f"{text} of {planned[-1]:,} epochs" if planned[-1] else f"{text} epochs"
+    return f"{text} of {plural(planned[-1], 'epoch')}" if planned[-1] else f"{text} epochs"
 
 
 def _caption(comparison: Comparison) -> str:

@@ -40,6 +40,6 @@ def _far(comparison: Comparison, log: Column) -> str:
 def _epochs(run: Run) -> str:
     """'50 of 100 epochs', 'all of 25 epochs', '19 of 3,000 epochs (not finished)'."""
     if run.planned and run.epochs >= run.planned:
-        return f"all of {run.planned:,} epochs"
+        return f"all of {plural(run.planned, 'epoch')}"
     still = "" if run.finished else " so far, not finished"
-    return f"{run.epochs:,} of {run.planned:,} epochs{still}" if run.planned else f"{run.epochs:,} epochs{still}"
+    return run.epochs_done + still

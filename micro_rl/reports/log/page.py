@@ -71,7 +71,10 @@ def _figures(insight: Insight) -> list[Figure]:
 def _facts(dataset: Dataset, insight: Insight) -> list[Fact]:
     few = insight.summary
     return [
-        Fact("Rows", f"{few.rows:,}, {few.observation_size} observations and {few.action_size} actions each"),
+        Fact(
+            "Rows",
+            f"{few.rows:,}, {plural(few.observation_size, 'observation')} and {plural(few.action_size, 'action')} each",
+        ),
         Fact("Episodes", f"{few.episodes:,}: {few.terminals:,} terminate, {few.timeouts:,} time out"),
         Fact("Episodes last", words.steps(few)),
         Fact("Returns", f"{number(few.return_mean)} ± {number(few.return_std)} (standard deviation over episodes)"),

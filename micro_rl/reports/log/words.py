@@ -77,7 +77,7 @@ def rows_needed(insight: Insight) -> str:
         return "There are too few rows to say what more of them would do."
     last = insight.curve[-1]
     return (
-        f"Predicting one step of episodes held out, after {last.rows:,} rows, a ridge regression leaves "
+        f"Predicting one step of episodes held out, after {plural(last.rows, 'row')}, a ridge regression leaves "
         f"{_percent(last.ridge)} of the variance, nearest neighbours {_percent(last.neighbours)}. "
         f"{_more(insight.outlook)} This is what two simple regressions need for one step; how many rows a policy "
         "needs, nothing here can tell."

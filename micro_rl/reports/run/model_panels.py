@@ -1,7 +1,7 @@
 """What was measured of a run's ensemble: its error by the steps ahead, and what its intervals hold."""
 
-from micro_rl.core.wording import number, plural
-from micro_rl.dynamics.quality_report import NO_EPISODES, Calibration, EpisodeCoverage, Horizon
+from micro_rl.core.wording import number, plural, with_verb
+from micro_rl.dynamics.quality_report import NO_EPISODES, Calibration, EpisodeCoverage, Horizon, ModelReport
 from micro_rl.reports.run.figures import BLUE, DASHED, DOTTED, GREEN, GREY, INK, NARROW, ROW, VERMILION, Chart, Line
 from micro_rl.reports.run.panels import Missing, Panel, drawn
 from micro_rl.reports.run.record import Record, Series
@@ -16,16 +16,25 @@ FLATTERS = (
 
 
 def of(record: Record) -> list[Panel | Missing]:
-    """The figures, where a model was learned and its report is there; else why they are not."""
-    if not record.learns_model or not (record.fit or record.config.get("model") or record.report):
+    """The figures, where a model was fitted or given and its report is there; else why they are not."""
+    if not (record.fit or record.config.get("model") or record.report):
         return []  # the figure of its holdout error says why
-    if record.report is None:
-        return [Missing(AHEAD, UNRECORDED)]
-    ahead, calibrated = record.report.horizon, record.report.calibration
+    shown: list[Panel | Missing] = _measured(record.report) if record.report else [Missing(AHEAD, UNRECORDED)]
+    if record.scored_by_model:
+        titles = (panel.title[0].lower() + panel.title[1:] for panel in shown)
+        return [
+            panel._replace(title=f"The model that scores it: {title}")
+            for panel, title in zip(shown, titles, strict=True)
+        ]
+    return shown
+
+
+def _measured(report: ModelReport) -> list[Panel | Missing]:
+    ahead, calibrated = report.horizon, report.calibration
     return [
-        steps_ahead(ahead, record.report.elites) if ahead else Missing(AHEAD, "the log has nothing to follow"),
+        steps_ahead(ahead, report.elites) if ahead else Missing(AHEAD, "the log has nothing to follow"),
         calibration(calibrated) if calibrated else Missing(CALIBRATED, "nothing varies in the held-out rows"),
-        episodes(record.report.episodes) if record.report.episodes else Missing(COVERAGE, NO_EPISODES),
+        episodes(report.episodes) if report.episodes else Missing(COVERAGE, NO_EPISODES),
     ]
 
 
@@ -96,10 +105,11 @@ def episodes(measured: EpisodeCoverage) -> Panel | Missing:
         inside = Series(promised, [100 * share for share in measured.of_sets])
         lines.insert(1, Line("calibrated sets", inside, GREEN))
     caption = (
-        f"{plural(measured.episodes, 'episode')} were held out of the fit. The limits of the score of the unknown "
-        f"(distance to the log, range, disagreement) were set on half of them and counted on {measured.rows:,} rows of "
-        f"the others.{off} X(s, a), between the elites’ own draws, holds {100 * measured.inside:.0f} % of the true "
-        f"next states, {100 * measured.inside_columns:.0f} % of each column’s values.{sets}"
+        f"{with_verb(measured.episodes, 'episode', 'was', 'were')} held out of the fit. The limits of the score of "
+        "the unknown (distance to the log, range, disagreement) were set on half of them and counted on "
+        f"{plural(measured.rows, 'row')} of the others.{off} X(s, a), between the elites’ own draws, holds "
+        f"{100 * measured.inside:.0f} % of the true next states, {100 * measured.inside_columns:.0f} % of each "
+        f"column’s values.{sets}"
     )
     chart = Chart("per cent within", lines, along="per cent promised")
     return drawn("coverage", COVERAGE, caption, chart, (ROW, NARROW))

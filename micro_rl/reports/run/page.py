@@ -91,7 +91,7 @@ def trained(run: Record) -> list[Fact]:
         Fact("Simulator", task.get("env") or "none"),
         Fact("Time limit", plural(task["horizon"], "step") if task.get("horizon") else "the simulator’s own, if any"),
         Fact("Episodes end", run.episodes_end),
-        *_learned_end(run.head),
+        *_learned_end(run),
         Fact("Seed", str(settings.get("seed", "unknown"))),
         Fact(
             "Epochs",
@@ -107,22 +107,24 @@ def trained(run: Record) -> list[Fact]:
         )
     seconds = run.series("time/seconds").values
     if seconds:
-        facts.append(Fact("Time", duration(sum(seconds)) + ", without the model’s fit" * run.learns_model))
+        fitted = run.learns_model or run.scored_by_model
+        facts.append(Fact("Time", duration(sum(seconds)) + ", without the model’s fit" * fitted))
+    model = "Model that scores it" if run.scored_by_model else "Model"
     if run.config.get("model"):
-        facts.append(Fact("Model", f"fitted before: {run.config['model']}"))
+        facts.append(Fact(model, f"fitted before: {run.config['model']}"))
     elif run.fit:
-        facts.append(
-            Fact("Model", f"{settings.get('ensemble_size', '?')} members, fitted in {plural(len(run.fit), 'epoch')}")
-        )
+        members = plural(len(record.kept_errors(run.fit)), "member")
+        facts.append(Fact(model, f"{members}, fitted in {plural(len(run.fit), 'epoch')}"))
     return facts
 
 
-def _learned_end(head: dict[str, Any]) -> list[Fact]:
+def _learned_end(run: Record) -> list[Fact]:
     """How good a learned termination is, on episodes that took no part in its learning."""
+    head, name = run.head, "Learned end" + " in the model that scores it" * run.scored_by_model
     if not head:
         return []
     if head["precision"] is None or head["recall"] is None:
-        return [Fact("Learned end", f"from {plural(head['terminals'], 'terminal')}: too few to measure it")]
+        return [Fact(name, f"from {plural(head['terminals'], 'terminal')}: too few to measure it")]
     ends = (
         f"on {plural(head['held_out_episodes'], 'held-out episode')}: precision {_percent(head['precision'])}, recall "
         f"{_percent(head['recall'])}; {head['expected_terminals']:.1f} ends expected, {head['held_out_terminals']} came"
@@ -131,7 +133,7 @@ def _learned_end(head: dict[str, Any]) -> list[Fact]:
         f"{_percent(entry['predicted'])} said, {_percent(entry['ended'])} ended ({plural(entry['rows'], 'row')})"
         for entry in head["reliability"]
     )
-    return [Fact("Learned end", ends), Fact("Its calibration", "; ".join(bins))]
+    return [Fact(name, ends), Fact("Its calibration", "; ".join(bins))]
 
 
 def _percent(share: float) -> str:

@@ -163,23 +163,24 @@ def beyond_the_limit(record: Record) -> str:
 
 
 def model_error(record: Record) -> Panel | Missing:
-    """Each member's error on rows it never saw."""
-    title = "Model error"
+    """Each member's error on rows it never saw, of the run's model or of the one that scores it."""
+    title = "Error of the model that scores it" if record.scored_by_model else "Model error"
     members = sorted(kept_errors(record.fit))
-    if not record.learns_model:
+    if not record.learns_model and not record.scored_by_model:
         return Missing(title, f"the method {record.config.get('method')} learns no model")
     if not members:
         shared = record.config.get("model")
         return Missing(title, "the run took a model that had been fitted before" if shared else "no fit was recorded")
-    best = elites(record.fit, record.settings.get("num_elites", len(members)))
+    best = elites(record.fit, record.count_elites(len(members)))
     ordered = best + [member for member in members if member not in best]
     lines = [_member(record, member, member in best) for member in ordered]
     errors = sorted(kept_errors(record.fit).values())[: len(best)]
     scaled = record.settings.get("standardise_targets")
+    apart = " Nothing was learned in it: it tells the difference from the log alone." if record.scored_by_model else ""
     caption = (
         f"Mean squared error of each member’s prediction on rows held out of the fit"
         f"{', in standard deviations squared: 1 is no better than predicting the mean' if scaled else ''}. The "
-        f"{plural(len(best), 'elite')} at their best epochs: {number(errors[0])} to {number(errors[-1])}."
+        f"{plural(len(best), 'elite')} at their best epochs: {number(errors[0])} to {number(errors[-1])}.{apart}"
     )
     return drawn("model", title, caption, Chart("holdout error", lines, logarithmic=True), (ROW, NARROW))
 

@@ -56,7 +56,7 @@ class Record(NamedTuple):
     head: dict[str, Any]
     """What the measurement of a learned termination found, empty where a rule was known."""
     report: ModelReport | None
-    """What was measured of the ensemble, where its fit kept that."""
+    """What was measured of the ensemble, or of the one that scores it, where its fit kept that."""
 
     def series(self, key: str) -> Series:
         """A key of the metrics over epochs, empty if it was never logged."""
@@ -78,6 +78,15 @@ class Record(NamedTuple):
         return self.config.get("learns_model", True)
 
     @property
+    def scored_by_model(self) -> bool:
+        """Whether a model scores it that it did not learn in, fitted for that or given."""
+        return not self.learns_model and bool(self.fit or self.report or self.config.get("model"))
+
+    def count_elites(self, members: int) -> int:
+        """How many of so many members are used."""
+        return int(self.settings.get("num_elites") or (self.report.elites if self.report else members) or 1)
+
+    @property
     def episodes_end(self) -> str:
         """When the model's do, in words; runs that did not say have the rule alone."""
         rule = self.config.get("task", {}).get("termination") or "never"
@@ -95,7 +104,8 @@ def read(path: Path) -> Record:
     folder = RunFolder.open(path)
     if folder.sealed:
         folder.verify()
-    about = _about(path / "model" / "ensemble.json")
+    model = model_folder(folder)
+    about = _about(model / "ensemble.json")
     return Record(
         name=path.resolve().name,
         config=folder.config(),
@@ -105,8 +115,13 @@ def read(path: Path) -> Record:
         policy=_policy(path / "policy.safetensors"),
         processes=folder.processes(),
         head=about.get("termination", {}),
-        report=_report(about, path / "model"),
+        report=_report(about, model),
     )
+
+
+def model_folder(run: RunFolder) -> Path:
+    """Where the run's model lies, or the one that scores it."""
+    return run.model if run.model.exists() else run.scoring_model
 
 
 def _about(path: Path) -> dict[str, Any]:

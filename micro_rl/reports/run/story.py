@@ -211,7 +211,7 @@ def _limits(record: Record, score: dict[str, Any], evaluated: str) -> list[str]:
     limits = []
     planned, done_epochs = record.settings.get("epochs"), record.scores.get("epochs")
     if planned and done_epochs and done_epochs < planned:
-        limits.append(f"The run made {done_epochs:,} of its {planned:,} epochs.")
+        limits.append(f"The run made {done_epochs:,} of its {plural(planned, 'epoch')}.")
     if score["evaluations"] < 10:
         times = "once" if score["evaluations"] == 1 else f"{score['evaluations']} times"
         limits.append(f"The policy was {evaluated} {times}, fewer than the ten that make a score.")

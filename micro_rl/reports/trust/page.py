@@ -68,7 +68,7 @@ def _estimates(judgement: Judgement, policy: PolicyJudgement) -> list[Fact]:
     importance = (
         f"{both(policy.importance)}"
         if policy.importance is not None
-        else f"not possible: the weights leave {policy.effective_last:.0f} windows, and 30 are needed"
+        else f"not possible: the weights leave {policy.effective_last:.0f} of the windows, and 30 are needed"
     )
     return [
         Fact(
@@ -93,7 +93,10 @@ def _facts(judgement: Judgement) -> list[Fact]:
     facts = [
         Fact("Log", judgement.log),
         Fact("SHA-256", judgement.sha256, True),
-        Fact("Windows", f"{plural(judgement.windows, 'window')} of {judgement.window} steps that do not overlap"),
+        Fact(
+            "Windows",
+            f"{plural(judgement.windows, 'window')} of {plural(judgement.window, 'step')} that do not overlap",
+        ),
         Fact("Parts", f"{len(judgement.folds)}, {judgement.folds_made}"),
         Fact("Compared with", judgement.baseline),
         Fact("Limits", "; ".join(judgement.limits) or "none"),
