@@ -22,7 +22,7 @@ from micro_rl.reports.trust.record import (
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
 from micro_rl.trust.case import Case, prepare
-from micro_rl.trust.current import actions_of, imitate
+from micro_rl.trust.current import Current, actions_of, imitate
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
 from micro_rl.trust.evidence import Standard, baseline_error, evidence_of
 from micro_rl.trust.layout import lay_out
@@ -34,10 +34,11 @@ FEWEST_EFFECTIVE = 30
 
 
 class Baseline(NamedTuple):
-    """What policies are compared with, and what it is called."""
+    """What policies are compared with, what it is called, and the current policy that it imitates, if it does."""
 
     actor: Judged
     name: str
+    current: Current | None = None
 
 
 def judge_policies(
@@ -74,9 +75,11 @@ def judge_policies(
         collected.append(collect(case, actor, starts))
     test = test_on_folds(case, progress)
     progress("fitted Q evaluation", 0.8)
-    values = evaluate_by_fqe(case, every, starts)
+    values = evaluate_by_fqe(case, every, starts, baseline.current)
+    imitation = None if current is None else float((values[0] - values.pop()).mean())
     estimates = [Estimates(*pair) for pair in zip(collected, values, strict=True)]
-    standard = Standard(estimates[0], baseline_error(case, estimates[0]) if current is None else None, test)
+    error = baseline_error(case, estimates[0]) if current is None else None
+    standard = Standard(estimates[0], error, test, imitation)
     judgements = [
         _judgement(case, name, actor, own, standard, options.thresholds)
         for name, actor, own in zip(policies, actors, estimates[1:], strict=True)
@@ -89,11 +92,12 @@ def _baseline(case: Case, current: Float[np.ndarray, "row act"] | None) -> Basel
     if current is None:
         return Baseline(pick(case.clones, 0), "a clone of what made the log, with its noise")
     key = jax.random.fold_in(case.key, 2)
-    actor, error = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
+    imitated = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
     return Baseline(
-        actor,
-        f"your current policy, by a network that imitates it; it misses its actions by {100 * error:.0f} % of their "
-        "spread",
+        imitated.net,
+        "your current policy, by a network that imitates it; it misses its actions by "
+        f"{100 * imitated.error:.0f} % of their spread",
+        imitated,
     )
 
 
@@ -139,7 +143,7 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    estimates, error, test = standard
+    estimates, error, test, imitation = standard
     counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
     parts = zip(case.layout.folds.names, figures, counts, strict=True)
@@ -152,6 +156,7 @@ def _whole(
         measured=float(case.layout.windows.returns.mean()),
         measured_deviation=case.layout.windows.mean_deviation,
         baseline_error=error,
+        imitation_error=imitation,
         reward_range=case.raw_rewards,
         folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
         folds_made=case.layout.folds.made,
