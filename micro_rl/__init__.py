@@ -12,6 +12,7 @@ __all__ = [
     "Policy",
     "Run",
     "UserError",
+    "choose",
     "curves",
     "evaluate",
     "fit",
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from micro_rl.policy import Policy
     from micro_rl.reports.compare.metric_curves import curves
     from micro_rl.robustness.jobs import robust
+    from micro_rl.selection.front import choose
     from micro_rl.simulation.evaluation import evaluate
     from micro_rl.training.job import Run
     from micro_rl.trust.front import trust
@@ -45,6 +47,7 @@ _HOMES = {
     "Policy": "micro_rl.policy",
     "Run": "micro_rl.training.job",
     "UserError": "micro_rl.errors",
+    "choose": "micro_rl.selection.front",
     "evaluate": "micro_rl.simulation.evaluation",
     "fit": "micro_rl.api",
     "load": "micro_rl.data",

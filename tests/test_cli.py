@@ -241,7 +241,7 @@ def test_an_unknown_verb(capsys):
     assert cli.run(["tarin"]) == 2
     message = capsys.readouterr().err
     assert (
-        "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, train, sweep, fit, runs, evaluate"
+        "there is no verb 'tarin' (did you mean 'train'?); choose one of demo, choose, train, sweep, fit, runs"
         in message
     )
 

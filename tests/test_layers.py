@@ -7,6 +7,7 @@ PACKAGE = Path(__file__).parent.parent / "micro_rl"
 LAYERS = [
     {"cli"},
     {"api", "opened"},
+    {"selection"},
     {"robustness", "training"},
     {"trust"},
     {"simulation"},

@@ -10,6 +10,7 @@ from mkdocs.structure.files import File, Files
 from tables import field_table, file_table, first_line, show, table
 
 from micro_rl.algorithms import presets, registry
+from micro_rl.algorithms.advice import WHEN
 from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
@@ -25,6 +26,7 @@ PUBLIC = (
     "train",
     "sweep",
     "fit",
+    "choose",
     "trust",
     "Run",
     "open_run",
@@ -45,6 +47,13 @@ METHODS = """# Methods
 `micro-rl train LOG --method NAME` trains with any of them; MICRO is the default.
 
 {}
+## Which when
+
+{}
+
+Early training, one to three seeds a figure: [every method on the same logs](../results/methods.md). [From a log to a
+decision](../guides/choose.md) tries several of them on yours.
+
 How they compare: [results](../results/methods.md). [Use one of your own](../guides/own-method.md), or
 [add one to the package](../development/add-a-method.md).
 """
@@ -136,7 +145,9 @@ def pages() -> dict[str, str]:
         for keys in (METRICS, FIT_METRICS)
     )
     return {
-        "methods/index.md": METHODS.format(methods()),
+        "methods/index.md": METHODS.format(
+            methods(), "\n".join(f"* {situation}: {advice}." for situation, advice in WHEN)
+        ),
         "reference/api.md": API.format(*public_names()),
         "reference/command-line.md": commands(),
         "reference/settings.md": SETTINGS.format(*settings()),

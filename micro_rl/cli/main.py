@@ -13,6 +13,7 @@ from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
 
 VERBS = {
     "demo": ("", "learn a policy from the embedded pendulum log and write its page"),
+    "choose": ("LOG", "from a log to a decision: train several methods, judge them, say whether one is better"),
     "train": ("LOG", "learn a policy from a log"),
     "sweep": ("LOG", "many runs in one program: seeds, and a grid of settings"),
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
@@ -38,6 +39,7 @@ Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 Ctrl
 """
 
 INTERRUPTED = {
+    "choose": "; the same command with --resume goes on",
     "data": "; a collection goes on from its last evaluation with the same command",
     "demo": "; the same command goes on from the last checkpoint",
     "fit": "; the same command with --resume goes on from the last checkpoint",

@@ -23,9 +23,9 @@ def figure(value: float, sign: str = "") -> str:
     return f"{value:{sign}.1f}" if abs(value) >= 10 else f"{value:{sign}#.3g}"
 
 
-def plural(count: int, thing: str) -> str:
-    """'1 episode', '20 episodes', '1,000 episodes'."""
-    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+def plural(count: int, thing: str, things: str = "") -> str:
+    """'1 episode', '20 episodes', '1,000 episodes'; `things` where an s is not enough."""
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
 
 
 def with_verb(count: int, thing: str, singular: str, plural_form: str) -> str:

@@ -2,11 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
-
-import jax
-import numpy as np
-from jaxtyping import Float
 
 from micro_rl._version import __version__
 from micro_rl.data import Dataset
@@ -21,24 +16,16 @@ from micro_rl.reports.trust.record import (
 )
 from micro_rl.trust import trial, verdict
 from micro_rl.trust.actors import Judged, judged
-from micro_rl.trust.case import Case, prepare
-from micro_rl.trust.current import Current, actions_of, imitate
-from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds, weigh
-from micro_rl.trust.evidence import Standard, baseline_error, evidence_of
+from micro_rl.trust.case import Case
+from micro_rl.trust.estimates import Estimates, weigh
+from micro_rl.trust.evidence import Standard, evidence_of
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options, Progress
 from micro_rl.trust.verdict import Thresholds
+from micro_rl.trust.yardstick import Yardstick, measure
 
 FEWEST_EFFECTIVE = 30
 """Windows that importance weights must leave at a window's end for an estimate by them."""
-
-
-class Baseline(NamedTuple):
-    """What policies are compared with, what it is called, and the current policy that it imitates, if it does."""
-
-    actor: Judged
-    name: str
-    current: Current | None = None
 
 
 def judge_policies(
@@ -63,42 +50,38 @@ def judge_policies(
     """
     began, options = time.monotonic(), options or Options()
     layout = lay_out(dataset, max(policy.history for policy in policies.values()), options)
-    actors = [judged(policy, layout.scaling, layout.dataset.history, name) for name, policy in policies.items()]
-    current = None if options.current is None else actions_of(options.current, layout.dataset, layout.rows)
-    case = prepare(layout, options, progress)
-    baseline = _baseline(case, current)
-    starts = common_starts(case)
-    every = [baseline.actor, *actors]
-    collected = []
-    for number, actor in enumerate(every):
-        progress("rollouts of every policy", 0.6 + 0.15 * number / len(every))
-        collected.append(collect(case, actor, starts))
-    test = test_on_folds(case, progress)
-    progress("fitted Q evaluation", 0.8)
-    values = evaluate_by_fqe(case, every, starts, baseline.current)
-    imitation = None if current is None else float((values[0] - values.pop()).mean())
-    estimates = [Estimates(*pair) for pair in zip(collected, values, strict=True)]
-    error = baseline_error(case, estimates[0]) if current is None else None
-    standard = Standard(estimates[0], error, test, imitation)
-    judgements = [
-        _judgement(case, name, actor, own, standard, options.thresholds)
-        for name, actor, own in zip(policies, actors, estimates[1:], strict=True)
-    ]
+    actors = {name: judged(policy, layout.scaling, layout.dataset.history, name) for name, policy in policies.items()}
+    yardstick, estimates = measure(layout, actors, options, progress)
     progress("done", 1.0)
-    return _whole(case, options, baseline.name, standard, judgements, time.monotonic() - began)
+    return conclude(yardstick, actors, estimates, options, time.monotonic() - began)
 
 
-def _baseline(case: Case, current: Float[np.ndarray, "row act"] | None) -> Baseline:
-    if current is None:
-        return Baseline(pick(case.clones, 0), "a clone of what made the log, with its noise")
-    key = jax.random.fold_in(case.key, 2)
-    imitated = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
-    return Baseline(
-        imitated.net,
-        "your current policy, by a network that imitates it; it misses its actions by "
-        f"{100 * imitated.error:.0f} % of their spread",
-        imitated,
-    )
+def conclude(
+    yardstick: Yardstick,
+    actors: Mapping[str, Judged],
+    estimates: Mapping[str, Estimates],
+    options: Options,
+    seconds: float,
+    *,
+    widening: float = 1.0,
+) -> Judgement:
+    """Make the judgement of what was estimated.
+
+    Args:
+        yardstick: what they were measured by.
+        actors: the policies, by name.
+        estimates: of each.
+        options: as the yardstick was made by.
+        seconds: that it took.
+        widening: half widths are multiplied by it (`best_of`).
+    """
+    case, standard = yardstick.case, yardstick.standard
+    standard = standard._replace(test=standard.test._replace(width=widening * standard.test.width))
+    judgements = [
+        _judgement(case, name, actor, estimates[name], standard, options.thresholds) for name, actor in actors.items()
+    ]
+    whole = _whole(case, options, yardstick.baseline.name, standard, judgements, seconds)
+    return whole._replace(widening=widening)
 
 
 def _judgement(

@@ -15,6 +15,7 @@ class Methods:
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
+    from micro_rl.algorithms.advice import WHEN
     from micro_rl.algorithms.registry import find, known, learns_model
     from micro_rl.cli.arguments import parse
 
@@ -26,6 +27,10 @@ def run(arguments: list[str]) -> None:
             print(f"  {name:8}{method.SUMMARY} ({method.PAPER})")
             for line in wrap(options(method.Options()), 110, break_on_hyphens=False):
                 print(" " * 10 + line.replace(JOINED, " "))
+    print("which when")
+    for situation, advice in WHEN:
+        for line in wrap(f"{situation}: {advice}", 110, subsequent_indent=" " * 8, break_on_hyphens=False):
+            print(f"  {line}")
     print("`micro-rl train --method NAME --help` shows a method's options and settings.")
     print("A method of your own: `--method mine.py`, with `Options` and `build` as docs/guides/own-method.md shows.")
 

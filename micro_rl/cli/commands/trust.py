@@ -83,7 +83,7 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
             window=asked.window,
             groups=asked.groups,
             limits=asked.limits,
-            current=_function(asked.current_policy),
+            current=function_in(asked.current_policy),
             termination=asked.termination,
             seed=asked.seed,
             folder=asked.keep or Path("trained", f"{dataset.name}-trust"),
@@ -99,8 +99,8 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
             say(screen, f"page      {page}")
 
 
-def _function(reference: str | None) -> Any:
-    """The function that FILE.py:FUNCTION names."""
+def function_in(reference: str | None) -> Any:
+    """The function that FILE.py:FUNCTION names; None where there is no reference."""
     import runpy
 
     if reference is None:

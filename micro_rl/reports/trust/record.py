@@ -145,6 +145,8 @@ class Judgement(NamedTuple):
     notes: tuple[str, ...]
     seconds: float
     version: str
+    widening: float = 1.0
+    """What half widths were multiplied by so that all intervals hold at once; 1 where each is for itself."""
 
     @property
     def ranked(self) -> list[PolicyJudgement]:

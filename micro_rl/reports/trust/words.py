@@ -55,7 +55,17 @@ def tested(judgement: Judgement) -> str:
     return (
         f"The judge was tested on this log: {plural(folds, 'part')} ({judgement.folds_made}) were left out one by one, "
         f"and what they returned was predicted. The predictions explain {100 * max(0.0, judgement.explained):.0f} % of "
-        f"what the parts differ by. {promise if judgement.explained > 0 else UNTESTED}"
+        f"what the parts differ by. {promise if judgement.explained > 0 else UNTESTED}{_together(judgement)}"
+    )
+
+
+def _together(judgement: Judgement) -> str:
+    """That the intervals hold for the best of all policies."""
+    if judgement.widening == 1.0:
+        return ""
+    return (
+        f" The best of {plural(len(judgement.policies), 'policy', 'policies')} is likely to have been lucky, so all "
+        f"intervals are {judgement.widening:.2f} times as wide: they hold for all at once, and so for the chosen one."
     )
 
 

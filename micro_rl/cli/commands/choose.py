@@ -1,0 +1,92 @@
+"""micro-rl choose: from a log to a decision."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.cli.commands.console import console, say, typed
+from micro_rl.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from micro_rl.reports.choice.record import Choice
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """What to choose by."""
+
+    minutes: float = 60.0
+    """Minutes that it may take, about; more of them train longer, from 20 on another method, from 30 on two seeds."""
+    out: Path | None = None
+    """The folder of everything; by default trained/LOG-choice."""
+    resume: bool = False
+    """Go on in that folder, where a choice was stopped."""
+    window: str | None = None
+    """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
+    groups: str | None = None
+    """Parts of the log that the judge is tested on: time, behaviour, clusters, or a column of the file that names them;
+    by default the group that its TOML names, else time."""
+    limits: tuple[str, ...] = ()
+    """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
+    current_policy: str | None = None
+    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action."""
+    termination: str | None = None
+    """When episodes end, as for training; by default as the log tells."""
+    seed: int = 0
+    """Of everything random."""
+    plan: Path | None = None
+    """The plan.json of another choice of this log: makes it anew, to the same epochs."""
+
+
+EXPLANATION = """Train several methods on a log, judge them on a part that none of them saw, and say what to do.
+
+No simulator is asked. A choice that was stopped, or killed, goes on with --resume and ends as it would have ended.
+"""
+
+
+def run(arguments: list[str]) -> None:
+    """Carry the command out."""
+    from micro_rl.cli.arguments import parse, shape
+    from micro_rl.cli.choice_display import ChoiceDisplay
+    from micro_rl.cli.commands.trust import function_in
+    from micro_rl.data.read_options import ReadOptions
+    from micro_rl.selection.choosing import folder_of
+    from micro_rl.selection.front import choose
+    from micro_rl.training.interrupts import leaving_on_sigterm
+    from micro_rl.training.log_reading import read_log
+
+    kind = shape("Choose", EXPLANATION, ("log", str), options=Choosing, reading=ReadOptions)
+    inputs: Any = parse("choose", arguments, kind)
+    asked, dataset = inputs.options, read_log(inputs.log, inputs.reading)
+    if asked.out is not None and asked.out.is_file():
+        raise UserError(f"--out {asked.out}: is a file; name a folder")
+    folder, screen = asked.out or folder_of(dataset), console()
+    with leaving_on_sigterm("the same command with --resume goes on"), ChoiceDisplay(screen) as display:
+        choice = choose(
+            dataset,
+            minutes=asked.minutes,
+            out=folder,
+            resume=asked.resume,
+            window=asked.window,
+            groups=asked.groups,
+            limits=asked.limits,
+            current=function_in(asked.current_policy),
+            termination=asked.termination,
+            seed=asked.seed,
+            plan=asked.plan,
+            watcher=display,
+            command=typed(),
+        )
+    _show(choice, folder, screen)
+
+
+def _show(choice: "Choice", folder: Path, screen: "Console") -> None:
+    from micro_rl.reports.choice import words
+
+    for word, sentence in words.summary(choice):
+        say(screen, f"{word:10}{sentence}")
+    say(screen, f"{'page':10}{folder / 'decision.html'}")
+    if choice.chosen is not None:
+        say(screen, f"{'policy':10}{folder / 'policy.safetensors'}")

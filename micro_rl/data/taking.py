@@ -1,0 +1,51 @@
+"""Some rows of a log as a log of their own."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+from jaxtyping import Bool
+
+from micro_rl.core.tasks import Task
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.writers.rows import lacks_next
+
+
+def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset:
+    """Takes rows of a log; where their successor stays behind, the episode is cut.
+
+    Args:
+        dataset: single observations.
+        rows: True for those that are taken; at least one.
+        name: what the part is called.
+
+    Returns:
+        The part. It names no simulator, and its SHA-256 is of the whole log's and the choice of rows.
+    """
+    last = rows & ~np.append(rows[1:], False) & ~dataset.terminals
+    usable, following = dataset.usable.copy(), dataset.next_observations
+    if lacks_next(dataset):  # then the row after the cut is the only one that told what followed
+        usable[last] = False
+        following = np.where(last[:, None], dataset.observations, following)
+    return replace(
+        dataset,
+        name=name,
+        observations=dataset.observations[rows],
+        actions=dataset.actions[rows],
+        rewards=dataset.rewards[rows],
+        next_observations=following[rows],
+        terminals=dataset.terminals[rows],
+        timeouts=(dataset.timeouts | last)[rows],
+        usable=usable[rows],
+        groups=_labels(dataset, rows),
+        sha256=sha256(dataset.sha256.encode() + np.packbits(rows).tobytes()).hexdigest(),
+        task=Task(horizon=dataset.task.horizon, termination=dataset.task.termination),
+    )
+
+
+def _labels(dataset: Dataset, rows: Bool[np.ndarray, " row"]) -> np.ndarray | None:
+    """Who controlled in each of the rows, where the log tells."""
+    if dataset.groups is None:
+        return None
+    each = dataset.groups if len(dataset.groups) == len(dataset) else np.repeat(dataset.groups, dataset.lengths)
+    return each[rows]

@@ -1,0 +1,1 @@
+"""The page of a choice, its words and its record."""

@@ -1,0 +1,42 @@
+"""The picture of a choice: what became of the candidates, rung by rung."""
+
+from matplotlib.axes import Axes
+
+from micro_rl.reports.choice.record import Choice
+from micro_rl.reports.run import figures
+from micro_rl.reports.run.figures import BLUE, GREEN, GREY, INK, NARROW, PURPLE, ROW, VERMILION, Size
+from micro_rl.reports.run.panels import Panel, Swatch
+
+COLOURS = (BLUE, VERMILION, GREEN, PURPLE, INK, "#b8860b", "#56b4e9", GREY)
+
+
+def rungs(choice: Choice) -> list[Panel]:
+    """Each candidate's best policy after every rung that it took part in, by the judge's model."""
+    shown = [candidate for candidate in choice.candidates if candidate.rungs]
+    if not any(len(candidate.rungs) > 1 for candidate in shown):
+        return []
+
+    def draw(axes: Axes, size: Size) -> None:
+        for colour, candidate in zip(COLOURS, shown, strict=False):
+            places = range(1, len(candidate.rungs) + 1)
+            axes.plot(places, [rung.mean for rung in candidate.rungs], color=colour, marker="o", linewidth=2)
+            low, high = ([getattr(rung, end) for rung in candidate.rungs] for end in ("low", "high"))
+            axes.fill_between(places, low, high, color=colour, alpha=0.1, linewidth=0)
+        axes.axhline(0, color=INK, linewidth=1.2, linestyle="--")
+        axes.set_xticks([1.0 + rung for rung in range(max(len(candidate.rungs) for candidate in shown))])
+        figures.bare(axes)
+        figures.label(axes, size, "difference per window", "rung")
+        figures.place(axes, size)
+
+    legend = [Swatch(own.name, colour, "") for colour, own in zip(COLOURS, shown, strict=False)]
+    caption = (
+        "Policy less what made the log, by the judge's model; the bands are its intervals, each for itself. After "
+        "every rung the better half went on, as far as it was still rising."
+    )
+    drawings = []
+    for size in (ROW, NARROW):
+        kind = "narrow" if size == NARROW else "wide"
+        drawings.append(
+            (kind, figures.drawing(lambda axes, s=size: draw(axes, s), size, f"rungs-{kind}", "Rung by rung"))
+        )
+    return [Panel("Rung by rung", caption, legend, drawings)]

@@ -1,0 +1,65 @@
+"""What a choice came to, in plain values: what the page shows, the terminal prints and JSON holds."""
+
+from typing import Any, NamedTuple
+
+from micro_rl.reports.trust.record import Judgement, PolicyJudgement
+
+TRY, KEEP = "try it, under watch", "keep what you have"
+
+
+class Rung(NamedTuple):
+    """A candidate after a rung: the best of its seeds by the judge's model, policy less what made the log, a window."""
+
+    epoch: int
+    mean: float
+    low: float
+    high: float
+
+
+class CandidateRecord(NamedTuple):
+    """A candidate, what became of it in each rung that it took part in, and why it ended where it came to nothing."""
+
+    name: str
+    method: str
+    settings: dict[str, Any]
+    why: str
+    rungs: tuple[Rung, ...]
+    seconds: float
+    best: str | None
+    """The policy of it that was judged in the end."""
+    failure: str | None = None
+
+
+class Choice(NamedTuple):
+    """All of it. `judgement` is None where nothing could be judged, and `reason` then says why."""
+
+    log: str
+    sha256: str
+    decision: str
+    reason: str
+    looks: tuple[tuple[str, str], ...]
+    candidates: tuple[CandidateRecord, ...]
+    judgement: Judgement | None
+    chosen: str | None
+    """The policy that is handed over: the best founded, whether or not it is shown to be better."""
+    minutes: float
+    workers: int
+    seconds: float
+    command: str
+    version: str
+
+    @property
+    def best(self) -> PolicyJudgement | None:
+        """The judgement of the policy that is handed over."""
+        return self.judged(self.chosen)
+
+    @property
+    def runner_up(self) -> PolicyJudgement | None:
+        """The judgement of the next one in the ranking."""
+        ranking = self.judgement.ranking if self.judgement else ()
+        return self.judged(ranking[1]) if len(ranking) > 1 else None
+
+    def judged(self, name: str | None) -> PolicyJudgement | None:
+        """The judgement of a policy, by its name."""
+        policies = self.judgement.policies if self.judgement else ()
+        return next((policy for policy in policies if policy.name == name), None)

@@ -1,0 +1,35 @@
+"""How long a choice has taken, over all processes that worked on it."""
+
+import time
+from pathlib import Path
+
+from micro_rl.storage.json_files import read_json, write_json
+
+
+class Clock:
+    """Seconds of all processes since the choice was begun; what a killed one spent after its last mark is lost.
+
+    What was spent before the training stays as it was the first time, so that going on, which is quicker, makes no
+    other plan.
+    """
+
+    def __init__(self, path: Path):
+        """Goes on from what the file says, where there is one."""
+        self._path, self._began = path, time.monotonic()
+        self._before = read_json(path) if path.exists() else {"seconds": 0.0, "before_training": None}
+
+    @property
+    def seconds(self) -> float:
+        """All of them until now."""
+        return float(self._before["seconds"]) + time.monotonic() - self._began
+
+    def mark(self) -> None:
+        """Keep what was spent until now."""
+        write_json(self._path, self._before | {"seconds": self.seconds})
+
+    def before_training(self) -> float:
+        """Seconds until this was asked for the first time."""
+        if self._before["before_training"] is None:
+            self._before |= {"before_training": self.seconds}
+        self.mark()
+        return float(self._before["before_training"])

@@ -1,0 +1,97 @@
+"""The end of a choice: all candidates' best policies judged together, and what follows for the user."""
+
+from typing import NamedTuple
+
+from micro_rl._version import __version__
+from micro_rl.data import Dataset
+from micro_rl.errors import UserError
+from micro_rl.reports.choice.record import KEEP, TRY, CandidateRecord, Choice, Rung
+from micro_rl.reports.trust.record import BETTER, Judgement
+from micro_rl.selection.portfolio import Candidate
+from micro_rl.selection.question import Question
+from micro_rl.selection.rungs import Rungs
+from micro_rl.trust import best_of
+from micro_rl.trust.estimates import Estimates, evaluate_by_fqe
+from micro_rl.trust.judging import conclude
+from micro_rl.trust.options import Options
+
+
+class About(NamedTuple):
+    """What a record says beside the outcome."""
+
+    dataset: Dataset
+    question: Question
+    looks: tuple[tuple[str, str], ...]
+    command: str
+    workers: int
+    seconds: float
+
+
+def without_judge(about: About, reason: str) -> Choice:
+    """Nothing can be judged, so nothing is trained: keep what you have."""
+    return _choice(about, KEEP, f"nothing can be judged by this log: {reason}", (), None, None)
+
+
+def decide(about: About, rungs: Rungs, options: Options) -> Choice:
+    """Judge every candidate's best policy, with intervals that hold for all policies that were ever scored.
+
+    Raises:
+        UserError: no candidate left a policy.
+    """
+    if not rungs.candidates:
+        raise UserError(f"choose: no candidate left a policy: {'; '.join(rungs.failures.values())}")
+    finalists = [rungs.best(name) for name in rungs.candidates]
+    actors = {own.name: own.actor for own in finalists}
+    case, starts = rungs.yardstick.case, rungs.yardstick.starts
+    values = evaluate_by_fqe(case, list(actors.values()), starts)
+    estimates = {own.name: Estimates(own.collected, value) for own, value in zip(finalists, values, strict=True)}
+    wider = best_of.widening_of([own.collected for own in rungs.scored], values, rungs.yardstick.standard)
+    judgement = conclude(rungs.yardstick, actors, estimates, options, about.seconds, widening=wider)
+    candidates = tuple(_record(candidate, rungs) for candidate in rungs.field.candidates)
+    chosen = judgement.ranked[0]
+    decision = TRY if chosen.verdict == BETTER else KEEP
+    return _choice(about, decision, _reason(judgement), candidates, judgement, chosen.name)
+
+
+def _reason(judgement: Judgement) -> str:
+    best = judgement.ranked[0]
+    return best.sentence if best.verdict == BETTER else f"The best of them, {best.name}: {best.sentence}"
+
+
+def _record(candidate: Candidate, rungs: Rungs) -> CandidateRecord:
+    after = rungs.after(candidate.name)
+    return CandidateRecord(
+        candidate.name,
+        candidate.method,
+        candidate.settings,
+        candidate.why,
+        tuple(Rung(own.epoch, own.mean, own.low, own.high) for own in after),
+        rungs.field.seconds(candidate.name),
+        rungs.best(candidate.name).name if after else None,
+        rungs.failures.get(candidate.name),
+    )
+
+
+def _choice(
+    about: About,
+    decision: str,
+    reason: str,
+    candidates: tuple[CandidateRecord, ...],
+    judgement: Judgement | None,
+    chosen: str | None,
+) -> Choice:
+    return Choice(
+        log=about.dataset.name,
+        sha256=about.dataset.sha256,
+        decision=decision,
+        reason=reason,
+        looks=about.looks,
+        candidates=candidates,
+        judgement=judgement,
+        chosen=chosen,
+        minutes=about.question.minutes,
+        workers=about.workers,
+        seconds=about.seconds,
+        command=about.command,
+        version=__version__,
+    )

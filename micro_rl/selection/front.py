@@ -1,0 +1,99 @@
+"""The front door: a log in, a decision out, and a folder that holds what is behind it."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from micro_rl.core import arguments
+from micro_rl.data import Dataset
+from micro_rl.policy import Policy
+from micro_rl.reports.choice import page
+from micro_rl.reports.choice.record import Choice
+from micro_rl.reports.run import write_report
+from micro_rl.reports.trust import page as trust_page
+from micro_rl.reports.trust.record import plain
+from micro_rl.selection.choosing import choose_policy, folder_of
+from micro_rl.selection.question import Question
+from micro_rl.selection.watching import Watcher
+from micro_rl.storage.files import replace_file
+from micro_rl.training.log_reading import read_log
+
+
+def choose(
+    log: str | Path | Dataset,
+    *,
+    minutes: int | float = 60,
+    out: str | Path | None = None,
+    resume: bool = False,
+    window: str | int | None = None,
+    groups: str | Sequence[Any] | None = None,
+    limits: Sequence[str] = (),
+    current: Callable[[Any], Any] | Any | None = None,
+    termination: str | None = None,
+    seed: int = 0,
+    plan: str | Path | None = None,
+    watcher: Watcher | None = None,
+    command: str = "",
+) -> Choice:
+    """Choose a policy from a log: train a portfolio, judge it on episodes that none of it saw, and decide.
+
+    Args:
+        log: a path, a name, or a log that is loaded.
+        minutes: that it may take, about.
+        out: the folder; by default `trained/LOG-choice`.
+        resume: go on in that folder.
+        window: steps that policies are compared over, or a time such as "8h"; by default as the log allows.
+        groups: parts of the log that the judge is tested on, as of `micro_rl.trust`.
+        limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
+        current: what acts today, to be beaten too: a function of one raw observation [obs] that gives an action [act].
+        termination: when episodes end, as for training.
+        seed: of everything random.
+        plan: the plan.json of another choice of the same log, to make it anew to its epochs.
+        watcher: is told how it goes.
+        command: what was typed, for the record.
+
+    Returns:
+        The decision. The folder holds `decision.html`, `trust.html`, `decision.json`, `policy.safetensors` of the
+        policy that is handed over, and every run.
+
+    Raises:
+        UserError: a mistake, in one line with its remedy.
+    """
+    arguments.flag("resume", resume)
+    place, asked_plan = arguments.optional_path("out", out), arguments.optional_path("plan", plan)
+    dataset = log if isinstance(log, Dataset) else read_log(log)
+    question = Question(
+        arguments.number("minutes", minutes),
+        window,
+        groups,
+        tuple(limits),
+        current,
+        termination,
+        arguments.whole("seed", seed, 0),
+        asked_plan,
+    )
+    folder = place or folder_of(dataset)
+    choice = choose_policy(dataset, question, folder, resume, watcher or Watcher(), command)
+    hand_over(choice, folder)
+    return choice
+
+
+def hand_over(choice: Choice, folder: Path) -> None:
+    """Write the pages, the record, and the policy that is handed over."""
+    run_page = None
+    if choice.chosen is not None:
+        Policy.load(folder / "policies" / f"{choice.chosen}.safetensors").save(folder / "policy.safetensors")
+        run = run_of(choice.chosen)
+        write_report(folder / run)
+        run_page = f"{run.as_posix()}/report.html"
+    if choice.judgement is not None:
+        trust_page.write(choice.judgement, folder / "trust.html")
+    replace_file(folder / "decision.json", json.dumps(plain(choice), indent=1, ensure_ascii=False).encode())
+    page.write(choice, folder / "decision.html", run_page)
+
+
+def run_of(policy: str) -> Path:
+    """Where the run of a policy lies in the choice's folder: NAME-seedS-epochN is of runs/NAME/seedS."""
+    candidate, seed, _ = policy.rsplit("-", 2)
+    return Path("runs", candidate, seed)

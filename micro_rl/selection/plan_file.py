@@ -1,0 +1,109 @@
+"""The plan of a choice: how far every candidate trains, made once and kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from micro_rl.errors import UserError
+from micro_rl.selection import schedule, workers
+from micro_rl.selection.field import MODEL, Field
+from micro_rl.selection.portfolio import COMMON
+from micro_rl.selection.schedule import Schedule
+from micro_rl.selection.task import Task
+from micro_rl.selection.watching import Watcher
+from micro_rl.selection.workers import Failure
+from micro_rl.storage.json_files import read_json, write_json
+
+PLAN = "plan.json"
+FIRST = 2
+"""Epochs that tell what one costs: the first is compiled, the second is timed."""
+
+
+class Planned(NamedTuple):
+    """Rungs, what an epoch of each candidate was seen to cost, how many processes train, and who failed at once."""
+
+    schedule: Schedule
+    costs: dict[str, float]
+    workers: int
+    failures: dict[str, str]
+
+
+def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watcher) -> dict[str, str]:
+    """Fits the shared ensemble and trains every candidate for its first epochs, as far as that is not done.
+
+    Args:
+        field: the candidates.
+        minutes: that everything may take.
+        processes: that train at once.
+        rows: of the log that they learn from.
+        watcher: sees how it goes.
+
+    Returns:
+        Why candidates came to nothing, by name.
+    """
+
+    def watch(running: Sequence[Task]) -> None:
+        watcher.at_work(f"first epochs: {', '.join(task.name for task in running)}", 60 * minutes)
+
+    first = field.training({name: FIRST for name in field.names if field.epochs(name) < FIRST})
+    learners = {candidate.name for candidate in field.candidates if candidate.learns_model}
+    fit = field.fit(60 * minutes, rows)
+    failed = workers.carry_out(
+        [*fit, *(task for task in first if task.name not in learners)], field.folder / "tasks", processes, watch
+    )
+    broken = [failure for failure in failed if failure.name == MODEL]
+    if broken:
+        failed += [Failure(name, f"its model: {broken[0].reason}") for name in sorted(learners)]
+    else:
+        after_fit = [task for task in first if task.name in learners]
+        failed += workers.carry_out(after_fit, field.folder / "tasks", processes, watch)
+    return {failure.name: failure.reason for failure in failed if failure.name != MODEL}
+
+
+def make(field: Field, seconds: float, processes: int, rows: int, failures: dict[str, str]) -> Planned:
+    """Deals out the time by what the first epochs cost.
+
+    Args:
+        field: the candidates, begun.
+        seconds: for fit, first epochs and rungs.
+        processes: that train at once.
+        rows: of the log that they learn from.
+        failures: who came to nothing.
+
+    Raises:
+        UserError: no candidate made an epoch.
+    """
+    costs = {name: field.cost(name) for name in field.names if field.epochs(name) >= FIRST and name not in failures}
+    if not costs:
+        raise UserError(f"choose: no candidate could be trained: {'; '.join(failures.values())}")
+    begun = schedule.START * len(costs) + sum(field.first_seconds(name, FIRST) for name in costs)
+    left = max(0.0, seconds - field.fit_seconds(rows) - begun / processes)
+    return Planned(schedule.plan(costs, left, processes, COMMON["updates_per_epoch"]), costs, processes, failures)
+
+
+def write(path: Path, planned: Planned) -> None:
+    """Keep the plan, whole or not at all."""
+    until, places = planned.schedule
+    write_json(path, planned._asdict() | {"schedule": {"until": list(until), "places": list(places)}})
+
+
+def read(path: Path, names: Sequence[str]) -> Planned:
+    """A plan that was kept.
+
+    Args:
+        path: its file.
+        names: of the candidates that there are.
+
+    Raises:
+        UserError: it is damaged, or of other candidates.
+    """
+    kept = read_json(path)
+    try:
+        until, places = kept["schedule"]["until"], kept["schedule"]["places"]
+        rungs = Schedule(tuple({name: int(epoch) for name, epoch in row.items()} for row in until), tuple(places))
+        planned = Planned(rungs, dict(kept["costs"]), int(kept["workers"]), dict(kept["failures"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: is no plan of a choice ({error!r}); make one anew in another folder") from error
+    if unknown := sorted(set(planned.costs) - set(names)):
+        raise UserError(f"{path}: is the plan of another log or time: {unknown[0]} is no candidate here")
+    return planned

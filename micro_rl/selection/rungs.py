@@ -1,0 +1,101 @@
+"""The rungs: train who is left, score what they have become, keep the better half."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from micro_rl.selection import schedule, workers
+from micro_rl.selection.clock import Clock
+from micro_rl.selection.field import Field
+from micro_rl.selection.plan_file import Planned
+from micro_rl.selection.scoring import Scored, score
+from micro_rl.selection.task import Task
+from micro_rl.selection.watching import Watcher
+from micro_rl.trust.yardstick import Yardstick
+
+
+class Rungs:
+    """Candidates in training and what the judge has said of them so far.
+
+    Attributes:
+        field: the candidates.
+        yardstick: the judge.
+        scored: every policy of every rung, in the order in which they were scored.
+        failures: why candidates came to nothing, by name.
+    """
+
+    def __init__(
+        self, field: Field, yardstick: Yardstick, planned: Planned, tasks: Path, watcher: Watcher, clock: Clock
+    ):
+        self.field, self.yardstick = field, yardstick
+        self.scored: list[Scored] = []
+        self.failures = dict(planned.failures)
+        self._planned, self._tasks, self._watcher, self._clock = planned, tasks, watcher, clock
+
+    def carry_out(self) -> None:
+        """Train and score, rung by rung."""
+        going = list(self._planned.costs)
+        for number, (until, places) in enumerate(
+            zip(self._planned.schedule.until, self._planned.schedule.places, strict=True)
+        ):
+            going = [name for name in self._in_front(going, places) if self._rising(name)] if number else going
+            self._train({name: until[name] for name in going}, number)
+            for name in going:
+                for policy_name, policy in self.field.collect(name, until[name]).items():
+                    self.scored.append(score(self.yardstick, policy, policy_name, name, until[name]))
+            going = [name for name in going if any(own.candidate == name for own in self.scored)]
+            ranked = sorted((self.best(name) for name in going), key=lambda own: -own.standing)
+            self._clock.mark()
+            self._watcher.ranked(number + 1, len(self._planned.schedule.places), ranked)
+
+    def best(self, candidate: str) -> Scored:
+        """The policy of a candidate that stands highest, of all its rungs and seeds."""
+        return max((own for own in self.scored if own.candidate == candidate), key=lambda own: own.standing)
+
+    def after(self, candidate: str) -> list[Scored]:
+        """The best of a candidate's seeds after each of its rungs."""
+        epochs = sorted({own.epoch for own in self.scored if own.candidate == candidate})
+        return [
+            max(
+                (own for own in self.scored if (own.candidate, own.epoch) == (candidate, epoch)),
+                key=lambda own: own.standing,
+            )
+            for epoch in epochs
+        ]
+
+    @property
+    def candidates(self) -> list[str]:
+        """Those of which there is a policy, in the order of the portfolio."""
+        return list(dict.fromkeys(own.candidate for own in self.scored))
+
+    def _in_front(self, going: Sequence[str], count: int) -> list[str]:
+        return schedule.survivors({name: self.best(name).standing for name in going}, count)
+
+    def _rising(self, candidate: str) -> bool:
+        return schedule.risen([own.standing for own in self.after(candidate)])
+
+    def _train(self, until: dict[str, int], rung: int) -> None:
+        tasks = self.field.training(until)
+        costs = self._planned.costs
+        before = {name: self.field.epochs(name) for name in until}
+        work = {name: (until[name] - before[name]) * costs[name] for name in until}
+        tasks.sort(key=lambda task: -work[task.name])
+
+        def watch(running: Sequence[Task]) -> None:
+            done = sum((self.field.epochs(name) - before[name]) * costs[name] for name in until)
+            total = max(sum(work.values()), 1e-9)
+            left = (total - done) / self._planned.workers + self._later(rung)
+            shown = ", ".join(f"{task.name} {self.field.epochs(task.name)} of {task.until}" for task in running)
+            self._watcher.at_work(f"rung {rung + 1}: epoch of {shown}", left)
+
+        for failure in workers.carry_out(tasks, self._tasks, self._planned.workers, watch):
+            self.failures[failure.name] = failure.reason
+            self._watcher.note(f"{failure.name}: {failure.reason}")
+
+    def _later(self, rung: int) -> float:
+        """Seconds that the rungs after this one take, about."""
+        until, places = self._planned.schedule.until[rung:], self._planned.schedule.places[rung:]
+        total = 0.0
+        for before, after, count in zip(until, until[1:], places[1:], strict=False):
+            each = [schedule.START + (after[name] - before[name]) * cost for name, cost in self._planned.costs.items()]
+            total += sum(each) / len(each) * count / self._planned.workers
+        return total

@@ -1,0 +1,73 @@
+"""How long every candidate trains: three rungs of equal time, each shared by fewer.
+
+Successive halving (Jamieson and Talwalkar, AISTATS 2016) in time, not in epochs: a cheap method gets more epochs in its
+share. The plan follows from what an epoch was seen to cost and is kept, so that a choice that was killed goes on by
+the same one.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+RUNGS = 3
+START = 8.0
+"""Seconds in which a process begins its work."""
+LADDER = (1, 1.5)
+"""A share is rounded down to one of these times a power of two, so that noise in the costs changes few plans."""
+MOST_UPDATES = 500_000
+"""Of a candidate."""
+
+
+class Schedule(NamedTuple):
+    """Epochs that each candidate has behind it after each rung, by name, and how many take part in each."""
+
+    until: tuple[dict[str, int], ...]
+    places: tuple[int, ...]
+
+    def seconds(self, costs: Mapping[str, float], workers: int) -> float:
+        """About how long all rungs take."""
+        total, before = 0.0, dict.fromkeys(costs, 1)
+        for epochs, places in zip(self.until, self.places, strict=True):
+            each = [START + (epochs[name] - before[name]) * cost for name, cost in costs.items()]
+            total += sum(each) / len(each) * places / workers
+            before = epochs
+        return total
+
+
+def places(candidates: int) -> tuple[int, ...]:
+    """How many take part in each rung: all, half, a quarter, but two at least where there are two."""
+    return tuple(max(min(2, candidates), math.ceil(candidates / 2**rung)) for rung in range(RUNGS))
+
+
+def plan(costs: Mapping[str, float], seconds: float, workers: int, updates_per_epoch: int) -> Schedule:
+    """Deal the time out.
+
+    Args:
+        costs: seconds of an epoch of each candidate, all its seeds, on one worker.
+        seconds: that the rungs may take.
+        workers: processes that train at once.
+        updates_per_epoch: of every candidate.
+    """
+    counts, most = places(len(costs)), MOST_UPDATES // updates_per_epoch
+    behind, until = dict.fromkeys(costs, 1), []
+    for count in counts:
+        share = seconds / RUNGS * workers / max(count, workers)
+        behind = {name: min(most, behind[name] + rounded((share - START) / cost)) for name, cost in costs.items()}
+        until.append(behind)
+    return Schedule(tuple(until), counts)
+
+
+def rounded(epochs: float) -> int:
+    """The largest of the ladder's steps that is no larger; 1 at least."""
+    steps = [int(step * 2**power) for power in range(24) for step in LADDER]
+    return max([1, *(step for step in steps if step <= epochs)])
+
+
+def survivors(standings: Mapping[str, float], count: int) -> list[str]:
+    """The best, by their standing; of equals the one that was named first."""
+    return sorted(standings, key=lambda name: -standings[name])[:count]
+
+
+def risen(standings: Sequence[float]) -> bool:
+    """Whether a candidate's last rung brought it above all before; true of the first."""
+    return len(standings) < 2 or standings[-1] > max(standings[:-1])

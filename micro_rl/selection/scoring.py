@@ -1,0 +1,44 @@
+"""What the rungs rank by: every policy's windows in the judge's members, less the baseline's."""
+
+from typing import NamedTuple
+
+from micro_rl.policy import Policy
+from micro_rl.reports.trust.record import Interval
+from micro_rl.trust.actors import Judged
+from micro_rl.trust.difference import difference
+from micro_rl.trust.estimates import collect
+from micro_rl.trust.rollouts import Collected
+from micro_rl.trust.verdict import standing
+from micro_rl.trust.yardstick import Yardstick
+
+
+class Scored(NamedTuple):
+    """A policy at an epoch of its training, and what the judge's model says of it, raw units a window."""
+
+    name: str
+    candidate: str
+    epoch: int
+    actor: Judged
+    collected: Collected
+    mean: float
+    low: float
+    high: float
+    standing: float
+
+
+def score(yardstick: Yardstick, policy: Policy, name: str, candidate: str, epoch: int) -> Scored:
+    """Runs the policy in the judge's members; the same policy has the same score whatever is scored beside it.
+
+    Args:
+        yardstick: the judge.
+        policy: to be scored.
+        name: of the policy.
+        candidate: whose it is.
+        epoch: that it was taken after.
+    """
+    case, baseline, test = yardstick.case, yardstick.standard.baseline, yardstick.standard.test
+    actor = yardstick.actor(policy, name)
+    collected = collect(case, actor, yardstick.starts)
+    apart = difference(collected, baseline.model, case.raw_rewards, test.slope, test.unexplained, test.width)
+    interval = Interval(apart.mean, apart.low, apart.high)
+    return Scored(name, candidate, epoch, actor, collected, *interval, standing(interval, test.explained))

@@ -1,0 +1,110 @@
+"""Tasks on as many processes as there are cores, the longest first; each process has one core's threads."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.selection.task import Task
+from micro_rl.storage.files import replace_file
+
+GLANCE = 0.5
+"""Seconds between looks at the processes."""
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+class Failure(NamedTuple):
+    """Why a task came to nothing, in one line."""
+
+    name: str
+    reason: str
+
+
+def cores() -> int:
+    """How many this process may use; 1 where a graphics card does the work, which takes one process at a time."""
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def carry_out(
+    tasks: Sequence[Task],
+    folder: Path,
+    workers: int,
+    watch: Callable[[Sequence[Task]], None] = lambda running: None,
+) -> list[Failure]:
+    """Do all tasks, in their order, as many at once as there are workers.
+
+    Args:
+        tasks: the longest first.
+        folder: where what each has to do, and what it says, is kept.
+        workers: processes at once.
+        watch: sees which are at work, twice a second.
+
+    Returns:
+        Those that came to nothing, which keeps none of the others.
+
+    Raises:
+        KeyboardInterrupt, Interrupted: it was asked to stop; every process has saved its work.
+    """
+    waiting, running, failures = list(tasks), dict[str, tuple[Task, subprocess.Popen]](), list[Failure]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                task = waiting.pop(0)
+                running[task.name] = task, _begin(task, folder, workers)
+            watch([task for task, _ in running.values()])
+            time.sleep(GLANCE)
+            for name, (task, process) in list(running.items()):
+                if process.poll() is not None:
+                    del running[name]
+                    failures += _failure(task, process.returncode, folder)
+    except (KeyboardInterrupt, Interrupted):
+        _stop([process for _, process in running.values()])
+        raise
+    return failures
+
+
+def _begin(task: Task, folder: Path, workers: int) -> subprocess.Popen:
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / f"{task.name}.json", json.dumps(task._asdict()).encode())
+    environment = dict(os.environ)
+    if workers > 1:
+        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with (folder / f"{task.name}.txt").open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "micro_rl.selection.task", str(folder / f"{task.name}.json"), str(os.getpid())],
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,  # a Ctrl-C is passed on, once
+        )
+
+
+def _failure(task: Task, code: int, folder: Path) -> list[Failure]:
+    if code == 0:
+        return []
+    lines = (folder / f"{task.name}.txt").read_text(errors="replace").strip().splitlines()
+    last = lines[-1] if lines else "nothing was said"
+    if code in (UserError.exit_code, Diverged.exit_code):
+        return [Failure(task.name, last)]
+    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+    return [Failure(task.name, f"its process ended ({how}): {last}")]
+
+
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
+    """Ask every process to save and leave, and wait until it has."""
+    for process in processes:
+        process.send_signal(signal.SIGTERM)
+    for process in processes:
+        process.wait()

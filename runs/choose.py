@@ -1,0 +1,77 @@
+"""Does choosing choose well? `python -m runs.choose DATA WORLDS OUT [WORLD...] [--minutes 30]`.
+
+On every world of the study of trust (`runs.trust_worlds`; WORLDS holds the logs that it made) `micro_rl.choose` is
+asked for a decision; then every policy that it left is measured in the world's simulator, which the choice never sees:
+the returns of windows as long as the choice's, from rows of the log, beside the log's own. Each world's choice goes to
+OUT/WORLD, what was measured to OUT/WORLD.json. One that was stopped goes on.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from micro_rl import Policy, choose
+from micro_rl.reports.choice.record import TRY, Choice
+from micro_rl.storage.json_files import write_json
+from runs.trust_windows import behaviour_returns, differences, window_rows
+from runs.trust_worlds import World, worlds
+
+
+def decide(world: World, folder: Path, minutes: float) -> Choice:
+    """The decision on a world's log."""
+    return choose(world.dataset, minutes=minutes, out=folder, resume=folder.exists())
+
+
+def measured(world: World, folder: Path, window: int) -> dict[str, dict[str, float]]:
+    """The true difference of every policy in a choice's folder, by its name."""
+    rows = window_rows(world.dataset, window)
+    behaviour = behaviour_returns(world.dataset, rows, window)
+    truths = {}
+    for path in sorted((folder / "policies").glob("*.safetensors")):
+        returns = world.true_returns(Policy.load(path), world.dataset, rows, window)
+        truths[path.stem] = differences(returns, behaviour)
+    return truths
+
+
+def about(choice: Choice, truths: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """What the page needs of a choice."""
+    judged = choice.judgement.policies if choice.judgement else ()
+    return {
+        "log": choice.log,
+        "decision": choice.decision,
+        "tried": choice.decision == TRY,
+        "reason": choice.reason,
+        "chosen": choice.chosen,
+        "candidates": {candidate.name: candidate.best for candidate in choice.candidates},
+        "intervals": {policy.name: [policy.difference.low, policy.difference.high] for policy in judged},
+        "verdicts": {policy.name: policy.verdict for policy in judged},
+        "widening": choice.judgement.widening if choice.judgement else None,
+        "explained": choice.judgement.explained if choice.judgement else None,
+        "window": choice.judgement.window if choice.judgement else None,
+        "minutes": choice.minutes,
+        "seconds": choice.seconds,
+        "truths": truths,
+    }
+
+
+def main() -> None:
+    """Choose on every world that is named, or on all, and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("data", "worlds", "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--minutes", type=float, default=30.0)
+    asked = parser.parse_args()
+    every = worlds(asked.data, asked.worlds)
+    for name in asked.names or every:
+        if (asked.out / f"{name}.json").exists():
+            continue
+        choice = decide(every[name], asked.out / name, asked.minutes)
+        window = choice.judgement.window if choice.judgement else 0
+        truths = measured(every[name], asked.out / name, window) if window else {}
+        write_json(asked.out / f"{name}.json", about(choice, truths))
+        print(f"{name}: {choice.decision}; {choice.chosen}; {choice.reason}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""The study of choosing as a page: `python -m runs.choose_page OUT` writes docs/results/choose.md from OUT/*.json."""
+
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+from micro_rl.core.wording import number
+from micro_rl.storage.json_files import read_json
+from runs.usage import words
+
+PAGE = Path("docs/results/choose.md")
+
+
+class Outcome(NamedTuple):
+    """A world's choice beside the truth, policy less what made the log, a window."""
+
+    world: str
+    about: dict[str, Any]
+
+    def truth(self, policy: str | None) -> float:
+        """A policy's true difference; 0 of what made the log."""
+        return 0.0 if policy is None else self.about["truths"][policy]["difference"]
+
+    @property
+    def decided(self) -> float:
+        """What the decision brings: the policy's, where it says to try it."""
+        return self.truth(self.about["chosen"] if self.about["tried"] else None)
+
+    @property
+    def handed(self) -> float:
+        """What the policy brings that is handed over, shown to be better or not."""
+        return self.truth(self.about["chosen"])
+
+    @property
+    def best(self) -> float:
+        """The best that there was, in hindsight: of all policies of all rungs, and what made the log."""
+        return max(0.0, *map(self.truth, self.about["truths"]))
+
+    @property
+    def span(self) -> float:
+        """From the worst to the best."""
+        return self.best - min(0.0, *map(self.truth, self.about["truths"]))
+
+    def regret(self, value: float) -> float:
+        """What a value lacks of the best, as a share of the span."""
+        return (self.best - value) / self.span if self.span > 0 else 0.0
+
+    @property
+    def right(self) -> bool:
+        """Whether to try it was right: it is better by more than two standard errors; or whether to keep was."""
+        chosen = self.about["truths"][self.about["chosen"]]
+        better = chosen["difference"] > 2 * chosen["difference_se"]
+        return better if self.about["tried"] else not better
+
+    def held(self) -> tuple[int, int]:
+        """Of how many judged policies the interval holds the truth, but for two standard errors."""
+        inside = [
+            low - 2 * self.about["truths"][name]["difference_se"]
+            <= self.truth(name)
+            <= high + 2 * self.about["truths"][name]["difference_se"]
+            for name, (low, high) in self.about["intervals"].items()
+        ]
+        return sum(inside), len(inside)
+
+    def row(self) -> str:
+        """Its line of the first table."""
+        inside, judged = self.held()
+        cells = [
+            self.world,
+            str(self.about["window"]),
+            f"{100 * max(0.0, self.about['explained']):.0f} %",
+            self.about["decision"],
+            f"`{self.about['chosen']}`",
+            number(self.handed),
+            number(self.best),
+            f"{100 * self.regret(self.decided):.0f} %",
+            f"{100 * self.regret(self.handed):.0f} %",
+            "yes" if self.right else "no",
+            f"{inside} of {judged}",
+            f"{self.about['widening']:.2f}",
+            f"{self.about['seconds'] / 60:.0f}",
+        ]
+        return "| " + " | ".join(cells) + " |"
+
+
+COLUMNS = (
+    "world",
+    "window",
+    "its test explains",
+    "decision",
+    "handed over",
+    "true gain",
+    "best in hindsight",
+    "regret of the decision",
+    "regret of what is handed over",
+    "right",
+    "intervals hold",
+    "widening",
+    "minutes",
+)
+HEAD = """# Choosing, tried
+
+`micro-rl choose` on logs whose policies can be measured in a simulator that it never sees: the worlds of
+[the study of trust](trust.md), {minutes} minutes on two cores each. What was measured is the return of windows from 300
+rows of the log, policy less what made the log.
+
+"""
+REGRET = """
+Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all
+rungs and what made the log. Its mean over {count} worlds is {decided:.0f} % for the decision and {handed:.0f} % for the
+policy that is handed over, shown to be better or not (aim: 5 %). "Keep what you have" was said {kept} times, and was
+right {right} times, by two standard errors of the measurement.
+
+## Each method alone
+
+The true gain of each candidate's best policy, by the judge's word; those that fell out early were trained for less.
+
+"""
+MADE = """
+Made by `python -m runs.choose DATA WORLDS OUT` and `python -m runs.choose_page OUT`, one seed of the choice a world.
+
+## Remarks
+"""
+
+
+def page(outcomes: list[Outcome], remarks: str) -> str:
+    """The whole page."""
+    kept = [outcome for outcome in outcomes if not outcome.about["tried"]]
+    regret = REGRET.format(
+        count=len(outcomes),
+        decided=100 * mean(outcome.regret(outcome.decided) for outcome in outcomes),
+        handed=100 * mean(outcome.regret(outcome.handed) for outcome in outcomes),
+        kept=len(kept),
+        right=sum(outcome.right for outcome in kept),
+    )
+    minutes = " or ".join(sorted({f"{outcome.about['minutes']:g}" for outcome in outcomes}))
+    head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
+    return f"{HEAD.format(minutes=minutes)}{rows}\n{regret}{alone(outcomes)}\n{MADE}{remarks}"
+
+
+def alone(outcomes: list[Outcome]) -> str:
+    """The table of every candidate's true gain."""
+    names = sorted({name for outcome in outcomes for name in outcome.about["candidates"]})
+    lines = [f"| world | {' | '.join(f'`{name}`' for name in names)} |", f"|---|{'---:|' * len(names)}"]
+    for outcome in outcomes:
+        own = outcome.about["candidates"]
+        gains = [number(outcome.truth(own[name])) if own.get(name) else "" for name in names]
+        lines.append(f"| {outcome.world} | {' | '.join(gains)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the page anew; remarks that stand there stay."""
+    outcomes = [Outcome(path.stem, read_json(path)) for path in sorted(Path(words(__doc__, 1)[0]).glob("*.json"))]
+    outcomes = [outcome for outcome in outcomes if outcome.about["chosen"]]
+    remarks = PAGE.read_text().partition("## Remarks\n")[2] if PAGE.exists() else "\nNone yet.\n"
+    PAGE.write_text(page(outcomes, remarks))
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Some rows of a log as a log of their own, and a log in two."""
+
+import numpy as np
+import pytest
+
+from micro_rl import Dataset
+from micro_rl.data.conversion import convert
+from micro_rl.data.taking import take
+from micro_rl.selection.parts import part
+from tests.trust import line_world
+
+
+def a_log(rows: int, ends: list[int], following: bool) -> Dataset:
+    timeouts = np.zeros(rows, bool)
+    timeouts[ends] = True
+    values = np.arange(rows, dtype=np.float32)[:, None]
+    return Dataset.from_arrays(
+        values,
+        np.zeros((rows, 1)),
+        np.arange(rows) % 5,
+        timeouts=timeouts,
+        next_observations=values + 1 if following else None,
+        name="walk",
+    )
+
+
+def test_a_cut_ends_an_episode_and_keeps_what_is_known_to_follow():
+    log = a_log(10, [9], following=True)
+    rows = np.isin(np.arange(10), [0, 1, 2, 6, 7])
+    some = take(log, rows, "some")
+    assert some.observations[:, 0].tolist() == [0, 1, 2, 6, 7]
+    assert some.timeouts.tolist() == [False, False, True, False, True]
+    assert some.usable.all() and some.next_observations[2, 0] == 3
+    assert some.sha256 != log.sha256 and some.name == "some" and some.task.env is None
+
+
+def test_a_cut_row_without_next_observation_is_not_learned_from():
+    log = a_log(10, [9], following=False)
+    some = take(log, np.arange(10) < 4, "some")
+    assert some.usable.tolist() == [True, True, True, False]
+    assert some.next_observations[3, 0] == some.observations[3, 0]
+
+
+@pytest.mark.parametrize("following", [True, False])
+def test_a_part_reads_back_from_a_file_as_it_is(tmp_path, following):
+    log = a_log(90, list(range(8, 90, 9)), following)
+    training = part(log).training
+    convert(training, tmp_path / "part.hdf5", "hdf5", "a test")  # compares, and raises where they differ
+
+
+def test_no_row_is_in_both_parts_and_none_is_lost():
+    for log in (line_world.log(), a_log(300, [299], following=True)):
+        parts = part(log)
+        assert len(parts.training) + len(parts.judging) == len(log)
+        assert len(parts.judging) == pytest.approx(len(log) / 3, rel=0.05)
+        key = [tuple(row) for half in parts[:2] for row in np.concatenate([half.observations, half.actions], 1)]
+        assert len(key) == len(log)
+    assert "40 episodes" in part(line_world.log()).made
+    assert "10 blocks of rows" in part(a_log(300, [299], following=True)).made
+
+
+def test_labels_go_with_their_rows_or_episodes():
+    log = line_world.log(episodes=12, length=4)
+    for labels in (np.repeat(np.arange(12), 4).astype(str), np.arange(12).astype(str)):
+        from dataclasses import replace
+
+        own = take(replace(log, groups=labels), np.repeat(np.arange(12) % 3 == 1, 4), "own")
+        assert own.groups is not None and own.groups.tolist() == np.repeat([1, 4, 7, 10], 4).astype(str).tolist()

@@ -1,0 +1,56 @@
+"""The time is dealt out as the plan says, by hand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from micro_rl.selection import schedule
+from micro_rl.selection.portfolio import portfolio
+
+
+@pytest.mark.parametrize(
+    ("epochs", "step"), [(-3.0, 1), (0.5, 1), (1.0, 1), (2.9, 2), (3.0, 3), (11.9, 8), (12.0, 12), (100.0, 96)]
+)
+def test_a_share_is_rounded_down_to_the_ladder(epochs, step):
+    assert schedule.rounded(epochs) == step
+
+
+def test_half_goes_on_and_two_at_least():
+    assert schedule.places(7) == (7, 4, 2)
+    assert schedule.places(3) == (3, 2, 2)
+    assert schedule.places(1) == (1, 1, 1)
+
+
+def test_every_rung_has_the_same_time_and_cheap_candidates_get_more_epochs():
+    # 3 x 96 s on 2 workers: rung 1 of four gives each 48 s, 40 after its start; rungs 2 and 3 of two give 96, or 88
+    plan = schedule.plan({"a": 1.0, "b": 4.0, "c": 1.0, "d": 100.0}, 288.0, 2, 500)
+    assert plan.places == (4, 2, 2)
+    assert [row["a"] for row in plan.until] == [1 + 32, 1 + 32 + 64, 1 + 32 + 64 + 64]
+    assert [row["b"] for row in plan.until] == [1 + 8, 1 + 8 + 16, 1 + 8 + 16 + 16]
+    assert [row["d"] for row in plan.until] == [2, 3, 4]
+
+
+@given(st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.01, 100), min_size=1), st.floats(0, 1e5))
+def test_epochs_only_grow_and_end(costs, seconds):
+    plan = schedule.plan(costs, seconds, 2, 500)
+    for before, after in zip(plan.until, plan.until[1:], strict=False):
+        assert all(before[name] <= after[name] <= 1000 for name in costs)
+    assert all(epoch >= 1 for row in plan.until for epoch in row.values())
+
+
+def test_survivors_stand_highest_and_equals_keep_their_order():
+    assert schedule.survivors({"a": 1.0, "b": 3.0, "c": 3.0, "d": -2.0}, 3) == ["b", "c", "a"]
+
+
+def test_who_does_not_rise_any_more_is_done():
+    assert schedule.risen([1.0]) and schedule.risen([1.0, 2.0])
+    assert not schedule.risen([1.0, 2.0, 2.0])
+
+
+def test_what_the_log_is_decides_what_is_tried():
+    names = [candidate.name for candidate in portfolio(10.0, 1, narrow=True, negative=True)]
+    assert names == ["bc", "td3_bc", "iql", "micro-anchored", "micro-near"]
+    broad = {candidate.name: candidate for candidate in portfolio(30.0, 3, narrow=False, negative=False)}
+    assert {"micro", "rebrac"} <= set(broad)
+    assert broad["micro-anchored"].settings == {"bc_weight": 2.0, "support": "halt", "history": 3}
+    assert broad["bc"].choices["scoring_model"] is False and "scoring_model" not in broad["micro"].choices
