@@ -109,17 +109,18 @@ def _in_ranges(
 def _loose(policy: Policy, seen: Float64[np.ndarray, "step window"]) -> Float64[np.ndarray, "step out"]:
     """By how much rounding in float32 may move the last layer's outputs: SPREAD standard deviations of it.
 
-    Each layer passes on the errors of its inputs, which are independent, and adds its own, a step of float32 for the
-    sum of all magnitudes that it adds up.
+    Every input and every unit is off by a step of float32, times the sum of all magnitudes that it adds up. These
+    errors are independent, and reach the outputs through the weights of the units behind them that are active.
     """
     hidden = standardised(seen, policy.observation_mean, policy.observation_std).astype(np.float64)
-    variance, last = np.square(EPSILON * hidden), len(policy.layers) - 1
-    for number, (single, bias) in enumerate(policy.layers):
-        weight = single.astype(np.float64)
-        own = EPSILON * (np.abs(hidden) @ np.abs(weight) + np.abs(bias))
-        variance = variance @ np.square(weight) + np.square(own)
-        hidden = hidden @ weight + bias
-        if number < last:
-            variance = np.where(hidden > -SPREAD * np.sqrt(variance), variance, 0)
-            hidden = np.maximum(hidden, 0)
+    own, active = [EPSILON * np.abs(hidden)], [np.ones(hidden.shape, bool)]
+    for weight, bias in policy.layers:
+        own.append(EPSILON * (np.abs(hidden) @ np.abs(weight) + np.abs(bias)))
+        hidden = np.maximum(hidden @ weight + bias, 0)
+        active.append(hidden > 0)
+    variance = np.square(own.pop())
+    reach = np.broadcast_to(np.eye(variance.shape[1]), (len(seen), *2 * variance.shape[1:]))
+    for (weight, _), error, on in zip(policy.layers[::-1], own[::-1], active[-2::-1], strict=True):
+        reach = (reach @ weight.T.astype(np.float64)) * on[:, None, :]
+        variance = variance + (np.square(reach) @ np.square(error)[..., None])[..., 0]
     return SPREAD * np.sqrt(variance)

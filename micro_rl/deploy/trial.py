@@ -42,13 +42,9 @@ def draw(policy: Policy, rows: int = ROWS, seed: int = 0, single: bool = False) 
         seed: of the draws.
         single: rounds everything to single precision, so that a file in C is given the same values.
     """
-    rng, steps = np.random.default_rng(seed), max(STEPS, policy.history + 5)
-    if policy.history == 1:
-        steps = 1
-    episodes = max(math.ceil(rows / steps), len(REACH))
-    reach = np.resize(REACH, episodes)[:, None, None]
+    rng, (reaches, steps) = np.random.default_rng(seed), _episodes(policy, rows)
+    reach, size = reaches[:, None, None], (len(reaches), steps)
     middle, half = _box(policy)
-    size = (episodes, steps)
     observations = middle + reach * half * rng.uniform(-1, 1, (*size, policy.observation_size))
     far = np.minimum(reach, 3.0)
     applied = policy.action_mid + far * policy.action_half * rng.uniform(-1, 1, (*size, policy.action_size))
@@ -56,7 +52,7 @@ def draw(policy: Policy, rows: int = ROWS, seed: int = 0, single: bool = False) 
     kind[1::2, steps // 2] = PRIME
     kind[:, 0] = BEGIN
     rounded = _as_single if single else np.asarray
-    observations, applied = (rounded(values).reshape(episodes * steps, -1) for values in (observations, applied))
+    observations, applied = (rounded(values).reshape(len(reaches) * steps, -1) for values in (observations, applied))
     return Trial(kind.ravel(), observations, applied, rounded(policy.action_mid))
 
 
@@ -76,11 +72,16 @@ def true_windows(policy: Policy, trial: Trial) -> Float64[np.ndarray, "step wind
 
 def near(policy: Policy, rows: int) -> Float64[np.ndarray, "row window"]:
     """A few windows within the columns' ranges."""
-    trial = draw(policy, ROWS, seed=1)
-    steps = len(trial.kind) // int((trial.kind == BEGIN).sum())
-    within = np.resize(REACH, len(trial.kind) // steps).repeat(steps) == REACH[0]
-    own = true_windows(policy, trial)[within]
+    reaches, steps = _episodes(policy, ROWS)
+    own = true_windows(policy, draw(policy, seed=1))[reaches.repeat(steps) == REACH[0]]
     return own[np.linspace(0, len(own) - 1, rows).astype(int)]
+
+
+def _episodes(policy: Policy, rows: int) -> tuple[Float64[np.ndarray, " episode"], int]:
+    """How far each episode reaches, and the steps of an episode; few episodes where the history is long."""
+    steps = 1 if policy.history == 1 else max(STEPS, policy.history + 5)
+    count = math.ceil(rows / steps)
+    return np.resize(REACH, count) if count >= len(REACH) else np.array(REACH[::3]), steps
 
 
 def _box(policy: Policy) -> tuple[np.ndarray, np.ndarray]:

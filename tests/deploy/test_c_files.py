@@ -111,6 +111,18 @@ def test_a_far_row_that_decides_otherwise_is_refused_too():
         compared(policy, trial, right._replace(action=wrong), "file")
 
 
+def test_what_float32_leaves_open_is_accepted_and_no_more():
+    policy = random_policy(9, hidden=(32, 32), offset=0.0, gain=3.0)
+    trial = draw(policy)
+    for factor, accepted in ((1 + 2**-24, True), (1 + 1e-4, False)):
+        decisions = decided(policy, trial._replace(observations=trial.observations * factor))
+        if accepted:
+            assert compared(policy, trial, decisions, "file").unsettled < 200
+        else:
+            with pytest.raises(UserError, match="mean differs"):
+                compared(policy, trial, decisions._replace(action=policy(trial.observations)), "file")
+
+
 def test_memory_by_hand(tmp_path: Path):
     text = c_text(Source(BY_HAND), "p", "p")
     # layers 2 x 2 + 2 and 2 x 2 + 2, mean twice, deviation, middle twice, half range: 6 + 6 + 4 + 2 + 2 + 1

@@ -19,9 +19,10 @@ class Export:
     to: Literal["safetensors", "python", "c"] = "safetensors"
     """As what: python is a file that needs NumPy alone, c is C99 for a controller, safetensors for Policy.load."""
     epoch: int | None = None
-    """An epoch whose state is kept: the newest two, and the best by score of those that were saved."""
+    """An epoch whose state is kept: the newest two, and the best by score of those that were saved; for python and c by
+    default the last."""
     out: Path | None = None
-    """The file; by default policy.py, policy.c or policy-epoch-N.safetensors in the run folder, by the epoch's name."""
+    """The file; by default in RUN, policy.py, policy.c or policy_epoch_N.c, policy-epoch-N.safetensors."""
 
 
 EXPLANATION = """Write a policy as a file of Python, or as C, after trying it against the policy; or that of an epoch.
