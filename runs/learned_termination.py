@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from micro_rl.algorithms.buffer import draw_log
-from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.rollout import RowRules, rollout
 from micro_rl.algorithms.slots import AsPredicted
 from micro_rl.core.networks import MLP
 from micro_rl.core.settings import Settings
@@ -55,10 +55,10 @@ def _plain(value: Any) -> Any:
 def _rolled(model: FittedModel, policy: Policy, starts: jax.Array, settings: Settings, rule: Rule) -> Rollout:
     layers = [(jnp.asarray(weight), jnp.asarray(bias)) for weight, bias in policy.layers]
     actor = MLP(tuple(weight for weight, _ in layers), tuple(bias for _, bias in layers))
-    compiled = jax.jit(rollout, static_argnums=(1, 8))
+    compiled = jax.jit(rollout, static_argnums=(1, 7))
     units, length = model.scaling, settings.rollout_length
-    parts = (settings.num_elites, actor, AsPredicted(), (), ByRule(rule), units, starts, length, jax.random.key(1))
-    return compiled(model.ensemble, *parts)
+    rules, key = RowRules(AsPredicted(), ()), jax.random.key(1)
+    return compiled(model.ensemble, settings.num_elites, actor, rules, ByRule(rule), units, starts, length, key)
 
 
 def _print(title: str, model: FittedModel, rollout: Rollout, rule: Rule) -> None:

@@ -11,6 +11,8 @@ import micro_rl
 from micro_rl.algorithms import registry
 from micro_rl.core.metric_keys import METRICS
 from micro_rl.data.log_paths import locate
+from micro_rl.reports.choice.record import KEEP, Choice
+from micro_rl.selection.front import choose as really_choose
 from micro_rl.storage.contents import RUN_FOLDER
 from micro_rl.storage.json_files import read_json
 from micro_rl.trust.front import trust as really_trust
@@ -65,6 +67,11 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
         inspect.signature(really_trust).bind(runs, log, **chosen)
         return judgement(judged("run", evidence(0.5, 2.0)))
 
+    def choose(log, **chosen):
+        inspect.signature(really_choose).bind(log, **chosen)
+        return Choice("swing", "", KEEP, "nothing is shown", (), (), None, None, chosen["minutes"], 2, 0.0, "", "")
+
+    monkeypatch.setattr(micro_rl, "choose", choose, raising=False)
     monkeypatch.setattr(micro_rl, "trust", trust, raising=False)
     monkeypatch.setattr(registry, "ALL", dict(registry.ALL))  # what a page registers is gone after it
     monkeypatch.setattr(micro_rl, "load", load, raising=False)

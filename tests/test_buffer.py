@@ -89,5 +89,5 @@ def test_mean_reward_is_over_valid_rows():
 
 @given(st.sampled_from([1, 2, 7, 20]).flatmap(lambda size: st.lists(st.booleans(), min_size=size, max_size=size)))
 def test_valid_rows_come_first_and_the_order_is_kept(valid: list[bool]):
-    order = buffers.valid_first(jnp.asarray(valid))
+    order = jax.jit(buffers.valid_first)(jnp.asarray(valid))
     np.testing.assert_array_equal(order, np.argsort(~np.asarray(valid), kind="stable"))

@@ -46,7 +46,7 @@ def test_of_a_card_its_streams_count_and_nothing_else(tmp_path: Path):
 def test_a_moment_of_this_processor_is_traced():
     @jax.jit
     def long(x: jax.Array) -> jax.Array:
-        return jax.lax.fori_loop(0, 600, lambda _, y: jnp.tanh(y @ x), x)
+        return jax.lax.fori_loop(0, 150, lambda _, y: jnp.tanh(y @ x), x)
 
     x = jnp.eye(500)
     long(x).block_until_ready()

@@ -10,7 +10,7 @@ import pytest
 
 from micro_rl.algorithms.model_based.balls import BALLS, Ball, worst_in_ball
 from micro_rl.algorithms.model_based.candidates import candidate_noise, candidate_values
-from micro_rl.algorithms.rollout import Replayed, rollout
+from micro_rl.algorithms.rollout import Replayed, RowRules, rollout
 from micro_rl.algorithms.slots import AsPredicted, MethodContext
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Replay, Transition
@@ -76,8 +76,7 @@ def rolled(replayed, length):
         ensemble,
         1,
         steady_actor([0.25], obs=2, log_std=-5.0),
-        AsPredicted(),
-        (),
+        RowRules(AsPredicted(), ()),
         ByRule(never),
         plain_units(2, 1),
         starts,

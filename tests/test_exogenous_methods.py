@@ -8,7 +8,7 @@ from jax import Array
 
 from micro_rl.algorithms.model_based import mopo, morel, rambo
 from micro_rl.algorithms.model_based.rambo_adversary import TurnAgainst, log_density
-from micro_rl.algorithms.rollout import Replayed, rollout
+from micro_rl.algorithms.rollout import Replayed, RowRules, rollout
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Replay, Transition
@@ -51,7 +51,7 @@ def test_in_a_window_its_older_part_stays_what_is_known():
     np.testing.assert_allclose(std[0, 0], [3, 0, 0, 0, 0, 3], rtol=1e-5)
 
 
-rolled_out = jax.jit(rollout, static_argnums=(1, 8))
+rolled_out = jax.jit(rollout, static_argnums=(1, 7))
 
 
 def rewards_and_discounts(method: Method, ensemble, exogenous):
@@ -61,7 +61,7 @@ def rewards_and_discounts(method: Method, ensemble, exogenous):
     _, state = call(method.prepare, actor, silent, LOG, jax.random.key(0))
     replayed = None if exogenous is None else Replayed(jnp.arange(4), LOG.next_observation, REPLAY)
     rows = rolled_out(
-        ensemble, 2, actor, method.transform, state, ByRule(never), plain_units(2, 1), LOG.observation, 1,
+        ensemble, 2, actor, RowRules(method.transform, state), ByRule(never), plain_units(2, 1), LOG.observation, 1,
         jax.random.key(1), replayed,
     ).rows  # fmt: skip
     return np.asarray(rows.reward), np.asarray(rows.discount)

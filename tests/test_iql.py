@@ -66,7 +66,7 @@ def test_the_cloning_loss_by_hand():
 
 def test_the_actor_moves_to_the_better_action():
     rows, actor = log_rows([0.0, 0.0], [0.9, -0.9]).now, steady_actor([0.0], obs=1)
-    pull = jax.grad(iql.cloning_loss)((actor, jnp.zeros(1)), rows, jnp.asarray([3.0, 1.0]))[0]
+    pull = jax.jit(jax.grad(iql.cloning_loss))((actor, jnp.zeros(1)), rows, jnp.asarray([3.0, 1.0]))[0]
     assert pull.biases[-1][0] < 0  # descent raises the action
 
 
@@ -75,15 +75,21 @@ def test_an_update_is_value_then_actor_then_critics_on_the_new_value():
     agent = method.start(jax.random.key(0), 1, 1, SIZES, 1.0)
     rows = log_rows([0.1, 0.4], [0.2, -0.3], reward=[1.0, 2.0], following=[0.3, 0.5], discount=[1.0, 0.0])
     moved, logged = jax.jit(lambda agent: method.update(agent, rows, jax.random.key(1), c))(agent)
-    q = jnp.min(q_values(agent.slow_critics, rows.now.observation, rows.now.action), axis=0)
-    gradient = jax.grad(lambda v: iql.value_loss(v, rows.now, q, method.expectile)[0])(agent.value)
-    value, _ = adam_step(agent.value, gradient, init_opt_state(agent.value), c.critic_lr)
+
+    @jax.jit
+    def by_hand(agent):
+        q = jnp.min(q_values(agent.slow_critics, rows.now.observation, rows.now.action), axis=0)
+        gradient = jax.grad(lambda v: iql.value_loss(v, rows.now, q, method.expectile)[0])(agent.value)
+        value, _ = adam_step(agent.value, gradient, init_opt_state(agent.value), c.critic_lr)
+        y = rows.now.reward + 0.9 * rows.now.discount * state_values(value, rows.now.next_observation)
+        advantage = q - state_values(value, rows.now.observation)
+        return value, jnp.mean(y), jnp.mean(jnp.exp(3 * advantage))
+
+    value, target, weight = by_hand(agent)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), moved.value, value)
-    y = rows.now.reward + 0.9 * rows.now.discount * state_values(value, rows.now.next_observation)
-    np.testing.assert_allclose(logged["q/target"], jnp.mean(y), rtol=1e-5)
-    advantage = q - state_values(value, rows.now.observation)
-    np.testing.assert_allclose(logged["cloning_weight"], jnp.mean(jnp.exp(3 * advantage)), rtol=1e-5)
-    np.testing.assert_array_equal(gaussian(moved.actor, rows.now.observation)[1], -5.0)
+    np.testing.assert_allclose(logged["q/target"], target, rtol=1e-5)
+    np.testing.assert_allclose(logged["cloning_weight"], weight, rtol=1e-5)
+    np.testing.assert_array_equal(jax.jit(gaussian)(moved.actor, rows.now.observation)[1], -5.0)
     assert moved.log_std[0] != 0
 
 

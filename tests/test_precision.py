@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from micro_rl.algorithms import registry, sac
 from micro_rl.algorithms.model_based import METHODS, micro, mobile
 from micro_rl.algorithms.model_based.balls import BALLS
-from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.rollout import RowRules, rollout
 from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
 from micro_rl.core.networks import MLP, multiplied_by, rounded_product
@@ -131,7 +131,9 @@ def test_rollouts_are_near_those_in_float32():
     def made(product) -> Transition:
         ensemble, actor = multiplied_by(product, (models().members, agent().actor))
         where = (ByRule(never), plain_units(OBS, ACT), batch().real.observation, 2, jax.random.key(6))
-        return jax.jit(rollout, static_argnums=(1, 8))(ensemble, 3, actor, Method().transform, (), *where).rows
+        return jax.jit(rollout, static_argnums=(1, 7))(
+            ensemble, 3, actor, RowRules(Method().transform, ()), *where
+        ).rows
 
     exact, near = made(jnp.matmul), made(rounded_product)
     off = np.abs(near.next_observation - exact.next_observation)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from micro_rl.algorithms.rollout import in_blocks, rollout, sample_ensemble
+from micro_rl.algorithms.rollout import RowRules, in_blocks, rollout, sample_ensemble
 from micro_rl.algorithms.slots import AsPredicted, RolloutTransform
 from micro_rl.core.types import Rollout, Scaling, Transition
 from micro_rl.dynamics.termination_rules import ByRule, never
@@ -17,7 +17,7 @@ from tests.probes import plain_units, pointing_ensemble, steady_actor
 MEMBERS, ELITES, ROWS = 5, 3, 300
 AS_PREDICTED = AsPredicted()
 NEVER = ByRule(never)
-compiled = jax.jit(rollout, static_argnums=(1, 8))
+compiled = jax.jit(rollout, static_argnums=(1, 7))
 compiled_sample = jax.jit(sample_ensemble)
 
 
@@ -35,8 +35,7 @@ def rolled(
         ensemble,
         ELITES,
         steady_actor([0.25], obs=2, log_std=-5.0),
-        transform,
-        (),
+        RowRules(transform, ()),
         ends,
         scaling or plain_units(2, 1),
         numbered_starts(rows),

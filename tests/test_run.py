@@ -33,6 +33,16 @@ from tests.probes import tiny_plan
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 30
+# The killed run reads programs that this process has compiled, and writes none.
+READS = (
+    {
+        "JAX_COMPILATION_CACHE_DIR": os.environ["MICRO_RL_TEST_PROGRAMS"],
+        "JAX_ENABLE_COMPILATION_CACHE": "true",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9",
+    }
+    if "MICRO_RL_TEST_PROGRAMS" in os.environ
+    else {}
+)
 # A killed run does the same as this process does, and says so line by line.
 CHILD = """
 import sys
@@ -83,7 +93,7 @@ def assert_same_outcome(run: Run, other: Run) -> None:
 def killed(path: Path, word: str, lines: int, pause: float) -> None:
     """Start the run in another process and kill it `pause` seconds after it has said `word` so often."""
     with subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", CHILD, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | READS
     ) as child:
         assert child.stdout is not None
         while lines:

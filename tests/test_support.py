@@ -14,7 +14,7 @@ import pytest
 from micro_rl.algorithms import registry
 from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.epoch import compiled_epoch, start
-from micro_rl.algorithms.rollout import rollout
+from micro_rl.algorithms.rollout import RowRules, rollout
 from micro_rl.algorithms.slots import AsPredicted, Method
 from micro_rl.algorithms.support import Halt, Penalise, Support, Truncate
 from micro_rl.core.settings import Settings, check
@@ -113,7 +113,7 @@ def test_without_a_limit_nothing_is_unknown(slot: Any):
 # The model runs away: every step adds 0.8, so that the second leaves the log's range.
 
 
-rolled_out = jax.jit(rollout, static_argnums=(1, 8))
+rolled_out = jax.jit(rollout, static_argnums=(1, 7))
 
 
 def runaway(support: Support | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,14 +122,12 @@ def runaway(support: Support | None) -> tuple[np.ndarray, np.ndarray, np.ndarray
         pointing_ensemble([[0.8]] * 3, [7.0] * 3, act=1),
         3,
         steady_actor([0.0], obs=1, log_std=-5.0),
-        AsPredicted(),
-        (),
+        RowRules(AsPredicted(), (), support),
         NEVER,
         plain_units(1, 1),
         jnp.zeros((6, 1)),
         4,
         jax.random.key(0),
-        support=support,
     )
     reward, discount, valid = (
         np.asarray(part).reshape(4, 6) for part in (made.rows.reward, made.rows.discount, made.valid)

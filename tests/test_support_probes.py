@@ -1,5 +1,6 @@
 """The probes of support: limits from a system's own log, the plateau by hand, and a tiny cell of either kind."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,17 +13,18 @@ from runs.probe_training import SETTINGS, limits_of, settings_with, with_limits
 from tests.hills import SYSTEMS, log_of, model_of
 from tests.plateau import DISCOUNT, Plateau
 from tests.plateau import model_of as plateau_model
-from tests.probes import steady_actor
+from tests.probes import call, steady_actor
 
 
 def test_the_plateaus_model_is_the_truth():
     plateau = Plateau()
     state = jnp.asarray([[0.0, 0.0], [0.5, -1.7], [2.5, 0.0], [-4.0, 5.0]])
     action = jnp.asarray([[1.0, -1.0], [0.0, 0.3], [-1.0, 1.0], [0.0, 0.0]])
-    mean, std = predict(plateau_model(plateau), state, action)
-    np.testing.assert_allclose(mean[0, :, :2], 1.1 * state + 0.25 * action, atol=1e-5)
-    np.testing.assert_allclose(mean[0, :, 2], plateau.reward(state), atol=1e-5)
-    np.testing.assert_allclose(plateau.reward(state), [1, 1, 0, -3], atol=1e-3)
+    mean, std = jax.jit(predict)(plateau_model(plateau), state, action)
+    mean, reward = np.asarray(mean), jax.jit(plateau.reward)(state)
+    np.testing.assert_allclose(mean[0, :, :2], 1.1 * np.asarray(state) + 0.25 * np.asarray(action), atol=1e-5)
+    np.testing.assert_allclose(mean[0, :, 2], reward, atol=1e-5)
+    np.testing.assert_allclose(reward, [1, 1, 0, -3], atol=1e-3)
     np.testing.assert_array_equal(mean[0], mean[-1])
     np.testing.assert_allclose(std, 1e-3, rtol=1e-3)
 
@@ -66,9 +68,9 @@ def test_unknown_is_what_the_log_never_did():
     assert isinstance(method.support, Halt)
     rows = probe_training.transitions(log)
     taken = rows._replace(action=jnp.full_like(rows.action, 0.9))
-    halted, unknown = method.support(taken)
+    halted, unknown = call(method.support, taken)
     assert bool(jnp.all(unknown)) and float(jnp.max(halted.discount)) == 0
-    assert float(jnp.mean(method.support(probe_training.transitions(log_of(system, 500, seed=2)))[1])) < 0.03
+    assert float(jnp.mean(call(method.support, probe_training.transitions(log_of(system, 500, seed=2)))[1])) < 0.03
 
 
 def test_the_set_holds_what_it_promises_of_the_log_and_not_what_the_members_promise():

@@ -201,7 +201,7 @@ def test_the_loss_of_a_head_by_hand():
     still = [jnp.zeros_like(weight) for weight in head.net.weights]
     biases = [*(jnp.zeros_like(bias) for bias in head.net.biases[:-1]), jnp.log(jnp.array([3.0]))]
     net = type(head.net)(tuple(still), tuple(biases))
-    loss = termination_classifier._loss(net, head, jnp.zeros((64, 1)), jnp.zeros((448, 1)))
+    loss = jax.jit(termination_classifier._loss)(net, head, jnp.zeros((64, 1)), jnp.zeros((448, 1)))
     assert float(loss) == pytest.approx((64 * np.log(4 / 3) + 448 * np.log(4)) / 512, rel=1e-5)
 
 

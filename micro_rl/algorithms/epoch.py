@@ -10,7 +10,7 @@ from jax import Array
 from jaxtyping import Int, Key, PyTree, Scalar
 
 from micro_rl.algorithms import buffer as buffers
-from micro_rl.algorithms.rollout import Replayed, rollout
+from micro_rl.algorithms.rollout import Replayed, RowRules, rollout
 from micro_rl.algorithms.sac import VALUES, Agent, Coefficients, Noise, draw_noise, start_agent, update
 from micro_rl.algorithms.slots import METHOD_STREAM, EpochContext, Method, MethodContext
 from micro_rl.core.first_bad import first_bad_of_each
@@ -181,17 +181,14 @@ def branched_rollout(
         ensemble,
         sizes.num_elites,
         actor,
-        method.transform,
-        state.method_state,
+        RowRules(method.transform, state.method_state, method.support, stored),
         ends,
         problem.scaling,
         starts,
         sizes.rollout_length,
         rollout_key,
         replayed,
-        method.support,
         sizes.one_member,
-        stored,
     )
 
 

@@ -49,21 +49,46 @@ class Replayed(NamedTuple):
         return own, jnp.where(there & self.replay.continued[log_row], log_row + 1, -1)
 
 
+class RowRules(NamedTuple):
+    """What becomes of the rows that the model makes.
+
+    `support` treats those that are unlike the log's; None: nothing, and nobody asks which they are. The predictions of
+    `stored` come with the rows; None: nobody's.
+    """
+
+    transform: RolloutTransform
+    method_state: PyTree
+    support: Support | None = None
+    stored: Ensemble | None = None
+
+    def applied(self, rows: Transition, ensemble: Ensemble) -> tuple[Transition, Array | None, Predictions | None]:
+        """The rows as they are learned from, which of them are unknown, and what is predicted of them."""
+        rows, unknown = self.transform(ensemble, self.method_state, rows), None
+        if self.support is not None:
+            rows, unknown = self.support(rows)
+        return rows, unknown, None if self.stored is None else predictions_of(self.stored, rows)
+
+    def going_on(self, rollout: Rollout) -> Bool[Array, " rows"]:
+        """The rows after which the rollout goes on."""
+        alive = rollout.valid & (rollout.rows.discount > 0)
+        if self.support is not None and self.support.ends_rollout:
+            assert rollout.unknown is not None, "support says which rows are"
+            alive &= ~rollout.unknown
+        return alive
+
+
 def rollout(
     ensemble: Ensemble,
     elites: int,
     actor: MLP,
-    transform: RolloutTransform,
-    method_state: PyTree,
+    rules: RowRules,
     ends: Termination,
     scaling: Scaling,
     starts: Float[Array, "rows obs"],
     length: int,
     key: Key[Array, ""],
     replayed: Replayed | None = None,
-    support: Support | None = None,
     one_member: bool = False,
-    stored: Ensemble | None = None,
 ) -> Rollout:
     """Roll out `length` steps from every start; a row's later steps are invalid once its episode has ended.
 
@@ -71,38 +96,28 @@ def rollout(
         ensemble: The model.
         elites: How many of its best members take part.
         actor: The policy.
-        transform: The method's change of rewards and discounts.
-        method_state: What the method remembers.
+        rules: What becomes of its rows.
         ends: When episodes end; what it draws comes from a stream of its own and changes nothing else.
         scaling: The units, for rules that look at raw observations.
         starts: Observations in core units [rows, obs].
         length: Steps.
         key: For every draw.
         replayed: What the log gives in the place of predictions; None where no column is exogenous.
-        support: What becomes of rows that are unlike the log's; None: nothing, and nobody asks which they are.
         one_member: A rollout stays with its elite, in place of one drawn anew for each step; starts come at random.
-        stored: Members whose predictions come with the rows; None: nobody's.
 
     Returns:
-        Rows and whether they are valid, step after step [length * rows]; each step in an order of its own, or with
-        `one_member` all in that of the starts.
+        Rows and whether they are valid, step after step [length * rows]; with `one_member` in the order of the starts.
     """
     best, judged = ensemble.best(elites), ensemble.silent_on(None if replayed is None else replayed.replay.columns)
 
     def advance(branches: Branches, key: Array) -> tuple[Rollout, Array | None]:
-        rows, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
-        rows, unknown = transform(judged, method_state, rows), None
-        if support is not None:
-            rows, unknown = support(rows)
-        predictions = None if stored is None else predictions_of(stored, rows)
+        made, row = step_in_model(best, actor, ends, scaling, replayed, branches, key)
+        rows, unknown, predictions = rules.applied(made, judged)
         return Rollout(rows, branches.alive, unknown, predictions), row
 
     def step(branches: Branches, key: Array) -> tuple[Branches, Rollout]:
         rollout, row = in_blocks(advance, branches, elites, key, in_order=one_member)
-        alive = rollout.valid & (rollout.rows.discount > 0)
-        if support is not None and support.ends_rollout:
-            alive &= ~rollout.unknown
-        return Branches(rollout.rows.next_observation, alive, row), rollout
+        return Branches(rollout.rows.next_observation, rules.going_on(rollout), row), rollout
 
     branches = Branches(starts, jnp.ones(starts.shape[0], bool), None if replayed is None else replayed.start)
     _, steps = jax.lax.scan(step, branches, jax.random.split(key, length))

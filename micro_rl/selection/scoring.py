@@ -36,7 +36,7 @@ def score(yardstick: Yardstick, policy: Policy, name: str, candidate: str, epoch
         candidate: whose it is.
         epoch: that it was taken after.
     """
-    case, (baseline, _, test) = yardstick.case, yardstick.standard
+    case, baseline, test = yardstick.case, yardstick.standard.baseline, yardstick.standard.test
     actor = yardstick.actor(policy, name)
     collected = collect(case, actor, yardstick.starts)
     apart = difference(collected, baseline.model, case.raw_rewards, test.slope, test.unexplained, test.width)

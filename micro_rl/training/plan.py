@@ -186,8 +186,7 @@ def make_plan(
     arguments.optional_path("model", choices.get("model"))
     dataset, task = _log_and_task(log, choices)
     preset = choices.get("preset") or presets.name_for(dataset.name)
-    own = {name: value for name, value in choices.items() if name not in Choices.__annotations__}
-    settings, options = resolved or registry.resolve(method, preset, own)
+    settings, options = resolved or registry.resolve(method, preset, _settings_among(choices))
     check(settings)
     _refuse_for_a_model(method, choices)
     windows, settings, reasons = settled(dataset, settings)
@@ -207,6 +206,11 @@ def make_plan(
     )
     refuse_what_cannot_work(plan)
     return plan
+
+
+def _settings_among(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings and options by name: what `Choices` does not name itself."""
+    return {name: value for name, value in choices.items() if name not in Choices.__annotations__}
 
 
 def _log_and_task(log: str | Path | Dataset, choices: Choices) -> tuple[Dataset, tasks.Task]:

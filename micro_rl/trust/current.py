@@ -1,14 +1,15 @@
-"""What acts today, as a network that imitates it: rollouts ask it where the log never was."""
+"""What acts today: in the log's rows as it is, elsewhere as a network that imitates it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Key
+from jax import Array
+from jaxtyping import Float, Int, Key
 
-from micro_rl.core.types import Scaling
+from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import core_action
 from micro_rl.errors import UserError, in_words
@@ -16,10 +17,21 @@ from micro_rl.trust.actors import Judged, clones
 from micro_rl.trust.judge import Rows
 
 
+class Current(NamedTuple):
+    """A network that does what the current policy does, how far from it, and what that does itself in the rows.
+
+    `error` is a share of the actions' spread, `actions` are core units.
+    """
+
+    net: Judged
+    error: float
+    actions: Float[np.ndarray, "row act"]
+
+
 def imitate(
     raw: Float[np.ndarray, "row act"], rows: Rows, scaling: Scaling, key: Key[Any, ""], updates: int
-) -> tuple[Judged, float]:
-    """A network that does what the current policy does, and how far from it, as a share of the actions' spread.
+) -> Current:
+    """Imitate the current policy.
 
     Args:
         raw: what the current policy does in the rows, raw units.
@@ -34,7 +46,42 @@ def imitate(
     left = np.asarray(cloned.noise[0], np.float64)
     spread = np.maximum(actions.std(0), 1e-6)
     net = jax.tree.map(lambda leaf: leaf[0], cloned)._replace(noise=jnp.zeros_like(cloned.noise[0]))
-    return net, float(np.sqrt(np.mean((left / spread) ** 2)))
+    return Current(net, float(np.sqrt(np.mean((left / spread) ** 2))), actions)
+
+
+def own_actions_next(
+    log: Transition, number: Int[np.ndarray, " row"], actions: Float[np.ndarray, "row act"], imitated: Array
+) -> Float[np.ndarray, "row act"]:
+    """What the current policy does in the rows' next observations, where the log goes on there; else as imitated.
+
+    Args:
+        log: rows in core units, in the log's order.
+        number: of each row in the log.
+        actions: what it does in the rows.
+        imitated: what the network does in the next observations.
+    """
+    goes_on = (np.diff(number) == 1) & np.all(np.asarray(log.next_observation[:-1] == log.observation[1:]), axis=1)
+    following = np.array(imitated)
+    following[:-1][goes_on] = actions[1:][goes_on]
+    return following
+
+
+def own_actions_at(
+    rows: Int[np.ndarray, " start"],
+    number: Int[np.ndarray, " row"],
+    actions: Float[np.ndarray, "row act"],
+    imitated: Array,
+) -> Float[np.ndarray, "start act"]:
+    """What the current policy does in rows of the log, as far as they are among those with a number; else as imitated.
+
+    Args:
+        rows: of the log.
+        number: those whose actions are known, ascending.
+        actions: there.
+        imitated: what the network does in `rows`.
+    """
+    place = np.minimum(np.searchsorted(number, rows), len(number) - 1)
+    return np.where((number[place] == rows)[:, None], actions[place], np.asarray(imitated))
 
 
 def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "row act"]:

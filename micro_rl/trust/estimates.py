@@ -6,11 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jaxtyping import Float, Int
 
+from micro_rl.data.stretches import Stretches
 from micro_rl.trust import fqe, importance
 from micro_rl.trust.actors import Judged
 from micro_rl.trust.case import Case, evenly
+from micro_rl.trust.current import Current, own_actions_at, own_actions_next
 from micro_rl.trust.difference import spread
 from micro_rl.trust.judge import strangers
 from micro_rl.trust.options import Progress
@@ -31,7 +34,11 @@ class Estimates(NamedTuple):
 
 def common_starts(case: Case) -> Starts:
     """Where every policy's windows begin: evenly through the log's own windows."""
-    return _starts(case, evenly(len(case.layout.windows.starts), case.effort.starts))
+    return starts_at(case.layout.dataset, _common_windows(case), case.judge.scaling)
+
+
+def _common_windows(case: Case) -> Stretches:
+    return case.layout.windows.of(evenly(len(case.layout.windows.starts), case.effort.starts))
 
 
 def _starts(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
@@ -69,8 +76,14 @@ def test_on_folds(case: Case, progress: Progress) -> SelfTest:
     return self_test(np.array(predicted), np.array(measured), np.array(deviation))
 
 
-def evaluate_by_fqe(case: Case, actors: Sequence[Judged], starts: Starts) -> list[Float[np.ndarray, "replica start"]]:
-    """The window's return of every policy by every replica of FQE, all in one program, raw units."""
+def evaluate_by_fqe(
+    case: Case, actors: Sequence[Judged], starts: Starts, current: Current | None = None
+) -> list[Float[np.ndarray, "replica start"]]:
+    """The window's return of every policy by every replica of FQE, all in one program, raw units.
+
+    With a current policy, whose imitation is the first actor, its own return is the last: by the same networks and
+    batches as the imitation's, with its own actions wherever the log has them.
+    """
     log = jax.tree.map(jnp.asarray, case.layout.rows.log)
     draw, key = jax.random.split(jax.random.fold_in(case.key, 1))
     noise = jax.random.normal(draw, log.action.shape)
@@ -78,20 +91,32 @@ def evaluate_by_fqe(case: Case, actors: Sequence[Judged], starts: Starts) -> lis
     then = jnp.stack([_compiled_act(actor, log.next_observation, noise) for actor in actors])
     first = jnp.stack([_compiled_act(actor, starts.observation, first_noise) for actor in actors])
     replicas = _replica_rows(case)
-    policy = np.repeat(np.arange(len(actors)), len(replicas))
-    which = np.tile(np.arange(len(replicas)), len(actors))
+    keys = jax.random.split(key, len(actors) * len(replicas))
+    if current is not None:
+        own_then, own_first = _own_actions(case, current, then[0], first[0])
+        then, first = jnp.concatenate([then, own_then[None]]), jnp.concatenate([first, own_first[None]])
+        keys = jnp.concatenate([keys, keys[: len(replicas)]])
+    policy = np.repeat(np.arange(len(then)), len(replicas))
+    which = np.tile(np.arange(len(replicas)), len(then))
     values = fqe.evaluate(
         log,
         then,
         fqe.Variants(jnp.asarray(policy), jnp.asarray(replicas[which])),
         jnp.broadcast_to(starts.observation[None], (len(policy), *starts.observation.shape)),
         first[policy],
-        key,
+        keys,
         length=case.layout.windows.length,
         updates=case.effort.fqe_updates or fqe.updates_for(case.layout.windows.length),
     )
     whole = np.asarray(values, np.float64) * float(case.judge.scaling.reward_scale)
-    return list(whole.reshape(len(actors), len(replicas), -1))
+    return list(whole.reshape(len(then), len(replicas), -1))
+
+
+def _own_actions(case: Case, current: Current, then: Array, first: Array) -> tuple[Array, Array]:
+    """What the current policy does in the rows' next observations and at the starts; as imitated where none knows."""
+    rows, starts = case.layout.rows, _common_windows(case).starts
+    following = own_actions_next(rows.log, rows.number, current.actions, then)
+    return jnp.asarray(following), jnp.asarray(own_actions_at(starts, rows.number, current.actions, first))
 
 
 def weigh(case: Case, actor: Judged) -> tuple[importance.Weighted, int]:

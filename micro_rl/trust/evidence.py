@@ -13,11 +13,16 @@ from micro_rl.trust.self_test import SelfTest
 
 
 class Standard(NamedTuple):
-    """What policies are held against: the baseline's estimates, what these miss of the log's return, the self-test."""
+    """What policies are held against, and the self-test.
+
+    `error` is what the estimates of a clone miss of the log's return. Of a current policy that is not known; in its
+    place `imitation` is what the network that stands for it collects beyond the policy itself, by FQE.
+    """
 
     baseline: Estimates
     error: BaselineError | None
     test: SelfTest
+    imitation: float | None = None
 
 
 def baseline_error(case: Case, clone: Estimates) -> BaselineError:
@@ -28,13 +33,16 @@ def baseline_error(case: Case, clone: Estimates) -> BaselineError:
 
 def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: float) -> Evidence:
     """What the gates look at; `effective` is the share of windows that importance weights leave after a step."""
-    baseline, error, test = standard
+    baseline, error, test, imitation = standard
+    slope = test.slope
+    if imitation is not None:  # by either estimator as much, and in no need of a correction
+        error, slope = BaselineError(imitation, imitation), 1.0
     own, base = policy.model, baseline.model
     apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
     model = Interval(apart.mean, apart.low, apart.high)
     by_fqe = _interval(policy.fqe - baseline.fqe, test.width)
     return Evidence(
-        difference=deciding(model, by_fqe, error, test.slope),
+        difference=deciding(model, by_fqe, error, slope),
         model=model,
         fqe=by_fqe,
         support=1 - float(own.unknown.sum() / own.lived.sum()),
@@ -53,17 +61,18 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
 
 
 def deciding(model: Interval, by_fqe: Interval, error: BaselineError | None, slope: float) -> Interval:
-    """The interval of the difference from what made the log.
+    """The interval of the difference from what made the log, or from the current policy.
 
     An estimate of the policy less one of the clone is right where both are wrong by as much; the estimate of the
     policy less what the log measured is right where the clone's alone is wrong, as where the log is a mixture that no
-    single policy earns the return of. Nothing tells which, so the interval spans both, by either estimator.
+    single policy earns the return of. Nothing tells which, so the interval spans both, by either estimator. So with
+    the network that imitates a current policy, and that policy itself.
 
     Args:
         model: the policy less the clone, by the model.
         by_fqe: the same by FQE.
-        error: what the clone's estimates miss of the log's return; None where that is not what policies are held
-            against.
+        error: what the clone's estimates miss of the log's return, or the imitation's of the policy's; None: nothing
+            is known of it.
         slope: what the model's differences are multiplied by.
     """
     if error is None:

@@ -61,7 +61,7 @@ def evaluate(
     variants: Variants,
     starts: Float[Array, "variant start obs"],
     first: Float[Array, "variant start act"],
-    key: Key[Array, ""],
+    keys: Key[Array, " variant"],
     *,
     length: int,
     updates: int,
@@ -74,7 +74,7 @@ def evaluate(
         variants: which policy and which rows.
         starts: first observations.
         first: what the policy does there.
-        key: for networks, batches and horizons.
+        keys: for networks, batches and horizons; variants that share one differ in nothing but their policy.
         length: steps of the window.
         updates: steps of Adam.
     """
@@ -84,7 +84,6 @@ def evaluate(
         net = _fitted(log, actions, (policy, rows), bounds, key, length, updates)
         return length * q(net, observation, action, jnp.ones(observation.shape[0]))
 
-    keys = jax.random.split(key, len(variants.policy))
     return jax.vmap(one)(variants.policy, variants.rows, starts, first, keys)
 
 

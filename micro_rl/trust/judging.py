@@ -126,7 +126,7 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    estimates, error, test = standard
+    estimates, error, test, imitation = standard
     counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
     parts = zip(case.layout.folds.names, figures, counts, strict=True)
@@ -139,6 +139,7 @@ def _whole(
         measured=float(case.layout.windows.returns.mean()),
         measured_deviation=case.layout.windows.mean_deviation,
         baseline_error=error,
+        imitation_error=imitation,
         reward_range=case.raw_rewards,
         folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
         folds_made=case.layout.folds.made,

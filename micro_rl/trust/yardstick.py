@@ -11,7 +11,7 @@ from micro_rl.data import Dataset
 from micro_rl.policy import Policy
 from micro_rl.trust.actors import Judged, judged
 from micro_rl.trust.case import Case, prepare
-from micro_rl.trust.current import actions_of, imitate
+from micro_rl.trust.current import Current, actions_of, imitate
 from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds
 from micro_rl.trust.evidence import Standard, baseline_error
 from micro_rl.trust.layout import Layout, lay_out
@@ -20,10 +20,11 @@ from micro_rl.trust.rollouts import Starts
 
 
 class Baseline(NamedTuple):
-    """What policies are compared with, and what it is called."""
+    """What policies are compared with, what it is called, and the current policy, where it imitates one."""
 
     actor: Judged
     name: str
+    current: Current | None = None
 
 
 class Yardstick(NamedTuple):
@@ -90,9 +91,10 @@ def measure(
         collected.append(collect(case, actor, starts))
     test = test_on_folds(case, progress)
     progress("fitted Q evaluation", 0.8)
-    values = evaluate_by_fqe(case, every, starts)
+    values = evaluate_by_fqe(case, every, starts, baseline.current)
+    imitation = None if baseline.current is None else float((values[0] - values.pop()).mean())
     own, *others = (Estimates(*pair) for pair in zip(collected, values, strict=True))
-    standard = Standard(own, baseline_error(case, own) if current is None else None, test)
+    standard = Standard(own, baseline_error(case, own) if imitation is None else None, test, imitation)
     return Yardstick(case, starts, baseline, standard), dict(zip(actors, others, strict=True))
 
 
@@ -100,9 +102,10 @@ def _baseline(case: Case, current: Float[np.ndarray, "row act"] | None) -> Basel
     if current is None:
         return Baseline(pick(case.clones, 0), "a clone of what made the log, with its noise")
     key = jax.random.fold_in(case.key, 2)
-    actor, error = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
+    imitated = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
     return Baseline(
-        actor,
-        f"your current policy, by a network that imitates it; it misses its actions by {100 * error:.0f} % of their "
-        "spread",
+        imitated.net,
+        "your current policy, by a network that imitates it; it misses its actions by "
+        f"{100 * imitated.error:.0f} % of their spread",
+        imitated,
     )

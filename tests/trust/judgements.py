@@ -69,6 +69,7 @@ def judgement(*policies: PolicyJudgement) -> Judgement:
         measured=-10.0,
         measured_deviation=0.2,
         baseline_error=BaselineError(-0.5, 1.5),
+        imitation_error=None,
         reward_range=(-2.0, 0.0),
         folds=folds,
         folds_made="blocks of rows in the log's order",

@@ -7,8 +7,14 @@ from micro_rl import Dataset, Policy
 STEP, NOISE = 0.2, 0.02
 
 
-def log(episodes: int = 120, length: int = 20, seed: int = 0, gain: float = 0.0, cliff: float | None = None) -> Dataset:
-    """A log of a = -gain x + noise from x in [-1, 1]; `cliff`: beyond it the reward is -100."""
+def log(
+    episodes: int = 120,
+    length: int = 20,
+    seed: int = 0,
+    gain: float | np.ndarray = 0.0,
+    cliff: float | None = None,
+) -> Dataset:
+    """A log of a = -gain x + noise from x in [-1, 1]; `gain` may be each episode's; past `cliff` the reward is -100."""
     random = np.random.default_rng(seed)
     x = random.uniform(-1, 1, episodes)
     rows = []

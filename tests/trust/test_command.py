@@ -55,6 +55,12 @@ def test_it_holds_the_difference_from_what_was_measured_too():
     assert deciding(model, fqe, None, 0.5) == spanning(model, fqe)
 
 
+def test_it_holds_the_difference_from_the_current_policy_itself():
+    """The imitation collects 4 less than the policy that it stands for: of 2 more than it, 2 less remain possible."""
+    apart = Interval(2.0, 1.0, 3.0)
+    assert deciding(apart, apart, BaselineError(-4.0, -4.0), 1.0) == Interval(2.0, -3.0, 3.0)
+
+
 def test_a_log_of_two_behaviours_is_no_clone_of_their_mean():
     """A step pays a^2; half of the log acts by 1, half by -1: 1 a step. The clone, 0 give or take 1, collects less.
 
@@ -96,7 +102,10 @@ def test_the_judge_is_held_against_what_was_measured():
     whole = judgement(judged("run", evidence(0.5, 2.0)))
     sentence = sentences.against_measured(whole)
     assert "−10.5 a window by the model and −8.50 by fitted Q evaluation, where −10.0 was measured" in sentence
-    assert "was not measured" in sentences.against_measured(whole._replace(baseline_error=None))
+    unmeasured = whole._replace(baseline_error=None)
+    assert sentences.against_measured(unmeasured).endswith("both sides of the difference are estimates.")
+    imitated = sentences.against_measured(unmeasured._replace(imitation_error=-4.0))
+    assert "the network that imitates it collects 4.00 a window less than your policy’s own actions" in imitated
 
 
 def test_the_page_says_what_decided_and_loads_nothing():

@@ -12,6 +12,7 @@ from micro_rl.dynamics import support
 from micro_rl.policy import Policy
 from micro_rl.trust import fqe, importance, trial
 from micro_rl.trust.actors import judged
+from micro_rl.trust.current import own_actions_at, own_actions_next
 from micro_rl.trust.difference import difference, spread, worst_tenth
 from micro_rl.trust.rollouts import Collected
 from micro_rl.trust.self_test import LEVEL, self_test
@@ -74,12 +75,29 @@ def test_fqe_finds_the_value_of_a_tiny_chain():
         fqe.Variants(jnp.array([0, 1]), jnp.tile(jnp.arange(400), (2, 1))),
         jnp.array([[[-1.0], [1.0]]] * 2),
         jnp.array([[[1.0], [1.0]], [[-1.0], [-1.0]]]),
-        jax.random.key(0),
+        jax.random.split(jax.random.key(0)),
         length=5,
         updates=800,
     )
     assert np.asarray(values[0]).tolist() == pytest.approx([5, 5], abs=0.4)
     assert np.asarray(values[1]).tolist() == pytest.approx([0, 0], abs=0.4)
+
+
+def test_the_current_policy_acts_itself_where_the_log_goes_on():
+    """Rows 4, 5 and 7 of a log: after 4 comes 5, after 5 a row that is not there, and 7 is the last."""
+    state, following = jnp.array([[1.0], [2.0], [3.0]]), jnp.array([[2.0], [2.5], [3.5]])
+    log = Transition(state, state, jnp.zeros(3), following, jnp.ones(3))
+    number, actions, imitated = np.array([4, 5, 7]), np.array([[0.1], [0.2], [0.3]]), jnp.array([[9.0], [8.0], [7.0]])
+    then = own_actions_next(log, number, actions, imitated)
+    assert then.ravel().tolist() == pytest.approx([0.2, 8.0, 7.0])
+    first = own_actions_at(np.array([7, 6, 4, 9]), number, actions, jnp.array([[9.0], [8.0], [7.0], [6.0]]))
+    assert first.ravel().tolist() == pytest.approx([0.3, 8.0, 0.1, 6.0])
+
+
+def test_rows_that_another_episode_follows_do_not_go_on():
+    log = Transition(jnp.array([[1.0], [5.0]]), jnp.zeros((2, 1)), jnp.zeros(2), jnp.array([[2.0], [6.0]]), jnp.ones(2))
+    then = own_actions_next(log, np.arange(2), np.array([[0.1], [0.2]]), jnp.array([[9.0], [8.0]]))
+    assert then.ravel().tolist() == pytest.approx([9.0, 8.0])
 
 
 def test_importance_by_hand():

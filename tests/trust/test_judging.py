@@ -1,12 +1,14 @@
 """Whole judgements of a system where everything is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from micro_rl import Dataset
+from micro_rl import Dataset, Policy
 from micro_rl.core.expression import parse
 from micro_rl.errors import UserError
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, plain
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Judgement, plain
 from micro_rl.trust import fqe
 from micro_rl.trust.case import prepare
 from micro_rl.trust.judging import judge_policies
@@ -33,13 +35,17 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("judges")
 
 
-@pytest.fixture(scope="module")
-def judgement(log, folder):
+def judged_quickly(dataset: Dataset, policies: dict[str, Policy], options: Options) -> Judgement:
     """With networks for FQE that are smaller and learn faster: a quarter of the work, and no less accurate here."""
     with pytest.MonkeyPatch.context() as small:
         for name, value in {"HIDDEN": (64, 64), "BATCH": 64, "RATE": 2e-3, "TAU": 0.05}.items():
             small.setattr(fqe, name, value)
-        return judge_policies(log, POLICIES, SMALL._replace(folder=folder))
+        return judge_policies(dataset, policies, options)
+
+
+@pytest.fixture(scope="module")
+def judgement(log, folder):
+    return judged_quickly(log, POLICIES, SMALL._replace(folder=folder))
 
 
 def test_the_better_is_called_better_and_the_worse_is_not(judgement):
@@ -78,6 +84,31 @@ def test_only_better_gets_a_trial(judgement):
         assert (policy.trial is not None) == (policy.verdict == BETTER)
 
 
+def test_a_log_of_two_controllers_calls_nothing_better_that_only_beats_the_clone():
+    """The reward is the distance from 0. One controller goes outwards, the other inwards, and the clone in between.
+
+    So the clone collects less than the log, and a policy that goes outwards slowly more than the clone and less than
+    the log.
+    """
+    gain = np.where(np.arange(120) % 2, 3.0, -1.5)
+    inwards = line_world.log(gain=gain)
+    mixture = replace(inwards, rewards=-inwards.rewards)
+    policies = {"slow": line_world.policy(0.6), "fast": line_world.policy(1.0)}
+    judgement = judged_quickly(mixture, policies, SMALL)
+    rows = np.flatnonzero(np.arange(len(mixture)) % 20 <= 10)
+    ahead = np.mean([mixture.rewards[row : row + 10].sum() for row in rows])
+    starts = mixture.observations[rows, 0]
+    truth = [-line_world.true_return(own, starts, 10).mean() - ahead for own in policies.values()]
+    assert truth[0] < -0.1 and truth[1] > 1.0
+    slow, fast = judgement.policies
+    assert slow.evidence.model.mean > 0.5 and slow.evidence.fqe.mean > 0.5, "held against the clone alone"
+    assert slow.verdict != BETTER
+    for own, difference in zip(truth, (slow.evidence.difference, fast.evidence.difference), strict=True):
+        assert difference.low < own < difference.high
+    error = judgement.baseline_error
+    assert error is not None and error.model < -1.0 and error.fqe < -1.0, "a tenth of what was measured, and more"
+
+
 @pytest.mark.slow
 def test_what_no_row_triggered_cannot_be_known_but_is_no_reason_to_call_it_better():
     """All members are wrong together: where the log never was, the reward is -100, and none of them knows."""
@@ -106,6 +137,23 @@ def test_the_current_policy_is_what_is_to_be_beaten(log):
     assert "your current policy" in judged.baseline and judged.baseline_error is None
     assert judged.policies[0].verdict == NOT_SHOWN
     assert abs(judged.policies[0].evidence.difference.mean) < 0.3
+
+
+@pytest.mark.slow
+def test_what_imitates_the_current_policy_may_miss_it(log):
+    """A step pays a^2. The current policy alternates between 0.8 and -0.8, so the network does 0 and collects nothing.
+
+    Always 0.5 collects 2.5 in ten steps: more than the network, and less than the 6.4 that it stands for.
+    """
+    paid = replace(log, rewards=log.actions[:, 0] ** 2)
+    current = np.where(np.arange(len(log)) % 2, 0.8, -0.8)
+    options = SMALL._replace(current=current, effort=SMALL.effort._replace(fqe_updates=1200))
+    judgement = judge_policies(paid, {"half": line_world.policy(0.0, np.arctanh(0.5))}, options)
+    assert judgement.imitation_error == pytest.approx(-6.4, rel=0.15)
+    half = judgement.policies[0]
+    assert half.evidence.model.low > 0 and half.evidence.fqe.low > 0, "held against the network alone"
+    assert half.verdict != BETTER
+    assert half.evidence.difference.low == pytest.approx(2.5 - 6.4, rel=0.15), "held against the policy itself"
 
 
 def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypatch):

@@ -67,7 +67,7 @@ def run(arguments: list[str]) -> None:
         screen,
         f"protocol {protocol.name}: {plural(len(protocol.cells), 'cell')} of "
         f"{plural(jobs[0].subject.episodes, 'episode')} in {jobs[0].subject.env}, "
-        f"{len(jobs)} {'policy' if len(jobs) == 1 else 'policies'}",
+        f"{plural(len(jobs), 'policy', 'policies')}",
     )
     for note in dict.fromkeys(note for job in jobs for note in job.subject.notes):
         say(screen, f"note: {note}")

@@ -37,7 +37,7 @@ class Evidence(NamedTuple):
     """What is known of one policy and what it is compared with, raw units a window.
 
     `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals, each
-    stretched by what its estimator misses of the log's own return.
+    stretched by what its estimator misses of the log's own return, or what an imitation misses of a current policy's.
     `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
     vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
     measured parts of the log) where the parts do not differ.
@@ -111,7 +111,10 @@ class BaselineError(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """All of it. `baseline_error` is None against a current policy, whose return was not measured."""
+    """All of it. `baseline_error` is None against a current policy, whose return was not measured.
+
+    `imitation_error` is then what the network that stands for it collects in a window beyond the policy itself, by FQE.
+    """
 
     log: str
     sha256: str
@@ -121,6 +124,7 @@ class Judgement(NamedTuple):
     measured: float
     measured_deviation: float
     baseline_error: BaselineError | None
+    imitation_error: float | None
     reward_range: tuple[float, float]
     folds: tuple[FoldTest, ...]
     folds_made: str

@@ -71,14 +71,24 @@ def _together(judgement: Judgement) -> str:
 
 def against_measured(judgement: Judgement) -> str:
     """What the judge says of the log itself, where it can be compared with what was measured."""
-    error = judgement.baseline_error
+    error, imitation = judgement.baseline_error, judgement.imitation_error
     if error is None:
-        return "What your current policy collects was not measured: both sides of the difference are estimates."
+        known = "What your current policy collects was not measured: both sides of the difference are estimates."
+        return known if imitation is None else f"{known} {_imitated(imitation)}"
     model, fqe = judgement.measured + error.model, judgement.measured + error.fqe
     return (
         f"A clone of what made the log collects {number(model)} a window by the model and {number(fqe)} by fitted Q "
         f"evaluation, where {number(judgement.measured)} was measured. Whether a policy is misjudged by as much cannot "
         "be known: the interval holds its difference from the clone’s estimate and from what was measured."
+    )
+
+
+def _imitated(beyond: float) -> str:
+    """What it is worth that a network stands for the current policy."""
+    more = "more" if beyond > 0 else "less"
+    return (
+        f"By fitted Q evaluation the network that imitates it collects {number(abs(beyond))} a window {more} than your "
+        "policy’s own actions in the log’s rows do: the interval holds the difference from both."
     )
 
 
