@@ -12,7 +12,7 @@ LAYERS = [
     {"trust"},
     {"simulation"},
     {"reports", "algorithms"},
-    {"dynamics"},
+    {"dynamics", "deploy"},
     {"data", "policy"},
     {"storage"},
     {"core"},
@@ -23,6 +23,7 @@ NEVER = {("training", "reports"), ("simulation", "reports")}
 WITHOUT_JAX = (
     "policy.py",
     "data",
+    "deploy",
     "reports",
     *(f"core/{name}.py" for name in ("columns", "constants", "named_values", "settings", "tasks", "windows")),
 )

@@ -19,7 +19,7 @@ VERBS = {
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
-    "export": ("RUN", "write the policy of an earlier epoch whose state is kept"),
+    "export": ("RUN", "a policy as Python or C, tried against it; or that of an epoch whose state is kept"),
     "trust": ("RUN...", "say from the log alone whether policies are better than what made it"),
     "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
     "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),

@@ -1,41 +1,101 @@
-"""micro-rl export: the policy of an earlier epoch, from the state that the run folder keeps of it."""
+"""micro-rl export: a policy as Python or C, or of an earlier epoch, from the state that the run folder keeps of it."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
+
+if TYPE_CHECKING:
+    from micro_rl.deploy.exporting import Exported
 
 
 @dataclass(frozen=True)
 class Export:
-    """Which epoch, and where its policy goes."""
+    """Which policy, and as what."""
 
+    to: Literal["safetensors", "python", "c"] = "safetensors"
+    """As what: python is a file that needs NumPy alone, c is C99 for a controller, safetensors for Policy.load."""
     epoch: int | None = None
-    """An epoch whose state is kept: the newest two, and the best by score of those that were saved."""
+    """An epoch whose state is kept: the newest two, and the best by score of those that were saved; for python and c by
+    default the last."""
     out: Path | None = None
-    """The file; by default policy-epoch-N.safetensors in the run folder."""
+    """The file; by default in RUN, policy.py, policy.c or policy_epoch_N.c, policy-epoch-N.safetensors."""
 
 
-EXPLANATION = """Write the policy of an epoch whose state the run folder keeps, as training would have written it then.
+EXPLANATION = """Write a policy as a file of Python, or as C, after trying it against the policy; or that of an epoch.
 
-The run's own policy, scores and page stay what they are.
+RUN is a run's folder, a choice's, or a policy's file; what is in it stays. With --to safetensors an epoch is
+needed, and the file is the one that training would have written then.
 """
 
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
+
+    inputs: Any = parse("export", arguments, shape("ExportRun", EXPLANATION, ("run", Path), options=Export))
+    if inputs.options.to == "safetensors":
+        _of_epoch(inputs.run, inputs.options)
+    else:
+        _as_code(inputs.run, inputs.options)
+
+
+def _of_epoch(run: Path, options: Export) -> None:
     from micro_rl.opened.kept_policy import kept_policy
     from micro_rl.storage.run_folder import RunFolder
 
-    inputs: Any = parse("export", arguments, shape("ExportRun", EXPLANATION, ("run", Path), options=Export))
-    folder, epoch = RunFolder.open(inputs.run), inputs.options.epoch
+    folder, epoch = RunFolder.open(run), options.epoch
     if epoch is None:
         names = ", ".join(map(str, folder.checkpoints.epochs())) or "none"
         raise UserError(f"export: name an epoch with --epoch; {folder.path} keeps the states of: {names}")
     if folder.sealed:
         folder.verify()
-    path = inputs.options.out or folder.path / f"policy-epoch-{epoch}.safetensors"
+    path = options.out or folder.path / f"policy-epoch-{epoch}.safetensors"
     kept_policy(folder, epoch).save(path)
     print(f"policy  {path}")
+
+
+def _as_code(run: Path, options: Export) -> None:
+    from micro_rl.deploy.exporting import export_c, export_python
+    from micro_rl.opened.exported import source_in
+
+    source = source_in(run, options.epoch)
+    path = options.out or _beside(run, options)
+    exported = export_python(source, path) if options.to == "python" else export_c(source, path)
+    print(f"policy  {', '.join(map(str, exported.files))}")
+    if exported.memory is not None:
+        memory = exported.memory
+        print(f"flash   {memory.flash:,} bytes of tables")
+        print(f"RAM     {memory.state:,} bytes of each system's past, {memory.stack:,} bytes of arrays on the stack")
+    print(f"tried   {_tried(exported)}")
+    if decision := dict(source.known).get("decision"):
+        print(f"note    the choice that it is from says: {decision}")
+
+
+def _beside(run: Path, options: Export) -> Path:
+    """In the folder, policy.py or policy_epoch_40.py; beside a policy's file, its name with what Python can import."""
+    suffix = ".py" if options.to == "python" else ".c"
+    if run.is_file():
+        name = re.sub(r"\W+", "_", run.stem, flags=re.ASCII)
+        return run.with_name(f"{'policy_' if name[:1].isdigit() else ''}{name}{suffix}")
+    return run / f"policy{'' if options.epoch is None else f'_epoch_{options.epoch}'}{suffix}"
+
+
+def _tried(exported: "Exported") -> str:
+    from micro_rl.deploy.equality import TOLERANCE
+    from micro_rl.deploy.running import COMPILERS, FLAGS
+
+    difference = exported.difference
+    if difference is None:
+        return f"not run: none of {', '.join(COMPILERS)} is installed, so nobody has compared it with the policy"
+    where = f"compiled ({exported.compiler} {' '.join(FLAGS)})" if exported.compiler else "alone (python -I)"
+    words = (
+        f"{where} on {plural(difference.rows, 'observation')}: actions differ by at most {difference.largest:.1e} of"
+    )
+    words += f" their range ({TOLERANCE:.0e} allowed)"
+    if not difference.unsettled:
+        return words
+    return f"{words}; by {difference.largest_unsettled:.1e} in {difference.unsettled} where float32 leaves more open"

@@ -1,0 +1,103 @@
+"""An export from start to end: its text, its trial against the policy, and only then the file."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from micro_rl.deploy import c_names, python_file
+from micro_rl.deploy.c_files import c_text
+from micro_rl.deploy.c_tables import Memory, memory
+from micro_rl.deploy.equality import Difference, compared
+from micro_rl.deploy.python_file import python_text
+from micro_rl.deploy.running import compiler, run_c, run_python
+from micro_rl.deploy.source import Source
+from micro_rl.deploy.trial import draw
+from micro_rl.errors import UserError
+from micro_rl.storage.files import reading, remove, replace_file
+
+MARK = b"Written by micro-rl export"
+"""Stands at the head of all that is written, and says that an export may replace it."""
+HEAD = 200
+"""Bytes of a file in which it stands."""
+
+
+class Exported(NamedTuple):
+    """What was written, and what the trial showed; None where it could not be run."""
+
+    files: tuple[Path, ...]
+    difference: Difference | None
+    compiler: str | None = None
+    memory: Memory | None = None
+
+
+def export_python(source: Source, path: Path) -> Exported:
+    """Write the policy as one Python file, after it decided as the policy does in an isolated process.
+
+    Args:
+        source: the policy and where it comes from.
+        path: of the file, NAME.py with a name that Python can import.
+
+    Raises:
+        UserError: another name, or the export differs from the policy; nothing is written then.
+        CannotWrite: the disk refuses; what was there before is still there.
+    """
+    _check_free(path)
+    text, policy = python_text(source, python_file.checked_name(path)), source.policy
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "exported.py"
+        file.write_text(text, encoding="utf-8")
+        trial = draw(policy)
+        difference = compared(policy, trial, run_python(file, trial), "Python file")
+    _write({path: text})
+    return Exported((path,), difference)
+
+
+def export_c(source: Source, path: Path) -> Exported:
+    """Write the policy as a C file with its header, after it decided as the policy does, where there is a compiler.
+
+    Args:
+        source: the policy and where it comes from.
+        path: of the file, NAME.c; NAME.h is written beside it.
+
+    Raises:
+        UserError: another name, a number that is none of single precision, or the export does not compile or differs
+            from the policy; nothing is written then.
+        CannotWrite: the disk refuses; what was there before is still there.
+    """
+    prefix, policy, header = c_names.checked_name(path), source.policy, path.with_suffix(".h")
+    for file in (path, header):
+        _check_free(file)
+    texts, command, difference = c_text(source, prefix, path.stem), compiler(), None
+    if command is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / path.name
+            _write({file.with_suffix(".h"): texts.header, file: texts.code})
+            trial = draw(policy, single=True)
+            difference = compared(policy, trial, run_c(file, prefix, policy, trial), "C file")
+    _write({header: texts.header, path: texts.code})
+    return Exported((path, header), difference, command, memory(policy))
+
+
+def _check_free(path: Path) -> None:
+    """Refuse to replace what no export wrote."""
+    with reading(path):
+        present = path.exists()
+        foreign = present and (not path.is_file() or MARK not in path.read_bytes()[:HEAD])
+    if foreign:
+        raise UserError(f"{path}: is there and no export wrote it; choose another name with --out")
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write all files or, where the disk refuses one, leave what was there before."""
+    before = {path: path.read_bytes() if path.is_file() else None for path in texts}
+    done: list[Path] = []
+    try:
+        for path, text in texts.items():
+            replace_file(path, text.encode())
+            done.append(path)
+    except BaseException:
+        for path in done:
+            content = before[path]
+            remove(path) if content is None else replace_file(path, content)
+        raise

@@ -1,0 +1,45 @@
+"""What an export is made of: the policy, where it comes from, and what the file says of itself."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from micro_rl._version import __version__
+from micro_rl.core.columns import Column
+from micro_rl.policy import Policy
+
+FORMAT = 1
+"""Of the exported files; another number means that their functions are called otherwise."""
+
+
+class Source(NamedTuple):
+    """A policy and what is known of where it comes from, in words by what they are about ("log's SHA-256")."""
+
+    policy: Policy
+    known: tuple[tuple[str, str], ...] = ()
+
+    def facts(self) -> dict[str, str]:
+        """What the file's head says, a line each; the same for the same policy, whenever it is written."""
+        simulator = {"simulator": self.policy.environment} if self.policy.environment else {}
+        return {"written by": f"micro-rl {__version__}, export format {FORMAT}", **dict(self.known), **simulator}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same and the columns, in plain values."""
+        columns, bounds = self.policy.columns, self.bounds()
+        observations = [_described(column) for column in columns.observations]
+        actions = [_described(column) | {"bounds": own} for column, own in zip(columns.actions, bounds, strict=True)]
+        return self.facts() | {"observations": observations, "actions": actions}
+
+    def bounds(self) -> list[tuple[float, float]]:
+        """The lowest and highest value of each action, raw units."""
+        policy = self.policy
+        return list(zip(policy.action_low.tolist(), policy.action_high.tolist(), strict=True))
+
+
+def names(columns: Sequence[Column]) -> list[str]:
+    """The columns' names."""
+    return [column.name for column in columns]
+
+
+def _described(column: Column) -> dict[str, Any]:
+    limits = None if column.low is None else (column.low, column.high)
+    return {"name": column.name, "unit": column.unit, "range in the log": limits}

@@ -1,0 +1,178 @@
+"""The exported C: equal to its policy under the sanitisers, its names, its memory, and what it refuses."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl.core.columns import Column, Columns
+from micro_rl.deploy import c_tables
+from micro_rl.deploy.c_files import c_text
+from micro_rl.deploy.c_names import checked_name, in_comment, of_columns
+from micro_rl.deploy.equality import Decisions, compared
+from micro_rl.deploy.running import compiler, run_c
+from micro_rl.deploy.source import Source
+from micro_rl.deploy.trial import draw
+from micro_rl.errors import UserError
+from micro_rl.policy import Policy
+from tests.deploy.policies import BY_HAND, decided, random_policy
+
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler")
+ODD = Columns(
+    (Column("T_air [°C]", "°C", 3.0, 40.0), Column("T air (°C)"), Column("*/ ??/ /*\u202e\n\\")),
+    (Column("Ventil"), Column("ventil")),
+)
+
+
+def write(policy: Policy, folder: Path, stem: str = "exported", prefix: str = "exported") -> Path:
+    text = c_text(Source(policy), prefix, stem)
+    (folder / f"{stem}.h").write_text(text.header)
+    (folder / f"{stem}.c").write_text(text.code)
+    return folder / f"{stem}.c"
+
+
+def sanitiser(folder: Path) -> tuple[str, ...]:
+    """The flags for it, where the compiler has it."""
+    flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    (folder / "empty.c").write_text("int main(void) { return 0; }\n")
+    command = [str(compiler()), *flags, str(folder / "empty.c"), "-o", str(folder / "empty")]
+    done = subprocess.run(command, capture_output=True).returncode
+    return flags if done == 0 and subprocess.run([folder / "empty"]).returncode == 0 else ()
+
+
+@needs_compiler
+def test_a_history_under_the_sanitisers_with_names_that_need_mending(tmp_path: Path):
+    policy = random_policy(1, history=4, hidden=(7, 5), columns=ODD, offset=100.0)
+    trial = draw(policy, single=True)
+    decisions = run_c(write(policy, tmp_path), "exported", policy, trial, sanitiser(tmp_path))
+    difference = compared(policy, trial, decisions, "C file")
+    assert difference.rows == 1000 and 0 < difference.largest <= 1e-5 and difference.unsettled < 100
+
+
+@needs_compiler
+def test_networks_of_every_kind_in_one_program(tmp_path: Path):
+    """Five policies, each called by its own prefix, on extreme rows and on rows that are not finite."""
+    policies = {
+        "hand": BY_HAND,
+        "linear": random_policy(2, hidden=()),
+        "deep": random_policy(3, 5, 3, (16, 1, 9)),
+        "steep": random_policy(4, hidden=(32, 32), gain=10.0),
+        "offset": random_policy(5, offset=1e6),
+    }
+    parts = [f'#include "{name}.h"\n' for name in policies]
+    parts += ["#include <math.h>\n#include <stdio.h>\nint main(void)\n{\n"]
+    for name in policies:
+        write(policies[name], tmp_path, name, name)
+        rows = draw(policies[name], 60, single=True).observations.astype(np.float32)
+        (tmp_path / f"{name}.rows").write_bytes(rows.tobytes())
+        parts.append(
+            f"    {{\n        float row[{name.upper()}_OBSERVATIONS];\n        {name}_decision decision;\n"
+            f'        FILE *rows = fopen("{name}.rows", "rb"), *out = fopen("{name}.out", "wb");\n'
+            "        while (fread(row, sizeof row, 1, rows) == 1) {\n"
+            f"            if ({name}_act(row, &decision)) return 1;\n"
+            "            fwrite(&decision, sizeof decision, 1, out);\n        }\n"
+            "        fclose(rows);\n        fclose(out);\n        row[0] = NAN;\n"
+            f"        if (!{name}_act(row, &decision)) return 2;\n    }}\n"
+        )
+    (tmp_path / "main.c").write_text("".join([*parts, "    return 0;\n}\n"]))
+    files = ["main.c", *(f"{name}.c" for name in policies)]
+    flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-Werror"]
+    subprocess.run([str(compiler()), *flags, *files, "-o", "main", "-lm"], cwd=tmp_path, check=True)
+    assert subprocess.run(["./main"], cwd=tmp_path).returncode == 0
+    for name, policy in policies.items():
+        output = np.fromfile(tmp_path / f"{name}.out", np.float32).reshape(60, -1)
+        decisions = Decisions(*np.split(output, 3, axis=-1))
+        compared(policy, draw(policy, 60, single=True), decisions, name)
+
+
+@pytest.mark.parametrize("part", ["action", "mean", "log_std"])
+def test_an_export_that_decides_otherwise_is_refused(part: str):
+    policy = random_policy(7)
+    trial = draw(policy)
+    decisions = decided(policy, trial)
+    assert compared(policy, trial, decisions, "file").largest == 0
+    changed = getattr(decisions, part).copy()
+    changed[0, 1] += 3e-5 * (2 * policy.action_half[1] if part == "action" else 1)
+    with pytest.raises(UserError, match=f"the file does not decide as the policy does: {part} differs by [23]"):
+        compared(policy, trial, decisions._replace(**{part: changed}), "file")
+
+
+def test_a_far_row_that_decides_otherwise_is_refused_too():
+    """What float32 leaves open far out is little: a wrong sign, or values that are not clamped, are noticed."""
+    policy = random_policy(8)
+    trial = draw(policy)
+    right = decided(policy, trial)
+    wrong = right.action.copy()
+    wrong[9] = policy.action_low + policy.action_high - wrong[9]
+    with pytest.raises(UserError, match="action differs"):
+        compared(policy, trial, right._replace(action=wrong), "file")
+
+
+def test_what_float32_leaves_open_is_accepted_and_no_more():
+    policy = random_policy(9, hidden=(32, 32), offset=0.0, gain=3.0)
+    trial = draw(policy)
+    for factor, accepted in ((1 + 2**-24, True), (1 + 1e-4, False)):
+        decisions = decided(policy, trial._replace(observations=trial.observations * factor))
+        if accepted:
+            assert compared(policy, trial, decisions, "file").unsettled < 200
+        else:
+            with pytest.raises(UserError, match="mean differs"):
+                compared(policy, trial, decisions._replace(action=policy(trial.observations)), "file")
+
+
+def test_memory_by_hand(tmp_path: Path):
+    text = c_text(Source(BY_HAND), "p", "p")
+    # layers 2 x 2 + 2 and 2 x 2 + 2, mean twice, deviation, middle twice, half range: 6 + 6 + 4 + 2 + 2 + 1
+    assert c_tables.memory(BY_HAND) == (4 * 21, 0, 4 * (2 + 2))
+    assert "84 bytes of tables (flash); 0 bytes of RAM for each system's past; 16 bytes of arrays" in text.header
+    tables = re.findall(r"static const float \w+\[(\d+)\]", text.code)
+    assert sum(map(int, tables)) == 21
+    with_past = random_policy(1, 3, 2, (8,), history=4)
+    assert c_tables.memory(with_past)[1:] == (4 * (3 * 3 + 3 * 2 + 1), 4 * (18 + 18 + 8))
+
+
+def test_numbers_are_read_back_to_the_bit():
+    values = np.array([0, 1, -1.5, 1e-45, 3.4028235e38, 1 / 3, 123456.79, 1e20, -2e-5, 1e7], np.float32)
+    for value in values:
+        text = c_tables.number(value)
+        assert text.endswith("f") and ("." in text or "e" in text)
+        assert np.float32(text[:-1]) == value
+
+
+def test_columns_have_names_of_their_own():
+    names = ["T_air [°C]", "T air (°C)", "°", "größe", "2nd"]
+    own = ["P_T_AIR_C", "P_T_AIR_C_2", "P_COLUMN2", "P_GRO_E", "P_N2ND"]
+    assert of_columns("P", names) == own
+    names = of_columns("P", ["a", "a 2", "a", "A", "x" * 80, "x" * 90])
+    assert len(set(names)) == 6 and max(map(len, names)) < 45
+    assert in_comment("a */ b /* ??/ \\ \u202e \n") == "a * / b / * ? ?/ / ? ?"
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix"), [("policy", "policy"), ("Pump-3 v2", "pump_3_v2"), ("3dof", "n3dof"), ("a" * 90, "a" * 20)]
+)
+def test_the_prefix_is_the_files_name(name: str, prefix: str):
+    assert checked_name(Path(f"{name}.c")) == prefix
+
+
+@pytest.mark.parametrize("name", ["math.c", "String.c", "policy.cpp", "policy", 'a"b.c'])
+def test_names_that_no_c_file_can_have(name: str):
+    with pytest.raises(UserError, match=r"^--out "):
+        checked_name(Path(name))
+
+
+def test_numbers_that_single_precision_lacks_are_refused():
+    columns = Columns((Column("level", "m"), Column("flow")), (Column("valve"),))
+    for changed, words in (
+        ({"observation_std": [1.0, 1e-40]}, r"observation 1 \(flow\) has the standard deviation 1e-40"),
+        ({"observation_mean": [1e39, 0.0]}, r"observation 0 \(level \[m\]\) has the mean 1e\+39"),
+        ({"action_half": [1e39]}, r"action 0 \(valve\) has the bound"),
+    ):
+        usual = {"observation_mean": [0, 0], "observation_std": [1, 1], "action_mid": [0], "action_half": [1]}
+        arrays: dict[str, Any] = usual | changed
+        policy = Policy([(np.ones((2, 2)), np.ones(2))], **arrays, columns=columns)
+        with pytest.raises(UserError, match=words):
+            c_text(Source(policy), "p", "p")

@@ -1,0 +1,149 @@
+"""micro-rl export --to python and --to c, whole: of a run, a choice and a file, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl.cli import main as cli
+from micro_rl.deploy import exporting, running
+from micro_rl.policy import Policy
+from micro_rl.storage.run_folder import RunFolder
+from tests.deploy.policies import imported, random_policy
+
+FIXTURE = Path(__file__).parent.parent / "fixtures" / "run-format-3"
+needs_compiler = pytest.mark.skipif(running.compiler() is None, reason="no C compiler")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    shutil.copytree(FIXTURE, tmp_path / "run")
+    return tmp_path / "run"
+
+
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process: the export's own trial is another test's."""
+    monkeypatch.setattr(exporting, "compiler", lambda: None)
+
+
+def test_a_run_becomes_a_python_file(run: Path, capsys):
+    assert cli.run(["export", str(run), "--to", "python"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"policy  {run / 'policy.py'}"
+    assert lines[1].startswith(
+        "tried   alone (python -I) on 1,000 observations: actions differ by at most 0.0e+00 of their range (1e-05"
+    )
+    policy, module = Policy.load(run / "policy.safetensors"), imported(run / "policy.py")
+    observation = policy.observation_mean + 0.3
+    assert np.array_equal(module.act(observation).action, policy(observation))
+    digest = json.loads((run / "config.json").read_text())["log"]["sha256"]
+    assert module.INFO["log's SHA-256"] == digest and module.INFO["simulator"] == "Pendulum-v1"
+    RunFolder.open(run).verify()
+    first = (run / "policy.py").read_bytes()
+    assert cli.run(["export", str(run), "--to", "python"]) == 0
+    assert (run / "policy.py").read_bytes() == first
+
+
+@needs_compiler
+def test_an_epoch_becomes_c(run: Path, capsys):
+    epoch = RunFolder.open(run).checkpoints.epochs()[0]
+    assert cli.run(["export", str(run), "--to", "c", "--epoch", str(epoch)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    stem = run / f"policy_epoch_{epoch}"
+    assert lines[0] == f"policy  {stem}.c, {stem}.h"
+    assert lines[1] == "flash   152 bytes of tables"
+    assert lines[2] == "RAM     0 bytes of each system's past, 28 bytes of arrays on the stack"
+    assert "-std=c99 -Wall -Wextra -Werror" in lines[3] and "on 1,000 observations" in lines[3]
+    assert f"epoch: {epoch}" in Path(f"{stem}.h").read_text()
+
+
+def test_without_a_compiler_it_says_that_nothing_was_run(run: Path, untried, capsys):
+    assert cli.run(["export", str(run), "--to", "c", "--out", str(run / "Pump 3.c")]) == 0
+    assert "tried   not run: none of cc, gcc, clang is installed" in capsys.readouterr().out
+    assert '#include "Pump 3.h"' in (run / "Pump 3.c").read_text() and "pump_3_act" in (run / "Pump 3.h").read_text()
+
+
+def test_a_choices_policy_and_a_policys_file(tmp_path: Path, untried, capsys):
+    choice = tmp_path / "choice"
+    choice.mkdir()
+    record = {"decision": "keep what you have", "chosen": "td3_bc-seed0-epoch-9", "sha256": "ab" * 32, "reason": "none"}
+    (choice / "decision.json").write_text(json.dumps(record))
+    assert cli.run(["export", str(choice), "--to", "c"]) == 2
+    assert "the choice left no policy (none)" in capsys.readouterr().err
+    random_policy(1, history=3).save(choice / "policy.safetensors")
+    assert cli.run(["export", str(choice), "--to", "c"]) == 0
+    assert capsys.readouterr().out.endswith("note    the choice that it is from says: keep what you have\n")
+    header = (choice / "policy.h").read_text()
+    assert f"log's SHA-256: {'ab' * 32}" in header and "candidate: td3_bc-seed0-epoch-9" in header
+    file = choice / "policy-epoch-9.safetensors"
+    (choice / "policy.safetensors").rename(file)
+    assert cli.run(["export", str(file), "--to", "c"]) == 0
+    assert (choice / "policy_epoch_9.h").exists()
+    for path, word in ((choice, "choice"), (file, "policy")):
+        assert cli.run(["export", str(path), "--to", "c", "--epoch", "3"]) == 2
+        assert f"is a {word} and has no epochs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--epoch", "77"], "the state of epoch 77 is not kept; kept are: 1, 3"),
+        (["--out", "no/such/folder/policy.c"], "cannot be written"),
+        (["--out", "math.c"], "--out math.c: its header math.h hides one of the C library"),
+        (["--out", "policy.py"], "--out policy.py: a C file's name ends in .c"),
+        (["--to", "onnx"], "onnx"),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], message: str, run: Path, untried, capsys, monkeypatch):
+    monkeypatch.chdir(run)
+    before = sorted(path.name for path in run.iterdir())
+    assert cli.run(["export", ".", "--to", "c", *words]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and message in error
+    assert sorted(path.name for path in run.iterdir()) == before
+
+
+def test_what_no_export_wrote_stays(run: Path, untried, capsys):
+    (run / "policy.h").write_text("int mine;\n")
+    assert cli.run(["export", str(run), "--to", "c"]) == 2
+    assert "policy.h: is there and no export wrote it" in capsys.readouterr().err
+    assert (run / "policy.h").read_text() == "int mine;\n" and not (run / "policy.c").exists()
+
+
+def test_a_run_without_a_policy(run: Path, tmp_path: Path, capsys):
+    (run / "policy.safetensors").unlink()
+    (run / "manifest.json").unlink()
+    assert cli.run(["export", str(run), "--to", "python"]) == 2
+    assert "has no policy yet" in capsys.readouterr().err
+    assert cli.run(["export", str(tmp_path / "nothing"), "--to", "python"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_an_export_that_differs_leaves_no_file(run: Path, capsys, monkeypatch: pytest.MonkeyPatch):
+    text = exporting.python_text
+    wrong = lambda *parts: text(*parts).replace("np.tanh(mean)", "np.tanh(mean + 1e-3)").replace("-05\n", "+05\n", 1)  # noqa: E731
+    monkeypatch.setattr(exporting, "python_text", wrong)
+    assert cli.run(["export", str(run), "--to", "python"]) == 2
+    error = capsys.readouterr().err
+    assert "the Python file does not decide as the policy does: action differs by" in error and error.count("\n") == 1
+    assert not (run / "policy.py").exists() and not list(run.glob(".policy.*"))
+
+
+def test_a_disk_that_refuses_the_second_file_leaves_what_was_there(run: Path, untried, monkeypatch, capsys):
+    assert cli.run(["export", str(run), "--to", "c"]) == 0
+    before = {name: (run / name).read_bytes() for name in ("policy.c", "policy.h")}
+    replace = exporting.replace_file
+
+    def refuse(path: Path, content: bytes) -> None:
+        if path.suffix == ".c":
+            raise exporting.UserError(f"{path}: cannot be written")
+        replace(path, content)
+
+    monkeypatch.setattr(exporting, "replace_file", refuse)
+    assert cli.run(["export", str(run), "--to", "c", "--epoch", "1", "--out", str(run / "policy.c")]) == 2
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert cli.run(["export", str(run), "--to", "c", "--out", str(run / "other.c")]) == 2
+    assert not (run / "other.h").exists()
