@@ -27,9 +27,13 @@ def file(tmp_path_factory):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--minutes", "1"], "minutes: 1 cannot be; take 2 or more"),
+        (["--minutes", "1"], "minutes: 1 cannot be; take 5 or more"),
         (["--limits", "o0 + 1"], "is a number, not a condition"),
         (["--plan", "nowhere.json"], "nowhere.json"),
+        (["--window", "abc"], "is no number of steps"),
+        (["--window", "8h"], "tells no times"),
+        (["--groups", "nonsense"], "--groups nonsense"),
+        (["--termination", "o7 > 2"], "o7"),
         (["--current-policy", "mine.py"], "name a file and a function"),
     ],
 )
@@ -52,9 +56,9 @@ def test_a_folder_that_is_a_file_or_is_taken_is_refused(file, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_stopped_in_the_middle_it_goes_on_and_decides(file, tmp_path):
-    """Two minutes on two cores, and as much again where the machine is slower."""
+    """Five minutes on two cores."""
     out = tmp_path / "out"
-    words = [*COMMAND, str(file), "--minutes", "2", "--out", str(out)]
+    words = [*COMMAND, str(file), "--minutes", "5", "--out", str(out)]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     while not (out / "tasks" / "model.json").exists():
         assert process.poll() is None
