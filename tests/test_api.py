@@ -1,8 +1,10 @@
 import inspect
 import itertools
 import re
+import sys
 from importlib import import_module
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -81,8 +83,14 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
     monkeypatch.setattr(micro_rl, "sweep", sweep, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pump.csv").touch()
+    monkeypatch.setitem(sys.modules, "policy", MagicMock())  # the file that is deployed: tests/deploy tries real ones
     monkeypatch.syspath_prepend(tmp_path)
-    names = {"observation": np.zeros(3)}
+    names = {
+        "observation": np.zeros(3),
+        "observations": np.zeros((2, 3)),
+        "actions": np.zeros((2, 1)),
+        "action": np.zeros(1),
+    }
     block = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
     snippets = {snippet: page.name for page in PAGES for snippet in block.findall(page.read_text())}
     assert len(snippets) >= 8
