@@ -19,6 +19,10 @@ class UserError(Exception):
     exit_code = 2
 
 
+class TooLittle(UserError):
+    """The log has too little of what it would take: nothing was mistyped, and nothing else can be typed."""
+
+
 class Diverged(Exception):
     """Training produced values that are not finite; the message says what was kept and what to try."""
 

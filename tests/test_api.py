@@ -71,7 +71,9 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
 
     def choose(log, **chosen):
         inspect.signature(really_choose).bind(log, **chosen)
-        return Choice("swing", "", KEEP, "nothing is shown", (), (), None, None, chosen["minutes"], 2, 0.0, "", "")
+        return Choice(
+            "swing", "", KEEP, "nothing is shown", (), (), None, None, chosen["minutes"], 2, 0.0, "", "", True, ""
+        )
 
     monkeypatch.setattr(micro_rl, "choose", choose, raising=False)
     monkeypatch.setattr(micro_rl, "trust", trust, raising=False)

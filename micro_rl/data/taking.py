@@ -43,6 +43,33 @@ def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset
     )
 
 
+def storable(dataset: Dataset) -> Dataset:
+    """The log without the rows that nobody can learn from, where a file could not tell which these are.
+
+    A row is not usable where what followed it is not known: where the log's file marked it as missing, or where the
+    logger wrote the next episode's first observation. HDF5 has no column that says so.
+    """
+    if dataset.usable.all() or lacks_next(dataset):
+        return dataset
+    return take(dataset, dataset.usable, dataset.name)
+
+
+def content(dataset: Dataset) -> str:
+    """The SHA-256 of everything in a log's rows: two readings of one file have one only if they read the same."""
+    digest = sha256()
+    for part in (
+        dataset.observations,
+        dataset.actions,
+        dataset.rewards,
+        dataset.next_observations,
+        dataset.terminals,
+        dataset.timeouts,
+        dataset.usable,
+    ):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
+
+
 def _labels(dataset: Dataset, rows: Bool[np.ndarray, " row"]) -> np.ndarray | None:
     """Who controlled in each of the rows, where the log tells."""
     if dataset.groups is None:

@@ -5,28 +5,30 @@ that one that was killed goes on, and ends as it would have ended.
 """
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from micro_rl.core.wording import duration, plural
 from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
-from micro_rl.data.stretches import stretches
-from micro_rl.errors import UserError
+from micro_rl.data.taking import content
+from micro_rl.dynamics.termination import episode_ends
+from micro_rl.errors import TooLittle
 from micro_rl.reports.choice.record import Choice
 from micro_rl.selection import decision, plan_file
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import Field
+from micro_rl.selection.judging_part import labelled, make_judge
 from micro_rl.selection.look import Look, look
-from micro_rl.selection.parts import Parts, part
+from micro_rl.selection.parts import Parts
 from micro_rl.selection.plan_file import Planned
-from micro_rl.selection.portfolio import SEEDS_FROM, portfolio
+from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
 from micro_rl.selection.question import Question, check, enter
 from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
 from micro_rl.selection.workers import cores
 from micro_rl.storage.locks import locked
+from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options
-from micro_rl.trust.window_length import FEWEST, longest
-from micro_rl.trust.yardstick import Yardstick, make_yardstick
 
 JUDGED = 20.0
 """Seconds that the judgement at the end takes for each candidate, about."""
@@ -53,66 +55,93 @@ def choose_policy(
         UserError: in one line, before anything is computed where that is possible.
     """
     check(question)
-    question.options(dataset, folder)
+    seen = look(dataset)
+    labels, options = labelled(dataset, question.options(dataset, folder / "judge"))
+    _refuse_mistakes(labels, seen.history, options)
+    candidates = _candidates(question, seen)
+    asked = {"log": content(dataset), "minutes": question.minutes, "seed": question.seed}
+    if question.plan is not None:
+        plan_file.read(question.plan, [candidate.name for candidate in candidates], asked)
     enter(folder, question.kept(dataset), resume)
     with locked(folder / "lock", "choice"):
-        return _choose(dataset, question, folder, watcher, command)
-
-
-def _choose(dataset: Dataset, question: Question, folder: Path, watcher: Watcher, command: str) -> Choice:
-    clock, seen = Clock(folder / "clock.json"), look(dataset)
-    options = question.options(dataset, folder / "judge")
-    candidates = portfolio(question.minutes, seen.history, seen.narrow, seen.negative)
-    if question.plan is not None:
-        plan_file.read(question.plan, [candidate.name for candidate in candidates])
-    try:
-        parts, yardstick = _judge(dataset, seen, options, watcher, question.minutes)
-    except UserError as error:
         watcher.looked(seen.lines)
-        about = decision.About(dataset, question, seen.lines, command, cores(), clock.seconds)
-        return decision.without_judge(about, str(error))
-    lines = (*seen.lines, ("parts", parts.made), ("judge", _judge_words(yardstick)))
-    watcher.looked(lines)
-    field = Field(candidates, _training_log(parts, folder), folder, _seeds(question))
-    for candidate in candidates:
-        watcher.note(f"{'try':10}{candidate.name}: {candidate.why}")
-    planned = _planned(field, question, clock.before_training(), len(parts.training), watcher)
-    rungs = Rungs(field, yardstick, planned, folder / "tasks", watcher, clock)
-    rungs.carry_out()
-    watcher.at_work("judging every candidate's best policy", JUDGED * len(field.candidates))
-    about = decision.About(dataset, question, lines, command, planned.workers, clock.seconds)
-    return decision.decide(about, rungs, options)
+        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"))
+        about = decision.About(dataset, question, seen.lines, command, folder)
+        return work.choose(candidates, seen, asked, about)
 
 
-def _judge(dataset: Dataset, seen: Look, options: Options, watcher: Watcher, minutes: float) -> tuple[Parts, Yardstick]:
-    """Both parts, and the judge of its own; of a log too short for two parts, the judge of the whole."""
+class _Work(NamedTuple):
+    """What every step of a choice needs."""
 
-    def progress(what: str, share: float) -> None:
-        watcher.at_work(f"the judge: {what}", 60 * minutes)
+    dataset: Dataset
+    question: Question
+    options: Options
+    folder: Path
+    watcher: Watcher
+    clock: Clock
 
-    parts = part(dataset)
-    length, reason = longest(dataset).length, "as long as the whole log leaves enough of them"
-    if options.window is not None or stretches(parts.judging, length).disjoint < FEWEST:
-        length, reason = options.window, None
-    try:
-        own = make_yardstick(parts.judging, seen.history, options._replace(window=length), progress)
-        return parts, own if reason is None else own.reasoned(reason)
-    except UserError as error:
-        made = (
-            f"the log is too short to keep a part for the judge ({error}), so the judge saw what the candidates learn "
-            "from, and its word is worth less"
+    def choose(
+        self, candidates: tuple[Candidate, ...], seen: Look, asked: dict[str, Any], about: decision.About
+    ) -> Choice:
+        """From the judge to the decision."""
+        try:
+            judge = make_judge(self.dataset, seen.history, self.options, self._judging)
+        except TooLittle as error:
+            return decision.without_judge(about, str(error), self.clock)
+        lines = (("parts", judge.parts.made), ("judge", judge.words))
+        self.watcher.looked(lines)
+        for candidate in candidates:
+            self.watcher.note(f"{'try':10}{candidate.name}: {candidate.why}")
+        seeds = (self.question.seed, self.question.seed + 1)
+        seeds = seeds if self.question.minutes >= SEEDS_FROM else seeds[:1]
+        field = Field(candidates, _training_log(judge.parts, self.folder), self.folder, seeds)
+        planned = self._planned(field, len(judge.parts.training), asked)
+        rungs = Rungs(field, judge.yardstick, planned, self.folder / "tasks", self.watcher, self.clock)
+        rungs.carry_out()
+        self.watcher.at_work("judging every candidate's best policy", JUDGED * len(field.candidates))
+        about = about._replace(looks=(*seen.lines, *lines), workers=planned.workers, apart=judge.apart)
+        return decision.decide(about, rungs, self.options, self.clock)
+
+    def _judging(self, what: str, share: float) -> None:
+        self.watcher.at_work(f"the judge: {what}", max(0.0, 60 * self.question.minutes - self.clock.seconds))
+
+    def _planned(self, field: Field, rows: int, asked: dict[str, Any]) -> Planned:
+        """The plan that is there, or was given, or follows from the first epochs of every candidate."""
+        path, spent, minutes = self.folder / plan_file.PLAN, self.clock.before_training(), self.question.minutes
+        if not path.exists() and self.question.plan is not None:
+            plan_file.write(path, plan_file.read(self.question.plan, field.names, asked))
+        failures = plan_file.begin(field, minutes, cores(), rows, self.watcher, self.clock)
+        if not path.exists():
+            rest = 60 * minutes - spent - JUDGED * len(field.candidates)
+            plan_file.write(path, plan_file.make(field, rest, cores(), rows, failures, asked))
+        planned = plan_file.read(path, field.names, asked)
+        planned = planned._replace(workers=min(planned.workers, cores()))
+        for name, reason in planned.failures.items():
+            self.watcher.note(f"{name}: {reason}")
+        self.watcher.note(
+            f"{'plan':10}three rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
+            f"{plural(len(field.seeds), 'seed')} each on {plural(planned.workers, 'core')}, about "
+            f"{duration(planned.schedule.seconds(planned.costs, planned.workers))}"
         )
-        whole = Parts(dataset, dataset, made)
-        return whole, make_yardstick(dataset, seen.history, options, progress)
+        return planned
 
 
-def _judge_words(yardstick: Yardstick) -> str:
-    test, layout = yardstick.standard.test, yardstick.case.layout
-    explained = max(0.0, test.explained)
-    return (
-        f"tested on {plural(len(test.measured), 'part')} that it did not see, it explains {100 * explained:.0f} % of "
-        f"what they differ by; windows have {plural(layout.windows.length, 'step')} ({layout.reason})"
-    )
+def _candidates(question: Question, seen: Look) -> tuple[Candidate, ...]:
+    """The portfolio; those that learn in a model end its episodes as the judge does."""
+    every = portfolio(question.minutes, seen.history, seen.narrow, seen.negative)
+    if question.termination is None:
+        return every
+    ends = {"termination": question.termination}
+    return tuple(own._replace(settings=own.settings | ends) if own.learns_model else own for own in every)
+
+
+def _refuse_mistakes(dataset: Dataset, history: int, options: Options) -> None:
+    """`UserError` for whatever the user can ask otherwise; a log that is too small is no mistake."""
+    episode_ends(dataset, options.termination)
+    try:
+        lay_out(dataset, history, options)
+    except TooLittle:
+        return
 
 
 def _training_log(parts: Parts, folder: Path) -> Path:
@@ -121,30 +150,6 @@ def _training_log(parts: Parts, folder: Path) -> Path:
     if not path.exists():
         convert(parts.training, path, "hdf5", "micro-rl choose")
     return path
-
-
-def _seeds(question: Question) -> tuple[int, ...]:
-    return (question.seed, question.seed + 1) if question.minutes >= SEEDS_FROM else (question.seed,)
-
-
-def _planned(field: Field, question: Question, spent: float, rows: int, watcher: Watcher) -> Planned:
-    """The plan that is there, or was given, or follows from the first epochs of every candidate."""
-    path, processes = field.folder / plan_file.PLAN, cores()
-    if not path.exists() and question.plan is not None:
-        plan_file.write(path, plan_file.read(question.plan, field.names))
-    failures = plan_file.begin(field, question.minutes, processes, rows, watcher)
-    if not path.exists():
-        rest = 60 * question.minutes - spent - JUDGED * len(field.candidates)
-        plan_file.write(path, plan_file.make(field, rest, processes, rows, failures))
-    planned = plan_file.read(path, field.names)
-    for name, reason in planned.failures.items():
-        watcher.note(f"{name}: {reason}")
-    watcher.note(
-        f"{'plan':10}three rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
-        f"{plural(len(field.seeds), 'seed')} each on {plural(planned.workers, 'core')}, about "
-        f"{duration(planned.schedule.seconds(planned.costs, planned.workers))}"
-    )
-    return planned
 
 
 def folder_of(dataset: Dataset) -> Path:

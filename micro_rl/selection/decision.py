@@ -1,12 +1,15 @@
 """The end of a choice: all candidates' best policies judged together, and what follows for the user."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from micro_rl._version import __version__
+from micro_rl.core.wording import number
 from micro_rl.data import Dataset
 from micro_rl.errors import UserError
 from micro_rl.reports.choice.record import KEEP, TRY, CandidateRecord, Choice, Rung
 from micro_rl.reports.trust.record import BETTER, Judgement
+from micro_rl.selection.clock import Clock
 from micro_rl.selection.portfolio import Candidate
 from micro_rl.selection.question import Question
 from micro_rl.selection.rungs import Rungs
@@ -23,16 +26,17 @@ class About(NamedTuple):
     question: Question
     looks: tuple[tuple[str, str], ...]
     command: str
-    workers: int
-    seconds: float
+    folder: Path
+    workers: int = 1
+    apart: bool = True
 
 
-def without_judge(about: About, reason: str) -> Choice:
+def without_judge(about: About, reason: str, clock: Clock) -> Choice:
     """Nothing can be judged, so nothing is trained: keep what you have."""
-    return _choice(about, KEEP, f"nothing can be judged by this log: {reason}", (), None, None)
+    return _choice(about, KEEP, f"Nothing can be judged, so nothing was trained. {reason}", (), None, None, clock)
 
 
-def decide(about: About, rungs: Rungs, options: Options) -> Choice:
+def decide(about: About, rungs: Rungs, options: Options, clock: Clock) -> Choice:
     """Judge every candidate's best policy, with intervals that hold for all policies that were ever scored.
 
     Raises:
@@ -46,16 +50,19 @@ def decide(about: About, rungs: Rungs, options: Options) -> Choice:
     values = evaluate_by_fqe(case, list(actors.values()), starts)
     estimates = {own.name: Estimates(own.collected, value) for own, value in zip(finalists, values, strict=True)}
     wider = best_of.widening_of([own.collected for own in rungs.scored], values, rungs.yardstick.standard)
-    judgement = conclude(rungs.yardstick, actors, estimates, options, about.seconds, widening=wider)
+    judgement = conclude(rungs.yardstick, actors, estimates, options, clock.seconds, widening=wider)
     candidates = tuple(_record(candidate, rungs) for candidate in rungs.field.candidates)
     chosen = judgement.ranked[0]
     decision = TRY if chosen.verdict == BETTER else KEEP
-    return _choice(about, decision, _reason(judgement), candidates, judgement, chosen.name)
+    return _choice(about, decision, _reason(judgement), candidates, judgement, chosen.name, clock)
 
 
 def _reason(judgement: Judgement) -> str:
     best = judgement.ranked[0]
-    return best.sentence if best.verdict == BETTER else f"The best of them, {best.name}: {best.sentence}"
+    if best.verdict == BETTER:
+        low, high = number(best.difference.low), number(best.difference.high)
+        return f"It is better by {low} to {high} a window, as far as the log can tell."
+    return f"{best.name} is the best founded of {len(judgement.policies)}, and is not shown to be better."
 
 
 def _record(candidate: Candidate, rungs: Rungs) -> CandidateRecord:
@@ -79,6 +86,7 @@ def _choice(
     candidates: tuple[CandidateRecord, ...],
     judgement: Judgement | None,
     chosen: str | None,
+    clock: Clock,
 ) -> Choice:
     return Choice(
         log=about.dataset.name,
@@ -91,7 +99,9 @@ def _choice(
         chosen=chosen,
         minutes=about.question.minutes,
         workers=about.workers,
-        seconds=about.seconds,
+        seconds=clock.seconds,
         command=about.command,
+        folder=str(about.folder),
+        apart=about.apart,
         version=__version__,
     )

@@ -11,6 +11,7 @@ from micro_rl.dynamics.saved_model import load_model
 from micro_rl.policy import Policy
 from micro_rl.selection.portfolio import Candidate
 from micro_rl.selection.task import Task
+from micro_rl.storage.files import replace_file, saving
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 
@@ -76,7 +77,21 @@ class Field(NamedTuple):
 
     def _collected(self, candidate: str, epoch: int) -> bool:
         """Whether the policies of that epoch lie there already."""
-        return (self.folder / "policies" / f"{candidate}-epoch{epoch}.done").exists()
+        return self._mark(candidate, epoch).exists()
+
+    def fail(self, candidate: str, epoch: int, reason: str) -> None:
+        """Keep why a candidate did not come to an epoch, so that it is not tried again."""
+        self._mark(candidate, epoch).parent.mkdir(parents=True, exist_ok=True)
+        replace_file(self._mark(candidate, epoch), reason.encode())
+
+    def failure(self, candidate: str, epoch: int) -> str | None:
+        """Why a candidate did not come to an epoch; None where nothing is known of that."""
+        mark = self._mark(candidate, epoch)
+        return (mark.read_text() or None) if mark.exists() else None
+
+    def _mark(self, candidate: str, epoch: int) -> Path:
+        """Lies there once an epoch's policies are collected; empty, or with the reason why there are none."""
+        return self.folder / "policies" / f"{candidate}-epoch{epoch}.done"
 
     def collect(self, candidate: str, epoch: int) -> dict[str, Policy]:
         """A candidate's policies after an epoch, kept under their names; a seed that diverged before has none.
@@ -85,17 +100,16 @@ class Field(NamedTuple):
             candidate: by name.
             epoch: that its runs have reached.
         """
-        folder = self.folder / "policies"
-        folder.mkdir(exist_ok=True)
-        done = folder / f"{candidate}-epoch{epoch}.done"
-        policies = {}
+        folder, mark, policies = self.folder / "policies", self._mark(candidate, epoch), {}
+        with saving(folder):
+            folder.mkdir(exist_ok=True)
         for seed in self.seeds:
             run, path = self.run(candidate, seed), folder / f"{candidate}-seed{seed}-epoch{epoch}.safetensors"
-            if not done.exists() and self._reached(run, epoch):
+            if not mark.exists() and self._reached(run, epoch):
                 Policy.load(run.path / "policy.safetensors").save(path)
             if path.exists():
                 policies[path.stem] = Policy.load(path)
-        done.touch()
+        replace_file(mark, b"")
         return policies
 
     @staticmethod

@@ -29,7 +29,7 @@ def choose(
     window: str | int | None = None,
     groups: str | Sequence[Any] | None = None,
     limits: Sequence[str] = (),
-    current: Callable[[Any], Any] | Any | None = None,
+    current: Callable[[Any], Any] | None = None,
     termination: str | None = None,
     seed: int = 0,
     plan: str | Path | None = None,
@@ -46,7 +46,7 @@ def choose(
         window: steps that policies are compared over, or a time such as "8h"; by default as the log allows.
         groups: parts of the log that the judge is tested on, as of `micro_rl.trust`.
         limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
-        current: what acts today, to be beaten too: a function of one raw observation [obs] that gives an action [act].
+        current: what acts today, to be beaten: a function of one raw observation [obs] that gives an action [act].
         termination: when episodes end, as for training.
         seed: of everything random.
         plan: the plan.json of another choice of the same log, to make it anew to its epochs.
@@ -61,6 +61,8 @@ def choose(
         UserError: a mistake, in one line with its remedy.
     """
     arguments.flag("resume", resume)
+    if current is not None:
+        arguments.function("current", current, "a function of one observation")
     place, asked_plan = arguments.optional_path("out", out), arguments.optional_path("plan", plan)
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = Question(

@@ -39,7 +39,7 @@ def look(dataset: Dataset) -> Look:
         ("log", _size(dataset)),
         ("rewards", _rewards(dataset)),
         ("breadth", breadth),
-        ("step", f"{timing.proposal_words(pace)}; so policies see {plural(history, 'observation')} at a time"),
+        ("step", _step(pace, history)),
         ("check", "; ".join(log_findings(dataset)) or "nothing odd"),
     )
     return Look(lines, history, narrow, float(dataset.rewards.mean()) < 0)
@@ -63,6 +63,15 @@ def _rewards(dataset: Dataset) -> str:
     )
 
 
+def _step(pace: timing.Timing, history: int) -> str:
+    """What policies see, and the longer step that the log would rather have."""
+    sees = f"policies see {plural(history, 'observation')} at a time"
+    rows = pace.proposal.rows_per_step if pace.proposal else 1
+    if rows == 1:
+        return f"{sees}: {timing.proposal_words(pace)}"
+    return f"{sees}; a step of {plural(rows, 'row')} would suit the log better: say resample in its TOML, and ask again"
+
+
 def _breadth(dataset: Dataset) -> tuple[bool, str]:
     """Whether the log is narrow, and in words; one that cannot be measured counts as narrow."""
     try:
@@ -71,6 +80,6 @@ def _breadth(dataset: Dataset) -> tuple[bool, str]:
         return True, f"cannot be measured ({error}), so it counts as narrow"
     narrow = share < NARROW
     return narrow, (
-        f"{'narrow' if narrow else 'broad'}: of uniformly drawn actions {100 * share:.0f} % are as near to the log as "
-        "nine true ones in ten"
+        f"{'narrow' if narrow else 'broad'}: {100 * share:.0f} % of actions drawn at random lie as near to the log as "
+        "90 % of its own"
     )

@@ -7,7 +7,7 @@ from jaxtyping import Bool
 
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
-from micro_rl.data.taking import take
+from micro_rl.data.taking import storable, take
 
 EVERY = 3
 """One part in so many is the judge's."""
@@ -25,7 +25,9 @@ class Parts(NamedTuple):
 
 
 def part(dataset: Dataset) -> Parts:
-    """Deals the log out: two parts for learning, one for judging, evenly through the log.
+    """Deals the log out: two parts for learning, one for judging, of every three neighbours one, drawn at random.
+
+    Every third one would be the same shift's, where three take turns.
 
     Args:
         dataset: single observations.
@@ -37,11 +39,12 @@ def part(dataset: Dataset) -> Parts:
         count = min(BLOCKS, len(dataset))
         of_row = np.arange(len(dataset)) * count // len(dataset)
         unit = "block of rows"
-    judging: Bool[np.ndarray, " row"] = of_row % EVERY == EVERY // 2
+    drawn = np.random.default_rng(0).integers(EVERY, size=-(-count // EVERY))
+    judging: Bool[np.ndarray, " row"] = of_row % EVERY == drawn[of_row // EVERY]
     kept = plural(len(np.unique(of_row[judging])), unit, "blocks of rows" if unit != "episode" else "")
     return Parts(
-        take(dataset, ~judging, f"{dataset.name}-training"),
-        take(dataset, judging, f"{dataset.name}-judging"),
-        f"candidates learn from {100 * np.mean(~judging):.0f} % of the rows; {kept}, every third, are kept for "
+        storable(take(dataset, ~judging, f"training-{dataset.name}")),
+        take(dataset, judging, f"judging-{dataset.name}"),
+        f"candidates learn from {100 * np.mean(~judging):.0f} % of the rows; {kept}, one of every three, are kept for "
         "the judge",
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from micro_rl.errors import UserError
 from micro_rl.selection import schedule, workers
+from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import MODEL, Field
 from micro_rl.selection.portfolio import COMMON
 from micro_rl.selection.schedule import Schedule
@@ -20,15 +21,19 @@ FIRST = 2
 
 
 class Planned(NamedTuple):
-    """Rungs, what an epoch of each candidate was seen to cost, how many processes train, and who failed at once."""
+    """Rungs, what an epoch of each candidate was seen to cost, how many processes train, and who failed at once.
+
+    `asked` is what it is the plan of: the log, the minutes and the seed.
+    """
 
     schedule: Schedule
     costs: dict[str, float]
     workers: int
     failures: dict[str, str]
+    asked: dict[str, Any]
 
 
-def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watcher) -> dict[str, str]:
+def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watcher, clock: Clock) -> dict[str, str]:
     """Fits the shared ensemble and trains every candidate for its first epochs, as far as that is not done.
 
     Args:
@@ -37,13 +42,15 @@ def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watc
         processes: that train at once.
         rows: of the log that they learn from.
         watcher: sees how it goes.
+        clock: tells how much is left.
 
     Returns:
         Why candidates came to nothing, by name.
     """
 
     def watch(running: Sequence[Task]) -> None:
-        watcher.at_work(f"first epochs: {', '.join(task.name for task in running)}", 60 * minutes)
+        names = ", ".join(task.name for task in running)
+        watcher.at_work(f"first epochs: {names}", max(0.0, 60 * minutes - clock.seconds))
 
     first = field.training({name: FIRST for name in field.names if field.epochs(name) < FIRST})
     learners = {candidate.name for candidate in field.candidates if candidate.learns_model}
@@ -60,7 +67,9 @@ def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watc
     return {failure.name: failure.reason for failure in failed if failure.name != MODEL}
 
 
-def make(field: Field, seconds: float, processes: int, rows: int, failures: dict[str, str]) -> Planned:
+def make(
+    field: Field, seconds: float, processes: int, rows: int, failures: dict[str, str], asked: dict[str, Any]
+) -> Planned:
     """Deals out the time by what the first epochs cost.
 
     Args:
@@ -69,6 +78,7 @@ def make(field: Field, seconds: float, processes: int, rows: int, failures: dict
         processes: that train at once.
         rows: of the log that they learn from.
         failures: who came to nothing.
+        asked: what it is the plan of.
 
     Raises:
         UserError: no candidate made an epoch.
@@ -78,7 +88,8 @@ def make(field: Field, seconds: float, processes: int, rows: int, failures: dict
         raise UserError(f"choose: no candidate could be trained: {'; '.join(failures.values())}")
     begun = schedule.START * len(costs) + sum(field.first_seconds(name, FIRST) for name in costs)
     left = max(0.0, seconds - field.fit_seconds(rows) - begun / processes)
-    return Planned(schedule.plan(costs, left, processes, COMMON["updates_per_epoch"]), costs, processes, failures)
+    rungs = schedule.plan(costs, left, processes, COMMON["updates_per_epoch"])
+    return Planned(rungs, costs, processes, failures, asked)
 
 
 def write(path: Path, planned: Planned) -> None:
@@ -87,12 +98,13 @@ def write(path: Path, planned: Planned) -> None:
     write_json(path, planned._asdict() | {"schedule": {"until": list(until), "places": list(places)}})
 
 
-def read(path: Path, names: Sequence[str]) -> Planned:
+def read(path: Path, names: Sequence[str], asked: dict[str, Any]) -> Planned:
     """A plan that was kept.
 
     Args:
         path: its file.
         names: of the candidates that there are.
+        asked: what it should be the plan of.
 
     Raises:
         UserError: it is damaged, or of other candidates.
@@ -101,9 +113,11 @@ def read(path: Path, names: Sequence[str]) -> Planned:
     try:
         until, places = kept["schedule"]["until"], kept["schedule"]["places"]
         rungs = Schedule(tuple({name: int(epoch) for name, epoch in row.items()} for row in until), tuple(places))
-        planned = Planned(rungs, dict(kept["costs"]), int(kept["workers"]), dict(kept["failures"]))
+        planned = Planned(rungs, dict(kept["costs"]), int(kept["workers"]), dict(kept["failures"]), dict(kept["asked"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: is no plan of a choice ({error!r}); make one anew in another folder") from error
+    if changed := sorted(name for name in asked if planned.asked.get(name) != asked[name]):
+        raise UserError(f"{path}: is the plan of another {' and '.join(changed)}; ask the same, or leave --plan out")
     if unknown := sorted(set(planned.costs) - set(names)):
-        raise UserError(f"{path}: is the plan of another log or time: {unknown[0]} is no candidate here")
+        raise UserError(f"{path}: {unknown[0]} is no candidate here; leave --plan out")
     return planned

@@ -1,17 +1,25 @@
 """What was asked of a choice, and its folder, which remembers that."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from micro_rl.core.expression import parse
 from micro_rl.data import Dataset
-from micro_rl.errors import UserError
+from micro_rl.data.taking import content
+from micro_rl.errors import UserError, in_words
+from micro_rl.storage.files import saving
 from micro_rl.storage.json_files import json_round_trip, read_json, write_json
 from micro_rl.trust.options import Options
 
-FEWEST_MINUTES = 2.0
+FEWEST_MINUTES = 5.0
+"""The judge, the shared fit and the first epochs take a few minutes of any log."""
 QUESTION = "question.json"
+ASKED = 100
+"""Rows of the log in which the current policy is asked what it does, to know it again."""
 
 
 class Question(NamedTuple):
@@ -40,12 +48,12 @@ class Question(NamedTuple):
         """What decides the outcome, as JSON."""
         return json_round_trip(
             {
-                "log": dataset.sha256,
+                "log": content(dataset),
                 "minutes": self.minutes,
                 "window": self.window,
-                "groups": self.groups if self.groups is None or isinstance(self.groups, str) else "labels",
+                "groups": self.groups if self.groups is None or isinstance(self.groups, str) else list(self.groups),
                 "limits": list(self.limits),
-                "current": self.current is not None,
+                "current": None if self.current is None else answers(self.current, dataset),
                 "termination": self.termination,
                 "seed": self.seed,
                 "plan": None if self.plan is None else read_json(self.plan),
@@ -83,5 +91,20 @@ def enter(folder: Path, question: dict[str, Any], resume: bool) -> None:
                 "--out"
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     write_json(path, question)
+
+
+def answers(current: Callable[[Any], Any], dataset: Dataset) -> str:
+    """What a current policy does in some rows of the log, as a SHA-256.
+
+    Raises:
+        UserError: it fails.
+    """
+    some = np.linspace(0, len(dataset) - 1, min(ASKED, len(dataset))).round().astype(int)
+    try:
+        acts = np.stack([np.asarray(current(row), np.float64) for row in dataset.observations[some]])
+    except Exception as error:
+        raise UserError(f"current policy: {in_words(error)}") from error
+    return sha256(acts.tobytes()).hexdigest()

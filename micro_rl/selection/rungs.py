@@ -37,8 +37,12 @@ class Rungs:
         for number, (until, places) in enumerate(
             zip(self._planned.schedule.until, self._planned.schedule.places, strict=True)
         ):
-            going = [name for name in self._in_front(going, places) if self._rising(name)] if number else going
+            if number:
+                going = self._in_front([name for name in going if self._rising(name)], places)
+            if not going:
+                break
             self._train({name: until[name] for name in going}, number)
+            going = [name for name in going if self.field.failure(name, until[name]) is None]
             for name in going:
                 for policy_name, policy in self.field.collect(name, until[name]).items():
                     self.scored.append(score(self.yardstick, policy, policy_name, name, until[name]))
@@ -75,7 +79,7 @@ class Rungs:
 
     def _train(self, until: dict[str, int], rung: int) -> None:
         tasks = self.field.training(until)
-        costs = self._planned.costs
+        costs, processes = self._planned.costs, self._planned.workers
         before = {name: self.field.epochs(name) for name in until}
         work = {name: (until[name] - before[name]) * costs[name] for name in until}
         tasks.sort(key=lambda task: -work[task.name])
@@ -83,19 +87,13 @@ class Rungs:
         def watch(running: Sequence[Task]) -> None:
             done = sum((self.field.epochs(name) - before[name]) * costs[name] for name in until)
             total = max(sum(work.values()), 1e-9)
-            left = (total - done) / self._planned.workers + self._later(rung)
+            left = (total - done) / processes + self._planned.schedule.seconds(costs, processes, rung + 1)
             shown = ", ".join(f"{task.name} {self.field.epochs(task.name)} of {task.until}" for task in running)
             self._watcher.at_work(f"rung {rung + 1}: epoch of {shown}", left)
 
         for failure in workers.carry_out(tasks, self._tasks, self._planned.workers, watch):
-            self.failures[failure.name] = failure.reason
-            self._watcher.note(f"{failure.name}: {failure.reason}")
-
-    def _later(self, rung: int) -> float:
-        """Seconds that the rungs after this one take, about."""
-        until, places = self._planned.schedule.until[rung:], self._planned.schedule.places[rung:]
-        total = 0.0
-        for before, after, count in zip(until, until[1:], places[1:], strict=False):
-            each = [schedule.START + (after[name] - before[name]) * cost for name, cost in self._planned.costs.items()]
-            total += sum(each) / len(each) * count / self._planned.workers
-        return total
+            self.field.fail(failure.name, until[failure.name], failure.reason)
+        for name in until:
+            if (reason := self.field.failure(name, until[name])) is not None:
+                self.failures[name] = reason
+                self._watcher.note(f"{name}: {reason}")

@@ -24,12 +24,12 @@ class Schedule(NamedTuple):
     until: tuple[dict[str, int], ...]
     places: tuple[int, ...]
 
-    def seconds(self, costs: Mapping[str, float], workers: int) -> float:
-        """About how long all rungs take."""
-        total, before = 0.0, dict.fromkeys(costs, 1)
-        for epochs, places in zip(self.until, self.places, strict=True):
+    def seconds(self, costs: Mapping[str, float], workers: int, after: int = 0) -> float:
+        """About how long the rungs take, or those after the first `after` of them."""
+        total, before = 0.0, self.until[after - 1] if after else dict.fromkeys(costs, 1)
+        for epochs, places in list(zip(self.until, self.places, strict=True))[after:]:
             each = [START + (epochs[name] - before[name]) * cost for name, cost in costs.items()]
-            total += sum(each) / len(each) * places / workers
+            total += sum(each) / len(each) * math.ceil(places / workers)
             before = epochs
         return total
 
@@ -51,7 +51,7 @@ def plan(costs: Mapping[str, float], seconds: float, workers: int, updates_per_e
     counts, most = places(len(costs)), MOST_UPDATES // updates_per_epoch
     behind, until = dict.fromkeys(costs, 1), []
     for count in counts:
-        share = seconds / RUNGS * workers / max(count, workers)
+        share = seconds / RUNGS / math.ceil(count / workers)
         behind = {name: min(most, behind[name] + rounded((share - START) / cost)) for name, cost in costs.items()}
         until.append(behind)
     return Schedule(tuple(until), counts)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.selection.task import Task
-from micro_rl.storage.files import replace_file
+from micro_rl.storage.files import replace_file, saving
 
 GLANCE = 0.5
 """Seconds between looks at the processes."""
@@ -54,6 +54,7 @@ def carry_out(
 
     Raises:
         KeyboardInterrupt, Interrupted: it was asked to stop; every process has saved its work.
+        UserError: a process was killed, or ended in a way that nobody foresaw.
     """
     waiting, running, failures = list(tasks), dict[str, tuple[Task, subprocess.Popen]](), list[Failure]()
     try:
@@ -67,14 +68,15 @@ def carry_out(
                 if process.poll() is not None:
                     del running[name]
                     failures += _failure(task, process.returncode, folder)
-    except (KeyboardInterrupt, Interrupted):
+    except (KeyboardInterrupt, Interrupted, UserError):
         _stop([process for _, process in running.values()])
         raise
     return failures
 
 
 def _begin(task: Task, folder: Path, workers: int) -> subprocess.Popen:
-    folder.mkdir(parents=True, exist_ok=True)
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / f"{task.name}.json", json.dumps(task._asdict()).encode())
     environment = dict(os.environ)
     if workers > 1:
@@ -98,8 +100,11 @@ def _failure(task: Task, code: int, folder: Path) -> list[Failure]:
     last = lines[-1] if lines else "nothing was said"
     if code in (UserError.exit_code, Diverged.exit_code):
         return [Failure(task.name, last)]
-    how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-    return [Failure(task.name, f"its process ended ({how}): {last}")]
+    how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+    raise UserError(
+        f"choose: the process of {task.name} ended {how} ({last}); all that is finished is kept: find out why, perhaps "
+        "for want of memory, and go on with --resume"
+    )
 
 
 def _stop(processes: Sequence[subprocess.Popen]) -> None:

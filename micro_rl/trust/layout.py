@@ -12,7 +12,7 @@ from micro_rl.core.types import Scaling
 from micro_rl.core.wording import with_verb
 from micro_rl.data import Dataset, windowed
 from micro_rl.data.stretches import Stretches
-from micro_rl.errors import UserError
+from micro_rl.errors import TooLittle
 from micro_rl.trust.folds import Folds
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import Rows, rows_of
@@ -48,7 +48,7 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
     """
     if float(np.ptp(dataset.rewards)) == 0:
         reward = f"{float(dataset.rewards[0]):g}"
-        raise UserError(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
+        raise TooLittle(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
     folds = folds_of(dataset, options.groups)
     dataset, held = with_held_columns(dataset)
     dataset = windowed(dataset, history)
@@ -87,7 +87,7 @@ def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np
     numbers, counts = np.unique(fold, return_counts=True)
     filled = numbers[counts >= 2]
     if len(filled) < 4:
-        raise UserError(
+        raise TooLittle(
             f"only {with_verb(len(filled), 'part', 'of the log holds', 'of the log hold')} two windows or more, and 4 "
             "are needed to test a judge: take a shorter --window, other --groups, or log more"
         )

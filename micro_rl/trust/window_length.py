@@ -7,7 +7,7 @@ import numpy as np
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import Stretches, stretches
-from micro_rl.errors import UserError
+from micro_rl.errors import TooLittle, UserError
 
 LENGTHS = (100, 50, 20, 10, 5)
 """Tried from the longest down: beyond a hundred steps few models can be followed."""
@@ -71,9 +71,9 @@ def _steps(dataset: Dataset, asked: str | int) -> int:
     return steps
 
 
-def _too_few(dataset: Dataset, count: int, steps: int) -> UserError:
+def _too_few(dataset: Dataset, count: int, steps: int) -> TooLittle:
     longest = int(np.max(dataset.lengths))
-    return UserError(
+    return TooLittle(
         f"{dataset.name}: holds {plural(count, 'uninterrupted window')} of "
         f"{plural(steps, 'step')} where {FEWEST} are needed to judge anything; its longest episode has "
         f"{plural(longest, 'step')}: take a shorter --window, or log more"

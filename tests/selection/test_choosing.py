@@ -45,7 +45,7 @@ class Seen(Watcher):
         self.rankings: list[list[str]] = []
 
     def looked(self, lines):
-        self.lines = list(lines)
+        self.lines += lines
 
     def ranked(self, rung, of, best):
         self.rankings.append([own.candidate for own in best])
@@ -110,7 +110,7 @@ def log():
 def made(log, tmp_path_factory):
     """A choice, its folder, and what was told of it."""
     folder, seen = tmp_path_factory.mktemp("choice") / "out", Seen()
-    return micro_rl.choose(log, minutes=2, out=folder, window=10, watcher=seen), folder, seen
+    return micro_rl.choose(log, minutes=5, out=folder, window=10, watcher=seen), folder, seen
 
 
 def test_every_candidate_trained(made):
@@ -161,7 +161,7 @@ def test_the_pages_and_the_record_are_there(made):
 def test_it_goes_on_to_the_same_decision(made, log):
     choice, folder, _ = made
     assert choice.judgement is not None
-    again = micro_rl.choose(log, minutes=2, out=folder, window=10, resume=True)
+    again = micro_rl.choose(log, minutes=5, out=folder, window=10, resume=True)
     assert again.judgement is not None
     assert (again.chosen, again.decision, again.judgement.policies) == (
         choice.chosen,
@@ -173,24 +173,30 @@ def test_it_goes_on_to_the_same_decision(made, log):
 def test_a_folder_is_not_taken_twice_nor_asked_something_else(made, log):
     _, folder, _ = made
     with pytest.raises(UserError, match="--resume"):
-        micro_rl.choose(log, minutes=2, out=folder, window=10)
+        micro_rl.choose(log, minutes=5, out=folder, window=10)
     with pytest.raises(UserError, match="another minutes"):
-        micro_rl.choose(log, minutes=3, out=folder, window=10, resume=True)
+        micro_rl.choose(log, minutes=6, out=folder, window=10, resume=True)
 
 
-def test_a_plan_of_other_candidates_is_refused(made, log, tmp_path):
-    (tmp_path / "plan.json").write_text(
-        '{"schedule": {"until": [], "places": []}, "costs": {"x": 1}, "workers": 1, "failures": {}}'
-    )
+def test_a_plan_of_something_else_is_refused(made, log, tmp_path):
+    _, folder, _ = made
+    planned, path = json.loads((folder / "plan.json").read_text()), tmp_path / "plan.json"
+    path.write_text(json.dumps(planned | {"costs": {"x": 1}}))
     with pytest.raises(UserError, match="x is no candidate"):
-        micro_rl.choose(log, minutes=2, out=tmp_path / "out", window=10, plan=tmp_path / "plan.json")
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out", window=10, plan=path)
+    with pytest.raises(UserError, match="another minutes and seed"):
+        micro_rl.choose(log, minutes=6, seed=1, out=tmp_path / "out", window=10, plan=folder / "plan.json")
+    path.write_text("{}")
+    with pytest.raises(UserError, match="is no plan of a choice"):
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out", window=10, plan=path)
+    assert not (tmp_path / "out").exists()
 
 
 def test_rewards_that_never_differ_are_told_before_anything_is_trained(tmp_path):
     same = Dataset.from_arrays(
         np.random.default_rng(0).normal(size=(600, 1)), np.zeros((600, 1)), np.ones(600), horizon=20
     )
-    choice = micro_rl.choose(same, minutes=2, out=tmp_path / "out")
+    choice = micro_rl.choose(same, minutes=5, out=tmp_path / "out")
     assert choice.decision == KEEP and "every reward is 1" in choice.reason and choice.chosen is None
     assert "Keep what you have" in (tmp_path / "out" / "decision.html").read_text()
     assert not (tmp_path / "out" / "runs").exists()
@@ -199,11 +205,11 @@ def test_rewards_that_never_differ_are_told_before_anything_is_trained(tmp_path)
 def test_a_log_that_is_too_short_is_told_so(tmp_path):
     values = np.random.default_rng(0).uniform(-1, 1, (60, 1))
     short = Dataset.from_arrays(values, values, values[:, 0], horizon=60)
-    choice = micro_rl.choose(short, minutes=2, out=tmp_path / "out")
+    choice = micro_rl.choose(short, minutes=5, out=tmp_path / "out")
     assert choice.decision == KEEP and "40 are needed" in choice.reason
 
 
-@pytest.mark.parametrize("minutes", [0, -1, float("nan"), 1.9])
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), 4.9])
 def test_minutes_that_cannot_be_are_refused(log, tmp_path, minutes):
     with pytest.raises(UserError, match="minutes"):
         micro_rl.choose(log, minutes=minutes, out=tmp_path / "out")

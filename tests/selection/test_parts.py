@@ -1,5 +1,7 @@
 """Some rows of a log as a log of their own, and a log in two."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,22 @@ def test_a_cut_row_without_next_observation_is_not_learned_from():
     assert some.next_observations[3, 0] == some.observations[3, 0]
 
 
+def test_rows_that_nobody_can_learn_from_are_left_out_of_a_file(tmp_path):
+    log = line_world.log(episodes=30, length=4)
+    usable = np.ones(120, bool)
+    usable[[5, 23, 42]] = False  # in the middle of an episode, at the end of one, in the middle
+    training = part(replace(log, usable=usable)).training
+    assert training.usable.all() and 70 < len(training) <= 80
+    convert(training, tmp_path / "part.hdf5", "hdf5", "a test")
+
+
+def test_shifts_that_take_turns_are_in_both_parts():
+    log = line_world.log(episodes=60, length=4)
+    parts = part(replace(log, groups=np.repeat(np.tile(["a", "b", "c"], 20), 4)))
+    for own in (parts.training, parts.judging):
+        assert own.groups is not None and set(own.groups) == {"a", "b", "c"}
+
+
 @pytest.mark.parametrize("following", [True, False])
 def test_a_part_reads_back_from_a_file_as_it_is(tmp_path, following):
     log = a_log(90, list(range(8, 90, 9)), following)
@@ -62,7 +80,5 @@ def test_no_row_is_in_both_parts_and_none_is_lost():
 def test_labels_go_with_their_rows_or_episodes():
     log = line_world.log(episodes=12, length=4)
     for labels in (np.repeat(np.arange(12), 4).astype(str), np.arange(12).astype(str)):
-        from dataclasses import replace
-
         own = take(replace(log, groups=labels), np.repeat(np.arange(12) % 3 == 1, 4), "own")
         assert own.groups is not None and own.groups.tolist() == np.repeat([1, 4, 7, 10], 4).astype(str).tolist()

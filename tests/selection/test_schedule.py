@@ -22,7 +22,7 @@ def test_half_goes_on_and_two_at_least():
 
 
 def test_every_rung_has_the_same_time_and_cheap_candidates_get_more_epochs():
-    # 3 x 96 s on 2 workers: rung 1 of four gives each 48 s, 40 after its start; rungs 2 and 3 of two give 96, or 88
+    # 3 x 96 s on 2 workers: four take two turns of 48 s, 40 after its start; two take one turn of 96 s, or 88
     plan = schedule.plan({"a": 1.0, "b": 4.0, "c": 1.0, "d": 100.0}, 288.0, 2, 500)
     assert plan.places == (4, 2, 2)
     assert [row["a"] for row in plan.until] == [1 + 32, 1 + 32 + 64, 1 + 32 + 64 + 64]
@@ -36,6 +36,13 @@ def test_epochs_only_grow_and_end(costs, seconds):
     for before, after in zip(plan.until, plan.until[1:], strict=False):
         assert all(before[name] <= after[name] <= 1000 for name in costs)
     assert all(epoch >= 1 for row in plan.until for epoch in row.values())
+
+
+def test_what_is_said_of_the_time_counts_turns():
+    plan = schedule.plan({"a": 1.0, "b": 1.0, "c": 1.0}, 288.0, 2, 500)  # two turns each, of 48 s less the start
+    assert plan.until[0]["a"] == 1 + 32
+    assert plan.seconds({"a": 1.0, "b": 1.0, "c": 1.0}, 2) == 2 * (8 + 32) + (8 + 64) + (8 + 64)
+    assert plan.seconds({"a": 1.0, "b": 1.0, "c": 1.0}, 2, after=2) == 8 + 64
 
 
 def test_survivors_stand_highest_and_equals_keep_their_order():

@@ -75,14 +75,18 @@ def _figures(choice: Choice) -> list[Figure]:
             f"{'+' if own.mean > 0 else ''}{number(own.mean)}",
             [f"between {number(own.low)} and {number(own.high)}"],
         ),
-        Figure("what made the log, a window", number(choice.judgement.measured), ["measured"]),
+        Figure(
+            "what made the log, a window",
+            number(choice.judgement.measured),
+            ["measured, in the rows that the judge judges by"],
+        ),
         spent,
     ]
 
 
 def _row(choice: Choice, candidate: CandidateRecord) -> Row:
     judged = choice.judged(candidate.best)
-    settings = ", ".join(f"{name} {value}" for name, value in candidate.settings.items()) or "as they are"
+    settings = ", ".join(f"{name} {value}" for name, value in candidate.settings.items()) or "the usual ones"
     epochs = candidate.rungs[-1].epoch if candidate.rungs else 0
     if judged is None:
         reason = candidate.failure or "left no policy"
@@ -94,7 +98,13 @@ def _row(choice: Choice, candidate: CandidateRecord) -> Row:
         f"{plural(epochs, 'epoch')}, {duration(candidate.seconds)}",
         words.gain(judged),
         _cost(choice, candidate),
-        judged.verdict + ("; handed over" if candidate.best == choice.chosen else ""),
+        "; ".join(
+            [
+                judged.verdict,
+                *(["handed over"] if candidate.best == choice.chosen else []),
+                *([candidate.failure] if candidate.failure else []),
+            ]
+        ),
     )
 
 

@@ -20,8 +20,6 @@ def rungs(choice: Choice) -> list[Panel]:
         for colour, candidate in zip(COLOURS, shown, strict=False):
             places = range(1, len(candidate.rungs) + 1)
             axes.plot(places, [rung.mean for rung in candidate.rungs], color=colour, marker="o", linewidth=2)
-            low, high = ([getattr(rung, end) for rung in candidate.rungs] for end in ("low", "high"))
-            axes.fill_between(places, low, high, color=colour, alpha=0.1, linewidth=0)
         axes.axhline(0, color=INK, linewidth=1.2, linestyle="--")
         axes.set_xticks([1.0 + rung for rung in range(max(len(candidate.rungs) for candidate in shown))])
         figures.bare(axes)
@@ -30,8 +28,8 @@ def rungs(choice: Choice) -> list[Panel]:
 
     legend = [Swatch(own.name, colour, "") for colour, own in zip(COLOURS, shown, strict=False)]
     caption = (
-        "Policy less what made the log, by the judge's model; the bands are its intervals, each for itself. After "
-        "every rung the better half went on, as far as it was still rising."
+        "Policy less what made the log, by the judge's model. After every rung the better half went on, as far "
+        "as it was still rising; a single dot fell out after the first."
     )
     drawings = []
     for size in (ROW, NARROW):

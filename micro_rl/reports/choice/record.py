@@ -46,6 +46,9 @@ class Choice(NamedTuple):
     workers: int
     seconds: float
     command: str
+    folder: str
+    apart: bool
+    """Whether candidates were kept from what the judge judges by."""
     version: str
 
     @property

@@ -3,16 +3,30 @@
 import shlex
 
 from micro_rl.core.wording import duration, number, plural
-from micro_rl.reports.choice.record import TRY, Choice
+from micro_rl.reports.choice.record import TRY, CandidateRecord, Choice
 from micro_rl.reports.trust import words as trust_words
 from micro_rl.reports.trust.record import PolicyJudgement
+
+SHARED = (
+    "The log is too short to keep rows from the candidates: the judge has seen what they learned from, and its word is "
+    "worth less than on a longer log."
+)
+LIMITS = (
+    "No log can tell of a reward that none of its rows ever triggered, nor of a world that has changed since. What a "
+    "limit of yours forbids can be said with --limits."
+)
+REMEDIES = {
+    "the log vouches for too few of its steps": "log what it does there",
+    "its worst windows are worse than the log's": "log more of where those windows begin",
+}
+"""Of gates whose own remedy is an option that a choice does not have."""
 
 
 def summary(choice: Choice) -> list[tuple[str, str]]:
     """The outcome, a line each, with a word in front."""
     lines = [("decision", f"{headline(choice)} {choice.reason}")]
     if choice.best is not None and choice.decision != TRY:
-        lines.append(("handed", f"{choice.best.name}, the best founded: {gain(choice.best)}; not shown to be better"))
+        lines.append(("best", f"{choice.best.name}: {gain(choice.best)}"))
     if choice.runner_up is not None:
         lines.append(("runner-up", f"{choice.runner_up.name}: {gain(choice.runner_up)}"))
     lines += [("change", remedy) for remedy in remedies(choice)]
@@ -37,7 +51,15 @@ def remedies(choice: Choice) -> list[str]:
     """What would change the decision, by the gates that the best policy failed."""
     if choice.best is None or choice.decision == TRY:
         return []
-    return [f"{gate.name}: {gate.remedy}" for gate in choice.best.gates if gate.passed is False]
+    gates = [gate for gate in choice.best.gates if gate.passed is False]
+    failed = [f"{gate.name}: {REMEDIES.get(gate.name, gate.remedy)}" for gate in gates]
+    rising = [own.name for own in choice.candidates if own.best == choice.chosen and _rising(own)]
+    return failed + [f"{name} was still rising when its time was up: more --minutes" for name in rising]
+
+
+def _rising(candidate: CandidateRecord) -> bool:
+    means = [rung.mean for rung in candidate.rungs]
+    return len(means) > 1 and means[-1] == max(means)
 
 
 def paragraphs(choice: Choice) -> list[str]:
@@ -45,29 +67,34 @@ def paragraphs(choice: Choice) -> list[str]:
     judgement = choice.judgement
     if judgement is None:
         return []
+    shared = [] if choice.apart else [SHARED]
     several = (
         f" The best of many is likely to have been lucky, so all intervals are {judgement.widening:.2f} times as wide "
         "as one policy alone would need: they hold for all policies that were looked at, and so for the chosen one."
-        if judgement.widening > 1
+        if judgement.widening > 1 and judgement.explained > 0
         else ""
     )
     return [
+        *shared,
         trust_words.yardstick(judgement),
         f"{trust_words.tested(judgement._replace(widening=1.0))}{several}",
-        trust_words.NEVER_KNOWN,
+        trust_words.NEVER_KNOWN if choice.decision == TRY else LIMITS,
     ]
 
 
 def anew(choice: Choice) -> str:
-    """The command that makes the choice again, to the same epochs; empty where it was asked from Python."""
-    if not choice.command:
+    """The command that makes the choice again, to the same epochs; empty where there is no plan or no command."""
+    if not choice.command or choice.judgement is None:
         return ""
-    words = [word for word in shlex.split(choice.command) if word != "--resume"]
-    out = next((words[place + 1] for place, word in enumerate(words[:-1]) if word == "--out"), None)
-    own = out or f"trained/{choice.log}-choice"
-    if out is not None:
-        place = words.index("--out")
-        del words[place : place + 2]
-    if "--plan" not in words:
-        words += ["--plan", f"{own}/plan.json"]
-    return shlex.join([*words, "--out", f"{own}-again"])
+    words = _without(shlex.split(choice.command), ("--out", "--plan"), ("--resume",))
+    return shlex.join([*words, "--plan", f"{choice.folder}/plan.json", "--out", f"{choice.folder}-again"])
+
+
+def _without(words: list[str], valued: tuple[str, ...], switches: tuple[str, ...]) -> list[str]:
+    """The words without these options, each with its value behind it or behind an equals sign."""
+    kept, value = [], False
+    for word in words:
+        if not value and word not in valued + switches and not word.startswith(tuple(f"{name}=" for name in valued)):
+            kept.append(word)
+        value = not value and word in valued
+    return kept

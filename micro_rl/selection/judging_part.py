@@ -1,0 +1,76 @@
+"""The judge of a choice: made of the part that candidates do not see, where that is enough to judge by."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from micro_rl.core.wording import plural
+from micro_rl.data import Dataset
+from micro_rl.data.stretches import stretches
+from micro_rl.errors import TooLittle
+from micro_rl.selection.parts import Parts, part
+from micro_rl.trust.grouping import folds_of
+from micro_rl.trust.options import Options, Progress
+from micro_rl.trust.window_length import FEWEST, longest
+from micro_rl.trust.yardstick import Yardstick, make_yardstick
+
+AS_LONG = "as long as the whole log leaves enough of them"
+SHARED = "the log is too short to keep rows from the candidates: the judge sees what they learn from"
+
+
+class Judged(NamedTuple):
+    """The log in its parts, the judge, and whether candidates are kept from what it judges by."""
+
+    parts: Parts
+    yardstick: Yardstick
+    apart: bool
+
+    @property
+    def words(self) -> str:
+        """How the judge fared, and what it compares."""
+        test, layout = self.yardstick.standard.test, self.yardstick.case.layout
+        return (
+            f"tested on {plural(len(test.measured), 'part')} that it did not see, it explains "
+            f"{100 * max(0.0, test.explained):.0f} % of what they differ by; windows have "
+            f"{plural(layout.windows.length, 'step')} ({layout.reason})"
+        )
+
+
+def labelled(dataset: Dataset, options: Options) -> tuple[Dataset, Options]:
+    """The log with a label in every row for the groups that were asked for: parts of the log then have them, too.
+
+    Raises:
+        UserError: there is no such column, or too few episodes for the way.
+    """
+    if options.groups is None or options.groups == "time":
+        return dataset, options
+    folds = folds_of(dataset, options.groups)
+    return replace(dataset, groups=np.array(folds.names)[folds.of_row]), options._replace(groups=None)
+
+
+def make_judge(dataset: Dataset, history: int, options: Options, progress: Progress) -> Judged:
+    """Makes the judge, and tests it.
+
+    Args:
+        dataset: the log, single observations, labelled.
+        history: observations that policies see.
+        options: the judge's.
+        progress: sees how far it is.
+
+    Raises:
+        TooLittle: even the whole log is not enough to judge by.
+    """
+    parts = part(dataset)
+    try:
+        return Judged(parts, _of_part(parts.judging, dataset, history, options, progress), True)
+    except TooLittle:
+        return Judged(Parts(dataset, dataset, SHARED), make_yardstick(dataset, history, options, progress), False)
+
+
+def _of_part(judging: Dataset, whole: Dataset, history: int, options: Options, progress: Progress) -> Yardstick:
+    """Its windows are as long as the whole log's would be, while the part holds enough of them."""
+    length = longest(whole).length
+    if options.window is not None or stretches(judging, length).disjoint < FEWEST:
+        return make_yardstick(judging, history, options, progress)
+    return make_yardstick(judging, history, options._replace(window=length), progress).reasoned(AS_LONG)
