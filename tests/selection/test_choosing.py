@@ -161,7 +161,7 @@ def test_the_pages_and_the_record_are_there(made):
 def test_it_goes_on_to_the_same_decision(made, log):
     choice, folder, _ = made
     assert choice.judgement is not None
-    again = micro_rl.choose(log, minutes=5, out=folder, window=10, resume=True)
+    again = choosing.choose_policy(log, Question(5.0, 10), folder, True, Watcher())
     assert again.judgement is not None
     assert (again.chosen, again.decision, again.judgement.policies) == (
         choice.chosen,
