@@ -41,7 +41,7 @@ def about(choice: Choice, truths: dict[str, dict[str, float]]) -> dict[str, Any]
         "decision": choice.decision,
         "tried": choice.decision == TRY,
         "reason": choice.reason,
-        "chosen": choice.chosen,
+        "chosen": choice.best.name if choice.best else None,
         "candidates": {candidate.name: candidate.best for candidate in choice.candidates},
         "intervals": {policy.name: [policy.difference.low, policy.difference.high] for policy in judged},
         "verdicts": {policy.name: policy.verdict for policy in judged},

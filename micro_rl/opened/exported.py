@@ -44,7 +44,9 @@ def _of_choice(path: Path) -> Source:
     record = read_json(path / "decision.json")
     if not (path / "policy.safetensors").exists():
         reason = str(record.get("reason", "nothing was judged"))
-        raise UserError(f"{path}: the choice left no policy ({reason})")
+        raise UserError(
+            f"{path}: the choice left no policy ({reason}): name one of policies/*.safetensors there to export one"
+        )
     words = {"decision": "decision", "candidate": "chosen", "log's SHA-256": "sha256"}
     known = tuple((name, str(record[key])) for name, key in words.items() if record.get(key))
     return Source(Policy.load(path / "policy.safetensors"), known)

@@ -52,9 +52,9 @@ def decide(about: About, rungs: Rungs, options: Options, clock: Clock) -> Choice
     wider = best_of.widening_of([own.collected for own in rungs.scored], values, rungs.yardstick.standard)
     judgement = conclude(rungs.yardstick, actors, estimates, options, clock.seconds, widening=wider)
     candidates = tuple(_record(candidate, rungs) for candidate in rungs.field.candidates)
-    chosen = judgement.ranked[0]
-    decision = TRY if chosen.verdict == BETTER else KEEP
-    return _choice(about, decision, _reason(judgement), candidates, judgement, chosen.name, clock)
+    best = judgement.ranked[0]
+    decision, chosen = (TRY, best.name) if best.verdict == BETTER else (KEEP, None)
+    return _choice(about, decision, _reason(judgement), candidates, judgement, chosen, clock)
 
 
 def _reason(judgement: Judgement) -> str:

@@ -16,7 +16,7 @@ from micro_rl.reports.trust.record import plain
 from micro_rl.selection.choosing import choose_policy, folder_of
 from micro_rl.selection.question import Question
 from micro_rl.selection.watching import Watcher
-from micro_rl.storage.files import replace_file
+from micro_rl.storage.files import remove, replace_file
 from micro_rl.training.log_reading import read_log
 
 
@@ -83,9 +83,10 @@ def choose(
 
 def hand_over(choice: Choice, folder: Path) -> None:
     """Write the pages, the record, and the policy that is handed over."""
-    run_page = None
+    run_page, handed = None, folder / "policy.safetensors"
+    remove(handed)
     if choice.chosen is not None:
-        Policy.load(folder / "policies" / f"{choice.chosen}.safetensors").save(folder / "policy.safetensors")
+        Policy.load(folder / "policies" / f"{choice.chosen}.safetensors").save(handed)
         run = run_of(choice.chosen)
         write_report(folder / run)
         run_page = f"{run.as_posix()}/report.html"

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micro_rl.core.expression import parse
 from micro_rl.data import Dataset
 from micro_rl.data.taking import content
 from micro_rl.errors import UserError, in_words
 from micro_rl.storage.files import saving
 from micro_rl.storage.json_files import json_round_trip, read_json, write_json
+from micro_rl.trust.front import conditions
 from micro_rl.trust.options import Options
 
 FEWEST_MINUTES = 5.0
@@ -37,11 +37,7 @@ class Question(NamedTuple):
 
     def options(self, dataset: Dataset, folder: Path) -> Options:
         """What the judge is asked."""
-        columns = [column.name for column in dataset.columns.observations]
-        limits = tuple(parse(text, columns, "limits") for text in self.limits)
-        for limit in limits:
-            if not limit.condition:
-                raise UserError(f"limits: {limit.text!r} is a number, not a condition; compare it, as in x <= 3")
+        limits = conditions(dataset, self.limits)
         return Options(self.window, self.groups, limits, self.termination, self.seed, self.current, folder=folder)
 
     def kept(self, dataset: Dataset) -> dict[str, Any]:

@@ -58,9 +58,9 @@ def trust(
         raise UserError("trust: name a run or a policy to judge")
     seed = arguments.whole("seed", seed, 0)
     dataset = log if isinstance(log, Dataset) else load(log if log is not None else own_log(several[0]))
-    conditions = _conditions(dataset, limits)
+    expected = conditions(dataset, limits)
     options = Options(
-        window, groups, conditions, termination, seed, current, folder=None if folder is None else Path(folder)
+        window, groups, expected, termination, seed, current, folder=None if folder is None else Path(folder)
     )
     return judge_policies(with_strangers(dataset, several), named(several), options, progress)
 
@@ -77,14 +77,18 @@ def with_strangers(dataset: Dataset, several: Sequence[Judgeable]) -> Dataset:
     return replace(dataset, notes=(*dataset.notes, *notes))
 
 
-def _conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:
-    """The limits, read."""
+def conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:
+    """The limits, read.
+
+    Raises:
+        UserError: one names no column of the log, or is no condition.
+    """
     columns = [column.name for column in dataset.columns.observations]
-    conditions = tuple(parse(text, columns, "limits") for text in limits)
-    for condition in conditions:
+    read = tuple(parse(text, columns, "limits") for text in limits)
+    for condition in read:
         if not condition.condition:
             raise UserError(f"limits: {condition.text!r} is a number, not a condition; compare it, as in x <= 3")
-    return conditions
+    return read
 
 
 def named(several: Sequence[Judgeable]) -> dict[str, Policy]:

@@ -125,13 +125,14 @@ def test_it_says_what_the_log_is_and_ranks_after_every_rung(made):
     assert len(seen.rankings[1]) <= 2
 
 
-def test_the_best_founded_policy_is_handed_over(made):
+def test_a_policy_is_handed_over_where_it_is_shown_to_be_better_and_else_none(made):
     choice, folder, _ = made
     assert choice.judgement is not None and choice.best is not None
-    assert choice.chosen == choice.judgement.ranking[0]
+    assert choice.best.name == choice.judgement.ranking[0]
     assert choice.decision == (TRY if choice.best.verdict == "better" else KEEP)
-    handed, own = (folder / "policy.safetensors", folder / "policies" / f"{choice.chosen}.safetensors")
-    assert handed.read_bytes() == own.read_bytes()
+    handed, own = folder / "policy.safetensors", folder / "policies" / f"{choice.best.name}.safetensors"
+    assert choice.chosen == (choice.best.name if choice.decision == TRY else None)
+    assert handed.read_bytes() == own.read_bytes() if choice.decision == TRY else not handed.exists()
     assert {own.best for own in choice.candidates} == {policy.name for policy in choice.judgement.policies}
 
 
@@ -161,7 +162,7 @@ def test_the_pages_and_the_record_are_there(made):
 def test_it_goes_on_to_the_same_decision(made, log):
     choice, folder, _ = made
     assert choice.judgement is not None
-    again = micro_rl.choose(log, minutes=5, out=folder, window=10, resume=True)
+    again = choosing.choose_policy(log, Question(5.0, 10), folder, True, Watcher())
     assert again.judgement is not None
     assert (again.chosen, again.decision, again.judgement.policies) == (
         choice.chosen,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, say, typed
+from micro_rl.cli.commands.judging import Judging, function_in
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Choosing:
+class Choosing(Judging):
     """What to choose by."""
 
     minutes: float = 60.0
@@ -23,19 +24,6 @@ class Choosing:
     """The folder of everything; by default trained/LOG-choice."""
     resume: bool = False
     """Go on in that folder, where a choice was stopped."""
-    window: str | None = None
-    """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
-    groups: str | None = None
-    """Parts of the log that the judge is tested on: time, behaviour, clusters, or a column of the file that names them;
-    by default the group that its TOML names, else time."""
-    limits: tuple[str, ...] = ()
-    """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
-    current_policy: str | None = None
-    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action."""
-    termination: str | None = None
-    """When episodes end, as for training; by default as the log tells."""
-    seed: int = 0
-    """Of everything random."""
     plan: Path | None = None
     """The plan.json of another choice of this log: makes it anew, to the same epochs."""
 
@@ -50,7 +38,6 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.cli.choice_display import ChoiceDisplay
-    from micro_rl.cli.commands.trust import function_in
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.selection.choosing import folder_of
     from micro_rl.selection.front import choose

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, print_for_machines, say
-from micro_rl.errors import UserError, in_words
+from micro_rl.cli.commands.judging import Judging, function_in
+from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -16,24 +17,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trust:
+class Trust(Judging):
     """By what to judge."""
 
     log: str | None = None
     """The log to judge by; by default the one that the first run was trained on."""
-    window: str | None = None
-    """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
-    groups: str | None = None
-    """Parts of the log that the judge is tested on: time, behaviour, clusters, or a column of the file that names them;
-    by default the group that its TOML names, else time."""
-    limits: tuple[str, ...] = ()
-    """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
-    current_policy: str | None = None
-    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action."""
-    termination: str | None = None
-    """When episodes end, as for training; by default as the log tells."""
-    seed: int = 0
-    """Of everything random in the judge."""
     keep: Path | None = None
     """Folder in which judges are kept and found again; by default trained/LOG-trust."""
     page: Path | None = None
@@ -97,24 +85,6 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
         write(judgement, page)
         if not asked.json:
             say(screen, f"page      {page}")
-
-
-def function_in(reference: str | None) -> Any:
-    """The function that FILE.py:FUNCTION names; None where there is no reference."""
-    import runpy
-
-    if reference is None:
-        return None
-    path, _, name = reference.rpartition(":")
-    if not path or not Path(path).is_file():
-        raise UserError(f"--current-policy {reference}: name a file and a function in it, as in mine.py:pi")
-    try:
-        names = runpy.run_path(path)
-    except (Exception, SystemExit) as error:
-        raise UserError(f"--current-policy {path}: {in_words(error)}") from error
-    if not callable(names.get(name)):
-        raise UserError(f"--current-policy {reference}: {path} defines no function {name!r}")
-    return names[name]
 
 
 def _show(judgement: "Judgement", screen: "Console") -> None:

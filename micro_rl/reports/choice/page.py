@@ -111,7 +111,7 @@ def _row(choice: Choice, candidate: CandidateRecord) -> Row:
 def _cost(choice: Choice, candidate: CandidateRecord) -> str:
     """What is given up by taking the chosen one, or gained."""
     judged = choice.judged(candidate.best)
-    if judged is None or choice.best is None or candidate.best == choice.chosen:
+    if judged is None or choice.best is None or candidate.best == choice.best.name:
         return ""
     apart = judged.difference.mean - choice.best.difference.mean
     return f"{'+' if apart > 0 else ''}{number(apart)}"

@@ -41,7 +41,7 @@ class Choice(NamedTuple):
     candidates: tuple[CandidateRecord, ...]
     judgement: Judgement | None
     chosen: str | None
-    """The policy that is handed over: the best founded, whether or not it is shown to be better."""
+    """The policy that is handed over; None where the answer is to keep what there is."""
     minutes: float
     workers: int
     seconds: float
@@ -53,8 +53,8 @@ class Choice(NamedTuple):
 
     @property
     def best(self) -> PolicyJudgement | None:
-        """The judgement of the policy that is handed over."""
-        return self.judged(self.chosen)
+        """The judgement of the best founded policy, which is handed over where it is shown to be better."""
+        return self.judged(self.judgement.ranking[0]) if self.judgement else None
 
     @property
     def runner_up(self) -> PolicyJudgement | None:

@@ -53,7 +53,7 @@ def remedies(choice: Choice) -> list[str]:
         return []
     gates = [gate for gate in choice.best.gates if gate.passed is False]
     failed = [f"{gate.name}: {REMEDIES.get(gate.name, gate.remedy)}" for gate in gates]
-    rising = [own.name for own in choice.candidates if own.best == choice.chosen and _rising(own)]
+    rising = [own.name for own in choice.candidates if own.best == choice.best.name and _rising(own)]
     return failed + [f"{name} was still rising when its time was up: more --minutes" for name in rising]
 
 

@@ -1,0 +1,44 @@
+"""What may be said about how policies are judged, by every verb that judges some."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from micro_rl.errors import UserError, in_words
+
+
+@dataclass(frozen=True)
+class Judging:
+    """By what to judge."""
+
+    window: str | None = None
+    """Steps of a window, or a time such as 8h or 1d; by default as many as leave enough windows."""
+    groups: str | None = None
+    """Parts of the log that the judge is tested on: time, behaviour, clusters, or a column of the file that names them;
+    by default the group that its TOML names, else time."""
+    limits: tuple[str, ...] = ()
+    """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
+    current_policy: str | None = None
+    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action."""
+    termination: str | None = None
+    """When episodes end, as for training; by default as the log tells."""
+    seed: int = 0
+    """Of everything random."""
+
+
+def function_in(reference: str | None) -> Any:
+    """The function that FILE.py:FUNCTION names; None where there is no reference."""
+    import runpy
+
+    if reference is None:
+        return None
+    path, _, name = reference.rpartition(":")
+    if not path or not Path(path).is_file():
+        raise UserError(f"--current-policy {reference}: name a file and a function in it, as in mine.py:pi")
+    try:
+        names = runpy.run_path(path)
+    except (Exception, SystemExit) as error:
+        raise UserError(f"--current-policy {path}: {in_words(error)}") from error
+    if not callable(names.get(name)):
+        raise UserError(f"--current-policy {reference}: {path} defines no function {name!r}")
+    return names[name]
