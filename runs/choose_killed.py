@@ -16,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 COMMAND = "from micro_rl.cli.main import main; main()"
-TIMES = ("seconds", "minutes", "command")
+MAY_DIFFER = ("seconds", "minutes", "command", "folder")
 """What may differ."""
 
 
 def decided(folder: Path) -> Any:
     """A decision without what may differ."""
-    return _without_times(json.loads((folder / "decision.json").read_text()))
+    return _compared(json.loads((folder / "decision.json").read_text()))
 
 
-def _without_times(value: Any) -> Any:
+def _compared(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_times(part) for name, part in value.items() if name not in TIMES}
-    return [_without_times(part) for part in value] if isinstance(value, list) else value
+        return {name: _compared(part) for name, part in value.items() if name not in MAY_DIFFER}
+    return [_compared(part) for part in value] if isinstance(value, list) else value
 
 
 def choose(log: str, plan: Path, out: Path, minutes: float, kill_after: float | None) -> bool:

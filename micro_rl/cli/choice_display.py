@@ -58,8 +58,8 @@ class ChoiceDisplay(Watcher):
 
     def ranked(self, rung: int, of: int, best: Sequence[Scored]) -> None:
         """Print the ranking, the best in front."""
-        title = f"after rung {rung} of {of}, by the judge's model, in the order of what may be believed"
-        table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+        say(self._console, f"after rung {rung} of {of}, by the judge's model, in the order of what may be believed:")
+        table = Table(box=None, pad_edge=False)
         for name in ("candidate", "epoch", "difference a window", "interval"):
             table.add_column(name, justify="left" if name == "candidate" else "right")
         for own in best:

@@ -40,7 +40,7 @@ def look(dataset: Dataset) -> Look:
         ("rewards", _rewards(dataset)),
         ("breadth", breadth),
         ("step", _step(pace, history)),
-        ("check", "; ".join(log_findings(dataset)) or "nothing odd"),
+        ("check", "; ".join([*dataset.notes[:1], *log_findings(dataset)]) or "nothing odd"),
     )
     return Look(lines, history, narrow, float(dataset.rewards.mean()) < 0)
 
