@@ -97,6 +97,8 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
 
     say(screen, f"windows   {words.yardstick(judgement)}")
     say(screen, f"test      {words.tested(judgement)} {words.against_measured(judgement)}")
+    for note in judgement.notes:
+        say(screen, f"note: {note}")
     table = Table(box=None, pad_edge=False)
     for name in ("policy", "verdict", "difference a window", "interval", "by FQE", "vouched for"):
         table.add_column(name, justify="left" if name in ("policy", "verdict") else "right")
