@@ -13,6 +13,7 @@ LAYERS = [
     {"simulation"},
     {"reports", "algorithms"},
     {"dynamics", "deploy"},
+    {"control"},
     {"data", "policy"},
     {"storage"},
     {"core"},
@@ -22,6 +23,7 @@ NEVER = {("training", "reports"), ("simulation", "reports")}
 """Further down, and still none of each other's business."""
 WITHOUT_JAX = (
     "policy.py",
+    "control",
     "data",
     "deploy",
     "reports",

@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import say
 from micro_rl.core.wording import clock, number
 from micro_rl.selection.scoring import Scored
@@ -17,24 +17,13 @@ QUIET = 60
 """Seconds between lines of one stage where the output is piped."""
 
 
-class ChoiceDisplay(Watcher):
+class ChoiceDisplay(Bar, Watcher):
     """Shows a choice on a console; use it in a `with`."""
 
     def __init__(self, console: Console):
+        super().__init__(console)
         self._console, self._began = console, time.monotonic()
         self._stage, self._last = "", 0.0
-        columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.description}"))
-        self._bar = Progress(*columns, console=console) if console.is_terminal else None
-        self._task = self._bar.add_task("", total=1.0) if self._bar else None
-
-    def __enter__(self) -> "ChoiceDisplay":
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def looked(self, lines: Sequence[tuple[str, str]]) -> None:
         """Print what the log is, a line each."""
@@ -50,9 +39,7 @@ class ChoiceDisplay(Watcher):
         spent, stage = time.monotonic() - self._began, what.partition(":")[0]
         share = spent / max(spent + left, 1e-9)
         after = f"{what}; about {clock(left)} left"
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=share, description=after)
-        elif stage != self._stage or spent - self._last > QUIET:
+        if not self.move(share, after) and (stage != self._stage or spent - self._last > QUIET):
             self._stage, self._last = stage, spent
             say(self._console, f"{clock(spent)}  {100 * share:3.0f} %  {after}")
 

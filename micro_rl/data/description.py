@@ -16,7 +16,7 @@ from micro_rl.data.raw_log import RawLog
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.errors import UserError
 
-FOR_ALL_FORMATS = ("horizon", "timeouts", "action_bounds", "observations", "actions", "exogenous")
+FOR_ALL_FORMATS = ("horizon", "timeouts", "action_bounds", "observations", "actions", "exogenous", "part")
 """What can be said of arrays too: there the lists give names to the columns."""
 LISTS = ("observations", "actions", "next_observations", "exogenous", "fill", "resample")
 SINGLE = ("reward", "episode", "time", "terminal", "timeout", "timeouts")
@@ -56,7 +56,7 @@ def describe(path: Path, reading: ReadOptions) -> Description:
         UserError: the TOML cannot be read, or a key or value of it is wrong.
     """
     source = toml_file.beside(path)
-    flags = {name: value for name, value in vars(reading).items() if value not in (None, ())}
+    flags = {name: value for name, value in vars(reading).items() if value not in (None, ()) and name != "part"}
     lines = list(toml_file.lines(flags.items()))
     if source is None:
         return with_line_names(Description(reading, text="".join(f"{line}\n" for line in lines)))

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from micro_rl.core import arguments
-from micro_rl.data import assemble, log_paths, toml_file
+from micro_rl.data import assemble, log_paths, parts, toml_file
 from micro_rl.data.action_bounds import Limit
 from micro_rl.data.assemble import NO_OVERRIDES, Examined, Overrides
 from micro_rl.data.checks import findings
@@ -93,7 +93,10 @@ def examine(
         overrides = Overrides(*reading.action_bounds)
     horizon = description.reading.horizon
     overrides = overrides._replace(horizon=usual_horizon if horizon is None else horizon)
-    return assemble.examine(path, file_format, raw, overrides, reading)
+    examined = assemble.examine(path, file_format, raw, overrides, reading)
+    if reading.part is None or any(problem.level == "error" for problem in examined.findings):
+        return examined
+    return examined._replace(dataset=parts.alone(examined.dataset, reading.part))
 
 
 def _reader(path: Path, description: Description) -> tuple[str, Callable[[], RawLog]]:

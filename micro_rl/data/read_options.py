@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Missing = Literal["refuse", "drop", "previous"]
+Part = Literal["training", "judging"]
 
 
 @dataclass(frozen=True)
 class ReadOptions:
     """How to read a log, where the file does not tell.
 
-    All but `horizon`, `action_bounds` and names of columns (`exogenous` too) are for tables: CSV and Parquet.
-    None, or nothing in a list, leaves it to the file or to the TOML beside it, which knows the same words.
+    All but `horizon`, `action_bounds`, `part` and names of columns (`exogenous` too) are for tables: CSV and Parquet.
+    None, or nothing in a list, leaves it to the file or to the TOML beside it, which knows the same words but `part`.
     """
 
     horizon: int | None = None
@@ -62,6 +63,9 @@ class ReadOptions:
     """Lines above a CSV's heading; by default those that begin with #."""
     skip_after_heading: int | None = None
     """Lines between a CSV's heading and its values; by default those that hold text where numbers follow, as units."""
+    part: Part | None = None
+    """Of the log: `training` leaves one of every three episodes to those who judge the policy, `judging` is these;
+    by default all of it."""
 
 
 NO_OPTIONS = ReadOptions()

@@ -37,7 +37,7 @@ ONLY_IN_TOML: Mapping[str, Any] = {
     "provenance": dict[str, Any],
 }
 KEYS: Mapping[str, Any] = {
-    **{field.name: field.type for field in dataclasses.fields(ReadOptions)},
+    **{field.name: field.type for field in dataclasses.fields(ReadOptions) if field.name != "part"},
     "action_bounds": Pair,
     **process_words.IN_TOML,
     **ONLY_IN_TOML,

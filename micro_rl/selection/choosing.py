@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from micro_rl.core.wording import duration, plural
 from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
+from micro_rl.data.parts import Parts
 from micro_rl.data.taking import content
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.errors import TooLittle
@@ -17,9 +18,8 @@ from micro_rl.reports.choice.record import Choice
 from micro_rl.selection import decision, plan_file
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import Field
-from micro_rl.selection.judging_part import labelled, make_judge
+from micro_rl.selection.judging_part import make_judge
 from micro_rl.selection.look import Look, look
-from micro_rl.selection.parts import Parts
 from micro_rl.selection.plan_file import Planned
 from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
 from micro_rl.selection.question import Question, check, enter
@@ -27,6 +27,7 @@ from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
 from micro_rl.selection.workers import cores
 from micro_rl.storage.locks import locked
+from micro_rl.trust.apart import labelled
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options
 

@@ -60,23 +60,26 @@ def choose(
     Raises:
         UserError: a mistake, in one line with its remedy.
     """
-    arguments.flag("resume", resume)
+    question = _question(minutes, window, groups, limits, current, termination, seed, plan)
+    place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
+    dataset = log if isinstance(log, Dataset) else read_log(log)
+    return _decide(dataset, question, place or folder_of(dataset), go_on, watcher or Watcher(), command)
+
+
+def _question(
+    minutes: Any, window: Any, groups: Any, limits: Sequence[str], current: Any, termination: Any, seed: Any, plan: Any
+) -> Question:
+    """What is asked, of the kinds that it must be."""
     if current is not None:
         arguments.function("current", current, "a function of one observation")
-    place, asked_plan = arguments.optional_path("out", out), arguments.optional_path("plan", plan)
-    dataset = log if isinstance(log, Dataset) else read_log(log)
-    question = Question(
-        arguments.number("minutes", minutes),
-        window,
-        groups,
-        tuple(limits),
-        current,
-        termination,
-        arguments.whole("seed", seed, 0),
-        asked_plan,
-    )
-    folder = place or folder_of(dataset)
-    choice = choose_policy(dataset, question, folder, resume, watcher or Watcher(), command)
+    length, number = arguments.number("minutes", minutes), arguments.whole("seed", seed, 0)
+    asked_plan = arguments.optional_path("plan", plan)
+    return Question(length, window, groups, tuple(limits), current, termination, number, asked_plan)
+
+
+def _decide(dataset: Dataset, question: Question, folder: Path, resume: bool, watcher: Watcher, command: str) -> Choice:
+    """Choose, and put what was chosen where its user looks for it."""
+    choice = choose_policy(dataset, question, folder, resume, watcher, command)
     hand_over(choice, folder)
     return choice
 

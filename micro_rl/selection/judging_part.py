@@ -1,21 +1,15 @@
 """The judge of a choice: made of the part that candidates do not see, where that is enough to judge by."""
 
-from dataclasses import replace
 from typing import NamedTuple
-
-import numpy as np
 
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
-from micro_rl.data.stretches import stretches
+from micro_rl.data.parts import Parts, part
 from micro_rl.errors import TooLittle
-from micro_rl.selection.parts import Parts, part
-from micro_rl.trust.grouping import folds_of
+from micro_rl.trust.apart import with_length
 from micro_rl.trust.options import Options, Progress
-from micro_rl.trust.window_length import FEWEST, longest
 from micro_rl.trust.yardstick import Yardstick, make_yardstick
 
-AS_LONG = "as long as the whole log leaves enough of them"
 SHARED = "the log is too short to keep rows from the candidates: the judge sees what they learn from"
 
 
@@ -35,18 +29,6 @@ class Judged(NamedTuple):
             f"{100 * max(0.0, test.explained):.0f} % of what they differ by; windows have "
             f"{plural(layout.windows.length, 'step')} ({layout.reason})"
         )
-
-
-def labelled(dataset: Dataset, options: Options) -> tuple[Dataset, Options]:
-    """The log with a label in every row for the groups that were asked for: parts of the log then have them, too.
-
-    Raises:
-        UserError: there is no such column, or too few episodes for the way.
-    """
-    if options.groups is None or options.groups == "time":
-        return dataset, options
-    folds = folds_of(dataset, options.groups)
-    return replace(dataset, groups=np.array(folds.names)[folds.of_row]), options._replace(groups=None)
 
 
 def make_judge(dataset: Dataset, history: int, options: Options, progress: Progress) -> Judged:
@@ -70,7 +52,6 @@ def make_judge(dataset: Dataset, history: int, options: Options, progress: Progr
 
 def _of_part(judging: Dataset, whole: Dataset, history: int, options: Options, progress: Progress) -> Yardstick:
     """Its windows are as long as the whole log's would be, while the part holds enough of them."""
-    length = longest(whole).length
-    if options.window is not None or stretches(judging, length).disjoint < FEWEST:
-        return make_yardstick(judging, history, options, progress)
-    return make_yardstick(judging, history, options._replace(window=length), progress).reasoned(AS_LONG)
+    options, reason = with_length(judging, whole, options)
+    yardstick = make_yardstick(judging, history, options, progress)
+    return yardstick if reason is None else yardstick.reasoned(reason)

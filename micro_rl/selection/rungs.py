@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from micro_rl.core.wording import with_verb
 from micro_rl.selection import schedule, workers
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import Field
@@ -38,14 +39,13 @@ class Rungs:
             zip(self._planned.schedule.until, self._planned.schedule.places, strict=True)
         ):
             if number:
-                going = self._in_front([name for name in going if self._rising(name)], places)
+                going = self._in_front(going, places)
             if not going:
                 break
             self._train({name: until[name] for name in going}, number)
             going = [name for name in going if self.field.failure(name, until[name]) is None]
             for name in going:
-                for policy_name, policy in self.field.collect(name, until[name]).items():
-                    self.scored.append(score(self.yardstick, policy, policy_name, name, until[name]))
+                self._score(name, until[name])
             going = [name for name in going if any(own.candidate == name for own in self.scored)]
             ranked = sorted((self.best(name) for name in going), key=lambda own: -own.standing)
             self._clock.mark()
@@ -71,11 +71,20 @@ class Rungs:
         """Those of which there is a policy, in the order of the portfolio."""
         return list(dict.fromkeys(own.candidate for own in self.scored))
 
-    def _in_front(self, going: Sequence[str], count: int) -> list[str]:
-        return schedule.survivors({name: self.best(name).standing for name in going}, count)
+    def _score(self, candidate: str, epoch: int) -> None:
+        policies = self.field.collect(candidate, epoch)
+        if 0 < len(policies) < len(self.field.seeds):
+            lost = len(self.field.seeds) - len(policies)
+            self.failures[candidate] = f"{with_verb(lost, 'seed', 'has', 'have')} diverged before epoch {epoch}"
+            self._watcher.note(f"{candidate}: {self.failures[candidate]}")
+        for name, policy in policies.items():
+            self.scored.append(score(self.yardstick, policy, name, candidate, epoch))
 
-    def _rising(self, candidate: str) -> bool:
-        return schedule.risen([own.standing for own in self.after(candidate)])
+    def _in_front(self, going: Sequence[str], count: int) -> list[str]:
+        """Those that still rise first: what others came to is kept, and more time lifts a riser more likely."""
+        best = {name: self.best(name).standing for name in going}
+        rising = {name for name in going if schedule.risen([own.standing for own in self.after(name)])}
+        return schedule.survivors(best, count, rising)
 
     def _train(self, until: dict[str, int], rung: int) -> None:
         tasks = self.field.training(until)

@@ -6,7 +6,7 @@ the same one.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 RUNGS = 3
@@ -63,9 +63,9 @@ def rounded(epochs: float) -> int:
     return max([1, *(step for step in steps if step <= epochs)])
 
 
-def survivors(standings: Mapping[str, float], count: int) -> list[str]:
-    """The best, by their standing; of equals the one that was named first."""
-    return sorted(standings, key=lambda name: -standings[name])[:count]
+def survivors(standings: Mapping[str, float], count: int, rising: Collection[str]) -> list[str]:
+    """Those that rise before those that do not, then by their standing; of equals the one that was named first."""
+    return sorted(standings, key=lambda name: (name not in rising, -standings[name]))[:count]
 
 
 def risen(standings: Sequence[float]) -> bool:

@@ -8,10 +8,12 @@ from typing import Any
 from micro_rl.core import arguments
 from micro_rl.core.expression import Expression, parse
 from micro_rl.data import Dataset, load
-from micro_rl.errors import UserError
+from micro_rl.data.parts import part
+from micro_rl.errors import TooLittle, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import Judgement
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.trust import apart
 from micro_rl.trust.judging import judge_policies
 from micro_rl.trust.options import Options, Progress
 
@@ -35,7 +37,8 @@ def trust(
 
     Args:
         policies: run folders, policy files, or policies; one or several, which share the judge.
-        log: a path, a name, or a log that is loaded; by default the log of the first run.
+        log: a path, a name, or a log that is loaded; by default the log of the first run. Where every run learned from
+            its training part alone (`ReadOptions.part`), they are judged by the other part, if that is enough.
         window: steps of a window, or a time such as "8h"; by default as many as leave enough windows.
         groups: parts of the log that the judge is tested on: "time", "behaviour", "clusters", the name of a column of
             the file, or a label for each row or each episode; by default the log's own `group`, else "time".
@@ -62,19 +65,27 @@ def trust(
     options = Options(
         window, groups, expected, termination, seed, current, folder=None if folder is None else Path(folder)
     )
-    return judge_policies(with_strangers(dataset, several), named(several), options, progress)
+    return _judge(dataset, several, options, progress)
 
 
-def with_strangers(dataset: Dataset, several: Sequence[Judgeable]) -> Dataset:
-    """The log, with a note for each run that was trained on another one."""
+def _judge(dataset: Dataset, several: Sequence[Judgeable], options: Options, progress: Progress) -> Judgement:
+    """By what the policies did not see where that is known and enough, else by all of the log."""
+    policies, logs, parts = named(several), logs_of(several), part(dataset)
+    if apart.learned_apart(parts, logs):
+        judging = apart.apart(dataset, parts, options)
+        try:
+            judgement = judge_policies(judging.dataset, policies, judging.options, progress)
+            return judgement if judging.reason is None else judgement._replace(window_reason=judging.reason)
+        except TooLittle as error:
+            dataset = replace(dataset, notes=(*dataset.notes, apart.TOO_FEW.format(reason=error)))
+    dataset = replace(dataset, notes=(*dataset.notes, *apart.notes(dataset, parts, logs)))
+    return judge_policies(dataset, policies, options, progress)
+
+
+def logs_of(several: Sequence[Judgeable]) -> dict[str, dict[str, Any]]:
+    """What the runs among them, by name, recorded of the log that they learned from."""
     runs = [item for item in several if not isinstance(item, Policy) and Path(item).is_dir()]
-    own = {str(item): RunFolder.open(Path(item)).config().get("log", {}) for item in runs}
-    notes = [
-        f"{item} was trained on another log, {log.get('name')}: what it is judged by may be of another system"
-        for item, log in own.items()
-        if log.get("sha256") not in (None, dataset.sha256)
-    ]
-    return replace(dataset, notes=(*dataset.notes, *notes))
+    return {str(item): RunFolder.open(Path(item)).config().get("log", {}) for item in runs}
 
 
 def conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...]:

@@ -46,10 +46,16 @@ def test_what_is_said_of_the_time_counts_turns():
 
 
 def test_survivors_stand_highest_and_equals_keep_their_order():
-    assert schedule.survivors({"a": 1.0, "b": 3.0, "c": 3.0, "d": -2.0}, 3) == ["b", "c", "a"]
+    standings = {"a": 1.0, "b": 3.0, "c": 3.0, "d": -2.0}
+    assert schedule.survivors(standings, 3, set(standings)) == ["b", "c", "a"]
 
 
-def test_who_does_not_rise_any_more_is_done():
+def test_places_go_to_those_that_rise_and_none_stays_empty():
+    standings = {"a": 1.0, "b": 3.0, "c": 3.0, "d": -2.0}
+    assert schedule.survivors(standings, 3, {"a", "d"}) == ["a", "d", "b"]
+
+
+def test_who_rises_is_above_all_before():
     assert schedule.risen([1.0]) and schedule.risen([1.0, 2.0])
     assert not schedule.risen([1.0, 2.0, 2.0])
 

@@ -1,19 +1,24 @@
 """The command, the page and the front door, with a judgement that is made by hand."""
 
 import json
+from pathlib import Path
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 
 import micro_rl
+from micro_rl import Dataset
 from micro_rl.cli import main as cli
-from micro_rl.errors import UserError
+from micro_rl.data.parts import part
+from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, spanning
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.trust import apart, front
 from micro_rl.trust.evidence import deciding
-from micro_rl.trust.front import with_strangers
+from micro_rl.trust.front import logs_of
 from micro_rl.trust.kept_judge import place
 from micro_rl.trust.verdict import ranking, standing
 from tests.pages import assert_self_contained
@@ -205,10 +210,46 @@ def test_a_run_of_another_log_is_told(tmp_path):
         (tmp_path / name).mkdir()
         RunFolder.create(tmp_path / name / "run", {"log": {"name": name, "sha256": sha256}})
     runs = [tmp_path / name / "run" for name in ("own", "other")]
-    notes = with_strangers(log, [*runs, line_world.policy(1.0)]).notes
-    assert [note for note in notes if note not in log.notes] == [
-        f"{runs[1]} was trained on another log, other: what it is judged by may be of another system"
+    notes = apart.notes(log, part(log), logs_of([*runs, line_world.policy(1.0)]))
+    assert notes == [
+        f"{runs[1]} was trained on another log, other: what it is judged by may be of another system",
+        apart.SHARED.format(names=str(runs[0])),
     ]
+
+
+def learned_from(folder: Path, log: Dataset) -> Path:
+    RunFolder.create(folder, {"log": {"name": log.name, "sha256": log.sha256}})
+    line_world.policy(1.0).save(folder / "policy.safetensors")
+    return folder
+
+
+def test_runs_are_judged_by_what_they_did_not_learn_from(tmp_path, monkeypatch):
+    """The other part, with the current policy's actions in its rows; the whole log where one run saw all of it."""
+    log = line_world.log(episodes=720, length=20)
+    parts, asked = part(log), []
+    monkeypatch.setattr(front, "judge_policies", lambda *given: asked.append(given) or judgement())
+    training, whole = learned_from(tmp_path / "a", parts.training), learned_from(tmp_path / "b", log)
+    judged_apart = front.trust(training, log, current=log.actions)
+    front.trust([training, whole], log)
+    (dataset, policies, options, _), (shared, *_) = asked
+    assert dataset.sha256 == parts.judging.sha256 and dataset.name == log.name
+    assert list(policies) == [str(training)] and options.window == 20 and judged_apart.window_reason == apart.AS_LONG
+    assert np.array_equal(options.current, dataset.actions)
+    assert shared.sha256 == log.sha256 and f"{whole} learned from the rows that judge it" in shared.notes[-1]
+
+
+def test_a_part_that_is_too_small_is_said(tmp_path, monkeypatch):
+    log, asked = line_world.log(), []
+
+    def judge(dataset, *_):
+        asked.append(dataset)
+        if len(dataset) < len(log):
+            raise TooLittle("few windows")
+        return judgement()
+
+    monkeypatch.setattr(front, "judge_policies", judge)
+    front.trust(learned_from(tmp_path / "a", part(log).training), log)
+    assert asked[1].sha256 == log.sha256 and "too few to judge by (few windows)" in asked[1].notes[-1]
 
 
 def test_the_package_can_be_called():

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import console, say
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
@@ -79,38 +80,27 @@ def run(arguments: list[str]) -> None:
             _film(job, protocol, screen)
 
 
-class _Progress:
+class _Progress(Bar):
     """A bar on a terminal, a line for every tenth of the cells elsewhere."""
 
     def __init__(self, screen: "Console"):
-        from rich.progress import BarColumn, Progress, TextColumn
-
+        super().__init__(screen)
         self._screen, self._tenths = screen, 0
-        columns = (TextColumn("{task.completed}/{task.total} cells"), BarColumn(), TextColumn("{task.description}"))
-        self._bar = Progress(*columns, console=screen) if screen.is_terminal else None
-        self._task = self._bar.add_task("", total=None) if self._bar else None
-
-    def __enter__(self) -> "_Progress":
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def __call__(self, finished: Any) -> None:
-        from rich.markup import escape
-
         from micro_rl.core.wording import clock, figure
 
         mean = sum(finished.outcome.returns) / len(finished.outcome.returns)
-        words = f"{clock(finished.left)} left   return {figure(mean)} in {finished.cell.name}"
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=finished.number, total=finished.cells, description=escape(words))
-        elif finished.number * 10 // finished.cells > self._tenths or finished.number == finished.cells:
-            self._tenths = finished.number * 10 // finished.cells
-            say(self._screen, f"{finished.number}/{finished.cells} cells   {words}")
+        tenths = finished.number * 10 // finished.cells
+        text = (
+            f"{finished.number}/{finished.cells} cells   {clock(finished.left)} left   "
+            f"return {figure(mean)} in {finished.cell.name}"
+        )
+        if self.move(finished.number / finished.cells, text):
+            return
+        if tenths > self._tenths or finished.number == finished.cells:
+            self._tenths = tenths
+            say(self._screen, text)
 
 
 def _show(job: "Job", protocol: "Protocol", screen: "Console") -> None:

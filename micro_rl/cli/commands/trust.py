@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import console, print_for_machines, say
 from micro_rl.cli.commands.judging import Judging, function_in
 from micro_rl.errors import UserError
@@ -96,6 +97,8 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
 
     say(screen, f"windows   {words.yardstick(judgement)}")
     say(screen, f"test      {words.tested(judgement)} {words.against_measured(judgement)}")
+    for note in judgement.notes:
+        say(screen, f"note: {note}")
     table = Table(box=None, pad_edge=False)
     for name in ("policy", "verdict", "difference a window", "interval", "by FQE", "vouched for"):
         table.add_column(name, justify="left" if name in ("policy", "verdict") else "right")
@@ -120,25 +123,12 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
     say(screen, f"in short  {words.headline(judgement)}")
 
 
-class _Progress:
+class _Progress(Bar):
     """A bar on a terminal, a line for every stage elsewhere, with the time left."""
 
     def __init__(self, screen: "Console", silent: bool):
-        from rich.progress import BarColumn, Progress, TextColumn
-
+        super().__init__(screen, silent)
         self._screen, self._silent, self._stage, self._began = screen, silent, "", time.monotonic()
-        columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.description}"))
-        self._bar = Progress(*columns, console=screen) if screen.is_terminal and not silent else None
-        self._task = self._bar.add_task("", total=1.0) if self._bar else None
-
-    def __enter__(self) -> "_Progress":
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def __call__(self, what: str, share: float) -> None:
         from micro_rl.core.wording import clock
@@ -146,8 +136,6 @@ class _Progress:
         spent = time.monotonic() - self._began
         left = f", about {clock(spent * (1 - share) / share)} left" if share > 0.05 else ""
         stage = what.partition(",")[0]
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=share, description=f"{what}{left}")
-        elif not self._silent and stage != self._stage:
+        if not self.move(share, f"{what}{left}") and not self._silent and stage != self._stage:
             self._stage = stage
             say(self._screen, f"{clock(spent)}  {100 * share:3.0f} %  {stage}{left}")

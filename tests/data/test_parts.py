@@ -7,8 +7,11 @@ import pytest
 
 from micro_rl import Dataset
 from micro_rl.data.conversion import convert
+from micro_rl.data.loading import load
+from micro_rl.data.parts import judging_rows, part
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.taking import take
-from micro_rl.selection.parts import part
+from micro_rl.errors import UserError
 from tests.trust import line_world
 
 
@@ -82,3 +85,28 @@ def test_labels_go_with_their_rows_or_episodes():
     for labels in (np.repeat(np.arange(12), 4).astype(str), np.arange(12).astype(str)):
         own = take(replace(log, groups=labels), np.repeat(np.arange(12) % 3 == 1, 4), "own")
         assert own.groups is not None and own.groups.tolist() == np.repeat([1, 4, 7, 10], 4).astype(str).tolist()
+
+
+def test_a_log_that_grew_deals_its_old_episodes_out_as_before():
+    few, many = (judging_rows(line_world.log(episodes=count, length=4)) for count in (30, 400))
+    assert np.array_equal(few, many[: len(few)])
+
+
+@pytest.mark.parametrize("suffix", ["hdf5", "csv"])
+def test_a_file_is_read_in_part(tmp_path, suffix):
+    path, log = tmp_path / f"walk.{suffix}", line_world.log(episodes=30, length=4)
+    convert(log, path, suffix, "a test")
+    training, judging = (load(path, reading=ReadOptions(part=name)) for name in ("training", "judging"))
+    assert len(training) + len(judging) == len(log) and training.name == judging.name == "walk"
+    assert np.array_equal(training.rewards, part(log).training.rewards)
+    assert "10 episodes, one of every three" in training.notes[-1]
+    assert load(path).sha256 != training.sha256 != judging.sha256
+
+
+def test_a_toml_keeps_nothing_from_the_judge(tmp_path):
+    path = tmp_path / "walk.csv"
+    convert(line_world.log(episodes=30, length=4), path, "csv", "a test")
+    toml = path.with_suffix(".csv.toml")
+    (beside := toml if toml.exists() else path.with_suffix(".toml")).write_text('part = "training"\n')
+    with pytest.raises(UserError, match=f"{beside.name}: there is no key 'part'"):
+        load(path)
