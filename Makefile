@@ -65,8 +65,8 @@ wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
 	@ls dist/*.whl
 
 lock:           ## requirements.lock anew from pyproject.toml (the one target that needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra tables --extra minari --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra tables --extra minari --extra onnx \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean:          ## remove .venv/ and what the tools left behind
 	@rm -rf $(VENV) dist site .pytest_cache .ruff_cache .hypothesis
