@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
+from micro_rl.core.shapes import Float
 from micro_rl.deploy.single import tables_of
 from micro_rl.policy import Policy
 

@@ -1,9 +1,9 @@
 """The arrays of a policy in single precision, for what computes in it alone."""
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from micro_rl.core.columns import title
+from micro_rl.core.shapes import Float, Float64
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 
