@@ -83,7 +83,7 @@ def onnx_step(policy: Policy) -> Callable[[np.ndarray], Any]:
     """A step of the exported ONNX in onnxruntime."""
     model = session(onnx_model(Source(policy)).SerializeToString())
     if policy.history > 1:
-        return OnnxPast(model, policy).step
+        return OnnxPast(model).step
     return lambda observation: model.run(None, {"observation": observation[None].astype(np.float32)})
 
 
@@ -146,7 +146,7 @@ def main() -> None:
         times = measured(policy, options.rounds, Path(folder))
     for name, words in describe().items():
         print(f"{name}: {words}")
-    print(f"C: {memory(policy)}")
+    print(f"C: {memory(Source(policy))}")
     print("| | microseconds per step, median | range | share of the policy's |\n|---|---|---|---|")
     first = next(iter(times.values()))
     for name, own in times.items():
