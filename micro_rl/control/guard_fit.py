@@ -149,7 +149,7 @@ def _fitted(log: Dataset, steps: Steps, references: int) -> Guard:
     return Guard(
         center, scale, action_center, action_scale, after[rows], steps.after.min(0), steps.after.max(0),
         weights, residual_scale, _whitening(residual / residual_scale), _still_cost(steps),
-        np.ones(len(PARTS)), float("inf"), 0.0, columns=log.columns, log=log.sha256,
+        np.ones(len(PARTS)), float("inf"), 0.0, columns=log.measured_columns, log=log.sha256,
     )  # fmt: skip
 
 
