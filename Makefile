@@ -59,14 +59,14 @@ endif
 mutate: $(STAMP) ## small faults made one at a time: how many of a sample the tests notice (an hour)
 	@$(PY) -m benchmarks.mutants $(ARGS)
 
-wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
+wheel: $(STAMP) ## dist/*.whl, the whole and what acts alone, built by the locked hatchling
 	@rm -rf dist
-	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist .
+	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist . ./runtime
 	@ls dist/*.whl
 
 lock:           ## requirements.lock anew from pyproject.toml (the one target that needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra tables --extra minari --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra tables --extra minari --extra onnx \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean:          ## remove .venv/ and what the tools left behind
 	@rm -rf $(VENV) dist site .pytest_cache .ruff_cache .hypothesis

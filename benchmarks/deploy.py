@@ -2,10 +2,11 @@
 
     python -m benchmarks.deploy [--hidden 256 256] [--observations 17] [--actions 6] [--history 1] [--rounds 7]
 
-The policy in NumPy, its Python export, and its C export with the flags of the export's own trial and with the
-machine's vector units, decide on the same observations, one at a time, in turn: `rounds` rounds of STEPS steps each.
-Of each the median and the range over the rounds are printed, and its share of the policy's time within a round. The C
-program times itself around its steps, without reading or writing.
+The policy in NumPy, its Python export, its ONNX export in onnxruntime (on one thread, where it is installed), and its C
+export with the flags of the export's own trial and with the machine's vector units, decide on the same observations,
+one at a time, in turn: `rounds` rounds of STEPS steps each. Of each the median and the range over the rounds are
+printed, and its share of the policy's time within a round. The C program times itself around its steps, without reading
+or writing.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from benchmarks.machine import describe
 from micro_rl.core import windows
 from micro_rl.deploy.c_files import c_text
 from micro_rl.deploy.c_tables import memory
+from micro_rl.deploy.onnx_file import onnx_model
+from micro_rl.deploy.onnx_running import OnnxPast, runtime, session
 from micro_rl.deploy.python_file import python_text
 from micro_rl.deploy.running import FLAGS, compiler
 from micro_rl.deploy.source import Source
@@ -76,6 +79,14 @@ def python_step(policy: Policy, folder: Path) -> Callable[[np.ndarray], Any]:
     return module.act if policy.history == 1 else module.Past().step
 
 
+def onnx_step(policy: Policy) -> Callable[[np.ndarray], Any]:
+    """A step of the exported ONNX in onnxruntime."""
+    model = session(onnx_model(Source(policy)).SerializeToString())
+    if policy.history > 1:
+        return OnnxPast(model, policy).step
+    return lambda observation: model.run(None, {"observation": observation[None].astype(np.float32)})
+
+
 def c_programs(policy: Policy, folder: Path) -> dict[str, Path]:
     """The exported C in programs that time themselves, by how they are compiled; none without a compiler."""
     command, text = compiler(), c_text(Source(policy), "exported", "exported")
@@ -106,12 +117,15 @@ def measured(policy: Policy, rounds: int, folder: Path) -> dict[str, list[float]
     """Microseconds per step of each, round by round."""
     observations = np.random.default_rng(1).normal(size=(STEPS, policy.observation_size))
     given = observations.astype(np.float32).tobytes()
-    exported, programs = python_step(policy, folder), c_programs(policy, folder)
-    times: dict[str, list[float]] = {"the policy, NumPy": [], "exported Python": []}
+    programs = c_programs(policy, folder)
+    steps = {"the policy, NumPy": policy, "exported Python": python_step(policy, folder)}
+    if (version := runtime()) is not None:
+        steps[f"exported ONNX, {version}"] = onnx_step(policy)
+    times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 1):
         policy.reset()
-        times["the policy, NumPy"].append(seconds(policy, observations))
-        times["exported Python"].append(seconds(exported, observations))
+        for name, step in steps.items():
+            times[name].append(seconds(step, observations))
         for name, program in programs.items():
             output = subprocess.run([str(program)], input=given, capture_output=True, check=True).stdout
             times.setdefault(name, []).append(float(output.split()[0]))

@@ -76,7 +76,14 @@ def __getattr__(name: str) -> Any:
     """Imported when first used, so that `import micro_rl` costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module 'micro_rl' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from micro_rl.errors import without_training
+
+        if (words := without_training(error, f"micro_rl.{name}")) is None:
+            raise
+        raise ModuleNotFoundError(words, name=error.name) from error
 
 
 def __dir__() -> list[str]:

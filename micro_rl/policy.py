@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from micro_rl.core import windows
@@ -21,6 +20,7 @@ from micro_rl.core.columns import UNNAMED, Columns, title
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.named_values import numbers
 from micro_rl.core.numpy_network import frozen, frozen_layers, last_layer, standardised
+from micro_rl.core.shapes import Bool, Float
 from micro_rl.storage import policy_file
 from micro_rl.storage.policy_parts import Layer, PolicyParts
 

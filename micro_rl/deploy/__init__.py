@@ -1,1 +1,1 @@
-"""A policy on its way to where it acts: exported as one file of Python, or as C for a controller."""
+"""A policy on its way to where it acts: exported as one file of Python, as C for a controller, or as ONNX."""

@@ -11,6 +11,7 @@ from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.numpy_network import FURTHEST
 from micro_rl.deploy import c_tables
 from micro_rl.deploy.c_names import in_comment, of_columns
+from micro_rl.deploy.single import tables_of
 from micro_rl.deploy.source import Source, names
 from micro_rl.deploy.template import filled
 from micro_rl.policy import Policy
@@ -45,7 +46,7 @@ def c_text(source: Source, prefix: str, stem: str) -> CText:
 
 def _code(policy: Policy, shared: dict[str, str | int], header: str) -> dict[str, str | int | float]:
     even, odd = c_tables.buffers(policy)
-    tables = c_tables.tables_of(policy)
+    tables = tables_of(policy)
     return {
         "header": header,
         "furthest": FURTHEST,

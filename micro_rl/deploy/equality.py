@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from micro_rl.core.numpy_network import standardised
+from micro_rl.core.shapes import Float, Float64
 from micro_rl.deploy.trial import Trial, true_windows
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy

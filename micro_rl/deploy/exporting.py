@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from micro_rl.deploy import c_names, python_file
+from micro_rl.deploy import c_names, onnx_file, python_file
 from micro_rl.deploy.c_files import c_text
 from micro_rl.deploy.c_tables import Memory, memory
 from micro_rl.deploy.equality import Difference, compared
+from micro_rl.deploy.onnx_file import onnx_model
+from micro_rl.deploy.onnx_running import run_onnx, runtime
 from micro_rl.deploy.python_file import python_text
-from micro_rl.deploy.running import compiler, run_c, run_python
+from micro_rl.deploy.running import COMPILERS, FLAGS, compiler, run_c, run_python
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import draw
 from micro_rl.errors import UserError
@@ -27,7 +29,8 @@ class Exported(NamedTuple):
 
     files: tuple[Path, ...]
     difference: Difference | None
-    compiler: str | None = None
+    tried: str
+    """How it was run; where it was not, what is missing."""
     memory: Memory | None = None
 
 
@@ -49,8 +52,8 @@ def export_python(source: Source, path: Path) -> Exported:
         file.write_text(text, encoding="utf-8")
         trial = draw(policy)
         difference = compared(policy, trial, run_python(file, trial), "Python file")
-    _write({path: text})
-    return Exported((path,), difference)
+    _write({path: text.encode()})
+    return Exported((path,), difference, "alone (python -I)")
 
 
 def export_c(source: Source, path: Path) -> Exported:
@@ -69,14 +72,40 @@ def export_c(source: Source, path: Path) -> Exported:
     for file in (path, header):
         _check_free(file)
     texts, command, difference = c_text(source, prefix, path.stem), compiler(), None
+    contents = {header: texts.header.encode(), path: texts.code.encode()}
+    tried = f"none of {', '.join(COMPILERS)} is installed"
     if command is not None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / path.name
-            _write({file.with_suffix(".h"): texts.header, file: texts.code})
+            _write({file.with_name(each.name): content for each, content in contents.items()})
             trial = draw(policy, single=True)
             difference = compared(policy, trial, run_c(file, prefix, policy, trial), "C file")
-    _write({header: texts.header, path: texts.code})
-    return Exported((path, header), difference, command, memory(policy))
+        tried = f"compiled ({command} {' '.join(FLAGS)})"
+    _write(contents)
+    return Exported((path, header), difference, tried, memory(policy))
+
+
+def export_onnx(source: Source, path: Path) -> Exported:
+    """Write the policy as an ONNX file, after it decided as the policy does, where onnxruntime is installed.
+
+    Args:
+        source: the policy and where it comes from.
+        path: of the file, NAME.onnx.
+
+    Raises:
+        UserError: another name, a number that is none of single precision, the package onnx is missing, or the export
+            differs from the policy; nothing is written then.
+        CannotWrite: the disk refuses; what was there before is still there.
+    """
+    onnx_file.checked_name(path)
+    _check_free(path)
+    content, policy, difference = onnx_model(source).SerializeToString(deterministic=True), source.policy, None
+    version = runtime()
+    if version is not None:
+        trial = draw(policy, single=True)
+        difference = compared(policy, trial, run_onnx(content, policy, trial), "ONNX file")
+    _write({path: content})
+    return Exported((path,), difference, "onnxruntime is not installed" if version is None else f"by {version}")
 
 
 def _check_free(path: Path) -> None:
@@ -88,16 +117,16 @@ def _check_free(path: Path) -> None:
         raise UserError(f"{path}: is there and no export wrote it; choose another name with --out")
 
 
-def _write(texts: Mapping[Path, str]) -> None:
+def _write(contents: Mapping[Path, bytes]) -> None:
     """Write all files or, where the disk refuses one, leave what was there before."""
-    before = {path: path.read_bytes() if path.is_file() else None for path in texts}
+    before = {path: path.read_bytes() if path.is_file() else None for path in contents}
     done: list[Path] = []
     try:
-        for path, text in texts.items():
-            replace_file(path, text.encode())
+        for path, content in contents.items():
+            replace_file(path, content)
             done.append(path)
     except BaseException:
         for path in done:
-            content = before[path]
-            remove(path) if content is None else replace_file(path, content)
+            old = before[path]
+            remove(path) if old is None else replace_file(path, old)
         raise

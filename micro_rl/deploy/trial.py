@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int8
 
 from micro_rl.core import windows
+from micro_rl.core.shapes import Float64, Int8
 from micro_rl.policy import Policy
 
 ROWS = 1000

@@ -54,7 +54,7 @@ def test_a_history_under_the_sanitisers_with_names_that_need_mending(tmp_path: P
 
 @needs_compiler
 def test_networks_of_every_kind_in_one_program(tmp_path: Path):
-    """Five policies, each called by its own prefix, on extreme rows and on rows that are not finite."""
+    """Five policies, each called by its own prefix, on extreme rows and on one that is not finite; sanitised."""
     policies = {
         "hand": BY_HAND,
         "linear": random_policy(2, hidden=()),
@@ -80,6 +80,7 @@ def test_networks_of_every_kind_in_one_program(tmp_path: Path):
     (tmp_path / "main.c").write_text("".join([*parts, "    return 0;\n}\n"]))
     files = ["main.c", *(f"{name}.c" for name in policies)]
     flags = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-Werror"]
+    flags += sanitiser(tmp_path)
     subprocess.run([str(compiler()), *flags, *files, "-o", "main", "-lm"], cwd=tmp_path, check=True)
     assert subprocess.run(["./main"], cwd=tmp_path).returncode == 0
     for name, policy in policies.items():

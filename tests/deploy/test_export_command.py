@@ -94,7 +94,8 @@ def test_a_choices_policy_and_a_policys_file(tmp_path: Path, untried, capsys):
         (["--out", "no/such/folder/policy.c"], "cannot be written"),
         (["--out", "math.c"], "--out math.c: its header math.h hides one of the C library"),
         (["--out", "policy.py"], "--out policy.py: a C file's name ends in .c"),
-        (["--to", "onnx"], "onnx"),
+        (["--to", "onnx", "--out", "policy.c"], "--out policy.c: an ONNX file's name ends in .onnx"),
+        (["--to", "java"], "java"),
     ],
 )
 def test_mistakes_are_one_line(words: list[str], message: str, run: Path, untried, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""micro-rl export: a policy as Python or C, or of an earlier epoch, from the state that the run folder keeps of it."""
+"""micro-rl export: a policy as Python, C or ONNX, or that of an epoch, from the state that the run folder keeps."""
 
 import re
 from dataclasses import dataclass
@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 class Export:
     """Which policy, and as what."""
 
-    to: Literal["safetensors", "python", "c"] = "safetensors"
-    """As what: python is a file that needs NumPy alone, c is C99 for a controller, safetensors for Policy.load."""
+    to: Literal["safetensors", "python", "c", "onnx"] = "safetensors"
+    """As what: python is a file that needs NumPy alone, c is C99 for a controller, onnx (with micro-rl[onnx] installed)
+    is for any runtime of such files, safetensors for Policy.load."""
     epoch: int | None = None
-    """An epoch whose state is kept: the newest two, and the best by score of those that were saved; for python and c by
-    default the last."""
+    """An epoch whose state is kept: the newest two, and the best by score of those that were saved; for python, c and
+    onnx by default the last."""
     out: Path | None = None
-    """The file; by default in RUN, policy.py, policy.c or policy_epoch_N.c, policy-epoch-N.safetensors."""
+    """The file; by default in RUN, policy.py, .c or .onnx, policy_epoch_N.c, policy-epoch-N.safetensors."""
 
 
-EXPLANATION = """Write a policy as a file of Python, or as C, after trying it against the policy; or that of an epoch.
+EXPLANATION = """Write a policy as a file of Python, C or ONNX, after trying it against the policy; or that of an epoch.
 
 RUN is a run's folder, a choice's, or a policy's file; what is in it stays. With --to safetensors an epoch is
 needed, and the file is the one that training would have written then.
 """
+
+SUFFIXES = {"python": ".py", "c": ".c", "onnx": ".onnx"}
 
 
 def run(arguments: list[str]) -> None:
@@ -59,12 +62,12 @@ def _of_epoch(run: Path, options: Export) -> None:
 
 
 def _as_code(run: Path, options: Export) -> None:
-    from micro_rl.deploy.exporting import export_c, export_python
+    from micro_rl.deploy.exporting import export_c, export_onnx, export_python
     from micro_rl.opened.exported import source_in
 
     source = source_in(run, options.epoch)
     path = options.out or _beside(run, options)
-    exported = export_python(source, path) if options.to == "python" else export_c(source, path)
+    exported = {"python": export_python, "c": export_c, "onnx": export_onnx}[options.to](source, path)
     print(f"policy  {', '.join(map(str, exported.files))}")
     if exported.memory is not None:
         memory = exported.memory
@@ -77,7 +80,7 @@ def _as_code(run: Path, options: Export) -> None:
 
 def _beside(run: Path, options: Export) -> Path:
     """In the folder, policy.py or policy_epoch_40.py; beside a policy's file, its name with what Python can import."""
-    suffix = ".py" if options.to == "python" else ".c"
+    suffix = SUFFIXES[options.to]
     if run.is_file():
         name = re.sub(r"\W+", "_", run.stem, flags=re.ASCII)
         return run.with_name(f"{'policy_' if name[:1].isdigit() else ''}{name}{suffix}")
@@ -86,16 +89,14 @@ def _beside(run: Path, options: Export) -> Path:
 
 def _tried(exported: "Exported") -> str:
     from micro_rl.deploy.equality import TOLERANCE
-    from micro_rl.deploy.running import COMPILERS, FLAGS
 
     difference = exported.difference
     if difference is None:
-        return f"not run: none of {', '.join(COMPILERS)} is installed, so nobody has compared it with the policy"
-    where = f"compiled ({exported.compiler} {' '.join(FLAGS)})" if exported.compiler else "alone (python -I)"
+        return f"not run: {exported.tried}, so nobody has compared it with the policy"
     words = (
-        f"{where} on {plural(difference.rows, 'observation')}: actions differ by at most {difference.largest:.1e} of"
+        f"{exported.tried} on {plural(difference.rows, 'observation')}: actions differ by at most "
+        f"{difference.largest:.1e} of their range ({TOLERANCE:.0e} allowed)"
     )
-    words += f" their range ({TOLERANCE:.0e} allowed)"
     if not difference.unsettled:
         return words
     return f"{words}; by {difference.largest_unsettled:.1e} in {difference.unsettled} where float32 leaves more open"

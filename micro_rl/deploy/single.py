@@ -1,0 +1,52 @@
+"""The arrays of a policy in single precision, for what computes in it alone."""
+
+import numpy as np
+
+from micro_rl.core.columns import title
+from micro_rl.core.shapes import Float, Float64
+from micro_rl.errors import UserError
+from micro_rl.policy import Policy
+
+
+def tables_of(policy: Policy) -> dict[str, Float[np.ndarray, "..."]]:
+    """Every array by its name, float32.
+
+    A mean and a middle are kept in two parts, whose sum has the digits that one number of single precision lacks.
+
+    Raises:
+        UserError: a mean, deviation or bound is no number of single precision.
+    """
+    mean, deviation = policy.observation_mean, policy.observation_std
+    named = {"mean": (mean, "observation"), "standard deviation": (deviation, "observation")}
+    named |= {"bound": (np.abs(policy.action_mid) + policy.action_half, "action")}
+    named |= {"half range": (policy.action_half, "action")}
+    for name, (values, part) in named.items():
+        _check(policy, name, values, part)
+    tables = dict(zip(("mean_high", "mean_low"), _parted(mean), strict=True))
+    tables |= {"deviation": deviation.astype(np.float32)}
+    tables |= dict(zip(("middle_high", "middle_low"), _parted(policy.action_mid), strict=True))
+    tables |= {"half": policy.action_half.astype(np.float32)}
+    for number, (weight, bias) in enumerate(policy.layers):
+        tables |= {f"weight{number}": weight, f"bias{number}": bias}
+    return tables
+
+
+def _parted(values: Float64[np.ndarray, " column"]) -> tuple[np.ndarray, np.ndarray]:
+    high = values.astype(np.float32)
+    return high, (values - high.astype(np.float64)).astype(np.float32)
+
+
+def _check(policy: Policy, name: str, values: Float64[np.ndarray, " column"], part: str) -> None:
+    """Refuse what single precision cannot hold: too large, or a scale so small that it loses its digits."""
+    limits = np.finfo(np.float32)
+    small = values < limits.tiny if name in ("standard deviation", "half range") else np.zeros(values.shape, bool)
+    wrong = small | (np.abs(values) > limits.max)
+    if not wrong.any():
+        return
+    place = int(np.argmax(wrong))
+    columns = policy.columns.observations if part == "observation" else policy.columns.actions
+    where = title(part, place % len(columns), columns[place % len(columns)])
+    raise UserError(
+        f"export: {where} has the {name} {values[place]:.3g}, which single precision cannot hold: scale the column in "
+        "the log"
+    )
