@@ -40,6 +40,8 @@ observations = np.load(sys.argv[2])
 actions = [policy(dict(zip(["o0", "o1", "o2"], row))) for row in observations]
 policy.save(sys.argv[3])
 np.save(sys.argv[4], actions)
+with micro_rl.Controller(policy, record=Path(sys.argv[4]).with_name("record.csv")) as loop:
+    assert loop.step([0.0, 0.0, 0.0]).source == "policy"
 """
 REST = """
 import micro_rl.control.guard_file
