@@ -19,9 +19,18 @@ CONSTANTS = '''THRESHOLD = {threshold!r}
 FADING, LARGEST, GUARD_FURTHEST = {fading}, {largest}, {furthest}
 """The newest step's weight in a running mean, the most that it counts there, and that a value may lie off."""
 '''
+STEP = """        decision = act(self.window(observation))
+        self.remember(observation, decision.action)
+"""
+STEP_AND_SCORE = """        raw = _numbers(observation, OBSERVATION_NAMES, OBSERVATIONS, "observation")
+        score, memory = self._judged(raw)
+        decision = act(self.window(raw))._replace(score=score)
+        self._push(raw, decision.action.astype(np.float64), memory)
+"""
 MEMORY = '''        self.memory: Array = np.zeros(3 * OBSERVATIONS)
         """The guard's: steps that each column stood still, running means of its surprise and of the square less one."""
 '''
+SQUARES = "GUARD_SQUARES = (GUARD_REFERENCES**2).sum(-1)\n"
 METHOD = '''
     def score(self, observation: Named) -> Array:
         """How unlike the log a step is that led to this observation [] or [rows]; nothing is remembered of it."""
@@ -43,7 +52,7 @@ def of_file(guard: Guard | None) -> dict[str, str]:
     constants = CONSTANTS.format(**facts, fading=FADING, largest=LARGEST, furthest=FURTHEST)
     vectors = [f"GUARD_{name.upper()} = np.array({literal(getattr(guard, name))})\n" for name in VECTORS]
     matrices = [f"GUARD_{name.upper()} = {call(np.asarray(getattr(guard, name)), '<f8')}\n" for name in MATRICES]
-    return {"score": FIELD, "threshold": constants, "guard_numbers": "".join([*vectors, *matrices])}
+    return {"score": FIELD, "threshold": constants, "guard_numbers": "".join([*vectors, *matrices, SQUARES])}
 
 
 def past(before: int, history: int, guard: Guard | None) -> str:
@@ -53,15 +62,17 @@ def past(before: int, history: int, guard: Guard | None) -> str:
     purpose = (WINDOW if history > 1 else "") + (SCORE if guard is not None else "")
     shared = {"before": before, "purpose": purpose}
     if guard is None:
-        parts = dict.fromkeys(("memory", "scored", "score", "judged", "judge"), "")
-        return filled("past.py", **shared, **parts, enough=ENOUGH.format(before=before))
+        parts = dict.fromkeys(("memory", "score", "judged", "parameter", "keeping", "judge"), "")
+        return filled("past.py", **shared, **parts, stepping=STEP, enough=ENOUGH.format(before=before))
     return filled(
         "past.py",
         **shared,
         memory=MEMORY,
-        scored="._replace(score=self.score(observation))",
+        stepping=STEP_AND_SCORE,
         score=METHOD,
-        judged="        self.memory = self._judged(raw)[1]\n",
+        judged=", self._judged(raw)[1]",
+        parameter=", memory: Array",
+        keeping="        self.memory = memory\n",
         judge=filled("guard.py"),
         enough=ENOUGH_FOR_GUARD.format(before=before),
     )
