@@ -3,9 +3,10 @@
     python -m benchmarks.deploy [--hidden 256 256] [--observations 17] [--actions 6] [--history 1]
         [--guard 0] [--rounds 7]
 
-The policy in NumPy, its Python export, its ONNX export in onnxruntime (on one thread, where it is installed), and its C
-export with the flags of the export's own trial and with the machine's vector units, decide on the same observations,
-one at a time, in turn: `rounds` rounds of STEPS steps each. Of each the median and the range over the rounds are
+The policy in NumPy, a controller around it, its Python export, its ONNX export in onnxruntime (on one thread, where it
+is installed), and its C export with the flags of the export's own trial and with the machine's vector units, decide on
+the same observations, one at a time, in turn: `rounds` rounds of STEPS steps each.
+Of each the median and the range over the rounds are
 printed, and its share of the policy's time within a round. The C program times itself around its steps, without reading
 or writing.
 """
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.controllers import controllers
 from benchmarks.machine import describe
 from micro_rl.control.guard import PARTS, Before, Guard
 from micro_rl.core import windows
@@ -150,6 +152,7 @@ def measured(source: Source, rounds: int, folder: Path) -> dict[str, list[float]
     steps = {"the policy, NumPy": guarded(source), "exported Python": python_step(source, folder)}
     if (version := runtime()) is not None:
         steps[f"exported ONNX, {version}"] = onnx_step(source)
+    steps |= controllers(policy, folder)
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds + 1):
         policy.reset()

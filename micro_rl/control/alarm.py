@@ -30,9 +30,9 @@ class Alarm:
         """
         self.last.append(bad)
         self.healthy = self.healthy + 1 if known and not bad and not blind else 0
-        if blind or sum(self.last) >= self.after:
-            self.on = True
-        elif self.on and self.healthy >= self.healthy_after:
+        if self.on and self.healthy >= self.healthy_after:
             self.on = False
             self.last.clear()
+        elif blind or sum(self.last) >= self.after:
+            self.on = True
         return self.on

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from micro_rl.control.decision import Decision, told
+from micro_rl.control.decision import Decision
 from micro_rl.control.fallback import Fallbacks, Function
-from micro_rl.control.guard import PARTS, WORDS, Guard
+from micro_rl.control.guard import Guard
 from micro_rl.control.limits import Limits
 from micro_rl.control.record import Record
 from micro_rl.control.recorder import Recorder
@@ -61,7 +61,7 @@ class Controller:
         self._fallbacks = Fallbacks(policy, settings, fallback, self._folder)
         self._limits = Limits(policy.columns.actions, (policy.action_low, policy.action_high), settings)
         self._system = System(policy, _ranges(policy, guard), guard, settings, self._fallbacks)
-        self._recorder = Recorder(policy, None if record is None else Record(record, policy))
+        self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard))
 
     @classmethod
     def from_run(cls, path: str | Path, *, rate: float = 0.01, log: Any = None, **others: Any) -> Controller:
@@ -188,13 +188,13 @@ class Controller:
 
     def _decision(self, sight: Sight) -> Decision:
         """The action of this step, from policy or fallback, within its limits."""
-        system, reasons = self._system, [*sight.wrong, *self._alarmed(sight)]
+        system, reasons = self._system, list(sight.wrong)
         asked = None if sight.window is None else self.policy.of_window(sight.window).astype(np.float64)
         advised, source = asked, "policy"
         if asked is not None:
             advised = asked = self._limits.clamped(asked, reasons)
         if sight.alarm or asked is None:
-            resort = self._fallbacks(sight.values, system.last)
+            resort = self._fallbacks(sight.trusted, system.last)
             asked, source = resort.action, resort.source
             reasons += resort.reasons
         action = self._limits(asked, system.last, reasons)
@@ -204,13 +204,6 @@ class Controller:
             action = action if system.last is None else system.last
         reason = "; ".join(reasons) or "healthy"
         return Decision(action, source, reason, sight.score, sight.alarm, advised)
-
-    def _alarmed(self, sight: Sight) -> list[str]:
-        if self.guard is None or sight.reading is None or sight.score is None or not sight.bad:
-            return ["the alarm is not over yet"] if sight.alarm and sight.known else []
-        worst = int(np.argmax(sight.reading.parts))
-        where = self.guard.column(worst, sight.values, sight.before, sight.reading)
-        return [told(PARTS[worst], WORDS[worst], where, sight.score, self.guard.threshold)]
 
     def _last_resort(self, error: Exception) -> Decision:
         """Hold the last action within its limits, where the controller itself fails."""

@@ -15,7 +15,8 @@ from micro_rl.errors import UserError, in_words
 from micro_rl.policy import Policy
 
 Function = Callable[[dict[str, float]], Any]
-"""From the observation by the columns' names, NaN where a value is lost, to the action: numbers, or by name."""
+"""From the observation by the columns' names, NaN where a value is lost or stands still, to the action: numbers, or by
+name."""
 
 
 class Resort(NamedTuple):
@@ -39,6 +40,7 @@ class Fallbacks:
         self.resting, self.takes = policy.action_mid, Taker(policy.columns.actions, "action")
         self.fixed = _fixed(policy, settings) if self.kind == "fixed" else self.resting
         self.past = Past(_other(policy, folder / settings.fallback_policy)) if self.kind == "policy" else None
+        self.interrupted = False
         if (self.kind == "function") != (function is not None):
             raise UserError(
                 "fallback: give a function together with the setting fallback = 'function', from Python, or neither"
@@ -56,6 +58,7 @@ class Fallbacks:
 
     def take_over(self, last: np.ndarray | None) -> None:
         """Tell the user's function the last action, where it has a method `begin` for it; errors are passed over."""
+        self.interrupted = False
         begin = getattr(self.function, "begin", None)
         if callable(begin):
             try:
@@ -72,18 +75,22 @@ class Fallbacks:
         """Give the action of this step.
 
         Args:
-            observation: NaN where a value is lost [obs].
+            observation: NaN where a value is lost, or stands still [obs].
             last: the action applied last, None where none is known [act].
         """
         held = Resort(self.resting if last is None else last, "fallback: hold")
         if self.kind == "hold":
             return held
+        if self.interrupted:
+            self.take_over(last)
+        self.interrupted = True
         try:
             action = self._action(observation)
         except Exception as error:  # a user's function may raise anything
             return held._replace(reasons=(f"fallback {self.kind} failed ({in_words(error)[:80]})",))
         if action is None or not np.isfinite(action).all():
             return held._replace(reasons=(f"fallback {self.kind} gave no action",))
+        self.interrupted = False
         return Resort(action, f"fallback: {self.kind}")
 
     def _action(self, observation: np.ndarray) -> np.ndarray | None:

@@ -178,8 +178,8 @@ class Guard:
         score = parts.max(-1)
         return Reading(float(score) if score.ndim == 0 else score, parts, memory)
 
-    def column(self, part: int, observation: np.ndarray, before: Before | None, reading: Reading) -> str:
-        """Name the column that makes a part of a step's reading great; empty where no single one does."""
+    def column(self, part: int, observation: np.ndarray, before: Before | None, reading: Reading) -> int | None:
+        """Find the column that makes a part of a step's reading great; None where no single one does."""
         still, mean, square = _thirds(reading.memory)
         by_part: dict[str, Callable[[], np.ndarray]] = {
             "range": lambda: np.maximum(observation - self.high, self.low - observation) / self.scale,
@@ -191,7 +191,7 @@ class Guard:
             residual = self.residual(observation, before.observation, before.action)
             by_part["surprise"] = lambda: np.abs(residual)
         amounts = by_part.get(PARTS[part])
-        return "" if amounts is None else self.columns.observations[int(np.argmax(amounts()))].name
+        return None if amounts is None else int(np.argmax(amounts()))
 
     def alone(self, observation: np.ndarray) -> np.ndarray:
         """Compute distance and range of an observation, not yet over what is usual [..., 2]."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from micro_rl.control.guard import Guard
 from micro_rl.control.record_toml import toml_of
 from micro_rl.core.columns import Columns, in_one_line
 from micro_rl.errors import UserError, require_extra
@@ -57,8 +58,8 @@ class Record:
     A path that ends in .parquet gets a CSV of the same name, and is written from it by `close`.
     """
 
-    def __init__(self, path: str | Path, policy: Policy):
-        """Begin a record, or go on with one that is there.
+    def __init__(self, path: str | Path, policy: Policy, guard: Guard | None = None):
+        """Begin a record, or go on with one that is there; of the guard the limit is told.
 
         Raises:
             UserError: the file is no record of this policy's columns, or the disk refuses.
@@ -71,7 +72,7 @@ class Record:
         self.names = Names(policy.columns)
         self._line = line(self.names.heading)
         self.episode = self._going_on() + 1 if self._has_rows() else 0
-        replace_file(self.path.with_name(self.path.name + ".toml"), toml_of(self.path.name, self.names, policy))
+        replace_file(self.path.with_name(self.path.name + ".toml"), toml_of(self.path.name, self.names, policy, guard))
         try:
             self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             if os.fstat(self._file).st_size == 0:

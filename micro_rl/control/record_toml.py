@@ -7,6 +7,8 @@ import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from micro_rl._version import __version__
+from micro_rl.control.guard import Guard
 from micro_rl.core.toml_text import lines
 from micro_rl.policy import Policy
 
@@ -19,13 +21,14 @@ _NO_COLUMNS = {"abs", "sqrt", "exp", "log", "sin", "cos", "tan", "hypot", "min",
 """Words of a formula that mean no column (`micro_rl.core.expression`)."""
 
 
-def toml_of(name: str, names: Names, policy: Policy) -> bytes:
+def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None) -> bytes:
     """Describe a record in the words of a log.
 
     Args:
         name: of the record's file.
         names: its columns.
         policy: whose log's reward, ends and set-points are those of the record, where these are made of its columns.
+        guard: whose limit and log are told, for `micro-rl monitor` and for people.
     """
     own, known = names.own, words_of(policy.mapping)
     reward = known.get("reward")
@@ -45,10 +48,12 @@ def toml_of(name: str, names: Names, policy: Policy) -> bytes:
     units = zip(
         [*names.observations, *names.actions], (*policy.columns.observations, *policy.columns.actions), strict=True
     )
+    told = {} if guard is None else {"limit": guard.threshold, "rate": guard.rate, "log": guard.log}
     tables = {
         "bounds": {name: [low, high] for name, low, high in bounds},
         "units": {name: column.unit for name, column in units if column.unit},
         "task": ({"env": policy.environment} if policy.environment else {}) | known.get("task", {}),
+        "provenance": {"written_by": f"micro-rl {__version__}, Controller", **told},
     }
     text = [
         f"# How to read {name}. Only healthy steps are learned from: complete, below the guard's limit, no alarm.",

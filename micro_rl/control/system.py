@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from micro_rl.control.alarm import Alarm
+from micro_rl.control.decision import told
 from micro_rl.control.fallback import Fallbacks
-from micro_rl.control.guard import Before, Guard, Reading
+from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading
 from micro_rl.control.missing import Holder
 from micro_rl.control.past import Past
 from micro_rl.control.settings import ControlSettings
@@ -20,17 +21,18 @@ from micro_rl.policy import Policy
 class Sight(NamedTuple):
     """What is seen at a step.
 
-    `raw` are the values as they came, NaN where there was none [obs]; `values` the same with holes held [obs]; `wrong`
-    what is wrong with them; `window` what the policy decides on, None where a value is lost; `reading` the guard's and
-    `before` what it judged by, None where it could not; `bad` that its score lies above the limit.
+    `raw` are the values as they came, NaN where there was none [obs]; `values` the same with holes held [obs];
+    `trusted` those without what stands still, NaN there [obs]; `wrong` what is wrong with them, in words; `window` what
+    the policy decides on, None where a value is lost; `score` the guard's, None where it could not judge; `known` that
+    everything was measured; `bad` that the score lies above the limit.
     """
 
     raw: np.ndarray
     values: np.ndarray
+    trusted: np.ndarray
     wrong: tuple[str, ...]
     window: np.ndarray | None
-    reading: Reading | None
-    before: Before | None
+    score: float | None
     known: bool
     bad: bool
     alarm: bool
@@ -39,12 +41,7 @@ class Sight(NamedTuple):
     def nothing(cls, policy: Policy) -> Sight:
         """Of a step at which nothing could be seen."""
         lost = np.full(policy.observation_size, np.nan)
-        return cls(lost, lost, (), None, None, None, False, False, True)
-
-    @property
-    def score(self) -> float | None:
-        """The guard's, None where it could not judge."""
-        return None if self.reading is None else self.reading.score
+        return cls(lost, lost, lost, (), None, None, False, False, True)
 
 
 class System:
@@ -94,13 +91,19 @@ class System:
         known = not complete.held.any()
         before = self._before() if known else None
         reading = self._read(complete.values, before) if known else None
+        trusted, words = complete.values, ()
         bad = reading is not None and self.guard is not None and reading.score > self.guard.threshold
+        if self.guard is not None and reading is not None and bad:
+            trusted, words = _blamed(self.guard, complete.values, before, reading)
         window = self._past(complete.values)
         was_on = self.alarm.on
         if self.alarm(bad, complete.blind, known) and not was_on:
             self.fallbacks.take_over(self.last)
-        wrong = (*self.complaints, *taken.wrong, *complete.reasons)
-        return Sight(taken.values, complete.values, wrong, window, reading, before, known, bad, self.alarm.on)
+        wrong = (*self.complaints, *taken.wrong, *complete.reasons, *words)
+        if known and not bad and self.alarm.on:
+            wrong = (*wrong, "the alarm is not over yet")
+        score = None if reading is None else reading.score
+        return Sight(taken.values, complete.values, trusted, wrong, window, score, known, bad, self.alarm.on)
 
     def _before(self) -> Before | None:
         if self.previous is None or self.last is None:
@@ -132,3 +135,16 @@ class System:
     def _forget_step(self) -> None:
         self.previous: np.ndarray | None = None
         self.memory = np.zeros(0) if self.guard is None else self.guard.blank
+
+
+def _blamed(
+    guard: Guard, values: np.ndarray, before: Before | None, reading: Reading
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The values without a column that stands still, and in words what the guard minds."""
+    worst = int(np.argmax(reading.parts))
+    column = guard.column(worst, values, before, reading)
+    if column is not None and PARTS[worst] == "stillness":
+        values = values.copy()
+        values[column] = np.nan
+    name = "" if column is None else guard.columns.observations[column].name
+    return values, (told(PARTS[worst], WORDS[worst], name, reading.score, guard.threshold),)
