@@ -45,14 +45,14 @@ class SharedFits:
         """A run whose program is over; one that has no model has none to share."""
         folder = RunFolder(path)
         if plan.model_use.place(folder).exists():
-            self._fits.setdefault(_what_is_fitted(plan), (folder, plan.model_use.place(folder)))
+            self._fits.setdefault(what_is_fitted(plan), (folder, plan.model_use.place(folder)))
 
     def begin(self, plan: Plan, path: Path, resume: bool, callback: Callback) -> bool:
         """Make the run's folder with the model in it, where one was made and the folder has none; whether it was done.
 
         Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
         """
-        shared, place = self._fits.get(_what_is_fitted(plan)), plan.model_use.place(RunFolder(path))
+        shared, place = self._fits.get(what_is_fitted(plan)), plan.model_use.place(RunFolder(path))
         if not plan.fits_model or shared is None or place.exists():
             return False
         source, model_place = shared
@@ -69,9 +69,10 @@ class SharedFits:
         return True
 
 
-def _what_is_fitted(plan: Plan) -> Any:
+def what_is_fitted(plan: Plan) -> Any:
+    """What decides a fit: runs that have the same share one."""
     settings = plan.settings
-    return settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
+    return plan.log.sha256, settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
 
 
 def carry_out(
