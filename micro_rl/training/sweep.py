@@ -95,7 +95,7 @@ def carry_out(
     `UserError` and `Interrupted`, as `runner.execute_all` does.
     """
     callback, interrupts = callback or SweepCallback(), interrupts or Interrupts()
-    _refuse(trials, folder, resume, exact, width)
+    refuse(trials, folder, resume, exact, width)
     for note in dict.fromkeys([*(note for trial in trials for note in trial.plan.notes), *twins(trials)]):
         callback.note(note)
     done: dict[str, Run | Diverged] = {}
@@ -135,7 +135,7 @@ def _width(group: Sequence[Trial], most: int | None, callback: SweepCallback) ->
     return fitting
 
 
-def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, width: int | None) -> None:
+def refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, width: int | None) -> None:
     """`UserError` for what would go wrong only when other runs are done."""
     if width is not None and width < 1:
         raise UserError(f"width: {width} is too small; it must be at least 1")

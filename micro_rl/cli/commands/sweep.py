@@ -1,6 +1,6 @@
 """micro-rl sweep: logs, seeds and a grid of settings, as many runs in one program as the memory holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,9 @@ from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from micro_rl.training.grid import Trial
     from micro_rl.training.plan import Plan
 
 
@@ -33,6 +36,9 @@ class Sweep(Task):
     """Go on from the newest valid checkpoints of the runs that are there."""
     until: int | None = None
     """Stop after this epoch with everything saved; --resume goes on later."""
+    on: str | None = None
+    """Carry it out on a cluster: `ray` begins one on this machine, `auto` takes the one that runs here, and
+    `ray://HOST:PORT` one behind an address (needs the extra micro-rl[cluster])."""
     dry_run: bool = False
     """Begin nothing: say which runs share a program, what memory they take, and by a trial of each how long."""
     commands: bool = False
@@ -48,6 +54,8 @@ def run(arguments: list[str]) -> None:
     logs, words = _parted(with_file(arguments))
     every = [planned("sweep", Sweep, _explained, [*log, *words]) for log in logs]
     task, plan, value_of = every[0]
+    if task.on is not None and task.wandb != "off":
+        raise UserError("wandb: is not sent from a cluster; leave it out, or --on")
     if task.commands and not task.dry_run:
         raise UserError("commands: is of a sweep that is not begun; say --dry-run, too")
     _carry_out([own.plan for own in every], task, _values(plan, _texts(task.grid), value_of))
@@ -143,6 +151,9 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
     if task.dry_run:
         print_outlook(runs, screen)
         return
+    if task.on is not None:
+        _on_cluster(runs, folder, task, screen)
+        return
     epochs = max(min(task.until or plan.settings.epochs, plan.settings.epochs) for plan in plans)
     with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(
@@ -163,3 +174,31 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
     if errors:
         raise Diverged(f"{len(errors)} of {plural(len(outcomes), 'run')} diverged; {errors[0]}")
+
+
+def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Console") -> None:
+    from micro_rl.cli.cluster_display import ClusterDisplay, failures
+    from micro_rl.cluster.sweep import carry_out
+    from micro_rl.errors import Diverged
+    from micro_rl.reports.compare import write_comparison
+    from micro_rl.training.interrupts import Interrupts
+
+    with ClusterDisplay(runs, task.until, screen) as display, Interrupts(display.note) as interrupts:
+        outcomes = carry_out(
+            runs,
+            folder,
+            task.on,
+            resume=task.resume,
+            until=task.until,
+            exact=task.exact,
+            width=task.width,
+            watcher=display,
+            interrupts=interrupts,
+            command=typed(),
+        )
+    bad = failures(outcomes)
+    if len(outcomes) > len(bad):
+        say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
+    if bad:
+        kind = Diverged if all(own.end == "diverged" for own in bad) else UserError
+        raise kind(f"{len(bad)} of {plural(len(outcomes), 'run')} came to nothing; {bad[0].name}: {bad[0].line}")
