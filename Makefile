@@ -59,9 +59,9 @@ endif
 mutate: $(STAMP) ## small faults made one at a time: how many of a sample the tests notice (an hour)
 	@$(PY) -m benchmarks.mutants $(ARGS)
 
-wheel: $(STAMP) ## dist/*.whl, built by the locked hatchling
+wheel: $(STAMP) ## dist/*.whl, the whole and what acts alone, built by the locked hatchling
 	@rm -rf dist
-	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist .
+	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist . ./runtime
 	@ls dist/*.whl
 
 lock:           ## requirements.lock anew from pyproject.toml (the one target that needs uv)

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 from micro_rl._version import __version__ as __version__
 
 __all__ = [
+    "ControlSettings",
+    "Controller",
     "Dataset",
+    "Decision",
     "Diverged",
+    "Guard",
     "OpenedRun",
     "Policy",
     "Run",
@@ -28,6 +32,10 @@ __all__ = [
 if TYPE_CHECKING:
     from micro_rl.algorithms.registry import register
     from micro_rl.api import fit, sweep, train
+    from micro_rl.control.controller import Controller
+    from micro_rl.control.decision import Decision
+    from micro_rl.control.guard import Guard
+    from micro_rl.control.settings import ControlSettings
     from micro_rl.data import Dataset, load
     from micro_rl.errors import Diverged, UserError
     from micro_rl.opened.run import OpenedRun, open_run
@@ -41,8 +49,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "curves": "micro_rl.reports.compare.metric_curves",
+    "ControlSettings": "micro_rl.control.settings",
+    "Controller": "micro_rl.control.controller",
     "Dataset": "micro_rl.data",
+    "Decision": "micro_rl.control.decision",
     "Diverged": "micro_rl.errors",
+    "Guard": "micro_rl.control.guard",
     "OpenedRun": "micro_rl.opened.run",
     "Policy": "micro_rl.policy",
     "Run": "micro_rl.training.job",
@@ -64,7 +76,14 @@ def __getattr__(name: str) -> Any:
     """Imported when first used, so that `import micro_rl` costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module 'micro_rl' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from micro_rl.errors import without_training
+
+        if (words := without_training(error, f"micro_rl.{name}")) is None:
+            raise
+        raise ModuleNotFoundError(words, name=error.name) from error
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,13 @@ LONGEST = 100
 """Characters of a choice that is offered."""
 
 
+OF_TRAINING = (
+    "equinox filelock gymnasium h5py imageio jax jaxtyping jinja2 matplotlib mujoco optax pydantic rich scipy "
+    "tensorboardX typing_extensions tyro"
+)
+"""The modules that micro-rl needs and micro-rl-runtime, which acts alone, does not."""
+
+
 class UserError(Exception):
     """Something the user can mend: one line that names the file, key or row and the remedy."""
 
@@ -87,3 +94,16 @@ def require_extra(module: str, extra: str, purpose: str) -> ModuleType:
         raise UserError(
             f"{purpose} needs {error.name}, which is not installed: pip install 'micro-rl[{extra}]'"
         ) from None
+
+
+def without_training(error: ModuleNotFoundError, what: str) -> str | None:
+    """Say in one line what to install where only the part that acts is installed; None where something else is missing.
+
+    Args:
+        error: what an import raised.
+        what: what needs it, to begin the line with.
+    """
+    module = (error.name or "").split(".")[0]
+    if module not in OF_TRAINING.split():
+        return None
+    return f"{what} needs {module}, which is not installed: pip install micro-rl"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
 from micro_rl.core import windows
@@ -21,6 +20,7 @@ from micro_rl.core.columns import UNNAMED, Columns, title
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.named_values import numbers
 from micro_rl.core.numpy_network import frozen, frozen_layers, last_layer, standardised
+from micro_rl.core.shapes import Bool, Float
 from micro_rl.storage import policy_file
 from micro_rl.storage.policy_parts import Layer, PolicyParts
 
@@ -135,6 +135,26 @@ class Policy:
         """
         window = self._window(observation)
         return self._act(window, self._output(window)[..., : self.action_size])
+
+    def of_window(self, window: ArrayLike) -> Float[np.ndarray, "*rows act"]:
+        """Give the deterministic action for an explicit window, and remember nothing.
+
+        Args:
+            window: [window] or [rows, window], raw units: the newest observation, behind it those before and the
+                actions between them, as `micro_rl.core.windows` lays them out. Without a history, an observation.
+
+        Returns:
+            The action, float32, raw units: [act] or [rows, act].
+
+        Raises:
+            ValueError: for another width, or values that are not finite.
+        """
+        raw = np.asarray(window, np.float64)
+        if raw.ndim not in (1, 2) or raw.shape[-1] != len(self.observation_mean):
+            raise ValueError(f"window of shape {raw.shape} where the policy takes {len(self.observation_mean)} columns")
+        if not np.isfinite(raw).all():
+            raise ValueError("window has values that are not finite")
+        return self._squashed(self._output(raw)[..., : self.action_size])
 
     def sample(self, observation: ArrayLike | Named, rng: np.random.Generator) -> Float[np.ndarray, "*rows act"]:
         """Draw an action from the policy; `rng` gives the noise, the rest is as when it is called."""

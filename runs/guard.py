@@ -24,7 +24,8 @@ from micro_rl.robustness.protocols import industrial
 from micro_rl.robustness.signals import OF_OBSERVATIONS, Interface, Units
 from runs.usage import words
 
-RATE, SPLITS, MOST_EPISODES, FEWEST = 0.01, 5, 60, 20
+RATE, SPLITS, MOST_EPISODES, FEWEST = 0.01, 5, 60, 8
+PIECES = 20
 ALONE, ONE_STEP, WHOLE = [0, 1], [0, 1, 2, 3], list(range(7))
 
 
@@ -66,7 +67,7 @@ def cut(log: Dataset) -> Dataset:
     """The log, its episodes cut where there are few."""
     if len(log.episodes) >= FEWEST:
         return log
-    limit = len(log) // FEWEST
+    limit = len(log) // PIECES
     names = [[column.name for column in part] for part in log.columns]
     within = np.arange(len(log)) - np.repeat(log.starts, log.lengths)
     return Dataset.from_arrays(

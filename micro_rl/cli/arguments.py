@@ -35,6 +35,7 @@ WORDS = {
     "folder": ("DIR", "a folder that holds runs"),
     "env": ("ENV", "a Gymnasium id"),
     "src": ("SRC", "the log to read"),
+    "record": ("RECORD", "what a controller wrote: its CSV"),
     "dst": ("DST", "the file or folder to write; its suffix says the format"),
 }
 """What the help calls the positional arguments, and what it says of them."""

@@ -9,7 +9,7 @@ from importlib import import_module
 from micro_rl._version import __version__
 from micro_rl.cli.commands.console import print_always
 from micro_rl.cli.output import Output
-from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean
+from micro_rl.errors import Diverged, Interrupted, UserError, did_you_mean, without_training
 
 VERBS = {
     "demo": ("", "learn a policy from the embedded pendulum log and write its page"),
@@ -19,8 +19,9 @@ VERBS = {
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
-    "export": ("RUN", "a policy as Python or C, tried against it; or that of an epoch whose state is kept"),
+    "export": ("RUN", "a policy as Python, C or ONNX, tried against it; or that of an epoch whose state is kept"),
     "trust": ("RUN...", "say from the log alone whether policies are better than what made it"),
+    "monitor": ("RECORD", "what a controller's record shows: alarms, drift, what was obtained"),
     "robust": ("RUN...", "run trained policies in perturbed worlds and under attack"),
     "report": ("RUN...", "check a run's files and write its page anew, or compare runs"),
     "methods": ("", "list the methods that train can use, with their papers"),
@@ -117,6 +118,11 @@ def _run(verb: str, arguments: list[str]) -> None:
     _refuse_broken_text(arguments)
     if verb not in VERBS:
         raise UserError(f"there is no verb {verb!r}{did_you_mean(verb, VERBS)}; choose one of {', '.join(VERBS)}")
-    if "--help" not in arguments and "-h" not in arguments:
-        import_module("micro_rl.cli.compile_cache").keep_compiled()
-    import_module(f"micro_rl.cli.commands.{verb}").run(arguments)
+    try:
+        if "--help" not in arguments and "-h" not in arguments:
+            import_module("micro_rl.cli.compile_cache").keep_compiled()
+        import_module(f"micro_rl.cli.commands.{verb}").run(arguments)
+    except ModuleNotFoundError as error:
+        if (words := without_training(error, verb)) is None:
+            raise
+        raise UserError(words) from error

@@ -16,7 +16,7 @@ first step of an episode has the first two parts only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -177,6 +177,21 @@ class Guard:
         parts = np.concatenate([lone, rest], -1) / self.usual
         score = parts.max(-1)
         return Reading(float(score) if score.ndim == 0 else score, parts, memory)
+
+    def column(self, part: int, observation: np.ndarray, before: Before | None, reading: Reading) -> int | None:
+        """Find the column that makes a part of a step's reading great; None where no single one does."""
+        still, mean, square = _thirds(reading.memory)
+        by_part: dict[str, Callable[[], np.ndarray]] = {
+            "range": lambda: np.maximum(observation - self.high, self.low - observation) / self.scale,
+            "stillness": lambda: still * self.still_cost,
+            "drift": lambda: np.abs(mean),
+            "roughness": lambda: square,
+        }
+        if before is not None:
+            residual = self.residual(observation, before.observation, before.action)
+            by_part["surprise"] = lambda: np.abs(residual)
+        amounts = by_part.get(PARTS[part])
+        return None if amounts is None else int(np.argmax(amounts()))
 
     def alone(self, observation: np.ndarray) -> np.ndarray:
         """Compute distance and range of an observation, not yet over what is usual [..., 2]."""

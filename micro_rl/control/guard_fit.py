@@ -17,7 +17,7 @@ USUAL = 0.99
 """Share of healthy steps whose part is usual."""
 LEAST_USUAL = np.array([0.05, 0.05, 0.05, 0.05, 1.0, 0.05, 0.05])
 """A part is at least so usual: where all healthy steps lie in range, rounding is no alarm."""
-FEWEST_BLOCKS = 20
+FEWEST_EPISODES, BLOCKS = 8, 20
 """A log of fewer episodes is cut into so many stretches of time."""
 LEAST_RESIDUAL = 1e-4
 """Standard deviations of a column that a prediction may leave, so that a perfect one does not make rounding news."""
@@ -115,7 +115,9 @@ def _steps(log: Dataset, episodes: Sequence[int] | None) -> tuple[Steps, np.ndar
 
 def _blocks(episode: np.ndarray) -> np.ndarray:
     """The number of the block of every step: its episode, cut where a log has few of them."""
-    longest = max(1, -(-len(episode) // FEWEST_BLOCKS))
+    if len(np.unique(episode)) >= FEWEST_EPISODES:
+        return np.unique(episode, return_inverse=True)[1].reshape(-1)
+    longest = max(1, -(-len(episode) // BLOCKS))
     starts = np.flatnonzero(np.diff(episode, prepend=-1))
     within = np.arange(len(episode)) - np.repeat(starts, np.diff(starts, append=len(episode)))
     return np.unique(np.stack([episode, within // longest]), axis=1, return_inverse=True)[1].reshape(-1)
@@ -149,7 +151,7 @@ def _fitted(log: Dataset, steps: Steps, references: int) -> Guard:
     return Guard(
         center, scale, action_center, action_scale, after[rows], steps.after.min(0), steps.after.max(0),
         weights, residual_scale, _whitening(residual / residual_scale), _still_cost(steps),
-        np.ones(len(PARTS)), float("inf"), 0.0, columns=log.columns, log=log.sha256,
+        np.ones(len(PARTS)), float("inf"), 0.0, columns=log.measured_columns, log=log.sha256,
     )  # fmt: skip
 
 

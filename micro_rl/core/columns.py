@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
 
+from micro_rl.core.shapes import Shaped
 from micro_rl.errors import UserError, did_you_mean
 
 FEW = 5

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
 from numpy.typing import ArrayLike
 
 from micro_rl.core.arguments import brief
 from micro_rl.core.columns import Column, listed
+from micro_rl.core.shapes import Float64
 from micro_rl.errors import did_you_mean
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
+
+from micro_rl.core.shapes import Float
 
 FURTHEST = 1e20
 """Standardised observations are clamped to this size, so that float32 does not overflow on the way to an

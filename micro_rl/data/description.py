@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from micro_rl.core import toml_text
 from micro_rl.core.columns import Column, Columns, in_one_line, matching, no_column
 from micro_rl.core.expression import Expression, parse
 from micro_rl.core.tasks import UNKNOWN, Task, over
@@ -57,7 +58,7 @@ def describe(path: Path, reading: ReadOptions) -> Description:
     """
     source = toml_file.beside(path)
     flags = {name: value for name, value in vars(reading).items() if value not in (None, ()) and name != "part"}
-    lines = list(toml_file.lines(flags.items()))
+    lines = list(toml_text.lines(flags.items()))
     if source is None:
         return with_line_names(Description(reading, text="".join(f"{line}\n" for line in lines)))
     values = toml_file.read(source)

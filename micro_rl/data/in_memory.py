@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from micro_rl.core import arguments
+from micro_rl.core import arguments, toml_text
 from micro_rl.core.columns import listed
 from micro_rl.core.wording import plural
 from micro_rl.data import action_bounds, assemble, description, toml_file
@@ -119,7 +119,7 @@ def of_frame(frame: Any, name: str, mapping: str | Path | None, words: Mapping[s
 def _described(path: Path, mapping: str | Path | None, words: Mapping[str, Any]) -> Description:
     """The words of a file and those of the call, which outrank it."""
     checked = toml_file.checked(path, words)
-    text = "".join(f"{line}\n" for line in toml_file.lines(words.items()))
+    text = "".join(f"{line}\n" for line in toml_text.lines(words.items()))
     file = None
     if mapping is not None:
         file = arguments.path("mapping", mapping, "give the path of a TOML; its words may be arguments, too")

@@ -1,10 +1,9 @@
 """The TOML beside a log: where it lies, its keys, and every value of its type."""
 
 import dataclasses
-import json
 import tomllib
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -79,20 +78,6 @@ def text_of(source: Path) -> str:
         raise UserError(f"{source}: is not UTF-8: save it so") from None
     except OSError as error:
         raise UserError(f"{source}: cannot be opened ({error.strerror}): check its permissions") from error
-
-
-def lines(items: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    """Writes keys and their values as lines of TOML; its numbers, lists and quoted texts are written like JSON's."""
-    for name, value in items:
-        if value not in (None, (), []):
-            bare = name.isascii() and name.replace("_", "").isalnum()
-            yield f"{name if bare else _quoted(name)} = {_quoted(value)}"
-
-
-def _quoted(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(lines(value.items()))}}}"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read(source: Path) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from micro_rl.core.columns import Column
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.numpy_network import FURTHEST
 from micro_rl.deploy import c_tables
+from micro_rl.deploy.c_guard import Shared, of_header, past_code
 from micro_rl.deploy.c_names import in_comment, of_columns
-from micro_rl.deploy.single import tables_of
 from micro_rl.deploy.source import Source, names
 from micro_rl.deploy.template import filled
 from micro_rl.policy import Policy
@@ -35,18 +35,19 @@ def c_text(source: Source, prefix: str, stem: str) -> CText:
     Raises:
         UserError: a number of the policy's is none of single precision.
     """
-    policy, history = source.policy, source.policy.history > 1
-    shared = {"p": prefix, "guard": prefix.upper(), "before": policy.history - 1}
+    history = source.policy.history > 1
+    shared = {"p": prefix, "guard": prefix.upper(), "before": source.before}
     shared |= {"seen": "window" if history else "observation"}
     return CText(
-        filled("policy.c", **shared, **_code(policy, shared, f"{stem}.h")),
+        filled("policy.c", **shared, **_code(source, shared, f"{stem}.h")),
         filled("policy.h", **shared, **_header(source, shared)),
     )
 
 
-def _code(policy: Policy, shared: dict[str, str | int], header: str) -> dict[str, str | int | float]:
+def _code(source: Source, shared: Shared, header: str) -> dict[str, str | int | float]:
+    policy = source.policy
     even, odd = c_tables.buffers(policy)
-    tables = tables_of(policy)
+    tables = c_tables.all_tables(source)
     return {
         "header": header,
         "furthest": FURTHEST,
@@ -57,7 +58,7 @@ def _code(policy: Policy, shared: dict[str, str | int], header: str) -> dict[str
         "odd": odd,
         "layers": "\n".join(_layer(policy, number) for number in range(len(policy.layers))),
         "last": _buffer(len(policy.layers)),
-        "past": filled("past.c", **shared) if policy.history > 1 else "",
+        "past": past_code(source, shared),
     }
 
 
@@ -73,9 +74,9 @@ def _layer(policy: Policy, number: int) -> str:
     return f"    layer({places});"
 
 
-def _header(source: Source, shared: dict[str, str | int]) -> dict[str, str | int]:
+def _header(source: Source, shared: Shared) -> Shared:
     policy, guard = source.policy, str(shared["guard"])
-    memory = c_tables.memory(policy)
+    memory = c_tables.memory(source)
     of_actions = [f"{low!r} to {high!r}" for low, high in source.bounds()]
     article = "an observation" if policy.history == 1 else "a window"
     return {
@@ -88,7 +89,7 @@ def _header(source: Source, shared: dict[str, str | int]) -> dict[str, str | int
         "inputs": _enum(f"{guard}_IN", policy.columns.observations, [""] * policy.observation_size),
         "outputs": _enum(f"{guard}_OUT", policy.columns.actions, of_actions),
         "article": f"{article} [{guard}_WINDOW]",
-        "past": filled("past.h", **shared) if policy.history > 1 else "",
+        **of_header(source, shared),
     }
 
 

@@ -3,9 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
-from micro_rl.deploy.single import tables_of
+from micro_rl.control.guard import PARTS
+from micro_rl.core.shapes import Float
+from micro_rl.deploy.single import tables_of, tables_of_guard
+from micro_rl.deploy.source import Source
 from micro_rl.policy import Policy
 
 BYTES = 4
@@ -28,12 +30,19 @@ def buffers(policy: Policy) -> tuple[int, int]:
     return max(widths[::2]), max(widths[1::2])
 
 
-def memory(policy: Policy) -> Memory:
-    """What the policy's C takes; the compiler adds its code and a few words for each call."""
-    tables = sum(array.size for array in tables_of(policy).values())
-    window, before = len(policy.observation_mean), policy.history - 1
-    past = before * (policy.observation_size + policy.action_size)
-    stack = sum(buffers(policy)) + (window if before else 0)
+def all_tables(source: Source) -> dict[str, Float[np.ndarray, "..."]]:
+    """Every table by its name: the policy's, then the guard's where there is one."""
+    return tables_of(source.policy) | ({} if source.guard is None else tables_of_guard(source.guard))
+
+
+def memory(source: Source) -> Memory:
+    """What the C takes; the compiler adds its code and a few words for each call."""
+    policy, before = source.policy, source.before
+    tables = sum(array.size for array in all_tables(source).values())
+    guarded, sizes = source.guard is not None, policy.observation_size + policy.action_size
+    past = before * sizes + (3 * policy.observation_size if guarded else 0)
+    stack = sum(buffers(policy)) + (len(policy.observation_mean) if before else 0)
+    stack += 5 * policy.observation_size + sizes + len(PARTS) if guarded else 0
     return Memory(BYTES * tables, BYTES * (past + 1) if before else 0, BYTES * stack)
 
 

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64
 
 from micro_rl.core.numpy_network import standardised
+from micro_rl.core.shapes import Float, Float64
 from micro_rl.deploy.trial import Trial, true_windows
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -25,6 +25,19 @@ class Decisions(NamedTuple):
     action: Float[np.ndarray, "step act"]
     mean: Float[np.ndarray, "step act"]
     log_std: Float[np.ndarray, "step act"]
+    score: Float[np.ndarray, " step"] | None = None
+    """The guard's, where there is one."""
+
+
+class Scores(NamedTuple):
+    """How far scores are from the guard's, as shares of them, or of 1 where they are less."""
+
+    largest: float
+    """Of all steps but the next."""
+    beyond: int
+    """Steps that differ by more than the tolerance, for rounding to float32 may move their score by as much."""
+    largest_beyond: float
+    """Of those steps."""
 
 
 class Difference(NamedTuple):
@@ -37,6 +50,8 @@ class Difference(NamedTuple):
     """Rows with an action that float32 leaves open by more than the tolerance; these are held to what it settles."""
     largest_unsettled: float
     """Of those rows."""
+    scores: Scores | None = None
+    """The guard's, where there is one."""
 
 
 def pure(policy: Policy) -> Policy:
@@ -81,7 +96,7 @@ def compared(policy: Policy, trial: Trial, decisions: Decisions, what: str) -> D
             )
         ]
     finite = (loose < EPSILON * LARGEST).all(-1)
-    for name, (gap, limit) in zip(Decisions._fields, gaps, strict=True):
+    for name, (gap, limit) in zip(("action", "mean", "log_std"), gaps, strict=True):
         wrong = ~(gap <= limit).all(-1) & finite
         if wrong.any():
             row = int(np.argmax(wrong))

@@ -8,13 +8,14 @@ from typing import NamedTuple
 from micro_rl.deploy import c_names, onnx_file, python_file
 from micro_rl.deploy.c_files import c_text
 from micro_rl.deploy.c_tables import Memory, memory
-from micro_rl.deploy.equality import Difference, compared
+from micro_rl.deploy.equality import Decisions, Difference, compared
 from micro_rl.deploy.onnx_file import onnx_model
 from micro_rl.deploy.onnx_running import run_onnx, runtime
 from micro_rl.deploy.python_file import python_text
 from micro_rl.deploy.running import COMPILERS, FLAGS, compiler, run_c, run_python
+from micro_rl.deploy.scores import compared_scores
 from micro_rl.deploy.source import Source
-from micro_rl.deploy.trial import draw
+from micro_rl.deploy.trial import Trial, draw
 from micro_rl.errors import UserError
 from micro_rl.storage.files import reading, remove, replace_file
 
@@ -50,8 +51,8 @@ def export_python(source: Source, path: Path) -> Exported:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "exported.py"
         file.write_text(text, encoding="utf-8")
-        trial = draw(policy)
-        difference = compared(policy, trial, run_python(file, trial), "Python file")
+        trial = draw(policy, guard=source.guard)
+        difference = _compared(source, trial, run_python(file, trial), "Python file")
     _write({path: text.encode()})
     return Exported((path,), difference, "alone (python -I)")
 
@@ -78,11 +79,11 @@ def export_c(source: Source, path: Path) -> Exported:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / path.name
             _write({file.with_name(each.name): content for each, content in contents.items()})
-            trial = draw(policy, single=True)
-            difference = compared(policy, trial, run_c(file, prefix, policy, trial), "C file")
+            trial = draw(policy, single=True, guard=source.guard)
+            difference = _compared(source, trial, run_c(file, prefix, source, trial), "C file")
         tried = f"compiled ({command} {' '.join(FLAGS)})"
     _write(contents)
-    return Exported((path, header), difference, tried, memory(policy))
+    return Exported((path, header), difference, tried, memory(source))
 
 
 def export_onnx(source: Source, path: Path) -> Exported:
@@ -102,10 +103,18 @@ def export_onnx(source: Source, path: Path) -> Exported:
     content, policy, difference = onnx_model(source).SerializeToString(deterministic=True), source.policy, None
     version = runtime()
     if version is not None:
-        trial = draw(policy, single=True)
-        difference = compared(policy, trial, run_onnx(content, policy, trial), "ONNX file")
+        trial = draw(policy, single=True, guard=source.guard)
+        difference = _compared(source, trial, run_onnx(content, source, trial), "ONNX file")
     _write({path: content})
     return Exported((path,), difference, "onnxruntime is not installed" if version is None else f"by {version}")
+
+
+def _compared(source: Source, trial: Trial, decisions: Decisions, what: str) -> Difference:
+    """Compare the decisions and, where the source has a guard, the scores."""
+    difference = compared(source.policy, trial, decisions, what)
+    if source.guard is None or decisions.score is None:
+        return difference
+    return compared_scores(source.guard, trial, decisions.score, difference, what)
 
 
 def _check_free(path: Path) -> None:

@@ -1,7 +1,8 @@
 """The policy as ONNX: opset 17, float32, rows in any number, written node by node from its weights.
 
 A function of its inputs that remembers nothing. With a history the caller holds the past: the window that the last step
-gave goes in again with the action that was really applied after it, and the next window comes out.
+gave goes in again with the action that was really applied after it, and the next window comes out. So does a guard's
+memory.
 """
 
 import json
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from micro_rl.control.guard import Guard
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.numpy_network import FURTHEST
 from micro_rl.deploy.onnx_graph import Graph, library
+from micro_rl.deploy.onnx_guard import GuardGraph
 from micro_rl.deploy.single import tables_of
 from micro_rl.deploy.source import Source
 from micro_rl.errors import UserError
@@ -25,9 +28,11 @@ OPSET, INTERMEDIATE_REPRESENTATION = 17, 8
 """Versions of the operators and of the file, of 2022: what is in use reads them."""
 HEAD = """Written by micro-rl export: a policy, raw observations in, raw actions out.
 A row with a value that is not finite is decided as NaN."""
-BEGIN = "true where an episode begins; window and applied are then not looked at"
+BEGIN = "true where an episode begins; window, applied and memory are then not looked at"
 WINDOW = "the next_window of the last step: newest first, observations, then the actions applied between them"
 NEXT = "the window of the next step; of a row that is not finite, what window was"
+SCORE = "how unlike the log the step is; more than the guard's threshold is an alarm"
+MEMORY = "the guard's: the next_memory of the last step"
 APPLIED = "the action that was really applied at the last step"
 
 
@@ -40,9 +45,9 @@ def checked_name(path: Path) -> None:
 def onnx_model(source: Source) -> "ModelProto":
     """The policy as a checked model; the same for the same policy.
 
-    Inputs are `observation` [batch, observations] and, with a history, `window` [batch, window], `applied` [batch,
-    actions] and `begin` [batch, 1]. Outputs are `action`, `mean` and `log_std` [batch, actions] and, with a history,
-    `next_window`.
+    Inputs are `observation` [batch, observations] and, with a history or a guard, `window` [batch, window], `applied`
+    [batch, actions] and `begin` [batch, 1], with a guard also `memory` [batch, 3 * observations]. Outputs are `action`,
+    `mean` and `log_std` [batch, actions] and, in these cases, `next_window`, and `score` [batch, 1] and `next_memory`.
 
     Args:
         source: the policy and where it comes from.
@@ -52,10 +57,12 @@ def onnx_model(source: Source) -> "ModelProto":
     """
     onnx, policy, graph = library(), source.policy, Graph()
     seen = _window(graph, policy) if policy.history > 1 else "observation"
-    finite = _finite(graph, seen)
+    finite = _finite(graph, seen if source.guard is None else _all_that_counts(graph, seen))
     _network(graph, policy, seen, finite)
-    if policy.history > 1:
+    if source.before:
         graph.add("Where", finite, seen, "window", called="next_window")
+    if source.guard is not None:
+        _score(graph, source.guard, policy.history, finite)
     inputs, outputs = _interface(source)
     model = onnx.helper.make_model(
         onnx.helper.make_graph(graph.nodes, "policy", inputs, outputs, graph.constants),
@@ -86,6 +93,20 @@ def _window(graph: Graph, policy: Policy) -> str:
     return graph.add("Concat", "observation", observed, graph.add("Where", "begin", resting, done), axis=1)
 
 
+def _all_that_counts(graph: Graph, seen: str) -> str:
+    """What policy and guard look at; where an episode begins, that is no past."""
+    past = graph.add("Concat", "window", "applied", "memory", axis=1)
+    return graph.add("Concat", seen, graph.add("Where", "begin", graph.constant("zero", 0.0), past), axis=1)
+
+
+def _score(graph: Graph, guard: Guard, history: int, finite: str) -> None:
+    """The guard's score, NaN where `finite` is false, and its memory, which then stays."""
+    previous = graph.columns("window", 0, guard.observation_size) if history > 1 else "window"
+    score, following = GuardGraph(graph, guard, previous, "applied", "begin").add("observation", "memory")
+    graph.add("Where", finite, score, graph.constant("nothing", np.nan), called="score")
+    graph.add("Where", finite, following, "memory", called="next_memory")
+
+
 def _finite(graph: Graph, seen: str) -> str:
     """Whether all of a row is finite [batch, 1]: no magnitude is above the largest number, and none is NaN."""
     largest = graph.constant("largest", np.finfo(np.float32).max)
@@ -112,7 +133,7 @@ def _network(graph: Graph, policy: Policy, seen: str, finite: str) -> None:
 
 def _interface(source: Source) -> tuple[list[Any], list[Any]]:
     """The model's inputs and outputs, with what is to be said of each."""
-    policy, history = source.policy, source.policy.history > 1
+    policy, guard = source.policy, source.guard
     window, actions = len(policy.observation_mean), policy.action_size
     named = [", ".join(map(str, columns)) for columns in (policy.columns.observations, policy.columns.actions)]
     inputs = [_array("observation", policy.observation_size, named[0])]
@@ -121,10 +142,13 @@ def _interface(source: Source) -> tuple[list[Any], list[Any]]:
         _array("mean", actions, "of the Gaussian before tanh, in units of the half range"),
         _array("log_std", actions, "the logarithm of its standard deviation, clipped"),
     ]
-    if history:
+    if source.before:
         inputs += [_array("window", window, WINDOW), _array("applied", actions, APPLIED)]
         inputs += [_array("begin", 1, BEGIN, "BOOL")]
         outputs += [_array("next_window", window, NEXT)]
+    if guard is not None:
+        inputs.append(_array("memory", 3 * policy.observation_size, MEMORY))
+        outputs += [_array("score", 1, SCORE), _array("next_memory", 3 * policy.observation_size, "of the next step")]
     return inputs, outputs
 
 

@@ -41,7 +41,19 @@ class Graph:
     def columns(self, array: str, start: int, stop: int) -> str:
         """Add the columns of an array from `start` to before `stop`."""
         places = [self.constant(f"column{place}", [place], np.int64) for place in (start, stop)]
-        return self.add("Slice", array, *places, self.constant("axis", [1], np.int64))
+        return self.add("Slice", array, *places, self.axis())
+
+    def axis(self) -> str:
+        """Add the number of the columns' axis."""
+        return self.constant("axis", [1], np.int64)
+
+    def row(self, name: str, values: Any) -> str:
+        """Add an array [1, column]."""
+        return self.constant(name, np.asarray(values)[None])
+
+    def most(self, array: str) -> str:
+        """Add the greatest column [batch, 1]."""
+        return self.add("ReduceMax", array, axes=[1], keepdims=1)
 
     def clipped(self, array: str, low: float, high: float) -> str:
         """Add the array with no value below `low` or above `high`."""

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from micro_rl.deploy.equality import Decisions
+from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import BEGIN, PRIME, Trial
 from micro_rl.errors import UserError, in_words, require_extra
-from micro_rl.policy import Policy
 
 
 def runtime() -> str | None:
@@ -28,39 +28,45 @@ def session(content: bytes) -> Any:
 
 
 class OnnxPast:
-    """What the caller of a model with a history holds: its last window and the action applied after it."""
+    """What the caller of a model with a past holds: what the last step gave, and the action applied after it."""
 
-    def __init__(self, model: Any, policy: Policy):
-        """Begin an episode.
-
-        Args:
-            model: a session.
-            policy: the policy, for its sizes.
-        """
-        self._model, self._policy = model, policy
+    def __init__(self, model: Any):
+        """Begin an episode of a session."""
+        self._model = model
+        self._names = [output.name for output in model.get_outputs()]
+        self._blank = {
+            each.name: np.zeros((1, each.shape[1]), np.float32)
+            for each in model.get_inputs()
+            if each.name in ("window", "applied", "memory")
+        }
         self.begin()
 
     def begin(self) -> None:
         """Forget everything: an episode begins."""
-        self.window = np.zeros((1, len(self._policy.observation_mean)), np.float32)
-        self.applied = np.zeros((1, self._policy.action_size), np.float32)
-        self._begins = True
+        self._held = self._blank | {"begin": np.array([[True]])}
 
     def step(self, observation: np.ndarray) -> Decisions:
-        """Decide [1, act] on an observation [obs], and remember it and the action; set `applied` where it differs."""
-        given = {"observation": observation[None].astype(np.float32), "window": self.window}
-        given |= {"applied": self.applied, "begin": np.array([[self._begins]])}
-        *decision, self.window = self._model.run(None, given)
-        self.applied, self._begins = decision[0], False
-        return Decisions(*decision)
+        """Decide [1, act] on an observation [obs], and remember it and the action; `applied` corrects the latter."""
+        given = {"observation": observation[None].astype(np.float32), **self._held}
+        outputs = dict(zip(self._names, self._model.run(None, given), strict=True))
+        action, mean, log_std = (outputs[name] for name in ("action", "mean", "log_std"))
+        self._held = {"window": outputs["next_window"], "applied": action, "begin": np.array([[False]])}
+        if "score" not in outputs:
+            return Decisions(action, mean, log_std)
+        self._held["memory"] = outputs["next_memory"]
+        return Decisions(action, mean, log_std, outputs["score"][:, 0])
+
+    def applied(self, action: np.ndarray) -> None:
+        """Take over the action [act] that was really applied at the last step."""
+        self._held["applied"] = action[None].astype(np.float32)
 
 
-def run_onnx(content: bytes, policy: Policy, trial: Trial) -> Decisions:
+def run_onnx(content: bytes, source: Source, trial: Trial) -> Decisions:
     """Run a model over a trial, a row at a time.
 
     Args:
         content: of the file.
-        policy: the policy; its history says how a step is asked for.
+        source: what the file is of; its past says how a step is asked for.
         trial: the steps; values must be ones of single precision.
 
     Raises:
@@ -68,8 +74,8 @@ def run_onnx(content: bytes, policy: Policy, trial: Trial) -> Decisions:
     """
     try:
         model = session(content)
-        if policy.history > 1:
-            each = _with_a_past(OnnxPast(model, policy), trial)
+        if source.before:
+            each = _with_a_past(OnnxPast(model), trial)
         else:
             rows = trial.observations.astype(np.float32)[:, None]
             each = [Decisions(*model.run(None, {"observation": row})) for row in rows]
@@ -78,7 +84,8 @@ def run_onnx(content: bytes, policy: Policy, trial: Trial) -> Decisions:
         raise UserError(
             f"export: onnxruntime cannot run the exported file ({words:.300}); nothing was written"
         ) from error
-    return Decisions(*(np.concatenate(parts) for parts in zip(*each, strict=True)))
+    *parts, scores = zip(*each, strict=True)
+    return Decisions(*map(np.concatenate, parts), score=None if scores[0] is None else np.concatenate(scores))
 
 
 def _with_a_past(past: OnnxPast, trial: Trial) -> list[Decisions]:
@@ -92,9 +99,9 @@ def _with_a_past(past: OnnxPast, trial: Trial) -> list[Decisions]:
             past.begin()
             for earlier in range(start, step):
                 past.step(trial.observations[earlier])
-                past.applied = trial.applied[None, earlier].astype(np.float32)
+                past.applied(trial.applied[earlier])
         decisions.append(past.step(trial.observations[step]))
-        past.applied = trial.applied[None, step].astype(np.float32)
+        past.applied(trial.applied[step])
     return decisions
 
 

@@ -1,24 +1,21 @@
 """The policy as one Python file that needs NumPy alone."""
 
-import base64
 import keyword
 import pprint
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
 from micro_rl.core.numpy_network import FURTHEST
+from micro_rl.deploy import python_guard
 from micro_rl.deploy.equality import TOLERANCE, pure
+from micro_rl.deploy.python_arrays import call, encoded, literal
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.template import filled
 from micro_rl.deploy.trial import near
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 
-LINE = 116
-"""Letters of base64 in a line."""
 CHECKED = 8
 """Windows that the file keeps for its self-check."""
 USAGE = """    decision = {module}.act(observation)  # by names, or {observations} numbers, or rows of them
@@ -54,7 +51,7 @@ def python_text(source: Source, module: str) -> str:
     policy = source.policy
     inputs = near(policy, CHECKED)
     history = policy.history > 1
-    usage = (USAGE_OF_PAST if history else USAGE).format(module=module, observations=policy.observation_size)
+    usage = (USAGE_OF_PAST if source.before else USAGE).format(module=module, observations=policy.observation_size)
     return filled(
         "policy.py",
         module=module,
@@ -71,9 +68,10 @@ def python_text(source: Source, module: str) -> str:
         seen="window" if history else "observation",
         kind="ArrayLike" if history else "Named",
         names="()" if history else "OBSERVATION_NAMES",
-        past=filled("past.py", before=policy.history - 1) if history else "",
-        check_inputs=_base64(inputs.astype("<f8")),
-        check_actions=_base64(pure(policy)(inputs).astype("<f4")),
+        past=python_guard.past(source.before, policy.history, source.guard),
+        **python_guard.of_file(source.guard),
+        check_inputs=encoded(inputs.astype("<f8")),
+        check_actions=encoded(pure(policy)(inputs).astype("<f4")),
         **_numbers(policy),
     )
 
@@ -81,22 +79,9 @@ def python_text(source: Source, module: str) -> str:
 def _numbers(policy: Policy) -> dict[str, str]:
     """Vectors as literals, which Python reads back to the bit, and layers in base64."""
     return {
-        "mean": _literal(policy.observation_mean),
-        "std": _literal(policy.observation_std),
-        "action_mid": _literal(policy.action_mid),
-        "action_half": _literal(policy.action_half),
-        "layers": "\n".join(f"    ({_call(weight)}, {_call(bias)})," for weight, bias in policy.layers),
+        "mean": literal(policy.observation_mean),
+        "std": literal(policy.observation_std),
+        "action_mid": literal(policy.action_mid),
+        "action_half": literal(policy.action_half),
+        "layers": "\n".join(f"    ({call(weight)}, {call(bias)})," for weight, bias in policy.layers),
     }
-
-
-def _literal(vector: np.ndarray) -> str:
-    return pprint.pformat(vector.tolist(), width=115, compact=True)
-
-
-def _call(array: np.ndarray) -> str:
-    return f'_array("""\n{_base64(array.astype("<f4"))}\n""", "<f4", {", ".join(map(str, array.shape))})'
-
-
-def _base64(array: np.ndarray) -> str:
-    text = base64.b64encode(array.tobytes()).decode()
-    return "\n".join(text[start : start + LINE] for start in range(0, len(text), LINE))

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from micro_rl.deploy.equality import Decisions
+from micro_rl.deploy.source import Source
 from micro_rl.deploy.template import filled
 from micro_rl.deploy.trial import BEGIN, ON, PRIME, Trial
 from micro_rl.errors import UserError
-from micro_rl.policy import Policy
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-O2")
@@ -30,7 +30,7 @@ def run_python(file: Path, trial: Trial) -> Decisions:
     np.savez(steps, kind=trial.kind, observations=trial.observations, applied=trial.applied)
     driver = filled("trial.py", begin=BEGIN, prime=PRIME)
     _finished([sys.executable, "-I", "-c", driver, str(file), str(steps), str(decisions)], "the exported Python file")
-    return _parted(np.load(decisions))
+    return _parted(np.load(decisions), trial)
 
 
 def compiler() -> str | None:
@@ -38,13 +38,13 @@ def compiler() -> str | None:
     return next((name for name in COMPILERS if shutil.which(name)), None)
 
 
-def run_c(file: Path, prefix: str, policy: Policy, trial: Trial, flags: Sequence[str] = ()) -> Decisions:
+def run_c(file: Path, prefix: str, source: Source, trial: Trial, flags: Sequence[str] = ()) -> Decisions:
     """Compile an exported C file, every warning an error, and run it over a trial.
 
     Args:
         file: the .c file; the header is beside it, and so is what is made here.
         prefix: what its names begin with.
-        policy: the policy; its history says how a step is asked for.
+        source: what the file is of; its past says how a step is asked for.
         trial: the steps; values must be ones of single precision.
         flags: more of them for the compiler.
 
@@ -56,19 +56,22 @@ def run_c(file: Path, prefix: str, policy: Policy, trial: Trial, flags: Sequence
         raise UserError(f"export: none of {', '.join(COMPILERS)} is installed")
     longest = int(np.diff(np.append(np.flatnonzero(trial.kind == BEGIN), len(trial.kind))).max())
     names = {"header": f"{file.stem}.h", "p": prefix, "guard": prefix.upper(), "steps": longest}
-    kind = "trial.c" if policy.history == 1 else "trial-past.c"
+    kind = "trial-past.c" if source.before else "trial.c"
     driver.write_text(filled(kind, **names, on=ON, begin=BEGIN, prime=PRIME))
     sources = [str(driver), str(file)]
     _finished([command, *FLAGS, *flags, *sources, "-o", str(program), "-lm"], f"{command} on the exported C file")
     steps = trial.observations
-    if policy.history > 1:
+    if source.before:
         steps = np.concatenate([trial.kind[:, None], steps, trial.applied], axis=-1)
     output = _finished([str(program)], "the exported C file", np.ascontiguousarray(steps, np.float32).tobytes())
-    return _parted(np.frombuffer(output, np.float32).reshape(len(trial.kind), -1))
+    return _parted(np.frombuffer(output, np.float32).reshape(len(trial.kind), -1), trial)
 
 
-def _parted(values: np.ndarray) -> Decisions:
-    return Decisions(*np.split(values, 3, axis=-1))
+def _parted(values: np.ndarray, trial: Trial) -> Decisions:
+    """Action, mean, log standard deviation and, where there is one, the score."""
+    width = trial.applied.shape[-1]
+    *parts, score = np.split(values, [width, 2 * width, 3 * width], axis=-1)
+    return Decisions(*parts, score=score[:, 0] if score.size else None)
 
 
 def _finished(command: Sequence[str], what: str, given: bytes = b"") -> bytes:

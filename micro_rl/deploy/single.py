@@ -1,11 +1,16 @@
 """The arrays of a policy in single precision, for what computes in it alone."""
 
 import numpy as np
-from jaxtyping import Float, Float64
 
+from micro_rl.control.guard import Guard
 from micro_rl.core.columns import title
+from micro_rl.core.shapes import Float, Float64
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
+
+PARTED = ("center", "action_center", "low", "high")
+WHOLE = ("scale", "action_scale", "references", "weights", "residual_scale", "whitening", "still_cost", "usual")
+POSITIVE = ("scale", "action_scale", "residual_scale", "usual")
 
 
 def tables_of(policy: Policy) -> dict[str, Float[np.ndarray, "..."]]:
@@ -29,6 +34,24 @@ def tables_of(policy: Policy) -> dict[str, Float[np.ndarray, "..."]]:
     for number, (weight, bias) in enumerate(policy.layers):
         tables |= {f"weight{number}": weight, f"bias{number}": bias}
     return tables
+
+
+def tables_of_guard(guard: Guard) -> dict[str, Float[np.ndarray, "..."]]:
+    """The same of a guard's arrays; centers and limits are kept in two parts.
+
+    Raises:
+        UserError: a number is none of single precision.
+    """
+    arrays = {name: np.asarray(getattr(guard, name)) for name in PARTED + WHOLE}
+    limits = np.finfo(np.float32)
+    for name, values in arrays.items():
+        small = name in POSITIVE and (values < limits.tiny).any()
+        if small or not (np.abs(values) <= limits.max).all():
+            raise UserError(f"export: the guard's {name} has values that single precision cannot hold: scale the log")
+    tables: dict[str, np.ndarray] = {}
+    for name in PARTED:
+        tables |= zip((f"guard_{name}_high", f"guard_{name}_low"), _parted(arrays[name]), strict=True)
+    return tables | {f"guard_{name}": arrays[name].astype(np.float32) for name in WHOLE}
 
 
 def _parted(values: Float64[np.ndarray, " column"]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from micro_rl._version import __version__
+from micro_rl.control.guard import Guard
 from micro_rl.core.columns import Column
+from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 
 FORMAT = 1
@@ -16,11 +18,27 @@ class Source(NamedTuple):
 
     policy: Policy
     known: tuple[tuple[str, str], ...] = ()
+    guard: Guard | None = None
+    """What scores every step, where the export is to have it."""
+
+    @property
+    def before(self) -> int:
+        """Steps of the past that a decision needs: the policy for its window, the guard for its score."""
+        return max(self.policy.history - 1, 0 if self.guard is None else 1)
+
+    def guarded(self, guard: Guard) -> "Source":
+        """Gives the same with a guard; `UserError` where it is one of other columns."""
+        policy, sizes = self.policy, (self.policy.observation_size, self.policy.action_size)
+        same = all(names(own) == names(other) for own, other in zip(policy.columns, guard.columns, strict=True))
+        if not same or sizes != (guard.observation_size, guard.action_size):
+            raise UserError("export: the guard's columns are not the policy's: fit it on the policy's log")
+        return self._replace(guard=guard)
 
     def facts(self) -> dict[str, str]:
         """What the file's head says, a line each; the same for the same policy, whenever it is written."""
         simulator = {"simulator": self.policy.environment} if self.policy.environment else {}
-        return {"written by": f"micro-rl {__version__}, export format {FORMAT}", **dict(self.known), **simulator}
+        own = {} if self.guard is None else _of_guard(self.guard)
+        return {"written by": f"micro-rl {__version__}, export format {FORMAT}", **dict(self.known), **simulator, **own}
 
     def as_dict(self) -> dict[str, Any]:
         """The same and the columns, in plain values."""
@@ -38,6 +56,11 @@ class Source(NamedTuple):
 def names(columns: Sequence[Column]) -> list[str]:
     """The columns' names."""
     return [column.name for column in columns]
+
+
+def _of_guard(guard: Guard) -> dict[str, str]:
+    facts = {"guard's threshold": repr(guard.threshold), "guard's rate of false alarms": repr(guard.rate)}
+    return facts | ({"guard's log's SHA-256": guard.log} if guard.log else {})
 
 
 def _described(column: Column) -> dict[str, Any]:

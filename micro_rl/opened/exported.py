@@ -1,7 +1,9 @@
-"""The policy that an export begins with: of a run folder, of a choice's folder, or of a policy's file."""
+"""The policy that an export begins with: of a run's, a choice's or a controller's folder, or of a policy's file."""
 
 from pathlib import Path
 
+from micro_rl.control.guard import Guard
+from micro_rl.control.making import SETTINGS, in_folder
 from micro_rl.deploy.source import Source
 from micro_rl.errors import UserError
 from micro_rl.opened.kept_policy import kept_policy, policy_path
@@ -11,23 +13,39 @@ from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
 
 
-def source_in(path: Path, epoch: int | None = None) -> Source:
+def source_in(path: Path, epoch: int | None = None, guard: Path | None = None) -> Source:
     """Read a policy and what its folder says of it.
 
     Args:
-        path: a run's folder, a choice's folder, or the file of a policy.
+        path: a run's, a choice's or a controller's folder, or the file of a policy.
         epoch: of a run, one whose state is kept; by default the last.
+        guard: the file of a guard; a controller's folder has its own.
 
     Raises:
-        UserError: there is none, it is damaged, or only a run has epochs.
+        UserError: there is none, it is damaged, only a run has epochs, or the guard is one of other columns.
     """
+    source = _policy_in(path, epoch)
+    return source if guard is None else source.guarded(Guard.load(guard))
+
+
+def _policy_in(path: Path, epoch: int | None) -> Source:
     with reading(path):
-        single, choice = path.is_file(), (path / "decision.json").exists()
-    if not single and not choice:
-        return _of_run(RunFolder.open(path), epoch)
-    if epoch is not None:
-        raise UserError(f"{path}: is {'a policy' if single else 'a choice'} and has no epochs; name a run's folder")
-    return Source(Policy.load(path)) if single else _of_choice(path)
+        readers = {
+            "policy": (path.is_file(), lambda: Source(Policy.load(path))),
+            "choice": ((path / "decision.json").exists(), lambda: _of_choice(path)),
+            "controller": ((path / SETTINGS).exists(), lambda: _of_controller(path)),
+        }
+    for kind, (present, read) in readers.items():
+        if present and epoch is not None:
+            raise UserError(f"{path}: is a {kind} and has no epochs; name a run's folder")
+        if present:
+            return read()
+    return _of_run(RunFolder.open(path), epoch)
+
+
+def _of_controller(path: Path) -> Source:
+    policy, guard, _ = in_folder(path)
+    return Source(policy) if guard is None else Source(policy).guarded(guard)
 
 
 def _of_run(folder: RunFolder, epoch: int | None) -> Source:

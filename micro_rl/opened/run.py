@@ -12,8 +12,8 @@ from micro_rl.core import arguments
 from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.networks import Network, q_values
 from micro_rl.core.types import Scaling
-from micro_rl.data import Dataset, ReadOptions, load
-from micro_rl.data.log_paths import EMBEDDED
+from micro_rl.data import Dataset
+from micro_rl.data.run_log import log_of
 from micro_rl.data.scaling import reward_size
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
@@ -127,26 +127,7 @@ class OpenedRun:
 
     def dataset(self) -> Dataset:
         """The log, read again as it was then; `UserError` where it is gone, another one, or was no file."""
-        name, digest = self._log.get("name"), self._log.get("sha256")
-        path = str(name if name in EMBEDDED else self._log.get("path"))
-        if self._log.get("format") in ("arrays", "frame"):
-            raise UserError(
-                f"{self.path}: its log {path!r} was made in Python (SHA-256 {digest}) and is no file: make it again "
-                "with Dataset.from_arrays or from_frame"
-            )
-        log = self._read(path, None)
-        if log.sha256 != digest:
-            raise UserError(f"{path}: is not the log that {self.path} was trained on; bring that one back")
-        if len(log.starts) != self._log.get("episodes", len(log.starts)):  # a time limit was given beside the file's
-            log = self._read(path, self.config["task"]["horizon"])
-        return log
-
-    def _read(self, path: str, horizon: int | None) -> Dataset:
-        options: dict[str, Any] = self._log.get("reading", {})
-        options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
-        limits: dict[str, Any] = {side: np.array(self._log[side]) for side in ("action_low", "action_high")}
-        usual = (self.config.get("task") or {}).get("horizon")
-        return load(path, **limits, horizon=horizon, reading=ReadOptions(**options), usual_horizon=usual)
+        return log_of(self.path, self.config)
 
     @property
     def _log(self) -> dict[str, Any]:

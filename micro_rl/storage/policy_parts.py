@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 
 from micro_rl.core import windows
 from micro_rl.core.columns import UNNAMED, Columns
+from micro_rl.core.shapes import Float
 
 VECTORS = ("observation_mean", "observation_std", "action_mid", "action_half")
 LONGEST_HISTORY = 1000

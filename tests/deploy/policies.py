@@ -8,6 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
+from micro_rl.control.guard import PARTS, Guard
 from micro_rl.core import windows
 from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.deploy.equality import Decisions
@@ -67,3 +68,27 @@ def imported(path: Path) -> ModuleType:
 def decided(policy: Policy, trial: Trial) -> Decisions:
     """What a policy without a history gives."""
     return Decisions(policy(trial.observations), *policy.distribution(trial.observations))
+
+
+def random_guard(policy: Policy, seed: int, rows: int = 5) -> Guard:
+    """A guard of a policy's columns, with predictions, scales and usual parts of any size."""
+    rng, obs, act = np.random.default_rng(seed), policy.observation_size, policy.action_size
+    center, scale = policy.observation_mean[:obs], policy.observation_std[:obs]
+    half = scale * rng.uniform(0.5, 3, obs)
+    return Guard(
+        center=center,
+        scale=scale,
+        action_center=policy.action_mid,
+        action_scale=policy.action_half,
+        references=rng.normal(size=(rows, obs)),
+        low=center - half,
+        high=center + half,
+        weights=0.3 * rng.normal(size=(1 + obs + act, obs)),
+        residual_scale=10 ** rng.uniform(-2, 0, obs),
+        whitening=np.eye(obs) + 0.3 * rng.normal(size=(obs, obs)),
+        still_cost=np.where(rng.random(obs) < 0.5, rng.uniform(1, 8, obs), 0.0),
+        usual=rng.uniform(0.3, 3, len(PARTS)),
+        threshold=float(rng.uniform(1, 2)),
+        rate=0.01,
+        columns=policy.columns,
+    )

@@ -47,7 +47,7 @@ def sanitiser(folder: Path) -> tuple[str, ...]:
 def test_a_history_under_the_sanitisers_with_names_that_need_mending(tmp_path: Path):
     policy = random_policy(1, history=4, hidden=(7, 5), columns=ODD, offset=100.0)
     trial = draw(policy, single=True)
-    decisions = run_c(write(policy, tmp_path), "exported", policy, trial, sanitiser(tmp_path))
+    decisions = run_c(write(policy, tmp_path), "exported", Source(policy), trial, sanitiser(tmp_path))
     difference = compared(policy, trial, decisions, "C file")
     assert difference.rows == 1000 and 0 < difference.largest <= 1e-5 and difference.unsettled < 100
 
@@ -127,12 +127,12 @@ def test_what_float32_leaves_open_is_accepted_and_no_more():
 def test_memory_by_hand(tmp_path: Path):
     text = c_text(Source(BY_HAND), "p", "p")
     # layers 2 x 2 + 2 and 2 x 2 + 2, mean twice, deviation, middle twice, half range: 6 + 6 + 4 + 2 + 2 + 1
-    assert c_tables.memory(BY_HAND) == (4 * 21, 0, 4 * (2 + 2))
+    assert c_tables.memory(Source(BY_HAND)) == (4 * 21, 0, 4 * (2 + 2))
     assert "84 bytes of tables (flash); 0 bytes of RAM for each system's past; 16 bytes of arrays" in text.header
     tables = re.findall(r"static const float \w+\[(\d+)\]", text.code)
     assert sum(map(int, tables)) == 21
     with_past = random_policy(1, 3, 2, (8,), history=4)
-    assert c_tables.memory(with_past)[1:] == (4 * (3 * 3 + 3 * 2 + 1), 4 * (18 + 18 + 8))
+    assert c_tables.memory(Source(with_past))[1:] == (4 * (3 * 3 + 3 * 2 + 1), 4 * (18 + 18 + 8))
 
 
 def test_numbers_are_read_back_to_the_bit():

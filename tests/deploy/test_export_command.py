@@ -1,6 +1,7 @@
 """micro-rl export --to python and --to c, whole: of a run, a choice and a file, and what is refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.control.controller import Controller
 from micro_rl.deploy import exporting, running
 from micro_rl.policy import Policy
 from micro_rl.storage.run_folder import RunFolder
-from tests.deploy.policies import imported, random_policy
+from tests.deploy.policies import imported, random_guard, random_policy
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "run-format-3"
 needs_compiler = pytest.mark.skipif(running.compiler() is None, reason="no C compiler")
@@ -148,3 +150,36 @@ def test_a_disk_that_refuses_the_second_file_leaves_what_was_there(run: Path, un
     assert {name: (run / name).read_bytes() for name in before} == before
     assert cli.run(["export", str(run), "--to", "c", "--out", str(run / "other.c")]) == 2
     assert not (run / "other.h").exists()
+
+
+def test_a_guard_goes_into_the_export(tmp_path: Path, capsys):
+    """Of a controller's folder, whose scores the export gives; or of a file, to a policy of the same columns."""
+    policy = random_policy(11)
+    controller = Controller(policy, random_guard(policy, 11))
+    controller.save(tmp_path / "loop")
+    assert cli.run(["export", str(tmp_path / "loop"), "--to", "python"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    words = r"guard   an alarm above 1\.\d+ \(0\.01 of healthy steps\); scores differ by at most \S+ \(1e-05 allowed\)"
+    assert re.fullmatch(words, lines[-1])
+    module = imported(tmp_path / "loop" / "policy.py")
+    past = module.Past()
+    for row in policy.observation_mean + policy.observation_std * np.random.default_rng(0).normal(size=(9, 3)):
+        own, other = past.step(row), controller.step(row)
+        past.applied(other.action)
+        assert own.score == pytest.approx(other.score, rel=1e-9)
+    guard, file = tmp_path / "loop" / "guard.safetensors", tmp_path / "loop" / "policy.safetensors"
+    assert cli.run(["export", str(file), "--to", "onnx", "--guard", str(guard), "--out", str(tmp_path / "a.onnx")]) == 0
+    assert "guard   an alarm above" in capsys.readouterr().out
+    assert cli.run(["export", str(file), "--to", "python"]) == 0
+    assert "guard   " not in capsys.readouterr().out and not hasattr(imported(file.with_suffix(".py")), "Past")
+    random_policy(1, 2, 1).save(file)
+    for words, message in (
+        (["--to", "c", "--guard", str(guard)], "the guard's columns are not the policy's"),
+        (["--to", "c", "--guard", str(file)], "holds no 'micro-rl guard' in its metadata"),
+        (["--guard", str(guard)], "--guard goes into --to python, c and onnx"),
+    ):
+        assert cli.run(["export", str(file), *words]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and message in error
+    assert cli.run(["export", str(tmp_path / "loop"), "--to", "c", "--epoch", "3"]) == 2
+    assert "is a controller and has no epochs" in capsys.readouterr().err

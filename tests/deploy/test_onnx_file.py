@@ -56,7 +56,7 @@ def test_any_network_is_the_policy(
 ):
     policy = random_policy(seed, observations, actions, hidden, history, gain=gain, offset=offset)
     trial = draw(policy, 60, single=True)
-    compared(policy, trial, run_onnx(content_of(policy), policy, trial), "ONNX file")
+    compared(policy, trial, run_onnx(content_of(policy), Source(policy), trial), "ONNX file")
 
 
 def test_a_batch_is_its_rows():
@@ -64,7 +64,7 @@ def test_a_batch_is_its_rows():
     trial = draw(policy, single=True)
     outputs = run(policy, observation=trial.observations)
     assert compared(policy, trial, Decisions(**outputs), "ONNX file").largest <= 1e-5
-    alone = run_onnx(content_of(policy), policy, trial)
+    alone = run_onnx(content_of(policy), Source(policy), trial)
     assert np.abs(alone.action - outputs["action"]).max() <= 1e-5 * 2 * policy.action_half.max()
 
 
@@ -91,7 +91,7 @@ def test_windows_come_out_of_systems_side_by_side(history: int):
 def test_a_history_is_tried_with_other_actions_and_a_past_handed_over():
     policy = random_policy(5, history=4, hidden=(7, 5), offset=100.0)
     trial = draw(policy, single=True)
-    difference = compared(policy, trial, run_onnx(content_of(policy), policy, trial), "ONNX file")
+    difference = compared(policy, trial, run_onnx(content_of(policy), Source(policy), trial), "ONNX file")
     assert difference.rows == 1000 and difference.largest <= 1e-5 and len(true_windows(policy, trial)) == 1000
 
 

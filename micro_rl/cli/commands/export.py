@@ -9,6 +9,7 @@ from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
+    from micro_rl.control.guard import Guard
     from micro_rl.deploy.exporting import Exported
 
 
@@ -19,6 +20,9 @@ class Export:
     to: Literal["safetensors", "python", "c", "onnx"] = "safetensors"
     """As what: python is a file that needs NumPy alone, c is C99 for a controller, onnx (with micro-rl[onnx] installed)
     is for any runtime of such files, safetensors for Policy.load."""
+    guard: Path | None = None
+    """A guard's file (Guard.save, Controller.save), whose score is to be with every decision of python, c and onnx. A
+    controller's folder has its own; the policy's file in it is exported without."""
     epoch: int | None = None
     """An epoch whose state is kept: the newest two, and the best by score of those that were saved; for python, c and
     onnx by default the last."""
@@ -28,8 +32,8 @@ class Export:
 
 EXPLANATION = """Write a policy as a file of Python, C or ONNX, after trying it against the policy; or that of an epoch.
 
-RUN is a run's folder, a choice's, or a policy's file; what is in it stays. With --to safetensors an epoch is
-needed, and the file is the one that training would have written then.
+RUN is a run's folder, a choice's, a controller's, or a policy's file; what is in it stays. With --to safetensors
+an epoch is needed, and the file is the one that training would have written then.
 """
 
 SUFFIXES = {"python": ".py", "c": ".c", "onnx": ".onnx"}
@@ -50,6 +54,8 @@ def _of_epoch(run: Path, options: Export) -> None:
     from micro_rl.opened.kept_policy import kept_policy
     from micro_rl.storage.run_folder import RunFolder
 
+    if options.guard is not None:
+        raise UserError("export: --guard goes into --to python, c and onnx; Controller.save writes it beside a policy")
     folder, epoch = RunFolder.open(run), options.epoch
     if epoch is None:
         names = ", ".join(map(str, folder.checkpoints.epochs())) or "none"
@@ -65,7 +71,7 @@ def _as_code(run: Path, options: Export) -> None:
     from micro_rl.deploy.exporting import export_c, export_onnx, export_python
     from micro_rl.opened.exported import source_in
 
-    source = source_in(run, options.epoch)
+    source = source_in(run, options.epoch, options.guard)
     path = options.out or _beside(run, options)
     exported = {"python": export_python, "c": export_c, "onnx": export_onnx}[options.to](source, path)
     print(f"policy  {', '.join(map(str, exported.files))}")
@@ -74,6 +80,8 @@ def _as_code(run: Path, options: Export) -> None:
         print(f"flash   {memory.flash:,} bytes of tables")
         print(f"RAM     {memory.state:,} bytes of each system's past, {memory.stack:,} bytes of arrays on the stack")
     print(f"tried   {_tried(exported)}")
+    if source.guard is not None:
+        print(f"guard   {_guarded(source.guard, exported)}")
     if decision := dict(source.known).get("decision"):
         print(f"note    the choice that it is from says: {decision}")
 
@@ -100,3 +108,15 @@ def _tried(exported: "Exported") -> str:
     if not difference.unsettled:
         return words
     return f"{words}; by {difference.largest_unsettled:.1e} in {difference.unsettled} where float32 leaves more open"
+
+
+def _guarded(guard: "Guard", exported: "Exported") -> str:
+    from micro_rl.deploy.equality import TOLERANCE
+
+    words = f"an alarm above {guard.threshold:.6g} ({guard.rate:.3g} of healthy steps)"
+    if exported.difference is None or (scores := exported.difference.scores) is None:
+        return words
+    words += f"; scores differ by at most {scores.largest:.1e} ({TOLERANCE:.0e} allowed)"
+    if not scores.beyond:
+        return words
+    return f"{words}, by {scores.largest_beyond:.1e} in {scores.beyond} where float32 leaves more open"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from micro_rl.data import toml_file
+from micro_rl.core import toml_text
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
@@ -113,7 +113,7 @@ def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any])
         "task": {name: known[name] for name in OF_TASK if name in known},
         "provenance": dict(provenance),
     }
-    lines = [f"# How to read {name}.", *toml_file.lines(main.items())]
+    lines = [f"# How to read {name}.", *toml_text.lines(main.items())]
     for title, content in tables.items():
-        lines += ["", f"[{title}]", *toml_file.lines(content.items())] if content else []
+        lines += ["", f"[{title}]", *toml_text.lines(content.items())] if content else []
     return ("\n".join(lines) + "\n").encode()

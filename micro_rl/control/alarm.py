@@ -1,0 +1,38 @@
+"""When steps above the guard's limit are an alarm, and when it is over: neither at the first sign."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from micro_rl.control.settings import ControlSettings
+
+
+class Alarm:
+    """On after k of the last n steps were bad, or at once where the controller is blind; off after m good ones."""
+
+    def __init__(self, settings: ControlSettings):
+        self.after, self.healthy_after = settings.alarm_after, settings.healthy_after
+        self.last: deque[bool] = deque(maxlen=settings.alarm_window)
+        self.begin()
+
+    def begin(self) -> None:
+        """Take all for healthy, for an episode begins."""
+        self.on, self.healthy = False, 0
+        self.last.clear()
+
+    def __call__(self, bad: bool, blind: bool, known: bool) -> bool:
+        """Say whether to fall back.
+
+        Args:
+            bad: the step's score lies above the limit.
+            blind: a value has been missing for too long.
+            known: everything was measured at this step; only such steps count as healthy.
+        """
+        self.last.append(bad)
+        self.healthy = self.healthy + 1 if known and not bad and not blind else 0
+        if self.on and self.healthy >= self.healthy_after:
+            self.on = False
+            self.last.clear()
+        elif blind or sum(self.last) >= self.after:
+            self.on = True
+        return self.on

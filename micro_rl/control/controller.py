@@ -1,0 +1,223 @@
+"""`Controller`: a policy in a loop, with its guard, its limits, and what it does in trouble."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from micro_rl.control.decision import Decision
+from micro_rl.control.fallback import Fallbacks, Function
+from micro_rl.control.guard import Guard
+from micro_rl.control.limits import Limits
+from micro_rl.control.record import Record
+from micro_rl.control.recorder import Recorder
+from micro_rl.control.settings import ControlSettings
+from micro_rl.control.system import Sight, System
+from micro_rl.core.columns import Columns
+from micro_rl.errors import UserError, in_words
+from micro_rl.policy import Policy
+
+DEFAULTS = ControlSettings()
+
+
+class Controller:
+    """A policy that acts in a loop, guards itself, falls back and comes back.
+
+    Call `step` once a step, and tell it which action was really applied where that was another one. After it was made
+    it raises nothing, whatever is passed in: it says in `Decision.reason` what was wrong. One controller is one system
+    and one thread; `fresh` makes another for the next system, with the same policy and guard.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        guard: Guard | None = None,
+        settings: ControlSettings = DEFAULTS,
+        *,
+        fallback: Function | None = None,
+        record: str | Path | None = None,
+        folder: str | Path = ".",
+    ):
+        """Make a controller of its parts; `from_run` and `load` make them too.
+
+        Args:
+            policy: what acts.
+            guard: tells steps that are unlike the log; without one only missing values and ranges are trouble.
+            settings: limits, rates, hysteresis, fallback, shadow.
+            fallback: for the setting `fallback = "function"`: from the observation by the columns' names to an action.
+                Where it has a method `begin`, it is told the last action when it takes over.
+            record: a CSV (or .parquet) for every decision, begun or gone on with; None keeps none.
+            folder: where a relative path of the settings' fallback policy begins.
+
+        Raises:
+            UserError: something that is named in the settings is not there, or guard and policy are of other columns.
+        """
+        self.policy, self.guard, self.settings = policy, guard, settings
+        self._function, self._folder = fallback, Path(folder)
+        if guard is not None and _names(guard.columns) != _names(policy.columns):
+            raise UserError("guard: its columns are not the policy's: fit it on the policy's log")
+        self._fallbacks = Fallbacks(policy, settings, fallback, self._folder)
+        self._limits = Limits(policy.columns.actions, (policy.action_low, policy.action_high), settings)
+        self._system = System(policy, _ranges(policy, guard), guard, settings, self._fallbacks)
+        self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard))
+
+    @classmethod
+    def from_run(cls, path: str | Path, *, rate: float = 0.01, log: Any = None, **others: Any) -> Controller:
+        """Make a controller of a run's policy, and a guard that is fitted on its log.
+
+        Args:
+            path: a run's folder, a choice's folder or a policy's file.
+            rate: share of healthy steps that may lie above the guard's limit.
+            log: a `Dataset`, or the path of one; by default the run's own. A choice and a policy's file need it.
+            others: settings, fallback, record, folder, as of `Controller`.
+
+        Raises:
+            UserError: there is no policy, or its log is gone or has too little for the rate.
+        """
+        from micro_rl.control.making import of_run
+
+        policy, guard = of_run(Path(path), rate, log)
+        return cls(policy, guard, **others)
+
+    @classmethod
+    def load(cls, folder: str | Path, **others: Any) -> Controller:
+        """Make a controller of a folder that `save` wrote: policy, guard, settings.
+
+        Args:
+            folder: the controller's.
+            others: settings in the place of the folder's, fallback, record.
+
+        Raises:
+            UserError: a file is missing, damaged or does not fit the others.
+        """
+        from micro_rl.control.making import in_folder
+
+        policy, guard, settings = in_folder(Path(folder))
+        return cls(policy, guard, **{"settings": settings, "folder": folder, **others})
+
+    def save(self, folder: str | Path) -> None:
+        """Write policy, guard, settings and fallback policy into a folder, which needs no training to be used.
+
+        Raises:
+            UserError: the disk refuses.
+        """
+        from micro_rl.control.making import write
+
+        write(Path(folder), self.policy, self.guard, self.settings, self._fallbacks.policy)
+
+    def fresh(self, record: str | Path | None = None) -> Controller:
+        """Make a controller for another system, of the same parts, with a past and a record of its own."""
+        parts: dict[str, Any] = {"fallback": self._function, "record": record, "folder": self._folder}
+        return Controller(self.policy, self.guard, self.settings, **parts)
+
+    @property
+    def columns(self) -> Columns:
+        """Names and units of what it takes and gives."""
+        return self.policy.columns
+
+    def step(self, observation: Any, applied_action: Any = None, reward: Any = None) -> Decision:
+        """Decide what to do now.
+
+        Args:
+            observation: by the columns' names, or an array in their order, raw units.
+            applied_action: what was applied since the last step, by name or in order; None where it was that step's
+                `Decision.action`.
+            reward: a number, what the last step brought, where the plant tells; for the record alone.
+
+        Returns:
+            The action, and why.
+        """
+        with np.errstate(all="ignore"):
+            try:
+                self._applied(applied_action, reward)
+                sight = self._system.see(observation)
+                decision = self._decision(sight)
+            except Exception as error:  # the loop must go on, whatever this is
+                sight, decision = Sight.nothing(self.policy), self._last_resort(error)
+            self._system.decided = decision.action
+            reasons = self._recorder.decided(sight, decision)
+        return decision if reasons is None else decision._replace(reason=f"{decision.reason}; {reasons}")
+
+    def prime(self, observations: Any, actions: Any) -> tuple[str, ...]:
+        """Take over from the real past: an episode that others began.
+
+        Args:
+            observations: the last ones, oldest first, each as of `step`.
+            actions: what was applied at each of them, as many.
+
+        Returns:
+            What was wrong with them, in words; nothing where all was well.
+        """
+        self.reset()
+        with np.errstate(all="ignore"):
+            try:
+                wrong: list[str] = []
+                for observation, action in zip(observations, actions, strict=True):
+                    wrong += self._system.see(observation).wrong
+                    wrong += self._system.applied(action)
+                return tuple(wrong)
+            except Exception as error:
+                return (f"the past cannot be read ({in_words(error)[:80]})",)
+
+    def reset(self, terminated: bool = False) -> None:
+        """Begin an episode; `terminated` tells that the last one ended by the task's own rule."""
+        self._recorder.ended(bool(terminated))
+        self._system.begin()
+
+    def close(self) -> str | None:
+        """End the record; what was wrong with that, in words, or None."""
+        return self._recorder.close()
+
+    def __enter__(self) -> Controller:
+        """Itself, for a `with`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends the record."""
+        self.close()
+
+    def _applied(self, action: Any, reward: Any) -> None:
+        system = self._system
+        wrong = () if action is None else system.applied(action)
+        if action is None and system.decided is not None:
+            system.last = system.decided
+        self._recorder.applied(system.last, reward)
+        system.complaints = wrong
+
+    def _decision(self, sight: Sight) -> Decision:
+        """The action of this step, from policy or fallback, within its limits."""
+        system, reasons = self._system, list(sight.wrong)
+        asked = None if sight.window is None else self.policy.of_window(sight.window).astype(np.float64)
+        advised, source = asked, "policy"
+        if asked is not None:
+            advised = asked = self._limits.clamped(asked, reasons)
+        if sight.alarm or asked is None:
+            resort = self._fallbacks(sight.trusted, system.last)
+            asked, source = resort.action, resort.source
+            reasons += resort.reasons
+        action = self._limits(asked, system.last, reasons)
+        if self.settings.shadow:
+            reasons.append(f"shadow: {source} would act")
+            advised, source = action, "shadow"
+            action = action if system.last is None else system.last
+        reason = "; ".join(reasons) or "healthy"
+        return Decision(action, source, reason, sight.score, sight.alarm, advised)
+
+    def _last_resort(self, error: Exception) -> Decision:
+        """Hold the last action within its limits, where the controller itself fails."""
+        self._system.fail()
+        last = self.policy.action_mid if self._system.last is None else self._system.last
+        action = np.minimum(np.maximum(last, self._limits.low), self._limits.high)
+        return Decision(action, "fallback: hold", f"the controller failed ({in_words(error)[:80]})", None, True, None)
+
+
+def _names(columns: Columns) -> list[list[str]]:
+    return [[column.name for column in part] for part in columns]
+
+
+def _ranges(policy: Policy, guard: Guard | None) -> Columns:
+    """The policy's columns, with their ranges in the log."""
+    known = all(column.low is not None for column in policy.columns.observations)
+    return policy.columns if known or guard is None else guard.columns

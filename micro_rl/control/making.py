@@ -1,0 +1,72 @@
+"""Where a controller comes from, and where it is kept: a run and its log, or a folder of its parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from micro_rl.control.guard import Guard
+from micro_rl.control.settings import ControlSettings
+from micro_rl.errors import UserError
+from micro_rl.policy import Policy
+from micro_rl.storage.files import replace_file, saving
+
+if TYPE_CHECKING:
+    from micro_rl.data import Dataset
+
+POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "controller.toml", "fallback.safetensors"
+
+
+def of_run(path: Path, rate: float, log: Any) -> tuple[Policy, Guard]:
+    """Read a policy, and fit its guard; see `Controller.from_run`."""
+    policy = Policy.load(path / POLICY if path.is_dir() else path)
+    return policy, Guard.fit(_log(path, log), rate)
+
+
+def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
+    """Read what `write` wrote; the guard and the settings may be missing.
+
+    Raises:
+        UserError: there is no policy, or a file is damaged.
+    """
+    if not (folder / POLICY).exists():
+        raise UserError(f"{folder}: is no controller's folder (it has no {POLICY}); make one with micro-rl controller")
+    guard, settings = folder / GUARD, folder / SETTINGS
+    return (
+        Policy.load(folder / POLICY),
+        Guard.load(guard) if guard.exists() else None,
+        ControlSettings.from_toml(settings) if settings.exists() else ControlSettings(),
+    )
+
+
+def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSettings, other: Policy | None) -> None:
+    """Write a controller's parts.
+
+    Raises:
+        CannotWrite: the disk refuses.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    policy.save(folder / POLICY)
+    if guard is not None:
+        guard.save(folder / GUARD)
+    if other is not None:
+        other.save(folder / OTHER)
+        settings = replace(settings, fallback_policy=OTHER)
+    replace_file(folder / SETTINGS, settings.as_toml().encode())
+
+
+def _log(path: Path, log: Any) -> Dataset:
+    from micro_rl.data import Dataset, load
+
+    if isinstance(log, Dataset):
+        return log
+    if log is not None:
+        return load(log)
+    if not (path / "config.json").exists():
+        raise UserError(f"{path}: names no log to fit a guard on: say which, or make the controller without a guard")
+    from micro_rl.data.run_log import log_of
+    from micro_rl.storage.run_folder import RunFolder
+
+    return log_of(path, RunFolder.open(path).config())

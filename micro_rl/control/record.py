@@ -1,0 +1,152 @@
+"""The record: every decision and its reason, a line each, appended at once and read back as a log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from micro_rl.control.guard import Guard
+from micro_rl.control.record_toml import toml_of
+from micro_rl.core.columns import Columns, in_one_line
+from micro_rl.errors import UserError, require_extra
+from micro_rl.policy import Policy
+from micro_rl.storage.files import reading, regular_size, replace_file, replacing
+
+OWN = ("reward", "terminal", "healthy", "who", "source", "score", "alarm", "reason")
+"""Columns behind observations, actions and what was advised; in front are episode, step and time."""
+
+
+class Names:
+    """What the columns of a record are called; none twice."""
+
+    def __init__(self, columns: Columns):
+        """Raises `UserError` where two columns of the policy have one name."""
+        self._taken: set[str] = set()
+        self.observations = [self._as_it_is(column.name) for column in columns.observations]
+        self.actions = [self._as_it_is(column.name) for column in columns.actions]
+        self.advised = [self._own(f"advised_{name}") for name in self.actions]
+        self.episode, self.step, self.time = map(self._own, ("episode", "step", "time"))
+        self.own = {name: self._own(name) for name in OWN}
+
+    @property
+    def heading(self) -> list[str]:
+        """All of them, in order."""
+        front = [self.episode, self.step, self.time]
+        return [*front, *self.observations, *self.actions, *self.advised, *self.own.values()]
+
+    def _as_it_is(self, name: str) -> str:
+        name = in_one_line(name)
+        if name in self._taken:
+            raise UserError(f"record: two columns are called {name!r}: a record needs a name for each")
+        self._taken.add(name)
+        return name
+
+    def _own(self, name: str) -> str:
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
+
+
+class Record:
+    """A CSV that grows by a line for each decision, with the TOML beside it by which it is read as a log.
+
+    A path that ends in .parquet gets a CSV of the same name, and is written from it by `close`.
+    """
+
+    def __init__(self, path: str | Path, policy: Policy, guard: Guard | None = None):
+        """Begin a record, or go on with one that is there; of the guard the limit is told.
+
+        Raises:
+            UserError: the file is no record of this policy's columns, or the disk refuses.
+        """
+        given = Path(path)
+        self.parquet = given if given.suffix == ".parquet" else None
+        if self.parquet is not None:
+            require_extra("pyarrow", "tables", "a record in Parquet")
+        self.path = given.with_suffix(".csv") if self.parquet else given
+        self.names = Names(policy.columns)
+        self._line = line(self.names.heading)
+        self.episode = self._going_on() + 1 if self._has_rows() else 0
+        replace_file(self.path.with_name(self.path.name + ".toml"), toml_of(self.path.name, self.names, policy, guard))
+        try:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            if os.fstat(self._file).st_size == 0:
+                self.write_line(self._line)
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another record") from error
+
+    def write(self, cells: Sequence[Any]) -> None:
+        """Append a row, whole or not at all; `OSError` where the disk refuses."""
+        self.write_line(line(cells))
+
+    def write_line(self, content: bytes) -> None:
+        """Append a line in one write, and take back what the disk took of it where it refuses the rest."""
+        if (written := os.write(self._file, content)) < len(content):
+            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+            raise OSError("no space left")
+
+    def close(self) -> None:
+        """Put the lines onto the disk, and write the Parquet file where one was asked for; `OSError`, `UserError`."""
+        if self._file < 0:
+            return
+        os.fsync(self._file)
+        os.close(self._file)
+        self._file = -1
+        if self.parquet is not None:
+            as_parquet(self.path, self.parquet)
+
+    def _has_rows(self) -> bool:
+        with reading(self.path):
+            return self.path.exists() and regular_size(self.path) > 0
+
+    def _going_on(self) -> int:
+        """The number of the last episode in the file; half a line at its end is cut off."""
+        with reading(self.path), open(self.path, "r+b") as file:
+            heading = file.readline()
+            if heading != self._line and heading.endswith(b"\n"):
+                raise UserError(f"{self.path}: has other columns than this policy's record: choose another name")
+            if not heading.endswith(b"\n"):
+                file.truncate(0)
+                return -1
+            begin = file.seek(0, os.SEEK_END)
+            tail = b""
+            while begin > len(heading) and tail.count(b"\n") < 2:
+                begin = max(len(heading), begin - 65536)
+                file.seek(begin)
+                tail = file.read()
+            whole = tail.rfind(b"\n") + 1
+            file.truncate(begin + whole)
+            last = tail[:whole].splitlines()
+            if last and not last[-1].split(b",")[0].isdigit():
+                raise UserError(f"{self.path}: its last line is no row of a record: choose another name")
+            return int(last[-1].split(b",")[0]) if last else -1
+
+
+def line(cells: Sequence[Any]) -> bytes:
+    """Write cells as a line of CSV: numbers with all their digits, nothing for NaN and None."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow([_cell(cell) for cell in cells])
+    return text.getvalue().encode()
+
+
+def as_parquet(record: Path, path: Path) -> None:
+    """Write a record as Parquet, with the same TOML beside it; `UserError` where pyarrow or the disk refuses."""
+    require_extra("pyarrow", "tables", "a record in Parquet")
+    from pyarrow import csv as tables
+    from pyarrow import parquet
+
+    table = tables.read_csv(record)
+    with replacing(path) as temporary:
+        parquet.write_table(table, temporary, write_page_checksum=True)
+    replace_file(path.with_name(path.name + ".toml"), record.with_name(record.name + ".toml").read_bytes())
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return repr(value) if value == value else ""
+    return in_one_line(value) if isinstance(value, str) else value

@@ -1,0 +1,80 @@
+"""The TOML beside a record: how `micro-rl data check` and `micro-rl train` read what the controller wrote."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from micro_rl._version import __version__
+from micro_rl.control.guard import Guard
+from micro_rl.core.toml_text import lines
+from micro_rl.policy import Policy
+
+if TYPE_CHECKING:
+    from micro_rl.control.record import Names
+
+BY_A_FLAG = "# by a flag: "
+_WORDS = re.compile(r"`([^`]+)`|([^\W\d]\w*)")
+_NO_COLUMNS = {"abs", "sqrt", "exp", "log", "sin", "cos", "tan", "hypot", "min", "max", "and", "or", "not"}
+"""Words of a formula that mean no column (`micro_rl.core.expression`)."""
+
+
+def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None) -> bytes:
+    """Describe a record in the words of a log.
+
+    Args:
+        name: of the record's file.
+        names: its columns.
+        policy: whose log's reward, ends and set-points are those of the record, where these are made of its columns.
+        guard: whose limit and log are told, for `micro-rl monitor` and for people.
+    """
+    own, known = names.own, words_of(policy.mapping)
+    reward = known.get("reward")
+    formula = isinstance(reward, str) and is_of(reward, names)
+    main = {
+        "observations": names.observations,
+        "actions": names.actions,
+        "exogenous": [column for column in known.get("exogenous", ()) if column in names.observations],
+        "reward": reward if formula else own["reward"],
+        "episode": names.episode,
+        "terminal": own["terminal"],
+        "group": own["who"],
+        "where": f"{own['healthy']} == 1",
+        "termination": known.get("termination"),
+    }
+    bounds = zip(names.actions, policy.action_low.tolist(), policy.action_high.tolist(), strict=True)
+    units = zip(
+        [*names.observations, *names.actions], (*policy.columns.observations, *policy.columns.actions), strict=True
+    )
+    told = {} if guard is None else {"limit": guard.threshold, "rate": guard.rate, "log": guard.log}
+    tables = {
+        "bounds": {name: [low, high] for name, low, high in bounds},
+        "units": {name: column.unit for name, column in units if column.unit},
+        "task": ({"env": policy.environment} if policy.environment else {}) | known.get("task", {}),
+        "provenance": {"written_by": f"micro-rl {__version__}, Controller", **told},
+    }
+    text = [
+        f"# How to read {name}. Only healthy steps are learned from: complete, below the guard's limit, no alarm.",
+        "# Where the alarms were something new and true, leave `where` out.",
+        *lines((key, value) for key, value in main.items() if value),
+    ]
+    for title, content in tables.items():
+        text += ["", f"[{title}]", *lines(content.items())] if content else []
+    return ("\n".join(text) + "\n").encode()
+
+
+def words_of(mapping: str) -> Mapping[str, Any]:
+    """Read how the policy's log was described, flags over the TOML; nothing where that cannot be read."""
+    flags = [line.removeprefix(BY_A_FLAG) for line in mapping.splitlines() if line.startswith(BY_A_FLAG)]
+    try:
+        return tomllib.loads(mapping) | tomllib.loads("\n".join(flags))
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return {}
+
+
+def is_of(formula: str, names: Names) -> bool:
+    """Whether a formula over columns, which has been read before, can be computed from the record's."""
+    words = {quoted or bare for quoted, bare in _WORDS.findall(formula)} - _NO_COLUMNS
+    return words <= {*names.observations, *names.actions}

@@ -1,0 +1,80 @@
+"""Puts decisions into a record: a step's row is written when the next one tells which action was really applied."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from micro_rl.control.decision import Decision
+from micro_rl.control.record import Record
+from micro_rl.control.system import Sight
+from micro_rl.errors import in_words
+from micro_rl.policy import Policy
+
+SAME = 1e-6
+"""Of an action's half range: what was applied differs from what was decided by more, or is the same."""
+
+
+class Recorder:
+    """Keeps the row that is not over yet. Nothing here raises: what the disk refuses is counted and told."""
+
+    def __init__(self, policy: Policy, record: Record | None):
+        self.record, self.half = record, policy.action_half
+        self.nothing = np.full(policy.action_size, np.nan)
+        self.row: tuple[str, Sight, Decision] | None = None
+        self.episode, self.number, self.lost, self.why = 0 if record is None else record.episode, 0, 0, ""
+
+    def applied(self, action: np.ndarray | None, reward: Any) -> None:
+        """Write the last step's row, for its action and reward are known now."""
+        self._write(action, reward, False)
+
+    def decided(self, sight: Sight, decision: Decision) -> str | None:
+        """Keep this step's row; tell what the disk refused."""
+        if self.record is None:
+            return None
+        self.row = datetime.now(UTC).isoformat(timespec="milliseconds"), sight, decision
+        return f"record: {self.lost:,} rows lost ({self.why})" if self.lost else None
+
+    def ended(self, terminated: bool) -> None:
+        """Write the last row of an episode."""
+        if self.row is not None:
+            self._write(self.row[2].action, None, terminated)
+        if self.number:
+            self.episode, self.number = self.episode + 1, 0
+
+    def close(self) -> str | None:
+        """Write the last row and close the file; what went wrong, or None."""
+        if self.record is None:
+            return None
+        self.ended(False)
+        try:
+            self.record.close()
+        except Exception as error:
+            return f"record: {in_words(error)}"
+        return f"record: {self.lost:,} rows lost ({self.why})" if self.lost else None
+
+    def _write(self, action: np.ndarray | None, reward: Any, terminated: bool) -> None:
+        if self.record is None or self.row is None:
+            return
+        (time, sight, decision), self.row = self.row, None
+        action = decision.action if action is None else action
+        advised = self.nothing if decision.advised is None else decision.advised
+        same = bool((np.abs(action - decision.action) <= SAME * self.half).all())
+        who = decision.source if same and decision.source != "shadow" else "operator"
+        healthy = sight.known and not sight.bad and not decision.alarm
+        front = [self.episode, self.number, time, *sight.raw.tolist(), *action.tolist(), *advised.tolist()]
+        own = [_number(reward), int(terminated), int(healthy), who, decision.source, decision.score]
+        self.number += 1
+        try:
+            self.record.write([*front, *own, int(decision.alarm), decision.reason])
+        except Exception as error:  # a full disk, a file that was taken away
+            self.lost, self.why = self.lost + 1, in_words(error)[:80]
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except Exception:
+        return None

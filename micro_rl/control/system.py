@@ -1,0 +1,150 @@
+"""One system as a controller sees it: what it measures, what was applied, what the guard says."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from micro_rl.control.alarm import Alarm
+from micro_rl.control.decision import told
+from micro_rl.control.fallback import Fallbacks
+from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading
+from micro_rl.control.missing import Holder
+from micro_rl.control.past import Past
+from micro_rl.control.settings import ControlSettings
+from micro_rl.control.values import Taker
+from micro_rl.core.columns import Columns
+from micro_rl.policy import Policy
+
+
+class Sight(NamedTuple):
+    """What is seen at a step.
+
+    `raw` are the values as they came, NaN where there was none [obs]; `values` the same with holes held [obs];
+    `trusted` those without what stands still, NaN there [obs]; `wrong` what is wrong with them, in words; `window` what
+    the policy decides on, None where a value is lost; `score` the guard's, None where it could not judge; `known` that
+    everything was measured; `bad` that the score lies above the limit.
+    """
+
+    raw: np.ndarray
+    values: np.ndarray
+    trusted: np.ndarray
+    wrong: tuple[str, ...]
+    window: np.ndarray | None
+    score: float | None
+    known: bool
+    bad: bool
+    alarm: bool
+
+    @classmethod
+    def nothing(cls, policy: Policy) -> Sight:
+        """Of a step at which nothing could be seen."""
+        lost = np.full(policy.observation_size, np.nan)
+        return cls(lost, lost, lost, (), None, None, False, False, True)
+
+
+class System:
+    """The past of one system, and what follows from it at the next step."""
+
+    def __init__(
+        self, policy: Policy, columns: Columns, guard: Guard | None, settings: ControlSettings, fallbacks: Fallbacks
+    ):
+        """`columns` are the policy's with their ranges in the log."""
+        self.guard, self.fallbacks = guard, fallbacks
+        self.observations = Taker(columns.observations, "observation")
+        self.actions = Taker(columns.actions, "applied action")
+        self.holder, self.alarm, self.past = Holder(columns.observations, settings), Alarm(settings), Past(policy)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything, for an episode begins."""
+        for part in (self.holder, self.alarm, self.past, self.fallbacks):
+            part.begin()
+        self.last: np.ndarray | None = None
+        """The action applied last, where one is known [act]."""
+        self.decided: np.ndarray | None = None
+        """The action that the controller gave last [act]."""
+        self.complaints: tuple[str, ...] = ()
+        self._forget_step()
+
+    def fail(self) -> None:
+        """Go on as after a fault: in alarm, without a past."""
+        self.past.begin()
+        self.fallbacks.begin()
+        self.alarm.on, self.alarm.healthy = True, 0
+        self._forget_step()
+
+    def applied(self, action: Any) -> tuple[str, ...]:
+        """Learn which action was applied; what was wrong with it, in words, else nothing."""
+        taken = self.actions.take(action)
+        if np.isfinite(taken.values).all():
+            self.last = taken.values
+        elif self.decided is not None:
+            self.last = self.decided
+        return taken.wrong
+
+    def see(self, observation: Any) -> Sight:
+        """Take a step's observation, whatever it is."""
+        taken = self.observations.take(observation)
+        complete = self.holder(taken.values)
+        known = not complete.held.any()
+        before = self._before() if known else None
+        reading = self._read(complete.values, before) if known else None
+        trusted, words = complete.values, ()
+        bad = reading is not None and self.guard is not None and reading.score > self.guard.threshold
+        if self.guard is not None and reading is not None and bad:
+            trusted, words = _blamed(self.guard, complete.values, before, reading)
+        window = self._past(complete.values)
+        was_on = self.alarm.on
+        if self.alarm(bad, complete.blind, known) and not was_on:
+            self.fallbacks.take_over(self.last)
+        wrong = (*self.complaints, *taken.wrong, *complete.reasons, *words)
+        if known and not bad and self.alarm.on:
+            wrong = (*wrong, "the alarm is not over yet")
+        score = None if reading is None else reading.score
+        return Sight(taken.values, complete.values, trusted, wrong, window, score, known, bad, self.alarm.on)
+
+    def _before(self) -> Before | None:
+        if self.previous is None or self.last is None:
+            return None
+        return Before(self.previous, self.last, self.memory)
+
+    def _read(self, values: np.ndarray, before: Before | None) -> Reading | None:
+        """What the guard says; the next step is judged by this one."""
+        self.previous = values
+        if self.guard is None:
+            return None
+        reading = self.guard.read(values, before)
+        self.memory = reading.memory
+        return reading
+
+    def _past(self, values: np.ndarray) -> np.ndarray | None:
+        """The policy's window; None, and no past from here on, where a value is lost."""
+        if not np.isfinite(values).all():
+            self.past.begin()
+            self.fallbacks.begin()
+            self._forget_step()
+            return None
+        if self.past.fresh or self.last is None:
+            self.fallbacks.see(values, None)
+            return self.past.see(values, None)
+        self.fallbacks.see(values, self.last)
+        return self.past.see(values, self.last)
+
+    def _forget_step(self) -> None:
+        self.previous: np.ndarray | None = None
+        self.memory = np.zeros(0) if self.guard is None else self.guard.blank
+
+
+def _blamed(
+    guard: Guard, values: np.ndarray, before: Before | None, reading: Reading
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The values without a column that stands still, and in words what the guard minds."""
+    worst = int(np.argmax(reading.parts))
+    column = guard.column(worst, values, before, reading)
+    if column is not None and PARTS[worst] == "stillness":
+        values = values.copy()
+        values[column] = np.nan
+    name = "" if column is None else guard.columns.observations[column].name
+    return values, (told(PARTS[worst], WORDS[worst], name, reading.score, guard.threshold),)

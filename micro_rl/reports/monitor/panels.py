@@ -1,0 +1,90 @@
+"""The figures of a record: the guard's score over time with who acted, and what the windows brought."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from micro_rl.core.wording import number
+from micro_rl.reports.monitor.findings import Windows
+from micro_rl.reports.monitor.recorded import Recorded
+from micro_rl.reports.run import figures
+from micro_rl.reports.run.figures import BLUE, GREEN, GREY, INK, NARROW, PURPLE, ROW, VERMILION, Size
+from micro_rl.reports.run.panels import Panel, Swatch
+
+POINTS = 2000
+"""Steps that are drawn one by one; of more the greatest of each few."""
+BEYOND = 4.0
+"""Limits that the score's axis reaches; greater scores are drawn at its end."""
+COLOURS = {"policy": BLUE, "operator": PURPLE}
+
+
+def scores(record: Recorded) -> Panel:
+    """The guard's score, and who acted below it."""
+    edges = np.linspace(0, len(record), min(POINTS, len(record)) + 1).astype(int)
+    known = np.where(np.isfinite(record.score), record.score, -np.inf)
+    greatest = np.array([known[start:stop].max() for start, stop in itertools.pairwise(edges)])
+    greatest = np.where(np.isfinite(greatest), greatest, np.nan)
+    top = BEYOND * (record.limit or max(1.0, float(np.quantile(np.maximum(known, 0.0), 0.99))))
+    stretches = _by_actor(record)
+
+    def draw(axes: Axes, size: Size) -> None:
+        axes.plot(edges[:-1], np.minimum(greatest, top), color=INK, linewidth=0.9)
+        if record.limit is not None:
+            axes.axhline(record.limit, color=VERMILION, linewidth=1.5, linestyle="--")
+        for begins, ends, colour in stretches:
+            axes.axvspan(begins, ends, ymax=0.05, color=colour, linewidth=0)
+        axes.set_ylim(-0.08 * top, 1.02 * top)
+        _finish(axes, size, "score", "step")
+
+    legend = [Swatch("the guard's score", INK, ""), Swatch("its limit", VERMILION, figures.DASHED)]
+    legend += [Swatch("policy", BLUE, ""), Swatch("operator", PURPLE, ""), Swatch("fallback", VERMILION, "")]
+    caption = f"The band at the bottom is who acted. Scores above {number(top)} are drawn there."
+    return _panel("scores", "What the guard saw", caption, draw, legend)
+
+
+def _by_actor(record: Recorded) -> list[tuple[int, int, str]]:
+    """From and to which row each acted, and its colour."""
+    changes = [row for row in range(1, len(record)) if record.who[row] != record.who[row - 1]]
+    ends = [0, *changes, len(record)]
+    return [(begins, stops, COLOURS.get(record.who[begins], VERMILION)) for begins, stops in itertools.pairwise(ends)]
+
+
+def returns(windows: Windows, margins: np.ndarray, predicted: float | None) -> Panel | None:
+    """The mean of the policy's windows so far, less the log's, and the margin that decides."""
+    if not len(windows.returns):
+        return None
+    counts = np.arange(1, len(windows.returns) + 1)
+    differences = np.cumsum(windows.returns) / counts - windows.baseline
+
+    def draw(axes: Axes, size: Size) -> None:
+        reach = 1.2 * max(float(np.abs(differences).max()), float(margins[-1]), abs(predicted or 0.0))
+        axes.fill_between(counts, np.maximum(-margins, -reach), np.minimum(margins, reach), color=GREY, alpha=0.25)
+        axes.axhline(0, color=GREY, linewidth=1)
+        if predicted is not None:
+            axes.axhline(predicted, color=GREEN, linewidth=1.5, linestyle="--")
+        axes.plot(counts, differences, color=BLUE, marker="o", markersize=4, linewidth=1.8)
+        axes.set_ylim(-reach, reach)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _finish(axes, size, "a window, less the log's", "windows")
+
+    legend = [Swatch("mean so far", BLUE, ""), Swatch("not decided", GREY, "")]
+    legend += [] if predicted is None else [Swatch("predicted", GREEN, figures.DASHED)]
+    caption = "Return of windows in which the policy acted throughout. Outside of the band it is decided, at any time."
+    return _panel("returns", "Obtained, and predicted", caption, draw, legend)
+
+
+def _finish(axes: Axes, size: Size, up: str, along: str) -> None:
+    figures.bare(axes)
+    figures.label(axes, size, up, along)
+    figures.place(axes, size)
+
+
+def _panel(name: str, title: str, caption: str, draw: Callable[[Axes, Size], None], legend: list[Swatch]) -> Panel:
+    drawn = [
+        (kind, figures.drawing(lambda axes, size=size: draw(axes, size), size, f"{name}-{kind}", title))
+        for kind, size in (("wide", ROW), ("narrow", NARROW))
+    ]
+    return Panel(title, caption, legend, drawn)

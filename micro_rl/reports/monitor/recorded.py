@@ -1,0 +1,112 @@
+"""A controller's record as arrays: all of its rows, those that nobody should learn from too."""
+
+import csv
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+
+from micro_rl.control.record import Names
+from micro_rl.core.columns import Column, Columns
+from micro_rl.core.expression import parse
+from micro_rl.errors import UserError
+from micro_rl.storage.files import reading
+
+
+class Recorded(NamedTuple):
+    """A record, in order: NaN where a cell is empty. `limit` and `rate` are the guard's, None where it told none."""
+
+    columns: Columns
+    observations: Float64[np.ndarray, "row obs"]
+    actions: Float64[np.ndarray, "row act"]
+    advised: Float64[np.ndarray, "row act"]
+    rewards: Float64[np.ndarray, " row"]
+    episode: Int[np.ndarray, " row"]
+    score: Float64[np.ndarray, " row"]
+    alarm: Bool[np.ndarray, " row"]
+    healthy: Bool[np.ndarray, " row"]
+    times: tuple[str, ...]
+    who: tuple[str, ...]
+    source: tuple[str, ...]
+    reasons: tuple[str, ...]
+    limit: float | None
+    rate: float | None
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+
+def read(path: Path) -> Recorded:
+    """Read a record and the TOML beside it.
+
+    Raises:
+        UserError: there is none, or it is no controller's.
+    """
+    path = path.with_suffix(".csv") if path.suffix == ".parquet" else path
+    described = _description(path)
+    units = described.get("units", {})
+    columns = Columns(
+        *(
+            tuple(Column(name, units.get(name, "")) for name in described.get(part, ()))
+            for part in ("observations", "actions")
+        )
+    )
+    with reading(path), path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    names = Names(columns)
+    if not rows or rows[0] != names.heading:
+        raise UserError(f"{path}: is no record of a controller: its columns are not those that its TOML tells")
+    if len(rows) < 2:
+        raise UserError(f"{path}: holds no row yet")
+    if odd := [number for number, row in enumerate(rows) if len(row) != len(names.heading)]:
+        raise UserError(f"{path}: line {odd[0] + 1} has {len(rows[odd[0]])} cells, not {len(names.heading)}: mend it")
+    return _recorded(
+        path, dict(zip(names.heading, zip(*rows[1:], strict=True), strict=True)), names, columns, described
+    )
+
+
+def _description(path: Path) -> Mapping[str, Any]:
+    beside = path.with_name(path.name + ".toml")
+    if not path.is_file() or not beside.is_file():
+        raise UserError(f"{path}: is no record of a controller: there must be a CSV, and {beside.name} beside it")
+    with reading(beside):
+        text = beside.read_text(encoding="utf-8", errors="replace")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{beside}: is no TOML ({error}): correct it there") from None
+
+
+def _recorded(
+    path: Path, cells: Mapping[str, Sequence[str]], names: Names, columns: Columns, described: Mapping[str, Any]
+) -> Recorded:
+    def numbers(column: str) -> Float64[np.ndarray, " row"]:
+        try:
+            return np.array([float(cell) if cell else np.nan for cell in cells[column]])
+        except ValueError:
+            raise UserError(f"{path}: column {column!r} holds what is no number: mend it there") from None
+
+    def together(part: Sequence[str]) -> Float64[np.ndarray, "row column"]:
+        return np.stack([numbers(column) for column in part], -1)
+
+    own, provenance = names.own, described.get("provenance", {})
+    observations, actions = together(names.observations), together(names.actions)
+    reward = str(described.get("reward", own["reward"]))
+    rewards = (
+        numbers(own["reward"]) if reward == own["reward"] else _formula(path, reward, names, observations, actions)
+    )
+    return Recorded(
+        columns, observations, actions, together(names.advised), rewards, numbers(names.episode).astype(np.int64),
+        numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, tuple(cells[names.time]),
+        tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
+        provenance.get("limit"), provenance.get("rate"),
+    )  # fmt: skip
+
+
+def _formula(path: Path, text: str, names: Names, observations: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    known = [*names.observations, *names.actions]
+    values = dict(zip(known, np.concatenate([observations, actions], -1).T, strict=True))
+    return np.asarray(parse(text, known, f"{path.name}.toml: reward")(values), np.float64)

@@ -1,0 +1,201 @@
+"""The controller in a loop: what it lets through, holds, limits, falls back to, and how it comes back."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl import Controller, ControlSettings, UserError
+from micro_rl.core.columns import Column, Columns
+from tests.control.loops import at, of_level, proportional, range_guard
+
+
+def controller(guard: Any = None, fallback: Any = None, record: Path | None = None, **settings: Any) -> Controller:
+    return Controller(proportional(), guard, ControlSettings(**settings), fallback=fallback, record=record)
+
+
+def act(loop: Controller, level: float, **words: Any) -> float:
+    return float(loop.step(at(level), **words).action[0])
+
+
+def test_a_healthy_step_is_the_policy_itself():
+    decision = controller().step({"level [m]": 1.0, "flow": 0})
+    assert decision.action == pytest.approx([of_level(1.0)])
+    assert (decision.source, decision.reason, decision.score, decision.alarm) == ("policy", "healthy", None, False)
+    assert decision.advised == pytest.approx(decision.action)
+
+
+@pytest.mark.parametrize("given", [np.array([1.0, 0.0]), [1, 0], (1.0, np.float32(0)), {"flow": 0, "level": 1}])
+def test_arrays_lists_and_names_in_any_order_are_the_same(given: Any):
+    assert controller().step(given).action == pytest.approx([of_level(1.0)])
+
+
+def test_a_missing_value_is_held_and_then_the_controller_falls_back_and_comes_back():
+    loop = controller(hold_missing=2, healthy_after=2)
+    assert act(loop, 1.0) == pytest.approx(of_level(1.0))
+    held = [loop.step({"level": float("nan"), "flow": 0.0}) for _ in range(2)]
+    assert [decision.source for decision in held] == ["policy"] * 2
+    assert "level held for 1" in held[0].reason
+    lost = loop.step({"flow": 0.0})
+    assert (lost.source, lost.alarm) == ("fallback: hold", True) and "level lost for 3 steps" in lost.reason
+    assert lost.action == pytest.approx([of_level(1.0)])
+    assert loop.step(at(2.0)).source == "fallback: hold"
+    assert act(loop, 2.0) == pytest.approx(of_level(2.0))
+
+
+def test_what_no_sensor_can_show_counts_as_missing():
+    loop = controller(range_margin=0.5)
+    act(loop, 1.0)
+    for level in (-2.5, 6.5, 1e6, float("inf")):
+        decision = loop.step(at(level))
+        assert decision.action == pytest.approx([of_level(1.0)]) and "level" in decision.reason
+        act(loop, 1.0)
+    assert controller(ranges={"level": (0.0, 3.0)}).step(at(3.5)).source == "fallback: hold"
+
+
+def test_the_applied_action_is_what_rates_are_counted_from():
+    loop = controller(rate={"valve": 5.0})
+    assert act(loop, 0.0) == 50.0
+    assert act(loop, 2.0) == 55.0
+    assert act(loop, 2.0, applied_action={"valve": 20.0}) == 25.0
+    assert "valve slowed" in loop.step(at(2.0)).reason
+
+
+def test_limits_win_over_everything_and_clamps_bind_the_policy_alone():
+    loop = controller(clamp={"valve": (0.0, 60.0)}, limits={"valve": (10.0, 90.0)}, hold_missing=0)
+    assert act(loop, 3.0) == 60.0
+    assert loop.step({}, applied_action=[95.0]).action == [90.0]
+    assert loop.step({}, applied_action=[85.0]).action == [85.0]
+
+
+def test_the_guard_needs_three_of_five_and_ten_healthy_ones():
+    loop = controller(range_guard(), alarm_after=3, alarm_window=5, healthy_after=4)
+    sources = [loop.step(at(level)).source for level in (1, 3, 1, 3, 1, 3, 1, 1, 1, 1, 1)]
+    assert sources == ["policy"] * 5 + ["fallback: hold"] * 4 + ["policy"] * 2
+
+
+def test_an_alarm_names_the_column_and_the_part():
+    loop = controller(range_guard(), alarm_after=1)
+    decision = loop.step(at(3.0))
+    assert decision.reason == "level: out of its range in the log (range: score 1, limit 0.5)"
+    assert decision.score == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "words"),
+    [
+        ("fixed", 7.0, {"fixed_action": {"valve": 7.0}}),
+        ("policy", 50.0, {"fallback_policy": "cloned.safetensors"}),
+        ("function", 30.0, {}),
+    ],
+)
+def test_in_an_alarm_the_fallback_acts(tmp_path: Path, kind: Any, expected: float, words: dict[str, Any]):
+    proportional(layers=[(np.zeros((2, 2)), np.zeros(2))]).save(tmp_path / "cloned.safetensors")
+    settings = ControlSettings(fallback=kind, alarm_after=1, **words)
+    function = (lambda values: {"valve": 10 * values["level"]}) if kind == "function" else None
+    loop = Controller(proportional(), range_guard(), settings, fallback=function, folder=tmp_path)
+    decision = loop.step(at(3.0))
+    assert (decision.source, decision.action) == (f"fallback: {kind}", pytest.approx([expected]))
+    assert decision.advised == pytest.approx([of_level(3.0)])
+
+
+class Integrator:
+    """A user's PI whose output is taken over without a bump."""
+
+    def begin(self, action: dict[str, float]) -> None:
+        self.output = action["valve"]
+
+    def __call__(self, observation: dict[str, float]) -> float:
+        return self.output + observation["level"]
+
+
+def test_the_users_function_is_told_what_it_takes_over_from():
+    settings = ControlSettings(fallback="function", alarm_after=1)
+    loop = Controller(proportional(), range_guard(), settings, fallback=Integrator())
+    act(loop, 0.0)
+    assert loop.step(at(3.0), applied_action=40.0).action == [43.0]
+
+
+@pytest.mark.parametrize("bad", [lambda _: 1 / 0, lambda _: float("nan"), lambda _: "70", lambda _: None, lambda: 1])
+def test_a_function_that_fails_is_replaced_by_the_last_action(bad: Any):
+    settings = ControlSettings(fallback="function", alarm_after=1)
+    loop = Controller(proportional(), range_guard(), settings, fallback=bad)
+    act(loop, 1.0)
+    decision = loop.step(at(3.0))
+    assert (decision.source, decision.action) == ("fallback: hold", pytest.approx([of_level(1.0)]))
+    assert "fallback function" in decision.reason
+
+
+def test_the_shadow_leaves_the_action_and_says_what_it_would_have_done():
+    loop = controller(shadow=True)
+    decision = loop.step(at(1.0), applied_action={"valve": 12.0})
+    assert (decision.source, decision.action) == ("shadow", pytest.approx([12.0]))
+    assert decision.advised == pytest.approx([of_level(1.0)]) and "policy would act" in decision.reason
+
+
+def test_a_history_remembers_what_was_applied_and_can_be_primed():
+    weight = np.zeros((5, 2), np.float32)
+    weight[4, 0] = 0.01  # the last action alone
+    policy = proportional(2, layers=[(weight, np.zeros(2))])
+    loop = Controller(policy)
+    assert loop.step(at(1.0)).action == pytest.approx([50 + 50 * np.tanh(0.5)])
+    assert loop.step(at(1.0), applied_action=[20.0]).action == pytest.approx([50 + 50 * np.tanh(0.2)])
+    assert loop.prime([at(1.0), at(2.0)], [[30.0], [80.0]]) == ()
+    assert loop.step(at(1.0)).action == pytest.approx([50 + 50 * np.tanh(0.8)])
+    assert loop.prime([at(1.0)], []) != ()
+
+
+def test_a_new_episode_forgets():
+    loop = controller(rate={"valve": 1.0})
+    act(loop, 0.0)
+    loop.reset()
+    assert act(loop, 2.0) == pytest.approx(of_level(2.0))
+
+
+def test_a_fresh_one_shares_no_past():
+    loop = controller(rate={"valve": 1.0})
+    act(loop, 0.0)
+    assert act(loop.fresh(), 2.0) == pytest.approx(of_level(2.0))
+
+
+def test_wrong_names_are_told_and_the_rest_is_used():
+    decision = controller().step({"level": 1.0, "flow": 0.0, "levle": 3.0})
+    assert decision.action == pytest.approx([of_level(1.0)])
+    assert "there is no column 'levle' (did you mean 'level'?)" in decision.reason
+
+
+def test_a_fault_of_the_controller_itself_holds_the_last_action(monkeypatch: pytest.MonkeyPatch):
+    loop = controller()
+    act(loop, 1.0)
+    monkeypatch.setattr(loop.policy, "of_window", lambda _: 1 / 0)
+    decision = loop.step(at(2.0))
+    assert (decision.source, decision.action) == ("fallback: hold", pytest.approx([of_level(1.0)]))
+    assert "the controller failed (ZeroDivisionError" in decision.reason
+
+
+def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"rate": {"valv": 1.0}}, "rate: there is no column 'valv' \\(did you mean 'valve'"),
+        ({"limits": {"valve": (60.0, 90.0)}, "clamp": {"valve": (0.0, 50.0)}}, "nothing is left"),
+        ({"fallback": "fixed", "fixed_action": {"other": 1.0}}, "fixed_action: there is no column"),
+        ({"fallback": "function"}, "fallback: give a function"),
+        ({"fallback": "policy", "fallback_policy": (tmp_path / "none").as_posix()}, "no such file"),
+    ]
+    for settings, words in cases:
+        with pytest.raises(UserError, match=words):
+            Controller(proportional(), None, ControlSettings(**settings))
+    other = Columns((Column("height"), Column("flow")), (Column("valve"),))
+    with pytest.raises(UserError, match="guard: its columns are not the policy's"):
+        Controller(proportional(columns=other), range_guard())
+
+
+def test_a_folder_holds_all_of_it(tmp_path):
+    settings = ControlSettings(fallback="fixed", fixed_action={"valve": 7.0}, rate={"valve": 5.0}, alarm_after=1)
+    Controller(proportional(), range_guard(), settings).save(tmp_path / "plant")
+    loop = Controller.load(tmp_path / "plant")
+    assert loop.settings == settings
+    assert loop.step(at(3.0)).source == "fallback: fixed"
+    assert Controller.load(tmp_path / "plant", settings=ControlSettings()).step(at(3.0)).source == "policy"
+    with pytest.raises(UserError, match="is no controller's folder"):
+        Controller.load(tmp_path)

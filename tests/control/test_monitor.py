@@ -1,0 +1,157 @@
+"""What a record shows: who acted, alarms, drift, windows and the test that may decide after any of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl import Controller, ControlSettings, Dataset, UserError
+from micro_rl.cli.main import run as command
+from micro_rl.data.writers.hdf5 import write_log
+from micro_rl.reports.monitor.findings import alarms, drifts, find, stability_index, usual_index
+from micro_rl.reports.monitor.recorded import Recorded, read
+from micro_rl.trust.trial import margin
+from micro_rl.trust.watching import watch
+from tests.control.loops import at, proportional, range_guard
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Twenty steps of the policy with an alarm of four, then an episode without a flow."""
+    path = tmp_path / "record.csv"
+    settings = ControlSettings(alarm_after=1, healthy_after=2)
+    with Controller(proportional(), range_guard(), settings, record=path) as loop:
+        for step in range(20):
+            loop.step(at(3.0 if step in (8, 9) else 1.0), reward=1.0)
+        loop.reset()
+        for _ in range(5):
+            loop.step(at(1.5, float("nan")), applied_action=[33.0], reward=2.0)
+    return path
+
+
+def plant(rows: int = 400) -> Dataset:
+    random = np.random.default_rng(0)
+    observed = np.stack([random.uniform(0, 2, rows), random.normal(size=rows)], -1)
+    over = np.arange(rows) % 20 == 19
+    return Dataset.from_arrays(
+        observed, random.uniform(0, 100, (rows, 1)), random.normal(size=rows), None, over, name="tank",
+        observation_names=["level", "flow"], action_names=["valve"], action_low=0.0, action_high=100.0,
+    )  # fmt: skip
+
+
+def test_a_record_is_read_with_all_of_its_rows(recorded: Path):
+    record = read(recorded)
+    assert (len(record), record.limit, record.rate) == (25, 0.5, 0.01)
+    assert record.alarm.sum() == 8 and np.isnan(record.observations[-1, 1])
+    assert record.rewards[:3].tolist() == [1.0, 1.0, 1.0] and np.isnan(record.rewards[-1])
+
+
+def test_who_acted_and_the_alarms(recorded: Path):
+    findings = find(read(recorded), None)
+    assert dict(findings.who) == {"policy": 17, "fallback: hold": 8}
+    assert (findings.steps, findings.episodes, findings.above) == (25, 2, 2)
+    first, second = findings.alarms
+    assert (first.begins, first.steps, first.worst) == (8, 3, 1.0) and "out of its range" in first.reason
+    assert (second.begins, second.steps) == (20, 5) and np.isnan(second.worst)
+
+
+def test_an_alarm_ends_with_its_episode():
+    record = _bare(alarm=np.array([False, True, True, True]), episode=np.array([0, 0, 1, 1]))
+    assert [(alarm.begins, alarm.steps) for alarm in alarms(record)] == [(1, 1), (2, 2)]
+
+
+def _bare(**fields: Any) -> Recorded:
+    rows = len(fields["alarm"])
+    nothing, words = np.full((rows, 1), np.nan), ("",) * rows
+    plain: dict[str, Any] = dict.fromkeys(("observations", "actions", "advised"), nothing)
+    plain |= dict.fromkeys(("rewards", "score"), nothing[:, 0]) | dict.fromkeys(("limit", "rate"))
+    plain |= dict.fromkeys(("times", "who", "source", "reasons"), words)
+    plain |= {"healthy": np.ones(rows, bool), "columns": proportional().columns}
+    return Recorded(**(plain | fields))
+
+
+def test_the_index_of_tenths_that_stay_is_nothing_and_of_those_that_move_computed_by_hand():
+    known = np.arange(1000.0)
+    assert stability_index(known, known) == pytest.approx(0.0, abs=1e-9)
+    # All of 100 values in the first tenth: p = 100.5 / 105, q = 100.5 / 1005 there, 0.5 / 105 elsewhere.
+    p, q = np.array([100.5] + [0.5] * 9) / 105, np.full(10, 0.1)
+    assert stability_index(np.zeros(100), known) == pytest.approx(((p - q) * np.log(p / q)).sum(), rel=1e-6)
+
+
+def test_a_column_that_moves_seldom_is_unlike_itself_in_short_stretches():
+    steps = np.repeat(np.random.default_rng(0).normal(size=20), 50)
+    assert usual_index(steps, 50) > 1 and usual_index(np.random.default_rng(0).normal(size=1000), 50) < 1
+    assert usual_index(steps, 500) == 0.0
+
+
+def test_drift_is_seen_and_so_is_a_column_without_numbers(recorded: Path):
+    level, flow, valve = drifts(read(recorded), plant())
+    assert level.outside == pytest.approx(2 / 25) and level.drifted
+    assert flow.missing == pytest.approx(5 / 25) and valve.name == "valve [%]"
+
+
+def test_windows_are_those_in_which_the_policy_acted_throughout(recorded: Path):
+    windows = find(read(recorded), plant(), 4).windows
+    assert windows is not None and windows.returns.tolist() == [4.0, 4.0, 4.0, 4.0]
+
+
+def test_the_trial_decides_at_the_first_look_beyond_the_margin():
+    gains = [1.0] * 40
+    first = next(count for count in range(1, 41) if margin(count, 1.0) < 1.0)
+    assert watch(gains[: first - 1], 0.0, 1.0).decided_after is None
+    assert watch(gains, 0.0, 1.0)[3:] == ("better", first)
+    assert watch([-gain for gain in gains], 0.0, 1.0)[3:] == ("worse", first)
+    assert watch([*gains, -1000.0], 0.0, 1.0).verdict == "better"
+    with pytest.raises(ValueError, match="no window"):
+        watch([], 0.0, 1.0)
+
+
+def test_trials_of_a_policy_that_is_no_better_decide_seldom():
+    random = np.random.default_rng(0)
+    decided = sum(watch(random.normal(size=200).tolist(), 0.0, 1.0).decided_after is not None for _ in range(200))
+    assert decided / 200 < 0.06
+
+
+def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.CaptureFixture[str]):
+    log = recorded.with_name("tank.hdf5")
+    write_log(log, plant(), {})
+    judgement = recorded.with_name("judgement.json")
+    trial = {"baseline": 0.0, "deviation": 0.1, "alpha": 0.05, "most_windows": 30}
+    best = {"name": "run", "evidence": {"difference": {"mean": 3.5}}, "trial": trial}
+    judgement.write_text(json.dumps({"window": 4, "ranking": ["run"], "policies": [best]}))
+    assert command(["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]) == 0
+    text = capsys.readouterr().out
+    assert "4 windows of 4 steps, each 4.00 more on average" in text and "Predicted by the judgement: 3.50 more" in text
+    assert "It is better than what made the log, decided after 1 window" in text
+    page = recorded.with_suffix(".html").read_text()
+    assert "What the guard saw" in page and "<script" not in page and "level [m]" in page
+
+
+def test_without_a_log_it_says_what_is_lacking(recorded: Path, capsys: pytest.CaptureFixture[str]):
+    assert command(["monitor", str(recorded)]) == 0
+    assert "drift   not compared: name the run with --run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
+def test_what_is_no_record_is_refused(tmp_path: Path, content: str):
+    path = tmp_path / "other.csv"
+    with pytest.raises(UserError, match="is no record of a controller"):
+        read(path)
+    path.write_text(content)
+    path.with_name("other.csv.toml").write_text('observations = ["a"]\nactions = ["b"]\n')
+    with pytest.raises(UserError, match="is no record of a controller"):
+        read(path)
+
+
+def test_damage_is_told_by_its_line(recorded: Path):
+    text = recorded.read_text()
+    recorded.write_text(text + "1,2\n")
+    with pytest.raises(UserError, match="line 27 has 2 cells"):
+        read(recorded)
+    recorded.write_text(text.replace("healthy\n", "healthy\n", 1).replace(",1.0,", ",one,", 1))
+    with pytest.raises(UserError, match="holds what is no number"):
+        read(recorded)
+    recorded.with_name("judgement.json").write_text("{}")
+    assert command(["monitor", str(recorded), "--judgement", str(recorded.with_name("judgement.json"))]) == 2

@@ -1,0 +1,133 @@
+"""The record: its rows, what a kill leaves of it, and that it is read back as a log."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl import Controller, ControlSettings, UserError, load
+from micro_rl.control.record import Record
+from micro_rl.control.record_toml import words_of
+from micro_rl.core.columns import Column, Columns
+from tests.control.loops import at, of_level, proportional, range_guard
+
+MAPPING = """# by a flag: horizon = 200
+observations = ["level", "flow"]
+actions = ["valve"]
+reward = "-abs(level - 2)"
+exogenous = ["flow"]
+termination = "level > 3.9"
+[task]
+horizon = 300
+"""
+
+
+def loop(path: Path, mapping: str = "") -> Controller:
+    chosen = ControlSettings(alarm_after=1, healthy_after=1)
+    return Controller(proportional(mapping=mapping), range_guard(), chosen, record=path)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_row_tells_what_was_seen_done_and_why(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    with loop(path) as control:
+        control.step(at(1.0))
+        control.step(at(1.5), applied_action={"valve": 12.0}, reward=-1.0)
+        control.step({"level": None, "flow": 0.25})
+        control.step(at(3.0))
+        control.reset(terminated=True)
+        control.step(at(0.0))
+    first, second, third, fourth, fifth = rows(path)
+    assert (first["episode"], first["step"], first["level"], first["valve"], first["reward"]) == (
+        "0",
+        "0",
+        "1.0",
+        "12.0",
+        "-1.0",
+    )
+    assert (first["who"], first["source"], first["healthy"], first["reason"]) == ("operator", "policy", "1", "healthy")
+    assert float(first["advised_valve"]) == pytest.approx(of_level(1.0))
+    assert (second["who"], second["valve"], second["reward"]) == ("policy", repr(of_level_float32(1.5)), "")
+    assert (third["level"], third["flow"], third["healthy"], third["score"]) == ("", "0.25", "0", "")
+    assert (fourth["alarm"], fourth["healthy"], fourth["who"], fourth["terminal"]) == ("1", "0", "fallback: hold", "1")
+    assert (fifth["episode"], fifth["step"], fifth["level"]) == ("1", "0", "0.0")
+
+
+def of_level_float32(level: float) -> float:
+    return float(proportional()([level, 0.0])[0])
+
+
+def test_a_restart_goes_on_in_a_new_episode_and_half_a_line_is_cut_off(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    with loop(path) as control:
+        for level in (1.0, 1.1):
+            control.step(at(level))
+    with path.open("ab") as file:
+        file.write(b"0,2,2026-01-01T00:0")
+    with loop(path) as control:
+        control.step(at(1.2))
+    assert [(row["episode"], row["step"], row["level"]) for row in rows(path)] == [
+        ("0", "0", "1.0"),
+        ("0", "1", "1.1"),
+        ("1", "0", "1.2"),
+    ]
+
+
+def test_a_kill_loses_the_last_row_alone(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    control = loop(path)
+    for level in (1.0, 1.1, 1.2):
+        control.step(at(level))
+    assert [row["level"] for row in rows(path)] == ["1.0", "1.1"]
+
+
+def test_another_file_is_not_written_over(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(UserError, match="has other columns than this policy's record"):
+        loop(path)
+    with pytest.raises(UserError, match=r"record\.csv"):
+        loop(tmp_path / "none" / "record.csv")
+    assert path.read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("name", ["record.csv", "record.parquet"])
+def test_it_is_read_back_as_a_log(tmp_path: Path, name: str):
+    with loop(tmp_path / name, MAPPING) as control:
+        for episode in range(3):
+            for level in np.linspace(0.5, 2.5, 12):  # the guard minds what lies above 2
+                control.step(at(float(level), 0.1 * episode))
+            control.reset()
+    log = load(tmp_path / name)
+    assert [column.name for column in log.columns.observations] == ["level", "flow"]
+    assert len(log.episodes) == 3 and log.observations[:, 0].max() <= 2.5
+    assert log.rewards == pytest.approx(-abs(log.observations[:, 0] - 2), abs=1e-6)
+    assert (log.action_low, log.action_high) == (0.0, 100.0)
+    assert log.exogenous == (1,) and log.termination is not None and log.task.horizon == 300
+    assert set(log.groups) == {"policy"}  # pyright: ignore[reportArgumentType]
+
+
+def test_a_reward_that_the_record_cannot_compute_is_a_column_of_its_own(tmp_path: Path):
+    for mapping in ("", 'reward = "profit"', 'reward = "-abs(level - target)"', "no TOML"):
+        toml = Record(tmp_path / "record.csv", proportional(mapping=mapping)).path.with_name("record.csv.toml")
+        assert 'reward = "reward"' in toml.read_text()
+    Record(tmp_path / "record.csv", proportional(mapping='reward = "abs(`flow`) * 2 if 1 else 0"'))
+
+
+def test_flags_outrank_the_toml_of_a_description():
+    assert words_of(MAPPING)["horizon"] == 200
+    assert words_of('# by a flag: reward = "a"\nreward = "b"')["reward"] == "a"
+
+
+def test_columns_that_are_called_like_the_records_own(tmp_path: Path):
+    columns = Columns((Column("reward"), Column("step")), (Column("score"),))
+    control = Controller(proportional(columns=columns), record=tmp_path / "record.csv")
+    control.step([1.0, 2.0])
+    control.close()
+    (row,) = rows(tmp_path / "record.csv")
+    assert (row["reward"], row["step"], row["reward_"], row["step_"], row["score_"]) == ("1.0", "2.0", "", "0", "")
