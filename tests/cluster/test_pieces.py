@@ -161,4 +161,4 @@ def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeyp
         display.look(tmp_path, {"seed0": done})
     printed = capsys.readouterr().out
     assert printed.count("the log is small") == 1 and "done    seed0" in printed
-    assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.5)" in printed
+    assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.50)" in printed
