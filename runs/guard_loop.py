@@ -2,8 +2,8 @@
 
 FOLDER holds what `python -m runs.loop make` wrote. Sixty shifts of eight hours under operators as in the log, and the
 same sixty under the policy: the share of steps above the guard's limit, alarms in a thousand steps, and the share of
-steps in alarm. Then the guard learns from 10 and 30 other shifts of the policy beside the log, and the sixty come again.
-The valve stays with the policy in alarms, so that all shifts are alike.
+steps in alarm. Then the guard learns from 10 and 30 other shifts of the policy beside the log, and the sixty come
+again. The valve stays with the policy in alarms, so that all shifts are alike.
 """
 
 from collections.abc import Iterable
