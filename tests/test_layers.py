@@ -12,7 +12,7 @@ LAYERS = [
     {"trust"},
     {"simulation"},
     {"reports", "algorithms"},
-    {"dynamics", "deploy"},
+    {"dynamics", "deploy", "serve"},
     {"control"},
     {"data", "policy"},
     {"storage"},
@@ -27,6 +27,7 @@ WITHOUT_JAX = (
     "data",
     "deploy",
     "reports",
+    "serve",
     *(f"core/{name}.py" for name in ("columns", "constants", "named_values", "settings", "tasks", "windows")),
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}
