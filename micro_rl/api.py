@@ -14,7 +14,7 @@ from micro_rl.reports.run import write_page
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.wandb_log import Mode, tracking_in
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.grid import Trial, sweep_folder, trials
+from micro_rl.training.grid import Trial, sweep_folder, trials_of_logs
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.model_fit import fit_to_folder
@@ -107,7 +107,7 @@ def _check_calls(flags: Mapping[str, Any], until: Any, on_epoch: Any, example: s
 
 
 def sweep(
-    log: str | Path | Dataset,
+    log: str | Path | Dataset | Sequence[str | Path | Dataset],
     method: str = "micro",
     *,
     seeds: int = 1,
@@ -124,6 +124,7 @@ def sweep(
     """Train every combination of the grid's values and so many seeds. What is not listed here is as of `train`.
 
     Args:
+        log: One log, or several: each then has a folder in `out` for its runs, and its own preset.
         seeds: Runs of every combination, with seeds from the setting `seed` on.
         grid: Values by the name of a setting or option, or methods by `method`. Runs that differ in leaves alone
             (seeds, beta, rates, ...) are made by one compiled program; runs of one seed share a fit wherever their
@@ -143,10 +144,19 @@ def sweep(
     _check_calls({"resume": resume, "exact": exact}, until, on_epoch, "show(name, row, policy)")
     values = {} if grid is None else arguments.by_name("grid", grid, "{'beta': [0.1, 0.5]}")
     seeds, width = arguments.whole("seeds", seeds), arguments.optional_whole("width", width)
-    plan = make_plan(log, method, **choices)
+    plans = [make_plan(own, method, **choices) for own in _logs(log)]
     watched = partial(carry_out, callback=_SilentSweep(on_epoch), wandb=tracking_in(wandb))
-    combinations, folder = trials(plan, seeds, values), folder or sweep_folder(plan, values)
+    combinations, folder = trials_of_logs(plans, seeds, values), folder or sweep_folder(plans, values)
     return watched(combinations, folder, resume=resume, until=until, exact=exact, width=width)
+
+
+def _logs(log: Any) -> list[Any]:
+    """One log, or several, as a list; `UserError` for none."""
+    several = isinstance(log, list | tuple) and all(isinstance(own, str | Path | Dataset) for own in log)
+    logs = list(log) if several else [log]
+    if not logs:
+        raise UserError("log: name one log or more")
+    return logs
 
 
 def fit(

@@ -26,7 +26,7 @@ def test_a_combination_lacks_what_its_method_does_not_have():
         "method=mobile-penalty=2-seed0",
         "method=bc-seed0",
     ]
-    assert sweep_folder(tiny_plan(), grid) == Path("trained/tiny-micro-mobile-bc-sweep")
+    assert sweep_folder([tiny_plan()], grid) == Path("trained/tiny-micro-mobile-bc-sweep")
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ LAYERS = [
     {"cli"},
     {"api", "opened"},
     {"selection"},
+    {"cluster"},
     {"robustness", "training"},
     {"trust"},
     {"simulation"},

@@ -21,7 +21,7 @@ def print_run(run: Run, console: Console) -> None:
     """Print the score beside the log's own, and where to look."""
     log = run.scores["log"]
     has_score = "normalised_return_mean" in log
-    table = _table("", "return", "score") if has_score else _table("", "return")
+    table = plain_table("", "return", "score") if has_score else plain_table("", "return")
 
     def add(label: str, value: float, score: float | None) -> None:
         table.add_row(label, figure(value), *([] if score is None else [figure(score)]))
@@ -61,24 +61,24 @@ def print_sweep(outcomes: Mapping[str, Run | Diverged], console: Console) -> Non
     for name, outcome in outcomes.items():
         if isinstance(outcome, Run):
             combinations.setdefault(name.rpartition("seed")[0].rstrip("-") or "all", []).append(outcome)
-    table = _table("", "runs", "mean", "standard deviation", "least", "most")
-    metric = ""
+    metrics: dict[str, Table] = {}
     for combination, runs in combinations.items():
         label, values = _scores(runs)
-        metric = metric or label
         if values:
+            table = metrics.setdefault(label, plain_table("", "runs", "mean", "standard deviation", "least", "most"))
             deviation = figure(float(np.std(values, ddof=1))) if len(values) > 1 else ""
             figures = (figure(float(np.mean(values))), deviation, figure(min(values)), figure(max(values)))
             table.add_row(combination, str(len(values)), *figures)
-    if metric:
-        say(console, f"{metric}, each run's mean of its last evaluations")
+    for label, table in metrics.items():
+        say(console, f"{label}, each run's mean of its last evaluations")
         console.print(table)
     for name, outcome in outcomes.items():
         if isinstance(outcome, Diverged):
             say(console, f"diverged  {name}: {outcome}")
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """A table without lines: the column without a heading holds names, the others figures."""
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column else "left")

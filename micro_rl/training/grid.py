@@ -19,6 +19,8 @@ WHOLE = {
     "log_on": "it says where the log is kept, for all of them",
 }
 """What no grid can hold, and why."""
+NAMED = 3
+"""So many logs stand in the name of a folder that was not given one."""
 
 
 class Trial(NamedTuple):
@@ -57,6 +59,25 @@ def trials(plan: Plan, seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
         for cell in _cells(plan, grid)
         for seed in range(first, first + seeds)
     ]
+
+
+def trials_of_logs(plans: Sequence[Plan], seeds: int, grid: Mapping[str, Any]) -> list[Trial]:
+    """Every combination on each of several logs; with more than one, a folder for each log holds its runs.
+
+    Args:
+        plans: What the runs of each log have in common.
+        seeds: As of `trials`.
+        grid: As of `trials`.
+
+    Raises:
+        UserError: As of `trials`, or two logs of one name.
+    """
+    if len(plans) == 1:
+        return trials(plans[0], seeds, grid)
+    names = [plan.dataset.name for plan in plans]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"two of the logs are called {twice[0]}, and would share a folder; rename one of them")
+    return [Trial(f"{plan.dataset.name}/{name}", own) for plan in plans for name, own in trials(plan, seeds, grid)]
 
 
 def method_names(references: Sequence[str]) -> list[str]:
@@ -112,7 +133,7 @@ def groups(runs: Sequence[Trial]) -> list[list[Trial]]:
     """Trials that one compiled program can make side by side; those of one seed, which share a fit, are neighbours."""
     together: dict[Any, list[Trial]] = {}
     for trial in sorted(runs, key=lambda trial: trial.plan.settings.seed):
-        together.setdefault(_shape(trial.plan), []).append(trial)
+        together.setdefault((trial.plan.log.sha256, _shape(trial.plan)), []).append(trial)
     return list(together.values())
 
 
@@ -120,7 +141,9 @@ def twins(runs: Sequence[Trial]) -> list[str]:
     """A line for each set of combinations that come to the same runs, such as `support auto` and what it chose."""
     alike: dict[Any, list[str]] = {}
     for name, plan in runs:
-        alike.setdefault((plan.method_name, str(plan.options), plan.settings), []).append(name.rpartition("-seed")[0])
+        alike.setdefault((plan.log.sha256, plan.method_name, str(plan.options), plan.settings), []).append(
+            name.rpartition("-seed")[0]
+        )
     sets = dict.fromkeys(" and ".join(names) for names in alike.values() if len(names) > 1)
     return [f"{names} come to the same run on this log, and each is made; leave one out" for names in sets]
 
@@ -135,9 +158,10 @@ def chunks(group: Sequence[Trial], width: int, devices: int = 1) -> list[list[Tr
     return [list(group[start:stop]) for start, stop in itertools.pairwise(bounds)]
 
 
-def sweep_folder(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> Path:
+def sweep_folder(plans: Sequence[Plan], grid: Mapping[str, Sequence[Any]]) -> Path:
     """Where a sweep goes that was given no folder."""
-    return Path("trained") / "-".join([plan.dataset.name, *methods_of(plan, grid), "sweep"])
+    logs = [plan.dataset.name for plan in plans[:NAMED]] + [f"{len(plans) - NAMED}-more"] * (len(plans) > NAMED)
+    return Path("trained") / "-".join([*logs, *methods_of(plans[0], grid), "sweep"])
 
 
 def _cells(plan: Plan, grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:

@@ -45,14 +45,14 @@ class SharedFits:
         """A run whose program is over; one that has no model has none to share."""
         folder = RunFolder(path)
         if plan.model_use.place(folder).exists():
-            self._fits.setdefault(_what_is_fitted(plan), (folder, plan.model_use.place(folder)))
+            self._fits.setdefault(what_is_fitted(plan), (folder, plan.model_use.place(folder)))
 
     def begin(self, plan: Plan, path: Path, resume: bool, callback: Callback) -> bool:
         """Make the run's folder with the model in it, where one was made and the folder has none; whether it was done.
 
         Raises `UserError` as `run_folder` does. A model that cannot be read or written any more is fitted again.
         """
-        shared, place = self._fits.get(_what_is_fitted(plan)), plan.model_use.place(RunFolder(path))
+        shared, place = self._fits.get(what_is_fitted(plan)), plan.model_use.place(RunFolder(path))
         if not plan.fits_model or shared is None or place.exists():
             return False
         source, model_place = shared
@@ -69,9 +69,10 @@ class SharedFits:
         return True
 
 
-def _what_is_fitted(plan: Plan) -> Any:
+def what_is_fitted(plan: Plan) -> Any:
+    """What decides a fit: runs that have the same share one."""
     settings = plan.settings
-    return settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
+    return plan.log.sha256, settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
 
 
 def carry_out(
@@ -94,7 +95,7 @@ def carry_out(
     `UserError` and `Interrupted`, as `runner.execute_all` does.
     """
     callback, interrupts = callback or SweepCallback(), interrupts or Interrupts()
-    _refuse(trials, folder, resume, exact, width)
+    refuse(trials, folder, resume, exact, width)
     for note in dict.fromkeys([*(note for trial in trials for note in trial.plan.notes), *twins(trials)]):
         callback.note(note)
     done: dict[str, Run | Diverged] = {}
@@ -134,7 +135,7 @@ def _width(group: Sequence[Trial], most: int | None, callback: SweepCallback) ->
     return fitting
 
 
-def _refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, width: int | None) -> None:
+def refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, width: int | None) -> None:
     """`UserError` for what would go wrong only when other runs are done."""
     if width is not None and width < 1:
         raise UserError(f"width: {width} is too small; it must be at least 1")

@@ -1,6 +1,6 @@
-"""micro-rl sweep: seeds and a grid of settings, as many runs in one program as the memory holds."""
+"""micro-rl sweep: logs, seeds and a grid of settings, as many runs in one program as the memory holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,9 @@ from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from micro_rl.training.grid import Trial
     from micro_rl.training.plan import Plan
 
 
@@ -33,18 +36,41 @@ class Sweep(Task):
     """Go on from the newest valid checkpoints of the runs that are there."""
     until: int | None = None
     """Stop after this epoch with everything saved; --resume goes on later."""
+    on: str | None = None
+    """Carry it out on a cluster: `ray` begins one on this machine, `auto` takes the one that runs here, and
+    `ray://HOST:PORT` one behind an address (needs the extra micro-rl[cluster])."""
+    dry_run: bool = False
+    """Begin nothing: say which runs share a program, what memory they take, and by a trial of each how long."""
+    commands: bool = False
+    """With --dry-run: print instead a command for each run, for job arrays; typed again it goes on."""
     wandb: Literal["off", "offline", "online"] = "off"
     """Send every run's metrics to Weights & Biases as well (needs the extra micro-rl[wandb])."""
 
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
-    task, plan, value_of = planned("sweep", Sweep, _explained, arguments)
-    _carry_out(plan, task, _values(plan, _texts(task.grid), value_of))
+    from micro_rl.cli.sweep_file import with_file
+
+    logs, words = _parted(with_file(arguments))
+    every = [planned("sweep", Sweep, _explained, [*log, *words]) for log in logs]
+    task, plan, value_of = every[0]
+    if task.on is not None and task.wandb != "off":
+        raise UserError("wandb: is not sent from a cluster; leave it out, or --on")
+    if task.commands and not task.dry_run:
+        raise UserError("commands: is of a sweep that is not begun; say --dry-run, too")
+    _carry_out([own.plan for own in every], task, _values(plan, _texts(task.grid), value_of))
+
+
+def _parted(words: list[str]) -> tuple[list[list[str]], list[str]]:
+    """The logs in front, a list for each, and all the other words; one that stands behind options is left there."""
+    count = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    return ([[log] for log in words[:count]], words[count:]) if count else ([[]], words)
 
 
 def _explained(name: str, method: Any) -> str:
     explanation = f"Many runs with {name} in one program, each in its folder: seeds, and a grid of settings.\n\n"
+    explanation += "Several logs may be named, before all options. A TOML that holds logs, options and [grid] may take "
+    explanation += "their place; options behind it outrank it.\n\n"
     return explanation + "Settings are those of `micro-rl train`; their defaults are those of the log's preset."
 
 
@@ -100,25 +126,35 @@ def _words(name: str, text: str, switch: bool) -> list[str]:
     return [f"--{option}" if text.lower() == "true" else f"--no-{option}"]
 
 
-def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
+def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.cli.display import Display
     from micro_rl.cli.outcome import print_sweep
+    from micro_rl.cli.outlook import print_commands, print_outlook
     from micro_rl.errors import Diverged
     from micro_rl.reports.compare import write_comparison
     from micro_rl.storage.wandb_log import tracking_in
-    from micro_rl.training.grid import methods_of, sweep_folder, trials
+    from micro_rl.training.grid import methods_of, sweep_folder, trials_of_logs
     from micro_rl.training.interrupts import Interrupts
     from micro_rl.training.sweep import carry_out
 
-    runs, screen = trials(plan, task.seeds, grid), console()
-    folder = task.out or sweep_folder(plan, grid)
-    counts = " x ".join([*(f"{name} {len(values)}" for name, values in grid.items()), f"seed {task.seeds}"])
+    runs, screen = trials_of_logs(plans, task.seeds, grid), console()
+    folder = task.out or sweep_folder(plans, grid)
+    if task.commands:
+        print_commands(runs, folder)
+        return
+    axes = [f"log {len(plans)}"] * (len(plans) > 1) + [f"{name} {len(values)}" for name, values in grid.items()]
+    counts, names = " x ".join([*axes, f"seed {task.seeds}"]), ", ".join(plan.dataset.name for plan in plans)
     say(
         screen,
-        f"{', '.join(methods_of(plan, grid))} on {plan.dataset.name}: {plural(len(runs), 'run')} ({counts}), "
-        f"into {folder}",
+        f"{', '.join(methods_of(plans[0], grid))} on {names}: {plural(len(runs), 'run')} ({counts}), into {folder}",
     )
-    epochs = min(task.until or plan.settings.epochs, plan.settings.epochs)
+    if task.dry_run:
+        print_outlook(runs, screen)
+        return
+    if task.on is not None:
+        _on_cluster(runs, folder, task, screen)
+        return
+    epochs = max(min(task.until or plan.settings.epochs, plan.settings.epochs) for plan in plans)
     with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(
             runs,
@@ -138,3 +174,31 @@ def _carry_out(plan: "Plan", task: Any, grid: dict[str, list[Any]]) -> None:
         say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
     if errors:
         raise Diverged(f"{len(errors)} of {plural(len(outcomes), 'run')} diverged; {errors[0]}")
+
+
+def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Console") -> None:
+    from micro_rl.cli.cluster_display import ClusterDisplay, failures
+    from micro_rl.cluster.sweep import carry_out
+    from micro_rl.errors import Diverged
+    from micro_rl.reports.compare import write_comparison
+    from micro_rl.training.interrupts import Interrupts
+
+    with ClusterDisplay(runs, task.until, screen) as display, Interrupts(display.note) as interrupts:
+        outcomes = carry_out(
+            runs,
+            folder,
+            task.on,
+            resume=task.resume,
+            until=task.until,
+            exact=task.exact,
+            width=task.width,
+            watcher=display,
+            interrupts=interrupts,
+            command=typed(),
+        )
+    bad = failures(outcomes)
+    if len(outcomes) > len(bad):
+        say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
+    if bad:
+        kind = Diverged if all(own.end == "diverged" for own in bad) else UserError
+        raise kind(f"{len(bad)} of {plural(len(outcomes), 'run')} came to nothing; {bad[0].name}: {bad[0].line}")

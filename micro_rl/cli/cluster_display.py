@@ -1,0 +1,94 @@
+"""How a sweep on a cluster looks: one bar over all epochs of all runs; lines where the output is piped."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from micro_rl.cli.bar import Bar
+from micro_rl.cli.commands.console import say
+from micro_rl.cluster.tasks import DONE, Outcome
+from micro_rl.cluster.watching import Watcher
+from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
+from micro_rl.core.wording import clock, figure, plural
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.grid import Trial
+
+SECONDS = 2.0
+"""Between looks into the runs' folders."""
+QUIET = 30.0
+"""Seconds between lines where the output is piped."""
+SHOWN = 4
+"""Runs at work that are named in a line."""
+
+
+class ClusterDisplay(Bar, Watcher):
+    """Shows a sweep on a console; use it in a `with`."""
+
+    def __init__(self, trials: Sequence[Trial], until: int | None, console: Console):
+        super().__init__(console)
+        self._console, self._began, self._notes = console, time.monotonic(), set[str]()
+        self._ends = {own.name: min(until or own.plan.settings.epochs, own.plan.settings.epochs) for own in trials}
+        self._before: float | None = None
+        self._looked = self._printed = self._began
+
+    def note(self, text: str) -> None:
+        """Print a line, once; what every run of a log says is said of the first."""
+        known = text.partition(": ")[2] or text
+        if known not in self._notes:
+            self._notes.add(known)
+            self._console.print(Text(f"note: {text}", style="yellow"), soft_wrap=True)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Print how a run ended."""
+        line = f": {outcome.line}" if outcome.line else ""
+        say(self._console, f"{outcome.end:8}{outcome.name}{line}")
+
+    def look(self, folder: Path, outcomes: Mapping[str, Outcome]) -> None:
+        """Read how far the runs are, and move the bar, or print a line now and then."""
+        now = time.monotonic()
+        if now - self._looked < SECONDS:
+            return
+        self._looked = now
+        rows = {name: _last(folder / name) for name in self._ends if name not in outcomes}
+        epochs = {name: int(row.get("epoch", 0)) for name, row in rows.items()}
+        done = sum(self._ends[name] for name in self._ends if name in outcomes) + sum(epochs.values())
+        self._before = done if self._before is None else self._before
+        share = done / max(1, sum(self._ends.values()))
+        line = f"{len(outcomes)} of {plural(len(self._ends), 'run')} over{self._at_work(rows)}{self._left(done, now)}"
+        if not self.move(share, line) and now - self._printed > QUIET:
+            self._printed = now
+            say(self._console, f"{clock(now - self._began)}  {100 * share:3.0f} %  {line}")
+
+    def _at_work(self, rows: Mapping[str, dict[str, float]]) -> str:
+        going = [f"{name} {int(row['epoch'])}/{self._ends[name]}{_score(row)}" for name, row in rows.items() if row]
+        more = f" and {len(going) - SHOWN} more" if len(going) > SHOWN else ""
+        return f"; {', '.join(going[:SHOWN])}{more}" if going else ""
+
+    def _left(self, done: int, now: float) -> str:
+        """By the pace since the beginning."""
+        gone = done - (self._before or 0)
+        total = sum(self._ends.values())
+        return f"; about {clock((now - self._began) / gone * (total - done))} left" if gone > 0 else ""
+
+
+def _last(path: Path) -> dict[str, float]:
+    """The newest row of a run's metrics with what its last evaluation said; empty where there is none."""
+    if not (path / "metrics.jsonl").exists():
+        return {}
+    last: dict[str, float] = {}
+    for row in RunFolder(path).metrics():
+        last |= {key: float(value) for key, value in row.items() if key == "epoch" or key in SHOWN_SCORES}
+    return last
+
+
+def _score(row: Mapping[str, float]) -> str:
+    key = next((key for key in SHOWN_SCORES if key in row), None)
+    return "" if key is None else f" ({metric_label(key)} {figure(row[key])})"
+
+
+def failures(outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """The runs that came to nothing."""
+    return [outcome for outcome in outcomes.values() if outcome.end != DONE]

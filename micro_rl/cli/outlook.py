@@ -1,0 +1,58 @@
+"""What is printed of a sweep that is not begun: programs, memory, hours; or a command for each of its runs."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from micro_rl.cli.bar import Bar
+from micro_rl.cli.commands.console import print_for_machines, say
+from micro_rl.cli.outcome import plain_table
+from micro_rl.core.wording import duration, plural
+from micro_rl.errors import UserError
+from micro_rl.training.grid import Trial
+from micro_rl.training.outlook import Outlook, outlook, tried
+from micro_rl.training.plan_record import plan_to_command
+
+
+def print_commands(trials: Sequence[Trial], folder: Path) -> None:
+    """Print a command for each run, to the bits of `--exact`; the same command goes on with one that was stopped.
+
+    Raises:
+        UserError: a run cannot be typed.
+    """
+    for trial in trials:
+        command = plan_to_command(trial.plan)
+        if not command:
+            raise UserError(f"{trial.name}: no command line can say its log or simulator")
+        print_for_machines(f"{command} --out {shlex.quote(str(folder / trial.name))} --resume")
+
+
+def print_outlook(trials: Sequence[Trial], screen: Console) -> None:
+    """Try every program of a sweep, and print what it would take on this machine."""
+    with Bar(screen) as bar:
+
+        def watch(done: int, of: int) -> None:
+            bar.move(done / of, f"{done} of {plural(of, 'program')} tried")
+
+        ahead = tried(outlook(trials), watch)
+    table = plain_table("", "runs", "memory a run", "an epoch", "all epochs")
+    for program in ahead.programs:
+        first, count = program.trials[0].name, len(program.trials)
+        name = first if count == 1 else f"{first} and {count - 1} more"
+        size = f"{program.memory / 2**20:,.0f} MiB"
+        table.add_row(Text(name), str(count), size, duration(program.epoch or 0.0), duration(program.seconds))
+    screen.print(table)
+    _print_sums(ahead, screen)
+
+
+def _print_sums(ahead: Outlook, screen: Console) -> None:
+    training, (least, most) = sum(program.seconds for program in ahead.programs), ahead.fitting()
+    runs = sum(len(program.trials) for program in ahead.programs)
+    say(screen, f"runs    {runs} in {plural(len(ahead.programs), 'program')}, about {duration(training)} of training")
+    if ahead.fits:
+        fits = f"{plural(ahead.fits, 'fit')} that runs share, {duration(least)} to {duration(most)} by their patience"
+        say(screen, f"fits    {fits}")
+    say(screen, "Times are of this machine, one run alone, without evaluations; nothing was kept.")

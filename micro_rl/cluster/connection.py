@@ -1,0 +1,109 @@
+"""The cluster that does the work: one on this machine, the one that runs here already, or one behind an address."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from micro_rl.errors import UserError, require_extra
+
+LOCAL, RUNNING, CLIENT = "ray", "auto", "ray://"
+QUIET = {
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
+    "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
+}
+PATIENCE = 20
+"""Seconds that an address is given to answer."""
+
+
+class Capacity(NamedTuple):
+    """What the nodes that are there now offer: cores and cards of all, and the most memory of one, in bytes."""
+
+    nodes: int
+    cores: int
+    cards: int
+    memory: int
+
+
+def check(where: str) -> None:
+    """Refuse what names no cluster, and a machine without Ray.
+
+    Raises:
+        UserError: in one line.
+    """
+    if where not in (LOCAL, RUNNING) and not where.startswith(CLIENT):
+        raise UserError(f"on: {where!r} is no cluster; say {LOCAL}, {RUNNING} or {CLIENT}HOST:PORT")
+    require_extra("ray", "cluster", "work on a cluster")
+
+
+@contextmanager
+def connected(where: str) -> Iterator[Any]:
+    """Ray, connected; what was begun here ends with the block.
+
+    Args:
+        where: as of `check`.
+
+    Raises:
+        UserError: nobody answers there, or not in our versions.
+    """
+    check(where)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    _silence()
+    own: dict[str, Any] = {"address": "local", "include_dashboard": False} if where == LOCAL else {"address": where}
+    _reachable(where)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, of forks; Ray's children begin other programs
+            ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
+    except Exception as error:  # Ray's list is long, and gRPC's errors come through it
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise UserError(
+            f"on: {where}: no cluster was reached ({reason}); begin one with ray start --head; where it wants a token, "
+            "set RAY_AUTH_MODE=token here, too"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def capacity(ray: Any) -> Capacity:
+    """What the cluster has."""
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return Capacity(
+        len(alive),
+        int(sum(node.get("CPU", 0) for node in alive)),
+        int(sum(node.get("GPU", 0) for node in alive)),
+        int(max((node.get("memory", 0) for node in alive if node.get("CPU", 0)), default=0)),
+    )
+
+
+def _silence() -> None:
+    """Keep what a node that died had said last, a page of it, from the screen: that it died is told by the driver."""
+    with suppress(ImportError, AttributeError):  # a part of Ray that is its own business, and may go
+        worker: Any = import_module("ray._private.worker")
+        if hasattr(worker, "print_worker_logs"):
+            worker.print_worker_logs = lambda *arguments: None
+
+
+def _reachable(where: str) -> None:
+    """Refuse an address at which nothing listens, which Ray would try for minutes."""
+    import socket
+
+    if not where.startswith(CLIENT):
+        return
+    host, _, port = where.removeprefix(CLIENT).partition(":")
+    if not host or not port.isdigit():
+        raise UserError(f"on: {where!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"on: {where}: nothing answers there ({error}); is the cluster up, and its port open?"
+        ) from None

@@ -1,0 +1,241 @@
+"""A sweep on a cluster: fits and chunks as tasks, results in the same run folders."""
+
+import secrets
+import time
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from micro_rl.algorithms import registry
+from micro_rl.cluster import tasks
+from micro_rl.cluster.connection import Capacity, capacity, connected
+from micro_rl.cluster.graph import Chunk, Graph, graph
+from micro_rl.cluster.parcels import Parcels
+from micro_rl.cluster.place import Home, leave_home, make_home, packed, unpack
+from micro_rl.cluster.tasks import Order, Outcome
+from micro_rl.cluster.versions import versions
+from micro_rl.cluster.watching import Watcher
+from micro_rl.core.wording import plural, with_verb
+from micro_rl.errors import UserError
+from micro_rl.training.grid import Trial
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.sweep import refuse
+
+GLANCE = 1.0
+"""Seconds between looks at the tasks."""
+BETWEEN_COUNTS = 5.0
+"""Seconds between looks at the nodes."""
+TRIES = 5
+"""Times that a run is begun again which a signal stopped on its node."""
+LEAVING = 120.0
+"""Seconds that tasks are given to save when the driver is stopped."""
+
+
+class _Work(NamedTuple):
+    """A task at work: its chunk, None for a fit, and how often it was begun."""
+
+    chunk: Chunk | None
+    trials: tuple[Trial, ...]
+    tries: int = 1
+
+
+def carry_out(
+    trials: Sequence[Trial],
+    folder: Path,
+    where: str,
+    *,
+    resume: bool = False,
+    until: int | None = None,
+    exact: bool = False,
+    width: int | None = None,
+    watcher: Watcher,
+    interrupts: Interrupts,
+    command: str = "",
+) -> dict[str, Outcome]:
+    """Carry a sweep out on a cluster.
+
+    Args:
+        trials: its runs.
+        folder: of all runs' folders, on the driver.
+        where: the cluster, as of `connection.check`.
+        resume: go on in folders that are there.
+        until: stop after this epoch.
+        exact: every run alone, to the bits of a single one on such a machine.
+        width: at most so many runs in one program.
+        watcher: is told how it goes.
+        interrupts: the signals that stop it; every task saves its runs.
+        command: what was typed, for the record.
+
+    Returns:
+        What became of every run, by name.
+
+    Raises:
+        UserError: before anything is begun, in one line.
+        Interrupted: a signal came, and what was reached is saved.
+    """
+    refuse(trials, folder, resume, exact, width)
+    with connected(where) as ray:
+        has = capacity(ray)
+        ahead = graph(trials, exact, width, has.cores, has.memory)
+        watcher.note(
+            f"cluster {plural(has.nodes, 'node')}, {plural(has.cores, 'core')}, {plural(has.cards, 'card')}: "
+            f"{plural(len(ahead.fits), 'fit')}, then {plural(len(ahead.chunks), 'task')} of runs"
+        )
+        home = make_home(folder, secrets.token_hex(8))
+        try:
+            driver = _Driver(ray, has, ahead, home, until, command, watcher, interrupts)
+            return driver.carry_out()
+        finally:
+            leave_home(home)
+
+
+class _Driver:
+    """Submits tasks, waits for them, fetches what nodes without the shared folder send."""
+
+    def __init__(
+        self,
+        ray: Any,
+        has: Capacity,
+        ahead: Graph,
+        home: Home,
+        until: int | None,
+        command: str,
+        watcher: Watcher,
+        interrupts: Interrupts,
+    ):
+        self._ray, self._ahead, self._home = ray, ahead, home
+        self._watcher, self._interrupts = watcher, interrupts
+        needs = {"num_cpus": 1, "max_retries": -1, "num_gpus": 1 if has.cards else 0}
+        self._fit, self._train = ray.remote(**needs)(tasks.fit), ray.remote(**needs)(tasks.train)
+        self._parcels = ray.remote(num_cpus=0)(Parcels).remote()
+        methods = {registry.source_of(trial.plan.method_name).get("reference") for trial in ahead.trials}
+        own = tuple(sorted(method for method in methods if method))
+        self._order = ray.put(Order(home, versions(), self._parcels, own, until, command))
+        self._owners = {trial.name: trial for trial in ahead.fits}
+        self._known = self._put_logs()
+        self._outcomes: dict[str, Outcome] = {}
+        self._nodes, self._counted = has.nodes, time.monotonic()
+
+    def carry_out(self) -> dict[str, Outcome]:
+        """All tasks, to their ends."""
+        self._look_at_nodes()
+        going = self._submit_all()
+        while going:
+            ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=GLANCE)
+            for ref in ready:
+                going |= self._finish(ref, going.pop(ref))
+            self._bring_home()
+            self._count_nodes()
+            self._watcher.look(Path(self._home.folder), self._outcomes)
+            if self._interrupts.received:
+                self._leave(list(going))
+        return self._outcomes
+
+    def _look_at_nodes(self) -> None:
+        """Refuse nodes with other versions; where one does not see the folder, runs that are begun are sent to it."""
+        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        task = self._ray.remote(num_cpus=0, max_retries=3)(tasks.look)
+        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        looks = [task.options(scheduling_strategy=on(node, soft=True)).remote(self._order) for node in nodes]
+        seen = self._ray.get(looks)
+        if other := next((other for other, _ in seen if other), ""):
+            raise UserError(f"cluster: a node has other versions than the driver: {other}; install the same on all")
+        blind = sum(not at_home for _, at_home in seen)
+        if not blind:
+            return
+        self._watcher.note(
+            f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
+            f"{tasks.BETWEEN:.0f} seconds and when they end"
+        )
+        for trial in self._ahead.trials:
+            folder = Path(self._home.folder) / trial.name
+            if folder.exists():
+                self._ray.get(self._parcels.put.remote(trial.name, packed(folder)))
+        self._ray.get(self._parcels.fetch.remote())
+
+    def _submit_all(self) -> dict[Any, _Work]:
+        """Every fit and every chunk; a chunk waits for the fits that it takes over."""
+        fits = {name: self._submit_fit(name) for name in self._shared_fits()}
+        going = {ref: _Work(None, (self._owners[name],)) for name, ref in fits.items()}
+        for chunk in self._ahead.chunks:
+            before = [fits[name] for name in dict.fromkeys(chunk.fits) if name in fits]
+            going[self._submit(chunk, before)] = _Work(chunk, chunk.trials)
+        return going
+
+    def _put_logs(self) -> dict[str, Any]:
+        """The runs' plans where every node can read them, those of a log together, so that it is there once."""
+        by_log: dict[str, dict[str, Trial]] = {}
+        for trial in self._ahead.trials:
+            by_log.setdefault(trial.plan.log.sha256, {})[trial.name] = trial
+        refs = {digest: self._ray.put(known) for digest, known in by_log.items()}
+        return {trial.name: refs[trial.plan.log.sha256] for trial in self._ahead.trials}
+
+    def _shared_fits(self) -> list[str]:
+        """Runs whose fits more than one chunk takes; a chunk that needs a fit alone makes it itself."""
+        users = [name for chunk in self._ahead.chunks for name in dict.fromkeys(chunk.fits) if name is not None]
+        return [name for name in self._owners if users.count(name) > 1]
+
+    def _submit_fit(self, name: str) -> Any:
+        task = self._fit.options(name=f"fit of {name}")
+        return task.remote(self._order, [self._known[name]], name)
+
+    def _submit(self, chunk: Chunk, before: Sequence[Any]) -> Any:
+        names = [trial.name for trial in chunk.trials]
+        task = self._train.options(memory=chunk.bytes, name=chunk.name)
+        return task.remote(self._order, [self._known[names[0]]], names, list(chunk.fits), *before)
+
+    def _finish(self, ref: Any, work: _Work) -> dict[Any, _Work]:
+        """Take a task's outcome; the same work begun again where a signal stopped it on its node."""
+        outcomes = self._result(ref, work)
+        for outcome in outcomes:
+            for note in outcome.notes:
+                self._watcher.note(f"{outcome.name}: {note}")
+        stopped = any(outcome.end == tasks.STOPPED for outcome in outcomes)
+        if stopped and work.tries < TRIES and not self._interrupts.received:
+            self._watcher.note(f"{outcomes[0].name}: was stopped on its node ({outcomes[0].line}), and is begun again")
+            again = work._replace(tries=work.tries + 1)
+            if work.chunk is None:
+                return {self._submit_fit(work.trials[0].name): again}
+            return {self._submit(work.chunk, []): again}
+        if work.chunk is not None:
+            for outcome in outcomes:
+                self._outcomes[outcome.name] = outcome
+                self._watcher.ended(outcome)
+        return {}
+
+    def _result(self, ref: Any, work: _Work) -> list[Outcome]:
+        try:
+            return self._ray.get(ref)
+        except self._ray.exceptions.RayError as error:
+            line = " ".join(str(error).strip().splitlines()[-1:])[:300] or type(error).__name__
+            return [Outcome(trial.name, tasks.FAILED, line) for trial in work.trials]
+
+    def _bring_home(self) -> None:
+        try:
+            pieces = self._ray.get(self._parcels.fetch.remote(), timeout=60)
+        except self._ray.exceptions.RayError as error:
+            raise UserError(
+                f"cluster: what nodes sent home is lost ({type(error).__name__}); go on with --resume"
+            ) from None
+        for name, piece in pieces.items():
+            unpack(piece, Path(self._home.folder) / name)
+
+    def _count_nodes(self) -> None:
+        """Tell of nodes that came or went; their tasks begin again elsewhere by Ray's own doing."""
+        if time.monotonic() - self._counted < BETWEEN_COUNTS:
+            return
+        self._counted = time.monotonic()
+        nodes = capacity(self._ray).nodes
+        if nodes != self._nodes:
+            what = "is gone: what it did begins again elsewhere" if nodes < self._nodes else "has joined"
+            self._watcher.note(f"a node {what}; {plural(nodes, 'node')} now")
+            self._nodes = nodes
+
+    def _leave(self, refs: Sequence[Any]) -> None:
+        """Ask every task to save, wait for it, and leave."""
+        for ref in refs:
+            self._ray.cancel(ref)
+        self._ray.wait(list(refs), num_returns=len(refs), timeout=LEAVING)
+        self._bring_home()
+        self._interrupts.leave("what every node had reached is saved; the same command with --resume goes on")

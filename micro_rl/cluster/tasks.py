@@ -1,0 +1,194 @@
+"""What runs on a node: a fit, or a chunk of runs; each goes on from what an earlier try has left."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from micro_rl.algorithms import registry
+from micro_rl.cluster.place import Home, packed, place_in, sees, unpack
+from micro_rl.cluster.versions import differences
+from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.policy import Policy
+from micro_rl.storage.jsonl import Row
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.fit_alone import fit_run
+from micro_rl.training.grid import Trial
+from micro_rl.training.interrupts import Interrupts
+from micro_rl.training.runner import execute_all
+from micro_rl.training.sweep import SharedFits
+
+DONE, DIVERGED, FAILED, STOPPED = "done", "diverged", "failed", "stopped"
+BETWEEN = 30.0
+"""Seconds between pieces that a node without the shared folder sends home."""
+
+
+class Order(NamedTuple):
+    """What all tasks of a sweep know."""
+
+    home: Home
+    versions: dict[str, str]
+    parcels: Any
+    """The actor that takes what nodes without the shared folder send."""
+    methods: tuple[str, ...]
+    """The user's own, as he named them."""
+    until: int | None
+    command: str
+
+
+class Outcome(NamedTuple):
+    """What became of a run: how it ended, a line where it did not go well, and what was noted on the way."""
+
+    name: str
+    end: str
+    line: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def fit(order: Order, known: list[Any], name: str) -> list[Outcome]:
+    """Fit the model of a run in its folder.
+
+    Args:
+        order: the sweep's.
+        known: holds the reference of the log's trials by name, which is read once methods of the user's are known.
+        name: of the run.
+    """
+
+    def work(runs: "Runs") -> dict[str, str]:
+        [trial], [callback] = runs.trials, runs.senders
+        fit_run(trial.plan, runs.folder / name, callback, runs.interrupts, order.command)
+        return {}
+
+    return _carry_out(order, known, [name], [], work)
+
+
+def train(
+    order: Order, known: list[Any], names: list[str], owners: list[str | None], *before: list[Outcome]
+) -> list[Outcome]:
+    """Train runs in one program.
+
+    Args:
+        order: the sweep's.
+        known: as of `fit`.
+        names: of the runs.
+        owners: for each the run whose fit it takes over, perhaps itself; None: it needs none.
+        before: the fits that this waits for; one that came to nothing is tried again here.
+    """
+    del before
+    needed = list(dict.fromkeys(name for name in owners if name is not None))
+
+    def work(runs: "Runs") -> dict[str, str]:
+        fits, paths = SharedFits(), [runs.folder / name for name in names]
+        for name in needed:
+            fits.remember(runs.known[name].plan, runs.folder / name)
+        plans = [trial.plan for trial in runs.trials]
+        for plan, path, sender in zip(plans, paths, runs.senders, strict=True):
+            fits.begin(plan, path, True, sender)
+        more = {"resume": True, "until": order.until, "interrupts": runs.interrupts, "command": order.command}
+        results = zip(names, execute_all(plans, paths, runs.senders, **more), strict=True)
+        return {name: str(result) for name, result in results if isinstance(result, Diverged)}
+
+    return _carry_out(order, known, names, needed, work)
+
+
+class Runs(NamedTuple):
+    """What a task works with: all trials of the log, its own, where it works, who is told, and signals."""
+
+    known: dict[str, Trial]
+    trials: list[Trial]
+    folder: Path
+    senders: list["_Sender"]
+    interrupts: Interrupts
+
+
+def _carry_out(
+    order: Order, known: list[Any], names: list[str], needed: Sequence[str], work: Callable[[Runs], dict[str, str]]
+) -> list[Outcome]:
+    """Do a task's work; what can go wrong is an outcome, since Ray would begin what is raised again."""
+    if other := differences(order.versions):
+        return [Outcome(name, FAILED, f"a node has other versions than the driver: {other}") for name in names]
+    with place_in(order.home) as (folder, at_home):
+        senders = [_Sender(order, folder / name, name, at_home) for name in names]
+        if not at_home:
+            _fetch(order, folder, list(dict.fromkeys([*names, *needed])))
+        ends = _ends(order, known, names, folder, senders, work)
+        for sender in senders:
+            sender.send()
+    return [Outcome(name, *ends[name], tuple(own.notes)) for name, own in zip(names, senders, strict=True)]
+
+
+def _ends(
+    order: Order,
+    known: list[Any],
+    names: list[str],
+    folder: Path,
+    senders: list["_Sender"],
+    work: Callable[[Runs], dict[str, str]],
+) -> dict[str, tuple[str, str]]:
+    """How each run ended, and the line that says why."""
+    try:
+        trials = _trials(order, known)
+        with Interrupts() as interrupts:
+            diverged = work(Runs(trials, [trials[name] for name in names], folder, senders, interrupts))
+    except Diverged as error:
+        return dict.fromkeys(names, (DIVERGED, str(error)))
+    except Interrupted as error:
+        return dict.fromkeys(names, (STOPPED, str(error)))
+    except UserError as error:
+        return dict.fromkeys(names, (FAILED, str(error)))
+    return {name: (DIVERGED, diverged[name]) if name in diverged else (DONE, "") for name in names}
+
+
+def _trials(order: Order, known: list[Any]) -> dict[str, Trial]:
+    """The log's trials by name; methods of the user's are loaded before, as unpacking them needs them."""
+    import ray
+
+    for reference in order.methods:
+        registry.name_of(reference)
+    return ray.get(known[0])
+
+
+def _fetch(order: Order, folder: Path, names: Sequence[str]) -> None:
+    """Takes over what earlier tries, or the fits' nodes, have sent home of these runs."""
+    import ray
+
+    for name in names:
+        piece = cast(bytes | None, ray.get(order.parcels.newest.remote(name)))
+        if piece is not None:
+            unpack(piece, folder / name)
+
+
+def look(order: Order) -> tuple[str, bool]:
+    """What a node has in other versions than the driver, and whether it sees the sweep's folder."""
+    return differences(order.versions), sees(order.home)
+
+
+class _Sender(Callback):
+    """Keeps notes; sends the run's folder home from time to time where the node does not see the sweep's."""
+
+    def __init__(self, order: Order, path: Path, name: str, at_home: bool):
+        self._order, self._path, self._name, self._at_home = order, path, name, at_home
+        self._sent = time.monotonic()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def trained(self, row: Row, policy: Policy) -> None:
+        if time.monotonic() - self._sent > BETWEEN:
+            self.send()
+
+    def finished(self, path: Path) -> None:
+        from micro_rl.reports.run import write_page
+
+        write_page(path, self.note)
+
+    def send(self) -> None:
+        """Send the folder, where that is needed, and there is one."""
+        self._sent = time.monotonic()
+        if self._at_home or not self._path.exists():
+            return
+        import ray
+
+        ray.get(self._order.parcels.put.remote(self._name, packed(self._path)))

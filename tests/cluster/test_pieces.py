@@ -1,0 +1,164 @@
+"""What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from micro_rl.cli.cluster_display import ClusterDisplay
+from micro_rl.cli.commands.console import console
+from micro_rl.cli.main import run
+from micro_rl.cluster import connection, tasks, versions
+from micro_rl.cluster.graph import graph
+from micro_rl.cluster.parcels import Parcels
+from micro_rl.cluster.place import leave_home, make_home, packed, place_in, sees, unpack
+from micro_rl.cluster.tasks import Order, Outcome
+from micro_rl.errors import UserError
+from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training import memory
+from micro_rl.training.grid import trials
+from tests.probes import tiny_plan
+from tests.tiny_runs import options, write_log
+
+
+def test_a_sweep_is_cut_so_that_every_core_has_a_task():
+    every = trials(tiny_plan(), 4, {"beta": [0.0, 0.5]})
+    cut = graph(every, exact=False, width=None, cores=3, node_memory=0)
+    assert [len(chunk.trials) for chunk in cut.chunks] == [2, 3, 3] and len(cut.fits) == 4
+    assert cut.chunks[0].fits == ("beta=0-seed0", "beta=0-seed0") and cut.chunks[0].name == "beta=0-seed0 and 1 more"
+    assert all(len(chunk.trials) == 1 for chunk in graph(every, True, None, 3, 0).chunks)
+    assert [len(chunk.trials) for chunk in graph(every, False, 4, 3, 0).chunks] == [4, 4]
+    assert cut.trials == [trial for chunk in cut.chunks for trial in chunk.trials]
+
+
+def test_a_node_holds_no_more_than_its_memory():
+    every, each = trials(tiny_plan(), 4, {}), memory.bytes_of_run(tiny_plan())
+    assert [len(chunk.trials) for chunk in graph(every, False, None, 1, 3 * each).chunks] == [2, 2]
+    with pytest.raises(UserError, match=r"seed0: takes about 0\.0 GiB, and no node offers more than"):
+        graph(every, False, None, 1, each)
+
+
+def test_a_folder_is_known_by_its_word(tmp_path):
+    home = make_home(tmp_path / "sweep", "word")
+    with place_in(home) as place:
+        assert place == (tmp_path / "sweep", True)
+    with place_in(home._replace(word="another")) as (folder, own):
+        (folder / "run").mkdir()
+        assert not own and folder != tmp_path / "sweep"
+    assert not folder.exists()
+    leave_home(home)
+    assert not sees(home) and not list((tmp_path / "sweep").iterdir())
+
+
+def test_what_is_sent_home_is_whole_and_takes_the_place_of_what_was_there(tmp_path):
+    run_folder, home = tmp_path / "node" / "run", tmp_path / "home"
+    for name, text in {"a/b.txt": "b", "c.txt": "c", "lock": "", "half.tmp": "x", ".d.tmp/e": "x"}.items():
+        (run_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (run_folder / name).write_text(text)
+    (home / "old").mkdir(parents=True)
+    (home / "old" / "checkpoint").write_text("gone on the node")
+    unpack(packed(run_folder), home)
+    files = {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}
+    assert files == {"a/b.txt": "b", "c.txt": "c"} and not (home / "old").exists()
+
+
+def test_the_newest_piece_is_kept_and_fetched_once():
+    parcels = Parcels()
+    parcels.put("run", b"1")
+    parcels.put("run", b"2")
+    assert parcels.fetch() == {"run": b"2"} and parcels.fetch() == {} and parcels.newest("run") == b"2"
+    assert parcels.newest("other") is None
+
+
+def test_versions_that_differ_are_named():
+    assert versions.differences(versions.versions()) == ""
+    assert versions.differences({"jax": "0.0.1"}).endswith("here and 0.0.1 there")
+
+
+class _Here:
+    """In Ray's place: references are what they refer to, and the actor's methods are called at once."""
+
+    @staticmethod
+    def get(value: Any) -> Any:
+        return value
+
+
+class _Method:
+    def __init__(self, call: Any):
+        self.remote = call
+
+
+class _Actor:
+    def __init__(self, parcels: Parcels):
+        self.put, self.newest = _Method(parcels.put), _Method(parcels.newest)
+
+
+def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch):
+    """Fit and training on two blind nodes, one after the other: the same policy as in the sweep's own folder."""
+    monkeypatch.setitem(__import__("sys").modules, "ray", _Here)
+    monkeypatch.setattr("micro_rl.reports.run.write_page", lambda path, note: None)
+    every = {trial.name: trial for trial in trials(tiny_plan(), 1, {"beta": [0.0, 0.5]})}
+    first, second = every
+    policies = []
+    for word in ("word", "unknown"):
+        home, parcels = make_home(tmp_path / word, "word"), Parcels()
+        order = Order(home._replace(word=word), versions.versions(), _Actor(parcels), (), None, "test")
+        assert tasks.fit(order, [every], first) == [Outcome(first, "done", "", ())]
+        [outcome] = tasks.train(order, [every], [second], [first])
+        assert outcome.end == "done" and outcome.notes[0] == f"takes over the model of {first}"
+        for name, piece in parcels.fetch().items():
+            unpack(piece, Path(home.folder) / name)
+        policies.append((tmp_path / word / second / "policy.safetensors").read_bytes())
+        assert RunFolder(tmp_path / word / second).metrics()[-1]["epoch"] == tiny_plan().settings.epochs
+    assert policies[0] == policies[1]
+
+
+def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", _Here)
+    home = make_home(tmp_path / "out", "word")
+    (tmp_path / "out" / "seed0").write_text("a file in the run's place")
+    known = {"seed0": trials(tiny_plan(), 1, {})[0]}
+    order = Order(home, versions.versions(), _Actor(Parcels()), (), None, "test")
+    [outcome] = tasks.train(order, [known], ["seed0"], [None])
+    assert outcome.end == "failed" and "seed0" in outcome.line
+    [outcome] = tasks.train(order._replace(versions={"jax": "0"}), [known], ["seed0"], [None])
+    assert "a node has other versions than the driver: jax" in outcome.line
+    assert tasks.look(order) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("kubernetes", "'kubernetes' is no cluster; say ray, auto or ray://HOST:PORT"),
+        ("ray://nowhere", "is no address; write ray://HOST:PORT"),
+        ("ray://127.0.0.1:1", "nothing answers there"),
+    ],
+)
+def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
+    log = write_log(tmp_path / "log.hdf5")
+    assert run(["sweep", str(log), "--out", str(tmp_path / "out"), "--on", where, *options()]) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_without_ray_it_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install 'micro-rl\[cluster\]'"):
+        connection.check("ray")
+
+
+def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeypatch):
+    every = trials(tiny_plan(), 2, {})
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr("micro_rl.cli.cluster_display.time.monotonic", lambda: float(next(clock)))
+    with ClusterDisplay(every, None, console()) as display:
+        display.note("seed0: the log is small")
+        display.note("seed1: the log is small")
+        folder = RunFolder.create(tmp_path / "seed1", {})
+        (folder.path / "metrics.jsonl").write_text('{"epoch": 1, "eval/return": -3.5}\n')
+        done = Outcome("seed0", "done")
+        display.ended(done)
+        display.look(tmp_path, {"seed0": done})
+    printed = capsys.readouterr().out
+    assert printed.count("the log is small") == 1 and "done    seed0" in printed
+    assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.50)" in printed
