@@ -60,7 +60,8 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
 
         lru_cache.LRUCache._evict_if_needed = make_room_once
 
-        compilation_cache.zlib = SimpleNamespace(compress=partial(zlib.compress, level=1), decompress=zlib.decompress)
+        quick = SimpleNamespace(compress=partial(zlib.compress, level=1), decompress=zlib.decompress)
+        compilation_cache.__dict__["zlib"] = quick
 
 # Tracing makes objects by the million that die by counting; looking for cycles among them takes a tenth of the time.
 gc.set_threshold(200_000, 20, 50)
