@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+from micro_rl.cluster.results import sweep_on_cluster
 from micro_rl.core import arguments
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.data import Dataset
@@ -117,6 +118,7 @@ def sweep(
     until: int | None = None,
     exact: bool = False,
     width: int | None = None,
+    on: str | None = None,
     on_epoch: Callable[[str, Row, Policy], None] | None = None,
     wandb: Mode = "off",
     **choices: Unpack[Choices],
@@ -132,6 +134,8 @@ def sweep(
         out: The folder of the runs' folders; by default `trained/LOG-METHOD-sweep`.
         exact: One run after another, to the bits of `train`.
         width: At most so many runs in one program; by default what the memory holds.
+        on: A cluster, as of `micro-rl sweep --on`: `ray`, `auto` or `ray://HOST:PORT`. `on_epoch` and `wandb` are not
+            for it.
         on_epoch: Sees every run's epochs, as `on_epoch(name, row, policy)`.
 
     Returns:
@@ -145,8 +149,12 @@ def sweep(
     values = {} if grid is None else arguments.by_name("grid", grid, "{'beta': [0.1, 0.5]}")
     seeds, width = arguments.whole("seeds", seeds), arguments.optional_whole("width", width)
     plans = [make_plan(own, method, **choices) for own in _logs(log)]
-    watched = partial(carry_out, callback=_SilentSweep(on_epoch), wandb=tracking_in(wandb))
     combinations, folder = trials_of_logs(plans, seeds, values), folder or sweep_folder(plans, values)
+    if on is not None:
+        if on_epoch is not None or wandb != "off":
+            raise UserError("on: neither on_epoch nor wandb follows runs on a cluster; leave them out")
+        return sweep_on_cluster(combinations, folder, on, resume=resume, until=until, exact=exact, width=width)
+    watched = partial(carry_out, callback=_SilentSweep(on_epoch), wandb=tracking_in(wandb))
     return watched(combinations, folder, resume=resume, until=until, exact=exact, width=width)
 
 

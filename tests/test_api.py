@@ -84,8 +84,14 @@ def test_every_snippet_of_readme_and_site_runs(sweeps, log, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pump.csv").touch()
     monkeypatch.setitem(sys.modules, "policy", MagicMock())  # the file that is deployed: tests/deploy tries real ones
+    runtime = MagicMock()
+    runtime.InferenceSession.return_value.run.return_value = (np.zeros((1, 1)),) * 3
+    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
     monkeypatch.syspath_prepend(tmp_path)
     names = {
+        "running": False,
+        "WINDOW": 8,
+        "ACTIONS": 1,
         "observation": np.zeros(3),
         "observations": np.zeros((2, 3)),
         "actions": np.zeros((2, 1)),

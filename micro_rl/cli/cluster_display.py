@@ -9,7 +9,7 @@ from rich.text import Text
 
 from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import say
-from micro_rl.cluster.tasks import DONE, Outcome
+from micro_rl.cluster.tasks import Outcome
 from micro_rl.cluster.watching import Watcher
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.wording import clock, figure, plural
@@ -87,8 +87,3 @@ def _last(path: Path) -> dict[str, float]:
 def _score(row: Mapping[str, float]) -> str:
     key = next((key for key in SHOWN_SCORES if key in row), None)
     return "" if key is None else f" ({metric_label(key)} {figure(row[key])})"
-
-
-def failures(outcomes: Mapping[str, Outcome]) -> list[Outcome]:
-    """The runs that came to nothing."""
-    return [outcome for outcome in outcomes.values() if outcome.end != DONE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +65,24 @@ class Controller:
         self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard))
 
     @classmethod
-    def from_run(cls, path: str | Path, *, rate: float = 0.01, log: Any = None, **others: Any) -> Controller:
+    def from_run(
+        cls,
+        path: str | Path,
+        *,
+        rate: float = 0.01,
+        log: Any = None,
+        records: Sequence[Any] = (),
+        references: int = 256,
+        **others: Any,
+    ) -> Controller:
         """Make a controller of a run's policy, and a guard that is fitted on its log.
 
         Args:
             path: a run's folder, a choice's folder or a policy's file.
             rate: share of healthy steps that may lie above the guard's limit.
             log: a `Dataset`, or the path of one; by default the run's own. A choice and a policy's file need it.
+            records: what controllers of the same columns have recorded, as `log`: the guard learns from them too.
+            references: rows of the log that the guard's distances are measured to.
             others: settings, fallback, record, folder, as of `Controller`.
 
         Raises:
@@ -78,7 +90,7 @@ class Controller:
         """
         from micro_rl.control.making import of_run
 
-        policy, guard = of_run(Path(path), rate, log)
+        policy, guard = of_run(Path(path), rate, log, references, records)
         return cls(policy, guard, **others)
 
     @classmethod

@@ -110,7 +110,12 @@ class Guard:
 
     @classmethod
     def fit(
-        cls, log: Dataset, rate: float = 0.01, references: int = 256, episodes: Sequence[int] | None = None
+        cls,
+        log: Dataset,
+        rate: float = 0.01,
+        references: int = 256,
+        episodes: Sequence[int] | None = None,
+        records: Sequence[Dataset] = (),
     ) -> Guard:
         """Fit a guard on half of a log's episodes and calibrate it on the others.
 
@@ -118,14 +123,15 @@ class Guard:
             log: the log, raw units.
             rate: share of healthy steps that may be alarms.
             references: rows of the log that distances are measured to.
-            episodes: numbers of the episodes that may be used; by default all.
+            episodes: numbers of the log's episodes that may be used; by default all.
+            records: what a controller has recorded since, so that the guard knows where the policy goes.
 
         Raises:
             UserError: the log has too little for this rate.
         """
         from micro_rl.control.guard_fit import fit
 
-        return fit(log, rate, references, episodes)
+        return fit(log, rate, references, episodes, records)
 
     @classmethod
     def load(cls, path: str | Path) -> Guard:

@@ -46,13 +46,19 @@ class Steps(NamedTuple):
         return picked._replace(continues=picked.continues & ~apart)
 
 
-def fit(log: Dataset, rate: float, references: int, episodes: Sequence[int] | None = None) -> Guard:
+def fit(
+    log: Dataset,
+    rate: float,
+    references: int,
+    episodes: Sequence[int] | None = None,
+    records: Sequence[Dataset] = (),
+) -> Guard:
     """Fit a guard; see `Guard.fit`."""
     if not 0 < rate < 1:
         raise UserError(f"rate: {rate} is no share between 0 and 1")
     if references < 1:
         raise UserError(f"references: {references} is not 1 or more")
-    steps, blocks = _steps(log, episodes)
+    steps, blocks = _with_records(log, episodes, records)
     fitting, calibrating = _halves(blocks)
     needed = int(np.ceil(1 / rate)) - 1
     if len(calibrating) < max(needed, 2) or len(fitting) < log.observation_size + log.actions.shape[1] + 2:
@@ -66,6 +72,18 @@ def fit(log: Dataset, rate: float, references: int, episodes: Sequence[int] | No
     counts = {"steps fitted": len(fitting), "steps calibrated": len(calibrating)}
     counts |= {"blocks": len(np.unique(blocks)), "references": len(guard.references)}
     return replace(guard, usual=usual, threshold=conformal((raw / usual).max(1), 1 - rate), rate=rate, counts=counts)
+
+
+def _with_records(log: Dataset, episodes: Sequence[int] | None, records: Sequence[Dataset]) -> tuple[Steps, np.ndarray]:
+    """The healthy steps of a log and of what was recorded since, and the number of each one's block."""
+    parts = [_steps(log, episodes)]
+    for record in records:
+        if [[c.name for c in part] for part in record.columns] != [[c.name for c in part] for part in log.columns]:
+            raise UserError(f"{record.path}: its columns are not those of {log.path}: fit the guard without it")
+        steps, blocks = _steps(record, None)
+        parts.append((steps, blocks + 1 + max((int(known.max()) for _, known in parts if len(known)), default=-1)))
+    together = Steps(*(np.concatenate(columns) for columns in zip(*(steps for steps, _ in parts), strict=True)))
+    return together, np.concatenate([blocks for _, blocks in parts])
 
 
 def conformal(values: np.ndarray, level: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "controller.toml", "fallback.safetensors"
 
 
-def of_run(path: Path, rate: float, log: Any) -> tuple[Policy, Guard]:
+def of_run(path: Path, rate: float, log: Any, references: int, records: Sequence[Any] = ()) -> tuple[Policy, Guard]:
     """Read a policy, and fit its guard; see `Controller.from_run`."""
-    policy = Policy.load(path / POLICY if path.is_dir() else path)
-    return policy, Guard.fit(_log(path, log), rate)
+    since = [_log(path, record) for record in records]
+    return policy_of(path), Guard.fit(_log(path, log), rate, references, records=since)
+
+
+def policy_of(path: Path) -> Policy:
+    """Read the policy of a run, of a choice or of a file; `UserError` where there is none."""
+    return Policy.load(path / POLICY if path.is_dir() else path)
 
 
 def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
@@ -65,7 +71,7 @@ def _log(path: Path, log: Any) -> Dataset:
     if log is not None:
         return load(log)
     if not (path / "config.json").exists():
-        raise UserError(f"{path}: names no log to fit a guard on: say which, or make the controller without a guard")
+        raise UserError(f"{path}: names no log to fit the guard on: give one, with --log LOG or log=...")
     from micro_rl.data.run_log import log_of
     from micro_rl.storage.run_folder import RunFolder
 

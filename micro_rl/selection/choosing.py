@@ -17,6 +17,7 @@ from micro_rl.errors import TooLittle
 from micro_rl.reports.choice.record import Choice
 from micro_rl.selection import decision, plan_file
 from micro_rl.selection.clock import Clock
+from micro_rl.selection.crew import Crew, crew_for
 from micro_rl.selection.field import Field
 from micro_rl.selection.judging_part import make_judge
 from micro_rl.selection.look import Look, look
@@ -25,7 +26,6 @@ from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
 from micro_rl.selection.question import Question, check, enter
 from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
-from micro_rl.selection.workers import cores
 from micro_rl.storage.locks import locked
 from micro_rl.trust.apart import labelled
 from micro_rl.trust.layout import lay_out
@@ -37,7 +37,13 @@ LOG = "training.hdf5"
 
 
 def choose_policy(
-    dataset: Dataset, question: Question, folder: Path, resume: bool, watcher: Watcher, command: str = ""
+    dataset: Dataset,
+    question: Question,
+    folder: Path,
+    resume: bool,
+    watcher: Watcher,
+    command: str = "",
+    on: str | None = None,
 ) -> Choice:
     """Choose a policy from a log.
 
@@ -48,6 +54,7 @@ def choose_policy(
         resume: go on in that folder.
         watcher: is told how it goes.
         command: what was typed, for the record.
+        on: the cluster that trains; None: this machine.
 
     Returns:
         The decision; the folder holds the policies and runs behind it.
@@ -64,9 +71,9 @@ def choose_policy(
     if question.plan is not None:
         plan_file.read(question.plan, [candidate.name for candidate in candidates], asked)
     enter(folder, question.kept(dataset), resume)
-    with locked(folder / "lock", "choice"):
+    with locked(folder / "lock", "choice"), crew_for(on, folder) as crew:
         watcher.looked(seen.lines)
-        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"))
+        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"), crew)
         about = decision.About(dataset, question, seen.lines, command, folder)
         return work.choose(candidates, seen, asked, about)
 
@@ -80,6 +87,7 @@ class _Work(NamedTuple):
     folder: Path
     watcher: Watcher
     clock: Clock
+    crew: Crew
 
     def choose(
         self, candidates: tuple[Candidate, ...], seen: Look, asked: dict[str, Any], about: decision.About
@@ -95,7 +103,7 @@ class _Work(NamedTuple):
             self.watcher.note(f"{'try':10}{candidate.name}: {candidate.why}")
         seeds = (self.question.seed, self.question.seed + 1)
         seeds = seeds if self.question.minutes >= SEEDS_FROM else seeds[:1]
-        field = Field(candidates, _training_log(judge.parts, self.folder), self.folder, seeds)
+        field = Field(candidates, _training_log(judge.parts, self.folder), self.folder, seeds, self.crew)
         planned = self._planned(field, len(judge.parts.training), asked)
         rungs = Rungs(field, judge.yardstick, planned, self.folder / "tasks", self.watcher, self.clock)
         rungs.carry_out()
@@ -111,12 +119,12 @@ class _Work(NamedTuple):
         path, spent, minutes = self.folder / plan_file.PLAN, self.clock.before_training(), self.question.minutes
         if not path.exists() and self.question.plan is not None:
             plan_file.write(path, plan_file.read(self.question.plan, field.names, asked))
-        failures = plan_file.begin(field, minutes, cores(), rows, self.watcher, self.clock)
+        failures = plan_file.begin(field, minutes, self.crew.size, rows, self.watcher, self.clock)
         if not path.exists():
             rest = 60 * minutes - spent - JUDGED * len(field.candidates)
-            plan_file.write(path, plan_file.make(field, rest, cores(), rows, failures, asked))
+            plan_file.write(path, plan_file.make(field, rest, self.crew.size, rows, failures, asked))
         planned = plan_file.read(path, field.names, asked)
-        planned = planned._replace(workers=min(planned.workers, cores()))
+        planned = planned._replace(workers=min(planned.workers, self.crew.size))
         for name, reason in planned.failures.items():
             self.watcher.note(f"{name}: {reason}")
         self.watcher.note(

@@ -9,6 +9,7 @@ from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.setting import settings_in
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.policy import Policy
+from micro_rl.selection.crew import Crew
 from micro_rl.selection.portfolio import Candidate
 from micro_rl.selection.task import Task
 from micro_rl.storage.files import replace_file, saving
@@ -23,12 +24,13 @@ FIT_SHARE = 0.2
 
 
 class Field(NamedTuple):
-    """Candidates that share a log, a folder, seeds and an ensemble."""
+    """Candidates that share a log, a folder, seeds, an ensemble, and who trains them."""
 
     candidates: tuple[Candidate, ...]
     log: Path
     folder: Path
     seeds: tuple[int, ...]
+    crew: Crew
 
     @property
     def names(self) -> list[str]:

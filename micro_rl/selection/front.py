@@ -33,6 +33,7 @@ def choose(
     termination: str | None = None,
     seed: int = 0,
     plan: str | Path | None = None,
+    on: str | None = None,
     watcher: Watcher | None = None,
     command: str = "",
 ) -> Choice:
@@ -50,6 +51,7 @@ def choose(
         termination: when episodes end, as for training.
         seed: of everything random.
         plan: the plan.json of another choice of the same log, to make it anew to its epochs.
+        on: a cluster that trains, as of `micro-rl sweep --on`; every node must see the folder.
         watcher: is told how it goes.
         command: what was typed, for the record.
 
@@ -63,7 +65,10 @@ def choose(
     question = _question(minutes, window, groups, limits, current, termination, seed, plan)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
     dataset = log if isinstance(log, Dataset) else read_log(log)
-    return _decide(dataset, question, place or folder_of(dataset), go_on, watcher or Watcher(), command)
+    folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
+    choice = choose_policy(dataset, question, folder, go_on, watcher or Watcher(), command, on)
+    hand_over(choice, folder)
+    return choice
 
 
 def _question(
@@ -75,13 +80,6 @@ def _question(
     length, number = arguments.number("minutes", minutes), arguments.whole("seed", seed, 0)
     asked_plan = arguments.optional_path("plan", plan)
     return Question(length, window, groups, tuple(limits), current, termination, number, asked_plan)
-
-
-def _decide(dataset: Dataset, question: Question, folder: Path, resume: bool, watcher: Watcher, command: str) -> Choice:
-    """Choose, and put what was chosen where its user looks for it."""
-    choice = choose_policy(dataset, question, folder, resume, watcher, command)
-    hand_over(choice, folder)
-    return choice
 
 
 def hand_over(choice: Choice, folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from micro_rl.errors import UserError
-from micro_rl.selection import schedule, workers
+from micro_rl.selection import schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import MODEL, Field
 from micro_rl.selection.portfolio import COMMON
@@ -55,7 +55,7 @@ def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watc
     first = field.training({name: FIRST for name in field.names if field.epochs(name) < FIRST})
     learners = {candidate.name for candidate in field.candidates if candidate.learns_model}
     fit = field.fit(60 * minutes, rows)
-    failed = workers.carry_out(
+    failed = field.crew.carry_out(
         [*fit, *(task for task in first if task.name not in learners)], field.folder / "tasks", processes, watch
     )
     broken = [failure for failure in failed if failure.name == MODEL]
@@ -63,7 +63,7 @@ def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watc
         failed += [Failure(name, f"its model: {broken[0].reason}") for name in sorted(learners)]
     else:
         after_fit = [task for task in first if task.name in learners]
-        failed += workers.carry_out(after_fit, field.folder / "tasks", processes, watch)
+        failed += field.crew.carry_out(after_fit, field.folder / "tasks", processes, watch)
     return {failure.name: failure.reason for failure in failed if failure.name != MODEL}
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from micro_rl.core.wording import with_verb
-from micro_rl.selection import schedule, workers
+from micro_rl.selection import schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import Field
 from micro_rl.selection.plan_file import Planned
@@ -100,7 +100,7 @@ class Rungs:
             shown = ", ".join(f"{task.name} {self.field.epochs(task.name)} of {task.until}" for task in running)
             self._watcher.at_work(f"rung {rung + 1}: epoch of {shown}", left)
 
-        for failure in workers.carry_out(tasks, self._tasks, self._planned.workers, watch):
+        for failure in self.field.crew.carry_out(tasks, self._tasks, self._planned.workers, watch):
             self.field.fail(failure.name, until[failure.name], failure.reason)
         for name in until:
             if (reason := self.field.failure(name, until[name])) is not None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import micro_rl
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
@@ -12,12 +13,13 @@ from micro_rl.cluster import connection, tasks, versions
 from micro_rl.cluster.graph import graph
 from micro_rl.cluster.parcels import Parcels
 from micro_rl.cluster.place import leave_home, make_home, packed, place_in, sees, unpack
+from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
-from tests.probes import tiny_plan
+from tests.probes import TINY, tiny_dataset, tiny_plan
 from tests.tiny_runs import options, write_log
 
 
@@ -162,3 +164,20 @@ def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeyp
     printed = capsys.readouterr().out
     assert printed.count("the log is small") == 1 and "done    seed0" in printed
     assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.50)" in printed
+
+
+def test_what_lies_in_the_folders_is_what_a_sweep_here_gives(tmp_path, monkeypatch):
+    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+    done = micro_rl.sweep(tiny_dataset(), seeds=2, out=tmp_path / "out", **TINY)
+    outcomes = {"seed0": Outcome("seed0", "done"), "seed1": Outcome("seed1", "diverged", "epoch 3")}
+    read = results(tmp_path / "out", outcomes)
+    first, second = done["seed0"], read["seed0"]
+    assert isinstance(first, micro_rl.Run) and isinstance(second, micro_rl.Run)
+    assert second.scores == first.scores and second.metrics == first.metrics
+    assert isinstance(read["seed1"], micro_rl.Diverged)
+    failed = {"a": Outcome("a", "failed", "no such log"), **outcomes}
+    assert list(results(tmp_path / "out", failed)) == ["seed0", "seed1"]
+    with pytest.raises(UserError, match="1 of 3 runs came to nothing, the others are done; a: no such log"):
+        refuse_failures(failed)
+    with pytest.raises(UserError, match="neither on_epoch nor wandb"):
+        micro_rl.sweep(tiny_dataset(), out=tmp_path / "on", on="ray", on_epoch=lambda *row: None, **TINY)

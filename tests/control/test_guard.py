@@ -128,6 +128,20 @@ def test_a_log_of_one_episode_is_cut_into_stretches_of_time():
     assert guard.counts["blocks"] == 20
 
 
+def test_a_guard_learns_from_what_was_recorded_since():
+    """Steps as a policy makes them that moves what nobody moved: alarms, until the guard has seen them."""
+    wild, more = (replace_readings(walk(4000, 40, seed), 3.0) for seed in (5, 6))
+    alone, both = Guard.fit(walk()), Guard.fit(walk(), records=[wild])
+    alarms = [np.mean(parts_of(guard, healthy_steps(more)).max(1) > guard.threshold) for guard in (alone, both)]
+    assert alarms[0] > 0.2 and alarms[1] < 0.05 and both.counts["blocks"] == 80
+    with pytest.raises(UserError, match="its columns are not those"):
+        Guard.fit(walk(), records=[Dataset.from_arrays(np.zeros((9, 2)), np.zeros((9, 1)), np.zeros(9), horizon=3)])
+
+
+def replace_readings(log: Dataset, times: float) -> Dataset:
+    return replace(log, observations=times * log.observations, next_observations=times * log.next_observations)
+
+
 def test_too_little_for_the_rate_is_said():
     with pytest.raises(TooLittle, match="99 are needed to calibrate"):
         Guard.fit(walk(120, 4))

@@ -10,7 +10,7 @@ import pytest
 import micro_rl
 from micro_rl import Dataset, UserError
 from micro_rl.reports.choice.record import KEEP, TRY
-from micro_rl.selection import choosing, plan_file, portfolio, rungs, workers
+from micro_rl.selection import choosing, plan_file, portfolio, workers
 from micro_rl.selection.question import Question
 from micro_rl.selection.task import Task, carry_out, read
 from micro_rl.selection.watching import Watcher
@@ -81,9 +81,8 @@ def small():
         patch.setattr(choosing, "portfolio", lambda *about: every)
         patch.setattr(portfolio, "COMMON", portfolio.COMMON | {"updates_per_epoch": 20})
         patch.setattr(plan_file, "COMMON", portfolio.COMMON)
-        for module in (plan_file.workers, rungs.workers):
-            patch.setattr(module, "carry_out", in_this_process)
-        patch.setattr(choosing, "cores", lambda: 1)
+        patch.setattr(workers, "carry_out", in_this_process)
+        patch.setattr(workers, "cores", lambda: 1)
         patch.setattr(plan_file.schedule, "plan", lambda *about: SCHEDULE)
         options = Question.options
         patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=JUDGE))

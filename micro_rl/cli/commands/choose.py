@@ -26,6 +26,9 @@ class Choosing(Judging):
     """Go on in that folder, where a choice was stopped."""
     plan: Path | None = None
     """The plan.json of another choice of this log: makes it anew, to the same epochs."""
+    on: str | None = None
+    """Train on a cluster: `ray` begins one on this machine, `auto` takes the one that runs here, `ray://HOST:PORT` one
+    behind an address (needs the extra micro-rl[cluster]); every node must see --out."""
 
 
 EXPLANATION = """Train several methods on a log, judge them on a part that none of them saw, and say what to do.
@@ -63,6 +66,7 @@ def run(arguments: list[str]) -> None:
             termination=asked.termination,
             seed=asked.seed,
             plan=asked.plan,
+            on=asked.on,
             watcher=display,
             command=typed(),
         )

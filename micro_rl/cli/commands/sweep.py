@@ -13,7 +13,9 @@ from micro_rl.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from micro_rl.errors import Diverged
     from micro_rl.training.grid import Trial
+    from micro_rl.training.job import Run
     from micro_rl.training.plan import Plan
 
 
@@ -128,10 +130,7 @@ def _words(name: str, text: str, switch: bool) -> list[str]:
 
 def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.cli.display import Display
-    from micro_rl.cli.outcome import print_sweep
     from micro_rl.cli.outlook import print_commands, print_outlook
-    from micro_rl.errors import Diverged
-    from micro_rl.reports.compare import write_comparison
     from micro_rl.storage.wandb_log import tracking_in
     from micro_rl.training.grid import methods_of, sweep_folder, trials_of_logs
     from micro_rl.training.interrupts import Interrupts
@@ -168,6 +167,15 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
             interrupts=interrupts,
             command=typed(),
         )
+    _conclude(outcomes, folder, screen)
+
+
+def _conclude(outcomes: "dict[str, Run | Diverged]", folder: Path, screen: "Console") -> None:
+    """Print what the runs came to, and write the page that compares them."""
+    from micro_rl.cli.outcome import print_sweep
+    from micro_rl.errors import Diverged
+    from micro_rl.reports.compare import write_comparison
+
     print_sweep(outcomes, screen)
     errors = [f"{name}: {outcome}" for name, outcome in outcomes.items() if isinstance(outcome, Diverged)]
     if len(outcomes) > len(errors):
@@ -177,10 +185,9 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
 
 
 def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Console") -> None:
-    from micro_rl.cli.cluster_display import ClusterDisplay, failures
+    from micro_rl.cli.cluster_display import ClusterDisplay
+    from micro_rl.cluster.results import refuse_failures, results
     from micro_rl.cluster.sweep import carry_out
-    from micro_rl.errors import Diverged
-    from micro_rl.reports.compare import write_comparison
     from micro_rl.training.interrupts import Interrupts
 
     with ClusterDisplay(runs, task.until, screen) as display, Interrupts(display.note) as interrupts:
@@ -196,9 +203,7 @@ def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Conso
             interrupts=interrupts,
             command=typed(),
         )
-    bad = failures(outcomes)
-    if len(outcomes) > len(bad):
-        say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
-    if bad:
-        kind = Diverged if all(own.end == "diverged" for own in bad) else UserError
-        raise kind(f"{len(bad)} of {plural(len(outcomes), 'run')} came to nothing; {bad[0].name}: {bad[0].line}")
+    done = results(folder, outcomes)
+    if done:
+        _conclude(done, folder, screen)
+    refuse_failures(outcomes)

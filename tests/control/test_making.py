@@ -1,0 +1,105 @@
+"""Where controllers come from: folders, files, the command; and what a kill and a full disk leave of a record."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from micro_rl import Controller, UserError
+from micro_rl.cli.main import run as command
+from micro_rl.control.record import Record
+from micro_rl.data.writers.hdf5 import write_log
+from tests.control.loops import at, proportional, range_guard
+from tests.control.test_monitor import plant
+
+ENDLESS = """
+import itertools, sys
+from micro_rl import Controller
+with Controller.load(sys.argv[1], record=sys.argv[2]) as loop:
+    for step in itertools.count():
+        loop.step({"level": step % 2, "flow": 0.0})
+        if step == 50:
+            print("going", flush=True)
+"""
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A policy's file and a log of its columns."""
+    proportional().save(tmp_path / "policy.safetensors")
+    write_log(tmp_path / "tank.hdf5", plant(800), {})
+    return tmp_path
+
+
+def test_the_command_writes_a_folder_that_acts(made: Path, capsys: pytest.CaptureFixture[str]):
+    settings = made / "limits.toml"
+    settings.write_text('fallback = "function"\n[rate]\nvalve = 5\n')
+    words = ["controller", str(made / "policy.safetensors"), "--log", str(made / "tank.hdf5"), "--rate", "0.05"]
+    assert command([*words, "--settings", str(settings), "--out", str(made / "plant")]) == 0
+    assert "for a rate of 0.05" in capsys.readouterr().out
+    loop = Controller.load(made / "plant", fallback=lambda seen: 1.0)
+    assert loop.guard is not None and loop.guard.rate == 0.05 and loop.settings.rate == {"valve": 5.0}
+    assert loop.step(at(1.0)).action.shape == (1,)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[rate]\nvlave = 5\n", "limits.toml: rate: there is no column 'vlave' (did you mean 'valve'?)"),
+        ("hold_missing = -1\n", "limits.toml: hold_missing: -1 is not a whole number of at least 0"),
+        ("hold_mising = 1\n", "limits.toml: there is no setting 'hold_mising' (did you mean 'hold_missing'?)"),
+        ("[clamp]\nvalve = [9, 1]\n", "limits.toml: clamp of 'valve': the lower number must come first"),
+        ("alarm_after = 9\n", "limits.toml: alarm_after: 9 steps do not fit into alarm_window 5"),
+        ('fallback = "pray"\n', "limits.toml: fallback: 'pray' is none of hold, fixed, policy, function"),
+        ("shadow = 1\n", "limits.toml: shadow: 1 is neither true nor false"),
+        ("=", "limits.toml: is no TOML"),
+    ],
+)
+def test_wrong_settings_are_told_in_a_line(made: Path, capsys: pytest.CaptureFixture[str], text: str, words: str):
+    (made / "limits.toml").write_text(text)
+    assert command(["controller", str(made / "policy.safetensors"), "--settings", str(made / "limits.toml")]) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_a_policys_file_alone_names_no_log(made: Path):
+    with pytest.raises(UserError, match="names no log to fit the guard on"):
+        Controller.from_run(made / "policy.safetensors")
+    assert Controller.from_run(made / "policy.safetensors", log=made / "tank.hdf5").guard is not None
+
+
+def test_a_killed_controllers_record_goes_on(made: Path):
+    Controller(proportional(), range_guard()).save(made / "plant")
+    record = made / "record.csv"
+    words = [sys.executable, "-c", ENDLESS, str(made / "plant"), str(record)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert process.stdout is not None and process.stdout.readline() == "going\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    before = record.read_bytes()
+    assert before.count(b"\n") >= 51  # the heading, and all rows but the one that was not over
+    with Controller.load(made / "plant", record=record) as loop:
+        loop.step(at(1.0))
+    lines = record.read_bytes().splitlines()
+    assert record.read_bytes().startswith(before[: before.rfind(b"\n") + 1]) and lines[-1].startswith(b"1,0,")
+    assert len({line.count(b",") for line in lines if b'"' not in line}) == 1
+
+
+def test_what_a_full_disk_takes_of_a_row_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    record = Record(tmp_path / "record.csv", proportional())
+    really, whole = os.write, record.path.read_bytes()
+    monkeypatch.setattr("os.write", lambda file, content: really(file, content[:5]))
+    with pytest.raises(OSError, match="no space left"):
+        record.write([0] * 14)
+    assert record.path.read_bytes() == whole
+
+
+def test_a_past_of_two_lengths_is_told_and_the_loop_goes_on():
+    loop = Controller(proportional(2), range_guard())
+    assert "the past cannot be read" in loop.prime([at(1.0)], [[1.0], [2.0]])[0]
+    assert np.isfinite(loop.step(at(1.0)).action).all()

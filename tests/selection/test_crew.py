@@ -1,0 +1,96 @@
+"""A choice's tasks on a cluster, with functions in Ray's place: what begins again, what comes to nothing, and why."""
+
+from typing import Any
+
+import pytest
+
+from micro_rl.cluster.place import make_home
+from micro_rl.cluster.versions import versions
+from micro_rl.errors import Diverged, Interrupted, UserError
+from micro_rl.selection import crew, task
+from micro_rl.selection.task import Task
+from micro_rl.selection.workers import Failure
+
+
+class _Broken(Exception):
+    """A node that is gone for good."""
+
+
+class _Ray:
+    """Calls at once; references are thunks."""
+
+    class exceptions:
+        RayError = _Broken
+
+    def __init__(self, cards: int = 0):
+        self.cards, self.cancelled = cards, []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 3.0, "GPU": float(self.cards), "memory": 2.0**30}}]
+
+    def remote(self, **needs: Any):
+        class Remote:
+            def options(self, name: str):
+                return self
+
+            def remote(self, *given: Any):
+                return lambda: crew.on_node(*given)
+
+        return lambda function: Remote()
+
+    def wait(self, refs: list[Any], num_returns: int, timeout: float):
+        return refs[:1], refs[1:]
+
+    def get(self, ref: Any) -> Any:
+        return ref()
+
+    def cancel(self, ref: Any) -> None:
+        self.cancelled.append(ref)
+
+
+def tasks(*names: str) -> list[Task]:
+    return [Task(name, "log", "out", "bc", {}, (0,), 2) for name in names]
+
+
+def test_stopped_tasks_begin_again_and_failures_keep_none_of_the_others(tmp_path, monkeypatch):
+    tries: list[str] = []
+
+    def work(own: Task) -> None:
+        tries.append(own.name)
+        if own.name == "stopped" and tries.count("stopped") < 3:
+            raise Interrupted(15, "saved")
+        if own.name == "wrong":
+            raise UserError("no such log")
+        if own.name == "wild":
+            raise Diverged("epoch 3")
+
+    monkeypatch.setattr(task, "carry_out", work)
+    cluster, seen = crew.Cluster(_Ray(), make_home(tmp_path, "word")), list[int]()
+    failures = cluster.carry_out(tasks("a", "stopped", "wrong", "wild"), tmp_path, 2, lambda own: seen.append(len(own)))
+    assert failures == [Failure("wrong", "no such log"), Failure("wild", "epoch 3")]
+    assert sorted(tries) == ["a", "stopped", "stopped", "stopped", "wild", "wrong"] and max(seen) == 3
+    assert cluster.size == 3 and crew.Cluster(_Ray(cards=2), make_home(tmp_path, "word")).size == 2
+
+
+def test_a_node_without_the_folder_or_with_other_versions_does_nothing(tmp_path):
+    home = make_home(tmp_path, "word")
+    [own] = tasks("a")
+    assert "needs a folder that all nodes share" in crew.on_node(own, home._replace(word="other"), versions())[1]
+    assert "other versions than the driver: jax" in crew.on_node(own, home, {"jax": "0"})[1]
+
+
+def test_a_task_that_a_node_takes_with_it_ends_the_choice_and_the_others_save(tmp_path, monkeypatch):
+    ray = _Ray()
+
+    def work(own: Task) -> None:
+        raise _Broken("worker died\nout of memory")
+
+    monkeypatch.setattr(task, "carry_out", work)
+    with pytest.raises(UserError, match=r"a ended on its node \(out of memory\); go on with --resume"):
+        crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a", "b"), tmp_path, 2, lambda own: None)
+    assert len(ray.cancelled) == 1
+
+
+def test_without_a_cluster_this_machine_works(tmp_path):
+    with crew.crew_for(None, tmp_path) as here:
+        assert here.size >= 1 and not list(tmp_path.iterdir())
