@@ -63,8 +63,7 @@ def _valve(axes: Axes, record: Recorded) -> None:
 
 def _score(axes: Axes, record: Recorded) -> None:
     axes.plot(np.minimum(record.score, 8.0), color=INK, linewidth=1)
-    if record.limit is not None:
-        axes.axhline(record.limit, color=VERMILION, linestyle="--", linewidth=1.2, label="the guard's limit")
+    axes.plot(record.limit, color=VERMILION, linestyle="--", linewidth=1.2, label="the guard's limit")
     axes.fill_between(np.arange(len(record)), 0, 8.4, where=record.alarm, color=VERMILION, alpha=0.15, linewidth=0,
                       label="alarm")  # fmt: skip
     axes.set_ylim(0, 8.4)

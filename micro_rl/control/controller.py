@@ -62,7 +62,8 @@ class Controller:
         self._fallbacks = Fallbacks(policy, settings, fallback, self._folder)
         self._limits = Limits(policy.columns.actions, (policy.action_low, policy.action_high), settings)
         self._system = System(policy, _ranges(policy, guard), guard, settings, self._fallbacks)
-        self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard))
+        limit = None if guard is None else guard.threshold
+        self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard), limit)
 
     @classmethod
     def from_run(

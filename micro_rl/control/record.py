@@ -14,9 +14,9 @@ from micro_rl.control.record_toml import toml_of
 from micro_rl.core.columns import Columns, in_one_line
 from micro_rl.errors import UserError, require_extra
 from micro_rl.policy import Policy
-from micro_rl.storage.files import reading, regular_size, replace_file, replacing
+from micro_rl.storage.files import reading, regular_size, replace_file, replacing, saving
 
-OWN = ("reward", "terminal", "healthy", "who", "source", "score", "alarm", "reason")
+OWN = ("reward", "terminal", "healthy", "who", "source", "score", "limit", "alarm", "reason")
 """Columns behind observations, actions and what was advised; in front are episode, step and time."""
 
 
@@ -71,14 +71,18 @@ class Record:
         self.path = given.with_suffix(".csv") if self.parquet else given
         self.names = Names(policy.columns)
         self._line = line(self.names.heading)
-        self.episode = self._going_on() + 1 if self._has_rows() else 0
-        replace_file(self.path.with_name(self.path.name + ".toml"), toml_of(self.path.name, self.names, policy, guard))
         try:
-            self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            if os.fstat(self._file).st_size == 0:
-                self.write_line(self._line)
+            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - as long as the record
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another record") from error
+        _lock(self._file, self.path)
+        self.episode = self._going_on() + 1 if regular_size(self.path) else 0
+        self._describe(policy, guard)
+
+    def __del__(self) -> None:
+        """Lets go of the file, where nobody has closed it."""
+        if hasattr(self, "_file"):
+            self._file.close()
 
     def write(self, cells: Sequence[Any]) -> None:
         """Append a row, whole or not at all; `OSError` where the disk refuses."""
@@ -86,31 +90,35 @@ class Record:
 
     def write_line(self, content: bytes) -> None:
         """Append a line in one write, and take back what the disk took of it where it refuses the rest."""
-        if (written := os.write(self._file, content)) < len(content):
-            os.ftruncate(self._file, os.fstat(self._file).st_size - written)
+        if (written := os.write(self._file.fileno(), content)) < len(content):
+            self._file.truncate(self._file.seek(0, os.SEEK_END) - written)
             raise OSError("no space left")
 
     def close(self) -> None:
         """Put the lines onto the disk, and write the Parquet file where one was asked for; `OSError`, `UserError`."""
-        if self._file < 0:
+        if self._file.closed:
             return
-        os.fsync(self._file)
-        os.close(self._file)
-        self._file = -1
+        os.fsync(self._file.fileno())
+        self._file.close()
         if self.parquet is not None:
             as_parquet(self.path, self.parquet)
 
-    def _has_rows(self) -> bool:
-        with reading(self.path):
-            return self.path.exists() and regular_size(self.path) > 0
+    def _describe(self, policy: Policy, guard: Guard | None) -> None:
+        """Write the heading and the TOML of a new record; what a user has changed in that of an old one stays."""
+        with saving(self.path):
+            if regular_size(self.path) == 0:
+                self.write_line(self._line)
+        toml = self.path.with_name(self.path.name + ".toml")
+        if self.episode == 0 or not toml.exists():
+            replace_file(toml, toml_of(self.path.name, self.names, policy, guard))
 
     def _going_on(self) -> int:
         """The number of the last episode in the file; half a line at its end is cut off."""
         with reading(self.path), open(self.path, "r+b") as file:
             heading = file.readline()
-            if heading != self._line and heading.endswith(b"\n"):
+            if not self._line.startswith(heading):
                 raise UserError(f"{self.path}: has other columns than this policy's record: choose another name")
-            if not heading.endswith(b"\n"):
+            if heading != self._line:  # killed while it was written
                 file.truncate(0)
                 return -1
             begin = file.seek(0, os.SEEK_END)
@@ -125,6 +133,18 @@ class Record:
             if last and not last[-1].split(b",")[0].isdigit():
                 raise UserError(f"{self.path}: its last line is no row of a record: choose another name")
             return int(last[-1].split(b",")[0]) if last else -1
+
+
+def _lock(file: Any, path: Path) -> None:
+    """Keep other controllers from the record, where the system can; the lock ends with the process or the file."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise UserError(f"{path}: another controller is writing it: choose another record") from None
 
 
 def line(cells: Sequence[Any]) -> bytes:

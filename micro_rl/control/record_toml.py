@@ -28,7 +28,7 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
         name: of the record's file.
         names: its columns.
         policy: whose log's reward, ends and set-points are those of the record, where these are made of its columns.
-        guard: whose limit and log are told, for `micro-rl monitor` and for people.
+        guard: whose rate and log are told, for `micro-rl monitor` and for people.
     """
     own, known = names.own, words_of(policy.mapping)
     reward = known.get("reward")
@@ -48,7 +48,7 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
     units = zip(
         [*names.observations, *names.actions], (*policy.columns.observations, *policy.columns.actions), strict=True
     )
-    told = {} if guard is None else {"limit": guard.threshold, "rate": guard.rate, "log": guard.log}
+    told = {} if guard is None else {"rate": guard.rate, "log": guard.log}
     tables = {
         "bounds": {name: [low, high] for name, low, high in bounds},
         "units": {name: column.unit for name, column in units if column.unit},

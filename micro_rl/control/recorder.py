@@ -20,8 +20,9 @@ SAME = 1e-6
 class Recorder:
     """Keeps the row that is not over yet. Nothing here raises: what the disk refuses is counted and told."""
 
-    def __init__(self, policy: Policy, record: Record | None):
-        self.record, self.half = record, policy.action_half
+    def __init__(self, policy: Policy, record: Record | None, limit: float | None = None):
+        """`limit` is the guard's, for the rows."""
+        self.record, self.half, self.limit = record, policy.action_half, limit
         self.nothing = np.full(policy.action_size, np.nan)
         self.row: tuple[str, Sight, Decision] | None = None
         self.episode, self.number, self.lost, self.why = 0 if record is None else record.episode, 0, 0, ""
@@ -65,7 +66,7 @@ class Recorder:
         who = decision.source if same and decision.source != "shadow" else "operator"
         healthy = sight.known and not sight.bad and not decision.alarm
         front = [self.episode, self.number, time, *sight.raw.tolist(), *action.tolist(), *advised.tolist()]
-        own = [_number(reward), int(terminated), int(healthy), who, decision.source, decision.score]
+        own = [_number(reward), int(terminated), int(healthy), who, decision.source, decision.score, self.limit]
         self.number += 1
         try:
             self.record.write([*front, *own, int(decision.alarm), decision.reason])

@@ -43,7 +43,7 @@ def plant(rows: int = 400) -> Dataset:
 
 def test_a_record_is_read_with_all_of_its_rows(recorded: Path):
     record = read(recorded)
-    assert (len(record), record.limit, record.rate) == (25, 0.5, 0.01)
+    assert (len(record), record.last_limit, record.rate) == (25, 0.5, 0.01)
     assert record.alarm.sum() == 8 and np.isnan(record.observations[-1, 1])
     assert record.rewards[:3].tolist() == [1.0, 1.0, 1.0] and np.isnan(record.rewards[-1])
 
@@ -66,7 +66,7 @@ def _bare(**fields: Any) -> Recorded:
     rows = len(fields["alarm"])
     nothing, words = np.full((rows, 1), np.nan), ("",) * rows
     plain: dict[str, Any] = dict.fromkeys(("observations", "actions", "advised"), nothing)
-    plain |= dict.fromkeys(("rewards", "score"), nothing[:, 0]) | dict.fromkeys(("limit", "rate"))
+    plain |= dict.fromkeys(("rewards", "score", "limit"), nothing[:, 0]) | {"rate": None}
     plain |= dict.fromkeys(("times", "who", "source", "reasons"), words)
     plain |= {"healthy": np.ones(rows, bool), "columns": proportional().columns}
     return Recorded(**(plain | fields))

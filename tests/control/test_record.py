@@ -113,10 +113,29 @@ def test_it_is_read_back_as_a_log(tmp_path: Path, name: str):
 
 
 def test_a_reward_that_the_record_cannot_compute_is_a_column_of_its_own(tmp_path: Path):
-    for mapping in ("", 'reward = "profit"', 'reward = "-abs(level - target)"', "no TOML"):
-        toml = Record(tmp_path / "record.csv", proportional(mapping=mapping)).path.with_name("record.csv.toml")
-        assert 'reward = "reward"' in toml.read_text()
-    Record(tmp_path / "record.csv", proportional(mapping='reward = "abs(`flow`) * 2 if 1 else 0"'))
+    own, formulas = 'reward = "reward"', ("", 'reward = "profit"', 'reward = "-abs(level - target)"', "no TOML")
+    for number, mapping in enumerate(formulas):
+        Record(tmp_path / f"{number}.csv", proportional(mapping=mapping)).close()
+        assert own in (tmp_path / f"{number}.csv.toml").read_text()
+    Record(tmp_path / "own.csv", proportional(mapping='reward = "abs(`flow`) * 2"')).close()
+    assert own not in (tmp_path / "own.csv.toml").read_text()
+
+
+def test_one_controller_writes_a_record_and_what_its_user_changed_stays(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    first = loop(path)
+    with pytest.raises(UserError, match="another controller is writing it"):
+        loop(path)
+    first.step(at(1.0))
+    first.close()
+    toml = path.with_name("record.csv.toml")
+    toml.write_text(toml.read_text().replace("where", "# where"))
+    loop(path).close()
+    assert "# where" in toml.read_text()
+    path.write_text("level")
+    with pytest.raises(UserError, match="has other columns"):
+        loop(path)
+    assert path.read_text() == "level"
 
 
 def test_flags_outrank_the_toml_of_a_description():

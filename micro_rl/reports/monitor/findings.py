@@ -81,7 +81,7 @@ def find(record: Recorded, log: Dataset | None, length: int | None = None) -> Fi
         length: steps of a window; None compares no returns.
     """
     scored = np.isfinite(record.score)
-    above = None if record.limit is None else int((record.score[scored] > record.limit).sum())
+    above = None if record.last_limit is None else int((record.score > record.limit).sum())
     return Findings(
         len(record),
         len(np.unique(record.episode)),

@@ -72,7 +72,7 @@ def _figures(findings: Findings) -> list[Figure]:
 
 
 def _facts(record: Recorded) -> list[Fact]:
-    limit = "none" if record.limit is None else f"{record.limit:.4g}"
+    limit = "none" if record.last_limit is None else f"{record.last_limit:.4g}"
     rate = "" if record.rate is None else f", for a rate of {record.rate:g}"
     return [
         Fact("From", record.times[0], True),

@@ -27,13 +27,12 @@ def scores(record: Recorded) -> Panel:
     known = np.where(np.isfinite(record.score), record.score, -np.inf)
     greatest = np.array([known[start:stop].max() for start, stop in itertools.pairwise(edges)])
     greatest = np.where(np.isfinite(greatest), greatest, np.nan)
-    top = BEYOND * (record.limit or max(1.0, float(np.quantile(np.maximum(known, 0.0), 0.99))))
+    top = BEYOND * (record.last_limit or max(1.0, float(np.quantile(np.maximum(known, 0.0), 0.99))))
     stretches = _by_actor(record)
 
     def draw(axes: Axes, size: Size) -> None:
         axes.plot(edges[:-1], np.minimum(greatest, top), color=INK, linewidth=0.9)
-        if record.limit is not None:
-            axes.axhline(record.limit, color=VERMILION, linewidth=1.5, linestyle="--")
+        axes.plot(record.limit, color=VERMILION, linewidth=1.5, linestyle="--")
         for begins, ends, colour in stretches:
             axes.axvspan(begins, ends, ymax=0.05, color=colour, linewidth=0)
         axes.set_ylim(-0.08 * top, 1.02 * top)

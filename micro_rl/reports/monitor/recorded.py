@@ -17,7 +17,10 @@ from micro_rl.storage.files import reading
 
 
 class Recorded(NamedTuple):
-    """A record, in order: NaN where a cell is empty. `limit` and `rate` are the guard's, None where it told none."""
+    """A record, in order: NaN where a cell is empty.
+
+    `limit` is the guard's at each step, `rate` its rate of false alarms, None where it told none.
+    """
 
     columns: Columns
     observations: Float64[np.ndarray, "row obs"]
@@ -32,8 +35,14 @@ class Recorded(NamedTuple):
     who: tuple[str, ...]
     source: tuple[str, ...]
     reasons: tuple[str, ...]
-    limit: float | None
+    limit: Float64[np.ndarray, " row"]
     rate: float | None
+
+    @property
+    def last_limit(self) -> float | None:
+        """The guard's limit at the newest step that tells one."""
+        known = self.limit[np.isfinite(self.limit)]
+        return float(known[-1]) if len(known) else None
 
     def __len__(self) -> int:
         return len(self.episode)
@@ -102,7 +111,7 @@ def _recorded(
         columns, observations, actions, together(names.advised), rewards, numbers(names.episode).astype(np.int64),
         numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, tuple(cells[names.time]),
         tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
-        provenance.get("limit"), provenance.get("rate"),
+        numbers(own["limit"]), provenance.get("rate"),
     )  # fmt: skip
 
 

@@ -55,9 +55,9 @@ def guarded(findings: Findings, record: Recorded) -> str:
     if not findings.scored:
         return "there was no guard, or it could judge no step"
     text = f"{plural(findings.scored, 'step')} judged"
-    if findings.above is None or record.limit is None:
+    if findings.above is None or record.last_limit is None:
         return text
-    share = f"{findings.above / findings.scored:.1%} above the limit of {record.limit:.3g}"
+    share = f"{findings.above / findings.scored:.1%} above the limit of {record.last_limit:.3g}"
     rate = "" if record.rate is None else f"; healthy steps of the log are so in {record.rate:.3%} of cases"
     return f"{text}, {share}{rate}"
 
