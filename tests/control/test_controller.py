@@ -208,6 +208,10 @@ def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
         ({"fallback": "function"}, "fallback: give a function"),
         ({"fallback": "policy", "fallback_policy": (tmp_path / "none").as_posix()}, "no such file"),
     ]
+    cases += [
+        ({"fixed_action": {"valve": 40.0}}, "fixed_action: the fallback is 'hold'; say fallback = 'fixed'"),
+        ({"fallback_policy": "other"}, "fallback_policy: the fallback is 'hold'; say fallback = 'policy'"),
+    ]
     for settings, words in cases:
         with pytest.raises(UserError, match=words):
             Controller(proportional(), None, ControlSettings(**settings))
@@ -225,3 +229,8 @@ def test_a_folder_holds_all_of_it(tmp_path):
     assert Controller.load(tmp_path / "plant", settings=ControlSettings()).step(at(3.0)).source == "policy"
     with pytest.raises(UserError, match="is no controller's folder"):
         Controller.load(tmp_path)
+    Controller(proportional()).save(tmp_path / "plant")
+    assert Controller.load(tmp_path / "plant").guard is None  # the last one's is gone
+    (tmp_path / "plant" / "controller.toml").unlink()
+    with pytest.raises(UserError, match=r"no controller\.toml in it"):
+        Controller.load(tmp_path / "plant")
