@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,7 +60,7 @@ def connected(where: str) -> Iterator[Any]:
     own: dict[str, Any] = {"address": "local", "include_dashboard": False} if where == LOCAL else {"address": where}
     _reachable(where)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _signals_kept():
             warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, of forks; Ray's children begin other programs
             ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
     except Exception as error:  # Ray's list is long, and gRPC's errors come through it
@@ -90,6 +92,18 @@ def _silence() -> None:
         worker: Any = import_module("ray._private.worker")
         if hasattr(worker, "print_worker_logs"):
             worker.print_worker_logs = lambda *arguments: None
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray begins with a handler of SIGTERM that ends the process; the one that saves the runs takes its place again."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _reachable(where: str) -> None:
