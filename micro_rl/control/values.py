@@ -70,8 +70,9 @@ class Taker:
     def _in_order(self, given: Any) -> Values:
         if given is None:
             return self._nothing(f"{self.what}: none")
-        alone = isinstance(given, int | float) or getattr(given, "shape", None) == ()
-        parts = [given] if alone else list(given)
+        if isinstance(given, int | float) or getattr(given, "shape", None) == ():
+            given = [given]
+        parts = list(given)
         if isinstance(given, str | bytes) or len(parts) != self.size:
             return self._nothing(f"{self.what}: {_brief(given)} is not {plural(self.size, 'number')}")
         return self._checked(np.array([_number(part) for part in parts]))

@@ -80,7 +80,7 @@ def _rows(path: Path) -> list[list[str]]:
 def _columns(path: Path, described: Mapping[str, Any]) -> Columns:
     """The policy's columns, by the record's TOML."""
     units = _table(path, described, "units")
-    parts = [described.get(part) for part in ("observations", "actions")]
+    parts: list[Any] = [described.get(part) for part in ("observations", "actions")]
     for part in parts:
         if not isinstance(part, list) or not part or not all(isinstance(name, str) for name in part):
             raise UserError(f"{path}: is no record of a controller: {path.name}.toml names no observations and actions")
