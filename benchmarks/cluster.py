@@ -1,8 +1,9 @@
 """What a cluster costs: `python -m benchmarks.cluster [PART...] [--cells 500] [--write PAGE]`.
 
 Parts are `start` (a worker from nothing to a compiled epoch), `cells` (many tiny runs on Ray against the same in one
-process), `nodes` (the share of two nodes' time that is spent in training) and `sizes` (what a run leaves on the disk).
-All nodes are on this machine, with one core each; figures are of the load that the first table says.
+process), `nodes` (the share of two nodes' time that is spent in training), `sizes` (what a run leaves on the disk) and
+`driver` (what it does for 10,000 runs). All nodes are on this machine, with one core each; figures are of the load that
+the first table says.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +44,7 @@ print(json.dumps([begun, first, later, many]))
 
 def main() -> None:
     """Measure the parts that are named, and print or write the page."""
-    parts = {"start": start, "cells": cells, "nodes": nodes, "sizes": sizes}
+    parts = {"start": start, "cells": cells, "nodes": nodes, "sizes": sizes, "driver": driver}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=[])
     parser.add_argument("--cells", type=int, default=500)
@@ -143,6 +145,35 @@ def sizes(folder: Path, cells: int) -> Rows:
     return rows
 
 
+def driver(folder: Path, cells: int) -> Rows:
+    """What the driver does for 10,000 runs, of which 100 are at work and have curves of 1,000 rows."""
+    del cells
+    from importlib import import_module
+
+    from micro_rl.cli.cluster_display import ClusterDisplay
+    from micro_rl.cli.commands.console import console
+    from micro_rl.cluster.graph import graph
+    from micro_rl.training.grid import trials
+    from micro_rl.training.plan import make_plan
+
+    plan, took = make_plan("pendulum-demo"), dict[str, float]()
+    began = time.monotonic()
+    every = trials(plan, 10_000, {})
+    took["all runs from the grid"] = time.monotonic() - began
+    took["cut into tasks"] = _timed(lambda: graph(every, False, 32, 1000, 64 << 30))
+    pickle: Any = import_module("ray.cloudpickle")
+    text = pickle.dumps({own.name: own for own in every})
+    took["what a task reads"] = _timed(lambda: pickle.loads(text))
+    for own in every[:100]:
+        (folder / own.name).mkdir()
+        (folder / own.name / "metrics.jsonl").write_text('{"epoch": 1000, "eval/return": -3.5}\n' * 1000)
+    display = ClusterDisplay(every, None, console())
+    for name in ("the first look at all curves", "the next look"):
+        display._looked = -1e9
+        took[name] = _timed(lambda: display.look(folder, {}))
+    return [*((name, f"{seconds:.2f} s") for name, seconds in took.items()), ("its size", _size(len(text)))]
+
+
 def _noise(path: Path, rows: int, observations: int, actions: int) -> Path:
     """A log of noise in D4RL's layout, whose episodes of 100 rows end by timeouts."""
     import h5py
@@ -169,7 +200,7 @@ def _output(machine: Machine, code: str, *words: str) -> str:
     return done.stdout
 
 
-def _timed(work: Callable[[], None]) -> float:
+def _timed(work: Callable[[], object]) -> float:
     began = time.monotonic()
     work()
     return time.monotonic() - began

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import micro_rl
+from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
@@ -181,3 +182,15 @@ def test_what_lies_in_the_folders_is_what_a_sweep_here_gives(tmp_path, monkeypat
         refuse_failures(failed)
     with pytest.raises(UserError, match="neither on_epoch nor wandb"):
         micro_rl.sweep(tiny_dataset(), out=tmp_path / "on", on="ray", on_epoch=lambda *row: None, **TINY)
+
+
+def test_a_curve_is_read_on_from_where_it_was(tmp_path):
+    path, curve = tmp_path / "metrics.jsonl", cluster_display._Curve()
+    assert curve.newest(path) == {}
+    path.write_text('{"epoch": 1, "eval/return": -3.5, "loss/actor": 2}\n{"epoch": 2, "loss/actor": 1}\n{"epo')
+    assert curve.newest(path) == {"epoch": 2.0, "eval/return": -3.5}
+    with path.open("a") as file:
+        file.write('ch": 3, "eval/return": -2}\nno row\n')
+    assert curve.newest(path) == {"epoch": 3.0, "eval/return": -2.0}
+    path.write_text('{"epoch": 1}\n')  # begun again
+    assert curve.newest(path) == {"epoch": 1.0}
