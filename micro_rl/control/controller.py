@@ -169,7 +169,7 @@ class Controller:
                 wrong: list[str] = []
                 for observation, action in zip(observations, actions, strict=True):
                     wrong += self._system.see(observation).wrong
-                    wrong += self._system.applied(action)
+                    wrong += self._system.applied(action).wrong
                 return tuple(wrong)
             except Exception as error:
                 return (f"the past cannot be read ({in_words(error)[:80]})",)
@@ -192,12 +192,12 @@ class Controller:
         self.close()
 
     def _applied(self, action: Any, reward: Any) -> None:
-        system = self._system
-        wrong = () if action is None else system.applied(action)
-        if action is None and system.decided is not None:
-            system.last = system.decided
-        self._recorder.applied(system.last, reward)
-        system.complaints = wrong
+        system, wrong = self._system, ()
+        if action is None:
+            known = system.last = system.last if system.decided is None else system.decided
+        else:
+            known, wrong = system.applied(action)
+        system.complaints = (*wrong, *self._recorder.applied(known, reward))
 
     def _decision(self, sight: Sight) -> Decision:
         """The action of this step, from policy or fallback, within its limits."""

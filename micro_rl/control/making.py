@@ -31,19 +31,17 @@ def policy_of(path: Path) -> Policy:
 
 
 def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
-    """Read what `write` wrote; the guard and the settings may be missing.
+    """Read what `write` wrote; the guard may be missing.
 
     Raises:
-        UserError: there is no policy, or a file is damaged.
+        UserError: there is no policy, there are no settings, or a file is damaged.
     """
-    if not (folder / POLICY).exists():
-        raise UserError(f"{folder}: is no controller's folder (it has no {POLICY}); make one with micro-rl controller")
-    guard, settings = folder / GUARD, folder / SETTINGS
-    return (
-        Policy.load(folder / POLICY),
-        Guard.load(guard) if guard.exists() else None,
-        ControlSettings.from_toml(settings) if settings.exists() else ControlSettings(),
-    )
+    for name in (POLICY, SETTINGS):
+        if not (folder / name).exists():
+            raise UserError(f"{folder}: is no controller's folder (no {name} in it); make one with micro-rl controller")
+    guard = folder / GUARD
+    settings = ControlSettings.from_toml(folder / SETTINGS)
+    return Policy.load(folder / POLICY), Guard.load(guard) if guard.exists() else None, settings
 
 
 def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSettings, other: Policy | None) -> None:
@@ -54,6 +52,8 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
     """
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if guard is None:
+            (folder / GUARD).unlink(missing_ok=True)
     policy.save(folder / POLICY)
     if guard is not None:
         guard.save(folder / GUARD)

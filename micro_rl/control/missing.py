@@ -9,6 +9,7 @@ import numpy as np
 
 from micro_rl.control.settings import ControlSettings, Pair, by_column
 from micro_rl.core.columns import Column
+from micro_rl.core.wording import plural
 
 
 class Complete(NamedTuple):
@@ -49,7 +50,7 @@ class Holder:
         lost = absent & ((self.age > self.longest) | np.isnan(self.last))
         reasons = [self._out_of_range(place, values[place]) for place in np.flatnonzero(outside)]
         for place in np.flatnonzero(absent):
-            after = f"lost for {self.age[place]} steps" if lost[place] else f"held for {self.age[place]}"
+            after = f"lost for {plural(int(self.age[place]), 'step')}" if lost[place] else f"held for {self.age[place]}"
             reasons.append(f"{self.names[place]} {after}")
         return Complete(self.last.copy(), absent, bool(lost.any()), tuple(reasons))
 

@@ -65,9 +65,12 @@ class Record:
             UserError: the file is no record of this policy's columns, or the disk refuses.
         """
         given = Path(path)
+        if given.suffix.lower() not in (".csv", ".parquet"):
+            raise UserError(f"{given}: a record's name ends in .csv or .parquet")
         self.parquet = given if given.suffix == ".parquet" else None
         if self.parquet is not None:
             require_extra("pyarrow", "tables", "a record in Parquet")
+            _check_own(self.parquet)
         self.path = given.with_suffix(".csv") if self.parquet else given
         self.names = Names(policy.columns)
         self._line = line(self.names.heading)
@@ -144,7 +147,7 @@ def _lock(file: Any, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise UserError(f"{path}: another controller is writing it: choose another record") from None
+        raise UserError(f"{path}: another controller is writing it: close that one, or choose another record") from None
 
 
 def line(cells: Sequence[Any]) -> bytes:
@@ -154,8 +157,14 @@ def line(cells: Sequence[Any]) -> bytes:
     return text.getvalue().encode()
 
 
+def _check_own(parquet: Path) -> None:
+    """Refuse a Parquet file that no record was written to: the CSV that it was made from is not there."""
+    if parquet.exists() and not parquet.with_suffix(".csv").exists():
+        raise UserError(f"{parquet}: is there and is no record (there is no CSV beside it): choose another name")
+
+
 def as_parquet(record: Path, path: Path) -> None:
-    """Write a record as Parquet, with the same TOML beside it; `UserError` where pyarrow or the disk refuses."""
+    """Write a record as Parquet, and its TOML where there is none; `UserError` where pyarrow or the disk refuses."""
     require_extra("pyarrow", "tables", "a record in Parquet")
     from pyarrow import csv as tables
     from pyarrow import parquet
@@ -163,7 +172,9 @@ def as_parquet(record: Path, path: Path) -> None:
     table = tables.read_csv(record)
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, write_page_checksum=True)
-    replace_file(path.with_name(path.name + ".toml"), record.with_name(record.name + ".toml").read_bytes())
+    beside = path.with_name(path.name + ".toml")
+    if not beside.exists():
+        replace_file(beside, record.with_name(record.name + ".toml").read_bytes())
 
 
 def _cell(value: Any) -> Any:

@@ -56,7 +56,8 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
         "provenance": {"written_by": f"micro-rl {__version__}, Controller", **told},
     }
     text = [
-        f"# How to read {name}. Only healthy steps are learned from: complete, below the guard's limit, no alarm.",
+        f"# How to read {name}. Only healthy steps are learned from: complete, below the guard's limit, no alarm,",
+        "# with an action that is known and within the policy's bounds.",
         "# Where the alarms were something new and true, leave `where` out.",
         *lines((key, value) for key, value in main.items() if value),
     ]

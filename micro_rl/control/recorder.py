@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,14 +23,23 @@ class Recorder:
 
     def __init__(self, policy: Policy, record: Record | None, limit: float | None = None):
         """`limit` is the guard's, for the rows."""
-        self.record, self.half, self.limit = record, policy.action_half, limit
+        self.record, self.limit = record, limit
+        self.middle, self.half = policy.action_mid, policy.action_half
         self.nothing = np.full(policy.action_size, np.nan)
         self.row: tuple[str, Sight, Decision] | None = None
         self.episode, self.number, self.lost, self.why = 0 if record is None else record.episode, 0, 0, ""
 
-    def applied(self, action: np.ndarray | None, reward: Any) -> None:
-        """Write the last step's row, for its action and reward are known now."""
-        self._write(action, reward, False)
+    def applied(self, action: np.ndarray | None, reward: Any) -> tuple[str, ...]:
+        """Write the last step's row, for its action and reward are known now; a reward that is no number is told of.
+
+        Args:
+            action: what was applied, NaN where that could not be read [act].
+            reward: of the step.
+        """
+        number = _number(reward)
+        self._write(action, number, False)
+        told = self.record is not None and number is None and reward is not None
+        return ("reward: no finite number",) if told else ()
 
     def decided(self, sight: Sight, decision: Decision) -> str | None:
         """Keep this step's row; tell what the disk refused."""
@@ -56,26 +66,36 @@ class Recorder:
             return f"record: {in_words(error)}"
         return f"record: {self.lost:,} rows lost ({self.why})" if self.lost else None
 
-    def _write(self, action: np.ndarray | None, reward: Any, terminated: bool) -> None:
+    def _write(self, action: np.ndarray | None, reward: float | None, terminated: bool) -> None:
         if self.record is None or self.row is None:
             return
         (time, sight, decision), self.row = self.row, None
         action = decision.action if action is None else action
+        wrong = self._wrong(action)
         advised = self.nothing if decision.advised is None else decision.advised
         same = bool((np.abs(action - decision.action) <= SAME * self.half).all())
         who = decision.source if same and decision.source != "shadow" else "operator"
-        healthy = sight.known and not sight.bad and not decision.alarm
+        healthy = sight.known and not sight.bad and not decision.alarm and not wrong
         front = [self.episode, self.number, time, *sight.raw.tolist(), *action.tolist(), *advised.tolist()]
-        own = [_number(reward), int(terminated), int(healthy), who, decision.source, decision.score, self.limit]
+        own = [reward, int(terminated), int(healthy), who, decision.source, decision.score, self.limit]
         self.number += 1
         try:
-            self.record.write([*front, *own, int(decision.alarm), decision.reason])
+            self.record.write([*front, *own, int(decision.alarm), "; ".join([decision.reason, *wrong])])
         except Exception as error:  # a full disk, a file that was taken away
             self.lost, self.why = self.lost + 1, in_words(error)[:80]
+
+    def _wrong(self, action: np.ndarray) -> list[str]:
+        """Why nobody should learn from an action that was applied [act]."""
+        if not np.isfinite(action).all():
+            return ["what was applied is not known"]
+        if (np.abs(action - self.middle) > (1 + SAME) * self.half).any():
+            return ["what was applied lies beyond the policy's bounds"]
+        return []
 
 
 def _number(value: Any) -> float | None:
     try:
-        return float(value)
+        number = float(value)
     except Exception:
         return None
+    return number if math.isfinite(number) else None

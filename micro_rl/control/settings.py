@@ -61,6 +61,9 @@ class ControlSettings:
             object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.alarm_after > self.alarm_window:
             raise UserError(f"alarm_after: {self.alarm_after} steps do not fit into alarm_window {self.alarm_window}")
+        for name, kind in (("fixed_action", "fixed"), ("fallback_policy", "policy")):
+            if getattr(self, name) and self.fallback != kind:
+                raise UserError(f"{name}: the fallback is {self.fallback!r}; say fallback = {kind!r}, or leave it out")
         if self.fallback == "fixed" and not self.fixed_action:
             raise UserError("fixed_action: the fallback 'fixed' needs a value for every action")
         if self.fallback == "policy" and not self.fallback_policy:

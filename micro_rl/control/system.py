@@ -13,7 +13,7 @@ from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading
 from micro_rl.control.missing import Holder
 from micro_rl.control.past import Past
 from micro_rl.control.settings import ControlSettings
-from micro_rl.control.values import Taker
+from micro_rl.control.values import Taker, Values
 from micro_rl.core.columns import Columns
 from micro_rl.policy import Policy
 
@@ -75,21 +75,25 @@ class System:
         self.alarm.on, self.alarm.healthy = True, 0
         self._forget_step()
 
-    def applied(self, action: Any) -> tuple[str, ...]:
-        """Learn which action was applied; what was wrong with it, in words, else nothing."""
+    def applied(self, action: Any) -> Values:
+        """Learn which action was applied, and give it; one that cannot be read is taken for the one decided."""
         taken = self.actions.take(action)
         if np.isfinite(taken.values).all():
             self.last = taken.values
-        elif self.decided is not None:
+            return taken
+        self._forget_step()
+        if self.decided is not None:
             self.last = self.decided
-        return taken.wrong
+        return taken
 
     def see(self, observation: Any) -> Sight:
         """Take a step's observation, whatever it is."""
         taken = self.observations.take(observation)
         complete = self.holder(taken.values)
         known = not complete.held.any()
-        before = self._before() if known else None
+        if not known:
+            self._forget_step()  # a prediction is of one step, and the next that is measured is further off
+        before = self._before()
         reading = self._read(complete.values, before) if known else None
         trusted, words = complete.values, ()
         bad = reading is not None and self.guard is not None and reading.score > self.guard.threshold

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from micro_rl.core.columns import Column, in_one_line
+from micro_rl.core.wording import plural
 from micro_rl.errors import did_you_mean
 
 
@@ -40,7 +41,7 @@ class Taker:
             The values; NaN for what is missing, no number, not finite, or given twice.
         """
         try:
-            if isinstance(given, np.ndarray) and given.dtype == np.float64 and given.shape == (self.size,):
+            if type(given) is np.ndarray and given.dtype == np.float64 and given.shape == (self.size,):
                 return self._checked(given.copy())
             keys: Any = None if isinstance(given, np.ndarray | list | tuple) else getattr(given, "keys", None)
             if callable(keys):
@@ -69,9 +70,11 @@ class Taker:
     def _in_order(self, given: Any) -> Values:
         if given is None:
             return self._nothing(f"{self.what}: none")
-        parts = [given] if isinstance(given, int | float) else list(given)
+        if isinstance(given, int | float) or getattr(given, "shape", None) == ():
+            given = [given]
+        parts = list(given)
         if isinstance(given, str | bytes) or len(parts) != self.size:
-            return self._nothing(f"{self.what}: {_brief(given)} is not {self.size} numbers")
+            return self._nothing(f"{self.what}: {_brief(given)} is not {plural(self.size, 'number')}")
         return self._checked(np.array([_number(part) for part in parts]))
 
     def _checked(self, values: np.ndarray, wrong: Sequence[str] = ()) -> Values:
@@ -86,9 +89,9 @@ class Taker:
 
 
 def _number(value: Any) -> float:
-    """A number as a float; NaN for anything else, texts too."""
+    """A number as a float; NaN for anything else, texts and masked values too."""
     try:
-        if isinstance(value, str | bytes):
+        if isinstance(value, str | bytes) or value is np.ma.masked:
             return float("nan")
         array = np.asarray(value, np.float64)
         return float(array.reshape(-1)[0]) if array.size == 1 else float("nan")

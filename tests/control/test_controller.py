@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from micro_rl import Controller, ControlSettings, UserError
+from micro_rl.control.guard import PARTS
 from micro_rl.core.columns import Column, Columns
 from tests.control.loops import at, of_level, proportional, range_guard
 
@@ -42,6 +43,31 @@ def test_a_missing_value_is_held_and_then_the_controller_falls_back_and_comes_ba
     assert lost.action == pytest.approx([of_level(1.0)])
     assert loop.step(at(2.0)).source == "fallback: hold"
     assert act(loop, 2.0) == pytest.approx(of_level(2.0))
+
+
+def test_the_guard_judges_no_step_across_a_gap():
+    usual = np.full(len(PARTS), 1e12)
+    usual[2] = 1.0  # surprise alone: how far the level moved
+    loop = controller(range_guard(usual=usual))
+    scores = [loop.step(at(level)).score for level in (0.0, 0.25, float("nan"), 1.0, 1.5)]
+    assert scores[1::3] == [0.25, 0.5] and scores[2] is None and scores[3] == pytest.approx(0)
+    loop.step(at(2.0), applied_action="by hand")
+    assert loop.step(at(2.25)).score == 0.25
+
+
+@pytest.mark.parametrize("given", [np.ma.masked_greater([1.0, 9.0], 5.0), {"level": 1.0, "flow": np.ma.masked}])
+def test_a_masked_value_is_missing(given: Any):
+    loop = controller()
+    loop.step(at(0.0))
+    decision = loop.step(given)
+    assert decision.action == pytest.approx([of_level(1.0)]) and "flow held for 1" in decision.reason
+
+
+@pytest.mark.parametrize("applied", [20, np.float32(20), np.array(20.0), np.array([[20]]), {"valve [%]": 20}])
+def test_one_action_may_come_as_a_number_of_any_kind(applied: Any):
+    loop = controller(rate={"valve": 0.0})
+    act(loop, 0.0)
+    assert loop.step(at(0.0), applied).action == [20.0]
 
 
 def test_what_no_sensor_can_show_counts_as_missing():
@@ -182,6 +208,10 @@ def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
         ({"fallback": "function"}, "fallback: give a function"),
         ({"fallback": "policy", "fallback_policy": (tmp_path / "none").as_posix()}, "no such file"),
     ]
+    cases += [
+        ({"fixed_action": {"valve": 40.0}}, "fixed_action: the fallback is 'hold'; say fallback = 'fixed'"),
+        ({"fallback_policy": "other"}, "fallback_policy: the fallback is 'hold'; say fallback = 'policy'"),
+    ]
     for settings, words in cases:
         with pytest.raises(UserError, match=words):
             Controller(proportional(), None, ControlSettings(**settings))
@@ -199,3 +229,8 @@ def test_a_folder_holds_all_of_it(tmp_path):
     assert Controller.load(tmp_path / "plant", settings=ControlSettings()).step(at(3.0)).source == "policy"
     with pytest.raises(UserError, match="is no controller's folder"):
         Controller.load(tmp_path)
+    Controller(proportional()).save(tmp_path / "plant")
+    assert Controller.load(tmp_path / "plant").guard is None  # the last one's is gone
+    (tmp_path / "plant" / "controller.toml").unlink()
+    with pytest.raises(UserError, match=r"no controller\.toml in it"):
+        Controller.load(tmp_path / "plant")

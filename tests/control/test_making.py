@@ -72,6 +72,20 @@ def test_a_policys_file_alone_names_no_log(made: Path):
     assert Controller.from_run(made / "policy.safetensors", log=made / "tank.hdf5").guard is not None
 
 
+def test_a_choices_folder_makes_a_controller_of_the_log_that_is_named(made: Path):
+    choice = made / "choice"
+    choice.mkdir()
+    (made / "policy.safetensors").rename(choice / "policy.safetensors")
+    (choice / "decision.json").write_text('{"decision": "try it, under watch"}')
+    with pytest.raises(UserError, match="names no log to fit the guard on"):
+        Controller.from_run(choice)
+    assert command(["controller", str(choice), "--log", str(made / "tank.hdf5")]) == 0
+    loop = Controller.load(choice / "controller")
+    assert loop.guard is not None and loop.step(at(1.0)).source == "policy"
+    with pytest.raises(UserError, match="is no controller's folder"):
+        Controller.load(choice)
+
+
 def test_a_killed_controllers_record_goes_on(made: Path):
     Controller(proportional(), range_guard()).save(made / "plant")
     record = made / "record.csv"

@@ -97,6 +97,61 @@ def test_windows_are_those_in_which_the_policy_acted_throughout(recorded: Path):
     assert windows is not None and windows.returns.tolist() == [4.0, 4.0, 4.0, 4.0]
 
 
+def test_a_window_with_a_value_that_no_sensor_can_show_tells_no_return(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    with Controller(proportional(mapping='reward = "-level"'), range_guard(), record=path) as loop:
+        for level in (1.0, 1.0, 1e308, 1.0, 1.0):
+            loop.step(at(level))
+    findings = find(read(path), plant(), 2)
+    assert findings.windows is not None and findings.windows.returns.tolist() == [-2.0, -2.0]
+    assert command(["monitor", str(path)]) == 0
+
+
+def test_a_log_of_other_columns_is_refused(recorded: Path):
+    other = Dataset.from_arrays(
+        np.zeros((4, 2)), np.zeros((4, 1)), np.zeros(4), None, np.arange(4) == 3, name="other",
+        observation_names=["flow", "level"], action_names=["valve"], action_low=0.0, action_high=100.0,
+    )  # fmt: skip
+    with pytest.raises(UserError, match="its columns are flow, level, valve, the record's level, flow, valve"):
+        find(read(recorded), other)
+
+
+@pytest.mark.parametrize("name", ["record.csv", "record.csv.toml", "policy.safetensors"])
+def test_a_page_is_written_over_nothing_else(recorded: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    text = recorded.read_text()
+    assert command(["monitor", str(recorded), "--page", str(recorded.with_name(name))]) == 2
+    assert "a page's name ends in .html" in capsys.readouterr().err
+    assert recorded.read_text() == text and "observations" in recorded.with_name("record.csv.toml").read_text()
+
+
+DAMAGE = [
+    ("rate = 0.01", 'rate = "x"', "is no number"),
+    ("[units]", "[[units]]", "units is no table"),
+    ('actions = ["valve"]', "actions = 5", "names no observations"),
+    ('observations = ["level"', "observations = [1", "names no observations"),
+    ("[units]", f"x = {'[' * 5000}", "is no TOML"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), DAMAGE)
+def test_a_damaged_description_is_told(recorded: Path, old: str, new: str, words: str):
+    beside = recorded.with_name("record.csv.toml")
+    beside.write_text(beside.read_text().replace(old, new))
+    with pytest.raises(UserError, match=words):
+        read(recorded)
+
+
+def test_what_is_no_csv_is_told(recorded: Path):
+    content = recorded.read_bytes()
+    for damage in (b"\xfc", b'0,0,"' + 200_000 * b"a" + b'"'):
+        recorded.write_bytes(content + damage)
+        with pytest.raises(UserError, match="cannot be read as a CSV"):
+            read(recorded)
+    recorded.write_bytes(content.replace(b"\n1,", b"\ninf,", 1))
+    with pytest.raises(UserError, match="line 22 has no number of an episode"):
+        read(recorded)
+
+
 def test_the_trial_decides_at_the_first_look_beyond_the_margin():
     gains = [1.0] * 40
     first = next(count for count in range(1, 41) if margin(count, 1.0) < 1.0)

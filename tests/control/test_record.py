@@ -112,6 +112,51 @@ def test_it_is_read_back_as_a_log(tmp_path: Path, name: str):
     assert set(log.groups) == {"policy"}  # pyright: ignore[reportArgumentType]
 
 
+def test_nobody_learns_from_an_action_that_is_not_known_or_beyond_the_bounds(tmp_path: Path):
+    path = tmp_path / "record.csv"
+    with loop(path, MAPPING) as control:
+        control.step(at(1.0))
+        for applied in ("by hand", [130.0], {"valve": 100.0}):
+            control.step(at(1.0), applied)
+    cells = [(row["valve"], row["healthy"], row["who"], row["reason"]) for row in rows(path)]
+    assert cells[:2] == [
+        ("", "0", "operator", "healthy; what was applied is not known"),
+        ("130.0", "0", "operator", "applied action: 'by hand' is not 1 number; what was applied lies beyond the "
+         "policy's bounds"),
+    ]  # fmt: skip
+    assert cells[2][1:3] == ("1", "operator")
+    assert load(path).actions.max() == 100
+
+
+@pytest.mark.parametrize("reward", ["much", float("inf"), [1.0, 2.0]])
+def test_a_reward_that_is_no_number_is_told_and_not_recorded(tmp_path: Path, reward: object):
+    with loop(tmp_path / "record.csv") as control:
+        control.step(at(1.0))
+        assert control.step(at(1.0), reward=reward).reason == "reward: no finite number"
+        assert control.step(at(1.0), reward=float(2)).reason == "healthy"
+    assert [row["reward"] for row in rows(tmp_path / "record.csv")] == ["", "2.0", ""]
+
+
+def test_a_parquet_that_is_no_record_is_not_written_over(tmp_path: Path):
+    path = tmp_path / "history.parquet"
+    path.write_bytes(b"years of it")
+    with pytest.raises(UserError, match="is there and is no record"):
+        loop(path)
+    assert path.read_bytes() == b"years of it" and not path.with_suffix(".csv").exists()
+    with pytest.raises(UserError, match="a record's name ends in"):
+        loop(tmp_path / "record.csv.gz")
+
+
+def test_the_toml_of_a_parquet_stays_as_its_user_changed_it(tmp_path: Path):
+    path = tmp_path / "record.parquet"
+    for content in ("", "# mine"):
+        with loop(path, MAPPING) as control:
+            control.step(at(1.0))
+        beside = path.with_name("record.parquet.toml")
+        assert content in beside.read_text()
+        beside.write_text(beside.read_text() + "# mine")
+
+
 def test_a_reward_that_the_record_cannot_compute_is_a_column_of_its_own(tmp_path: Path):
     own, formulas = 'reward = "reward"', ("", 'reward = "profit"', 'reward = "-abs(level - target)"', "no TOML")
     for number, mapping in enumerate(formulas):

@@ -93,6 +93,8 @@ def test_a_past_takes_over_the_actions_that_were_really_applied(tmp_path: Path):
         primed.prime(observations[:3], applied[:2])
     with pytest.raises(ValueError, match="no step was taken"):
         module.Past().applied(applied[0])
+    with pytest.raises(ValueError, match="window: is an array of 18 numbers"):
+        module.act({"o0": 1.0})
 
 
 def test_values_by_name_and_what_is_refused(tmp_path: Path):

@@ -27,7 +27,7 @@ class Monitor:
     window: int | None = None
     """Steps of a window; by default the judgement's, else as long as the log holds enough of."""
     page: Path | None = None
-    """The page to write; by default RECORD.html."""
+    """The page to write, .html; by default RECORD.html."""
 
 
 EXPLANATION = """Say what a controller's record shows: who acted, alarms, drift against the log, what was obtained.
@@ -47,16 +47,26 @@ def run(arguments: list[str]) -> None:
 
     inputs: Any = parse("monitor", arguments, shape("MonitorRecord", EXPLANATION, ("record", Path), options=Monitor))
     asked: Monitor = inputs.options
+    page = _page(inputs.record, asked)
     record, log = read(inputs.record), _log(asked)
     judged = None if asked.judgement is None else _judgement(asked.judgement)
     findings = find(record, log, _length(asked, log, judged))
     test, margins = _tested(findings.windows, judged, asked)
-    page = asked.page or inputs.record.with_suffix(".html")
-    if page.is_dir():
-        raise UserError(f"--page {page}: is a folder; name a file in it")
     write(page, inputs.record.name, record, findings, test, margins)
     _show(record, findings, test)
     say(console(), f"page    {page}")
+
+
+def _page(record: Path, asked: Monitor) -> Path:
+    """Where the page is written: never over the record, a log or a policy."""
+    page = asked.page or record.with_suffix(".html")
+    if page.is_dir():
+        raise UserError(f"--page {page}: is a folder; name a file in it")
+    if page.suffix not in (".html", ".htm"):
+        raise UserError(f"--page {page}: a page's name ends in .html")
+    if page == record:
+        raise UserError(f"{record}: is no record of a controller: name the CSV")
+    return page
 
 
 def _log(asked: Monitor) -> "Dataset | None":

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from micro_rl.core.columns import in_one_line, listed
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import stretches
+from micro_rl.errors import UserError
 from micro_rl.reports.monitor.recorded import Recorded
 
 BINS = 10
@@ -79,7 +81,12 @@ def find(record: Recorded, log: Dataset | None, length: int | None = None) -> Fi
         record: the record.
         log: what the policy was learned from.
         length: steps of a window; None compares no returns.
+
+    Raises:
+        UserError: the log is one of other columns.
     """
+    if log is not None:
+        _check_same(record, log)
     scored = np.isfinite(record.score)
     above = None if record.last_limit is None else int((record.score > record.limit).sum())
     return Findings(
@@ -92,6 +99,22 @@ def find(record: Recorded, log: Dataset | None, length: int | None = None) -> Fi
         None if log is None else drifts(record, log),
         None if log is None or length is None else windows(record, log, length),
     )
+
+
+def _check_same(record: Recorded, log: Dataset) -> None:
+    known, own = (
+        [[in_one_line(column.name) for column in part] for part in columns]
+        for columns in (log.measured_columns, record.columns)
+    )
+    if known != own:
+        raise UserError(
+            f"{log.path}: its columns are {_told(known)}, the record's {_told(own)}: "
+            "compare with the log of the policy that acted"
+        )
+
+
+def _told(names: list[list[str]]) -> str:
+    return listed([name for part in names for name in part])
 
 
 def alarms(record: Recorded) -> tuple[Alarm, ...]:
@@ -114,7 +137,8 @@ def drifts(record: Recorded, log: Dataset) -> tuple[Drift, ...]:
     measured = np.concatenate([record.observations, record.actions], -1)
     known = np.concatenate([log.measured_observations, log.actions[: len(log.measured_observations)]], -1)
     names = [str(column) for part in record.columns for column in part]
-    return tuple(_drift(name, measured[:, place], known[:, place]) for place, name in enumerate(names))
+    with np.errstate(over="ignore", invalid="ignore"):  # a broken sensor may show anything
+        return tuple(_drift(name, measured[:, place], known[:, place]) for place, name in enumerate(names))
 
 
 def _drift(name: str, values: np.ndarray, known: np.ndarray) -> Drift:
@@ -157,8 +181,12 @@ def stability_index(values: Float64[np.ndarray, " row"], known: Float64[np.ndarr
 
 
 def windows(record: Recorded, log: Dataset, length: int) -> Windows:
-    """The windows of this length in which the policy acted throughout, side by side, and the log's."""
-    acted = np.array([who == "policy" for who in record.who]) & np.isfinite(record.rewards)
+    """The windows of this length in which the policy acted throughout, side by side, and the log's.
+
+    A reward that is computed from what no sensor can show is none, so that all must have been measured.
+    """
+    measured = np.isfinite(record.score) | record.healthy
+    acted = np.array([who == "policy" for who in record.who]) & np.isfinite(record.rewards) & measured
     returns = [float(record.rewards[start : start + length].sum()) for start in _side_by_side(record, acted, length)]
     own = stretches(log, length).returns
     return Windows(length, np.array(returns, np.float64), float(own.mean()), float(own.std(ddof=1)))

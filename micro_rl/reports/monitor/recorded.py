@@ -56,15 +56,7 @@ def read(path: Path) -> Recorded:
     """
     path = path.with_suffix(".csv") if path.suffix == ".parquet" else path
     described = _description(path)
-    units = described.get("units", {})
-    columns = Columns(
-        *(
-            tuple(Column(name, units.get(name, "")) for name in described.get(part, ()))
-            for part in ("observations", "actions")
-        )
-    )
-    with reading(path), path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
+    columns, rows = _columns(path, described), _rows(path)
     names = Names(columns)
     if not rows or rows[0] != names.heading:
         raise UserError(f"{path}: is no record of a controller: its columns are not those that its TOML tells")
@@ -77,6 +69,38 @@ def read(path: Path) -> Recorded:
     )
 
 
+def _rows(path: Path) -> list[list[str]]:
+    try:
+        with reading(path), path.open(newline="", encoding="utf-8") as file:
+            return list(csv.reader(file))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read as a CSV in UTF-8 ({error}); restore it from a copy") from None
+
+
+def _columns(path: Path, described: Mapping[str, Any]) -> Columns:
+    """The policy's columns, by the record's TOML."""
+    units = _table(path, described, "units")
+    parts: list[Any] = [described.get(part) for part in ("observations", "actions")]
+    for part in parts:
+        if not isinstance(part, list) or not part or not all(isinstance(name, str) for name in part):
+            raise UserError(f"{path}: is no record of a controller: {path.name}.toml names no observations and actions")
+    return Columns(*(tuple(Column(name, str(units.get(name, ""))) for name in part) for part in parts))
+
+
+def _table(path: Path, described: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = described.get(name, {})
+    if not isinstance(table, dict):
+        raise UserError(f"{path}.toml: {name} is no table: correct it there")
+    return table
+
+
+def _rate(path: Path, described: Mapping[str, Any]) -> float | None:
+    rate = _table(path, described, "provenance").get("rate")
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+        raise UserError(f"{path}.toml: rate {rate!r:.40} is no number: correct it there")
+    return rate
+
+
 def _description(path: Path) -> Mapping[str, Any]:
     beside = path.with_name(path.name + ".toml")
     if not path.is_file() or not beside.is_file():
@@ -85,7 +109,7 @@ def _description(path: Path) -> Mapping[str, Any]:
         text = beside.read_text(encoding="utf-8", errors="replace")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(f"{beside}: is no TOML ({error}): correct it there") from None
 
 
@@ -101,17 +125,19 @@ def _recorded(
     def together(part: Sequence[str]) -> Float64[np.ndarray, "row column"]:
         return np.stack([numbers(column) for column in part], -1)
 
-    own, provenance = names.own, described.get("provenance", {})
+    own, episode = names.own, numbers(names.episode)
+    if odd := np.flatnonzero(~(np.abs(episode) < 2**53)).tolist():
+        raise UserError(f"{path}: line {odd[0] + 2} has no number of an episode: mend it there")
     observations, actions = together(names.observations), together(names.actions)
     reward = str(described.get("reward", own["reward"]))
     rewards = (
         numbers(own["reward"]) if reward == own["reward"] else _formula(path, reward, names, observations, actions)
     )
     return Recorded(
-        columns, observations, actions, together(names.advised), rewards, numbers(names.episode).astype(np.int64),
+        columns, observations, actions, together(names.advised), rewards, episode.astype(np.int64),
         numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, tuple(cells[names.time]),
         tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
-        numbers(own["limit"]), provenance.get("rate"),
+        numbers(own["limit"]), _rate(path, described),
     )  # fmt: skip
 
 
