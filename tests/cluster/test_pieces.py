@@ -1,5 +1,6 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
+from micro_rl.training.interrupts import Interrupts
 from tests.probes import TINY, tiny_dataset, tiny_plan
 from tests.tiny_runs import options, write_log
 
@@ -149,20 +151,38 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
         connection.check("ray")
 
 
+def test_handlers_that_ray_replaced_are_put_back_and_its_own_stays_where_nobody_had_one():
+    def of_ray(number, frame):
+        """Leaves before anything is saved."""
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with Interrupts():
+            mine = signal.getsignal(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, of_ray)
+            connection._take_signals_back({signal.SIGTERM: mine})
+            assert signal.getsignal(signal.SIGTERM) is mine
+        signal.signal(signal.SIGTERM, of_ray)
+        connection._take_signals_back({signal.SIGTERM: signal.SIG_DFL})
+        assert signal.getsignal(signal.SIGTERM) is of_ray
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeypatch):
     every = trials(tiny_plan(), 2, {})
     clock = iter(range(0, 1000, 40))
     monkeypatch.setattr("micro_rl.cli.cluster_display.time.monotonic", lambda: float(next(clock)))
     with ClusterDisplay(every, None, console()) as display:
-        display.note("seed0: the log is small")
-        display.note("seed1: the log is small")
+        for _ in range(2):
+            display.note("a node is gone: what it did begins again elsewhere; 2 nodes now")
         folder = RunFolder.create(tmp_path / "seed1", {})
         (folder.path / "metrics.jsonl").write_text('{"epoch": 1, "eval/return": -3.5}\n')
         done = Outcome("seed0", "done")
         display.ended(done)
         display.look(tmp_path, {"seed0": done})
     printed = capsys.readouterr().out
-    assert printed.count("the log is small") == 1 and "done    seed0" in printed
+    assert printed.count("begins again") == 2 and "done    seed0" in printed
     assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.50)" in printed
 
 
