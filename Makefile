@@ -66,7 +66,7 @@ wheel: $(STAMP) ## dist/*.whl, the whole and what acts alone, built by the locke
 
 lock:           ## requirements.lock anew from pyproject.toml (the one target that needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --group dev --extra tables --extra minari --extra onnx --extra cluster \
-	  --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	  --extra serve --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
 clean:          ## remove .venv/ and what the tools left behind
 	@rm -rf $(VENV) dist site .pytest_cache .ruff_cache .hypothesis

@@ -2,9 +2,11 @@
 
 import gc
 import os
+import zlib
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("MICRO_RL_TEST_PLATFORM", "cpu")  # see benchmarks/gpu.py
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would be the user's, in children too
@@ -46,7 +48,7 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
     with suppress(ImportError, AttributeError):
-        from jax._src import lru_cache
+        from jax._src import compilation_cache, lru_cache
 
         make_room, asked = lru_cache.LRUCache._evict_if_needed, set()
 
@@ -57,6 +59,9 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
                 make_room(self, additional_size=additional_size)
 
         lru_cache.LRUCache._evict_if_needed = make_room_once
+
+        quick = SimpleNamespace(compress=partial(zlib.compress, level=1), decompress=zlib.decompress)
+        compilation_cache.__dict__["zlib"] = quick
 
 # Tracing makes objects by the million that die by counting; looking for cycles among them takes a tenth of the time.
 gc.set_threshold(200_000, 20, 50)
@@ -71,6 +76,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("micro-rl")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: no later search for cycles, not that of the end either, looks at it again."""
+    gc.freeze()
 
 
 def pytest_configure(config: pytest.Config) -> None:

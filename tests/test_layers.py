@@ -13,7 +13,7 @@ LAYERS = [
     {"trust"},
     {"simulation"},
     {"reports", "algorithms"},
-    {"dynamics", "deploy"},
+    {"dynamics", "deploy", "serve"},
     {"control"},
     {"data", "policy"},
     {"storage"},
@@ -28,6 +28,7 @@ WITHOUT_JAX = (
     "data",
     "deploy",
     "reports",
+    "serve",
     *(f"core/{name}.py" for name in ("columns", "constants", "named_values", "settings", "tasks", "windows")),
 )
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages}

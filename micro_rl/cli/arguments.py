@@ -32,6 +32,7 @@ WORDS = {
     "log": ("LOG", "a log: its path, or a name"),
     "run": ("RUN", "the folder of a run"),
     "runs": ("RUN ...", "folders of runs"),
+    "export": ("EXPORT", "a controller's folder, a run's, or a policy's file"),
     "folder": ("DIR", "a folder that holds runs"),
     "env": ("ENV", "a Gymnasium id"),
     "src": ("SRC", "the log to read"),

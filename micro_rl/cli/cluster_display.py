@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -13,7 +14,8 @@ from micro_rl.cluster.tasks import Outcome
 from micro_rl.cluster.watching import Watcher
 from micro_rl.core.metric_keys import SHOWN_SCORES, metric_label
 from micro_rl.core.wording import clock, figure, plural
-from micro_rl.storage.run_folder import RunFolder
+from micro_rl.errors import UserError
+from micro_rl.storage.json_files import parse_json
 from micro_rl.training.grid import Trial
 
 SECONDS = 2.0
@@ -31,6 +33,7 @@ class ClusterDisplay(Bar, Watcher):
         super().__init__(console)
         self._console, self._began = console, time.monotonic()
         self._ends = {own.name: min(until or own.plan.settings.epochs, own.plan.settings.epochs) for own in trials}
+        self._curves = {own.name: _Curve() for own in trials}
         self._before: float | None = None
         self._looked = self._printed = self._began
 
@@ -49,7 +52,8 @@ class ClusterDisplay(Bar, Watcher):
         if now - self._looked < SECONDS:
             return
         self._looked = now
-        rows = {name: _last(folder / name) for name in self._ends if name not in outcomes}
+        going = [name for name in self._ends if name not in outcomes]
+        rows = {name: self._curves[name].newest(folder / name / "metrics.jsonl") for name in going}
         epochs = {name: int(row.get("epoch", 0)) for name, row in rows.items()}
         done = sum(self._ends[name] for name in self._ends if name in outcomes) + sum(epochs.values())
         self._before = done if self._before is None else self._before
@@ -71,14 +75,31 @@ class ClusterDisplay(Bar, Watcher):
         return f"; about {clock((now - self._began) / gone * (total - done))} left" if gone > 0 else ""
 
 
-def _last(path: Path) -> dict[str, float]:
-    """The newest row of a run's metrics with what its last evaluation said; empty where there is none."""
-    if not (path / "metrics.jsonl").exists():
-        return {}
-    last: dict[str, float] = {}
-    for row in RunFolder(path).metrics():
-        last |= {key: float(value) for key, value in row.items() if key == "epoch" or key in SHOWN_SCORES}
-    return last
+class _Curve:
+    """A run's metrics while it is at work, of which every look reads what is new alone."""
+
+    def __init__(self) -> None:
+        self._read, self._last = 0, dict[str, float]()
+
+    def newest(self, path: Path) -> dict[str, float]:
+        """The newest row with what the last evaluation said; empty where there is none."""
+        with suppress(OSError):  # not there yet
+            size = path.stat().st_size
+            if size < self._read:  # begun again from an older checkpoint
+                self._read, self._last = 0, {}
+            if size > self._read:
+                with path.open("rb") as file:
+                    file.seek(self._read)
+                    self._take(file.read())
+        return self._last
+
+    def _take(self, text: bytes) -> None:
+        *lines, torn = text.split(b"\n")
+        self._read += len(text) - len(torn)
+        for line in lines:
+            with suppress(UserError):  # whoever opens the run is told
+                row = parse_json(line, "metrics.jsonl")
+                self._last |= {key: float(row[key]) for key in ("epoch", *SHOWN_SCORES) if key in row}
 
 
 def _score(row: Mapping[str, float]) -> str:

@@ -20,6 +20,7 @@ VERBS = {
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),
     "export": ("RUN", "a policy as Python, C or ONNX, tried against it; or that of an epoch whose state is kept"),
+    "serve": ("EXPORT", "answer over HTTP what a policy would do, with its guard and its limits"),
     "trust": ("RUN...", "say from the log alone whether policies are better than what made it"),
     "controller": ("RUN", "a policy with its guard and limits in a folder, for the loop"),
     "monitor": ("RECORD", "what a controller's record shows: alarms, drift, what was obtained"),

@@ -5,13 +5,12 @@ import os
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from micro_rl.errors import UserError, require_extra
-from micro_rl.training.interrupts import SIGNALS
 
 LOCAL, RUNNING, CLIENT = "ray", "auto", "ray://"
 QUIET = {
@@ -60,12 +59,10 @@ def connected(where: str) -> Iterator[Any]:
     _silence()
     own: dict[str, Any] = {"address": "local", "include_dashboard": False} if where == LOCAL else {"address": where}
     _reachable(where)
-    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in SIGNALS}
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _signals_kept():
             warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, of forks; Ray's children begin other programs
             ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
-        _take_signals_back(handlers)
     except Exception as error:  # Ray's list is long, and gRPC's errors come through it
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
@@ -97,14 +94,16 @@ def _silence() -> None:
             worker.print_worker_logs = lambda *arguments: None
 
 
-def _take_signals_back(handlers: Mapping[int, Any]) -> None:
-    """Put the handlers back that Ray replaced: its own prints a stack at SIGTERM and leaves before anything is saved.
-
-    Where nobody had one, Ray's stays, which ends what it began on this machine.
-    """
-    if threading.current_thread() is threading.main_thread():
-        for number, handler in handlers.items():
-            signal.signal(number, handler if callable(handler) else signal.getsignal(number))
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray begins with a handler of SIGTERM that ends the process; the one that saves the runs takes its place again."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _reachable(where: str) -> None:

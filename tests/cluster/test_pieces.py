@@ -1,12 +1,12 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
-import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import micro_rl
+from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
@@ -20,7 +20,6 @@ from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
-from micro_rl.training.interrupts import Interrupts
 from tests.probes import TINY, tiny_dataset, tiny_plan
 from tests.tiny_runs import options, write_log
 
@@ -151,24 +150,6 @@ def test_without_ray_it_says_what_to_install(monkeypatch):
         connection.check("ray")
 
 
-def test_handlers_that_ray_replaced_are_put_back_and_its_own_stays_where_nobody_had_one():
-    def of_ray(number, frame):
-        """Leaves before anything is saved."""
-
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with Interrupts():
-            mine = signal.getsignal(signal.SIGTERM)
-            signal.signal(signal.SIGTERM, of_ray)
-            connection._take_signals_back({signal.SIGTERM: mine})
-            assert signal.getsignal(signal.SIGTERM) is mine
-        signal.signal(signal.SIGTERM, of_ray)
-        connection._take_signals_back({signal.SIGTERM: signal.SIG_DFL})
-        assert signal.getsignal(signal.SIGTERM) is of_ray
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeypatch):
     every = trials(tiny_plan(), 2, {})
     clock = iter(range(0, 1000, 40))
@@ -201,3 +182,15 @@ def test_what_lies_in_the_folders_is_what_a_sweep_here_gives(tmp_path, monkeypat
         refuse_failures(failed)
     with pytest.raises(UserError, match="neither on_epoch nor wandb"):
         micro_rl.sweep(tiny_dataset(), out=tmp_path / "on", on="ray", on_epoch=lambda *row: None, **TINY)
+
+
+def test_a_curve_is_read_on_from_where_it_was(tmp_path):
+    path, curve = tmp_path / "metrics.jsonl", cluster_display._Curve()
+    assert curve.newest(path) == {}
+    path.write_text('{"epoch": 1, "eval/return": -3.5, "loss/actor": 2}\n{"epoch": 2, "loss/actor": 1}\n{"epo')
+    assert curve.newest(path) == {"epoch": 2.0, "eval/return": -3.5}
+    with path.open("a") as file:
+        file.write('ch": 3, "eval/return": -2}\nno row\n')
+    assert curve.newest(path) == {"epoch": 3.0, "eval/return": -2.0}
+    path.write_text('{"epoch": 1}\n')  # begun again
+    assert curve.newest(path) == {"epoch": 1.0}

@@ -93,12 +93,21 @@ def test_timeouts_that_record_the_next_start_are_dropped(tmp_path):
     assert after.usable.all()
 
 
-@given(st.sets(st.integers(0, 8)))
-def test_what_is_left_loads_and_has_nothing_to_mend(tmp_path_factory, bad):
-    folder = tmp_path_factory.mktemp("mend")
+@given(st.sets(st.integers(0, 8), max_size=8))
+def test_what_is_left_has_nothing_to_mend(tmp_path_factory, bad):
     columns = logs.columns()
     columns["rewards"][list(bad)] = np.nan
-    path, copy = logs.write_hdf5(folder / "hopper.hdf5", columns), folder / "mended" / "hopper.hdf5"
+    after, _ = mended(tmp_path_factory.mktemp("mend"), columns)
+    np.testing.assert_array_equal(after.rewards, np.delete(columns["rewards"], list(bad)))
+    again, changes = repair(after, True, None)
+    assert changes == [] and len(again) == len(after)
+
+
+@pytest.mark.parametrize("bad", [range(0), [0], [3, 4], [1, 5, 8], range(1, 9), range(9)])
+def test_the_command_writes_what_loads(tmp_path, bad):
+    columns = logs.columns()
+    columns["rewards"][list(bad)] = np.nan
+    path, copy = logs.write_hdf5(tmp_path / "hopper.hdf5", columns), tmp_path / "mended" / "hopper.hdf5"
     assert run(["data", "check", str(path), "--fix", str(copy)]) == (2 if len(bad) == 9 else 0)
     if 0 < len(bad) < 9:
         np.testing.assert_array_equal(load(copy).rewards, np.delete(columns["rewards"], list(bad)))

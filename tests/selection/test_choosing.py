@@ -34,7 +34,8 @@ SMALL: dict[str, Any] = {
 OF_A_MODEL = ("ensemble_size", "num_elites", "model_hidden_sizes", "weight_decay")
 OF_ROLLOUTS = ("rollout_batch_size", "rollout_length")
 EPISODES = 360
-"""So many that the judge's third has the sizes of tests/trust/test_judging.py: most programs are compiled once."""
+JUDGE = SMALL_JUDGE.effort._replace(fit_epochs=20, fqe_updates=300, starts=60, fold_starts=20)
+"""Enough to decide by one rule or the other; whether the judge is right is asked in tests/trust/test_judging.py."""
 
 
 class Seen(Watcher):
@@ -84,8 +85,8 @@ def small():
         patch.setattr(workers, "cores", lambda: 1)
         patch.setattr(plan_file.schedule, "plan", lambda *about: SCHEDULE)
         options = Question.options
-        patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=SMALL_JUDGE.effort))
-        for name, value in {"HIDDEN": (64, 64), "BATCH": 64, "RATE": 2e-3, "TAU": 0.05}.items():
+        patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=JUDGE))
+        for name, value in {"HIDDEN": (32, 32), "BATCH": 64, "RATE": 2e-3, "TAU": 0.05}.items():
             patch.setattr(fqe, name, value)
         yield
 

@@ -128,7 +128,8 @@ def _twice(dataset: Dataset, next_recorded: bool) -> Bool[np.ndarray, " row"]:
     """Rows equal to the one before in the same episode, unless the system stands still and so may repeat itself."""
     same = np.ones(len(dataset) - 1, bool)
     for part in _rows(dataset)[: 4 if next_recorded else 3]:
-        same &= (part[1:] == part[:-1]).reshape(len(same), -1).all(1)
+        flat = part.reshape(len(part), -1)
+        same &= (flat[1:] == flat[:-1]).all(1)
     twice = np.concatenate([[False], same])
     twice[dataset.starts] = False
     still = (dataset.next_observations == dataset.observations).all(1) & next_recorded

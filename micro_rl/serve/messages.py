@@ -1,0 +1,91 @@
+"""What is sent and answered, as JSON: the envelope is checked here, what the values are worth by the controller."""
+
+import math
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from micro_rl.control.controller import Controller
+from micro_rl.control.decision import Decision
+
+LONGEST_PAST = 1000
+"""Steps of a past; a policy looks back at far fewer."""
+MOST_COMPLAINTS = 20
+
+
+class Message(BaseModel):
+    """What a client sends: these keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Begin(Message):
+    """A session begins, with the past of a system that others have run until now, oldest step first."""
+
+    observations: list[Any] = Field(default=[], max_length=LONGEST_PAST, description="each as of a step")
+    actions: list[Any] = Field(default=[], max_length=LONGEST_PAST, description="what was applied at each of them")
+
+
+class Step(Message):
+    """A step: what is measured, and what was really applied since the last one."""
+
+    observation: dict[str, Any] | list[Any] | None = Field(
+        description="numbers by the columns' names or in their order; null for one that is missing"
+    )
+    applied_action: dict[str, Any] | list[Any] | None = Field(
+        default=None, description="left out where it was the last answer's action"
+    )
+    reward: Any = Field(default=None, description="what the last step brought, for the record")
+
+
+class Reset(Message):
+    """The next step begins an episode."""
+
+    terminated: bool = Field(default=False, description="whether the last one ended by the task's own rule")
+
+
+def too_many(step: Step, controller: Controller) -> str | None:
+    """Why a step has more values than can be meant."""
+    for name, columns in (
+        ("observation", controller.columns.observations),
+        ("applied_action", controller.columns.actions),
+    ):
+        values = getattr(step, name)
+        if values is not None and len(values) > 2 * len(columns) + 16:
+            return f"{name}: {len(values)} values for {len(columns)} columns"
+    return None
+
+
+def answer(decision: Decision, controller: Controller) -> dict[str, Any]:
+    """A decision in plain values, actions by the columns' names."""
+    plain = decision.as_dict(controller.columns)
+    return plain | {"score": number(plain["score"])}
+
+
+def number(value: Any) -> float | None:
+    """A finite number; JSON has no others."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def complaints(wrong: tuple[str, ...]) -> list[str]:
+    """The first of many."""
+    rest = len(wrong) - MOST_COMPLAINTS
+    return [*wrong[:MOST_COMPLAINTS], *([f"and {rest} more"] if rest > 0 else [])]
+
+
+def described(controller: Controller) -> dict[str, Any]:
+    """What a controller takes and gives: columns, units, ranges, the guard's limit."""
+    columns = {
+        kind: [
+            {"name": column.name, "unit": column.unit, "low": number(column.low), "high": number(column.high)}
+            for column in part
+        ]
+        for kind, part in zip(("observations", "actions"), controller.columns, strict=True)
+    }
+    guard = controller.guard
+    return columns | {
+        "history": controller.policy.history,
+        "fallback": controller.settings.fallback,
+        "shadow": controller.settings.shadow,
+        "guard": None if guard is None else {"threshold": number(guard.threshold), "rate": number(guard.rate)},
+    }

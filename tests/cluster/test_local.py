@@ -1,0 +1,80 @@
+"""One run on Ray for real, on this machine; and the files for other machines as far as a test can read them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from benchmarks.ray_nodes import Machine, until
+from micro_rl.cluster import connection
+from tests.tiny_runs import options, write_log
+
+FILES = Path(__file__).parent.parent.parent / "docs" / "guides" / "cluster"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc, and scripts are bash's")
+
+
+@linux
+def test_a_run_on_ray_has_the_bits_of_one_without_and_leaves_no_process(tmp_path):
+    pytest.importorskip("ray")
+    words = ["sweep", str(write_log(tmp_path / "log.hdf5")), "--method", "bc", "--exact"]
+    words += options(["hidden_sizes", "epochs", "updates_per_epoch", "batch_size"])
+    with Machine() as machine:
+        here = machine.start(*words, "--out", str(tmp_path / "here"))
+        there = machine.start(*words, "--out", str(tmp_path / "there"), "--on", "ray")
+        assert here.wait(240) == 0, machine.printed(here)
+        assert there.wait(240) == 0, machine.printed(there)
+        assert "cluster 1 node" in machine.printed(there) and "done    seed0" in machine.printed(there)
+        policies = [(tmp_path / name / "seed0" / "policy.safetensors").read_bytes() for name in ("here", "there")]
+        assert policies[0] == policies[1] and (tmp_path / "there" / "seed0" / "report.html").exists()
+        assert until(lambda: not machine.processes(), 30)
+
+
+def test_ray_takes_no_signal_from_the_driver(monkeypatch):
+    """Ray's own handler of SIGTERM ends the process, and what runs reach since their last checkpoints with it."""
+
+    def handler(*_: object) -> None:
+        pass
+
+    ray: Any = ModuleType("ray")
+    ray.init = lambda **_: signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ray.shutdown = lambda: None
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(connection, "_silence", lambda: None)
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        with connection.connected("ray"):
+            assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@linux
+@pytest.mark.parametrize("name", ["sweep.slurm", "array.slurm"])
+def test_scripts_are_bash(name):
+    assert subprocess.run(["bash", "-n", FILES / name]).returncode == 0
+
+
+@linux
+def test_a_job_of_an_array_takes_its_line_and_ends_as_it_does(tmp_path):
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").write_text("")
+    (tmp_path / "commands.txt").write_text("false\nsh -c 'echo \"two words\"; exit 3'\n")
+    own = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_ARRAY_TASK_ID": "2"}
+    done = subprocess.run(["bash", FILES / "array.slurm"], env=os.environ | own, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "two words\n"), done.stderr
+
+
+def test_the_manifest_is_a_job_whose_pods_share_the_volume():
+    yaml = pytest.importorskip("yaml")
+    job = yaml.safe_load((FILES / "rayjob.yaml").read_text())
+    cluster = job["spec"]["rayClusterSpec"]
+    assert job["kind"] == "RayJob" and cluster["authOptions"] == {"mode": "token"}
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        [container] = group["template"]["spec"]["containers"]
+        assert container["volumeMounts"] == [{"name": "sweep", "mountPath": "/sweep"}]
+        assert container["resources"]["requests"] == container["resources"]["limits"]

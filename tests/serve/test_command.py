@@ -1,0 +1,92 @@
+"""The command: what it refuses, and a server's life from start to SIGTERM."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from micro_rl import Controller
+from micro_rl.cli.main import run
+from micro_rl.errors import UserError
+from micro_rl.serve.settings import ServeSettings, check, is_loopback
+from tests.control.loops import of_level, proportional, range_guard
+
+ROOT = Path(__file__).parent.parent.parent
+SERVER = "import sys; from micro_rl.cli.main import main; sys.argv[1:1] = ['serve']; main()"
+
+
+@pytest.mark.parametrize(
+    ("changes", "token", "message"),
+    [
+        ({"host": "0.0.0.0"}, None, "can be reached by others: give a token"),
+        ({"host": "::"}, None, "can be reached by others"),
+        ({"host": "plant.example"}, None, "can be reached by others"),
+        ({}, "short", "16 or more printable"),
+        ({}, "a token\nof two lines", "16 or more printable"),
+        ({"port": 70_000}, None, "port: 70000 is none"),
+        ({"rate": 0.0}, None, "rate: 0.0 is not positive"),
+        ({"idle": float("nan")}, None, "idle: nan is not positive"),
+        ({"sessions": -1}, None, "sessions: -1 is not positive"),
+    ],
+)
+def test_what_is_refused(changes, token, message):
+    with pytest.raises(UserError, match=message):
+        check(ServeSettings(**changes), token)
+
+
+def test_addresses_of_this_machine_alone():
+    assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.1.2.3", "::1")))
+    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "", "localhost.example")))
+    check(ServeSettings(host="0.0.0.0"), "a-token-of-enough-letters")
+
+
+def test_the_command_refuses_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("MICRO_RL_TOKEN", raising=False)
+    for words, message in (
+        ([str(tmp_path)], "is no controller's folder"),
+        ([str(tmp_path / "none")], "none"),
+        ([str(tmp_path), "--host", "0.0.0.0"], "give a token"),
+        ([str(tmp_path), "--token-file", str(tmp_path / "none")], "cannot be read"),
+    ):
+        assert run(["serve", *words]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+
+
+def test_served_until_sigterm(tmp_path: Path):
+    Controller(proportional(), range_guard()).save(tmp_path / "controller")
+    words = [str(tmp_path / "controller"), "--port", "0", "--records", str(tmp_path / "records")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    with server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[1]
+
+        def ask(path: str, body: object) -> dict:
+            content = json.dumps(body).encode()
+            request = urllib.request.Request(address + path, content, {"content-type": "application/json"})
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return json.load(answer)
+
+        session = ask("/v1/sessions", {})["session"]
+        answer = ask(f"/v1/sessions/{session}/step", {"observation": {"level": 0.5, "flow": 0.0}})
+        assert answer["action"]["valve"] == pytest.approx(of_level(0.5))
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            ask("/v1/sessions/0/step", {"observation": None})
+        assert run(["serve", words[0], "--port", address.rpartition(":")[2]]) == 2
+        server.send_signal(signal.SIGTERM)
+        output, errors = server.communicate(timeout=20)
+        assert (server.returncode, errors) == (0, "") and output == "stopped; 1 open session ended\n"
+        assert (tmp_path / "records" / f"{session}.csv").exists()

@@ -1,0 +1,210 @@
+"""What a server answers, in this process."""
+
+import json
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from micro_rl import Controller
+from micro_rl.serve.app import application
+from micro_rl.serve.gate import Bucket
+from micro_rl.serve.messages import Begin, Reset, Step
+from micro_rl.serve.operations import OPERATIONS
+from micro_rl.serve.sessions import Sessions
+from micro_rl.serve.settings import ServeSettings
+from tests.control.loops import of_level, proportional, range_guard
+
+TOKEN = "a-token-of-enough-letters"
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def client_of(
+    token: str | None = None, clock: Clock | None = None, history: int = 1, records: Any = None, **changes: Any
+) -> TestClient:
+    settings = ServeSettings(**changes)
+    controller = Controller(proportional(history), range_guard())
+    sessions = Sessions(controller, settings.sessions, settings.idle, records, clock or Clock())
+    return TestClient(application(controller, sessions, settings, token), base_url="http://localhost")
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return client_of()
+
+
+def begun(client: TestClient, **past: Any) -> str:
+    answer = client.post("/v1/sessions", json=past)
+    assert answer.status_code == 201 and answer.json()["wrong"] == []
+    return f"/v1/sessions/{answer.json()['session']}"
+
+
+def test_a_step_by_name_and_in_order(client: TestClient):
+    session = begun(client)
+    for observation in ({"level": 1.0, "flow": 0.0}, [1.0, 0.0]):
+        answer = client.post(f"{session}/step", json={"observation": observation})
+        assert answer.status_code == 200
+        assert answer.json()["action"] == {"valve": pytest.approx(of_level(1.0))}
+        assert answer.json()["source"] == "policy" and answer.json()["reason"] == "healthy"
+
+
+def test_trouble_is_answered_with_the_fallback_and_why(client: TestClient):
+    session = begun(client)
+    missing = {"observation": {"level": None, "flow": 0.0}}
+    answers = [client.post(f"{session}/step", json=missing).json() for _ in range(5)]
+    assert all("level" in answer["reason"] for answer in answers)
+    assert answers[-1]["source"] == "fallback: hold" and answers[-1]["alarm"]
+    assert client.post(f"{session}/step", json={"observation": None}).status_code == 200
+    assert client.post(f"{session}/step", json={"observation": {"leval": 1}}).json()["reason"].count("level")
+
+
+def test_the_past_is_taken_over_and_each_session_has_its_own():
+    client = client_of(history=3)
+    past = {"observations": [[0.1, 0.0], [0.2, 0.0]], "actions": [[1.0], [2.0]]}
+    primed, new = begun(client, **past), begun(client)
+    controller = Controller(proportional(3), range_guard())
+    assert controller.prime(**past) == ()
+    ours = controller.step([0.3, 0.0])
+    theirs = client.post(f"{primed}/step", json={"observation": [0.3, 0.0]}).json()
+    assert theirs["action"]["valve"] == pytest.approx(ours.action[0]) and theirs["score"] == pytest.approx(ours.score)
+    assert client.post(f"{new}/step", json={"observation": [0.9, 0.0]}).status_code == 200
+    assert client.post("/v1/sessions", json=past | {"actions": [[1.0]]}).json()["wrong"]
+
+
+def test_sessions_are_few_end_and_do_not_last(tmp_path):
+    clock = Clock()
+    client = client_of(clock=clock, sessions=2, idle=10.0)
+    first, second = begun(client), begun(client)
+    assert client.post("/v1/sessions", json={}).status_code == 503
+    assert client.delete(first).json() == {"wrong": None}
+    assert client.delete(first).status_code == 404
+    begun(client)
+    clock.now = 8.0
+    assert client.post(f"{second}/reset", json={"terminated": True}).status_code == 200
+    clock.now = 12.0
+    assert client.post(f"{second}/step", json={"observation": [0, 0]}).status_code == 200
+    begun(client)
+    clock.now = 30.0
+    answer = client.post(f"{second}/step", json={"observation": [0, 0]})
+    assert answer.status_code == 404 and "begin one with its past" in answer.json()["error"]
+
+
+def test_every_session_has_a_record(tmp_path):
+    client = client_of(records=tmp_path)
+    session = begun(client)
+    for level in (0.5, 0.6):
+        client.post(f"{session}/step", json={"observation": [level, 0.0], "reward": 1.0})
+    client.delete(session)
+    assert len((tmp_path / f"{session.rpartition('/')[2]}.csv").read_text().splitlines()) >= 3
+
+
+def test_an_outsider_without_the_token_is_refused():
+    client = client_of(TOKEN)
+    for operation in OPERATIONS:
+        answer = client.request(operation.method, operation.path)
+        assert answer.status_code == (200 if operation.name == "health" else 401), operation.name
+    for header in ("", "Bearer", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN):
+        assert client.get("/v1/policy", headers={"authorization": header}).status_code == 401
+    assert client.get("/v1/policy", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+    assert "securitySchemes" in client.get("/openapi.json", headers={"authorization": f"Bearer {TOKEN}"}).text
+
+
+def test_a_page_from_elsewhere_cannot_use_a_server_without_a_token(client: TestClient):
+    assert client.get("/v1/policy", headers={"host": "evil.example:8642"}).status_code == 421
+    answer = client.post("/v1/sessions", content="{}", headers={"content-type": "text/plain"})
+    assert answer.status_code == 415
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_size_and_rate():
+    client = client_of(largest=100)
+    assert client.post("/v1/sessions", json={"observations": [[0.0] * 100]}).status_code == 413
+    clock = Clock()
+    bucket = Bucket(2.0, clock)
+    assert [bucket.take() for _ in range(3)] == [True, True, False]
+    clock.now = 0.5
+    assert [bucket.take() for _ in range(2)] == [True, False]
+    assert client_of(rate=1e-6).get("/health").status_code == 200
+    poor = client_of(rate=1e-6)
+    assert [poor.get("/health").status_code for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "observation: Field required"),
+        (b"[]", "Input should be an object"),
+        (b"{", "Invalid JSON"),
+        (b'{"observation": 1}', "observation"),
+        (b'{"observation": [1], "extra": 2}', "extra: Extra inputs are not permitted"),
+        (b"[" * 60_000, "Invalid JSON"),
+        (b'{"observation": [' + b"1," * 100 + b"1]}", "101 values for 2 columns"),
+    ],
+)
+def test_what_is_no_message(client: TestClient, body: bytes, message: str):
+    session = begun(client)
+    answer = client.post(f"{session}/step", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422 and message in answer.json()["error"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5) | st.just("level"), inner),
+    max_leaves=8,
+)
+
+
+@given(JSON, JSON, JSON)
+def test_whatever_is_measured_there_is_an_answer(observation: Any, applied: Any, reward: Any):
+    client = client_of()
+    body = json.dumps({"observation": observation, "applied_action": applied, "reward": reward})
+    answer = client.post(f"{begun(client)}/step", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code in (200, 422)
+    if answer.status_code == 200:
+        assert np.isfinite(answer.json()["action"]["valve"])
+
+
+def test_it_describes_itself_and_loads_nothing(client: TestClient):
+    described = client.get("/openapi.json").json()
+    assert {(path, method.upper()) for path, of in described["paths"].items() for method in of} == {
+        (operation.path, operation.method) for operation in OPERATIONS
+    }
+    assert set(described["components"]["schemas"]) == {kind.__name__ for kind in (Begin, Step, Reset)}
+    page = client.get("/").text
+    assert "<script" not in page and "http://" not in page and "https://" not in page
+    policy = client.get("/v1/policy").json()
+    assert policy["observations"][0] == {"name": "level", "unit": "m", "low": 0.0, "high": 4.0}
+    assert policy["guard"] == {"threshold": 0.5, "rate": 0.01}
+
+
+def test_it_counts(client: TestClient):
+    session = begun(client)
+    client.post(f"{session}/step", json={"observation": [1.0, 0.0]})
+    client.get("/nowhere")
+    text = client.get("/metrics").text
+    for line in (
+        'micro_rl_requests_total{operation="step",status="200"} 1.0',
+        'micro_rl_requests_total{operation="none",status="404"} 1.0',
+        'micro_rl_decisions_total{source="policy"} 1.0',
+        "micro_rl_sessions 1.0",
+    ):
+        assert line in text.splitlines(), text
+
+
+def test_a_fault_of_ours_is_one_line(client: TestClient, monkeypatch, capsys, caplog):
+    session = begun(client)
+    monkeypatch.setattr(Controller, "step", lambda *_: 1 / 0)
+    answer = client.post(f"{session}/step", json={"observation": [1.0, 0.0]})
+    assert answer.status_code == 500 and "Traceback" not in answer.text
+    assert capsys.readouterr().err.count("\n") == 1
+    assert all(record.levelno < logging.WARNING for record in caplog.records)
