@@ -44,6 +44,7 @@ def test_the_outlook_counts_programs_and_the_fits_that_runs_share():
     timed = ahead._replace(programs=tuple(program._replace(fit=2.0, epoch=3.0) for program in ahead.programs))
     plan = tiny_plan()
     assert timed.programs[0].seconds == 4 * 3.0 * plan.settings.epochs
+    assert timed.programs[0]._replace(until=1).seconds == 4 * 3.0
     most = plan.settings.max_fit_epochs
     assert timed.fitting() == (4 * 2.0 * min(most, plan.settings.patience + 1), 4 * 2.0 * most)
 
@@ -81,6 +82,13 @@ def test_what_a_toml_cannot_say_is_one_line(tmp_path, capsys, text, message):
     assert message in error and str(path) in error and error.count("\n") == 1
 
 
+def test_a_log_behind_a_toml_is_one_too_many(tmp_path):
+    path = tmp_path / "sweep.toml"
+    path.write_text('logs = ["a.csv"]')
+    with pytest.raises(UserError, match=r"'b\.csv' behind it is one too many"):
+        with_file([str(path), "b.csv"])
+
+
 def test_a_dry_run_keeps_nothing_and_its_commands_make_the_runs(tmp_path, capsys, monkeypatch):
     """The outlook of two logs, then the command of one of their runs, typed twice: the second goes on."""
     monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
@@ -92,6 +100,8 @@ def test_a_dry_run_keeps_nothing_and_its_commands_make_the_runs(tmp_path, capsys
     assert run([*words, "--commands"]) == 0
     commands = capsys.readouterr().out.splitlines()
     assert len(commands) == 2
+    assert run([*words, "--commands", "--until", "1", "--wandb", "offline"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"{commands[0]} --until 1 --wandb offline"
     for _ in range(2):
         assert run(shlex.split(commands[1])[1:]) == 0
     assert RunFolder(tmp_path / "out" / "two" / "seed0").metrics()[-1]["epoch"] == TINY["epochs"]

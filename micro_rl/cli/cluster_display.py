@@ -31,18 +31,15 @@ class ClusterDisplay(Bar, Watcher):
 
     def __init__(self, trials: Sequence[Trial], until: int | None, console: Console):
         super().__init__(console)
-        self._console, self._began, self._notes = console, time.monotonic(), set[str]()
+        self._console, self._began = console, time.monotonic()
         self._ends = {own.name: min(until or own.plan.settings.epochs, own.plan.settings.epochs) for own in trials}
         self._curves = {own.name: _Curve() for own in trials}
         self._before: float | None = None
         self._looked = self._printed = self._began
 
     def note(self, text: str) -> None:
-        """Print a line, once; what every run of a log says is said of the first."""
-        known = text.partition(": ")[2] or text
-        if known not in self._notes:
-            self._notes.add(known)
-            self._console.print(Text(f"note: {text}", style="yellow"), soft_wrap=True)
+        """Print a line."""
+        self._console.print(Text(f"note: {text}", style="yellow"), soft_wrap=True)
 
     def ended(self, outcome: Outcome) -> None:
         """Print how a run ended."""

@@ -17,7 +17,7 @@ from micro_rl.training.outlook import Outlook, outlook, tried
 from micro_rl.training.plan_record import plan_to_command
 
 
-def print_commands(trials: Sequence[Trial], folder: Path) -> None:
+def print_commands(trials: Sequence[Trial], folder: Path, more: Sequence[str] = ()) -> None:
     """Print a command for each run, to the bits of `--exact`; the same command goes on with one that was stopped.
 
     Raises:
@@ -27,17 +27,17 @@ def print_commands(trials: Sequence[Trial], folder: Path) -> None:
         command = plan_to_command(trial.plan)
         if not command:
             raise UserError(f"{trial.name}: no command line can say its log or simulator")
-        print_for_machines(f"{command} --out {shlex.quote(str(folder / trial.name))} --resume")
+        print_for_machines(f"{command} {shlex.join(['--out', str(folder / trial.name), '--resume', *more])}")
 
 
-def print_outlook(trials: Sequence[Trial], screen: Console) -> None:
+def print_outlook(trials: Sequence[Trial], screen: Console, until: int | None = None) -> None:
     """Try every program of a sweep, and print what it would take on this machine."""
     with Bar(screen) as bar:
 
         def watch(done: int, of: int) -> None:
             bar.move(done / of, f"{done} of {plural(of, 'program')} tried")
 
-        ahead = tried(outlook(trials), watch)
+        ahead = tried(outlook(trials, until), watch)
     table = plain_table("", "runs", "memory a run", "an epoch", "all epochs")
     for program in ahead.programs:
         first, count = program.trials[0].name, len(program.trials)

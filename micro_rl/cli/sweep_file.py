@@ -18,6 +18,10 @@ def with_file(arguments: list[str]) -> list[str]:
     if not arguments or not arguments[0].endswith(".toml"):
         return arguments
     path = Path(arguments[0])
+    if arguments[1:] and not arguments[1].startswith("-"):
+        raise UserError(
+            f"{path}: names the logs, so {arguments[1]!r} behind it is one too many; write it into the file"
+        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

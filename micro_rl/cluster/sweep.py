@@ -18,7 +18,7 @@ from micro_rl.cluster.versions import versions
 from micro_rl.cluster.watching import Watcher
 from micro_rl.core.wording import plural, with_verb
 from micro_rl.errors import UserError
-from micro_rl.training.grid import Trial
+from micro_rl.training.grid import Trial, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.sweep import refuse
 
@@ -75,6 +75,8 @@ def carry_out(
         Interrupted: a signal came, and what was reached is saved.
     """
     refuse(trials, folder, resume, exact, width)
+    for note in twins(trials):
+        watcher.note(note)
     with connected(where) as ray:
         has = capacity(ray)
         ahead = graph(trials, exact, width, has.cores, has.memory)
@@ -115,6 +117,7 @@ class _Driver:
         self._owners = {trial.name: trial for trial in ahead.fits}
         self._known = self._put_logs()
         self._outcomes: dict[str, Outcome] = {}
+        self._said = set[str]()
         self._nodes, self._counted = has.nodes, time.monotonic()
 
     def carry_out(self) -> dict[str, Outcome]:
@@ -188,9 +191,10 @@ class _Driver:
     def _finish(self, ref: Any, work: _Work) -> dict[Any, _Work]:
         """Take a task's outcome; the same work begun again where a signal stopped it on its node."""
         outcomes = self._result(ref, work)
-        for outcome in outcomes:
-            for note in outcome.notes:
-                self._watcher.note(f"{outcome.name}: {note}")
+        for name, note in ((outcome.name, note) for outcome in outcomes for note in outcome.notes):
+            if note not in self._said:
+                self._said.add(note)
+                self._watcher.note(f"{name}: {note}")
         stopped = any(outcome.end == tasks.STOPPED for outcome in outcomes)
         if stopped and work.tries < TRIES and not self._interrupts.received:
             self._watcher.note(f"{outcomes[0].name}: was stopped on its node ({outcomes[0].line}), and is begun again")

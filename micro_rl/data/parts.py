@@ -10,12 +10,14 @@ from micro_rl.core.wording import plural
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.read_options import Part
 from micro_rl.data.taking import storable, take
+from micro_rl.errors import UserError
 
 EVERY = 3
 """One part in so many is the judge's."""
 EPISODES = 12
 """From so many episodes on whole ones are dealt out; a log of fewer is cut into blocks of rows."""
 BLOCKS = 30
+JUDGES = "this is the part that is kept for the judge ({})"
 
 
 class Parts(NamedTuple):
@@ -27,10 +29,19 @@ class Parts(NamedTuple):
 
 
 def alone(dataset: Dataset, name: Part) -> Dataset:
-    """Takes one part of a log for all of it: under the log's name, with its simulator, and with a note."""
+    """Takes one part of a log for all of it: under the log's name, with its simulator, and with a note.
+
+    Raises:
+        UserError: the log is so small that the part is empty.
+    """
     parts = part(dataset)
-    taken = parts.training if name == "training" else parts.judging
-    return replace(taken, name=dataset.name, task=dataset.task, notes=(*dataset.notes, parts.made))
+    taken, note = (parts.training, parts.made) if name == "training" else (parts.judging, JUDGES.format(parts.made))
+    if not taken.usable.any():
+        raise UserError(
+            f"part: {dataset.name} has {plural(len(dataset), 'row')}, and its part for {name} would have none to use; "
+            "log more, or leave --part out"
+        )
+    return replace(taken, name=dataset.name, task=dataset.task, notes=(*dataset.notes, note))
 
 
 def part(dataset: Dataset) -> Parts:
@@ -48,8 +59,8 @@ def part(dataset: Dataset) -> Parts:
     return Parts(
         storable(take(dataset, ~judging, f"training-{dataset.name}")),
         take(dataset, judging, f"judging-{dataset.name}"),
-        f"policies learn from {100 * np.mean(~judging):.0f} % of the rows; {counted}, one of every three, are kept for "
-        "the judge",
+        f"policies learn from {100 * np.mean(~judging):.0f} % of the rows; kept for the judge: {counted}, one of every "
+        "three",
     )
 
 

@@ -25,13 +25,14 @@ FIT_TRIAL = 3
 class Program(NamedTuple):
     """Runs that one compiled program makes: their trials, bytes that each takes, and seconds by a trial of one.
 
-    `epoch` is of training, `fit` of an epoch of a fit; both None where nobody tried.
+    `epoch` is of training, `fit` of an epoch of a fit; both None where nobody tried. `until`: the last epoch.
     """
 
     trials: tuple[Trial, ...]
     memory: int
     epoch: float | None = None
     fit: float | None = None
+    until: int | None = None
 
     @property
     def plan(self) -> Plan:
@@ -41,7 +42,8 @@ class Program(NamedTuple):
     @property
     def seconds(self) -> float:
         """All epochs of all runs, one after the other, without fits and evaluations."""
-        return sum(own.plan.settings.epochs for own in self.trials) * (self.epoch or 0.0)
+        ends = [own.plan.settings.epochs for own in self.trials]
+        return sum(min(self.until or end, end) for end in ends) * (self.epoch or 0.0)
 
 
 class Outlook(NamedTuple):
@@ -62,9 +64,9 @@ class Outlook(NamedTuple):
         return least, most
 
 
-def outlook(trials: Sequence[Trial]) -> Outlook:
-    """The programs of a sweep; nothing is compiled."""
-    programs = [Program(tuple(group), memory.bytes_of_run(group[0].plan)) for group in groups(trials)]
+def outlook(trials: Sequence[Trial], until: int | None = None) -> Outlook:
+    """The programs of a sweep, which may stop after an epoch; nothing is compiled."""
+    programs = [Program(tuple(group), memory.bytes_of_run(group[0].plan), until=until) for group in groups(trials)]
     return Outlook(tuple(programs), len(_fits(trials)))
 
 

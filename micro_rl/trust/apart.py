@@ -90,5 +90,5 @@ def notes(dataset: Dataset, parts: Parts, logs: Mapping[str, Mapping[str, Any]])
 
 def _other_part(dataset: Dataset, log: Mapping[str, Any]) -> bool:
     """Whether a run learned from the one part of the log, and the other one was asked for to judge by."""
-    learned = log.get("reading", {}).get("part")
-    return dataset.reading.part == "judging" and learned == "training" and log.get("name") == dataset.name
+    asked = {dataset.reading.part, log.get("reading", {}).get("part")}
+    return asked == {"training", "judging"} and log.get("name") == dataset.name

@@ -155,15 +155,15 @@ def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeyp
     clock = iter(range(0, 1000, 40))
     monkeypatch.setattr("micro_rl.cli.cluster_display.time.monotonic", lambda: float(next(clock)))
     with ClusterDisplay(every, None, console()) as display:
-        display.note("seed0: the log is small")
-        display.note("seed1: the log is small")
+        for _ in range(2):
+            display.note("a node is gone: what it did begins again elsewhere; 2 nodes now")
         folder = RunFolder.create(tmp_path / "seed1", {})
         (folder.path / "metrics.jsonl").write_text('{"epoch": 1, "eval/return": -3.5}\n')
         done = Outcome("seed0", "done")
         display.ended(done)
         display.look(tmp_path, {"seed0": done})
     printed = capsys.readouterr().out
-    assert printed.count("the log is small") == 1 and "done    seed0" in printed
+    assert printed.count("begins again") == 2 and "done    seed0" in printed
     assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.50)" in printed
 
 

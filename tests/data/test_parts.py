@@ -8,7 +8,7 @@ import pytest
 from micro_rl import Dataset
 from micro_rl.data.conversion import convert
 from micro_rl.data.loading import load
-from micro_rl.data.parts import judging_rows, part
+from micro_rl.data.parts import alone, judging_rows, part
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.taking import take
 from micro_rl.errors import UserError
@@ -110,3 +110,13 @@ def test_a_toml_keeps_nothing_from_the_judge(tmp_path):
     (beside := toml if toml.exists() else path.with_suffix(".toml")).write_text('part = "training"\n')
     with pytest.raises(UserError, match=f"{beside.name}: there is no key 'part'"):
         load(path)
+
+
+def test_a_part_says_whose_it_is_and_an_empty_one_is_refused():
+    log = line_world.log(episodes=30, length=4)
+    assert alone(log, "training").notes[-1].startswith("policies learn from 67 % of the rows")
+    assert alone(log, "judging").notes[-1].startswith("this is the part that is kept for the judge")
+    few = a_log(2, [1], following=True)
+    assert not judging_rows(few).any()
+    with pytest.raises(UserError, match="has 2 rows, and its part for judging would have none to use"):
+        alone(few, "judging")

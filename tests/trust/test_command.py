@@ -1,6 +1,7 @@
 """The command, the page and the front door, with a judgement that is made by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -11,6 +12,7 @@ import micro_rl
 from micro_rl import Dataset
 from micro_rl.cli import main as cli
 from micro_rl.data.parts import part
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
@@ -215,6 +217,20 @@ def test_a_run_of_another_log_is_told(tmp_path):
         f"{runs[1]} was trained on another log, other: what it is judged by may be of another system",
         apart.SHARED.format(names=str(runs[0])),
     ]
+
+
+def test_a_log_is_read_as_its_run_read_it_and_whole(tmp_path):
+    reading = {"part": "training", "observations": ["a", "b"], "reward": "-a"}
+    RunFolder.create(tmp_path / "run", {"log": {"name": "own", "reading": reading}})
+    assert front.own_reading(tmp_path / "run") == ReadOptions(observations=("a", "b"), reward="-a")
+
+
+def test_a_run_of_the_other_part_is_no_stranger():
+    log = line_world.log(episodes=30, length=4)
+    for own, learned in ((ReadOptions(part="training"), "judging"), (ReadOptions(part="judging"), "training")):
+        half = replace(log, reading=own)
+        known = {"run": {"name": log.name, "sha256": "0" * 64, "reading": {"part": learned}}}
+        assert apart.notes(half, part(half), known) == []
 
 
 def learned_from(folder: Path, log: Dataset) -> Path:

@@ -139,7 +139,8 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
     runs, screen = trials_of_logs(plans, task.seeds, grid), console()
     folder = task.out or sweep_folder(plans, grid)
     if task.commands:
-        print_commands(runs, folder)
+        until = [] if task.until is None else ["--until", str(task.until)]
+        print_commands(runs, folder, until + (["--wandb", task.wandb] if task.wandb != "off" else []))
         return
     axes = [f"log {len(plans)}"] * (len(plans) > 1) + [f"{name} {len(values)}" for name, values in grid.items()]
     counts, names = " x ".join([*axes, f"seed {task.seeds}"]), ", ".join(plan.dataset.name for plan in plans)
@@ -148,7 +149,7 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         f"{', '.join(methods_of(plans[0], grid))} on {names}: {plural(len(runs), 'run')} ({counts}), into {folder}",
     )
     if task.dry_run:
-        print_outlook(runs, screen)
+        print_outlook(runs, screen, task.until)
         return
     if task.on is not None:
         _on_cluster(runs, folder, task, screen)
