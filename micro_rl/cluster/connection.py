@@ -16,6 +16,7 @@ LOCAL, RUNNING, CLIENT = "ray", "auto", "ray://"
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
+    "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
 }
 PATIENCE = 20
 """Seconds that an address is given to answer."""
