@@ -104,7 +104,8 @@ def _signals_kept() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
-                signal.signal(number, handler or signal.SIG_DFL)
+                if callable(handler):  # where nobody handles it, Ray's own takes its nodes down with the process
+                    signal.signal(number, handler)
 
 
 def _reachable(where: str) -> None:
