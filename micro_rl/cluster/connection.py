@@ -16,6 +16,7 @@ LOCAL, RUNNING, CLIENT = "ray", "auto", "ray://"
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
+    "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
 }
 PATIENCE = 20
 """Seconds that an address is given to answer."""
@@ -103,7 +104,8 @@ def _signals_kept() -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in before.items():
-                signal.signal(number, handler or signal.SIG_DFL)
+                if callable(handler):  # where nobody handles it, Ray's own takes its nodes down with the process
+                    signal.signal(number, handler)
 
 
 def _reachable(where: str) -> None:
