@@ -13,7 +13,8 @@ from micro_rl.errors import UserError
 
 TAKEN = {
     *("log", "method", "preset", "env", "termination", "model"),
-    *("out", "resume", "branch", "refit", "until", "wandb", "seeds", "grid", "width", "exact", "help"),
+    *("out", "resume", "branch", "refit", "until", "wandb", "help"),
+    *("seeds", "grid", "width", "exact", "on", "dry_run", "commands"),
 }
 """Words of `train` and `sweep` that are no settings; a test compares them with the commands."""
 
