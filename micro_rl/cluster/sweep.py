@@ -110,7 +110,7 @@ class _Driver:
         self._watcher, self._interrupts = watcher, interrupts
         needs = {"num_cpus": 1, "max_retries": -1, "num_gpus": 1 if has.cards else 0}
         self._fit, self._train = ray.remote(**needs)(tasks.fit), ray.remote(**needs)(tasks.train)
-        self._parcels = ray.remote(num_cpus=0)(Parcels).remote()
+        self._parcels = self._begin_parcels()
         methods = {registry.source_of(trial.plan.method_name).get("reference") for trial in ahead.trials}
         own = tuple(sorted(method for method in methods if method))
         self._order = ray.put(Order(home, versions(), self._parcels, own, until, command))
@@ -134,6 +134,13 @@ class _Driver:
             if self._interrupts.received:
                 self._leave(list(going))
         return self._outcomes
+
+    def _begin_parcels(self) -> Any:
+        """The actor on the driver's own node, which is there as long as the driver; a node may be dead unnoticed."""
+        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
+        here = on(self._ray.get_runtime_context().get_node_id(), soft=True)
+        actor = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Parcels)
+        return actor.options(scheduling_strategy=here).remote()
 
     def _look_at_nodes(self) -> None:
         """Refuse nodes with other versions; where one does not see the folder, runs that are begun are sent to it."""
