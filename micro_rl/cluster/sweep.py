@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -148,10 +149,10 @@ class _Driver:
         task = self._ray.remote(num_cpus=0, max_retries=3)(tasks.look)
         on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
         looks = [task.options(scheduling_strategy=on(node, soft=True)).remote(self._order) for node in nodes]
-        seen = self._ray.get(looks)
-        if other := next((other for other, _ in seen if other), ""):
+        answers = self._ray.get(looks)
+        if other := next((other for other, _ in answers if other), ""):
             raise UserError(f"cluster: a node has other versions than the driver: {other}; install the same on all")
-        blind = sum(not at_home for _, at_home in seen)
+        blind = sum(not at_home for _, at_home in answers)
         if not blind:
             return
         self._watcher.note(
@@ -183,8 +184,8 @@ class _Driver:
 
     def _shared_fits(self) -> list[str]:
         """Runs whose fits more than one chunk takes; a chunk that needs a fit alone makes it itself."""
-        users = [name for chunk in self._ahead.chunks for name in dict.fromkeys(chunk.fits) if name is not None]
-        return [name for name in self._owners if users.count(name) > 1]
+        users = Counter(name for chunk in self._ahead.chunks for name in dict.fromkeys(chunk.fits))
+        return [name for name in self._owners if users[name] > 1]
 
     def _submit_fit(self, name: str) -> Any:
         task = self._fit.options(name=f"fit of {name}")

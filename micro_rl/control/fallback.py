@@ -109,11 +109,11 @@ class Fallbacks:
 
 
 def _fixed(policy: Policy, settings: ControlSettings) -> np.ndarray:
-    given = by_column("fixed_action", settings.fixed_action, policy.columns.actions)
+    action = by_column("fixed_action", settings.fixed_action, policy.columns.actions)
     names = [column.name for column in policy.columns.actions]
-    if lacking := [name for number, name in enumerate(names) if number not in given]:
+    if lacking := [name for number, name in enumerate(names) if number not in action]:
         raise UserError(f"fixed_action: none for {', '.join(lacking)}: give one for every action")
-    return np.array([given[number] for number in range(len(names))])
+    return np.array([action[number] for number in range(len(names))])
 
 
 def _other(policy: Policy, path: Path) -> Policy:

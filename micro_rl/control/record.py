@@ -64,14 +64,14 @@ class Record:
         Raises:
             UserError: the file is no record of this policy's columns, or the disk refuses.
         """
-        given = Path(path)
-        if given.suffix.lower() not in (".csv", ".parquet"):
-            raise UserError(f"{given}: a record's name ends in .csv or .parquet")
-        self.parquet = given if given.suffix == ".parquet" else None
+        target = Path(path)
+        if target.suffix.lower() not in (".csv", ".parquet"):
+            raise UserError(f"{target}: a record's name ends in .csv or .parquet")
+        self.parquet = target if target.suffix == ".parquet" else None
         if self.parquet is not None:
             require_extra("pyarrow", "tables", "a record in Parquet")
             _check_own(self.parquet)
-        self.path = given.with_suffix(".csv") if self.parquet else given
+        self.path = target.with_suffix(".csv") if self.parquet else target
         self.names = Names(policy.columns)
         self._line = line(self.names.heading)
         try:

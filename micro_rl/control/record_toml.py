@@ -48,12 +48,12 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
     units = zip(
         [*names.observations, *names.actions], (*policy.columns.observations, *policy.columns.actions), strict=True
     )
-    told = {} if guard is None else {"rate": guard.rate, "log": guard.log}
+    of_guard = {} if guard is None else {"rate": guard.rate, "log": guard.log}
     tables = {
         "bounds": {name: [low, high] for name, low, high in bounds},
         "units": {name: column.unit for name, column in units if column.unit},
         "task": ({"env": policy.environment} if policy.environment else {}) | known.get("task", {}),
-        "provenance": {"written_by": f"micro-rl {__version__}, Controller", **told},
+        "provenance": {"written_by": f"micro-rl {__version__}, Controller", **of_guard},
     }
     text = [
         f"# How to read {name}. Only healthy steps are learned from: complete, below the guard's limit, no alarm,",

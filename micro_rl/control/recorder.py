@@ -38,8 +38,8 @@ class Recorder:
         """
         number = _number(reward)
         self._write(action, number, False)
-        told = self.record is not None and number is None and reward is not None
-        return ("reward: no finite number",) if told else ()
+        unreadable = self.record is not None and number is None and reward is not None
+        return ("reward: no finite number",) if unreadable else ()
 
     def decided(self, sight: Sight, decision: Decision) -> str | None:
         """Keep this step's row; tell what the disk refused."""

@@ -54,25 +54,23 @@ class Taker:
     def _by_name(self, given: Mapping[Any, Any]) -> Values:
         values, wrong, taken = np.full(self.size, np.nan), [], set()
         for name, value in given.items():
-            place = self.places.get(name) if isinstance(name, str) else None
-            if place is None:
+            number = self.places.get(name) if isinstance(name, str) else None
+            if number is None:
                 near = did_you_mean(name, self.places) if isinstance(name, str) else ""
                 wrong.append(f"there is no column {_brief(name)}{near}")
                 continue
-            if place in taken:
-                wrong.append(f"{self.columns[place].name} is given twice")
-                values[place] = np.nan
+            if number in taken:
+                wrong.append(f"{self.columns[number].name} is given twice")
+                values[number] = np.nan
                 continue
-            taken.add(place)
-            values[place] = _number(value)
+            taken.add(number)
+            values[number] = _number(value)
         return self._checked(values, wrong)
 
     def _in_order(self, given: Any) -> Values:
         if given is None:
             return self._nothing(f"{self.what}: none")
-        if isinstance(given, int | float) or getattr(given, "shape", None) == ():
-            given = [given]
-        parts = list(given)
+        parts = [given] if isinstance(given, int | float) or getattr(given, "shape", None) == () else list(given)
         if isinstance(given, str | bytes) or len(parts) != self.size:
             return self._nothing(f"{self.what}: {_brief(given)} is not {plural(self.size, 'number')}")
         return self._checked(np.array([_number(part) for part in parts]))

@@ -56,11 +56,11 @@ def onnx_model(source: Source) -> "ModelProto":
         UserError: a number of the policy's is none of single precision, or the package onnx is not installed.
     """
     onnx, policy, graph = library(), source.policy, Graph()
-    seen = _window(graph, policy) if policy.history > 1 else "observation"
-    finite = _finite(graph, seen if source.guard is None else _all_that_counts(graph, seen))
-    _network(graph, policy, seen, finite)
+    window = _window(graph, policy) if policy.history > 1 else "observation"
+    finite = _finite(graph, window if source.guard is None else _all_that_counts(graph, window))
+    _network(graph, policy, window, finite)
     if source.before:
-        graph.add("Where", finite, seen, "window", called="next_window")
+        graph.add("Where", finite, window, "window", called="next_window")
     if source.guard is not None:
         _score(graph, source.guard, policy.history, finite)
     inputs, outputs = _interface(source)

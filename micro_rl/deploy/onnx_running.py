@@ -47,8 +47,8 @@ class OnnxPast:
 
     def step(self, observation: np.ndarray) -> Decisions:
         """Decide [1, act] on an observation [obs], and remember it and the action; `applied` corrects the latter."""
-        given = {"observation": observation[None].astype(np.float32), **self._held}
-        outputs = dict(zip(self._names, self._model.run(None, given), strict=True))
+        inputs = {"observation": observation[None].astype(np.float32), **self._held}
+        outputs = dict(zip(self._names, self._model.run(None, inputs), strict=True))
         action, mean, log_std = (outputs[name] for name in ("action", "mean", "log_std"))
         self._held = {"window": outputs["next_window"], "applied": action, "begin": np.array([[False]])}
         if "score" not in outputs:

@@ -66,10 +66,10 @@ def _check(policy: Policy, name: str, values: Float64[np.ndarray, " column"], pa
     wrong = small | (np.abs(values) > limits.max)
     if not wrong.any():
         return
-    place = int(np.argmax(wrong))
+    number = int(np.argmax(wrong))
     columns = policy.columns.observations if part == "observation" else policy.columns.actions
-    where = title(part, place % len(columns), columns[place % len(columns)])
+    where = title(part, number % len(columns), columns[number % len(columns)])
     raise UserError(
-        f"export: {where} has the {name} {values[place]:.3g}, which single precision cannot hold: scale the column in "
+        f"export: {where} has the {name} {values[number]:.3g}, which single precision cannot hold: scale the column in "
         "the log"
     )

@@ -71,17 +71,17 @@ def _listening(settings: ServeSettings) -> socket.socket:
         family, kind, number, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        place = socket.socket(family, kind, number)
+        listener = socket.socket(family, kind, number)
     except OSError as error:
         raise UserError(f"host: {settings.host} is no address of this machine ({error.strerror})") from error
     try:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        place.bind(address)
-        place.listen(CONNECTIONS)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(CONNECTIONS)
     except OSError as error:
-        place.close()
+        listener.close()
         raise UserError(f"{settings.host}:{settings.port}: {error.strerror}; choose another --port") from error
-    return place
+    return listener
 
 
 @contextmanager

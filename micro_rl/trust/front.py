@@ -9,7 +9,7 @@ from micro_rl.core import arguments
 from micro_rl.core.expression import Expression, parse
 from micro_rl.data import Dataset, load
 from micro_rl.data.parts import part
-from micro_rl.data.read_options import ReadOptions
+from micro_rl.data.run_log import whole_log_of
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import Judgement
@@ -61,17 +61,12 @@ def trust(
     if not several:
         raise UserError("trust: name a run or a policy to judge")
     seed = arguments.whole("seed", seed, 0)
-    dataset = log if isinstance(log, Dataset) else _load(log, several[0])
+    dataset = log if isinstance(log, Dataset) else own_log(several[0]) if log is None else load(log)
     expected = conditions(dataset, limits)
     options = Options(
         window, groups, expected, termination, seed, current, folder=None if folder is None else Path(folder)
     )
     return _judge(dataset, several, options, progress)
-
-
-def _load(log: str | Path | None, first: Judgeable) -> Dataset:
-    """The log that is named, or that of the first run, read as the run read it."""
-    return load(own_log(first), reading=own_reading(first)) if log is None else load(log)
 
 
 def _judge(dataset: Dataset, several: Sequence[Judgeable], options: Options, progress: Progress) -> Judgement:
@@ -127,22 +122,12 @@ def _file(path: Path) -> Path:
     return file
 
 
-def own_log(item: Judgeable) -> str:
-    """The log that a run names."""
+def own_log(item: Judgeable) -> Dataset:
+    """The whole log of a run, read as the run read it.
+
+    Raises:
+        UserError: a policy's file, which tells no log, or a log that is no file or is gone.
+    """
     if isinstance(item, Policy) or not Path(item).is_dir():
         raise UserError("trust: a policy's file does not tell its log: name it with --log")
-    log = RunFolder.open(Path(item)).config().get("log", {})
-    path = log.get("path") or log.get("name")
-    if not path or log.get("format") in ("arrays", "frame"):
-        raise UserError(f"{item}: its log is no file: give it with log=")
-    return str(path)
-
-
-def own_reading(item: Judgeable) -> ReadOptions:
-    """How a run read its log, which is here read whole."""
-    assert not isinstance(item, Policy), "`own_log` has refused it"
-    known = RunFolder.open(Path(item)).config().get("log", {}).get("reading", {})
-    options: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in known.items()
-    }
-    return replace(ReadOptions(**options), part=None)
+    return whole_log_of(Path(item), RunFolder.open(Path(item)).config())

@@ -11,6 +11,7 @@ import pytest
 import micro_rl
 from micro_rl import Dataset
 from micro_rl.cli import main as cli
+from micro_rl.data.conversion import convert
 from micro_rl.data.parts import part
 from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import TooLittle, UserError
@@ -18,6 +19,8 @@ from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, spanning
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.plan import make_plan
+from micro_rl.training.plan_record import plan_to_config
 from micro_rl.trust import apart, front
 from micro_rl.trust.evidence import deciding
 from micro_rl.trust.front import logs_of
@@ -220,9 +223,21 @@ def test_a_run_of_another_log_is_told(tmp_path):
 
 
 def test_a_log_is_read_as_its_run_read_it_and_whole(tmp_path):
-    reading = {"part": "training", "observations": ["a", "b"], "reward": "-a"}
-    RunFolder.create(tmp_path / "run", {"log": {"name": "own", "reading": reading}})
-    assert front.own_reading(tmp_path / "run") == ReadOptions(observations=("a", "b"), reward="-a")
+    """Its formula, bounds and time limit count, which stand in three places of the record; its part does not."""
+    path = tmp_path / "line.csv"
+    convert(line_world.log(episodes=30, length=20), path, "csv", "a test")
+    reading = ReadOptions(part="training", observations=("o0",), actions=("a0",), reward="-2 * abs(o0)", horizon=10)
+    plan = make_plan(path, "bc", horizon=10, reading=replace(reading, action_bounds=(-3.0, 3.0)), scoring_model=False)
+    RunFolder.create(tmp_path / "run", plan_to_config(plan))
+    log = front.own_log(tmp_path / "run")
+    assert log.action_high.tolist() == [3.0] and len(log.starts) == 60 and len(log) == 600
+    assert log.rewards == pytest.approx(-2 * np.abs(log.observations[:, 0]))
+    assert plan.dataset.sha256 == part(log).training.sha256
+
+
+def test_a_reading_without_a_log_is_refused(tmp_path, capsys):
+    assert cli.run(["trust", str(tmp_path), "--reward", "o0"]) == 2
+    assert "name it with --log to read it otherwise" in capsys.readouterr().err
 
 
 def test_a_run_of_the_other_part_is_no_stranger():

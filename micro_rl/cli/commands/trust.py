@@ -55,11 +55,11 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
     from micro_rl.reports.trust.record import plain
     from micro_rl.storage.files import saving
     from micro_rl.training.plan import read_log
-    from micro_rl.trust.front import own_log, own_reading, trust
+    from micro_rl.trust.front import own_log, trust
 
-    path = asked.log or own_log(runs[0])
-    as_read = asked.log is None and reading == type(reading)()
-    dataset = read_log(path, own_reading(runs[0]) if as_read else reading)
+    if asked.log is None and reading != type(reading)():
+        raise UserError("trust: reads the run's log as the run did; name it with --log to read it otherwise")
+    dataset = own_log(runs[0]) if asked.log is None else read_log(asked.log, reading)
     page = asked.page or (None if asked.json else Path("trained", f"{dataset.name}-trust.html"))
     if page:
         if page.is_dir():
