@@ -18,6 +18,7 @@ from micro_rl.selection.question import Question
 from micro_rl.selection.watching import Watcher
 from micro_rl.storage.files import remove, replace_file
 from micro_rl.training.log_reading import read_log
+from micro_rl.trust.current import with_columns_read
 
 
 def choose(
@@ -29,7 +30,7 @@ def choose(
     window: str | int | None = None,
     groups: str | Sequence[Any] | None = None,
     limits: Sequence[str] = (),
-    current: Callable[[Any], Any] | None = None,
+    current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
     seed: int = 0,
     plan: str | Path | None = None,
@@ -47,7 +48,7 @@ def choose(
         window: steps that policies are compared over, or a time such as "8h"; by default as the log allows.
         groups: parts of the log that the judge is tested on, as of `micro_rl.trust`.
         limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
-        current: what acts today, to be beaten: a function of one raw observation [obs] that gives an action [act].
+        current: what acts today, to be beaten, as of `micro_rl.trust`.
         termination: when episodes end, as for training.
         seed: of everything random.
         plan: the plan.json of another choice of the same log, to make it anew to its epochs.
@@ -62,9 +63,10 @@ def choose(
     Raises:
         UserError: a mistake, in one line with its remedy.
     """
-    question = _question(minutes, window, groups, limits, current, termination, seed, plan)
+    question = _question(minutes, window, groups, limits, termination, seed, plan)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
     dataset = log if isinstance(log, Dataset) else read_log(log)
+    question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
     choice = choose_policy(dataset, question, folder, go_on, watcher or Watcher(), command, on)
     hand_over(choice, folder)
@@ -72,14 +74,12 @@ def choose(
 
 
 def _question(
-    minutes: Any, window: Any, groups: Any, limits: Sequence[str], current: Any, termination: Any, seed: Any, plan: Any
+    minutes: Any, window: Any, groups: Any, limits: Sequence[str], termination: Any, seed: Any, plan: Any
 ) -> Question:
-    """What is asked, of the kinds that it must be."""
-    if current is not None:
-        arguments.function("current", current, "a function of one observation")
+    """What is asked, of the kinds that it must be; not yet what is to be beaten."""
     length, number = arguments.number("minutes", minutes), arguments.whole("seed", seed, 0)
     asked_plan = arguments.optional_path("plan", plan)
-    return Question(length, window, groups, tuple(limits), current, termination, number, asked_plan)
+    return Question(length, window, groups, tuple(limits), None, termination, number, asked_plan)
 
 
 def hand_over(choice: Choice, folder: Path) -> None:

@@ -6,7 +6,7 @@ from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.parts import Parts, part
 from micro_rl.errors import TooLittle
-from micro_rl.trust.apart import with_length
+from micro_rl.trust.apart import of_the_part, with_length
 from micro_rl.trust.options import Options, Progress
 from micro_rl.trust.yardstick import Yardstick, make_yardstick
 
@@ -52,6 +52,6 @@ def make_judge(dataset: Dataset, history: int, options: Options, progress: Progr
 
 def _of_part(judging: Dataset, whole: Dataset, history: int, options: Options, progress: Progress) -> Yardstick:
     """Its windows are as long as the whole log's would be, while the part holds enough of them."""
-    options, reason = with_length(judging, whole, options)
+    options, reason = with_length(judging, whole, of_the_part(whole, options))
     yardstick = make_yardstick(judging, history, options, progress)
     return yardstick if reason is None else yardstick.reasoned(reason)

@@ -92,15 +92,22 @@ def enter(folder: Path, question: dict[str, Any], resume: bool) -> None:
     write_json(path, question)
 
 
-def answers(current: Callable[[Any], Any], dataset: Dataset) -> str:
+def answers(current: Callable[[Any], Any] | Any, dataset: Dataset) -> str:
     """What a current policy does in some rows of the log, as a SHA-256.
 
+    Args:
+        current: a function of one raw observation [obs], or actions [row, act].
+        dataset: the log, single observations.
+
     Raises:
-        UserError: it fails.
+        UserError: it fails, or is no action for each row.
     """
     some = np.linspace(0, len(dataset) - 1, min(ASKED, len(dataset))).round().astype(int)
     try:
-        acts = np.stack([np.asarray(current(row), np.float64) for row in dataset.observations[some]])
+        if callable(current):
+            acts = np.stack([np.asarray(current(row), np.float64) for row in dataset.observations[some]])
+        else:
+            acts = np.asarray(current, np.float64).reshape(len(dataset), -1)[some]
     except Exception as error:
         raise UserError(f"current policy: {in_words(error)}") from error
     return sha256(acts.tobytes()).hexdigest()

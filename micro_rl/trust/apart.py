@@ -42,6 +42,18 @@ def labelled(dataset: Dataset, options: Options) -> tuple[Dataset, Options]:
     return replace(dataset, groups=np.array(folds.names)[folds.of_row]), options._replace(groups=None)
 
 
+def of_the_part(dataset: Dataset, options: Options) -> Options:
+    """The options with a current policy's actions, where it is given by them, in the judge's part alone.
+
+    Args:
+        dataset: the whole log, single observations.
+        options: for it.
+    """
+    if options.current is None or callable(options.current):
+        return options
+    return options._replace(current=np.asarray(options.current)[judging_rows(dataset)])
+
+
 def with_length(judging: Dataset, whole: Dataset, options: Options) -> tuple[Options, str | None]:
     """Windows of the part as long as the whole log's would be, while it holds enough of them, and why; else its own."""
     length = longest(whole).length
@@ -60,9 +72,7 @@ def apart(dataset: Dataset, parts: Parts, options: Options) -> Judging:
     """
     labels, options = labelled(dataset, options)
     judging = parts.judging if labels is dataset else part(labels).judging
-    if options.current is not None and not callable(options.current):
-        options = options._replace(current=np.asarray(options.current)[judging_rows(dataset)])
-    options, reason = with_length(judging, dataset, options)
+    options, reason = with_length(judging, dataset, of_the_part(dataset, options))
     return Judging(replace(judging, name=dataset.name, notes=(*dataset.notes, parts.made)), options, reason)
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, Key
 
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.data import Dataset
+from micro_rl.data.further_columns import further_columns
 from micro_rl.data.scaling import core_action
 from micro_rl.errors import UserError, in_words
 from micro_rl.trust.actors import Judged, clones
@@ -82,6 +83,28 @@ def own_actions_at(
     """
     place = np.minimum(np.searchsorted(number, rows), len(number) - 1)
     return np.where((number[place] == rows)[:, None], actions[place], np.asarray(imitated))
+
+
+def with_columns_read(current: Any, dataset: Dataset) -> Any:
+    """The current policy, and where it is the name of columns (one for each action, commas between) what they hold.
+
+    Args:
+        current: a function, actions [row, act], names, or None.
+        dataset: the log, single observations.
+
+    Raises:
+        UserError: the log has no such columns, or they are too many or too few.
+    """
+    if not isinstance(current, str):
+        return current
+    names, actions = [name.strip() for name in current.split(",")], dataset.columns.actions
+    if len(names) != len(actions):
+        wanted = ", ".join(column.name for column in actions)
+        raise UserError(f"current policy: {current!r}: name a column for each action of the log, in order: {wanted}")
+    try:
+        return further_columns(dataset, names)
+    except UserError as error:
+        raise UserError(f"current policy: {error}") from None
 
 
 def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "row act"]:

@@ -15,6 +15,7 @@ from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import Judgement
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.trust import apart
+from micro_rl.trust.current import with_columns_read
 from micro_rl.trust.judging import judge_policies
 from micro_rl.trust.options import Options, Progress
 
@@ -45,7 +46,8 @@ def trust(
             the file, or a label for each row or each episode; by default the log's own `group`, else "time".
         limits: conditions on the raw observations that should hold, such as "o8 <= 3.2".
         current: what acts today, to be beaten too: a function of one raw observation [obs] that gives an action
-            [act], or its actions in the log's rows [row, act].
+            [act], its actions in the log's rows [row, act], or the columns of the log's table that hold these, one for
+            each action, with commas between.
         termination: when episodes end, as for training.
         seed: of the judge.
         folder: where judges are kept: the same log is judged by the same one again, which saves most of the time.
@@ -63,6 +65,7 @@ def trust(
     seed = arguments.whole("seed", seed, 0)
     dataset = log if isinstance(log, Dataset) else own_log(several[0]) if log is None else load(log)
     expected = conditions(dataset, limits)
+    current = with_columns_read(current, dataset)
     options = Options(
         window, groups, expected, termination, seed, current, folder=None if folder is None else Path(folder)
     )

@@ -184,7 +184,12 @@ def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monke
         (["{}/none.safetensors", "--log", "{}/line.csv"], "no such file"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "x"], "is a number, not a condition"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "y < 1"], "no column"),
-        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine"], "name a file and a function"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine.py"], "name a file and a function"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "mine"], "no column 'mine'"),
+        (
+            ["{}/home.safetensors", "--log", "{}/line.csv", "--current-policy", "x,x"],
+            "for each action of the log, in order",
+        ),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "8h"], "tells no times"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "no column 'who'"),
         (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),

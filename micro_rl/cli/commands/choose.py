@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, say, typed
-from micro_rl.cli.commands.judging import Judging, function_in
+from micro_rl.cli.commands.judging import Judging, current_policy
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(arguments: list[str]) -> None:
             window=asked.window,
             groups=asked.groups,
             limits=asked.limits,
-            current=function_in(asked.current_policy),
+            current=current_policy(asked.current_policy),
             termination=asked.termination,
             seed=asked.seed,
             plan=asked.plan,

@@ -19,21 +19,28 @@ class Judging:
     limits: tuple[str, ...] = ()
     """Conditions on the raw observations that should hold, such as "o8 <= 3.2"."""
     current_policy: str | None = None
-    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action."""
+    """What acts today, to be beaten: FILE.py:FUNCTION, from one raw observation to an action, or the columns of the
+    log's table that hold what it would do, one for each action, with commas between."""
     termination: str | None = None
     """When episodes end, as for training; by default as the log tells."""
     seed: int = 0
     """Of everything random."""
 
 
-def function_in(reference: str | None) -> Any:
-    """The function that FILE.py:FUNCTION names; None where there is no reference."""
+def current_policy(reference: str | None) -> Any:
+    """What FILE.py:FUNCTION names, the columns of the log as they are, None where there is no reference.
+
+    Raises:
+        UserError: the file cannot be run, or defines no such function.
+    """
     import runpy
 
     if reference is None:
         return None
     path, _, name = reference.rpartition(":")
-    if not path or not Path(path).is_file():
+    if ".py" not in (Path(path).suffix, Path(reference).suffix):
+        return reference
+    if not Path(path).is_file():
         raise UserError(f"--current-policy {reference}: name a file and a function in it, as in mine.py:pi")
     try:
         names = runpy.run_path(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import console, print_for_machines, say
-from micro_rl.cli.commands.judging import Judging, function_in
+from micro_rl.cli.commands.judging import Judging, current_policy
 from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
             window=asked.window,
             groups=asked.groups,
             limits=asked.limits,
-            current=function_in(asked.current_policy),
+            current=current_policy(asked.current_policy),
             termination=asked.termination,
             seed=asked.seed,
             folder=asked.keep or Path("trained", f"{dataset.name}-trust"),
