@@ -108,14 +108,18 @@ def _judgement(
         importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
         effective_first=weighted.first,
         effective_last=weighted.last,
-        trial=_trial(case, evidence.difference) if decided == BETTER else None,
+        trial=_trial(case, standard, evidence.difference) if decided == BETTER else None,
     )
 
 
-def _trial(case: Case, apart: Interval) -> Trial:
-    """The trial that shows half of what is expected, or what is sure where that is more."""
+def _trial(case: Case, standard: Standard, apart: Interval) -> Trial:
+    """The trial that shows half of what is expected, or what is sure where that is more.
+
+    What a current policy collects was not measured: its estimate takes the place of what the log did.
+    """
     returns = case.layout.windows.returns
-    return trial.plan(max(apart.low, apart.mean / 2), float(returns.mean()), float(returns.std(ddof=1)))
+    beaten = standard.baseline.model.total if standard.error is None else returns
+    return trial.plan(max(apart.low, apart.mean / 2), float(beaten.mean()), float(returns.std(ddof=1)))
 
 
 def _whole(

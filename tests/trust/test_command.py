@@ -176,6 +176,13 @@ def test_the_command_prints_the_verdict_and_writes_the_page(files, capsys, monke
     assert json.loads(capsys.readouterr().out)["policies"][0]["verdict"] == "better"
 
 
+def test_a_current_policy_is_named_as_what_is_beaten():
+    made = judgement(judged("a", evidence(0.5, 2.0)))._replace(baseline_error=None)
+    assert sentences.headline(made) == "Better than your current policy, as far as the log can tell."
+    assert "estimate of what your current policy collects" in sentences.trial(made, made.policies[0])
+    assert "Better than your current policy?" in render(made)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -121,7 +121,7 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
             if gate.passed is False:
                 say(screen, f"{policy.name}: {gate.name} ({gate.figure}; wanted: {gate.wanted}): {gate.remedy}")
         if policy.trial:
-            say(screen, f"{policy.name}: {words.trial(policy)}")
+            say(screen, f"{policy.name}: {words.trial(judgement, policy)}")
     say(screen, f"in short  {words.headline(judgement)}")
 
 

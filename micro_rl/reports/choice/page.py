@@ -43,14 +43,14 @@ def write(choice: Choice, path: Path, run_page: str | None = None) -> Path:
 def render(choice: Choice, run_page: str | None = None) -> str:
     """The page as text."""
     judgement = choice.judgement
-    pictures = [] if judgement is None else [trust_panels.differences(judgement), *panels.rungs(choice)]
+    pictures = [] if judgement is None else [trust_panels.differences(judgement), *panels.rungs(choice, judgement)]
     return (
         environment()
         .get_template("choice.html")
         .render(
             title=f"What to do with the log {choice.log}",
             story=Story(words.headline(choice), _figures(choice), [choice.reason, *words.paragraphs(choice)]),
-            trial=trust_words.trial(choice.best) if choice.best is not None else "",
+            trial=trust_words.trial(judgement, choice.best) if judgement and choice.best else "",
             remedies=words.remedies(choice),
             main=pictures,
             rows=[_row(choice, candidate) for candidate in choice.candidates],
@@ -71,7 +71,7 @@ def _figures(choice: Choice) -> list[Figure]:
     own = choice.best.difference
     return [
         Figure(
-            f"{choice.best.name} a window, against what made the log",
+            f"{choice.best.name} a window, against {choice.judgement.opponent}",
             f"{'+' if own.mean > 0 else ''}{number(own.mean)}",
             [f"between {number(own.low)} and {number(own.high)}"],
         ),

@@ -6,11 +6,12 @@ from micro_rl.reports.choice.record import Choice
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import BLUE, GREEN, GREY, INK, NARROW, PURPLE, ROW, VERMILION, Size
 from micro_rl.reports.run.panels import Panel, Swatch
+from micro_rl.reports.trust.record import Judgement
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, INK, "#b8860b", "#56b4e9", GREY)
 
 
-def rungs(choice: Choice) -> list[Panel]:
+def rungs(choice: Choice, judgement: Judgement) -> list[Panel]:
     """Each candidate's best policy after every rung that it took part in, by the judge's model."""
     shown = [candidate for candidate in choice.candidates if candidate.rungs]
     if not any(len(candidate.rungs) > 1 for candidate in shown):
@@ -28,8 +29,8 @@ def rungs(choice: Choice) -> list[Panel]:
 
     legend = [Swatch(own.name, colour, "") for colour, own in zip(COLOURS, shown, strict=False)]
     caption = (
-        "Policy less what made the log, by the judge's model. After every rung the better half went on, as far "
-        "as it was still rising; a single dot fell out after the first."
+        f"Policy less {judgement.opponent}, by the judge's model. After every rung the better half went on, "
+        "as far as it was still rising; a single dot fell out after the first."
     )
     drawings = []
     for size in (ROW, NARROW):

@@ -1,5 +1,6 @@
 """Put a judgement into the page trust.html: one file, without scripts, that loads nothing."""
 
+from functools import partial
 from pathlib import Path
 
 from micro_rl.core.wording import duration, number, plural
@@ -33,7 +34,7 @@ def render(judgement: Judgement) -> str:
             story=Story(words.headline(judgement), _figures(judgement), paragraphs),
             main=[panels.differences(judgement), panels.self_test(judgement)],
             policies=judgement.ranked,
-            trial=words.trial,
+            trial=partial(words.trial, judgement),
             estimates=_estimates,
             judgement=judgement,
             facts=_facts(judgement),
@@ -48,7 +49,7 @@ def _figures(judgement: Judgement) -> list[Figure]:
     own = best.difference
     return [
         Figure(
-            f"{best.name} a window, against what made the log",
+            f"{best.name} a window, against {judgement.opponent}",
             f"{'+' if own.mean > 0 else ''}{number(own.mean)}",
             [f"between {number(own.low)} and {number(own.high)}"],
         ),

@@ -12,7 +12,7 @@ COLOURS = {BETTER: GREEN, WORSE: VERMILION}
 
 
 def differences(judgement: Judgement) -> Panel:
-    """Every policy's difference from what made the log."""
+    """Every policy's difference from what it is compared with."""
     policies = list(reversed(judgement.ranked))
 
     def draw(axes: Axes, size: Size) -> None:
@@ -27,7 +27,7 @@ def differences(judgement: Judgement) -> Panel:
         axes.set_yticks(range(len(policies)), [_short(policy.name) for policy in policies])
         figures.bare(axes)
         axes.yaxis.set_major_formatter(lambda place, _: _short(policies[int(place)].name))
-        figures.label(axes, size, "", "difference per window, policy less what made the log")
+        figures.label(axes, size, "", f"difference per window, policy less {judgement.opponent}")
         names = max(len(_short(policy.name)) for policy in policies)
         left = 12 + 0.55 * size.text * names
         axes.set_position((left / size.width, 0.2, 1 - (left + 12) / size.width, 0.7))
@@ -35,11 +35,13 @@ def differences(judgement: Judgement) -> Panel:
     legend = [
         Swatch(name, colour, "") for name, colour in (("better", GREEN), ("not shown", GREY), ("worse", VERMILION))
     ]
+    known = judgement.baseline_error is not None
+    both = "the estimate of what made the log and from what it measured" if known else "the estimate of its imitation"
     caption = (
-        "Dot: by the model. Diamond: by fitted Q evaluation. Bar, which decides: what spans both intervals, from the "
-        "estimate of what made the log and from what it measured."
+        "Dot: by the model. Diamond: by fitted Q evaluation. Bar, which decides: what spans both intervals, from "
+        f"{both}."
     )
-    return _panel("differences", "Better than what made the log?", caption, draw, legend)
+    return _panel("differences", f"Better than {judgement.opponent}?", caption, draw, legend)
 
 
 def self_test(judgement: Judgement) -> Panel:

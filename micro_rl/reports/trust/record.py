@@ -149,6 +149,11 @@ class Judgement(NamedTuple):
     """What half widths were multiplied by so that all intervals hold at once; 1 where each is for itself."""
 
     @property
+    def opponent(self) -> str:
+        """What policies are compared with."""
+        return "your current policy" if self.baseline_error is None else "what made the log"
+
+    @property
     def ranked(self) -> list[PolicyJudgement]:
         """The policies in the order of the ranking."""
         return sorted(self.policies, key=lambda policy: self.ranking.index(policy.name))

@@ -18,20 +18,20 @@ def headline(judgement: Judgement) -> str:
     policies = judgement.policies
     better = [policy for policy in policies if policy.verdict == BETTER]
     if len(policies) == 1:
-        return _of_one(policies[0])
+        return _of_one(policies[0], judgement.opponent)
     if better:
         surest = judgement.ranking[0]
-        return f"{len(better)} of {len(policies)} are better than what made the log; the surest is {surest}."
+        return f"{len(better)} of {len(policies)} are better than {judgement.opponent}; the surest is {surest}."
     if all(policy.verdict == WORSE for policy in policies):
         return "Keep what you have: all of them are worse."
     return "Keep what you have: none is shown to be better."
 
 
-def _of_one(policy: PolicyJudgement) -> str:
+def _of_one(policy: PolicyJudgement, opponent: str) -> str:
     return {
-        BETTER: "Better than what made the log, as far as the log can tell.",
+        BETTER: f"Better than {opponent}, as far as the log can tell.",
         NOT_SHOWN: "Not shown to be better. Keep what you have.",
-        WORSE: "Worse than what made the log. Keep what you have.",
+        WORSE: f"Worse than {opponent}. Keep what you have.",
     }[policy.verdict]
 
 
@@ -106,15 +106,17 @@ def per_step(judgement: Judgement, value: float) -> str:
     return number(value / judgement.window)
 
 
-def trial(policy: PolicyJudgement) -> str:
+def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
     """How to try it."""
     if policy.trial is None:
         return ""
     plan = policy.trial
+    estimated = judgement.baseline_error is None
+    known = " (an estimate of what your current policy collects: better measure it beside)" if estimated else ""
     marks = "; ".join(f"after {windows:,} by {number(margin)}" for windows, margin in plan.decide)
     return (
         f"Try it for at most {plural(plan.most_windows, 'window')} under watch. Look after each: once the mean of its "
-        f"windows lies above {number(plan.baseline)} by the margin, it is shown to be better ({marks}); once it lies "
-        f"below by as much, stop. However often one looks, at most {100 * plan.alpha:.0f} of 100 such trials decide "
-        "wrongly, if windows are as spread as the log’s."
+        f"windows lies above {number(plan.baseline)}{known} by the margin, it is shown to be better ({marks}); "
+        f"once it lies below by as much, stop. However often one looks, at most {100 * plan.alpha:.0f} of 100 such "
+        "trials decide wrongly, if windows are as spread as the log’s."
     )
