@@ -18,10 +18,10 @@ from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Problem
 from micro_rl.dynamics.ensemble import Ensemble, predict
-from runs.probe_training import HELD_OUT, SETTINGS, calibrated_set, learned, stacked, with_limits
+from runs.probe_training import HELD_OUT, SETTINGS, calibrated_set, learned, stacked, transitions, with_limits
 from runs.probes import believed, true_value
 from runs.records import kept
-from tests.hills import HILL, Heights, System, log_of, model_of
+from tests.hills import DISCOUNT, HILL, SLOPE, Heights, System, log_of, model_of
 
 STUDY, SEEDS = "missed", 5
 SCATTERS = (0.0, 0.5, 1.0, 2.0, 3.0)
@@ -29,6 +29,8 @@ BETAS = (0.1, 0.25, 0.5, 1.0)
 PROMISE: Heights = (-0.5, 0.5, 1.5)
 """What the members say on average: the action 1 is worth more than all that the log has seen."""
 TRUTHS = {"broken": HILL, "kept": PROMISE}
+SLOPES_WORTH = SLOPE * DISCOUNT / (1 - DISCOUNT)
+"""V(0) of a policy that always takes the same action, over the g of that action."""
 ELITES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 """Where the five elites stand, in scatters; the least of five normal values lies 1.16 deviations below their mean."""
 OTHERS = (-1.16, 1.16)
@@ -105,7 +107,9 @@ def coverage(name: str, scatter: float, truth: str, rows: int = 4000) -> float:
     noise = rng.normal(size=(2, rows))
     after = 0.5 * state + world.step(action) + world.noise(action) * noise[0]
     log = log_of(world)
-    asked = log.log._replace(observation=as_column(state), action=as_column(action), next_observation=as_column(after))
+    asked = transitions(log)._replace(
+        observation=as_column(state), action=as_column(action), next_observation=as_column(after)
+    )
     model = model_of(world)
     if SETS[name].options.get("candidates") == "calibrated":
         measured = calibrated_set(model.best(5), log, log_of(world, HELD_OUT, seed=1), micro.SET_LEVEL)

@@ -53,9 +53,15 @@ def everywhere() -> Dataset:
     actions = rng.uniform(-2, 2, (ROWS, 1)).astype(np.float32)
     after = following(observations, actions, 1.0)
     ends = np.ones(ROWS, bool)
-    bounds = {"action_low": log().action_low, "action_high": log().action_high}
     return Dataset.from_arrays(
-        observations, actions, np.zeros(ROWS), timeouts=ends, next_observations=after, name=LOG, **bounds
+        observations,
+        actions,
+        np.zeros(ROWS),
+        timeouts=ends,
+        next_observations=after,
+        action_low=log().action_low,
+        action_high=log().action_high,
+        name=LOG,
     )
 
 

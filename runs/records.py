@@ -74,6 +74,8 @@ def rounded(figures: Any) -> Any:
 def made_by(study: str, command: str) -> str:
     """The last line of a page: command, days, commits, processor, and what the cells took together."""
     cells = recorded(study).values()
+    if not cells:
+        return f"`{command}` was not run yet."
     days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
     minutes = sum(cell["seconds"] for cell in cells) / 60
     return (
