@@ -18,9 +18,9 @@ from micro_rl.algorithms.slots import Method
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Problem
 from micro_rl.dynamics.ensemble import Ensemble, predict
+from runs.kept_cells import kept
 from runs.probe_training import HELD_OUT, SETTINGS, calibrated_set, learned, stacked, transitions, with_limits
 from runs.probes import believed, true_value
-from runs.records import kept
 from tests.hills import DISCOUNT, HILL, SLOPE, Heights, System, log_of, model_of
 
 STUDY, SEEDS = "missed", 5

@@ -10,10 +10,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from runs import missed, missed_pendulum
+from runs.kept_cells import made_by
 from runs.missed import BETAS, SCATTERS, SETS, SLOPES_WORTH, TRUTHS
 from runs.missed_pendulum import PROGRAMS, name_of
 from runs.pendulum_small import QUALITIES, SEEDS, scores
-from runs.records import made_by, recorded
+from runs.records import recorded
 from runs.study_pages import difference, mean_and_interval, table, write
 
 PAGE = Path("docs/results/missed-truth.md")

@@ -18,8 +18,9 @@ from micro_rl.dynamics.ensemble import predict
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.training.plan import Plan
 from micro_rl.training.set_calibration import calibrated_set
+from runs.kept_cells import add, kept
 from runs.pendulum_small import LOG, OUT, QUALITIES, fit, following, log, planned, run_all
-from runs.records import add, kept, recorded
+from runs.records import recorded
 
 STUDY = "missed-pendulum"
 ROWS = 4000

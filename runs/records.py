@@ -1,85 +1,29 @@
-"""Small raw figures of the studies, kept in the repository: docs/results/data/STUDY.json, a line a cell.
+"""The raw figures of studies, one small file a study beside their pages, so that no machine needs to keep run folders.
 
-Run folders may be lost; what stands here counts as done, and the pages are made from it. A cell also says when it was
-made, by which commit, and how many processor seconds it took.
+A cell that is recorded was measured, wherever that was; pages are made from the records alone.
 """
 
 import json
-import time
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe
 from micro_rl.storage.files import replace_file
-from micro_rl.storage.provenance import commit
 
 FOLDER = Path("docs/results/data")
-DIGITS = 5
-"""Significant ones of every figure."""
-Cells = dict[str, dict[str, Any]]
 
 
-def recorded(study: str) -> Cells:
-    """What was made of a study so far, by cell: its figures, `date`, `commit`, `seconds`, `processor`."""
-    file = FOLDER / f"{study}.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+def recorded(study: str) -> dict[str, Any]:
+    """The figures of every cell of a study, by the cell's name; none before its first."""
+    path = FOLDER / f"{study}.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
-def kept(study: str, cell: str, make: Callable[[], Any]) -> Any:
-    """The cell's figures, from the record, or made and recorded at once.
+def record(study: str, cell: str, figures: Any) -> None:
+    """Put a cell's figures, of which JSON can be made, in the place of what was known of it.
 
-    Args:
-        study: The name of the record.
-        cell: Its name there.
-        make: What makes the figures, which JSON can hold.
+    One line a cell, so that a change shows as the lines of the cells that it is about.
     """
-    if cell not in recorded(study):
-        add(study, lambda: {cell: make()})
-    return recorded(study)[cell]["figures"]
-
-
-def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
-    """Make the figures of several cells at once and record them; each is said to have taken an equal share.
-
-    Args:
-        study: The name of the record.
-        make: Returns figures by cell.
-    """
-    began = time.process_time()
-    made = rounded(make())
-    each = round((time.process_time() - began) / len(made), 1)
-    about = {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "seconds": each}
-    about |= {"processor": describe()["processor"]}
-    record(study, recorded(study) | {name: {"figures": figures} | about for name, figures in made.items()})
-
-
-def record(study: str, cells: Cells) -> None:
-    """Write the study anew, whole or not at all."""
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(cell)}" for name, cell in sorted(cells.items()))
+    cells = recorded(study) | {cell: figures}
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(cells[name])}" for name in sorted(cells))
     FOLDER.mkdir(parents=True, exist_ok=True)
     replace_file(FOLDER / f"{study}.json", f"{{\n{lines}\n}}\n".encode())
-
-
-def rounded(figures: Any) -> Any:
-    """Every number in lists and dictionaries to `DIGITS` significant ones."""
-    if isinstance(figures, dict):
-        return {name: rounded(value) for name, value in figures.items()}
-    if isinstance(figures, list | tuple):
-        return [rounded(value) for value in figures]
-    return float(f"{figures:.{DIGITS}g}") if isinstance(figures, float) else figures
-
-
-def made_by(study: str, command: str) -> str:
-    """The last line of a page: command, days, commits, processor, and what the cells took together."""
-    cells = recorded(study).values()
-    if not cells:
-        return f"`{command}` was not run yet."
-    days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
-    minutes = sum(cell["seconds"] for cell in cells) / 60
-    return (
-        f"Made by `{command}`, {' and '.join(days)}, commit {', '.join(commits)}, on two cores that other work shared"
-        f" ({', '.join(processors)}): {len(cells)} cells, {minutes:.0f} minutes of processor time. Raw figures:"
-        f" `{FOLDER}/{study}.json`; a cell that stands there is not run again."
-    )

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from runs.kept_cells import made_by
 from runs.pendulum_small import QUALITIES, SEEDS, scores
-from runs.records import made_by, recorded
+from runs.records import recorded
 from runs.sensitivity import BETAS, PROGRAMS, QUALITY, SETS, SHARES, STUDY
 from runs.study_pages import difference, mean_and_interval, table, write
 

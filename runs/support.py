@@ -3,8 +3,8 @@
 MICRO with each recipe on each log and seed, evaluated every second epoch. DATA is the folder with the logs, OUT takes
 a run folder per cell; the cells of a log's seed share one ensemble (OUT/LOG-seedN-model, as in `runs.methods`; those
 with the calibrated set one of their own, OUT/LOG-held-out-seedN-model, which keeps episodes out of its fit). A cell
-that was stopped goes on, one that is done stays; OUT/curves.json has the scores of all at every evaluation.
-`--until EPOCH` stops earlier, and a later call goes on.
+that was stopped goes on, one that is recorded to its end stays (`runs.records`): docs/results/data/support.json has the
+scores of all at every evaluation. `--until EPOCH` stops earlier, and a later call goes on.
 """
 
 import argparse
@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from micro_rl.core import tasks
-from micro_rl.storage.json_files import write_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
 from runs import methods
 from runs.dmsd import DMSD
+from runs.records import record, recorded
 from runs.results import Lines
 
+STUDY = "support"
 EPOCHS = 50
 SEEDS = (0, 1, 2)
 LOGS = {
@@ -99,21 +100,23 @@ def curve_of(rows: list[dict[str, Any]], log: str) -> dict[int, float]:
     return {epoch: score for epoch, score in scores.items() if score is not None}
 
 
-def curves(out: Path) -> dict[str, dict[int, float]]:
-    """Of every cell that was begun."""
-    begun = [cell for cell in cells() if (out / cell.name / "config.json").exists()]
-    return {cell.name: curve_of(RunFolder.open(out / cell.name).metrics(), cell.log) for cell in begun}
+def curves() -> dict[str, dict[int, float]]:
+    """Of every cell that is recorded, here or by another machine."""
+    known = recorded(STUDY)
+    return {name: {int(epoch): score for epoch, score in curve.items()} for name, curve in known.items()}
 
 
 def main(data: Path, out: Path, chosen: list[str], until: int) -> None:
-    """Run the cells one after the other, and write the curves after each."""
+    """Run the cells one after the other, and record the curve of each."""
     if unknown := set(chosen) - {cell.name for cell in cells()}:
         sys.exit(f"no such cell: {', '.join(sorted(unknown))}")
     for cell in sorted(cells(), key=lambda cell: chosen.index(cell.name) if cell.name in chosen else -1):
-        if not chosen or cell.name in chosen:
-            execute(plan_of(cell, data, out), out / cell.name, resume=True, until=until, callback=Lines())
-            write_json(out / "curves.json", curves(out))
-            print(cell.name, *(f"{epoch}: {score:.1f}" for epoch, score in curves(out)[cell.name].items()), flush=True)
+        if (chosen and cell.name not in chosen) or max(curves().get(cell.name, ()), default=0) >= until:
+            continue
+        execute(plan_of(cell, data, out), out / cell.name, resume=True, until=until, callback=Lines())
+        curve = curve_of(RunFolder.open(out / cell.name).metrics(), cell.log)
+        record(STUDY, cell.name, {epoch: round(score, 2) for epoch, score in curve.items()})
+        print(cell.name, *(f"{epoch}: {score:.1f}" for epoch, score in curve.items()), flush=True)
 
 
 if __name__ == "__main__":

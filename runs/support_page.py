@@ -1,6 +1,6 @@
-"""The study of support as a page: `python -m runs.support_page OUT` writes docs/results/support.md and its figure.
+"""The study of support as a page: `python -m runs.support_page` writes docs/results/support.md and its figure.
 
-OUT is the folder of `runs.support`; a cell that is under way stands with the epochs that it has.
+It has what `runs.support` recorded; a cell that is under way stands with the epochs that it has.
 """
 
 from pathlib import Path
@@ -10,9 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy import stats
 
-from micro_rl.storage.json_files import read_json
-from runs.support import EPOCHS, LOGS, RECIPES, SEEDS, Cell, cells
-from runs.usage import words
+from runs.support import EPOCHS, LOGS, RECIPES, SEEDS, Cell, cells, curves
 
 PAGE = Path("docs/results/support.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -105,10 +103,12 @@ def draw(rows: list[Entry]) -> None:
                 )
         if log in LOG_SCORES:
             panel.axhline(LOG_SCORES[log], color="#666666", linestyle=":", label="the log")
-        panel.set(xlabel="epoch", ylabel="normalised score", title=log)
+        returns = log == "pendulum"
+        panel.set(xlabel="epoch", ylabel="return" if returns else "normalised score", title=log)
         lowest, highest = panel.dataLim.intervaly
-        margin = 0.05 * (highest - max(lowest, LOWEST))
-        panel.set_ylim(max(lowest - margin, LOWEST), highest + margin)
+        lowest = lowest if returns else max(lowest, LOWEST)
+        margin = 0.05 * (highest - lowest)
+        panel.set_ylim(lowest - margin, highest + margin)
         panel.grid(alpha=0.25)
         panel.legend(fontsize=7)
     figure.savefig(FIGURE, metadata={"Date": None})
@@ -148,7 +148,8 @@ is the lowest single evaluation of any run after epoch {fallen}.
 ![Scores over the epochs, one line a run]({figure})
 
 Made by `python -m runs.support DATA OUT` (cell by cell, each goes on where it was stopped) and
-`python -m runs.support_page OUT`. {done} of {all} cells have been evaluated, of which {whole} to epoch {epochs}.
+`python -m runs.support_page`, from what is recorded in `docs/results/data/support.json`. {done} of {all} cells have
+been evaluated, of which {whole} to epoch {epochs}.
 Not begun: {missing}.
 """
 
@@ -166,13 +167,10 @@ def missing_cells(curves: dict[str, dict[int, float]]) -> str:
     return "; ".join(lines) or "none"
 
 
-def main(out: Path) -> None:
+def main() -> None:
     """Write the page and its figure; remarks below a line `## Remarks` are kept."""
-    curves = {
-        name: {int(epoch): score for epoch, score in curve.items()}
-        for name, curve in read_json(out / "curves.json").items()
-    }
-    rows = entries(curves)
+    known = curves()
+    rows = entries(known)
     draw(rows)
     text = TEXT.format(
         epochs=EPOCHS,
@@ -180,14 +178,14 @@ def main(out: Path) -> None:
         table=table(rows),
         fallen=FALLEN,
         figure=FIGURE.name,
-        done=sum(bool(curve) for curve in curves.values()),
+        done=sum(bool(curve) for curve in known.values()),
         all=len(cells()),
-        whole=sum(bool(curve) and max(curve) == EPOCHS for curve in curves.values()),
-        missing=missing_cells(curves),
+        whole=sum(bool(curve) and max(curve) == EPOCHS for curve in known.values()),
+        missing=missing_cells(known),
     )
     remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
     PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
 
 
 if __name__ == "__main__":
-    main(Path(words(__doc__, 1)[0]))
+    main()

@@ -9,7 +9,7 @@ import pytest
 
 from micro_rl.dynamics.ensemble import predict
 from micro_rl.training.plan import make_plan
-from runs import missed, missed_page, pendulum_small, records, sensitivity
+from runs import kept_cells, missed, missed_page, pendulum_small, records, sensitivity
 from runs.time_to_score import reached
 from tests.hills import model_of
 
@@ -23,11 +23,11 @@ def test_what_is_recorded_is_not_made_again(tmp_path: Path, monkeypatch: pytest.
         return {"score": [1 / 3]}
 
     for _ in range(2):
-        assert records.kept("study", "cell", make) == {"score": [0.33333]}
+        assert kept_cells.kept("study", "cell", make) == {"score": [0.33333]}
     assert len(made) == 1
-    records.add("study", lambda: {"other": 2, "more": 3})
+    kept_cells.add("study", lambda: {"other": 2, "more": 3})
     assert list(records.recorded("study")) == ["cell", "more", "other"]
-    assert "3 cells" in records.made_by("study", "python -m it")
+    assert "3 cells" in kept_cells.made_by("study", "python -m it")
 
 
 def test_the_pendulum_in_closed_form_is_the_simulators():

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from micro_rl.storage.json_files import read_json
-from runs import support, support_page
+from runs import records, support, support_page
 from runs.dmsd import DMSD
 from tests.probes import TINY, tiny_dataset
 
@@ -66,13 +65,23 @@ def test_what_was_not_begun_is_named():
     assert missing.startswith("safety seed 2 (halt); dmsd seed 0 (all); dmsd seed 1 (all)")
 
 
+def test_a_cell_that_is_recorded_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    records.record(support.STUDY, "dmsd-halt-seed0", {1: 0.5})
+    records.record(support.STUDY, "dmsd-halt-seed0", {2: 70.5, 50: 71.0})
+    assert support.curves() == {"dmsd-halt-seed0": {2: 70.5, 50: 71.0}}
+    monkeypatch.setattr(support, "execute", pytest.fail)
+    support.main(tmp_path, tmp_path, ["dmsd-halt-seed0"], 50)
+
+
 @pytest.mark.slow
-def test_a_stopped_cell_goes_on_and_is_in_the_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_stopped_cell_goes_on_and_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     plan = support.make_plan
     tiny: dict[str, Any] = {name: value for name, value in TINY.items() if name != "epochs"} | {"support_level": 0.5}
+    monkeypatch.setattr(records, "FOLDER", tmp_path / "data")
     monkeypatch.setattr(support.methods, "shared_model", lambda *_: None)
     monkeypatch.setattr(support, "make_plan", lambda log, method, **own: plan(tiny_dataset(), method, **(own | tiny)))
     for until in (2, 4):
         support.main(tmp_path, tmp_path, ["pendulum-halt-seed0"], until)
-    assert list(read_json(tmp_path / "curves.json")["pendulum-halt-seed0"]) == []  # there is no simulator for it
+    assert support.curves() == {"pendulum-halt-seed0": {}}  # there is no simulator for it
     assert len((tmp_path / "pendulum-halt-seed0" / "metrics.jsonl").read_text().splitlines()) == 4

@@ -38,7 +38,8 @@ def run(arguments: list[str]) -> None:
     back, lost = convert(log, inputs.dst, form, command, inputs.options.force)
     for text in (*left_behind(log), *lost):
         line(f"not kept: {text}")
+    read = f"the {inputs.reading.part} part" if inputs.reading.part else "what was read"
     line(
         f"{back.path}: {plural(len(back), 'row')}, {plural(len(back.starts), 'episode')}, "
-        f"read back and equal to {log.path}"
+        f"read back and equal to {read} of {log.path}"
     )
