@@ -15,7 +15,7 @@ from runs.missed import BETAS, SCATTERS, SETS, SLOPES_WORTH, TRUTHS
 from runs.missed_pendulum import PROGRAMS, name_of
 from runs.pendulum_small import QUALITIES, SEEDS, scores
 from runs.records import recorded
-from runs.study_pages import difference, mean_and_interval, table, write
+from runs.study_pages import difference, mean_and_interval, save, table, write
 
 PAGE = Path("docs/results/missed-truth.md")
 FIGURE, PENDULUM_FIGURE = PAGE.with_name("missed-truth.svg"), PAGE.with_name("missed-truth-pendulum.svg")
@@ -78,7 +78,7 @@ def draw_tiny() -> None:
     figure.axes[0].legend(fontsize=7)
     figure.supxlabel("scatter of the members at the action 1", fontsize=9)
     figure.supylabel("action found (dotted: the log's end)", fontsize=9)
-    figure.savefig(FIGURE, metadata={"Date": None})
+    save(figure, FIGURE)
 
 
 def figures_of(name: str) -> dict[str, Any] | None:
@@ -164,7 +164,7 @@ def draw_pendulum() -> None:
     if curves.lines:
         curves.legend(fontsize=7)
     points.legend(fontsize=7)
-    figure.savefig(PENDULUM_FIGURE, metadata={"Date": None})
+    save(figure, PENDULUM_FIGURE)
 
 
 def missing() -> str:
@@ -180,7 +180,9 @@ def missing() -> str:
 ANSWER = """Coverage does not decide it. What does is whether beta f at the doubtful place exceeds what is promised
 there beyond what the log vouches for: on the tiny system a set that holds 15 % of the true next states protects as
 well as one that holds all of them, one that holds half of them and costs the same everywhere protects nobody, and
-what protects where the promise is broken loses as much where it is kept."""
+what protects where the promise is broken loses as much where it is kept. On the pendulum X(s, a) at beta 1 never
+helped: with a wrong mass its set holds 5 % and nothing was lost, with a model of 2,000 rows it holds 86 % and the
+term cost most of the score."""
 TEXT = """# When the set misses the truth
 
 **Question.** MICRO is robust over a set of next states, which its members draw. What is left of that where the true

@@ -13,7 +13,7 @@ from runs.kept_cells import made_by
 from runs.pendulum_small import QUALITIES, SEEDS, scores
 from runs.records import recorded
 from runs.sensitivity import BETAS, PROGRAMS, QUALITY, SETS, SHARES, STUDY
-from runs.study_pages import difference, mean_and_interval, table, write
+from runs.study_pages import difference, mean_and_interval, save, table, write
 
 PAGE = Path("docs/results/sensitivity.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -111,7 +111,7 @@ def draw() -> None:
     for panel in (lines, curves):
         panel.grid(alpha=0.25)
         panel.legend(fontsize=7)
-    figure.savefig(FIGURE, metadata={"Date": None})
+    save(figure, FIGURE)
 
 
 TEXT = """# What MICRO's score hangs on: the pendulum

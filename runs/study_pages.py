@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 
 from micro_rl.reports.stats.few_runs import t_interval
 from micro_rl.reports.stats.pairs import paired
@@ -33,3 +35,9 @@ def write(page: Path, text: str) -> None:
     """The page; what stands below `## Remarks` is written by hand and kept."""
     kept = page.read_text().partition(REMARKS)[2] if page.exists() else ""
     page.write_text(text + (REMARKS + kept if kept else ""))
+
+
+def save(figure: Figure, file: Path) -> None:
+    """As SVG, the same bytes for the same figures."""
+    with mpl.rc_context({"svg.hashsalt": file.stem}):
+        figure.savefig(file, metadata={"Date": None})
