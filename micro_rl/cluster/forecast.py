@@ -5,8 +5,10 @@ from micro_rl.cluster.graph import Chunk, Graph
 
 
 def at_once(has: Capacity, ahead: Graph) -> int:
-    """Tasks that the cluster's cores do at once; where there are cards, each task takes one of these, too."""
+    """Tasks at once: by the cores, the cards where there are any, and the memory as if all nodes had the largest's."""
     slots = min(has.cores, has.cards) if has.cards else has.cores
+    if has.memory:
+        slots = min(slots, has.nodes * (has.memory // max(chunk.bytes for chunk in ahead.chunks)))
     return max(1, min(slots, len(ahead.chunks)))
 
 

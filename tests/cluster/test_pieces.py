@@ -43,6 +43,7 @@ def test_a_forecast_ends_with_the_last_task():
     each = {"seed0": 2.0, "seed1": 3.0, "seed2": 4.0}
     slots = [at_once(connection.Capacity(1, cores, cards, 0), cut) for cores, cards in ((2, 0), (8, 0), (8, 1))]
     assert slots == [2, 3, 1]
+    assert at_once(connection.Capacity(2, 8, 0, cut.chunks[0].bytes), cut) == 2
     assert [seconds_of(cut, each, own) for own in slots] == [6.0, 4.0, 9.0]
 
 
