@@ -13,6 +13,7 @@ from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
 from micro_rl.cluster import connection, tasks, versions
+from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
 from micro_rl.cluster.packing import Packer, unpacked
 from micro_rl.cluster.parcels import Parcels, exchange
@@ -35,6 +36,15 @@ def test_a_sweep_is_cut_so_that_every_core_has_a_task():
     assert all(len(chunk.trials) == 1 for chunk in graph(every, True, None, 3, 0).chunks)
     assert [len(chunk.trials) for chunk in graph(every, False, 4, 3, 0).chunks] == [4, 4]
     assert cut.trials == [trial for chunk in cut.chunks for trial in chunk.trials]
+
+
+def test_a_forecast_ends_with_the_last_task():
+    cut = graph(trials(tiny_plan(), 3, {}), exact=True, width=None, cores=2, node_memory=0)
+    each = {"seed0": 2.0, "seed1": 3.0, "seed2": 4.0}
+    slots = [at_once(connection.Capacity(1, cores, cards, 0), cut) for cores, cards in ((2, 0), (8, 0), (8, 1))]
+    assert slots == [2, 3, 1]
+    assert at_once(connection.Capacity(2, 8, 0, cut.chunks[0].bytes), cut) == 2
+    assert [seconds_of(cut, each, own) for own in slots] == [6.0, 4.0, 9.0]
 
 
 def test_a_node_holds_no_more_than_its_memory():
