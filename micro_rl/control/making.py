@@ -12,11 +12,14 @@ from micro_rl.control.settings import ControlSettings
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.storage.files import replace_file, saving
+from micro_rl.storage.json_files import read_json, write_json
 
 if TYPE_CHECKING:
     from micro_rl.data import Dataset
 
 POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "controller.toml", "fallback.safetensors"
+PARTS = "parts.json"
+"""Names the files that the folder was written with, so that none is lost without a word."""
 
 
 def of_run(path: Path, rate: float, log: Any, references: int, records: Sequence[Any] = ()) -> tuple[Policy, Guard]:
@@ -31,15 +34,16 @@ def policy_of(path: Path) -> Policy:
 
 
 def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
-    """Read what `write` wrote; the guard may be missing.
+    """Read what `write` wrote; there is no guard where none was written.
 
     Raises:
-        UserError: there is no policy, there are no settings, or a file is damaged.
+        UserError: there is no policy, there are no settings, a part is lost, or a file is damaged.
     """
     for name in (POLICY, SETTINGS):
         if not (folder / name).exists():
             raise UserError(f"{folder}: is no controller's folder (no {name} in it); make one with micro-rl controller")
     guard = folder / GUARD
+    _complete(folder)
     settings = ControlSettings.from_toml(folder / SETTINGS)
     return Policy.load(folder / POLICY), Guard.load(guard) if guard.exists() else None, settings
 
@@ -54,6 +58,8 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
         folder.mkdir(parents=True, exist_ok=True)
         if guard is None:
             (folder / GUARD).unlink(missing_ok=True)
+    parts = {POLICY: policy, GUARD: guard, OTHER: other}
+    write_json(folder / PARTS, {"parts": [SETTINGS, *(name for name, part in parts.items() if part is not None)]})
     policy.save(folder / POLICY)
     if guard is not None:
         guard.save(folder / GUARD)
@@ -61,6 +67,21 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
         other.save(folder / OTHER)
         settings = replace(settings, fallback_policy=OTHER)
     replace_file(folder / SETTINGS, settings.as_toml().encode())
+
+
+def _complete(folder: Path) -> None:
+    """Refuse a folder of which a part is lost, the guard above all: without it anything would be decided on."""
+    if not (folder / PARTS).exists():
+        lost = [] if (folder / GUARD).exists() else [GUARD]
+    else:
+        named = read_json(folder / PARTS).get("parts")
+        if not isinstance(named, list) or not set(named) <= {POLICY, GUARD, SETTINGS, OTHER}:
+            raise UserError(f"{folder / PARTS}: names no parts of a controller; make the folder anew")
+        lost = [name for name in named if not (folder / name).exists()]
+    if lost:
+        raise UserError(
+            f"{folder}: {', '.join(lost)} is lost: bring it back, or make the folder anew with micro-rl controller"
+        )
 
 
 def _log(path: Path, log: Any) -> Dataset:
