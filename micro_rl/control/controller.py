@@ -41,7 +41,7 @@ class Controller:
         record: str | Path | None = None,
         folder: str | Path = ".",
     ):
-        """Make a controller of its parts; `from_run` and `load` make them too.
+        """Make a controller of its parts; `from_run`, `from_export` and `load` make them too.
 
         Args:
             policy: what acts.
@@ -80,9 +80,10 @@ class Controller:
         """Make a controller of a run's policy, and a guard that is fitted on its log.
 
         Args:
-            path: a run's folder, a choice's folder or a policy's file.
+            path: a run's folder, a choice's folder, a policy's file or an exported one (.py, .onnx).
             rate: share of healthy steps that may lie above the guard's limit.
-            log: a `Dataset`, or the path of one; by default the run's own. A choice and a policy's file need it.
+            log: a `Dataset`, or the path of one; by default the run's own, or the part that a choice's
+                candidates learned from. A policy's file needs it.
             records: what controllers of the same columns have recorded, as `log`: the guard learns from them too.
             references: rows of the log that the guard's distances are measured to.
             others: settings, fallback, record, folder, as of `Controller`.
@@ -93,6 +94,25 @@ class Controller:
         from micro_rl.control.making import of_run
 
         policy, guard = of_run(Path(path), rate, log, references, records)
+        return cls(policy, guard, **others)
+
+    @classmethod
+    def from_export(cls, path: str | Path, **others: Any) -> Controller:
+        """Make a controller of what `micro-rl export` wrote as Python or ONNX, with the guard that is in the file.
+
+        Columns, units, ranges, bounds and history are the file's. Python is read as data, and nothing in it is run; of
+        ONNX onnxruntime decides, so it and the package onnx must be installed.
+
+        Args:
+            path: the file, .py or .onnx.
+            others: settings, fallback, record, folder, as of `Controller`.
+
+        Raises:
+            UserError: the file is missing, altered or no export, or what reads it is not installed.
+        """
+        from micro_rl.control.making import of_export
+
+        policy, guard = of_export(Path(path))
         return cls(policy, guard, **others)
 
     @classmethod

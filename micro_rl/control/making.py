@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from micro_rl.data import Dataset
 
 POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "controller.toml", "fallback.safetensors"
+DECISION, TRAINING = "decision.json", "training.hdf5"
+"""Of a choice's folder: what was decided, and the part of the log that its candidates learned from."""
 PARTS = "parts.json"
 """Names the files that the folder was written with, so that none is lost without a word."""
 
@@ -29,8 +31,26 @@ def of_run(path: Path, rate: float, log: Any, references: int, records: Sequence
 
 
 def policy_of(path: Path) -> Policy:
-    """Read the policy of a run, of a choice or of a file; `UserError` where there is none."""
+    """Read the policy of a run, of a choice, of a file or of an export; `UserError` where there is none."""
+    if is_export(path):
+        return of_export(path)[0]
     return Policy.load(path / POLICY if path.is_dir() else path)
+
+
+def is_export(path: Path) -> bool:
+    """Whether a path is called as a file of `micro-rl export` that a controller can be made of."""
+    return path.suffix in (".py", ".onnx") and not path.is_dir()
+
+
+def of_export(path: Path) -> tuple[Policy, Guard | None]:
+    """Read policy and guard of an exported file, of Python or ONNX; see `Controller.from_export`."""
+    if not is_export(path):
+        raise UserError(f"{path}: is no export that a controller is made of; give its .py or .onnx")
+    if path.suffix == ".onnx":
+        from micro_rl.control import exported_onnx as exported
+    else:
+        from micro_rl.control import exported_python as exported
+    return exported.read(path)
 
 
 def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
@@ -91,6 +111,8 @@ def _log(path: Path, log: Any) -> Dataset:
         return log
     if log is not None:
         return load(log)
+    if (path / DECISION).exists() and (path / TRAINING).exists():
+        return load(path / TRAINING)
     if not (path / "config.json").exists():
         raise UserError(f"{path}: names no log to fit the guard on: give one, with --log LOG or log=...")
     from micro_rl.data.run_log import log_of
