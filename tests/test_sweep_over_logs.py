@@ -82,11 +82,17 @@ def test_what_a_toml_cannot_say_is_one_line(tmp_path, capsys, text, message):
     assert message in error and str(path) in error and error.count("\n") == 1
 
 
-def test_a_log_behind_a_toml_is_one_too_many(tmp_path):
-    path = tmp_path / "sweep.toml"
-    path.write_text('logs = ["a.csv"]')
-    with pytest.raises(UserError, match=r"'b\.csv' behind it is one too many"):
-        with_file([str(path), "b.csv"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.toml", "b.csv"], r"a\.toml: a sweep file names all logs .*: write 'b\.csv' into the logs of one file"),
+        (["b.csv", "c.csv", "a.toml", "--seeds", "2"], r"a\.toml: a sweep file .* write 'b\.csv', 'c\.csv' into"),
+        (["--seeds", "2", "a.toml"], r"comes before all options: micro-rl sweep a\.toml OPTIONS"),
+    ],
+)
+def test_a_sweep_file_stands_first_and_alone(words, message):
+    with pytest.raises(UserError, match=message):
+        with_file(words)
 
 
 def test_a_dry_run_keeps_nothing_and_its_commands_make_the_runs(tmp_path, capsys, monkeypatch):

@@ -21,7 +21,7 @@ _FRAME = "│╭╮╰╯─|+- \t"  # what tyro draws its boxes with, in UTF-8 
 
 def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -> Any:
     """Make a dataclass to parse into: positional arguments, and the options of several dataclasses side by side."""
-    fields = [(place, Annotated[tyro.conf.Positional[kind], _argument(place)]) for place, kind in places]
+    fields = [(place, Annotated[tyro.conf.Positional[kind], _argument(name, place)]) for place, kind in places]
     fields += [(part, Annotated[kind, tyro.conf.arg(name="")]) for part, kind in parts.items()]
     kind = make_dataclass(name, fields, frozen=True)
     kind.__doc__ = explanation
@@ -32,6 +32,7 @@ WORDS = {
     "log": ("LOG", "a log: its path, or a name"),
     "run": ("RUN", "the folder of a run"),
     "runs": ("RUN ...", "folders of runs"),
+    "Sweep log": ("LOG...", "logs, each a path or a name; or a TOML that names them"),
     "export": ("EXPORT", "a controller's folder, a run's, or a policy's file"),
     "folder": ("DIR", "a folder that holds runs"),
     "env": ("ENV", "a Gymnasium id"),
@@ -39,11 +40,11 @@ WORDS = {
     "record": ("RECORD", "what a controller wrote: its CSV"),
     "dst": ("DST", "the file or folder to write; its suffix says the format"),
 }
-"""What the help calls the positional arguments, and what it says of them."""
+"""What the help calls the positional arguments, and what it says of them; a verb may have its own words."""
 
 
-def _argument(place: str) -> Any:
-    name, words = WORDS[place]
+def _argument(verb: str, place: str) -> Any:
+    name, words = WORDS.get(f"{verb} {place}", WORDS[place])
     return tyro.conf.arg(metavar=name, help=words)
 
 

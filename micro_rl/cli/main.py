@@ -15,7 +15,7 @@ VERBS = {
     "demo": ("", "learn a policy from the embedded pendulum log and write its page"),
     "choose": ("LOG", "from a log to a decision: train several methods, judge them, say whether one is better"),
     "train": ("LOG", "learn a policy from a log"),
-    "sweep": ("LOG", "many runs in one program: seeds, and a grid of settings"),
+    "sweep": ("LOG...", "many runs in one program: seeds, and a grid of settings"),
     "fit": ("LOG", "fit the dynamics model alone, to be shared by many runs"),
     "runs": ("DIR", "list the runs below a folder: method, log, epoch, score, state"),
     "evaluate": ("RUN", "run a trained policy in its simulator"),

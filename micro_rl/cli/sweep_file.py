@@ -1,6 +1,7 @@
 """A sweep that a TOML says: its keys as the words of the command line, logs first."""
 
 import tomllib
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,12 @@ def with_file(arguments: list[str]) -> list[str]:
     """The words of `micro-rl sweep FILE.toml ...`, the file's before the others, which outrank them.
 
     Raises:
-        UserError: it is no TOML, names no logs, or holds what no word can.
+        UserError: it is no TOML, names no logs, holds what no word can, or does not stand first and alone.
     """
+    _refuse_beside(arguments)
     if not arguments or not arguments[0].endswith(".toml"):
         return arguments
     path = Path(arguments[0])
-    if arguments[1:] and not arguments[1].startswith("-"):
-        raise UserError(
-            f"{path}: names the logs, so {arguments[1]!r} behind it is one too many; write it into the file"
-        )
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -36,6 +34,21 @@ def with_file(arguments: list[str]) -> list[str]:
     words = [word for name, value in table.items() for word in _option(path, name, value)]
     axes = [f"{name}={','.join(_text(path, name, value) for value in _list(path, name, grid))}" for name in grid]
     return [*logs, *words, *(["--grid", *axes] if axes else []), *arguments[1:]]
+
+
+def _refuse_beside(arguments: list[str]) -> None:
+    """Refuse logs beside a sweep file, which names them, and a sweep file behind options."""
+    front = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    file = next((word for word in front if word.endswith(".toml")), None)
+    if file is not None and len(front) > 1:
+        others = ", ".join(repr(word) for word in front if word != file) or repr(file)
+        raise UserError(
+            f"{file}: a sweep file names all logs itself and stands alone: write {others} into the logs of one file, "
+            "then micro-rl sweep FILE.toml"
+        )
+    for before, word in pairwise(arguments[len(front) :]):
+        if word.endswith(".toml") and not before.startswith("-"):
+            raise UserError(f"{word}: a sweep file comes before all options: micro-rl sweep {word} OPTIONS")
 
 
 def _list(path: Path, name: str, grid: dict[str, Any]) -> list[Any]:

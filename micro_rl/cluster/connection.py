@@ -32,7 +32,7 @@ class Capacity(NamedTuple):
 
 
 def check(where: str) -> None:
-    """Refuse what names no cluster, and a machine without Ray.
+    """Refuse what names no cluster, an address at which nothing listens, and a machine without Ray.
 
     Raises:
         UserError: in one line.
@@ -40,6 +40,8 @@ def check(where: str) -> None:
     if where not in (LOCAL, RUNNING) and not where.startswith(CLIENT):
         raise UserError(f"on: {where!r} is no cluster; say {LOCAL}, {RUNNING} or {CLIENT}HOST:PORT")
     require_extra("ray", "cluster", "work on a cluster")
+    if where.startswith(CLIENT):
+        _refuse_silent(where)
 
 
 @contextmanager
@@ -59,7 +61,6 @@ def connected(where: str) -> Iterator[Any]:
 
     _silence()
     own: dict[str, Any] = {"address": "local", "include_dashboard": False} if where == LOCAL else {"address": where}
-    _reachable(where)
     try:
         with warnings.catch_warnings(), _signals_kept():
             warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, of forks; Ray's children begin other programs
@@ -108,12 +109,10 @@ def _signals_kept() -> Iterator[None]:
                     signal.signal(number, handler)
 
 
-def _reachable(where: str) -> None:
+def _refuse_silent(where: str) -> None:
     """Refuse an address at which nothing listens, which Ray would try for minutes."""
     import socket
 
-    if not where.startswith(CLIENT):
-        return
     host, _, port = where.removeprefix(CLIENT).partition(":")
     if not host or not port.isdigit():
         raise UserError(f"on: {where!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")

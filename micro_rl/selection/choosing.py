@@ -7,6 +7,7 @@ that one that was killed goes on, and ends as it would have ended.
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.cluster import connection
 from micro_rl.core.wording import duration, plural
 from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
@@ -63,6 +64,8 @@ def choose_policy(
         UserError: in one line, before anything is computed where that is possible.
     """
     check(question)
+    if on is not None:
+        connection.check(on)
     seen = look(dataset)
     labels, options = labelled(dataset, question.options(dataset, folder / "judge"))
     _refuse_mistakes(labels, seen.history, options)

@@ -139,9 +139,11 @@ def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, monkeypatch):
 )
 def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
     log = write_log(tmp_path / "log.hdf5")
-    assert run(["sweep", str(log), "--out", str(tmp_path / "out"), "--on", where, *options()]) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+    for verb, more in (("sweep", options()), ("sweep", ["--dry-run"]), ("choose", [])):
+        assert run([verb, str(log), "--out", str(tmp_path / "out"), "--on", where, *more]) == 2
+        printed, error = capsys.readouterr()
+        assert message in error and error.count("\n") == 1 and "into" not in printed
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):

@@ -235,7 +235,9 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.csv")]) == 0
     output = capsys.readouterr().out
     assert "not kept: infos of mine.hdf5" in output and "not kept: CSV has no checksums" in output
-    assert "9 rows, 3 episodes, read back and equal to" in output
+    assert "9 rows, 3 episodes, read back and equal to what was read of" in output
+    assert cli.run(["data", "convert", str(path), str(tmp_path / "part.csv"), "--part", "training"]) == 0
+    assert "read back and equal to the training part of" in capsys.readouterr().out
     assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.txt")]) == 2
     assert "its suffix names no format" in capsys.readouterr().err
     assert cli.run(["data", "convert", str(path), str(tmp_path / "copy.csv")]) == 2

@@ -66,7 +66,7 @@ def test_a_log_and_a_controllers_record_become_one(tmp_path: Path, capsys: pytes
             loop.step(at(1.0 + step / 30), reward=float(step))
     assert cli.run(["data", "convert", old, joined, "--join", record]) == 0
     words = capsys.readouterr().out
-    assert "read back and equal to" in words and "tank.hdf5 and " in words
+    assert "read back and equal to what was read of" in words and "tank.hdf5 and " in words
     log = load(joined)
     assert len(log) == 100 + len(load(record)) and log.columns.actions[0].name == "valve"
     assert cli.run(["data", "convert", old, record, "--join", record, "--force"]) == 2

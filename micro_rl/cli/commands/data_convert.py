@@ -44,7 +44,8 @@ def run(arguments: list[str]) -> None:
     back, lost = convert(log, inputs.dst, form, command, inputs.options.force, sources)
     for text in (*(text for own in sources for text in left_behind(own)), *lost):
         line(f"not kept: {text}")
+    read = f"the {inputs.reading.part} part" if inputs.reading.part else "what was read"
     line(
         f"{back.path}: {plural(len(back), 'row')}, {plural(len(back.starts), 'episode')}, "
-        f"read back and equal to {' and '.join(str(own.path) for own in sources)}"
+        f"read back and equal to {read} of {' and '.join(str(own.path) for own in sources)}"
     )

@@ -56,11 +56,22 @@ def run(arguments: list[str]) -> None:
     logs, words = _parted(with_file(arguments))
     every = [planned("sweep", Sweep, _explained, [*log, *words]) for log in logs]
     task, plan, value_of = every[0]
-    if task.on is not None and task.wandb != "off":
-        raise UserError("wandb: is not sent from a cluster; leave it out, or --on")
+    if task.on is not None:
+        _refuse_on_cluster(task)
     if task.commands and not task.dry_run:
         raise UserError("commands: is of a sweep that is not begun; say --dry-run, too")
     _carry_out([own.plan for own in every], task, _values(plan, _texts(task.grid), value_of))
+
+
+def _refuse_on_cluster(task: Any) -> None:
+    """Refuse what no cluster does, and a cluster that is none, before anything is said or written."""
+    from micro_rl.cluster import connection
+
+    if task.wandb != "off":
+        raise UserError("wandb: is not sent from a cluster; leave it out, or --on")
+    if task.commands:
+        raise UserError("commands: are typed without Ray; leave --on out, or --commands")
+    connection.check(task.on)
 
 
 def _parted(words: list[str]) -> tuple[list[list[str]], list[str]]:
