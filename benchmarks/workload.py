@@ -68,15 +68,15 @@ def nets(settings: Settings) -> flops.Networks:
     return flops.networks(OBS, ACT, settings.hidden_sizes, settings.model_hidden_sizes)
 
 
-def make_problem(rows: int) -> Problem:
+def make_problem(rows: int, obs: int = OBS, act: int = ACT) -> Problem:
     """A log of normal noise in which no episode ends."""
     generator = np.random.default_rng(0)
 
     def normal(*shape: int) -> jax.Array:
         return jnp.asarray(generator.standard_normal(shape, np.float32))
 
-    log = Transition(normal(rows, OBS), normal(rows, ACT), normal(rows), normal(rows, OBS), jnp.ones(rows))
-    units = (jnp.zeros(OBS), jnp.ones(OBS), jnp.zeros(ACT), jnp.ones(ACT), jnp.ones(()))
+    log = Transition(normal(rows, obs), normal(rows, act), normal(rows), normal(rows, obs), jnp.ones(rows))
+    units = (jnp.zeros(obs), jnp.ones(obs), jnp.zeros(act), jnp.ones(act), jnp.ones(()))
     return Problem(log, Scaling(*units))
 
 

@@ -24,8 +24,9 @@ KNOTS = np.array([-1.0, 0.25, 1.0])
 MEMBERS = 5
 NOISE = 0.05
 """Standard deviation of next states and rewards where nothing else is said."""
-APART = np.linspace(-0.01, 0.01, MEMBERS)
-"""Members keep so much more or less of the state: some disagreement, everywhere the same, as fits have it."""
+MOST_APART = 0.01
+"""Members keep up to so much more or less of the state: some disagreement, everywhere the same, as fits have it."""
+APART = np.linspace(-MOST_APART, MOST_APART, MEMBERS)
 SHARPNESS = 50.0
 """How sharp the bend is: swish(50 x) / 50 is max(x, 0) to within 0.006."""
 
@@ -99,16 +100,17 @@ def model_of(system: System) -> Ensemble:
     """The members as networks of one hidden layer: s and a by swish(x) - swish(-x) = x, and the bend."""
     into = np.array([[1.0, -1.0, 0, 0, 0], [0, 0, 1.0, -1.0, SHARPNESS]])
     bend = np.array([0, 0, 0, 0, -SHARPNESS * KNOTS[1]])
-    out = np.zeros((MEMBERS, 5, 4))
-    bias = np.zeros((MEMBERS, 4))
+    count = len(system.members)
+    apart = np.linspace(-MOST_APART, MOST_APART, count)
+    out, bias = np.zeros((count, 5, 4)), np.zeros((count, 4))
     for member, heights in enumerate(system.members):
         first, second = np.diff(heights) / np.diff(KNOTS)
-        out[member, :2, 0] = np.array([1, -1]) * (KEEP - 1 + APART[member])
+        out[member, :2, 0] = np.array([1, -1]) * (KEEP - 1 + apart[member])
         out[member, 2:, 0] = first, -first, (second - first) / SHARPNESS
         out[member, :2, 1] = 1, -1
         out[member, 4, 2] = 2 * np.log(system.last_noise / NOISE) / (KNOTS[2] - KNOTS[1]) / SHARPNESS
         bias[member] = heights[0] + first, 0, 2 * np.log(NOISE), 2 * np.log(NOISE)
-    layers = ((np.tile(into, (MEMBERS, 1, 1)), np.tile(bend, (MEMBERS, 1))), (out, bias))
+    layers = ((np.tile(into, (count, 1, 1)), np.tile(bend, (count, 1))), (out, bias))
     weights, biases = (tuple(jnp.asarray(x, jnp.float32) for x in column) for column in zip(*layers, strict=True))
     wide = jnp.full(2, 20.0)
     return Ensemble(Members(MLP(weights, biases), wide, -wide), jnp.zeros(2), jnp.ones(2), jnp.zeros(2), jnp.ones(2))

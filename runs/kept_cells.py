@@ -1,0 +1,68 @@
+"""Cells of a study that are made once: recorded (`runs.records`) with day, commit, processor and what they took.
+
+Run folders may be lost; what is recorded counts as done, and the pages are made from it.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from benchmarks.machine import describe
+from micro_rl.storage.provenance import commit
+from runs.records import record, recorded
+
+DIGITS = 5
+"""Significant ones of every figure."""
+
+
+def kept(study: str, cell: str, make: Callable[[], Any]) -> Any:
+    """The cell's figures, from the record, or made and recorded at once.
+
+    Args:
+        study: The name of the record.
+        cell: Its name there.
+        make: What makes the figures, which JSON can hold.
+    """
+    if cell not in recorded(study):
+        add(study, lambda: {cell: make()})
+    return recorded(study)[cell]["figures"]
+
+
+def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
+    """Make the figures of several cells at once and record them; each is said to have taken an equal share.
+
+    Args:
+        study: The name of the record.
+        make: Returns figures by cell.
+    """
+    began = time.process_time()
+    made = rounded(make())
+    each = round((time.process_time() - began) / len(made), 1)
+    about = {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "seconds": each}
+    about |= {"processor": describe()["processor"]}
+    for name, figures in made.items():
+        record(study, name, {"figures": figures} | about)
+
+
+def rounded(figures: Any) -> Any:
+    """Every number in lists and dictionaries to `DIGITS` significant ones."""
+    if isinstance(figures, dict):
+        return {name: rounded(value) for name, value in figures.items()}
+    if isinstance(figures, list | tuple):
+        return [rounded(value) for value in figures]
+    return float(f"{figures:.{DIGITS}g}") if isinstance(figures, float) else figures
+
+
+def made_by(study: str, command: str) -> str:
+    """The last line of a page: command, days, commits, processor, and what the cells took together."""
+    cells = recorded(study).values()
+    if not cells:
+        return f"`{command}` was not run yet."
+    days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
+    minutes = sum(cell["seconds"] for cell in cells) / 60
+    return (
+        f"Made by `{command}`, {' and '.join(days)}, commit {', '.join(commits)}, on two cores that other work shared"
+        f" ({', '.join(processors)}): {len(cells)} cells, {minutes:.0f} minutes of processor time. Raw figures:"
+        f" `docs/results/data/{study}.json`; a cell that stands there is not run again."
+    )

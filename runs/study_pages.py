@@ -1,0 +1,43 @@
+"""What the pages of the studies share: tables, means with Student's interval, and remarks that are kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from micro_rl.reports.stats.few_runs import t_interval
+from micro_rl.reports.stats.pairs import paired
+
+REMARKS = "\n## Remarks"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """As Markdown."""
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def mean_and_interval(values: Sequence[float], digits: int = 0) -> str:
+    """The seeds' mean and its 95 % interval, Student's."""
+    point, low, high = (float(end) for end in t_interval(np.asarray(values, float)[:, None]))
+    return f"{point:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
+
+
+def difference(ours: Sequence[float], theirs: Sequence[float], digits: int = 0) -> str:
+    """Mean paired difference over the seeds, its interval (Student's), and the p of flipping signs."""
+    x, y = np.asarray(ours, float)[:, None], np.asarray(theirs, float)[:, None]
+    return f"{mean_and_interval((x - y)[:, 0].tolist(), digits)}, p {paired(x, y).flip_p:.2f}"
+
+
+def write(page: Path, text: str) -> None:
+    """The page; what stands below `## Remarks` is written by hand and kept."""
+    kept = page.read_text().partition(REMARKS)[2] if page.exists() else ""
+    page.write_text(text + (REMARKS + kept if kept else ""))
+
+
+def save(figure: Figure, file: Path) -> None:
+    """As SVG, the same bytes for the same figures."""
+    with mpl.rc_context({"svg.hashsalt": file.stem}):
+        figure.savefig(file, metadata={"Date": None})
