@@ -10,6 +10,9 @@ from rich.text import Text
 from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import print_for_machines, say
 from micro_rl.cli.outcome import plain_table
+from micro_rl.cluster.connection import Capacity
+from micro_rl.cluster.forecast import at_once, seconds_of
+from micro_rl.cluster.graph import Graph
 from micro_rl.core.wording import duration, plural
 from micro_rl.errors import UserError
 from micro_rl.training.grid import Trial
@@ -30,8 +33,17 @@ def print_commands(trials: Sequence[Trial], folder: Path, more: Sequence[str] = 
         print_for_machines(f"{command} {shlex.join(['--out', str(folder / trial.name), '--resume', *more])}")
 
 
-def print_outlook(trials: Sequence[Trial], screen: Console, until: int | None = None) -> None:
-    """Try every program of a sweep, and print what it would take on this machine."""
+def print_outlook(
+    trials: Sequence[Trial], screen: Console, until: int | None = None, cluster: tuple[Capacity, Graph] | None = None
+) -> None:
+    """Try every program of a sweep, and print what it would take on this machine, or on a cluster by its times.
+
+    Args:
+        trials: the sweep's runs.
+        screen: to print on.
+        until: the last epoch.
+        cluster: what it offers, and the sweep cut into its tasks; None: this machine alone.
+    """
     with Bar(screen) as bar:
 
         def watch(done: int, of: int) -> None:
@@ -46,6 +58,9 @@ def print_outlook(trials: Sequence[Trial], screen: Console, until: int | None = 
         table.add_row(Text(name), str(count), size, duration(program.epoch or 0.0), duration(program.seconds))
     screen.print(table)
     _print_sums(ahead, screen)
+    if cluster is not None:
+        _print_cluster(ahead, *cluster, screen)
+    say(screen, "Times are of this machine, one run alone, without evaluations; nothing was kept.")
 
 
 def _print_sums(ahead: Outlook, screen: Console) -> None:
@@ -55,4 +70,14 @@ def _print_sums(ahead: Outlook, screen: Console) -> None:
     if ahead.fits:
         fits = f"{plural(ahead.fits, 'fit')} that runs share, {duration(least)} to {duration(most)} by their patience"
         say(screen, f"fits    {fits}")
-    say(screen, "Times are of this machine, one run alone, without evaluations; nothing was kept.")
+
+
+def _print_cluster(ahead: Outlook, has: Capacity, tasks: Graph, screen: Console) -> None:
+    slots = at_once(has, tasks)
+    each = {own.name: program.seconds / len(program.trials) for program in ahead.programs for own in program.trials}
+    say(
+        screen,
+        f"cluster {plural(has.nodes, 'node')}, {plural(has.cores, 'core')}, {plural(has.cards, 'card')}, at most "
+        f"{has.memory / 2**30:,.1f} GiB a node, as Ray reports: {plural(len(tasks.chunks), 'task')}, {slots} at once, "
+        f"about {duration(seconds_of(tasks, each, slots))} of training if a task there takes the time of this machine",
+    )

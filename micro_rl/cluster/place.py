@@ -4,7 +4,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +60,10 @@ def packed(folder: Path) -> bytes:
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
             if path.is_file() and not any(part.endswith(".tmp") for part in inner.parts) and path.name != "lock":
-                tar.add(path, str(inner), recursive=False)
+                with suppress(FileNotFoundError):  # an older checkpoint, which a task that is at work takes away
+                    content, about = path.read_bytes(), tarfile.TarInfo(str(inner))
+                    about.size = len(content)
+                    tar.addfile(about, io.BytesIO(content))
     return box.getvalue()
 
 

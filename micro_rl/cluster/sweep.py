@@ -12,8 +12,9 @@ from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
 from micro_rl.cluster.connection import Capacity, capacity, connected
 from micro_rl.cluster.graph import Chunk, Graph, graph
-from micro_rl.cluster.parcels import Parcels
-from micro_rl.cluster.place import Home, leave_home, make_home, packed, unpack
+from micro_rl.cluster.packing import Packer
+from micro_rl.cluster.parcels import Parcels, exchange
+from micro_rl.cluster.place import Home, leave_home, make_home
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.cluster.versions import versions
 from micro_rl.cluster.watching import Watcher
@@ -116,7 +117,8 @@ class _Driver:
         own = tuple(sorted(method for method in methods if method))
         self._order = ray.put(Order(home, versions(), self._parcels, own, until, command))
         self._owners = {trial.name: trial for trial in ahead.fits}
-        self._known = self._put_logs()
+        self._trials = {trial.name: trial for trial in ahead.trials}
+        self._packer = Packer(ray)
         self._outcomes: dict[str, Outcome] = {}
         self._said = set[str]()
         self._nodes, self._counted = has.nodes, time.monotonic()
@@ -144,7 +146,7 @@ class _Driver:
         return actor.options(scheduling_strategy=here).remote()
 
     def _look_at_nodes(self) -> None:
-        """Refuse nodes with other versions; where one does not see the folder, runs that are begun are sent to it."""
+        """Refuse nodes with other versions, and tell of those that do not see the folder."""
         nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
         task = self._ray.remote(num_cpus=0, max_retries=3)(tasks.look)
         on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
@@ -153,17 +155,11 @@ class _Driver:
         if other := next((other for other, _ in answers if other), ""):
             raise UserError(f"cluster: a node has other versions than the driver: {other}; install the same on all")
         blind = sum(not at_home for _, at_home in answers)
-        if not blind:
-            return
-        self._watcher.note(
-            f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
-            f"{tasks.BETWEEN:.0f} seconds and when they end"
-        )
-        for trial in self._ahead.trials:
-            folder = Path(self._home.folder) / trial.name
-            if folder.exists():
-                self._ray.get(self._parcels.put.remote(trial.name, packed(folder)))
-        self._ray.get(self._parcels.fetch.remote())
+        if blind:
+            self._watcher.note(
+                f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
+                f"{tasks.BETWEEN:.0f} seconds and when they end"
+            )
 
     def _submit_all(self) -> dict[Any, _Work]:
         """Every fit and every chunk; a chunk waits for the fits that it takes over."""
@@ -174,14 +170,6 @@ class _Driver:
             going[self._submit(chunk, before)] = _Work(chunk, chunk.trials)
         return going
 
-    def _put_logs(self) -> dict[str, Any]:
-        """The runs' plans where every node can read them, those of a log together, so that it is there once."""
-        by_log: dict[str, dict[str, Trial]] = {}
-        for trial in self._ahead.trials:
-            by_log.setdefault(trial.plan.log.sha256, {})[trial.name] = trial
-        refs = {digest: self._ray.put(known) for digest, known in by_log.items()}
-        return {trial.name: refs[trial.plan.log.sha256] for trial in self._ahead.trials}
-
     def _shared_fits(self) -> list[str]:
         """Runs whose fits more than one chunk takes; a chunk that needs a fit alone makes it itself."""
         users = Counter(name for chunk in self._ahead.chunks for name in dict.fromkeys(chunk.fits))
@@ -189,12 +177,14 @@ class _Driver:
 
     def _submit_fit(self, name: str) -> Any:
         task = self._fit.options(name=f"fit of {name}")
-        return task.remote(self._order, [self._known[name]], name)
+        return task.remote(self._order, self._packer.packed([self._trials[name]]), name)
 
     def _submit(self, chunk: Chunk, before: Sequence[Any]) -> Any:
         names = [trial.name for trial in chunk.trials]
         task = self._train.options(memory=chunk.bytes, name=chunk.name)
-        return task.remote(self._order, [self._known[names[0]]], names, list(chunk.fits), *before)
+        needed = dict.fromkeys([*names, *(name for name in chunk.fits if name is not None)])
+        packed = self._packer.packed([self._trials[name] for name in needed])
+        return task.remote(self._order, packed, names, list(chunk.fits), *before)
 
     def _finish(self, ref: Any, work: _Work) -> dict[Any, _Work]:
         """Take a task's outcome; the same work begun again where a signal stopped it on its node."""
@@ -225,13 +215,11 @@ class _Driver:
 
     def _bring_home(self) -> None:
         try:
-            pieces = self._ray.get(self._parcels.fetch.remote(), timeout=60)
+            exchange(self._ray, self._parcels, Path(self._home.folder))
         except self._ray.exceptions.RayError as error:
             raise UserError(
                 f"cluster: what nodes sent home is lost ({type(error).__name__}); go on with --resume"
             ) from None
-        for name, piece in pieces.items():
-            unpack(piece, Path(self._home.folder) / name)
 
     def _count_nodes(self) -> None:
         """Tell of nodes that came or went; their tasks begin again elsewhere by Ray's own doing."""

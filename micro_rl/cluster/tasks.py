@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from micro_rl.algorithms import registry
+from micro_rl.cluster.packing import Packed, unpacked
 from micro_rl.cluster.place import Home, packed, place_in, sees, unpack
 from micro_rl.cluster.versions import differences
 from micro_rl.errors import Diverged, Interrupted, UserError
@@ -21,6 +22,8 @@ from micro_rl.training.sweep import SharedFits
 DONE, DIVERGED, FAILED, STOPPED = "done", "diverged", "failed", "stopped"
 BETWEEN = 30.0
 """Seconds between pieces that a node without the shared folder sends home."""
+PAUSE = 0.2
+"""Seconds between a node's questions for what the driver has of a run."""
 
 
 class Order(NamedTuple):
@@ -45,12 +48,12 @@ class Outcome(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def fit(order: Order, known: list[Any], name: str) -> list[Outcome]:
+def fit(order: Order, own: Packed, name: str) -> list[Outcome]:
     """Fit the model of a run in its folder.
 
     Args:
         order: the sweep's.
-        known: holds the reference of the log's trials by name, which is read once methods of the user's are known.
+        own: the trials that it needs, which are unpacked once methods of the user's are known.
         name: of the run.
     """
 
@@ -59,17 +62,17 @@ def fit(order: Order, known: list[Any], name: str) -> list[Outcome]:
         fit_run(trial.plan, runs.folder / name, callback, runs.interrupts, order.command)
         return {}
 
-    return _carry_out(order, known, [name], [], work)
+    return _carry_out(order, own, [name], [], work)
 
 
 def train(
-    order: Order, known: list[Any], names: list[str], owners: list[str | None], *before: list[Outcome]
+    order: Order, own: Packed, names: list[str], owners: list[str | None], *before: list[Outcome]
 ) -> list[Outcome]:
     """Train runs in one program.
 
     Args:
         order: the sweep's.
-        known: as of `fit`.
+        own: as of `fit`: its runs', and those whose fits it takes over.
         names: of the runs.
         owners: for each the run whose fit it takes over, perhaps itself; None: it needs none.
         before: the fits that this waits for; one that came to nothing is tried again here.
@@ -88,11 +91,11 @@ def train(
         results = zip(names, execute_all(plans, paths, runs.senders, **more), strict=True)
         return {name: str(result) for name, result in results if isinstance(result, Diverged)}
 
-    return _carry_out(order, known, names, needed, work)
+    return _carry_out(order, own, names, needed, work)
 
 
 class Runs(NamedTuple):
-    """What a task works with: all trials of the log, its own, where it works, who is told, and signals."""
+    """What a task works with: the trials by name, its runs' own, where it works, who is told, and signals."""
 
     known: dict[str, Trial]
     trials: list[Trial]
@@ -102,7 +105,7 @@ class Runs(NamedTuple):
 
 
 def _carry_out(
-    order: Order, known: list[Any], names: list[str], needed: Sequence[str], work: Callable[[Runs], dict[str, str]]
+    order: Order, own: Packed, names: list[str], needed: Sequence[str], work: Callable[[Runs], dict[str, str]]
 ) -> list[Outcome]:
     """Do a task's work; what can go wrong is an outcome, since Ray would begin what is raised again."""
     if other := differences(order.versions):
@@ -111,15 +114,15 @@ def _carry_out(
         senders = [_Sender(order, folder / name, name, at_home) for name in names]
         if not at_home:
             _fetch(order, folder, list(dict.fromkeys([*names, *needed])))
-        ends = _ends(order, known, names, folder, senders, work)
+        ends = _ends(order, own, names, folder, senders, work)
         for sender in senders:
             sender.send()
-    return [Outcome(name, *ends[name], tuple(own.notes)) for name, own in zip(names, senders, strict=True)]
+    return [Outcome(name, *ends[name], tuple(sender.notes)) for name, sender in zip(names, senders, strict=True)]
 
 
 def _ends(
     order: Order,
-    known: list[Any],
+    own: Packed,
     names: list[str],
     folder: Path,
     senders: list["_Sender"],
@@ -127,7 +130,7 @@ def _ends(
 ) -> dict[str, tuple[str, str]]:
     """How each run ended, and the line that says why."""
     try:
-        trials = _trials(order, known)
+        trials = _trials(order, own)
         with Interrupts() as interrupts:
             diverged = work(Runs(trials, [trials[name] for name in names], folder, senders, interrupts))
     except Diverged as error:
@@ -139,23 +142,28 @@ def _ends(
     return {name: (DIVERGED, diverged[name]) if name in diverged else (DONE, "") for name in names}
 
 
-def _trials(order: Order, known: list[Any]) -> dict[str, Trial]:
-    """The log's trials by name; methods of the user's are loaded before, as unpacking them needs them."""
+def _trials(order: Order, own: Packed) -> dict[str, Trial]:
+    """The task's trials by name; methods of the user's are loaded before, as unpacking them needs them."""
     import ray
 
     for reference in order.methods:
         registry.name_of(reference)
-    return ray.get(known[0])
+    return unpacked(own, ray)
 
 
 def _fetch(order: Order, folder: Path, names: Sequence[str]) -> None:
-    """Takes over what earlier tries, or the fits' nodes, have sent home of these runs."""
+    """Takes over what the driver has of these runs: from earlier tries, from the fits' nodes, from a sweep before."""
     import ray
 
-    for name in names:
-        piece = cast(bytes | None, ray.get(order.parcels.newest.remote(name)))
-        if piece is not None:
-            unpack(piece, folder / name)
+    missing = list(names)
+    while missing:
+        came = cast(dict[str, bytes | None], ray.get(order.parcels.ask.remote(names[0], missing)))
+        for name, piece in came.items():
+            if piece is not None:
+                unpack(piece, folder / name)
+        missing = [name for name in missing if name not in came]
+        if missing:
+            time.sleep(PAUSE)
 
 
 def look(order: Order) -> tuple[str, bool]:

@@ -41,7 +41,7 @@ class Controller:
         record: str | Path | None = None,
         folder: str | Path = ".",
     ):
-        """Make a controller of its parts; `from_run` and `load` make them too.
+        """Make a controller of its parts; `from_run`, `from_export` and `load` make them too.
 
         Args:
             policy: what acts.
@@ -61,7 +61,8 @@ class Controller:
             raise UserError("guard: its columns are not the policy's: fit it on the policy's log")
         self._fallbacks = Fallbacks(policy, settings, fallback, self._folder)
         self._limits = Limits(policy.columns.actions, (policy.action_low, policy.action_high), settings)
-        self._system = System(policy, _ranges(policy, guard), guard, settings, self._fallbacks)
+        self._system = System(policy, _ranges(policy, guard, self._limits), guard, settings, self._fallbacks)
+        self._of_past: tuple[str, ...] = ()
         limit = None if guard is None else guard.threshold
         self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard), limit)
 
@@ -79,9 +80,10 @@ class Controller:
         """Make a controller of a run's policy, and a guard that is fitted on its log.
 
         Args:
-            path: a run's folder, a choice's folder or a policy's file.
+            path: a run's folder, a choice's folder, a policy's file or an exported one (.py, .onnx).
             rate: share of healthy steps that may lie above the guard's limit.
-            log: a `Dataset`, or the path of one; by default the run's own. A choice and a policy's file need it.
+            log: a `Dataset`, or the path of one; by default the run's own, or the part that a choice's
+                candidates learned from. A policy's file needs it.
             records: what controllers of the same columns have recorded, as `log`: the guard learns from them too.
             references: rows of the log that the guard's distances are measured to.
             others: settings, fallback, record, folder, as of `Controller`.
@@ -92,6 +94,25 @@ class Controller:
         from micro_rl.control.making import of_run
 
         policy, guard = of_run(Path(path), rate, log, references, records)
+        return cls(policy, guard, **others)
+
+    @classmethod
+    def from_export(cls, path: str | Path, **others: Any) -> Controller:
+        """Make a controller of what `micro-rl export` wrote as Python or ONNX, with the guard that is in the file.
+
+        Columns, units, ranges, bounds and history are the file's. Python is read as data, and nothing in it is run; of
+        ONNX onnxruntime decides, so it and the package onnx must be installed.
+
+        Args:
+            path: the file, .py or .onnx.
+            others: settings, fallback, record, folder, as of `Controller`.
+
+        Raises:
+            UserError: the file is missing, altered or no export, or what reads it is not installed.
+        """
+        from micro_rl.control.making import of_export
+
+        policy, guard = of_export(Path(path))
         return cls(policy, guard, **others)
 
     @classmethod
@@ -136,7 +157,7 @@ class Controller:
         Args:
             observation: by the columns' names, or an array in their order, raw units.
             applied_action: what was applied since the last step, by name or in order; None where it was that step's
-                `Decision.action`.
+                `Decision.action`. In the shadow None means that nobody knows.
             reward: a number, what the last step brought, where the plant tells; for the record alone.
 
         Returns:
@@ -161,7 +182,8 @@ class Controller:
             actions: what was applied at each of them, as many.
 
         Returns:
-            What was wrong with them, in words; nothing where all was well.
+            What was wrong with them, in words; nothing where all was well. The next step's reason tells it too. Where
+            they cannot be read at all, or are not as many, the next step is an episode's first.
         """
         self.reset()
         with np.errstate(all="ignore"):
@@ -170,14 +192,18 @@ class Controller:
                 for observation, action in zip(observations, actions, strict=True):
                     wrong += self._system.see(observation).wrong
                     wrong += self._system.applied(action).wrong
-                return tuple(wrong)
             except Exception as error:
-                return (f"the past cannot be read ({in_words(error)[:80]})",)
+                self._system.begin()
+                wrong = [f"the past cannot be read ({in_words(error)[:80]})"]
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
+        return tuple(wrong)
 
     def reset(self, terminated: bool = False) -> None:
         """Begin an episode; `terminated` tells that the last one ended by the task's own rule."""
         self._recorder.ended(bool(terminated))
         self._system.begin()
+        self._of_past = ()
 
     def close(self) -> str | None:
         """End the record; what was wrong with that, in words, or None."""
@@ -193,11 +219,14 @@ class Controller:
 
     def _applied(self, action: Any, reward: Any) -> None:
         system, wrong = self._system, ()
-        if action is None:
-            known = system.last = system.last if system.decided is None else system.decided
-        else:
+        if action is not None:
             known, wrong = system.applied(action)
-        system.complaints = (*wrong, *self._recorder.applied(known, reward))
+        elif self.settings.shadow and system.decided is not None:
+            known, wrong = system.untold()
+        else:
+            known = system.last = system.last if system.decided is None else system.decided
+        system.complaints = (*self._of_past, *wrong, *self._recorder.applied(known, reward))
+        self._of_past = ()
 
     def _decision(self, sight: Sight) -> Decision:
         """The action of this step, from policy or fallback, within its limits."""
@@ -230,7 +259,10 @@ def _names(columns: Columns) -> list[list[str]]:
     return [[column.name for column in part] for part in columns]
 
 
-def _ranges(policy: Policy, guard: Guard | None) -> Columns:
-    """The policy's columns, with their ranges in the log."""
+def _ranges(policy: Policy, guard: Guard | None, limits: Limits) -> Columns:
+    """The policy's columns: observations with their ranges in the log, actions with what may be asked of them."""
     known = all(column.low is not None for column in policy.columns.observations)
-    return policy.columns if known or guard is None else guard.columns
+    observations = (policy.columns if known or guard is None else guard.columns).observations
+    low, high = np.minimum(policy.action_low, limits.low), np.maximum(policy.action_high, limits.high)
+    bounds = zip(policy.columns.actions, low.tolist(), high.tolist(), strict=True)
+    return Columns(observations, tuple(column._replace(low=least, high=most) for column, least, most in bounds))

@@ -57,7 +57,7 @@ def read(path: Path) -> Guard:
             f"{path}: guard format version {metadata.get('version')}, this program reads {VERSION}: update micro-rl"
         )
     try:
-        return _checked(arrays, metadata)
+        return checked(arrays, metadata)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: {error}; the file is damaged: fit the guard again") from error
 
@@ -69,7 +69,7 @@ def _metadata(guard: Guard) -> dict[str, str]:
     return {"format": FORMAT, "version": str(VERSION), "columns": columns, "log": guard.log, **words}
 
 
-def _checked(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> Guard:
+def checked(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> Guard:
     """The guard; `ValueError` where sizes do not chain or values are none."""
     if set(arrays) != set(ARRAYS):
         raise ValueError(f"arrays {', '.join(sorted(set(ARRAYS) ^ set(arrays)))[:200]} are missing or unknown")

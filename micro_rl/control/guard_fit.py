@@ -76,12 +76,15 @@ def fit(
 
 def _with_records(log: Dataset, episodes: Sequence[int] | None, records: Sequence[Dataset]) -> tuple[Steps, np.ndarray]:
     """The healthy steps of a log and of what was recorded since, and the number of each one's block."""
-    parts = [_steps(log, episodes)]
+    parts, known = [_steps(log, episodes)], {log.sha256: log.path}
     for record in records:
+        if record.sha256 in known:
+            raise UserError(f"{record.path}: holds the same as {known[record.sha256]}: give each log and record once")
+        known[record.sha256] = record.path
         if [[c.name for c in part] for part in record.columns] != [[c.name for c in part] for part in log.columns]:
             raise UserError(f"{record.path}: its columns are not those of {log.path}: fit the guard without it")
         steps, blocks = _steps(record, None)
-        parts.append((steps, blocks + 1 + max((int(known.max()) for _, known in parts if len(known)), default=-1)))
+        parts.append((steps, blocks + 1 + max((int(taken.max()) for _, taken in parts if len(taken)), default=-1)))
     together = Steps(*(np.concatenate(columns) for columns in zip(*(steps for steps, _ in parts), strict=True)))
     return together, np.concatenate([blocks for _, blocks in parts])
 

@@ -12,11 +12,16 @@ from micro_rl.control.settings import ControlSettings
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.storage.files import replace_file, saving
+from micro_rl.storage.json_files import read_json, write_json
 
 if TYPE_CHECKING:
     from micro_rl.data import Dataset
 
 POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "controller.toml", "fallback.safetensors"
+DECISION, TRAINING = "decision.json", "training.hdf5"
+"""Of a choice's folder: what was decided, and the part of the log that its candidates learned from."""
+PARTS = "parts.json"
+"""Names the files that the folder was written with, so that none is lost without a word."""
 
 
 def of_run(path: Path, rate: float, log: Any, references: int, records: Sequence[Any] = ()) -> tuple[Policy, Guard]:
@@ -26,20 +31,39 @@ def of_run(path: Path, rate: float, log: Any, references: int, records: Sequence
 
 
 def policy_of(path: Path) -> Policy:
-    """Read the policy of a run, of a choice or of a file; `UserError` where there is none."""
+    """Read the policy of a run, of a choice, of a file or of an export; `UserError` where there is none."""
+    if is_export(path):
+        return of_export(path)[0]
     return Policy.load(path / POLICY if path.is_dir() else path)
 
 
+def is_export(path: Path) -> bool:
+    """Whether a path is called as a file of `micro-rl export` that a controller can be made of."""
+    return path.suffix in (".py", ".onnx") and not path.is_dir()
+
+
+def of_export(path: Path) -> tuple[Policy, Guard | None]:
+    """Read policy and guard of an exported file, of Python or ONNX; see `Controller.from_export`."""
+    if not is_export(path):
+        raise UserError(f"{path}: is no export that a controller is made of; give its .py or .onnx")
+    if path.suffix == ".onnx":
+        from micro_rl.control import exported_onnx as exported
+    else:
+        from micro_rl.control import exported_python as exported
+    return exported.read(path)
+
+
 def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
-    """Read what `write` wrote; the guard may be missing.
+    """Read what `write` wrote; there is no guard where none was written.
 
     Raises:
-        UserError: there is no policy, there are no settings, or a file is damaged.
+        UserError: there is no policy, there are no settings, a part is lost, or a file is damaged.
     """
     for name in (POLICY, SETTINGS):
         if not (folder / name).exists():
             raise UserError(f"{folder}: is no controller's folder (no {name} in it); make one with micro-rl controller")
     guard = folder / GUARD
+    _complete(folder)
     settings = ControlSettings.from_toml(folder / SETTINGS)
     return Policy.load(folder / POLICY), Guard.load(guard) if guard.exists() else None, settings
 
@@ -54,6 +78,8 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
         folder.mkdir(parents=True, exist_ok=True)
         if guard is None:
             (folder / GUARD).unlink(missing_ok=True)
+    parts = {POLICY: policy, GUARD: guard, OTHER: other}
+    write_json(folder / PARTS, {"parts": [SETTINGS, *(name for name, part in parts.items() if part is not None)]})
     policy.save(folder / POLICY)
     if guard is not None:
         guard.save(folder / GUARD)
@@ -63,6 +89,21 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
     replace_file(folder / SETTINGS, settings.as_toml().encode())
 
 
+def _complete(folder: Path) -> None:
+    """Refuse a folder of which a part is lost, the guard above all: without it anything would be decided on."""
+    if not (folder / PARTS).exists():
+        lost = [] if (folder / GUARD).exists() else [GUARD]
+    else:
+        named = read_json(folder / PARTS).get("parts")
+        if not isinstance(named, list) or not set(named) <= {POLICY, GUARD, SETTINGS, OTHER}:
+            raise UserError(f"{folder / PARTS}: names no parts of a controller; make the folder anew")
+        lost = [name for name in named if not (folder / name).exists()]
+    if lost:
+        raise UserError(
+            f"{folder}: {', '.join(lost)} is lost: bring it back, or make the folder anew with micro-rl controller"
+        )
+
+
 def _log(path: Path, log: Any) -> Dataset:
     from micro_rl.data import Dataset, load
 
@@ -70,6 +111,8 @@ def _log(path: Path, log: Any) -> Dataset:
         return log
     if log is not None:
         return load(log)
+    if (path / DECISION).exists() and (path / TRAINING).exists():
+        return load(path / TRAINING)
     if not (path / "config.json").exists():
         raise UserError(f"{path}: names no log to fit the guard on: give one, with --log LOG or log=...")
     from micro_rl.data.run_log import log_of

@@ -40,6 +40,7 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
         "reward": reward if formula else own["reward"],
         "episode": names.episode,
         "terminal": own["terminal"],
+        "missing": None if formula else "drop",
         "group": own["who"],
         "where": f"{own['healthy']} == 1",
         "termination": known.get("termination"),
@@ -57,7 +58,7 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
     }
     text = [
         f"# How to read {name}. Only healthy steps are learned from: complete, below the guard's limit, no alarm,",
-        "# with an action that is known and within the policy's bounds.",
+        "# with an action that is known and within the policy's bounds, and of a reward that was told.",
         "# Where the alarms were something new and true, leave `where` out.",
         *lines((key, value) for key, value in main.items() if value),
     ]

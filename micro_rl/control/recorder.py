@@ -51,7 +51,8 @@ class Recorder:
     def ended(self, terminated: bool) -> None:
         """Write the last row of an episode."""
         if self.row is not None:
-            self._write(self.row[2].action, None, terminated)
+            decision = self.row[2]
+            self._write(self.nothing if decision.source == "shadow" else decision.action, None, terminated)
         if self.number:
             self.episode, self.number = self.episode + 1, 0
 

@@ -10,7 +10,7 @@ from micro_rl.control.alarm import Alarm
 from micro_rl.control.decision import told
 from micro_rl.control.fallback import Fallbacks
 from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading
-from micro_rl.control.missing import Holder
+from micro_rl.control.missing import Holder, possible
 from micro_rl.control.past import Past
 from micro_rl.control.settings import ControlSettings
 from micro_rl.control.values import Taker, Values
@@ -50,10 +50,13 @@ class System:
     def __init__(
         self, policy: Policy, columns: Columns, guard: Guard | None, settings: ControlSettings, fallbacks: Fallbacks
     ):
-        """`columns` are the policy's with their ranges in the log."""
+        """`columns` are the policy's with their ranges in the log, those of the actions what can be applied."""
         self.guard, self.fallbacks = guard, fallbacks
         self.observations = Taker(columns.observations, "observation")
         self.actions = Taker(columns.actions, "applied action")
+        self.action_low, self.action_high = possible(
+            columns.actions, ControlSettings(range_margin=settings.range_margin)
+        )
         self.holder, self.alarm, self.past = Holder(columns.observations, settings), Alarm(settings), Past(policy)
         self.begin()
 
@@ -76,8 +79,11 @@ class System:
         self._forget_step()
 
     def applied(self, action: Any) -> Values:
-        """Learn which action was applied, and give it; one that cannot be read is taken for the one decided."""
-        taken = self.actions.take(action)
+        """Learn which action was applied, and give it.
+
+        One that cannot be read, or that no actuator can do, is taken for the one decided, and NaN in what is given.
+        """
+        taken = self._possible(self.actions.take(action))
         if np.isfinite(taken.values).all():
             self.last = taken.values
             return taken
@@ -85,6 +91,11 @@ class System:
         if self.decided is not None:
             self.last = self.decided
         return taken
+
+    def untold(self) -> Values:
+        """Nobody told which action was applied, and it was not the controller's: the last one known is kept."""
+        self._forget_step()
+        return Values(np.full(self.actions.size, np.nan), ("applied action: not told, so the shadow does not know it",))
 
     def see(self, observation: Any) -> Sight:
         """Take a step's observation, whatever it is."""
@@ -108,6 +119,18 @@ class System:
             wrong = (*wrong, "the alarm is not over yet")
         score = None if reading is None else reading.score
         return Sight(taken.values, complete.values, trusted, wrong, window, score, known, bad, self.alarm.on)
+
+    def _possible(self, taken: Values) -> Values:
+        """An applied action without what lies far outside of all that can be applied."""
+        outside = (taken.values < self.action_low) | (taken.values > self.action_high)
+        if not outside.any():
+            return taken
+        wrong = [
+            f"applied action: {self.actions.columns[place].name} {taken.values[place]:.6g} is outside "
+            f"{self.action_low[place]:.6g} to {self.action_high[place]:.6g}"
+            for place in np.flatnonzero(outside)
+        ]
+        return Values(np.where(outside, np.nan, taken.values), (*taken.wrong, *wrong))
 
     def _before(self) -> Before | None:
         if self.previous is None or self.last is None:

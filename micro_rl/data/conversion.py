@@ -1,6 +1,6 @@
 """A log in another format: written, read back and compared before anyone relies on it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -63,7 +63,9 @@ def form_of(path: Path, choice: Form | None) -> Form:
     return form
 
 
-def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = False) -> tuple[Dataset, list[str]]:
+def convert(
+    log: Dataset, path: Path, form: Form, command: str, force: bool = False, sources: Sequence[Dataset] = ()
+) -> tuple[Dataset, list[str]]:
     """Writes a log in a format, reads it back and compares.
 
     Args:
@@ -72,6 +74,7 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
         form: the format.
         command: what made the file; stored beside the source's name and SHA-256.
         force: whether to replace what is there.
+        sources: the logs that it was joined of; by default itself.
 
     Returns:
         The log as it was read back, and what the format could not store.
@@ -81,14 +84,19 @@ def convert(log: Dataset, path: Path, form: Form, command: str, force: bool = Fa
         CannotWrite: the disk refuses.
     """
     taken = [file for file in _files(path, form) if file.exists() or file.is_symlink()]
-    if log.path.resolve() in [file.resolve() for file in taken]:
+    sources = sources or [log]
+    if {own.path.resolve() for own in sources} & {file.resolve() for file in taken}:
         raise UserError(f"{path}: is the log itself; convert it into another file")
     if taken and not force:
         raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
     _refuse_unless_replaceable(path, form)
     if form not in TABLES and (other := toml_file.beside(path)):
         raise UserError(f"{other}: would be taken for the description of {path.name}; choose another name")
-    provenance = {"source": log.path.name, "source_sha256": log.sha256, "command": command}
+    provenance = {
+        "source": ", ".join(own.path.name for own in sources),
+        "source_sha256": ", ".join(own.sha256 for own in sources),
+        "command": command,
+    }
     lost = WRITERS[form](path, log, provenance)
     return _read_back(log, path, form), lost
 

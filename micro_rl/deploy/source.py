@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from micro_rl._version import __version__
+from micro_rl.control.export_facts import FORMAT
 from micro_rl.control.guard import Guard
 from micro_rl.core.columns import Column
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-
-FORMAT = 1
-"""Of the exported files; another number means that their functions are called otherwise."""
 
 
 class Source(NamedTuple):

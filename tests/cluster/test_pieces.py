@@ -1,8 +1,10 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 
 import micro_rl
@@ -11,8 +13,10 @@ from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
 from micro_rl.cluster import connection, tasks, versions
+from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
-from micro_rl.cluster.parcels import Parcels
+from micro_rl.cluster.packing import Packer, unpacked
+from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import leave_home, make_home, packed, place_in, sees, unpack
 from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.tasks import Order, Outcome
@@ -32,6 +36,15 @@ def test_a_sweep_is_cut_so_that_every_core_has_a_task():
     assert all(len(chunk.trials) == 1 for chunk in graph(every, True, None, 3, 0).chunks)
     assert [len(chunk.trials) for chunk in graph(every, False, 4, 3, 0).chunks] == [4, 4]
     assert cut.trials == [trial for chunk in cut.chunks for trial in chunk.trials]
+
+
+def test_a_forecast_ends_with_the_last_task():
+    cut = graph(trials(tiny_plan(), 3, {}), exact=True, width=None, cores=2, node_memory=0)
+    each = {"seed0": 2.0, "seed1": 3.0, "seed2": 4.0}
+    slots = [at_once(connection.Capacity(1, cores, cards, 0), cut) for cores, cards in ((2, 0), (8, 0), (8, 1))]
+    assert slots == [2, 3, 1]
+    assert at_once(connection.Capacity(2, 8, 0, cut.chunks[0].bytes), cut) == 2
+    assert [seconds_of(cut, each, own) for own in slots] == [6.0, 4.0, 9.0]
 
 
 def test_a_node_holds_no_more_than_its_memory():
@@ -65,12 +78,29 @@ def test_what_is_sent_home_is_whole_and_takes_the_place_of_what_was_there(tmp_pa
     assert files == {"a/b.txt": "b", "c.txt": "c"} and not (home / "old").exists()
 
 
-def test_the_newest_piece_is_kept_and_fetched_once():
+def test_a_piece_is_gone_once_it_is_fetched():
     parcels = Parcels()
     parcels.put("run", b"1")
     parcels.put("run", b"2")
-    assert parcels.fetch() == {"run": b"2"} and parcels.fetch() == {} and parcels.newest("run") == b"2"
-    assert parcels.newest("other") is None
+    assert parcels.ask("task", ["run", "other"]) == {}
+    asked = {("task", "run"), ("task", "other")}
+    assert parcels.fetch() == ({"run": b"2"}, asked) and parcels.fetch() == ({}, asked)
+    parcels.answer("task", "run", b"2")
+    parcels.answer("task", "other", None)
+    assert parcels.ask("another", ["run"]) == {}
+    assert parcels.ask("task", ["run", "other"]) == {"run": b"2", "other": None}
+    assert parcels.fetch() == ({}, {("another", "run")}) and parcels.ask("task", ["run"]) == {}
+
+
+def test_a_task_reads_its_own_trials_and_each_log_once(here):
+    every = trials(tiny_plan(), 3, {"beta": [0.0, 0.5], "history": [1, 2]})
+    packer = Packer(here)
+    own, others = packer.packed(every[:2]), packer.packed(every)
+    assert len(own.logs) == 1 and others.logs[0] is own.logs[0] is every[0].plan.log
+    read = unpacked(own, here)
+    assert list(read) == [every[0].name, every[1].name] and read[every[0].name].plan.log is every[0].plan.log
+    assert read[every[1].name].plan.settings == every[1].plan.settings
+    assert every[0].plan.method and len(packer.packed(every[:1]).own) < 10_000, "neither log nor compiled functions"
 
 
 def test_versions_that_differ_are_named():
@@ -82,8 +112,19 @@ class _Here:
     """In Ray's place: references are what they refer to, and the actor's methods are called at once."""
 
     @staticmethod
-    def get(value: Any) -> Any:
+    def get(value: Any, timeout: float = 0.0) -> Any:
         return value
+
+    put = get
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """`_Here` as Ray; its pickler is Gymnasium's."""
+    monkeypatch.setitem(sys.modules, "ray", _Here)
+    monkeypatch.setitem(sys.modules, "ray.cloudpickle", cloudpickle)
+    monkeypatch.setattr(tasks, "PAUSE", 0.0)
+    return _Here
 
 
 class _Method:
@@ -92,39 +133,46 @@ class _Method:
 
 
 class _Actor:
-    def __init__(self, parcels: Parcels):
-        self.put, self.newest = _Method(parcels.put), _Method(parcels.newest)
+    """The parcels; whenever a task has asked, the driver looks, whose folder this is."""
+
+    def __init__(self, folder: Path):
+        self._parcels, self._folder = Parcels(), folder
+        self.put, self.fetch, self.answer = map(_Method, (self._parcels.put, self._parcels.fetch, self._parcels.answer))
+        self.ask = _Method(self._ask)
+
+    def _ask(self, asker: str, names: list[str]) -> dict[str, bytes | None]:
+        there = self._parcels.ask(asker, names)
+        exchange(_Here, self, self._folder)
+        return there
 
 
-def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch):
+def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch, here):
     """Fit and training on two blind nodes, one after the other: the same policy as in the sweep's own folder."""
-    monkeypatch.setitem(__import__("sys").modules, "ray", _Here)
     monkeypatch.setattr("micro_rl.reports.run.write_page", lambda path, note: None)
     every = {trial.name: trial for trial in trials(tiny_plan(), 1, {"beta": [0.0, 0.5]})}
     first, second = every
     policies = []
     for word in ("word", "unknown"):
-        home, parcels = make_home(tmp_path / word, "word"), Parcels()
-        order = Order(home._replace(word=word), versions.versions(), _Actor(parcels), (), None, "test")
-        assert tasks.fit(order, [every], first) == [Outcome(first, "done", "", ())]
-        [outcome] = tasks.train(order, [every], [second], [first])
+        home, packer = make_home(tmp_path / word, "word"), Packer(here)
+        actor = _Actor(tmp_path / word)
+        order = Order(home._replace(word=word), versions.versions(), actor, (), None, "test")
+        assert tasks.fit(order, packer.packed([every[first]]), first) == [Outcome(first, "done", "", ())]
+        [outcome] = tasks.train(order, packer.packed([*every.values()]), [second], [first])
         assert outcome.end == "done" and outcome.notes[0] == f"takes over the model of {first}"
-        for name, piece in parcels.fetch().items():
-            unpack(piece, Path(home.folder) / name)
+        exchange(here, actor, Path(home.folder))
         policies.append((tmp_path / word / second / "policy.safetensors").read_bytes())
         assert RunFolder(tmp_path / word / second).metrics()[-1]["epoch"] == tiny_plan().settings.epochs
     assert policies[0] == policies[1]
 
 
-def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", _Here)
+def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
     home = make_home(tmp_path / "out", "word")
     (tmp_path / "out" / "seed0").write_text("a file in the run's place")
-    known = {"seed0": trials(tiny_plan(), 1, {})[0]}
-    order = Order(home, versions.versions(), _Actor(Parcels()), (), None, "test")
-    [outcome] = tasks.train(order, [known], ["seed0"], [None])
+    known = Packer(here).packed(trials(tiny_plan(), 1, {}))
+    order = Order(home, versions.versions(), _Actor(tmp_path), (), None, "test")
+    [outcome] = tasks.train(order, known, ["seed0"], [None])
     assert outcome.end == "failed" and "seed0" in outcome.line
-    [outcome] = tasks.train(order._replace(versions={"jax": "0"}), [known], ["seed0"], [None])
+    [outcome] = tasks.train(order._replace(versions={"jax": "0"}), known, ["seed0"], [None])
     assert "a node has other versions than the driver: jax" in outcome.line
     assert tasks.look(order) == ("", True)
 
@@ -147,7 +195,7 @@ def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install 'micro-rl\[cluster\]'"):
         connection.check("ray")
 

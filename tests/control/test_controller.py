@@ -160,6 +160,31 @@ def test_the_shadow_leaves_the_action_and_says_what_it_would_have_done():
     assert decision.advised == pytest.approx([of_level(1.0)]) and "policy would act" in decision.reason
 
 
+def test_in_the_shadow_what_nobody_told_was_not_what_it_would_have_done(tmp_path: Path):
+    with controller(shadow=True, record=tmp_path / "record.csv") as loop:
+        assert "not told" not in loop.step(at(1.0)).reason  # nothing was decided before
+        silent = loop.step(at(2.0))
+        assert silent.action == pytest.approx([of_level(2.0)])  # not held at what it would have done at first
+        assert "applied action: not told, so the shadow does not know it" in silent.reason
+        assert loop.step(at(1.0), applied_action=12.0).action == [12.0]
+        assert loop.step(at(1.0)).action == [12.0]
+    rows = [line.split(",") for line in (tmp_path / "record.csv").read_text().splitlines()[1:]]
+    assert [row[5] for row in rows] == ["", "12.0", "", ""]
+
+
+@pytest.mark.parametrize("applied", [1e30, -1e4, [250.0]])
+def test_an_applied_action_that_no_actuator_can_do_is_not_remembered(applied: Any, tmp_path: Path):
+    with controller(rate={"valve": 5.0}, record=tmp_path / "record.csv") as loop:
+        assert act(loop, 0.0) == 50.0
+        decision = loop.step(at(2.0), applied_action=applied)
+        assert decision.action == [55.0] and "is outside -100 to 200" in decision.reason
+        assert loop.step(at(2.0), applied_action=150.0).action == [100.0]  # beyond the bounds, and possible
+    rows = (tmp_path / "record.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[5] for row in rows] == ["", "150.0", "100.0"]
+    wide = controller(limits={"valve": (0.0, 400.0)}, rate={"valve": 5.0})
+    assert wide.step(at(0.0)).action == [50.0] and act(wide, 2.0, applied_action=390.0) == 385.0
+
+
 def test_a_history_remembers_what_was_applied_and_can_be_primed():
     weight = np.zeros((5, 2), np.float32)
     weight[4, 0] = 0.01  # the last action alone
@@ -170,6 +195,10 @@ def test_a_history_remembers_what_was_applied_and_can_be_primed():
     assert loop.prime([at(1.0), at(2.0)], [[30.0], [80.0]]) == ()
     assert loop.step(at(1.0)).action == pytest.approx([50 + 50 * np.tanh(0.8)])
     assert loop.prime([at(1.0)], []) != ()
+    assert "the past: the past cannot be read" in loop.step(at(1.0), applied_action=[20.0]).reason
+    assert loop.step(at(1.0)).reason == "healthy"
+    loop.prime([at(1.0)], [])
+    assert loop.step(at(1.0)).action == pytest.approx([50 + 50 * np.tanh(0.5)])  # an episode's first
 
 
 def test_a_new_episode_forgets():
@@ -229,6 +258,12 @@ def test_a_folder_holds_all_of_it(tmp_path):
     assert Controller.load(tmp_path / "plant", settings=ControlSettings()).step(at(3.0)).source == "policy"
     with pytest.raises(UserError, match="is no controller's folder"):
         Controller.load(tmp_path)
+    (tmp_path / "plant" / "guard.safetensors").unlink()
+    with pytest.raises(UserError, match=r"plant: guard\.safetensors is lost: bring it back"):
+        Controller.load(tmp_path / "plant")
+    (tmp_path / "plant" / "parts.json").unlink()  # as before such folders named their parts
+    with pytest.raises(UserError, match=r"guard\.safetensors is lost"):
+        Controller.load(tmp_path / "plant")
     Controller(proportional()).save(tmp_path / "plant")
     assert Controller.load(tmp_path / "plant").guard is None  # the last one's is gone
     (tmp_path / "plant" / "controller.toml").unlink()

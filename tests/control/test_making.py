@@ -79,6 +79,13 @@ def test_a_choices_folder_makes_a_controller_of_the_log_that_is_named(made: Path
     (choice / "decision.json").write_text('{"decision": "try it, under watch"}')
     with pytest.raises(UserError, match="names no log to fit the guard on"):
         Controller.from_run(choice)
+    (choice / "training.hdf5").write_bytes((made / "tank.hdf5").read_bytes())
+    own = Controller.from_run(choice).guard
+    assert own is not None and own.counts["steps fitted"] > 300
+    with pytest.raises(
+        UserError, match=r"tank\.hdf5: holds the same as .*training\.hdf5: give each log and record once"
+    ):
+        Controller.from_run(choice, records=[made / "tank.hdf5"])
     assert command(["controller", str(choice), "--log", str(made / "tank.hdf5")]) == 0
     loop = Controller.load(choice / "controller")
     assert loop.guard is not None and loop.step(at(1.0)).source == "policy"

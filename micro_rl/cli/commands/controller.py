@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, say
+
+if TYPE_CHECKING:
+    from micro_rl.control.controller import Controller
 
 
 @dataclass(frozen=True)
@@ -14,28 +17,28 @@ class Making:
     out: Path | None = None
     """The folder; by default RUN/controller."""
     log: str | None = None
-    """The log that the guard is fitted on; by default the run's own. A choice and a policy's file need it."""
+    """The log that the guard is fitted on; by default the run's own, or what a choice's candidates learned from. A
+    policy's file needs it; an export keeps its own guard without it."""
     records: tuple[str, ...] = ()
     """Records of controllers, of the same columns, that the guard learns from beside the log."""
-    rate: float = 0.01
-    """Share of healthy steps that may lie above the guard's limit."""
-    references: int = 256
-    """Rows of the log that distances are measured to."""
+    rate: float | None = None
+    """Share of healthy steps that may lie above the guard's limit; by default 0.01."""
+    references: int | None = None
+    """Rows of the log that distances are measured to; by default 256."""
     settings: Path | None = None
     """A TOML file with limits, rates, fallback and so on, checked and copied."""
 
 
 EXPLANATION = """Make a controller of a policy: fit its guard, check its settings, and write all into a folder.
 
-RUN is a run's folder, a choice's, or a policy's file. micro_rl.Controller.load reads the folder with NumPy and
-safetensors alone.
+RUN is a run's folder, a choice's, a policy's file, or an exported one, .py or .onnx. micro_rl.Controller.load reads the
+folder with NumPy and safetensors alone.
 """
 
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
-    from micro_rl.control.controller import Controller
     from micro_rl.control.settings import ControlSettings
     from micro_rl.core.wording import plural
 
@@ -45,18 +48,35 @@ def run(arguments: list[str]) -> None:
     parts = _parts(settings, asked.settings)
     if asked.settings is not None:
         _check(inputs.run, parts, asked.settings)
-    made = Controller.from_run(
-        inputs.run, rate=asked.rate, log=asked.log, records=asked.records, references=asked.references, **parts
-    )
+    made = _made(inputs.run, asked, parts)
     out = asked.out or (inputs.run if inputs.run.is_dir() else inputs.run.parent) / "controller"
     made.save(out)
     guard, screen = made.guard, console()
     if guard is not None:
-        counts = ", ".join(f"{count:,} {name}" for name, count in guard.counts.items())
-        say(screen, f"guard   limit {guard.threshold:.4g} for a rate of {guard.rate:g}; {counts}")
+        counts = "".join(f", {count:,} {name}" for name, count in guard.counts.items())
+        say(screen, f"guard   limit {guard.threshold:.4g} for a rate of {guard.rate:g}{counts}")
         columns = (f"{column}: {column.low:.6g} to {column.high:.6g}" for column in guard.columns.observations[:20])
         say(screen, f"ranges  {'; '.join(columns)}; {plural(len(guard.columns.observations), 'observation')}")
     say(screen, f"folder  {out}")
+
+
+def _made(run: Path, asked: Making, parts: dict[str, Any]) -> "Controller":
+    """The controller: with an export's own guard, or with one that is fitted on the log."""
+    from micro_rl.control.controller import Controller
+    from micro_rl.control.making import is_export
+    from micro_rl.errors import UserError
+
+    of_guard = {"rate": asked.rate, "references": asked.references, "records": asked.records or None}
+    of_guard = {name: value for name, value in of_guard.items() if value is not None}
+    if not is_export(run) or asked.log is not None:
+        return Controller.from_run(run, log=asked.log, **of_guard, **parts)
+    if of_guard:
+        name = next(iter(of_guard))
+        raise UserError(f"--{name}: {run} keeps the guard that is in it: give the log too, with --log LOG, to fit one")
+    made = Controller.from_export(run, **parts)
+    if made.guard is None:
+        raise UserError(f"{run}: has no guard in it: give its log, with --log LOG, or export it with --guard")
+    return made
 
 
 def _parts(settings: Any, source: Path | None) -> dict[str, Any]:

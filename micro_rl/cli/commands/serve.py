@@ -23,7 +23,8 @@ class Serve(ServeSettings):
 
 EXPLANATION = """Answer over HTTP what a policy would do, with its guard, its limits and its fallback.
 
-EXPORT is a folder that Controller.save wrote, a run's folder, or a policy's file; the latter two have no guard.
+EXPORT is a folder that Controller.save wrote, an exported file (.py, .onnx) with the guard that is in it, or a
+run's folder or a policy's file, which have none.
 The server describes itself at its address. SIGTERM and Ctrl-C stop it.
 """
 
@@ -62,9 +63,13 @@ def _serve(export: Path, asked: Serve, token: str | None) -> None:
 
 def _controller(export: Path) -> Any:
     from micro_rl.control.controller import Controller
-    from micro_rl.policy import Policy
+    from micro_rl.control.making import PARTS, POLICY, SETTINGS, is_export, policy_of
 
-    return Controller.load(export) if export.is_dir() else Controller(Policy.load(export))
+    if is_export(export):
+        return Controller.from_export(export)
+    of_policy = export.is_file() or (export / POLICY).exists()
+    own = any((export / name).exists() for name in (PARTS, SETTINGS))
+    return Controller(policy_of(export)) if of_policy and not own else Controller.load(export)
 
 
 def _token(file: Path | None) -> str | None:

@@ -13,6 +13,8 @@ from micro_rl.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from micro_rl.cluster.connection import Capacity
+    from micro_rl.cluster.graph import Graph
     from micro_rl.errors import Diverged
     from micro_rl.training.grid import Trial
     from micro_rl.training.job import Run
@@ -160,7 +162,7 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         f"{', '.join(methods_of(plans[0], grid))} on {names}: {plural(len(runs), 'run')} ({counts}), into {folder}",
     )
     if task.dry_run:
-        print_outlook(runs, screen, task.until)
+        print_outlook(runs, screen, task.until, None if task.on is None else _cut_for_cluster(runs, task))
         return
     if task.on is not None:
         _on_cluster(runs, folder, task, screen)
@@ -180,6 +182,16 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
             command=typed(),
         )
     _conclude(outcomes, folder, screen)
+
+
+def _cut_for_cluster(runs: Sequence["Trial"], task: Any) -> "tuple[Capacity, Graph]":
+    """What the cluster offers now, and the sweep cut into tasks for it."""
+    from micro_rl.cluster.connection import capacity, connected
+    from micro_rl.cluster.graph import graph
+
+    with connected(task.on) as ray:
+        has = capacity(ray)
+    return has, graph(runs, task.exact, task.width, has.cores, has.memory)
 
 
 def _conclude(outcomes: "dict[str, Run | Diverged]", folder: Path, screen: "Console") -> None:

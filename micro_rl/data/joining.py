@@ -1,0 +1,73 @@
+"""Several logs as one: what a plant was learned from, and what a controller has recorded since."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import numpy as np
+
+from micro_rl.data.dataset import Dataset
+from micro_rl.data.writers.rows import lacks_next
+from micro_rl.errors import UserError
+
+
+def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
+    """Put logs behind one another, episodes as they are.
+
+    Where one of them knows nothing of what followed an episode's last row, nothing is known of it in all.
+
+    Args:
+        first: tells name, task and units.
+        others: of the same columns and bounds.
+
+    Returns:
+        The log of all rows; who controlled is not in it.
+
+    Raises:
+        UserError: columns, units, bounds, set-points or the rule of the end differ, or a log is given twice.
+    """
+    known = {first.sha256: first}
+    for other in others:
+        if other.sha256 in known:
+            raise UserError(f"{other.path}: holds the same as {known[other.sha256].path}: give each log once")
+        known[other.sha256] = other
+        _check(first, other)
+    whole = [first, *others]
+    if any(map(lacks_next, whole)):
+        whole = [_without_last(log) for log in whole]
+    rows = ("observations", "actions", "rewards", "next_observations", "terminals", "timeouts", "usable")
+    arrays = {name: np.concatenate([getattr(log, name) for log in whole]) for name in rows}
+    digest = sha256("".join(log.sha256 for log in whole).encode()).hexdigest()
+    notes = tuple(f"{log.path.name}: {note}" for log in whole for note in log.notes)
+    return replace(first, **arrays, sha256=digest, notes=notes, groups=None)
+
+
+def _check(first: Dataset, other: Dataset) -> None:
+    """Refuse what would put apples behind pears."""
+    parts = zip(("observation", "action"), first.columns, other.columns, strict=True)
+    for what, own, theirs in parts:
+        names = [[column.name for column in part] for part in (own, theirs)]
+        if names[0] != names[1]:
+            wanted = ", ".join(names[0][:20])
+            raise UserError(f"{other.path}: its {what}s are not those of {first.path} ({wanted}, in this order)")
+        for column, same in zip(own, theirs, strict=True):
+            if column.unit and same.unit and column.unit != same.unit:
+                raise UserError(f"{other.path}: {column.name} is in {same.unit}, in {first.path} in {column.unit}")
+    for side in ("action_low", "action_high"):
+        if not np.array_equal(getattr(first, side), getattr(other, side)):
+            raise UserError(
+                f"{other.path}: its {side} is {getattr(other, side).tolist()}, that of {first.path} "
+                f"{getattr(first, side).tolist()}: say the same [bounds] in the TOML beside each"
+            )
+    if first.exogenous != other.exogenous or first.termination != other.termination:
+        raise UserError(
+            f"{other.path}: its exogenous columns or its termination are not those of {first.path}: say the same in "
+            "the TOML beside each"
+        )
+
+
+def _without_last(log: Dataset) -> Dataset:
+    """The log without what followed the last row of an episode."""
+    ends = log.terminals | log.timeouts
+    following = np.where(ends[:, None], log.observations, log.next_observations)
+    return replace(log, next_observations=following, usable=log.usable & ~ends)

@@ -1,0 +1,73 @@
+"""Logs put behind one another: rows, episodes and what is known of their ends; what does not fit is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from micro_rl import Controller, UserError, load
+from micro_rl.cli import main as cli
+from micro_rl.data.joining import join
+from micro_rl.data.writers.hdf5 import write_log
+from tests.control.loops import at, proportional
+from tests.control.test_monitor import plant
+from tests.data.logs import columns, write_hdf5
+
+NAMES: dict[str, Any] = {"observation_names": ["level", "flow"], "action_names": ["valve"], "action_low": -3.0}
+NAMES |= {"action_high": 2.5}
+
+
+def test_rows_and_episodes_are_those_of_both(tmp_path: Path):
+    one = load(write_hdf5(tmp_path / "one.hdf5", columns(), **NAMES))
+    two = load(write_hdf5(tmp_path / "two.hdf5", columns(seed=1), **NAMES))
+    both = join(one, [two])
+    assert (len(both), both.lengths.tolist(), both.name) == (18, [*one.lengths, *two.lengths], "one")
+    for name in ("observations", "actions", "rewards", "next_observations", "terminals", "timeouts", "usable"):
+        assert np.array_equal(getattr(both, name), np.concatenate([getattr(one, name), getattr(two, name)]))
+    assert both.sha256 not in (one.sha256, two.sha256)
+
+
+def test_what_follows_an_end_is_known_in_both_or_in_none(tmp_path: Path):
+    own = columns()
+    bare = {name: values for name, values in columns(seed=1).items() if name != "next_observations"}
+    assert "next_observations" in own
+    one, two = (load(write_hdf5(tmp_path / f"{n}.hdf5", c, **NAMES)) for n, c in (("one", own), ("two", bare)))
+    assert one.usable.all() and not two.usable.all()
+    both = join(one, [two])
+    ends = both.terminals | both.timeouts
+    assert not both.usable[ends].any() and both.usable[~ends].all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"observation_names": ["flow", "level"]}, "two.hdf5: its observations are not those of .*level, flow"),
+        ({"observation_units": ["cm", ""]}, "level is in cm, in .* in m"),
+        ({"action_high": 3.0}, "its action_high is .*3.0.*say the same"),
+        ({"termination_expression": "level > 1"}, "its exogenous columns or its termination"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changes: dict[str, Any], words: str, tmp_path: Path):
+    told = NAMES | {"observation_units": ["m", ""]}
+    one = load(write_hdf5(tmp_path / "one.hdf5", columns(), **told))
+    two = load(write_hdf5(tmp_path / "two.hdf5", columns(seed=1), **(told | changes)))
+    with pytest.raises(UserError, match=words):
+        join(one, [two])
+    with pytest.raises(UserError, match="give each log once"):
+        join(one, [one])
+
+
+def test_a_log_and_a_controllers_record_become_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    old, record, joined = (str(tmp_path / name) for name in ("tank.hdf5", "record.csv", "joined.hdf5"))
+    write_log(Path(old), plant(100), {})
+    with Controller(proportional(), record=record) as loop:
+        for step in range(30):
+            loop.step(at(1.0 + step / 30), reward=float(step))
+    assert cli.run(["data", "convert", old, joined, "--join", record]) == 0
+    words = capsys.readouterr().out
+    assert "read back and equal to what was read of" in words and "tank.hdf5 and " in words
+    log = load(joined)
+    assert len(log) == 100 + len(load(record)) and log.columns.actions[0].name == "valve"
+    assert cli.run(["data", "convert", old, record, "--join", record, "--force"]) == 2
+    assert "is the log itself" in capsys.readouterr().err
