@@ -18,9 +18,9 @@ from micro_rl.data import Dataset, load
 from micro_rl.data.scaling import fit_scaling
 from micro_rl.dynamics.saved_model import FittedModel, save_model
 from micro_rl.errors import Diverged
+from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.grid import Trial
-from micro_rl.training.job import Run
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.sweep import carry_out
 
@@ -145,23 +145,29 @@ def run_all(cells: Mapping[str, tuple[str, Mapping[str, Any]]], folder: Path, me
         for name, (quality, changes) in cells.items()
         for seed in range(SEEDS)
     ]
-    runs = carry_out(trials, folder, width=len(trials), resume=True)
-    return {name: figures([runs[f"{name}-seed{seed}"] for seed in range(SEEDS)]) for name in cells}
+    outcomes = carry_out(trials, folder, width=len(trials), resume=True)
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Diverged):
+            print(name, outcome, flush=True)
+    return {name: figures([folder / f"{name}-seed{seed}" for seed in range(SEEDS)]) for name in cells}
 
 
-def figures(runs: Sequence[Run | Diverged]) -> dict[str, list[Any]]:
-    """By seed: evaluations after every epoch, and of the last what critics believe, what came, and f."""
+def figures(folders: Sequence[Path]) -> dict[str, list[Any]]:
+    """By seed: evaluations after every epoch, and of the last what critics believe, what came, and f.
+
+    A run that diverged has fewer evaluations: the last is the one before.
+    """
     kept: dict[str, list[Any]] = {"evaluations": [], "believed": [], "obtained": [], "f": []}
-    for run in runs:
-        assert isinstance(run, Run), f"{run}"
-        last = run.metrics[-1]
-        kept["evaluations"].append([round(row["eval/return"], 1) for row in run.metrics])
-        kept["believed"].append(last["eval/critic_estimate"])
-        kept["obtained"].append(last["eval/discounted_return"])
-        kept["f"].append(last.get("conservative_term", 0.0))
+    for folder in folders:
+        rows = [row for row in RunFolder.open(folder).metrics() if "eval/return" in row]
+        kept["evaluations"].append([round(row["eval/return"], 1) for row in rows])
+        kept["believed"].append(rows[-1]["eval/critic_estimate"])
+        kept["obtained"].append(rows[-1]["eval/discounted_return"])
+        kept["f"].append(rows[-1].get("conservative_term", 0.0))
     return kept
 
 
 def scores(cell: Mapping[str, Any], last: int = 10) -> Float[np.ndarray, " seed"]:
-    """The mean of each seed's last evaluations."""
-    return np.asarray(cell["evaluations"])[:, -last:].mean(1)
+    """The mean of each seed's last evaluations; NaN of a run that diverged."""
+    whole = [seed if len(seed) == TRAINING["epochs"] else [np.nan] for seed in cell["evaluations"]]
+    return np.asarray([np.mean(seed[-last:]) for seed in whole])

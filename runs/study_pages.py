@@ -20,13 +20,17 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def mean_and_interval(values: Sequence[float], digits: int = 0) -> str:
-    """The seeds' mean and its 95 % interval, Student's."""
+    """The seeds' mean and its 95 % interval, Student's; or how many diverged."""
+    if lost := int(np.isnan(values).sum()):
+        return f"{lost} of {len(values)} diverged"
     point, low, high = (float(end) for end in t_interval(np.asarray(values, float)[:, None]))
     return f"{point:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], digits: int = 0) -> str:
     """Mean paired difference over the seeds, its interval (Student's), and the p of flipping signs."""
+    if np.isnan([*ours, *theirs]).any():
+        return ""
     x, y = np.asarray(ours, float)[:, None], np.asarray(theirs, float)[:, None]
     return f"{mean_and_interval((x - y)[:, 0].tolist(), digits)}, p {paired(x, y).flip_p:.2f}"
 
