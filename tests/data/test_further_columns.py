@@ -41,12 +41,15 @@ def table(tmp_path):
 def test_they_have_the_rows_of_the_log(table):
     log = load(table)
     assert log.observations[:, 0].tolist() == [1, 2, 4, 5]
-    assert further_columns(log, ["pi", "x"]).tolist() == np.float32([[0.1, 1], [0.2, 2], [0.4, 4], [0.5, 5]]).tolist()
+    assert (
+        further_columns(log, ["pi", "x"]).tolist()
+        == np.array([[0.1, 1], [0.2, 2], [0.4, 4], [0.5, 5]], np.float32).tolist()
+    )
 
 
 def test_they_follow_the_callers_reading(table):
     log = load(table, reading=ReadOptions(where="x < 3"))
-    assert further_columns(log, ["pi"])[:, 0].tolist() == np.float32([0.1, 0.2]).tolist()
+    assert further_columns(log, ["pi"])[:, 0].tolist() == np.array([0.1, 0.2], np.float32).tolist()
 
 
 def test_next_observations_that_are_named_stay_paired(tmp_path):
