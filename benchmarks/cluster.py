@@ -171,7 +171,7 @@ def driver(folder: Path, cells: int) -> Rows:
     for own in every[:100]:
         (folder / own.name).mkdir()
         (folder / own.name / "metrics.jsonl").write_text('{"epoch": 1000, "eval/return": -3.5}\n' * 1000)
-    display = ClusterDisplay(every, None, console())
+    display = ClusterDisplay(every, None, console(), "")
     for name in ("the first look at all curves", "the next look"):
         display._looked = -1e9
         took[name] = _timed(lambda: display.look(folder, {}))

@@ -29,13 +29,18 @@ SHOWN = 4
 class ClusterDisplay(Bar, Watcher):
     """Shows a sweep on a console; use it in a `with`."""
 
-    def __init__(self, trials: Sequence[Trial], until: int | None, console: Console):
+    def __init__(self, trials: Sequence[Trial], until: int | None, console: Console, heading: str):
         super().__init__(console)
+        self._heading = heading
         self._console, self._began = console, time.monotonic()
         self._ends = {own.name: min(until or own.plan.settings.epochs, own.plan.settings.epochs) for own in trials}
         self._curves = {own.name: _Curve() for own in trials}
         self._before: float | None = None
         self._looked = self._printed = self._began
+
+    def begins(self) -> None:
+        """Print what is begun."""
+        say(self._console, self._heading)
 
     def note(self, text: str) -> None:
         """Print a line."""

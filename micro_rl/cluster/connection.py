@@ -41,7 +41,10 @@ def check(where: str) -> None:
         raise UserError(f"on: {where!r} is no cluster; say {LOCAL}, {RUNNING} or {CLIENT}HOST:PORT")
     require_extra("ray", "cluster", "work on a cluster")
     if where.startswith(CLIENT):
-        _refuse_silent(where)
+        _refuse_silent(where, where)
+    named = os.environ.get("RAY_ADDRESS", "")
+    if where == RUNNING and named.rpartition(":")[2].isdigit():
+        _refuse_silent(f"{where}: RAY_ADDRESS {named}", named)
 
 
 @contextmanager
@@ -109,16 +112,14 @@ def _signals_kept() -> Iterator[None]:
                     signal.signal(number, handler)
 
 
-def _refuse_silent(where: str) -> None:
+def _refuse_silent(what: str, address: str) -> None:
     """Refuse an address at which nothing listens, which Ray would try for minutes."""
     import socket
 
-    host, _, port = where.removeprefix(CLIENT).partition(":")
+    host, _, port = address.removeprefix(CLIENT).rpartition(":")
     if not host or not port.isdigit():
-        raise UserError(f"on: {where!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")
+        raise UserError(f"on: {what!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
     except (OSError, OverflowError) as error:
-        raise UserError(
-            f"on: {where}: nothing answers there ({error}); is the cluster up, and its port open?"
-        ) from None
+        raise UserError(f"on: {what}: nothing answers there ({error}); is the cluster up, and its port open?") from None

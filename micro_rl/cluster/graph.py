@@ -68,8 +68,9 @@ def _bytes(trial: Trial, node_memory: int) -> int:
     each = memory.bytes_of_run(trial.plan)
     if node_memory and each > SHARE * node_memory:
         raise UserError(
-            f"{trial.name}: takes about {each / 2**30:.1f} GiB, and no node offers more than "
-            f"{node_memory / 2**30:.1f}; lower rollout_batch_size or rollout_length, or add a larger node"
+            f"{trial.name}: takes about {each / 2**20:,.0f} MiB, and no node offers more than "
+            f"{SHARE * node_memory / 2**20:,.0f} for runs; lower batch_size, "
+            "rollout_batch_size or rollout_length, or add a larger node"
         )
     return each
 

@@ -77,11 +77,12 @@ def carry_out(
         Interrupted: a signal came, and what was reached is saved.
     """
     refuse(trials, folder, resume, exact, width)
-    for note in twins(trials):
-        watcher.note(note)
     with connected(where) as ray:
         has = capacity(ray)
         ahead = graph(trials, exact, width, has.cores, has.memory)
+        watcher.begins()
+        for note in twins(trials):
+            watcher.note(note)
         watcher.note(
             f"cluster {plural(has.nodes, 'node')}, {plural(has.cores, 'core')}, {plural(has.cards, 'card')}: "
             f"{plural(len(ahead.fits), 'fit')}, then {plural(len(ahead.chunks), 'task')} of runs"

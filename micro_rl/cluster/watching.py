@@ -9,6 +9,9 @@ from micro_rl.cluster.tasks import Outcome
 class Watcher:
     """Is told how a sweep goes; does nothing unless overridden."""
 
+    def begins(self) -> None:
+        """The cluster is there; nothing is written yet."""
+
     def note(self, text: str) -> None:
         """Something worth a line."""
 

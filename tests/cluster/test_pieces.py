@@ -50,7 +50,7 @@ def test_a_forecast_ends_with_the_last_task():
 def test_a_node_holds_no_more_than_its_memory():
     every, each = trials(tiny_plan(), 4, {}), memory.bytes_of_run(tiny_plan())
     assert [len(chunk.trials) for chunk in graph(every, False, None, 1, 3 * each).chunks] == [2, 2]
-    with pytest.raises(UserError, match=r"seed0: takes about 0\.0 GiB, and no node offers more than"):
+    with pytest.raises(UserError, match=r"seed0: takes about \d+ MiB, and no node offers more than \d+ for runs"):
         graph(every, False, None, 1, each)
 
 
@@ -194,6 +194,13 @@ def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_running_cluster_that_is_named_and_gone_is_one_line(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(UserError, match=r"on: auto: RAY_ADDRESS 127\.0\.0\.1:1: nothing answers there"):
+        connection.check("auto")
+
+
 def test_without_ray_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install 'micro-rl\[cluster\]'"):
@@ -204,7 +211,8 @@ def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeyp
     every = trials(tiny_plan(), 2, {})
     clock = iter(range(0, 1000, 40))
     monkeypatch.setattr("micro_rl.cli.cluster_display.time.monotonic", lambda: float(next(clock)))
-    with ClusterDisplay(every, None, console()) as display:
+    with ClusterDisplay(every, None, console(), "2 runs, into out") as display:
+        display.begins()
         for _ in range(2):
             display.note("a node is gone: what it did begins again elsewhere; 2 nodes now")
         folder = RunFolder.create(tmp_path / "seed1", {})
@@ -213,7 +221,9 @@ def test_the_display_tells_ends_once_and_how_far_it_is(tmp_path, capsys, monkeyp
         display.ended(done)
         display.look(tmp_path, {"seed0": done})
     printed = capsys.readouterr().out
-    assert printed.count("begins again") == 2 and "done    seed0" in printed
+    assert (
+        printed.startswith("2 runs, into out\n") and printed.count("begins again") == 2 and "done    seed0" in printed
+    )
     assert "75 %  1 of 2 runs over; seed1 1/2 (return -3.50)" in printed
 
 

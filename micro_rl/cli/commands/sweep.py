@@ -157,16 +157,17 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         return
     axes = [f"log {len(plans)}"] * (len(plans) > 1) + [f"{name} {len(values)}" for name, values in grid.items()]
     counts, names = " x ".join([*axes, f"seed {task.seeds}"]), ", ".join(plan.dataset.name for plan in plans)
-    say(
-        screen,
-        f"{', '.join(methods_of(plans[0], grid))} on {names}: {plural(len(runs), 'run')} ({counts}), into {folder}",
-    )
+    methods = ", ".join(methods_of(plans[0], grid))
+    heading = f"{methods} on {names}: {plural(len(runs), 'run')} ({counts}), into {folder}"
     if task.dry_run:
-        print_outlook(runs, screen, task.until, None if task.on is None else _cut_for_cluster(runs, task))
+        cluster = None if task.on is None else _cut_for_cluster(runs, task)
+        say(screen, heading)
+        print_outlook(runs, screen, task.until, cluster)
         return
     if task.on is not None:
-        _on_cluster(runs, folder, task, screen)
+        _on_cluster(runs, folder, task, screen, heading)
         return
+    say(screen, heading)
     epochs = max(min(task.until or plan.settings.epochs, plan.settings.epochs) for plan in plans)
     with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(
@@ -208,13 +209,13 @@ def _conclude(outcomes: "dict[str, Run | Diverged]", folder: Path, screen: "Cons
         raise Diverged(f"{len(errors)} of {plural(len(outcomes), 'run')} diverged; {errors[0]}")
 
 
-def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Console") -> None:
+def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Console", heading: str) -> None:
     from micro_rl.cli.cluster_display import ClusterDisplay
     from micro_rl.cluster.results import refuse_failures, results
     from micro_rl.cluster.sweep import carry_out
     from micro_rl.training.interrupts import Interrupts
 
-    with ClusterDisplay(runs, task.until, screen) as display, Interrupts(display.note) as interrupts:
+    with ClusterDisplay(runs, task.until, screen, heading) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(
             runs,
             folder,
