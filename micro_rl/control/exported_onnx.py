@@ -32,8 +32,8 @@ class OnnxPolicy(Policy):
         """Give the action as `Policy.of_window`, from the file itself."""
         raw = np.atleast_2d(np.asarray(window, np.float64))
         names = [own.name for own in self.session.get_inputs()]
-        given = {name: array for name, array in self._inputs(raw).items() if name in names}
-        action = self.session.run(["action"], given)[0]
+        inputs = {name: array for name, array in self._inputs(raw).items() if name in names}
+        action = self.session.run(["action"], inputs)[0]
         return action[0] if np.ndim(window) == 1 else action
 
     def _inputs(self, raw: np.ndarray) -> dict[str, np.ndarray]:
@@ -62,14 +62,14 @@ def read(path: Path) -> tuple[Policy, Guard | None]:
     try:
         model = onnx.load_model_from_string(content)
         tables = {own.name: onnx.numpy_helper.to_array(own).astype(np.float64) for own in model.graph.initializer}
-        told = {own.key: own.value for own in model.metadata_props}
+        metadata = {own.key: own.value for own in model.metadata_props}
     except Exception as error:  # protobuf and onnx have exceptions of many kinds
         raise UserError(f"{path}: is no ONNX file; give what micro-rl export --to onnx wrote") from error
-    if "written by" not in told:
+    if "written by" not in metadata:
         raise UserError(f"{path}: no export wrote it; give what micro-rl export --to onnx did")
     try:
-        facts = Facts.of(told | {part: json.loads(told[part]) for part in ("observations", "actions")})
-        policy = _policy(tables, facts, int(told["history"]))
+        facts = Facts.of(metadata | {part: json.loads(metadata[part]) for part in ("observations", "actions")})
+        policy = _policy(tables, facts, int(metadata["history"]))
         policy.session = _session(runtime, content)
         _compare(policy)
         return policy, guard_of(_guard(tables), facts, policy.columns) if facts.threshold else None
