@@ -175,7 +175,7 @@ def driver(folder: Path, cells: int) -> Rows:
     for name in ("the first look at all curves", "the next look"):
         display._looked = -1e9
         took[name] = _timed(lambda: display.look(folder, {}))
-    return [*((name, f"{seconds:.2f} s") for name, seconds in took.items()), ("the size of 32", _size(len(packed.own)))]
+    return [*((name, _duration(seconds)) for name, seconds in took.items()), ("the size of 32", _size(len(packed.own)))]
 
 
 def _noise(path: Path, rows: int, observations: int, actions: int) -> Path:
@@ -227,6 +227,10 @@ def _cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 0.01 else f"{1000 * seconds:.1f} ms"
 
 
 def _size(count: float) -> str:

@@ -15,6 +15,8 @@ from micro_rl.core.columns import Column, Columns
 
 FORMAT = 1
 """Of exported files; another number means that their functions are called otherwise."""
+DESCRIPTION = "log's description"
+"""What the TOML that describes the log is called among the facts."""
 ALTERED = "{path}: {error}; it was altered, or a later version wrote it: export the policy again"
 
 
@@ -29,6 +31,8 @@ class Facts(NamedTuple):
     """The guard's limit and rate as JSON, and its log; empty without a guard."""
     rate: str
     log: str
+    mapping: str
+    """How the log was described, as TOML; empty where it was not."""
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Facts:
@@ -41,7 +45,7 @@ class Facts(NamedTuple):
         if bounds.shape != (len(columns.actions), 2):
             raise ValueError("its actions have no bounds")
         own = (str(told.get(f"guard's {name}", "")) for name in ("threshold", "rate of false alarms", "log's SHA-256"))
-        return cls(columns, bounds, told.get("simulator"), *own)
+        return cls(columns, bounds, told.get("simulator"), *own, str(told.get(DESCRIPTION, "")))
 
 
 def guard_of(arrays: Mapping[str, np.ndarray], facts: Facts, columns: Columns) -> Guard:

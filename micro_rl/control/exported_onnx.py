@@ -89,6 +89,7 @@ def _policy(tables: Mapping[str, np.ndarray], facts: Facts, history: int) -> Onn
         environment=facts.environment,
         history=history,
         columns=facts.columns,
+        mapping=facts.mapping,
     )
 
 

@@ -54,6 +54,7 @@ def _policy(values: Mapping[str, Any], facts: Facts) -> Policy:
         environment=facts.environment,
         history=values["HISTORY"],
         columns=facts.columns,
+        mapping=facts.mapping,
     )
 
 

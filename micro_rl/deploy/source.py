@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from micro_rl._version import __version__
-from micro_rl.control.export_facts import FORMAT
+from micro_rl.control.export_facts import DESCRIPTION, FORMAT
 from micro_rl.control.guard import Guard
 from micro_rl.core.columns import Column
 from micro_rl.errors import UserError
@@ -39,11 +39,12 @@ class Source(NamedTuple):
         return {"written by": f"micro-rl {__version__}, export format {FORMAT}", **dict(self.known), **simulator, **own}
 
     def as_dict(self) -> dict[str, Any]:
-        """The same and the columns, in plain values."""
+        """The same, how the log was described (its reward's formula among it) and the columns, in plain values."""
         columns, bounds = self.policy.columns, self.bounds()
         observations = [_described(column) for column in columns.observations]
         actions = [_described(column) | {"bounds": own} for column, own in zip(columns.actions, bounds, strict=True)]
-        return self.facts() | {"observations": observations, "actions": actions}
+        described = {DESCRIPTION: self.policy.mapping} if self.policy.mapping else {}
+        return self.facts() | described | {"observations": observations, "actions": actions}
 
     def bounds(self) -> list[tuple[float, float]]:
         """The lowest and highest value of each action, raw units."""

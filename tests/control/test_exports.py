@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl import Controller, UserError
+from micro_rl import Controller, UserError, load
 from micro_rl.cli.main import run as command
 from micro_rl.deploy.exporting import export_onnx, export_python
 from micro_rl.deploy.source import Source
@@ -36,6 +36,17 @@ def test_an_export_acts_and_guards_as_its_policy(name, export, history: int, gua
             assert decision.score == pytest.approx(expected.score, rel=1e-4) and expected.score is not None
     if other.guard is not None and source.guard is not None:
         assert other.guard.threshold == source.guard.threshold and other.guard.rate == source.guard.rate
+
+
+@pytest.mark.parametrize(("name", "export"), EXPORTS)
+def test_an_export_knows_its_reward(name, export, tmp_path: Path):
+    mapping = 'reward = "-abs(level - 2)"  # "level" in m, \'flow\' not\nexogenous = ["flow"]\n'
+    export(Source(proportional(mapping=mapping)), tmp_path / name)
+    with Controller.from_export(tmp_path / name, record=tmp_path / "record.csv") as loop:
+        for level in (0.5, 3.0, 1.0):
+            loop.step({"level": level, "flow": 0.0})
+    assert loop.policy.mapping == mapping
+    assert load(tmp_path / "record.csv").rewards[:2] == pytest.approx([-1.5, -1.0])
 
 
 @pytest.mark.parametrize(("name", "export"), EXPORTS)
