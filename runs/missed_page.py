@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from runs import missed, missed_pendulum
 from runs.kept_cells import made_by
 from runs.missed import BETAS, SCATTERS, SETS, SLOPES_WORTH, TRUTHS
-from runs.missed_pendulum import PROGRAMS, name_of
+from runs.missed_pendulum import MOST, MOSTLY, PROGRAMS, WRONG, name_of
 from runs.pendulum_small import QUALITIES, SEEDS, scores
 from runs.records import recorded
 from runs.study_pages import difference, mean_and_interval, save, table, write
@@ -128,6 +128,19 @@ def score_tables() -> str:
     )
 
 
+def mostly_table() -> str:
+    """Scores by beta where nearly all of a batch is the model's; what is not recorded is left out."""
+    betas = sorted({changes["beta"] for _, changes in MOSTLY.values()})
+    rows = [[QUALITIES[name].title, *(mostly(name, beta) for beta in betas)] for name in WRONG]
+    return table(["model", *("SAC" if beta == 0 else f"X(s, a), beta {beta:g}" for beta in betas)], rows)
+
+
+def mostly(quality: str, beta: float) -> str:
+    """A cell of that table."""
+    figures = figures_of(f"{quality}-beta{beta:g}-mostly")
+    return mean_and_interval(scores(figures).tolist()) if figures else ""
+
+
 def column_title(candidates: str, beta: float) -> str:
     """Of a set at a beta."""
     return "SAC" if beta == 0 else f"{TITLES[candidates]}, beta {beta:g}"
@@ -232,6 +245,10 @@ pairs p cannot be below 0.25.
 
 ![Scores by beta, and gains by coverage]({pendulum_figure})
 
+The same with {most} of each batch the model's:
+
+{mostly}
+
 {pendulum_made}
 
 Not run: {missing}. Other logs, ensembles of other sizes with models of falling quality, and beta above what is listed
@@ -257,6 +274,8 @@ def main() -> None:
         coverage=coverage_table(),
         scores=score_tables(),
         pendulum_figure=PENDULUM_FIGURE.name,
+        most=f"{100 * MOST:.0f} %",
+        mostly=mostly_table(),
         pendulum_made=made_by(missed_pendulum.STUDY, "python -m runs.missed_pendulum"),
         missing=missing(),
     )
