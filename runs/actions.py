@@ -46,9 +46,8 @@ def method_table() -> str:
     rows = []
     for size, figures in by_size():
         alone = figures["SAC on the model"][0]
-        words = [
-            f"{digits(median)} ({digits(low)} to {digits(high)})" for median, low, high in map(figures.get, METHODS)
-        ]
+        each = [map(digits, figures[name]) for name in METHODS]
+        words = [f"{median} ({low} to {high})" for median, low, high in each]
         rows.append([*map(str, size), *words, *(f"{figures[name][0] / alone:.1f}" for name in list(METHODS)[1:])])
     return table(["observations", "actions", *METHODS, *(f"{name}, over SAC's" for name in list(METHODS)[1:])], rows)
 
@@ -122,8 +121,8 @@ def answer() -> str:
     share = [percent(x["actor's step"][0] / sum(x[part][0] for part in PARTS)) for x in (few, many)]
     return (
         f"Little: with 28 actions instead of one MICRO takes {more[0]} more with one draw and {more[1]} with ten, SAC"
-        f" on the model {more[2]}; the actor's step goes from {share[0]} to {share[1]} of the three parts. At the hand's"
-        f" size ({size[0]} observations, {size[1]} actions) MICRO with one draw takes {hand[one][0]:.1f} ms."
+        f" on the model {more[2]}; the actor's step goes from {share[0]} to {share[1]} of the three parts. At the"
+        f" hand's size ({size[0]} observations, {size[1]} actions) MICRO with one draw takes {hand[one][0]:.1f} ms."
     )
 
 
