@@ -1,4 +1,4 @@
-"""What an update costs as actions grow: `python -m benchmarks.actions [--quick] [--write FILE]`.
+"""What an update costs as actions grow: `python -m benchmarks.actions [--quick]`.
 
 Hopper's settings with 11 observations and 1 to 28 actions, and with 39 and 28 as Minari's hand has them:
 the whole update of three methods (a tenth of an epoch's rollouts included), and by themselves the parts of MICRO's with
@@ -10,7 +10,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +17,7 @@ from jax import Array
 from rich.console import Console
 
 from benchmarks import machine, table
-from benchmarks.measure import interleaved
+from benchmarks.measure import Figure, Timing, interleaved
 from benchmarks.workload import FULL, KEYS, OBS, QUICK, Case, Scale, fresh_ensemble, hopper, make_problem, training
 from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.model_based import micro, sac_on_model
@@ -46,6 +45,7 @@ METHODS: dict[str, Callable[[], Method]] = {
     "MICRO, 10 draws": lambda: micro.build(micro.Options(num_samples=10)),
 }
 STARTS_PER_UPDATE = 50
+LONG = FULL._replace(blocks=3, block_seconds=0.7, log_rows=100_000)
 Part = Callable[[Agent, Batch, Noise], Agent]
 
 
@@ -132,22 +132,19 @@ def every_case(scale: Scale) -> list[Case]:
     ]
 
 
+def measured(scale: Scale) -> tuple[Figure, dict[str, Timing]]:
+    """The matmul rate, and every case's timing by its label and sizes."""
+    return interleaved(every_case(scale), scale, Console(stderr=True).print)
+
+
 def main() -> None:
-    """Measure, print, and write where asked to."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.actions", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="little work: shows that all of it runs, not how fast")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table there")
-    options = parser.parse_args()
-    scale = QUICK if options.quick else FULL._replace(blocks=3, block_seconds=0.7, log_rows=100_000)
-    console, facts = Console(), machine.describe()
-    cases = every_case(scale)
-    rate, timings = interleaved(cases, scale, console.print)
-    rows = table.warm_rows(rate, cases, timings, scale, hopper().ensemble_size)
-    command = shlex.join(["python", "-m", "benchmarks.actions", *sys.argv[1:]])
-    page = table.markdown(rows, facts, command, "What an update costs as actions grow")
-    print(page)
-    if options.write:
-        options.write.write_text(page)
+    scale = QUICK if parser.parse_args().quick else LONG
+    rate, timings = measured(scale)
+    rows = table.warm_rows(rate, every_case(scale), timings, scale, hopper().ensemble_size)
+    print(table.markdown(rows, machine.describe(), shlex.join(["python", "-m", "benchmarks.actions", *sys.argv[1:]])))
 
 
 if __name__ == "__main__":
