@@ -193,9 +193,9 @@ def missing() -> str:
 ANSWER = """Coverage does not decide it. What does is whether beta f at the doubtful place exceeds what is promised
 there beyond what the log vouches for: on the tiny system a set that holds 15 % of the true next states protects as
 well as one that holds all of them, one that holds half of them and costs the same everywhere protects nobody, and
-what protects where the promise is broken loses as much where it is kept. On the pendulum neither X(s, a)
-nor the calibrated set helped at beta 1: with a wrong mass X(s, a) holds 5 % and nothing was lost, with a model of 2,000
-rows it holds 86 % and the term cost most of the score."""
+what protects where the promise is broken loses as much where it is kept. On the pendulum no
+set helped at any beta: with a wrong mass X(s, a) holds 5 % and nothing was lost, with a model of 2,000 rows it holds
+86 % and the term cost most of the score at beta 1, less at smaller ones."""
 TEXT = """# When the set misses the truth
 
 **Question.** MICRO is robust over a set of next states, which its members draw. What is left of that where the true
