@@ -209,4 +209,38 @@ def test_damage_is_told_by_its_line(recorded: Path):
     with pytest.raises(UserError, match="holds what is no number"):
         read(recorded)
     recorded.with_name("judgement.json").write_text("{}")
-    assert command(["monitor", str(recorded), "--judgement", str(recorded.with_name("judgement.json"))]) == 2
+    write_log(recorded.with_name("tank.hdf5"), plant(), {})
+    words = ["--log", str(recorded.with_name("tank.hdf5")), "--judgement", str(recorded.with_name("judgement.json"))]
+    recorded.write_text(text)
+    assert command(["monitor", str(recorded), *words]) == 2
+
+
+@pytest.mark.parametrize("lost", [1, 80, 100])
+def test_half_a_line_at_the_end_is_left_out_and_told(recorded: Path, lost: int, capsys: pytest.CaptureFixture[str]):
+    """A power cut leaves it, or a copy of a record that grows; where the cut took no cell, nothing is left out."""
+    text = recorded.read_text()
+    recorded.write_text(text[:-lost])
+    whole = lost == 1
+    record = read(recorded)
+    assert record.cut is not whole and len(record) == (25 if whole else 24)
+    assert command(["monitor", str(recorded)]) == 0
+    assert ("note    the last line is cut off, so it is left out\n" in capsys.readouterr().out) is not whole
+    assert ("the record is cut off" in recorded.with_suffix(".html").read_text()) is not whole
+
+
+def test_a_record_that_a_spreadsheet_saved_is_read(recorded: Path):
+    recorded.write_bytes(b"\xef\xbb\xbf" + recorded.read_bytes().replace(b"\n", b"\r\n"))
+    assert len(read(recorded)) == 25 and not read(recorded).cut
+
+
+@pytest.mark.parametrize("words", [["--window", "5"], ["--judgement", "judgement.json"]])
+def test_what_needs_a_log_is_not_passed_over(recorded: Path, words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert command(["monitor", str(recorded), *words]) == 2
+    error = capsys.readouterr().err
+    assert f"{words[0]}: the record's windows are compared with the log's; name it with --run or --log" in error
+
+
+def test_a_page_without_a_log_says_nothing_of_windows(recorded: Path):
+    assert command(["monitor", str(recorded)]) == 0
+    page = recorded.with_suffix(".html").read_text()
+    assert "Obtained" not in page and "Not compared: name the run with --run." in page

@@ -48,6 +48,9 @@ def run(arguments: list[str]) -> None:
     inputs: Any = parse("monitor", arguments, shape("MonitorRecord", EXPLANATION, ("record", Path), options=Monitor))
     asked: Monitor = inputs.options
     page = _page(inputs.record, asked)
+    for name in ("judgement", "window"):
+        if getattr(asked, name) is not None and asked.run is None and asked.log is None:
+            raise UserError(f"--{name}: the record's windows are compared with the log's; name it with --run or --log")
     record, log = read(inputs.record), _log(asked)
     judged = None if asked.judgement is None else _judgement(asked.judgement)
     findings = find(record, log, _length(asked, log, judged))
@@ -138,7 +141,14 @@ def _predicted(windows: "Windows", judged: dict[str, Any] | None, asked: Monitor
     if asked.run is None or not (asked.run / "scores.json").exists():
         return None, ""
     score = RunFolder.open(asked.run).scores().get(WINDOW_DIFFERENCE)
-    return (None, "") if score is None else (score["mean_of_last"], "the run's own model, which it learned to please")
+    return (None, "") if score is None else (score["mean_of_last"], _by_own_model(score["evaluations"]))
+
+
+def _by_own_model(evaluations: int) -> str:
+    from micro_rl.core.wording import plural
+
+    own = "the run's own model, which it learned to please"
+    return own if evaluations == 1 else f"{own} (mean of its last {plural(evaluations, 'evaluation')})"
 
 
 def _show(record: "Recorded", findings: "Findings", test: "Obtained | None") -> None:
@@ -146,6 +156,8 @@ def _show(record: "Recorded", findings: "Findings", test: "Obtained | None") -> 
     from micro_rl.reports.monitor import words
 
     screen = console()
+    if record.cut:
+        say(screen, "note    the last line is cut off, so it is left out")
     say(screen, f"acted   {words.acted(findings)}")
     say(screen, f"guard   {words.guarded(findings, record)}")
     for alarm in findings.alarms[-LONGEST:]:
