@@ -9,6 +9,7 @@ import pytest
 
 from micro_rl import Controller, ControlSettings, Dataset, UserError
 from micro_rl.cli.main import run as command
+from micro_rl.data.loading import load
 from micro_rl.data.writers.hdf5 import write_log
 from micro_rl.reports.monitor.findings import alarms, drifts, find, stability_index, usual_index
 from micro_rl.reports.monitor.recorded import Recorded, read
@@ -175,9 +176,13 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
     judgement = recorded.with_name("judgement.json")
     trial = {"baseline": 0.0, "deviation": 0.1, "alpha": 0.05, "most_windows": 30}
     best = {"name": "run", "evidence": {"difference": {"mean": 3.5}}, "trial": trial}
-    judgement.write_text(json.dumps({"window": 4, "ranking": ["run"], "policies": [best]}))
-    assert command(["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]) == 0
-    text = capsys.readouterr().out
+    judged: dict[str, Any] = {"window": 4, "ranking": ["run"], "policies": [best]}
+    words = ["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]
+    for digest, told in (("ab" * 32, True), (load(log).sha256, False)):
+        judgement.write_text(json.dumps(judged | {"sha256": digest}))
+        assert command(words) == 0
+        text = capsys.readouterr().out
+        assert (f"note    {judgement} judges by another log than {log}: is it that of this policy?" in text) is told
     assert "4 windows of 4 steps, each 4.00 more on average" in text and "Predicted by the judgement: 3.50 more" in text
     assert "It is better than what made the log, decided after 1 window" in text
     page = recorded.with_suffix(".html").read_text()

@@ -53,6 +53,8 @@ def run(arguments: list[str]) -> None:
             raise UserError(f"--{name}: the record's windows are compared with the log's; name it with --run or --log")
     record, log = read(inputs.record), _log(asked)
     judged = None if asked.judgement is None else _judgement(asked.judgement)
+    if judged and log is not None and judged["log"] not in (None, log.sha256):
+        say(console(), f"note    {asked.judgement} judges by another log than {log.path}: is it that of this policy?")
     findings = find(record, log, _length(asked, log, judged))
     test, margins = _tested(findings.windows, judged, asked)
     write(page, inputs.record.name, record, findings, test, margins)
@@ -94,8 +96,8 @@ def _judgement(path: Path) -> dict[str, Any]:
         numbers = [window, predicted, *([trial["baseline"], trial["deviation"], trial["alpha"]] if trial else [])]
         if not all(isinstance(value, int | float) for value in numbers):
             raise TypeError
-        return {"window": window, "predicted": predicted, "trial": trial}
-    except (KeyError, TypeError, IndexError, StopIteration):
+        return {"window": window, "predicted": predicted, "trial": trial, "log": judged.get("sha256")}
+    except (AttributeError, KeyError, TypeError, IndexError, StopIteration):
         raise UserError(f"{path}: is no judgement; write one with micro-rl trust RUN --json > {path}") from None
 
 
