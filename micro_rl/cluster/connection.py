@@ -10,16 +10,15 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from micro_rl.cluster.address import CLIENT, found, refuse_dead
 from micro_rl.errors import UserError, require_extra
 
-LOCAL, RUNNING, CLIENT = "ray", "auto", "ray://"
+LOCAL, RUNNING = "ray", "auto"
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
     "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
 }
-PATIENCE = 20
-"""Seconds that an address is given to answer."""
 
 
 class Capacity(NamedTuple):
@@ -41,10 +40,9 @@ def check(where: str) -> None:
         raise UserError(f"on: {where!r} is no cluster; say {LOCAL}, {RUNNING} or {CLIENT}HOST:PORT")
     require_extra("ray", "cluster", "work on a cluster")
     if where.startswith(CLIENT):
-        _refuse_silent(where, where)
-    named = os.environ.get("RAY_ADDRESS", "")
-    if where == RUNNING and named.rpartition(":")[2].isdigit():
-        _refuse_silent(f"{where}: RAY_ADDRESS {named}", named)
+        refuse_dead(where, where)
+    elif where == RUNNING and (address := found()):
+        refuse_dead(f"{where}: {'RAY_ADDRESS ' if os.environ.get('RAY_ADDRESS') else ''}{address}", address)
 
 
 @contextmanager
@@ -110,16 +108,3 @@ def _signals_kept() -> Iterator[None]:
             for number, handler in before.items():
                 if callable(handler):  # where nobody handles it, Ray's own takes its nodes down with the process
                     signal.signal(number, handler)
-
-
-def _refuse_silent(what: str, address: str) -> None:
-    """Refuse an address at which nothing listens, which Ray would try for minutes."""
-    import socket
-
-    host, _, port = address.removeprefix(CLIENT).rpartition(":")
-    if not host or not port.isdigit():
-        raise UserError(f"on: {what!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"on: {what}: nothing answers there ({error}); is the cluster up, and its port open?") from None

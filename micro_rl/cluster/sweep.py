@@ -12,6 +12,7 @@ from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
 from micro_rl.cluster.connection import Capacity, capacity, connected
 from micro_rl.cluster.graph import Chunk, Graph, graph
+from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.packing import Packer
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home
@@ -119,6 +120,7 @@ class _Driver:
         self._order = ray.put(Order(home, versions(), self._parcels, own, until, command))
         self._owners = {trial.name: trial for trial in ahead.fits}
         self._trials = {trial.name: trial for trial in ahead.trials}
+        self._bytes = {own.name: chunk.bytes // len(chunk.trials) for chunk in ahead.chunks for own in chunk.trials}
         self._packer = Packer(ray)
         self._outcomes: dict[str, Outcome] = {}
         self._said = set[str]()
@@ -148,14 +150,7 @@ class _Driver:
 
     def _look_at_nodes(self) -> None:
         """Refuse nodes with other versions, and tell of those that do not see the folder."""
-        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        task = self._ray.remote(num_cpus=0, max_retries=3)(tasks.look)
-        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
-        looks = [task.options(scheduling_strategy=on(node, soft=True)).remote(self._order) for node in nodes]
-        answers = self._ray.get(looks)
-        if other := next((other for other, _ in answers if other), ""):
-            raise UserError(f"cluster: a node has other versions than the driver: {other}; install the same on all")
-        blind = sum(not at_home for _, at_home in answers)
+        blind = look_at_nodes(self._ray, versions(), self._home)
         if blind:
             self._watcher.note(
                 f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
@@ -177,7 +172,7 @@ class _Driver:
         return [name for name in self._owners if users[name] > 1]
 
     def _submit_fit(self, name: str) -> Any:
-        task = self._fit.options(name=f"fit of {name}")
+        task = self._fit.options(memory=self._bytes[name], name=f"fit of {name}")
         return task.remote(self._order, self._packer.packed([self._trials[name]]), name)
 
     def _submit(self, chunk: Chunk, before: Sequence[Any]) -> Any:
@@ -211,8 +206,7 @@ class _Driver:
         try:
             return self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            line = " ".join(str(error).strip().splitlines()[-1:])[:300] or type(error).__name__
-            return [Outcome(trial.name, tasks.FAILED, line) for trial in work.trials]
+            return [Outcome(trial.name, tasks.FAILED, last_line(error)) for trial in work.trials]
 
     def _bring_home(self) -> None:
         try:
