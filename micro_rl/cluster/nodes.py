@@ -30,10 +30,10 @@ def look_at_nodes(ray: Any, driver: dict[str, str], home: Home) -> int:
     Raises:
         UserError: a node has other versions, or cannot run micro-rl at all.
     """
-    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
     task = ray.remote(num_cpus=0, max_retries=3)(look)
     on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
-    looks = [task.options(scheduling_strategy=on(node, soft=True)).remote(driver, home) for node in nodes]
+    looks = [task.options(scheduling_strategy=on(node["NodeID"], soft=True)).remote(driver, home) for node in nodes]
     try:
         answers = ray.get(looks, timeout=LOOKING)
     except ray.exceptions.GetTimeoutError:
@@ -44,8 +44,10 @@ def look_at_nodes(ray: Any, driver: dict[str, str], home: Home) -> int:
         raise UserError(
             f"cluster: a node cannot run micro-rl ({last_line(error)}); install the same on all nodes"
         ) from None
-    if other := next((other for other, _ in answers if other), ""):
-        raise UserError(f"cluster: a node has other versions than the driver: {other}; install the same on all")
+    for node, (other, _) in zip(nodes, answers, strict=True):
+        if other:
+            where = node["NodeManagerAddress"]
+            raise UserError(f"cluster: the node at {where} has other versions: {other}; install the same on all")
     return sum(not at_home for _, at_home in answers)
 
 

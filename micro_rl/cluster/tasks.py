@@ -109,7 +109,7 @@ def _carry_out(
 ) -> list[Outcome]:
     """Do a task's work; what can go wrong is an outcome, since Ray would begin what is raised again."""
     if other := differences(order.versions):
-        return [Outcome(name, FAILED, f"a node has other versions than the driver: {other}") for name in names]
+        return [Outcome(name, FAILED, f"a node has other versions: {other}") for name in names]
     with place_in(order.home) as (folder, at_home):
         senders = [_Sender(order, folder, name, at_home) for name in names]
         if not at_home:

@@ -107,7 +107,7 @@ class Cluster:
 def on_node(task: Task, home: Home, driver: dict[str, str]) -> tuple[str, str]:
     """Do a task on a node: how it ended, and why it came to nothing, where it did."""
     if other := differences(driver):
-        return UNFIT, f"a node has other versions than the driver: {other}; install the same on all"
+        return UNFIT, f"a node has other versions: {other}; install the same on all"
     if not sees(home):
         return UNFIT, BLIND.format(home.folder)
     try:

@@ -107,7 +107,7 @@ def test_a_task_reads_its_own_trials_and_each_log_once(here):
 
 def test_versions_that_differ_are_named():
     assert versions.differences(versions.versions()) == ""
-    assert versions.differences({"jax": "0.0.1"}).endswith("here and 0.0.1 there")
+    assert versions.differences({"jax": "0.0.1"}).endswith("there and 0.0.1 here")
 
 
 class _Here:
@@ -176,7 +176,7 @@ def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
     [outcome] = tasks.train(order, known, ["seed0"], [None])
     assert outcome.end == "failed" and "seed0" in outcome.line
     [outcome] = tasks.train(order._replace(versions={"jax": "0"}), known, ["seed0"], [None])
-    assert "a node has other versions than the driver: jax" in outcome.line
+    assert "a node has other versions: jax" in outcome.line
     assert nodes.look(versions.versions(), home) == ("", True)
 
 
@@ -256,7 +256,10 @@ class _Unable(Exception):
     ("answer", "message"),
     [
         ([("", True), ("", False), ("", False)], ""),
-        ([("", True), ("numpy 1 here and 2 there", True)], "cluster: a node has other versions .*: numpy 1 here and 2"),
+        (
+            [("", True), ("numpy 1 there and 2 here", True)],
+            "the node at 10.0.0.2 has other versions: numpy 1 there and 2",
+        ),
         (_Unable("a page\nNo module named 'micro_rl'"), r"cannot run micro-rl \(No module named 'micro_rl'\); install"),
         (TimeoutError(), "a node has not begun a worker in 300 seconds"),
     ],
@@ -269,7 +272,10 @@ def test_nodes_are_looked_at_before_anything_begins(monkeypatch, answer, message
 
     task = SimpleNamespace(remote=lambda *_: None)
     ray = SimpleNamespace(
-        nodes=lambda: [{"NodeID": "1", "Alive": True, "Resources": {"CPU": 1.0}}],
+        nodes=lambda: [
+            {"NodeID": place, "NodeManagerAddress": f"10.0.0.{place}", "Alive": True, "Resources": {"CPU": 1.0}}
+            for place in range(1, 1 + len(answer) if isinstance(answer, list) else 2)
+        ],
         remote=lambda **_: lambda function: SimpleNamespace(options=lambda **_: task),
         get=get,
         exceptions=SimpleNamespace(RayError=_Unable, GetTimeoutError=TimeoutError),

@@ -82,7 +82,7 @@ def test_a_node_without_the_folder_or_with_other_versions_ends_the_choice_and_no
     """A candidate that only met such a node would be left out of the plan for good."""
     home = make_home(tmp_path, "word")
     [own] = tasks("a")
-    assert crew.on_node(own, home, {"jax": "0"})[1].startswith("a node has other versions than the driver: jax")
+    assert crew.on_node(own, home, {"jax": "0"})[1].startswith("a node has other versions: jax")
     end, line = crew.on_node(own, home._replace(word="other"), versions())
     assert end == crew.UNFIT and f"a node does not see {tmp_path}" in line
     cluster = crew.Cluster(_Ray(), home._replace(word="other"))
