@@ -53,7 +53,7 @@ def connected(where: str) -> Iterator[Any]:
         where: as of `check`.
 
     Raises:
-        UserError: nobody answers there, or not in our versions.
+        UserError: nobody answers there, or not in our versions; or nobody answers any more.
     """
     check(where)
     for name, value in QUIET.items():
@@ -74,6 +74,14 @@ def connected(where: str) -> Iterator[Any]:
         ) from None
     try:
         yield ray
+    except Exception as error:
+        if not _is_loss(error):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"on: {where}: the cluster is gone ({reason}); what was saved is there: begin a cluster, and go on with "
+            "--resume"
+        ) from None
     finally:
         ray.shutdown()
 
@@ -87,6 +95,13 @@ def capacity(ray: Any) -> Capacity:
         int(sum(node.get("GPU", 0) for node in alive)),
         int(max((node.get("memory", 0) for node in alive if node.get("CPU", 0)), default=0)),
     )
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether an error is Ray's, or its client's, of a cluster that answers no more; a closed pipe is the reader's."""
+    if isinstance(error, ConnectionError):
+        return not isinstance(error, BrokenPipeError)
+    return type(error).__module__.partition(".")[0] in ("ray", "grpc")
 
 
 def _silence() -> None:

@@ -213,7 +213,8 @@ class _Driver:
             exchange(self._ray, self._parcels, Path(self._home.folder))
         except self._ray.exceptions.RayError as error:
             raise UserError(
-                f"cluster: what nodes sent home is lost ({type(error).__name__}); go on with --resume"
+                f"cluster: its head is gone, or answers no more ({type(error).__name__}); what was saved is there: "
+                "begin a cluster, and go on with --resume"
             ) from None
 
     def _count_nodes(self) -> None:
