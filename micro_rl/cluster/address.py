@@ -10,6 +10,8 @@ from micro_rl.errors import UserError
 CLIENT = "ray://"
 PATIENCE = 20
 """Seconds that an address is given to answer."""
+GLANCE = 5.0
+"""Seconds of one look whether something listens."""
 HEAD_CALL = "/ray.rpc.NodeInfoGcsService/GetClusterId"
 CLIENT_CALL = "/ray.rpc.RayletDriver/ClusterInfo"
 """Each is answered by one kind of Ray's servers alone, without a change of anything there."""
@@ -48,6 +50,16 @@ def refuse_dead(what: str, address: str) -> None:
             f"on: {what}: something listens there, but no cluster answers; is that the port of ray start "
             f"({'10001' if client else '6379'}, unless it was told another)?"
         )
+
+
+def listens(address: str) -> bool:
+    """Whether something listens at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=GLANCE).close()
+    except (OSError, OverflowError, ValueError):
+        return False
+    return True
 
 
 def found() -> str | None:

@@ -97,6 +97,15 @@ def capacity(ray: Any) -> Capacity:
     )
 
 
+def head_of(ray: Any) -> str | None:
+    """HOST:PORT of the head as this process reaches it; None by ray://, and where Ray does not say."""
+    try:
+        behind = import_module("ray.util.client").ray.is_connected()
+        return None if behind else ray.get_runtime_context().gcs_address
+    except (ImportError, AttributeError):
+        return None
+
+
 def _is_loss(error: Exception) -> bool:
     """Whether an error is Ray's, or its client's, of a cluster that answers no more; a closed pipe is the reader's."""
     if isinstance(error, ConnectionError):

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
-from micro_rl.cluster.connection import Capacity, capacity, connected
+from micro_rl.cluster.address import listens
+from micro_rl.cluster.connection import Capacity, capacity, connected, head_of
 from micro_rl.cluster.graph import Chunk, Graph, graph
 from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.packing import Packer
@@ -31,6 +32,9 @@ BETWEEN_COUNTS = 5.0
 """Seconds between looks at the nodes."""
 TRIES = 5
 """Times that a run is begun again which a signal stopped on its node."""
+GONE = 40.0
+"""Seconds that a head may be away; after 60 Ray ends the process."""
+HEAD_GONE = "cluster: its head is gone, or answers no more ({}); begin a cluster, and go on with --resume"
 LEAVING = 120.0
 """Seconds that tasks are given to save when the driver is stopped."""
 
@@ -125,6 +129,7 @@ class _Driver:
         self._outcomes: dict[str, Outcome] = {}
         self._said = set[str]()
         self._nodes, self._counted = has.nodes, time.monotonic()
+        self._head, self._seen = head_of(ray), time.monotonic()
 
     def carry_out(self) -> dict[str, Outcome]:
         """All tasks, to their ends."""
@@ -212,21 +217,29 @@ class _Driver:
         try:
             exchange(self._ray, self._parcels, Path(self._home.folder))
         except self._ray.exceptions.RayError as error:
-            raise UserError(
-                f"cluster: its head is gone, or answers no more ({type(error).__name__}); what was saved is there: "
-                "begin a cluster, and go on with --resume"
-            ) from None
+            raise UserError(HEAD_GONE.format(type(error).__name__)) from None
 
     def _count_nodes(self) -> None:
         """Tell of nodes that came or went; their tasks begin again elsewhere by Ray's own doing."""
         if time.monotonic() - self._counted < BETWEEN_COUNTS:
             return
         self._counted = time.monotonic()
+        if not self._head_answers():  # what asks it would wait until Ray ends the process, without our line
+            return
         nodes = capacity(self._ray).nodes
         if nodes != self._nodes:
             what = "is gone: what it did begins again elsewhere" if nodes < self._nodes else "has joined"
             self._watcher.note(f"a node {what}; {plural(nodes, 'node')} now")
             self._nodes = nodes
+
+    def _head_answers(self) -> bool:
+        """Whether something listens at the head's address; one that is begun again is given `GONE` seconds."""
+        if self._head is None or listens(self._head):
+            self._seen = time.monotonic()
+            return True
+        if time.monotonic() - self._seen > GONE:
+            raise UserError(HEAD_GONE.format(f"nothing listens at {self._head}"))
+        return False
 
     def _leave(self, refs: Sequence[Any]) -> None:
         """Ask every task to save, wait for it, and leave."""

@@ -14,7 +14,7 @@ from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
-from micro_rl.cluster import address, connection, nodes, tasks, versions
+from micro_rl.cluster import address, connection, nodes, sweep, tasks, versions
 from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
 from micro_rl.cluster.packing import Packer, unpacked
@@ -246,6 +246,25 @@ def test_what_listens_is_asked_once(monkeypatch, code, where, message):
             return
         with pytest.raises(UserError, match=f"on: it: .*{message}"):
             address.refuse_dead("it", place)
+
+
+def test_a_head_that_is_away_is_waited_for_and_given_up_in_time(monkeypatch):
+    """After 60 seconds Ray would end the process without our line, and whatever asks the head waits until then."""
+    own = sweep._Driver.__new__(sweep._Driver)
+    clock = {"now": 0.0}
+    monkeypatch.setattr("micro_rl.cluster.sweep.time.monotonic", lambda: clock["now"])
+    own._seen = 0.0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        own._head = f"127.0.0.1:{server.getsockname()[1]}"
+        clock["now"] = 30.0
+        assert own._head_answers()
+    clock["now"] = 65.0
+    assert not own._head_answers()
+    clock["now"] = 71.0
+    with pytest.raises(UserError, match=r"its head is gone, .* \(nothing listens at 127\.0\.0\.1:\d+\); .* --resume"):
+        own._head_answers()
+    own._head = None
+    assert own._head_answers() and not address.listens("nonsense")
 
 
 class _Unable(Exception):
