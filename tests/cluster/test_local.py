@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.ray_nodes import Machine, until
 from micro_rl.cluster import connection
+from micro_rl.errors import UserError
 from tests.tiny_runs import options, write_log
 
 FILES = Path(__file__).parent.parent.parent / "docs" / "guides" / "cluster"
@@ -51,6 +52,19 @@ def test_ray_takes_no_signal_from_the_driver(monkeypatch):
             assert signal.getsignal(signal.SIGTERM) is handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("Client is shutting down."), BrokenPipeError(), KeyError("ours")])
+def test_a_cluster_that_is_lost_is_one_line_and_other_errors_are_themselves(monkeypatch, error):
+    ray: Any = ModuleType("ray")
+    ray.init, ray.shutdown = lambda **_: None, lambda: None
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(connection, "_silence", lambda: None)
+    lost = type(error) is ConnectionError
+    with pytest.raises(UserError if lost else type(error)) as caught, connection.connected("ray"):
+        raise error
+    if lost:
+        assert "the cluster is gone (Client is shutting down.)" in str(caught.value) and "--resume" in str(caught.value)
 
 
 @linux
