@@ -14,7 +14,7 @@ from benchmarks.ray_nodes import Machine, until
 from micro_rl.cli.main import run as command
 from micro_rl.cluster import connection
 from micro_rl.errors import UserError
-from tests.tiny_runs import options, write_log
+from tests.tiny_runs import OF_ANY, options, write_log
 
 FILES = Path(__file__).parent.parent.parent / "docs" / "guides" / "cluster"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc, and scripts are bash's")
@@ -24,7 +24,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found 
 def test_a_run_on_ray_has_the_bits_of_one_without_and_leaves_no_process(tmp_path):
     pytest.importorskip("ray")
     words = ["sweep", str(write_log(tmp_path / "log.hdf5")), "--method", "bc", "--exact"]
-    words += options(["hidden_sizes", "epochs", "updates_per_epoch", "batch_size"])
+    words += options(only=OF_ANY, epochs=2)
     with Machine() as machine:
         there = machine.start(*words, "--out", str(tmp_path / "there"), "--on", "ray")
         assert command([*words, "--out", str(tmp_path / "here")]) == 0
