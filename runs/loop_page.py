@@ -16,6 +16,8 @@ from micro_rl.reports.run.figures import BLUE, GREEN, GREY, INK, PURPLE, VERMILI
 from runs.loop_plant import STORY, Chapter
 
 WHO = {"policy": BLUE, "operator": PURPLE}
+CLOSE = 30
+"""Steps from one chapter to the next whose names would lie on each other; the second is written lower."""
 STYLE: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "loop"}
 
 
@@ -36,14 +38,17 @@ def show(folder: Path) -> None:
 
 
 def _level(axes: Axes, record: Recorded, true: np.ndarray) -> None:
+    shown = record.observations[:, 1]
     axes.plot(record.observations[:, 2], color=GREY, linewidth=1.2, label="set-point")
-    axes.plot(record.observations[:, 1], color=VERMILION, linewidth=1, label="as the sensor shows it")
     axes.plot(true, color=INK, linewidth=1, label="true")
+    axes.plot(np.where(shown == true, np.nan, shown), color=VERMILION, linewidth=1.2, label="shown, where not true")
     axes.set_ylabel("lower level, m")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=3)
     axes.set_ylim(0, 3)
-    for chapter in STORY:
-        axes.text(chapter.begins, 2.12, chapter.what.replace(" level", ""), fontsize=8, rotation=28, color=INK)
+    for before, chapter in zip((None, *STORY), STORY, strict=False):
+        near = before is not None and chapter.begins - before.begins < CLOSE
+        height = 1.72 if near else 2.12
+        axes.text(chapter.begins, height, chapter.what.replace(" level", ""), fontsize=8, rotation=28, color=INK)
         axes.axvspan(chapter.begins, chapter.ends, color=GREY, alpha=0.2, linewidth=0)
 
 

@@ -82,7 +82,10 @@ class Notes(Callback):
         self.notes.append(text)
 
 
-@pytest.mark.parametrize("changed", [{"predictions": "stored"}, {"rollout_length": 2, "rollouts_kept": 1}])
+@pytest.mark.parametrize(
+    "changed",
+    [{"predictions": "stored"}, pytest.param({"rollout_length": 2, "rollouts_kept": 1}, marks=pytest.mark.slow)],
+)
 def test_a_branch_whose_buffer_has_another_shape_begins_with_an_empty_one(
     old: Run, tmp_path: Path, changed: dict[str, Any]
 ):

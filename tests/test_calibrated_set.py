@@ -18,7 +18,6 @@ from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, measured,
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.dynamics.support import Reference
 from micro_rl.errors import UserError
-from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.model_fit import fit_to_folder
 from micro_rl.training.runner import execute
@@ -127,20 +126,6 @@ def test_refused(changes: dict[str, Any], message: str):
     chosen: dict[str, Any] = {"candidates": "calibrated"} | changes
     with pytest.raises(UserError, match=message):
         tiny_plan(**chosen)
-
-
-def test_a_run_learns_with_it_and_goes_on_to_the_same_bits(tmp_path: Path):
-    plan = tiny_plan(candidates="calibrated", holdout_episodes=0.4, beta=1.0, set_level=0.9)
-    whole = execute(plan, tmp_path / "whole")
-    execute(plan, tmp_path / "halves", until=1)
-    halves = execute(plan, tmp_path / "halves", resume=True)
-    shown, again = (
-        [{name: value for name, value in row.items() if not name.startswith("time/")} for row in run.metrics]
-        for run in (whole, halves)
-    )
-    assert shown == again and all(row["conservative_term"] > 0 for row in shown)
-    report = RunFolder.open(whole.path)
-    assert report.config()["options"]["set_level"] == 0.9
 
 
 def test_a_model_that_saw_every_episode_is_refused_and_a_level_that_cannot_be_told(tmp_path: Path):

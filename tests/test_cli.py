@@ -390,6 +390,16 @@ def test_a_device_whose_memory_is_too_small_is_told_in_one_line(monkeypatch, cap
         cli.run(["train"])
 
 
+def test_a_right_that_is_missing_is_told_in_one_line(monkeypatch, capsys):
+    def refused(verb: str, arguments: list[str]) -> None:
+        raise PermissionError(13, "Permission denied", "closed/record.csv")
+
+    monkeypatch.setattr(cli, "_run", refused)
+    assert cli.run(["monitor"]) == 2
+    message = "closed/record.csv: cannot be read or written (Permission denied); ask for the right to it"
+    assert capsys.readouterr().err == f"micro-rl: {message}\n"
+
+
 def test_methods_are_listed_with_their_papers(capsys):
     assert cli.run(["methods"]) == 0
     output = capsys.readouterr().out

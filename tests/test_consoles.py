@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from micro_rl.cli import main as cli
-from tests.tiny_runs import options, write_log
+from tests.tiny_runs import OF_ANY, options, write_log
 
 ROOT = Path(__file__).parent.parent
 NAME = "Öl-лог"
@@ -144,8 +144,7 @@ def to_full_disk(words: list[str], stderr: str = "") -> subprocess.CompletedProc
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
 def test_a_full_disk_under_standard_output_costs_the_words_and_not_the_work(log: str, tmp_path: Path):
     out = tmp_path / "run"
-    few = ("hidden_sizes", "updates_per_epoch", "batch_size")
-    words = ["--method", "bc", "--epochs", "2", "--no-scoring-model", *options(only=few)]
+    words = ["--method", "bc", "--epochs", "2", "--no-scoring-model", *options(only=OF_ANY)]
     trained = to_full_disk(["train", log, *words, "--out", str(out)])
     line = "micro-rl: standard output: No space left on device, so what was printed is lost; files are not: "
     assert trained.returncode == 2 and (out / "policy.safetensors").exists() and (out / "report.html").exists()

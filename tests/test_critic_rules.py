@@ -19,6 +19,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
 from micro_rl.errors import UserError
+from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.runner import execute
 from tests.probes import agent_of, coefficients, no_rows, steady_actor, tiny_plan
 
@@ -118,16 +119,18 @@ def test_refused(changes: dict[str, Any], message: str):
 
 
 ALL_AT_ONCE: dict[str, Any] = {"critic_norm": True, "target_critics": "pair", "critic_diversity": 1.0, "num_critics": 3}
+BESIDE: dict[str, dict[str, Any]] = {
+    "micro": {"candidates": "calibrated", "holdout_episodes": 0.4, "beta": 1.0, "set_level": 0.9},
+    "rambo": {"adversarial_steps": 4, "clone_epochs": 1, "model_decay": (0.0, 0.0)},
+}
+"""What else has to go on to the same bits, in the run of a method that can have it."""
 
 
 @pytest.mark.parametrize(
     "method", ["micro", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mobile", "combo", "mopo", "rambo"))]
 )
 def test_all_at_once_a_run_learns_goes_on_and_opens(method: str, tmp_path: Path):
-    own: dict[str, Any] = (
-        {"adversarial_steps": 4, "clone_epochs": 1, "model_decay": (0.0, 0.0)} if method == "rambo" else {}
-    )
-    plan = tiny_plan(method=method, rollout_member="rollout", **ALL_AT_ONCE, **own)
+    plan = tiny_plan(method=method, rollout_member="rollout", **ALL_AT_ONCE, **BESIDE.get(method, {}))
     whole = execute(plan, tmp_path / "whole")
     execute(plan, tmp_path / "halves", until=1)
     halves = execute(plan, tmp_path / "halves", resume=True)
@@ -140,11 +143,13 @@ def test_all_at_once_a_run_learns_goes_on_and_opens(method: str, tmp_path: Path)
     values = opened.critics(np.full((1, 3), 1e6), np.ones((1, 1)))
     assert values.shape == (3, 1) and np.isfinite(values).all()
     assert isinstance(critic_stack(whole.path), NormalisedMLP)
+    if method == "micro":
+        assert all(row["conservative_term"] > 0 for row in shown)
+        assert RunFolder.open(whole.path).config()["options"]["set_level"] == 0.9
 
 
 def critic_stack(run: Path) -> Any:
     from micro_rl.robustness.critics import critics_in
-    from micro_rl.storage.run_folder import RunFolder
 
     checkpoint = RunFolder.open(run).checkpoints.newest()
     assert checkpoint is not None

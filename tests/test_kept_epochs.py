@@ -42,6 +42,7 @@ def test_a_kept_epochs_policy_is_the_one_that_training_would_have_written(traine
     assert (run.path / f"policy-epoch-{first}.safetensors").read_bytes() == files[int(first)]
     assert cli.run(["export", str(run.path), "--epoch", first, "--out", str(tmp_path / "a.safetensors")]) == 0
     assert (tmp_path / "a.safetensors").read_bytes() == files[int(first)]
+    assert cli.run(["export", str(run.path), "--epoch", first, "--out", str(tmp_path / "a.safetensors")]) == 0
     assert cli.run(["evaluate", str(run.path), "--epoch", first, "--episodes", "1"]) == 0
     assert f"epoch {first} in Pendulum-v1, 1 episode," in capsys.readouterr().out
     assert (run.path / "policy.safetensors").read_bytes() == files[5]
@@ -56,6 +57,21 @@ def test_an_epoch_whose_state_is_gone_is_refused_in_a_line_that_names_those_ther
     if verb == "export":
         assert cli.run([verb, str(run.path)]) == 2
         assert f"keeps the states of: {kept}" in capsys.readouterr().err
+
+
+def test_an_epochs_policy_takes_no_other_files_place(trained, tmp_path: Path, capsys):
+    run, files = trained
+    log = tmp_path / "log.csv"
+    log.write_text("mine")
+    first = str(micro_rl.open_run(run.path).kept_epochs[0])
+    own, folder = run.path / "policy.safetensors", tmp_path / "there.safetensors"
+    folder.mkdir()
+    for out, message in ((log, "a policy's file ends in .safetensors"), (own, "is there and is not this policy"),
+                         (folder, "is there and is not this policy")):  # fmt: skip
+        assert cli.run(["export", str(run.path), "--epoch", first, "--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert f"{out}: {message}" in error and error.count("\n") == 1
+    assert log.read_text() == "mine" and own.read_bytes() == files[5]
 
 
 def test_a_checkpoint_without_an_actor_is_refused(trained, tmp_path: Path):

@@ -11,7 +11,7 @@ from micro_rl.cli import main as cli
 from micro_rl.reports.run import record
 from micro_rl.reports.run.page import render
 from micro_rl.storage.json_files import read_json
-from tests.tiny_runs import OF_MODEL, options, write_log
+from tests.tiny_runs import OF_ANY, OF_MODEL, options, write_log
 
 
 @pytest.fixture
@@ -28,7 +28,11 @@ def log(tmp_path):
 @pytest.mark.parametrize("verb", ["train", "fit", "sweep"])
 def test_whatever_learns_says_what_is_odd_and_where_to_read_more(verb, log, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
-    words = options(only=OF_MODEL) if verb == "fit" else options(epochs=1)
+    words = (
+        options(only=OF_MODEL)
+        if verb == "fit"
+        else [*options(only=OF_ANY, epochs=1), "--method", "bc", "--no-scoring-model"]
+    )
     assert cli.run([verb, log, *words, "--out", str(tmp_path / "out")]) == 0
     lines = capsys.readouterr().out.splitlines()
     [note] = [line for line in lines if "9,999" in line or "9999" in line]

@@ -21,7 +21,11 @@ SHORT: dict[str, Any] = {"max_fit_epochs": 2}
 
 
 @pytest.mark.parametrize(
-    "recipe", [{"method": "micro"}, {"method": "mobile", "values": "linear"}], ids=["micro", "mobile"]
+    "recipe",
+    [
+        pytest.param({"method": "micro"}, id="micro"),
+        pytest.param({"method": "mobile", "values": "linear"}, id="mobile", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_learns_as_with_predictions_made_anew_and_goes_on(tmp_path: Path, recipe: dict[str, Any]):
     stored = tiny_plan(**recipe, **SHORT, predictions="stored")

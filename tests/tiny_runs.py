@@ -24,6 +24,8 @@ SETTINGS: dict[str, Any] = {
     "eval_episodes": 1,
     "checkpoint_every": 1,
 }
+OF_ANY = ("hidden_sizes", "updates_per_epoch", "batch_size")
+"""What a method without a model has, too."""
 OF_MODEL = ("ensemble_size", "model_hidden_sizes", "weight_decay", "model_batch_size", "max_fit_epochs")
 HORIZON = 20
 IN_PENDULUM: dict[str, Any] = {"env": "Pendulum-v1", "horizon": HORIZON}

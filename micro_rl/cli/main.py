@@ -100,13 +100,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _known(error: Exception) -> str:
-    """What to do where the device's memory is full, or where a method from outside has a mistake; raises the rest."""
+    """What to do where memory is full, a method from outside has a mistake, or a right is missing; raises the rest."""
     if isinstance(error, RuntimeError) and str(error).startswith("RESOURCE_EXHAUSTED"):
         return f"{TOO_LARGE} ({str(error).splitlines()[0]})"
     registry = sys.modules.get("micro_rl.algorithms.registry")  # not imported yet: there is no such method
-    if registry is None or (mistake := registry.mistake_of_own(error)) is None:
-        raise error
-    return mistake
+    if registry is not None and (mistake := registry.mistake_of_own(error)) is not None:
+        return mistake
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        return f"{error.filename}: cannot be read or written ({error.strerror}); ask for the right to it"
+    raise error
 
 
 def _refuse_broken_text(arguments: Sequence[str]) -> None:

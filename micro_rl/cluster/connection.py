@@ -10,16 +10,15 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from micro_rl.cluster.address import CLIENT, found, refuse_dead
 from micro_rl.errors import UserError, require_extra
 
-LOCAL, RUNNING, CLIENT = "ray", "auto", "ray://"
+LOCAL, RUNNING = "ray", "auto"
 QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
     "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
 }
-PATIENCE = 20
-"""Seconds that an address is given to answer."""
 
 
 class Capacity(NamedTuple):
@@ -41,10 +40,9 @@ def check(where: str) -> None:
         raise UserError(f"on: {where!r} is no cluster; say {LOCAL}, {RUNNING} or {CLIENT}HOST:PORT")
     require_extra("ray", "cluster", "work on a cluster")
     if where.startswith(CLIENT):
-        _refuse_silent(where, where)
-    named = os.environ.get("RAY_ADDRESS", "")
-    if where == RUNNING and named.rpartition(":")[2].isdigit():
-        _refuse_silent(f"{where}: RAY_ADDRESS {named}", named)
+        refuse_dead(where, where)
+    elif where == RUNNING and (address := found()):
+        refuse_dead(f"{where}: {'RAY_ADDRESS ' if os.environ.get('RAY_ADDRESS') else ''}{address}", address)
 
 
 @contextmanager
@@ -55,7 +53,7 @@ def connected(where: str) -> Iterator[Any]:
         where: as of `check`.
 
     Raises:
-        UserError: nobody answers there, or not in our versions.
+        UserError: nobody answers there, or not in our versions; or nobody answers any more.
     """
     check(where)
     for name, value in QUIET.items():
@@ -76,6 +74,14 @@ def connected(where: str) -> Iterator[Any]:
         ) from None
     try:
         yield ray
+    except Exception as error:
+        if not _is_loss(error):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"on: {where}: the cluster is gone ({reason}); what was saved is there: begin a cluster, and go on with "
+            "--resume"
+        ) from None
     finally:
         ray.shutdown()
 
@@ -89,6 +95,22 @@ def capacity(ray: Any) -> Capacity:
         int(sum(node.get("GPU", 0) for node in alive)),
         int(max((node.get("memory", 0) for node in alive if node.get("CPU", 0)), default=0)),
     )
+
+
+def head_of(ray: Any) -> str | None:
+    """HOST:PORT of the head as this process reaches it; None by ray://, and where Ray does not say."""
+    try:
+        behind = import_module("ray.util.client").ray.is_connected()
+        return None if behind else ray.get_runtime_context().gcs_address
+    except (ImportError, AttributeError):
+        return None
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether an error is Ray's, or its client's, of a cluster that answers no more; a closed pipe is the reader's."""
+    if isinstance(error, ConnectionError):
+        return not isinstance(error, BrokenPipeError)
+    return type(error).__module__.partition(".")[0] in ("ray", "grpc")
 
 
 def _silence() -> None:
@@ -110,16 +132,3 @@ def _signals_kept() -> Iterator[None]:
             for number, handler in before.items():
                 if callable(handler):  # where nobody handles it, Ray's own takes its nodes down with the process
                     signal.signal(number, handler)
-
-
-def _refuse_silent(what: str, address: str) -> None:
-    """Refuse an address at which nothing listens, which Ray would try for minutes."""
-    import socket
-
-    host, _, port = address.removeprefix(CLIENT).rpartition(":")
-    if not host or not port.isdigit():
-        raise UserError(f"on: {what!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"on: {what}: nothing answers there ({error}); is the cluster up, and its port open?") from None

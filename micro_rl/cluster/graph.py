@@ -70,7 +70,7 @@ def _bytes(trial: Trial, node_memory: int) -> int:
         raise UserError(
             f"{trial.name}: takes about {each / 2**20:,.0f} MiB, and no node offers more than "
             f"{SHARE * node_memory / 2**20:,.0f} for runs; lower batch_size, "
-            "rollout_batch_size or rollout_length, or add a larger node"
+            "rollout_batch_size or rollout_length, or add a larger node (ray start --memory=BYTES tells what it has)"
         )
     return each
 

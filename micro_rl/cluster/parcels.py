@@ -6,8 +6,8 @@ from typing import Any
 
 from micro_rl.cluster.place import packed, unpack
 
-ANSWERING = 60.0
-"""Seconds that the actor is given to answer the driver."""
+ANSWERING = 30.0
+"""Seconds that the actor is given to answer the driver; where the head is gone, Ray ends the process after 60."""
 
 
 class Parcels:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
-from micro_rl.cluster.connection import Capacity, capacity, connected
+from micro_rl.cluster.address import listens
+from micro_rl.cluster.connection import Capacity, capacity, connected, head_of
 from micro_rl.cluster.graph import Chunk, Graph, graph
+from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.packing import Packer
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home
@@ -30,6 +32,9 @@ BETWEEN_COUNTS = 5.0
 """Seconds between looks at the nodes."""
 TRIES = 5
 """Times that a run is begun again which a signal stopped on its node."""
+GONE = 40.0
+"""Seconds that a head may be away; after 60 Ray ends the process."""
+HEAD_GONE = "cluster: its head is gone, or answers no more ({}); begin a cluster, and go on with --resume"
 LEAVING = 120.0
 """Seconds that tasks are given to save when the driver is stopped."""
 
@@ -119,10 +124,12 @@ class _Driver:
         self._order = ray.put(Order(home, versions(), self._parcels, own, until, command))
         self._owners = {trial.name: trial for trial in ahead.fits}
         self._trials = {trial.name: trial for trial in ahead.trials}
+        self._bytes = {own.name: chunk.bytes // len(chunk.trials) for chunk in ahead.chunks for own in chunk.trials}
         self._packer = Packer(ray)
         self._outcomes: dict[str, Outcome] = {}
         self._said = set[str]()
         self._nodes, self._counted = has.nodes, time.monotonic()
+        self._head, self._seen = head_of(ray), time.monotonic()
 
     def carry_out(self) -> dict[str, Outcome]:
         """All tasks, to their ends."""
@@ -148,14 +155,7 @@ class _Driver:
 
     def _look_at_nodes(self) -> None:
         """Refuse nodes with other versions, and tell of those that do not see the folder."""
-        nodes = [node["NodeID"] for node in self._ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-        task = self._ray.remote(num_cpus=0, max_retries=3)(tasks.look)
-        on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
-        looks = [task.options(scheduling_strategy=on(node, soft=True)).remote(self._order) for node in nodes]
-        answers = self._ray.get(looks)
-        if other := next((other for other, _ in answers if other), ""):
-            raise UserError(f"cluster: a node has other versions than the driver: {other}; install the same on all")
-        blind = sum(not at_home for _, at_home in answers)
+        blind = look_at_nodes(self._ray, versions(), self._home)
         if blind:
             self._watcher.note(
                 f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
@@ -177,7 +177,7 @@ class _Driver:
         return [name for name in self._owners if users[name] > 1]
 
     def _submit_fit(self, name: str) -> Any:
-        task = self._fit.options(name=f"fit of {name}")
+        task = self._fit.options(memory=self._bytes[name], name=f"fit of {name}")
         return task.remote(self._order, self._packer.packed([self._trials[name]]), name)
 
     def _submit(self, chunk: Chunk, before: Sequence[Any]) -> Any:
@@ -211,27 +211,35 @@ class _Driver:
         try:
             return self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            line = " ".join(str(error).strip().splitlines()[-1:])[:300] or type(error).__name__
-            return [Outcome(trial.name, tasks.FAILED, line) for trial in work.trials]
+            return [Outcome(trial.name, tasks.FAILED, last_line(error)) for trial in work.trials]
 
     def _bring_home(self) -> None:
         try:
             exchange(self._ray, self._parcels, Path(self._home.folder))
         except self._ray.exceptions.RayError as error:
-            raise UserError(
-                f"cluster: what nodes sent home is lost ({type(error).__name__}); go on with --resume"
-            ) from None
+            raise UserError(HEAD_GONE.format(type(error).__name__)) from None
 
     def _count_nodes(self) -> None:
         """Tell of nodes that came or went; their tasks begin again elsewhere by Ray's own doing."""
         if time.monotonic() - self._counted < BETWEEN_COUNTS:
             return
         self._counted = time.monotonic()
+        if not self._head_answers():  # what asks it would wait until Ray ends the process, without our line
+            return
         nodes = capacity(self._ray).nodes
         if nodes != self._nodes:
             what = "is gone: what it did begins again elsewhere" if nodes < self._nodes else "has joined"
             self._watcher.note(f"a node {what}; {plural(nodes, 'node')} now")
             self._nodes = nodes
+
+    def _head_answers(self) -> bool:
+        """Whether something listens at the head's address; one that is begun again is given `GONE` seconds."""
+        if self._head is None or listens(self._head):
+            self._seen = time.monotonic()
+            return True
+        if time.monotonic() - self._seen > GONE:
+            raise UserError(HEAD_GONE.format(f"nothing listens at {self._head}"))
+        return False
 
     def _leave(self, refs: Sequence[Any]) -> None:
         """Ask every task to save, wait for it, and leave."""

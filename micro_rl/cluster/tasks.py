@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster.packing import Packed, unpacked
-from micro_rl.cluster.place import Home, packed, place_in, sees, unpack
+from micro_rl.cluster.place import Home, packed, place_in, unpack
 from micro_rl.cluster.versions import differences
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.policy import Policy
@@ -109,9 +109,9 @@ def _carry_out(
 ) -> list[Outcome]:
     """Do a task's work; what can go wrong is an outcome, since Ray would begin what is raised again."""
     if other := differences(order.versions):
-        return [Outcome(name, FAILED, f"a node has other versions than the driver: {other}") for name in names]
+        return [Outcome(name, FAILED, f"a node has other versions: {other}") for name in names]
     with place_in(order.home) as (folder, at_home):
-        senders = [_Sender(order, folder / name, name, at_home) for name in names]
+        senders = [_Sender(order, folder, name, at_home) for name in names]
         if not at_home:
             _fetch(order, folder, list(dict.fromkeys([*names, *needed])))
         ends = _ends(order, own, names, folder, senders, work)
@@ -166,20 +166,17 @@ def _fetch(order: Order, folder: Path, names: Sequence[str]) -> None:
             time.sleep(PAUSE)
 
 
-def look(order: Order) -> tuple[str, bool]:
-    """What a node has in other versions than the driver, and whether it sees the sweep's folder."""
-    return differences(order.versions), sees(order.home)
-
-
 class _Sender(Callback):
     """Keeps notes; sends the run's folder home from time to time where the node does not see the sweep's."""
 
-    def __init__(self, order: Order, path: Path, name: str, at_home: bool):
-        self._order, self._path, self._name, self._at_home = order, path, name, at_home
+    def __init__(self, order: Order, folder: Path, name: str, at_home: bool):
+        self._order, self._folder, self._name, self._at_home = order, folder, name, at_home
+        self._path = folder / name
         self._sent = time.monotonic()
         self.notes: list[str] = []
 
     def note(self, text: str) -> None:
+        text = text.replace(str(self._folder), self._order.home.folder)  # where it is once it has been sent home
         if text not in self.notes:
             self.notes.append(text)
 

@@ -15,7 +15,7 @@ def versions() -> dict[str, str]:
 
 
 def differences(driver: dict[str, str]) -> str:
-    """What this process has otherwise than the driver, in words; empty where they agree."""
+    """What this process has otherwise than the driver, in words for whoever sits at that; empty where they agree."""
     own = versions()
     other = [name for name in driver if own.get(name) != driver[name]]
-    return ", ".join(f"{name} {own.get(name)} here and {driver[name]} there" for name in other)
+    return ", ".join(f"{name} {own.get(name)} there and {driver[name]} here" for name in other)

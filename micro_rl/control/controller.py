@@ -17,6 +17,7 @@ from micro_rl.control.recorder import Recorder
 from micro_rl.control.settings import ControlSettings
 from micro_rl.control.system import Sight, System
 from micro_rl.core.columns import Columns
+from micro_rl.core.wording import plural
 from micro_rl.errors import UserError, in_words
 from micro_rl.policy import Policy
 
@@ -189,12 +190,16 @@ class Controller:
         with np.errstate(all="ignore"):
             try:
                 wrong: list[str] = []
-                for observation, action in zip(observations, actions, strict=True):
+                seen, done = list(observations), list(actions)
+                if len(seen) != len(done):
+                    raise UserError(f"{plural(len(seen), 'observation')}, {plural(len(done), 'action')}: give as many")
+                for observation, action in zip(seen, done, strict=True):
                     wrong += self._system.see(observation).wrong
                     wrong += self._system.applied(action).wrong
             except Exception as error:
                 self._system.begin()
-                wrong = [f"the past cannot be read ({in_words(error)[:80]})"]
+                why = str(error) if isinstance(error, UserError) else in_words(error)
+                wrong = [f"the past cannot be read ({why[:80]})"]
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)

@@ -44,8 +44,9 @@ class Facts(NamedTuple):
         bounds = np.array([entry["bounds"] for entry in told["actions"]], np.float64)
         if bounds.shape != (len(columns.actions), 2):
             raise ValueError("its actions have no bounds")
-        own = (str(told.get(f"guard's {name}", "")) for name in ("threshold", "rate of false alarms", "log's SHA-256"))
-        return cls(columns, bounds, told.get("simulator"), *own, str(told.get(DESCRIPTION, "")))
+        parts = ("guard's threshold", "guard's rate of false alarms", "guard's log's SHA-256", DESCRIPTION)
+        threshold, rate, log, mapping = (str(told.get(name, "")) for name in parts)
+        return cls(columns, bounds, told.get("simulator"), threshold, rate, log, mapping)
 
 
 def guard_of(arrays: Mapping[str, np.ndarray], facts: Facts, columns: Columns) -> Guard:

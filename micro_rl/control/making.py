@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from micro_rl.data import Dataset
 
 POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "controller.toml", "fallback.safetensors"
-DECISION, TRAINING = "decision.json", "training.hdf5"
-"""Of a choice's folder: what was decided, and the part of the log that its candidates learned from."""
+DECISION, TRAINING, CONFIG = "decision.json", "training.hdf5", "config.json"
+"""Of a choice's folder: what was decided, and the part of the log that its candidates learned from. Of a run's."""
 PARTS = "parts.json"
 """Names the files that the folder was written with, so that none is lost without a word."""
 
@@ -34,6 +34,10 @@ def policy_of(path: Path) -> Policy:
     """Read the policy of a run, of a choice, of a file or of an export; `UserError` where there is none."""
     if is_export(path):
         return of_export(path)[0]
+    if not path.exists():
+        raise UserError(f"{path}: no such file or folder; check the path")
+    if path.is_dir() and not (path / POLICY).exists():
+        raise UserError(f"{path}: has no {POLICY} in it; name the folder of a run or a choice, or a policy's file")
     return Policy.load(path / POLICY if path.is_dir() else path)
 
 
@@ -59,6 +63,8 @@ def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
     Raises:
         UserError: there is no policy, there are no settings, a part is lost, or a file is damaged.
     """
+    if not folder.exists():
+        raise UserError(f"{folder}: no such file or folder; check the path")
     for name in (POLICY, SETTINGS):
         if not (folder / name).exists():
             raise UserError(f"{folder}: is no controller's folder (no {name} in it); make one with micro-rl controller")
@@ -73,7 +79,9 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
 
     Raises:
         CannotWrite: the disk refuses.
+        UserError: the folder is a run's, a choice's, or has a policy that is no controller's.
     """
+    check_free(folder)
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if guard is None:
@@ -87,6 +95,13 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
         other.save(folder / OTHER)
         settings = replace(settings, fallback_policy=OTHER)
     replace_file(folder / SETTINGS, settings.as_toml().encode())
+
+
+def check_free(folder: Path) -> None:
+    """Refuse a folder in which a controller's parts would take the place of another's."""
+    there = [name for name in (CONFIG, DECISION, POLICY, PARTS, SETTINGS) if (folder / name).exists()]
+    if there and (there[0] in (CONFIG, DECISION) or there == [POLICY]):
+        raise UserError(f"{folder}: has a {there[0]} that is no controller's; choose another folder for the controller")
 
 
 def _complete(folder: Path) -> None:
@@ -113,7 +128,7 @@ def _log(path: Path, log: Any) -> Dataset:
         return load(log)
     if (path / DECISION).exists() and (path / TRAINING).exists():
         return load(path / TRAINING)
-    if not (path / "config.json").exists():
+    if not (path / CONFIG).exists():
         raise UserError(f"{path}: names no log to fit the guard on: give one, with --log LOG or log=...")
     from micro_rl.data.run_log import log_of
     from micro_rl.storage.run_folder import RunFolder

@@ -10,6 +10,9 @@ from micro_rl.core.columns import Column
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 
+OWN_LOG = "log's SHA-256"
+"""What the digest of the policy's log is called among what is known."""
+
 
 class Source(NamedTuple):
     """A policy and what is known of where it comes from, in words by what they are about ("log's SHA-256")."""
@@ -23,6 +26,12 @@ class Source(NamedTuple):
     def before(self) -> int:
         """Steps of the past that a decision needs: the policy for its window, the guard for its score."""
         return max(self.policy.history - 1, 0 if self.guard is None else 1)
+
+    @property
+    def of_two_logs(self) -> bool:
+        """Whether policy and guard are known to be of two logs; a choice's guard is fitted on a part of its log."""
+        own, others = dict(self.known).get(OWN_LOG, ""), "" if self.guard is None else self.guard.log
+        return bool(own and others) and own != others
 
     def guarded(self, guard: Guard) -> "Source":
         """Gives the same with a guard; `UserError` where it is one of other columns."""

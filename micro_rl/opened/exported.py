@@ -4,13 +4,19 @@ from pathlib import Path
 
 from micro_rl.control.guard import Guard
 from micro_rl.control.making import SETTINGS, in_folder
-from micro_rl.deploy.source import Source
+from micro_rl.deploy.source import OWN_LOG, Source
 from micro_rl.errors import UserError
 from micro_rl.opened.kept_policy import kept_policy, policy_path
 from micro_rl.policy import Policy
 from micro_rl.storage.files import reading
 from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
+
+
+def is_run(path: Path) -> bool:
+    """Whether a path is a run's, which keeps epochs, and no policy's file nor a choice's or a controller's folder."""
+    with reading(path):
+        return not (path.is_file() or (path / "decision.json").exists() or (path / SETTINGS).exists())
 
 
 def source_in(path: Path, epoch: int | None = None, guard: Path | None = None) -> Source:
@@ -54,8 +60,9 @@ def _of_run(folder: RunFolder, epoch: int | None) -> Source:
     policy = Policy.load(policy_path(folder)) if epoch is None else kept_policy(folder, epoch)
     config = folder.config()
     digest = config.get("log", {}).get("sha256")
-    known = [("method", config.get("method")), ("epoch", None if epoch is None else str(epoch))]
-    return Source(policy, tuple((name, str(word)) for name, word in [*known, ("log's SHA-256", digest)] if word))
+    last = folder.scores().get("epochs") if epoch is None and folder.sealed else epoch
+    known = [("method", config.get("method")), ("epoch", last)]
+    return Source(policy, tuple((name, str(word)) for name, word in [*known, (OWN_LOG, digest)] if word))
 
 
 def _of_choice(path: Path) -> Source:
@@ -65,6 +72,6 @@ def _of_choice(path: Path) -> Source:
         raise UserError(
             f"{path}: the choice left no policy ({reason}): name one of policies/*.safetensors there to export one"
         )
-    words = {"decision": "decision", "candidate": "chosen", "log's SHA-256": "sha256"}
+    words = {"decision": "decision", "candidate": "chosen", OWN_LOG: "sha256"}
     known = tuple((name, str(record[key])) for name, key in words.items() if record.get(key))
     return Source(Policy.load(path / "policy.safetensors"), known)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from micro_rl.cluster.connection import capacity, connected
+from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.place import Home, leave_home, make_home, sees
 from micro_rl.cluster.versions import differences, versions
 from micro_rl.errors import Diverged, Interrupted, UserError
@@ -15,7 +16,10 @@ from micro_rl.selection import workers
 from micro_rl.selection.task import Task
 from micro_rl.selection.workers import Failure
 
+DONE, FAILED, STOPPED, UNFIT = "done", "failed", "stopped", "unfit"
+"""How a task ends on a node; `UNFIT`: the node cannot do it, another could."""
 Watch = Callable[[Sequence[Task]], None]
+BLIND = "a node does not see {}: choose needs a folder that all nodes share, under the same path; name it with --out"
 LEAVING = 120.0
 """Seconds that tasks are given to save when the choice is stopped."""
 
@@ -51,6 +55,8 @@ class Cluster:
 
     def __init__(self, ray: Any, home: Home):
         has = capacity(ray)
+        if look_at_nodes(ray, versions(), home):
+            raise UserError(f"choose: {BLIND.format(home.folder)}")
         self._ray, self._home, self._size = ray, home, has.cards or has.cores
         self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=-1)(on_node)
 
@@ -80,32 +86,37 @@ class Cluster:
         return self._task.options(name=task.name).remote(task, self._home, versions())
 
     def _ended(self, ref: Any, going: dict[Any, Task]) -> list[Failure]:
-        """Why a task came to nothing, where it did; one that a signal stopped on its node begins again."""
+        """Why a task came to nothing, where it did; one that a signal stopped on its node begins again.
+
+        Raises:
+            UserError: its node is gone for good, or cannot do it.
+        """
         task = going.pop(ref)
         try:
-            again, line = self._ray.get(ref)
+            end, line = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            reason = " ".join(str(error).strip().splitlines()[-1:])[:300] or type(error).__name__
-            raise UserError(f"choose: {task.name} ended on its node ({reason}); go on with --resume") from None
-        if again:
+            line = f"{task.name} ended on its node ({last_line(error)})"
+            raise UserError(f"choose: {line}; go on with --resume") from None
+        if end == UNFIT:  # the node's fault; the task must not count as one that came to nothing
+            raise UserError(f"choose: {line}; then go on with --resume")
+        if end == STOPPED:
             going[self._begin(task)] = task
-            return []
-        return [Failure(task.name, line)] if line else []
+        return [Failure(task.name, line)] if end == FAILED else []
 
 
-def on_node(task: Task, home: Home, driver: dict[str, str]) -> tuple[bool, str]:
-    """Do a task on a node: whether it has to begin again, and why it came to nothing."""
+def on_node(task: Task, home: Home, driver: dict[str, str]) -> tuple[str, str]:
+    """Do a task on a node: how it ended, and why it came to nothing, where it did."""
     if other := differences(driver):
-        return False, f"a node has other versions than the driver: {other}"
+        return UNFIT, f"a node has other versions: {other}; install the same on all"
     if not sees(home):
-        return False, f"a node does not see {home.folder}: choose needs a folder that all nodes share"
+        return UNFIT, BLIND.format(home.folder)
     try:
         work.carry_out(task)
     except Interrupted:
-        return True, ""
+        return STOPPED, ""
     except (UserError, Diverged) as error:
-        return False, str(error)
-    return False, ""
+        return FAILED, str(error)
+    return DONE, ""
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from micro_rl.control.controller import Controller
 from micro_rl.errors import UserError
 from micro_rl.serve.gate import Bucket, Gate, refuse
-from micro_rl.serve.messages import Begin, Message, Reset, Step, answer, complaints, described, too_many
+from micro_rl.serve.messages import Begin, Message, Reset, Step, answer, complaints, described, too_many, why_not
 from micro_rl.serve.metrics import CONTENT_TYPE, Metrics
 from micro_rl.serve.operations import OPERATIONS, openapi, page
 from micro_rl.serve.sessions import Full, Sessions
@@ -105,9 +105,7 @@ class Application:
         try:
             return kind.model_validate_json(content or b"{}")
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise HTTPException(422, f"{where[:80]}: {first['msg'][:200]}".removeprefix(": ")) from None
+            raise HTTPException(422, why_not(error)) from None
 
     async def _body(self, request: Request) -> bytes:
         parts, size = [], 0

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from micro_rl.control.controller import Controller
 from micro_rl.control.decision import Decision
@@ -42,6 +42,17 @@ class Reset(Message):
     """The next step begins an episode."""
 
     terminated: bool = Field(default=False, description="whether the last one ended by the task's own rule")
+
+
+def why_not(error: ValidationError) -> str:
+    """Why a body is no message, by its first mistake."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    key = str(first["loc"][0])[:80] if first["loc"] else ""
+    if first["type"] == "extra_forbidden":
+        return f"{key}: there is no such key"
+    if len(first["loc"]) > 1 and key in ("observation", "applied_action"):  # of each kind that it could be
+        return f"{key}: must be numbers by the columns' names or a list of them"
+    return f"{key}: {first['msg'][:200]}".removeprefix(": ")
 
 
 def too_many(step: Step, controller: Controller) -> str | None:

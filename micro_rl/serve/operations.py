@@ -85,7 +85,7 @@ def page(policy: dict[str, Any]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>micro-rl serve</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         "<style>body{font:16px/1.5 sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
-        "pre{background:#f4f4f4;padding:1rem;overflow:auto}h2{font-size:1rem;margin-top:2rem}</style></head>"
+        "pre{background:#f4f4f4;padding:1rem;white-space:pre-wrap;overflow-wrap:anywhere}h2{font-size:1rem;margin-top:2rem}</style></head>"
         f"<body><h1>micro-rl serve {__version__}</h1>{rows}<h2>Refusals</h2><ul>{refusals}</ul>"
         f"<h2>The policy</h2><pre>{escape(json.dumps(policy, indent=1, ensure_ascii=False))}</pre></body></html>"
     )

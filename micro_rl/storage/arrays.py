@@ -184,7 +184,7 @@ def read_safetensors(path: Path, header_limit: int) -> tuple[dict[str, np.ndarra
     with reading(path), open(path, "rb") as content:
         header = int.from_bytes(content.read(8), "little")
     if header > header_limit:
-        raise UserError(f"{path}: does not begin like a safetensors file; restore it from a copy")
+        raise UserError(f"{path}: does not begin like a safetensors file; give one, or restore it from a copy")
     try:
         with safe_open(path, framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

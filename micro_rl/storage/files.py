@@ -27,10 +27,10 @@ def hidden(path: Path, suffix: str) -> Path:
 
 def remove(path: Path) -> None:
     """Drop a leftover file or folder; one that cannot be dropped stays."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from benchmarks.ray_nodes import Machine, until
+from micro_rl.cli.main import run as command
 from micro_rl.cluster import connection
-from tests.tiny_runs import options, write_log
+from micro_rl.errors import UserError
+from tests.tiny_runs import OF_ANY, options, write_log
 
 FILES = Path(__file__).parent.parent.parent / "docs" / "guides" / "cluster"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc, and scripts are bash's")
@@ -22,11 +24,10 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are found 
 def test_a_run_on_ray_has_the_bits_of_one_without_and_leaves_no_process(tmp_path):
     pytest.importorskip("ray")
     words = ["sweep", str(write_log(tmp_path / "log.hdf5")), "--method", "bc", "--exact"]
-    words += options(["hidden_sizes", "epochs", "updates_per_epoch", "batch_size"])
+    words += options(only=OF_ANY, epochs=2)
     with Machine() as machine:
-        here = machine.start(*words, "--out", str(tmp_path / "here"))
         there = machine.start(*words, "--out", str(tmp_path / "there"), "--on", "ray")
-        assert here.wait(240) == 0, machine.printed(here)
+        assert command([*words, "--out", str(tmp_path / "here")]) == 0
         assert there.wait(240) == 0, machine.printed(there)
         assert "cluster 1 node" in machine.printed(there) and "done    seed0" in machine.printed(there)
         policies = [(tmp_path / name / "seed0" / "policy.safetensors").read_bytes() for name in ("here", "there")]
@@ -51,6 +52,19 @@ def test_ray_takes_no_signal_from_the_driver(monkeypatch):
             assert signal.getsignal(signal.SIGTERM) is handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize("error", [ConnectionError("Client is shutting down."), BrokenPipeError(), KeyError("ours")])
+def test_a_cluster_that_is_lost_is_one_line_and_other_errors_are_themselves(monkeypatch, error):
+    ray: Any = ModuleType("ray")
+    ray.init, ray.shutdown = lambda **_: None, lambda: None
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(connection, "_silence", lambda: None)
+    lost = type(error) is ConnectionError
+    with pytest.raises(UserError if lost else type(error)) as caught, connection.connected("ray"):
+        raise error
+    if lost:
+        assert "the cluster is gone (Client is shutting down.)" in str(caught.value) and "--resume" in str(caught.value)
 
 
 @linux

@@ -1,7 +1,9 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
+import socket
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
@@ -12,12 +14,12 @@ from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
-from micro_rl.cluster import connection, tasks, versions
+from micro_rl.cluster import address, connection, nodes, sweep, tasks, versions
 from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
 from micro_rl.cluster.packing import Packer, unpacked
 from micro_rl.cluster.parcels import Parcels, exchange
-from micro_rl.cluster.place import leave_home, make_home, packed, place_in, sees, unpack
+from micro_rl.cluster.place import Home, leave_home, make_home, packed, place_in, sees, unpack
 from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.errors import UserError
@@ -105,7 +107,7 @@ def test_a_task_reads_its_own_trials_and_each_log_once(here):
 
 def test_versions_that_differ_are_named():
     assert versions.differences(versions.versions()) == ""
-    assert versions.differences({"jax": "0.0.1"}).endswith("here and 0.0.1 there")
+    assert versions.differences({"jax": "0.0.1"}).endswith("there and 0.0.1 here")
 
 
 class _Here:
@@ -158,7 +160,8 @@ def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path,
         order = Order(home._replace(word=word), versions.versions(), actor, (), None, "test")
         assert tasks.fit(order, packer.packed([every[first]]), first) == [Outcome(first, "done", "", ())]
         [outcome] = tasks.train(order, packer.packed([*every.values()]), [second], [first])
-        assert outcome.end == "done" and outcome.notes[0] == f"takes over the model of {first}"
+        assert outcome.end == "done" and not any("micro-rl-" in note for note in outcome.notes)
+        assert outcome.notes[0] == f"takes over the model of {first}"
         exchange(here, actor, Path(home.folder))
         policies.append((tmp_path / word / second / "policy.safetensors").read_bytes())
         assert RunFolder(tmp_path / word / second).metrics()[-1]["epoch"] == tiny_plan().settings.epochs
@@ -173,8 +176,8 @@ def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
     [outcome] = tasks.train(order, known, ["seed0"], [None])
     assert outcome.end == "failed" and "seed0" in outcome.line
     [outcome] = tasks.train(order._replace(versions={"jax": "0"}), known, ["seed0"], [None])
-    assert "a node has other versions than the driver: jax" in outcome.line
-    assert tasks.look(order) == ("", True)
+    assert "a node has other versions: jax" in outcome.line
+    assert nodes.look(versions.versions(), home) == ("", True)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +202,114 @@ def test_a_running_cluster_that_is_named_and_gone_is_one_line(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(UserError, match=r"on: auto: RAY_ADDRESS 127\.0\.0\.1:1: nothing answers there"):
         connection.check("auto")
+
+
+class _Code:
+    name = "UNAUTHENTICATED"
+
+
+class _Answer(Exception):
+    """What gRPC raises: an answer that is an error."""
+
+    def code(self) -> type[_Code]:
+        return _Code
+
+
+@pytest.mark.parametrize(
+    ("code", "where", "message"),
+    [
+        ("UNAUTHENTICATED", "ray://127.0.0.1:{}", "wants another token than ours"),
+        (
+            "UNIMPLEMENTED",
+            "ray://127.0.0.1:{}",
+            "not the port of Ray's client; .* RAY_ADDRESS=HOST:PORT",
+        ),
+        ("UNIMPLEMENTED", "127.0.0.1:{}", "is not the head's own port; .* --on ray://HOST:PORT"),
+        ("DEADLINE_EXCEEDED", "127.0.0.1:{}", r"no cluster answers; .* \(6379, unless"),
+        ("NOT_FOUND", "ray://127.0.0.1:{}", ""),
+    ],
+)
+def test_what_listens_is_asked_once(monkeypatch, code, where, message):
+    monkeypatch.setattr(_Code, "name", code)
+
+    def call(*_: object, **__: object) -> None:
+        raise _Answer
+
+    channel = SimpleNamespace(unary_unary=lambda name: call, close=lambda: None)
+    parts = {"grpc": {"RpcError": _Answer}, "ray._private.grpc_utils": {"init_grpc_channel": lambda *_, **__: channel}}
+    for name, own in (parts | {"ray._private.ray_constants": {"GLOBAL_GRPC_OPTIONS": ()}}).items():
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(**own))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = where.format(server.getsockname()[1])
+        if not message:
+            address.refuse_dead("it", place)
+            return
+        with pytest.raises(UserError, match=f"on: it: .*{message}"):
+            address.refuse_dead("it", place)
+
+
+def test_a_head_that_is_away_is_waited_for_and_given_up_in_time(monkeypatch):
+    """After 60 seconds Ray would end the process without our line, and whatever asks the head waits until then."""
+    own = sweep._Driver.__new__(sweep._Driver)
+    clock = {"now": 0.0}
+    monkeypatch.setattr("micro_rl.cluster.sweep.time.monotonic", lambda: clock["now"])
+    own._seen = 0.0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        own._head = f"127.0.0.1:{server.getsockname()[1]}"
+        clock["now"] = 30.0
+        assert own._head_answers()
+    clock["now"] = 65.0
+    assert not own._head_answers()
+    clock["now"] = 71.0
+    with pytest.raises(UserError, match=r"its head is gone, .* \(nothing listens at 127\.0\.0\.1:\d+\); .* --resume"):
+        own._head_answers()
+    own._head = None
+    assert own._head_answers() and not address.listens("nonsense")
+
+
+class _Unable(Exception):
+    """Of a node that cannot."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ([("", True), ("", False), ("", False)], ""),
+        (
+            [("", True), ("numpy 1 there and 2 here", True)],
+            "the node at 10.0.0.2 has other versions: numpy 1 there and 2",
+        ),
+        (_Unable("a page\nNo module named 'micro_rl'"), r"cannot run micro-rl \(No module named 'micro_rl'\); install"),
+        (TimeoutError(), "a node has not begun a worker in 300 seconds"),
+    ],
+)
+def test_nodes_are_looked_at_before_anything_begins(monkeypatch, answer, message):
+    def get(refs: list[Any], timeout: float) -> list[tuple[str, bool]]:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    task = SimpleNamespace(remote=lambda *_: None)
+    ray = SimpleNamespace(
+        nodes=lambda: [
+            {"NodeID": place, "NodeManagerAddress": f"10.0.0.{place}", "Alive": True, "Resources": {"CPU": 1.0}}
+            for place in range(1, 1 + len(answer) if isinstance(answer, list) else 2)
+        ],
+        remote=lambda **_: lambda function: SimpleNamespace(options=lambda **_: task),
+        get=get,
+        exceptions=SimpleNamespace(RayError=_Unable, GetTimeoutError=TimeoutError),
+    )
+    monkeypatch.setitem(
+        sys.modules,
+        "ray.util.scheduling_strategies",
+        SimpleNamespace(NodeAffinitySchedulingStrategy=lambda node, soft: node),
+    )
+    home = Home("out", "word")
+    if not message:
+        assert nodes.look_at_nodes(ray, {}, home) == 2
+        return
+    with pytest.raises(UserError, match=message):
+        nodes.look_at_nodes(ray, {}, home)
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch):

@@ -122,5 +122,47 @@ def test_what_a_full_disk_takes_of_a_row_is_taken_back(tmp_path: Path, monkeypat
 
 def test_a_past_of_two_lengths_is_told_and_the_loop_goes_on():
     loop = Controller(proportional(2), range_guard())
-    assert "the past cannot be read" in loop.prime([at(1.0)], [[1.0], [2.0]])[0]
+    told = loop.prime([at(1.0)], [[1.0], [2.0]])
+    assert told == ("the past cannot be read (1 observation, 2 actions: give as many)",)
+    assert loop.prime(iter([at(1.0)]), iter([[1.0]])) == ()
     assert np.isfinite(loop.step(at(1.0)).action).all()
+
+
+def test_limits_stay_where_a_controllers_folder_is_made_anew(made: Path, capsys: pytest.CaptureFixture[str]):
+    (made / "limits.toml").write_text("[rate]\nvalve = 5\n")
+    words = ["controller", str(made / "policy.safetensors"), "--log", str(made / "tank.hdf5"), "--rate", "0.05"]
+    words += ["--out", str(made / "plant")]
+    assert command([*words, "--settings", str(made / "limits.toml")]) == 0
+    assert "the settings are those" not in capsys.readouterr().out
+    assert command(words) == 0
+    kept = made / "plant" / "controller.toml"
+    assert f"note    the settings are those of {kept}; give others with --settings" in capsys.readouterr().out
+    words[1] = str(made / "plant")
+    assert command([*words[:-1], str(made / "other")]) == 0
+    for folder in ("plant", "other"):
+        assert Controller.load(made / folder).settings.rate == {"valve": 5.0}
+
+
+@pytest.mark.parametrize("name", ["config.json", "decision.json", "policy.safetensors"])
+def test_a_controller_takes_no_runs_place(made: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    other = made / "run"
+    other.mkdir()
+    for file in {name, "policy.safetensors"}:
+        (other / file).write_text("mine")
+    words = ["controller", str(made / "policy.safetensors"), "--log", str(made / "tank.hdf5"), "--out", str(other)]
+    assert command(words) == 2
+    error = capsys.readouterr().err
+    assert f"{other}: has a {name} that is no controller's" in error and error.count("\n") == 1
+    with pytest.raises(UserError, match="choose another folder"):
+        Controller(proportional()).save(other)
+    assert (other / "policy.safetensors").read_text() == "mine" and not (other / "parts.json").exists()
+
+
+def test_what_is_not_there_is_told(made: Path):
+    with pytest.raises(UserError, match=r"none: no such file or folder; check the path"):
+        Controller.from_run(made / "none")
+    with pytest.raises(UserError, match=r"none: no such file or folder; check the path"):
+        Controller.load(made / "none")
+    (made / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: has no policy.safetensors in it; name the folder of a run"):
+        Controller.from_run(made / "empty")

@@ -9,6 +9,7 @@ import pytest
 
 from micro_rl import Controller, ControlSettings, Dataset, UserError
 from micro_rl.cli.main import run as command
+from micro_rl.data.loading import load
 from micro_rl.data.writers.hdf5 import write_log
 from micro_rl.reports.monitor.findings import alarms, drifts, find, stability_index, usual_index
 from micro_rl.reports.monitor.recorded import Recorded, read
@@ -175,9 +176,13 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
     judgement = recorded.with_name("judgement.json")
     trial = {"baseline": 0.0, "deviation": 0.1, "alpha": 0.05, "most_windows": 30}
     best = {"name": "run", "evidence": {"difference": {"mean": 3.5}}, "trial": trial}
-    judgement.write_text(json.dumps({"window": 4, "ranking": ["run"], "policies": [best]}))
-    assert command(["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]) == 0
-    text = capsys.readouterr().out
+    judged: dict[str, Any] = {"window": 4, "ranking": ["run"], "policies": [best]}
+    words = ["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]
+    for digest, told in (("ab" * 32, True), (load(log).sha256, False)):
+        judgement.write_text(json.dumps(judged | {"sha256": digest}))
+        assert command(words) == 0
+        text = capsys.readouterr().out
+        assert (f"note    {judgement} judges by another log than {log}: is it that of this policy?" in text) is told
     assert "4 windows of 4 steps, each 4.00 more on average" in text and "Predicted by the judgement: 3.50 more" in text
     assert "It is better than what made the log, decided after 1 window" in text
     page = recorded.with_suffix(".html").read_text()
@@ -209,4 +214,38 @@ def test_damage_is_told_by_its_line(recorded: Path):
     with pytest.raises(UserError, match="holds what is no number"):
         read(recorded)
     recorded.with_name("judgement.json").write_text("{}")
-    assert command(["monitor", str(recorded), "--judgement", str(recorded.with_name("judgement.json"))]) == 2
+    write_log(recorded.with_name("tank.hdf5"), plant(), {})
+    words = ["--log", str(recorded.with_name("tank.hdf5")), "--judgement", str(recorded.with_name("judgement.json"))]
+    recorded.write_text(text)
+    assert command(["monitor", str(recorded), *words]) == 2
+
+
+@pytest.mark.parametrize("lost", [1, 80, 100])
+def test_half_a_line_at_the_end_is_left_out_and_told(recorded: Path, lost: int, capsys: pytest.CaptureFixture[str]):
+    """A power cut leaves it, or a copy of a record that grows; where the cut took no cell, nothing is left out."""
+    text = recorded.read_text()
+    recorded.write_text(text[:-lost])
+    whole = lost == 1
+    record = read(recorded)
+    assert record.cut is not whole and len(record) == (25 if whole else 24)
+    assert command(["monitor", str(recorded)]) == 0
+    assert ("note    the last line is cut off, so it is left out\n" in capsys.readouterr().out) is not whole
+    assert ("the record is cut off" in recorded.with_suffix(".html").read_text()) is not whole
+
+
+def test_a_record_that_a_spreadsheet_saved_is_read(recorded: Path):
+    recorded.write_bytes(b"\xef\xbb\xbf" + recorded.read_bytes().replace(b"\n", b"\r\n"))
+    assert len(read(recorded)) == 25 and not read(recorded).cut
+
+
+@pytest.mark.parametrize("words", [["--window", "5"], ["--judgement", "judgement.json"]])
+def test_what_needs_a_log_is_not_passed_over(recorded: Path, words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert command(["monitor", str(recorded), *words]) == 2
+    error = capsys.readouterr().err
+    assert f"{words[0]}: the record's windows are compared with the log's; name it with --run or --log" in error
+
+
+def test_a_page_without_a_log_says_nothing_of_windows(recorded: Path):
+    assert command(["monitor", str(recorded)]) == 0
+    page = recorded.with_suffix(".html").read_text()
+    assert "Obtained" not in page and "Not compared: name the run with --run." in page

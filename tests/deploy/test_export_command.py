@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +184,26 @@ def test_a_guard_goes_into_the_export(tmp_path: Path, capsys):
         assert error.count("\n") == 1 and message in error
     assert cli.run(["export", str(tmp_path / "loop"), "--to", "c", "--epoch", "3"]) == 2
     assert "is a controller and has no epochs" in capsys.readouterr().err
+
+
+def test_without_a_kind_it_says_what_there_is_to_choose(run: Path, tmp_path: Path, capsys):
+    random_policy(3).save(tmp_path / "policy.safetensors")
+    for path, message in (
+        (run, "say as what with --to python, c or onnx; or name an epoch with --epoch"),
+        (tmp_path / "policy.safetensors", "has its policy as safetensors already; say as what with --to"),
+    ):
+        assert cli.run(["export", str(path)]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+
+
+def test_a_guard_of_another_log_is_told_and_the_last_epoch_is_in_the_head(run: Path, untried, capsys):
+    policy = Policy.load(run / "policy.safetensors")
+    digest = json.loads((run / "config.json").read_text())["log"]["sha256"]
+    for log, told in ((digest, False), ("ab" * 32, True), ("", False)):
+        replace(random_guard(policy, 1), log=log).save(run / "guard.safetensors")
+        words = ["--to", "c", "--guard", str(run / "guard.safetensors"), "--out", str(run / "guarded.c")]
+        assert cli.run(["export", str(run), *words]) == 0
+        assert ("note    the guard was fitted on another log" in capsys.readouterr().out) is told
+    epochs = json.loads((run / "scores.json").read_text())["epochs"]
+    assert f" * epoch: {epochs}\n" in (run / "guarded.h").read_text()

@@ -48,6 +48,12 @@ class _Ray:
         self.cancelled.append(ref)
 
 
+@pytest.fixture(autouse=True)
+def whole(monkeypatch):
+    """Nodes that see the folder; what asks them needs Ray itself."""
+    monkeypatch.setattr(crew, "look_at_nodes", lambda *_: 0)
+
+
 def tasks(*names: str) -> list[Task]:
     return [Task(name, "log", "out", "bc", {}, (0,), 2) for name in names]
 
@@ -72,11 +78,19 @@ def test_stopped_tasks_begin_again_and_failures_keep_none_of_the_others(tmp_path
     assert cluster.size == 3 and crew.Cluster(_Ray(cards=2), make_home(tmp_path, "word")).size == 2
 
 
-def test_a_node_without_the_folder_or_with_other_versions_does_nothing(tmp_path):
+def test_a_node_without_the_folder_or_with_other_versions_ends_the_choice_and_no_candidate(tmp_path, monkeypatch):
+    """A candidate that only met such a node would be left out of the plan for good."""
     home = make_home(tmp_path, "word")
     [own] = tasks("a")
-    assert "needs a folder that all nodes share" in crew.on_node(own, home._replace(word="other"), versions())[1]
-    assert "other versions than the driver: jax" in crew.on_node(own, home, {"jax": "0"})[1]
+    assert crew.on_node(own, home, {"jax": "0"})[1].startswith("a node has other versions: jax")
+    end, line = crew.on_node(own, home._replace(word="other"), versions())
+    assert end == crew.UNFIT and f"a node does not see {tmp_path}" in line
+    cluster = crew.Cluster(_Ray(), home._replace(word="other"))
+    with pytest.raises(UserError, match=r"does not see .* under the same path; .* then go on with --resume"):
+        cluster.carry_out([own], tmp_path, 1, lambda own: None)
+    monkeypatch.setattr(crew, "look_at_nodes", lambda *_: 1)
+    with pytest.raises(UserError, match=r"choose: a node does not see .*; name it with --out"):
+        crew.Cluster(_Ray(), home)
 
 
 def test_a_task_that_a_node_takes_with_it_ends_the_choice_and_the_others_save(tmp_path, monkeypatch):

@@ -50,13 +50,26 @@ def test_the_command_refuses_in_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("MICRO_RL_TOKEN", raising=False)
     for words, message in (
         ([str(tmp_path)], "is no controller's folder"),
-        ([str(tmp_path / "none")], "none"),
+        ([str(tmp_path / "none")], "none: no such file or folder"),
         ([str(tmp_path), "--host", "0.0.0.0"], "give a token"),
         ([str(tmp_path), "--token-file", str(tmp_path / "none")], "cannot be read"),
     ):
         assert run(["serve", *words]) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
+
+
+def test_a_folder_in_which_no_record_can_be_kept_is_told_before_it_serves(tmp_path: Path, monkeypatch, capsys):
+    Controller(proportional(), range_guard()).save(tmp_path / "plant")
+    monkeypatch.setattr("tempfile.TemporaryFile", _refused)
+    monkeypatch.setattr("micro_rl.serve.server.serve", lambda *_: pytest.fail("it serves"))
+    assert run(["serve", str(tmp_path / "plant"), "--port", "0", "--records", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert f"{tmp_path}: cannot be written (Permission denied)" in error and error.count("\n") == 1
+
+
+def _refused(dir: Path) -> None:
+    raise PermissionError(13, "Permission denied", str(dir))
 
 
 def test_served_until_sigterm(tmp_path: Path):

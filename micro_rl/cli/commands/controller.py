@@ -26,7 +26,8 @@ class Making:
     references: int | None = None
     """Rows of the log that distances are measured to; by default 256."""
     settings: Path | None = None
-    """A TOML file with limits, rates, fallback and so on, checked and copied."""
+    """A TOML file with limits, rates, fallback and so on, checked and copied; by default those that are in the folder
+    already, or in RUN where that is a controller's."""
 
 
 EXPLANATION = """Make a controller of a policy: fit its guard, check its settings, and write all into a folder.
@@ -39,25 +40,37 @@ folder with NumPy and safetensors alone.
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
+    from micro_rl.control.making import check_free
     from micro_rl.control.settings import ControlSettings
     from micro_rl.core.wording import plural
 
     inputs: Any = parse("controller", arguments, shape("ControllerRun", EXPLANATION, ("run", Path), options=Making))
     asked: Making = inputs.options
-    settings = ControlSettings() if asked.settings is None else ControlSettings.from_toml(asked.settings)
-    parts = _parts(settings, asked.settings)
-    if asked.settings is not None:
-        _check(inputs.run, parts, asked.settings)
-    made = _made(inputs.run, asked, parts)
     out = asked.out or (inputs.run if inputs.run.is_dir() else inputs.run.parent) / "controller"
+    check_free(out)
+    source = asked.settings or _kept(out, inputs.run)
+    settings = ControlSettings() if source is None else ControlSettings.from_toml(source)
+    parts = _parts(settings, source)
+    if source is not None:
+        _check(inputs.run, parts, source)
+    made = _made(inputs.run, asked, parts)
     made.save(out)
     guard, screen = made.guard, console()
+    if asked.settings is None and source is not None:
+        say(screen, f"note    the settings are those of {source}; give others with --settings")
     if guard is not None:
         counts = "".join(f", {count:,} {name}" for name, count in guard.counts.items())
         say(screen, f"guard   limit {guard.threshold:.4g} for a rate of {guard.rate:g}{counts}")
         columns = (f"{column}: {column.low:.6g} to {column.high:.6g}" for column in guard.columns.observations[:20])
         say(screen, f"ranges  {'; '.join(columns)}; {plural(len(guard.columns.observations), 'observation')}")
     say(screen, f"folder  {out}")
+
+
+def _kept(out: Path, run: Path) -> Path | None:
+    """The settings that a controller's folder has, so that no limit is lost by making it anew."""
+    from micro_rl.control.making import SETTINGS
+
+    return next((path for path in (out / SETTINGS, run / SETTINGS) if path.is_file()), None)
 
 
 def _made(run: Path, asked: Making, parts: dict[str, Any]) -> "Controller":

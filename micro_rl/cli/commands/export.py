@@ -1,6 +1,7 @@
 """micro-rl export: a policy as Python, C or ONNX, or that of an epoch, from the state that the run folder keeps."""
 
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ from micro_rl.errors import UserError
 if TYPE_CHECKING:
     from micro_rl.control.guard import Guard
     from micro_rl.deploy.exporting import Exported
+    from micro_rl.policy import Policy
 
 
 @dataclass(frozen=True)
@@ -51,20 +53,42 @@ def run(arguments: list[str]) -> None:
 
 
 def _of_epoch(run: Path, options: Export) -> None:
+    from micro_rl.opened.exported import is_run
     from micro_rl.opened.kept_policy import kept_policy
     from micro_rl.storage.run_folder import RunFolder
 
     if options.guard is not None:
         raise UserError("export: --guard goes into --to python, c and onnx; Controller.save writes it beside a policy")
+    if options.epoch is None and not is_run(run):
+        raise UserError(f"export: {run} has its policy as safetensors already; say as what with --to python, c or onnx")
     folder, epoch = RunFolder.open(run), options.epoch
     if epoch is None:
         names = ", ".join(map(str, folder.checkpoints.epochs())) or "none"
-        raise UserError(f"export: name an epoch with --epoch; {folder.path} keeps the states of: {names}")
+        raise UserError(
+            f"export: say as what with --to python, c or onnx; or name an epoch with --epoch: {folder.path} keeps the "
+            f"states of: {names}"
+        )
     if folder.sealed:
         folder.verify()
-    path = options.out or folder.path / f"policy-epoch-{epoch}.safetensors"
-    kept_policy(folder, epoch).save(path)
+    policy, path = kept_policy(folder, epoch), options.out or folder.path / f"policy-epoch-{epoch}.safetensors"
+    if options.out is not None:
+        _check_free(path, policy)
+    policy.save(path)
     print(f"policy  {path}")
+
+
+def _check_free(path: Path, policy: "Policy") -> None:
+    """Refuse another name than a policy's, and to replace what is not this policy: a log, a run's or another policy."""
+    from micro_rl.storage.files import reading
+
+    if path.suffix != ".safetensors":
+        raise UserError(f"--out {path}: a policy's file ends in .safetensors; --to python, c and onnx write others")
+    with reading(path), tempfile.TemporaryDirectory() as folder:
+        if path.exists():
+            policy.save(Path(folder) / "policy.safetensors")
+            same = path.is_file() and path.read_bytes() == (Path(folder) / "policy.safetensors").read_bytes()
+            if not same:
+                raise UserError(f"{path}: is there and is not this policy; choose another name with --out")
 
 
 def _as_code(run: Path, options: Export) -> None:
@@ -84,6 +108,10 @@ def _as_code(run: Path, options: Export) -> None:
         print(f"guard   {_guarded(source.guard, exported)}")
     if decision := dict(source.known).get("decision"):
         print(f"note    the choice that it is from says: {decision}")
+    elif source.of_two_logs:
+        print(
+            "note    the guard was fitted on another log than the policy's: micro-rl controller RUN fits one on its own"
+        )
 
 
 def _beside(run: Path, options: Export) -> Path:

@@ -48,8 +48,13 @@ def run(arguments: list[str]) -> None:
     inputs: Any = parse("monitor", arguments, shape("MonitorRecord", EXPLANATION, ("record", Path), options=Monitor))
     asked: Monitor = inputs.options
     page = _page(inputs.record, asked)
+    for name in ("judgement", "window"):
+        if getattr(asked, name) is not None and asked.run is None and asked.log is None:
+            raise UserError(f"--{name}: the record's windows are compared with the log's; name it with --run or --log")
     record, log = read(inputs.record), _log(asked)
     judged = None if asked.judgement is None else _judgement(asked.judgement)
+    if judged and log is not None and judged["log"] not in (None, log.sha256):
+        say(console(), f"note    {asked.judgement} judges by another log than {log.path}: is it that of this policy?")
     findings = find(record, log, _length(asked, log, judged))
     test, margins = _tested(findings.windows, judged, asked)
     write(page, inputs.record.name, record, findings, test, margins)
@@ -91,8 +96,8 @@ def _judgement(path: Path) -> dict[str, Any]:
         numbers = [window, predicted, *([trial["baseline"], trial["deviation"], trial["alpha"]] if trial else [])]
         if not all(isinstance(value, int | float) for value in numbers):
             raise TypeError
-        return {"window": window, "predicted": predicted, "trial": trial}
-    except (KeyError, TypeError, IndexError, StopIteration):
+        return {"window": window, "predicted": predicted, "trial": trial, "log": judged.get("sha256")}
+    except (AttributeError, KeyError, TypeError, IndexError, StopIteration):
         raise UserError(f"{path}: is no judgement; write one with micro-rl trust RUN --json > {path}") from None
 
 
@@ -138,7 +143,14 @@ def _predicted(windows: "Windows", judged: dict[str, Any] | None, asked: Monitor
     if asked.run is None or not (asked.run / "scores.json").exists():
         return None, ""
     score = RunFolder.open(asked.run).scores().get(WINDOW_DIFFERENCE)
-    return (None, "") if score is None else (score["mean_of_last"], "the run's own model, which it learned to please")
+    return (None, "") if score is None else (score["mean_of_last"], _by_own_model(score["evaluations"]))
+
+
+def _by_own_model(evaluations: int) -> str:
+    from micro_rl.core.wording import plural
+
+    own = "the run's own model, which it learned to please"
+    return own if evaluations == 1 else f"{own} (mean of its last {plural(evaluations, 'evaluation')})"
 
 
 def _show(record: "Recorded", findings: "Findings", test: "Obtained | None") -> None:
@@ -146,6 +158,8 @@ def _show(record: "Recorded", findings: "Findings", test: "Obtained | None") -> 
     from micro_rl.reports.monitor import words
 
     screen = console()
+    if record.cut:
+        say(screen, "note    the last line is cut off, so it is left out")
     say(screen, f"acted   {words.acted(findings)}")
     say(screen, f"guard   {words.guarded(findings, record)}")
     for alarm in findings.alarms[-LONGEST:]:

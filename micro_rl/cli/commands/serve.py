@@ -1,6 +1,7 @@
 """micro-rl serve: a controller over HTTP."""
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,11 @@ def _serve(export: Path, asked: Serve, token: str | None) -> None:
     if asked.records is not None:
         with saving(asked.records):
             asked.records.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=asked.records).close()  # before the plant asks, not when it does
 
     def ready(address: str) -> None:
         if controller.guard is None:
-            print("note    no guard: what is unlike the log is decided on too; Controller.from_run(RUN).save makes one")
+            print("note    no guard: what is unlike the log is decided on too; micro-rl controller RUN makes one")
         print(f"serving {address}", flush=True)
 
     sessions = serve(controller, asked, token, asked.records, ready)
@@ -79,4 +81,5 @@ def _token(file: Path | None) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise UserError(f"--token-file {file}: cannot be read ({error})") from error
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise UserError(f"--token-file {file}: cannot be read ({why}); check the path") from error

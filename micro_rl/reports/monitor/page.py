@@ -42,7 +42,10 @@ def render(name: str, record: Recorded, findings: Findings, test: Obtained | Non
         drawn.append(panels.returns(findings.windows, margins, test and test.predicted))
     length = None if findings.windows is None else findings.windows.length
     paragraphs = [f"{words.acted(findings)}.", f"The guard: {words.guarded(findings, record)}."]
-    paragraphs.append(f"Obtained: {words.trial(test, length)}.")
+    if findings.windows is not None:
+        paragraphs.append(f"Obtained: {words.trial(test, length)}.")
+    if record.cut:
+        paragraphs.append("The last line of the record is cut off, so it is left out.")
     return (
         environment()
         .get_template("monitor.html")

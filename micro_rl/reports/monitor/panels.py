@@ -40,7 +40,7 @@ def scores(record: Recorded) -> Panel:
 
     legend = [Swatch("the guard's score", INK, ""), Swatch("its limit", VERMILION, figures.DASHED)]
     legend += [Swatch("policy", BLUE, ""), Swatch("operator", PURPLE, ""), Swatch("fallback", VERMILION, "")]
-    caption = f"The band at the bottom is who acted. Scores above {number(top)} are drawn there."
+    caption = f"The band at the bottom is who acted. Greater scores than {number(top)} are drawn at {number(top)}."
     return _panel("scores", "What the guard saw", caption, draw, legend)
 
 

@@ -1,6 +1,7 @@
 """A controller's record as arrays: all of its rows, those that nobody should learn from too."""
 
 import csv
+import io
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ class Recorded(NamedTuple):
     reasons: tuple[str, ...]
     limit: Float64[np.ndarray, " row"]
     rate: float | None
+    cut: bool = False
+    """Whether half a line stood at the end, which is left out: a power cut, or a copy of a file that grows."""
 
     @property
     def last_limit(self) -> float | None:
@@ -56,23 +59,26 @@ def read(path: Path) -> Recorded:
     """
     path = path.with_suffix(".csv") if path.suffix == ".parquet" else path
     described = _description(path)
-    columns, rows = _columns(path, described), _rows(path)
+    columns, (rows, ended) = _columns(path, described), _rows(path)
     names = Names(columns)
     if not rows or rows[0] != names.heading:
         raise UserError(f"{path}: is no record of a controller: its columns are not those that its TOML tells")
+    if cut := not ended and len(rows[-1]) != len(names.heading):
+        del rows[-1]
     if len(rows) < 2:
         raise UserError(f"{path}: holds no row yet")
     if odd := [number for number, row in enumerate(rows) if len(row) != len(names.heading)]:
         raise UserError(f"{path}: line {odd[0] + 1} has {len(rows[odd[0]])} cells, not {len(names.heading)}: mend it")
-    return _recorded(
-        path, dict(zip(names.heading, zip(*rows[1:], strict=True), strict=True)), names, columns, described
-    )
+    cells = dict(zip(names.heading, zip(*rows[1:], strict=True), strict=True))
+    return _recorded(path, cells, names, columns, described, cut)
 
 
-def _rows(path: Path) -> list[list[str]]:
+def _rows(path: Path) -> tuple[list[list[str]], bool]:
+    """The lines in cells, and whether the last one was written to its end."""
     try:
-        with reading(path), path.open(newline="", encoding="utf-8") as file:
-            return list(csv.reader(file))
+        with reading(path), path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets save it, too
+            text = file.read()
+        return list(csv.reader(io.StringIO(text, newline=""))), text.endswith("\n")
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as a CSV in UTF-8 ({error}); restore it from a copy") from None
 
@@ -114,7 +120,12 @@ def _description(path: Path) -> Mapping[str, Any]:
 
 
 def _recorded(
-    path: Path, cells: Mapping[str, Sequence[str]], names: Names, columns: Columns, described: Mapping[str, Any]
+    path: Path,
+    cells: Mapping[str, Sequence[str]],
+    names: Names,
+    columns: Columns,
+    described: Mapping[str, Any],
+    cut: bool,
 ) -> Recorded:
     def numbers(column: str) -> Float64[np.ndarray, " row"]:
         try:
@@ -137,7 +148,7 @@ def _recorded(
         columns, observations, actions, together(names.advised), rewards, episode.astype(np.int64),
         numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, tuple(cells[names.time]),
         tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
-        numbers(own["limit"]), _rate(path, described),
+        numbers(own["limit"]), _rate(path, described), cut,
     )  # fmt: skip
 
 
