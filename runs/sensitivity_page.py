@@ -159,7 +159,11 @@ At beta 0.5. Radii were not tuned.
 Not run: {missing}. Other logs (hopper: [beta.md](beta.md) has beta alone), what `micro-rl choose` would have taken,
 beta beside length, and ensembles fitted with more or fewer members are open.
 """
-ANSWER = ""
+ANSWER = """On a model of 2,000 rows the model's share decides most. At 5 % of a batch every beta scores alike; at 95 %
+none scores well, whatever beta is; at one half each step of beta costs, from {flat} at 0 to {steep} at 1. At beta 0.5
+three seeds tell two things from the defaults (intervals not corrected for their number): ten draws are better than one,
+by {draws}, and balls and the calibrated set, which are larger than what is drawn, cost more. Rollout length, the number
+of elites and other terms are not told apart."""
 
 
 def main() -> None:
@@ -167,7 +171,11 @@ def main() -> None:
     draw()
     missing = [name for cells in PROGRAMS for name in cells if cell(name) is None]
     text = TEXT.format(
-        answer=ANSWER or "Not known yet.",
+        answer=ANSWER.format(
+            flat=f"{np.mean(of_seeds('beta0-share0.5')):,.0f}",
+            steep=f"{np.mean(of_seeds('beta1-share0.5')):,.0f}",
+            draws=f"{np.mean(of_seeds('draws10')) - np.mean(of_seeds(REFERENCE)):,.0f}",
+        ),
         seeds=SEEDS,
         quality=QUALITIES[QUALITY].title,
         map=map_table(),
