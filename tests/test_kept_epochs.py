@@ -105,6 +105,17 @@ def test_the_best_evaluation_is_named_with_what_it_is_worth(trained):
     assert scored(run, {5: 1.0}) == "" == best_evaluation(Run(run.path, run.policy, {}, [{"epoch": 5}]))
 
 
+def test_what_another_model_estimated_is_not_compared(trained, tmp_path: Path):
+    run, _ = trained
+    folder = micro_rl.storage.run_folder.RunFolder.open(run.path)
+    origin = {"run": "old", "epoch": 3, "refit": True}
+    branch = micro_rl.storage.run_folder.RunFolder.create(tmp_path / "run", folder.config() | {"branched_off": origin})
+    branched = Run(branch.path, run.policy, {}, [])
+    values = {3: 9.0, 4: 1.0, 5: 0.0}
+    assert scored(branched, values, MODEL_RETURN).startswith("epoch 4 of 2 evaluated")
+    assert scored(branched, values).startswith("epoch 3 of 3 evaluated")
+
+
 def test_a_training_ends_with_that_line(tmp_path: Path, capsys):
     log = write_log(tmp_path / "swing.hdf5")
     only = ("hidden_sizes", "epochs", "updates_per_epoch", "batch_size", "eval_episodes")

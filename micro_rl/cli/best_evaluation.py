@@ -14,7 +14,7 @@ def best_evaluation(run: Run) -> str:
     It chooses nothing: the run's score stays the mean of its last evaluations.
     """
     key = next((key for key in SCORE_KEYS if key in run.scores), None)
-    values = {int(row["epoch"]): row[key] for row in run.metrics if key is not None and key in row}
+    values = {int(row["epoch"]): row[key] for row in _of_one_judge(run, key) if key is not None and key in row}
     if len(values) < 2:
         return ""
     best = _best(values)
@@ -26,6 +26,14 @@ def best_evaluation(run: Run) -> str:
 def _best(values: dict[int, float]) -> int:
     """The epoch of the greatest value, the latest of equal ones, as checkpoints are kept."""
     return max(values, key=lambda epoch: (values[epoch], epoch))
+
+
+def _of_one_judge(run: Run, key: str | None) -> list[dict[str, float]]:
+    """The rows whose values can be compared: a branch with a model fitted anew has another model's before its own."""
+    origin = RunFolder.open(run.path).config().get("branched_off") or {}
+    if key in (EVAL_RETURN, EVAL_SCORE) or not origin.get("refit"):
+        return run.metrics
+    return [row for row in run.metrics if row["epoch"] > origin["epoch"]]
 
 
 def _worth(run: Run, key: str | None) -> str:
