@@ -18,6 +18,7 @@ from micro_rl.core.networks import NormalisedMLP, normalised, q_values, uniform_
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Batch, Transition
 from micro_rl.dynamics.ensemble import Models
+from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.runner import execute
@@ -120,7 +121,8 @@ def test_refused(changes: dict[str, Any], message: str):
 
 ALL_AT_ONCE: dict[str, Any] = {"critic_norm": True, "target_critics": "pair", "critic_diversity": 1.0, "num_critics": 3}
 BESIDE: dict[str, dict[str, Any]] = {
-    "micro": {"candidates": "calibrated", "holdout_episodes": 0.4, "beta": 1.0, "set_level": 0.9},
+    "micro": {"candidates": "calibrated", "holdout_episodes": 0.4, "beta": 1.0, "set_level": 0.9}
+    | {"model_norm": True, "precision": "mixed"},
     "rambo": {"adversarial_steps": 4, "clone_epochs": 1, "model_decay": (0.0, 0.0)},
 }
 """What else has to go on to the same bits, in the run of a method that can have it."""
@@ -146,6 +148,10 @@ def test_all_at_once_a_run_learns_goes_on_and_opens(method: str, tmp_path: Path)
     if method == "micro":
         assert all(row["conservative_term"] > 0 for row in shown)
         assert RunFolder.open(whole.path).config()["options"]["set_level"] == 0.9
+        for name in ("policy.safetensors", "model/ensemble.safetensors"):
+            assert (whole.path / name).read_bytes() == (halves.path / name).read_bytes(), name
+        members = load_model(whole.path / "model").ensemble.members.net
+        assert isinstance(members, NormalisedMLP) and members.before_activation
 
 
 def critic_stack(run: Path) -> Any:

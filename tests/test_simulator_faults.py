@@ -12,7 +12,7 @@ from gymnasium.spaces import Box, Dict
 from micro_rl.cli import main as cli
 from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
-from tests.tiny_runs import options, write_log
+from tests.tiny_runs import OF_ANY, options, write_log
 
 
 class Wanting(gymnasium.Env[Any, Any]):
@@ -99,7 +99,8 @@ def test_other_bounds_and_joined_groups_are_told_once_and_kept(log, tmp_path, ca
 
 def test_a_sweep_tells_them_once(log, tmp_path, capsys):
     Wanting.fails_at = 5
-    assert cli.run(["sweep", *words(log, tmp_path / "runs", "--seeds", "2", epochs=3)]) == 2
+    few = options(only=(*OF_ANY, "eval_episodes"), env="Wanting-v0", checkpoint_every=9, epochs=3)
+    assert cli.run(["sweep", log, "--method", "bc", *few, "--seeds", "2", "--out", str(tmp_path / "runs")]) == 2
     captured = capsys.readouterr()
     for note in ("but Wanting-v0 takes [-1, 1]", "joined in Gymnasium's order"):
         assert captured.out.count(note) == 1
