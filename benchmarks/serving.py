@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.machine import describe
 from benchmarks.malformed import malformed
 from micro_rl import Controller, Policy, load
 from micro_rl.control.guard import Guard
@@ -232,7 +233,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "controller"
         controller = make(place)
-        print(f"load average at the start: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+        for name, words in describe().items():
+            print(f"{name}: {words}", flush=True)
         with_outsiders(place)
         killed_between_requests(place, controller)
         with_malformed(place)
