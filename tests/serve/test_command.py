@@ -62,6 +62,15 @@ def test_the_command_refuses_in_one_line(tmp_path, capsys, monkeypatch):
         assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("host", ["a..b", ".plant", "x" * 70])
+def test_what_no_machine_is_called_is_refused_in_one_line(tmp_path: Path, host: str, capsys, monkeypatch):
+    monkeypatch.setenv("MICRO_RL_TOKEN", "a-token-of-enough-letters")
+    proportional().save(tmp_path / "policy.safetensors")
+    assert run(["serve", str(tmp_path / "policy.safetensors"), "--host", host]) == 2
+    error = capsys.readouterr().err
+    assert f"host: '{host}' is no name of a machine" in error and error.count("\n") == 1
+
+
 def test_a_folder_in_which_no_record_can_be_kept_is_told_before_it_serves(tmp_path: Path, monkeypatch, capsys):
     Controller(proportional(), range_guard()).save(tmp_path / "plant")
     monkeypatch.setattr("tempfile.TemporaryFile", _refused)
