@@ -205,10 +205,14 @@ class Controller:
         return tuple(wrong)
 
     def reset(self, terminated: bool = False) -> None:
-        """Begin an episode; `terminated` tells that the last one ended by the task's own rule."""
-        self._recorder.ended(bool(terminated))
+        """Begin an episode; `terminated` tells that the last one ended by the task's own rule.
+
+        What is neither true nor false counts as False, and the next step's reason tells it.
+        """
+        ended = _flag(terminated)
+        self._recorder.ended(bool(ended))
         self._system.begin()
-        self._of_past = ()
+        self._of_past = ("terminated: neither true nor false",) if ended is None else ()
 
     def close(self) -> str | None:
         """End the record; what was wrong with that, in words, or None."""
@@ -258,6 +262,14 @@ class Controller:
         last = self.policy.action_mid if self._system.last is None else self._system.last
         action = np.minimum(np.maximum(last, self._limits.low), self._limits.high)
         return Decision(action, "fallback: hold", f"the controller failed ({in_words(error)[:80]})", None, True, None)
+
+
+def _flag(given: Any) -> bool | None:
+    """Whether something is true; None where it does not tell."""
+    try:
+        return bool(given)
+    except Exception:  # whatever a stranger's object does must not end the loop
+        return None
 
 
 def _names(columns: Columns) -> list[list[str]]:

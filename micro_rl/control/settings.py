@@ -39,7 +39,8 @@ class ControlSettings:
     limits: Mapping[str, Pair] = field(default_factory=dict)
     """Lowest and highest of an action, whoever asks; by default the policy's own bounds."""
     rate: Mapping[str, float] = field(default_factory=dict)
-    """How far an action may move in a step, whoever asks; counted from the action that was applied last."""
+    """How far an action may move in a step, whoever asks; counted from the action that was applied last, where one is
+    known."""
     alarm_after: int = 3
     """Steps above the guard's limit, out of the last `alarm_window`, that make an alarm."""
     alarm_window: int = 5

@@ -72,6 +72,8 @@ def _listening(settings: ServeSettings) -> socket.socket:
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, number)
+    except UnicodeError:
+        raise UserError(f"host: {settings.host!r:.80} is no name of a machine; try 127.0.0.1") from None
     except OSError as error:
         raise UserError(f"host: {settings.host} is no address of this machine ({error.strerror})") from error
     try:

@@ -80,6 +80,15 @@ def test_what_no_sensor_can_show_counts_as_missing():
     assert controller(ranges={"level": (0.0, 3.0)}).step(at(3.5)).source == "fallback: hold"
 
 
+def test_an_episodes_first_action_has_a_rate_only_where_the_last_one_is_told():
+    loop = controller(rate={"valve": 5.0})
+    assert loop.step(at(1.0)).action[0] == pytest.approx(of_level(1.0))
+    loop.reset()
+    assert loop.step(at(1.0), applied_action=[20.0]).action[0] == 25
+    loop.prime([at(1.0)], [[30.0]])
+    assert loop.step(at(1.0)).action[0] == 35
+
+
 def test_the_applied_action_is_what_rates_are_counted_from():
     loop = controller(rate={"valve": 5.0})
     assert act(loop, 0.0) == 50.0

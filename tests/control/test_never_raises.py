@@ -1,5 +1,6 @@
 """Whatever comes in, the controller answers with a finite action within the limits, and raises nothing."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ class Nasty:
 
     def __len__(self) -> int:
         raise RuntimeError("counted")
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("asked")
 
     def __iter__(self) -> Any:
         raise OSError("walked through")
@@ -107,6 +111,34 @@ def test_anything_goes_into_the_record(tmp_path: Path, steps: Any):
         answered(loop, steps)
     lines = (tmp_path / "record.csv").read_text().splitlines()
     assert len({line.count(",") for line in lines if '"' not in line}) <= 1
+
+
+class Uncounted:
+    """An object whose length is none, so that it is neither true nor false."""
+
+    def __len__(self) -> int:
+        return -1
+
+
+@given(terminated=st.one_of(ANYTHING, st.just(Uncounted()), st.just(np.array([True, False]))), steps=STEPS)
+@settings(max_examples=80, deadline=None)
+def test_any_end_of_an_episode(terminated: Any, steps: Any):
+    loop = Controller(proportional(2), range_guard(), ControlSettings(**BOUNDS))
+    answered(loop, steps)
+    loop.reset(terminated)
+    answered(loop, steps)
+
+
+@pytest.mark.parametrize("make", [lambda: np.array([True, False]), Nasty, Uncounted])
+def test_an_end_that_cannot_be_read_is_none_and_told(tmp_path: Path, make: Any):
+    with Controller(proportional(), range_guard(), record=tmp_path / "record.csv") as loop:
+        loop.step([1.0, 0.0])
+        loop.reset(make())
+        assert loop.step([1.0, 0.0]).reason == "terminated: neither true nor false"
+        assert loop.step([1.0, 0.0]).reason == "healthy"
+        loop.reset(True)
+    rows = list(csv.DictReader((tmp_path / "record.csv").read_text().splitlines()))
+    assert [row["terminal"] for row in rows] == ["0", "0", "1"] and rows[1]["episode"] == "1"
 
 
 @pytest.mark.parametrize("where", ["policy", "guard", "fallback"])

@@ -3,22 +3,25 @@
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
+from micro_rl.control.guard import Guard
 from micro_rl.core.columns import Column, Columns
 from micro_rl.deploy import c_tables
 from micro_rl.deploy.c_files import c_text
 from micro_rl.deploy.c_names import checked_name, in_comment, of_columns
 from micro_rl.deploy.equality import Decisions, compared
 from micro_rl.deploy.running import compiler, run_c
+from micro_rl.deploy.scores import compared_scores
 from micro_rl.deploy.source import Source
-from micro_rl.deploy.trial import draw
+from micro_rl.deploy.template import filled
+from micro_rl.deploy.trial import BEGIN, ON, PRIME, Trial, draw
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from tests.deploy.policies import BY_HAND, decided, random_policy
+from tests.deploy.policies import BY_HAND, decided, random_guard, random_policy
 
 needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C compiler")
 ODD = Columns(
@@ -87,6 +90,66 @@ def test_networks_of_every_kind_in_one_program(tmp_path: Path):
         output = np.fromfile(tmp_path / f"{name}.out", np.float32).reshape(60, -1)
         decisions = Decisions(*np.split(output, 3, axis=-1))
         compared(policy, draw(policy, 60, single=True), decisions, name)
+
+
+NETWORKS = 8
+
+
+class Drawn(NamedTuple):
+    """A network of any shape, every second with a guard, and what it is tried on."""
+
+    policy: Policy
+    guard: Guard | None
+    source: Source
+    trial: Trial
+
+
+def any_network(number: int) -> Drawn:
+    """The first have no history, the others any; layers, columns, units and offsets are drawn."""
+    rng = np.random.default_rng((17, number))
+    history = 1 if number < 3 else int(rng.integers(2, 8))
+    hidden = rng.integers(1, 24, rng.integers(0, 4)).tolist()
+    observations, actions = (int(size) for size in rng.integers(1, (7, 5)))
+    offset, gain = float(rng.choice([0.0, 1.0, 1e3, 1e6])), float(rng.choice([0.5, 1.0, 4.0]))
+    policy = random_policy(number, observations, actions, hidden, history, gain, offset)
+    guard = random_guard(policy, number, int(rng.integers(1, 12))) if number % 2 else None
+    source = Source(policy) if guard is None else Source(policy).guarded(guard)
+    return Drawn(policy, guard, source, draw(policy, 200, number, single=True, guard=guard))
+
+
+def written(drawn: Drawn, name: str, folder: Path) -> bytes:
+    """Write a network's files and a driver, whose `main` has the network's name; the bytes of its steps."""
+    text, trial = c_text(drawn.source, name, name), drawn.trial
+    (folder / f"{name}.h").write_text(text.header)
+    (folder / f"{name}.c").write_text(text.code)
+    names = {"header": f"{name}.h", "p": name, "guard": name.upper(), "steps": len(trial.kind)}
+    kind = "trial-past.c" if drawn.source.before else "trial.c"
+    driver = filled(kind, **names, on=ON, begin=BEGIN, prime=PRIME)
+    (folder / f"driver-{name}.c").write_text(f"#define main main_{name}\n{driver}")
+    parts = [trial.kind[:, None], trial.observations, trial.applied] if drawn.source.before else [trial.observations]
+    return np.concatenate(parts, axis=-1).astype(np.float32).tobytes()
+
+
+@needs_compiler
+def test_any_network_and_history_decides_and_scores_as_its_policy(tmp_path: Path):
+    """All of them in one program, which is told which of them to run."""
+    networks = {f"n{number}": any_network(number) for number in range(NETWORKS)}
+    steps = {name: written(drawn, name, tmp_path) for name, drawn in networks.items()}
+    heads = "".join(f"int main_{name}(void);\n" for name in networks)
+    calls = "".join(f"    if (argv[1][0] == '{name[1:]}') return main_{name}();\n" for name in networks)
+    main = f"{heads}int main(int argc, char **argv)\n{{\n    if (argc != 2) return 1;\n{calls}    return 1;\n}}\n"
+    (tmp_path / "main.c").write_text(main)
+    files = ["main.c", *(f"{kind}{name}.c" for name in networks for kind in ("", "driver-"))]
+    flags = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-O1"]
+    subprocess.run([str(compiler()), *flags, *files, "-o", "main", "-lm"], cwd=tmp_path, check=True)
+    for name, (policy, guard, _, trial) in networks.items():
+        done = subprocess.run([tmp_path / "main", name[1:]], input=steps[name], capture_output=True, check=True)
+        values = np.frombuffer(done.stdout, np.float32).reshape(len(trial.kind), -1)
+        *parts, score = np.split(values, policy.action_size * np.arange(1, 4), axis=-1)
+        difference = compared(policy, trial, Decisions(*parts), name)
+        assert difference.unsettled < difference.rows
+        if guard is not None:
+            assert compared_scores(guard, trial, score[:, 0], difference, name).scores is not None
 
 
 @pytest.mark.parametrize("part", ["action", "mean", "log_std"])

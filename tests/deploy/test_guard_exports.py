@@ -85,6 +85,15 @@ def test_scores_by_hand(run: Run, tmp_path: Path):
     assert decisions.score == pytest.approx([np.sqrt(0.125), 2.0, np.log(2), 0.5], rel=1e-6)
 
 
+@pytest.mark.parametrize("run", EXPORTS)
+def test_the_distance_of_a_step_that_is_far_off_in_every_column(run: Run, tmp_path: Path):
+    """Each of six columns is taken to lie 1,000,000 standard deviations off, and so is their root mean square."""
+    policy = random_policy(1, observations=6)
+    guard = replace(random_guard(policy, 1), usual=np.array([1.0, *[1e12] * 6]))
+    trial = Trial(np.array([BEGIN], np.int8), np.full((1, 6), 1e30), np.zeros((1, 2)), np.zeros(2))
+    assert run(Source(policy).guarded(guard), trial, tmp_path).score == pytest.approx([1e6], rel=1e-5)
+
+
 @settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -8,11 +8,14 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from micro_rl import Controller
 from micro_rl.cli.main import run
+from micro_rl.deploy.python_file import python_text
+from micro_rl.deploy.source import Source
 from micro_rl.errors import UserError
 from micro_rl.serve.settings import ServeSettings, check, is_loopback
 from tests.control.loops import of_level, proportional, range_guard
@@ -59,6 +62,15 @@ def test_the_command_refuses_in_one_line(tmp_path, capsys, monkeypatch):
         assert message in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("host", ["a..b", ".plant", "x" * 70])
+def test_what_no_machine_is_called_is_refused_in_one_line(tmp_path: Path, host: str, capsys, monkeypatch):
+    monkeypatch.setenv("MICRO_RL_TOKEN", "a-token-of-enough-letters")
+    proportional().save(tmp_path / "policy.safetensors")
+    assert run(["serve", str(tmp_path / "policy.safetensors"), "--host", host]) == 2
+    error = capsys.readouterr().err
+    assert f"host: '{host}' is no name of a machine" in error and error.count("\n") == 1
+
+
 def test_a_folder_in_which_no_record_can_be_kept_is_told_before_it_serves(tmp_path: Path, monkeypatch, capsys):
     Controller(proportional(), range_guard()).save(tmp_path / "plant")
     monkeypatch.setattr("tempfile.TemporaryFile", _refused)
@@ -70,6 +82,52 @@ def test_a_folder_in_which_no_record_can_be_kept_is_told_before_it_serves(tmp_pa
 
 def _refused(dir: Path) -> None:
     raise PermissionError(13, "Permission denied", str(dir))
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Controller]:
+    """What would be served; `ready` is told at once."""
+    controllers: list[Controller] = []
+
+    def serve(controller: Controller, asked: Any, token: Any, records: Any, ready: Any) -> int:
+        controllers.append(controller)
+        ready("http://here")
+        return 0
+
+    monkeypatch.setattr("micro_rl.serve.server.serve", serve)
+    return controllers
+
+
+def test_an_export_has_the_limits_of_the_settings(tmp_path: Path, served: list[Controller], capsys):
+    export, settings = tmp_path / "pump.py", tmp_path / "controller.toml"
+    export.write_text(python_text(Source(proportional()).guarded(range_guard()), "pump"), encoding="utf-8")
+    settings.write_text("[limits]\nvalve = [10, 20]\n")
+    assert run(["serve", str(export), "--settings", str(settings)]) == 0
+    assert "note" not in capsys.readouterr().out
+    assert served[0].fresh().step([1.0, 0.0]).action[0] == 20 and served[0].guard is not None
+    assert run(["serve", str(export)]) == 0
+    told = "note    no --settings: the limits are the policy's bounds, no rate is kept, and the fallback is hold\n"
+    assert capsys.readouterr().out.startswith(told)
+    assert served[1].step([1.0, 0.0]).action[0] == pytest.approx(of_level(1.0))
+    proportional().save(tmp_path / "policy.safetensors")
+    assert run(["serve", str(tmp_path / "policy.safetensors"), "--settings", str(settings)]) == 0
+    assert served[2].step([1.0, 0.0]).action[0] == 20
+
+
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path, served: list[Controller], capsys):
+    policy, folder, settings = tmp_path / "policy.safetensors", tmp_path / "plant", tmp_path / "controller.toml"
+    proportional().save(policy)
+    Controller(proportional(), range_guard()).save(folder)
+    assert run(["serve", str(folder)]) == 0 and "note" not in capsys.readouterr().out
+    settings.write_text("[limits]\nvalv = [10, 20]\n")
+    for export, message in (
+        (policy, f"{settings}: limits: there is no column 'valv'"),
+        (folder, f"--settings {settings}: {folder} has its own"),
+    ):
+        assert run(["serve", str(export), "--settings", str(settings)]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    assert len(served) == 1
 
 
 def test_served_until_sigterm(tmp_path: Path):

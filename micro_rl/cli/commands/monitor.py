@@ -23,7 +23,8 @@ class Monitor:
     log: str | None = None
     """The log, where it is not the run's own."""
     judgement: Path | None = None
-    """What `micro-rl trust RUN --json` printed: its trial and its prediction are held against the record."""
+    """What `micro-rl trust RUN --json` printed: its trial and its prediction are held against the record.
+    One of several runs holds those of --run alone."""
     window: int | None = None
     """Steps of a window; by default the judgement's, else as long as the log holds enough of."""
     page: Path | None = None
@@ -52,7 +53,7 @@ def run(arguments: list[str]) -> None:
         if getattr(asked, name) is not None and asked.run is None and asked.log is None:
             raise UserError(f"--{name}: the record's windows are compared with the log's; name it with --run or --log")
     record, log = read(inputs.record), _log(asked)
-    judged = None if asked.judgement is None else _judgement(asked.judgement)
+    judged = None if asked.judgement is None else _judgement(asked.judgement, asked.run)
     if judged and log is not None and judged["log"] not in (None, log.sha256):
         say(console(), f"note    {asked.judgement} judges by another log than {log.path}: is it that of this policy?")
     findings = find(record, log, _length(asked, log, judged))
@@ -85,20 +86,44 @@ def _log(asked: Monitor) -> "Dataset | None":
     return None if asked.run is None else log_of(asked.run, RunFolder.open(asked.run).config())
 
 
-def _judgement(path: Path) -> dict[str, Any]:
-    """What is needed of a judgement: the window, the best policy's prediction, its trial."""
+def _judgement(path: Path, run: Path | None) -> dict[str, Any]:
+    """What is needed of a judgement: the window, the prediction of the run's policy, its trial."""
     from micro_rl.storage.json_files import read_json
 
     try:
         judged = read_json(path)
-        best = next(policy for policy in judged["policies"] if policy["name"] == judged["ranking"][0])
-        window, predicted, trial = judged["window"], best["evidence"]["difference"]["mean"], best["trial"]
+        own = _own(path, {policy["name"]: policy for policy in judged["policies"]}, run)
+        window, predicted, trial = judged["window"], own["evidence"]["difference"]["mean"], own["trial"]
         numbers = [window, predicted, *([trial["baseline"], trial["deviation"], trial["alpha"]] if trial else [])]
         if not all(isinstance(value, int | float) for value in numbers):
             raise TypeError
         return {"window": window, "predicted": predicted, "trial": trial, "log": judged.get("sha256")}
-    except (AttributeError, KeyError, TypeError, IndexError, StopIteration):
+    except (AttributeError, KeyError, TypeError, IndexError):
         raise UserError(f"{path}: is no judgement; write one with micro-rl trust RUN --json > {path}") from None
+
+
+def _own(path: Path, policies: dict[str, Any], run: Path | None) -> Any:
+    """The run's policy among those of a judgement, or its only one.
+
+    Raises:
+        UserError: there are several, and none or more than one of them can be the run's.
+    """
+    if len(policies) < 2:
+        return next(iter(policies.values()), None)
+    same = [] if run is None else [name for name in policies if _folder(name) == _folder(run)]
+    if len(same) == 1:
+        return policies[same[0]]
+    which = "which of them acted no --run tells" if run is None else f"which of them {run} is cannot be told"
+    raise UserError(
+        f"{path}: judges {len(policies)} policies, and {which}; write a judgement of the one run, with "
+        f"micro-rl trust {run or 'RUN'} --json > FILE"
+    )
+
+
+def _folder(run: str | Path) -> Path:
+    """A run's folder, also where the policy's file in it is named."""
+    path = Path(run)
+    return (path.parent if path.name == "policy.safetensors" else path).resolve()
 
 
 def _length(asked: Monitor, log: "Dataset | None", judged: dict[str, Any] | None) -> int | None:

@@ -4,10 +4,13 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from micro_rl.errors import UserError, require_extra
 from micro_rl.serve.settings import ServeSettings
+
+if TYPE_CHECKING:
+    from micro_rl.control.controller import Controller
 
 TOKEN = "MICRO_RL_TOKEN"
 
@@ -20,12 +23,15 @@ class Serve(ServeSettings):
     """A file with the token that clients must send; or the environment's MICRO_RL_TOKEN."""
     records: Path | None = None
     """A folder in which every session's record is kept, SESSION.csv, for micro-rl data check and train."""
+    settings: Path | None = None
+    """A TOML file with limits, rates, fallback and so on, for what has none: an export, a run, a policy's file."""
 
 
 EXPLANATION = """Answer over HTTP what a policy would do, with its guard, its limits and its fallback.
 
 EXPORT is a folder that Controller.save wrote, an exported file (.py, .onnx) with the guard that is in it, or a
-run's folder or a policy's file, which have none.
+run's folder or a policy's file, which have none. The folder has its limits and its fallback; the others have those
+of --settings.
 The server describes itself at its address. SIGTERM and Ctrl-C stop it.
 """
 
@@ -48,7 +54,8 @@ def _serve(export: Path, asked: Serve, token: str | None) -> None:
     from micro_rl.serve.server import serve
     from micro_rl.storage.files import saving
 
-    controller = _controller(export)
+    own = _has_settings(export)
+    controller = _controller(export, own, asked.settings)
     if asked.records is not None:
         with saving(asked.records):
             asked.records.mkdir(parents=True, exist_ok=True)
@@ -57,21 +64,47 @@ def _serve(export: Path, asked: Serve, token: str | None) -> None:
     def ready(address: str) -> None:
         if controller.guard is None:
             print("note    no guard: what is unlike the log is decided on too; micro-rl controller RUN makes one")
+        if not own and asked.settings is None:
+            print(
+                "note    no --settings: the limits are the policy's bounds, no rate is kept, and the fallback is hold"
+            )
         print(f"serving {address}", flush=True)
 
     sessions = serve(controller, asked, token, asked.records, ready)
     print(f"stopped; {sessions} open session{'' if sessions == 1 else 's'} ended")
 
 
-def _controller(export: Path) -> Any:
-    from micro_rl.control.controller import Controller
-    from micro_rl.control.making import PARTS, POLICY, SETTINGS, is_export, policy_of
+def _has_settings(export: Path) -> bool:
+    """Whether it is a controller's folder, also one of which a part is lost; what is no policy at all counts as one."""
+    from micro_rl.control.making import PARTS, POLICY, SETTINGS, is_export
 
-    if is_export(export):
-        return Controller.from_export(export)
-    of_policy = export.is_file() or (export / POLICY).exists()
-    own = any((export / name).exists() for name in (PARTS, SETTINGS))
-    return Controller(policy_of(export)) if of_policy and not own else Controller.load(export)
+    if is_export(export) or export.is_file():
+        return False
+    return any((export / name).exists() for name in (PARTS, SETTINGS)) or not (export / POLICY).exists()
+
+
+def _controller(export: Path, own: bool, settings: Path | None) -> "Controller":
+    """The controller that every session is made after; `own` where the folder has settings."""
+    from micro_rl.control.controller import Controller
+    from micro_rl.control.making import is_export, of_export, policy_of
+    from micro_rl.control.settings import ControlSettings
+
+    if own:
+        controller = Controller.load(export)
+        if settings is not None:
+            raise UserError(
+                f"--settings {settings}: {export} has its own: change its controller.toml, or make it anew with "
+                f"micro-rl controller RUN --settings {settings} --out {export}"
+            )
+        return controller
+    policy, guard = of_export(export) if is_export(export) else (policy_of(export), None)
+    if settings is None:
+        return Controller(policy, guard)
+    chosen = ControlSettings.from_toml(settings)
+    try:
+        return Controller(policy, guard, chosen, folder=settings.parent)
+    except UserError as error:
+        raise UserError(f"{settings}: {error}") from None
 
 
 def _token(file: Path | None) -> str | None:
