@@ -1,5 +1,6 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
+import re
 import socket
 import sys
 from pathlib import Path
@@ -186,6 +187,8 @@ def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
         ("kubernetes", "'kubernetes' is no cluster; say ray, auto or ray://HOST:PORT"),
         ("ray://nowhere", "is no address; write ray://HOST:PORT"),
         ("ray://127.0.0.1:1", "nothing answers there"),
+        ("ray://a..b:10001", "nothing answers there"),
+        ("ray://127.0.0.1:²", "is no address"),
     ],
 )
 def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
@@ -197,10 +200,11 @@ def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_running_cluster_that_is_named_and_gone_is_one_line(monkeypatch):
+@pytest.mark.parametrize("named", ["127.0.0.1:1", "a..b:6379"])
+def test_a_running_cluster_that_is_named_and_gone_is_one_line(monkeypatch, named):
     pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(UserError, match=r"on: auto: RAY_ADDRESS 127\.0\.0\.1:1: nothing answers there"):
+    monkeypatch.setenv("RAY_ADDRESS", named)
+    with pytest.raises(UserError, match=f"on: auto: RAY_ADDRESS {re.escape(named)}: nothing answers there"):
         connection.check("auto")
 
 
