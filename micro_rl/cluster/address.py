@@ -28,11 +28,11 @@ def refuse_dead(what: str, address: str) -> None:
         UserError: in one line, after `PATIENCE` at most.
     """
     host, _, port = address.removeprefix(CLIENT).rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal():
         raise UserError(f"on: {what!r} is no address; write {CLIENT}HOST:PORT, as in {CLIENT}10.0.0.5:10001")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # the last: a name that no host can have
         raise UserError(f"on: {what}: nothing answers there ({error}); is the cluster up, and its port open?") from None
     client = address.startswith(CLIENT)
     answer = _answer(f"{host}:{port}", CLIENT_CALL if client else HEAD_CALL)
@@ -66,7 +66,7 @@ def found() -> str | None:
     """The address that --on auto would take: RAY_ADDRESS, or what runs on this machine; None: Ray has to say."""
     named = os.environ.get("RAY_ADDRESS", "")
     if named:
-        return named if named.rpartition(":")[2].isdigit() else None
+        return named if named.rpartition(":")[2].isdecimal() else None
     try:
         [only] = import_module("ray._private.services").find_gcs_addresses()
     except Exception:  # none or several, which Ray says in its words; or this part, its own business, is gone

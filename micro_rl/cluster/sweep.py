@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
-from micro_rl.cluster.address import listens
-from micro_rl.cluster.connection import Capacity, capacity, connected, head_of
+from micro_rl.cluster.connection import Capacity, capacity, connected
 from micro_rl.cluster.graph import Chunk, Graph, graph
+from micro_rl.cluster.head import TRIES, Head, HeadGone
 from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.packing import Packer
 from micro_rl.cluster.parcels import Parcels, exchange
@@ -21,7 +21,6 @@ from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.cluster.versions import versions
 from micro_rl.cluster.watching import Watcher
 from micro_rl.core.wording import plural, with_verb
-from micro_rl.errors import UserError
 from micro_rl.training.grid import Trial, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.sweep import refuse
@@ -30,21 +29,16 @@ GLANCE = 1.0
 """Seconds between looks at the tasks."""
 BETWEEN_COUNTS = 5.0
 """Seconds between looks at the nodes."""
-TRIES = 5
-"""Times that a run is begun again which a signal stopped on its node."""
-GONE = 40.0
-"""Seconds that a head may be away; after 60 Ray ends the process."""
-HEAD_GONE = "cluster: its head is gone, or answers no more ({}); begin a cluster, and go on with --resume"
 LEAVING = 120.0
 """Seconds that tasks are given to save when the driver is stopped."""
 
 
 class _Work(NamedTuple):
-    """A task at work: its chunk, None for a fit, and how often it was begun."""
+    """A task at work: its chunk, None for a fit, and how often it was begun again."""
 
     chunk: Chunk | None
     trials: tuple[Trial, ...]
-    tries: int = 1
+    tries: int = 0
 
 
 def carry_out(
@@ -129,7 +123,7 @@ class _Driver:
         self._outcomes: dict[str, Outcome] = {}
         self._said = set[str]()
         self._nodes, self._counted = has.nodes, time.monotonic()
-        self._head, self._seen = head_of(ray), time.monotonic()
+        self._head = Head(ray)
 
     def carry_out(self) -> dict[str, Outcome]:
         """All tasks, to their ends."""
@@ -217,29 +211,20 @@ class _Driver:
         try:
             exchange(self._ray, self._parcels, Path(self._home.folder))
         except self._ray.exceptions.RayError as error:
-            raise UserError(HEAD_GONE.format(type(error).__name__)) from None
+            raise HeadGone(type(error).__name__) from None
 
     def _count_nodes(self) -> None:
         """Tell of nodes that came or went; their tasks begin again elsewhere by Ray's own doing."""
         if time.monotonic() - self._counted < BETWEEN_COUNTS:
             return
         self._counted = time.monotonic()
-        if not self._head_answers():  # what asks it would wait until Ray ends the process, without our line
+        if not self._head.answers():  # what asks it would wait until Ray ends the process, without our line
             return
         nodes = capacity(self._ray).nodes
         if nodes != self._nodes:
             what = "is gone: what it did begins again elsewhere" if nodes < self._nodes else "has joined"
             self._watcher.note(f"a node {what}; {plural(nodes, 'node')} now")
             self._nodes = nodes
-
-    def _head_answers(self) -> bool:
-        """Whether something listens at the head's address; one that is begun again is given `GONE` seconds."""
-        if self._head is None or listens(self._head):
-            self._seen = time.monotonic()
-            return True
-        if time.monotonic() - self._seen > GONE:
-            raise UserError(HEAD_GONE.format(f"nothing listens at {self._head}"))
-        return False
 
     def _leave(self, refs: Sequence[Any]) -> None:
         """Ask every task to save, wait for it, and leave."""

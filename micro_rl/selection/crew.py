@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from micro_rl.cluster.connection import capacity, connected
+from micro_rl.cluster.head import TRIES, Head, HeadGone
 from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.place import Home, leave_home, make_home, sees
 from micro_rl.cluster.versions import differences, versions
@@ -50,6 +51,13 @@ class Here:
         return workers.carry_out(tasks, folder, at_once, watch)
 
 
+class _Work(NamedTuple):
+    """A task at work, and how often it was begun again."""
+
+    task: Task
+    tries: int = 0
+
+
 class Cluster:
     """Nodes of a cluster, one core or card for each task."""
 
@@ -57,7 +65,7 @@ class Cluster:
         has = capacity(ray)
         if look_at_nodes(ray, versions(), home):
             raise UserError(f"choose: {BLIND.format(home.folder)}")
-        self._ray, self._home, self._size = ray, home, has.cards or has.cores
+        self._ray, self._home, self._size, self._head = ray, home, has.cards or has.cores, Head(ray)
         self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=-1)(on_node)
 
     @property
@@ -66,15 +74,22 @@ class Cluster:
         return max(1, self._size)
 
     def carry_out(self, tasks: Sequence[Task], folder: Path, at_once: int, watch: Watch) -> list[Failure]:
-        """Do all tasks, the first of them first; how many at once is the cluster's business."""
-        going = {self._begin(task): task for task in tasks}
+        """Do all tasks, the first of them first; how many at once is the cluster's business.
+
+        Raises:
+            HeadGone: the cluster's head answers no more; nobody is left to ask the tasks to save.
+        """
+        going = {self._begin(task): _Work(task) for task in tasks}
         failures = list[Failure]()
         try:
             while going:
-                watch([*going.values()][: self.size])
+                watch([own.task for own in going.values()][: self.size])
                 ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=1.0)
                 for ref in ready:
                     failures += self._ended(ref, going)
+                self._head.answers()
+        except HeadGone:
+            raise
         except BaseException:
             for ref in going:
                 self._ray.cancel(ref)
@@ -85,13 +100,13 @@ class Cluster:
     def _begin(self, task: Task) -> Any:
         return self._task.options(name=task.name).remote(task, self._home, versions())
 
-    def _ended(self, ref: Any, going: dict[Any, Task]) -> list[Failure]:
+    def _ended(self, ref: Any, going: dict[Any, _Work]) -> list[Failure]:
         """Why a task came to nothing, where it did; one that a signal stopped on its node begins again.
 
         Raises:
-            UserError: its node is gone for good, or cannot do it.
+            UserError: its node is gone for good, or cannot do it; or signals stop it again and again.
         """
-        task = going.pop(ref)
+        task, tries = going.pop(ref)
         try:
             end, line = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
@@ -99,8 +114,12 @@ class Cluster:
             raise UserError(f"choose: {line}; go on with --resume") from None
         if end == UNFIT:  # the node's fault; the task must not count as one that came to nothing
             raise UserError(f"choose: {line}; then go on with --resume")
+        if end == STOPPED and tries == TRIES:
+            raise UserError(
+                f"choose: {task.name} was stopped on its node and begun again {TRIES} times; --resume goes on"
+            )
         if end == STOPPED:
-            going[self._begin(task)] = task
+            going[self._begin(task)] = _Work(task, tries + 1)
         return [Failure(task.name, line)] if end == FAILED else []
 
 

@@ -83,6 +83,30 @@ def test_a_job_of_an_array_takes_its_line_and_ends_as_it_does(tmp_path):
     assert (done.returncode, done.stdout) == (3, "two words\n"), done.stderr
 
 
+@linux
+@pytest.mark.parametrize(
+    ("memory", "message"),
+    [
+        ({"SLURM_MEM_PER_CPU": "500", "SLURM_CPUS_ON_NODE": "4"}, "head at 10.0.0.1:20007 did not answer in 120 tries"),
+        ({}, "Slurm does not say what memory the job has"),
+    ],
+)
+def test_a_job_whose_head_does_not_start_ends(tmp_path, memory, message):
+    """With programs in the place of Slurm's and Ray's; a site tells the memory of a node, or of a core."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").write_text("")
+    says = {"ray": "exit 1", "srun": f'echo "$@" > {tmp_path}/begun', "sleep": "", "scontrol": "echo n1"}
+    for name, line in (says | {"hostname": "echo 10.0.0.1"}).items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    own = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_JOB_NODELIST": "n1", "SLURM_JOB_ID": "7", "SLURM_NNODES": "1"}
+    own |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", **memory}
+    done = subprocess.run(["bash", FILES / "sweep.slurm"], env=os.environ | own, capture_output=True, text=True)
+    assert done.returncode == 1 and message in done.stderr, done.stderr
+    if memory:
+        assert f"--memory={2000 * 2**20 // 4 * 3} " in (tmp_path / "begun").read_text()
+
+
 def test_the_manifest_is_a_job_whose_pods_share_the_volume():
     yaml = pytest.importorskip("yaml")
     job = yaml.safe_load((FILES / "rayjob.yaml").read_text())

@@ -1,5 +1,6 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
+import re
 import socket
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
-from micro_rl.cluster import address, connection, nodes, sweep, tasks, versions
+from micro_rl.cluster import address, connection, head, nodes, sweep, tasks, versions
 from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
 from micro_rl.cluster.packing import Packer, unpacked
@@ -186,6 +187,8 @@ def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
         ("kubernetes", "'kubernetes' is no cluster; say ray, auto or ray://HOST:PORT"),
         ("ray://nowhere", "is no address; write ray://HOST:PORT"),
         ("ray://127.0.0.1:1", "nothing answers there"),
+        ("ray://a..b:10001", "nothing answers there"),
+        ("ray://127.0.0.1:²", "is no address"),
     ],
 )
 def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
@@ -197,10 +200,11 @@ def test_an_address_that_is_none_is_one_line(tmp_path, capsys, where, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_running_cluster_that_is_named_and_gone_is_one_line(monkeypatch):
+@pytest.mark.parametrize("named", ["127.0.0.1:1", "a..b:6379"])
+def test_a_running_cluster_that_is_named_and_gone_is_one_line(monkeypatch, named):
     pytest.importorskip("ray")
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(UserError, match=r"on: auto: RAY_ADDRESS 127\.0\.0\.1:1: nothing answers there"):
+    monkeypatch.setenv("RAY_ADDRESS", named)
+    with pytest.raises(UserError, match=f"on: auto: RAY_ADDRESS {re.escape(named)}: nothing answers there"):
         connection.check("auto")
 
 
@@ -248,23 +252,36 @@ def test_what_listens_is_asked_once(monkeypatch, code, where, message):
             address.refuse_dead("it", place)
 
 
+def test_work_that_signals_stop_begins_again_five_times():
+    own: Any = sweep._Driver.__new__(sweep._Driver)
+    told = list[str]()
+    [chunk] = graph(trials(tiny_plan(), 1, {}), True, None, 1, 0).chunks
+    stopped = Outcome("seed0", tasks.STOPPED, "stopped by SIGTERM")
+    own._watcher = SimpleNamespace(note=told.append, ended=lambda outcome: told.append(outcome.end))
+    own._interrupts, own._said, own._outcomes = SimpleNamespace(received=None), set(), {}
+    own._result, own._submit = lambda ref, work: [stopped], lambda chunk, before: "ref"
+    going = {"ref": sweep._Work(chunk, chunk.trials)}
+    while going:
+        going = own._finish("ref", going.pop("ref"))
+    assert ["is begun again" in line for line in told] == [True] * 5 + [False] and told[-1] == tasks.STOPPED
+
+
 def test_a_head_that_is_away_is_waited_for_and_given_up_in_time(monkeypatch):
     """After 60 seconds Ray would end the process without our line, and whatever asks the head waits until then."""
-    own = sweep._Driver.__new__(sweep._Driver)
     clock = {"now": 0.0}
-    monkeypatch.setattr("micro_rl.cluster.sweep.time.monotonic", lambda: clock["now"])
-    own._seen = 0.0
+    monkeypatch.setattr("micro_rl.cluster.head.time.monotonic", lambda: clock["now"])
     with socket.create_server(("127.0.0.1", 0)) as server:
-        own._head = f"127.0.0.1:{server.getsockname()[1]}"
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setattr("micro_rl.cluster.head.head_of", lambda ray: ray)
+        own = head.Head(place)
         clock["now"] = 30.0
-        assert own._head_answers()
+        assert own.answers()
     clock["now"] = 65.0
-    assert not own._head_answers()
+    assert not own.answers()
     clock["now"] = 71.0
     with pytest.raises(UserError, match=r"its head is gone, .* \(nothing listens at 127\.0\.0\.1:\d+\); .* --resume"):
-        own._head_answers()
-    own._head = None
-    assert own._head_answers() and not address.listens("nonsense")
+        own.answers()
+    assert head.Head(None).answers() and not address.listens("nonsense")
 
 
 class _Unable(Exception):

@@ -32,9 +32,31 @@ def rows(out: Path) -> int:
     return sum(path.read_bytes().count(b"\n") for path in out.rglob("metrics.jsonl"))
 
 
-def policies(out: Path) -> dict[str, bytes]:
-    """Of every run that is over, with its model's weights."""
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("policy.safetensors"))}
+def policies(out: Path) -> list[Path]:
+    """Of every run that is over."""
+    return sorted(out.rglob("policy.safetensors"))
+
+
+def made(out: Path) -> dict[str, bytes | int]:
+    """What every run has come to, by file: the bits of its policy and of its model, and how many rows its curve has."""
+    weights = [*policies(out), *out.rglob("model/ensemble.safetensors")]
+    bits: dict[str, bytes | int] = {str(path.relative_to(out)): path.read_bytes() for path in weights}
+    curves = {str(path.relative_to(out)): path.read_bytes().count(b"\n") for path in out.rglob("metrics.jsonl")}
+    return bits | curves
+
+
+def at_work(machine: Machine) -> list[str]:
+    """The tasks and actors that Ray's workers do, by the titles that Ray gives these processes."""
+    titles = [title(pid) for pid in machine.processes()]
+    return [own for own in titles if own.startswith("ray::") and not own.startswith(("ray::IDLE", *AGENTS))]
+
+
+def title(pid: int) -> str:
+    """Of a process; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().strip("\0")
+    except OSError:
+        return ""
 
 
 @pytest.fixture
@@ -49,8 +71,8 @@ def test_a_node_and_the_driver_are_killed_and_a_node_joins(tmp_path, machine):
     logs = [write_log(tmp_path / "one.hdf5"), write_log(tmp_path / "two.hdf5", episodes=8)]
     alone = machine.start(*words(logs, tmp_path / "alone"))
     assert alone.wait(PATIENCE) == 0, machine.printed(alone)
-    expected = policies(tmp_path / "alone")
-    assert len(expected) == 16
+    expected = made(tmp_path / "alone")
+    assert len(policies(tmp_path / "alone")) == 16 and len(expected) == 3 * 16
 
     machine.start_node()
     head = machine.environment["RAY_ADDRESS"]
@@ -61,13 +83,15 @@ def test_a_node_and_the_driver_are_killed_and_a_node_joins(tmp_path, machine):
     machine.start_node(head)
     assert until(lambda: len(policies(out)) >= 6, PATIENCE), machine.printed(driver)
     assert "2 nodes" in machine.printed(driver)
+    assert until(lambda: bool(at_work(machine)), PATIENCE), machine.printed(driver)
     driver.kill()
     driver.wait()
+    assert until(lambda: not at_work(machine), 60), at_work(machine)
     assert len(policies(out)) < 16, "it was over too soon for this test"
 
     again = machine.start(*words(logs, out, "--on", "auto", "--resume"))
     assert again.wait(PATIENCE) == 0, machine.printed(again)
-    assert policies(out) == expected
+    assert made(out) == expected
     assert not list(out.rglob("*.tmp")) and not (out / ".cluster").exists()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from micro_rl.cluster import head
 from micro_rl.cluster.place import make_home
 from micro_rl.cluster.versions import versions
 from micro_rl.errors import Diverged, Interrupted, UserError
@@ -103,6 +104,30 @@ def test_a_task_that_a_node_takes_with_it_ends_the_choice_and_the_others_save(tm
     with pytest.raises(UserError, match=r"a ended on its node \(out of memory\); go on with --resume"):
         crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a", "b"), tmp_path, 2, lambda own: None)
     assert len(ray.cancelled) == 1
+
+
+def test_a_task_that_signals_stop_again_and_again_ends_the_choice(tmp_path, monkeypatch):
+    tries, ray = list[str](), _Ray()
+
+    def work(own: Task) -> None:
+        tries.append(own.name)
+        raise Interrupted(15, "saved")
+
+    monkeypatch.setattr(task, "carry_out", work)
+    with pytest.raises(UserError, match=r"a was stopped on its node and begun again 5 times; --resume goes on"):
+        crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a"), tmp_path, 2, lambda own: None)
+    assert len(tries) == 1 + head.TRIES
+
+
+def test_a_head_that_is_gone_ends_the_choice_and_nobody_is_asked_to_save(tmp_path, monkeypatch):
+    """Whatever asks Ray then waits until Ray ends the process, without our line."""
+    clock, ray = iter([0.0, 20.0, 50.0]), _Ray()
+    monkeypatch.setattr("micro_rl.cluster.head.head_of", lambda ray: "127.0.0.1:1")
+    monkeypatch.setattr("micro_rl.cluster.head.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(task, "carry_out", lambda own: None)
+    with pytest.raises(UserError, match=r"its head is gone, .* \(nothing listens at 127\.0\.0\.1:1\); .* --resume"):
+        crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks(*"abc"), tmp_path, 2, lambda own: None)
+    assert not ray.cancelled and next(clock, None) is None
 
 
 def test_without_a_cluster_this_machine_works(tmp_path):
