@@ -24,7 +24,7 @@ class Monitor:
     """The log, where it is not the run's own."""
     judgement: Path | None = None
     """What `micro-rl trust RUN --json` printed: its trial and its prediction are held against the record.
-    One of several runs holds those of --run alone."""
+    Where it judges several runs, --run says whose."""
     window: int | None = None
     """Steps of a window; by default the judgement's, else as long as the log holds enough of."""
     page: Path | None = None
