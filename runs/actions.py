@@ -136,8 +136,10 @@ def main() -> None:
     if any(cell(*size) not in recorded(STUDY) for size in SIZES):
         add(STUDY, measure)
     draw()
-    made = made_by(STUDY, "python -m runs.actions").replace("on two cores that other work shared", "on two idle cores")
-    write(PAGE, TEXT.format(answer=answer(), methods=method_table(), parts=part_table(), made=made))
+    origin = made_by(STUDY, "python -m runs.actions").replace(
+        "on two cores that other work shared", "on two idle cores"
+    )
+    write(PAGE, TEXT.format(answer=answer(), methods=method_table(), parts=part_table(), made=origin))
 
 
 if __name__ == "__main__":

@@ -130,8 +130,8 @@ def main() -> None:
         run_recorded(STUDY, {name: ("whole", options)}, method)
     draw()
     rows = table([], [line(name, title) for name, (title, *_) in METHODS.items()]).split("\n", 2)[2]
-    made = made_by(STUDY, "python -m runs.time_to_score")
-    write(PAGE, TEXT.format(answer=answer(), seeds=SEEDS, goal=GOAL, rows=rows, made=made))
+    origin = made_by(STUDY, "python -m runs.time_to_score")
+    write(PAGE, TEXT.format(answer=answer(), seeds=SEEDS, goal=GOAL, rows=rows, made=origin))
 
 
 if __name__ == "__main__":

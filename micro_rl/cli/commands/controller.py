@@ -53,9 +53,9 @@ def run(arguments: list[str]) -> None:
     parts = _parts(settings, source)
     if source is not None:
         _check(inputs.run, parts, source)
-    made = _made(inputs.run, asked, parts)
-    made.save(out)
-    guard, screen = made.guard, console()
+    controller = _made(inputs.run, asked, parts)
+    controller.save(out)
+    guard, screen = controller.guard, console()
     if asked.settings is None and source is not None:
         say(screen, f"note    the settings are those of {source}; give others with --settings")
     if guard is not None:
