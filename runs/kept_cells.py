@@ -60,9 +60,10 @@ def made_by(study: str, command: str) -> str:
     if not cells:
         return f"`{command}` was not run yet."
     days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
-    minutes = sum(cell["seconds"] for cell in cells) / 60
+    seconds = [cell["seconds"] for cell in cells if "seconds" in cell]
+    took = f", {sum(seconds) / 60:.0f} minutes of processor time" if len(seconds) == len(cells) else ""
     return (
         f"Made by `{command}`, {' and '.join(days)}, commit {', '.join(commits)}, on two cores that other work shared"
-        f" ({', '.join(processors)}): {len(cells)} cells, {minutes:.0f} minutes of processor time. Raw figures:"
+        f" ({', '.join(processors)}): {len(cells)} cells{took}. Raw figures:"
         f" `docs/results/data/{study}.json`; a cell that stands there is not run again."
     )

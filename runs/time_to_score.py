@@ -56,7 +56,7 @@ def line(name: str, title: str) -> list[str]:
     seeds, (median, low, high) = evaluations(name), milliseconds(title)
     thousands = [reached(seed) for seed in seeds]
     ends = [float(np.mean(seed[-10:])) for seed in seeds]
-    there = [f"{1000 * median / 1000 * each:,.0f}" if np.isfinite(each) else "not reached" for each in thousands]
+    there = [f"{median * each:,.0f}" if np.isfinite(each) else "not reached" for each in thousands]
     return [
         title,
         ", ".join(f"{each:g}" if np.isfinite(each) else "not reached" for each in thousands),
