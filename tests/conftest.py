@@ -2,7 +2,6 @@
 
 import gc
 import os
-import re
 import zlib
 from contextlib import suppress
 from functools import cache, partial
@@ -30,18 +29,8 @@ from jaxtyping import install_import_hook
 PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
 """Whether XLA has the choice; the newer jaxlib, which Python 3.12 and 3.13 get, always fuses and refuses the flag."""
 
-SHAPES = re.compile(r"^(from|import) +(jaxtyping|micro_rl\.core\.shapes)\b", re.MULTILINE)
-SOURCES = Path(__file__).parent.parent / "micro_rl"
-
-
-def modules_with_shapes() -> list[str]:
-    """Name the modules that annotate arrays with their shapes; types alone are pyright's affair."""
-    every = [path for path in SOURCES.rglob("*.py") if SHAPES.search(path.read_text(encoding="utf-8"))]
-    return [".".join(path.relative_to(SOURCES.parent).with_suffix("").parts) for path in every]
-
-
 # Before anything imports micro_rl: modules loaded earlier would escape the checks.
-install_import_hook(modules_with_shapes(), "beartype.beartype")
+install_import_hook("micro_rl", "beartype.beartype")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 with suppress(ImportError, AttributeError):  # JAX's own affair, and another version may do without

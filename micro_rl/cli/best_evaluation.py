@@ -4,6 +4,7 @@ import shlex
 
 from micro_rl.core.metric_keys import EVAL_RETURN, EVAL_SCORE, SCORE_KEYS
 from micro_rl.core.wording import number, plural
+from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.job import Run
 
@@ -28,7 +29,7 @@ def _best(values: dict[int, float]) -> int:
     return max(values, key=lambda epoch: (values[epoch], epoch))
 
 
-def _of_one_judge(run: Run, key: str | None) -> list[dict[str, float]]:
+def _of_one_judge(run: Run, key: str | None) -> list[Row]:
     """The rows whose values can be compared: a branch with a model fitted anew has another model's before its own."""
     origin = RunFolder.open(run.path).config().get("branched_off") or {}
     if key in (EVAL_RETURN, EVAL_SCORE) or not origin.get("refit"):

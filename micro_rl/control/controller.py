@@ -204,7 +204,7 @@ class Controller:
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)
 
-    def reset(self, terminated: bool = False) -> None:
+    def reset(self, terminated: Any = False) -> None:
         """Begin an episode; `terminated` tells that the last one ended by the task's own rule.
 
         What is neither true nor false counts as False, and the next step's reason tells it.
