@@ -29,7 +29,7 @@ Changes = Mapping[str, Any]
 
 SMALL: dict[str, Any] = pendulum_small.TRAINING | {"preset": "generic"}
 TANKS: dict[str, Any] = SMALL | {"env": "runs.two_tanks:TwoTanks5-v0", "horizon": 96, "history": 6}
-TANKS_FIT: dict[str, Any] = {"history": 6, "max_fit_epochs": 40, **pendulum_small.FIT, "model_lr": 1e-3}
+TANKS_FIT: dict[str, Any] = {"history": 6, "model_lr": 1e-3} | pendulum_small.FIT
 HOPPER: dict[str, Any] = SMALL | {
     "rollout_batch_size": 5000,
     "epochs": 40,
@@ -113,9 +113,9 @@ def _small(
 ) -> Plan:
     """On the seed's ensemble, which is fitted if it is not there."""
     if not learns_model(method):
-        return make_plan(read(), method, seed=seed, **(_for_a_log(training) | changes))
+        return make_plan(read(), method, seed=seed, **{**_for_a_log(training), **changes})
     model = _model(name, read(), fit, seed)
-    return make_plan(read(), method, model=model, seed=seed, **(training | changes))
+    return make_plan(read(), method, model=model, seed=seed, **{**training, **changes})
 
 
 def _model(name: str, log: Dataset, changes: dict[str, Any], seed: int) -> Path:

@@ -78,7 +78,8 @@ def test_every_cell_of_the_sensitivity_can_be_planned():
         assert {sensitivity.REFERENCE, sensitivity.MODEL_FREE} <= set(cells)
         for changes in cells.values():
             fitted: dict[str, Any] = {"holdout_episodes": 0.1} if changes.get("candidates") == "calibrated" else {}
-            make_plan(log, **{"method": "micro", "epochs": 15, **changes, **fitted})
+            chosen: dict[str, Any] = {"epochs": 15, **changes, **fitted}
+            make_plan(log, chosen.pop("method", "micro"), **chosen)
 
 
 def test_what_a_choice_would_take_are_the_defaults_and_an_anchor():
