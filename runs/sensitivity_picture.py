@@ -26,7 +26,7 @@ class Grid:
 
     def __init__(self, log: Read):
         there = log.map()
-        self.shares = [0.0, *(share for share in SHARES if any(at[1] == share for at in there))]
+        self.shares = [share for share in (0.0, *SHARES) if any(at[1] == share for at in there)]
         self.betas = [beta for beta in BETAS if any(at[0] == beta and at[1] > 0 for at in there)]
 
     def cells(self, at: Place) -> list[Cell]:
@@ -76,7 +76,7 @@ def draw_map(panel: Any, log: Read) -> None:
             panel.add_patch(ring)
     outline(panel, {cell for at in flat for cell in grid.cells(at)})
     panel.set(xlim=(-0.04, len(grid.shares) + 0.04), ylim=(-0.04, len(grid.betas) + 0.04), title=log.title)
-    panel.set_xticks(np.arange(len(grid.shares)) + 0.5, ["none", *(f"{share:g}" for share in grid.shares[1:])])
+    panel.set_xticks(np.arange(len(grid.shares)) + 0.5, [f"{share:g}" if share else "none" for share in grid.shares])
     panel.set_yticks(np.arange(len(grid.betas)) + 0.5, [f"{beta:g}" for beta in grid.betas])
     panel.set_xlabel("model's share of a batch")
     panel.tick_params(length=0)

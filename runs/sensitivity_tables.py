@@ -91,6 +91,22 @@ def word(log: Read, at: tuple[float, float], flat: set[tuple[float, float]]) -> 
     return f"**{figures}**" if at in flat else figures
 
 
+def belief_table(read: list[Read]) -> str:
+    """By beta at a share of one half: f, what critics believe of an episode's start, and what came, discounted."""
+    names = {**{f"beta {beta:g}": place(beta, 0.5) for beta in BETAS}, "no rows of a model": MODEL_FREE}
+    rows = [[title, *(belief_words(log, name) for log in read)] for title, name in names.items()]
+    return table(["", *(log.title for log in read)], rows)
+
+
+def belief_words(log: Read, name: str) -> str:
+    """Means over the seeds of a cell's last epoch."""
+    if (figures := log.cell(name)) is None:
+        return "not run"
+    f, believed, obtained = (float(np.mean(figures[key])) for key in ("f", "believed", "obtained"))
+    term = "" if name == MODEL_FREE else f"f {f:.2g}: "
+    return f"{term}{believed:,.{log.digits}f} believed, {obtained:,.{log.digits}f} came"
+
+
 def axes_table(read: list[Read]) -> str:
     """One setting at a time, each log paired with its defaults."""
     first = ["the defaults", *(mean_and_interval(log.seeds(REFERENCE) or [], log.digits) for log in read)]
@@ -165,4 +181,4 @@ def missing(read: list[Read]) -> str:
         log.title: [name for cells in PROGRAMS[log.name] for name in cells if log.cell(name) is None] for log in read
     }
     words = [f"on {title} {', '.join(f'`{name}`' for name in names)}" for title, names in lacks.items() if names]
-    return "; ".join(words) or "none of what the program lists"
+    return "; ".join(words) or "nothing"
