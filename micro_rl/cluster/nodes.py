@@ -31,7 +31,7 @@ def look_at_nodes(ray: Any, driver: dict[str, str], home: Home) -> int:
         UserError: a node has other versions, or cannot run micro-rl at all.
     """
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    task = ray.remote(num_cpus=0, max_retries=3)(look)
+    task = ray.remote(num_cpus=0, max_retries=3, enable_task_events=False)(look)  # the dashboard: runs alone
     on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
     looks = [task.options(scheduling_strategy=on(node["NodeID"], soft=True)).remote(driver, home) for node in nodes]
     try:

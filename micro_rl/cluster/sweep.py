@@ -17,6 +17,7 @@ from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.packing import Packer
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home
+from micro_rl.cluster.sender import BETWEEN
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.cluster.versions import versions
 from micro_rl.cluster.watching import Watcher
@@ -145,7 +146,7 @@ class _Driver:
         on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
         here = on(self._ray.get_runtime_context().get_node_id(), soft=True)
         actor = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Parcels)
-        return actor.options(scheduling_strategy=here).remote()
+        return actor.options(scheduling_strategy=here, enable_task_events=False).remote()  # the dashboard: runs alone
 
     def _look_at_nodes(self) -> None:
         """Refuse nodes with other versions, and tell of those that do not see the folder."""
@@ -153,7 +154,7 @@ class _Driver:
         if blind:
             self._watcher.note(
                 f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
-                f"{tasks.BETWEEN:.0f} seconds and when they end"
+                f"{BETWEEN:.0f} seconds and when they end"
             )
 
     def _submit_all(self) -> dict[Any, _Work]:

@@ -149,8 +149,11 @@ class _Actor:
         return there
 
 
-def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch, here):
-    """Fit and training on two blind nodes, one after the other: the same policy as in the sweep's own folder."""
+def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch, here, capsys):
+    """Fit and training on two blind nodes, one after the other: the same policy as in the sweep's own folder.
+
+    Each prints how far it is, for the log of its task.
+    """
     monkeypatch.setattr("micro_rl.reports.run.write_page", lambda path, note: None)
     every = {trial.name: trial for trial in trials(tiny_plan(), 1, {"beta": [0.0, 0.5]})}
     first, second = every
@@ -167,6 +170,9 @@ def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path,
         policies.append((tmp_path / word / second / "policy.safetensors").read_bytes())
         assert RunFolder(tmp_path / word / second).metrics()[-1]["epoch"] == tiny_plan().settings.epochs
     assert policies[0] == policies[1]
+    epochs = tiny_plan().settings.epochs
+    lines = [f"{first}: epoch 1 of the fit", f"{second}: epoch 1 of {epochs}", f"{second}: epoch {epochs} of {epochs}"]
+    assert capsys.readouterr().out.splitlines() == 2 * lines
 
 
 def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
