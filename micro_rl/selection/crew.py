@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from micro_rl.cluster.connection import capacity, connected
+from micro_rl.cluster.forecast import slots
 from micro_rl.cluster.head import TRIES, Head, HeadGone
 from micro_rl.cluster.nodes import last_line, look_at_nodes
 from micro_rl.cluster.place import Home, leave_home, make_home, sees
@@ -14,6 +15,7 @@ from micro_rl.cluster.versions import differences, versions
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.selection import task as work
 from micro_rl.selection import workers
+from micro_rl.selection.needs import bytes_of
 from micro_rl.selection.task import Task
 from micro_rl.selection.workers import Failure
 
@@ -59,29 +61,32 @@ class _Work(NamedTuple):
 
 
 class Cluster:
-    """Nodes of a cluster, one core or card for each task."""
+    """Nodes of a cluster; each task asks for a core, a card where there are any, and the memory of its estimate."""
 
     def __init__(self, ray: Any, home: Home):
         has = capacity(ray)
         if look_at_nodes(ray, versions(), home):
             raise UserError(f"choose: {BLIND.format(home.folder)}")
-        self._ray, self._home, self._size, self._head = ray, home, has.cards or has.cores, Head(ray)
+        self._ray, self._home, self._has, self._head = ray, home, has, Head(ray)
+        self._largest = 0
         self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=-1)(on_node)
 
     @property
     def size(self) -> int:
-        """Tasks that the nodes which were there at first do at once."""
-        return max(1, self._size)
+        """Tasks that the nodes which were there at first do at once, by the memory of those that were begun, too."""
+        return max(1, slots(self._has, self._largest))
 
     def carry_out(self, tasks: Sequence[Task], folder: Path, at_once: int, watch: Watch) -> list[Failure]:
         """Do all tasks, the first of them first; how many at once is the cluster's business.
 
         Raises:
             HeadGone: the cluster's head answers no more; nobody is left to ask the tasks to save.
+            UserError: no node has the memory for a task.
         """
-        going = {self._begin(task): _Work(task) for task in tasks}
-        failures = list[Failure]()
+        going, failures = dict[Any, _Work](), list[Failure]()
         try:
+            for task in tasks:
+                going[self._begin(task)] = _Work(task)
             while going:
                 watch([own.task for own in going.values()][: self.size])
                 ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=1.0)
@@ -98,7 +103,10 @@ class Cluster:
         return failures
 
     def _begin(self, task: Task) -> Any:
-        return self._task.options(name=task.name).remote(task, self._home, versions())
+        """`UserError` where no node has the memory."""
+        needed = bytes_of(task, self._has.memory)
+        self._largest = max(self._largest, needed)
+        return self._task.options(name=task.name, memory=needed).remote(task, self._home, versions())
 
     def _ended(self, ref: Any, going: dict[Any, _Work]) -> list[Failure]:
         """Why a task came to nothing, where it did; one that a signal stopped on its node begins again.
