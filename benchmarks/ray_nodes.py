@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,7 @@ class Machine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(
-        self, *words: str, code: str = COMMAND, folder: Path | None = None, **environment: str
+        self, *words: str, code: str = COMMAND, folder: Path | None = None, environment: Mapping[str, str] = {}
     ) -> "subprocess.Popen[str]":
         """Begins micro-rl, or another program; what it prints is in a file of its number below the folder.
 
@@ -48,7 +48,7 @@ class Machine:
             folder: that it works in.
             environment: what it has otherwise than the others.
         """
-        own = self.environment | environment
+        own = self.environment | dict(environment)
         with (self.folder / f"out-{secrets.token_hex(4)}").open("w") as out:
             child = subprocess.Popen(
                 [sys.executable, "-c", code, *words], env=own, cwd=folder, stdout=out, stderr=out, text=True
@@ -75,7 +75,7 @@ class Machine:
         port, client = free_port(), free_port()
         head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
         words = [f"--address={address}"] if address else head
-        child = self.start("start", *words, *ports, "--num-cpus=1", code=RAY, **environment)
+        child = self.start("start", *words, *ports, "--num-cpus=1", code=RAY, environment=environment)
         child.wait(timeout=240)
         assert child.returncode == 0, self.printed(child)
         if not address:

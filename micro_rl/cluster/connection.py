@@ -11,14 +11,17 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from micro_rl.cluster.address import CLIENT, found, refuse_dead
+from micro_rl.cluster.again import TRIES
 from micro_rl.errors import UserError, require_extra
 
 LOCAL, RUNNING = "ray", "auto"
-QUIET = {
+SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
     "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
+    "RAY_task_oom_retries": str(TRIES),  # Ray's own is without end, and without a word
 }
+"""Of Ray, by variables that whoever sets them outranks; the last is the driver's, or by ray:// the head's."""
 
 
 class Capacity(NamedTuple):
@@ -55,9 +58,9 @@ def connected(where: str) -> Iterator[Any]:
     Raises:
         UserError: nobody answers there, or not in our versions; or nobody answers any more.
     """
-    check(where)
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():  # before any part of Ray is read
         os.environ.setdefault(name, value)
+    check(where)
     import ray
 
     _silence()

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from micro_rl.cluster.again import LOST, TRIES, why_no_more
 from micro_rl.cluster.connection import capacity, connected
 from micro_rl.cluster.forecast import slots
-from micro_rl.cluster.head import TRIES, Head, HeadGone
-from micro_rl.cluster.nodes import last_line, look_at_nodes
+from micro_rl.cluster.head import GLANCE, Head, HeadGone
+from micro_rl.cluster.nodes import look_at_nodes
 from micro_rl.cluster.place import Home, leave_home, make_home, sees
 from micro_rl.cluster.versions import differences, versions
 from micro_rl.errors import Diverged, Interrupted, UserError
@@ -23,8 +24,6 @@ DONE, FAILED, STOPPED, UNFIT = "done", "failed", "stopped", "unfit"
 """How a task ends on a node; `UNFIT`: the node cannot do it, another could."""
 Watch = Callable[[Sequence[Task]], None]
 BLIND = "a node does not see {}: choose needs a folder that all nodes share, under the same path; name it with --out"
-LEAVING = 120.0
-"""Seconds that tasks are given to save when the choice is stopped."""
 
 
 class Crew(Protocol):
@@ -69,7 +68,7 @@ class Cluster:
             raise UserError(f"choose: {BLIND.format(home.folder)}")
         self._ray, self._home, self._has, self._head = ray, home, has, Head(ray)
         self._largest = 0
-        self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=-1)(on_node)
+        self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=LOST)(on_node)
 
     @property
     def size(self) -> int:
@@ -89,7 +88,7 @@ class Cluster:
                 going[self._begin(task)] = _Work(task)
             while going:
                 watch([own.task for own in going.values()][: self.size])
-                ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=1.0)
+                ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=GLANCE)
                 for ref in ready:
                     failures += self._ended(ref, going)
                 self._head.answers()
@@ -98,7 +97,7 @@ class Cluster:
         except BaseException:
             for ref in going:
                 self._ray.cancel(ref)
-            self._ray.wait(list(going), num_returns=len(going), timeout=LEAVING)
+            self._head.wait_for_saves(self._ray, list(going))
             raise
         return failures
 
@@ -118,8 +117,7 @@ class Cluster:
         try:
             end, line = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            line = f"{task.name} ended on its node ({last_line(error)})"
-            raise UserError(f"choose: {line}; go on with --resume") from None
+            raise UserError(f"choose: {task.name}: {why_no_more(error)}") from None
         if end == UNFIT:  # the node's fault; the task must not count as one that came to nothing
             raise UserError(f"choose: {line}; then go on with --resume")
         if end == STOPPED and tries == TRIES:

@@ -1,4 +1,4 @@
-"""Nodes that are reached or are otherwise than they should be, with Ray for real. Slow: two minutes on two busy cores."""
+"""Nodes that differ, or that Ray's client reaches, with Ray for real. Slow: two minutes on two busy cores."""
 
 import subprocess
 import sys

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from micro_rl.cluster import head
+from micro_rl.cluster import again
 from micro_rl.cluster.place import make_home
 from micro_rl.cluster.versions import versions
 from micro_rl.errors import Diverged, Interrupted, UserError
@@ -109,7 +109,7 @@ def test_a_task_that_a_node_takes_with_it_ends_the_choice_and_the_others_save(tm
         raise _Broken("worker died\nout of memory")
 
     monkeypatch.setattr(task, "carry_out", work)
-    with pytest.raises(UserError, match=r"a ended on its node \(out of memory\); go on with --resume"):
+    with pytest.raises(UserError, match=r"choose: a: out of memory; --resume goes on"):
         crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a", "b"), tmp_path, 2, lambda own: None)
     assert len(ray.cancelled) == 1
 
@@ -124,7 +124,7 @@ def test_a_task_that_signals_stop_again_and_again_ends_the_choice(tmp_path, monk
     monkeypatch.setattr(task, "carry_out", work)
     with pytest.raises(UserError, match=r"a was stopped on its node and begun again 5 times; --resume goes on"):
         crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a"), tmp_path, 2, lambda own: None)
-    assert len(tries) == 1 + head.TRIES
+    assert len(tries) == 1 + again.TRIES
 
 
 def test_a_head_that_is_gone_ends_the_choice_and_nobody_is_asked_to_save(tmp_path, monkeypatch):
