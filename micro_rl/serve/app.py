@@ -14,10 +14,13 @@ from starlette.types import ASGIApp
 
 from micro_rl.control.controller import Controller
 from micro_rl.errors import UserError
-from micro_rl.serve.gate import Bucket, Gate, refuse
-from micro_rl.serve.messages import Begin, Message, Reset, Step, answer, complaints, described, too_many, why_not
+from micro_rl.serve.answers import Begun, Ended, EpisodeBegun, Health, complaints, decided, described, refuse, respond
+from micro_rl.serve.gate import Bucket, Gate
+from micro_rl.serve.messages import Begin, Message, Reset, Step, too_many, why_not
 from micro_rl.serve.metrics import CONTENT_TYPE, Metrics
-from micro_rl.serve.operations import OPERATIONS, openapi, page
+from micro_rl.serve.openapi import openapi
+from micro_rl.serve.operations import OPERATIONS
+from micro_rl.serve.page import page
 from micro_rl.serve.sessions import Full, Sessions
 from micro_rl.serve.settings import ServeSettings
 
@@ -30,15 +33,15 @@ class Application:
 
     def __init__(self, controller: Controller, sessions: Sessions, settings: ServeSettings, secured: bool):
         self._controller, self._sessions, self._settings = controller, sessions, settings
-        self.metrics, self._openapi = Metrics(sessions), openapi(secured)
+        self.metrics, self._secured = Metrics(sessions), secured
 
     async def health(self, request: Request) -> Response:
         """Say that the server is there."""
-        return JSONResponse({"status": "ok"})
+        return respond(Health(status="ok"))
 
     async def policy(self, request: Request) -> Response:
         """Describe what is served."""
-        return JSONResponse(described(self._controller))
+        return respond(described(self._controller))
 
     async def begin(self, request: Request) -> Response:
         """Begin a session."""
@@ -48,7 +51,7 @@ class Application:
         except Full:
             return refuse(503, "there are as many sessions as may be: end one", {"retry-after": "60"})
         wrong = controller.prime(past.observations, past.actions) if past.observations or past.actions else ()
-        return JSONResponse({"session": name, "wrong": complaints(wrong)}, 201)
+        return respond(Begun(session=name, wrong=complaints(wrong)), 201)
 
     async def step(self, request: Request) -> Response:
         """Decide."""
@@ -57,18 +60,19 @@ class Application:
             return refuse(422, why)
         decision = controller.step(step.observation, step.applied_action, step.reward)
         self.metrics.decided(decision)
-        return JSONResponse(answer(decision, controller))
+        return respond(decided(decision, controller))
 
     async def reset(self, request: Request) -> Response:
         """Begin an episode."""
         reset = await self._read(request, Reset)
         self._found(request).reset(reset.terminated)
-        return JSONResponse({})
+        return respond(EpisodeBegun())
 
     async def end(self, request: Request) -> Response:
         """End a session."""
         self._found(request)
-        return JSONResponse({"wrong": self._sessions.end(request.path_params["session"])})
+        wrong = self._sessions.end(request.path_params["session"])
+        return respond(Ended(wrong=[wrong] if wrong else []))
 
     async def metrics_text(self, request: Request) -> Response:
         """Tell the counters."""
@@ -76,11 +80,11 @@ class Application:
 
     async def description(self, request: Request) -> Response:
         """Describe the operations, for machines."""
-        return JSONResponse(self._openapi)
+        return JSONResponse(openapi(self._secured))
 
     async def page(self, request: Request) -> Response:
         """Describe them for people."""
-        return HTMLResponse(page(described(self._controller)))
+        return HTMLResponse(page(described(self._controller), self._secured))
 
     def _found(self, request: Request) -> Controller:
         try:
@@ -127,7 +131,9 @@ def application(controller: Controller, sessions: Sessions, settings: ServeSetti
     }
     handlers |= {"metrics": own.metrics_text, "openapi": own.description}
     routes = [Route(each.path, handlers[each.name], methods=[each.method], name=each.name) for each in OPERATIONS]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused, UserError: _unable})
+    handled = {HTTPException: _refused, UserError: _unable, Exception: _failed}
+    app = Starlette(routes=routes, exception_handlers=handled)
+    app.router.redirect_slashes = False  # a path is an operation's or it is none
     return Gate(app, own.metrics, token, Bucket(settings.rate))
 
 
@@ -138,3 +144,8 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _unable(request: Request, error: Exception) -> Response:
     return refuse(503, str(error))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer; Starlette then raises the error again, and the gate prints it."""
+    return refuse(500, "the server failed; its console says how")

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from micro_rl.errors import in_words
+from micro_rl.serve.answers import refuse
 from micro_rl.serve.metrics import Metrics
 
 OWN_NAMES = {"localhost", "127.0.0.1", "[::1]"}
@@ -72,11 +73,6 @@ class Gate:
 
     def _knows(self, headers: Headers) -> bool:
         return hmac.compare_digest(headers.get("authorization", "").encode("latin-1"), self._token or b"")
-
-
-def refuse(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
-    """An answer that says in one line what was wrong."""
-    return JSONResponse({"error": why}, status, headers)
 
 
 def _own_name(host: str) -> bool:

@@ -1,16 +1,13 @@
-"""What is sent and answered, as JSON: the envelope is checked here, what the values are worth by the controller."""
+"""What is sent, as JSON: the envelope is checked here, what the values are worth by the controller."""
 
-import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from micro_rl.control.controller import Controller
-from micro_rl.control.decision import Decision
 
 LONGEST_PAST = 1000
 """Steps of a past; a policy looks back at far fewer."""
-MOST_COMPLAINTS = 20
 
 
 class Message(BaseModel):
@@ -65,38 +62,3 @@ def too_many(step: Step, controller: Controller) -> str | None:
         if values is not None and len(values) > 2 * len(columns) + 16:
             return f"{name}: {len(values)} values for {len(columns)} columns"
     return None
-
-
-def answer(decision: Decision, controller: Controller) -> dict[str, Any]:
-    """A decision in plain values, actions by the columns' names."""
-    plain = decision.as_dict(controller.columns)
-    return plain | {"score": number(plain["score"])}
-
-
-def number(value: Any) -> float | None:
-    """A finite number; JSON has no others."""
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def complaints(wrong: tuple[str, ...]) -> list[str]:
-    """The first of many."""
-    rest = len(wrong) - MOST_COMPLAINTS
-    return [*wrong[:MOST_COMPLAINTS], *([f"and {rest} more"] if rest > 0 else [])]
-
-
-def described(controller: Controller) -> dict[str, Any]:
-    """What a controller takes and gives: columns, units, ranges, the guard's limit."""
-    columns = {
-        kind: [
-            {"name": column.name, "unit": column.unit, "low": number(column.low), "high": number(column.high)}
-            for column in part
-        ]
-        for kind, part in zip(("observations", "actions"), controller.columns, strict=True)
-    }
-    guard = controller.guard
-    return columns | {
-        "history": controller.policy.history,
-        "fallback": controller.settings.fallback,
-        "shadow": controller.settings.shadow,
-        "guard": None if guard is None else {"threshold": number(guard.threshold), "rate": number(guard.rate)},
-    }

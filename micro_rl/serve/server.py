@@ -12,10 +12,10 @@ import uvicorn
 from micro_rl.control.controller import Controller
 from micro_rl.errors import UserError
 from micro_rl.serve.app import application
+from micro_rl.serve.connection import CONNECTIONS, Connection
 from micro_rl.serve.sessions import Sessions
 from micro_rl.serve.settings import ServeSettings, check
 
-CONNECTIONS = 256
 GRACE = 5
 """Seconds that requests have to end when the server stops."""
 
@@ -47,7 +47,7 @@ def serve(
     config = uvicorn.Config(
         application(controller, sessions, settings, token),
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -55,7 +55,6 @@ def serve(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=CONNECTIONS,
         timeout_keep_alive=60,
         timeout_graceful_shutdown=GRACE,
     )

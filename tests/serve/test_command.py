@@ -1,12 +1,15 @@
 """The command: what it refuses, and a server's life from start to SIGTERM."""
 
+import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,11 @@ from micro_rl.cli.main import run
 from micro_rl.deploy.python_file import python_text
 from micro_rl.deploy.source import Source
 from micro_rl.errors import UserError
+from micro_rl.serve.connection import CONNECTIONS
+from micro_rl.serve.operations import OPERATIONS, Operation
 from micro_rl.serve.settings import ServeSettings, check, is_loopback
 from tests.control.loops import of_level, proportional, range_guard
+from tests.serve.published import held
 
 ROOT = Path(__file__).parent.parent.parent
 SERVER = "import sys; from micro_rl.cli.main import main; sys.argv[1:1] = ['serve']; main()"
@@ -132,7 +138,7 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path, served: list[Contr
 
 def test_served_until_sigterm(tmp_path: Path):
     Controller(proportional(), range_guard()).save(tmp_path / "controller")
-    words = [str(tmp_path / "controller"), "--port", "0", "--records", str(tmp_path / "records")]
+    words = [str(tmp_path / "controller"), "--port", "0", "--records", str(tmp_path / "records"), "--patience", "0.2"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, *words],
@@ -156,8 +162,52 @@ def test_served_until_sigterm(tmp_path: Path):
         assert answer["action"]["valve"] == pytest.approx(of_level(0.5))
         with pytest.raises(urllib.error.HTTPError, match="404"):
             ask("/v1/sessions/0/step", {"observation": None})
-        assert run(["serve", words[0], "--port", address.rpartition(":")[2]]) == 2
+        port = int(address.rpartition(":")[2])
+        assert run(["serve", words[0], "--port", str(port)]) == 2
+        refused_by_connections(port)
         server.send_signal(signal.SIGTERM)
         output, errors = server.communicate(timeout=20)
         assert (server.returncode, errors) == (0, "") and output == "stopped; 1 open session ended\n"
         assert (tmp_path / "records" / f"{session}.csv").exists()
+
+
+def refused_by_connections(port: int) -> None:
+    """What is no HTTP, what does not arrive and what is too much is refused as the description says, everywhere."""
+    bodies = [each for each in OPERATIONS if each.body]
+    with ExitStack() as open_ones:
+        slow = [asked(open_ones, port, each, "content-length: 9") for each in bodies]
+        for operation, connection in zip(bodies, slow, strict=True):
+            answered(operation, connection, 408)
+        for operation in OPERATIONS:
+            answered(operation, asked(open_ones, port, operation, "content-length: none"), 400)
+    with ExitStack() as open_ones:
+        first = connected(open_ones, port)
+        for _ in range(CONNECTIONS - 1):
+            connected(open_ones, port)
+        for operation in OPERATIONS:
+            answered(operation, asked(open_ones, port, operation), 503)
+        first.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        answered(OPERATIONS[0], first, 200)
+
+
+def connected(open_ones: ExitStack, port: int) -> socket.socket:
+    """A connection."""
+    return open_ones.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+
+
+def asked(open_ones: ExitStack, port: int, operation: Operation, *headers: str) -> socket.socket:
+    """A connection on which an operation was asked for."""
+    connection = connected(open_ones, port)
+    head = [f"{operation.method} {operation.path.replace('{session}', '0')} HTTP/1.1", "host: localhost"]
+    lines = [*head, "content-type: application/json", *headers, "", ""]
+    connection.sendall("\r\n".join(lines).encode())
+    return connection
+
+
+def answered(operation: Operation, connection: socket.socket, status: int) -> None:
+    """Fail where the answer is another, or not as the description says."""
+    answer = http.client.HTTPResponse(connection, method=operation.method)
+    answer.begin()
+    assert answer.status == status, operation.name
+    media, path = answer.headers["content-type"], operation.path.replace("{session}", "0")
+    held(operation.method, path, answer.status, media, answer.read(), False)

@@ -11,42 +11,15 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from micro_rl import Controller
-from micro_rl.serve.app import application
 from micro_rl.serve.gate import Bucket
-from micro_rl.serve.messages import Begin, Reset, Step
 from micro_rl.serve.operations import OPERATIONS
-from micro_rl.serve.sessions import Sessions
-from micro_rl.serve.settings import ServeSettings
 from tests.control.loops import of_level, proportional, range_guard
-
-TOKEN = "a-token-of-enough-letters"
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def client_of(
-    token: str | None = None, clock: Clock | None = None, history: int = 1, records: Any = None, **changes: Any
-) -> TestClient:
-    settings = ServeSettings(**changes)
-    controller = Controller(proportional(history), range_guard())
-    sessions = Sessions(controller, settings.sessions, settings.idle, records, clock or Clock())
-    return TestClient(application(controller, sessions, settings, token), base_url="http://localhost")
+from tests.serve.clients import TOKEN, Clock, begun, client_of
 
 
 @pytest.fixture
 def client() -> TestClient:
     return client_of()
-
-
-def begun(client: TestClient, **past: Any) -> str:
-    answer = client.post("/v1/sessions", json=past)
-    assert answer.status_code == 201 and answer.json()["wrong"] == []
-    return f"/v1/sessions/{answer.json()['session']}"
 
 
 def test_a_step_by_name_and_in_order(client: TestClient):
@@ -86,7 +59,7 @@ def test_sessions_are_few_end_and_do_not_last(tmp_path):
     client = client_of(clock=clock, sessions=2, idle=10.0)
     first, second = begun(client), begun(client)
     assert client.post("/v1/sessions", json={}).status_code == 503
-    assert client.delete(first).json() == {"wrong": None}
+    assert client.delete(first).json() == {"wrong": []}
     assert client.delete(first).status_code == 404
     begun(client)
     clock.now = 8.0
@@ -179,7 +152,6 @@ def test_it_describes_itself_and_loads_nothing(client: TestClient):
     assert {(path, method.upper()) for path, of in described["paths"].items() for method in of} == {
         (operation.path, operation.method) for operation in OPERATIONS
     }
-    assert set(described["components"]["schemas"]) == {kind.__name__ for kind in (Begin, Step, Reset)}
     page = client.get("/").text
     assert "<script" not in page and "http://" not in page and "https://" not in page
     policy = client.get("/v1/policy").json()
@@ -201,10 +173,17 @@ def test_it_counts(client: TestClient):
         assert line in text.splitlines(), text
 
 
+def test_what_is_no_operation_is_refused(client: TestClient):
+    for method, path, status in (("GET", "/nowhere", 404), ("GET", "/health/", 404), ("PUT", "/health", 405)):
+        answer = client.request(method, path)
+        assert answer.status_code == status and set(answer.json()) == {"error"}
+
+
 def test_a_fault_of_ours_is_one_line(client: TestClient, monkeypatch, capsys, caplog):
     session = begun(client)
     monkeypatch.setattr(Controller, "step", lambda *_: 1 / 0)
     answer = client.post(f"{session}/step", json={"observation": [1.0, 0.0]})
-    assert answer.status_code == 500 and "Traceback" not in answer.text
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "the server failed; its console says how"}
     assert capsys.readouterr().err.count("\n") == 1
     assert all(record.levelno < logging.WARNING for record in caplog.records)
