@@ -26,8 +26,7 @@ class Machine:
         own = {MARK: self._word, "RAY_TMPDIR": str(self.folder), "PYTHONPATH": str(ROOT)}
         quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "PYTHONUNBUFFERED": "1"}
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        slow = {"RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S": "240"}  # Ray's 30 are too few where others work, too
-        self.environment = os.environ | own | quiet | token | slow | environment
+        self.environment = os.environ | own | quiet | token | environment
         self.client = ""
         """The first node's address for Ray's client, once there is one."""
 

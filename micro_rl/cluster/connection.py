@@ -23,6 +23,9 @@ SETTINGS = {
 }
 """Of Ray, by variables that whoever sets them outranks; the last is the driver's, or by ray:// the head's."""
 
+CLIENT_TRIES = 3
+STILLBORN = "Starting Ray client server failed"
+
 
 class Capacity(NamedTuple):
     """What the nodes that are there now offer: cores and cards of all, and the most memory of one, in bytes."""
@@ -68,7 +71,7 @@ def connected(where: str) -> Iterator[Any]:
     try:
         with warnings.catch_warnings(), _signals_kept():
             warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, of forks; Ray's children begin other programs
-            ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
+            _init(ray, own)
     except Exception as error:  # Ray's list is long, and gRPC's errors come through it
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
@@ -87,6 +90,20 @@ def connected(where: str) -> Iterator[Any]:
         ) from None
     finally:
         ray.shutdown()
+
+
+def _init(ray: Any, own: dict[str, Any]) -> None:
+    """Connect; again where the server that Ray begins for its client died at once.
+
+    On a busy machine it does now and then: it is a fork of a program with threads. It has done nothing by then.
+    """
+    for left in reversed(range(CLIENT_TRIES)):
+        try:
+            ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
+            return
+        except Exception as error:
+            if left == 0 or STILLBORN not in str(error):
+                raise
 
 
 def capacity(ray: Any) -> Capacity:
