@@ -186,7 +186,7 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
         assert (f"note    {judgement} judges by another log than {log}: is it that of this policy?" in text) is told
     assert "4 windows of 4 steps, 0 times as spread as the log's, each 4.00 more on average" in text
     assert (
-        "reward  above what the judgement predicted, 3.50 more than the log (+3.45 to +3.55): shown after 2 wi" in text
+        "reward  consistent so far with what the judgement predicted, 3.50 more than the log (+3.45 to +3.55)" in text
     )
     assert "It is better than what made the log, decided after 1 window" in text
     page = recorded.with_suffix(".html").read_text()
