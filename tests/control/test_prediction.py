@@ -165,7 +165,16 @@ def test_the_judgement_of_a_choice_and_one_against_a_current_policy(tmp_path: Pa
     assert of_judgement(path, None, ()).baseline == -1.0
     path.write_text(json.dumps({"decision": "try", "judgement": json.loads(path.read_text())}))
     assert of_judgement(path, None, ()).by == "the choice"
-    for content in ({"judgement": None}, {"judgement": {}}, {"policies": []}, {"window": 4, "policies": []}):
+    whole, reverse = (json.loads(judgement(path, OWN).read_text()) for _ in range(2))
+    reverse["policies"][0]["evidence"]["difference"] = {"mean": 4.0, "low": 5.0, "high": 3.0}
+    damaged = [{"judgement": None}, {"judgement": {}}, {"policies": []}, {"window": 4, "policies": []}]
+    for content in [
+        *damaged,
+        whole | {"window": 0},
+        whole | {"measured": None},
+        whole | {"measured": float("inf")},
+        reverse,
+    ]:
         path.write_text(json.dumps(content))
         with pytest.raises(UserError, match="is no judgement"):
             of_judgement(path, None, ())
@@ -184,6 +193,9 @@ def test_a_runs_own_model_predicts_by_its_last_evaluation(tmp_path: Path):
     told = of_run(run.path)
     assert told is not None and (told.policy, told.window) == (OWN.sha256, 20)
     assert (told.mean, told.low, told.high) == (1.5, 1.0, 2.0)
+    run.append_metrics({"epoch": 3, "window_estimate/difference": 1.0})
+    with pytest.raises(UserError, match="its last window estimate is none: give --judgement"):
+        of_run(run.path)
 
 
 def test_it_falls_short_where_all_that_is_possible_lies_below_the_interval():

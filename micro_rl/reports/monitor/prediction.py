@@ -69,9 +69,14 @@ def of_run(run: Path) -> Prediction | None:
     window = folder.scores().get("log", {}).get("window") if ready else None
     if window is None:
         return None
-    mean, low, high = (float(rows[-1][key]) for key in (WINDOW_DIFFERENCE, WINDOW_LOW, WINDOW_HIGH))
+    ends: list[Any] = [rows[-1].get(key) for key in (WINDOW_DIFFERENCE, WINDOW_LOW, WINDOW_HIGH)]
+    mean, low, high = ends
+    try:
+        _check_numbers(window, low, high, [mean])
+    except TypeError:
+        raise UserError(f"{run}: its last window estimate is none: give --judgement, or mend metrics.jsonl") from None
     by = "the run's own model (which it learned to please)"
-    return Prediction(by, Policy.load(run / POLICY).sha256, int(window), mean, low, high)
+    return Prediction(by, Policy.load(run / POLICY).sha256, window, mean, low, high)
 
 
 def of_judgement(path: Path, run: Path | None, acted: Sequence[str]) -> Prediction:
@@ -92,15 +97,17 @@ def of_judgement(path: Path, run: Path | None, acted: Sequence[str]) -> Predicti
         mean, low, high = (own["evidence"]["difference"][part] for part in ("mean", "low", "high"))
         trial, window = own["trial"], judged["window"]
         baseline = own["baseline"] if judged["baseline_error"] is None else judged["measured"]
-        _check_finite([window, baseline, mean, low, high, *([trial["deviation"], trial["alpha"]] if trial else [])])
+        planned = [trial[part] for part in ("deviation", "alpha", "most_windows")] if trial else []
+        _check_numbers(window, low, high, [baseline, mean, *planned])
         return Prediction(by, own.get("sha256", ""), window, mean, low, high, baseline, trial, judged.get("sha256"))
     except (AttributeError, KeyError, TypeError, IndexError):
         raise UserError(f"{path}: is no judgement; write one with micro-rl trust RUN --json > {path}") from None
 
 
-def _check_finite(values: list[Any]) -> None:
-    """`TypeError` where one of them is no finite number."""
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+def _check_numbers(window: Any, low: Any, high: Any, others: list[Any]) -> None:
+    """`TypeError` where a window has no whole number of steps, a value is no finite number, or the ends are no ends."""
+    finite = all(isinstance(value, int | float) and math.isfinite(value) for value in [low, high, *others])
+    if type(window) is not int or window < 1 or not finite or low > high:
         raise TypeError
 
 
