@@ -24,8 +24,8 @@ class Monitor:
     log: str | None = None
     """The log, where it is not the run's own."""
     judgement: Path | None = None
-    """What `micro-rl trust RUN --json` printed, or a choice's decision.json: its trial and its prediction are held
-    against the record. Of several policies the one is taken that acted, by its digest; else --run says whose."""
+    """What `micro-rl trust RUN --json` printed, or a choice's decision.json: what the record is held against.
+    Of several policies it is the one that acted, by the SHA-256 of its file; else --run says whose."""
     window: int | None = None
     """Steps of a window; by default the judgement's, else as long as the log holds enough of."""
     page: Path | None = None
