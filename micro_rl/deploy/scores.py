@@ -109,8 +109,8 @@ def _beyond(guard: Guard, now: Row, limit: Row, sign: int) -> float:
 def _of_residual(guard: Guard, now: Row, before: Before) -> Row:
     """By how much what the prediction leaves can be off, in its own standard deviations.
 
-    Each of its terms, one for every input and two more, goes through as many roundings as there are terms, and the last
-    division.
+    Each of its terms, one for every input and two more, goes through as many roundings as there are terms, and
+    one more; then come two of the last division, which the terms' own errors go through as well.
     """
     core, then = (_core(values, guard.center, guard.scale) for values in (now, before.observation))
     action = _core(before.action, guard.action_center, guard.action_scale)
@@ -121,7 +121,7 @@ def _of_residual(guard: Guard, now: Row, before: Before) -> Row:
     movement = gamma(3) * moved + np.where(far, ends[0] + ends[1], 0)
     weights = np.abs(guard.weights)
     terms = moved + movement + weights[0] + (np.abs(np.concatenate([then, action])) + inputs) @ weights[1:]
-    return (movement + inputs @ weights[1:] + gamma(len(weights) + 5) * terms) / guard.residual_scale
+    return (movement + inputs @ weights[1:] + gamma(len(weights) + 6) * terms) / guard.residual_scale
 
 
 def _of_memory(surprise: Row, error: Float64[np.ndarray, "2 obs"]) -> Float64[np.ndarray, "2 obs"]:
