@@ -103,7 +103,10 @@ class Cluster:
 
     def _begin(self, task: Task) -> Any:
         """`UserError` where no node has the memory."""
-        needed = bytes_of(task, self._has.memory)
+        try:
+            needed = bytes_of(task, self._has.memory)
+        except UserError as error:
+            raise UserError(f"choose: {error}; then go on with --resume") from None
         self._largest = max(self._largest, needed)
         return self._task.options(name=task.name, memory=needed).remote(task, self._home, versions())
 

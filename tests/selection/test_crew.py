@@ -157,7 +157,7 @@ def test_a_task_asks_for_the_memory_that_a_sweep_would(tmp_path, monkeypatch):
     assert small.size == 2
     ray.memory = 1.0 * each
     with pytest.raises(
-        UserError, match=r"micro: takes about \d+ MiB, and no node offers .* for runs; add a larger node"
+        UserError, match=r"choose: micro: takes about \d+ MiB, and no node offers .* for runs; add a larger node"
     ):
         crew.Cluster(ray, home).carry_out([own], tmp_path, 2, lambda own: None)
 
