@@ -1,9 +1,9 @@
 """What a cluster costs: `python -m benchmarks.cluster [PART...] [--cells 500] [--write PAGE]`.
 
 Parts are `start` (a worker from nothing to a compiled epoch), `cells` (many tiny runs on Ray against the same in one
-process), `nodes` (the share of two nodes' time that is spent in training), `sizes` (what a run leaves on the disk) and
-`driver` (what it does for 10,000 runs). All nodes are on this machine, with one core each; figures are of the load that
-the first table says.
+process), `nodes` (the share of two nodes' time that is spent in training), `sizes` (what a run leaves on the disk),
+`driver` (what it does for 10,000 runs) and `niceness` (a tiny run beside nine busy processes, by the niceness of its
+workers). All nodes are on this machine, with one core each; figures are of the load that the first table says.
 """
 
 import argparse
@@ -21,13 +21,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import describe
-from benchmarks.ray_nodes import COMMAND, Machine
+from benchmarks.ray_nodes import COMMAND, Machine, until
 
 Rows = list[tuple[str, str]]
 
 TINY = "--hidden-sizes 8 --epochs 2 --updates-per-epoch 4 --batch-size 8"
 LONG = "--epochs 12 --updates-per-epoch 500 --max-fit-epochs 5 --rollout-batch-size 2000 --eval-every 12"
 SHORT = "--epochs 1 --updates-per-epoch 1 --max-fit-epochs 1 --eval-every 1000"
+BUSY, LIMIT = 9, 300
+"""Processes that never wait, and the seconds that a run beside them may take."""
 IMPORT = "import time, json; t = time.time(); import micro_rl.cluster.tasks; print(json.dumps(time.time() - t))"
 TASK = """
 import json, time, ray
@@ -45,7 +47,7 @@ print(json.dumps([begun, first, later, many]))
 
 def main() -> None:
     """Measure the parts that are named, and print or write the page."""
-    parts = {"start": start, "cells": cells, "nodes": nodes, "sizes": sizes, "driver": driver}
+    parts = {"start": start, "cells": cells, "nodes": nodes, "sizes": sizes, "driver": driver, "niceness": niceness}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], default=[])
     parser.add_argument("--cells", type=int, default=500)
@@ -176,6 +178,29 @@ def driver(folder: Path, cells: int) -> Rows:
         display._looked = -1e9
         took[name] = _timed(lambda: display.look(folder, {}))
     return [*((name, _duration(seconds)) for name, seconds in took.items()), ("the size of 32", _size(len(packed.own)))]
+
+
+def niceness(folder: Path, cells: int) -> Rows:
+    """A tiny run of BC on a node whose workers give way to nobody, or to all, beside processes that never wait."""
+    del cells
+    log = _noise(folder / "log.hdf5", 200, 3, 1)
+    words = ["sweep", str(log), "--grid", "method=bc", "--seeds", "1", *TINY.split(), "--on", "auto"]
+    rows: Rows = []
+    for value in ("0", "15"):
+        with Machine(RAY_worker_niceness=value, JAX_COMPILATION_CACHE_DIR=str(folder / "programs")) as machine:
+            if not rows:
+                _run(machine, [*words[:-2], "--out", str(folder / "first")])  # fills the compilation cache
+            machine.start_node()
+            for _ in range(BUSY):
+                machine.start(code="while True: pass")
+            began = time.monotonic()
+            child = machine.start(*words, "--out", str(folder / value))
+            over = until(lambda child=child: child.poll() is not None, LIMIT)
+            seconds = f"{time.monotonic() - began:.0f} s" if over else f"not over after {LIMIT} s"
+            if child.returncode:
+                raise SystemExit(f"niceness {value}: exit code {child.returncode}\n{machine.printed(child)}")
+        rows.append((f"a tiny run beside {BUSY} busy processes, workers' niceness {value}", seconds))
+    return rows
 
 
 def _noise(path: Path, rows: int, observations: int, actions: int) -> Path:

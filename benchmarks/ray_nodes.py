@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +27,8 @@ class Machine:
         quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "PYTHONUNBUFFERED": "1"}
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
         self.environment = os.environ | own | quiet | token | environment
+        self.client = ""
+        """The first node's address for Ray's client, once there is one."""
 
     def __enter__(self) -> "Machine":
         return self
@@ -35,11 +37,21 @@ class Machine:
         self.kill(self.processes())
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start(self, *words: str, code: str = COMMAND) -> "subprocess.Popen[str]":
-        """Begins micro-rl, or another program; what it prints is in a file of its number below the folder."""
+    def start(
+        self, *words: str, code: str = COMMAND, folder: Path | None = None, environment: Mapping[str, str] = {}
+    ) -> "subprocess.Popen[str]":
+        """Begins micro-rl, or another program; what it prints is in a file of its number below the folder.
+
+        Args:
+            words: of its command line.
+            code: the program.
+            folder: that it works in.
+            environment: what it has otherwise than the others.
+        """
+        own = self.environment | dict(environment)
         with (self.folder / f"out-{secrets.token_hex(4)}").open("w") as out:
             child = subprocess.Popen(
-                [sys.executable, "-c", code, *words], env=self.environment, stdout=out, stderr=out, text=True
+                [sys.executable, "-c", code, *words], env=own, cwd=folder, stdout=out, stderr=out, text=True
             )
         (self.folder / f"{child.pid}.log").symlink_to(out.name)
         return child
@@ -48,11 +60,12 @@ class Machine:
         """What a child has printed up to now."""
         return (self.folder / f"{child.pid}.log").read_text()
 
-    def start_node(self, address: str | None = None) -> set[int]:
+    def start_node(self, address: str | None = None, **environment: str) -> set[int]:
         """Begins a node, the first or one that joins.
 
         Args:
             address: of the first.
+            environment: what it has otherwise than the others.
 
         Returns:
             The processes of this node.
@@ -62,11 +75,11 @@ class Machine:
         port, client = free_port(), free_port()
         head = ["--head", f"--port={port}", f"--ray-client-server-port={client}", "--include-dashboard=false"]
         words = [f"--address={address}"] if address else head
-        child = self.start("start", *words, *ports, "--num-cpus=1", code=RAY)
+        child = self.start("start", *words, *ports, "--num-cpus=1", code=RAY, environment=environment)
         child.wait(timeout=240)
         assert child.returncode == 0, self.printed(child)
         if not address:
-            self.environment["RAY_ADDRESS"] = f"127.0.0.1:{port}"
+            self.environment["RAY_ADDRESS"], self.client = f"127.0.0.1:{port}", f"ray://127.0.0.1:{client}"
         return self.processes() - before
 
     def processes(self) -> set[int]:

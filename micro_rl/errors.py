@@ -18,6 +18,8 @@ OF_TRAINING = (
     "tensorboardX typing_extensions tyro"
 )
 """The modules that micro-rl needs and micro-rl-runtime, which acts alone, does not."""
+WHOLE, RUNTIME = "micro-rl", "micro-rl-runtime"
+"""The distributions in which this package comes; an environment has one of them."""
 
 
 class UserError(Exception):
@@ -91,9 +93,7 @@ def require_extra(module: str, extra: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or module.split(".")[0] != error.name.split(".")[0]:
             raise
-        raise UserError(
-            f"{purpose} needs {error.name}, which is not installed: pip install 'micro-rl[{extra}]'"
-        ) from None
+        raise UserError(f"{purpose} needs {error.name}, which is not installed: {_remedy(extra)}") from None
 
 
 def without_training(error: ModuleNotFoundError, what: str) -> str | None:
@@ -106,4 +106,23 @@ def without_training(error: ModuleNotFoundError, what: str) -> str | None:
     module = (error.name or "").split(".")[0]
     if module not in OF_TRAINING.split():
         return None
-    return f"{what} needs {module}, which is not installed: pip install micro-rl"
+    return f"{what} needs {module}, which is not installed: {_remedy()}"
+
+
+def _remedy(extra: str = "") -> str:
+    """The command that installs an extra, or all that trains, in words for the distribution that is installed."""
+    extras = _extras_of_runtime()
+    if extras is not None and extra in extras:
+        return f"pip install '{RUNTIME}[{extra}]'"
+    command = f"pip install '{WHOLE}[{extra}]'" if extra else f"pip install {WHOLE}"
+    if extras is None:
+        return command
+    return f"pip uninstall {RUNTIME}, then {command} (both bring the package micro_rl)"
+
+
+def _extras_of_runtime() -> list[str] | None:
+    """The runtime's extras where it alone is installed; None elsewhere, as in a checkout."""
+    from importlib import metadata  # takes as long to import as the policy, and is asked where something is missing
+
+    installed = {name for name in (WHOLE, RUNTIME) if any(metadata.distributions(name=name))}
+    return metadata.metadata(RUNTIME).get_all("Provides-Extra") or [] if installed == {RUNTIME} else None

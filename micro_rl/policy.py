@@ -121,6 +121,11 @@ class Policy:
         """The highest action the policy can take."""
         return self.action_mid + self.action_half
 
+    @property
+    def sha256(self) -> str:
+        """The digest of the policy's file, as `save` writes it and `sha256sum` prints it: by this it is known again."""
+        return policy_file.digest(self._parts())
+
     def __call__(self, observation: ArrayLike | Named) -> Float[np.ndarray, "*rows act"]:
         """Give the deterministic action, action_mid + action_half * tanh(mean).
 

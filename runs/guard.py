@@ -1,15 +1,17 @@
 """What the guard sees of faulty sensors: `python -m runs.guard LOG[=MODEL]... > tables.md`.
 
-Of each log half of the episodes (of few long ones, stretches of time) make a guard at a rate of 1 %, in five ways by
-lot. On the other half its false alarms are counted. There, and on the first of the five, the sensors then fail as the
-protocol `industrial` has it: the area under the ROC curve tells the steps at which a fault acts from the healthy ones
-of the same episodes. Beside the whole guard stand its first two parts alone, nearest rows and ranges. Where a model of
-the log is given, a folder of `micro-rl fit`, its surprise stands in the place of the linear one, and how far its
-members disagree; it was fitted on all of the log, which favours it.
+LOG is a log, or a plant of `runs.trust_plants` (two-tanks, dryer), whose log is then made. Of each log half of the
+episodes (of few long ones, stretches of time) make a guard at a rate of 1 %, in five ways by lot. On the other half its
+false alarms are counted. There, and on the first of the five, the sensors then fail as the protocol `industrial` has
+it: the area under the ROC curve tells the steps at which a fault acts from the healthy ones of the same episodes.
+Beside the whole guard stand its first two parts alone, nearest rows and ranges. Where a model of the log is given, a
+folder of `micro-rl fit`, its surprise stands in the place of the linear one, and how far its members disagree; it was
+fitted on all of the log, which favours it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,8 @@ from micro_rl.opened.model import RawModel
 from micro_rl.robustness.cells import Cell
 from micro_rl.robustness.protocols import industrial
 from micro_rl.robustness.signals import OF_OBSERVATIONS, Interface, Units
+from runs.trust_plants import PLANTS
+from runs.trust_recorded import make_log
 from runs.usage import words
 
 RATE, SPLITS, MOST_EPISODES, FEWEST = 0.01, 5, 60, 8
@@ -61,6 +65,15 @@ def split(log: Dataset, seed: int) -> tuple[list[int], list[Episode]]:
     order = np.random.default_rng(seed).permutation(len(whole))
     made, others = order[: (len(order) + 1) // 2], order[(len(order) + 1) // 2 :][:MOST_EPISODES]
     return [whole[place][0] for place in made], [whole[place][1] for place in others]
+
+
+def opened(name: str) -> Dataset:
+    """A log by its name, or that of a plant's, which is made."""
+    if name not in PLANTS:
+        return cut(load(name))
+    with TemporaryDirectory() as folder:
+        make_log(name, Path(folder) / f"{name}.hdf5")
+        return cut(load(Path(folder) / f"{name}.hdf5"))
 
 
 def cut(log: Dataset) -> Dataset:
@@ -168,7 +181,7 @@ def sensor_cells() -> list[Cell]:
 if __name__ == "__main__":
     for word in words(__doc__, 1):
         name, _, folder = word.partition("=")
-        recorded = cut(load(name))
+        recorded = opened(name)
         shares = false_alarms(recorded)
         print(
             f"\n## {recorded.name}\n\n{len(recorded):,} rows, {len(recorded.episodes)} episodes. False alarms", end=""

@@ -24,13 +24,14 @@ import jax
 import jaxlib.version
 import pytest
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+
+from tests.type_checks import check_types_of
 
 PLAIN_EMITTERS = jaxlib.version.__version_info__ < (0, 11)
 """Whether XLA has the choice; the newer jaxlib, which Python 3.12 and 3.13 get, always fuses and refuses the flag."""
 
 # Before anything imports micro_rl: modules loaded earlier would escape the checks.
-install_import_hook("micro_rl", "beartype.beartype")
+check_types_of("micro_rl")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 with suppress(ImportError, AttributeError):  # JAX's own affair, and another version may do without

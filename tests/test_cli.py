@@ -16,6 +16,7 @@ from micro_rl.cli import arguments
 from micro_rl.cli import main as cli
 from micro_rl.cli.commands.planning import planned
 from micro_rl.cli.commands.train import Training
+from micro_rl.data import log_paths
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.storage.run_folder import RunFolder
@@ -104,7 +105,7 @@ def test_the_log_chooses_the_preset_wherever_it_stands(words, preset, passes, mo
 
 
 def test_without_a_log_no_folder_is_searched_for_one(monkeypatch):
-    monkeypatch.setattr(arguments, "locate", lambda log: pytest.fail(f"looked for {log!r}"))
+    monkeypatch.setattr(log_paths, "locate", lambda log: pytest.fail(f"looked for {log!r}"))
     assert cli.run(["train", "--help"]) == 0
 
 

@@ -55,7 +55,7 @@ def test_an_epoch_whose_state_is_gone_is_refused_in_a_line_that_names_those_ther
     assert cli.run([verb, str(run.path), "--epoch", "77"]) == 2
     assert capsys.readouterr().err == f"micro-rl: {run.path}: the state of epoch 77 is not kept; kept are: {kept}\n"
     if verb == "export":
-        assert cli.run([verb, str(run.path)]) == 2
+        assert cli.run([verb, str(run.path), "--to", "safetensors"]) == 2
         assert f"keeps the states of: {kept}" in capsys.readouterr().err
 
 

@@ -1,24 +1,32 @@
 """What acts needs NumPy and safetensors alone: with all other imports refused, and in an environment without them."""
 
 import os
+import signal
 import subprocess
 import sys
 import tomllib
+import urllib.request
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
 import jaxtyping
 import numpy as np
+import pytest
 from packaging.requirements import Requirement
 
 from micro_rl.core import shapes
+from micro_rl.deploy.exporting import export_onnx
+from micro_rl.deploy.source import Source
 from micro_rl.errors import OF_TRAINING
+from tests.control.loops import proportional, range_guard
 from tests.deploy.policies import random_policy
 
 ROOT = Path(__file__).parent.parent
 WHOLE, RUNTIME = (
     tomllib.loads((folder / "pyproject.toml").read_text())["project"] for folder in (ROOT, ROOT / "runtime")
 )
+EXTRAS = RUNTIME["optional-dependencies"]
 REFUSE = """
 import sys
 
@@ -42,6 +50,30 @@ policy.save(sys.argv[3])
 np.save(sys.argv[4], actions)
 with micro_rl.Controller(policy, record=Path(sys.argv[4]).with_name("record.csv")) as loop:
     assert loop.step([0.0, 0.0, 0.0]).source == "policy"
+"""
+MISSING = """
+import sys
+import micro_rl
+
+for attempt in (
+    lambda: micro_rl.Controller(micro_rl.Policy.load("policy.safetensors"), record="plant.parquet"),
+    lambda: micro_rl.Controller.from_export("pump.onnx"),
+    lambda: micro_rl.train,
+):
+    try:
+        attempt()
+    except (micro_rl.UserError, ModuleNotFoundError) as error:
+        print(error, file=sys.stderr)
+"""
+WITH_EXTRAS = """
+import micro_rl
+from pyarrow import parquet
+
+with micro_rl.Controller(micro_rl.Policy.load("policy.safetensors"), record="plant.parquet") as loop:
+    for _ in range(3):
+        loop.step([0.0, 0.0])
+assert parquet.read_table("plant.parquet").num_rows == 3
+assert micro_rl.Controller.from_export("pump.onnx").step([1.0, 0.0]).source == "policy"
 """
 REST = """
 import micro_rl.control.guard_file
@@ -83,23 +115,86 @@ def test_a_policy_acts_where_no_other_package_can_be_imported(tmp_path: Path):
     assert (tmp_path / "exported.py").exists()
 
 
-def test_the_runtimes_wheel_in_an_environment_with_nothing_else(tmp_path: Path):
-    """Its own dependencies are lent from here, so that no network is needed; `.ci/run` installs them."""
+@pytest.fixture
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment with the runtime's wheel and what it needs, lent from here: no network is needed.
+
+    `.ci/run` installs it, and its extras, with pip.
+    """
+    folder = tmp_path_factory.mktemp("runtime")
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(tmp_path)]
+    build = ["wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(folder)]
     subprocess.run([*pip, *build, str(ROOT / "runtime")], check=True)
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    packages = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
-    for name in ("numpy", "safetensors"):
-        for top in {file.parts[0] for file in distribution(name).files or () if ".." not in file.parts}:
-            (packages / top).symlink_to(str(distribution(name).locate_file(top)))
-    wheel = next(tmp_path.glob("micro_rl_runtime-*.whl"))
-    subprocess.run([*pip, "--python", str(python), "install", "--no-index", str(wheel)], check=True)
-    acted([str(python), "-I"], ACT, tmp_path)
-    process = subprocess.run([python.with_name("micro-rl"), "train", "log.csv"], capture_output=True, text=True)
-    assert process.returncode == 2 and process.stdout == ""
-    assert process.stderr == "micro-rl: train needs jax, which is not installed: pip install micro-rl\n"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    python = folder / "venv" / "bin" / "python"
+    lend(python, RUNTIME["dependencies"])
+    wheel = next(folder.glob("micro_rl_runtime-*.whl"))
+    subprocess.run([*pip, "--python", str(python), "install", "--no-index", "--no-compile", str(wheel)], check=True)
+    return python
+
+
+def lend(python: Path, requirements: list[str]) -> None:
+    """Link packages, and what they need, from this environment into another."""
+    packages = next((python.parent.parent / "lib").glob("python*/site-packages"))
+    waiting, lent = [Requirement(text).name for text in requirements], set()
+    while waiting:
+        own = distribution(waiting.pop())
+        if own.name in lent:
+            continue
+        lent.add(own.name)
+        for top in {file.parts[0] for file in own.files or () if ".." not in file.parts}:
+            if not (packages / top).exists():
+                (packages / top).symlink_to(str(own.locate_file(top)))
+        needed = map(Requirement, own.requires or ())
+        waiting += [each.name for each in needed if each.marker is None or each.marker.evaluate({"extra": ""})]
+
+
+def said(command: list[str], folder: Path) -> tuple[int, str]:
+    """A command's exit code, and what it said as an error."""
+    process = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=os.environ | {"PYTHONPATH": ""})
+    return process.returncode, process.stderr
+
+
+def test_the_runtimes_wheel_in_an_environment_with_nothing_else(runtime: Path, tmp_path: Path):
+    acted([str(runtime), "-I"], ACT, tmp_path)
+    export_onnx(Source(proportional()).guarded(range_guard()), tmp_path / "pump.onnx")
+    whole = "pip uninstall micro-rl-runtime, then pip install micro-rl (both bring the package micro_rl)"
+    for words, extra in ((["train", "log.csv"], None), (["serve", "policy.safetensors"], "serve")):
+        code, error = said([str(runtime.with_name("micro-rl")), *words], tmp_path)
+        remedy = f"pip install 'micro-rl-runtime[{extra}]'" if extra else whole
+        assert code == 2 and error.count("\n") == 1 and error.endswith(f"which is not installed: {remedy}\n"), error
+    code, printed = said([str(runtime), "-I", "-c", MISSING], tmp_path)
+    assert code == 0, printed
+    assert printed.splitlines() == [
+        "a record in Parquet needs pyarrow, which is not installed: pip install 'micro-rl-runtime[tables]'",
+        "a controller of an ONNX file needs onnx, which is not installed: pip install 'micro-rl-runtime[onnx]'",
+        f"micro_rl.train needs jax, which is not installed: {whole}",
+    ]
+
+
+@pytest.mark.slow
+def test_the_runtimes_extras(runtime: Path, tmp_path: Path):
+    proportional().save(tmp_path / "policy.safetensors")
+    export_onnx(Source(proportional()).guarded(range_guard()), tmp_path / "pump.onnx")
+    for extra in ("tables", "onnx", "serve"):
+        lend(runtime, EXTRAS[extra])
+    code, printed = said([str(runtime), "-I", "-W", "error", "-c", WITH_EXTRAS], tmp_path)
+    assert code == 0, printed
+    served([str(runtime.with_name("micro-rl")), "serve", "pump.onnx", "--port", "0"], tmp_path)
+
+
+def served(command: list[str], folder: Path) -> None:
+    """A server starts, says that it is there, and stops."""
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": ""}, **pipes) as server:
+        assert server.stdout is not None
+        address = next((line.split()[1] for line in server.stdout if line.startswith("serving")), None)
+        if address is not None:
+            with urllib.request.urlopen(f"{address}/health", timeout=20) as answer:
+                assert answer.read() == b'{"status":"ok"}'
+            server.send_signal(signal.SIGTERM)
+        output, errors = server.communicate(timeout=20)
+        assert (server.returncode, errors) == (0, "") and output == "stopped; 0 open sessions ended\n"
 
 
 def test_shapes_are_checked_here_all_the_same():
@@ -111,3 +206,11 @@ def test_the_runtime_is_the_whole_with_fewer_dependencies():
     assert RUNTIME["requires-python"] == WHOLE["requires-python"] and RUNTIME["scripts"] == WHOLE["scripts"]
     left_out = set(WHOLE["dependencies"]) - set(RUNTIME["dependencies"])
     assert {Requirement(text).name.replace("-", "_") for text in left_out} == set(OF_TRAINING.split())
+
+
+def test_the_runtimes_extras_are_those_of_the_whole():
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for extra in set(EXTRAS) - {"all"}:
+        of_the_whole = {*whole[extra], *WHOLE["dependencies"]}
+        assert set(whole[extra]) <= set(EXTRAS[extra]) <= of_the_whole, extra
+    assert EXTRAS["all"] == [f"micro-rl-runtime[{','.join(extra for extra in EXTRAS if extra != 'all')}]"]

@@ -9,9 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from micro_rl.algorithms import presets
 from micro_rl.core.renamed import in_our_words, new_name
-from micro_rl.data.log_paths import locate, log_name
 from micro_rl.errors import UserError, did_you_mean
 
 Parsed = TypeVar("Parsed")
@@ -100,6 +98,9 @@ def parse_with_preset(verb: str, arguments: list[str], default: Callable[[str, A
 
 def _preset_for(log: str) -> str:
     """The preset that a log's name chooses; the generic one where there is no such log, as reading it will say."""
+    from micro_rl.algorithms import presets
+    from micro_rl.data.log_paths import locate, log_name
+
     try:
         return presets.name_for(log_name(locate(log))) if log else "generic"
     except UserError:

@@ -11,14 +11,20 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from micro_rl.cluster.address import CLIENT, found, refuse_dead
+from micro_rl.cluster.again import TRIES
 from micro_rl.errors import UserError, require_extra
 
 LOCAL, RUNNING = "ray", "auto"
-QUIET = {
+SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
     "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
+    "RAY_task_oom_retries": str(TRIES),  # Ray's own is without end, and without a word
 }
+"""Of Ray, by variables that whoever sets them outranks; the last is the driver's, or by ray:// the head's."""
+
+CLIENT_TRIES = 3
+STILLBORN = "Starting Ray client server failed"
 
 
 class Capacity(NamedTuple):
@@ -55,9 +61,9 @@ def connected(where: str) -> Iterator[Any]:
     Raises:
         UserError: nobody answers there, or not in our versions; or nobody answers any more.
     """
-    check(where)
-    for name, value in QUIET.items():
+    for name, value in SETTINGS.items():  # before any part of Ray is read
         os.environ.setdefault(name, value)
+    check(where)
     import ray
 
     _silence()
@@ -65,7 +71,7 @@ def connected(where: str) -> Iterator[Any]:
     try:
         with warnings.catch_warnings(), _signals_kept():
             warnings.simplefilter("ignore", RuntimeWarning)  # JAX's, of forks; Ray's children begin other programs
-            ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
+            _init(ray, own)
     except Exception as error:  # Ray's list is long, and gRPC's errors come through it
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise UserError(
@@ -84,6 +90,20 @@ def connected(where: str) -> Iterator[Any]:
         ) from None
     finally:
         ray.shutdown()
+
+
+def _init(ray: Any, own: dict[str, Any]) -> None:
+    """Connect; again where the server that Ray begins for its client died at once.
+
+    On a busy machine it does now and then: it is a fork of a program with threads. It has done nothing by then.
+    """
+    for left in reversed(range(CLIENT_TRIES)):
+        try:
+            ray.init(**own, log_to_driver=False, logging_level=logging.ERROR, namespace="micro-rl")
+            return
+        except Exception as error:
+            if left == 0 or STILLBORN not in str(error):
+                raise
 
 
 def capacity(ray: Any) -> Capacity:

@@ -5,11 +5,19 @@ from micro_rl.cluster.graph import Chunk, Graph
 
 
 def at_once(has: Capacity, ahead: Graph) -> int:
-    """Tasks at once: by the cores, the cards where there are any, and the memory as if all nodes had the largest's."""
-    slots = min(has.cores, has.cards) if has.cards else has.cores
-    if has.memory:
-        slots = min(slots, has.nodes * (has.memory // max(chunk.bytes for chunk in ahead.chunks)))
-    return max(1, min(slots, len(ahead.chunks)))
+    """Tasks of a sweep at once, at least one."""
+    return max(1, min(slots(has, max(chunk.bytes for chunk in ahead.chunks)), len(ahead.chunks)))
+
+
+def slots(has: Capacity, largest: int) -> int:
+    """Tasks at once: by the cores, the cards where there are any, and the memory as if all nodes had the largest's.
+
+    Args:
+        has: the cluster's.
+        largest: bytes that the largest task asks for; 0: none is known.
+    """
+    by_cores = min(has.cores, has.cards) if has.cards else has.cores
+    return min(by_cores, has.nodes * (has.memory // largest)) if has.memory and largest else by_cores
 
 
 def seconds_of(ahead: Graph, each: dict[str, float], slots: int) -> float:

@@ -1,16 +1,19 @@
-"""What sweeps and choices do alike about a cluster: how often a task begins again, how long a head is away."""
+"""The cluster's head: whether it answers, how long it may be away, and how long tasks are given to save."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from micro_rl.cluster.address import listens
 from micro_rl.cluster.connection import head_of
 from micro_rl.errors import UserError
 
-TRIES = 5
-"""Times that work is begun again which a signal stopped on its node."""
 GONE = 40.0
 """Seconds that a head may be away; after 60 Ray ends the process."""
+LEAVING = 120.0
+"""Seconds that tasks are given to save when whoever waits for them is stopped."""
+GLANCE = 1.0
+"""Seconds between looks at the tasks."""
 
 
 class HeadGone(UserError):
@@ -41,3 +44,18 @@ class Head:
         if time.monotonic() - self._seen > GONE:
             raise HeadGone(f"nothing listens at {self._address}")
         return False
+
+    def wait_for_saves(self, ray: Any, refs: Sequence[Any]) -> None:
+        """Wait for tasks that were asked to save, two minutes at the longest, and as long as the head is there.
+
+        Args:
+            ray: connected.
+            refs: the tasks.
+
+        Raises:
+            HeadGone: it has been away for `GONE` seconds; a node that is at a save still ends it.
+        """
+        end, left = time.monotonic() + LEAVING, list(refs)
+        while left and time.monotonic() < end:
+            _, left = ray.wait(left, num_returns=len(left), timeout=GLANCE)
+            self.answers()

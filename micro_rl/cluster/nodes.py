@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from micro_rl.cluster.again import last_line
 from micro_rl.cluster.place import Home, sees
 from micro_rl.cluster.versions import differences
 from micro_rl.errors import UserError
@@ -31,7 +32,7 @@ def look_at_nodes(ray: Any, driver: dict[str, str], home: Home) -> int:
         UserError: a node has other versions, or cannot run micro-rl at all.
     """
     nodes = [node for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
-    task = ray.remote(num_cpus=0, max_retries=3)(look)
+    task = ray.remote(num_cpus=0, max_retries=3, enable_task_events=False)(look)  # the dashboard: runs alone
     on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
     looks = [task.options(scheduling_strategy=on(node["NodeID"], soft=True)).remote(driver, home) for node in nodes]
     try:
@@ -49,8 +50,3 @@ def look_at_nodes(ray: Any, driver: dict[str, str], home: Home) -> int:
             where = node["NodeManagerAddress"]
             raise UserError(f"cluster: the node at {where} has other versions: {other}; install the same on all")
     return sum(not at_home for _, at_home in answers)
-
-
-def last_line(error: Exception) -> str:
-    """What an error of Ray's says last, which is what happened; its kind where it says nothing."""
-    return " ".join(str(error).strip().splitlines()[-1:])[:300] or type(error).__name__

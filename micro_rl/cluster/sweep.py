@@ -10,13 +10,15 @@ from typing import Any, NamedTuple
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
+from micro_rl.cluster.again import LOST, TRIES, why_no_more
 from micro_rl.cluster.connection import Capacity, capacity, connected
 from micro_rl.cluster.graph import Chunk, Graph, graph
-from micro_rl.cluster.head import TRIES, Head, HeadGone
-from micro_rl.cluster.nodes import last_line, look_at_nodes
+from micro_rl.cluster.head import GLANCE, Head, HeadGone
+from micro_rl.cluster.nodes import look_at_nodes
 from micro_rl.cluster.packing import Packer
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home
+from micro_rl.cluster.sender import BETWEEN
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.cluster.versions import versions
 from micro_rl.cluster.watching import Watcher
@@ -25,12 +27,8 @@ from micro_rl.training.grid import Trial, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.sweep import refuse
 
-GLANCE = 1.0
-"""Seconds between looks at the tasks."""
 BETWEEN_COUNTS = 5.0
 """Seconds between looks at the nodes."""
-LEAVING = 120.0
-"""Seconds that tasks are given to save when the driver is stopped."""
 
 
 class _Work(NamedTuple):
@@ -110,7 +108,7 @@ class _Driver:
     ):
         self._ray, self._ahead, self._home = ray, ahead, home
         self._watcher, self._interrupts = watcher, interrupts
-        needs = {"num_cpus": 1, "max_retries": -1, "num_gpus": 1 if has.cards else 0}
+        needs = {"num_cpus": 1, "max_retries": LOST, "num_gpus": 1 if has.cards else 0}
         self._fit, self._train = ray.remote(**needs)(tasks.fit), ray.remote(**needs)(tasks.train)
         self._parcels = self._begin_parcels()
         methods = {registry.source_of(trial.plan.method_name).get("reference") for trial in ahead.trials}
@@ -145,7 +143,7 @@ class _Driver:
         on = import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy
         here = on(self._ray.get_runtime_context().get_node_id(), soft=True)
         actor = self._ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Parcels)
-        return actor.options(scheduling_strategy=here).remote()
+        return actor.options(scheduling_strategy=here, enable_task_events=False).remote()  # the dashboard: runs alone
 
     def _look_at_nodes(self) -> None:
         """Refuse nodes with other versions, and tell of those that do not see the folder."""
@@ -153,7 +151,7 @@ class _Driver:
         if blind:
             self._watcher.note(
                 f"{with_verb(blind, 'node', 'does', 'do')} not see {self._home.folder}: runs are sent home every "
-                f"{tasks.BETWEEN:.0f} seconds and when they end"
+                f"{BETWEEN:.0f} seconds and when they end"
             )
 
     def _submit_all(self) -> dict[Any, _Work]:
@@ -205,7 +203,7 @@ class _Driver:
         try:
             return self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            return [Outcome(trial.name, tasks.FAILED, last_line(error)) for trial in work.trials]
+            return [Outcome(trial.name, tasks.FAILED, why_no_more(error)) for trial in work.trials]
 
     def _bring_home(self) -> None:
         try:
@@ -230,6 +228,6 @@ class _Driver:
         """Ask every task to save, wait for it, and leave."""
         for ref in refs:
             self._ray.cancel(ref)
-        self._ray.wait(list(refs), num_returns=len(refs), timeout=LEAVING)
+        self._head.wait_for_saves(self._ray, refs)
         self._bring_home()
         self._interrupts.leave("what every node had reached is saved; the same command with --resume goes on")

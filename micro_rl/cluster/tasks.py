@@ -7,12 +7,10 @@ from typing import Any, NamedTuple, cast
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster.packing import Packed, unpacked
-from micro_rl.cluster.place import Home, packed, place_in, unpack
+from micro_rl.cluster.place import Home, place_in, unpack
+from micro_rl.cluster.sender import Sender
 from micro_rl.cluster.versions import differences
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.policy import Policy
-from micro_rl.storage.jsonl import Row
-from micro_rl.training.callbacks import Callback
 from micro_rl.training.fit_alone import fit_run
 from micro_rl.training.grid import Trial
 from micro_rl.training.interrupts import Interrupts
@@ -20,8 +18,6 @@ from micro_rl.training.runner import execute_all
 from micro_rl.training.sweep import SharedFits
 
 DONE, DIVERGED, FAILED, STOPPED = "done", "diverged", "failed", "stopped"
-BETWEEN = 30.0
-"""Seconds between pieces that a node without the shared folder sends home."""
 PAUSE = 0.2
 """Seconds between a node's questions for what the driver has of a run."""
 
@@ -100,7 +96,7 @@ class Runs(NamedTuple):
     known: dict[str, Trial]
     trials: list[Trial]
     folder: Path
-    senders: list["_Sender"]
+    senders: list[Sender]
     interrupts: Interrupts
 
 
@@ -111,7 +107,7 @@ def _carry_out(
     if other := differences(order.versions):
         return [Outcome(name, FAILED, f"a node has other versions: {other}") for name in names]
     with place_in(order.home) as (folder, at_home):
-        senders = [_Sender(order, folder, name, at_home) for name in names]
+        senders = [Sender(order.home, order.parcels, folder, name, at_home) for name in names]
         if not at_home:
             _fetch(order, folder, list(dict.fromkeys([*names, *needed])))
         ends = _ends(order, own, names, folder, senders, work)
@@ -125,12 +121,15 @@ def _ends(
     own: Packed,
     names: list[str],
     folder: Path,
-    senders: list["_Sender"],
+    senders: list[Sender],
     work: Callable[[Runs], dict[str, str]],
 ) -> dict[str, tuple[str, str]]:
     """How each run ended, and the line that says why."""
     try:
         trials = _trials(order, own)
+        for name, sender in zip(names, senders, strict=True):
+            epochs = trials[name].plan.settings.epochs
+            sender.last = min(order.until or epochs, epochs)
         with Interrupts() as interrupts:
             diverged = work(Runs(trials, [trials[name] for name in names], folder, senders, interrupts))
     except Diverged as error:
@@ -164,36 +163,3 @@ def _fetch(order: Order, folder: Path, names: Sequence[str]) -> None:
         missing = [name for name in missing if name not in came]
         if missing:
             time.sleep(PAUSE)
-
-
-class _Sender(Callback):
-    """Keeps notes; sends the run's folder home from time to time where the node does not see the sweep's."""
-
-    def __init__(self, order: Order, folder: Path, name: str, at_home: bool):
-        self._order, self._folder, self._name, self._at_home = order, folder, name, at_home
-        self._path = folder / name
-        self._sent = time.monotonic()
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        text = text.replace(str(self._folder), self._order.home.folder)  # where it is once it has been sent home
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def trained(self, row: Row, policy: Policy) -> None:
-        if time.monotonic() - self._sent > BETWEEN:
-            self.send()
-
-    def finished(self, path: Path) -> None:
-        from micro_rl.reports.run import write_page
-
-        write_page(path, self.note)
-
-    def send(self) -> None:
-        """Send the folder, where that is needed, and there is one."""
-        self._sent = time.monotonic()
-        if self._at_home or not self._path.exists():
-            return
-        import ray
-
-        ray.get(self._order.parcels.put.remote(self._name, packed(self._path)))

@@ -17,6 +17,8 @@ FORMAT = 1
 """Of exported files; another number means that their functions are called otherwise."""
 DESCRIPTION = "log's description"
 """What the TOML that describes the log is called among the facts."""
+OWN = "policy's SHA-256"
+"""What the digest of the policy's file is called among the facts."""
 ALTERED = "{path}: {error}; it was altered, or a later version wrote it: export the policy again"
 
 
@@ -33,6 +35,8 @@ class Facts(NamedTuple):
     log: str
     mapping: str
     """How the log was described, as TOML; empty where it was not."""
+    policy: str
+    """The digest of the policy that was exported; empty in files that were written before it was told."""
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Facts:
@@ -44,9 +48,9 @@ class Facts(NamedTuple):
         bounds = np.array([entry["bounds"] for entry in told["actions"]], np.float64)
         if bounds.shape != (len(columns.actions), 2):
             raise ValueError("its actions have no bounds")
-        parts = ("guard's threshold", "guard's rate of false alarms", "guard's log's SHA-256", DESCRIPTION)
-        threshold, rate, log, mapping = (str(told.get(name, "")) for name in parts)
-        return cls(columns, bounds, told.get("simulator"), threshold, rate, log, mapping)
+        parts = ("guard's threshold", "guard's rate of false alarms", "guard's log's SHA-256", DESCRIPTION, OWN)
+        threshold, rate, log, mapping, policy = (str(told.get(name, "")) for name in parts)
+        return cls(columns, bounds, told.get("simulator"), threshold, rate, log, mapping, policy)
 
 
 def guard_of(arrays: Mapping[str, np.ndarray], facts: Facts, columns: Columns) -> Guard:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.control.guard import Guard
-from micro_rl.control.record_toml import toml_of
+from micro_rl.control.record_toml import acts_from, newest_policy, toml_of
 from micro_rl.core.columns import Columns, in_one_line
 from micro_rl.errors import UserError, require_extra
 from micro_rl.policy import Policy
@@ -107,13 +107,21 @@ class Record:
             as_parquet(self.path, self.parquet)
 
     def _describe(self, policy: Policy, guard: Guard | None) -> None:
-        """Write the heading and the TOML of a new record; what a user has changed in that of an old one stays."""
+        """Write the heading and the TOML of a new record; in that of an old one what a user has changed stays.
+
+        Another policy than the last one is told at its end.
+        """
         with saving(self.path):
             if regular_size(self.path) == 0:
                 self.write_line(self._line)
         toml = self.path.with_name(self.path.name + ".toml")
         if self.episode == 0 or not toml.exists():
-            replace_file(toml, toml_of(self.path.name, self.names, policy, guard))
+            replace_file(toml, toml_of(self.path.name, self.names, policy, guard, self.episode))
+            return
+        with reading(toml):
+            known = toml.read_bytes()
+        if newest_policy(known.decode(errors="replace")) != policy.sha256:
+            replace_file(toml, known.rstrip() + b"\n" + acts_from(self.episode, policy.sha256))
 
     def _going_on(self) -> int:
         """The number of the last episode in the file; half a line at its end is cut off."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from micro_rl._version import __version__
 from micro_rl.control.guard import Guard
-from micro_rl.core.toml_text import lines
+from micro_rl.core.toml_text import lines, quoted
 from micro_rl.policy import Policy
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _NO_COLUMNS = {"abs", "sqrt", "exp", "log", "sin", "cos", "tan", "hypot", "min",
 """Words of a formula that mean no column (`micro_rl.core.expression`)."""
 
 
-def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None) -> bytes:
+def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None, episode: int = 0) -> bytes:
     """Describe a record in the words of a log.
 
     Args:
@@ -29,6 +29,7 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
         names: its columns.
         policy: whose log's reward, ends and set-points are those of the record, where these are made of its columns.
         guard: whose rate and log are told, for `micro-rl monitor` and for people.
+        episode: the first one that the policy acts in.
     """
     own, known = names.own, words_of(policy.mapping)
     reward = known.get("reward")
@@ -64,7 +65,42 @@ def toml_of(name: str, names: Names, policy: Policy, guard: Guard | None = None)
     ]
     for title, content in tables.items():
         text += ["", f"[{title}]", *lines(content.items())] if content else []
-    return ("\n".join(text) + "\n").encode()
+    return ("\n".join(text) + "\n").encode() + acts_from(episode, policy.sha256)
+
+
+def acts_from(episode: int, sha256: str) -> bytes:
+    """The lines that say which policy acts from an episode on: they end the TOML, and later ones are put behind.
+
+    Args:
+        episode: the first one.
+        sha256: the digest of the policy's file, empty where it is not known.
+    """
+    return f"\n[[provenance.policies]]\nfirst_episode = {episode}\nsha256 = {quoted(sha256)}\n".encode()
+
+
+def policies_of(described: Mapping[str, Any]) -> tuple[tuple[int, str], ...]:
+    """The policies that acted, each with its first episode, as `acts_from` told them; none of older records.
+
+    Raises:
+        ValueError: what stands in their place is something else.
+    """
+    provenance = described.get("provenance", {})
+    told = provenance.get("policies", []) if isinstance(provenance, dict) else None
+    if not isinstance(told, list) or not all(isinstance(table, dict) for table in told):
+        raise ValueError("provenance.policies are no tables")
+    entries = [(table.get("first_episode"), table.get("sha256")) for table in told]
+    if not all(type(episode) is int and isinstance(sha256, str) for episode, sha256 in entries):
+        raise ValueError("provenance.policies need first_episode, a whole number, and sha256, a text")
+    return tuple(sorted(entries, key=lambda entry: entry[0]))
+
+
+def newest_policy(toml: str) -> str:
+    """The digest of the policy that acted last by a record's TOML; empty where that cannot be told."""
+    try:
+        policies = policies_of(tomllib.loads(toml))
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return ""
+    return policies[-1][1] if policies else ""
 
 
 def words_of(mapping: str) -> Mapping[str, Any]:

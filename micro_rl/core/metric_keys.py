@@ -10,6 +10,7 @@ from typing import NamedTuple
 EVAL_RETURN = "eval/return"
 EVAL_SCORE = "eval/normalised_score"
 WINDOW_DIFFERENCE = "window_estimate/difference"
+WINDOW_LOW, WINDOW_HIGH = "window_estimate/low", "window_estimate/high"
 MODEL_RETURN = "model_estimate/return"
 """Of runs before windows: a return of episodes, which the log's cannot be compared with."""
 CRITICS_RETURN = "critic_estimate/discounted_return"
@@ -97,8 +98,8 @@ _EVALUATION = (
         "without a simulator: what the policy collects in a window in its own model, or in the one that scores "
         "it, less what the log measured there",
     ),
-    Metric("window_estimate/low", "its lower end", RAW_REWARD, "lower end of a 90 % interval over members and starts"),
-    Metric("window_estimate/high", "its upper end", RAW_REWARD, "upper end of a 90 % interval over members and starts"),
+    Metric(WINDOW_LOW, "its lower end", RAW_REWARD, "lower end of a 90 % interval over members and starts"),
+    Metric(WINDOW_HIGH, "its upper end", RAW_REWARD, "upper end of a 90 % interval over members and starts"),
     Metric(
         MODEL_RETURN,
         "return (model's own estimate)",

@@ -11,6 +11,9 @@ from jaxtyping import Bool, Float64, Int
 
 from micro_rl.data.dataset import Dataset
 
+MOST_ALIKE = 0.9
+"""Correlation of windows that is reckoned with at most."""
+
 
 class Stretches(NamedTuple):
     """Windows of `length` steps: their first rows, and the undiscounted sum of the rewards in each, raw units.
@@ -71,6 +74,21 @@ def stretches(dataset: Dataset, length: int) -> Stretches:
     ended = dataset.terminals[np.unique(stops) - 1]
     disjoint = (lasting // length + (ended & (lasting % length > 0))).sum()
     return Stretches(length, starts, returns, int(disjoint))
+
+
+def alike(dataset: Dataset, own: Stretches) -> float:
+    """The correlation of a window's return with that of the window after it in the same episode of the log.
+
+    It is 0 at least, `MOST_ALIKE` at most, and 0 where no episode holds two windows or all of them bring the same.
+    """
+    row = np.full(len(dataset) + own.length, -1)
+    row[own.starts] = np.arange(len(own.starts))
+    after, episode = row[own.starts + own.length], np.searchsorted(dataset.starts, own.starts, "right")
+    first = np.flatnonzero((after >= 0) & (episode[after] == episode))
+    apart = own.returns - own.returns.mean()
+    if not len(first) or not apart.any():
+        return 0.0
+    return float(np.clip((apart[first] * apart[after[first]]).mean() / apart.var(), 0.0, MOST_ALIKE))
 
 
 def _stops(dataset: Dataset) -> Int[np.ndarray, " row"]:

@@ -24,7 +24,7 @@ class GuardGraph:
         """Add the score [batch, 1] after an observation, and the memory after it [batch, 3 * obs]."""
         graph = self.graph
         now = self._standard(observation, "center", "scale")
-        residual = self._residual(now)
+        residual = self._residual(observation, now)
         parts = [self._distance(now), self._range(observation)]
         moving, following = self._moving(observation, residual, memory)
         parts += [graph.add("Where", self.begin, graph.constant("zero", 0.0), part) for part in moving]
@@ -55,7 +55,15 @@ class GuardGraph:
         below = add("Neg", self._standard(observation, "low", "scale"))
         return add("Relu", self.graph.most(add("Max", above, below)))
 
-    def _residual(self, now: str) -> str:
+    def _movement(self, observation: str, now: str, then: str) -> str:
+        """By how much columns moved. Raw values are subtracted first: where they move little, that loses no digit."""
+        graph, add = self.graph, self.graph.add
+        apart = add("Div", add("Sub", observation, self.previous), self._row("scale"))
+        furthest = add("Max", add("Abs", now), add("Abs", then))
+        near = add("Less", furthest, graph.constant("furthest", FURTHEST))
+        return add("Where", near, apart, add("Sub", now, then))
+
+    def _residual(self, observation: str, now: str) -> str:
         """What the prediction leaves; of an episode's first step anything."""
         graph, add = self.graph, self.graph.add
         then = self._standard(self.previous, "center", "scale")
@@ -63,7 +71,7 @@ class GuardGraph:
         weights = self._arrays["guard_weights"]
         first, rest = graph.row("guard_weights_first", weights[0]), graph.constant("guard_weights_rest", weights[1:])
         led = add("MatMul", add("Concat", then, done, axis=1), rest)
-        off = add("Sub", add("Sub", add("Sub", now, then), first), led)
+        off = add("Sub", add("Sub", self._movement(observation, now, then), first), led)
         return add("Div", off, self._row("residual_scale"))
 
     def _moving(self, observation: str, residual: str, memory: str) -> tuple[list[str], str]:

@@ -1,15 +1,19 @@
-"""Whether an export scores its steps as its guard does, and as closely as single precision can."""
+"""Whether an export scores its steps as its guard does, and as closely as single precision can.
+
+The guard computes in double precision, so all that rounding may do is the export's; `micro_rl.deploy.rounding` says how
+it is bounded. What double precision itself loses is far below TOLERANCE.
+"""
 
 import numpy as np
 
 from micro_rl.control.guard import FADING, FURTHEST, LARGEST, Before, Guard
 from micro_rl.core.shapes import Float, Float64
-from micro_rl.deploy.equality import EPSILON, TOLERANCE, Difference, Scores
+from micro_rl.deploy.equality import TOLERANCE, Difference, Scores
+from micro_rl.deploy.rounding import UNIT, gamma, of_standardised
 from micro_rl.deploy.trial import BEGIN, Trial
 from micro_rl.errors import UserError
 
-STEPS_OF_ROUNDING = 2
-"""Units in the last place of float32 that a sum may be off, for each magnitude that it adds up."""
+Row = Float64[np.ndarray, " column"]
 
 
 def compared_scores(
@@ -17,8 +21,8 @@ def compared_scores(
 ) -> Difference:
     """Compare an export's scores with its guard's.
 
-    A score may differ by TOLERANCE of itself, or of 1 where it is less; where rounding the inputs and sums to float32
-    may move it by more, by as much.
+    A score may differ by TOLERANCE of itself, or of 1 where it is less, and besides by as much as rounding the inputs,
+    the tables and every sum to float32 can move it.
 
     Args:
         guard: the guard.
@@ -30,7 +34,7 @@ def compared_scores(
     Raises:
         UserError: a score differs by too much.
     """
-    expected, loose = _expected(guard, trial)
+    expected, loose = expected_scores(guard, trial)
     scale = np.maximum(expected, 1.0)
     with np.errstate(invalid="ignore"):
         gap = np.abs(scores.astype(np.float64) - expected) / scale
@@ -47,8 +51,8 @@ def compared_scores(
     return difference._replace(scores=Scores(largest, int(beyond.sum()), of_others))
 
 
-def _expected(guard: Guard, trial: Trial) -> tuple[Float64[np.ndarray, " step"], Float64[np.ndarray, " step"]]:
-    """The guard's score at every step, and by how much rounding may move it in float32."""
+def expected_scores(guard: Guard, trial: Trial) -> tuple[Float64[np.ndarray, " step"], Float64[np.ndarray, " step"]]:
+    """Give the guard's score at every step, and by how much rounding to float32 can move it."""
     scores, loose = np.empty(len(trial.kind)), np.empty(len(trial.kind))
     memory, error = guard.blank, np.zeros((2, guard.observation_size))
     for step, now in enumerate(trial.observations):
@@ -56,40 +60,86 @@ def _expected(guard: Guard, trial: Trial) -> tuple[Float64[np.ndarray, " step"],
         before = None if begins else Before(trial.observations[step - 1], trial.applied[step - 1], memory)
         reading = guard.read(now, before)
         scores[step], memory = reading.score, reading.memory
-        parts, error = _rounding(guard, now, before, np.zeros_like(error) if begins else error)
-        loose[step] = (parts / guard.usual).max() + EPSILON * STEPS_OF_ROUNDING * reading.score
+        parts, error = _rounding(guard, now, before, memory, np.zeros_like(error) if begins else error)
+        off = (1 + gamma(2)) * parts / guard.usual + gamma(2) * reading.parts
+        reach = (reading.parts + off).max() - reading.score, reading.score - (reading.parts - off).max()
+        loose[step] = max(reach)
     return scores, loose
 
 
 def _rounding(
-    guard: Guard, now: np.ndarray, before: Before | None, error: Float64[np.ndarray, "2 obs"]
+    guard: Guard,
+    now: Row,
+    before: Before | None,
+    memory: Float64[np.ndarray, " memory"],
+    error: Float64[np.ndarray, "2 obs"],
 ) -> tuple[Float64[np.ndarray, "7"], Float64[np.ndarray, "2 obs"]]:
-    """By how much the parts may be off, and what is remembered of the surprise and its square.
+    """By how much the parts can be off, and what is remembered of the surprise and its square.
 
     Args:
         guard: the guard.
         now: the observation.
         before: what the step began with.
+        memory: the guard's after the step.
         error: by how much what is remembered may be off before the step.
     """
-    unit = STEPS_OF_ROUNDING * EPSILON
-    size = np.sqrt(np.mean(_magnitude(now, guard.center, guard.scale) ** 2))
-    distance = unit * (size + np.sqrt(np.max(np.mean(guard.references**2, -1))))
-    outside = unit * max(_magnitude(now, limit, guard.scale).max() for limit in (guard.low, guard.high))
+    count, core = guard.observation_size, _core(now, guard.center, guard.scale)
+    off = _size(of_standardised(core, guard.center, guard.scale))
+    off += UNIT * np.sqrt(np.max(np.mean(guard.references**2, -1)))
+    lone = guard.alone(now)
+    distance = off + gamma(count + 3) * (lone[0] + off)
+    outside = max(_beyond(guard, now, guard.high, 1), _beyond(guard, now, guard.low, -1))
     if before is None:
         return np.array([distance, outside, 0, 0, 0, 0, 0]), error
-    then = _magnitude(before.observation, guard.center, guard.scale)
-    inputs = np.concatenate([then, _magnitude(before.action, guard.action_center, guard.action_scale)])
-    terms = _magnitude(now, guard.center, guard.scale) + then + np.abs(guard.weights[0])
-    residual = unit * (terms + inputs @ np.abs(guard.weights[1:])) / guard.residual_scale
-    mixed = np.abs(guard.residual(now, before.observation, before.action)) @ np.abs(guard.whitening)
-    joint = np.sqrt(np.mean((residual @ np.abs(guard.whitening) + unit * mixed) ** 2))
-    bounded = np.minimum(residual, 2 * LARGEST) + unit * LARGEST
-    error = (1 - FADING) * error + FADING * bounded * np.array([[1], [2 * LARGEST]])
-    return np.array([distance, outside, residual.max(), joint, 0, error[0].max(), error[1].max()]), error
+    residual, mixing = guard.residual(now, before.observation, before.action), np.abs(guard.whitening)
+    surprise = _of_residual(guard, now, before)
+    mixed = _size(surprise @ mixing + gamma(count + 1) * ((np.abs(residual) + surprise) @ mixing))
+    joint = mixed + gamma(count + 3) * (_size(residual @ guard.whitening) + mixed)
+    still = gamma(count + 1) * float(memory[:count] @ guard.still_cost)
+    error = _of_memory(np.minimum(surprise, 2 * LARGEST), error)
+    return np.array([distance, outside, surprise.max(), joint, still, *error.max(-1)]), error
 
 
-def _magnitude(values: np.ndarray, center: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Of the standardised values, as they are clipped."""
+def _beyond(guard: Guard, now: Row, limit: Row, sign: int) -> float:
+    """By how much a column can lie wrongly outside of its limits; one that is a deviation within them does not."""
+    core = _core(now, limit, guard.scale)
+    return float(np.where(sign * core > -1, of_standardised(core, limit, guard.scale), 0).max())
+
+
+def _of_residual(guard: Guard, now: Row, before: Before) -> Row:
+    """By how much what the prediction leaves can be off, in its own standard deviations.
+
+    Each of its terms, one for every input and two more, goes through as many roundings as there are terms, and
+    one more; then come two of the last division, which the terms' own errors go through as well.
+    """
+    core, then = (_core(values, guard.center, guard.scale) for values in (now, before.observation))
+    action = _core(before.action, guard.action_center, guard.action_scale)
+    ends = [of_standardised(part, guard.center, guard.scale) for part in (core, then)]
+    inputs = np.concatenate([ends[1], of_standardised(action, guard.action_center, guard.action_scale)])
+    far = np.maximum(np.abs(core), np.abs(then)) >= FURTHEST / 2
+    moved = np.abs(core - then)
+    movement = gamma(3) * moved + np.where(far, ends[0] + ends[1], 0)
+    weights = np.abs(guard.weights)
+    terms = moved + movement + weights[0] + (np.abs(np.concatenate([then, action])) + inputs) @ weights[1:]
+    return (movement + inputs @ weights[1:] + gamma(len(weights) + 6) * terms) / guard.residual_scale
+
+
+def _of_memory(surprise: Row, error: Float64[np.ndarray, "2 obs"]) -> Float64[np.ndarray, "2 obs"]:
+    """By how much running means of a bounded surprise and of its square can be off after a step, from before it.
+
+    The mean adds two numbers of LARGEST at most, the square three of its square at most; each new value is rounded.
+    """
+    square = LARGEST**2
+    mean = FADING * (surprise + gamma(4) * 2 * LARGEST) + gamma(2) * LARGEST
+    squared = FADING * (2 * LARGEST * surprise + gamma(6) * (2 * square + 1)) + gamma(2) * square
+    return (1 - FADING) * error + np.stack([mean, squared])
+
+
+def _core(values: Row, center: Row, scale: Row) -> Row:
+    """Standardised values, as they are clipped."""
     with np.errstate(over="ignore"):
-        return np.minimum(np.abs((values - center) / scale), FURTHEST)
+        return np.clip((values - center) / scale, -FURTHEST, FURTHEST)
+
+
+def _size(values: Row) -> float:
+    return float(np.sqrt(np.mean(np.square(values))))

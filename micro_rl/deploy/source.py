@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from micro_rl._version import __version__
-from micro_rl.control.export_facts import DESCRIPTION, FORMAT
+from micro_rl.control.export_facts import DESCRIPTION, FORMAT, OWN
 from micro_rl.control.guard import Guard
 from micro_rl.core.columns import Column
 from micro_rl.errors import UserError
@@ -45,7 +45,8 @@ class Source(NamedTuple):
         """What the file's head says, a line each; the same for the same policy, whenever it is written."""
         simulator = {"simulator": self.policy.environment} if self.policy.environment else {}
         own = {} if self.guard is None else _of_guard(self.guard)
-        return {"written by": f"micro-rl {__version__}, export format {FORMAT}", **dict(self.known), **simulator, **own}
+        head = {"written by": f"micro-rl {__version__}, export format {FORMAT}", OWN: self.policy.sha256}
+        return head | dict(self.known) | simulator | own
 
     def as_dict(self) -> dict[str, Any]:
         """The same, how the log was described (its reward's formula among it) and the columns, in plain values."""

@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from micro_rl.cluster.again import LOST, TRIES, why_no_more
 from micro_rl.cluster.connection import capacity, connected
-from micro_rl.cluster.head import TRIES, Head, HeadGone
-from micro_rl.cluster.nodes import last_line, look_at_nodes
+from micro_rl.cluster.forecast import slots
+from micro_rl.cluster.head import GLANCE, Head, HeadGone
+from micro_rl.cluster.nodes import look_at_nodes
 from micro_rl.cluster.place import Home, leave_home, make_home, sees
 from micro_rl.cluster.versions import differences, versions
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.selection import task as work
 from micro_rl.selection import workers
+from micro_rl.selection.needs import bytes_of
 from micro_rl.selection.task import Task
 from micro_rl.selection.workers import Failure
 
@@ -21,8 +24,6 @@ DONE, FAILED, STOPPED, UNFIT = "done", "failed", "stopped", "unfit"
 """How a task ends on a node; `UNFIT`: the node cannot do it, another could."""
 Watch = Callable[[Sequence[Task]], None]
 BLIND = "a node does not see {}: choose needs a folder that all nodes share, under the same path; name it with --out"
-LEAVING = 120.0
-"""Seconds that tasks are given to save when the choice is stopped."""
 
 
 class Crew(Protocol):
@@ -59,32 +60,35 @@ class _Work(NamedTuple):
 
 
 class Cluster:
-    """Nodes of a cluster, one core or card for each task."""
+    """Nodes of a cluster; each task asks for a core, a card where there are any, and the memory of its estimate."""
 
     def __init__(self, ray: Any, home: Home):
         has = capacity(ray)
         if look_at_nodes(ray, versions(), home):
             raise UserError(f"choose: {BLIND.format(home.folder)}")
-        self._ray, self._home, self._size, self._head = ray, home, has.cards or has.cores, Head(ray)
-        self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=-1)(on_node)
+        self._ray, self._home, self._has, self._head = ray, home, has, Head(ray)
+        self._largest = 0
+        self._task = ray.remote(num_cpus=1, num_gpus=1 if has.cards else 0, max_retries=LOST)(on_node)
 
     @property
     def size(self) -> int:
-        """Tasks that the nodes which were there at first do at once."""
-        return max(1, self._size)
+        """Tasks that the nodes which were there at first do at once, by the memory of those that were begun, too."""
+        return max(1, slots(self._has, self._largest))
 
     def carry_out(self, tasks: Sequence[Task], folder: Path, at_once: int, watch: Watch) -> list[Failure]:
         """Do all tasks, the first of them first; how many at once is the cluster's business.
 
         Raises:
             HeadGone: the cluster's head answers no more; nobody is left to ask the tasks to save.
+            UserError: no node has the memory for a task.
         """
-        going = {self._begin(task): _Work(task) for task in tasks}
-        failures = list[Failure]()
+        going, failures = dict[Any, _Work](), list[Failure]()
         try:
+            for task in tasks:
+                going[self._begin(task)] = _Work(task)
             while going:
                 watch([own.task for own in going.values()][: self.size])
-                ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=1.0)
+                ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=GLANCE)
                 for ref in ready:
                     failures += self._ended(ref, going)
                 self._head.answers()
@@ -93,12 +97,18 @@ class Cluster:
         except BaseException:
             for ref in going:
                 self._ray.cancel(ref)
-            self._ray.wait(list(going), num_returns=len(going), timeout=LEAVING)
+            self._head.wait_for_saves(self._ray, list(going))
             raise
         return failures
 
     def _begin(self, task: Task) -> Any:
-        return self._task.options(name=task.name).remote(task, self._home, versions())
+        """`UserError` where no node has the memory."""
+        try:
+            needed = bytes_of(task, self._has.memory)
+        except UserError as error:
+            raise UserError(f"choose: {error}; then go on with --resume") from None
+        self._largest = max(self._largest, needed)
+        return self._task.options(name=task.name, memory=needed).remote(task, self._home, versions())
 
     def _ended(self, ref: Any, going: dict[Any, _Work]) -> list[Failure]:
         """Why a task came to nothing, where it did; one that a signal stopped on its node begins again.
@@ -110,8 +120,7 @@ class Cluster:
         try:
             end, line = self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            line = f"{task.name} ended on its node ({last_line(error)})"
-            raise UserError(f"choose: {line}; go on with --resume") from None
+            raise UserError(f"choose: {task.name}: {why_no_more(error)}") from None
         if end == UNFIT:  # the node's fault; the task must not count as one that came to nothing
             raise UserError(f"choose: {line}; then go on with --resume")
         if end == STOPPED and tries == TRIES:

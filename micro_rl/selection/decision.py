@@ -50,7 +50,8 @@ def decide(about: About, rungs: Rungs, options: Options, clock: Clock) -> Choice
     values = evaluate_by_fqe(case, list(actors.values()), starts)
     estimates = {own.name: Estimates(own.collected, value) for own, value in zip(finalists, values, strict=True)}
     wider = best_of.widening_of([own.collected for own in rungs.scored], values, rungs.yardstick.standard)
-    judgement = conclude(rungs.yardstick, actors, estimates, options, clock.seconds, widening=wider)
+    digests = {own.name: own.sha256 for own in finalists}
+    judgement = conclude(rungs.yardstick, actors, estimates, options, clock.seconds, digests, widening=wider)
     candidates = tuple(_record(candidate, rungs) for candidate in rungs.field.candidates)
     best = judgement.ranked[0]
     decision, chosen = (TRY, best.name) if best.verdict == BETTER else (KEEP, None)

@@ -13,7 +13,7 @@ from micro_rl.trust.yardstick import Yardstick
 
 
 class Scored(NamedTuple):
-    """A policy at an epoch of its training, and what the judge's model says of it, raw units a window."""
+    """A policy at an epoch of its training, its file's digest, and what the judge's model says of it, a window."""
 
     name: str
     candidate: str
@@ -24,6 +24,7 @@ class Scored(NamedTuple):
     low: float
     high: float
     standing: float
+    sha256: str
 
 
 def score(yardstick: Yardstick, policy: Policy, name: str, candidate: str, epoch: int) -> Scored:
@@ -41,4 +42,5 @@ def score(yardstick: Yardstick, policy: Policy, name: str, candidate: str, epoch
     collected = collect(case, actor, yardstick.starts)
     apart = difference(collected, baseline.model, case.raw_rewards, test.slope, test.unexplained, test.width)
     interval = Interval(apart.mean, apart.low, apart.high)
-    return Scored(name, candidate, epoch, actor, collected, *interval, standing(interval, test.explained))
+    stands = standing(interval, test.explained)
+    return Scored(name, candidate, epoch, actor, collected, *interval, stands, policy.sha256)

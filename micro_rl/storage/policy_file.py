@@ -1,5 +1,6 @@
 """The file of a policy: one of safetensors, its layers and vectors by name and metadata that describes them."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -27,6 +28,14 @@ def write(path: Path, parts: PolicyParts) -> None:
         CannotWrite: where the disk refuses; what was there before is still there.
     """
     replace_file(path, b"".join(safetensors_chunks(parts.tensors(), _metadata(parts))))
+
+
+def digest(parts: PolicyParts) -> str:
+    """The SHA-256, in hexadecimal, of the file that `write` writes: what `sha256sum` prints for it."""
+    whole = hashlib.sha256()
+    for chunk in safetensors_chunks(parts.tensors(), _metadata(parts)):
+        whole.update(chunk)
+    return whole.hexdigest()
 
 
 def read(path: Path) -> PolicyParts:

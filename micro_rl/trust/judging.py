@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from micro_rl._version import __version__
 from micro_rl.data import Dataset
+from micro_rl.data.stretches import alike
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import (
     BETTER,
@@ -53,7 +54,8 @@ def judge_policies(
     actors = {name: judged(policy, layout.scaling, layout.dataset.history, name) for name, policy in policies.items()}
     yardstick, estimates = measure(layout, actors, options, progress)
     progress("done", 1.0)
-    return conclude(yardstick, actors, estimates, options, time.monotonic() - began)
+    digests = {name: policy.sha256 for name, policy in policies.items()}
+    return conclude(yardstick, actors, estimates, options, time.monotonic() - began, digests)
 
 
 def conclude(
@@ -62,6 +64,7 @@ def conclude(
     estimates: Mapping[str, Estimates],
     options: Options,
     seconds: float,
+    digests: Mapping[str, str],
     *,
     widening: float = 1.0,
 ) -> Judgement:
@@ -73,12 +76,14 @@ def conclude(
         estimates: of each.
         options: as the yardstick was made by.
         seconds: that it took.
+        digests: of the policies' files, by name.
         widening: half widths are multiplied by it (`best_of`).
     """
     case, standard = yardstick.case, yardstick.standard
     standard = standard._replace(test=standard.test._replace(width=widening * standard.test.width))
     judgements = [
-        _judgement(case, name, actor, estimates[name], standard, options.thresholds) for name, actor in actors.items()
+        _judgement(case, name, actor, estimates[name], standard, options.thresholds)._replace(sha256=digests[name])
+        for name, actor in actors.items()
     ]
     whole = _whole(case, options, yardstick.baseline.name, standard, judgements, seconds)
     return whole._replace(widening=widening)
@@ -117,9 +122,11 @@ def _trial(case: Case, standard: Standard, apart: Interval) -> Trial:
 
     What a current policy collects was not measured: its estimate takes the place of what the log did.
     """
-    returns = case.layout.windows.returns
+    windows = case.layout.windows
+    returns, like = windows.returns, alike(case.layout.dataset, windows)
     beaten = standard.baseline.model.total if standard.error is None else returns
-    return trial.plan(max(apart.low, apart.mean / 2), float(beaten.mean()), float(returns.std(ddof=1)))
+    deviation = trial.effective(float(returns.std(ddof=1)), like)
+    return trial.plan(max(apart.low, apart.mean / 2), float(beaten.mean()), deviation)
 
 
 def _whole(

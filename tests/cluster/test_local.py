@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,6 +53,24 @@ def test_ray_takes_no_signal_from_the_driver(monkeypatch):
             assert signal.getsignal(signal.SIGTERM) is handler
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(("deaths", "begun"), [(2, 3), (3, 3), (0, 1)])
+def test_a_client_whose_server_died_as_it_was_begun_is_connected_again(monkeypatch, deaths, begun):
+    ray, calls = ModuleType("ray"), list[int]()
+
+    def init(**_: Any) -> None:
+        calls.append(1)
+        if len(calls) <= deaths:
+            raise ConnectionAbortedError("RuntimeError: Starting Ray client server failed. See ray_client_server.err")
+
+    vars(ray).update(init=init, shutdown=lambda: None)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(connection, "_silence", lambda: None)
+    given_up = pytest.raises(UserError, match="Starting Ray client") if deaths == 3 else nullcontext()
+    with given_up, connection.connected("ray"):
+        pass
+    assert len(calls) == begun
 
 
 @pytest.mark.parametrize("error", [ConnectionError("Client is shutting down."), BrokenPipeError(), KeyError("ours")])

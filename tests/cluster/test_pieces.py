@@ -15,7 +15,7 @@ from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
-from micro_rl.cluster import address, connection, head, nodes, sweep, tasks, versions
+from micro_rl.cluster import address, again, connection, head, nodes, sweep, tasks, versions
 from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
 from micro_rl.cluster.packing import Packer, unpacked
@@ -149,8 +149,11 @@ class _Actor:
         return there
 
 
-def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch, here):
-    """Fit and training on two blind nodes, one after the other: the same policy as in the sweep's own folder."""
+def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch, here, capsys):
+    """Fit and training on two blind nodes, one after the other: the same policy as in the sweep's own folder.
+
+    Each prints how far it is, for the log of its task.
+    """
     monkeypatch.setattr("micro_rl.reports.run.write_page", lambda path, note: None)
     every = {trial.name: trial for trial in trials(tiny_plan(), 1, {"beta": [0.0, 0.5]})}
     first, second = every
@@ -167,6 +170,9 @@ def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path,
         policies.append((tmp_path / word / second / "policy.safetensors").read_bytes())
         assert RunFolder(tmp_path / word / second).metrics()[-1]["epoch"] == tiny_plan().settings.epochs
     assert policies[0] == policies[1]
+    epochs = tiny_plan().settings.epochs
+    lines = [f"{first}: epoch 1 of the fit", f"{second}: epoch 1 of {epochs}", f"{second}: epoch {epochs} of {epochs}"]
+    assert capsys.readouterr().out.splitlines() == 2 * lines
 
 
 def test_what_goes_wrong_on_a_node_is_an_outcome(tmp_path, here):
@@ -282,6 +288,50 @@ def test_a_head_that_is_away_is_waited_for_and_given_up_in_time(monkeypatch):
     with pytest.raises(UserError, match=r"its head is gone, .* \(nothing listens at 127\.0\.0\.1:\d+\); .* --resume"):
         own.answers()
     assert head.Head(None).answers() and not address.listens("nonsense")
+
+
+def test_saves_are_waited_for_as_long_as_the_head_is_there(monkeypatch):
+    clock = {"now": 0.0}
+    monkeypatch.setattr("micro_rl.cluster.head.time.monotonic", lambda: clock["now"])
+    monkeypatch.setattr("micro_rl.cluster.head.head_of", lambda ray: "127.0.0.1:1")
+
+    def wait(refs: list[str], num_returns: int, timeout: float) -> tuple[list[str], list[str]]:
+        clock["now"] += 5
+        return refs[:ended], refs[ended:]
+
+    ray: Any = SimpleNamespace(wait=wait)
+    ended = 1
+    head.Head(ray).wait_for_saves(ray, ["a", "b"])
+    assert clock["now"] == 10
+    ended = 0
+    with pytest.raises(head.HeadGone, match=r"nothing listens at 127\.0\.0\.1:1"):
+        head.Head(ray).wait_for_saves(ray, ["a", "b"])
+    assert clock["now"] == 10 + head.GONE + 5
+    monkeypatch.setattr("micro_rl.cluster.head.listens", lambda address: True)
+    head.Head(ray).wait_for_saves(ray, ["a", "b"])
+    assert clock["now"] == 10 + head.GONE + 5 + head.LEAVING
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "line"),
+    [
+        (
+            "OutOfMemoryError",
+            "Task was killed due to the node running low on memory.\nMemory on the node (IP: 10.0.0.2, ID: 9f) was 1GB",
+            "the node at 10.0.0.2 had no memory left, and Ray ended it there 6 times; let fewer tasks run there",
+        ),
+        ("OutOfMemoryError", "said otherwise", "its node had no memory left"),
+        (
+            "WorkerCrashedError",
+            "The worker died.",
+            "its process or its node was gone 21 times (The worker died.);",
+        ),
+        ("RayTaskError", "Traceback\nKeyError: 'ours'", "KeyError: 'ours'; --resume goes on"),
+    ],
+)
+def test_a_task_that_ray_gives_up_is_a_line_with_what_helps(kind, text, line):
+    words = again.why_no_more(type(kind, (Exception,), {})(text))
+    assert words.startswith(line) and words.endswith("--resume goes on") and "\n" not in words
 
 
 class _Unable(Exception):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from micro_rl import Controller, ControlSettings, Dataset, UserError
-from micro_rl.cli.commands.monitor import _judgement
 from micro_rl.cli.main import run as command
 from micro_rl.data.loading import load
 from micro_rl.data.writers.hdf5 import write_log
@@ -176,32 +175,22 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
     write_log(log, plant(), {})
     judgement = recorded.with_name("judgement.json")
     trial = {"baseline": 0.0, "deviation": 0.1, "alpha": 0.05, "most_windows": 30}
-    best = {"name": "run", "evidence": {"difference": {"mean": 3.5}}, "trial": trial}
-    judged: dict[str, Any] = {"window": 4, "ranking": ["run"], "policies": [best]}
+    apart = {"mean": 3.5, "low": 3.45, "high": 3.55}
+    best = {"name": "run", "evidence": {"difference": apart}, "trial": trial, "baseline": 0.0}
+    judged: dict[str, Any] = {"window": 4, "measured": 0.0, "baseline_error": {}, "policies": [best]}
     words = ["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]
     for digest, told in (("ab" * 32, True), (load(log).sha256, False)):
         judgement.write_text(json.dumps(judged | {"sha256": digest}))
         assert command(words) == 0
         text = capsys.readouterr().out
         assert (f"note    {judgement} judges by another log than {log}: is it that of this policy?" in text) is told
-    assert "4 windows of 4 steps, each 4.00 more on average" in text and "Predicted by the judgement: 3.50 more" in text
+    assert "4 windows of 4 steps, 0 times as spread as the log's, each 4.00 more on average" in text
+    assert (
+        "reward  consistent so far with what the judgement predicted, 3.50 more than the log (+3.45 to +3.55)" in text
+    )
     assert "It is better than what made the log, decided after 1 window" in text
     page = recorded.with_suffix(".html").read_text()
     assert "What the guard saw" in page and "<script" not in page and "level [m]" in page
-
-
-def test_of_several_policies_the_runs_own_prediction_is_taken(tmp_path: Path):
-    path, run = tmp_path / "judgement.json", tmp_path / "second"
-    judged: dict[str, Any] = {"window": 4, "policies": []}
-    for name, mean in ((tmp_path / "first", 3.5), (run / "policy.safetensors", 1.5), (tmp_path / "other", 2.5)):
-        judged["policies"].append({"name": str(name), "evidence": {"difference": {"mean": mean}}, "trial": None})
-    path.write_text(json.dumps(judged | {"ranking": [policy["name"] for policy in judged["policies"]]}))
-    assert _judgement(path, run)["predicted"] == 1.5
-    for asked, why in ((None, "which of them acted no --run tells"), (tmp_path / "third", "third is cannot be told")):
-        with pytest.raises(UserError, match=f"judges 3 policies, and .*{why}; write a judgement of the one run"):
-            _judgement(path, asked)
-    path.write_text(json.dumps(judged | {"policies": judged["policies"][:1]}))
-    assert _judgement(path, None)["predicted"] == 3.5
 
 
 def test_without_a_log_it_says_what_is_lacking(recorded: Path, capsys: pytest.CaptureFixture[str]):

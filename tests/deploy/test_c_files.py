@@ -10,7 +10,7 @@ import pytest
 
 from micro_rl.control.guard import Guard
 from micro_rl.core.columns import Column, Columns
-from micro_rl.deploy import c_tables
+from micro_rl.deploy import c_tables, rounding
 from micro_rl.deploy.c_files import c_text
 from micro_rl.deploy.c_names import checked_name, in_comment, of_columns
 from micro_rl.deploy.equality import Decisions, compared
@@ -185,6 +185,26 @@ def test_what_float32_leaves_open_is_accepted_and_no_more():
         else:
             with pytest.raises(UserError, match="mean differs"):
                 compared(policy, trial, decisions._replace(action=policy(trial.observations)), "file")
+
+
+def test_wide_layers_have_a_wide_bound_that_few_rows_may_use():
+    """What rounding can do at the worst is no allowance for all rows."""
+    policy = random_policy(11, hidden=(128, 128), offset=0.0)
+    trial = draw(policy, 400)
+    for share, accepted in ((0.05, True), (1.0, False)):
+        decisions = decided(policy, trial)
+        expected, bound = rounding.expected(policy, trial.observations), rounding.bound(policy, trial.observations)
+        rows = np.flatnonzero((expected > 1e-5).all(-1))
+        rows = rows[: int(share * len(rows))]
+        mean = decisions.mean.copy()
+        mean[rows] += (bound[rows, :2] / 2).astype(np.float32)
+        assert (bound[rows, :2] / 2 > 2 * expected[rows, :2]).all()
+        changed = decisions._replace(mean=mean)
+        if accepted:
+            compared(policy, trial, changed, "file")
+        else:
+            with pytest.raises(UserError, match="mean differs"):
+                compared(policy, trial, changed, "file")
 
 
 def test_memory_by_hand(tmp_path: Path):

@@ -46,8 +46,10 @@ def test_a_run_becomes_a_python_file(run: Path, capsys):
     assert module.INFO["log's SHA-256"] == digest and module.INFO["simulator"] == "Pendulum-v1"
     RunFolder.open(run).verify()
     first = (run / "policy.py").read_bytes()
-    assert cli.run(["export", str(run), "--to", "python"]) == 0
-    assert (run / "policy.py").read_bytes() == first
+    assert cli.run(["export", str(run)]) == 0
+    again = capsys.readouterr().out.splitlines()
+    note = "note    as Python, which needs NumPy alone; --to c and --to onnx write others"
+    assert again == [*lines, note] and (run / "policy.py").read_bytes() == first
 
 
 @needs_compiler
@@ -177,7 +179,7 @@ def test_a_guard_goes_into_the_export(tmp_path: Path, capsys):
     for words, message in (
         (["--to", "c", "--guard", str(guard)], "the guard's columns are not the policy's"),
         (["--to", "c", "--guard", str(file)], "holds no 'micro-rl guard' in its metadata"),
-        (["--guard", str(guard)], "--guard goes into --to python, c and onnx"),
+        (["--to", "safetensors", "--guard", str(guard)], "--guard goes into --to python, c and onnx"),
     ):
         assert cli.run(["export", str(file), *words]) == 2
         error = capsys.readouterr().err
@@ -186,13 +188,20 @@ def test_a_guard_goes_into_the_export(tmp_path: Path, capsys):
     assert "is a controller and has no epochs" in capsys.readouterr().err
 
 
-def test_without_a_kind_it_says_what_there_is_to_choose(run: Path, tmp_path: Path, capsys):
+def test_the_name_of_the_file_says_as_what(run: Path, untried, capsys):
+    assert cli.run(["export", str(run), "--out", str(run / "pump.c")]) == 0
+    assert capsys.readouterr().out.startswith(f"policy  {run / 'pump.c'}, {run / 'pump.h'}\n")
+    assert cli.run(["export", str(run), "--out", str(run / "pump.txt")]) == 2
+    assert "a Python file's name ends in .py" in capsys.readouterr().err
+
+
+def test_what_is_there_as_safetensors_is_not_written_again(run: Path, tmp_path: Path, capsys):
     random_policy(3).save(tmp_path / "policy.safetensors")
     for path, message in (
-        (run, "say as what with --to python, c or onnx; or name an epoch with --epoch"),
+        (run, f"export: {run / 'policy.safetensors'} is the last epoch's policy as safetensors; say as what else with"),
         (tmp_path / "policy.safetensors", "has its policy as safetensors already; say as what with --to"),
     ):
-        assert cli.run(["export", str(path)]) == 2
+        assert cli.run(["export", str(path), "--to", "safetensors"]) == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1
 

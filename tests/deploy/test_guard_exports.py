@@ -18,7 +18,7 @@ from micro_rl.deploy.onnx_file import onnx_model
 from micro_rl.deploy.onnx_running import run_onnx, session
 from micro_rl.deploy.python_file import python_text
 from micro_rl.deploy.running import compiler, run_c
-from micro_rl.deploy.scores import compared_scores
+from micro_rl.deploy.scores import compared_scores, expected_scores
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import BEGIN, ON, PRIME, Trial, draw
 from micro_rl.errors import UserError
@@ -109,11 +109,15 @@ def test_any_guard_is_the_guard(
     policy = random_policy(seed, observations, actions, (4,), history, offset=offset)
     source = Source(policy).guarded(random_guard(policy, seed, rows))
     trial = draw(policy, 100, seed=seed, single=True, guard=source.guard)
+    assert source.guard is not None
+    right, bound = expected_scores(source.guard, trial)
+    own = 1e-7 * np.maximum(right, 1)  # of double precision
     for run in (by_python, by_onnx):
         decisions = run(source, trial, tmp_path_factory.mktemp("any"))
         difference = compared(policy, trial, decisions, "file")
-        assert source.guard is not None and decisions.score is not None
+        assert decisions.score is not None
         scores = compared_scores(source.guard, trial, decisions.score, difference, "file").scores
+        assert (np.abs(decisions.score - right) <= bound + own).all()
         assert scores is not None and (run is not by_python or (scores.largest < 1e-6 and not scores.beyond))
 
 

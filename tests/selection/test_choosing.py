@@ -14,6 +14,7 @@ from micro_rl.selection import choosing, plan_file, portfolio, workers
 from micro_rl.selection.question import Question
 from micro_rl.selection.task import Task, carry_out, read
 from micro_rl.selection.watching import Watcher
+from micro_rl.storage.files import sha256
 from micro_rl.trust import fqe
 from tests.trust import line_world
 from tests.trust.test_judging import SMALL as SMALL_JUDGE
@@ -165,6 +166,8 @@ def test_the_pages_and_the_record_are_there(made):
         assert text in page
     record = json.loads((folder / "decision.json").read_text())
     assert record["decision"] == choice.decision and record["chosen"] == choice.chosen
+    for policy in record["judgement"]["policies"]:
+        assert policy["sha256"] == sha256(folder / "policies" / f"{policy['name']}.safetensors")
     assert (folder / "trust.html").exists()
 
 

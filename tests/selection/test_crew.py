@@ -4,13 +4,17 @@ from typing import Any
 
 import pytest
 
-from micro_rl.cluster import head
+from micro_rl.cluster import again
 from micro_rl.cluster.place import make_home
 from micro_rl.cluster.versions import versions
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.selection import crew, task
+from micro_rl.selection.needs import bytes_of
 from micro_rl.selection.task import Task
 from micro_rl.selection.workers import Failure
+from micro_rl.training import memory
+from micro_rl.training.plan import make_plan
+from tests.tiny_runs import SETTINGS, write_log
 
 
 class _Broken(Exception):
@@ -24,14 +28,18 @@ class _Ray:
         RayError = _Broken
 
     def __init__(self, cards: int = 0):
-        self.cards, self.cancelled = cards, []
+        self.cards, self.cancelled, self.asked = cards, list[Any](), dict[str, int]()
+        self.memory = 2.0**30
 
     def nodes(self) -> list[dict[str, Any]]:
-        return [{"Alive": True, "Resources": {"CPU": 3.0, "GPU": float(self.cards), "memory": 2.0**30}}]
+        return [{"Alive": True, "Resources": {"CPU": 3.0, "GPU": float(self.cards), "memory": self.memory}}]
 
     def remote(self, **needs: Any):
+        asked = self.asked
+
         class Remote:
-            def options(self, name: str):
+            def options(self, name: str, memory: int):
+                asked[name] = memory
                 return self
 
             def remote(self, *given: Any):
@@ -101,7 +109,7 @@ def test_a_task_that_a_node_takes_with_it_ends_the_choice_and_the_others_save(tm
         raise _Broken("worker died\nout of memory")
 
     monkeypatch.setattr(task, "carry_out", work)
-    with pytest.raises(UserError, match=r"a ended on its node \(out of memory\); go on with --resume"):
+    with pytest.raises(UserError, match=r"choose: a: out of memory; --resume goes on"):
         crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a", "b"), tmp_path, 2, lambda own: None)
     assert len(ray.cancelled) == 1
 
@@ -116,7 +124,7 @@ def test_a_task_that_signals_stop_again_and_again_ends_the_choice(tmp_path, monk
     monkeypatch.setattr(task, "carry_out", work)
     with pytest.raises(UserError, match=r"a was stopped on its node and begun again 5 times; --resume goes on"):
         crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks("a"), tmp_path, 2, lambda own: None)
-    assert len(tries) == 1 + head.TRIES
+    assert len(tries) == 1 + again.TRIES
 
 
 def test_a_head_that_is_gone_ends_the_choice_and_nobody_is_asked_to_save(tmp_path, monkeypatch):
@@ -128,6 +136,30 @@ def test_a_head_that_is_gone_ends_the_choice_and_nobody_is_asked_to_save(tmp_pat
     with pytest.raises(UserError, match=r"its head is gone, .* \(nothing listens at 127\.0\.0\.1:1\); .* --resume"):
         crew.Cluster(ray, make_home(tmp_path, "word")).carry_out(tasks(*"abc"), tmp_path, 2, lambda own: None)
     assert not ray.cancelled and next(clock, None) is None
+
+
+def test_a_task_asks_for_the_memory_that_a_sweep_would(tmp_path, monkeypatch):
+    """As many tasks at once as it leaves; what no node holds ends the choice before it is tried."""
+    log = str(write_log(tmp_path / "log.hdf5"))
+    each = memory.bytes_of_run(make_plan(log, "micro", **SETTINGS))
+    own = Task("micro", log, "out", "micro", SETTINGS | {"model": "of all"}, (0, 1), 2)
+    monkeypatch.setattr(task, "carry_out", lambda own: None)
+    ray, home = _Ray(), make_home(tmp_path, "word")
+    cluster = crew.Cluster(ray, home)
+    assert (
+        cluster.carry_out([own, own._replace(name="fit", until=None, seeds=(0,))], tmp_path, 2, lambda own: None) == []
+    )
+    assert ray.asked == {"micro": 2 * each, "fit": each} and cluster.size == 3
+    assert [bytes_of(own, room) for room in (0, 4 * each, 2 * each)] == [2 * each, 2 * each, each]
+    ray.memory = 4.0 * each
+    small = crew.Cluster(ray, home)
+    small.carry_out([own], tmp_path, 2, lambda own: None)
+    assert small.size == 2
+    ray.memory = 1.0 * each
+    with pytest.raises(
+        UserError, match=r"choose: micro: takes about \d+ MiB, and no node offers .* for runs; add a larger node"
+    ):
+        crew.Cluster(ray, home).carry_out([own], tmp_path, 2, lambda own: None)
 
 
 def test_without_a_cluster_this_machine_works(tmp_path):

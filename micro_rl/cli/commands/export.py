@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 class Export:
     """Which policy, and as what."""
 
-    to: Literal["safetensors", "python", "c", "onnx"] = "safetensors"
+    to: Literal["python", "c", "onnx", "safetensors"] | None = None
     """As what: python is a file that needs NumPy alone, c is C99 for a controller, onnx (with micro-rl[onnx] installed)
-    is for any runtime of such files, safetensors for Policy.load."""
+    is for any runtime of such files, safetensors (with --epoch) for Policy.load. By default as the name in --out ends;
+    without one python, or with --epoch safetensors."""
     guard: Path | None = None
     """A guard's file (Guard.save, Controller.save), whose score is to be with every decision of python, c and onnx. A
     controller's folder has its own; the policy's file in it is exported without."""
@@ -34,11 +35,11 @@ class Export:
 
 EXPLANATION = """Write a policy as a file of Python, C or ONNX, after trying it against the policy; or that of an epoch.
 
-RUN is a run's folder, a choice's, a controller's, or a policy's file; what is in it stays. With --to safetensors
-an epoch is needed, and the file is the one that training would have written then.
+RUN is a run's folder, a choice's, a controller's, or a policy's file; what is in it stays. The last epoch's policy is
+there as safetensors already; --epoch N writes that of another so, as training would have written it then.
 """
 
-SUFFIXES = {"python": ".py", "c": ".c", "onnx": ".onnx"}
+SUFFIXES = {"python": ".py", "c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
 
 
 def run(arguments: list[str]) -> None:
@@ -46,15 +47,23 @@ def run(arguments: list[str]) -> None:
     from micro_rl.cli.arguments import parse, shape
 
     inputs: Any = parse("export", arguments, shape("ExportRun", EXPLANATION, ("run", Path), options=Export))
-    if inputs.options.to == "safetensors":
+    kind = _kind(inputs.options)
+    if kind == "safetensors":
         _of_epoch(inputs.run, inputs.options)
     else:
-        _as_code(inputs.run, inputs.options)
+        _as_code(inputs.run, kind, inputs.options)
+
+
+def _kind(options: Export) -> str:
+    """As what a policy is exported."""
+    by_name = {suffix: kind for kind, suffix in SUFFIXES.items()}
+    named = None if options.out is None else by_name.get(options.out.suffix)
+    return options.to or named or ("python" if options.epoch is None else "safetensors")
 
 
 def _of_epoch(run: Path, options: Export) -> None:
     from micro_rl.opened.exported import is_run
-    from micro_rl.opened.kept_policy import kept_policy
+    from micro_rl.opened.kept_policy import kept_policy, policy_path
     from micro_rl.storage.run_folder import RunFolder
 
     if options.guard is not None:
@@ -65,8 +74,8 @@ def _of_epoch(run: Path, options: Export) -> None:
     if epoch is None:
         names = ", ".join(map(str, folder.checkpoints.epochs())) or "none"
         raise UserError(
-            f"export: say as what with --to python, c or onnx; or name an epoch with --epoch: {folder.path} keeps the "
-            f"states of: {names}"
+            f"export: {policy_path(folder)} is the last epoch's policy as safetensors; say as what else with --to "
+            f"python, c or onnx, or name an epoch with --epoch: {folder.path} keeps the states of: {names}"
         )
     if folder.sealed:
         folder.verify()
@@ -91,19 +100,21 @@ def _check_free(path: Path, policy: "Policy") -> None:
                 raise UserError(f"{path}: is there and is not this policy; choose another name with --out")
 
 
-def _as_code(run: Path, options: Export) -> None:
+def _as_code(run: Path, kind: str, options: Export) -> None:
     from micro_rl.deploy.exporting import export_c, export_onnx, export_python
     from micro_rl.opened.exported import source_in
 
     source = source_in(run, options.epoch, options.guard)
-    path = options.out or _beside(run, options)
-    exported = {"python": export_python, "c": export_c, "onnx": export_onnx}[options.to](source, path)
+    path = options.out or _beside(run, SUFFIXES[kind], options.epoch)
+    exported = {"python": export_python, "c": export_c, "onnx": export_onnx}[kind](source, path)
     print(f"policy  {', '.join(map(str, exported.files))}")
     if exported.memory is not None:
         memory = exported.memory
         print(f"flash   {memory.flash:,} bytes of tables")
         print(f"RAM     {memory.state:,} bytes of each system's past, {memory.stack:,} bytes of arrays on the stack")
     print(f"tried   {_tried(exported)}")
+    if options.to is None and options.out is None:
+        print("note    as Python, which needs NumPy alone; --to c and --to onnx write others")
     if source.guard is not None:
         print(f"guard   {_guarded(source.guard, exported)}")
     if decision := dict(source.known).get("decision"):
@@ -114,13 +125,12 @@ def _as_code(run: Path, options: Export) -> None:
         )
 
 
-def _beside(run: Path, options: Export) -> Path:
+def _beside(run: Path, suffix: str, epoch: int | None) -> Path:
     """In the folder, policy.py or policy_epoch_40.py; beside a policy's file, its name with what Python can import."""
-    suffix = SUFFIXES[options.to]
     if run.is_file():
         name = re.sub(r"\W+", "_", run.stem, flags=re.ASCII)
         return run.with_name(f"{'policy_' if name[:1].isdigit() else ''}{name}{suffix}")
-    return run / f"policy{'' if options.epoch is None else f'_epoch_{options.epoch}'}{suffix}"
+    return run / f"policy{'' if epoch is None else f'_epoch_{epoch}'}{suffix}"
 
 
 def _tried(exported: "Exported") -> str:

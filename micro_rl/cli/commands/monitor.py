@@ -10,6 +10,7 @@ from micro_rl.errors import UserError
 if TYPE_CHECKING:
     from micro_rl.data import Dataset
     from micro_rl.reports.monitor.findings import Findings, Windows
+    from micro_rl.reports.monitor.prediction import Match, Prediction
     from micro_rl.reports.monitor.recorded import Recorded
     from micro_rl.reports.monitor.words import Obtained
 
@@ -23,8 +24,8 @@ class Monitor:
     log: str | None = None
     """The log, where it is not the run's own."""
     judgement: Path | None = None
-    """What `micro-rl trust RUN --json` printed: its trial and its prediction are held against the record.
-    Where it judges several runs, --run says whose."""
+    """What `micro-rl trust RUN --json` printed, or a choice's decision.json: what the record is held against.
+    Of several policies it is the one that acted, by the SHA-256 of its file; else --run says whose."""
     window: int | None = None
     """Steps of a window; by default the judgement's, else as long as the log holds enough of."""
     page: Path | None = None
@@ -53,13 +54,15 @@ def run(arguments: list[str]) -> None:
         if getattr(asked, name) is not None and asked.run is None and asked.log is None:
             raise UserError(f"--{name}: the record's windows are compared with the log's; name it with --run or --log")
     record, log = read(inputs.record), _log(asked)
-    judged = None if asked.judgement is None else _judgement(asked.judgement, asked.run)
-    if judged and log is not None and judged["log"] not in (None, log.sha256):
+    prediction = None if log is None else _prediction(asked, record)
+    if prediction and log is not None and prediction.log not in (None, log.sha256):
         say(console(), f"note    {asked.judgement} judges by another log than {log.path}: is it that of this policy?")
-    findings = find(record, log, _length(asked, log, judged))
-    test, margins = _tested(findings.windows, judged, asked)
-    write(page, inputs.record.name, record, findings, test, margins)
-    _show(record, findings, test)
+    matched, length = _matched(record, prediction, asked), _length(asked, log, prediction)
+    findings = find(record, log, length, matched.policy)
+    test, margins = _tested(findings.windows, prediction if matched.compared else None)
+    notes = [matched.note] if matched.note else []
+    write(page, inputs.record.name, record, findings, test, margins, notes)
+    _show(record, findings, test, notes)
     say(console(), f"page    {page}")
 
 
@@ -86,47 +89,37 @@ def _log(asked: Monitor) -> "Dataset | None":
     return None if asked.run is None else log_of(asked.run, RunFolder.open(asked.run).config())
 
 
-def _judgement(path: Path, run: Path | None) -> dict[str, Any]:
-    """What is needed of a judgement: the window, the prediction of the run's policy, its trial."""
-    from micro_rl.storage.json_files import read_json
+def _prediction(asked: Monitor, record: "Recorded") -> "Prediction | None":
+    """What the judgement predicts or, without one, the run's own model."""
+    from micro_rl.reports.monitor.prediction import of_judgement, of_run
 
-    try:
-        judged = read_json(path)
-        own = _own(path, {policy["name"]: policy for policy in judged["policies"]}, run)
-        window, predicted, trial = judged["window"], own["evidence"]["difference"]["mean"], own["trial"]
-        numbers = [window, predicted, *([trial["baseline"], trial["deviation"], trial["alpha"]] if trial else [])]
-        if not all(isinstance(value, int | float) for value in numbers):
-            raise TypeError
-        return {"window": window, "predicted": predicted, "trial": trial, "log": judged.get("sha256")}
-    except (AttributeError, KeyError, TypeError, IndexError):
-        raise UserError(f"{path}: is no judgement; write one with micro-rl trust RUN --json > {path}") from None
+    if asked.judgement is not None:
+        return of_judgement(asked.judgement, asked.run, record.acted)
+    return None if asked.run is None else of_run(asked.run)
 
 
-def _own(path: Path, policies: dict[str, Any], run: Path | None) -> Any:
-    """The run's policy among those of a judgement, or its only one.
+def _matched(record: "Recorded", prediction: "Prediction | None", asked: Monitor) -> "Match":
+    """Whether the prediction is of the policy that acted, and of windows as long as those asked for."""
+    from micro_rl.core.wording import plural
+    from micro_rl.reports.monitor.prediction import Match, match
 
-    Raises:
-        UserError: there are several, and none or more than one of them can be the run's.
-    """
-    if len(policies) < 2:
-        return next(iter(policies.values()), None)
-    same = [] if run is None else [name for name in policies if _folder(name) == _folder(run)]
-    if len(same) == 1:
-        return policies[same[0]]
-    which = "which of them acted no --run tells" if run is None else f"which of them {run} is cannot be told"
-    raise UserError(
-        f"{path}: judges {len(policies)} policies, and {which}; write a judgement of the one run, with "
-        f"micro-rl trust {run or 'RUN'} --json > FILE"
+    if prediction is None:
+        lacking = (
+            f"what a window brings was not predicted: micro-rl trust {asked.run} --json > FILE does, for --judgement"
+        )
+        return Match(False, None, lacking if asked.run is not None else "")
+    matched = match(record, prediction)
+    if not matched.compared or asked.window in (None, prediction.window):
+        return matched
+    told = plural(prediction.window, "step")
+    return Match(
+        False,
+        matched.policy,
+        f"{prediction.by} predicts for windows of {told}: not compared with --window {asked.window}",
     )
 
 
-def _folder(run: str | Path) -> Path:
-    """A run's folder, also where the policy's file in it is named."""
-    path = Path(run)
-    return (path.parent if path.name == "policy.safetensors" else path).resolve()
-
-
-def _length(asked: Monitor, log: "Dataset | None", judged: dict[str, Any] | None) -> int | None:
+def _length(asked: Monitor, log: "Dataset | None", prediction: "Prediction | None") -> int | None:
     """Steps of a window."""
     from micro_rl.trust.window_length import longest
 
@@ -134,51 +127,35 @@ def _length(asked: Monitor, log: "Dataset | None", judged: dict[str, Any] | None
         raise UserError(f"--window {asked.window}: a window has 1, 2, 3, ... steps")
     if log is None:
         return None
-    return asked.window or (judged["window"] if judged else longest(log).length)
+    return asked.window or (prediction.window if prediction else longest(log).length)
 
 
-def _tested(windows: "Windows | None", judged: dict[str, Any] | None, asked: Monitor) -> tuple["Obtained | None", Any]:
-    """The sequential test of the policy's windows, and the margins it decides by."""
+def _tested(windows: "Windows | None", prediction: "Prediction | None") -> tuple["Obtained | None", Any]:
+    """The sequential tests of the policy's windows, and the margins they decide by."""
     import numpy as np
 
     from micro_rl.reports.monitor.words import Obtained
-    from micro_rl.trust.trial import ALPHA, margin
-    from micro_rl.trust.watching import watch
+    from micro_rl.trust.trial import ALPHA, effective, margins
+    from micro_rl.trust.watching import hold, watch
 
     if windows is None or not len(windows.returns):
         return None, np.zeros(0)
-    plan = judged["trial"] if judged and judged["window"] == windows.length else None
-    baseline, deviation = (plan["baseline"], plan["deviation"]) if plan else (windows.baseline, windows.deviation)
-    alpha = plan["alpha"] if plan else ALPHA
-    watched = watch(windows.returns.tolist(), baseline, deviation, alpha)
-    predicted, by = _predicted(windows, judged, asked)
-    margins = np.array([margin(count, deviation, alpha) for count in range(1, watched.windows + 1)])
+    plan, returns = prediction and prediction.trial, windows.returns.tolist()
+    told = None if prediction is None else prediction.baseline
+    baseline = windows.baseline if told is None else told
+    own = effective(windows.deviation, windows.alike)
+    deviation, alpha = (plan["deviation"], plan["alpha"]) if plan else (own, ALPHA)
+    watched = watch(returns, baseline, deviation, alpha)
+    ends = prediction and (prediction.low, prediction.high)
+    held = ends and hold(windows.returns, baseline, windows.deviation, ends, alpha, windows.alike)
+    half = margins(watched.windows, deviation, alpha)
+    spread = float(windows.returns.std(ddof=1)) / windows.deviation if len(returns) > 1 and own else None
     outcome = (watched.difference, watched.margin, watched.verdict, watched.decided_after)
     most = plan["most_windows"] if plan else None
-    return Obtained(watched.windows, windows.length, baseline, *outcome, predicted, by, most), margins
+    return Obtained(watched.windows, windows.length, baseline, *outcome, spread, most, prediction, held), half
 
 
-def _predicted(windows: "Windows", judged: dict[str, Any] | None, asked: Monitor) -> tuple[float | None, str]:
-    """What was expected of a window beyond the log, and by whom."""
-    from micro_rl.core.metric_keys import WINDOW_DIFFERENCE
-    from micro_rl.storage.run_folder import RunFolder
-
-    if judged is not None:
-        return judged["predicted"] * windows.length / judged["window"], "the judgement"
-    if asked.run is None or not (asked.run / "scores.json").exists():
-        return None, ""
-    score = RunFolder.open(asked.run).scores().get(WINDOW_DIFFERENCE)
-    return (None, "") if score is None else (score["mean_of_last"], _by_own_model(score["evaluations"]))
-
-
-def _by_own_model(evaluations: int) -> str:
-    from micro_rl.core.wording import plural
-
-    own = "the run's own model, which it learned to please"
-    return own if evaluations == 1 else f"{own} (mean of its last {plural(evaluations, 'evaluation')})"
-
-
-def _show(record: "Recorded", findings: "Findings", test: "Obtained | None") -> None:
+def _show(record: "Recorded", findings: "Findings", test: "Obtained | None", notes: list[str]) -> None:
     from micro_rl.core.wording import plural
     from micro_rl.reports.monitor import words
 
@@ -196,4 +173,8 @@ def _show(record: "Recorded", findings: "Findings", test: "Obtained | None") -> 
     length = None if findings.windows is None else findings.windows.length
     if findings.windows is not None:
         say(screen, f"reward  {words.trial(test, length)}")
+    if test is not None and (told := words.against_prediction(test)) is not None:
+        say(screen, f"reward  {told}")
+    for note in notes:
+        say(screen, f"note    {note}")
     say(screen, f"in short {words.headline(findings, test)}")

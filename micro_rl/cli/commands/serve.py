@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from micro_rl.control.controller import Controller
 
 TOKEN = "MICRO_RL_TOKEN"
+EXTRA, PURPOSE = "serve", "micro-rl serve"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ The server describes itself at its address. SIGTERM and Ctrl-C stop it.
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
+    require_extra("tyro", EXTRA, PURPOSE)  # micro-rl has it without the extra, micro-rl-runtime with it
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.serve.settings import check
 
@@ -49,8 +51,8 @@ def run(arguments: list[str]) -> None:
 
 
 def _serve(export: Path, asked: Serve, token: str | None) -> None:
-    for library in ("starlette", "uvicorn", "prometheus_client"):
-        require_extra(library, "serve", "micro-rl serve")
+    for library in ("starlette", "uvicorn", "h11", "prometheus_client", "pydantic"):
+        require_extra(library, EXTRA, PURPOSE)
     from micro_rl.serve.server import serve
     from micro_rl.storage.files import saving
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float64
 
 from micro_rl.core.columns import in_one_line, listed
 from micro_rl.data import Dataset
-from micro_rl.data.stretches import stretches
+from micro_rl.data.stretches import alike, stretches
 from micro_rl.errors import UserError
 from micro_rl.reports.monitor.recorded import Recorded
 
@@ -52,12 +52,16 @@ class Drift(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Returns of windows in which the policy acted throughout, and the log's own of that length, raw units."""
+    """Returns of windows in which the policy acted throughout, and the log's own of that length, raw units.
+
+    `alike` is the correlation of the log's windows with the next ones (`stretches.alike`).
+    """
 
     length: int
     returns: Float64[np.ndarray, " window"]
     baseline: float
     deviation: float
+    alike: float
 
 
 class Findings(NamedTuple):
@@ -74,13 +78,14 @@ class Findings(NamedTuple):
     windows: Windows | None
 
 
-def find(record: Recorded, log: Dataset | None, length: int | None = None) -> Findings:
+def find(record: Recorded, log: Dataset | None, length: int | None = None, policy: str | None = None) -> Findings:
     """Look at a record.
 
     Args:
         record: the record.
         log: what the policy was learned from.
         length: steps of a window; None compares no returns.
+        policy: the digest of the policy whose windows alone are taken; None takes all.
 
     Raises:
         UserError: the log is one of other columns.
@@ -97,7 +102,7 @@ def find(record: Recorded, log: Dataset | None, length: int | None = None) -> Fi
         int(scored.sum()),
         alarms(record),
         None if log is None else drifts(record, log),
-        None if log is None or length is None else windows(record, log, length),
+        None if log is None or length is None else windows(record, log, length, policy),
     )
 
 
@@ -180,16 +185,19 @@ def stability_index(values: Float64[np.ndarray, " row"], known: Float64[np.ndarr
     return float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
 
 
-def windows(record: Recorded, log: Dataset, length: int) -> Windows:
+def windows(record: Recorded, log: Dataset, length: int, policy: str | None = None) -> Windows:
     """The windows of this length in which the policy acted throughout, side by side, and the log's.
 
-    A reward that is computed from what no sensor can show is none, so that all must have been measured.
+    A reward that is computed from what no sensor can show is none, so that all must have been measured. Of a policy
+    that is named by its digest those alone.
     """
     measured = np.isfinite(record.score) | record.healthy
     acted = np.array([who == "policy" for who in record.who]) & np.isfinite(record.rewards) & measured
+    acted &= True if policy is None else record.by(policy)
     returns = [float(record.rewards[start : start + length].sum()) for start in _side_by_side(record, acted, length)]
-    own = stretches(log, length).returns
-    return Windows(length, np.array(returns, np.float64), float(own.mean()), float(own.std(ddof=1)))
+    own = stretches(log, length)
+    mean, deviation = float(own.returns.mean()), float(own.returns.std(ddof=1))
+    return Windows(length, np.array(returns, np.float64), mean, deviation, alike(log, own))
 
 
 def _side_by_side(record: Recorded, acted: Bool[np.ndarray, " row"], length: int) -> list[int]:

@@ -1,5 +1,6 @@
 """A record's page: one self-contained HTML file, without scripts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,13 @@ SHOWN = 40
 
 
 def write(
-    path: Path, name: str, record: Recorded, findings: Findings, test: Obtained | None, margins: np.ndarray
+    path: Path,
+    name: str,
+    record: Recorded,
+    findings: Findings,
+    test: Obtained | None,
+    margins: np.ndarray,
+    notes: Sequence[str] = (),
 ) -> None:
     """Write the page, whole or not at all; `CannotWrite` where the disk refuses.
 
@@ -31,19 +38,30 @@ def write(
         findings: what they show.
         test: of the policy's windows, None where there are none.
         margins: that decide after each window [window].
+        notes: what else is to be said of the comparison.
     """
-    replace_file(path, render(name, record, findings, test, margins).encode())
+    replace_file(path, render(name, record, findings, test, margins, notes).encode())
 
 
-def render(name: str, record: Recorded, findings: Findings, test: Obtained | None, margins: np.ndarray) -> str:
+def render(
+    name: str,
+    record: Recorded,
+    findings: Findings,
+    test: Obtained | None,
+    margins: np.ndarray,
+    notes: Sequence[str] = (),
+) -> str:
     """The page as text."""
     drawn: list[Panel | None] = [panels.scores(record)]
     if findings.windows is not None:
-        drawn.append(panels.returns(findings.windows, margins, test and test.predicted))
+        drawn.append(panels.returns(findings.windows, test, margins))
     length = None if findings.windows is None else findings.windows.length
     paragraphs = [f"{words.acted(findings)}.", f"The guard: {words.guarded(findings, record)}."]
     if findings.windows is not None:
         paragraphs.append(f"Obtained: {words.trial(test, length)}.")
+    if test is not None and (told := words.against_prediction(test)) is not None:
+        paragraphs.append(f"{told[0].upper()}{told[1:]}.")
+    paragraphs += [f"{note[0].upper()}{note[1:]}." for note in notes]
     if record.cut:
         paragraphs.append("The last line of the record is cut off, so it is left out.")
     return (
@@ -77,7 +95,12 @@ def _figures(findings: Findings) -> list[Figure]:
 def _facts(record: Recorded) -> list[Fact]:
     limit = "none" if record.last_limit is None else f"{record.last_limit:.4g}"
     rate = "" if record.rate is None else f", for a rate of {record.rate:g}"
+    policies = [
+        Fact(f"Policy from episode {first} on, SHA-256", digest or "not known", True)
+        for first, digest in record.policies
+    ]
     return [
+        *policies,
         Fact("From", record.times[0], True),
         Fact("To", record.times[-1], True),
         Fact("Guard's limit", limit + rate),

@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from micro_rl.core.wording import number
 from micro_rl.reports.monitor.findings import Windows
 from micro_rl.reports.monitor.recorded import Recorded
+from micro_rl.reports.monitor.words import Obtained
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import BLUE, GREEN, GREY, INK, NARROW, PURPLE, ROW, VERMILION, Size
 from micro_rl.reports.run.panels import Panel, Swatch
@@ -51,27 +52,33 @@ def _by_actor(record: Recorded) -> list[tuple[int, int, str]]:
     return [(begins, stops, COLOURS.get(record.who[begins], VERMILION)) for begins, stops in itertools.pairwise(ends)]
 
 
-def returns(windows: Windows, margins: np.ndarray, predicted: float | None) -> Panel | None:
-    """The mean of the policy's windows so far, less the log's, and the margin that decides."""
-    if not len(windows.returns):
+def returns(windows: Windows, test: Obtained | None, margins: np.ndarray) -> Panel | None:
+    """The mean of the policy's windows so far, less the log's, the margin that decides, and what was predicted."""
+    if test is None:
         return None
-    counts = np.arange(1, len(windows.returns) + 1)
-    differences = np.cumsum(windows.returns) / counts - windows.baseline
+    counts, told = np.arange(1, len(windows.returns) + 1), test.prediction
+    differences = np.cumsum(windows.returns) / counts - test.baseline
+    short = None if told is None or test.held is None else told.low - test.held.half
+    ends = [] if told is None or short is None else [abs(told.low), abs(told.high), abs(float(short[-1]))]
 
     def draw(axes: Axes, size: Size) -> None:
-        reach = 1.2 * max(float(np.abs(differences).max()), float(margins[-1]), abs(predicted or 0.0))
+        reach = 1.2 * max(float(np.abs(differences).max()), float(margins[-1]), *ends)
         axes.fill_between(counts, np.maximum(-margins, -reach), np.minimum(margins, reach), color=GREY, alpha=0.25)
         axes.axhline(0, color=GREY, linewidth=1)
-        if predicted is not None:
-            axes.axhline(predicted, color=GREEN, linewidth=1.5, linestyle="--")
+        if told is not None and short is not None:
+            axes.axhspan(told.low, told.high, color=GREEN, alpha=0.15, linewidth=0)
+            axes.axhline(told.mean, color=GREEN, linewidth=1.5, linestyle="--")
+            axes.plot(counts, np.maximum(short, -2 * reach), color=VERMILION, linewidth=1.5, linestyle=":")
         axes.plot(counts, differences, color=BLUE, marker="o", markersize=4, linewidth=1.8)
         axes.set_ylim(-reach, reach)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         _finish(axes, size, "a window, less the log's", "windows")
 
     legend = [Swatch("mean so far", BLUE, ""), Swatch("not decided", GREY, "")]
-    legend += [] if predicted is None else [Swatch("predicted", GREEN, figures.DASHED)]
     caption = "Return of windows in which the policy acted throughout. Outside of the band it is decided, at any time."
+    if told is not None:
+        legend += [Swatch("predicted", GREEN, figures.DASHED), Swatch("short of it", VERMILION, figures.DOTTED)]
+        caption += " Below the dotted line it falls short of the prediction's interval, which is shaded."
     return _panel("returns", "Obtained, and predicted", caption, draw, legend)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int
 
 from micro_rl.control.record import Names
+from micro_rl.control.record_toml import policies_of
 from micro_rl.core.columns import Column, Columns
 from micro_rl.core.expression import parse
 from micro_rl.errors import UserError
@@ -40,12 +41,27 @@ class Recorded(NamedTuple):
     rate: float | None
     cut: bool = False
     """Whether half a line stood at the end, which is left out: a power cut, or a copy of a file that grows."""
+    policies: tuple[tuple[int, str], ...] = ()
+    """The policies in charge: first episode and digest of the file, in order; empty where the record tells none."""
 
     @property
     def last_limit(self) -> float | None:
         """The guard's limit at the newest step that tells one."""
         known = self.limit[np.isfinite(self.limit)]
         return float(known[-1]) if len(known) else None
+
+    @property
+    def acted(self) -> tuple[str, ...]:
+        """The digests of the policies that were in charge of any row, the newest first."""
+        known = dict.fromkeys(digest for _, digest in reversed(self.policies) if digest)
+        return tuple(digest for digest in known if self.by(digest).any())
+
+    def by(self, policy: str) -> Bool[np.ndarray, " row"]:
+        """The rows that a policy was in charge of, by its digest: from its first episode to the next one's."""
+        rows = np.zeros(len(self), bool)
+        for first, digest in self.policies:
+            rows[self.episode >= first] = digest == policy
+        return rows
 
     def __len__(self) -> int:
         return len(self.episode)
@@ -107,6 +123,13 @@ def _rate(path: Path, described: Mapping[str, Any]) -> float | None:
     return rate
 
 
+def _policies(path: Path, described: Mapping[str, Any]) -> tuple[tuple[int, str], ...]:
+    try:
+        return policies_of(described)
+    except ValueError as error:
+        raise UserError(f"{path}.toml: {error}: correct it there") from None
+
+
 def _description(path: Path) -> Mapping[str, Any]:
     beside = path.with_name(path.name + ".toml")
     if not path.is_file() or not beside.is_file():
@@ -148,7 +171,7 @@ def _recorded(
         columns, observations, actions, together(names.advised), rewards, episode.astype(np.int64),
         numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, tuple(cells[names.time]),
         tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
-        numbers(own["limit"]), _rate(path, described), cut,
+        numbers(own["limit"]), _rate(path, described), cut, _policies(path, described),
     )  # fmt: skip
 
 

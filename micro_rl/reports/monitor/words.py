@@ -4,15 +4,17 @@ from typing import NamedTuple
 
 from micro_rl.core.wording import number, plural
 from micro_rl.reports.monitor.findings import Drift, Findings
+from micro_rl.reports.monitor.prediction import ABOVE, CONSISTENT, FALLS_SHORT, Held, Prediction
 from micro_rl.reports.monitor.recorded import Recorded
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN
 
 
 class Obtained(NamedTuple):
-    """The sequential test of the policy's windows, in plain values, and what was predicted of them.
+    """The sequential tests of the policy's windows, in plain values: against the log, and against what was predicted.
 
-    `predicted` is what the policy was expected to collect beyond the log in a window, and `by` who expected that; None
-    where nobody did. `most` is how many windows the trial's plan has, None without a plan.
+    `spread` is the windows' deviation over that of the log's windows, None of a single one. `most` is how many windows
+    the trial's plan has, None without a plan. `prediction` and how it was `held` are None where nobody predicted
+    anything of this policy and of windows so long.
     """
 
     windows: int
@@ -22,9 +24,10 @@ class Obtained(NamedTuple):
     margin: float
     verdict: str
     decided_after: int | None
-    predicted: float | None
-    by: str
+    spread: float | None
     most: int | None
+    prediction: Prediction | None = None
+    held: Held | None = None
 
 
 def headline(findings: Findings, test: Obtained | None) -> str:
@@ -37,11 +40,13 @@ def headline(findings: Findings, test: Obtained | None) -> str:
         parts.append(f"{', '.join(drifted[:3])} {have} drifted" if drifted else "no drift")
     if test is not None:
         parts.append("better than what made the log" if test.verdict == BETTER else _undecided(test))
+    if test is not None and test.held is not None and test.held.outcome != CONSISTENT:
+        parts.append("falls short of the prediction" if test.held.outcome == FALLS_SHORT else "above the prediction")
     return "; ".join(parts) + "."
 
 
 def _undecided(test: Obtained) -> str:
-    return "not decided yet" if test.verdict == NOT_SHOWN else "worse than what made the log"
+    return "against the log not decided yet" if test.verdict == NOT_SHOWN else "worse than what made the log"
 
 
 def acted(findings: Findings) -> str:
@@ -73,19 +78,39 @@ def drifted(drift: Drift) -> str:
 
 
 def trial(test: Obtained | None, length: int | None) -> str:
-    """What was obtained, what had been predicted, and what the test decides."""
+    """What was obtained beyond the log, and what the test decides."""
     if test is None:
         window = "" if length is None else f" of {plural(length, 'step')}"
         return f"no window{window} in which the policy acted throughout and the reward is known"
-    sign = "more" if test.difference >= 0 else "less"
-    text = (
-        f"{plural(test.windows, 'window')} of {plural(test.length, 'step')}, each {number(abs(test.difference))} "
-        f"{sign} on average than what made the log ({number(test.baseline)}); decided once that is beyond "
-        f"{number(test.margin)}"
+    spread = "" if test.spread is None else f", {number(test.spread)} times as spread as the log's"
+    return (
+        f"{plural(test.windows, 'window')} of {plural(test.length, 'step')}{spread}, each {_more(test.difference)} "
+        f"on average than what made the log ({number(test.baseline)}); decided once that is beyond "
+        f"{number(test.margin)}. {_verdict(test)}"
     )
-    if test.predicted is not None:
-        text += f". Predicted by {test.by}: {number(abs(test.predicted))} {'more' if test.predicted >= 0 else 'less'}"
-    return f"{text}. {_verdict(test)}"
+
+
+def against_prediction(test: Obtained) -> str | None:
+    """How the windows stand to what was predicted; None where nothing was."""
+    if test.prediction is None or test.held is None:
+        return None
+    told, held = test.prediction, test.held
+    outcome = {CONSISTENT: "consistent so far with", FALLS_SHORT: "falls short of", ABOVE: "above"}[held.outcome]
+    shown = "" if held.decided_after is None else f"shown after {plural(held.decided_after, 'window')}; "
+    return (
+        f"{outcome} what {told.by} predicted, {_more(told.mean)} than the log ({signed(told.low)} to "
+        f"{signed(told.high)}): {shown}after {plural(test.windows, 'window')} it may be anything from "
+        f"{signed(held.lowest)} to {signed(held.highest)}"
+    )
+
+
+def signed(value: float) -> str:
+    """A difference with its sign."""
+    return f"+{number(value)}" if value > 0 else number(value)
+
+
+def _more(difference: float) -> str:
+    return f"{number(abs(difference))} {'more' if difference >= 0 else 'less'}"
 
 
 def _verdict(test: Obtained) -> str:

@@ -61,7 +61,10 @@ class Evidence(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """How to try a policy under watch: windows, the test that decides at any time, and when to stop."""
+    """How to try a policy under watch: windows, the test that decides at any time, and when to stop.
+
+    `deviation` is a window's, the greater the more windows of the log are like the ones before (`trial.effective`).
+    """
 
     most_windows: int
     alpha: float
@@ -72,7 +75,10 @@ class Trial(NamedTuple):
 
 
 class PolicyJudgement(NamedTuple):
-    """One policy: the verdict, what decided it, and the figures of every estimator, a window's return each."""
+    """One policy: the verdict, what decided it, and the figures of every estimator, a window's return each.
+
+    `sha256` is the digest of its file (`Policy.sha256`), empty where the judgement was made without.
+    """
 
     name: str
     verdict: str
@@ -86,6 +92,7 @@ class PolicyJudgement(NamedTuple):
     effective_first: float
     effective_last: float
     trial: Trial | None
+    sha256: str = ""
 
     @property
     def difference(self) -> Interval:

@@ -118,5 +118,5 @@ def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
         f"Try it for at most {plural(plan.most_windows, 'window')} under watch. Look after each: once the mean of its "
         f"windows lies above {number(plan.baseline)}{known} by the margin, it is shown to be better ({marks}); "
         f"once it lies below by as much, stop. However often one looks, at most {100 * plan.alpha:.0f} of 100 such "
-        "trials decide wrongly, if windows are as spread as the log’s."
+        "trials decide wrongly, if windows are as spread as the log’s, and no more alike one after another."
     )

@@ -1,0 +1,68 @@
+"""What a task tells of a run: notes for the driver, a line now and then for its own log, and its folder, sent home."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from micro_rl.cluster.place import Home, packed
+from micro_rl.policy import Policy
+from micro_rl.storage.jsonl import Row
+from micro_rl.training.callbacks import Callback
+
+BETWEEN = 30.0
+"""Seconds between pieces that a node without the shared folder sends home."""
+QUIET = 10.0
+"""Seconds between lines in the task's log, which Ray's dashboard shows."""
+
+
+class Sender(Callback):
+    """Keeps notes, prints how far the run is, and sends its folder home where the node does not see the sweep's.
+
+    Args:
+        home: of the sweep.
+        parcels: the actor that takes what is sent.
+        folder: in which the task works.
+        name: of the run.
+        at_home: the task works in the sweep's own folder.
+    """
+
+    def __init__(self, home: Home, parcels: Any, folder: Path, name: str, at_home: bool):
+        self._home, self._parcels, self._folder, self._name, self._at_home = home, parcels, folder, name, at_home
+        self._path = folder / name
+        self._sent, self._printed = time.monotonic(), 0.0
+        self.notes: list[str] = []
+        self.last: int | None = None
+        """The epoch with which the run ends, once that is known."""
+
+    def note(self, text: str) -> None:
+        text = text.replace(str(self._folder), self._home.folder)  # where it is once it has been sent home
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def fitted(self, row: Row) -> None:
+        self._print(f"epoch {row['epoch']} of the fit")
+
+    def trained(self, row: Row, policy: Policy) -> None:
+        self._print(f"epoch {row['epoch']} of {self.last}", over=row["epoch"] == self.last)
+        if time.monotonic() - self._sent > BETWEEN:
+            self.send()
+
+    def finished(self, path: Path) -> None:
+        from micro_rl.reports.run import write_page
+
+        write_page(path, self.note)
+
+    def send(self) -> None:
+        """Send the folder, where that is needed, and there is one."""
+        self._sent = time.monotonic()
+        if self._at_home or not self._path.exists():
+            return
+        import ray
+
+        ray.get(self._parcels.put.remote(self._name, packed(self._path)))
+
+    def _print(self, text: str, over: bool = False) -> None:
+        """A line for who looks at the task in Ray's dashboard; nothing that is printed here reaches the driver."""
+        if over or time.monotonic() - self._printed > QUIET:
+            self._printed = time.monotonic()
+            print(f"{self._name}: {text}", flush=True)
