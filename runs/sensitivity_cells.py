@@ -11,7 +11,7 @@ from runs.records import recorded
 from runs.sensitivity import BETAS, REFERENCE, SHARES, place
 from runs.sensitivity_logs import Studied, logs
 
-TITLES = {"pendulum": "pendulum", "tanks": "two tanks", "hopper": "hopper-medium-replay"}
+TITLES = {"pendulum": "the pendulum", "tanks": "the two tanks", "hopper": "hopper-medium-replay"}
 DIGITS = {"pendulum": 0, "tanks": 2, "hopper": 0}
 """Behind the point, of a log's returns."""
 Place = tuple[float, float]

@@ -4,6 +4,7 @@ It is made of what is recorded of `runs.sensitivity`; remarks below `## Remarks`
 """
 
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 
@@ -21,7 +22,7 @@ TEXT = """# What MICRO's score hangs on: three logs
 **Question.** How much do beta, the model's share of the batch (the paper's f), the length of rollouts, the draws and
 the number of elites decide, and what would `micro-rl choose` have taken?
 
-**Answer.** {answer}
+{answer}
 
 ## A map to choose from
 
@@ -98,16 +99,17 @@ Student's 95 % intervals over three seeds.
 Not run of what the program lists: {missing}. Beta beside length, and ensembles fitted with more or fewer members, are
 open.
 """
-ANSWER = """On all three logs the score falls with beta where half of a batch is the model's: beta 0 to 0.1 lies in the
-flat region (on hopper 0 to 0.5), and beta 1 has the lowest mean of its column; what `micro-rl choose` takes, beta 0.5
-at one half, scores {lacks} less than the best of the map, and three seeds tell it from that best on {told}."""
+ANSWER = """On all three logs the mean score falls with beta where half of a batch is the model's, beta 1 is the worst
+of that column, and beta 0 is in the flat region; what `micro-rl choose` takes, beta 0.5 at one half, scores {lacks}
+less than the best of the map, and three seeds tell it from that best on {told}."""
 
 
 def answer(read: list[Read]) -> str:
     """The sentence for all logs."""
     lacks = [f"{np.mean(log.lacking()):,.{log.digits}f} on {log.title}" for log in read]
     told = [log.title for log in read if DEFAULTS not in log.flat()]
-    return ANSWER.format(lacks=", ".join(lacks), told=" and ".join(told) or "none of the logs")
+    text = ANSWER.format(lacks=", ".join(lacks), told=" and ".join(told) or "none of the logs")
+    return fill(f"**Answer.** {text}", 120)
 
 
 def main() -> None:

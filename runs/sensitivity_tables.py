@@ -178,7 +178,14 @@ def set_line(log: Read, title: str, name: str) -> list[str]:
 def missing(read: list[Read]) -> str:
     """What the program lists and nobody ran, by log."""
     lacks = {
-        log.title: [name for cells in PROGRAMS[log.name] for name in cells if log.cell(name) is None] for log in read
+        log.title: [short(name) for cells in PROGRAMS[log.name] for name in cells if log.cell(name) is None]
+        for log in read
     }
-    words = [f"on {title} {', '.join(f'`{name}`' for name in names)}" for title, names in lacks.items() if names]
+    words = [f"on {title} {', '.join(dict.fromkeys(names))}" for title, names in lacks.items() if names]
     return "; ".join(words) or "nothing"
+
+
+def short(name: str) -> str:
+    """A cell, or the column of the map that it is in."""
+    share = name.partition("-share")[2]
+    return f"the map at share {share}" if share else f"`{name}`"
