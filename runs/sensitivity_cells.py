@@ -46,7 +46,7 @@ class Read(NamedTuple):
 
     def map(self) -> dict[Place, list[float]]:
         """The seeds' scores of what was run of the map."""
-        places = [(0.0, 0.0), *((beta, share) for share in SHARES for beta in BETAS)]
+        places = [WITHOUT, *((beta, share) for share in SHARES for beta in BETAS)]
         found = {at: self.seeds(place(*at)) for at in places}
         return {at: values for at, values in found.items() if values is not None}
 
@@ -55,9 +55,11 @@ class Read(NamedTuple):
         return max(self.map().items(), key=lambda item: np.mean(item[1]))[0]
 
     def flat(self) -> set[Place]:
-        """What three seeds do not tell apart from the best: the paired difference's interval holds 0."""
-        there, best = self.map(), self.best()
-        return {at for at, values in there.items() if at == best or not apart(values, there[best])}
+        """What three seeds do not show to be worse than the best by more than a small part of the map's range."""
+        there = self.map()
+        means = [float(np.mean(values)) for values in there.values()]
+        best, margin = there[self.best()], SMALL * (max(means) - min(means))
+        return {at for at, values in there.items() if values is best or not worse(values, best, margin)}
 
     def lacking(self) -> list[float]:
         """By seed: what the defaults, which a choice takes, lack to the best of the map."""
@@ -66,6 +68,16 @@ class Read(NamedTuple):
 
 
 DEFAULTS: Place = (0.5, 0.5)
+WITHOUT: Place = (0.0, 0.0)
+"""No rows of a model."""
+SMALL = 0.05
+"""Of a map's range, from the lowest mean to the highest: what a cell may lack and still count as flat."""
+
+
+def worse(ours: list[float], theirs: list[float], margin: float) -> bool:
+    """Whether Student's 95 % interval of what is lacking, paired by seed, lies above a margin."""
+    _, low, _ = t_interval((np.asarray(theirs) - ours)[:, None])
+    return bool(low > margin)
 
 
 def apart(ours: list[float], theirs: list[float]) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from runs import sensitivity_choose, sensitivity_tables
 from runs.kept_cells import made_by
-from runs.sensitivity_cells import DEFAULTS, Read, every
+from runs.sensitivity_cells import DEFAULTS, WITHOUT, Read, every
 from runs.sensitivity_picture import draw
 from runs.study_pages import save, write
 
@@ -29,10 +29,11 @@ the number of elites decide, and what would `micro-rl choose` have taken?
 ![Above, scores by beta and the model's share of a batch on three logs; below, learning curves]({figure})
 
 Above: the mean score over three seeds of each cell; darker is better, on a scale of each log's own. **The flat region**
-is inside the orange line: cells not told apart from the one with the highest mean, which is to say that Student's 95 %
-interval of the paired difference over the seeds holds 0 (not corrected for the number of comparisons). With three seeds
-that is a low bar: *flat* says that no difference was shown, not that there is none. Dashed: what `micro-rl choose`
-takes. Below: means and ranges over the seeds at a share of one half, and without a model.
+is inside the orange line, bold in the tables: the cell with the highest mean, and all that are not shown to lack more
+than a twentieth of the map's range to it, by Student's 95 % interval of the difference paired over the seeds (not
+corrected for the number of comparisons). With three seeds that is a low bar: cells whose seeds disagree are inside.
+Dashed: what `micro-rl choose` takes. Below: means and ranges over the seeds at a share of one half, and without the
+model's rows.
 
 {logs}
 
@@ -99,16 +100,21 @@ Student's 95 % intervals over three seeds.
 Not run of what the program lists: {missing}. Beta beside length, and ensembles fitted with more or fewer members, are
 open.
 """
-ANSWER = """On all three logs the mean score falls with beta where half of a batch is the model's, beta 1 is the worst
-of that column, and beta 0 is in the flat region; what `micro-rl choose` takes, beta 0.5 at one half, scores {lacks}
-less than the best of the map, and three seeds tell it from that best on {told}."""
+ANSWER = """On all three logs the mean score falls with beta where half of a batch is the model's, and beta 1 is the
+worst of that column; no beta with any share has a higher mean than leaving the model's rows out on {free}; what
+`micro-rl choose` takes, beta 0.5 at one half, scores {lacks} less than the best of the map, and is outside the flat
+region on {outside}."""
 
 
 def answer(read: list[Read]) -> str:
     """The sentence for all logs."""
     lacks = [f"{np.mean(log.lacking()):,.{log.digits}f} on {log.title}" for log in read]
-    told = [log.title for log in read if DEFAULTS not in log.flat()]
-    text = ANSWER.format(lacks=", ".join(lacks), told=" and ".join(told) or "none of the logs")
+    free = [log.title for log in read if log.best() == WITHOUT]
+    outside = [log.title for log in read if DEFAULTS not in log.flat()]
+    words = {"free": free, "outside": outside}
+    text = ANSWER.format(
+        lacks=", ".join(lacks), **{name: " and ".join(logs) or "none of them" for name, logs in words.items()}
+    )
     return fill(f"**Answer.** {text}", 120)
 
 

@@ -46,7 +46,7 @@ def draw(read: list[Read]) -> Figure:
     panels[0][0].set_ylabel("beta")
     panels[1][0].set_ylabel("return, model's share one half")
     marks = [
-        Patch(facecolor="none", edgecolor=LINE, linewidth=2.2, label="flat: not told apart from the best"),
+        Patch(facecolor="none", edgecolor=LINE, linewidth=2.2, label="flat: not shown to be worse than the best"),
         Patch(facecolor="none", edgecolor="#1a1a1a", linestyle=DASHES, label="what micro-rl choose takes"),
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
@@ -56,7 +56,7 @@ def draw(read: list[Read]) -> Figure:
 
 
 def draw_map(panel: Any, log: Read) -> None:
-    """Means as colours and figures, a line around what is not told apart from the best, a ring at the defaults."""
+    """Means as colours and figures, a line around the flat region, a ring at the defaults."""
     there, grid, flat = log.map(), Grid(log), log.flat()
     means = {at: float(np.mean(values)) for at, values in there.items()}
     low, high = min(means.values()), max(means.values())

@@ -69,7 +69,7 @@ def log_line(log: Read) -> list[str]:
 
 
 def map_table(log: Read) -> str:
-    """Scores by beta and share; what is not told apart from the best is bold."""
+    """Scores by beta and share; the flat region is bold."""
     there, flat = log.map(), log.flat()
     shares = [share for share in SHARES if any(at[1] == share for at in there)]
     rows = [
