@@ -41,11 +41,11 @@ class Sender(Callback):
 
     def fitted(self, row: Row) -> None:
         self._print(f"epoch {row['epoch']} of the fit")
+        self._send_now_and_then()
 
     def trained(self, row: Row, policy: Policy) -> None:
         self._print(f"epoch {row['epoch']} of {self.last}", over=row["epoch"] == self.last)
-        if time.monotonic() - self._sent > BETWEEN:
-            self.send()
+        self._send_now_and_then()
 
     def finished(self, path: Path) -> None:
         from micro_rl.reports.run import write_page
@@ -60,6 +60,10 @@ class Sender(Callback):
         import ray
 
         ray.get(self._parcels.put.remote(self._name, packed(self._path)))
+
+    def _send_now_and_then(self) -> None:
+        if time.monotonic() - self._sent > BETWEEN:
+            self.send()
 
     def _print(self, text: str, over: bool = False) -> None:
         """A line for who looks at the task in Ray's dashboard; nothing that is printed here reaches the driver."""

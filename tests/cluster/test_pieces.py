@@ -1,8 +1,10 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
 import re
+import shutil
 import socket
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +24,7 @@ from micro_rl.cluster.packing import Packer, unpacked
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home, packed, place_in, sees, unpack
 from micro_rl.cluster.results import refuse_failures, results
+from micro_rl.cluster.sender import Sender
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
@@ -79,6 +82,45 @@ def test_what_is_sent_home_is_whole_and_takes_the_place_of_what_was_there(tmp_pa
     unpack(packed(run_folder), home)
     files = {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}
     assert files == {"a/b.txt": "b", "c.txt": "c"} and not (home / "old").exists()
+
+
+def test_a_folder_is_packed_while_its_checkpoints_come_and_go(tmp_path):
+    """As the saver of a run at work makes and removes them; what stays is whole."""
+    folder, over = tmp_path / "run", threading.Event()
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+
+    def save() -> None:
+        while not over.is_set():
+            for number in range(8):
+                (folder / "checkpoints" / str(number)).mkdir(exist_ok=True)
+                (folder / "checkpoints" / str(number) / "state").write_text("x")
+            for number in range(8):
+                shutil.rmtree(folder / "checkpoints" / str(number))
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    try:
+        pieces = [packed(folder) for _ in range(500)]
+    finally:
+        over.set()
+        saver.join()
+    for piece in pieces[::100]:
+        unpack(piece, tmp_path / "home")
+        assert (tmp_path / "home" / "config.json").read_text() == "{}"
+
+
+def test_a_fit_is_sent_home_now_and_then_as_a_training_is(tmp_path, monkeypatch, here):
+    clock, sent = {"now": 0.0}, list[str]()
+    monkeypatch.setattr("micro_rl.cluster.sender.time.monotonic", lambda: clock["now"])
+    parcels = SimpleNamespace(put=SimpleNamespace(remote=lambda name, *_: sent.append(name)))
+    (tmp_path / "run").mkdir()
+    for at_home in (False, True):
+        own = Sender(Home("out", "word"), parcels, tmp_path, "run", at_home)
+        for second in range(0, 100, 10):
+            clock["now"] += 10
+            own.fitted({"epoch": 1 + second})
+    assert sent == ["run"] * 2, "at 40 and at 80 of 100 seconds, and nothing from a node that sees the folder"
 
 
 def test_a_piece_is_gone_once_it_is_fetched():
