@@ -199,6 +199,16 @@ def test_the_name_of_the_file_says_as_what(run: Path, untried, capsys):
     assert "pump.txt: its name ends in none of .py, .c, .onnx, .safetensors" in error and error.count("\n") == 1
 
 
+def test_the_help_says_what_is_exported_and_as_what(capsys):
+    assert cli.run(["export", "--help"]) == 0
+    words = " ".join(re.findall(r"[\w'.,-]+", capsys.readouterr().out))
+    for sentence in (
+        "RUN a run's, a choice's or a controller's folder, or a policy's file",
+        "Without --to and --out it is written as safetensors, not as Python.",
+    ):
+        assert sentence in words
+
+
 def test_what_is_there_as_safetensors_is_not_written_again(run: Path, tmp_path: Path, capsys):
     random_policy(3).save(tmp_path / "policy.safetensors")
     for path, message in (
