@@ -161,16 +161,17 @@ def test_the_toml_of_a_parquet_stays_as_its_user_changed_it(tmp_path: Path):
 def test_both_tomls_of_a_parquet_tell_who_acted_and_a_name_may_be_in_capitals(tmp_path: Path):
     """Another policy goes on, first in the CSV alone; what the user has changed stays."""
     path = tmp_path / "RECORD.PARQUET"
-    others = [proportional(action_half=np.array([half])) for half in (50.0, 40.0, 30.0)]
+    others = [proportional(action_half=np.array([half]), mapping=MAPPING) for half in (50.0, 40.0, 30.0)]
     beside, own = path.with_name("RECORD.PARQUET.toml"), path.with_name("RECORD.csv.toml")
     for policy, name in zip(others, (path, own.with_suffix(""), path), strict=True):
         with Controller(policy, range_guard(), record=name) as control:
             control.step(at(1.0))
+            control.step(at(1.1))
         beside.write_text(beside.read_text() + "# mine\n")
     told = [policies_of(tomllib.loads(file.read_text())) for file in (own, beside)]
     assert told[0] == told[1] == tuple((number, policy.sha256) for number, policy in enumerate(others))
     assert beside.read_text().count("# mine") == 3
-    assert len(load(path).observations) == 3 and path.read_bytes().startswith(b"PAR1")
+    assert len(load(path).observations) == 6 and path.read_bytes().startswith(b"PAR1")
 
 
 def test_a_reward_that_the_record_cannot_compute_is_a_column_of_its_own(tmp_path: Path):
