@@ -66,7 +66,7 @@ class Made(NamedTuple):
         """
         shares = length / len(bins)
         counts = self.times @ _counts(self.part, bins)
-        found = _index(counts, np.bincount(bins, minlength=counts.shape[1]))
+        found = _index(counts, np.bincount(bins))
         return found * ((1 + shares) / (1 - shares) if self.alone else counts.sum(1) / length * (1 + shares))
 
 
