@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from micro_rl.control.controller import Controller
 from micro_rl.errors import UserError
 from micro_rl.serve.answers import Begun, Ended, EpisodeBegun, Health, complaints, decided, described, refuse, respond
-from micro_rl.serve.gate import Bucket, Gate
+from micro_rl.serve.gate import Gate
 from micro_rl.serve.messages import Begin, Message, Reset, Step, too_many, why_not
 from micro_rl.serve.metrics import CONTENT_TYPE, Metrics
 from micro_rl.serve.openapi import openapi
@@ -134,7 +134,7 @@ def application(controller: Controller, sessions: Sessions, settings: ServeSetti
     handled = {HTTPException: _refused, UserError: _unable, Exception: _failed}
     app = Starlette(routes=routes, exception_handlers=handled)
     app.router.redirect_slashes = False  # a path is an operation's or it is none
-    return Gate(app, own.metrics, token, Bucket(settings.rate))
+    return Gate(app, own.metrics, token, settings.rate)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -36,10 +36,11 @@ class Bucket:
 
 
 class Gate:
-    """Lets requests through to the application, or answers them itself."""
+    """Lets requests through to the application, or answers them itself; strangers take nothing from clients' rate."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, token: str | None, bucket: Bucket):
-        self._app, self._metrics, self._bucket = app, metrics, bucket
+    def __init__(self, app: ASGIApp, metrics: Metrics, token: str | None, rate: float):
+        self._app, self._metrics = app, metrics
+        self._of_clients, self._of_strangers = Bucket(rate), Bucket(rate)
         self._token = None if token is None else f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,9 +66,10 @@ class Gate:
         headers = Headers(scope=scope)
         if self._token is None and not _own_name(headers.get("host", "")):
             return refuse(421, "this server answers to localhost alone")
-        if self._token is not None and scope["path"] != "/health" and not self._knows(headers):
+        known = self._token is None or self._knows(headers)
+        if not known and scope["path"] != "/health":
             return refuse(401, "send the token: Authorization: Bearer ...", {"www-authenticate": "Bearer"})
-        if not self._bucket.take():
+        if not (self._of_clients if known else self._of_strangers).take():
             return refuse(429, "too many requests a second", {"retry-after": "1"})
         return None
 

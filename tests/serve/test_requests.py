@@ -112,6 +112,13 @@ def test_size_and_rate():
     assert [poor.get("/health").status_code for _ in range(2)] == [200, 429]
 
 
+def test_strangers_take_nothing_from_the_rate_of_clients():
+    client = client_of(rate=1e-6, token=TOKEN)
+    known = {"authorization": f"Bearer {TOKEN}"}
+    assert [client.get("/health").status_code for _ in range(2)] == [200, 429]
+    assert [client.get("/v1/policy", headers=known).status_code for _ in range(2)] == [200, 429]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
