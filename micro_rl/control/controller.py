@@ -206,7 +206,8 @@ class Controller:
             except Exception as error:
                 self._system.begin()
                 why = str(error) if isinstance(error, UserError) else in_words(error)
-                wrong = [f"the past cannot be read ({why[:80]})"]
+                self._of_past = (f"the past cannot be read ({why[:80]})",)
+                return self._of_past
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)

@@ -14,6 +14,7 @@ from micro_rl.control import origin
 from micro_rl.control.controller import Controller
 from micro_rl.data import load
 from micro_rl.deploy import exporting, running
+from micro_rl.errors import UserError
 from micro_rl.opened.exported import source_in
 from micro_rl.policy import Policy
 from micro_rl.storage.run_folder import RunFolder
@@ -148,7 +149,7 @@ def test_a_disk_that_refuses_the_second_file_leaves_what_was_there(run: Path, un
 
     def refuse(path: Path, content: bytes) -> None:
         if path.suffix == ".c":
-            raise exporting.UserError(f"{path}: cannot be written")
+            raise UserError(f"{path}: cannot be written")
         replace(path, content)
 
     monkeypatch.setattr(exporting, "replace_file", refuse)
