@@ -54,9 +54,15 @@ def rounded(figures: Any) -> Any:
     return float(f"{figures:.{DIGITS}g}") if isinstance(figures, float) else figures
 
 
-def made_by(study: str, command: str) -> str:
-    """The last line of a page: command, days, commits, processor, and what the cells took together."""
-    cells = recorded(study).values()
+def made_by(study: str, command: str, *more: str) -> str:
+    """The last line of a page: command, days, commits, processor, and what the cells took together.
+
+    Args:
+        study: The name of the record.
+        command: What made it.
+        more: Other records that it made.
+    """
+    cells = [cell for name in (study, *more) for cell in recorded(name).values()]
     if not cells:
         return f"`{command}` was not run yet."
     days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
@@ -65,5 +71,6 @@ def made_by(study: str, command: str) -> str:
     return (
         f"Made by `{command}`, {' and '.join(days)}, commit {', '.join(commits)}, on two cores that other work shared"
         f" ({', '.join(processors)}): {len(cells)} cells{took}. Raw figures:"
-        f" `docs/results/data/{study}.json`; a cell that stands there is not run again."
+        f" {' and '.join(f'`docs/results/data/{name}.json`' for name in (study, *more))};"
+        " a cell that stands there is not run again."
     )

@@ -160,14 +160,14 @@ def figures(folders: Sequence[Path]) -> dict[str, list[Any]]:
     kept: dict[str, list[Any]] = {"evaluations": [], "believed": [], "obtained": [], "f": []}
     for folder in folders:
         rows = [row for row in RunFolder.open(folder).metrics() if "eval/return" in row]
-        kept["evaluations"].append([round(row["eval/return"], 1) for row in rows])
+        kept["evaluations"].append([round(row["eval/return"], 2) for row in rows])
         kept["believed"].append(rows[-1]["eval/critic_estimate"])
         kept["obtained"].append(rows[-1]["eval/discounted_return"])
         kept["f"].append(rows[-1].get("conservative_term", 0.0))
     return kept
 
 
-def scores(cell: Mapping[str, Any], last: int = 10) -> Float[np.ndarray, " seed"]:
+def scores(cell: Mapping[str, Any], last: int = 10, epochs: int = TRAINING["epochs"]) -> Float[np.ndarray, " seed"]:
     """The mean of each seed's last evaluations; NaN of a run that diverged."""
-    whole = [seed if len(seed) == TRAINING["epochs"] else [np.nan] for seed in cell["evaluations"]]
+    whole = [seed if len(seed) == epochs else [np.nan] for seed in cell["evaluations"]]
     return np.asarray([np.mean(seed[-last:]) for seed in whole])

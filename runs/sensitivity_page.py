@@ -4,186 +4,137 @@ It is made of what is recorded of `runs.sensitivity`; remarks below `## Remarks`
 """
 
 from pathlib import Path
-from typing import Any
+from textwrap import fill
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from runs import sensitivity_choose, sensitivity_tables
 from runs.kept_cells import made_by
-from runs.pendulum_small import QUALITIES, SEEDS, scores
-from runs.records import recorded
-from runs.sensitivity import BETAS, PROGRAMS, QUALITY, SETS, SHARES, STUDY
-from runs.study_pages import difference, mean_and_interval, save, table, write
+from runs.sensitivity_cells import DEFAULTS, WITHOUT, Read, every
+from runs.sensitivity_picture import draw
+from runs.study_pages import save, write
 
 PAGE = Path("docs/results/sensitivity.md")
 FIGURE = PAGE.with_suffix(".svg")
-REFERENCE = "beta0.5-share0.5"
-"""The defaults: rollouts of five steps, one draw, five elites of seven members."""
-FLAT = 0.95
-"""The flat region: cells of which a paired difference from the best, within the interval of this size, may be 0."""
-AXES = {
-    "length": ("rollout length", ("length1", REFERENCE, "length10", "length20"), ("1", "5", "10", "20")),
-    "draws": ("draws", ("draws0", REFERENCE, "draws10"), ("means", "1", "10")),
-    "members": ("elites in the set", ("members2", REFERENCE, "members7"), ("2", "5", "7")),
-}
-SET_TITLES = {
-    "linf": "L-infinity ball, radius 0.1",
-    "l2": "L2 ball, radius 0.1",
-    "mahalanobis": "Mahalanobis ball, radius 2",
-    "calibrated": "calibrated set, 95 %",
-    "second": "second smallest of five",
-    "soft": "soft minimum, softness 1",
-    "all": "all seven members",
-}
 
+TEXT = """# What MICRO's score hangs on: three logs
 
-def cell(name: str) -> dict[str, Any] | None:
-    """Its figures, if it was run."""
-    found = recorded(STUDY).get(name)
-    return found and found["figures"]
+**Question.** How much do beta, the model's share of the batch (the paper's f), the length of rollouts, the draws and
+the number of elites decide, and what would `micro-rl choose` have taken?
 
+{answer}
 
-def of_seeds(name: str) -> list[float]:
-    """The seeds' scores of a cell that was run."""
-    figures = cell(name)
-    assert figures is not None
-    return scores(figures).tolist()
+## A map to choose from
 
+![Above, scores by beta and the model's share of a batch on three logs; below, learning curves]({figure})
 
-def map_table() -> str:
-    """Scores by beta and share; cells not told apart from the best one are bold."""
-    names = {(beta, share): f"beta{beta:g}-share{share:g}" for beta in BETAS for share in SHARES}
-    there = {place: of_seeds(name) for place, name in names.items() if cell(name)}
-    best = max(there.values(), key=np.mean)
-    rows = [[f"{beta:g}", *(map_word(there.get((beta, share)), best) for share in SHARES)] for beta in BETAS]
-    return table(["beta", *(f"model's share {share:g}" for share in SHARES)], rows)
+Above: the mean score over three seeds of each cell; darker is better, on a scale of each log's own. **The flat region**
+is inside the orange line, bold in the tables: the cell with the highest mean, and all that are not shown to lack more
+than a twentieth of the map's range to it, by Student's 95 % interval of the difference paired over the seeds (not
+corrected for the number of comparisons). With three seeds that is a low bar: cells whose seeds disagree are inside.
+Dashed: what `micro-rl choose` takes. Below: means and ranges over the seeds at a share of one half, and without the
+model's rows.
 
+{logs}
 
-def map_word(values: list[float] | None, best: list[float]) -> str:
-    """The mean and its interval; bold where the paired interval against the best holds 0."""
-    if values is None:
-        return ""
-    word = mean_and_interval(values)
-    apart = np.asarray(values) - np.asarray(best)
-    reach = 4.303 * apart.std(ddof=1) / np.sqrt(len(apart))
-    return f"**{word}**" if values == best or abs(apart.mean()) <= reach else word
+{maps}
 
+**No rows of a model** is the paper's f = 0. `micro` refuses it, because a batch of it needs a row of each kind
+(`real_ratio` is below 1); what is left of its update then is soft actor-critic on the log alone, which is `sac_n` with
+two critics, and beta has nothing to act on.
 
-def axis_table(key: str) -> str:
-    """One setting at a time, paired with the defaults."""
-    title, names, values = AXES[key]
-    rows = [line(value, name) for value, name in zip(values, names, strict=True) if cell(name)]
-    return table([title, "score", "less the defaults'", "f"], rows)
+### What the critics believe
 
+At a share of one half, at the last epoch: f, the critics' estimate at the start of an episode, and the discounted
+return that came of it, means over the seeds. Beta is meant to keep estimates below what comes; how far below is its
+price.
 
-def set_table() -> str:
-    """Other sets at beta 0.5."""
-    rows = [line("X(s, a) as drawn", REFERENCE)] if cell(REFERENCE) else []
-    rows += [line(SET_TITLES[name], f"set-{name}") for name in SETS if cell(f"set-{name}")]
-    return table(["set or term", "score", "less X(s, a)'s", "f"], rows)
+{beliefs}
 
+## What `micro-rl choose` takes
 
-def line(title: str, name: str) -> list[str]:
-    """A cell's line."""
-    figures = cell(name)
-    assert figures is not None
-    against = "" if name == REFERENCE else difference(of_seeds(name), of_seeds(REFERENCE))
-    return [title, mean_and_interval(of_seeds(name)), against, f"{np.mean(figures['f']):.2g}"]
+A choice varies neither beta, nor the share, nor draws, length or elites: on every log MICRO's candidates have the
+generic preset's. They differ in how closely they are held to the log, and in how many observations they see.
 
+{choose}
 
-def draw() -> None:
-    """The map as lines over beta, and learning curves of the middle share."""
-    figure = Figure(figsize=(8.5, 3.6), layout="constrained")
-    lines, curves = figure.subplots(1, 2)
-    for share, colour in zip(SHARES, ("#0072b2", "#000000", "#d55e00"), strict=True):
-        there = [beta for beta in BETAS if cell(f"beta{beta:g}-share{share:g}")]
-        points = [of_seeds(f"beta{beta:g}-share{share:g}") for beta in there]
-        lines.plot(there, [np.mean(values) for values in points], color=colour, marker=".", label=f"share {share:g}")
-        for beta, values in zip(there, points, strict=True):
-            lines.plot([beta] * len(values), values, ".", color=colour, markersize=3, alpha=0.6)
-    for beta, colour in zip(BETAS, ("#000000", "#0072b2", "#009e73", "#e69f00", "#d55e00"), strict=True):
-        if figures := cell(f"beta{beta:g}-share0.5"):
-            rows = np.asarray(figures["evaluations"])
-            curves.plot(range(1, rows.shape[1] + 1), rows.mean(0), color=colour, label=f"beta {beta:g}")
-            curves.fill_between(range(1, rows.shape[1] + 1), rows.min(0), rows.max(0), color=colour, alpha=0.1)
-    lines.set(xlabel="beta", ylabel="score")
-    curves.set(xlabel="epoch of 1,000 updates", ylabel="return, share 0.5")
-    for panel in (lines, curves):
-        panel.grid(alpha=0.25)
-        panel.legend(fontsize=7)
-    save(figure, FIGURE)
+{lacking}
 
-
-TEXT = """# What MICRO's score hangs on: the pendulum
-
-**Question.** How much do beta, the model's share of the batch (the paper's f), the length of rollouts, the draws, the
-number of elites and the kind of set decide?
-
-**Answer.** {answer}
-
-The embedded pendulum log, evaluated in its simulator, at small sizes (networks of 64-64, members of 4 x 64, batches of
-128, 15 epochs of 1,000 updates at learning rates of 1e-3: `runs/pendulum_small.py`), {seeds} seeds with an ensemble
-each. The ensembles were fitted on {quality} of the log's 14,600, because on the whole log nothing that is varied here
-changes anything ([pendulum.md](pendulum.md), [missed-truth.md](missed-truth.md)); policies learn from the whole log
-beside them. Scores: mean of the last ten evaluations of ten episodes; in brackets Student's 95 % interval over seeds.
-Paired differences are over seeds that share an ensemble; with three pairs p cannot be below 0.25. f: the term at the
-last epoch, raw reward.
-
-## Beta and the model's share
-
-Bold: not told apart from the cell with the highest mean (Student's 95 % interval of the paired difference holds 0; not
-corrected for the number of comparisons).
-
-{map}
-
-![Scores over beta by share, and learning curves]({figure})
+Found by the functions that a choice begins with (`runs/sensitivity_choose.py`), for its default of 60 minutes. No cell
+here is a candidate itself: those train networks of 256-256 in batches of 256 on two thirds of the log, with an ensemble
+of 4 x 200 of their own, and two of the three are anchored. On hopper they see two observations, the cells here one.
+In real choices of ten minutes MICRO as it is was taken on the pendulum and TD3+BC on the two tanks
+([choose.md](choose.md)); none was made on hopper for this page.
 
 ## One setting at a time
 
-Around beta 0.5, share 0.5, rollouts of five steps, one draw, five elites of seven members.
+Around beta 0.5, a share of one half, rollouts of five steps, one draw, five elites of seven members: what each change
+adds to the defaults' score. Bold: the interval excludes 0.
 
-{length}
-
-{draws}
-
-{members}
+{axes}
 
 ## Other sets and other terms
 
-At beta 0.5. Radii were not tuned.
+On the pendulum, at beta 0.5. Radii were not tuned. f: the term at the last epoch, raw reward; with three pairs p cannot
+be below 0.25.
 
 {sets}
 
+## How it was run
+
+Small runs (`runs/pendulum_small.py`, `runs/sensitivity_logs.py`): networks of 64-64, batches of 128, learning rates of
+1e-3, else the generic preset, an ensemble for each seed, which all cells of a log share; scores in brackets are
+Student's 95 % intervals over three seeds.
+
+* **Pendulum**: the ensembles were fitted on 2,000 rows of the embedded log, because on the whole log nothing that is
+  varied here changes anything ([pendulum.md](pendulum.md), [missed-truth.md](missed-truth.md)); policies learn from the
+  whole log beside them.
+* **Two tanks**: the log of [the study of trust](trust.md), with policies that see six observations, as a choice has
+  it. A score is the return of a shift, minus the metres that the level is off its set-point, summed over 96 steps.
+* **Hopper**: re-created, not D4RL's own file. **This is early training**: 40,000 updates of the 3,000,000 of the
+  authors, small networks, an ensemble whose fit was cut short. What a policy scores here says nothing of what it would
+  come to; [beta.md](beta.md) has 380,000 updates, of beta alone.
+
 {made}
 
-Not run: {missing}. Other logs (hopper: [beta.md](beta.md) has beta alone), what `micro-rl choose` would have taken,
-beta beside length, and ensembles fitted with more or fewer members are open.
+Not run of what the program lists: {missing}. Beta beside length, and ensembles fitted with more or fewer members, are
+open.
 """
-ANSWER = """On a model of 2,000 rows the model's share decides most. At 5 % of a batch every beta scores alike; at 95 %
-none scores well, whatever beta is; at one half each step of beta costs, from {flat} at 0 to {steep} at 1. At beta 0.5
-three seeds tell two things from the defaults (intervals not corrected for their number): ten draws are better than one,
-by {draws}, and balls and the calibrated set, which are larger than what is drawn, cost more. Rollout length, the number
-of elites and other terms are not told apart."""
+ANSWER = """On all three logs the mean score falls with beta where half of a batch is the model's, and beta 1 is the
+worst of that column; no beta with any share has a higher mean than leaving the model's rows out on {free}; what
+`micro-rl choose` takes, beta 0.5 at one half, scores {lacks} less than the best of the map, and is outside the flat
+region on {outside}."""
+
+
+def answer(read: list[Read]) -> str:
+    """The sentence for all logs."""
+    lacks = [f"{np.mean(log.lacking()):,.{log.digits}f} on {log.title}" for log in read]
+    free = [log.title for log in read if log.best() == WITHOUT]
+    outside = [log.title for log in read if DEFAULTS not in log.flat()]
+    words = {"free": free, "outside": outside}
+    text = ANSWER.format(
+        lacks=", ".join(lacks), **{name: " and ".join(logs) or "none of them" for name, logs in words.items()}
+    )
+    return fill(f"**Answer.** {text}", 120)
 
 
 def main() -> None:
     """Write the page and its figure."""
-    draw()
-    missing = [name for cells in PROGRAMS for name in cells if cell(name) is None]
+    read = every()
+    save(draw(read), FIGURE)
+    studies = [log.studied.study for log in read]
     text = TEXT.format(
-        answer=ANSWER.format(
-            flat=f"{np.mean(of_seeds('beta0-share0.5')):,.0f}",
-            steep=f"{np.mean(of_seeds('beta1-share0.5')):,.0f}",
-            draws=f"{np.mean(of_seeds('draws10')) - np.mean(of_seeds(REFERENCE)):,.0f}",
-        ),
-        seeds=SEEDS,
-        quality=QUALITIES[QUALITY].title,
-        map=map_table(),
+        answer=answer(read),
         figure=FIGURE.name,
-        **{key: axis_table(key) for key in AXES},
-        sets=set_table(),
-        made=made_by(STUDY, "python -m runs.sensitivity"),
-        missing=", ".join(f"`{name}`" for name in missing) or "none of what the program lists",
+        logs=sensitivity_tables.logs_table(read),
+        maps="\n\n".join(f"**{log.title}**\n\n{sensitivity_tables.map_table(log)}" for log in read),
+        beliefs=sensitivity_tables.belief_table(read),
+        choose=sensitivity_tables.choose_table(read),
+        lacking=sensitivity_tables.lacking_table(read),
+        axes=sensitivity_tables.axes_table(read),
+        sets=sensitivity_tables.set_table(next(log for log in read if log.name == "pendulum")),
+        made=made_by(studies[0], "python -m runs.sensitivity DATA", *studies[1:], sensitivity_choose.STUDY),
+        missing=sensitivity_tables.missing(read),
     )
     write(PAGE, text)
 

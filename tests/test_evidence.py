@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from micro_rl.dynamics.ensemble import predict
+from micro_rl.selection.portfolio import portfolio
 from micro_rl.training.plan import make_plan
-from runs import kept_cells, missed, missed_page, pendulum_small, records, sensitivity
+from runs import kept_cells, missed, missed_page, pendulum_small, records, sensitivity, sensitivity_choose
+from runs.sensitivity_logs import logs
 from runs.time_to_score import reached
 from tests.hills import model_of
 
@@ -69,11 +71,22 @@ def test_the_pages_name_what_was_not_run(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_every_cell_of_the_sensitivity_can_be_planned():
-    cells = {name: changes for cells in sensitivity.PROGRAMS for name, (_, changes) in cells.items()}
-    assert len(cells) == sum(map(len, sensitivity.PROGRAMS))
-    for changes in cells.values():
-        fitted: dict[str, Any] = {"holdout_episodes": 0.1} if changes.get("candidates") == "calibrated" else {}
-        make_plan(pendulum_small.log(), "micro", **pendulum_small.TRAINING, **changes, **fitted)
+    known, log = logs(Path("no-data")), pendulum_small.log()
+    for name, programs in sensitivity.PROGRAMS.items():
+        cells = {cell: changes for program in programs for cell, changes in program.items()}
+        assert name in known and len(cells) == sum(map(len, programs))
+        assert {sensitivity.REFERENCE, sensitivity.MODEL_FREE} <= set(cells)
+        for changes in cells.values():
+            fitted: dict[str, Any] = {"holdout_episodes": 0.1} if changes.get("candidates") == "calibrated" else {}
+            chosen: dict[str, Any] = {"epochs": 15, **changes, **fitted}
+            make_plan(log, chosen.pop("method", "micro"), **chosen)
+
+
+def test_what_a_choice_would_take_are_the_defaults_and_an_anchor():
+    every = [candidate for candidate in portfolio(60.0, 1, narrow=False, negative=True) if candidate.learns_model]
+    found = [sensitivity_choose.settings(pendulum_small.log(), candidate) for candidate in every]
+    assert all((own["beta"], own["share"], own["num_samples"]) == (0.5, 0.5, 1) for own in found)
+    assert [own["bc_weight"] for own in found] == [2.0, 0.4, 0.0]
 
 
 def test_a_score_is_reached_by_the_mean_of_three():
