@@ -90,7 +90,7 @@ def start(folder: Path, cells: int) -> Rows:
 
 def cells(folder: Path, number: int) -> Rows:
     """Tiny runs of BC, each a task of its own, and the same one after another in one process."""
-    log = _noise(folder / "log.hdf5", 200, 3, 1)
+    log = noise(folder / "log.hdf5", 200, 3, 1)
     rates = ",".join(f"{1e-4 * (1 + place / number):.9g}" for place in range(number))  # seeds would each have a fit
     words = ["sweep", str(log), "--grid", "method=bc", f"actor_lr={rates}", "--exact", *TINY.split()]
     with Machine(JAX_COMPILATION_CACHE_DIR=str(folder / "programs")) as machine:
@@ -131,7 +131,7 @@ def nodes(folder: Path, cells: int) -> Rows:
 def sizes(folder: Path, cells: int) -> Rows:
     """What a run of MICRO leaves, at a pendulum's sizes and at a half-cheetah's with the authors' settings."""
     del cells
-    log = _noise(folder / "log.hdf5", 20_000, 17, 6)
+    log = noise(folder / "log.hdf5", 20_000, 17, 6)
     jobs = {"pendulum": ["pendulum-demo"], "half-cheetah": [str(log), "--preset", "halfcheetah-medium"]}
     rows: Rows = []
     with Machine() as machine:
@@ -183,7 +183,7 @@ def driver(folder: Path, cells: int) -> Rows:
 def niceness(folder: Path, cells: int) -> Rows:
     """A tiny run of BC on a node whose workers give way to nobody, or to all, beside processes that never wait."""
     del cells
-    log = _noise(folder / "log.hdf5", 200, 3, 1)
+    log = noise(folder / "log.hdf5", 200, 3, 1)
     words = ["sweep", str(log), "--grid", "method=bc", "--seeds", "1", *TINY.split(), "--on", "auto"]
     rows: Rows = []
     for value in ("0", "15"):
@@ -203,7 +203,7 @@ def niceness(folder: Path, cells: int) -> Rows:
     return rows
 
 
-def _noise(path: Path, rows: int, observations: int, actions: int) -> Path:
+def noise(path: Path, rows: int, observations: int, actions: int) -> Path:
     """A log of noise in D4RL's layout, whose episodes of 100 rows end by timeouts."""
     import h5py
 

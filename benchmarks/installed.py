@@ -2,8 +2,9 @@
 
     python -m benchmarks.installed [--times 20]
 
-Sizes are those of this environment's files, package by package, with the compiled ones that pip lists; all that is
-needed in turn counts, and of an extra what it adds to `micro-rl`. Imports are each a process of its own, in turn; the
+Sizes are those of this environment's files, package by package, in millions of bytes, with the bytecode that pip lists;
+all that is needed in turn counts. Of an extra of `micro-rl` it is what it adds, of one of `micro-rl-runtime`, which is
+installed alone, all of it. Imports are each a process of its own, in turn; the
 first round is to warm up. Printed are the milliseconds of processor time of the import, without Python's start.
 """
 
@@ -65,16 +66,25 @@ def own_megabytes() -> float:
     return sum(path.stat().st_size * (2 if path.suffix == ".py" else 1) for path in sources) / 1e6
 
 
+def runtimes() -> dict[str, list[str]]:
+    """What the runtime asks for, alone and with each of its extras."""
+    project = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text())["project"]
+    acts, name = project["dependencies"], project["name"]
+    extras = {extra: words for extra, words in project["optional-dependencies"].items() if extra != "all"}
+    extras["all"] = [word for words in extras.values() for word in words]
+    return {name: acts} | {f"{name}[{extra}]": [*acts, *words] for extra, words in extras.items()}
+
+
 def sizes() -> None:
-    """Print a row for the whole, for what acts alone, and for each extra."""
+    """Print a row for the whole, for what acts alone, with each of its extras, and for each extra of the whole."""
     own = own_megabytes()
     asked = distribution("micro-rl").requires or ()
-    acts = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text())["project"]["dependencies"]
-    whole, runtime = packages(asked), packages(acts)
     print("| | packages, itself among them | MB |\n|---|---|---|")
-    print(f"| micro-rl | {len(whole) + 1} | {megabytes(whole) + own:.0f} |")
-    print(f"| micro-rl-runtime | {len(runtime) + 1} | {megabytes(runtime) + own:.0f} |")
-    print(f"| of it NumPy | 1 | {megabytes(['numpy']):.0f} |")
+    for name, requirements in {"micro-rl": asked, **runtimes()}.items():
+        names = packages(requirements)
+        print(f"| {name} | {len(names) + 1} | {megabytes(names) + own:.0f} |")
+    print(f"| NumPy alone | 1 | {megabytes(['numpy']):.0f} |")
+    whole = packages(asked)
     for extra in EXTRAS:
         try:
             more = packages(asked, ("", extra)) - whole

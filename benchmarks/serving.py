@@ -156,7 +156,7 @@ def ended(server: Server, before: tuple[float, int]) -> str:
     """What a server held before and holds now, and how it ends."""
     after = server.held()
     return (
-        f"memory {before[0]:.1f} to {after[0]:.1f} MB, open files {before[1]} to {after[1]}; SIGTERM: exit code "
+        f"memory {before[0]:.1f} to {after[0]:.1f} MiB, open files {before[1]} to {after[1]}; SIGTERM: exit code "
         f"{server.stop()}; errors {server.said()!r}"
     )
 

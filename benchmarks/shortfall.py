@@ -1,13 +1,15 @@
 """How often `micro-rl monitor` contradicts a prediction that is true, and how soon it finds a shortfall.
 
-    python -m benchmarks.shortfall [--records 20000] [--windows 1000] [--log LOG] [--window 20] [--seed 0]
+    python -m benchmarks.shortfall [--records 20000] [--windows 1000] [--log-windows 200] [--log LOG] [--window 20]
+        [--seed 0]
 
-Simulates records, each of so many windows, and looks after every one. Where the prediction is true the windows' mean is
-the lower end of its interval, the hardest case: of every kind of windows the share of records is printed that fall
-short at any time, that are contradicted downward or upward where the interval is a point, and in which the trial
-against the log decides although there is no difference. `--log` adds a log's own windows: its episodes in an order that
-is drawn, each with its windows side by side. Then come the windows that it takes to find a shortfall, and to find one
-that begins after fifty.
+Simulates records, each of so many windows, and looks after every one. What made the log is known by so many windows of
+the log, drawn anew for each record. Where the prediction is true the windows' mean is the lower end of its interval,
+the hardest case: of every kind of windows the share of records is printed that fall short at any time, that are
+contradicted downward or upward where the interval is a point, in which the trial against the log decides although
+there is no difference, and in which it would if the log's mean were taken for exactly known. `--log` adds a log's own
+windows, as many as it has: its episodes in an order that is drawn, each with its windows side by side. Then come the
+windows that it takes to find a shortfall, and to find one that begins after fifty.
 """
 
 import argparse
@@ -82,44 +84,58 @@ def of_log(log: Dataset, length: int) -> Draw:
     return draw
 
 
-def possible(returns: np.ndarray, alike: float) -> tuple[np.ndarray, np.ndarray]:
-    """The least and the greatest difference that every look leaves possible [record, window]."""
-    means = returns.cumsum(-1) / np.arange(1, returns.shape[-1] + 1)
-    half = half_widths(returns, 1.0, alike=alike)
-    return means - half, means + half
+class Looks(NamedTuple):
+    """What every look at records leaves possible of the difference from the log [record, window], and its mean."""
+
+    means: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+
+
+def looks(returns: np.ndarray, known: np.ndarray, alike: float) -> Looks:
+    """Look at records after each of their windows, each beside the windows of its own log [record, window]."""
+    means = returns.cumsum(-1) / np.arange(1, returns.shape[-1] + 1) - known.mean(-1, keepdims=True)
+    of_mean = effective(1.0, alike) / known.shape[-1] ** 0.5
+    half = half_widths(returns, 1.0, alike=alike, baseline_deviation=of_mean)
+    return Looks(means, means - half, means + half)
 
 
 class FalseAlarms(NamedTuple):
     """Shares of records whose mean is the predicted one, and the log's, in which that is denied after any window.
 
     `short` falls short; `either` falls short or is above, the interval being a point; `trial` is decided by the margin
-    of a trial's plan, which takes the windows for as spread as the log's.
+    of a trial's plan, which takes the windows for as spread as the log's; `exact` would be if the log's mean were
+    taken for exactly known.
     """
 
     short: float
     either: float
     trial: float
+    exact: float
 
 
-def false_alarms(draw: Draw, alike: float, records: int, windows: int, seed: int) -> FalseAlarms:
-    """Simulate records of this mean, and look after every window."""
-    random, denied = np.random.default_rng(seed), np.zeros(3)
+def false_alarms(draw: Draw, alike: float, records: int, windows: int, of_log: int, seed: int) -> FalseAlarms:
+    """Simulate records of this mean, each with a log of its own, and look after every window."""
+    random, denied, spread = np.random.default_rng(seed), np.zeros(4), effective(1.0, alike)
+    counts, of_mean = np.arange(1.0, windows + 1), spread / of_log**0.5
     for first in range(0, records, CHUNK):
-        returns = draw(random, (min(CHUNK, records - first), windows))
-        lowest, highest = possible(returns, alike)
-        short, above = (highest < 0).any(-1), (lowest > 0).any(-1)
-        decided = (np.abs((lowest + highest) / 2) > margins(windows, effective(1.0, alike))).any(-1)
-        denied += [short.sum(), (short | above).sum(), decided.sum()]
+        count = min(CHUNK, records - first)
+        seen = looks(draw(random, (count, windows)), draw(random, (count, of_log)), alike)
+        short, above = (seen.highest < 0).any(-1), (seen.lowest > 0).any(-1)
+        halves = [margins(counts, spread, baseline_deviation=own) for own in (of_mean, 0.0)]
+        decided = [(np.abs(seen.means) > half).any(-1) for half in halves]
+        denied += [own.sum() for own in (short, short | above, *decided)]
     return FalseAlarms(*(denied / records).tolist())
 
 
-def found_after(shortfall: float, healthy: int, records: int, windows: int, seed: int) -> np.ndarray:
+def found_after(shortfall: float, healthy: int, records: int, windows: int, of_log: int, seed: int) -> np.ndarray:
     """The windows until a shortfall is found that begins after `healthy` ones; infinite where it is not [record]."""
     random, found = np.random.default_rng(seed), []
     for first in range(0, records, CHUNK):
-        returns = normal(random, (min(CHUNK, records - first), windows))
+        count = min(CHUNK, records - first)
+        returns = normal(random, (count, windows))
         returns[:, healthy:] -= shortfall
-        below = possible(returns, alike=0.0)[1] < 0
+        below = looks(returns, normal(random, (count, of_log)), alike=0.0).highest < 0
         found.append(np.where(below.any(-1), below.argmax(-1) + 1.0 - healthy, np.inf))
     return np.concatenate(found)
 
@@ -127,24 +143,30 @@ def found_after(shortfall: float, healthy: int, records: int, windows: int, seed
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("records", 20_000), ("windows", 1000), ("window", 20), ("seed", 0)):
+    defaults = {"records": 20_000, "windows": 1000, "log-windows": 200, "window": 20, "seed": 0}
+    for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--log")
     asked = parser.parse_args()
-    kinds = dict(KINDS)
+    kinds = {name: (*kind, asked.log_windows) for name, kind in KINDS.items()}
     if asked.log:
         log = load(asked.log)
-        like = alike(log, stretches(log, asked.window))
-        kinds[f"the log's own (alike by {like:.2f})"] = of_log(log, asked.window), like
-    print(f"{asked.records:,} records of {asked.windows:,} windows, looked at after every window, alpha {ALPHA}")
-    print("\n| windows | fall short | contradicted | trial decides |\n|---|---|---|---|")
-    for name, (draw, like) in kinds.items():
-        shares = false_alarms(draw, like, asked.records, asked.windows, asked.seed)
-        print(f"| {name} | {' | '.join(f'{share:.2%}' for share in shares)} |")
+        own = stretches(log, asked.window)
+        like = alike(log, own)
+        kinds[f"the log's own (alike by {like:.2f}, {own.disjoint:,})"] = of_log(log, asked.window), like, own.disjoint
+    print(
+        f"{asked.records:,} records of {asked.windows:,} windows, looked at after every window, alpha {ALPHA}, "
+        f"logs of {asked.log_windows:,}"
+    )
+    print("\n| windows | fall short | contradicted | trial decides | if the log's mean were exact |")
+    print("|---|---|---|---|---|")
+    for name, (draw, like, known) in kinds.items():
+        shares = false_alarms(draw, like, asked.records, asked.windows, known, asked.seed)
+        print(f"| {name} | {' | '.join(f'{share:.2%}' for share in shares)} |", flush=True)
     print("\n| shortfall, deviations | healthy before | half found after | 9 of 10 | found |\n|---|---|---|---|---|")
     for healthy in (0, HEALTHY):
         for shortfall in SHORTFALLS:
-            found = found_after(shortfall, healthy, asked.records, asked.windows, asked.seed)
+            found = found_after(shortfall, healthy, asked.records, asked.windows, asked.log_windows, asked.seed)
             half, most = np.quantile(found, [0.5, 0.9], method="higher")
             print(f"| {shortfall} | {healthy} | {half:g} | {most:g} | {np.isfinite(found).mean():.2%} |")
 

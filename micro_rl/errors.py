@@ -39,11 +39,12 @@ class Diverged(Exception):
 
 
 class Interrupted(Exception):
-    """SIGINT or SIGTERM stopped a run; the message says what was saved."""
+    """SIGINT or SIGTERM stopped a run; the message says what was saved, `whole` whether that is all it had reached."""
 
-    def __init__(self, number: int, saved: str):
+    def __init__(self, number: int, saved: str, whole: bool = True):
         super().__init__(f"stopped by {signal.Signals(number).name}; {saved}")
         self.exit_code = 128 + number
+        self.whole = whole
 
 
 def in_words(error: BaseException) -> str:

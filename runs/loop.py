@@ -1,6 +1,6 @@
 """A closed loop: a plant in one process, a controller in another, and much that goes wrong between them.
 
-`python -m runs.loop make FOLDER` writes the log of two tanks and trains on it (the policy, and the behaviour cloned);
+`python -m runs.loop make FOLDER [EPOCHS]` writes the log of two tanks, trains a policy on it and makes its controller;
 `python -m runs.loop run FOLDER` lets the policy's controller run the plant of `runs.loop_plant` for 720 steps of five
 minutes and writes `record.csv`; `python -m runs.loop show FOLDER` draws `loop.svg` and prints what happened.
 """

@@ -18,6 +18,8 @@ from runs.loop_plant import STORY, Chapter
 WHO = {"policy": BLUE, "operator": PURPLE}
 CLOSE = 30
 """Steps from one chapter to the next whose names would lie on each other; the second is written lower."""
+BEFORE = 16
+"""Steps before the alarm of which the valve is told."""
 STYLE: dict[Any, Any] = {"svg.fonttype": "none", "font.size": 11, "svg.hashsalt": "loop"}
 
 
@@ -35,6 +37,7 @@ def show(folder: Path) -> None:
         figure.savefig(folder / "loop.svg", metadata=nothing)
     for line in table(record, true):
         print(line)
+    print(f"\n{worn(record, true)}")
 
 
 def _level(axes: Axes, record: Recorded, true: np.ndarray) -> None:
@@ -85,6 +88,22 @@ def table(record: Recorded, true: np.ndarray) -> Iterator[str]:
         inside = slice(chapter.begins, chapter.ends)
         off = np.abs(true[inside] - record.observations[inside, 2]).mean()
         yield f"| {chapter.begins} to {chapter.ends - 1} | {chapter.what} | {_fallen(record, chapter)} | {off:.3f} |"
+
+
+def worn(record: Recorded, true: np.ndarray) -> str:
+    """How far the level was off its set-point while the pump wore, and where the valve stood before the alarm."""
+    chapter = STORY[-1]
+    alarms = np.flatnonzero(record.alarm[chapter.begins : chapter.ends])
+    if not len(alarms):
+        return f"{chapter.what}: no alarm"
+    first = int(alarms[0]) + chapter.begins
+    off = np.abs(true - record.observations[:, 2])
+    before, after = off[chapter.begins : first].mean(), off[first : chapter.ends].mean()
+    valve = ", ".join(f"{value:.1f}" for value in record.actions[first - BEFORE : first, 0])
+    return (
+        f"{chapter.what}: {before:.2f} m off the set-point before the alarm at {first}, {after:.2f} m after it; "
+        f"the valve in the {BEFORE} steps before it: {valve} %"
+    )
 
 
 def _fallen(record: Recorded, chapter: Chapter) -> str:

@@ -159,7 +159,8 @@ def test_the_runtimes_wheel_in_an_environment_with_nothing_else(runtime: Path, t
     acted([str(runtime), "-I"], ACT, tmp_path)
     export_onnx(Source(proportional()).guarded(range_guard()), tmp_path / "pump.onnx")
     whole = "pip uninstall micro-rl-runtime, then pip install micro-rl (both bring the package micro_rl)"
-    for words, extra in ((["train", "log.csv"], None), (["serve", "policy.safetensors"], "serve")):
+    acting = ((["serve", "policy.safetensors"], "serve"), (["export", "policy.safetensors"], "serve"))
+    for words, extra in ((["train", "log.csv"], None), *acting):
         code, error = said([str(runtime.with_name("micro-rl")), *words], tmp_path)
         remedy = f"pip install 'micro-rl-runtime[{extra}]'" if extra else whole
         assert code == 2 and error.count("\n") == 1 and error.endswith(f"which is not installed: {remedy}\n"), error

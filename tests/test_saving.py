@@ -22,7 +22,7 @@ def test_the_epoch_that_a_signal_saves_has_its_score_and_stays_as_the_best(tmp_p
         arrays = saver.copy_if_due(1, lambda: state(1), final=False)
         saver.after_epoch({"epoch": 1, "eval/return": 3.0}, log, arrays, final=False)
         assert folder.checkpoints.newest() is None
-        assert saver.save_now(state(1), log) == "epoch 1 is saved"
+        assert saver.save_now(state(1), log) == ("epoch 1 is saved", True)
         for epoch in (5, 10, 15):
             arrays = saver.copy_if_due(epoch, lambda now=epoch: state(now), final=True)
             saver.after_epoch({"epoch": epoch, "eval/return": 2.0}, log, arrays, final=True)

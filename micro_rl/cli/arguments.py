@@ -1,6 +1,7 @@
 """The words of a command line parsed into dataclasses by tyro, and its errors as one line."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from dataclasses import asdict, make_dataclass
@@ -29,9 +30,11 @@ def shape(name: str, explanation: str, *places: tuple[str, Any], **parts: Any) -
 WORDS = {
     "log": ("LOG", "a log: its path, or a name"),
     "run": ("RUN", "the folder of a run"),
+    "ExportRun run": ("RUN", "a run's, a choice's or a controller's folder, or a policy's file"),
+    "ControllerRun run": ("RUN", "a run's, a choice's or a controller's folder, a policy's file, or an export"),
     "runs": ("RUN ...", "folders of runs"),
     "Sweep log": ("LOG...", "logs, each a path or a name; or a TOML that names them"),
-    "export": ("EXPORT", "a controller's folder, a run's, or a policy's file"),
+    "export": ("EXPORT", "a controller's folder, an export (.py, .onnx), a run's folder, or a policy's file"),
     "folder": ("DIR", "a folder that holds runs"),
     "env": ("ENV", "a Gymnasium id"),
     "src": ("SRC", "the log to read"),
@@ -78,6 +81,7 @@ def parse(verb: str, arguments: list[str], kind: type[Parsed], default: Parsed |
         raise UserError(f"{_sentence(box.getvalue())}; `micro-rl {verb} --help` shows every option") from None
     if rest:
         raise UserError(_unknown(rest[0], list(_options(asdict(values))), verb))
+    _check_once(arguments, asdict(values))
     return values
 
 
@@ -135,6 +139,22 @@ def _options(values: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, dict):
             yield from _options(value)
         else:
+            yield "--" + name.replace("_", "-")
+
+
+def _check_once(arguments: list[str], values: dict[str, Any]) -> None:
+    """Refuse an option of several values that is there twice: what the first one names would be left out."""
+    given = Counter(word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--"))
+    for option in _options_of_several(values):
+        if given[option] > 1:
+            raise UserError(f"{option} is there {given[option]} times: give it once, with all its values behind it")
+
+
+def _options_of_several(values: dict[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _options_of_several(value)
+        elif isinstance(value, list | tuple):
             yield "--" + name.replace("_", "-")
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from micro_rl.cli.bar import Bar
 from micro_rl.cli.commands.console import print_for_machines, say
 from micro_rl.cli.outcome import plain_table
-from micro_rl.cluster.connection import Capacity
+from micro_rl.cluster.capacity import Capacity
 from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import Graph
 from micro_rl.core.wording import duration, plural

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from micro_rl.cluster.address import CLIENT, found, refuse_dead
-from micro_rl.cluster.again import TRIES
+from micro_rl.cluster.again import NO_MEMORY
 from micro_rl.errors import UserError, require_extra
 
 LOCAL, RUNNING = "ray", "auto"
@@ -19,21 +19,12 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # which cards a task may see is left as it is
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent to anyone
     "RAY_worker_niceness": "0",  # of a cluster begun here: as a sweep without one; Ray's own is 15
-    "RAY_task_oom_retries": str(TRIES),  # Ray's own is without end, and without a word
+    "RAY_task_oom_retries": str(NO_MEMORY),  # Ray's own is without end, and without a word
 }
 """Of Ray, by variables that whoever sets them outranks; the last is the driver's, or by ray:// the head's."""
 
 CLIENT_TRIES = 3
 STILLBORN = "Starting Ray client server failed"
-
-
-class Capacity(NamedTuple):
-    """What the nodes that are there now offer: cores and cards of all, and the most memory of one, in bytes."""
-
-    nodes: int
-    cores: int
-    cards: int
-    memory: int
 
 
 def check(where: str) -> None:
@@ -104,17 +95,6 @@ def _init(ray: Any, own: dict[str, Any]) -> None:
         except Exception as error:
             if left == 0 or STILLBORN not in str(error):
                 raise
-
-
-def capacity(ray: Any) -> Capacity:
-    """What the cluster has."""
-    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return Capacity(
-        len(alive),
-        int(sum(node.get("CPU", 0) for node in alive)),
-        int(sum(node.get("GPU", 0) for node in alive)),
-        int(max((node.get("memory", 0) for node in alive if node.get("CPU", 0)), default=0)),
-    )
 
 
 def head_of(ray: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The cluster's head: whether it answers, how long it may be away, and how long tasks are given to save."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from micro_rl.cluster.address import listens
@@ -45,12 +45,16 @@ class Head:
             raise HeadGone(f"nothing listens at {self._address}")
         return False
 
-    def wait_for_saves(self, ray: Any, refs: Sequence[Any]) -> None:
+    def wait_for_saves(self, ray: Any, refs: Sequence[Any], meanwhile: Callable[[], None] = lambda: None) -> list[Any]:
         """Wait for tasks that were asked to save, two minutes at the longest, and as long as the head is there.
 
         Args:
             ray: connected.
             refs: the tasks.
+            meanwhile: is called about once a second, as long as the head answers.
+
+        Returns:
+            The tasks that had not ended by then.
 
         Raises:
             HeadGone: it has been away for `GONE` seconds; a node that is at a save still ends it.
@@ -58,4 +62,6 @@ class Head:
         end, left = time.monotonic() + LEAVING, list(refs)
         while left and time.monotonic() < end:
             _, left = ray.wait(left, num_returns=len(left), timeout=GLANCE)
-            self.answers()
+            if self.answers():
+                meanwhile()
+        return left

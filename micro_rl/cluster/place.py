@@ -1,6 +1,7 @@
 """Where a task works: in the sweep's own folder where the node sees it, else in one of its own, which is sent home."""
 
 import io
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -57,14 +58,20 @@ def packed(folder: Path) -> bytes:
     """A run's folder as one piece; files that are being written are left out."""
     box = io.BytesIO()
     with tarfile.open(fileobj=box, mode="w") as tar:
-        for path in sorted(folder.rglob("*")):
+        for path in _files(folder):
             inner = path.relative_to(folder)
-            if path.is_file() and not any(part.endswith(".tmp") for part in inner.parts) and path.name != "lock":
+            if not any(part.endswith(".tmp") for part in inner.parts) and path.name != "lock":
                 with suppress(FileNotFoundError):  # an older checkpoint, which a task that is at work takes away
                     content, about = path.read_bytes(), tarfile.TarInfo(str(inner))
                     about.size = len(content)
                     tar.addfile(about, io.BytesIO(content))
     return box.getvalue()
+
+
+def _files(folder: Path) -> list[Path]:
+    """All files below a folder; what is taken away while it is listed, is left out, which `Path.rglob` does not do."""
+    paths = sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return [path for path in paths if path.is_file()]
 
 
 def unpack(piece: bytes, folder: Path) -> None:

@@ -23,17 +23,18 @@ def results(folder: Path, outcomes: Mapping[str, Outcome]) -> dict[str, Run | Di
 
 
 def refuse_failures(outcomes: Mapping[str, Outcome]) -> None:
-    """Raise for the runs that came to nothing without having diverged.
+    """Raise for the runs that came to nothing without having diverged; those beside them that did are named, too.
 
     Raises:
-        UserError: names the first of them, and why.
+        UserError: names the first of each kind, and why. Its exit code outranks that of diverged runs, which says that
+            all others are done.
     """
     bad = [own for own in outcomes.values() if own.end in (FAILED, STOPPED)]
+    wild = [own for own in outcomes.values() if own.end == DIVERGED]
     if bad:
-        raise UserError(
-            f"{len(bad)} of {plural(len(outcomes), 'run')} came to nothing, the others are done; {bad[0].name}: "
-            f"{bad[0].line}"
-        )
+        line = f"{len(bad)} of {plural(len(outcomes), 'run')} came to nothing ({bad[0].name}: {bad[0].line})"
+        more = f", {len(wild)} diverged ({wild[0].name}: {wild[0].line})" if wild else ""
+        raise UserError(f"{line}{more}, the others are done")
 
 
 def run_in(path: Path) -> Run:

@@ -1,7 +1,6 @@
 """A sweep on a cluster: fits and chunks as tasks, results in the same run folders."""
 
 import secrets
-import time
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,10 +9,13 @@ from typing import Any, NamedTuple
 
 from micro_rl.algorithms import registry
 from micro_rl.cluster import tasks
-from micro_rl.cluster.again import LOST, TRIES, why_no_more
-from micro_rl.cluster.connection import Capacity, capacity, connected
+from micro_rl.cluster.again import TRIES, Stopped, stopped_in, why_no_more
+from micro_rl.cluster.capacity import Capacity, capacity_for_work
+from micro_rl.cluster.connection import connected
 from micro_rl.cluster.graph import Chunk, Graph, graph
 from micro_rl.cluster.head import GLANCE, Head, HeadGone
+from micro_rl.cluster.leaving import unsaved
+from micro_rl.cluster.lookout import Lookout
 from micro_rl.cluster.nodes import look_at_nodes
 from micro_rl.cluster.packing import Packer
 from micro_rl.cluster.parcels import Parcels, exchange
@@ -22,21 +24,22 @@ from micro_rl.cluster.sender import BETWEEN
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.cluster.versions import versions
 from micro_rl.cluster.watching import Watcher
-from micro_rl.core.wording import plural, with_verb
+from micro_rl.core.wording import first_few, plural, with_verb
 from micro_rl.training.grid import Trial, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.sweep import refuse
 
-BETWEEN_COUNTS = 5.0
-"""Seconds between looks at the nodes."""
+SLOW = 30.0
+"""Seconds after which a line tells of a folder that is still on its way home."""
 
 
 class _Work(NamedTuple):
-    """A task at work: its chunk, None for a fit, and how often it was begun again."""
+    """A task at work: its name, its chunk, None for a fit, its runs, and the memory that it asks for."""
 
+    name: str
     chunk: Chunk | None
     trials: tuple[Trial, ...]
-    tries: int = 0
+    bytes: int
 
 
 def carry_out(
@@ -75,7 +78,7 @@ def carry_out(
     """
     refuse(trials, folder, resume, exact, width)
     with connected(where) as ray:
-        has = capacity(ray)
+        has = capacity_for_work(ray, where)
         ahead = graph(trials, exact, width, has.cores, has.memory)
         watcher.begins()
         for note in twins(trials):
@@ -108,7 +111,8 @@ class _Driver:
     ):
         self._ray, self._ahead, self._home = ray, ahead, home
         self._watcher, self._interrupts = watcher, interrupts
-        needs = {"num_cpus": 1, "max_retries": LOST, "num_gpus": 1 if has.cards else 0}
+        needs = {"num_cpus": 1, "num_gpus": 1 if has.asks_card else 0}
+        needs |= {"max_retries": TRIES, "retry_exceptions": [Stopped]}
         self._fit, self._train = ray.remote(**needs)(tasks.fit), ray.remote(**needs)(tasks.train)
         self._parcels = self._begin_parcels()
         methods = {registry.source_of(trial.plan.method_name).get("reference") for trial in ahead.trials}
@@ -120,8 +124,8 @@ class _Driver:
         self._packer = Packer(ray)
         self._outcomes: dict[str, Outcome] = {}
         self._said = set[str]()
-        self._nodes, self._counted = has.nodes, time.monotonic()
         self._head = Head(ray)
+        self._lookout = Lookout(ray, has, self._head, watcher.note)
 
     def carry_out(self) -> dict[str, Outcome]:
         """All tasks, to their ends."""
@@ -130,12 +134,12 @@ class _Driver:
         while going:
             ready, _ = self._ray.wait(list(going), num_returns=len(going), timeout=GLANCE)
             for ref in ready:
-                going |= self._finish(ref, going.pop(ref))
+                self._finish(ref, going.pop(ref))
             self._bring_home()
-            self._count_nodes()
+            self._lookout.look({work.name: work.bytes for work in going.values()})
             self._watcher.look(Path(self._home.folder), self._outcomes)
             if self._interrupts.received:
-                self._leave(list(going))
+                self._leave(going)
         return self._outcomes
 
     def _begin_parcels(self) -> Any:
@@ -157,10 +161,12 @@ class _Driver:
     def _submit_all(self) -> dict[Any, _Work]:
         """Every fit and every chunk; a chunk waits for the fits that it takes over."""
         fits = {name: self._submit_fit(name) for name in self._shared_fits()}
-        going = {ref: _Work(None, (self._owners[name],)) for name, ref in fits.items()}
+        going = {
+            ref: _Work(f"fit of {name}", None, (self._owners[name],), self._bytes[name]) for name, ref in fits.items()
+        }
         for chunk in self._ahead.chunks:
             before = [fits[name] for name in dict.fromkeys(chunk.fits) if name in fits]
-            going[self._submit(chunk, before)] = _Work(chunk, chunk.trials)
+            going[self._submit(chunk, before)] = _Work(chunk.name, chunk, chunk.trials, chunk.bytes)
         return going
 
     def _shared_fits(self) -> list[str]:
@@ -179,55 +185,50 @@ class _Driver:
         packed = self._packer.packed([self._trials[name] for name in needed])
         return task.remote(self._order, packed, names, list(chunk.fits), *before)
 
-    def _finish(self, ref: Any, work: _Work) -> dict[Any, _Work]:
-        """Take a task's outcome; the same work begun again where a signal stopped it on its node."""
+    def _finish(self, ref: Any, work: _Work) -> None:
+        """Take a task's outcome."""
         outcomes = self._result(ref, work)
-        for name, note in ((outcome.name, note) for outcome in outcomes for note in outcome.notes):
-            if note not in self._said:
-                self._said.add(note)
-                self._watcher.note(f"{name}: {note}")
-        stopped = any(outcome.end == tasks.STOPPED for outcome in outcomes)
-        if stopped and work.tries < TRIES and not self._interrupts.received:
-            self._watcher.note(f"{outcomes[0].name}: was stopped on its node ({outcomes[0].line}), and is begun again")
-            again = work._replace(tries=work.tries + 1)
-            if work.chunk is None:
-                return {self._submit_fit(work.trials[0].name): again}
-            return {self._submit(work.chunk, []): again}
+        for outcome in outcomes:
+            for note in outcome.notes:
+                self._tell_once(note, f"{outcome.name}: {note}")
         if work.chunk is not None:
             for outcome in outcomes:
                 self._outcomes[outcome.name] = outcome
                 self._watcher.ended(outcome)
-        return {}
 
     def _result(self, ref: Any, work: _Work) -> list[Outcome]:
         try:
             return self._ray.get(ref)
         except self._ray.exceptions.RayError as error:
-            return [Outcome(trial.name, tasks.FAILED, why_no_more(error)) for trial in work.trials]
+            end = tasks.STOPPED if stopped_in(error) else tasks.FAILED
+            return [Outcome(trial.name, end, why_no_more(error)) for trial in work.trials]
+
+    def _tell_once(self, what: str, line: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            self._watcher.note(line)
 
     def _bring_home(self) -> None:
         try:
-            exchange(self._ray, self._parcels, Path(self._home.folder))
+            exchange(self._ray, self._parcels, Path(self._home.folder), self._slow)
         except self._ray.exceptions.RayError as error:
             raise HeadGone(type(error).__name__) from None
 
-    def _count_nodes(self) -> None:
-        """Tell of nodes that came or went; their tasks begin again elsewhere by Ray's own doing."""
-        if time.monotonic() - self._counted < BETWEEN_COUNTS:
-            return
-        self._counted = time.monotonic()
-        if not self._head.answers():  # what asks it would wait until Ray ends the process, without our line
-            return
-        nodes = capacity(self._ray).nodes
-        if nodes != self._nodes:
-            what = "is gone: what it did begins again elsewhere" if nodes < self._nodes else "has joined"
-            self._watcher.note(f"a node {what}; {plural(nodes, 'node')} now")
-            self._nodes = nodes
+    def _slow(self, name: str, seconds: float) -> None:
+        """A folder takes long between driver and nodes: the head is looked at, and in the end a line tells of it."""
+        self._head.answers()
+        if seconds >= SLOW:
+            self._tell_once(f"slow {name}", f"{name}: its folder has been on its way for {SLOW:.0f} seconds")
 
-    def _leave(self, refs: Sequence[Any]) -> None:
+    def _leave(self, going: dict[Any, _Work]) -> None:
         """Ask every task to save, wait for it, and leave."""
-        for ref in refs:
+        for ref in going:
             self._ray.cancel(ref)
-        self._head.wait_for_saves(self._ray, refs)
+        left = self._head.wait_for_saves(self._ray, list(going), self._bring_home)
         self._bring_home()
-        self._interrupts.leave("what every node had reached is saved; the same command with --resume goes on")
+        lost = unsaved(self._ray, {work.name: ref for ref, work in going.items()}, left)
+        go_on = "the same command with --resume goes on"
+        if not lost:
+            self._interrupts.leave(f"what every node had reached is saved; {go_on}")
+        count = f"{len(lost)} of {plural(len(going), 'task')} did not save what was reached"
+        self._interrupts.leave(f"{count}: {first_few(lost)}; {go_on}, there from the checkpoints before", False)

@@ -1,14 +1,16 @@
 """What runs on a node: a fit, or a chunk of runs; each goes on from what an earlier try has left."""
 
+import secrets
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from micro_rl.algorithms import registry
+from micro_rl.cluster.again import Stopped
 from micro_rl.cluster.packing import Packed, unpacked
 from micro_rl.cluster.place import Home, place_in, unpack
-from micro_rl.cluster.sender import Sender
+from micro_rl.cluster.sender import Sender, deliver
 from micro_rl.cluster.versions import differences
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.training.fit_alone import fit_run
@@ -103,42 +105,48 @@ class Runs(NamedTuple):
 def _carry_out(
     order: Order, own: Packed, names: list[str], needed: Sequence[str], work: Callable[[Runs], dict[str, str]]
 ) -> list[Outcome]:
-    """Do a task's work; what can go wrong is an outcome, since Ray would begin what is raised again."""
+    """Do a task's work; what can go wrong is an outcome.
+
+    Raises:
+        Stopped: by a signal; Ray begins the task again, and what waits for it goes on waiting.
+    """
     if other := differences(order.versions):
         return [Outcome(name, FAILED, f"a node has other versions: {other}") for name in names]
-    with place_in(order.home) as (folder, at_home):
+    with place_in(order.home) as (folder, at_home), Interrupts() as interrupts:
         senders = [Sender(order.home, order.parcels, folder, name, at_home) for name in names]
-        if not at_home:
-            _fetch(order, folder, list(dict.fromkeys([*names, *needed])))
-        ends = _ends(order, own, names, folder, senders, work)
-        for sender in senders:
-            sender.send()
+        ends, stopped = dict[str, tuple[str, str]](), None
+        try:
+            if not at_home:
+                _fetch(order, folder, list(dict.fromkeys([*names, *needed])), interrupts)
+            ends = _ends(names, lambda: work(_runs(order, own, names, folder, senders, interrupts)))
+        except Interrupted as error:
+            stopped = Stopped(f"{names[0]}: {error}", error.whole)
+        deliver(senders)
+    if stopped is not None:
+        raise stopped
     return [Outcome(name, *ends[name], tuple(sender.notes)) for name, sender in zip(names, senders, strict=True)]
 
 
-def _ends(
-    order: Order,
-    own: Packed,
-    names: list[str],
-    folder: Path,
-    senders: list[Sender],
-    work: Callable[[Runs], dict[str, str]],
-) -> dict[str, tuple[str, str]]:
+def _ends(names: list[str], work: Callable[[], dict[str, str]]) -> dict[str, tuple[str, str]]:
     """How each run ended, and the line that says why."""
     try:
-        trials = _trials(order, own)
-        for name, sender in zip(names, senders, strict=True):
-            epochs = trials[name].plan.settings.epochs
-            sender.last = min(order.until or epochs, epochs)
-        with Interrupts() as interrupts:
-            diverged = work(Runs(trials, [trials[name] for name in names], folder, senders, interrupts))
+        diverged = work()
     except Diverged as error:
         return dict.fromkeys(names, (DIVERGED, str(error)))
-    except Interrupted as error:
-        return dict.fromkeys(names, (STOPPED, str(error)))
     except UserError as error:
         return dict.fromkeys(names, (FAILED, str(error)))
     return {name: (DIVERGED, diverged[name]) if name in diverged else (DONE, "") for name in names}
+
+
+def _runs(
+    order: Order, own: Packed, names: list[str], folder: Path, senders: list[Sender], interrupts: Interrupts
+) -> Runs:
+    """What the task works with; its senders are told with which epoch their runs end."""
+    trials = _trials(order, own)
+    for name, sender in zip(names, senders, strict=True):
+        epochs = trials[name].plan.settings.epochs
+        sender.last = min(order.until or epochs, epochs)
+    return Runs(trials, [trials[name] for name in names], folder, senders, interrupts)
 
 
 def _trials(order: Order, own: Packed) -> dict[str, Trial]:
@@ -150,16 +158,18 @@ def _trials(order: Order, own: Packed) -> dict[str, Trial]:
     return unpacked(own, ray)
 
 
-def _fetch(order: Order, folder: Path, names: Sequence[str]) -> None:
+def _fetch(order: Order, folder: Path, names: Sequence[str], interrupts: Interrupts) -> None:
     """Takes over what the driver has of these runs: from earlier tries, from the fits' nodes, from a sweep before."""
     import ray
 
-    missing = list(names)
+    missing, asker = list(names), secrets.token_hex(8)  # what an earlier try asked for may be older than what is home
     while missing:
-        came = cast(dict[str, bytes | None], ray.get(order.parcels.ask.remote(names[0], missing)))
+        came = cast(dict[str, bytes | None], ray.get(order.parcels.ask.remote(asker, missing)))
         for name, piece in came.items():
             if piece is not None:
                 unpack(piece, folder / name)
         missing = [name for name in missing if name not in came]
+        if interrupts.received:
+            interrupts.leave("it had not begun")
         if missing:
             time.sleep(PAUSE)

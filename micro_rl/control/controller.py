@@ -58,6 +58,7 @@ class Controller:
         """
         self.policy, self.guard, self.settings = policy, guard, settings
         self._function, self._folder = fallback, Path(folder)
+        self._known: tuple[tuple[str, str], ...] = ()  # of where the policy comes from: `micro_rl.control.origin`
         if guard is not None and _names(guard.columns) != _names(policy.columns):
             raise UserError("guard: its columns are not the policy's: fit it on the policy's log")
         self._fallbacks = Fallbacks(policy, settings, fallback, self._folder)
@@ -92,10 +93,12 @@ class Controller:
         Raises:
             UserError: there is no policy, or its log is gone or has too little for the rate.
         """
-        from micro_rl.control.making import of_run
+        from micro_rl.control import making, origin
 
-        policy, guard = of_run(Path(path), rate, log, references, records)
-        return cls(policy, guard, **others)
+        policy, guard = making.of_run(Path(path), rate, log, references, records)
+        made = cls(policy, guard, **others)
+        made._known = origin.of_path(Path(path), policy)
+        return made
 
     @classmethod
     def from_export(cls, path: str | Path, **others: Any) -> Controller:
@@ -127,10 +130,12 @@ class Controller:
         Raises:
             UserError: a file is missing, damaged or does not fit the others.
         """
-        from micro_rl.control.making import in_folder
+        from micro_rl.control import making, origin
 
-        policy, guard, settings = in_folder(Path(folder))
-        return cls(policy, guard, **{"settings": settings, "folder": folder, **others})
+        policy, guard, settings = making.in_folder(Path(folder))
+        made = cls(policy, guard, **{"settings": settings, "folder": folder, **others})
+        made._known = origin.of_controller(Path(folder), policy)
+        return made
 
     def save(self, folder: str | Path) -> None:
         """Write policy, guard, settings and fallback policy into a folder, which needs no training to be used.
@@ -140,12 +145,14 @@ class Controller:
         """
         from micro_rl.control.making import write
 
-        write(Path(folder), self.policy, self.guard, self.settings, self._fallbacks.policy)
+        write(Path(folder), self.policy, self.guard, self.settings, self._fallbacks.policy, self._known)
 
     def fresh(self, record: str | Path | None = None) -> Controller:
         """Make a controller for another system, of the same parts, with a past and a record of its own."""
         parts: dict[str, Any] = {"fallback": self._function, "record": record, "folder": self._folder}
-        return Controller(self.policy, self.guard, self.settings, **parts)
+        made = Controller(self.policy, self.guard, self.settings, **parts)
+        made._known = self._known
+        return made
 
     @property
     def columns(self) -> Columns:
@@ -199,7 +206,8 @@ class Controller:
             except Exception as error:
                 self._system.begin()
                 why = str(error) if isinstance(error, UserError) else in_words(error)
-                wrong = [f"the past cannot be read ({why[:80]})"]
+                self._of_past = (f"the past cannot be read ({why[:80]})",)
+                return self._of_past
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)

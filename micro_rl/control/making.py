@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from micro_rl.control.export_facts import OWN
 from micro_rl.control.guard import Guard
 from micro_rl.control.settings import ControlSettings
 from micro_rl.errors import UserError
@@ -22,6 +23,8 @@ DECISION, TRAINING, CONFIG = "decision.json", "training.hdf5", "config.json"
 """Of a choice's folder: what was decided, and the part of the log that its candidates learned from. Of a run's."""
 PARTS = "parts.json"
 """Names the files that the folder was written with, so that none is lost without a word."""
+ORIGIN = "origin"
+"""In it, what is known of where the policy comes from."""
 
 
 def of_run(path: Path, rate: float, log: Any, references: int, records: Sequence[Any] = ()) -> tuple[Policy, Guard]:
@@ -38,7 +41,15 @@ def policy_of(path: Path) -> Policy:
         raise UserError(f"{path}: no such file or folder; check the path")
     if path.is_dir() and not (path / POLICY).exists():
         raise UserError(f"{path}: has no {POLICY} in it; name the folder of a run or a choice, or a policy's file")
-    return Policy.load(path / POLICY if path.is_dir() else path)
+    try:
+        return Policy.load(path / POLICY if path.is_dir() else path)
+    except UserError as error:
+        if path.is_dir() or path.suffix == Path(POLICY).suffix:
+            raise
+        raise UserError(
+            f"{str(error).partition(';')[0]}; give a policy's .safetensors, the .py or .onnx that micro-rl export "
+            "wrote, or the folder of a run, a choice or a controller"
+        ) from error
 
 
 def is_export(path: Path) -> bool:
@@ -74,8 +85,15 @@ def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
     return Policy.load(folder / POLICY), Guard.load(guard) if guard.exists() else None, settings
 
 
-def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSettings, other: Policy | None) -> None:
-    """Write a controller's parts.
+def write(
+    folder: Path,
+    policy: Policy,
+    guard: Guard | None,
+    settings: ControlSettings,
+    other: Policy | None,
+    known: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Write a controller's parts, and what is `known` of where its policy comes from (`micro_rl.control.origin`).
 
     Raises:
         CannotWrite: the disk refuses.
@@ -87,7 +105,8 @@ def write(folder: Path, policy: Policy, guard: Guard | None, settings: ControlSe
         if guard is None:
             (folder / GUARD).unlink(missing_ok=True)
     parts = {POLICY: policy, GUARD: guard, OTHER: other}
-    write_json(folder / PARTS, {"parts": [SETTINGS, *(name for name, part in parts.items() if part is not None)]})
+    named: dict[str, Any] = {"parts": [SETTINGS, *(name for name, part in parts.items() if part is not None)]}
+    write_json(folder / PARTS, named | ({ORIGIN: {OWN: policy.sha256, **dict(known)}} if known else {}))
     policy.save(folder / POLICY)
     if guard is not None:
         guard.save(folder / GUARD)

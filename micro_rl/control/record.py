@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.control.guard import Guard
-from micro_rl.control.record_toml import acts_from, newest_policy, toml_of
+from micro_rl.control.record_toml import acted_since, acts_from, newest_policy, toml_of
 from micro_rl.core.columns import Columns, in_one_line
 from micro_rl.errors import UserError, require_extra
 from micro_rl.policy import Policy
@@ -67,7 +67,7 @@ class Record:
         target = Path(path)
         if target.suffix.lower() not in (".csv", ".parquet"):
             raise UserError(f"{target}: a record's name ends in .csv or .parquet")
-        self.parquet = target if target.suffix == ".parquet" else None
+        self.parquet = target if target.suffix.lower() == ".parquet" else None
         if self.parquet is not None:
             require_extra("pyarrow", "tables", "a record in Parquet")
             _check_own(self.parquet)
@@ -172,7 +172,10 @@ def _check_own(parquet: Path) -> None:
 
 
 def as_parquet(record: Path, path: Path) -> None:
-    """Write a record as Parquet, and its TOML where there is none; `UserError` where pyarrow or the disk refuses."""
+    """Write a record as Parquet, with its TOML; `UserError` where pyarrow or the disk refuses.
+
+    Of a TOML that is there what a user has changed stays; it is told which policies acted since.
+    """
     require_extra("pyarrow", "tables", "a record in Parquet")
     from pyarrow import csv as tables
     from pyarrow import parquet
@@ -180,9 +183,14 @@ def as_parquet(record: Path, path: Path) -> None:
     table = tables.read_csv(record)
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, write_page_checksum=True)
-    beside = path.with_name(path.name + ".toml")
-    if not beside.exists():
-        replace_file(beside, record.with_name(record.name + ".toml").read_bytes())
+    own, beside = (file.with_name(file.name + ".toml") for file in (record, path))
+    with reading(own), reading(beside):
+        described = own.read_bytes()
+        known = beside.read_bytes() if beside.exists() else None
+    if known is None:
+        replace_file(beside, described)
+    elif since := acted_since(known.decode(errors="replace"), described.decode(errors="replace")):
+        replace_file(beside, known.rstrip() + b"\n" + since)
 
 
 def _cell(value: Any) -> Any:

@@ -103,6 +103,20 @@ def newest_policy(toml: str) -> str:
     return policies[-1][1] if policies else ""
 
 
+def acted_since(known: str, described: str) -> bytes:
+    """The lines that tell of the policies that one TOML of a record has and another has not; none where one is no TOML.
+
+    Args:
+        known: the text of the TOML that is to be told.
+        described: the text of the one that has been kept up.
+    """
+    try:
+        told, policies = (policies_of(tomllib.loads(text)) for text in (known, described))
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return b""
+    return b"".join(acts_from(*entry) for entry in policies if entry not in told)
+
+
 def words_of(mapping: str) -> Mapping[str, Any]:
     """Read how the policy's log was described, flags over the TOML; nothing where that cannot be read."""
     flags = [line.removeprefix(BY_A_FLAG) for line in mapping.splitlines() if line.startswith(BY_A_FLAG)]

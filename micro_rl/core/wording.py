@@ -1,6 +1,7 @@
 """Numbers, counts and times in words, as pages, terminals and messages write them."""
 
 import math
+from collections.abc import Sequence
 
 
 def number(value: float) -> str:
@@ -31,6 +32,12 @@ def plural(count: int, thing: str, things: str = "") -> str:
 def with_verb(count: int, thing: str, singular: str, plural_form: str) -> str:
     """'1 row is', '20 rows are'."""
     return f"{plural(count, thing)} {singular if count == 1 else plural_form}"
+
+
+def first_few(names: Sequence[str], most: int = 3) -> str:
+    """'a, b', 'a, b, c and 5 more'."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def duration(seconds: float) -> str:

@@ -4,6 +4,7 @@ Lengths of episodes differ, so returns of episodes cannot be compared. Windows o
 nothing more is collected: a window that reaches one is whole, its later rewards are 0.
 """
 
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from jaxtyping import Bool, Float64, Int
 
 from micro_rl.data.dataset import Dataset
 
+SAME = 1e-9
+"""Of a return: windows that differ by no more bring the same, but for the rounding of sums."""
 MOST_ALIKE = 0.9
 """Correlation of windows that is reckoned with at most."""
 
@@ -46,6 +49,13 @@ class Stretches(NamedTuple):
         return np.minimum(self.starts + self.length, _stops(dataset)[self.starts]) - 1
 
     @property
+    def deviation(self) -> float:
+        """Standard deviation of a window's return; 0 where all of them bring the same, but for rounding."""
+        if np.ptp(self.returns) <= SAME * np.abs(self.returns).max():
+            return 0.0
+        return float(self.returns.std(ddof=1))
+
+    @property
     def mean_deviation(self) -> float:
         """Standard deviation of the mean return, by the windows that do not overlap."""
         return float(self.returns.std() / np.sqrt(max(1, self.disjoint - 1)))
@@ -74,6 +84,12 @@ def stretches(dataset: Dataset, length: int) -> Stretches:
     ended = dataset.terminals[np.unique(stops) - 1]
     disjoint = (lasting // length + (ended & (lasting % length > 0))).sum()
     return Stretches(length, starts, returns, int(disjoint))
+
+
+def greatest_length(dataset: Dataset) -> int:
+    """The steps of the longest windows of which a log holds two that do not overlap; 0 where it holds no two at all."""
+    lengths = range(1, len(dataset) + 1)
+    return bisect_left(lengths, True, key=lambda length: stretches(dataset, length).disjoint < 2)
 
 
 def alike(dataset: Dataset, own: Stretches) -> float:

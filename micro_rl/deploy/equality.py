@@ -49,6 +49,8 @@ class Difference(NamedTuple):
     """Rows with an action that float32 leaves open by more than the tolerance; these are held to what it settles."""
     largest_unsettled: float
     """Of those rows."""
+    overflowing: int = 0
+    """Rows whose sums may overflow float32, in the policy too: held to a finite action within its range."""
     scores: Scores | None = None
     """The guard's, where there is one."""
 
@@ -69,7 +71,8 @@ def compared(policy: Policy, trial: Trial, decisions: Decisions, what: str) -> D
 
     An action may differ by TOLERANCE of its range. Sums of large terms that cancel leave float32 fewer digits, in the
     policy as in its export. Where that alone is expected to move an action by more, it may besides differ by as much as
-    rounding can (`micro_rl.deploy.rounding`), but in few rows by more than is expected.
+    rounding can (`micro_rl.deploy.rounding`), but in few rows by more than is expected. Where sums may overflow float32
+    nothing bounds a difference: there both are held to a finite action within its range.
 
     Args:
         policy: the policy.
@@ -97,13 +100,32 @@ def compared(policy: Policy, trial: Trial, decisions: Decisions, what: str) -> D
         if wrong.any():
             row = int(np.argmax(wrong))
             raise UserError(
-                f"export: the {what} does not decide as the policy does: {name} differs by {np.max(gap[row]):.1e} at "
-                f"observation {np.array2string(trial.observations[row], threshold=6, max_line_width=10**6)}; nothing "
-                "was written"
+                f"export: the {what} does not decide as the policy does: {name} differs by {np.max(gap[row]):.1e} "
+                f"{_at(trial, row)}"
             )
-    settled = (limits[0] <= TOLERANCE).all(-1) & finite
-    largest, of_others = (float(np.nan_to_num(gaps[0][rows]).max(initial=0)) for rows in (settled, ~settled))
-    return Difference(len(seen), largest, int((~settled).sum()), of_others)
+    for whose, action in ((f"the {what}", decisions.action), ("the policy itself", expected.action)):
+        _check_range(policy, action, np.flatnonzero(~finite), trial, whose)
+    settled = (limits[0] <= TOLERANCE).all(-1)
+    largest, of_others = (float(gaps[0][rows & finite].max(initial=0)) for rows in (settled, ~settled))
+    return Difference(len(seen), largest, int((~settled & finite).sum()), of_others, int((~finite).sum()))
+
+
+def _check_range(policy: Policy, action: np.ndarray, rows: np.ndarray, trial: Trial, whose: str) -> None:
+    """Refuse an action that is not finite, or beyond its bounds by more than rounding, in these rows."""
+    own = action[rows].astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        beyond = (np.abs(own - policy.action_mid) - np.spacing(np.abs(action[rows]))) / policy.action_half
+        astray = ~(beyond <= 1 + 2 * TOLERANCE).all(-1)
+    if astray.any():
+        row = int(rows[np.argmax(astray)])
+        given = np.array2string(action[row], threshold=6, max_line_width=10**6)
+        raise UserError(f"export: {whose} gives the action {given}, beyond its range, {_at(trial, row)}")
+
+
+def _at(trial: Trial, row: int) -> str:
+    """Where an export is refused, at the end of the message."""
+    seen = np.array2string(trial.observations[row], threshold=6, max_line_width=10**6)
+    return f"at observation {seen}; nothing was written"
 
 
 def _gaps(policy: Policy, expected: Decisions, decisions: Decisions) -> list[np.ndarray]:

@@ -16,8 +16,7 @@ from micro_rl.deploy.running import COMPILERS, FLAGS, compiler, run_c, run_pytho
 from micro_rl.deploy.scores import compared_scores
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import Trial, draw
-from micro_rl.errors import UserError
-from micro_rl.storage.files import reading, remove, replace_file
+from micro_rl.storage.files import check_own, remove, replace_file
 
 MARK = b"Written by micro-rl export"
 """Stands at the head of all that is written, and says that an export may replace it."""
@@ -119,11 +118,7 @@ def _compared(source: Source, trial: Trial, decisions: Decisions, what: str) -> 
 
 def _check_free(path: Path) -> None:
     """Refuse to replace what no export wrote."""
-    with reading(path):
-        present = path.exists()
-        foreign = present and (not path.is_file() or MARK not in path.read_bytes()[:HEAD])
-    if foreign:
-        raise UserError(f"{path}: is there and no export wrote it; choose another name with --out")
+    check_own(path, MARK, HEAD, "no export wrote it; choose another name with --out")
 
 
 def _write(contents: Mapping[Path, bytes]) -> None:

@@ -6,12 +6,10 @@ from typing import Any, NamedTuple
 from micro_rl._version import __version__
 from micro_rl.control.export_facts import DESCRIPTION, FORMAT, OWN
 from micro_rl.control.guard import Guard
+from micro_rl.control.origin import OWN_LOG
 from micro_rl.core.columns import Column
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-
-OWN_LOG = "log's SHA-256"
-"""What the digest of the policy's log is called among what is known."""
 
 
 class Source(NamedTuple):

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from micro_rl.control import origin
 from micro_rl.control.guard import Guard
 from micro_rl.control.making import SETTINGS, in_folder
-from micro_rl.deploy.source import OWN_LOG, Source
+from micro_rl.deploy.source import Source
 from micro_rl.errors import UserError
 from micro_rl.opened.kept_policy import kept_policy, policy_path
 from micro_rl.policy import Policy
@@ -51,18 +52,15 @@ def _policy_in(path: Path, epoch: int | None) -> Source:
 
 def _of_controller(path: Path) -> Source:
     policy, guard, _ = in_folder(path)
-    return Source(policy) if guard is None else Source(policy).guarded(guard)
+    source = Source(policy, origin.of_controller(path, policy))
+    return source if guard is None else source.guarded(guard)
 
 
 def _of_run(folder: RunFolder, epoch: int | None) -> Source:
     if folder.sealed:
         folder.verify()
     policy = Policy.load(policy_path(folder)) if epoch is None else kept_policy(folder, epoch)
-    config = folder.config()
-    digest = config.get("log", {}).get("sha256")
-    last = folder.scores().get("epochs") if epoch is None and folder.sealed else epoch
-    known = [("method", config.get("method")), ("epoch", last)]
-    return Source(policy, tuple((name, str(word)) for name, word in [*known, (OWN_LOG, digest)] if word))
+    return Source(policy, origin.of_run(folder, epoch))
 
 
 def _of_choice(path: Path) -> Source:
@@ -72,6 +70,4 @@ def _of_choice(path: Path) -> Source:
         raise UserError(
             f"{path}: the choice left no policy ({reason}): name one of policies/*.safetensors there to export one"
         )
-    words = {"decision": "decision", "candidate": "chosen", OWN_LOG: "sha256"}
-    known = tuple((name, str(record[key])) for name, key in words.items() if record.get(key))
-    return Source(Policy.load(path / "policy.safetensors"), known)
+    return Source(Policy.load(path / "policy.safetensors"), origin.of_choice(record))

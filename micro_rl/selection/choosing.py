@@ -74,7 +74,7 @@ def choose_policy(
     if question.plan is not None:
         plan_file.read(question.plan, [candidate.name for candidate in candidates], asked)
     enter(folder, question.kept(dataset), resume)
-    with locked(folder / "lock", "choice"), crew_for(on, folder) as crew:
+    with locked(folder / "lock", "choice"), crew_for(on, folder, watcher.note) as crew:
         watcher.looked(seen.lines)
         work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"), crew)
         about = decision.About(dataset, question, seen.lines, command, folder)

@@ -116,6 +116,29 @@ def replacing(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
+def check_own(path: Path, mark: bytes, head: int, remedy: str) -> None:
+    """Refuse to replace what somebody else wrote.
+
+    Args:
+        path: where a file is to be written.
+        mark: what stands in each of ours.
+        head: the bytes from the beginning in which it stands.
+        remedy: who did not write it, and which option names another path.
+
+    Raises:
+        UserError: a file without the mark, or no file, is there.
+    """
+    with reading(path):
+        if not path.exists():
+            return
+        own = False
+        if path.is_file():
+            with path.open("rb") as file:
+                own = mark in file.read(head)
+    if not own:
+        raise UserError(f"{path}: is there and {remedy}")
+
+
 def append_file(path: Path, content: bytes) -> None:
     """Append durably; if the disk refuses, the file is cut back to what it was, and `CannotWrite` raised."""
     with saving(path), open(path, "ab", buffering=0) as file:

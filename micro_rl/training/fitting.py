@@ -29,7 +29,7 @@ from micro_rl.training.fit_program import fits_left, run_fit_epoch, start_fits
 from micro_rl.training.host_log import stays_on_host
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.lanes import set_run, shard_runs, stack, take_run, view_run
-from micro_rl.training.saving import FitSaver
+from micro_rl.training.saving import FitSaver, Kept
 
 
 class Fit(NamedTuple):
@@ -153,8 +153,9 @@ def _diverged(fit: Fit, before: FitState, key: Key[Any, ""], row: Row, first_bad
 
 def _leave(going: Sequence[int], fits: Sequence[Fit], states: FitState, interrupts: Interrupts) -> None:
     """Save every fit that is not finished, then raise `Interrupted`."""
-    saved = [saver.save_now(view_run(states, run)) for run in going if (saver := fits[run].saver)]
-    interrupts.leave(saved[0] if saved else "no fit goes on")
+    kept = [saver.save_now(view_run(states, run)) for run in going if (saver := fits[run].saver)]
+    worst = min(kept, key=lambda own: own.whole, default=Kept("no fit goes on", True))
+    interrupts.leave(*worst)
 
 
 def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: int, state: FitState) -> FittedModel:

@@ -34,10 +34,15 @@ class Interrupts:
         """Whether the work should be saved and left."""
         return self._received is not None
 
-    def leave(self, saved: str) -> None:
-        """Raise `Interrupted` for the signal that came; `saved` says what is on the disk."""
+    def leave(self, saved: str, whole: bool = True) -> None:
+        """Raise `Interrupted` for the signal that came.
+
+        Args:
+            saved: says what is on the disk.
+            whole: that is all that was reached.
+        """
         assert self._received is not None
-        raise Interrupted(self._received, saved)
+        raise Interrupted(self._received, saved, whole)
 
     def __enter__(self) -> "Interrupts":
         self._reading, writing = os.pipe()

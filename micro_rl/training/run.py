@@ -28,7 +28,7 @@ from micro_rl.training.evaluator import PolicyEvaluator, final_scores
 from micro_rl.training.job import Job, Run
 from micro_rl.training.lanes import stack, take_run
 from micro_rl.training.learning import learner_for, program_for
-from micro_rl.training.saving import RunSaver
+from micro_rl.training.saving import Kept, RunSaver
 
 ENDS_RUN = "the same command with --resume ends the run without that evaluation"
 
@@ -149,8 +149,8 @@ class RunTraining:
         except UserError as error:  # raised when the others are done
             self.outcome = error
 
-    def save_now(self, state: Any) -> str:
-        """Save what is finished, since the process is asked to stop; what is on the disk, in words."""
+    def save_now(self, state: Any) -> Kept:
+        """Save what is finished, since the process is asked to stop."""
         self.finish_epoch()
         return self.saver.save_now(state, self.log)
 

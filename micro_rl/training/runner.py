@@ -30,7 +30,7 @@ from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
 from micro_rl.training.refit import adopt
 from micro_rl.training.run import Epoch, RunTraining
-from micro_rl.training.saving import GO_ON, RunSaver
+from micro_rl.training.saving import GO_ON, RunSaver, kept_of_all
 
 
 def execute(
@@ -236,15 +236,15 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
 
 def _leave(going: Sequence[tuple[int, RunTraining]], states: Any, interrupts: Interrupts) -> None:
     """Save every run, then raise `Interrupted`."""
-    saved = [training.save_now(view_run(states, run)) for run, training in going]
-    interrupts.leave(f"{saved[0] if len(saved) == 1 else 'every run is saved'}; {GO_ON}")
+    kept = kept_of_all([training.save_now(view_run(states, run)) for run, training in going])
+    interrupts.leave(f"{kept.words}; {GO_ON}", kept.whole)
 
 
 def _leave_for(fault: SimulatorFault, going: Sequence[tuple[int, RunTraining]], states: Any) -> None:
     """Save every run that is not over, then raise what went wrong in a simulator."""
     saved = [training.save_now(view_run(states, run)) for run, training in going]
     if saved:
-        raise UserError(f"{fault}; {saved[0] if len(saved) == 1 else 'every run is saved'}, and {GO_ON}")
+        raise UserError(f"{fault}; {kept_of_all(saved).words}, and {GO_ON}")
 
 
 def _outcome(job: Job, training: RunTraining | None) -> Run | Diverged:

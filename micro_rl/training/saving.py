@@ -4,11 +4,11 @@ Saves are written by a thread of their own from copies of the state, beside the 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,23 @@ from micro_rl.storage.run_folder import RunFolder
 State = TypeVar("State")
 Arrays = dict[str, np.ndarray]
 GO_ON = "the same command with --resume goes on"
+
+
+class Kept(NamedTuple):
+    """What the disk has of work that was asked to stop: in words, and whether it is all that was reached."""
+
+    words: str
+    whole: bool
+
+
+def kept_of_all(kept: Sequence[Kept]) -> Kept:
+    """Of several runs: the words of one alone; of more, how many the disk refused."""
+    if len(kept) == 1:
+        return kept[0]
+    refused = [own for own in kept if not own.whole]
+    if not refused:
+        return Kept("every run is saved", True)
+    return Kept(f"of {len(kept)} runs {len(refused)} could not be saved ({refused[0].words}, ...)", False)
 
 
 class _Saver:
@@ -127,14 +144,17 @@ class RunSaver(_Saver):
         if final:
             self.finish()
 
-    def save_now(self, state: Any, log: MetricsLog) -> str:
-        """Save what is finished, since the process is asked to stop; what is on the disk, in words."""
+    def save_now(self, state: Any, log: MetricsLog) -> Kept:
+        """Save what is finished, since the process is asked to stop."""
         self.finish()
         epoch = int(state.epoch)
         if self._saved_epoch != epoch:
             self._submit(pytree_io.copies(state), epoch, log)
             self.finish()
-        return f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch was finished"
+        words = f"epoch {self._saved_epoch} is saved" if self._saved_epoch else "no epoch is saved"
+        if self._saved_epoch != epoch:
+            return Kept(f"{words}, epoch {epoch} could not be", False)
+        return Kept(words if epoch else "no epoch was finished", True)
 
     def finish(self) -> None:
         """Wait for the save that is going on."""
@@ -194,12 +214,12 @@ class FitSaver(_Saver):
         if time.monotonic() - self._saved_at >= self._settings.fit_checkpoint_seconds and not self._background.busy():
             self._submit(state())
 
-    def save_now(self, state: FitState) -> str:
-        """Save the state, since the process is asked to stop; what is on the disk, in words."""
+    def save_now(self, state: FitState) -> Kept:
+        """Save the state, since the process is asked to stop."""
         self._submit(state)
         if self._background.wait():
-            return f"the dynamics fit is saved after epoch {int(state.epoch)}; {GO_ON}"
-        return "the disk refused the state; --resume goes on from the save before it"
+            return Kept(f"the dynamics fit is saved after epoch {int(state.epoch)}; {GO_ON}", True)
+        return Kept("the disk refused the state; --resume goes on from the save before it", False)
 
     def _submit(self, state: FitState) -> None:
         arrays, checkpoints = pytree_io.copies(state), self._folder.fit_checkpoints

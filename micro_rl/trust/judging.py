@@ -9,8 +9,8 @@ from micro_rl.data.stretches import alike
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import (
     BETTER,
+    Evidence,
     FoldTest,
-    Interval,
     Judgement,
     PolicyJudgement,
     Trial,
@@ -113,20 +113,23 @@ def _judgement(
         importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
         effective_first=weighted.first,
         effective_last=weighted.last,
-        trial=_trial(case, standard, evidence.difference) if decided == BETTER else None,
+        trial=_trial(case, standard, evidence) if decided == BETTER else None,
     )
 
 
-def _trial(case: Case, standard: Standard, apart: Interval) -> Trial:
-    """The trial that shows half of what is expected, or what is sure where that is more.
+def _trial(case: Case, standard: Standard, evidence: Evidence) -> Trial | None:
+    """The trial that shows the gain it is planned for; None where all windows of the log bring the same.
 
-    What a current policy collects was not measured: its estimate takes the place of what the log did.
+    What a current policy collects was not measured: its estimate, as if true, takes the place of what the log did.
     """
     windows = case.layout.windows
-    returns, like = windows.returns, alike(case.layout.dataset, windows)
-    beaten = standard.baseline.model.total if standard.error is None else returns
-    deviation = trial.effective(float(returns.std(ddof=1)), like)
-    return trial.plan(max(apart.low, apart.mean / 2), float(beaten.mean()), deviation)
+    deviation = trial.effective(windows.deviation, alike(case.layout.dataset, windows))
+    if not deviation:
+        return None
+    if standard.error is None:
+        return trial.plan(evidence.gain, float(standard.baseline.model.total.mean()), deviation)
+    of_mean = deviation / windows.disjoint**0.5
+    return trial.plan(evidence.gain, float(windows.returns.mean()), deviation, baseline_deviation=of_mean)
 
 
 def _whole(

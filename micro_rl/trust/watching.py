@@ -1,45 +1,36 @@
 """A trial under watch: what its windows so far decide, however often one looks."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
-from micro_rl.reports.monitor.prediction import ABOVE, CONSISTENT, FALLS_SHORT, Held
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
+from micro_rl.reports.trust.watched import ABOVE, CONSISTENT, FALLS_SHORT, Held, Watched
 from micro_rl.trust.trial import ALPHA, effective, margins
 
 FEWEST = 10
 """Windows whose own spread says something."""
 
 
-class Watched(NamedTuple):
-    """The windows so far: their mean less the baseline, the margin that it must pass, and what follows.
-
-    `decided_after` is the window after which it was decided, None where it is not yet; `verdict` is then `NOT_SHOWN`.
-    """
-
-    windows: int
-    difference: float
-    margin: float
-    verdict: str
-    decided_after: int | None
-
-
-def watch(returns: Sequence[float], baseline: float, deviation: float, alpha: float = ALPHA) -> Watched:
+def watch(
+    returns: Sequence[float], baseline: float, deviation: float, alpha: float = ALPHA, baseline_deviation: float = 0.0
+) -> Watched:
     """Look at a trial after each of its windows; the first look that decides counts.
 
     Args:
         returns: of the windows in which the policy acted, in order, raw units.
         baseline: what made the log collects in a window on average.
-        deviation: standard deviation of a window's return, the effective one where windows are alike.
+        deviation: standard deviation of a window's return, the effective one where windows are alike; of 0 nothing is
+            ever decided, for then nothing tells how spread windows are.
         alpha: share of trials that may decide wrongly.
+        baseline_deviation: of the baseline, as a mean of the log's windows; 0 takes it for exactly known.
 
     Raises:
         ValueError: there is no window.
     """
-    differences, half = _looks(returns, baseline, deviation, alpha)
+    differences = _differences(returns, baseline)
+    half = margins(np.arange(1.0, len(returns) + 1), deviation, alpha, baseline_deviation)
     decided = np.flatnonzero(np.abs(differences) > half)
     last = float(differences[-1]), float(half[-1])
     if not len(decided):
@@ -55,6 +46,7 @@ def hold(
     predicted: tuple[float, float],
     alpha: float = ALPHA,
     alike: float = 0.0,
+    baseline_deviation: float = 0.0,
 ) -> Held:
     """Hold a prediction against the windows, after each of them; the first look that decides counts.
 
@@ -68,6 +60,7 @@ def hold(
         predicted: lower and upper end of the difference that was predicted.
         alpha: share of true predictions that may be contradicted at any time.
         alike: correlation of a window's return with the next one's, by the log.
+        baseline_deviation: of the baseline, as a mean of the log's windows; 0 takes it for exactly known.
 
     Raises:
         ValueError: there is no window, or the ends are in the wrong order.
@@ -75,8 +68,8 @@ def hold(
     low, high = predicted
     if not low <= high:
         raise ValueError(f"predicted: {low} to {high} is no interval")
-    differences, _ = _looks(returns.tolist(), baseline, deviation, alpha)
-    half = half_widths(returns, deviation, alpha, alike)
+    differences = _differences(returns.tolist(), baseline)
+    half = half_widths(returns, deviation, alpha, alike, baseline_deviation)
     lowest, highest = differences - half, differences + half
     decided = np.flatnonzero((highest < low) | (lowest > high))
     left = float(lowest[-1]), float(highest[-1])
@@ -87,7 +80,11 @@ def hold(
 
 
 def half_widths(
-    returns: Float64[np.ndarray, "*records window"], deviation: float, alpha: float = ALPHA, alike: float = 0.0
+    returns: Float64[np.ndarray, "*records window"],
+    deviation: float,
+    alpha: float = ALPHA,
+    alike: float = 0.0,
+    baseline_deviation: float = 0.0,
 ) -> Float64[np.ndarray, "*records window"]:
     """How far the mean may lie from the truth after every window: the trial's margin, for windows as they really are.
 
@@ -99,6 +96,7 @@ def half_widths(
         deviation: standard deviation of the log's windows.
         alpha: share of records whose mean may ever lie further off.
         alike: correlation of a window's return with the next one's.
+        baseline_deviation: of the log's mean return, as a mean of its windows; 0 takes it for exactly known.
     """
     counts = np.arange(1.0, returns.shape[-1] + 1)
     with np.errstate(over="ignore", invalid="ignore"):  # returns may be of any size
@@ -106,15 +104,11 @@ def half_widths(
         squares = (apart**2).cumsum(-1) - apart.cumsum(-1) ** 2 / counts
         own = np.sqrt(np.maximum(squares, 0.0) / np.maximum(counts - 1, 1.0))
     spread = np.maximum(deviation, np.where(counts < FEWEST, 0.0, own))
-    return margins(len(counts), effective(1.0, alike), alpha) * spread
+    return margins(counts, effective(1.0, alike) * spread, alpha, baseline_deviation)
 
 
-def _looks(
-    returns: Sequence[float], baseline: float, deviation: float, alpha: float
-) -> tuple[Float64[np.ndarray, " look"], Float64[np.ndarray, " look"]]:
-    """The mean difference after each window, and its margin."""
+def _differences(returns: Sequence[float], baseline: float) -> Float64[np.ndarray, " look"]:
+    """The mean difference after each window."""
     if not len(returns):
         raise ValueError("returns: no window to look at")
-    counts = np.arange(1, len(returns) + 1)
-    differences = np.cumsum(np.asarray(returns, np.float64)) / counts - baseline
-    return differences, margins(len(returns), deviation, alpha)
+    return np.cumsum(np.asarray(returns, np.float64)) / np.arange(1, len(returns) + 1) - baseline

@@ -126,6 +126,34 @@ def test_a_job_whose_head_does_not_start_ends(tmp_path, memory, message):
         assert f"--memory={2000 * 2**20 // 4 * 3} " in (tmp_path / "begun").read_text()
 
 
+@linux
+@pytest.mark.parametrize("moment", ["head", "nodes", "sweep"])
+def test_a_job_that_is_stopped_at_any_moment_goes_back_into_the_queue(tmp_path, moment):
+    """A signal to the script alone, while it waits for its head, for the other nodes, and for the sweep."""
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "activate").write_text("")
+    stop = {name: "kill -TERM $PPID" if name == moment else ":" for name in ("head", "nodes", "sweep")}
+    wait = "trap 'exit 143' TERM; for i in 1 2 3 4 5 6 7 8 9 10; do /bin/sleep 0.2; done"
+    programs = {
+        "ray": f'[ "$1" != health-check ] || {{ {stop["head"]}; {"exit 1" if moment == "head" else "exit 0"}; }}',
+        "python": f"{stop['nodes']}\n{wait if moment == 'nodes' else ''}",
+        "micro-rl": f'echo "$@" >> {tmp_path}/sweep\n{stop["sweep"]}\n{wait if moment == "sweep" else ""}',
+        "scontrol": f'echo "$@" >> {tmp_path}/said; echo n1',
+        "srun": ":",
+        "sleep": ":",
+        "hostname": "echo 10.0.0.1",
+    }
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    own = {"SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_JOB_NODELIST": "n1", "SLURM_JOB_ID": "7", "SLURM_NNODES": "1"}
+    own |= {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_MEM_PER_NODE": "500"}
+    done = subprocess.run(["bash", FILES / "sweep.slurm"], env=os.environ | own, capture_output=True, text=True)
+    assert (tmp_path / "said").read_text().splitlines() == ["show hostnames n1", "requeue 7"], done.stderr
+    assert done.returncode == (143 if moment == "sweep" else 0)
+    assert (tmp_path / "sweep").exists() == (moment == "sweep")
+
+
 def test_the_manifest_is_a_job_whose_pods_share_the_volume():
     yaml = pytest.importorskip("yaml")
     job = yaml.safe_load((FILES / "rayjob.yaml").read_text())

@@ -1,8 +1,11 @@
 """What a sweep is cut into, where tasks work, what they send home: all without a cluster."""
 
+import pickle
 import re
+import shutil
 import socket
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,18 +18,22 @@ from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.main import run
-from micro_rl.cluster import address, again, connection, head, nodes, sweep, tasks, versions
+from micro_rl.cluster import address, again, connection, head, leaving, nodes, sweep, tasks, versions
+from micro_rl.cluster.capacity import Capacity, Node, capacity_for_work
 from micro_rl.cluster.forecast import at_once, seconds_of
 from micro_rl.cluster.graph import graph
+from micro_rl.cluster.lookout import Lookout
 from micro_rl.cluster.packing import Packer, unpacked
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home, packed, place_in, sees, unpack
 from micro_rl.cluster.results import refuse_failures, results
+from micro_rl.cluster.sender import Sender, deliver
 from micro_rl.cluster.tasks import Order, Outcome
-from micro_rl.errors import UserError
+from micro_rl.errors import Interrupted, UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
+from micro_rl.training.interrupts import Interrupts
 from tests.probes import TINY, tiny_dataset, tiny_plan
 from tests.tiny_runs import options, write_log
 
@@ -43,11 +50,14 @@ def test_a_sweep_is_cut_so_that_every_core_has_a_task():
 
 def test_a_forecast_ends_with_the_last_task():
     cut = graph(trials(tiny_plan(), 3, {}), exact=True, width=None, cores=2, node_memory=0)
-    each = {"seed0": 2.0, "seed1": 3.0, "seed2": 4.0}
-    slots = [at_once(connection.Capacity(1, cores, cards, 0), cut) for cores, cards in ((2, 0), (8, 0), (8, 1))]
+    seconds = {"seed0": 2.0, "seed1": 3.0, "seed2": 4.0}
+    room = 10 * cut.chunks[0].bytes
+    each = [(Node("one", 2, 0, room),), (Node("one", 8, 0, room),), (Node("one", 8, 1, room),)]
+    slots = [at_once(Capacity(nodes, asks_card=nodes[0].cards > 0), cut) for nodes in each]
     assert slots == [2, 3, 1]
-    assert at_once(connection.Capacity(2, 8, 0, cut.chunks[0].bytes), cut) == 2
-    assert [seconds_of(cut, each, own) for own in slots] == [6.0, 4.0, 9.0]
+    two = tuple(Node(name, 4, 0, cut.chunks[0].bytes) for name in ("one", "two"))
+    assert at_once(Capacity(two, asks_card=False), cut) == 2
+    assert [seconds_of(cut, seconds, own) for own in slots] == [6.0, 4.0, 9.0]
 
 
 def test_a_node_holds_no_more_than_its_memory():
@@ -81,18 +91,98 @@ def test_what_is_sent_home_is_whole_and_takes_the_place_of_what_was_there(tmp_pa
     assert files == {"a/b.txt": "b", "c.txt": "c"} and not (home / "old").exists()
 
 
-def test_a_piece_is_gone_once_it_is_fetched():
+def test_a_folder_is_packed_while_its_checkpoints_come_and_go(tmp_path):
+    """As the saver of a run at work makes and removes them; what stays is whole."""
+    folder, over = tmp_path / "run", threading.Event()
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+
+    def save() -> None:
+        while not over.is_set():
+            for number in range(8):
+                (folder / "checkpoints" / str(number)).mkdir(exist_ok=True)
+                (folder / "checkpoints" / str(number) / "state").write_text("x")
+            for number in range(8):
+                shutil.rmtree(folder / "checkpoints" / str(number))
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    try:
+        pieces = [packed(folder) for _ in range(500)]
+    finally:
+        over.set()
+        saver.join()
+    for piece in pieces[::100]:
+        unpack(piece, tmp_path / "home")
+        assert (tmp_path / "home" / "config.json").read_text() == "{}"
+
+
+def test_a_fit_is_sent_home_now_and_then_as_a_training_is(tmp_path, monkeypatch, here):
+    clock, sent = {"now": 0.0}, list[str]()
+    monkeypatch.setattr("micro_rl.cluster.sender.time.monotonic", lambda: clock["now"])
+    parcels = SimpleNamespace(put=SimpleNamespace(remote=lambda name, *_: sent.append(name)))
+    (tmp_path / "run").mkdir()
+    for at_home in (False, True):
+        own = Sender(Home("out", "word"), parcels, tmp_path, "run", at_home)
+        for second in range(0, 100, 10):
+            clock["now"] += 10
+            own.fitted({"epoch": 1 + second})
+    assert sent == ["run"] * 2, "at 40 and at 80 of 100 seconds, and nothing from a node that sees the folder"
+
+
+def test_a_piece_is_gone_once_it_is_kept():
     parcels = Parcels()
-    parcels.put("run", b"1")
-    parcels.put("run", b"2")
+    parcels.put("run", "first", b"1")
+    parcels.put("run", "second", b"2")
     assert parcels.ask("task", ["run", "other"]) == {}
     asked = {("task", "run"), ("task", "other")}
-    assert parcels.fetch() == ({"run": b"2"}, asked) and parcels.fetch() == ({}, asked)
+    assert parcels.waiting() == (["run"], asked) and parcels.piece("run") == ("second", b"2")
+    assert parcels.piece("other") is None
+    assert [parcels.is_kept("run", mark) for mark in ("second", "lost")] == [False, None]
+    parcels.put("run", "third", b"3")
+    parcels.keep("run", "second")
+    assert parcels.piece("run") == ("third", b"3"), "one that came since stays"
+    parcels.keep("run", "third")
+    assert parcels.waiting() == ([], asked) and parcels.piece("run") is None and parcels.is_kept("run", "third")
     parcels.answer("task", "run", b"2")
     parcels.answer("task", "other", None)
     assert parcels.ask("another", ["run"]) == {}
     assert parcels.ask("task", ["run", "other"]) == {"run": b"2", "other": None}
-    assert parcels.fetch() == ({}, {("another", "run")}) and parcels.ask("task", ["run"]) == {}
+    assert parcels.waiting() == ([], {("another", "run")}) and parcels.ask("task", ["run"]) == {}
+
+
+def test_a_folder_that_is_long_on_its_way_is_waited_for_with_a_line_and_a_look_at_the_head(tmp_path):
+    """A slow piece is no dead head; only what the actor has is asked for in a bounded time."""
+    tries, told, looks = iter(range(100)), list[str](), list[float]()
+
+    def get(value: Any, timeout: float) -> Any:
+        if isinstance(value, tuple) and value[0] == "mark" and next(tries) < 7:
+            raise TimeoutError
+        return value
+
+    ray: Any = SimpleNamespace(get=get, exceptions=SimpleNamespace(GetTimeoutError=TimeoutError))
+    parcels, kept = Parcels(), list[str]()
+    (tmp_path / "node").mkdir()
+    (tmp_path / "node" / "config.json").write_text("{}")
+    parcels.put("run", "mark", packed(tmp_path / "node"))
+    actor = SimpleNamespace(waiting=_Method(parcels.waiting), piece=_Method(parcels.piece))
+    actor.keep = _Method(lambda name, mark: kept.append(mark))
+    own: Any = sweep._Driver.__new__(sweep._Driver)
+    own._said, own._watcher = set(), SimpleNamespace(note=told.append)
+    own._head = SimpleNamespace(answers=lambda: looks.append(1))
+    exchange(ray, actor, tmp_path / "out", own._slow)
+    assert kept == ["mark"] and (tmp_path / "out" / "run" / "config.json").exists() and len(looks) == 7
+    assert told == ["run: its folder has been on its way for 30 seconds"]
+
+
+def test_a_piece_that_the_actor_has_lost_is_sent_again(tmp_path, here, monkeypatch):
+    monkeypatch.setattr("micro_rl.cluster.sender.PAUSE", 0.0)
+    answers, sent = iter([False, None, False, True]), list[str]()
+    parcels = SimpleNamespace(put=_Method(lambda name, mark, piece: sent.append(mark)))
+    parcels.is_kept = _Method(lambda name, mark: next(answers))
+    (tmp_path / "run").mkdir()
+    deliver([Sender(Home("out", "word"), parcels, tmp_path, name, name != "run") for name in ("run", "at home")])
+    assert len(set(sent)) == 2 and next(answers, None) is None
 
 
 def test_a_task_reads_its_own_trials_and_each_log_once(here):
@@ -140,13 +230,20 @@ class _Actor:
 
     def __init__(self, folder: Path):
         self._parcels, self._folder = Parcels(), folder
-        self.put, self.fetch, self.answer = map(_Method, (self._parcels.put, self._parcels.fetch, self._parcels.answer))
-        self.ask = _Method(self._ask)
+        own = self._parcels
+        self.put, self.waiting, self.piece = map(_Method, (own.put, own.waiting, own.piece))
+        self.keep, self.answer = map(_Method, (own.keep, own.answer))
+        self.ask, self.is_kept = _Method(self._ask), _Method(self._is_kept)
 
     def _ask(self, asker: str, names: list[str]) -> dict[str, bytes | None]:
         there = self._parcels.ask(asker, names)
-        exchange(_Here, self, self._folder)
+        exchange(_Here, self, self._folder, slow=lambda name, seconds: None)
         return there
+
+    def _is_kept(self, name: str, mark: str) -> bool | None:
+        kept = self._parcels.is_kept(name, mark)
+        exchange(_Here, self, self._folder, slow=lambda name, seconds: None)
+        return kept
 
 
 def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path, monkeypatch, here, capsys):
@@ -163,10 +260,10 @@ def test_a_blind_node_sends_home_what_one_with_the_folder_leaves_there(tmp_path,
         actor = _Actor(tmp_path / word)
         order = Order(home._replace(word=word), versions.versions(), actor, (), None, "test")
         assert tasks.fit(order, packer.packed([every[first]]), first) == [Outcome(first, "done", "", ())]
+        assert list((tmp_path / word / first / "model").iterdir()), "what Ray begins next finds it at home"
         [outcome] = tasks.train(order, packer.packed([*every.values()]), [second], [first])
         assert outcome.end == "done" and not any("micro-rl-" in note for note in outcome.notes)
         assert outcome.notes[0] == f"takes over the model of {first}"
-        exchange(here, actor, Path(home.folder))
         policies.append((tmp_path / word / second / "policy.safetensors").read_bytes())
         assert RunFolder(tmp_path / word / second).metrics()[-1]["epoch"] == tiny_plan().settings.epochs
     assert policies[0] == policies[1]
@@ -258,18 +355,135 @@ def test_what_listens_is_asked_once(monkeypatch, code, where, message):
             address.refuse_dead("it", place)
 
 
-def test_work_that_signals_stop_begins_again_five_times():
+def test_a_signal_is_what_ray_begins_again_for_and_what_waits_goes_on_waiting(tmp_path, here, monkeypatch):
+    """A fit and a training raise where a signal stops them; the exception is packed on its way, and keeps its words."""
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise Interrupted(15, "epoch 3 is saved", whole=False)
+
+    home = make_home(tmp_path / "out", "word")
+    order = Order(home, versions.versions(), _Actor(tmp_path), (), None, "test")
+    known = Packer(here).packed(trials(tiny_plan(), 1, {}))
+    monkeypatch.setattr(tasks, "fit_run", stop)
+    monkeypatch.setattr(tasks, "execute_all", stop)
+    for call in (lambda: tasks.fit(order, known, "seed0"), lambda: tasks.train(order, known, ["seed0"], [None])):
+        with pytest.raises(again.Stopped) as caught:
+            call()
+        read = pickle.loads(pickle.dumps(caught.value))
+        assert (str(read), read.whole) == ("seed0: stopped by SIGTERM; epoch 3 is saved", False)
+
+
+class _Error(Exception):
+    """Of Ray's, with what the task raised."""
+
+    def __init__(self, cause: Exception | None = None):
+        super().__init__("node\nworker died")
+        self.cause = cause
+
+
+class _Cancelled(_Error):
+    """Of a task that had not begun."""
+
+
+def test_what_was_not_saved_is_said():
+    """Of eight tasks that a driver asks to save: two are at it after two minutes, of three the disk had no room."""
+    ends: dict[str, Any] = {
+        "done": [Outcome("done", "done")],
+        "saved": _Error(again.Stopped("saved: epoch 3 is saved")),
+        "waits": _Cancelled(),
+        "full": _Error(again.Stopped("full: epoch 3 is saved, epoch 4 could not be", False)),
+        "refused": [Outcome("refused", "failed", "no space")],
+        "dead": _Error(),
+        "slow": None,
+        "slower": None,
+    }
+
+    def get(ref: str, timeout: float = 0.0) -> Any:
+        if isinstance(ends[ref], Exception):
+            raise ends[ref]
+        return ends[ref]
+
+    ray: Any = SimpleNamespace(
+        get=get, cancel=lambda ref: None, exceptions=SimpleNamespace(TaskCancelledError=_Cancelled, RayError=_Error)
+    )
+    left: list[str] = []
     own: Any = sweep._Driver.__new__(sweep._Driver)
-    told = list[str]()
-    [chunk] = graph(trials(tiny_plan(), 1, {}), True, None, 1, 0).chunks
-    stopped = Outcome("seed0", tasks.STOPPED, "stopped by SIGTERM")
-    own._watcher = SimpleNamespace(note=told.append, ended=lambda outcome: told.append(outcome.end))
-    own._interrupts, own._said, own._outcomes = SimpleNamespace(received=None), set(), {}
-    own._result, own._submit = lambda ref, work: [stopped], lambda chunk, before: "ref"
-    going = {"ref": sweep._Work(chunk, chunk.trials)}
-    while going:
-        going = own._finish("ref", going.pop("ref"))
-    assert ["is begun again" in line for line in told] == [True] * 5 + [False] and told[-1] == tasks.STOPPED
+    own._ray, own._bring_home, own._interrupts = ray, lambda: None, Interrupts()
+    own._interrupts._received = 2
+    own._head = SimpleNamespace(wait_for_saves=lambda ray, refs, meanwhile: left)
+    with pytest.raises(Interrupted, match="SIGINT; what every node had reached is saved; the same command") as caught:
+        own._leave({name: sweep._Work(name, None, (), 0) for name in ("done", "saved", "waits")})
+    assert caught.value.whole
+    left = ["slow", "slower"]
+    with pytest.raises(Interrupted) as caught:
+        own._leave({name: sweep._Work(name, None, (), 0) for name in ends})
+    said = "5 of 8 tasks did not save what was reached: full (full: epoch 3 is saved, epoch 4 could not be), refused "
+    assert f"{said}(no space), dead (worker died) and 2 more; the same command" in str(caught.value)
+    assert caught.value.exit_code == 130 and not caught.value.whole
+    assert leaving.unsaved(ray, {"slow": "slow"}, left) == ["slow (not in 120 seconds)"]
+
+
+def test_a_task_has_to_fit_on_one_node():
+    small, large = Node("small", 4, 1, 2**30), Node("large", 8, 0, 2**34)
+    has = Capacity((small, large), asks_card=True)
+    assert (has.nodes, has.cores, has.cards, has.memory) == (2, 12, 1, 2**30), "the large one has no card"
+    assert has.slots(0) == 1 and has.holds(2**30) and not has.holds(2**30 + 1)
+    without = has._replace(asks_card=False)
+    assert without.memory == 2**34 and without.slots(2**33) == 2 and without.slots(2**30) == 9
+
+
+@pytest.mark.parametrize(
+    ("resources", "message"),
+    [
+        ([], "there is no node"),
+        ([{"memory": 2.0**30}], r"no node has a core, and work is cut by what is there .* \(ray start --num-cpus\)"),
+        ([{"CPU": 4.0}, {"GPU": 1.0}], "no node has a core beside its cards"),
+    ],
+)
+def test_a_cluster_that_could_do_nothing_is_one_line(resources, message):
+    ray = _Nodes(*resources)
+    with pytest.raises(UserError, match=f"on: auto: {message}"):
+        capacity_for_work(ray, "auto")
+
+
+class _Nodes:
+    """A cluster of nodes with these resources; a node may come and go."""
+
+    def __init__(self, *resources: dict[str, float]):
+        self.has = dict(enumerate(resources))
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"NodeID": str(number), "Alive": True, "Resources": has} for number, has in self.has.items()]
+
+
+def test_nodes_that_come_and_go_and_tasks_that_none_can_hold_are_told(monkeypatch):
+    clock, told, ray = {"now": 0.0}, list[str](), _Nodes({"CPU": 1.0, "memory": 100.0}, {"CPU": 1.0, "memory": 900.0})
+    monkeypatch.setattr("micro_rl.cluster.lookout.time.monotonic", lambda: clock["now"])
+    answering = head.Head.__new__(head.Head)
+    answering._address = None
+    own = Lookout(ray, capacity_for_work(ray, "auto"), answering, told.append)
+
+    def look() -> list[str]:
+        told.clear()
+        clock["now"] += 6
+        own.look({"a": 50, "b": 200, "c": 300, "d": 300, "e": 400})
+        return told
+
+    assert look() == []
+    ray.has[2] = ray.has.pop(0)
+    gone, joined = look()
+    assert gone == "a node is gone: what it did begins again elsewhere; 2 nodes now", "as many as before"
+    assert joined == "a node has joined; 2 nodes now"
+    ray.has.pop(1)
+    gone, vain = look()
+    assert "1 node now" in gone and vain.startswith(
+        "no node that is there could ever hold b, c, d and 1 more, for want"
+    )
+    assert look() == [], "once"
+    ray.has[3] = {"CPU": 1.0, "memory": 500.0}
+    assert look() == ["a node has joined; 2 nodes now"]
+    own.look({"f": 10**9})
+    assert len(told) == 1, "five seconds lie between looks"
 
 
 def test_a_head_that_is_away_is_waited_for_and_given_up_in_time(monkeypatch):
@@ -308,7 +522,7 @@ def test_saves_are_waited_for_as_long_as_the_head_is_there(monkeypatch):
         head.Head(ray).wait_for_saves(ray, ["a", "b"])
     assert clock["now"] == 10 + head.GONE + 5
     monkeypatch.setattr("micro_rl.cluster.head.listens", lambda address: True)
-    head.Head(ray).wait_for_saves(ray, ["a", "b"])
+    assert head.Head(ray).wait_for_saves(ray, ["a", "b"]) == ["a", "b"]
     assert clock["now"] == 10 + head.GONE + 5 + head.LEAVING
 
 
@@ -324,7 +538,7 @@ def test_saves_are_waited_for_as_long_as_the_head_is_there(monkeypatch):
         (
             "WorkerCrashedError",
             "The worker died.",
-            "its process or its node was gone 21 times (The worker died.);",
+            "was begun again 20 times, and its process or its node was gone once more (The worker died.);",
         ),
         ("RayTaskError", "Traceback\nKeyError: 'ours'", "KeyError: 'ours'; --resume goes on"),
     ],
@@ -416,10 +630,28 @@ def test_what_lies_in_the_folders_is_what_a_sweep_here_gives(tmp_path, monkeypat
     assert isinstance(read["seed1"], micro_rl.Diverged)
     failed = {"a": Outcome("a", "failed", "no such log"), **outcomes}
     assert list(results(tmp_path / "out", failed)) == ["seed0", "seed1"]
-    with pytest.raises(UserError, match="1 of 3 runs came to nothing, the others are done; a: no such log"):
+    said = r"1 of 3 runs came to nothing \(a: no such log\), 1 diverged \(seed1: epoch 3\), the others are done"
+    with pytest.raises(UserError, match=said):
         refuse_failures(failed)
     with pytest.raises(UserError, match="neither on_epoch nor wandb"):
         micro_rl.sweep(tiny_dataset(), out=tmp_path / "on", on="ray", on_epoch=lambda *row: None, **TINY)
+
+
+@pytest.mark.parametrize(
+    ("second", "code", "said"),
+    [
+        (Outcome("seed1", "failed", "no space"), 2, "(seed1: no space), 1 diverged (seed0: epoch 3), the others are"),
+        (Outcome("seed1", "diverged", "epoch 4"), 3, "2 of 2 runs diverged; seed0: epoch 3"),
+    ],
+)
+def test_a_failed_run_is_not_hidden_behind_one_that_diverged(tmp_path, monkeypatch, capsys, second, code, said):
+    """3 says that all others are done."""
+    outcomes = {"seed0": Outcome("seed0", "diverged", "epoch 3"), "seed1": second}
+    monkeypatch.setattr(connection, "check", lambda where: None)
+    monkeypatch.setattr(sweep, "carry_out", lambda *_, **__: outcomes)
+    log = write_log(tmp_path / "log.hdf5")
+    assert run(["sweep", str(log), "--seeds", "2", "--out", str(tmp_path / "out"), "--on", "ray", *options()]) == code
+    assert said in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_curve_is_read_on_from_where_it_was(tmp_path):

@@ -45,10 +45,18 @@ def made(out: Path) -> dict[str, bytes | int]:
     return bits | curves
 
 
-def at_work(machine: Machine) -> list[str]:
-    """The tasks and actors that Ray's workers do, by the titles that Ray gives these processes."""
-    titles = [title(pid) for pid in machine.processes()]
+def at_work(machine: Machine, node: set[int] | None = None) -> list[str]:
+    """The tasks and actors that Ray's workers do, by the titles that Ray gives these processes; of one node alone."""
+    titles = [title(pid) for pid in machine.processes() if node is None or parent(pid) in node]
     return [own for own in titles if own.startswith("ray::") and not own.startswith(("ray::IDLE", *AGENTS))]
+
+
+def parent(pid: int) -> int:
+    """Of a process; 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def title(pid: int) -> str:
@@ -80,9 +88,11 @@ def test_a_node_and_the_driver_are_killed_and_a_node_joins(tmp_path, machine):
     driver = machine.start(*words(logs, out, "--on", "auto"))
     assert until(lambda: len(policies(out)) >= 2, PATIENCE), machine.printed(driver)
     machine.kill(second)
-    machine.start_node(head)
+    third = machine.start_node(head)
+    assert until(lambda: bool(at_work(machine, third)), PATIENCE), machine.printed(driver)
     assert until(lambda: len(policies(out)) >= 6, PATIENCE), machine.printed(driver)
-    assert "2 nodes" in machine.printed(driver)
+    told = machine.printed(driver)
+    assert "note: a node is gone: what it did begins again elsewhere; " in told and "a node has joined; 2 nodes" in told
     assert until(lambda: bool(at_work(machine)), PATIENCE), machine.printed(driver)
     driver.kill()
     driver.wait()

@@ -204,7 +204,7 @@ def test_a_history_remembers_what_was_applied_and_can_be_primed():
     assert loop.prime([at(1.0), at(2.0)], [[30.0], [80.0]]) == ()
     assert loop.step(at(1.0)).action == pytest.approx([50 + 50 * np.tanh(0.8)])
     assert loop.prime([at(1.0)], []) != ()
-    assert "the past: the past cannot be read" in loop.step(at(1.0), applied_action=[20.0]).reason
+    assert "the past cannot be read" in loop.step(at(1.0), applied_action=[20.0]).reason
     assert loop.step(at(1.0)).reason == "healthy"
     loop.prime([at(1.0)], [])
     assert loop.step(at(1.0)).action == pytest.approx([50 + 50 * np.tanh(0.5)])  # an episode's first

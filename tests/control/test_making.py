@@ -40,7 +40,13 @@ def test_the_command_writes_a_folder_that_acts(made: Path, capsys: pytest.Captur
     settings.write_text('fallback = "function"\n[rate]\nvalve = 5\n')
     words = ["controller", str(made / "policy.safetensors"), "--log", str(made / "tank.hdf5"), "--rate", "0.05"]
     assert command([*words, "--settings", str(settings), "--out", str(made / "plant")]) == 0
-    assert "for a rate of 0.05" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "for a rate of 0.05" in printed and "note    its fallback is a function" in " ".join(printed.split("\n"))
+    assert command(["serve", str(made / "plant")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(
+        f"micro-rl: {made / 'plant'}: its fallback is a function, which only Python can give: serve"
+    )
     loop = Controller.load(made / "plant", fallback=lambda seen: 1.0)
     assert loop.guard is not None and loop.guard.rate == 0.05 and loop.settings.rate == {"valve": 5.0}
     assert loop.step(at(1.0)).action.shape == (1,)
@@ -64,6 +70,16 @@ def test_wrong_settings_are_told_in_a_line(made: Path, capsys: pytest.CaptureFix
     assert command(["controller", str(made / "policy.safetensors"), "--settings", str(made / "limits.toml")]) == 2
     error = capsys.readouterr().err
     assert words in error and error.count("\n") == 1
+
+
+def test_records_are_named_behind_one_option_and_none_is_left_out(made: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["controller", str(made / "policy.safetensors"), "--log", str(made / "tank.hdf5")]
+    for again in (["--records", "b.csv"], ["--records=b.csv"]):
+        assert command([*words, "--records", "a.csv", *again]) == 2
+        error = capsys.readouterr().err
+        assert error == "micro-rl: --records is there 2 times: give it once, with all its values behind it\n"
+    assert command([*words, "--records", "a.csv", "b.csv"]) == 2
+    assert "a.csv" in capsys.readouterr().err
 
 
 def test_a_policys_file_alone_names_no_log(made: Path):

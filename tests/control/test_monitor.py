@@ -1,5 +1,6 @@
 """What a record shows: who acted, alarms, drift, windows and the test that may decide after any of them."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from micro_rl import Controller, ControlSettings, Dataset, UserError
 from micro_rl.cli.main import run as command
 from micro_rl.data.loading import load
+from micro_rl.data.stretches import greatest_length, stretches
 from micro_rl.data.writers.hdf5 import write_log
-from micro_rl.reports.monitor.findings import alarms, drifts, find, stability_index, usual_index
+from micro_rl.reports.monitor.drift import by_lot, compared, drifts, in_order, stability_index
+from micro_rl.reports.monitor.findings import alarms, find
 from micro_rl.reports.monitor.recorded import Recorded, read
 from micro_rl.trust.trial import margin
 from micro_rl.trust.watching import watch
@@ -55,7 +58,7 @@ def test_who_acted_and_the_alarms(recorded: Path):
     assert (findings.steps, findings.episodes, findings.above) == (25, 2, 2)
     first, second = findings.alarms
     assert (first.begins, first.steps, first.worst) == (8, 3, 1.0) and "out of its range" in first.reason
-    assert (second.begins, second.steps) == (20, 5) and np.isnan(second.worst)
+    assert (second.begins, second.line, second.steps) == (20, 22, 5) and np.isnan(second.worst)
 
 
 def test_an_alarm_ends_with_its_episode():
@@ -81,10 +84,37 @@ def test_the_index_of_tenths_that_stay_is_nothing_and_of_those_that_move_compute
     assert stability_index(np.zeros(100), known) == pytest.approx(((p - q) * np.log(p / q)).sum(), rel=1e-6)
 
 
-def test_a_column_that_moves_seldom_is_unlike_itself_in_short_stretches():
-    steps = np.repeat(np.random.default_rng(0).normal(size=20), 50)
-    assert usual_index(steps, 50) > 1 and usual_index(np.random.default_rng(0).normal(size=1000), 50) < 1
-    assert usual_index(steps, 500) == 0.0
+def test_records_are_made_of_whole_episodes_and_of_stretches():
+    episode = np.repeat(np.arange(30), 40)
+    whole, parts, few = by_lot(episode, 80), by_lot(episode, 20), by_lot(np.zeros(1000, int), 500)
+    assert (whole.part == episode).all() and np.unique(whole.times.sum(1)).tolist() == [2.0]
+    assert (np.bincount(parts.part) == 20).all() and np.unique(parts.times.sum(1)).tolist() == [1.0]
+    assert (np.bincount(few.part) == 50).all() and np.unique(few.times.sum(1)).tolist() == [10.0]
+    ordered = in_order(100, 20)
+    assert ordered.times.shape == (17, 20) and (ordered.times.sum(1) == 4).all()
+
+
+def test_a_column_that_moves_seldom_is_usually_unlike_itself_and_one_that_drifted_is_told():
+    random, episode = np.random.default_rng(0), np.repeat(np.arange(50), 40)
+    known = np.stack([np.repeat(random.normal(size=50), 40), random.normal(size=2000)], -1)
+    own = np.stack([np.repeat(random.normal(size=2), 40), random.normal(size=80)], -1)
+    steps, noise = compared(["steps", "noise"], own, known, episode)
+    assert steps.usual > 1 > noise.usual and not steps.drifted and not noise.drifted
+    assert [drift.drifted for drift in compared(["steps", "noise"], own + np.array([0, 1]), known, episode)] == [
+        False,
+        True,
+    ]
+    assert compared(["steps", "noise"], own + np.array([9, 0]), known, episode)[0].drifted
+
+
+def test_records_of_whoever_made_the_log_are_seldom_said_to_have_drifted():
+    """Five columns that stand still in an episode, so that the old rule, 19 of 20 stretches a column, cries wolf."""
+    random, said = np.random.default_rng(0), 0
+    for _ in range(60):
+        rows = np.repeat(random.normal(size=(44, 5)), 30, 0)
+        known, own, episode = rows[:1200], rows[1200:], np.repeat(np.arange(40), 30)
+        said += any(drift.drifted for drift in compared(list("abcde"), own, known, episode))
+    assert said / 60 < 0.12
 
 
 def test_drift_is_seen_and_so_is_a_column_without_numbers(recorded: Path):
@@ -164,6 +194,22 @@ def test_the_trial_decides_at_the_first_look_beyond_the_margin():
         watch([], 0.0, 1.0)
 
 
+def test_windows_that_all_bring_the_same_decide_nothing(recorded: Path, capsys: pytest.CaptureFixture[str]):
+    assert watch([9.0] * 50, 0.0, 0.0)[2:] == (float("inf"), "not shown", None)
+    log = dataclasses.replace(plant(), rewards=np.full(400, 0.1, np.float32))
+    assert stretches(log, 4).deviation == 0.0
+    write_log(recorded.with_name("tank.hdf5"), log, {})
+    assert command(["monitor", str(recorded), "--log", str(recorded.with_name("tank.hdf5")), "--window", "4"]) == 0
+    text = capsys.readouterr().out
+    assert "not decided: too few windows of the log differ" in text and "against the log not decided yet" in text
+
+
+def test_the_logs_mean_is_not_known_exactly():
+    """Of so many windows that nothing is uncertain but the log's mean, the margin is that of as many as the log has."""
+    assert margin(10**9, 1.0, baseline_deviation=0.1) == pytest.approx(margin(100, 1.0))
+    assert watch([1.0] * 40, 0.0, 1.0, baseline_deviation=0.5).verdict == "not shown"
+
+
 def test_trials_of_a_policy_that_is_no_better_decide_seldom():
     random = np.random.default_rng(0)
     decided = sum(watch(random.normal(size=200).tolist(), 0.0, 1.0).decided_after is not None for _ in range(200))
@@ -195,7 +241,7 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
 
 def test_without_a_log_it_says_what_is_lacking(recorded: Path, capsys: pytest.CaptureFixture[str]):
     assert command(["monitor", str(recorded)]) == 0
-    assert "drift   not compared: name the run with --run" in capsys.readouterr().out
+    assert "drift   not compared: name the run with --run, or the log with --log" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n1,2\n"])
@@ -252,4 +298,35 @@ def test_what_needs_a_log_is_not_passed_over(recorded: Path, words: list[str], c
 def test_a_page_without_a_log_says_nothing_of_windows(recorded: Path):
     assert command(["monitor", str(recorded)]) == 0
     page = recorded.with_suffix(".html").read_text()
-    assert "Obtained" not in page and "Not compared: name the run with --run." in page
+    assert "Obtained" not in page and "Not compared: name the run with --run, or the log with --log." in page
+
+
+def test_a_window_that_the_log_does_not_hold_is_told_with_the_longest(
+    recorded: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Twenty episodes of twenty steps."""
+    log, judgement = recorded.with_name("tank.hdf5"), recorded.with_name("judgement.json")
+    write_log(log, plant(), {})
+    apart = {"mean": 3.5, "low": 3.45, "high": 3.55}
+    best = {"name": "run", "evidence": {"difference": apart}, "trial": None, "baseline": 0.0}
+    judgement.write_text(json.dumps({"window": 21, "measured": 0.0, "baseline_error": {}, "policies": [best]}))
+    longest = f"{log} holds no two, the longest possible are of 20 steps"
+    for words, told in (
+        (["--window", "21"], f"--window 21: of windows so long {longest}: take --window 20 at most"),
+        (["--window", "5000"], f"--window 5000: of windows so long {longest}"),
+        (["--judgement", str(judgement)], f"{judgement}: predicts for windows of 21 steps, of which {longest}: name"),
+    ):
+        assert command(["monitor", str(recorded), "--log", str(log), *words]) == 2
+        error = capsys.readouterr().err
+        assert told in error and error.count("\n") == 1
+    assert command(["monitor", str(recorded), "--log", str(log), "--window", "20"]) == 0
+    assert greatest_length(plant(20)) == 10
+
+
+def test_a_page_that_monitor_did_not_write_is_kept(recorded: Path, capsys: pytest.CaptureFixture[str]):
+    report = recorded.with_name("report.html")
+    report.write_text("<title>A run</title>")
+    assert command(["monitor", str(recorded), "--page", str(report)]) == 2
+    assert f"{report}: is there and micro-rl monitor did not write it; choose another" in capsys.readouterr().err
+    assert report.read_text() == "<title>A run</title>"
+    assert [command(["monitor", str(recorded)]) for _ in range(2)] == [0, 0]

@@ -1,6 +1,7 @@
 """The record: its rows, what a kill leaves of it, and that it is read back as a log."""
 
 import csv
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from micro_rl import Controller, ControlSettings, UserError, load
 from micro_rl.control.record import Record
-from micro_rl.control.record_toml import words_of
+from micro_rl.control.record_toml import policies_of, words_of
 from micro_rl.core.columns import Column, Columns
 from tests.control.loops import at, of_level, proportional, range_guard
 
@@ -155,6 +156,22 @@ def test_the_toml_of_a_parquet_stays_as_its_user_changed_it(tmp_path: Path):
         beside = path.with_name("record.parquet.toml")
         assert content in beside.read_text()
         beside.write_text(beside.read_text() + "# mine")
+
+
+def test_both_tomls_of_a_parquet_tell_who_acted_and_a_name_may_be_in_capitals(tmp_path: Path):
+    """Another policy goes on, first in the CSV alone; what the user has changed stays."""
+    path = tmp_path / "RECORD.PARQUET"
+    others = [proportional(action_half=np.array([half]), mapping=MAPPING) for half in (50.0, 40.0, 30.0)]
+    beside, own = path.with_name("RECORD.PARQUET.toml"), path.with_name("RECORD.csv.toml")
+    for policy, name in zip(others, (path, own.with_suffix(""), path), strict=True):
+        with Controller(policy, range_guard(), record=name) as control:
+            control.step(at(1.0))
+            control.step(at(1.1))
+        beside.write_text(beside.read_text() + "# mine\n")
+    told = [policies_of(tomllib.loads(file.read_text())) for file in (own, beside)]
+    assert told[0] == told[1] == tuple((number, policy.sha256) for number, policy in enumerate(others))
+    assert beside.read_text().count("# mine") == 3
+    assert len(load(path).observations) == 6 and path.read_bytes().startswith(b"PAR1")
 
 
 def test_a_reward_that_the_record_cannot_compute_is_a_column_of_its_own(tmp_path: Path):

@@ -10,8 +10,12 @@ import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.control import origin
 from micro_rl.control.controller import Controller
+from micro_rl.data import load
 from micro_rl.deploy import exporting, running
+from micro_rl.errors import UserError
+from micro_rl.opened.exported import source_in
 from micro_rl.policy import Policy
 from micro_rl.storage.run_folder import RunFolder
 from tests.deploy.policies import imported, random_guard, random_policy
@@ -145,7 +149,7 @@ def test_a_disk_that_refuses_the_second_file_leaves_what_was_there(run: Path, un
 
     def refuse(path: Path, content: bytes) -> None:
         if path.suffix == ".c":
-            raise exporting.UserError(f"{path}: cannot be written")
+            raise UserError(f"{path}: cannot be written")
         replace(path, content)
 
     monkeypatch.setattr(exporting, "replace_file", refuse)
@@ -192,7 +196,18 @@ def test_the_name_of_the_file_says_as_what(run: Path, untried, capsys):
     assert cli.run(["export", str(run), "--out", str(run / "pump.c")]) == 0
     assert capsys.readouterr().out.startswith(f"policy  {run / 'pump.c'}, {run / 'pump.h'}\n")
     assert cli.run(["export", str(run), "--out", str(run / "pump.txt")]) == 2
-    assert "a Python file's name ends in .py" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "pump.txt: its name ends in none of .py, .c, .onnx, .safetensors" in error and error.count("\n") == 1
+
+
+def test_the_help_says_what_is_exported_and_as_what(capsys):
+    assert cli.run(["export", "--help"]) == 0
+    words = " ".join(re.findall(r"[\w'.,-]+", capsys.readouterr().out))
+    for sentence in (
+        "RUN a run's, a choice's or a controller's folder, or a policy's file",
+        "Without --to and --out it is written as safetensors, not as Python.",
+    ):
+        assert sentence in words
 
 
 def test_what_is_there_as_safetensors_is_not_written_again(run: Path, tmp_path: Path, capsys):
@@ -216,3 +231,32 @@ def test_a_guard_of_another_log_is_told_and_the_last_epoch_is_in_the_head(run: P
         assert ("note    the guard was fitted on another log" in capsys.readouterr().out) is told
     epochs = json.loads((run / "scores.json").read_text())["epochs"]
     assert f" * epoch: {epochs}\n" in (run / "guarded.h").read_text()
+
+
+def test_where_a_policy_is_from_stays_in_a_controllers_folder(run: Path, untried, capsys):
+    """Made of a run, loaded and saved again; a folder that tells nothing, or of another policy, is opened too."""
+    plant, log = run.parent / "plant", load("pendulum-demo")
+    Controller.from_run(run, log=log, references=8).save(plant)
+    Controller.load(plant).fresh().save(plant)
+    assert cli.run(["export", str(plant), "--to", "c"]) == 0
+    header, own = (plant / "policy.h").read_text(), source_in(run).known
+    assert [name for name, _ in own] == ["method", "epoch", "log's SHA-256"] and source_in(plant).known == own
+    assert all(f" * {name}: {word}\n" in header for name, word in own)
+    capsys.readouterr()
+    parts = json.loads((plant / "parts.json").read_text())
+    of_another = parts["origin"] | {"policy's SHA-256": "ab" * 32}
+    for told in ({}, {"origin": of_another}):
+        (plant / "parts.json").write_text(json.dumps({"parts": parts["parts"]} | told))
+        assert source_in(plant).known == () and Controller.load(plant).guard is not None
+    (plant / "parts.json").write_text(json.dumps(parts | {"origin": ["a run"]}))
+    assert cli.run(["export", str(plant), "--to", "c"]) == 2
+    assert "parts.json: tells no origin of a policy; make the folder anew" in capsys.readouterr().err
+
+
+def test_of_a_choice_too(tmp_path: Path):
+    choice, policy = tmp_path / "choice", random_policy(1)
+    choice.mkdir()
+    policy.save(choice / "policy.safetensors")
+    (choice / "decision.json").write_text(json.dumps({"decision": "try it", "chosen": "bc-seed0", "sha256": "ab" * 32}))
+    known = (("decision", "try it"), ("candidate", "bc-seed0"), ("log's SHA-256", "ab" * 32))
+    assert source_in(choice).known == known == origin.of_path(choice, policy)

@@ -25,7 +25,7 @@ from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from tests.control.test_guard import by_hand, walk
 from tests.deploy.policies import imported, random_guard, random_policy
-from tests.deploy.test_c_files import sanitiser
+from tests.deploy.sanitiser import sanitiser
 
 
 def two_columns(guard: Guard) -> Policy:
@@ -121,13 +121,12 @@ def test_any_guard_is_the_guard(
         assert scores is not None and (run is not by_python or (scores.largest < 1e-6 and not scores.beyond))
 
 
-@pytest.mark.skipif(compiler() is None, reason="no C compiler")
 @pytest.mark.parametrize(("history", "hidden"), [(1, (9, 4)), (4, (6,))])
 def test_c_with_a_guard_under_the_sanitisers(history: int, hidden: tuple[int, ...], tmp_path: Path):
     policy = random_policy(2, hidden=hidden, history=history, offset=30.0)
     guard = random_guard(policy, 3)
     trial = draw(policy, single=True, guard=guard)
-    decisions = by_c(Source(policy).guarded(guard), trial, tmp_path, sanitiser(tmp_path))
+    decisions = by_c(Source(policy).guarded(guard), trial, tmp_path, sanitiser())
     difference = compared(policy, trial, decisions, "C file")
     assert decisions.score is not None and PRIME in trial.kind
     scores = compared_scores(guard, trial, decisions.score, difference, "C file").scores
@@ -208,7 +207,7 @@ int main(void)
     return 0;
 }
 """)
-    command = [str(compiler()), "-std=c99", "-Wall", "-Wextra", "-Werror", *sanitiser(tmp_path), "main.c", "p.c"]
+    command = [str(compiler()), "-std=c99", "-Wall", "-Wextra", "-Werror", *sanitiser(), "main.c", "p.c"]
     subprocess.run([*command, "-o", "main", "-lm"], cwd=tmp_path, check=True)
     assert subprocess.run(["./main"], cwd=tmp_path).returncode == 0
 

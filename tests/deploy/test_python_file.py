@@ -14,7 +14,7 @@ from micro_rl.core.columns import Column, Columns
 from micro_rl.deploy.equality import Decisions, compared, pure
 from micro_rl.deploy.python_file import checked_name, python_text
 from micro_rl.deploy.source import Source
-from micro_rl.deploy.trial import draw
+from micro_rl.deploy.trial import draw, true_windows
 from micro_rl.errors import UserError
 from tests.deploy.policies import BY_HAND, imported, random_policy
 
@@ -42,20 +42,33 @@ def test_a_tiny_network_by_hand(tmp_path: Path):
     observations=st.integers(1, 5),
     actions=st.integers(1, 3),
     hidden=st.lists(st.integers(1, 12), max_size=3),
+    history=st.sampled_from([1, 1, 2, 3, 6]),
     gain=st.sampled_from([0.1, 1.0, 10.0]),
     offset=st.sampled_from([0.0, 1e6]),
 )
 def test_any_network_is_the_policy_to_the_bit(
-    tmp_path_factory, seed: int, observations: int, actions: int, hidden: list[int], gain: float, offset: float
+    tmp_path_factory,
+    seed: int,
+    observations: int,
+    actions: int,
+    hidden: list[int],
+    history: int,
+    gain: float,
+    offset: float,
 ):
-    policy = random_policy(seed, observations, actions, hidden, gain=gain, offset=offset)
+    policy = random_policy(seed, observations, actions, hidden, history, gain, offset)
     module, trial = module_of(policy, tmp_path_factory.mktemp("any")), draw(policy, 50)
-    decision = module.act(trial.observations)
-    mean, log_std = policy.distribution(trial.observations)
-    for own, other in zip(decision, (policy(trial.observations), mean, log_std), strict=True):
+    seen, function = true_windows(policy, trial), pure(policy)
+    decision = module.act(seen)
+    for own, other in zip(decision, (function(seen), *function.distribution(seen)), strict=True):
         assert own.dtype == other.dtype and np.array_equal(own, other)
     assert compared(policy, trial, Decisions(*decision), "file").largest == 0
-    assert np.array_equal(module.act(trial.observations[0]).action, decision.action[0])
+    assert np.array_equal(module.act(seen[0]).action, decision.action[0])
+    if history > 1:
+        past, episode = module.Past(), zip(trial.observations[:20], seen[:20], trial.applied[:20], strict=True)
+        for observation, window, applied in episode:
+            assert np.array_equal(past.step(observation).action, function(window))
+            past.applied(applied)
 
 
 @pytest.mark.parametrize("history", [2, 5])
@@ -107,7 +120,10 @@ def test_values_by_name_and_what_is_refused(tmp_path: Path):
     assert np.array_equal(rows.action, policy([[21.5, 2.0], [20.0, 3.0]]))
     assert module.INFO["observations"][0] == {"name": "T_air [°C]", "unit": "°C", "range in the log": (3.0, 40.0)}
     assert module.INFO["actions"][0]["bounds"] == pytest.approx((policy.action_low[0], policy.action_high[0]))
+    with_unit = module.act({'"""\\ [m]': 2.0, "T_air [°C]": 21.5})  # which is no part of the first one's name
+    assert np.array_equal(with_unit.action, by_name.action)
     for values, words in (
+        ({"T_air [°C]": 21.5, '"""\\': 2.0, '"""\\ [m]': 2.0}, "needs T_air"),
         ({"T_air": 21.5, '"""\\': 2.0}, "needs T_air"),
         ([1.0], r"of shape \(1,\)"),
         ([np.nan, 1.0], r"not finite in column 0 \(T_air"),

@@ -57,7 +57,12 @@ def test_addresses_of_this_machine_alone():
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("MICRO_RL_TOKEN", raising=False)
+    (tmp_path / "pump.c").write_text("/* Written by micro-rl export */\n")
     for words, message in (
+        (
+            [str(tmp_path / "pump.c")],
+            "pump.c: does not begin like a safetensors file; give a policy's .safetensors, the .py or .onnx that",
+        ),
         ([str(tmp_path)], "is no controller's folder"),
         ([str(tmp_path / "none")], "none: no such file or folder"),
         ([str(tmp_path), "--host", "0.0.0.0"], "give a token"),

@@ -58,6 +58,10 @@ def run(arguments: list[str]) -> None:
     guard, screen = controller.guard, console()
     if asked.settings is None and source is not None:
         say(screen, f"note    the settings are those of {source}; give others with --settings")
+    if settings.fallback == "function":
+        say(
+            screen, f"note    its fallback is a function: Controller.load({str(out)!r}, fallback=...); serve refuses it"
+        )
     if guard is not None:
         counts = "".join(f", {count:,} {name}" for name, count in guard.counts.items())
         say(screen, f"guard   limit {guard.threshold:.4g} for a rate of {guard.rate:g}{counts}")

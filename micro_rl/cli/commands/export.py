@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from micro_rl.core.wording import plural
-from micro_rl.errors import UserError
+from micro_rl.errors import UserError, require_extra
 
 if TYPE_CHECKING:
     from micro_rl.control.guard import Guard
@@ -27,16 +27,17 @@ class Export:
     """A guard's file (Guard.save, Controller.save), whose score is to be with every decision of python, c and onnx. A
     controller's folder has its own; the policy's file in it is exported without."""
     epoch: int | None = None
-    """An epoch whose state is kept: the newest two, and the best by score of those that were saved; for python, c and
-    onnx by default the last."""
+    """An epoch of a run's whose state is kept: the newest two, and the best by score of those that were saved; by
+    default the last. Without --to and --out it is written as safetensors, not as Python."""
     out: Path | None = None
     """The file; by default in RUN, policy.py, .c or .onnx, policy_epoch_N.c, policy-epoch-N.safetensors."""
 
 
 EXPLANATION = """Write a policy as a file of Python, C or ONNX, after trying it against the policy; or that of an epoch.
 
-RUN is a run's folder, a choice's, a controller's, or a policy's file; what is in it stays. The last epoch's policy is
-there as safetensors already; --epoch N writes that of another so, as training would have written it then.
+RUN is a run's folder, a choice's, a controller's, or a policy's file; what is in it stays. A run's last policy is there
+as safetensors already; --epoch N, without --to and --out, writes that of another epoch so, as training would have
+written it then.
 """
 
 SUFFIXES = {"python": ".py", "c": ".c", "onnx": ".onnx", "safetensors": ".safetensors"}
@@ -44,6 +45,7 @@ SUFFIXES = {"python": ".py", "c": ".c", "onnx": ".onnx", "safetensors": ".safete
 
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
+    require_extra("tyro", "serve", "micro-rl export")  # micro-rl has it without the extra, micro-rl-runtime with it
     from micro_rl.cli.arguments import parse, shape
 
     inputs: Any = parse("export", arguments, shape("ExportRun", EXPLANATION, ("run", Path), options=Export))
@@ -57,8 +59,16 @@ def run(arguments: list[str]) -> None:
 def _kind(options: Export) -> str:
     """As what a policy is exported."""
     by_name = {suffix: kind for kind, suffix in SUFFIXES.items()}
-    named = None if options.out is None else by_name.get(options.out.suffix)
-    return options.to or named or ("python" if options.epoch is None else "safetensors")
+    if options.to is not None:
+        return options.to
+    if options.out is None:
+        return "python" if options.epoch is None else "safetensors"
+    if options.out.suffix not in by_name:
+        raise UserError(
+            f"--out {options.out}: its name ends in none of {', '.join(by_name)}, which say as what it is written: "
+            "choose one of them"
+        )
+    return by_name[options.out.suffix]
 
 
 def _of_epoch(run: Path, options: Export) -> None:
@@ -143,9 +153,11 @@ def _tried(exported: "Exported") -> str:
         f"{exported.tried} on {plural(difference.rows, 'observation')}: actions differ by at most "
         f"{difference.largest:.1e} of their range ({TOLERANCE:.0e} allowed)"
     )
-    if not difference.unsettled:
-        return words
-    return f"{words}; by {difference.largest_unsettled:.1e} in {difference.unsettled} where float32 leaves more open"
+    if difference.unsettled:
+        words += f"; by {difference.largest_unsettled:.1e} in {difference.unsettled} where float32 leaves more open"
+    if difference.overflowing:
+        words += f"; in {difference.overflowing} float32 may overflow: only finite and within their range"
+    return words
 
 
 def _guarded(guard: "Guard", exported: "Exported") -> str:

@@ -67,7 +67,10 @@ def run(arguments: list[str]) -> None:
 
 
 def _page(record: Path, asked: Monitor) -> Path:
-    """Where the page is written: never over the record, a log or a policy."""
+    """Where the page is written: over a page of its own alone."""
+    from micro_rl.reports.monitor.page import HEAD, MARK
+    from micro_rl.storage.files import check_own
+
     page = asked.page or record.with_suffix(".html")
     if page.is_dir():
         raise UserError(f"--page {page}: is a folder; name a file in it")
@@ -75,6 +78,7 @@ def _page(record: Path, asked: Monitor) -> Path:
         raise UserError(f"--page {page}: a page's name ends in .html")
     if page == record:
         raise UserError(f"{record}: is no record of a controller: name the CSV")
+    check_own(page, MARK, HEAD, "micro-rl monitor did not write it; choose another name with --page")
     return page
 
 
@@ -120,14 +124,29 @@ def _matched(record: "Recorded", prediction: "Prediction | None", asked: Monitor
 
 
 def _length(asked: Monitor, log: "Dataset | None", prediction: "Prediction | None") -> int | None:
-    """Steps of a window."""
+    """Steps of a window; `UserError` where the log holds no two of it."""
+    from micro_rl.core.wording import plural
+    from micro_rl.data.stretches import greatest_length, stretches
     from micro_rl.trust.window_length import longest
 
     if asked.window is not None and asked.window < 1:
         raise UserError(f"--window {asked.window}: a window has 1, 2, 3, ... steps")
     if log is None:
         return None
-    return asked.window or (prediction.window if prediction else longest(log).length)
+    length = asked.window or (prediction.window if prediction else longest(log).length)
+    if stretches(log, length).disjoint > 1:
+        return length
+    if not (greatest := greatest_length(log)):
+        raise UserError(f"{log.path}: holds no two steps to compare with: name a longer log with --log")
+    if not asked.window and not prediction:
+        return greatest
+    holds = f"{log.path} holds no two, the longest possible are of {plural(greatest, 'step')}"
+    if asked.window:
+        raise UserError(f"--window {length}: of windows so long {holds}: take --window {greatest} at most")
+    raise UserError(
+        f"{asked.judgement or asked.run}: predicts for windows of {plural(length, 'step')}, of which {holds}: name the "
+        f"log that it is from with --log, or take --window {greatest}"
+    )
 
 
 def _tested(windows: "Windows | None", prediction: "Prediction | None") -> tuple["Obtained | None", Any]:
@@ -136,19 +155,21 @@ def _tested(windows: "Windows | None", prediction: "Prediction | None") -> tuple
 
     from micro_rl.reports.monitor.words import Obtained
     from micro_rl.trust.trial import ALPHA, effective, margins
-    from micro_rl.trust.watching import hold, watch
+    from micro_rl.trust.watching import FEWEST, hold, watch
 
     if windows is None or not len(windows.returns):
         return None, np.zeros(0)
     plan, returns = prediction and prediction.trial, windows.returns.tolist()
     told = None if prediction is None else prediction.baseline
     baseline = windows.baseline if told is None else told
-    own = effective(windows.deviation, windows.alike)
+    own = effective(windows.deviation, windows.alike) if windows.disjoint >= FEWEST else 0.0
     deviation, alpha = (plan["deviation"], plan["alpha"]) if plan else (own, ALPHA)
-    watched = watch(returns, baseline, deviation, alpha)
-    ends = prediction and (prediction.low, prediction.high)
-    held = ends and hold(windows.returns, baseline, windows.deviation, ends, alpha, windows.alike)
-    half = margins(watched.windows, deviation, alpha)
+    measured = min(windows.disjoint, (prediction and prediction.measured) or windows.disjoint)
+    of_mean = (plan or {}).get("baseline_deviation", own / measured**0.5)
+    watched = watch(returns, baseline, deviation, alpha, of_mean)
+    ends = (prediction.low, prediction.high) if prediction and own else None
+    held = ends and hold(windows.returns, baseline, windows.deviation, ends, alpha, windows.alike, of_mean)
+    half = margins(np.arange(1.0, len(returns) + 1), deviation, alpha, of_mean)
     spread = float(windows.returns.std(ddof=1)) / windows.deviation if len(returns) > 1 and own else None
     outcome = (watched.difference, watched.margin, watched.verdict, watched.decided_after)
     most = plan["most_windows"] if plan else None
@@ -165,9 +186,9 @@ def _show(record: "Recorded", findings: "Findings", test: "Obtained | None", not
     say(screen, f"acted   {words.acted(findings)}")
     say(screen, f"guard   {words.guarded(findings, record)}")
     for alarm in findings.alarms[-LONGEST:]:
-        say(screen, f"alarm   row {alarm.begins}, for {plural(alarm.steps, 'step')}: {alarm.reason}")
+        say(screen, f"alarm   line {alarm.line}, for {plural(alarm.steps, 'step')}: {alarm.reason}")
     if findings.drifts is None:
-        say(screen, "drift   not compared: name the run with --run")
+        say(screen, "drift   not compared: name the run with --run, or the log with --log")
     for drift in findings.drifts or ():
         say(screen, f"drift   {drift.name}: {words.drifted(drift)}{'  <- look at it' if drift.drifted else ''}")
     length = None if findings.windows is None else findings.windows.length

@@ -92,6 +92,7 @@ def _controller(export: Path, own: bool, settings: Path | None) -> "Controller":
     from micro_rl.control.settings import ControlSettings
 
     if own:
+        _check_fallback(export)
         controller = Controller.load(export)
         if settings is not None:
             raise UserError(
@@ -107,6 +108,17 @@ def _controller(export: Path, own: bool, settings: Path | None) -> "Controller":
         return Controller(policy, guard, chosen, folder=settings.parent)
     except UserError as error:
         raise UserError(f"{settings}: {error}") from None
+
+
+def _check_fallback(folder: Path) -> None:
+    """Refuse a folder whose fallback is a function, which is given in Python alone."""
+    from micro_rl.control.making import in_folder
+
+    if in_folder(folder)[2].fallback == "function":
+        raise UserError(
+            f"{folder}: its fallback is a function, which only Python can give: serve one made with --settings TOML "
+            "that says another fallback (hold, fixed, policy)"
+        )
 
 
 def _token(file: Path | None) -> str | None:

@@ -13,7 +13,7 @@ from micro_rl.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from micro_rl.cluster.connection import Capacity
+    from micro_rl.cluster.capacity import Capacity
     from micro_rl.cluster.graph import Graph
     from micro_rl.errors import Diverged
     from micro_rl.training.grid import Trial
@@ -183,15 +183,17 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
             command=typed(),
         )
     _conclude(outcomes, folder, screen)
+    _refuse_diverged(outcomes)
 
 
 def _cut_for_cluster(runs: Sequence["Trial"], task: Any) -> "tuple[Capacity, Graph]":
     """What the cluster offers now, and the sweep cut into tasks for it."""
-    from micro_rl.cluster.connection import capacity, connected
+    from micro_rl.cluster.capacity import capacity_for_work
+    from micro_rl.cluster.connection import connected
     from micro_rl.cluster.graph import graph
 
     with connected(task.on) as ray:
-        has = capacity(ray)
+        has = capacity_for_work(ray, task.on)
     return has, graph(runs, task.exact, task.width, has.cores, has.memory)
 
 
@@ -202,9 +204,15 @@ def _conclude(outcomes: "dict[str, Run | Diverged]", folder: Path, screen: "Cons
     from micro_rl.reports.compare import write_comparison
 
     print_sweep(outcomes, screen)
-    errors = [f"{name}: {outcome}" for name, outcome in outcomes.items() if isinstance(outcome, Diverged)]
-    if len(outcomes) > len(errors):
+    if not all(isinstance(outcome, Diverged) for outcome in outcomes.values()):
         say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
+
+
+def _refuse_diverged(outcomes: "dict[str, Run | Diverged]") -> None:
+    """Raise `Diverged` for the runs that did, where the others are done."""
+    from micro_rl.errors import Diverged
+
+    errors = [f"{name}: {outcome}" for name, outcome in outcomes.items() if isinstance(outcome, Diverged)]
     if errors:
         raise Diverged(f"{len(errors)} of {plural(len(outcomes), 'run')} diverged; {errors[0]}")
 
@@ -232,3 +240,4 @@ def _on_cluster(runs: Sequence["Trial"], folder: Path, task: Any, screen: "Conso
     if done:
         _conclude(done, folder, screen)
     refuse_failures(outcomes)
+    _refuse_diverged(done)

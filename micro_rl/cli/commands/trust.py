@@ -120,8 +120,8 @@ def _show(judgement: "Judgement", screen: "Console") -> None:
         for gate in policy.gates:
             if gate.passed is False:
                 say(screen, f"{policy.name}: {gate.name} ({gate.figure}; wanted: {gate.wanted}): {gate.remedy}")
-        if policy.trial:
-            say(screen, f"{policy.name}: {words.trial(judgement, policy)}")
+        if told := words.trial(judgement, policy):
+            say(screen, f"{policy.name}: {told}")
     say(screen, f"in short  {words.headline(judgement)}")
 
 

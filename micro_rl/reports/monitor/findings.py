@@ -10,14 +10,8 @@ from micro_rl.core.columns import in_one_line, listed
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import alike, stretches
 from micro_rl.errors import UserError
+from micro_rl.reports.monitor.drift import Drift, drifts
 from micro_rl.reports.monitor.recorded import Recorded
-
-BINS = 10
-"""Tenths of the log that a column's values are counted in."""
-DRIFTED = 0.25
-"""A population stability index below which no column counts as drifted, however steady its log was."""
-STRETCHES, USUAL = 50, 0.95
-"""Stretches of the log, as long as the record, whose own index tells what is usual: most of them keep it."""
 
 
 class Alarm(NamedTuple):
@@ -28,33 +22,17 @@ class Alarm(NamedTuple):
     reason: str
     worst: float
 
-
-class Drift(NamedTuple):
-    """A column in operation against the log.
-
-    `shift` is the mean's, in the log's standard deviations; `spread` the deviation over the log's; `outside` the share
-    beyond the log's range; `missing` that of cells without a number; `stability` the population stability index,
-    sum (p - q) ln (p / q) over the log's tenths; `usual` what 19 of 20 stretches of the log keep of it.
-    """
-
-    name: str
-    shift: float
-    spread: float
-    outside: float
-    missing: float
-    stability: float
-    usual: float
-
     @property
-    def drifted(self) -> bool:
-        """Whether somebody should look."""
-        return self.stability > max(DRIFTED, self.usual) or self.outside > 0.01
+    def line(self) -> int:
+        """The line of the record's file in which it begins; the first one is the heading."""
+        return self.begins + 2
 
 
 class Windows(NamedTuple):
     """Returns of windows in which the policy acted throughout, and the log's own of that length, raw units.
 
-    `alike` is the correlation of the log's windows with the next ones (`stretches.alike`).
+    `alike` is the correlation of the log's windows with the next ones (`stretches.alike`), and `disjoint` how many
+    there are that do not overlap.
     """
 
     length: int
@@ -62,6 +40,7 @@ class Windows(NamedTuple):
     baseline: float
     deviation: float
     alike: float
+    disjoint: int
 
 
 class Findings(NamedTuple):
@@ -89,6 +68,7 @@ def find(record: Recorded, log: Dataset | None, length: int | None = None, polic
 
     Raises:
         UserError: the log is one of other columns.
+        ValueError: the log holds fewer than two windows of the length that do not overlap.
     """
     if log is not None:
         _check_same(record, log)
@@ -137,54 +117,6 @@ def alarms(record: Recorded) -> tuple[Alarm, ...]:
     return tuple(listed)
 
 
-def drifts(record: Recorded, log: Dataset) -> tuple[Drift, ...]:
-    """Every column against the log: observations as they were measured, actions as they were applied."""
-    measured = np.concatenate([record.observations, record.actions], -1)
-    known = np.concatenate([log.measured_observations, log.actions[: len(log.measured_observations)]], -1)
-    names = [str(column) for part in record.columns for column in part]
-    with np.errstate(over="ignore", invalid="ignore"):  # a broken sensor may show anything
-        return tuple(_drift(name, measured[:, place], known[:, place]) for place, name in enumerate(names))
-
-
-def _drift(name: str, values: np.ndarray, known: np.ndarray) -> Drift:
-    there, known = values[np.isfinite(values)], known.astype(np.float64)
-    missing = 1 - len(there) / len(values)
-    if not len(there):
-        unknown = float("nan")
-        return Drift(name, unknown, unknown, unknown, missing, unknown, unknown)
-    unit = known.std() or 1.0
-    reach = 1e-6 * max(unit, float(np.abs(known).max()))
-    outside = (there < known.min() - reach) | (there > known.max() + reach)
-    shift, spread = (there.mean() - known.mean()) / unit, there.std() / unit
-    index, usual = stability_index(there, known), usual_index(known, len(there))
-    return Drift(name, float(shift), float(spread), float(outside.mean()), missing, index, usual)
-
-
-def usual_index(known: Float64[np.ndarray, " row"], length: int) -> float:
-    """What most stretches of the log, so long, have as their index against all of it.
-
-    A column that moves seldom is unlike the whole in every short stretch. A log that is no longer than three stretches
-    cannot tell: 0.
-    """
-    if len(known) < 3 * length:
-        return 0.0
-    starts = np.linspace(0, len(known) - length, STRETCHES).astype(int)
-    return float(np.quantile([stability_index(known[start : start + length], known) for start in starts], USUAL))
-
-
-def stability_index(values: Float64[np.ndarray, " row"], known: Float64[np.ndarray, " other"]) -> float:
-    """The population stability index of values against known ones, over the known ones' tenths.
-
-    Half a value is added to every count, so that an empty tenth does not make it infinite.
-    """
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
-    shares = []
-    for part in (values, known):
-        counts = np.bincount(np.searchsorted(edges, part, "right"), minlength=len(edges) + 1) + 0.5
-        shares.append(counts / counts.sum())
-    return float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
-
-
 def windows(record: Recorded, log: Dataset, length: int, policy: str | None = None) -> Windows:
     """The windows of this length in which the policy acted throughout, side by side, and the log's.
 
@@ -196,8 +128,10 @@ def windows(record: Recorded, log: Dataset, length: int, policy: str | None = No
     acted &= True if policy is None else record.by(policy)
     returns = [float(record.rewards[start : start + length].sum()) for start in _side_by_side(record, acted, length)]
     own = stretches(log, length)
-    mean, deviation = float(own.returns.mean()), float(own.returns.std(ddof=1))
-    return Windows(length, np.array(returns, np.float64), mean, deviation, alike(log, own))
+    if own.disjoint < 2:
+        raise ValueError(f"length: the log holds no two windows of {length} steps (`stretches.greatest_length`)")
+    mean = float(own.returns.mean())
+    return Windows(length, np.array(returns, np.float64), mean, own.deviation, alike(log, own), own.disjoint)
 
 
 def _side_by_side(record: Recorded, acted: Bool[np.ndarray, " row"], length: int) -> list[int]:

@@ -16,6 +16,10 @@ from micro_rl.reports.run.panels import Panel
 from micro_rl.reports.run.story import Figure, Story
 from micro_rl.storage.files import replace_file
 
+MARK = b"<title>In operation: "
+"""Stands in the head of every such page, and says that another may replace it."""
+HEAD = 1000
+"""Bytes of a page in which it stands."""
 SHOWN = 40
 """Alarms in the table, the newest."""
 

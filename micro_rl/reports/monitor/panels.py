@@ -59,10 +59,11 @@ def returns(windows: Windows, test: Obtained | None, margins: np.ndarray) -> Pan
     counts, told = np.arange(1, len(windows.returns) + 1), test.prediction
     differences = np.cumsum(windows.returns) / counts - test.baseline
     short = None if told is None or test.held is None else told.low - test.held.half
-    ends = [] if told is None or short is None else [abs(told.low), abs(told.high), abs(float(short[-1]))]
+    edges = [] if told is None or short is None else [abs(told.low), abs(told.high), abs(float(short[-1]))]
+    edges.append(float(margins[-1]))
 
     def draw(axes: Axes, size: Size) -> None:
-        reach = 1.2 * max(float(np.abs(differences).max()), float(margins[-1]), *ends)
+        reach = 1.2 * max(value for value in (*np.abs(differences).tolist(), *edges) if np.isfinite(value)) or 1.0
         axes.fill_between(counts, np.maximum(-margins, -reach), np.minimum(margins, reach), color=GREY, alpha=0.25)
         axes.axhline(0, color=GREY, linewidth=1)
         if told is not None and short is not None:

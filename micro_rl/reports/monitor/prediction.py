@@ -5,9 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from jaxtyping import Float64
-
 from micro_rl.core.metric_keys import WINDOW_DIFFERENCE, WINDOW_HIGH, WINDOW_LOW
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -16,7 +13,6 @@ from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
 
 POLICY = "policy.safetensors"
-FALLS_SHORT, CONSISTENT, ABOVE = "falls short", "consistent", "above"
 
 
 class Prediction(NamedTuple):
@@ -24,7 +20,8 @@ class Prediction(NamedTuple):
 
     `by` is who predicts, and `policy` the digest of the policy's file, empty where that is not told. `baseline` is what
     the log collects in a window, None where it is to be taken from the log; `trial` the plan of a trial and `log` the
-    digest of the log, where they are told.
+    digest of the log, where they are told. `measured` is how many windows the baseline was measured in, where that is
+    told; `others` are the digests of further policies that are judged, and `caution` is said with the prediction.
     """
 
     by: str
@@ -36,20 +33,9 @@ class Prediction(NamedTuple):
     baseline: float | None = None
     trial: Mapping[str, Any] | None = None
     log: str | None = None
-
-
-class Held(NamedTuple):
-    """A prediction held against the windows: the outcome, and what the difference from the log may be.
-
-    `lowest` and `highest` are the confidence sequence's ends after all windows, and `half` its half width after each.
-    `decided_after` is the window after which the outcome was shown, None where it is `CONSISTENT` so far.
-    """
-
-    outcome: str
-    lowest: float
-    highest: float
-    decided_after: int | None
-    half: Float64[np.ndarray, " window"]
+    measured: int | None = None
+    others: tuple[str, ...] = ()
+    caution: str = ""
 
 
 class Match(NamedTuple):
@@ -75,8 +61,8 @@ def of_run(run: Path) -> Prediction | None:
         _check_numbers(window, low, high, [mean])
     except TypeError:
         raise UserError(f"{run}: its last window estimate is none: give --judgement, or mend metrics.jsonl") from None
-    by = "the run's own model (which it learned to please)"
-    return Prediction(by, Policy.load(run / POLICY).sha256, window, mean, low, high)
+    caution = " (too hopeful, often: the policy learned to please that model)"
+    return Prediction("the run's own model", Policy.load(run / POLICY).sha256, window, mean, low, high, caution=caution)
 
 
 def of_judgement(path: Path, run: Path | None, acted: Sequence[str]) -> Prediction:
@@ -94,14 +80,24 @@ def of_judgement(path: Path, run: Path | None, acted: Sequence[str]) -> Predicti
         told = read_json(path)
         by, judged = ("the choice", told["judgement"]) if "judgement" in told else ("the judgement", told)
         own = _own(path, judged["policies"], run, acted)
-        mean, low, high = (own["evidence"]["difference"][part] for part in ("mean", "low", "high"))
-        trial, window = own["trial"], judged["window"]
-        baseline = own["baseline"] if judged["baseline_error"] is None else judged["measured"]
-        planned = [trial[part] for part in ("deviation", "alpha", "most_windows")] if trial else []
-        _check_numbers(window, low, high, [baseline, mean, *planned])
-        return Prediction(by, own.get("sha256", ""), window, mean, low, high, baseline, trial, judged.get("sha256"))
+        return _of_policy(by, judged, own)
     except (AttributeError, KeyError, TypeError, IndexError):
         raise UserError(f"{path}: is no judgement; write one with micro-rl trust RUN --json > {path}") from None
+
+
+def _of_policy(by: str, judged: Mapping[str, Any], own: Mapping[str, Any]) -> Prediction:
+    """What a judgement says of one of its policies; it is no judgement where something fails."""
+    mean, low, high = (own["evidence"]["difference"][part] for part in ("mean", "low", "high"))
+    trial, window, measured = own["trial"], judged["window"], judged.get("windows")
+    baseline = own["baseline"] if judged["baseline_error"] is None else judged["measured"]
+    planned = [trial[part] for part in ("deviation", "alpha", "most_windows")] if trial else []
+    planned.append((trial or {}).get("baseline_deviation", 0.0))
+    _check_numbers(window, low, high, [baseline, mean, measured or 0, *planned])
+    digests = [policy.get("sha256", "") for policy in judged["policies"]]
+    digest = own.get("sha256", "")
+    others = tuple(other for other in digests if other not in (digest, ""))
+    log = judged.get("sha256")
+    return Prediction(by, digest, window, mean, low, high, baseline, trial, log, measured, others)
 
 
 def _check_numbers(window: Any, low: Any, high: Any, others: list[Any]) -> None:
@@ -141,9 +137,7 @@ def match(record: Recorded, prediction: Prediction) -> Match:
     """Say whether a prediction is of the policy that acted, by the digest of its file."""
     acted, own = record.acted, prediction.policy
     if not acted:
-        note = (
-            f"the record does not tell which policy acted: it is taken to be the one that {prediction.by} predicts for"
-        )
+        note = f"the record does not tell which policy acted: {prediction.by} is taken to predict for that one"
         return Match(True, None, note)
     if not own:
         return Match(
@@ -152,8 +146,11 @@ def match(record: Recorded, prediction: Prediction) -> Match:
     if own not in acted:
         others = " and ".join(digest[:8] for digest in acted)
         than = f"than the one that acted ({others})" if len(acted) == 1 else f"than those that acted ({others})"
-        note = f"{prediction.by} predicts for another policy (SHA-256 of its file: {own[:8]}...) {than}: not compared"
-        return Match(False, None, note)
+        foretold = [f"{digest[:8]}..." for digest in (own, *prediction.others)]
+        other = f"another policy (SHA-256 of its file: {foretold[0]})"
+        if len(foretold) > 1:
+            other = f"other policies (SHA-256 of their files: {' and '.join(foretold)})"
+        return Match(False, None, f"{prediction.by} predicts for {other} {than}: not compared")
     rows = int(record.by(own).sum())
     if rows == len(record):
         return Match(True, own)

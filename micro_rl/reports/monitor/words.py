@@ -1,12 +1,15 @@
 """What a record shows, in sentences: for the terminal and the page."""
 
+import math
 from typing import NamedTuple
 
 from micro_rl.core.wording import number, plural
-from micro_rl.reports.monitor.findings import Drift, Findings
-from micro_rl.reports.monitor.prediction import ABOVE, CONSISTENT, FALLS_SHORT, Held, Prediction
+from micro_rl.reports.monitor.drift import Drift
+from micro_rl.reports.monitor.findings import Findings
+from micro_rl.reports.monitor.prediction import Prediction
 from micro_rl.reports.monitor.recorded import Recorded
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN
+from micro_rl.reports.trust.watched import ABOVE, CONSISTENT, FALLS_SHORT, Held
 
 
 class Obtained(NamedTuple):
@@ -73,7 +76,7 @@ def drifted(drift: Drift) -> str:
         return "no number at all"
     text = f"mean {drift.shift:+.2f} deviations, spread {drift.spread:.2f} of the log's, "
     text += f"index {drift.stability:.2f} (usual {drift.usual:.2f})"
-    outside = f", {drift.outside:.1%} outside its range" if drift.outside else ""
+    outside = f", {drift.outside:.1%} outside its range (usual {drift.usual_outside:.1%})" if drift.outside else ""
     return text + outside + (f", {drift.missing:.1%} missing" if drift.missing else "")
 
 
@@ -85,9 +88,18 @@ def trial(test: Obtained | None, length: int | None) -> str:
     spread = "" if test.spread is None else f", {number(test.spread)} times as spread as the log's"
     return (
         f"{plural(test.windows, 'window')} of {plural(test.length, 'step')}{spread}, each {_more(test.difference)} "
-        f"on average than what made the log ({number(test.baseline)}); decided once that is beyond "
-        f"{number(test.margin)}. {_verdict(test)}"
+        f"on average than what made the log ({number(test.baseline)}); {_decided(test)}"
     )
+
+
+def _decided(test: Obtained) -> str:
+    """What decides, and what it says; nothing does where the margin is infinite."""
+    if not math.isfinite(test.margin):
+        return (
+            "not decided: too few windows of the log differ to tell how spread they are. A longer --window lets "
+            "rewards that are seldom given differ, a shorter one leaves more windows"
+        )
+    return f"decided once that is beyond {number(test.margin)}. {_verdict(test)}"
 
 
 def against_prediction(test: Obtained) -> str | None:
@@ -98,7 +110,7 @@ def against_prediction(test: Obtained) -> str | None:
     outcome = {CONSISTENT: "consistent so far with", FALLS_SHORT: "falls short of", ABOVE: "above"}[held.outcome]
     shown = "" if held.decided_after is None else f"shown after {plural(held.decided_after, 'window')}; "
     return (
-        f"{outcome} what {told.by} predicted, {_more(told.mean)} than the log ({signed(told.low)} to "
+        f"{outcome} what {told.by} predicted{told.caution}, {_more(told.mean)} than the log ({signed(told.low)} to "
         f"{signed(told.high)}): {shown}after {plural(test.windows, 'window')} it may be anything from "
         f"{signed(held.lowest)} to {signed(held.highest)}"
     )

@@ -59,11 +59,17 @@ class Evidence(NamedTuple):
     correlation: float | None
     folds: int
 
+    @property
+    def gain(self) -> float:
+        """What a trial is planned to show: half of what is expected, or what is sure where that is more."""
+        return max(self.difference.low, self.difference.mean / 2)
+
 
 class Trial(NamedTuple):
     """How to try a policy under watch: windows, the test that decides at any time, and when to stop.
 
     `deviation` is a window's, the greater the more windows of the log are like the ones before (`trial.effective`).
+    `baseline_deviation` is that of the baseline as a mean of the log's windows, 0 where an estimate is the baseline.
     """
 
     most_windows: int
@@ -72,6 +78,7 @@ class Trial(NamedTuple):
     deviation: float
     decide: tuple[tuple[int, float], ...]
     """After so many windows the mean must lie so far above the baseline; or, below it, the trial is stopped."""
+    baseline_deviation: float = 0.0
 
 
 class PolicyJudgement(NamedTuple):

@@ -1,7 +1,7 @@
 """A judgement in sentences that a plant manager reads in a minute."""
 
 from micro_rl.core.wording import number, plural
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Judgement, PolicyJudgement
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Judgement, PolicyJudgement, Trial
 
 NEVER_KNOWN = (
     "No log can tell of a reward that none of its rows ever triggered, nor of a world that has changed since. What a "
@@ -10,6 +10,11 @@ NEVER_KNOWN = (
 UNTESTED = (
     "That is no test that the judge has passed: no interval can promise anything, and for a policy that acts unlike "
     "the log nothing supports it."
+)
+
+SPREADLESS = (
+    "No trial can be planned: all windows of the log bring the same, so that nothing tells how spread windows are. "
+    "Choose a longer --window, in which rewards differ."
 )
 
 
@@ -109,8 +114,8 @@ def per_step(judgement: Judgement, value: float) -> str:
 def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
     """How to try it."""
     if policy.trial is None:
-        return ""
-    plan = policy.trial
+        return SPREADLESS if policy.verdict == BETTER else ""
+    plan, gain = policy.trial, policy.evidence.gain
     estimated = judgement.baseline_error is None
     known = " (an estimate of what your current policy collects: better measure it beside)" if estimated else ""
     marks = "; ".join(f"after {windows:,} by {number(margin)}" for windows, margin in plan.decide)
@@ -118,5 +123,15 @@ def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
         f"Try it for at most {plural(plan.most_windows, 'window')} under watch. Look after each: once the mean of its "
         f"windows lies above {number(plan.baseline)}{known} by the margin, it is shown to be better ({marks}); "
         f"once it lies below by as much, stop. However often one looks, at most {100 * plan.alpha:.0f} of 100 such "
-        "trials decide wrongly, if windows are as spread as the log’s, and no more alike one after another."
+        "trials decide wrongly, if windows are as spread as the log’s, and no more alike one after another"
+        f"{', and the estimate is true' if estimated else ''}.{_too_small(plan, gain)}"
     )
+
+
+def _too_small(plan: Trial, gain: float) -> str:
+    """What is said of a gain that the longest trial does not show."""
+    if plan.decide[-1][1] <= gain:
+        return ""
+    more = f"; the log's own mean has a standard error of {number(plan.baseline_deviation)}"
+    more = more if plan.baseline_deviation else ""
+    return f" A gain of {number(gain)}, for which it is planned, is too small for so many windows{more}."
