@@ -90,11 +90,11 @@ def table(rows: list[Entry]) -> str:
 def draw(rows: list[Entry]) -> None:
     """A panel a log, a colour a recipe, a line a run; the log's own score dotted."""
     logs = list(dict.fromkeys(entry.log for entry in rows))
-    figure = Figure(figsize=(7.5, 3.4 * len(logs)), layout="constrained")
+    figure = Figure(figsize=(8.5, 3.4 * len(logs)), layout="constrained")
     for panel, log in zip(np.atleast_1d(figure.subplots(len(logs))), logs, strict=True):
         for number, entry in enumerate(entry for entry in rows if entry.log == log):
             for place, curve in enumerate(entry.curves.values()):
-                style = {"color": COLOURS[number % len(COLOURS)], "linestyle": ("-", "--")[number // len(COLOURS)]}
+                style = {"color": COLOURS[number % len(COLOURS)], "linestyle": ("-", "--", ":")[number // len(COLOURS)]}
                 panel.plot(
                     *zip(*sorted(curve.items()), strict=True),
                     linewidth=1.2,
@@ -110,7 +110,7 @@ def draw(rows: list[Entry]) -> None:
         margin = 0.05 * (highest - lowest)
         panel.set_ylim(lowest - margin, highest + margin)
         panel.grid(alpha=0.25)
-        panel.legend(fontsize=7)
+        panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     figure.savefig(FIGURE, metadata={"Date": None})
 
 
