@@ -66,8 +66,8 @@ def test_an_epochs_policy_takes_no_other_files_place(trained, tmp_path: Path, ca
     first = str(micro_rl.open_run(run.path).kept_epochs[0])
     own, folder = run.path / "policy.safetensors", tmp_path / "there.safetensors"
     folder.mkdir()
-    for out, message in ((log, "a policy's file ends in .safetensors"), (own, "is there and is not this policy"),
-                         (folder, "is there and is not this policy")):  # fmt: skip
+    another, taken = "its name ends in none of .py, .c, .onnx, .safetensors", "is there and is not this policy"
+    for out, message in ((log, another), (own, taken), (folder, taken)):
         assert cli.run(["export", str(run.path), "--epoch", first, "--out", str(out)]) == 2
         error = capsys.readouterr().err
         assert f"{out}: {message}" in error and error.count("\n") == 1
