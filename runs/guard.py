@@ -157,6 +157,18 @@ def table(log: Dataset, model: Path | None) -> None:
     usual = {name: score(healthy) for name, score in scores.items()}
     print(f"\n| fault | amount | steps it acts at | {' | '.join(scores)} | alarms |")
     print("|---|---|---|" + "---|" * (len(scores) + 1))
+    for kind, amount, steps, acts in faults(others, scale):
+        if not acts.any():
+            print(f"| {kind} | {amount:g} | 0 % |{' |' * (len(scores) + 1)}")
+            continue
+        given = {name: score(steps)[acts] for name, score in scores.items()}
+        areas = " | ".join(f"{area(usual[name], given[name]):.3f}" for name in scores)
+        caught = (given["the guard"] > guard.threshold).mean()
+        print(f"| {kind} | {amount:g} | {acts.mean():.0%} | {areas} | {caught:.0%} |", flush=True)
+
+
+def faults(others: Sequence[Episode], scale: np.ndarray) -> Iterator[tuple[str, float, Steps, np.ndarray]]:
+    """Kind and amount of every sensor fault, the steps as it shows them, and at which of them it acts."""
     for cell in sensor_cells():
         (fault,) = cell.changes
         assert isinstance(fault, Interface)
@@ -164,13 +176,7 @@ def table(log: Dataset, model: Path | None) -> None:
         faulty = [failing(episode, fault, scale, random) for episode in others]
         pairs = zip(others, faulty, strict=True)
         acts = np.concatenate([(a.observations != b.observations)[1:].any(1) for a, b in pairs])
-        if not acts.any():
-            print(f"| {fault.kind} | {fault.amount:g} | 0 % |{' |' * (len(scores) + 1)}")
-            continue
-        given = {name: score(joined(faulty))[acts] for name, score in scores.items()}
-        areas = " | ".join(f"{area(usual[name], given[name]):.3f}" for name in scores)
-        caught = (given["the guard"] > guard.threshold).mean()
-        print(f"| {fault.kind} | {fault.amount:g} | {acts.mean():.0%} | {areas} | {caught:.0%} |", flush=True)
+        yield fault.kind, fault.amount, joined(faulty), acts
 
 
 def sensor_cells() -> list[Cell]:

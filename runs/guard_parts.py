@@ -24,9 +24,8 @@ from micro_rl.control.guard_fit import Steps, parts_of
 from micro_rl.core.settings import Settings
 from micro_rl.data.log_parts import RawTransitions
 from micro_rl.data.scaling import to_core
-from micro_rl.robustness.signals import Interface
 from micro_rl.training.log_support import log_support
-from runs.guard import RATE, Episode, Score, area, failing, joined, opened, sensor_cells, split
+from runs.guard import RATE, Episode, Score, area, faults, joined, opened, split
 from runs.usage import words
 
 SPLITS, JUDGED, FEW, FEW_SPLITS = 3, 30, 20, 8
@@ -116,25 +115,14 @@ def numbers_of(guard: Guard) -> int:
     return sum(array.size for array in (*arrays, *others))
 
 
-def faults(others: Sequence[Episode], scale: np.ndarray) -> Iterator[tuple[str, float, Steps, np.ndarray]]:
-    """Kind and amount of every fault that acts, the steps as it shows them, and at which of them it acts."""
-    for cell in sensor_cells():
-        (fault,) = cell.changes
-        assert isinstance(fault, Interface)
-        random = np.random.default_rng(1)
-        faulty = [failing(episode, fault, scale, random) for episode in others]
-        pairs = zip(others, faulty, strict=True)
-        acts = np.concatenate([(a.observations != b.observations)[1:].any(1) for a, b in pairs])
-        if acts.any():
-            yield fault.kind, fault.amount, joined(faulty), acts
-
-
 def areas(
     scores: Mapping[str, Score], others: Sequence[Episode], scale: np.ndarray
 ) -> Iterator[tuple[str, str, float]]:
-    """Fault, score and area, of every cell."""
+    """Fault, score and area, of every cell whose fault acts."""
     healthy = {name: score(joined(others)) for name, score in scores.items()}
     for kind, amount, steps, acts in faults(others, scale):
+        if not acts.any():
+            continue
         for name, score in scores.items():
             value = area(healthy[name], score(steps)[acts])
             yield kind, name, value

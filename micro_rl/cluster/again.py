@@ -39,8 +39,8 @@ def why_no_more(error: Exception) -> str:
     if stopped := stopped_in(error):
         return f"was begun again {TRIES} times, and stopped on its node once more ({stopped.line}); --resume goes on"
     if kind == "OutOfMemoryError":
-        found = NODE.search(str(error))
-        node = f"the node at {found[1]}" if found else "its node"
+        address = NODE.search(str(error))
+        node = f"the node at {address[1]}" if address else "its node"
         return (
             f"{node} had no memory left, and Ray ended it there {NO_MEMORY + 1} times; let fewer tasks run there at "
             "once (ray start --num-cpus, --memory) or make them smaller (batch_size, rollout_batch_size, "

@@ -96,9 +96,9 @@ class Controller:
         from micro_rl.control import making, origin
 
         policy, guard = making.of_run(Path(path), rate, log, references, records)
-        made = cls(policy, guard, **others)
-        made._known = origin.of_path(Path(path), policy)
-        return made
+        controller = cls(policy, guard, **others)
+        controller._known = origin.of_path(Path(path), policy)
+        return controller
 
     @classmethod
     def from_export(cls, path: str | Path, **others: Any) -> Controller:
@@ -133,9 +133,9 @@ class Controller:
         from micro_rl.control import making, origin
 
         policy, guard, settings = making.in_folder(Path(folder))
-        made = cls(policy, guard, **{"settings": settings, "folder": folder, **others})
-        made._known = origin.of_controller(Path(folder), policy)
-        return made
+        controller = cls(policy, guard, **{"settings": settings, "folder": folder, **others})
+        controller._known = origin.of_controller(Path(folder), policy)
+        return controller
 
     def save(self, folder: str | Path) -> None:
         """Write policy, guard, settings and fallback policy into a folder, which needs no training to be used.
@@ -150,9 +150,9 @@ class Controller:
     def fresh(self, record: str | Path | None = None) -> Controller:
         """Make a controller for another system, of the same parts, with a past and a record of its own."""
         parts: dict[str, Any] = {"fallback": self._function, "record": record, "folder": self._folder}
-        made = Controller(self.policy, self.guard, self.settings, **parts)
-        made._known = self._known
-        return made
+        controller = Controller(self.policy, self.guard, self.settings, **parts)
+        controller._known = self._known
+        return controller
 
     @property
     def columns(self) -> Columns:

@@ -57,7 +57,7 @@ def of_choice(record: Mapping[str, Any]) -> Known:
 
 def of_controller(folder: Path, policy: Policy) -> Known:
     """Read what a controller's folder tells of its policy; nothing where it does not, or tells of another policy."""
-    told = read_json(folder / PARTS).get(ORIGIN, {}) if (folder / PARTS).exists() else {}
-    if not isinstance(told, dict) or not all(isinstance(word, str) for word in told.values()):
+    facts = read_json(folder / PARTS).get(ORIGIN, {}) if (folder / PARTS).exists() else {}
+    if not isinstance(facts, dict) or not all(isinstance(word, str) for word in facts.values()):
         raise UserError(f"{folder / PARTS}: tells no origin of a policy; make the folder anew with micro-rl controller")
-    return tuple((name, told[name]) for name in NAMES if name in told and told.get(OWN) == policy.sha256)
+    return tuple((name, facts[name]) for name in NAMES if name in facts and facts.get(OWN) == policy.sha256)

@@ -85,10 +85,10 @@ def policies_of(described: Mapping[str, Any]) -> tuple[tuple[int, str], ...]:
         ValueError: what stands in their place is something else.
     """
     provenance = described.get("provenance", {})
-    told = provenance.get("policies", []) if isinstance(provenance, dict) else None
-    if not isinstance(told, list) or not all(isinstance(table, dict) for table in told):
+    tables = provenance.get("policies", []) if isinstance(provenance, dict) else None
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError("provenance.policies are no tables")
-    entries = [(table.get("first_episode"), table.get("sha256")) for table in told]
+    entries = [(table.get("first_episode"), table.get("sha256")) for table in tables]
     if not all(type(episode) is int and isinstance(sha256, str) for episode, sha256 in entries):
         raise ValueError("provenance.policies need first_episode, a whole number, and sha256, a text")
     return tuple(sorted(entries, key=lambda entry: entry[0]))

@@ -153,8 +153,8 @@ def _diverged(fit: Fit, before: FitState, key: Key[Any, ""], row: Row, first_bad
 
 def _leave(going: Sequence[int], fits: Sequence[Fit], states: FitState, interrupts: Interrupts) -> None:
     """Save every fit that is not finished, then raise `Interrupted`."""
-    kept = [saver.save_now(view_run(states, run)) for run in going if (saver := fits[run].saver)]
-    worst = min(kept, key=lambda own: own.whole, default=Kept("no fit goes on", True))
+    saved = [saver.save_now(view_run(states, run)) for run in going if (saver := fits[run].saver)]
+    worst = min(saved, key=lambda own: own.whole, default=Kept("no fit goes on", True))
     interrupts.leave(*worst)
 
 

@@ -236,8 +236,8 @@ def _train(trainings: Sequence[RunTraining], program: Program, states: Any, inte
 
 def _leave(going: Sequence[tuple[int, RunTraining]], states: Any, interrupts: Interrupts) -> None:
     """Save every run, then raise `Interrupted`."""
-    kept = kept_of_all([training.save_now(view_run(states, run)) for run, training in going])
-    interrupts.leave(f"{kept.words}; {GO_ON}", kept.whole)
+    saved = kept_of_all([training.save_now(view_run(states, run)) for run, training in going])
+    interrupts.leave(f"{saved.words}; {GO_ON}", saved.whole)
 
 
 def _leave_for(fault: SimulatorFault, going: Sequence[tuple[int, RunTraining]], states: Any) -> None:

@@ -44,8 +44,9 @@ def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
     from micro_rl.reports.monitor.findings import find
-    from micro_rl.reports.monitor.page import write
+    from micro_rl.reports.monitor.page import render
     from micro_rl.reports.monitor.recorded import read
+    from micro_rl.storage.files import replace_file
 
     inputs: Any = parse("monitor", arguments, shape("MonitorRecord", EXPLANATION, ("record", Path), options=Monitor))
     asked: Monitor = inputs.options
@@ -61,7 +62,7 @@ def run(arguments: list[str]) -> None:
     findings = find(record, log, length, matched.policy)
     test, margins = _tested(findings.windows, prediction if matched.compared else None)
     notes = [matched.note] if matched.note else []
-    write(page, inputs.record.name, record, findings, test, margins, notes)
+    replace_file(page, render(inputs.record.name, record, findings, test, margins, notes).encode())
     _show(record, findings, test, notes)
     say(console(), f"page    {page}")
 
@@ -115,11 +116,11 @@ def _matched(record: "Recorded", prediction: "Prediction | None", asked: Monitor
     matched = match(record, prediction)
     if not matched.compared or asked.window in (None, prediction.window):
         return matched
-    told = plural(prediction.window, "step")
+    length = plural(prediction.window, "step")
     return Match(
         False,
         matched.policy,
-        f"{prediction.by} predicts for windows of {told}: not compared with --window {asked.window}",
+        f"{prediction.by} predicts for windows of {length}: not compared with --window {asked.window}",
     )
 
 
@@ -160,8 +161,8 @@ def _tested(windows: "Windows | None", prediction: "Prediction | None") -> tuple
     if windows is None or not len(windows.returns):
         return None, np.zeros(0)
     plan, returns = prediction and prediction.trial, windows.returns.tolist()
-    told = None if prediction is None else prediction.baseline
-    baseline = windows.baseline if told is None else told
+    predicted = None if prediction is None else prediction.baseline
+    baseline = windows.baseline if predicted is None else predicted
     own = effective(windows.deviation, windows.alike) if windows.disjoint >= FEWEST else 0.0
     deviation, alpha = (plan["deviation"], plan["alpha"]) if plan else (own, ALPHA)
     measured = min(windows.disjoint, (prediction and prediction.measured) or windows.disjoint)

@@ -66,8 +66,8 @@ class Made(NamedTuple):
         """
         shares = length / len(bins)
         counts = self.times @ _counts(self.part, bins)
-        found = _index(counts, np.bincount(bins))
-        return found * ((1 + shares) / (1 - shares) if self.alone else counts.sum(1) / length * (1 + shares))
+        index = _index(counts, np.bincount(bins))
+        return index * ((1 + shares) / (1 - shares) if self.alone else counts.sum(1) / length * (1 + shares))
 
 
 def drifts(record: Recorded, log: Dataset) -> tuple[Drift, ...]:
@@ -84,8 +84,8 @@ def known_rows(log: Dataset) -> tuple[Float64[np.ndarray, "row column"], Int[np.
     episode = np.repeat(np.arange(len(log.starts)), log.lengths)
     if log.outliers is None:
         return known, episode
-    kept = ~log.outliers.observations.any(1)
-    return known[kept], episode[kept]
+    usual = ~log.outliers.observations.any(1)
+    return known[usual], episode[usual]
 
 
 def compared(
@@ -97,9 +97,11 @@ def compared(
     """Every column's values against the known ones, whose episodes are told."""
     length, level = len(values), 1 - FALSE / 2 / len(names)
     pieces = by_lot(episode, length)
-    made = [pieces] if len(known) < 3 * length else [pieces, in_order(len(known), length)]
+    records = [pieces] if len(known) < 3 * length else [pieces, in_order(len(known), length)]
     with np.errstate(over="ignore", invalid="ignore"):  # a broken sensor may show anything
-        return tuple(_drift(name, values[:, place], known[:, place], made, level) for place, name in enumerate(names))
+        return tuple(
+            _drift(name, values[:, place], known[:, place], records, level) for place, name in enumerate(names)
+        )
 
 
 def by_lot(episode: Int[np.ndarray, " row"], length: int, seed: int = 0) -> Made:

@@ -1,7 +1,6 @@
 """A record's page: one self-contained HTML file, without scripts."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from micro_rl.reports.monitor.words import Obtained
 from micro_rl.reports.run.page import Fact, environment
 from micro_rl.reports.run.panels import Panel
 from micro_rl.reports.run.story import Figure, Story
-from micro_rl.storage.files import replace_file
 
 MARK = b"<title>In operation: "
 """Stands in the head of every such page, and says that another may replace it."""
@@ -22,29 +20,6 @@ HEAD = 1000
 """Bytes of a page in which it stands."""
 SHOWN = 40
 """Alarms in the table, the newest."""
-
-
-def write(
-    path: Path,
-    name: str,
-    record: Recorded,
-    findings: Findings,
-    test: Obtained | None,
-    margins: np.ndarray,
-    notes: Sequence[str] = (),
-) -> None:
-    """Write the page, whole or not at all; `CannotWrite` where the disk refuses.
-
-    Args:
-        path: of the page.
-        name: of the record.
-        record: all of its rows.
-        findings: what they show.
-        test: of the policy's windows, None where there are none.
-        margins: that decide after each window [window].
-        notes: what else is to be said of the comparison.
-    """
-    replace_file(path, render(name, record, findings, test, margins, notes).encode())
 
 
 def render(
@@ -55,7 +30,16 @@ def render(
     margins: np.ndarray,
     notes: Sequence[str] = (),
 ) -> str:
-    """The page as text."""
+    """The page as text.
+
+    Args:
+        name: of the record.
+        record: all of its rows.
+        findings: what they show.
+        test: of the policy's windows, None where there are none.
+        margins: that decide after each window [window].
+        notes: what else is to be said of the comparison.
+    """
     drawn: list[Panel | None] = [panels.scores(record)]
     if findings.windows is not None:
         drawn.append(panels.returns(findings.windows, test, margins))

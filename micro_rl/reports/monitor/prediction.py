@@ -77,8 +77,8 @@ def of_judgement(path: Path, run: Path | None, acted: Sequence[str]) -> Predicti
         UserError: it is no judgement, or it judges several policies and which of them acted cannot be told.
     """
     try:
-        told = read_json(path)
-        by, judged = ("the choice", told["judgement"]) if "judgement" in told else ("the judgement", told)
+        file = read_json(path)
+        by, judged = ("the choice", file["judgement"]) if "judgement" in file else ("the judgement", file)
         own = _own(path, judged["policies"], run, acted)
         return _of_policy(by, judged, own)
     except (AttributeError, KeyError, TypeError, IndexError):
@@ -109,13 +109,13 @@ def _check_numbers(window: Any, low: Any, high: Any, others: list[Any]) -> None:
 
 def _own(path: Path, policies: list[Any], run: Path | None, acted: Sequence[str]) -> Any:
     """The policy that acted among those of a judgement, by its digest, else by the run's name; or its only one."""
-    told = {policy.get("sha256", ""): policy for policy in policies}
+    by_digest = {policy.get("sha256", ""): policy for policy in policies}
     for digest in acted:
-        if digest in told:
-            return told[digest]
+        if digest in by_digest:
+            return by_digest[digest]
     if not policies:
         raise IndexError
-    if len(policies) == 1 or (acted and "" not in told):
+    if len(policies) == 1 or (acted and "" not in by_digest):
         return policies[0]
     same = [] if run is None else [policy for policy in policies if _folder(policy["name"]) == _folder(run)]
     if len(same) == 1:
