@@ -8,10 +8,11 @@ run again, one that was stopped goes on.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,9 +56,9 @@ class Entry(NamedTuple):
 
     method: str
     changes: dict[str, Any]
-    fit: dict[str, Any] = {}
+    fit: Mapping[str, Any] = MappingProxyType({})
     """What its ensemble's fit has of its own."""
-    per_beta: dict[str, float] = {}
+    per_beta: Mapping[str, float] = MappingProxyType({})
     """Settings in units of the beta that the log's preset has for MICRO."""
 
 
