@@ -92,7 +92,7 @@ def hindrance(cell: Cell, out: Path, critics: str) -> str:
     if name_of(cell, critics) in recorded(STUDY):
         return "recorded"
     needed = [out / cell.name, *(attackers(cell, out) if critics == COMMON else ())]
-    absent = [run.name for run in needed if not trained(run)]
+    absent = [run.name for run in dict.fromkeys(needed) if not trained(run)]
     return f"not after {EPOCHS} epochs: {', '.join(absent)}" if absent else ""
 
 

@@ -13,7 +13,7 @@ from micro_rl.reports.stats import area_under_curve
 from runs import robustness_pictures, study_pages
 from runs.kept_cells import made_by
 from runs.records import recorded
-from runs.robustness import COMMON, EPOCHS, LOGS, METHODS, OWN, SEEDS, STUDY, cells, name_of
+from runs.robustness import COMMON, EPOCHS, LOGS, METHODS, OWN, STUDY, cells, name_of
 from runs.study_pages import difference, mean_and_interval
 
 PAGE = Path("docs/results/robustness.md")
@@ -193,18 +193,11 @@ def part(log: str) -> str:
 
 
 def missing() -> str:
-    """What was not tried, by log and method."""
-    parts = []
-    for critics, words in ((OWN, "by their own critics"), (COMMON, "by the common ones")):
-        trials = {log: found(log, critics) for log in LOGS}
-        absent = {
-            (log, method): [str(seed) for seed in SEEDS if seed not in trials[log].get(method, {})]
-            for log in LOGS
-            for method in METHODS
-        }
-        named = [f"{log} {method} {', '.join(seeds)}" for (log, method), seeds in absent.items() if seeds]
-        parts += [f"{words}: {'; '.join(named)}"] if named else []
-    return f"Seeds not tried {'. And '.join(parts)}." if parts else "Every seed was tried."
+    """What was not tried."""
+    known = recorded(STUDY)
+    own, shared = ({cell.name for cell in cells() if name_of(cell, critics) in known} for critics in (OWN, COMMON))
+    words = f"Not tried: {study_pages.not_run(cells(), own)}."
+    return words if own == shared else f"{words} Nor by the common critics: {study_pages.not_run(cells(), shared)}."
 
 
 def main() -> None:

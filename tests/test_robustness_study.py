@@ -109,8 +109,10 @@ def test_one_seed_makes_a_page_that_says_so(study: Path):
     assert "| micro | 0 | 100 of 3,000 | 40.0 (one seed) | 37.5 (one seed) |" in page
     assert "| td3_bc | 0 | 10.0 (one seed) |" in page
     assert "| td3_bc | 0 | 30.0 (one seed) | 20.0 (one seed) | 10.0 (one seed) |" in page
-    assert "(re-created) Not run." in page and "hopper rambo 0, 1, 2" in page
-    assert "halfcheetah micro 1, 2;" in page and "nan" not in page
+    assert (
+        "(re-created) Not run." in page and "rambo (seeds 0, 1, 2), micro, td3_bc (seeds 1, 2); all of hopper. " in page
+    )
+    assert "rambo (seeds 0, 1, 2), td3_bc (seeds 1, 2); all of hopper." in page and "nan" not in page
     assert {path.name for path in study.glob("*.svg")} == {
         f"robustness-halfcheetah-{of}.svg" for of in ("maps", "attacks")
     }
