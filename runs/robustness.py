@@ -10,6 +10,8 @@ from pathlib import Path
 
 from micro_rl.cli import main as cli
 
+EPOCHS = 100
+SEEDS = (0, 1, 2)
 METHODS = ("micro", "mobile-matched", "sac", "td3_bc", "rambo")
 ATTACKERS = ("micro", "mobile-matched", "sac")
 LOGS = ("halfcheetah", "hopper")

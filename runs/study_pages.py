@@ -1,4 +1,4 @@
-"""What the pages of the studies share: tables, means with Student's interval, and remarks that are kept."""
+"""What the pages of the studies share: tables, curves' ends, means with Student's interval, remarks that are kept."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +11,18 @@ from micro_rl.reports.stats.few_runs import t_interval
 from micro_rl.reports.stats.pairs import paired
 
 REMARKS = "\n## Remarks"
+LAST = 10
+"""Evaluations of which a run's score is the mean."""
+
+
+def up_to(curve: dict[int, float], epoch: int) -> dict[int, float]:
+    """What a curve {epoch: score} has up to an epoch, in order."""
+    return {at: curve[at] for at in sorted(curve) if at <= epoch}
+
+
+def end_of(curve: dict[int, float]) -> float:
+    """A run's score: the mean of its curve's last evaluations."""
+    return float(np.mean([curve[at] for at in sorted(curve)][-LAST:]))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,19 +32,22 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def mean_and_interval(values: Sequence[float], digits: int = 0) -> str:
-    """The seeds' mean and its 95 % interval, Student's; or how many diverged."""
+    """The seeds' mean and its 95 % interval, Student's; or that there is one seed, or how many diverged."""
     if lost := int(np.isnan(values).sum()):
         return f"{lost} of {len(values)} diverged"
     point, low, high = (float(end) for end in t_interval(np.asarray(values, float)[:, None]))
+    if len(values) == 1:
+        return f"{point:,.{digits}f} (one seed)"
     return f"{point:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], digits: int = 0) -> str:
-    """Mean paired difference over the seeds, its interval (Student's), and the p of flipping signs."""
+    """Mean paired difference over the seeds, Student's interval, and the p of flipping signs; of one seed neither."""
     if np.isnan([*ours, *theirs]).any():
         return ""
     x, y = np.asarray(ours, float)[:, None], np.asarray(theirs, float)[:, None]
-    return f"{mean_and_interval((x - y)[:, 0].tolist(), digits)}, p {paired(x, y).flip_p:.2f}"
+    words = mean_and_interval((x - y)[:, 0].tolist(), digits)
+    return words if len(x) == 1 else f"{words}, p {paired(x, y).flip_p:.2f}"
 
 
 def write(page: Path, text: str) -> None:
