@@ -39,10 +39,14 @@ def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
     began = time.process_time()
     made = rounded(make())
     each = round((time.process_time() - began) / len(made), 1)
-    about = {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "seconds": each}
-    about |= {"processor": describe()["processor"]}
     for name, figures in made.items():
-        record(study, name, {"figures": figures} | about)
+        record(study, name, {"figures": figures} | origin() | {"seconds": each})
+
+
+def origin() -> dict[str, str]:
+    """When, by which code and where a figure is made."""
+    machine = describe()["processor"]
+    return {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "processor": machine}
 
 
 def rounded(figures: Any) -> Any:

@@ -10,24 +10,22 @@ run again, one that was stopped goes on.
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.machine import describe
 from micro_rl import api
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.registry import resolve
 from micro_rl.core import tasks
 from micro_rl.data import load
-from micro_rl.storage.provenance import commit
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
 from runs.dmsd import DMSD
+from runs.kept_cells import origin
 from runs.records import record, recorded
 from runs.results import Lines
 
@@ -140,8 +138,7 @@ def about(rows: list[dict[str, Any]]) -> dict[str, Any]:
     rates = [row["time/updates_per_second"] for row in rows if "time/updates_per_second" in row]
     figures["minutes_per_million"] = 1e6 / 60 / float(np.median(rates))
     kept = {key: round(value, 1) for key, value in figures.items() if value is not None}
-    machine = {"commit": (commit() or "unknown")[:10], "processor": describe()["processor"]}
-    return kept | {"date": f"{date.today()}"} | machine
+    return kept | origin()
 
 
 def last(rows: list[dict[str, Any]], key: str) -> float | None:

@@ -1,6 +1,6 @@
 """What the pages of the studies share: tables, curves' ends, means with Student's interval, remarks that are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from micro_rl.reports.stats.few_runs import t_interval
 from micro_rl.reports.stats.pairs import paired
+from runs.long_runs import Cell
 
 REMARKS = "\n## Remarks"
 LAST = 10
@@ -48,6 +49,31 @@ def difference(ours: Sequence[float], theirs: Sequence[float], digits: int = 0) 
     x, y = np.asarray(ours, float)[:, None], np.asarray(theirs, float)[:, None]
     words = mean_and_interval((x - y)[:, 0].tolist(), digits)
     return words if len(x) == 1 else f"{words}, p {paired(x, y).flip_p:.2f}"
+
+
+def not_run(cells: Sequence[Cell], done: Container[str]) -> str:
+    """The cells that are not done, by log: its entries, and which seeds of each; or "none"."""
+    parts = []
+    for log in dict.fromkeys(cell.log for cell in cells):
+        of_log = [cell for cell in cells if cell.log == log]
+        absent: dict[str, list[int]] = {}
+        for cell in of_log:
+            if cell.name not in done:
+                absent.setdefault(cell.entry, []).append(cell.seed)
+        if sum(map(len, absent.values())) == len(of_log):
+            parts.append(f"all of {log}")
+        elif absent:
+            parts.append(f"{log}: {_with_seeds(absent)}")
+    return "; ".join(parts) or "none"
+
+
+def _with_seeds(absent: Mapping[str, Sequence[int]]) -> str:
+    """Entries that lack the same seeds are named together."""
+    by_seeds: dict[str, list[str]] = {}
+    for entry, seeds in absent.items():
+        by_seeds.setdefault(", ".join(map(str, sorted(seeds))), []).append(entry)
+    named = by_seeds.items()
+    return ", ".join(f"{', '.join(entries)} (seed{'s' * (',' in seeds)} {seeds})" for seeds, entries in named)
 
 
 def write(page: Path, text: str) -> None:

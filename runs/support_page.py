@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runs import curve_panels, study_pages
 from runs.long_runs import LOGS, curves
 from runs.study_pages import LAST, end_of, mean_and_interval, up_to
-from runs.support import EPOCHS, RECIPES, SEEDS, cells
+from runs.support import EPOCHS, RECIPES, cells
 
 PAGE = Path("docs/results/support.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -108,21 +108,6 @@ Not begun: {missing}.
 """
 
 
-def missing_cells(found: dict[str, dict[int, float]]) -> str:
-    """Those that were never evaluated, by log and seed; all of several seeds at once where they are all."""
-    parts = []
-    for log in LOGS:
-        absent = {
-            seed: [cell.entry for cell in cells() if (cell.log, cell.seed) == (log, seed) and not found[cell.name]]
-            for seed in SEEDS
-        }
-        whole = [str(seed) for seed, recipes in absent.items() if len(recipes) == len(RECIPES)]
-        some = [(seed, recipes) for seed, recipes in absent.items() if 0 < len(recipes) < len(RECIPES)]
-        parts += [f"{log} seed {seed} ({', '.join(recipes)})" for seed, recipes in some]
-        parts += [f"{log} seed{'s' * (len(whole) > 1)} {', '.join(whole)} (every recipe)"] if whole else []
-    return "; ".join(parts) or "none"
-
-
 def main() -> None:
     """Write the page and its figure; remarks below a line `## Remarks` are kept."""
     found = known()
@@ -137,7 +122,7 @@ def main() -> None:
         done=sum(map(bool, found.values())),
         all=len(found),
         whole=sum(EPOCHS in curve for curve in found.values()),
-        missing=missing_cells(found),
+        missing=study_pages.not_run(cells(), {name for name, curve in found.items() if curve}),
     )
     study_pages.write(PAGE, text)
 

@@ -61,10 +61,11 @@ def test_a_line_of_the_page_by_hand():
 
 
 def test_what_was_not_begun_is_named():
-    found = {cell.name: {2: 1.0} if cell.log == "safety" else {} for cell in support.cells()}
-    found["safety-halt-seed2"] = {}
-    missing = support_page.missing_cells(found)
-    assert missing.startswith("safety seed 2 (halt); dmsd seeds 0, 1, 2 (every recipe); halfcheetah")
+    done = {cell.name for cell in support.cells() if cell.log == "safety"} | {"dmsd-all-seed0"}
+    missing = study_pages.not_run(support.cells(), done - {"safety-halt-seed2", "safety-all-seed2", "safety-all-seed0"})
+    assert missing.startswith("safety: all (seeds 0, 2), halt (seed 2); dmsd: halt-anchor, anchor, halt, truncate")
+    assert missing.endswith("(seeds 0, 1, 2), all (seeds 1, 2); all of halfcheetah; all of hopper; all of pendulum")
+    assert study_pages.not_run(support.cells(), {cell.name for cell in support.cells()}) == "none"
 
 
 def test_what_goes_on_for_another_study_counts_up_to_this_ones_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -90,7 +91,7 @@ def test_a_stopped_cell_goes_on_and_is_recorded(tmp_path: Path, monkeypatch: pyt
     tiny: dict[str, Any] = {name: value for name, value in TINY.items() if name != "epochs"}
 
     def tiny_plan(_: Any, method: str, **own: Any) -> Plan:
-        level = {"support_level": 0.5} if "support" in own else {}
+        level: dict[str, Any] = {"support_level": 0.5} if "support" in own else {}
         return plan(tiny_dataset(), method, **(own | tiny | level))
 
     monkeypatch.setattr(records, "FOLDER", tmp_path / "data")
