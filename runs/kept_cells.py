@@ -4,7 +4,7 @@ Run folders may be lost; what is recorded counts as done, and the pages are made
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -58,6 +58,13 @@ def rounded(figures: Any) -> Any:
     return float(f"{figures:.{DIGITS}g}") if isinstance(figures, float) else figures
 
 
+def origins(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Days, commits and processor of recorded cells, in words."""
+    days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
+    shared = f"on two cores that other work shared ({', '.join(processors)})"
+    return f"{' and '.join(days)}, commit {', '.join(commits)}, {shared}"
+
+
 def made_by(study: str, command: str, *more: str) -> str:
     """The last line of a page: command, days, commits, processor, and what the cells took together.
 
@@ -69,12 +76,10 @@ def made_by(study: str, command: str, *more: str) -> str:
     cells = [cell for name in (study, *more) for cell in recorded(name).values()]
     if not cells:
         return f"`{command}` was not run yet."
-    days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
     seconds = [cell["seconds"] for cell in cells if "seconds" in cell]
     took = f", {sum(seconds) / 60:.0f} minutes of processor time" if len(seconds) == len(cells) else ""
     return (
-        f"Made by `{command}`, {' and '.join(days)}, commit {', '.join(commits)}, on two cores that other work shared"
-        f" ({', '.join(processors)}): {len(cells)} cells{took}. Raw figures:"
+        f"Made by `{command}`, {origins(cells)}: {len(cells)} cells{took}. Raw figures:"
         f" {' and '.join(f'`docs/results/data/{name}.json`' for name in (study, *more))};"
         " a cell that stands there is not run again."
     )

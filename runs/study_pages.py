@@ -1,6 +1,6 @@
 """What the pages of the studies share: tables, curves' ends, means with Student's interval, remarks that are kept."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from micro_rl.reports.stats.few_runs import t_interval
 from micro_rl.reports.stats.pairs import paired
 from runs.long_runs import Cell
+from runs.records import recorded
 
 REMARKS = "\n## Remarks"
 LAST = 10
@@ -52,28 +53,34 @@ def difference(ours: Sequence[float], theirs: Sequence[float], digits: int = 0) 
 
 
 def not_run(cells: Sequence[Cell], done: Container[str]) -> str:
-    """The cells that are not done, by log: its entries, and which seeds of each; or "none"."""
+    """The cells that are not done, by log; a log of which nothing is done is named alone; or "none"."""
+    begun = {cell.log for cell in cells if cell.name in done}
+    parts = [f"all of {log}" for log in dict.fromkeys(cell.log for cell in cells) if log not in begun]
+    absent = [cell for cell in cells if cell.log in begun and cell.name not in done]
+    return "; ".join([*([named(absent)] if absent else []), *parts]) or "none"
+
+
+def named(cells: Sequence[Cell]) -> str:
+    """Cells by log: its entries, those of the same seeds together."""
     parts = []
     for log in dict.fromkeys(cell.log for cell in cells):
-        of_log = [cell for cell in cells if cell.log == log]
-        absent: dict[str, list[int]] = {}
-        for cell in of_log:
-            if cell.name not in done:
-                absent.setdefault(cell.entry, []).append(cell.seed)
-        if sum(map(len, absent.values())) == len(of_log):
-            parts.append(f"all of {log}")
-        elif absent:
-            parts.append(f"{log}: {_with_seeds(absent)}")
-    return "; ".join(parts) or "none"
+        seeds: dict[str, list[str]] = {}
+        for cell in cells:
+            if cell.log == log:
+                seeds.setdefault(cell.entry, []).append(str(cell.seed))
+        entries: dict[str, list[str]] = {}
+        for entry, of in seeds.items():
+            entries.setdefault(", ".join(of), []).append(entry)
+        of_log = (f"{', '.join(those)} (seed{'s' * (',' in of)} {of})" for of, those in entries.items())
+        parts.append(f"{log}: {', '.join(of_log)}")
+    return "; ".join(parts)
 
 
-def _with_seeds(absent: Mapping[str, Sequence[int]]) -> str:
-    """Entries that lack the same seeds are named together."""
-    by_seeds: dict[str, list[str]] = {}
-    for entry, seeds in absent.items():
-        by_seeds.setdefault(", ".join(map(str, sorted(seeds))), []).append(entry)
-    named = by_seeds.items()
-    return ", ".join(f"{', '.join(entries)} (seed{'s' * (',' in seeds)} {seeds})" for seeds, entries in named)
+def earlier(cells: Sequence[Cell], study: str) -> str:
+    """A sentence on those of which no more than the curve was recorded; empty where there is none."""
+    known = recorded(study)
+    old = [cell for cell in cells if cell.name in known and "commit" not in known[cell.name]]
+    return f" Recorded before day and commit were, on earlier ensembles of their seeds: {named(old)}." if old else ""
 
 
 def write(page: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runs import curve_panels, study_pages
-from runs.long_runs import LOGS, curves
+from runs.long_runs import LOG_SCORES, LOGS, STUDY, curves
 from runs.study_pages import LAST, end_of, mean_and_interval, up_to
 from runs.support import EPOCHS, RECIPES, cells
 
@@ -15,8 +15,6 @@ PAGE = Path("docs/results/support.md")
 FIGURE = PAGE.with_suffix(".svg")
 FALLEN = 10
 """Epochs after which a policy that is going to fall has begun to."""
-LOG_SCORES = {"safety": 73.6, "dmsd": 56.6}
-"""What the logs themselves have, by NeoRL-2's paper."""
 HEADS = ("log", "recipe", "seeds", "epochs", f"score, last {LAST} evaluations", f"worst after {FALLEN}", "at the end")
 
 
@@ -87,7 +85,8 @@ the anchor of 2 were chosen before, on a prototype with seeds 0 to 2 of `safety`
 |---|---|---|
 | safety | NeoRL-2 SafetyHalfCheetah, 18 episodes of one narrow policy | 73.6 |
 | dmsd | NeoRL-2 DMSD, 1,000 episodes | 56.6 |
-| halfcheetah, hopper | D4RL medium-replay | |
+| halfcheetah | D4RL medium-replay, re-created | 23.6 |
+| hopper | D4RL medium-replay, re-created | 14.8 |
 | pendulum | the embedded log; its figures are returns | |
 
 Recipes:
@@ -103,7 +102,7 @@ lowest single evaluation of any run after epoch {fallen}.
 
 Made by `python -m runs.support DATA OUT` (cell by cell, each goes on where it was stopped) and
 `python -m runs.support_page`, from what is recorded in `docs/results/data/long-runs.json`. {done} of {all} cells have
-been evaluated, of which {whole} to epoch {epochs}.
+been evaluated, of which {whole} to epoch {epochs}.{earlier}
 Not begun: {missing}.
 """
 
@@ -122,6 +121,7 @@ def main() -> None:
         done=sum(map(bool, found.values())),
         all=len(found),
         whole=sum(EPOCHS in curve for curve in found.values()),
+        earlier=study_pages.earlier(cells(), STUDY),
         missing=study_pages.not_run(cells(), {name for name, curve in found.items() if curve}),
     )
     study_pages.write(PAGE, text)
