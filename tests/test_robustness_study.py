@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from micro_rl.robustness import jobs
+from micro_rl.robustness.protocol_file import protocol_of
 from runs import records, robustness, robustness_page
 from runs.long_runs import Cell
 from runs.robustness import COMMON, OWN, STUDY
@@ -55,20 +57,43 @@ def finished(folder: Path, epochs: int = robustness.EPOCHS) -> None:
     (folder / "scores.json").write_text(json.dumps(scores))
 
 
-def test_a_policys_results_are_recorded_as_scores_in_the_order_of_their_axes(tmp_path: Path):
+def results(folder: Path) -> None:
+    """What `micro-rl robust` leaves of a policy: a nominal cell and a grid whose cells are out of order."""
     about = {"task": TASK, "groups": GROUPS[:2], "trained": {"epochs": 100, "planned": 3000}, "episodes": 2}
-    (tmp_path / "robust.json").write_text(json.dumps(about))
     cells = [{"cell": "nominal", "group": "nominal", "coordinates": {}, "returns": [20, 40]}]
     for friction, g, value in ((1.0, 2, 80), (0.5, 1, 20), (1.0, 1, 60), (0.5, 2, 40)):
         at = {"friction": friction, "g": g}
         cells.append({"cell": f"{at}", "group": robustness_page.GRID, "coordinates": at, "returns": [value, value + 4]})
-    (tmp_path / "cells.jsonl").write_text("".join(f"{json.dumps(cell | {'unstable': 0})}\n" for cell in cells))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "robust.json").write_text(json.dumps(about))
+    (folder / "cells.jsonl").write_text("".join(f"{json.dumps(cell | {'unstable': 0})}\n" for cell in cells))
+
+
+def test_a_policys_results_are_recorded_as_scores_in_the_order_of_their_axes(tmp_path: Path):
+    results(tmp_path)
     found = robustness.figures(tmp_path)
     assert found["groups"]["nominal"] == {"axes": {}, "mean": [15.0], "std": [5.0], "cvar10": 10.0}
     grid = found["groups"][robustness_page.GRID]
     assert grid["mean"] == [11.0, 21.0, 31.0, 41.0] and grid["std"] == [1.0] * 4 and "unstable" not in grid
     assert grid["cvar10"] == 10.0  # the worst tenth of eight episodes is less than one
     assert (found["epochs"], found["planned"], found["episodes"]) == (100, 3000, 2)
+
+
+def test_both_protocols_are_tried_where_the_attackers_are_there(study: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[int] = []
+
+    def tries(run: Path, protocol: str, *, critics: list[Path], workers: int | None) -> None:
+        asked.append(len(critics))
+        results(jobs._default_folder(run, protocol_of(protocol, "HalfCheetah-v4").name, tuple(critics)))
+
+    monkeypatch.setattr(robustness, "robust", tries)
+    for method in ("td3_bc", *robustness.ATTACKERS):
+        finished(study / f"hopper-{method}-seed2")
+    for _ in range(2):
+        robustness.main(study, ["hopper-td3_bc-seed2"], 1)
+    known = records.recorded(STUDY)
+    assert asked == [0, 3] and known.keys() == {"hopper-td3_bc-seed2-own", "hopper-td3_bc-seed2-common"}
+    assert all(cell["figures"]["groups"]["nominal"]["mean"] == [15.0] for cell in known.values())
 
 
 def test_what_is_recorded_or_not_trained_so_far_is_not_tried(study: Path, monkeypatch: pytest.MonkeyPatch):
