@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from benchmarks.machine import describe
+from micro_rl.core.wording import plural
 from micro_rl.storage.provenance import commit
 from runs.records import record, recorded
 
@@ -79,7 +80,7 @@ def made_by(study: str, command: str, *more: str) -> str:
     seconds = [cell["seconds"] for cell in cells if "seconds" in cell]
     took = f", {sum(seconds) / 60:.0f} minutes of processor time" if len(seconds) == len(cells) else ""
     return (
-        f"Made by `{command}`, {origins(cells)}: {len(cells)} cells{took}. Raw figures:"
+        f"Made by `{command}`, {origins(cells)}: {plural(len(cells), 'cell')}{took}. Raw figures:"
         f" {' and '.join(f'`docs/results/data/{name}.json`' for name in (study, *more))};"
         " a cell that stands there is not run again."
     )
