@@ -8,25 +8,24 @@ run again, one that was stopped goes on.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.machine import describe
 from micro_rl import api
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.registry import resolve
 from micro_rl.core import tasks
 from micro_rl.data import load
-from micro_rl.storage.provenance import commit
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
 from runs.dmsd import DMSD
+from runs.kept_cells import origin
 from runs.records import record, recorded
 from runs.results import Lines
 
@@ -38,6 +37,8 @@ LOGS = {
     "hopper": "hopper-medium-replay.hdf5",
     "pendulum": "pendulum-demo",
 }
+LOG_SCORES = {"safety": 73.6, "dmsd": 56.6, "halfcheetah": 23.6, "hopper": 14.8}
+"""What the logs themselves have: the mean return of their episodes, normalised."""
 FIT_EPOCHS = {"halfcheetah": 40, "hopper": 20}
 """Of the ensembles that would take an hour and more to their own end; the others end by themselves."""
 EVALUATED: dict[str, Any] = {"eval_every": 2, "eval_episodes": 5}
@@ -55,9 +56,9 @@ class Entry(NamedTuple):
 
     method: str
     changes: dict[str, Any]
-    fit: dict[str, Any] = {}
+    fit: Mapping[str, Any] = MappingProxyType({})
     """What its ensemble's fit has of its own."""
-    per_beta: dict[str, float] = {}
+    per_beta: Mapping[str, float] = MappingProxyType({})
     """Settings in units of the beta that the log's preset has for MICRO."""
 
 
@@ -118,8 +119,12 @@ def curve_of(rows: Iterable[dict[str, Any]], log: str) -> dict[int, float]:
 
 def curves() -> dict[str, dict[int, float]]:
     """Of every cell that is recorded, here or by another machine."""
-    known = recorded(STUDY)
-    return {name: {int(epoch): score for epoch, score in cell["curve"].items()} for name, cell in known.items()}
+    return {name: curve_in(cell) for name, cell in recorded(STUDY).items()}
+
+
+def curve_in(cell: dict[str, Any]) -> dict[int, float]:
+    """A recorded cell's curve, {epoch: score}."""
+    return {int(epoch): score for epoch, score in cell["curve"].items()}
 
 
 def train(cell: Cell, entry: Entry, data: Path, out: Path, until: int) -> None:
@@ -139,8 +144,7 @@ def about(rows: list[dict[str, Any]]) -> dict[str, Any]:
     rates = [row["time/updates_per_second"] for row in rows if "time/updates_per_second" in row]
     figures["minutes_per_million"] = 1e6 / 60 / float(np.median(rates))
     kept = {key: round(value, 1) for key, value in figures.items() if value is not None}
-    machine = {"commit": (commit() or "unknown")[:10], "processor": describe()["processor"]}
-    return kept | {"date": f"{date.today()}"} | machine
+    return kept | origin()
 
 
 def last(rows: list[dict[str, Any]], key: str) -> float | None:

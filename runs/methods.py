@@ -7,12 +7,11 @@ DATA is the folder with the logs, OUT takes a run folder per cell. Every cell ru
 
 import sys
 from pathlib import Path
-from typing import Any
 
 from runs.long_runs import Cell, Entry, chosen_of, train
 from runs.robustness import EPOCHS as LONGER
-from runs.robustness import METHODS as TRIED
 from runs.robustness import LOGS as TRIED_LOGS
+from runs.robustness import METHODS as TRIED
 from runs.robustness import SEEDS as TRIED_SEEDS
 from runs.support import entry_of
 
@@ -49,7 +48,7 @@ def epochs_of(cell: Cell) -> int:
 
 
 def cells() -> list[Cell]:
-    """All of them: for every log and seed the first four methods, then those of the rest that are cheap, then the dear."""
+    """All of them: for every log and seed the first four methods, then the cheap ones of the rest, then the dear."""
     names = list(ENTRIES)
     seeds = {log: TRIED_SEEDS if log in TRIED_LOGS else SEEDS for log in LOGS}
     wanted = [
