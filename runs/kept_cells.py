@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from benchmarks.machine import describe
+from micro_rl.core.wording import plural
 from micro_rl.storage.provenance import commit
 from runs.records import record, recorded
 
@@ -37,9 +38,9 @@ def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
         make: Returns figures by cell.
     """
     began = time.process_time()
-    made = rounded(make())
-    each = round((time.process_time() - began) / len(made), 1)
-    for name, figures in made.items():
+    measured = rounded(make())
+    each = round((time.process_time() - began) / len(measured), 1)
+    for name, figures in measured.items():
         record(study, name, {"figures": figures} | origin() | {"seconds": each})
 
 
@@ -79,7 +80,7 @@ def made_by(study: str, command: str, *more: str) -> str:
     seconds = [cell["seconds"] for cell in cells if "seconds" in cell]
     took = f", {sum(seconds) / 60:.0f} minutes of processor time" if len(seconds) == len(cells) else ""
     return (
-        f"Made by `{command}`, {origins(cells)}: {len(cells)} cells{took}. Raw figures:"
+        f"Made by `{command}`, {origins(cells)}: {plural(len(cells), 'cell')}{took}. Raw figures:"
         f" {' and '.join(f'`docs/results/data/{name}.json`' for name in (study, *more))};"
         " a cell that stands there is not run again."
     )

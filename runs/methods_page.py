@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.core.wording import plural
 from runs import curve_panels, study_pages
 from runs.kept_cells import origins
 from runs.long_runs import FIT_EPOCHS, LOG_SCORES, STUDY, Cell, curve_in
@@ -177,7 +178,7 @@ def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
     today = [about for about in done.values() if "commit" in about]
     old = study_pages.earlier(list(done), STUDY)
     apart = " No difference is taken between these and the others." if old else ""
-    return ", ".join([f"{len(done)} runs", *([origins(today)] if today else [])]) + f".{old}{apart}"
+    return ", ".join([plural(len(done), "run"), *([origins(today)] if today else [])]) + f".{old}{apart}"
 
 
 def main() -> None:
