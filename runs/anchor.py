@@ -1,6 +1,6 @@
 """Anchor against beta on a narrow log: `python -m runs.anchor DATA OUT [CELL...]`, `python -m runs.anchor_page OUT`.
 
-MICRO on NeoRL-2's SafetyHalfCheetah, one seed, one ensemble (OUT/safety-seed0-model, as in `runs.methods`), 30 epochs
+MICRO on NeoRL-2's SafetyHalfCheetah, one seed, one ensemble (OUT/safety-seed0-model, as in `runs.long_runs`), 30 epochs
 of each cell, one draw. Cells that were stopped go on, done ones stay; without arguments the cells are listed.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
-from runs.methods import LOGS, shared_model
+from runs.long_runs import LOGS, shared_model
 from runs.results import Lines
 
 EPOCHS = 30

@@ -3,18 +3,27 @@
 On every world of the study of trust (`runs.trust_worlds`; WORLDS holds the logs that it made) `micro_rl.choose` is
 asked for a decision; then every policy that it left is measured in the world's simulator, which the choice never sees:
 the returns of windows as long as the choice's, from rows of the log, beside the log's own. Each world's choice goes to
-OUT/WORLD, what was measured to OUT/WORLD.json. One that was stopped goes on.
+OUT/WORLD-MINUTESmin, what was measured to docs/results/data/choose.json (`runs.records`): what is recorded is not
+chosen again, a choice that was stopped goes on. Then comes `python -m runs.choose_page`.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from micro_rl import Policy, choose
 from micro_rl.reports.choice.record import TRY, Choice
-from micro_rl.storage.json_files import write_json
+from runs.kept_cells import kept
 from runs.trust_windows import behaviour_returns, differences, window_rows
 from runs.trust_worlds import World, worlds
+
+STUDY = "choose"
+
+
+def cell_of(world: str, minutes: float) -> str:
+    """The name of a choice: its folder, and its place in the record."""
+    return f"{world}-{minutes:g}min"
 
 
 def decide(world: World, folder: Path, minutes: float) -> Choice:
@@ -33,10 +42,11 @@ def measured(world: World, folder: Path, window: int) -> dict[str, dict[str, flo
     return truths
 
 
-def about(choice: Choice, truths: dict[str, dict[str, float]]) -> dict[str, Any]:
+def about(world: World, choice: Choice, truths: dict[str, dict[str, float]]) -> dict[str, Any]:
     """What the page needs of a choice."""
     judged = choice.judgement.policies if choice.judgement else ()
     return {
+        "world": world.name,
         "log": choice.log,
         "decision": choice.decision,
         "tried": choice.decision == TRY,
@@ -54,6 +64,14 @@ def about(choice: Choice, truths: dict[str, dict[str, float]]) -> dict[str, Any]
     }
 
 
+def tried(world: World, folder: Path, minutes: float) -> dict[str, Any]:
+    """A choice, and the truth of what it left."""
+    choice = decide(world, folder, minutes)
+    window = choice.judgement.window if choice.judgement else 0
+    print(f"{world.name}: {choice.decision}; {choice.chosen}; {choice.reason}", flush=True)
+    return about(world, choice, measured(world, folder, window) if window else {})
+
+
 def main() -> None:
     """Choose on every world that is named, or on all, and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -64,13 +82,8 @@ def main() -> None:
     asked = parser.parse_args()
     every = worlds(asked.data, asked.worlds)
     for name in asked.names or every:
-        if (asked.out / f"{name}.json").exists():
-            continue
-        choice = decide(every[name], asked.out / name, asked.minutes)
-        window = choice.judgement.window if choice.judgement else 0
-        truths = measured(every[name], asked.out / name, window) if window else {}
-        write_json(asked.out / f"{name}.json", about(choice, truths))
-        print(f"{name}: {choice.decision}; {choice.chosen}; {choice.reason}", flush=True)
+        cell = cell_of(name, asked.minutes)
+        kept(STUDY, cell, partial(tried, every[name], asked.out / cell, asked.minutes))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
-"""The study of choosing as a page: `python -m runs.choose_page OUT` writes docs/results/choose.md from OUT/*.json."""
+"""The study of choosing as a page: `python -m runs.choose_page` writes docs/results/choose.md.
+
+It has what `runs.choose` recorded.
+"""
 
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
 from micro_rl.core.wording import number, plural
-from micro_rl.storage.json_files import read_json
-from runs.usage import words
+from runs.choose import STUDY
+from runs.kept_cells import made_by
+from runs.records import recorded
+from runs.study_pages import write
 
 PAGE = Path("docs/results/choose.md")
 
@@ -14,8 +19,12 @@ PAGE = Path("docs/results/choose.md")
 class Outcome(NamedTuple):
     """A world's choice beside the truth, policy less what made the log, a window."""
 
-    world: str
     about: dict[str, Any]
+
+    @property
+    def world(self) -> str:
+        """Its name."""
+        return self.about["world"]
 
     def truth(self, policy: str | None) -> float:
         """A policy's true difference; 0 of what made the log."""
@@ -116,15 +125,12 @@ have" was said {kept}, and was right {right}, by two standard errors of the meas
 The true gain of each candidate's best policy, by the judge's word; those that fell out early were trained for less.
 
 """
-MADE = """
-Made by `python -m runs.choose DATA WORLDS OUT` and `python -m runs.choose_page OUT`, one seed of the choice a world.
-
-## Remarks
-"""
+ONE_SEED = "One seed of the choice a world; its minutes are the last column's."
+COMMAND = "python -m runs.choose DATA WORLDS OUT [WORLD...] --minutes MINUTES"
 
 
-def page(outcomes: list[Outcome], remarks: str) -> str:
-    """The whole page."""
+def page(outcomes: list[Outcome]) -> str:
+    """The whole page, but for its remarks."""
     kept = [outcome for outcome in outcomes if not outcome.about["tried"]]
     regret = REGRET.format(
         count=len(outcomes),
@@ -136,7 +142,8 @@ def page(outcomes: list[Outcome], remarks: str) -> str:
     minutes = " or ".join(sorted({f"{outcome.about['minutes']:g}" for outcome in outcomes}))
     head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
-    return f"{HEAD.format(minutes=minutes)}{rows}\n{regret}{alone(outcomes)}\n{MADE}{remarks}"
+    made = f"\n{ONE_SEED} {made_by(STUDY, COMMAND)}\n"
+    return f"{HEAD.format(minutes=minutes)}{rows}\n{regret}{alone(outcomes)}\n{made}"
 
 
 def alone(outcomes: list[Outcome]) -> str:
@@ -150,12 +157,15 @@ def alone(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def outcomes() -> list[Outcome]:
+    """Of every recorded choice that had anything to judge."""
+    every = [Outcome(cell["figures"]) for cell in recorded(STUDY).values()]
+    return [outcome for outcome in every if outcome.about["chosen"]]
+
+
 def main() -> None:
     """Write the page anew; remarks that stand there stay."""
-    outcomes = [Outcome(path.stem, read_json(path)) for path in sorted(Path(words(__doc__, 1)[0]).glob("*.json"))]
-    outcomes = [outcome for outcome in outcomes if outcome.about["chosen"]]
-    remarks = PAGE.read_text().partition("## Remarks\n")[2] if PAGE.exists() else "\nNone yet.\n"
-    PAGE.write_text(page(outcomes, remarks))
+    write(PAGE, page(outcomes()))
     print(PAGE)
 
 

@@ -16,14 +16,9 @@ from micro_rl import fit, load
 from micro_rl.core.settings import Settings
 from micro_rl.storage.json_files import read_json, write_json
 from micro_rl.training.callbacks import Callback
-from runs import methods
+from runs import long_runs
 
-LOGS = {
-    "safety": methods.LOGS["safety"],
-    "dmsd": "neorl2/DMSD-high-100000-train.npz",
-    "halfcheetah": methods.LOGS["halfcheetah"],
-    "pendulum": "pendulum-demo",
-}
+LOGS = {name: long_runs.LOGS[name] for name in ("safety", "dmsd", "halfcheetah", "pendulum")}
 FITS: dict[str, dict[str, Any]] = {
     "before": {"model_lr": 1e-3, "model_lr_drops": 0, "patience": 20},
     "now": {},

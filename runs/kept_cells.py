@@ -4,11 +4,12 @@ Run folders may be lost; what is recorded counts as done, and the pages are made
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from benchmarks.machine import describe
+from micro_rl.core.wording import plural
 from micro_rl.storage.provenance import commit
 from runs.records import record, recorded
 
@@ -37,12 +38,16 @@ def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
         make: Returns figures by cell.
     """
     began = time.process_time()
-    made = rounded(make())
-    each = round((time.process_time() - began) / len(made), 1)
-    about = {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "seconds": each}
-    about |= {"processor": describe()["processor"]}
-    for name, figures in made.items():
-        record(study, name, {"figures": figures} | about)
+    measured = rounded(make())
+    each = round((time.process_time() - began) / len(measured), 1)
+    for name, figures in measured.items():
+        record(study, name, {"figures": figures} | origin() | {"seconds": each})
+
+
+def origin() -> dict[str, str]:
+    """When, by which code and where a figure is made."""
+    machine = describe()["processor"]
+    return {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "processor": machine}
 
 
 def rounded(figures: Any) -> Any:
@@ -52,6 +57,13 @@ def rounded(figures: Any) -> Any:
     if isinstance(figures, list | tuple):
         return [rounded(value) for value in figures]
     return float(f"{figures:.{DIGITS}g}") if isinstance(figures, float) else figures
+
+
+def origins(cells: Sequence[Mapping[str, Any]]) -> str:
+    """Days, commits and processor of recorded cells, in words."""
+    days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
+    shared = f"on two cores that other work shared ({', '.join(processors)})"
+    return f"{' and '.join(days)}, commit {', '.join(commits)}, {shared}"
 
 
 def made_by(study: str, command: str, *more: str) -> str:
@@ -65,12 +77,10 @@ def made_by(study: str, command: str, *more: str) -> str:
     cells = [cell for name in (study, *more) for cell in recorded(name).values()]
     if not cells:
         return f"`{command}` was not run yet."
-    days, commits, processors = (sorted({cell[key] for cell in cells}) for key in ("date", "commit", "processor"))
     seconds = [cell["seconds"] for cell in cells if "seconds" in cell]
     took = f", {sum(seconds) / 60:.0f} minutes of processor time" if len(seconds) == len(cells) else ""
     return (
-        f"Made by `{command}`, {' and '.join(days)}, commit {', '.join(commits)}, on two cores that other work shared"
-        f" ({', '.join(processors)}): {len(cells)} cells{took}. Raw figures:"
+        f"Made by `{command}`, {origins(cells)}: {plural(len(cells), 'cell')}{took}. Raw figures:"
         f" {' and '.join(f'`docs/results/data/{name}.json`' for name in (study, *more))};"
         " a cell that stands there is not run again."
     )

@@ -1,134 +1,71 @@
-"""The methods' table: `python -m runs.methods DATA OUT [CELL...]`; cells that were stopped go on, done ones stay.
+"""The methods' table: `python -m runs.methods DATA OUT [CELL...]`, as `runs.long_runs` trains, records and goes on.
 
-DATA is the folder with the logs, OUT takes a run folder per cell. The cells of a log's seed share one ensemble
-(OUT/LOG-seedN-model, fitted if it is not there; a fit that was stopped goes on), have one draw, and run 50 epochs.
-Without cells all are run, in an order in which what matters comes first. At the end docs/results/methods.md is written
-from all finished cells in OUT, as `python -m runs.methods_page OUT` does alone.
+DATA is the folder with the logs, OUT takes a run folder per cell. Every cell runs 50 epochs, those of `runs.robustness`
+100. Without cells all are run, what matters first; without arguments they are listed. Then comes
+`python -m runs.methods_page`.
 """
 
 import sys
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from micro_rl import api
-from micro_rl.algorithms.model_based import METHODS
-from micro_rl.algorithms.registry import resolve
-from micro_rl.data import load
-from micro_rl.training.plan import Plan, make_plan
-from micro_rl.training.runner import execute
-from runs.results import Lines
+from runs.long_runs import Cell, Entry, chosen_of, train
+from runs.robustness import EPOCHS as LONGER
+from runs.robustness import LOGS as TRIED_LOGS
+from runs.robustness import METHODS as TRIED
+from runs.robustness import SEEDS as TRIED_SEEDS
+from runs.support import entry_of
 
 EPOCHS = 50
-LOGS = {
-    "safety": "neorl2/SafetyHalfCheetah-high-100000-train.npz",
-    "halfcheetah": "halfcheetah-medium-replay.hdf5",
-    "hopper": "hopper-medium-replay.hdf5",
-}
-SEEDS = {"safety": (0, 1, 2), "halfcheetah": (0, 1), "hopper": (0,)}
-OF_HOPPER = ("micro", "mobile-matched", "sac", "td3_bc", "rambo")
-"""Trained for `runs.robustness`, which needs a robot that falls."""
-FIT_EPOCHS = {"safety-seed0": 373, "safety-seed1": 315, "halfcheetah-seed0": 160, "hopper-seed0": 62}
-"""Fits that were ended before their patience ran out, for want of time; the others end by themselves."""
+SEEDS = (0, 1)
+LOGS = ("safety", "dmsd", "halfcheetah", "hopper")
 MATCHED = 1.24
 """c / beta at which MOBILE's penalty is as large as MICRO's: E[mean - min] / E[std] of five normals."""
+FROM_SUPPORT = ("micro", "anchor", "halt-anchor", "all")
+"""MICRO with Support's settings, rows of their own."""
+ENTRIES: dict[str, Entry] = {
+    **{name: entry_of(name) for name in FROM_SUPPORT[:1]},
+    "mobile-matched": Entry("mobile", {}, per_beta={"penalty": MATCHED}),
+    "sac": Entry("sac", {}),
+    "td3_bc": Entry("td3_bc", {}),
+    "bc": Entry("bc", {}),
+    "iql": Entry("iql", {}),
+    "mopo": Entry("mopo", {}),
+    "morel": Entry("morel", {}),
+    **{name: entry_of(name) for name in FROM_SUPPORT[1:]},
+    "rebrac": Entry("rebrac", {}),
+    "rambo": Entry("rambo", {}),
+    "edac": Entry("edac", {}),
+    "combo": Entry("combo", {}),
+    "cql": Entry("cql", {}),
+}
+"""In the order in which they are run: the dear ones last."""
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A method of the table and what departs from the log's preset."""
-
-    method: str
-    changes: dict[str, Any]
-
-
-def entries(beta: float) -> dict[str, Entry]:
-    """In the order in which they are run; `beta` is the log's preset's."""
-    return {
-        "micro": Entry("micro", {"beta": beta, "num_samples": 1}),
-        "mobile-matched": Entry("mobile", {"penalty": MATCHED * beta, "num_samples": 1}),
-        "sac": Entry("sac", {}),
-        "micro-anchored": Entry("micro", {"beta": beta, "num_samples": 1, "bc_weight": 0.4}),
-        "td3_bc": Entry("td3_bc", {}),
-        "bc": Entry("bc", {}),
-        "mopo": Entry("mopo", {}),
-        "rambo": Entry("rambo", {}),
-        "iql": Entry("iql", {}),
-        "edac": Entry("edac", {}),
-        "combo": Entry("combo", {}),
-        "cql": Entry("cql", {}),
-        "rebrac": Entry("rebrac", {}),
-        "morel": Entry("morel", {}),
-    }
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One run of the table."""
-
-    log: str
-    entry: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Its run folder."""
-        return f"{self.log}-{self.entry}-seed{self.seed}"
+def epochs_of(cell: Cell) -> int:
+    """How long the cell is trained."""
+    tried = cell.log in TRIED_LOGS and cell.entry in TRIED and cell.seed in TRIED_SEEDS
+    return LONGER if tried else EPOCHS
 
 
 def cells() -> list[Cell]:
-    """All of them, what matters first: the first four methods on every seed, then the rest."""
-    names = list(entries(0.5))
-    return [
+    """All of them: for every log and seed the first four methods, then the cheap ones of the rest, then the dear."""
+    names = list(ENTRIES)
+    seeds = {log: TRIED_SEEDS if log in TRIED_LOGS else SEEDS for log in LOGS}
+    wanted = [
         Cell(log, entry, seed)
-        for part in (names[:4], names[4:])
+        for part in (names[:4], names[4:11], names[11:])
+        for seed in TRIED_SEEDS
         for log in LOGS
-        for seed in SEEDS[log]
         for entry in part
-        if log != "hopper" or entry in OF_HOPPER
+        if seed in SEEDS or (seed in seeds[log] and entry in TRIED)
     ]
+    return wanted
 
 
-def shared_model(name: str, log: Path | str, seed: int, out: Path, **fit: Any) -> Path:
-    """The ensemble of a log's seed, with the settings that the preset has for MICRO or these; fitted, or its rest."""
-    folder = out / f"{name}-seed{seed}-model"
-    if not folder.exists():
-        dataset = load(log)
-        changes = {"max_fit_epochs": FIT_EPOCHS.get(f"{name}-seed{seed}", 1000)} | fit
-        settings, _ = resolve("micro", make_plan(dataset).preset, changes)
-        api.fit(dataset, settings, seed, out=folder, resume=True, callback=Lines())
-    return folder
-
-
-def plan_of(cell: Cell, data: Path, out: Path) -> Plan:
-    """Every method that learns a model has MICRO's settings for that log, and of its own only its options."""
-    log = data / LOGS[cell.log]
-    like = make_plan(log, "micro")
-    entry = entries(like.options.beta)[cell.entry]
-    own: dict[str, Any] = {"seed": cell.seed, "eval_every": 1} | entry.changes
-    if entry.method not in METHODS:
-        return make_plan(log, entry.method, **own)
-    options = asdict(make_plan(log, entry.method).options)
-    model = shared_model(cell.log, log, cell.seed, out)
-    return make_plan(log, entry.method, model=model, **(asdict(like.settings) | options | own))
-
-
-def run(cell: Cell, data: Path, out: Path) -> None:
-    """Train the cell, or the rest of it."""
-    run = execute(plan_of(cell, data, out), out / cell.name, resume=True, until=EPOCHS, callback=Lines())
-    print(cell.name, run.scores, flush=True)
-
-
-def main(data: Path, out: Path, chosen: list[str]) -> None:
-    """Run the cells one after the other, then write the page."""
-    from runs import methods_page  # here, since it takes the cells from this file
-
-    if unknown := set(chosen) - {cell.name for cell in cells()}:
-        sys.exit(f"no such cell: {', '.join(sorted(unknown))}")
-    for cell in cells():
-        if not chosen or cell.name in chosen:
-            run(cell, data, out)
-    methods_page.main(out)
+def main(data: Path, out: Path, names: list[str]) -> None:
+    """Run the cells one after the other."""
+    for cell in chosen_of(cells(), names):
+        train(cell, ENTRIES[cell.entry], data, out, epochs_of(cell))
 
 
 if __name__ == "__main__":

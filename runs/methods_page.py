@@ -1,178 +1,208 @@
-"""The methods' table as a page: `python -m runs.methods_page OUT` writes docs/results/methods.md and its figure.
+"""The methods' table as a page: `python -m runs.methods_page` writes docs/results/methods.md and its figure.
 
-`python -m runs.methods` does so at its end.
+It has what `runs.long_runs` recorded of the table's entries: every run that came to the table's last epoch.
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from matplotlib.figure import Figure
-
-from micro_rl.storage.run_folder import RunFolder
-from runs.methods import EPOCHS, FIT_EPOCHS, LOGS, SEEDS, Cell, cells, entries
-from runs.usage import words
+from micro_rl.core.wording import plural
+from runs import curve_panels, study_pages
+from runs.kept_cells import origins
+from runs.long_runs import FIT_EPOCHS, LOG_SCORES, STUDY, Cell, curve_in
+from runs.methods import ENTRIES, EPOCHS, LOGS, MATCHED, TRIED_SEEDS, cells
+from runs.records import recorded
+from runs.study_pages import LAST, difference, end_of, mean_and_interval, up_to
 
 PAGE = Path("docs/results/methods.md")
 FIGURE = PAGE.with_suffix(".svg")
 TITLES = {
     "safety": "SafetyHalfCheetah (NeoRL-2)",
+    "dmsd": "DMSD (NeoRL-2)",
     "halfcheetah": "halfcheetah-medium-replay (re-created)",
     "hopper": "hopper-medium-replay (re-created)",
 }
-# arXiv 2503.19267, its table of normalised scores.
 PUBLISHED = {
-    "bc": 70.2,
-    "cql": 71.2,
-    "edac": 53.1,
-    "td3_bc": 68.6,
-    "mopo": 23.7,
-    "combo": 57.8,
-    "rambo": -422.4,
-    "mobile-matched": 8.7,
+    "safety": {
+        "bc": 70.2,
+        "cql": 71.2,
+        "edac": 53.1,
+        "td3_bc": 68.6,
+        "mopo": 23.7,
+        "combo": 57.8,
+        "rambo": -422.4,
+        "mobile-matched": 8.7,
+    },
+    "dmsd": {
+        "bc": 65.1,
+        "cql": 70.2,
+        "edac": 78.7,
+        "td3_bc": 60.0,
+        "mopo": 68.2,
+        "combo": 68.3,
+        "rambo": 76.2,
+        "mobile-matched": 64.4,
+    },
 }
-LINEAR = 100
-"""Scores to which an axis is linear that goes further down."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+"""arXiv 2503.19267, its table of normalised scores: the methods' own settings, at the end of training."""
+HEADS = (
+    "method",
+    "seeds",
+    f"score, last {LAST} evaluations",
+    "by seed",
+    "best evaluation, by seed",
+    "MICRO minus it",
+    "Q at the starts",
+    "discounted return there",
+    "minutes per million updates",
+)
 
 
-class Result(NamedTuple):
-    """One finished cell."""
+class Run(NamedTuple):
+    """One finished cell: its curve up to the table's end, and what else is recorded of it."""
 
-    cell: Cell
-    scores: dict[str, Any]
-    rows: list[dict[str, float]]
+    curve: dict[int, float]
+    about: dict[str, Any]
 
-    def last(self, key: str) -> float:
-        """The newest value of this key."""
-        return next((row[key] for row in reversed(self.rows) if key in row), float("nan"))
+    @property
+    def score(self) -> float:
+        """The mean of its last evaluations."""
+        return end_of(self.curve)
 
-    def minutes_per_million(self) -> float:
-        """From the median epoch's rate."""
-        return 1e6 / 60 / float(np.median([row["time/updates_per_second"] for row in self.rows]))
-
-
-def finished(out: Path) -> list[Result]:
-    """Every cell that has its scores."""
-    finished = [cell for cell in cells() if (out / cell.name / "scores.json").exists()]
-    folders = ((cell, RunFolder.open(out / cell.name)) for cell in finished)
-    return [Result(cell, folder.scores(), folder.metrics()) for cell, folder in folders]
+    def shares_with(self, other: "Run") -> bool:
+        """Whether both are of the same ensembles: those that were recorded without a commit are of earlier ones."""
+        return ("commit" in self.about) == ("commit" in other.about)
 
 
-def table(results: Sequence[Result], log: str) -> str:
-    """One line a method: mean over seeds, every seed's score, best, Q against return, cost."""
-    head = ["method", "seeds", "mean", "last ten evaluations, by seed", "best evaluation, by seed"]
-    head += ["Q at the starts", "discounted return there", "minutes per million updates"]
-    head += ["published (NeoRL-2)"] if log == "safety" else []
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for entry in entries(0.5):
-        of = [result for result in results if (result.cell.log, result.cell.entry) == (log, entry)]
-        if of:
-            lines.append("| " + " | ".join(_line(of, entry, log)) + " |")
-        elif log == "safety" and entry in PUBLISHED:
-            lines.append("| " + " | ".join([entry, "0", *[""] * (len(head) - 3), str(PUBLISHED[entry])]) + " |")
-    return "\n".join(lines)
+Runs = dict[str, dict[int, Run]]
+"""By entry and seed."""
 
 
-def _line(of: Sequence[Result], entry: str, log: str) -> list[str]:
-    scores = [result.scores["eval/normalised_score"] for result in of]
-    last = [score["mean_of_last"] for score in scores]
-    words = [entry, str(len(of)), f"**{np.mean(last):.1f}**", ", ".join(f"{value:.1f}" for value in last)]
-    words.append(", ".join(f"{score['best']:.1f}" for score in scores))
-    words += [_each(of, "eval/critic_estimate"), _each(of, "eval/discounted_return")]
-    words.append(f"{np.mean([result.minutes_per_million() for result in of]):.0f}")
-    return words + ([str(PUBLISHED.get(entry, ""))] if log == "safety" else [])
+def found(log: str) -> Runs:
+    """The runs of a log that came to the table's end."""
+    known = recorded(STUDY)
+    runs: Runs = {entry: {} for entry in ENTRIES}
+    for entry, of in runs.items():
+        for seed in TRIED_SEEDS:
+            about = known.get(Cell(log, entry, seed).name, {"curve": {}})
+            curve = up_to(curve_in(about), EPOCHS)
+            if EPOCHS in curve:
+                of[seed] = Run(curve, about)
+    return runs
 
 
-def _each(of: Sequence[Result], key: str) -> str:
-    return ", ".join(f"{result.last(key):.0f}" for result in of if np.isfinite(result.last(key)))
+def table(runs: Runs, log: str) -> str:
+    """A line a method that was run, or whose figure was published."""
+    published = PUBLISHED.get(log, {})
+    rows = []
+    for entry, of in runs.items():
+        if not of and entry not in published:
+            continue
+        columns = columns_of(of, runs["micro"], entry) if of else ["none", *[""] * (len(HEADS) - 2)]
+        rows.append([entry, *columns, *([f"{published.get(entry, '')}"] if published else [])])
+    return study_pages.table([*HEADS, *(["published (NeoRL-2)"] if published else [])], rows)
 
 
-def fits(out: Path) -> str:
-    """How long each shared ensemble was fitted, and whether that was its own end."""
-    ended, by_hand = [], []
-    for log in LOGS:
-        for seed in SEEDS[log]:
-            about = out / f"{log}-seed{seed}-model" / "ensemble.json"
-            if about.exists():
-                label = f"{log} seed {seed} ({json.loads(about.read_text())['epochs']} epochs)"
-                (by_hand if f"{log}-seed{seed}" in FIT_EPOCHS else ended).append(label)
-    parts = [f"ended by hand, before their patience ran out, for want of time: {', '.join(by_hand)}"] if by_hand else []
-    return "; ".join(parts + ([f"ended by themselves: {', '.join(ended)}"] if ended else []))
+def columns_of(of: dict[int, Run], micro: dict[int, Run], entry: str) -> list[str]:
+    """What a method's line says after its name."""
+    runs = list(of.values())
+    scores = [run.score for run in runs]
+    shared = [seed for seed in of if entry != "micro" and seed in micro and micro[seed].shares_with(of[seed])]
+    gap = difference([micro[seed].score for seed in shared], [of[seed].score for seed in shared], 1) if shared else ""
+    return [
+        ", ".join(map(str, of)),
+        mean_and_interval(scores, 1),
+        ", ".join(f"{score:,.1f}" for score in scores),
+        ", ".join(f"{max(run.curve.values()):,.1f}" for run in runs),
+        gap,
+        *(each(runs, key) for key in ("critic_estimate", "discounted_return", "minutes_per_million")),
+    ]
 
 
-def draw(results: Sequence[Result]) -> None:
-    """Scores over the epochs, a panel for each log; a thin line a seed."""
-    logs = [log for log in LOGS if any(result.cell.log == log for result in results)]
-    figure = Figure(figsize=(6.2 * len(logs), 4.6), layout="constrained")
-    for panel, log in zip(figure.subplots(1, len(logs), squeeze=False)[0], logs, strict=True):
-        of_log = [result for result in results if result.cell.log == log]
-        for place, entry in enumerate(entries(0.5)):  # a method looks the same in every panel
-            colour, style = COLOURS[place % len(COLOURS)], "-" if place < len(COLOURS) else "--"
-            for number, result in enumerate(r for r in of_log if r.cell.entry == entry):
-                points = [(r["epoch"], r["eval/normalised_score"]) for r in result.rows if "eval/normalised_score" in r]
-                label = entry if number == 0 else None
-                panel.plot(*zip(*points, strict=True), style, color=colour, linewidth=1, label=label)
-        figures = of_log[0].scores["log"]
-        panel.axhline(figures["normalised_return_mean"], color="#666666", linestyle=":", label="log's mean")
-        panel.set(title=TITLES[log], xlabel="epoch", ylabel="normalised score")
-        if panel.get_ylim()[0] < -LINEAR:
-            panel.set_yscale("symlog", linthresh=LINEAR)
-        panel.grid(alpha=0.25)
-        panel.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    figure.savefig(FIGURE, metadata={"Date": None})
+def each(runs: Sequence[Run], key: str) -> str:
+    """A recorded figure of every run that has it."""
+    return ", ".join(f"{run.about[key]:,.0f}" for run in runs if key in run.about)
+
+
+def draw(runs: dict[str, Runs]) -> None:
+    """Scores over the epochs, a panel a log; a line a run."""
+    panels = [
+        curve_panels.Panel(
+            TITLES[log],
+            {entry: [run.curve for run in of.values()] for entry, of in of_log.items() if of},
+            LOG_SCORES[log],
+        )
+        for log, of_log in runs.items()
+        if any(of_log.values())
+    ]
+    curve_panels.draw(panels, list(ENTRIES), FIGURE)
 
 
 TEXT = """# The methods on one loop
 
-Made by `python -m runs.methods DATA OUT` (`python -m runs.methods_page OUT` writes the page alone, from the finished
-cells). Scores are normalised: the mean of the last ten evaluations of ten episodes, of {epochs} epochs; the best
-evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these methods are published with
-are early training.** All methods that learn a model share each seed's ensemble and have MICRO's settings for the log,
-one draw, and of their own only their options: what differs is the method. `mobile-matched` has c = 1.24 beta, at which
-its penalty is as strong as MICRO's; `micro-anchored` has an anchor of 0.4 (TD3+BC's weight). On the D4RL tasks MICRO's
-settings floor the target at 0, which the others' authors do not do. Published figures are of the methods' own settings,
-MOBILE's too, at the end of training.
+Scores are normalised: the mean of the last {last} evaluations up to epoch {epochs} (every second epoch, five
+episodes); the best evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these
+methods are published with are early training.** All methods that learn a model share each seed's ensemble and have
+MICRO's settings for the log, one draw, and of their own only their options: what differs is the method. Fits end by
+themselves or, for want of time, after so many epochs: {capped}. `mobile-matched` has c = {matched} beta, at which its
+penalty is as strong as MICRO's; `anchor`, `halt-anchor` and `all` are MICRO with settings of [support.md](support.md).
+On the D4RL tasks MICRO's settings floor the target at 0, which the others' authors do not do. Published figures are of
+the methods' own settings, MOBILE's too, at the end of training.
 
-Fits of the shared ensembles {fits}.
+A score of several seeds is their mean, in brackets Student's 95 % interval over the seeds. "MICRO minus it" is the same
+of the differences seed by seed, with the p of flipping their signs, which n seeds cannot bring below 2 / 2^n. Q at the
+starts and the discounted return there are those at the end of each run, which on the D4RL logs is epoch 100 for the
+methods of [robustness.md](robustness.md). Minutes are from the median epoch's rate on two cores that other work shared:
+no benchmark, [cost.md](cost.md) compares costs.
 
-The cells were run in November 2026, by versions older than the way in which rollouts and fits draw their random
-numbers today. The same seed has another score now (one cell that was run again: 41.1 instead of 42.5,
-[performance.md](../development/performance.md)). Minutes per million updates are from `time/updates_per_second`, the
-median epoch's, on two cores that other work shared. They are no benchmark: what methods cost is compared in
-[cost.md](cost.md).
+![Learning curves, one line a run]({figure})
 
 {parts}
 
-Missing cells: {missing}.
+Not run, or not to epoch {epochs}: {missing}.
+
+Made by `python -m runs.methods DATA OUT` and `python -m runs.methods_page`, from what is recorded in
+`docs/results/data/long-runs.json`: {made}
 """
 
 
-def main(out: Path) -> None:
+def part(log: str, runs: Runs) -> str:
+    """One log's section."""
+    words = table(runs, log) if log in PUBLISHED or any(runs.values()) else "Not run."
+    return f"## {TITLES[log]}\n\nThe log's own mean is {LOG_SCORES[log]}.\n\n{words}"
+
+
+def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
+    """How many runs there are, and whence."""
+    today = [about for about in done.values() if "commit" in about]
+    old = study_pages.earlier(list(done), STUDY)
+    apart = " No difference is taken between these and the others." if old else ""
+    return ", ".join([plural(len(done), "run"), *([origins(today)] if today else [])]) + f".{old}{apart}"
+
+
+def main() -> None:
     """Write the page and its figure; remarks below a line `## Remarks` are kept."""
-    results = finished(out)
-    draw(results)
-    parts = [
-        f"## {TITLES[log]}\n\nThe log's own mean is "
-        f"{next(r for r in results if r.cell.log == log).scores['log']['normalised_return_mean']:.1f}.\n\n"
-        + table(results, log)
-        for log in LOGS
-        if any(result.cell.log == log for result in results)
-    ]
-    parts.insert(1, f"![Learning curves]({FIGURE.name})")
-    remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
-    done = {result.cell.name for result in results}
-    missing = [
-        f"{log}-{entry} ({left} of {len(SEEDS[log])} seeds)"
-        for log in LOGS
-        for entry in entries(0.5)
-        if (left := sum(cell.name not in done for cell in cells() if (cell.log, cell.entry) == (log, entry)))
-    ]
-    text = TEXT.format(epochs=EPOCHS, parts="\n\n".join(parts), missing=", ".join(missing) or "none", fits=fits(out))
-    PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
+    runs = {log: found(log) for log in LOGS}
+    done = {
+        Cell(log, entry, seed): run.about
+        for log, of_log in runs.items()
+        for entry, of in of_log.items()
+        for seed, run in of.items()
+    }
+    draw(runs)
+    text = TEXT.format(
+        last=LAST,
+        epochs=EPOCHS,
+        capped=", ".join(f"{log} {epochs}" for log, epochs in FIT_EPOCHS.items()),
+        matched=MATCHED,
+        figure=FIGURE.name,
+        parts="\n\n".join(part(log, of_log) for log, of_log in runs.items()),
+        missing=study_pages.not_run(cells(), {cell.name for cell in done}),
+        made=made(done),
+    )
+    study_pages.write(PAGE, text)
 
 
 if __name__ == "__main__":
-    main(Path(words(__doc__, 1)[0]))
+    main()

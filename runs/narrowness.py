@@ -8,7 +8,7 @@ from pathlib import Path
 
 from micro_rl.data import load
 from micro_rl.training.log_support import log_support
-from runs.support import LOGS
+from runs.long_runs import LOGS
 from runs.usage import words
 
 MORE = {"hopper-medium": "hopper-medium.hdf5"}

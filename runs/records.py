@@ -4,8 +4,11 @@ A cell that is recorded was measured, wherever that was; pages are made from the
 """
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from micro_rl.storage.files import replace_file
 
@@ -21,9 +24,10 @@ def recorded(study: str) -> dict[str, Any]:
 def record(study: str, cell: str, figures: Any) -> None:
     """Put a cell's figures, of which JSON can be made, in the place of what was known of it.
 
-    One line a cell, so that a change shows as the lines of the cells that it is about.
+    One line a cell, so that a change shows as the lines of the cells that it is about. Several may record at once.
     """
-    cells = recorded(study) | {cell: figures}
-    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(cells[name])}" for name in sorted(cells))
     FOLDER.mkdir(parents=True, exist_ok=True)
-    replace_file(FOLDER / f"{study}.json", f"{{\n{lines}\n}}\n".encode())
+    with FileLock(Path(tempfile.gettempdir()) / f"{study}.record.lock"):
+        cells = recorded(study) | {cell: figures}
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(cells[name])}" for name in sorted(cells))
+        replace_file(FOLDER / f"{study}.json", f"{{\n{lines}\n}}\n".encode())

@@ -1,207 +1,211 @@
-"""The robustness study as a page: `python -m runs.robustness_page OUT`, docs/results/robustness.md and its figures."""
+"""The robustness study as a page: `python -m runs.robustness_page` writes docs/results/robustness.md and its figures.
 
-import json
-from collections.abc import Sequence
+It has what `runs.robustness` recorded; a method stands with the seeds that it has.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from micro_rl.core.tasks import Task, normalised
-from micro_rl.reports.stats import interval
-from runs.robustness import COMMON_FOLDER, LOGS, METHODS, folder
-from runs.usage import words
+from micro_rl.reports.stats import area_under_curve
+from runs import robustness_pictures, study_pages
+from runs.kept_cells import made_by
+from runs.records import recorded
+from runs.robustness import COMMON, EPOCHS, LOGS, METHODS, OWN, STUDY, cells, name_of
+from runs.study_pages import difference, mean_and_interval
 
 PAGE = Path("docs/results/robustness.md")
 TITLES = {
     "halfcheetah": "halfcheetah-medium-replay (re-created)",
     "hopper": "hopper-medium-replay (re-created)",
 }
-CURVES = ("random attack", "action difference attack", "min Q attack")
-STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#009e73", ":"), ("#cc79a7", "-."), ("#e69f00", "-"))
-Scores = Float[np.ndarray, "episode cell"]
+GRID = "friction by gravity"
+ATTACKS = ("random attack", "action difference attack", "min Q attack")
+AGAINST = "min Q attack"
+"""What the common critics do."""
 
 
-class Trialled(NamedTuple):
-    """One policy's results of one protocol: scores of each group, and what each cell is."""
+class Trial(NamedTuple):
+    """What was recorded of one policy by one protocol."""
 
-    about: dict[str, Any]
-    scores: dict[str, Scores]
-    places: dict[str, list[dict[str, float]]]
-    summary: dict[str, Any]
+    figures: dict[str, Any]
 
+    @property
+    def epochs(self) -> str:
+        """How far it was trained."""
+        return f"{self.figures['epochs']:,} of {self.figures['planned']:,}"
 
-def read(path: Path) -> Trialled | None:
-    """None where the protocol is not finished there."""
-    if not (path / "summary.json").exists():
-        return None
-    about = json.loads((path / "robust.json").read_text())
-    task = Task(**about["task"])
-    scores: dict[str, list[list[float]]] = {}
-    places: dict[str, list[dict[str, float]]] = {}
-    for line in (path / "cells.jsonl").read_text().splitlines():
-        cell = json.loads(line)
-        scores.setdefault(cell["group"], []).append([normalised(value, task) or 0.0 for value in cell["returns"]])
-        places.setdefault(cell["group"], []).append(cell["coordinates"])
-    order = {name: sorted(range(len(at)), key=lambda i, at=at: tuple(at[i].values())) for name, at in places.items()}
-    arrays = {name: np.array(values).T[:, order[name]] for name, values in scores.items()}
-    ordered = {name: [at[i] for i in order[name]] for name, at in places.items()}
-    return Trialled(about, arrays, ordered, json.loads((path / "summary.json").read_text()))
+    def means(self, group: str) -> np.ndarray:
+        """Normalised scores of the group's cells, shaped as its axes."""
+        of_group = self.figures["groups"][group]
+        return np.array(of_group["mean"]).reshape([len(values) for values in of_group["axes"].values()])
 
+    def axis(self, group: str) -> list[float]:
+        """The values of a group's only axis."""
+        [values] = self.figures["groups"][group]["axes"].values()
+        return values
 
-def found(out: Path, log: str, protocol: str) -> dict[str, Trialled]:
-    """The methods whose results are there."""
-    each = {method: read(folder(out, log, method) / "robust" / protocol) for method in METHODS}
-    return {method: trialled for method, trialled in each.items() if trialled is not None}
+    def area(self, group: str) -> float:
+        """The mean height of an attack's curve."""
+        return float(area_under_curve(np.array(self.axis(group)), self.means(group)))
 
+    def cvar(self, group: str) -> float:
+        """The mean of the group's worst tenth of episodes."""
+        return self.figures["groups"][group]["cvar10"]
 
-def table(results: dict[str, Trialled]) -> str:
-    """A line a method: nominal, the grid, and the area under each attack."""
-    head = ["method", "epochs", "nominal", "grid, mean", "grid, worst cell", "grid, CVaR 10 %", *CURVES]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    for method, result in results.items():
-        groups, trained = result.summary["groups"], result.about["trained"]
-        grid = groups["friction by gravity"]
-        cells = [groups["nominal"]["mean"], grid["mean"], grid["worst"], grid["cvar10"]]
-        cells += [groups[name]["area"] for name in CURVES]
-        row = [method, f"{trained['epochs']:,} of {trained['planned']:,}", *map(_figure, cells)]
-        lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines)
+    def unstable(self) -> int:
+        """Cells in which MuJoCo reset an unstable simulation."""
+        return sum(len(group.get("unstable", ())) for group in self.figures["groups"].values())
 
 
-def _figure(values: Sequence[float]) -> str:
-    return f"{values[0]:.1f} [{values[1]:.1f}, {values[2]:.1f}]"
+Trials = dict[str, dict[int, Trial]]
+"""By method and seed."""
+FIGURES: dict[str, Callable[[Trial], float]] = {
+    "nominal": lambda trial: float(trial.means("nominal")),
+    "grid, mean": lambda trial: float(trial.means(GRID).mean()),
+    "grid, worst cell": lambda trial: float(trial.means(GRID).min()),
+    "grid, CVaR 10 %": lambda trial: trial.cvar(GRID),
+    **{name: lambda trial, name=name: trial.area(name) for name in ATTACKS},
+}
 
 
-def pairs(results: dict[str, Trialled]) -> str:
-    """MICRO against each other method, episode by episode from the same starts."""
-    head = ["MICRO minus", "nominal", "grid", *CURVES, "cells of the grid where MICRO is above"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    micro = results["micro"].scores
-    for method, result in results.items():
-        if method != "micro":
-            groups = ("nominal", "friction by gravity", *CURVES)
-            row = [_figure(_difference(micro[name], result.scores[name])) for name in groups]
-            grid = (scores["friction by gravity"].mean(0) for scores in (micro, result.scores))
-            above = int(np.sum(np.greater(*grid)))
-            lines.append("| " + " | ".join([method, *row, f"{above} of 100"]) + " |")
-    return "\n".join(lines)
+def found(log: str, critics: str) -> Trials:
+    """What is recorded of a log's methods, by seed."""
+    known, trials = recorded(STUDY), {method: {} for method in METHODS}
+    for cell in cells():
+        if cell.log == log and (name := name_of(cell, critics)) in known:
+            trials[cell.entry][cell.seed] = Trial(known[name]["figures"])
+    return {method: of for method, of in trials.items() if of}
 
 
-def _difference(one: Scores, other: Scores) -> tuple[float, float, float]:
-    gap = interval(lambda a, b: float(a.mean() - b.mean()), one, other, paired=True, resamples=2000)
-    return float(gap.point), float(gap.low), float(gap.high)
+def table(trials: Trials) -> str:
+    """A line a method: its seeds, and each figure's mean over them."""
+    rows = []
+    for method, of in trials.items():
+        epochs = ", ".join(dict.fromkeys(trial.epochs for trial in of.values()))
+        figures = (mean_and_interval([figure(trial) for trial in of.values()], 1) for figure in FIGURES.values())
+        rows.append([method, ", ".join(map(str, of)), epochs, *figures])
+    return study_pages.table(["method", "seeds", "epochs", *FIGURES], rows)
 
 
-def common(results: dict[str, Trialled]) -> str:
+def pairs(trials: Trials) -> str:
+    """MICRO against each other method on the seeds that both have."""
+    rows = []
+    for method, of in trials.items():
+        seeds = [seed for seed in of if seed in trials.get("micro", {})]
+        if method == "micro" or not seeds:
+            continue
+        ours, theirs = [trials["micro"][seed] for seed in seeds], [of[seed] for seed in seeds]
+        gaps = (difference([*map(figure, ours)], [*map(figure, theirs)], 1) for figure in FIGURES.values())
+        above = int(np.sum(mean_of(ours, GRID) > mean_of(theirs, GRID)))
+        rows.append([method, ", ".join(map(str, seeds)), *gaps, f"{above} of {mean_of(ours, GRID).size}"])
+    heads = ["MICRO minus", "seeds", *FIGURES, "cells of the grid where MICRO's mean is above"]
+    return study_pages.table(heads, rows) if rows else "MICRO was not tried beside another method on the same seed."
+
+
+def mean_of(trials: Sequence[Trial], group: str) -> np.ndarray:
+    """The seeds' mean of a group's cells."""
+    return np.mean([trial.means(group) for trial in trials], 0)
+
+
+def common(trials: Trials) -> str:
     """The attack by the same critics: a column for each size."""
-    sizes = [point["epsilon"] for point in next(iter(results.values())).places["min Q attack"]]
-    lines = ["| method | " + " | ".join(f"epsilon {size:g}" for size in sizes) + " |"]
-    lines.append("|---" * (len(sizes) + 1) + "|")
-    for method, result in results.items():
-        scores = result.scores["min Q attack"]
-        row = [f"{mean:.1f} ± {std:.1f}" for mean, std in zip(scores.mean(0), scores.std(0), strict=True)]
-        lines.append(f"| {method} | " + " | ".join(row) + " |")
-    return "\n".join(lines)
+    if not trials:
+        return "Not run."
+    rows = []
+    for method, of in trials.items():
+        by_size = np.array([trial.means(AGAINST) for trial in of.values()]).T.tolist()
+        rows.append([method, ", ".join(map(str, of)), *(mean_and_interval(scores, 1) for scores in by_size)])
+    sizes = next(iter(next(iter(trials.values())).values())).axis(AGAINST)
+    return study_pages.table(["method", "seeds", *(f"epsilon {size:g}" for size in sizes)], rows)
 
 
-def draw_maps(results: dict[str, Trialled], path: Path) -> None:
-    """A heat map a method, on one scale."""
-    figure = Figure(figsize=(3.1 * len(results), 3.3), layout="constrained")
-    panels = figure.subplots(1, len(results), squeeze=False)[0]
-    top = max(result.scores["friction by gravity"].mean(0).max() for result in results.values())
-    image = None
-    for panel, (method, result) in zip(panels, results.items(), strict=True):
-        grid = result.scores["friction by gravity"].mean(0).reshape(10, 10).T  # friction outermost
-        image = panel.imshow(grid, origin="lower", cmap="cividis", vmin=0, vmax=top, extent=(0.45, 1.55, 0.25, 5.25))
-        panel.set(title=method, xlabel="friction x", ylabel="gravity x", aspect="auto")
-        panel.plot(1, 1, "o", markerfacecolor="none", markeredgecolor="#d00000")
-    if image is not None:
-        figure.colorbar(image, ax=panels, label="normalised score", shrink=0.8)
-    figure.savefig(path, metadata={"Date": None})
-
-
-def draw_curves(results: dict[str, Trialled], path: Path) -> None:
-    """A panel an attack; the mean of ten episodes."""
-    figure = Figure(figsize=(4.2 * len(CURVES), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(CURVES), sharey=True)
-    for panel, name in zip(panels, CURVES, strict=True):
-        _curve(panel, name, results)
-    panels[0].set_ylabel("normalised score")
-    panels[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(path, metadata={"Date": None})
-
-
-def _curve(panel: Axes, name: str, results: dict[str, Trialled]) -> None:
-    for (method, result), (colour, style) in zip(results.items(), STYLES, strict=False):
-        at = [point["epsilon"] for point in result.places[name]]
-        panel.plot(at, result.scores[name].mean(0), style, color=colour, label=method)
-    panel.set(title=f"{name}, own critics" if "Q" in name else name, xlabel="epsilon, log's std")
-    panel.set_xticks([0, 0.05, 0.1, 0.15, 0.2])
-    panel.grid(alpha=0.25)
+def draw(trials: Trials, log: str) -> None:
+    """The log's maps and curves."""
+    maps = {method: mean_of([*of.values()], GRID) for method, of in trials.items()}
+    robustness_pictures.draw_maps(maps, PAGE.with_name(f"robustness-{log}-maps.svg"))
+    curves = {}
+    for name in ATTACKS:
+        lines = {
+            method: [(trial.axis(name), trial.means(name).tolist()) for trial in of.values()]
+            for method, of in trials.items()
+        }
+        curves[f"{name}, own critics" if "Q" in name else name] = lines
+    robustness_pictures.draw_curves(curves, list(METHODS), PAGE.with_name(f"robustness-{log}-attacks.svg"))
 
 
 TEXT = """# MICRO's robustness, early in training
 
-**These policies were trained for 50 epochs of the 3,000 (TD3+BC: 1,000) that their methods are published with, one
-seed each.** They show how the tool answers, and what MICRO's claim looks like this early; they do not rank the methods.
+**These policies were trained for {epochs} epochs of the thousands that their methods are published with.** They show
+how the tool answers, and what MICRO's claim looks like this early.
 
-Made by `python -m runs.robustness OUT` and `python -m runs.robustness_page OUT` from the runs of
-[methods.md](methods.md): one ensemble for all methods that learn one, one draw, MICRO's settings, `mobile-matched` with
-c = 1.24 beta. Protocol `micro` ([robustness.md](../guides/robustness.md)): friction of every geom x 0.5 to 1.5 by
-gravity x 0.5 to 5, ten values each; attacks of ten sizes up to 0.2 standard deviations of the log; ten episodes a cell,
-the same starts in all. Scores are normalised. Brackets are 95 % bootstrap intervals of the episodes: they speak for
-these policies, not for other seeds. CVaR of a grid is the mean of its 100 worst episodes of 1,000.
+From the runs of [methods.md](methods.md), trained on: one ensemble a seed for all methods that learn one, one draw,
+MICRO's settings, `mobile-matched` with c = 1.24 beta. Protocol `micro` ([robustness.md](../guides/robustness.md)):
+friction of every geom x 0.5 to 1.5 by gravity x 0.5 to 5, ten values each; attacks of ten sizes up to 0.2 standard
+deviations of the log; ten episodes a cell, the same starts in all. Scores are normalised. The columns of attacks have
+the mean height of their curves. A figure of several seeds is their mean, in brackets Student's 95 % interval over the
+seeds; one seed has none, and says so. CVaR of a grid is the mean of its worst tenth of episodes.
 
 {parts}
+{missing}
+
+{made}
 """
 
 PART = """## {title}
 
 {table}
+{unstable}
+![Friction by gravity, the seeds' mean]({name}-maps.svg)
 
-![Friction by gravity]({log_}-maps.svg)
+![Attacks: the seeds' mean, each seed thin]({name}-attacks.svg)
 
-![Attacks]({log_}-attacks.svg)
-
-MICRO and each other method, paired by start: differences of the means over the group's cells.
+MICRO minus each other method, seed by seed: the mean difference, in brackets Student's 95 % interval, and the p of
+flipping the differences' signs, which three seeds cannot bring below 0.25.
 
 {pairs}
 
-The critics of MICRO, MOBILE and SAC together attack every policy alike (min Q; mean ± standard deviation over ten
-episodes):
+The critics of MICRO, MOBILE and SAC of the same seed together attack every policy alike (min Q, by size):
 
 {common}
 """
 
 
-def part(out: Path, log: str) -> str:
+def part(log: str) -> str:
     """One log's section, its figures drawn."""
-    results = found(out, log, "micro")
-    if "micro" not in results:
+    trials = found(log, OWN)
+    if not trials:
         return f"## {TITLES[log]}\n\nNot run.\n"
-    name = f"robustness-{log}"
-    draw_maps(results, PAGE.with_name(f"{name}-maps.svg"))
-    draw_curves(results, PAGE.with_name(f"{name}-attacks.svg"))
-    attacked = found(out, log, COMMON_FOLDER)
+    draw(trials, log)
+    broken = sum(trial.unstable() for of in trials.values() for trial in of.values())
     return PART.format(
         title=TITLES[log],
-        table=table(results),
-        log_=name,
-        pairs=pairs(results),
-        common=common(attacked) if attacked else "Not run.",
+        table=table(trials),
+        unstable=f"\nIn {broken} cells MuJoCo reset an unstable simulation: their returns are of no real episode.\n"
+        if broken
+        else "",
+        name=f"robustness-{log}",
+        pairs=pairs(trials),
+        common=common(found(log, COMMON)),
     )
 
 
-def main(out: Path) -> None:
-    """Write the page; remarks below a line `## Remarks` are kept."""
-    remarks = PAGE.read_text().partition("\n## Remarks")[2] if PAGE.exists() else ""
-    text = TEXT.format(parts="\n".join(part(out, log) for log in LOGS))
-    PAGE.write_text(text + (f"\n## Remarks{remarks}" if remarks else ""))
+def missing() -> str:
+    """What was not tried."""
+    known = recorded(STUDY)
+    own, shared = ({cell.name for cell in cells() if name_of(cell, critics) in known} for critics in (OWN, COMMON))
+    words = f"Not tried: {study_pages.not_run(cells(), own)}."
+    return words if own == shared else f"{words} Nor by the common critics: {study_pages.not_run(cells(), shared)}."
+
+
+def main() -> None:
+    """Write the page and its figures; remarks below a line `## Remarks` are kept."""
+    made = made_by(STUDY, "python -m runs.robustness OUT")
+    parts = "\n".join(part(log) for log in LOGS)
+    study_pages.write(PAGE, TEXT.format(epochs=EPOCHS, parts=parts, missing=missing(), made=made))
 
 
 if __name__ == "__main__":
-    main(Path(words(__doc__, 1)[0]))
+    main()

@@ -36,8 +36,8 @@ class Read(NamedTuple):
 
     def cell(self, name: str) -> dict[str, Any] | None:
         """Its figures, if it was run."""
-        found = recorded(self.studied.study).get(name)
-        return found and found["figures"]
+        record = recorded(self.studied.study).get(name)
+        return record and record["figures"]
 
     def seeds(self, name: str) -> list[float] | None:
         """The seeds' scores of a cell, if it was run."""
@@ -47,8 +47,8 @@ class Read(NamedTuple):
     def map(self) -> dict[Place, list[float]]:
         """The seeds' scores of what was run of the map."""
         places = [WITHOUT, *((beta, share) for share in SHARES for beta in BETAS)]
-        found = {at: self.seeds(place(*at)) for at in places}
-        return {at: values for at, values in found.items() if values is not None}
+        scores_at = {at: self.seeds(place(*at)) for at in places}
+        return {at: values for at, values in scores_at.items() if values is not None}
 
     def best(self) -> Place:
         """Where the mean is highest."""

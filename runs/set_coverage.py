@@ -1,8 +1,8 @@
 """What sets of next states hold on episodes that nobody fitted: `python -m runs.set_coverage DATA OUT`.
 
-A model of every log of `runs.support`, with a tenth of the episodes held out, and the table of its report: coverage of
-the score of the unknown, of the calibrated set, and of the plain X(s, a). OUT takes the models; those that are there
-stay. Fits end after 12 epochs: what is covered hangs little on how good the model is.
+A model of every log of `runs.long_runs`, with a tenth of the episodes held out, and the table of its report: coverage
+of the score of the unknown, of the calibrated set, and of the plain X(s, a). OUT takes the models; those that are
+there stay. Fits end after 12 epochs: what is covered hangs little on how good the model is.
 """
 
 from pathlib import Path
@@ -12,8 +12,8 @@ from micro_rl.core.settings import Settings
 from micro_rl.data import load
 from micro_rl.dynamics.quality_report import EpisodeCoverage
 from micro_rl.dynamics.saved_model import load_model
+from runs.long_runs import LOGS
 from runs.results import Lines
-from runs.support import LOGS
 from runs.usage import words
 
 SETTINGS = Settings(holdout_episodes=0.1, max_fit_epochs=12)

@@ -1,6 +1,6 @@
-"""What the pages of the studies share: tables, means with Student's interval, and remarks that are kept."""
+"""What the pages of the studies share: tables, curves' ends, means with Student's interval, remarks that are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -9,8 +9,22 @@ from matplotlib.figure import Figure
 
 from micro_rl.reports.stats.few_runs import t_interval
 from micro_rl.reports.stats.pairs import paired
+from runs.long_runs import Cell
+from runs.records import recorded
 
 REMARKS = "\n## Remarks"
+LAST = 10
+"""Evaluations of which a run's score is the mean."""
+
+
+def up_to(curve: dict[int, float], epoch: int) -> dict[int, float]:
+    """What a curve {epoch: score} has up to an epoch, in order."""
+    return {at: curve[at] for at in sorted(curve) if at <= epoch}
+
+
+def end_of(curve: dict[int, float]) -> float:
+    """A run's score: the mean of its curve's last evaluations."""
+    return float(np.mean([curve[at] for at in sorted(curve)][-LAST:]))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -20,19 +34,53 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def mean_and_interval(values: Sequence[float], digits: int = 0) -> str:
-    """The seeds' mean and its 95 % interval, Student's; or how many diverged."""
+    """The seeds' mean and its 95 % interval, Student's; or that there is one seed, or how many diverged."""
     if lost := int(np.isnan(values).sum()):
         return f"{lost} of {len(values)} diverged"
     point, low, high = (float(end) for end in t_interval(np.asarray(values, float)[:, None]))
+    if len(values) == 1:
+        return f"{point:,.{digits}f} (one seed)"
     return f"{point:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], digits: int = 0) -> str:
-    """Mean paired difference over the seeds, its interval (Student's), and the p of flipping signs."""
+    """Mean paired difference over the seeds, Student's interval, and the p of flipping signs; of one seed neither."""
     if np.isnan([*ours, *theirs]).any():
         return ""
     x, y = np.asarray(ours, float)[:, None], np.asarray(theirs, float)[:, None]
-    return f"{mean_and_interval((x - y)[:, 0].tolist(), digits)}, p {paired(x, y).flip_p:.2f}"
+    words = mean_and_interval((x - y)[:, 0].tolist(), digits)
+    return words if len(x) == 1 else f"{words}, p {paired(x, y).flip_p:.2f}"
+
+
+def not_run(cells: Sequence[Cell], done: Container[str]) -> str:
+    """The cells that are not done, by log; a log of which nothing is done is named alone; or "none"."""
+    begun = {cell.log for cell in cells if cell.name in done}
+    parts = [f"all of {log}" for log in dict.fromkeys(cell.log for cell in cells) if log not in begun]
+    absent = [cell for cell in cells if cell.log in begun and cell.name not in done]
+    return "; ".join([*([named(absent)] if absent else []), *parts]) or "none"
+
+
+def named(cells: Sequence[Cell]) -> str:
+    """Cells by log: its entries, those of the same seeds together."""
+    parts = []
+    for log in dict.fromkeys(cell.log for cell in cells):
+        seeds: dict[str, list[str]] = {}
+        for cell in cells:
+            if cell.log == log:
+                seeds.setdefault(cell.entry, []).append(str(cell.seed))
+        entries: dict[str, list[str]] = {}
+        for entry, of in seeds.items():
+            entries.setdefault(", ".join(of), []).append(entry)
+        of_log = (f"{', '.join(those)} (seed{'s' * (',' in of)} {of})" for of, those in entries.items())
+        parts.append(f"{log}: {', '.join(of_log)}")
+    return "; ".join(parts)
+
+
+def earlier(cells: Sequence[Cell], study: str) -> str:
+    """A sentence on those of which no more than the curve was recorded; empty where there is none."""
+    known = recorded(study)
+    old = [cell for cell in cells if cell.name in known and "commit" not in known[cell.name]]
+    return f" Recorded before day and commit were, on earlier ensembles of their seeds: {named(old)}." if old else ""
 
 
 def write(page: Path, text: str) -> None:

@@ -64,6 +64,19 @@ if PROGRAMS := os.environ.get("MICRO_RL_TEST_PROGRAMS"):
         quick = SimpleNamespace(compress=partial(zlib.compress, level=1), decompress=zlib.decompress)
         compilation_cache.__dict__["zlib"] = quick
 
+with suppress(ImportError, AttributeError):
+    from tyro import _docstrings, _unsafe_cache
+
+    # Each command line is parsed with the docstrings of a hundred settings, which tyro reads from the sources and
+    # forgets again; no test changes a source.
+    read_once = [
+        id(cell.cell_contents)
+        for function in vars(_docstrings).values()
+        for cell in getattr(function, "__closure__", None) or ()
+        if isinstance(cell.cell_contents, dict)
+    ]
+    _unsafe_cache._cache_list[:] = [each for each in _unsafe_cache._cache_list if id(each) not in read_once]
+
 # Tracing makes objects by the million that die by counting; looking for cycles among them takes a tenth of the time.
 gc.set_threshold(200_000, 20, 50)
 
@@ -84,6 +97,12 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """What pytest's own search for cycles at the end has left is alive, and no second one looks at it again."""
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Compile with the plain emitters of LLVM code, in a quarter of the time, before XLA first reads its flags.
 
@@ -94,13 +113,24 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 
+MOST_MAPS, MAPS_OF_A_MODULE = 58_000, 7_000
+unread_modules = 0
+
+
 @pytest.fixture(autouse=True, scope="module")
 def few_programs():
     """A compiled program holds maps of memory, of which a process may have 65,530; XLA ends the process past that.
 
-    No module makes 7,000 of them. Forgetting takes seconds, and what is forgotten is compiled again.
+    No module makes 7,000 of them, so as long as few are there, the next modules need not be followed by a look, which
+    takes the kernel a while. Forgetting takes seconds, and what is forgotten is compiled again.
     """
+    global unread_modules
     yield
     maps = Path("/proc/self/maps")
-    if maps.exists() and len(maps.read_text().splitlines()) > 58_000:
+    if unread_modules or not maps.exists():
+        unread_modules = max(0, unread_modules - 1)
+        return
+    count = maps.read_bytes().count(b"\n")
+    if count > MOST_MAPS:
         jax.clear_caches()
+    unread_modules = max(0, (MOST_MAPS - count) // MAPS_OF_A_MODULE)

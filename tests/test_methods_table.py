@@ -1,6 +1,5 @@
-"""The script of the methods' table: the shared ensembles, and the page's words about their fits."""
+"""The methods' table: the ensembles that its cells share, and its page from what is recorded."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from micro_rl.dynamics.saved_model import save_model
 from micro_rl.storage.json_files import read_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.training.fitting import fit_model, problem_of
-from runs import methods, methods_page
+from runs import long_runs, methods_page, records
 from tests.probes import TINY, tiny_dataset
 
 FIT = ("ensemble_size", "num_elites", "model_hidden_sizes", "weight_decay", "model_batch_size", "max_fit_epochs")
@@ -20,9 +19,8 @@ FIT = ("ensemble_size", "num_elites", "model_hidden_sizes", "weight_decay", "mod
 def tiny_log(monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The table's script with a tiny log; every epoch of its fits is saved."""
     settings = Settings(**{name: TINY[name] for name in FIT}, fit_checkpoint_seconds=0.0)
-    monkeypatch.setattr(methods, "LOGS", {"tiny": "tiny.npz"})
-    monkeypatch.setattr(methods, "load", lambda path: tiny_dataset())
-    monkeypatch.setattr(methods, "resolve", lambda method, preset, changes: (settings, None))
+    monkeypatch.setattr(long_runs, "load", lambda path: tiny_dataset())
+    monkeypatch.setattr(long_runs, "resolve", lambda method, preset, changes: (settings, None))
     return settings
 
 
@@ -32,15 +30,15 @@ def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
 ):
     epochs: list[float] = []
 
-    def fitted(self: methods.Lines, row: Row) -> None:
+    def fitted(self: long_runs.Lines, row: Row) -> None:
         epochs.append(row["epoch"])
         if epochs == [1, 2, 3]:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(methods.Lines, "fitted", fitted)
+    monkeypatch.setattr(long_runs.Lines, "fitted", fitted)
     with pytest.raises(KeyboardInterrupt):
-        methods.shared_model("tiny", "tiny", 1, tmp_path)
-    folder = methods.shared_model("tiny", "tiny", 1, tmp_path)
+        long_runs.shared_model("tiny", "tiny", 1, tmp_path)
+    folder = long_runs.shared_model("tiny", "tiny", 1, tmp_path)
     assert epochs[:3] == [1, 2, 3] and epochs[3] > 1 and epochs[-1] == 4
     undisturbed = tmp_path / "undisturbed"
     log = tiny_dataset()
@@ -53,13 +51,34 @@ def test_a_stopped_fit_of_the_table_goes_on_to_the_same_model(
         assert (folder / name).read_bytes() == (undisturbed / name).read_bytes()
     assert not (tmp_path / "tiny-seed1-model.fit").exists()
     monkeypatch.setattr("micro_rl.training.model_fit.fit_models", None)
-    assert methods.shared_model("tiny", "tiny", 1, tmp_path) == folder
+    assert long_runs.shared_model("tiny", "tiny", 1, tmp_path) == folder
 
 
-def test_the_page_tells_which_fits_were_ended_by_hand(tmp_path: Path):
-    for name, epochs in (("safety-seed0", 373), ("safety-seed2", 603)):
-        (tmp_path / f"{name}-model").mkdir()
-        (tmp_path / f"{name}-model" / "ensemble.json").write_text(json.dumps({"epochs": epochs}))
-    by_hand, alone = methods_page.fits(tmp_path).split("; ")
-    assert "by hand" in by_hand and by_hand.endswith("safety seed 0 (373 epochs)")
-    assert alone == "ended by themselves: safety seed 2 (603 epochs)"
+def recorded(name: str, score: float, **about: float | str) -> None:
+    """A run of 100 epochs that has this score up to the table's end, and ten more after."""
+    curve = {epoch: score + 10 * (epoch > methods_page.EPOCHS) for epoch in range(2, 101, 2)}
+    records.record(long_runs.STUDY, name, {"curve": curve} | about)
+
+
+def test_the_page_is_made_from_what_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    monkeypatch.setattr(methods_page, "PAGE", tmp_path / "methods.md")
+    monkeypatch.setattr(methods_page, "FIGURE", tmp_path / "methods.svg")
+    new = {"date": "2026-11-29", "commit": "abc", "processor": "one", "minutes_per_million": 150.0}
+    for seed, (micro, sac) in enumerate([(40.0, 39.0), (42.0, 38.0)]):
+        recorded(f"hopper-micro-seed{seed}", micro, critic_estimate=12.0, **new)
+        recorded(f"hopper-sac-seed{seed}", sac, **new)
+    recorded("hopper-anchor-seed0", 30.0)
+    records.record(long_runs.STUDY, "hopper-bc-seed0", {"curve": {48: 9.0}} | new)
+    methods_page.main()
+    page = " ".join((tmp_path / "methods.md").read_text().split())
+    half = 12.7062  # t(0.975, 1), and the standard error of 40 and 42 is 1
+    assert f"| micro | 0, 1 | 41.0 ({41 - half:.1f} to {41 + half:.1f}) | 40.0, 42.0 | 40.0, 42.0 | | 12, 12 |" in page
+    assert f"| 39.0, 38.0 | 39.0, 38.0 | 2.5 ({2.5 - 1.5 * half:.1f} to {2.5 + 1.5 * half:.1f}), p 0.50 |" in page
+    assert "| anchor | 0 | 30.0 (one seed) | 30.0 | 30.0 | | | | |" in page and "| bc | 0 |" not in page
+    assert "earlier ensembles of their seeds: hopper: anchor (seed 0)." in page and "halfcheetah 40, hopper 20" in page
+    assert "| edac | none | | | | | | | | 78.7 |" in page and "mean is 56.6." in page
+    assert (
+        "Not run, or not to epoch 50: hopper: mobile-matched, td3_bc, rambo (seeds 0, 1, 2), micro, sac (seed 2)"
+        in page
+    )

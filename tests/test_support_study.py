@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runs import records, support, support_page
+from micro_rl.training.plan import Plan
+from runs import long_runs, records, study_pages, support, support_page
 from runs.dmsd import DMSD
 from tests.probes import TINY, tiny_dataset
 
@@ -14,18 +15,18 @@ from tests.probes import TINY, tiny_dataset
 def test_the_narrow_log_comes_first_and_a_seed_before_the_next():
     names = [cell.name for cell in support.cells()]
     assert names[:2] == ["safety-halt-anchor-seed0", "safety-anchor-seed0"]
-    assert len(set(names)) == len(names) == len(support.LOGS) * len(support.SEEDS) * len(support.RECIPES)
+    assert len(set(names)) == len(names) == len(long_runs.LOGS) * len(support.SEEDS) * len(support.RECIPES)
 
 
 def test_a_curve_is_the_score_where_there_is_one():
     rows = [{"epoch": 1}, {"epoch": 2, "eval/return": 900.0, "eval/normalised_score": 70.5}]
-    assert support.curve_of(rows, "safety") == {2: 70.5}
-    assert support.curve_of([{"epoch": 3, "eval/return": -2.5}], "pendulum") == {3: -2.5}
+    assert long_runs.curve_of(rows, "safety") == {2: 70.5}
+    assert long_runs.curve_of([{"epoch": 3, "eval/return": -2.5}], "pendulum") == {3: -2.5}
 
 
 def test_returns_of_dmsd_are_scores_by_its_published_range():
     rows = [{"epoch": 2, "eval/return": (30.60 + 849.51) / 2}]
-    assert support.curve_of(rows, "dmsd")[2] == pytest.approx(50.0)
+    assert long_runs.curve_of(rows, "dmsd")[2] == pytest.approx(50.0)
 
 
 def test_dmsd_moves_by_its_equations_and_ends_after_100_steps():
@@ -51,37 +52,54 @@ def test_a_cell_that_is_not_there_is_refused(tmp_path: Path):
 
 def test_a_line_of_the_page_by_hand():
     curves = {0: {2: 0.0, 4: 60.0, 12: 70.0}, 1: {2: 10.0, 4: 66.0, 12: 65.0}}
-    entry = support_page.Entry("safety", "halt", curves)
+    row = support_page.Row("safety", "halt", curves)
     # the runs' means are 130 / 3 and 47; t(0.975, 1) = 12.706; their deviation is 3.667 / 2^0.5
-    half = 12.7062 * (47 - 130 / 3) / 2
-    assert entry.row() == f"| safety | `halt` | 0, 1 | 12 | 45.2 ± {half:.1f} | 65.0 | 70.0, 65.0 |"
-    assert support_page.mean_and_interval(np.array([3.0])) == "3.0 (one run)"
+    middle, half = (130 / 3 + 47) / 2, 12.7062 * (47 - 130 / 3) / 2
+    score = f"45.2 ({middle - half:.1f} to {middle + half:.1f})"
+    assert row.columns() == ["safety", "`halt`", "0, 1", "12", score, "65.0", "70.0, 65.0"]
+    assert study_pages.mean_and_interval([3.0], 1) == "3.0 (one seed)"
 
 
 def test_what_was_not_begun_is_named():
-    curves = {cell.name: {2: 1.0} for cell in support.cells() if cell.log == "safety"}
-    curves["safety-halt-seed2"] = {}
-    missing = support_page.missing_cells(curves)
-    assert missing.startswith("safety seed 2 (halt); dmsd seed 0 (all); dmsd seed 1 (all)")
+    done = {cell.name for cell in support.cells() if cell.log == "safety"} | {"dmsd-all-seed0"}
+    missing = study_pages.not_run(support.cells(), done - {"safety-halt-seed2", "safety-all-seed2", "safety-all-seed0"})
+    assert missing.startswith("safety: all (seeds 0, 2), halt (seed 2); dmsd: halt-anchor, anchor, halt, truncate")
+    assert missing.endswith("(seeds 0, 1, 2), all (seeds 1, 2); all of halfcheetah; all of hopper; all of pendulum")
+    assert study_pages.not_run(support.cells(), {cell.name for cell in support.cells()}) == "none"
+
+
+def test_what_goes_on_for_another_study_counts_up_to_this_ones_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    records.record(long_runs.STUDY, "hopper-micro-seed0", {"curve": {50: 30.0, 48: 20.0, 52: 90.0, 100: 90.0}})
+    records.record(long_runs.STUDY, "hopper-sac-seed0", {"curve": {50: 30.0}})
+    assert support_page.rows(support_page.known()) == [("hopper", "micro", {0: {48: 20.0, 50: 30.0}})]
+    assert study_pages.end_of({epoch: float(epoch) for epoch in range(1, 15)}) == 9.5  # of epochs 5 to 14
 
 
 def test_a_cell_that_is_recorded_is_not_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "FOLDER", tmp_path)
-    records.record(support.STUDY, "dmsd-halt-seed0", {1: 0.5})
-    records.record(support.STUDY, "dmsd-halt-seed0", {2: 70.5, 50: 71.0})
-    assert support.curves() == {"dmsd-halt-seed0": {2: 70.5, 50: 71.0}}
-    monkeypatch.setattr(support, "execute", pytest.fail)
+    records.record(long_runs.STUDY, "dmsd-halt-seed0", {"curve": {1: 0.5}})
+    records.record(long_runs.STUDY, "dmsd-halt-seed0", {"curve": {2: 70.5, 50: 71.0}})
+    assert long_runs.curves() == {"dmsd-halt-seed0": {2: 70.5, 50: 71.0}}
+    monkeypatch.setattr(long_runs, "execute", pytest.fail)
     support.main(tmp_path, tmp_path, ["dmsd-halt-seed0"], 50)
 
 
 @pytest.mark.slow
 def test_a_stopped_cell_goes_on_and_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    plan = support.make_plan
-    tiny: dict[str, Any] = {name: value for name, value in TINY.items() if name != "epochs"} | {"support_level": 0.5}
+    plan = long_runs.make_plan
+    tiny: dict[str, Any] = {name: value for name, value in TINY.items() if name != "epochs"}
+
+    def tiny_plan(_: Any, method: str, **own: Any) -> Plan:
+        level: dict[str, Any] = {"support_level": 0.5} if "support" in own else {}
+        return plan(tiny_dataset(), method, **(own | tiny | level))
+
     monkeypatch.setattr(records, "FOLDER", tmp_path / "data")
-    monkeypatch.setattr(support.methods, "shared_model", lambda *_: None)
-    monkeypatch.setattr(support, "make_plan", lambda log, method, **own: plan(tiny_dataset(), method, **(own | tiny)))
+    monkeypatch.setattr(long_runs, "shared_model", lambda *_, **__: None)
+    monkeypatch.setattr(long_runs, "make_plan", tiny_plan)
     for until in (2, 4):
         support.main(tmp_path, tmp_path, ["pendulum-halt-seed0"], until)
-    assert support.curves() == {"pendulum-halt-seed0": {}}  # there is no simulator for it
+    cell = records.recorded(long_runs.STUDY)["pendulum-halt-seed0"]
+    assert cell["curve"] == {}  # there is no simulator for it
+    assert cell["minutes_per_million"] > 0 and {"date", "commit", "processor"} <= cell.keys()
     assert len((tmp_path / "pendulum-halt-seed0" / "metrics.jsonl").read_text().splitlines()) == 4

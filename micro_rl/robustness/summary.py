@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from micro_rl.core.tasks import Task, normalised
-from micro_rl.reports.stats import Interval, area_under_curve, cvar, interval
+from micro_rl.reports.stats import Interval, cvar, interval, mean
+from micro_rl.reports.stats.risk import area_of, worst_cell
 from micro_rl.robustness.cells import Group, Protocol
 
 Returns = Float[np.ndarray, "episode cell"]
@@ -36,15 +37,15 @@ def _of_group(group: Group, rows: dict[str, dict[str, Any]], task: Task) -> dict
     scores = returns if task.score_min is None else np.vectorize(lambda value: normalised(value, task))(returns)
     figures: dict[str, Any] = {
         "cells": len(cells),
-        "mean": _listed(interval(np.mean, scores)),
-        "worst": _listed(interval(lambda values: values.mean(axis=0).min(), scores)),
+        "mean": _listed(interval(mean, scores)),
+        "worst": _listed(interval(worst_cell, scores)),
         "worst_cell": cells[int(scores.mean(0).argmin())].name,
         "cvar10": _listed(interval(cvar, scores)),
     }
     if len(group.axes) == 1 and len(cells) > 1:
         at = np.array([cell.coordinates[group.axes[0].name] for cell in cells])
         order = np.argsort(at)
-        figures["area"] = _listed(interval(lambda values: area_under_curve(at[order], values.mean(0)[order]), scores))
+        figures["area"] = _listed(interval(area_of(at[order]), scores[:, order]))
     inert = sorted({rows[cell.name]["inert"] for cell in cells} - {""})
     broken = [cell.name for cell in cells if rows[cell.name].get("unstable")]
     return figures | ({"inert": inert} if inert else {}) | ({"unstable": broken} if broken else {})

@@ -11,7 +11,8 @@ from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.robust_results import Axis, Cell, Group, Robust
 from micro_rl.reports.compare.score_tables import over_seeds
-from micro_rl.reports.stats import area_under_curve, cvar, interval, mean, takes_batches
+from micro_rl.reports.stats import cvar, interval, mean
+from micro_rl.reports.stats.risk import area_of, worst_cell
 
 RESAMPLES = 2000
 """Of a single run's episodes."""
@@ -142,14 +143,7 @@ def _whole_curve(run: Swept) -> np.ndarray | None:
 
 
 def _area(run: Swept) -> Callable[[np.ndarray], Any]:
-    along = np.array([point[0] for point in sorted(run.results)])
-    return takes_batches(lambda scores: area_under_curve(along, np.nanmean(scores, axis=-2)))
-
-
-@takes_batches
-def worst_cell(scores: np.ndarray) -> Any:
-    """Least mean of scores[..., episode, cell]."""
-    return np.nanmean(scores, axis=-2).min(-1)
+    return area_of(np.array([point[0] for point in sorted(run.results)]))
 
 
 FIGURES = {

@@ -1,5 +1,7 @@
 """What episodes in perturbed systems tell: how bad the worst are, and how a curve fares over its whole width."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float
 
@@ -29,6 +31,17 @@ def cvar(returns: Float[np.ndarray, "*batch cell"], share: float = 0.1) -> Figur
     wanted = share * present(returns).sum(-1, keepdims=True)
     weights = np.clip(wanted - np.arange(returns.shape[-1]), 0, 1)
     return np.sum(weights * returns, axis=-1, where=weights > 0) / wanted[..., 0]
+
+
+@takes_batches
+def worst_cell(returns: Float[np.ndarray, "*batch episode cell"]) -> Figures:
+    """The least of the cells' means over the episodes that are there, in the unit of the returns."""
+    return np.nanmean(returns, axis=-2).min(-1)
+
+
+def area_of(x: Float[np.ndarray, " cell"]) -> Callable[[np.ndarray], Figures]:
+    """The statistic of returns [..., episode, cell] that is the area under the cells' means, which stand at x."""
+    return takes_batches(lambda returns: area_under_curve(x, np.nanmean(returns, axis=-2)))
 
 
 def area_under_curve(x: Float[np.ndarray, " point"], y: Float[np.ndarray, "*batch point"]) -> Figures:
