@@ -68,7 +68,7 @@ def draw_map(panel: Any, log: Read) -> None:
         ink = "white" if level > 0.6 else "#1a1a1a"
         weight = "bold" if at in flat else "normal"
         word = f"{mean:,.{log.digits}f}".replace("-", "−")
-        panel.text(column + 0.5, first + tall / 2, word, ha="center", va="center", color=ink, weight=weight, fontsize=9)
+        panel.text(column + 0.5, first + tall / 2, word, ha="center", va="center", color=ink, weight=weight, fontsize=8)
         if at == DEFAULTS:
             ring = Rectangle(
                 (column + 0.07, first + 0.09), 0.86, 0.82, fill=False, edgecolor=ink, linestyle=(0, (2, 2))
