@@ -1,5 +1,6 @@
 """What holds in every test: shapes are checked, ranks never promoted in silence, the CPU does the work."""
 
+import atexit
 import gc
 import os
 import zlib
@@ -109,8 +110,25 @@ def pytest_configure(config: pytest.Config) -> None:
     Two programs may then round their shared part apart, so the slow tests of whole runs to the bit compile as users do;
     quick tests ask for it themselves (tests/probes.py, FUSED).
     """
+    if hasattr(config, "workerinput"):
+        # Taking programs and objects apart one by one takes a worker seconds; the end of its process takes none.
+        atexit.register(os._exit, 0)
     if PLAIN_EMITTERS and config.option.markexpr == "not slow" and "MICRO_RL_TEST_PLATFORM" not in os.environ:
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+
+
+@pytest.fixture(scope="module")
+def no_page():
+    """Runs write no page: its charts take longer than a tiny run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+        yield
+
+
+@pytest.fixture
+def words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages have their words without the charts, which take long to draw."""
+    monkeypatch.setattr("micro_rl.reports.run.figures.drawing", lambda *_: "<svg></svg>")
 
 
 MOST_MAPS, MAPS_OF_A_MODULE = 58_000, 7_000
