@@ -47,7 +47,7 @@ def draw(read: list[Read]) -> Figure:
     panels[1][0].set_ylabel("return, model's share one half")
     marks = [
         Patch(facecolor="none", edgecolor=LINE, linewidth=2.2, label="flat: not shown to be worse than the best"),
-        Patch(facecolor="none", edgecolor="#1a1a1a", linestyle=DASHES, label="what micro-rl choose takes"),
+        Patch(facecolor="none", edgecolor="#1a1a1a", linestyle=DASHES, label="the defaults"),
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     curves = panels[1][0].get_legend_handles_labels()[0]

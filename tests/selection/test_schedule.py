@@ -65,5 +65,6 @@ def test_what_the_log_is_decides_what_is_tried():
     assert names == ["bc", "td3_bc", "iql", "micro-anchored", "micro-near"]
     broad = {candidate.name: candidate for candidate in portfolio(30.0, 3, narrow=False, negative=False)}
     assert {"micro", "rebrac"} <= set(broad)
-    assert broad["micro-anchored"].settings == {"bc_weight": 2.0, "support": "halt", "history": 3}
+    assert broad["micro-anchored"].settings == {"num_samples": 0, "bc_weight": 2.0, "support": "halt", "history": 3}
+    assert broad["micro"].settings == {"num_samples": 0, "history": 3} and "num_samples" not in broad["bc"].settings
     assert broad["bc"].choices["scoring_model"] is False and "scoring_model" not in broad["micro"].choices
