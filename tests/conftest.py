@@ -1,6 +1,5 @@
 """What holds in every test: shapes are checked, ranks never promoted in silence, the CPU does the work."""
 
-import atexit
 import gc
 import os
 import zlib
@@ -110,9 +109,6 @@ def pytest_configure(config: pytest.Config) -> None:
     Two programs may then round their shared part apart, so the slow tests of whole runs to the bit compile as users do;
     quick tests ask for it themselves (tests/probes.py, FUSED).
     """
-    if hasattr(config, "workerinput"):
-        # Taking programs and objects apart one by one takes a worker seconds; the end of its process takes none.
-        atexit.register(os._exit, 0)
     if PLAIN_EMITTERS and config.option.markexpr == "not slow" and "MICRO_RL_TEST_PLATFORM" not in os.environ:
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 

@@ -102,7 +102,9 @@ def _keep_ticks_in_view(axes: Axes) -> None:
     """Locators give a tick beyond each end, too, which matplotlib makes at some cost and does not draw."""
     for axis in (axes.xaxis, axes.yaxis):
         low, high = sorted(axis.get_view_interval())
-        axis.set_major_locator(FixedLocator([place for place in axis.get_majorticklocs() if low <= place <= high]))
+        rounding = 1e-9 * (high - low)
+        places = axis.get_majorticklocs()
+        axis.set_major_locator(FixedLocator([at for at in places if low - rounding <= at <= high + rounding]))
 
 
 def _draw(axes: Axes, chart: Chart, size: Size) -> None:
