@@ -78,9 +78,9 @@ def _of_its_words(name: str, choices: Sequence[str]) -> list[str]:
     if having:
         fewest = min(len(_words(choice)) for choice in having)
         return [choice for choice in having if len(_words(choice)) == fewest][:NEAREST]
-    made = [choice for choice in choices if set() < _words(choice) <= words]
-    most = max((len(_words(choice)) for choice in made), default=0)
-    return [choice for choice in made if len(_words(choice)) == most][:NEAREST]
+    within = [choice for choice in choices if set() < _words(choice) <= words]
+    most = max((len(_words(choice)) for choice in within), default=0)
+    return [choice for choice in within if len(_words(choice)) == most][:NEAREST]
 
 
 def _words(name: str) -> set[str]:

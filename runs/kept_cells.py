@@ -38,9 +38,9 @@ def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
         make: Returns figures by cell.
     """
     began = time.process_time()
-    made = rounded(make())
-    each = round((time.process_time() - began) / len(made), 1)
-    for name, figures in made.items():
+    measured = rounded(make())
+    each = round((time.process_time() - began) / len(measured), 1)
+    for name, figures in measured.items():
         record(study, name, {"figures": figures} | origin() | {"seconds": each})
 
 

@@ -36,8 +36,8 @@ class Read(NamedTuple):
 
     def cell(self, name: str) -> dict[str, Any] | None:
         """Its figures, if it was run."""
-        found = recorded(self.studied.study).get(name)
-        return found and found["figures"]
+        record = recorded(self.studied.study).get(name)
+        return record and record["figures"]
 
     def seeds(self, name: str) -> list[float] | None:
         """The seeds' scores of a cell, if it was run."""
@@ -47,8 +47,8 @@ class Read(NamedTuple):
     def map(self) -> dict[Place, list[float]]:
         """The seeds' scores of what was run of the map."""
         places = [WITHOUT, *((beta, share) for share in SHARES for beta in BETAS)]
-        found = {at: self.seeds(place(*at)) for at in places}
-        return {at: values for at, values in found.items() if values is not None}
+        scores_at = {at: self.seeds(place(*at)) for at in places}
+        return {at: values for at, values in scores_at.items() if values is not None}
 
     def best(self) -> Place:
         """Where the mean is highest."""
@@ -56,18 +56,28 @@ class Read(NamedTuple):
 
     def flat(self) -> set[Place]:
         """What three seeds do not show to be worse than the best by more than a small part of the map's range."""
+        return {at for at, values in self.map().items() if at == self.best() or self.is_flat(values)}
+
+    def is_flat(self, values: list[float]) -> bool:
+        """Whether a cell's seeds do not show that either."""
         there = self.map()
-        means = [float(np.mean(values)) for values in there.values()]
-        best, margin = there[self.best()], SMALL * (max(means) - min(means))
-        return {at for at, values in there.items() if values is best or not worse(values, best, margin)}
+        means = [float(np.mean(each)) for each in there.values()]
+        return not worse(values, there[self.best()], SMALL * (max(means) - min(means)))
+
+    def choice(self) -> list[float]:
+        """The seeds' scores with what a choice takes."""
+        values = self.seeds(CHOICE)
+        assert values, f"{CHOICE} is run before the page is written"
+        return values
 
     def lacking(self) -> list[float]:
-        """By seed: what the defaults, which a choice takes, lack to the best of the map."""
-        there = self.map()
-        return (np.asarray(there[self.best()]) - there[DEFAULTS]).tolist()
+        """By seed: what a choice's settings lack to the best of the map."""
+        return (np.asarray(self.map()[self.best()]) - self.choice()).tolist()
 
 
 DEFAULTS: Place = (0.5, 0.5)
+CHOICE = "draws0"
+"""The cell with what `micro-rl choose` takes: the defaults, but the members' means in place of a draw."""
 WITHOUT: Place = (0.0, 0.0)
 """No rows of a model."""
 SMALL = 0.05

@@ -10,7 +10,7 @@ import numpy as np
 
 from runs import sensitivity_choose, sensitivity_tables
 from runs.kept_cells import made_by
-from runs.sensitivity_cells import DEFAULTS, WITHOUT, Read, every
+from runs.sensitivity_cells import WITHOUT, Read, every
 from runs.sensitivity_picture import draw
 from runs.study_pages import save, write
 
@@ -32,7 +32,7 @@ Above: the mean score over three seeds of each cell; darker is better, on a scal
 is inside the orange line, bold in the tables: the cell with the highest mean, and all that are not shown to lack more
 than a twentieth of the map's range to it, by Student's 95 % interval of the difference paired over the seeds (not
 corrected for the number of comparisons). With three seeds that is a low bar: cells whose seeds disagree are inside.
-Dashed: what `micro-rl choose` takes. Below: means and ranges over the seeds at a share of one half, and without the
+Dashed: the defaults. Below: means and ranges over the seeds at a share of one half, and without the
 model's rows.
 
 {logs}
@@ -53,8 +53,9 @@ price.
 
 ## What `micro-rl choose` takes
 
-A choice varies neither beta, nor the share, nor draws, length or elites: on every log MICRO's candidates have the
-generic preset's. They differ in how closely they are held to the log, and in how many observations they see.
+A choice varies neither beta, nor the share, nor length or elites: on every log MICRO's candidates have the generic
+preset's, but for the members' means in place of a draw, which they take since this study. They differ in how closely
+they are held to the log, and in how many observations they see.
 
 {choose}
 
@@ -63,8 +64,8 @@ generic preset's. They differ in how closely they are held to the log, and in ho
 Found by the functions that a choice begins with (`runs/sensitivity_choose.py`), for its default of 60 minutes. No cell
 here is a candidate itself: those train networks of 256-256 in batches of 256 on two thirds of the log, with an ensemble
 of 4 x 200 of their own, and two of the three are anchored. On hopper they see two observations, the cells here one.
-In real choices of ten minutes MICRO as it is was taken on the pendulum and TD3+BC on the two tanks
-([choose.md](choose.md)); none was made on hopper for this page.
+In real choices of ten minutes, made before they took the means, MICRO as it is was taken on the pendulum and TD3+BC on
+the two tanks ([choose.md](choose.md)); none was made on hopper for this page.
 
 ## One setting at a time
 
@@ -101,16 +102,18 @@ Not run of what the program lists: {missing}. Beta beside length, and ensembles 
 open.
 """
 ANSWER = """On all three logs the mean score falls with beta where half of a batch is the model's, and beta 1 is the
-worst of that column; no beta with any share has a higher mean than leaving the model's rows out on {free}; what
-`micro-rl choose` takes, beta 0.5 at one half, scores {lacks} less than the best of the map, and is outside the flat
+worst of that column; no beta with any share has a higher mean than leaving the model's rows out on {free}; one
+draw, the default, scores less than the members' means and than ten draws on all three; what `micro-rl choose` takes,
+the means at beta 0.5 and one half, scores {lacks} than the best of the map, and is shown to be worse than the flat
 region on {outside}."""
 
 
 def answer(read: list[Read]) -> str:
     """The sentence for all logs."""
-    lacks = [f"{np.mean(log.lacking()):,.{log.digits}f} on {log.title}" for log in read]
+    means = [(float(np.mean(log.lacking())), log) for log in read]
+    lacks = [f"{abs(mean):,.{log.digits}f} {'less' if mean >= 0 else 'more'} on {log.title}" for mean, log in means]
     free = [log.title for log in read if log.best() == WITHOUT]
-    outside = [log.title for log in read if DEFAULTS not in log.flat()]
+    outside = [log.title for log in read if not log.is_flat(log.choice())]
     words = {"free": free, "outside": outside}
     text = ANSWER.format(
         lacks=", ".join(lacks), **{name: " and ".join(logs) or "none of them" for name, logs in words.items()}

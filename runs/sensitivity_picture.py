@@ -47,7 +47,7 @@ def draw(read: list[Read]) -> Figure:
     panels[1][0].set_ylabel("return, model's share one half")
     marks = [
         Patch(facecolor="none", edgecolor=LINE, linewidth=2.2, label="flat: not shown to be worse than the best"),
-        Patch(facecolor="none", edgecolor="#1a1a1a", linestyle=DASHES, label="what micro-rl choose takes"),
+        Patch(facecolor="none", edgecolor="#1a1a1a", linestyle=DASHES, label="the defaults"),
     ]
     figure.legend(handles=marks, loc="outside upper center", ncols=2, frameon=False, fontsize=9)
     curves = panels[1][0].get_legend_handles_labels()[0]
@@ -68,7 +68,7 @@ def draw_map(panel: Any, log: Read) -> None:
         ink = "white" if level > 0.6 else "#1a1a1a"
         weight = "bold" if at in flat else "normal"
         word = f"{mean:,.{log.digits}f}".replace("-", "−")
-        panel.text(column + 0.5, first + tall / 2, word, ha="center", va="center", color=ink, weight=weight, fontsize=9)
+        panel.text(column + 0.5, first + tall / 2, word, ha="center", va="center", color=ink, weight=weight, fontsize=8)
         if at == DEFAULTS:
             ring = Rectangle(
                 (column + 0.07, first + 0.09), 0.86, 0.82, fill=False, edgecolor=ink, linestyle=(0, (2, 2))

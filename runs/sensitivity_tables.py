@@ -7,7 +7,7 @@ import numpy as np
 from runs.pendulum_small import QUALITIES
 from runs.records import recorded
 from runs.sensitivity import BETAS, MODEL_FREE, PROGRAMS, REFERENCE, SETS, SHARES, place
-from runs.sensitivity_cells import DEFAULTS, Read, apart
+from runs.sensitivity_cells import Read, apart
 from runs.sensitivity_choose import STUDY as CHOOSE
 from runs.sensitivity_logs import HOPPER, HOPPER_FIT, QUALITY, TANKS_FIT
 from runs.study_pages import difference, mean_and_interval, table
@@ -130,13 +130,13 @@ def signed(text: str) -> str:
 
 
 def choose_table(read: list[Read]) -> str:
-    """What a choice takes for MICRO on each log, and what the defaults lack to the best of the map."""
+    """What a choice takes for MICRO on each log, and how it learns."""
     rows = [
         [log.title, f"`{name}`", *setting_words(own)]
         for log in read
         for name, own in sorted(taken(log)["candidates"].items())
     ]
-    heads = ["log", "candidate", "beta", "model's share", "draws", "length", "elites", "observations seen"]
+    heads = ["log", "candidate", "beta", "model's share", "draws (0: means)", "length", "elites", "observations seen"]
     return table([*heads, "held to the log's actions", "support"], rows)
 
 
@@ -148,16 +148,16 @@ def setting_words(own: dict[str, float | str]) -> list[str]:
 
 
 def lacking_table(read: list[Read]) -> str:
-    """What the defaults, which a choice takes, lack to the best place of the map."""
+    """What a choice's settings lack to the best place of the map."""
     rows = []
     for log in read:
         (beta, share), there = log.best(), log.map()
         name = f"beta {beta:g}, share {share:g}" if share else "no rows of a model"
-        scores = [mean_and_interval(there[at], log.digits) for at in (DEFAULTS, (beta, share))]
-        flat = "yes" if DEFAULTS in log.flat() else "no"
+        scores = [mean_and_interval(values, log.digits) for values in (log.choice(), there[beta, share])]
+        flat = "yes" if log.is_flat(log.choice()) else "no"
         rows.append([log.title, scores[0], name, scores[1], mean_and_interval(log.lacking(), log.digits), flat])
-    heads = ["log", "at what a choice takes (beta 0.5, share 0.5)", "best of the map", "there", "difference"]
-    return table([*heads, "in the flat region"], rows)
+    heads = ["log", "at what a choice takes (beta 0.5, share 0.5, means)", "best of the map", "there", "difference"]
+    return table([*heads, "as good as flat"], rows)
 
 
 def set_table(log: Read) -> str:

@@ -47,12 +47,12 @@ def known() -> dict[str, dict[int, float]]:
     return {cell.name: up_to(every.get(cell.name, {}), EPOCHS) for cell in cells()}
 
 
-def rows(found: dict[str, dict[int, float]]) -> list[Row]:
+def rows(curves_of: dict[str, dict[int, float]]) -> list[Row]:
     """What has been evaluated at all, log after log."""
     of = {(log, recipe): {} for log in LOGS for recipe in RECIPES}
     for cell in cells():
-        if found[cell.name]:
-            of[cell.log, cell.entry][cell.seed] = found[cell.name]
+        if curves_of[cell.name]:
+            of[cell.log, cell.entry][cell.seed] = curves_of[cell.name]
     return [Row(log, recipe, begun) for (log, recipe), begun in of.items() if begun]
 
 
@@ -109,8 +109,8 @@ Not begun: {missing}.
 
 def main() -> None:
     """Write the page and its figure; remarks below a line `## Remarks` are kept."""
-    found = known()
-    lines = rows(found)
+    curves_of = known()
+    lines = rows(curves_of)
     draw(lines)
     text = TEXT.format(
         epochs=EPOCHS,
@@ -118,11 +118,11 @@ def main() -> None:
         table=study_pages.table(HEADS, [row.columns() for row in lines]),
         fallen=FALLEN,
         figure=FIGURE.name,
-        done=sum(map(bool, found.values())),
-        all=len(found),
-        whole=sum(EPOCHS in curve for curve in found.values()),
+        done=sum(map(bool, curves_of.values())),
+        all=len(curves_of),
+        whole=sum(EPOCHS in curve for curve in curves_of.values()),
         earlier=study_pages.earlier(cells(), STUDY),
-        missing=study_pages.not_run(cells(), {name for name, curve in found.items() if curve}),
+        missing=study_pages.not_run(cells(), {name for name, curve in curves_of.items() if curve}),
     )
     study_pages.write(PAGE, text)
 

@@ -113,6 +113,20 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 
+@pytest.fixture(scope="module")
+def no_page():
+    """Runs write no page: its charts take longer than a tiny run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+        yield
+
+
+@pytest.fixture
+def words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages have their words without the charts, which take long to draw."""
+    monkeypatch.setattr("micro_rl.reports.run.figures.drawing", lambda *_: "<svg></svg>")
+
+
 MOST_MAPS, MAPS_OF_A_MODULE = 58_000, 7_000
 unread_modules = 0
 

@@ -21,6 +21,8 @@ from micro_rl.trust.front import trust as really_trust
 from tests.tiny_runs import HORIZON, SETTINGS, write_log
 from tests.trust.judgements import evidence, judged, judgement
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/start/*.md")), *sorted(ROOT.glob("docs/guides/*.md"))]
 
@@ -32,12 +34,6 @@ FILE = re.compile(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", re.MULTILINE |
 def log(tmp_path_factory):
     """As many rows to learn from as the guide's log of arrays has: what trains on either shares its programs."""
     return write_log(tmp_path_factory.mktemp("log") / "swing.hdf5", episodes=4, length=99)
-
-
-@pytest.fixture(autouse=True)
-def _no_page(monkeypatch):
-    """Its charts take longer than a tiny run."""
-    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
 
 
 def same(one: micro_rl.Run, other: micro_rl.Run) -> bool:

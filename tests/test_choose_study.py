@@ -53,4 +53,4 @@ def test_a_recorded_choice_is_not_made_again_and_stands_on_the_page(tmp_path: Pa
     text = (tmp_path / "choose.md").read_text()
     assert "| tanks | 20 | 90 % | try it, under watch | `chosen` |" in text
     assert "| tanks | −2.00 |  | 4.00 |" in text and text.endswith("* Kept.\n")
-    assert "30 minutes on two cores" in text and "1 cells" in text
+    assert "30 minutes on two cores" in text and "1 cell, " in text

@@ -1,6 +1,7 @@
 """Compiled programs on disk: where, when not, and that a torn one does no harm."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,16 @@ def value(home: Path, program: str = "jnp.sin(x) @ jnp.cos(x).T", most_bytes: in
     return process.stdout
 
 
-def test_the_next_process_finds_the_program_and_a_torn_one_does_no_harm(tmp_path: Path):
-    first = value(tmp_path)
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Where one program is kept, and what it gave; a test takes a copy."""
+    home = tmp_path_factory.mktemp("home")
+    return home, value(home)
+
+
+def test_the_next_process_finds_the_program_and_a_torn_one_does_no_harm(kept: tuple[Path, str], tmp_path: Path):
+    home, first = kept
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
     entries = [path for path in tmp_path.rglob("*") if path.is_file() and path.name.endswith("-cache")]
     assert entries and all("micro-rl/programs" in str(path) for path in entries)
     assert value(tmp_path) == first
@@ -67,11 +76,11 @@ def test_the_folder_is_the_processors_own(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert compile_cache.folder() != here and here.is_relative_to(tmp_path / "micro-rl")
 
 
-def test_the_programs_used_longest_ago_make_room(tmp_path: Path):
+def test_the_programs_used_longest_ago_make_room(kept: tuple[Path, str], tmp_path: Path):
     def sizes() -> dict[str, int]:
         return {path.name: path.stat().st_size for path in tmp_path.rglob("*-cache")}
 
-    value(tmp_path)
+    shutil.copytree(kept[0], tmp_path, dirs_exist_ok=True)
     before = sizes()
     limit = sum(before.values()) + max(before.values()) // 2
     value(tmp_path, program="jnp.tanh(x) @ x", most_bytes=limit)

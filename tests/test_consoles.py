@@ -51,7 +51,9 @@ def trained(log: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out, before = tmp_path_factory.mktemp("runs") / NAME, sys.stdout
     sys.stdout = latin = Screen("latin-1")
     try:
-        assert cli.run(["train", log, *options(epochs=1), "--out", str(out)]) == 0
+        with pytest.MonkeyPatch.context() as patch:  # its page's charts take longer than the run
+            patch.setattr("micro_rl.reports.run.write_report", lambda path: None)
+            assert cli.run(["train", log, *options(epochs=1), "--out", str(out)]) == 0
     finally:
         sys.stdout = before
     text = latin.text()

@@ -18,6 +18,8 @@ from micro_rl.simulation.envs import make
 from micro_rl.simulation.evaluation import evaluate
 from tests.tiny_runs import write_log
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 FIXTURE = Path(__file__).parent / "fixtures" / "run-format-3"
 POLICY = Policy.load(FIXTURE / "policy.safetensors")
 

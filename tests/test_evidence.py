@@ -11,6 +11,7 @@ from micro_rl.dynamics.ensemble import predict
 from micro_rl.selection.portfolio import portfolio
 from micro_rl.training.plan import make_plan
 from runs import kept_cells, missed, missed_page, pendulum_small, records, sensitivity, sensitivity_choose
+from runs.sensitivity_cells import CHOICE
 from runs.sensitivity_logs import logs
 from runs.time_to_score import reached
 from tests.hills import model_of
@@ -82,11 +83,12 @@ def test_every_cell_of_the_sensitivity_can_be_planned():
             make_plan(log, chosen.pop("method", "micro"), **chosen)
 
 
-def test_what_a_choice_would_take_are_the_defaults_and_an_anchor():
+def test_what_a_choice_would_take_are_the_members_means_and_an_anchor():
     every = [candidate for candidate in portfolio(60.0, 1, narrow=False, negative=True) if candidate.learns_model]
-    found = [sensitivity_choose.settings(pendulum_small.log(), candidate) for candidate in every]
-    assert all((own["beta"], own["share"], own["num_samples"]) == (0.5, 0.5, 1) for own in found)
-    assert [own["bc_weight"] for own in found] == [2.0, 0.4, 0.0]
+    taken = [sensitivity_choose.settings(pendulum_small.log(), candidate) for candidate in every]
+    assert all((own["beta"], own["share"], own["num_samples"]) == (0.5, 0.5, 0) for own in taken)
+    assert [own["bc_weight"] for own in taken] == [2.0, 0.4, 0.0]
+    assert {CHOICE: {"beta": 0.5, "num_samples": 0}} in sensitivity.AXES  # the cell that stands for them
 
 
 def test_a_score_is_reached_by_the_mean_of_three():

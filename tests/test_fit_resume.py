@@ -73,7 +73,7 @@ def test_a_fit_alone(whole: Path, tmp_path: Path):
 
 
 def test_a_fit_in_a_run(whole: Path, tmp_path: Path):
-    plan = tiny_plan(epochs=1, updates_per_epoch=4, fit_checkpoint_seconds=0.0)
+    plan = tiny_plan(epochs=1, fit_checkpoint_seconds=0.0)
     with pytest.raises(Interrupted, match="saved after epoch 3"), Interrupts() as interrupts:
         execute(plan, tmp_path / "run", callback=StopsAt(3, interrupts), interrupts=interrupts)
     folder = RunFolder.open(tmp_path / "run")

@@ -16,6 +16,8 @@ from micro_rl.training.grid import method_names, sweep_folder, trials
 from micro_rl.training.job import Run
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 
 def test_a_combination_lacks_what_its_method_does_not_have():
     grid = {"method": ["micro", "mobile", "bc"], "beta": [0.0, 0.5], "penalty": [2.0]}
@@ -27,12 +29,6 @@ def test_a_combination_lacks_what_its_method_does_not_have():
         "method=bc-seed0",
     ]
     assert sweep_folder([tiny_plan()], grid) == Path("trained/tiny-micro-mobile-bc-sweep")
-
-
-@pytest.fixture(autouse=True)
-def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The charts of every run take longer than a tiny run."""
-    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
 
 
 def test_what_departs_from_the_preset_departs_for_every_method_that_has_it():

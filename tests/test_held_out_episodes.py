@@ -90,7 +90,7 @@ def test_what_is_said_and_kept():
             from_json(HONEST | {"episodes": MEASURED | {name: value}})
 
 
-def test_the_page_shows_it_or_says_how_to_get_it(tmp_path: Path):
+def test_the_page_shows_it_or_says_how_to_get_it(tmp_path: Path, words_alone):
     run = measured_run(tmp_path)
     add_report(run, HONEST)
     assert NO_EPISODES in page_of(run).words

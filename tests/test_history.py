@@ -21,11 +21,15 @@ from micro_rl.dynamics.ensemble import predict
 from micro_rl.dynamics.termination_rules import ByRule
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
+from micro_rl.reports.run.page import render
+from micro_rl.reports.run.record import read
 from micro_rl.simulation.evaluation import Evaluator
 from micro_rl.storage.arrays import read_safetensors
 from micro_rl.storage.json_files import read_json
 from tests.probes import linear_ensemble, plain_units, tiny_dataset
 from tests.tiny_runs import HORIZON, IN_PENDULUM, SETTINGS, write_log
+
+pytestmark = pytest.mark.usefixtures("no_page")
 
 TINY: dict[str, Any] = SETTINGS | {"history": 3}
 
@@ -177,12 +181,6 @@ def test_a_history_that_does_not_suit_the_columns_is_refused(history: int):
         random_policy(3, history=history)
 
 
-@pytest.fixture(autouse=True)
-def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its charts take longer than a tiny run; the module's run has one."""
-    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("history")
@@ -190,11 +188,11 @@ def run(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.slow
-def test_a_run_with_a_history_goes_all_the_way(run):
+def test_a_run_with_a_history_goes_all_the_way(run, words_alone):
     assert run.policy.history == 3
     assert run.policy.observation_size == 3
     assert "--history 3" in read_json(run.path / "config.json")["command"]
-    assert "policy.reset()" in (run.path / "report.html").read_text()
+    assert "policy.reset()" in render(read(run.path))
     loaded = Policy.load(run.path / "policy.safetensors")
     with Evaluator("Pendulum-v1", episodes=2, horizon=HORIZON) as evaluator:
         first, second = evaluator(loaded, seed=3), evaluator(loaded, seed=3)

@@ -13,6 +13,8 @@ from micro_rl.policy import Policy
 from micro_rl.training.job import Run
 from tests.tiny_runs import IN_PENDULUM, SETTINGS, options, write_log
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> tuple[Run, dict[int, bytes]]:

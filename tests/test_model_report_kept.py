@@ -131,7 +131,7 @@ def test_a_folder_with_a_damaged_report_is_refused(tmp_path: Path):
         record.read(run)
 
 
-def test_a_runs_page_shows_both(tmp_path: Path):
+def test_a_runs_page_shows_both(tmp_path: Path, words_alone):
     run = measured_run(tmp_path)
     assert "“Error by steps ahead” is not shown: its fit kept no report" in page_of(run).words
     add_report(run, HONEST)
@@ -144,7 +144,7 @@ def test_a_runs_page_shows_both(tmp_path: Path):
     assert "elites disagree" not in words and "“Do its intervals hold?” is not shown: nothing varies" in words
 
 
-def test_a_method_without_a_model_says_nothing_of_one(tmp_path: Path):
+def test_a_method_without_a_model_says_nothing_of_one(tmp_path: Path, words_alone):
     run = measured_run(tmp_path, learns_model=False)
     assert "“The model that scores it: error by steps ahead” is not shown: its fit kept no report" in page_of(run).words
     (run / "fit.jsonl").unlink()

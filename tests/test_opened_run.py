@@ -23,6 +23,8 @@ from micro_rl.robustness.critics import critics_in
 from micro_rl.storage.run_folder import RunFolder
 from tests.test_named_columns import write_tank
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 FIXTURE = Path(__file__).parent / "fixtures" / "run-format-3"
 STATES = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 2.0], [-1.0, 0.1, -7.9]])
 ACTIONS = np.array([[0.5], [-2.0], [2.0]])

@@ -14,6 +14,8 @@ from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
 from tests.tiny_runs import OF_ANY, options, write_log
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 
 class Wanting(gymnasium.Env[Any, Any]):
     """As wide as Pendulum-v1, its observations a group; from `fails_at` on, in steps of all copies, out of order."""
@@ -48,11 +50,6 @@ def simulator():
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_log(tmp_path_factory.mktemp("log") / "swing.hdf5"))
-
-
-@pytest.fixture(autouse=True)
-def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
 
 
 def words(log: str, out: Path, *more: str, **changes: Any) -> list[str]:

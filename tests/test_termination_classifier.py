@@ -137,13 +137,9 @@ def test_no_episode_is_in_two_parts_and_none_is_lost(episodes):
     assert not any(ended) or any(ended[number] for number in parts[0])
 
 
+pytestmark = pytest.mark.usefixtures("no_page")
+
 TINY: dict[str, Any] = SETTINGS | {"termination_updates": 20, "eval_episodes": 1}
-
-
-@pytest.fixture(autouse=True)
-def _no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its charts take longer than a tiny run; the module's run has one."""
-    monkeypatch.setattr("micro_rl.reports.run.write_report", lambda path: None)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +148,7 @@ def run(tmp_path_factory):
     return micro_rl.train(write_log(folder / "falls.hdf5", terminal=True), out=folder / "run", **TINY)
 
 
-def test_a_log_with_terminals_and_no_rule_trains_on_what_it_learned(run):
+def test_a_log_with_terminals_and_no_rule_trains_on_what_it_learned(run, words_alone):
     config = read_json(run.path / "config.json")
     assert config["task"]["termination"] == "learned"
     assert config["command"].endswith("--termination learned")

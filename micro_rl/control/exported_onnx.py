@@ -27,12 +27,12 @@ class OnnxPolicy(Policy):
     """A policy whose decisions on windows are onnxruntime's; the rest is as the file's tables say."""
 
     session: Any = None
-    told: str = ""
+    digest: str = ""
 
     @property
     def sha256(self) -> str:
         """The digest of the policy that was exported, as the file tells it; empty where it does not."""
-        return self.told
+        return self.digest
 
     def of_window(self, window: Any) -> np.ndarray:
         """Give the action as `Policy.of_window`, from the file itself."""
@@ -76,7 +76,7 @@ def read(path: Path) -> tuple[Policy, Guard | None]:
     try:
         facts = Facts.of(metadata | {part: json.loads(metadata[part]) for part in ("observations", "actions")})
         policy = _policy(tables, facts, int(metadata["history"]))
-        policy.session, policy.told = _session(runtime, content), facts.policy
+        policy.session, policy.digest = _session(runtime, content), facts.policy
         _compare(policy)
         return policy, guard_of(_guard(tables), facts, policy.columns) if facts.threshold else None
     except Exception as error:  # those of onnxruntime, too

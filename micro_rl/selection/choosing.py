@@ -16,14 +16,14 @@ from micro_rl.data.taking import content
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.errors import TooLittle
 from micro_rl.reports.choice.record import Choice
-from micro_rl.selection import decision, plan_file
+from micro_rl.selection import decision, plan_file, schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.crew import Crew, crew_for
 from micro_rl.selection.field import Field
 from micro_rl.selection.judging_part import make_judge
 from micro_rl.selection.look import Look, look
 from micro_rl.selection.plan_file import Planned
-from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
+from micro_rl.selection.portfolio import COMMON, SEEDS_FROM, Candidate, portfolio
 from micro_rl.selection.question import Question, check, enter
 from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
@@ -109,10 +109,27 @@ class _Work(NamedTuple):
         field = Field(candidates, _training_log(judge.parts, self.folder), self.folder, seeds, self.crew)
         planned = self._planned(field, len(judge.parts.training), asked)
         rungs = Rungs(field, judge.yardstick, planned, self.folder / "tasks", self.watcher, self.clock)
-        rungs.carry_out()
+        rungs.carry_out(planned)
+        while not planned.final:
+            planned = self._further(field, rungs, planned)
+            rungs.carry_out(planned)
         self.watcher.at_work("judging every candidate's best policy", JUDGED * len(field.candidates))
         about = about._replace(looks=(*seen.lines, *lines), workers=planned.workers, apart=judge.apart)
         return decision.decide(about, rungs, self.options, self.clock)
+
+    def _further(self, field: Field, rungs: Rungs, planned: Planned) -> Planned:
+        """The plan with a rung more where somebody still rises and there is time, else as the final one; it is kept."""
+        spare = 60 * self.question.minutes - self.clock.seconds - JUDGED * len(field.candidates)
+        about = (rungs.going, spare, planned.workers, COMMON["updates_per_epoch"])
+        longer = schedule.longer(planned.schedule, planned.costs, *about) if rungs.rising else None
+        if longer is None:
+            planned = planned._replace(final=True)
+        else:
+            planned = planned._replace(schedule=longer)
+            rising = ", ".join(rungs.rising)
+            self.watcher.note(f"{'plan':10}a further rung, as {duration(spare)} are left and it rises: {rising}")
+        plan_file.write(self.folder / plan_file.PLAN, planned)
+        return planned
 
     def _judging(self, what: str, share: float) -> None:
         self.watcher.at_work(f"the judge: {what}", max(0.0, 60 * self.question.minutes - self.clock.seconds))
@@ -131,7 +148,7 @@ class _Work(NamedTuple):
         for name, reason in planned.failures.items():
             self.watcher.note(f"{name}: {reason}")
         self.watcher.note(
-            f"{'plan':10}three rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
+            f"{'plan':10}rungs for {', '.join(map(str, planned.schedule.places))} candidates with "
             f"{plural(len(field.seeds), 'seed')} each on {plural(planned.workers, 'core')}, about "
             f"{duration(planned.schedule.seconds(planned.costs, planned.workers))}"
         )

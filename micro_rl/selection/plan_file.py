@@ -1,4 +1,4 @@
-"""The plan of a choice: how far every candidate trains, made once and kept."""
+"""The plan of a choice: how far every candidate trains, made when it is known and kept."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ FIRST = 2
 class Planned(NamedTuple):
     """Rungs, what an epoch of each candidate was seen to cost, how many processes train, and who failed at once.
 
-    `asked` is what it is the plan of: the log, the minutes and the seed.
+    `asked` is what it is the plan of: the log, the minutes and the seed. No rung is added to a plan that is final.
     """
 
     schedule: Schedule
@@ -31,6 +31,7 @@ class Planned(NamedTuple):
     workers: int
     failures: dict[str, str]
     asked: dict[str, Any]
+    final: bool = False
 
 
 def begin(field: Field, minutes: float, processes: int, rows: int, watcher: Watcher, clock: Clock) -> dict[str, str]:
@@ -114,6 +115,7 @@ def read(path: Path, names: Sequence[str], asked: dict[str, Any]) -> Planned:
         until, places = kept["schedule"]["until"], kept["schedule"]["places"]
         rungs = Schedule(tuple({name: int(epoch) for name, epoch in row.items()} for row in until), tuple(places))
         planned = Planned(rungs, dict(kept["costs"]), int(kept["workers"]), dict(kept["failures"]), dict(kept["asked"]))
+        planned = planned._replace(final=bool(kept.get("final", True)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: is no plan of a choice ({error!r}); make one anew in another folder") from error
     if changed := sorted(name for name in asked if planned.asked.get(name) != asked[name]):

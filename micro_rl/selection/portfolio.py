@@ -21,6 +21,11 @@ COMMON: dict[str, Any] = {
 }
 
 
+MICRO: dict[str, Any] = {"num_samples": 0}
+"""The members' means in place of one draw of each: no dearer, and better on three logs of three, the same on a fourth
+(docs/results/sensitivity.md)."""
+
+
 class Candidate(NamedTuple):
     """A method with its settings, and why it is tried."""
 
@@ -58,13 +63,15 @@ def portfolio(minutes: float, history: int, narrow: bool, negative: bool) -> tup
         Candidate(
             "micro-anchored",
             "micro",
-            {"bc_weight": 2.0, "support": support},
+            MICRO | {"bc_weight": 2.0, "support": support},
             f"learns in a model, held to the log's actions; rollouts {support} where the log cannot vouch",
         ),
-        Candidate("micro-near", "micro", {"bc_weight": 0.4}, "learns in a model, loosely held to the log's actions"),
+        Candidate(
+            "micro-near", "micro", MICRO | {"bc_weight": 0.4}, "learns in a model, loosely held to the log's actions"
+        ),
     ]
     if not narrow:
-        every.append(Candidate("micro", "micro", {}, "learns in a model, free of the log's actions"))
+        every.append(Candidate("micro", "micro", MICRO, "learns in a model, free of the log's actions"))
     if minutes >= SLOW_FROM:
         every.append(Candidate("rebrac", "rebrac", {}, "improves close to the log's actions, both in critic and actor"))
     own = {"history": history} if history > 1 else {}

@@ -22,6 +22,7 @@ class Rungs:
         yardstick: the judge.
         scored: every policy of every rung, in the order in which they were scored.
         failures: why candidates came to nothing, by name.
+        going: who took part in the last rung and came to something.
     """
 
     def __init__(
@@ -31,25 +32,33 @@ class Rungs:
         self.scored: list[Scored] = []
         self.failures = dict(planned.failures)
         self._planned, self._tasks, self._watcher, self._clock = planned, tasks, watcher, clock
+        self.going, self._behind = list(planned.costs), 0
 
-    def carry_out(self) -> None:
-        """Train and score, rung by rung."""
-        going = list(self._planned.costs)
-        for number, (until, places) in enumerate(
-            zip(self._planned.schedule.until, self._planned.schedule.places, strict=True)
-        ):
-            if number:
-                going = self._in_front(going, places)
-            if not going:
+    def carry_out(self, planned: Planned) -> None:
+        """Train and score, rung by rung, those of a plan that are not behind it."""
+        self._planned = planned
+        for until, places in list(zip(*planned.schedule, strict=True))[self._behind :]:
+            if self._behind:
+                self.going = self._in_front(self.going, places)
+            if not self.going:
                 break
-            self._train({name: until[name] for name in going}, number)
-            going = [name for name in going if self.field.failure(name, until[name]) is None]
-            for name in going:
-                self._score(name, until[name])
-            going = [name for name in going if any(own.candidate == name for own in self.scored)]
-            ranked = sorted((self.best(name) for name in going), key=lambda own: -own.standing)
-            self._clock.mark()
-            self._watcher.ranked(number + 1, len(self._planned.schedule.places), ranked)
+            self._rung(until)
+
+    @property
+    def rising(self) -> list[str]:
+        """Those of the last rung that it brought above all before."""
+        return [name for name in self.going if schedule.risen([own.standing for own in self.after(name)])]
+
+    def _rung(self, until: dict[str, int]) -> None:
+        self._train({name: until[name] for name in self.going}, self._behind)
+        going = [name for name in self.going if self.field.failure(name, until[name]) is None]
+        for name in going:
+            self._score(name, until[name])
+        self.going = [name for name in going if any(own.candidate == name for own in self.scored)]
+        ranked = sorted((self.best(name) for name in self.going), key=lambda own: -own.standing)
+        self._behind += 1
+        self._clock.mark()
+        self._watcher.ranked(self._behind, len(self._planned.schedule.places), ranked)
 
     def best(self, candidate: str) -> Scored:
         """The policy of a candidate that stands highest, of all its rungs and seeds."""

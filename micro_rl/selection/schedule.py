@@ -1,4 +1,4 @@
-"""How long every candidate trains: three rungs of equal time, each shared by fewer.
+"""How long every candidate trains: three rungs of equal time, each shared by fewer, then more while time is left.
 
 Successive halving (Jamieson and Talwalkar, AISTATS 2016) in time, not in epochs: a cheap method gets more epochs in its
 share. The plan follows from what an epoch was seen to cost and is kept, so that a choice that was killed goes on by
@@ -55,6 +55,35 @@ def plan(costs: Mapping[str, float], seconds: float, workers: int, updates_per_e
         behind = {name: min(most, behind[name] + rounded((share - START) / cost)) for name, cost in costs.items()}
         until.append(behind)
     return Schedule(tuple(until), counts)
+
+
+def longer(
+    schedule: Schedule,
+    costs: Mapping[str, float],
+    going: Collection[str],
+    seconds: float,
+    workers: int,
+    updates_per_epoch: int,
+) -> Schedule | None:
+    """Add a rung for as many as the last one had.
+
+    Args:
+        schedule: the rungs until now.
+        costs: seconds of an epoch of each candidate, all its seeds, on one worker.
+        going: who takes part.
+        seconds: that are left for it.
+        workers: processes that train at once.
+        updates_per_epoch: of every candidate.
+
+    Returns:
+        All rungs; None where the time is not worth the start of a process, or does not last for an epoch of each.
+    """
+    behind, count, most = schedule.until[-1], schedule.places[-1], MOST_UPDATES // updates_per_epoch
+    share = seconds / math.ceil(count / workers) - START
+    if share < max(START, *(costs[name] for name in going)) or all(behind[name] >= most for name in going):
+        return None
+    ahead = {name: min(most, behind[name] + rounded(share / cost)) for name, cost in costs.items()}
+    return Schedule((*schedule.until, ahead), (*schedule.places, count))
 
 
 def rounded(epochs: float) -> int:

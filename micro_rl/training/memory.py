@@ -98,13 +98,13 @@ def _activations(plan: Plan) -> int:
 def _rollout(plan: Plan) -> int:
     """A rollout as it is made and again in order, and what the networks work on with a block of its rows."""
     sizes, settings = plan.settings.sizes(), plan.settings
-    made = 2 * sizes.rollout_batch_size * sizes.rollout_length * _numbers_of_a_row(plan)
+    steps = 2 * sizes.rollout_batch_size * sizes.rollout_length * _numbers_of_a_row(plan)
     layer = max(*sizes.hidden_sizes, *settings.model_hidden_sizes)
     if not isinstance(getattr(plan.method, "transform", None), AsPredicted):  # asks each member about every row
         layer += 2 * settings.ensemble_size * max(settings.model_hidden_sizes)
     if settings.judges_rows:  # the distance of each row to each
         layer += 2 * REFERENCES
-    return BYTES * (made + min(sizes.rollout_batch_size, BLOCK) * layer)
+    return BYTES * (steps + min(sizes.rollout_batch_size, BLOCK) * layer)
 
 
 def _numbers_of_a_row(plan: Plan) -> int:

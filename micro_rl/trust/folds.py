@@ -97,10 +97,10 @@ def by_clusters(dataset: Dataset, most: int = FOLDS) -> Folds:
             "take --groups time"
         )
     cluster = max(tried, key=lambda cluster: _silhouette(features, cluster))
-    found, cluster = np.unique(cluster, return_inverse=True)
-    names = [f"cluster {number + 1}" for number in range(len(found))]
-    of_row, made = np.repeat(cluster, dataset.lengths), f"{len(found)} clusters of episodes by how they act"
-    if len(found) < FEWEST:
+    numbers, cluster = np.unique(cluster, return_inverse=True)
+    names = [f"cluster {number + 1}" for number in range(len(numbers))]
+    of_row, made = np.repeat(cluster, dataset.lengths), f"{len(numbers)} clusters of episodes by how they act"
+    if len(numbers) < FEWEST:
         return _cut(of_row, names)._replace(made=f"{made}, each cut into blocks of time")
     return _named(of_row, names, made)
 

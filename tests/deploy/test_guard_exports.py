@@ -226,7 +226,7 @@ def test_other_scores_and_other_columns_are_refused():
     policy = random_policy(7)
     guard = random_guard(policy, 7)
     trial = draw(policy, 100, guard=guard)
-    right = np.array([guard.read(trial.observations[step]).score for step in range(20)])
+    right = guard.read(trial.observations[:20]).score
     first = Trial(np.full(20, BEGIN, np.int8), trial.observations[:20], trial.applied[:20], trial.resting)
     decisions = Decisions(policy(first.observations), *policy.distribution(first.observations))
     difference = compared(policy, first, decisions, "file")

@@ -93,6 +93,7 @@ def small():
         patch.setattr(workers, "carry_out", in_this_process)
         patch.setattr(workers, "cores", lambda: 1)
         patch.setattr(plan_file.schedule, "plan", lambda *about: SCHEDULE)
+        patch.setattr(choosing.schedule, "longer", lambda now, *about: LONGER if now == SCHEDULE else None)
         patch.setattr(choosing, "look", seen_once(choosing.look))
         options = Question.options
         patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=JUDGE))
@@ -109,6 +110,10 @@ SCHEDULE = plan_file.schedule.Schedule(
     ),
     (3, 2, 2),
 )
+LONGER = plan_file.schedule.Schedule(
+    (*SCHEDULE.until, {"bc": 10, "micro-near": 32, "micro": 10}), (*SCHEDULE.places, 2)
+)
+"""With the rung that follows as time is left."""
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +133,12 @@ def test_every_candidate_trained(made):
 
 
 def test_it_says_what_the_log_is_and_ranks_after_every_rung(made):
-    choice, _, seen = made
+    choice, folder, seen = made
+    kept = json.loads((folder / "plan.json").read_text())
+    assert kept["final"] and kept["schedule"]["places"] == [3, 2, 2, 2]
     assert [word for word, _ in seen.lines] == ["log", "rewards", "breadth", "step", "check", "parts", "judge"]
     assert choice.looks == tuple(seen.lines)
-    assert len(seen.rankings) == 3 and set(seen.rankings[0]) == {"bc", "micro-near", "micro"}
+    assert len(seen.rankings) == 4 and set(seen.rankings[0]) == {"bc", "micro-near", "micro"}
     assert len(seen.rankings[1]) <= 2
 
 

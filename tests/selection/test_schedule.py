@@ -30,6 +30,20 @@ def test_every_rung_has_the_same_time_and_cheap_candidates_get_more_epochs():
     assert [row["d"] for row in plan.until] == [2, 3, 4]
 
 
+def test_a_further_rung_takes_what_is_left_while_it_lasts_for_an_epoch_of_each():
+    plan = schedule.Schedule(({"a": 3, "b": 5}, {"a": 4, "b": 9}), (2, 2))
+    costs = {"a": 10.0, "b": 1.0}
+    longer = schedule.longer(plan, costs, ["a", "b"], 50.0, 2, 500)  # 42 s after the start: 4 epochs, and 32 of 42
+    assert longer == ((*plan.until, {"a": 4 + 4, "b": 9 + 32}), (2, 2, 2))
+    one_core = schedule.longer(plan, costs, ["a", "b"], 50.0, 1, 500)
+    assert one_core is not None and one_core.until[-1] == {"a": 4 + 1, "b": 9 + 16}  # 17 s each
+    assert schedule.longer(plan, costs, ["a", "b"], 17.0, 2, 500) is None  # 9 s are no epoch of a
+    cheap = schedule.longer(plan, costs, ["b"], 17.0, 2, 500)
+    assert cheap is not None and cheap.until[-1]["b"] == 9 + 8
+    assert schedule.longer(plan, costs, ["b"], 15.0, 2, 500) is None  # a start takes longer than what follows
+    assert schedule.longer(plan, costs, ["a", "b"], 1e6, 2, 125_000) is None  # all are at their most
+
+
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.floats(0.01, 100), min_size=1), st.floats(0, 1e5))
 def test_epochs_only_grow_and_end(costs, seconds):
     plan = schedule.plan(costs, seconds, 2, 500)
@@ -65,5 +79,6 @@ def test_what_the_log_is_decides_what_is_tried():
     assert names == ["bc", "td3_bc", "iql", "micro-anchored", "micro-near"]
     broad = {candidate.name: candidate for candidate in portfolio(30.0, 3, narrow=False, negative=False)}
     assert {"micro", "rebrac"} <= set(broad)
-    assert broad["micro-anchored"].settings == {"bc_weight": 2.0, "support": "halt", "history": 3}
+    assert broad["micro-anchored"].settings == {"num_samples": 0, "bc_weight": 2.0, "support": "halt", "history": 3}
+    assert broad["micro"].settings == {"num_samples": 0, "history": 3} and "num_samples" not in broad["bc"].settings
     assert broad["bc"].choices["scoring_model"] is False and "scoring_model" not in broad["micro"].choices

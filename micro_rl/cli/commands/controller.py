@@ -90,10 +90,10 @@ def _made(run: Path, asked: Making, parts: dict[str, Any]) -> "Controller":
     if of_guard:
         name = next(iter(of_guard))
         raise UserError(f"--{name}: {run} keeps the guard that is in it: give the log too, with --log LOG, to fit one")
-    made = Controller.from_export(run, **parts)
-    if made.guard is None:
+    controller = Controller.from_export(run, **parts)
+    if controller.guard is None:
         raise UserError(f"{run}: has no guard in it: give its log, with --log LOG, or export it with --guard")
-    return made
+    return controller
 
 
 def _parts(settings: Any, source: Path | None) -> dict[str, Any]:

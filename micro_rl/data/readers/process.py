@@ -140,8 +140,8 @@ def carry_out(
         problems += filled(rows, words.filling, roles)
         rows = _rewarded(rows, roles)
     if words.resampling:
-        rows, made = steps_of(rows, words.resampling, roles, path)
-        problems += made
+        rows, gaps = steps_of(rows, words.resampling, roles, path)
+        problems += gaps
     return rows, problems
 
 

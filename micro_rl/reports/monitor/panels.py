@@ -56,19 +56,23 @@ def returns(windows: Windows, test: Obtained | None, margins: np.ndarray) -> Pan
     """The mean of the policy's windows so far, less the log's, the margin that decides, and what was predicted."""
     if test is None:
         return None
-    counts, told = np.arange(1, len(windows.returns) + 1), test.prediction
+    counts, prediction = np.arange(1, len(windows.returns) + 1), test.prediction
     differences = np.cumsum(windows.returns) / counts - test.baseline
-    short = None if told is None or test.held is None else told.low - test.held.half
-    edges = [] if told is None or short is None else [abs(told.low), abs(told.high), abs(float(short[-1]))]
+    short = None if prediction is None or test.held is None else prediction.low - test.held.half
+    edges = (
+        []
+        if prediction is None or short is None
+        else [abs(prediction.low), abs(prediction.high), abs(float(short[-1]))]
+    )
     edges.append(float(margins[-1]))
 
     def draw(axes: Axes, size: Size) -> None:
         reach = 1.2 * max(value for value in (*np.abs(differences).tolist(), *edges) if np.isfinite(value)) or 1.0
         axes.fill_between(counts, np.maximum(-margins, -reach), np.minimum(margins, reach), color=GREY, alpha=0.25)
         axes.axhline(0, color=GREY, linewidth=1)
-        if told is not None and short is not None:
-            axes.axhspan(told.low, told.high, color=GREEN, alpha=0.15, linewidth=0)
-            axes.axhline(told.mean, color=GREEN, linewidth=1.5, linestyle="--")
+        if prediction is not None and short is not None:
+            axes.axhspan(prediction.low, prediction.high, color=GREEN, alpha=0.15, linewidth=0)
+            axes.axhline(prediction.mean, color=GREEN, linewidth=1.5, linestyle="--")
             axes.plot(counts, np.maximum(short, -2 * reach), color=VERMILION, linewidth=1.5, linestyle=":")
         axes.plot(counts, differences, color=BLUE, marker="o", markersize=4, linewidth=1.8)
         axes.set_ylim(-reach, reach)
@@ -77,7 +81,7 @@ def returns(windows: Windows, test: Obtained | None, margins: np.ndarray) -> Pan
 
     legend = [Swatch("mean so far", BLUE, ""), Swatch("not decided", GREY, "")]
     caption = "Return of windows in which the policy acted throughout. Outside of the band it is decided, at any time."
-    if told is not None:
+    if prediction is not None:
         legend += [Swatch("predicted", GREEN, figures.DASHED), Swatch("short of it", VERMILION, figures.DOTTED)]
         caption += " Below the dotted line it falls short of the prediction's interval, which is shaded."
     return _panel("returns", "Obtained, and predicted", caption, draw, legend)

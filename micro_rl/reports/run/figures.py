@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from micro_rl.reports.run.record import Series
 
@@ -27,6 +27,7 @@ _STYLE: dict[Any, Any] = {
     "xtick.color": "#555555",
     "ytick.color": "#555555",
     "axes.unicode_minus": True,
+    "axes.titley": 1.0,  # where it lies anyway; matplotlib measures every label first to be sure
 }
 _MARKED_UP_TO = 25  # points: fewer are shown one by one
 
@@ -90,10 +91,20 @@ def drawing(draw: Callable[[Axes], None], size: Size, name: str, description: st
         figure = Figure(figsize=(size.width / 72, size.height / 72))
         axes = figure.add_subplot()
         draw(axes)
+        _keep_ticks_in_view(axes)
         text = StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(text, format="svg", metadata=nothing, transparent=True)
     return _inline(text.getvalue(), name, description)
+
+
+def _keep_ticks_in_view(axes: Axes) -> None:
+    """Locators give a tick beyond each end, too, which matplotlib makes at some cost and does not draw."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        rounding = 1e-9 * (high - low)
+        places = axis.get_majorticklocs()
+        axis.set_major_locator(FixedLocator([at for at in places if low - rounding <= at <= high + rounding]))
 
 
 def _draw(axes: Axes, chart: Chart, size: Size) -> None:
@@ -156,7 +167,7 @@ def bare(axes: Axes) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(tick))
     axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.tick_params(length=0, pad=6)
+    axes.tick_params(length=0, left=False, pad=6)
     axes.tick_params(axis="x", length=4, color="#bbbbbb", pad=4)
     axes.grid(axis="y", color="#e6e6e6", linewidth=1)
     axes.set_axisbelow(True)
@@ -191,7 +202,7 @@ def _unit_labels(axes: Axes, chart: Chart, size: Size) -> None:
 
     right = axes.secondary_yaxis("right", functions=(to_score, to_return))
     right.spines["right"].set_visible(False)
-    right.tick_params(length=0, pad=6)
+    right.tick_params(length=0, right=False, pad=6)
     right.yaxis.set_major_formatter(FuncFormatter(tick))
     axes.set_title("normalised score", loc="right", pad=8, **_small(size))
 
