@@ -31,6 +31,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "critic-norm": {"critic_norm": True},
     "one-member": {"rollout_member": "rollout"},
     "linear": {"values": "linear"},
+    "low-beta": {"beta": 0.1},
+    "means": {"num_samples": 0},
     "calibrated": CALIBRATED,
     "calibrated-anchor": CALIBRATED | ANCHOR,
     "long-anchor": {"support": "truncate", "rollout_length": 20, "rollout_member": "rollout"} | ANCHOR,
