@@ -3,6 +3,7 @@
 It has what `runs.choose` recorded.
 """
 
+import sys
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -87,6 +88,7 @@ class Outcome(NamedTuple):
             "yes" if self.right else "no",
             f"{inside} of {judged}",
             f"{self.about['widening']:.2f}",
+            f"{self.about['minutes']:g}",
             f"{self.about['seconds'] / 60:.0f}",
         ]
         return "| " + " | ".join(cells) + " |"
@@ -105,7 +107,8 @@ COLUMNS = (
     "right",
     "intervals hold",
     "widening",
-    "minutes",
+    "minutes asked",
+    "taken",
 )
 HEAD = """# Choosing, tried
 
@@ -116,7 +119,7 @@ rows of the log, policy less what made the log.
 """
 REGRET = """
 Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all
-rungs and what made the log. Its mean over {count} worlds is {decided:.0f} % for the decision (aim: 5 %), and
+rungs and what made the log. Its mean over {count} choices is {decided:.0f} % for the decision (aim: 5 %), and
 {founded:.0f} % for whoever takes the best founded policy even where the answer is to keep what there is. "Keep what you
 have" was said {kept}, and was right {right}, by two standard errors of the measurement.
 
@@ -139,7 +142,7 @@ def page(outcomes: list[Outcome]) -> str:
         kept=plural(len(kept), "time"),
         right=plural(sum(outcome.right for outcome in kept), "time"),
     )
-    minutes = " or ".join(sorted({f"{outcome.about['minutes']:g}" for outcome in outcomes}))
+    minutes = " or ".join(f"{asked:g}" for asked in sorted({outcome.about["minutes"] for outcome in outcomes}))
     head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
     made = f"\n{ONE_SEED} {made_by(STUDY, COMMAND)}\n"
@@ -165,7 +168,9 @@ def outcomes() -> list[Outcome]:
 
 def main() -> None:
     """Write the page anew; remarks that stand there stay."""
-    write(PAGE, page(outcomes()))
+    if not (recorded_choices := outcomes()):
+        sys.exit("nothing is recorded yet: run python -m runs.choose first")
+    write(PAGE, page(recorded_choices))
     print(PAGE)
 
 

@@ -134,7 +134,8 @@ def train(cell: Cell, entry: Entry, data: Path, out: Path, until: int) -> None:
     execute(plan_of(cell, entry, data, out), out / cell.name, resume=True, until=until, callback=Lines())
     rows = RunFolder.open(out / cell.name).metrics()
     curve = {epoch: round(score, 2) for epoch, score in curve_of(rows, cell.log).items()}
-    record(STUDY, cell.name, {"curve": curve} | about(rows))
+    if max(curves().get(cell.name, ()), default=0) <= max(curve, default=0):  # nobody went further in the meantime
+        record(STUDY, cell.name, {"curve": curve} | about(rows))
     print(cell.name, *(f"{epoch}: {score:.1f}" for epoch, score in curve.items()), flush=True)
 
 

@@ -102,10 +102,10 @@ Not run of what the program lists: {missing}. Beta beside length, and ensembles 
 open.
 """
 ANSWER = """On all three logs the mean score falls with beta where half of a batch is the model's, and beta 1 is the
-worst of that column; no beta with any share has a higher mean than leaving the model's rows out on {free}; one
-draw, the default, scores less than the members' means and than ten draws on all three; what `micro-rl choose` takes,
-the means at beta 0.5 and one half, scores {lacks} than the best of the map, and is shown to be worse than the flat
-region on {outside}."""
+worst of that column; no beta with any share has a higher mean than leaving the model's rows out on {free}. One
+draw, the default, scores less than the members' means and than ten draws on all three. `micro-rl choose` takes the
+means at beta 0.5 and one half: {lacks} than the best of the map, and shown to be worse than the flat region on
+{outside}."""
 
 
 def answer(read: list[Read]) -> str:

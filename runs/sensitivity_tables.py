@@ -157,7 +157,7 @@ def lacking_table(read: list[Read]) -> str:
         flat = "yes" if log.is_flat(log.choice()) else "no"
         rows.append([log.title, scores[0], name, scores[1], mean_and_interval(log.lacking(), log.digits), flat])
     heads = ["log", "at what a choice takes (beta 0.5, share 0.5, means)", "best of the map", "there", "difference"]
-    return table([*heads, "as good as flat"], rows)
+    return table([*heads, "not shown worse"], rows)
 
 
 def set_table(log: Read) -> str:

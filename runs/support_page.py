@@ -78,8 +78,9 @@ TEXT = """# Support: does learning stay where the log can vouch?
 
 MICRO with each recipe, {epochs} epochs of 1,000 updates, every second epoch evaluated in the simulator (5 episodes);
 one draw, the log's preset (the generic one for `safety` and `dmsd`). All recipes of a log's seed share one ensemble,
-but for the calibrated ones, which need one that kept episodes out. No setting was tuned on these scores; halting and
-the anchor of 2 were chosen before, on a prototype with seeds 0 to 2 of `safety`.
+but for the calibrated ones, which need one that kept episodes out, and for those named below that were recorded
+earlier. No setting was tuned on these scores; halting and the anchor of 2 were chosen before, on a prototype with seeds
+0 to 2 of `safety`.
 
 | name | log | its own score |
 |---|---|---|

@@ -57,9 +57,10 @@ def expected_scores(guard: Guard, trial: Trial) -> tuple[Float64[np.ndarray, " s
 
     Args:
         guard: the guard.
-        trial: the steps, of which the first begins an episode.
+        trial: the steps, of which the first begins an episode, whatever it is called.
     """
-    starts, size = np.flatnonzero(trial.kind == BEGIN), guard.observation_size
+    begins = (trial.kind == BEGIN) | (np.arange(len(trial.kind)) == 0)
+    starts, size = np.flatnonzero(begins), guard.observation_size
     lengths = np.diff(starts, append=len(trial.kind))
     scores, loose = np.empty(len(trial.kind)), np.empty(len(trial.kind))
     memory, error = np.zeros((len(starts), 3 * size)), np.zeros((len(starts), 2, size))

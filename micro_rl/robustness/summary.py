@@ -39,7 +39,7 @@ def _of_group(group: Group, rows: dict[str, dict[str, Any]], task: Task) -> dict
         "cells": len(cells),
         "mean": _listed(interval(mean, scores)),
         "worst": _listed(interval(worst_cell, scores)),
-        "worst_cell": cells[int(scores.mean(0).argmin())].name,
+        "worst_cell": cells[int(np.nanmean(scores, axis=0).argmin())].name,
         "cvar10": _listed(interval(cvar, scores)),
     }
     if len(group.axes) == 1 and len(cells) > 1:

@@ -1,7 +1,8 @@
 """A choice from start to end: look, part the log, make the judge, train in rungs, judge all, decide.
 
 What it comes to is a function of the log, the question and the plan; whatever lies in the folder already is taken, so
-that one that was killed goes on, and ends as it would have ended.
+that one that was killed goes on. Once its plan is final it ends as it would have ended; how many rungs are added before
+hangs on the clock.
 """
 
 from pathlib import Path
@@ -16,14 +17,14 @@ from micro_rl.data.taking import content
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.errors import TooLittle
 from micro_rl.reports.choice.record import Choice
-from micro_rl.selection import decision, plan_file, schedule
+from micro_rl.selection import decision, plan_file
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.crew import Crew, crew_for
 from micro_rl.selection.field import Field
 from micro_rl.selection.judging_part import make_judge
 from micro_rl.selection.look import Look, look
 from micro_rl.selection.plan_file import Planned
-from micro_rl.selection.portfolio import COMMON, SEEDS_FROM, Candidate, portfolio
+from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
 from micro_rl.selection.question import Question, check, enter
 from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
@@ -118,17 +119,15 @@ class _Work(NamedTuple):
         return decision.decide(about, rungs, self.options, self.clock)
 
     def _further(self, field: Field, rungs: Rungs, planned: Planned) -> Planned:
-        """The plan with a rung more where somebody still rises and there is time, else as the final one; it is kept."""
-        spare = 60 * self.question.minutes - self.clock.seconds - JUDGED * len(field.candidates)
-        about = (rungs.going, spare, planned.workers, COMMON["updates_per_epoch"])
-        longer = schedule.longer(planned.schedule, planned.costs, *about) if rungs.rising else None
-        if longer is None:
-            planned = planned._replace(final=True)
-        else:
-            planned = planned._replace(schedule=longer)
-            rising = ", ".join(rungs.rising)
-            self.watcher.note(f"{'plan':10}a further rung, as {duration(spare)} are left and it rises: {rising}")
-        plan_file.write(self.folder / plan_file.PLAN, planned)
+        """The plan with what is left of the time dealt out; it is kept."""
+        spare, rising = 60 * self.question.minutes - self.clock.seconds - JUDGED * len(field.candidates), rungs.rising
+        planned = plan_file.further(planned, rungs.going, rising, spare)
+        if not planned.final:
+            words = f"{duration(spare)} are left, and what still rises: {', '.join(rising)}"
+            self.watcher.note(f"{'plan':10}a further rung, as {words}")
+        path = self.folder / plan_file.PLAN
+        cores = plan_file.read(path, field.names, planned.asked).workers  # here there may be fewer for a while
+        plan_file.write(path, planned._replace(workers=cores))
         return planned
 
     def _judging(self, what: str, share: float) -> None:
@@ -138,7 +137,7 @@ class _Work(NamedTuple):
         """The plan that is there, or was given, or follows from the first epochs of every candidate."""
         path, spent, minutes = self.folder / plan_file.PLAN, self.clock.before_training(), self.question.minutes
         if not path.exists() and self.question.plan is not None:
-            plan_file.write(path, plan_file.read(self.question.plan, field.names, asked))
+            plan_file.write(path, plan_file.read(self.question.plan, field.names, asked)._replace(final=True))
         failures = plan_file.begin(field, minutes, self.crew.size, rows, self.watcher, self.clock)
         if not path.exists():
             rest = 60 * minutes - spent - JUDGED * len(field.candidates)

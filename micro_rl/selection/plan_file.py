@@ -93,6 +93,20 @@ def make(
     return Planned(rungs, costs, processes, failures, asked)
 
 
+def further(planned: Planned, going: Sequence[str], rising: Sequence[str], spare: float) -> Planned:
+    """Add a rung where somebody still rises and there is time for it; else the plan is final.
+
+    Args:
+        planned: the plan, of which all rungs are over.
+        going: who came out of the last one.
+        rising: those of them that it brought above all before.
+        spare: seconds that are left for training.
+    """
+    about = (planned.schedule, planned.costs, going, spare, planned.workers, COMMON["updates_per_epoch"])
+    longer = schedule.longer(*about) if rising else None
+    return planned._replace(final=True) if longer is None else planned._replace(schedule=longer)
+
+
 def write(path: Path, planned: Planned) -> None:
     """Keep the plan, whole or not at all."""
     until, places = planned.schedule

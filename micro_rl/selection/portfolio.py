@@ -22,8 +22,8 @@ COMMON: dict[str, Any] = {
 
 
 MICRO: dict[str, Any] = {"num_samples": 0}
-"""The members' means in place of one draw of each: no dearer, and better on three logs of three, the same on a fourth
-(docs/results/sensitivity.md)."""
+"""The members' means in place of one draw of each: better on the three logs of docs/results/sensitivity.md, and on a
+fourth not told apart."""
 
 
 class Candidate(NamedTuple):

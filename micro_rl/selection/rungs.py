@@ -32,7 +32,7 @@ class Rungs:
         self.scored: list[Scored] = []
         self.failures = dict(planned.failures)
         self._planned, self._tasks, self._watcher, self._clock = planned, tasks, watcher, clock
-        self.going, self._behind = list(planned.costs), 0
+        self.going, self._trained, self._behind = list(planned.costs), list[str](), 0
 
     def carry_out(self, planned: Planned) -> None:
         """Train and score, rung by rung, those of a plan that are not behind it."""
@@ -46,15 +46,18 @@ class Rungs:
 
     @property
     def rising(self) -> list[str]:
-        """Those of the last rung that it brought above all before."""
-        return [name for name in self.going if schedule.risen([own.standing for own in self.after(name)])]
+        """Those of the last rung that it brought above all before; none that it could not train further."""
+        return [name for name in self._trained if schedule.risen([own.standing for own in self.after(name)])]
 
     def _rung(self, until: dict[str, int]) -> None:
+        self._trained = [name for name in self.going if not any(own.epoch == until[name] for own in self._of(name))]
         self._train({name: until[name] for name in self.going}, self._behind)
         going = [name for name in self.going if self.field.failure(name, until[name]) is None]
         for name in going:
-            self._score(name, until[name])
-        self.going = [name for name in going if any(own.candidate == name for own in self.scored)]
+            if name in self._trained:
+                self._score(name, until[name])
+        self.going = [name for name in going if self._of(name)]
+        self._trained = [name for name in self._trained if name in self.going]
         ranked = sorted((self.best(name) for name in self.going), key=lambda own: -own.standing)
         self._behind += 1
         self._clock.mark()
@@ -62,7 +65,7 @@ class Rungs:
 
     def best(self, candidate: str) -> Scored:
         """The policy of a candidate that stands highest, of all its rungs and seeds."""
-        return max((own for own in self.scored if own.candidate == candidate), key=lambda own: own.standing)
+        return max(self._of(candidate), key=lambda own: own.standing)
 
     def after(self, candidate: str) -> list[Scored]:
         """The best of a candidate's seeds after each of its rungs."""
@@ -74,6 +77,9 @@ class Rungs:
             )
             for epoch in epochs
         ]
+
+    def _of(self, candidate: str) -> list[Scored]:
+        return [own for own in self.scored if own.candidate == candidate]
 
     @property
     def candidates(self) -> list[str]:
@@ -108,6 +114,7 @@ class Rungs:
             left = (total - done) / processes + self._planned.schedule.seconds(costs, processes, rung + 1)
             shown = ", ".join(f"{task.name} {self.field.epochs(task.name)} of {task.until}" for task in running)
             self._watcher.at_work(f"rung {rung + 1}: epoch of {shown}", left)
+            self._clock.mark()
 
         for failure in self.field.crew.carry_out(tasks, self._tasks, self._planned.workers, watch):
             self.field.fail(failure.name, until[failure.name], failure.reason)

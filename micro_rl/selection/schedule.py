@@ -1,8 +1,8 @@
 """How long every candidate trains: three rungs of equal time, each shared by fewer, then more while time is left.
 
 Successive halving (Jamieson and Talwalkar, AISTATS 2016) in time, not in epochs: a cheap method gets more epochs in its
-share. The plan follows from what an epoch was seen to cost and is kept, so that a choice that was killed goes on by
-the same one.
+share. The plan follows from what an epoch was seen to cost, its further rungs from the time that is left, and each is
+kept, so that a choice that was killed goes on by the same one.
 """
 
 import math
@@ -65,12 +65,12 @@ def longer(
     workers: int,
     updates_per_epoch: int,
 ) -> Schedule | None:
-    """Add a rung for as many as the last one had.
+    """Add a rung for those that came out of the last one.
 
     Args:
         schedule: the rungs until now.
         costs: seconds of an epoch of each candidate, all its seeds, on one worker.
-        going: who takes part.
+        going: who takes part; one at least.
         seconds: that are left for it.
         workers: processes that train at once.
         updates_per_epoch: of every candidate.
@@ -78,9 +78,9 @@ def longer(
     Returns:
         All rungs; None where the time is not worth the start of a process, or does not last for an epoch of each.
     """
-    behind, count, most = schedule.until[-1], schedule.places[-1], MOST_UPDATES // updates_per_epoch
+    behind, count, most = schedule.until[-1], len(going), MOST_UPDATES // updates_per_epoch
     share = seconds / math.ceil(count / workers) - START
-    if share < max(START, *(costs[name] for name in going)) or all(behind[name] >= most for name in going):
+    if share < max([START, *(costs[name] for name in going)]) or all(behind[name] >= most for name in going):
         return None
     ahead = {name: min(most, behind[name] + rounded(share / cost)) for name, cost in costs.items()}
     return Schedule((*schedule.until, ahead), (*schedule.places, count))

@@ -93,7 +93,7 @@ def small():
         patch.setattr(workers, "carry_out", in_this_process)
         patch.setattr(workers, "cores", lambda: 1)
         patch.setattr(plan_file.schedule, "plan", lambda *about: SCHEDULE)
-        patch.setattr(choosing.schedule, "longer", lambda now, *about: LONGER if now == SCHEDULE else None)
+        patch.setattr(plan_file.schedule, "longer", lambda now, *about: LONGER if now == SCHEDULE else None)
         patch.setattr(choosing, "look", seen_once(choosing.look))
         options = Question.options
         patch.setattr(Question, "options", lambda *own: options(*own)._replace(effort=JUDGE))

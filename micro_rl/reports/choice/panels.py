@@ -29,8 +29,8 @@ def rungs(choice: Choice, judgement: Judgement) -> list[Panel]:
 
     legend = [Swatch(own.name, colour, "") for colour, own in zip(COLOURS, shown, strict=False)]
     caption = (
-        f"Policy less {judgement.opponent}, by the judge's model. After every rung the better half went on, "
-        "as far as it was still rising; a single dot fell out after the first."
+        f"Policy less {judgement.opponent}, by the judge's model. After every rung fewer went on, "
+        "those that still rose first; a single dot fell out after the first."
     )
     drawings = []
     for size in (ROW, NARROW):
