@@ -120,10 +120,10 @@ def false_alarms(draw: Draw, alike: float, records: int, windows: int, of_log: i
     counts, of_mean = np.arange(1.0, windows + 1), spread / of_log**0.5
     for first in range(0, records, CHUNK):
         count = min(CHUNK, records - first)
-        seen = looks(draw(random, (count, windows)), draw(random, (count, of_log)), alike)
-        short, above = (seen.highest < 0).any(-1), (seen.lowest > 0).any(-1)
+        sums = looks(draw(random, (count, windows)), draw(random, (count, of_log)), alike)
+        short, above = (sums.highest < 0).any(-1), (sums.lowest > 0).any(-1)
         halves = [margins(counts, spread, baseline_deviation=own) for own in (of_mean, 0.0)]
-        decided = [(np.abs(seen.means) > half).any(-1) for half in halves]
+        decided = [(np.abs(sums.means) > half).any(-1) for half in halves]
         denied += [own.sum() for own in (short, short | above, *decided)]
     return FalseAlarms(*(denied / records).tolist())
 

@@ -67,9 +67,9 @@ def line(log: Dataset, episodes: int, splits: int) -> str | None:
     share = np.mean([bool(record.wrongly) for record in every])
     columns = Counter(name for record in every for name in record.wrongly)
     most = ", ".join(f"{name} {count / len(every):.1%}" for name, count in columns.most_common(2)) or "none"
-    seen = " | ".join(f"{part:.0%}" for part in np.mean([record.found for record in every], 0))
+    shares = " | ".join(f"{part:.0%}" for part in np.mean([record.found for record in every], 0))
     spread = f"{min(quarters):.1%}, {max(quarters):.1%}"
-    return f"| {log.name} | {episodes} | {len(every)} | {share:.1%} | {spread} | {most} | {seen} |"
+    return f"| {log.name} | {episodes} | {len(every)} | {share:.1%} | {spread} | {most} | {shares} |"
 
 
 def main() -> None:

@@ -161,9 +161,9 @@ def table(log: Dataset, model: Path | None) -> None:
         if not acts.any():
             print(f"| {kind} | {amount:g} | 0 % |{' |' * (len(scores) + 1)}")
             continue
-        given = {name: score(steps)[acts] for name, score in scores.items()}
-        areas = " | ".join(f"{area(usual[name], given[name]):.3f}" for name in scores)
-        caught = (given["the guard"] > guard.threshold).mean()
+        of_fault = {name: score(steps)[acts] for name, score in scores.items()}
+        areas = " | ".join(f"{area(usual[name], of_fault[name]):.3f}" for name in scores)
+        caught = (of_fault["the guard"] > guard.threshold).mean()
         print(f"| {kind} | {amount:g} | {acts.mean():.0%} | {areas} | {caught:.0%} |", flush=True)
 
 

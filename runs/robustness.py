@@ -100,9 +100,9 @@ def attempt(cell: Cell, out: Path, critics: str, workers: int | None) -> None:
     """Try one run by one protocol, or its rest, and record what was found."""
     by = attackers(cell, out) if critics == COMMON else []
     robust(out / cell.name, PROTOCOLS[critics], critics=by, workers=workers)
-    found = figures(out / cell.name / "robust" / FOLDERS[critics])
-    record(STUDY, name_of(cell, critics), {"figures": rounded(found)} | origin())
-    means = (f"{group} {np.mean(of['mean']):.1f}" for group, of in found["groups"].items())
+    of_cell = figures(out / cell.name / "robust" / FOLDERS[critics])
+    record(STUDY, name_of(cell, critics), {"figures": rounded(of_cell)} | origin())
+    means = (f"{group} {np.mean(of['mean']):.1f}" for group, of in of_cell["groups"].items())
     print(f"{name_of(cell, critics)}: {', '.join(means)}", flush=True)
 
 

@@ -144,10 +144,10 @@ def _options(values: dict[str, Any]) -> Iterator[str]:
 
 def _check_once(arguments: list[str], values: dict[str, Any]) -> None:
     """Refuse an option of several values that is there twice: what the first one names would be left out."""
-    given = Counter(word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--"))
+    times = Counter(word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--"))
     for option in _options_of_several(values):
-        if given[option] > 1:
-            raise UserError(f"{option} is there {given[option]} times: give it once, with all its values behind it")
+        if times[option] > 1:
+            raise UserError(f"{option} is there {times[option]} times: give it once, with all its values behind it")
 
 
 def _options_of_several(values: dict[str, Any]) -> Iterator[str]:

@@ -118,14 +118,14 @@ def _check_range(policy: Policy, action: np.ndarray, rows: np.ndarray, trial: Tr
         astray = ~(beyond <= 1 + 2 * TOLERANCE).all(-1)
     if astray.any():
         row = int(rows[np.argmax(astray)])
-        given = np.array2string(action[row], threshold=6, max_line_width=10**6)
-        raise UserError(f"export: {whose} gives the action {given}, beyond its range, {_at(trial, row)}")
+        words = np.array2string(action[row], threshold=6, max_line_width=10**6)
+        raise UserError(f"export: {whose} gives the action {words}, beyond its range, {_at(trial, row)}")
 
 
 def _at(trial: Trial, row: int) -> str:
     """Where an export is refused, at the end of the message."""
-    seen = np.array2string(trial.observations[row], threshold=6, max_line_width=10**6)
-    return f"at observation {seen}; nothing was written"
+    words = np.array2string(trial.observations[row], threshold=6, max_line_width=10**6)
+    return f"at observation {words}; nothing was written"
 
 
 def _gaps(policy: Policy, expected: Decisions, decisions: Decisions) -> list[np.ndarray]:

@@ -126,11 +126,11 @@ def test_where_float32_may_overflow_actions_are_finite_and_within_their_range():
             compared(policy, trial, right._replace(action=action), "file")
     policy = far_out(1e19)  # infinity less infinity
     with np.errstate(over="ignore", invalid="ignore"):
-        given = decided(policy, trial)
+        decisions = decided(policy, trial)
     with pytest.raises(UserError, match=r"gives the action \[nan\], beyond its range"):
-        compared(policy, trial, given, "file")
+        compared(policy, trial, decisions, "file")
     with pytest.raises(UserError, match=r"the policy itself gives the action \[nan\]"):
-        compared(policy, trial, given._replace(action=np.nan_to_num(given.action, nan=30.0)), "file")
+        compared(policy, trial, decisions._replace(action=np.nan_to_num(decisions.action, nan=30.0)), "file")
 
 
 def test_what_float32_leaves_open_is_accepted_and_no_more():

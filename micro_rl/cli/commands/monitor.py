@@ -169,12 +169,12 @@ def _tested(windows: "Windows | None", prediction: "Prediction | None") -> tuple
     of_mean = (plan or {}).get("baseline_deviation", own / measured**0.5)
     watched = watch(returns, baseline, deviation, alpha, of_mean)
     ends = (prediction.low, prediction.high) if prediction and own else None
-    held = ends and hold(windows.returns, baseline, windows.deviation, ends, alpha, windows.alike, of_mean)
+    test = ends and hold(windows.returns, baseline, windows.deviation, ends, alpha, windows.alike, of_mean)
     half = margins(np.arange(1.0, len(returns) + 1), deviation, alpha, of_mean)
     spread = float(windows.returns.std(ddof=1)) / windows.deviation if len(returns) > 1 and own else None
     outcome = (watched.difference, watched.margin, watched.verdict, watched.decided_after)
     most = plan["most_windows"] if plan else None
-    return Obtained(watched.windows, windows.length, baseline, *outcome, spread, most, prediction, held), half
+    return Obtained(watched.windows, windows.length, baseline, *outcome, spread, most, prediction, test), half
 
 
 def _show(record: "Recorded", findings: "Findings", test: "Obtained | None", notes: list[str]) -> None:
