@@ -11,7 +11,7 @@ from typing import Any
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
 from runs.long_runs import LOGS, shared_model
-from runs.results import Lines
+from runs.progress import Lines
 
 EPOCHS = 30
 NAMES = {"bc_weight": "anchor", "beta": "beta", "real_ratio": "real", "rollout_length": "steps"}

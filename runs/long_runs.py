@@ -26,8 +26,8 @@ from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
 from runs.dmsd import DMSD
 from runs.kept_cells import origin
+from runs.progress import Lines
 from runs.records import record, recorded
-from runs.results import Lines
 
 STUDY = "long-runs"
 LOGS = {

@@ -25,7 +25,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.learning import problem_of, program_for
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.runner import execute
-from runs.results import Lines
+from runs.progress import Lines
 from runs.usage import words
 
 ROWS, TIMES = 400, 20

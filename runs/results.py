@@ -12,12 +12,10 @@ from typing import Any
 from micro_rl.algorithms.registry import resolve
 from micro_rl.data import load
 from micro_rl.dynamics.saved_model import save_model
-from micro_rl.policy import Policy
-from micro_rl.storage.jsonl import Row
-from micro_rl.training.callbacks import Callback
 from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.plan import make_plan
 from micro_rl.training.runner import execute
+from runs.progress import Lines
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,6 @@ CELLS = (
     | {"hopper-draws10": Cell(_HOPPER, 30, {**_OFTEN, "num_samples": 10, "seed": 0}, "hopper-model")}
     | {f"safety-seed{s}": Cell(_SAFETY, 25, {"epochs": 25, "seed": s}) for s in (0, 1, 2)}
 )
-
-
-class Lines(Callback):
-    """One line an epoch."""
-
-    def note(self, text: str) -> None:
-        print(text, flush=True)
-
-    def fitted(self, row: Row) -> None:
-        print(f"fit {row['epoch']:3.0f}  holdout {row['holdout/mean']:.5f}", flush=True)
-
-    def trained(self, row: Row, policy: Policy) -> None:
-        names = ("epoch", "eval/return", "eval/normalised_score", "q/model", "conservative_term", "time/seconds")
-        print("  ".join(f"{name} {row[name]:.3f}" for name in names if name in row), flush=True)
 
 
 def shared_model(name: str, data: Path, out: Path) -> Path:

@@ -19,7 +19,7 @@ from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.sweep import carry_out
 from runs import pendulum_small
 from runs.pendulum_small import figures
-from runs.results import Lines
+from runs.progress import Lines
 from runs.trust_recorded import make_log
 
 QUALITY = "rows2000"

@@ -13,7 +13,7 @@ from micro_rl.data import load
 from micro_rl.dynamics.quality_report import EpisodeCoverage
 from micro_rl.dynamics.saved_model import load_model
 from runs.long_runs import LOGS
-from runs.results import Lines
+from runs.progress import Lines
 from runs.usage import words
 
 SETTINGS = Settings(holdout_episodes=0.1, max_fit_epochs=12)

@@ -20,7 +20,7 @@ from micro_rl import Diverged, Policy, api, open_run
 from micro_rl.algorithms.model_based import METHODS
 from micro_rl.algorithms.registry import resolve
 from micro_rl.storage.json_files import write_json
-from runs.results import Lines
+from runs.progress import Lines
 from runs.trust_by_hand import by_hand
 from runs.trust_worlds import World, worlds
 
