@@ -11,9 +11,9 @@ from micro_rl.core.wording import plural
 from runs import curve_panels, study_pages
 from runs.kept_cells import origins
 from runs.long_runs import FIT_EPOCHS, LOG_SCORES, STUDY, Cell, curve_in
-from runs.methods import ENTRIES, EPOCHS, LOGS, MATCHED, TRIED_SEEDS, cells
+from runs.methods import ENTRIES, EPOCHS, LOGS, LONGER, MATCHED, TRIED_SEEDS, cells
 from runs.records import recorded
-from runs.study_pages import LAST, difference, end_of, mean_and_interval, up_to
+from runs.study_pages import LAST, answer_on, difference, end_of, mean_and_interval, up_to
 
 PAGE = Path("docs/results/methods.md")
 FIGURE = PAGE.with_suffix(".svg")
@@ -53,6 +53,7 @@ HEADS = (
     "by seed",
     "best evaluation, by seed",
     "MICRO minus it",
+    f"score to epoch {LONGER}, by seed",
     "Q at the starts",
     "discounted return there",
     "minutes per million updates",
@@ -60,15 +61,21 @@ HEADS = (
 
 
 class Run(NamedTuple):
-    """One finished cell: its curve up to the table's end, and what else is recorded of it."""
+    """One finished cell: its curve up to the table's end, the whole one, and what else is recorded of it."""
 
     curve: dict[int, float]
+    whole: dict[int, float]
     about: dict[str, Any]
 
     @property
     def score(self) -> float:
         """The mean of its last evaluations."""
         return end_of(self.curve)
+
+    @property
+    def later(self) -> str:
+        """The same at the end of the longer runs; empty where it was not one."""
+        return f"{end_of(self.whole):,.1f}" if max(self.whole) >= LONGER else ""
 
     def shares_with(self, other: "Run") -> bool:
         """Whether both are of the same ensembles: those that were recorded without a commit are of earlier ones."""
@@ -86,9 +93,9 @@ def found(log: str) -> Runs:
     for entry, of in runs.items():
         for seed in TRIED_SEEDS:
             about = known.get(Cell(log, entry, seed).name, {"curve": {}})
-            curve = up_to(curve_in(about), EPOCHS)
-            if EPOCHS in curve:
-                of[seed] = Run(curve, about)
+            whole = curve_in(about)
+            if EPOCHS in whole:
+                of[seed] = Run(up_to(whole, EPOCHS), whole, about)
     return runs
 
 
@@ -116,6 +123,7 @@ def columns_of(of: dict[int, Run], micro: dict[int, Run], entry: str) -> list[st
         ", ".join(f"{score:,.1f}" for score in scores),
         ", ".join(f"{max(run.curve.values()):,.1f}" for run in runs),
         gap,
+        ", ".join(filter(None, (run.later for run in runs))),
         *(each(runs, key) for key in ("critic_estimate", "discounted_return", "minutes_per_million")),
     ]
 
@@ -141,20 +149,24 @@ def draw(runs: dict[str, Runs]) -> None:
 
 TEXT = """# The methods on one loop
 
+**Question.** What do MICRO and the field's methods reach on the same logs, ensembles and loop?
+
+{answer}
+
 Scores are normalised: the mean of the last {last} evaluations up to epoch {epochs} (every second epoch, five
 episodes); the best evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these
-methods are published with are early training.** All methods that learn a model share each seed's ensemble and have
-MICRO's settings for the log, one draw, and of their own only their options: what differs is the method. Fits end by
-themselves or, for want of time, after so many epochs: {capped}. `mobile-matched` has c = {matched} beta, at which its
-penalty is as strong as MICRO's; `anchor`, `halt-anchor` and `all` are MICRO with settings of [support.md](support.md).
-On the D4RL tasks MICRO's settings floor the target at 0, which the others' authors do not do. Published figures are of
-the methods' own settings, MOBILE's too, at the end of training.
+methods are published with are early training;** what [robustness.md](robustness.md) tries was trained for {longer}, and
+has a column of its own. All methods that learn a model share each seed's ensemble and have MICRO's settings for the
+log, one draw, and of their own only their options: what differs is the method. Fits end by themselves or, for want of
+time, after so many epochs: {capped}. `mobile-matched` has c = {matched} beta, at which its penalty is as strong as
+MICRO's; `anchor`, `halt-anchor` and `all` are MICRO with settings of [support.md](support.md). On the D4RL tasks
+MICRO's settings floor the target at 0, which the others' authors do not do. Published figures are of the methods' own
+settings, MOBILE's too, at the end of training.
 
 A score of several seeds is their mean, in brackets Student's 95 % interval over the seeds. "MICRO minus it" is the same
 of the differences seed by seed, with the p of flipping their signs, which n seeds cannot bring below 2 / 2^n. Q at the
-starts and the discounted return there are those at the end of each run, which on the D4RL logs is epoch 100 for the
-methods of [robustness.md](robustness.md). Minutes are from the median epoch's rate on two cores that other work shared:
-no benchmark, [cost.md](cost.md) compares costs.
+starts and the discounted return there are those at the end of each run. Minutes are from the median epoch's rate on two
+cores that other work shared: no benchmark, [cost.md](cost.md) compares costs.
 
 ![Learning curves, one line a run]({figure})
 
@@ -182,7 +194,7 @@ def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Write the page and its figure; remarks below a line `## Remarks` are kept."""
+    """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
     runs = {log: found(log) for log in LOGS}
     done = {
         Cell(log, entry, seed): run.about
@@ -192,8 +204,10 @@ def main() -> None:
     }
     draw(runs)
     text = TEXT.format(
+        answer=answer_on(PAGE),
         last=LAST,
         epochs=EPOCHS,
+        longer=LONGER,
         capped=", ".join(f"{log} {epochs}" for log, epochs in FIT_EPOCHS.items()),
         matched=MATCHED,
         figure=FIGURE.name,

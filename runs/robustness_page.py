@@ -14,7 +14,7 @@ from runs import robustness_pictures, study_pages
 from runs.kept_cells import made_by
 from runs.records import recorded
 from runs.robustness import COMMON, EPOCHS, LOGS, METHODS, OWN, STUDY, cells, name_of
-from runs.study_pages import difference, mean_and_interval
+from runs.study_pages import answer_on, difference, mean_and_interval
 
 PAGE = Path("docs/results/robustness.md")
 TITLES = {
@@ -138,6 +138,10 @@ def draw(trials: Trials, log: str) -> None:
 
 TEXT = """# MICRO's robustness, early in training
 
+**Question.** Do policies learned with MICRO bear perturbed worlds and attacks better than its neighbours'?
+
+{answer}
+
 **These policies were trained for {epochs} epochs of the thousands that their methods are published with.** They show
 how the tool answers, and what MICRO's claim looks like this early.
 
@@ -201,10 +205,12 @@ def missing() -> str:
 
 
 def main() -> None:
-    """Write the page and its figures; remarks below a line `## Remarks` are kept."""
+    """Write the page and its figures; the answer, and remarks below a line `## Remarks`, are kept."""
     made = made_by(STUDY, "python -m runs.robustness OUT")
     parts = "\n".join(part(log) for log in LOGS)
-    study_pages.write(PAGE, TEXT.format(epochs=EPOCHS, parts=parts, missing=missing(), made=made))
+    study_pages.write(
+        PAGE, TEXT.format(answer=answer_on(PAGE), epochs=EPOCHS, parts=parts, missing=missing(), made=made)
+    )
 
 
 if __name__ == "__main__":

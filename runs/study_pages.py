@@ -13,6 +13,7 @@ from runs.long_runs import Cell
 from runs.records import recorded
 
 REMARKS = "\n## Remarks"
+ANSWER = "**Answer.**"
 LAST = 10
 """Evaluations of which a run's score is the mean."""
 
@@ -81,6 +82,12 @@ def earlier(cells: Sequence[Cell], study: str) -> str:
     known = recorded(study)
     old = [cell for cell in cells if cell.name in known and "commit" not in known[cell.name]]
     return f" Recorded before day and commit were, on earlier ensembles of their seeds: {named(old)}." if old else ""
+
+
+def answer_on(page: Path) -> str:
+    """The page's answer, one paragraph, which is written by hand and kept; or that there is none."""
+    paragraphs = page.read_text().split("\n\n") if page.exists() else []
+    return next((each for each in paragraphs if each.startswith(ANSWER)), f"{ANSWER} Not written yet.")
 
 
 def write(page: Path, text: str) -> None:

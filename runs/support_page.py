@@ -76,6 +76,10 @@ def recipe_lines() -> str:
 
 TEXT = """# Support: does learning stay where the log can vouch?
 
+**Question.** Which parts of support keep a policy's value where the log is narrow, and what do they cost elsewhere?
+
+{answer}
+
 MICRO with each recipe, {epochs} epochs of 1,000 updates, every second epoch evaluated in the simulator (5 episodes);
 one draw, the log's preset (the generic one for `safety` and `dmsd`). All recipes of a log's seed share one ensemble,
 but for the calibrated ones, which need one that kept episodes out, and for those named below that were recorded
@@ -109,11 +113,12 @@ Not begun: {missing}.
 
 
 def main() -> None:
-    """Write the page and its figure; remarks below a line `## Remarks` are kept."""
+    """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
     curves_of = known()
     lines = rows(curves_of)
     draw(lines)
     text = TEXT.format(
+        answer=study_pages.answer_on(PAGE),
         epochs=EPOCHS,
         recipes=recipe_lines(),
         table=study_pages.table(HEADS, [row.columns() for row in lines]),

@@ -70,14 +70,24 @@ def test_the_page_is_made_from_what_is_recorded(tmp_path: Path, monkeypatch: pyt
         recorded(f"hopper-sac-seed{seed}", sac, **new)
     recorded("hopper-anchor-seed0", 30.0)
     records.record(long_runs.STUDY, "hopper-bc-seed0", {"curve": {48: 9.0}} | new)
+    (tmp_path / "methods.md").write_text("# Old\n\n**Answer.** By hand.\n\nGone.\n\n## Remarks\n\n* Mine.\n")
     methods_page.main()
     page = " ".join((tmp_path / "methods.md").read_text().split())
-    half = 12.7062  # t(0.975, 1), and the standard error of 40 and 42 is 1
-    assert f"| micro | 0, 1 | 41.0 ({41 - half:.1f} to {41 + half:.1f}) | 40.0, 42.0 | 40.0, 42.0 | | 12, 12 |" in page
-    assert f"| 39.0, 38.0 | 39.0, 38.0 | 2.5 ({2.5 - 1.5 * half:.1f} to {2.5 + 1.5 * half:.1f}), p 0.50 |" in page
-    assert "| anchor | 0 | 30.0 (one seed) | 30.0 | 30.0 | | | | |" in page and "| bc | 0 |" not in page
+    half, ends = 12.7062, "40.0, 42.0"  # t(0.975, 1), and the standard error of 40 and 42 is 1
+    assert (
+        f"| micro | 0, 1 | 41.0 ({41 - half:.1f} to {41 + half:.1f}) | {ends} | {ends} | | 50.0, 52.0 | 12, 12 |"
+        in page
+    )
+    assert (
+        f"| 39.0, 38.0 | 39.0, 38.0 | 2.5 ({2.5 - 1.5 * half:.1f} to {2.5 + 1.5 * half:.1f}), p 0.50 | 49.0, 48.0 |"
+        in page
+    )
+    assert "| anchor | 0 | 30.0 (one seed) | 30.0 | 30.0 | | 40.0 | | | |" in page and "| bc | 0 |" not in page
     assert "earlier ensembles of their seeds: hopper: anchor (seed 0)." in page and "halfcheetah 40, hopper 20" in page
-    assert "| edac | none | | | | | | | | 78.7 |" in page and "mean is 56.6." in page
+    assert "same logs, ensembles and loop? **Answer.** By hand. Scores are" in page and page.endswith(
+        "## Remarks * Mine."
+    )
+    assert "| edac | none | | | | | | | | | 78.7 |" in page and "mean is 56.6." in page
     assert (
         "Not run, or not to epoch 50: hopper: mobile-matched, td3_bc, rambo (seeds 0, 1, 2), micro, sac (seed 2)"
         in page
