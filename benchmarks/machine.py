@@ -1,9 +1,12 @@
-"""Which machine the figures are of: processor, cores, memory, versions. Never its name."""
+"""Which machine the figures are of, when and by which commit: processor, cores, versions. Never its name."""
 
 import os
 import platform
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
+
+from micro_rl.storage.provenance import commit
 
 PACKAGES = ("jax", "jaxlib", "numpy")
 FASTER = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
@@ -20,10 +23,17 @@ def describe() -> dict[str, str]:
         "vector units": " ".join(flag for flag in FASTER if flag in info.get("flags", "").split()) or "not known",
         "cores": str(cores),
         "software": f"Python {platform.python_version()}, {versions}",
+        "measured": f"{date.today()}, commit {code()}",
         "load before": f"{os.getloadavg()[0]:.1f} other tasks waiting on average",
     }
     flags = os.environ.get("XLA_FLAGS")
     return facts | ({"XLA_FLAGS": flags} if flags else {})
+
+
+def code() -> str:
+    """The commit, shortened, and whether the package differs from it; "unknown" outside a checkout."""
+    head, _, changes = (commit() or "unknown").partition(" ")
+    return f"{head[:10]} {changes}".strip()
 
 
 def processor(info: dict[str, str]) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from benchmarks.machine import describe
+from benchmarks.machine import code, describe
 from micro_rl.core.wording import plural
-from micro_rl.storage.provenance import commit
 from runs.records import record, recorded
 
 DIGITS = 5
@@ -46,8 +45,7 @@ def add(study: str, make: Callable[[], dict[str, Any]]) -> None:
 
 def origin() -> dict[str, str]:
     """When, by which code and where a figure is made."""
-    machine = describe()["processor"]
-    return {"date": f"{date.today()}", "commit": (commit() or "unknown")[:10], "processor": machine}
+    return {"date": f"{date.today()}", "commit": code(), "processor": describe()["processor"]}
 
 
 def rounded(figures: Any) -> Any:

@@ -110,11 +110,11 @@ def text(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
     overall = everything.sentence()
     return f"""# Trust, tried
 
-Is `micro-rl trust` to be trusted? {everything.pairs} pairs of log and policy on {everything.logs} logs, whose true
-value was measured in a simulator that the judge never sees: 300 windows from the log's own rows, with the log's own
-disturbances.
+**Question.** Is `micro-rl trust` to be trusted? {everything.pairs} pairs of log and policy on {everything.logs} logs,
+whose true value was measured in a simulator that the judge never sees: 300 windows from the log's own rows, with the
+log's own disturbances.
 
-{filled(overall[0].upper() + overall[1:])}
+{filled("**Answer.** " + overall[0].upper() + overall[1:])}
 
 {_by_test(every, frozen)}
 

@@ -150,6 +150,14 @@ def test_processors_of_one_name_are_told_apart_where_the_system_knows_more():
     assert machine.processor({"model name": "P", "cpu family": "25", "model": "17"}) == "P, family 25, model 17"
 
 
+@pytest.mark.parametrize(
+    ("commit", "named"), [("0123456789abcdef with changes", "0123456789 with changes"), (None, "unknown")]
+)
+def test_a_commit_is_shortened_and_its_changes_are_not(commit: str | None, named: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(machine, "commit", lambda: commit)
+    assert machine.code() == named and machine.describe()["measured"].endswith(f"commit {named}")
+
+
 def test_figures_stand_beside_the_last_ones_of_the_same_machine(tmp_path: Path):
     path, mine = tmp_path / "history.jsonl", {"processor": "P", "cores": "2", "software": "then"}
     assert "No earlier result" in history.against_last([], mine, path)
