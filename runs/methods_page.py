@@ -86,7 +86,7 @@ Runs = dict[str, dict[int, Run]]
 """By entry and seed."""
 
 
-def found(log: str) -> Runs:
+def runs_of(log: str) -> Runs:
     """The runs of a log that came to the table's end."""
     known = recorded(STUDY)
     runs: Runs = {entry: {} for entry in ENTRIES}
@@ -195,7 +195,7 @@ def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
-    runs = {log: found(log) for log in LOGS}
+    runs = {log: runs_of(log) for log in LOGS}
     done = {
         Cell(log, entry, seed): run.about
         for log, of_log in runs.items()
