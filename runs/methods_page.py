@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from micro_rl.core.wording import plural
 from runs import curve_panels, study_pages
 from runs.kept_cells import origins
-from runs.long_runs import FIT_EPOCHS, LOG_SCORES, STUDY, Cell, curve_in
+from runs.long_runs import FIT_EPOCHS, LOG_BEST, LOG_SCORES, STUDY, Cell, curve_in
 from runs.methods import ENTRIES, EPOCHS, LOGS, LONGER, MATCHED, TRIED_SEEDS, cells
 from runs.records import recorded
 from runs.study_pages import LAST, answer_on, difference, end_of, mean_and_interval, up_to
@@ -182,7 +182,8 @@ Made by `python -m runs.methods DATA OUT` and `python -m runs.methods_page`, fro
 def part(log: str, runs: Runs) -> str:
     """One log's section."""
     words = table(runs, log) if log in PUBLISHED or any(runs.values()) else "Not run."
-    return f"## {TITLES[log]}\n\nThe log's own mean is {LOG_SCORES[log]}.\n\n{words}"
+    own = f"The log's episodes have {LOG_SCORES[log]} on average, its best has {LOG_BEST[log]}."
+    return f"## {TITLES[log]}\n\n{own}\n\n{words}"
 
 
 def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
