@@ -12,7 +12,7 @@ from micro_rl.core.wording import number, plural
 from runs.choose import STUDY
 from runs.kept_cells import made_by
 from runs.records import recorded
-from runs.study_pages import write
+from runs.study_pages import answer_on, write
 
 PAGE = Path("docs/results/choose.md")
 
@@ -112,6 +112,10 @@ COLUMNS = (
 )
 HEAD = """# Choosing, tried
 
+**Question.** Does `micro-rl choose` choose well, from the log alone, where the truth is known?
+
+{answer}
+
 `micro-rl choose` on logs whose policies can be measured in a simulator that it never sees: the worlds of
 [the study of trust](trust.md), {minutes} minutes on two cores each. What was measured is the return of windows from 300
 rows of the log, policy less what made the log.
@@ -145,8 +149,15 @@ def page(outcomes: list[Outcome]) -> str:
     minutes = " or ".join(f"{asked:g}" for asked in sorted({outcome.about["minutes"] for outcome in outcomes}))
     head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
-    made = f"\n{ONE_SEED} {made_by(STUDY, COMMAND)}\n"
-    return f"{HEAD.format(minutes=minutes)}{rows}\n{regret}{alone(outcomes)}\n{made}"
+    made = f"\n{unjudged()}{ONE_SEED} {made_by(STUDY, COMMAND)}\n"
+    return f"{HEAD.format(minutes=minutes, answer=answer_on(PAGE))}{rows}\n{regret}{alone(outcomes)}\n{made}"
+
+
+def unjudged() -> str:
+    """A paragraph on the choices that had nothing to judge; empty where there is none."""
+    every = [cell["figures"] for cell in recorded(STUDY).values()]
+    lost = [f"{each['world']} ({each['reason'].rstrip('.')})" for each in every if not each["chosen"]]
+    return f"Without anything to judge, and not in the tables: {'; '.join(lost)}.\n\n" if lost else ""
 
 
 def alone(outcomes: list[Outcome]) -> str:
@@ -167,7 +178,7 @@ def outcomes() -> list[Outcome]:
 
 
 def main() -> None:
-    """Write the page anew; remarks that stand there stay."""
+    """Write the page anew; the answer and remarks that stand there stay."""
     if not (recorded_choices := outcomes()):
         sys.exit("nothing is recorded yet: run python -m runs.choose first")
     write(PAGE, page(recorded_choices))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from micro_rl.core.wording import plural
 from runs import curve_panels, study_pages
 from runs.kept_cells import origins
-from runs.long_runs import FIT_EPOCHS, LOG_SCORES, STUDY, Cell, curve_in
+from runs.long_runs import FIT_EPOCHS, LOG_BEST, LOG_SCORES, STUDY, Cell, curve_in
 from runs.methods import ENTRIES, EPOCHS, LOGS, LONGER, MATCHED, TRIED_SEEDS, cells
 from runs.records import recorded
 from runs.study_pages import LAST, answer_on, difference, end_of, mean_and_interval, up_to
@@ -86,7 +86,7 @@ Runs = dict[str, dict[int, Run]]
 """By entry and seed."""
 
 
-def found(log: str) -> Runs:
+def runs_of(log: str) -> Runs:
     """The runs of a log that came to the table's end."""
     known = recorded(STUDY)
     runs: Runs = {entry: {} for entry in ENTRIES}
@@ -182,7 +182,8 @@ Made by `python -m runs.methods DATA OUT` and `python -m runs.methods_page`, fro
 def part(log: str, runs: Runs) -> str:
     """One log's section."""
     words = table(runs, log) if log in PUBLISHED or any(runs.values()) else "Not run."
-    return f"## {TITLES[log]}\n\nThe log's own mean is {LOG_SCORES[log]}.\n\n{words}"
+    own = f"The log's episodes have {LOG_SCORES[log]} on average, its best has {LOG_BEST[log]}."
+    return f"## {TITLES[log]}\n\n{own}\n\n{words}"
 
 
 def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
@@ -195,7 +196,7 @@ def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
-    runs = {log: found(log) for log in LOGS}
+    runs = {log: runs_of(log) for log in LOGS}
     done = {
         Cell(log, entry, seed): run.about
         for log, of_log in runs.items()

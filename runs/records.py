@@ -4,7 +4,6 @@ A cell that is recorded was measured, wherever that was; pages are made from the
 """
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def record(study: str, cell: str, figures: Any) -> None:
     One line a cell, so that a change shows as the lines of the cells that it is about. Several may record at once.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with FileLock(Path(tempfile.gettempdir()) / f"{study}.record.lock"):
+    with FileLock(FOLDER / f".{study}.lock"):
         cells = recorded(study) | {cell: figures}
         lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(cells[name])}" for name in sorted(cells))
         replace_file(FOLDER / f"{study}.json", f"{{\n{lines}\n}}\n".encode())

@@ -71,7 +71,7 @@ FIGURES: dict[str, Callable[[Trial], float]] = {
 }
 
 
-def found(log: str, critics: str) -> Trials:
+def trials_of(log: str, critics: str) -> Trials:
     """What is recorded of a log's methods, by seed."""
     known, trials = recorded(STUDY), {method: {} for method in METHODS}
     for cell in cells():
@@ -179,7 +179,7 @@ The critics of MICRO, MOBILE and SAC of the same seed together attack every poli
 
 def part(log: str) -> str:
     """One log's section, its figures drawn."""
-    trials = found(log, OWN)
+    trials = trials_of(log, OWN)
     if not trials:
         return f"## {TITLES[log]}\n\nNot run.\n"
     draw(trials, log)
@@ -192,7 +192,7 @@ def part(log: str) -> str:
         else "",
         name=f"robustness-{log}",
         pairs=pairs(trials),
-        common=common(found(log, COMMON)),
+        common=common(trials_of(log, COMMON)),
     )
 
 

@@ -26,6 +26,7 @@ ABOUT: dict[str, Any] = {
     "seconds": 1500.0,
     "truths": TRUTHS,
 }
+MADE = {"date": "2026-11-29", "commit": "abc", "processor": "one"}
 
 
 def test_regret_is_what_is_lacking_of_the_range_and_an_interval_has_the_measurements_error():
@@ -48,9 +49,13 @@ def test_a_recorded_choice_is_not_made_again_and_stands_on_the_page(tmp_path: Pa
     monkeypatch.setattr(choose, "tried", pytest.fail)
     choose.main()
     assert list(records.recorded("choose")) == ["tanks-30min"]
-    (tmp_path / "choose.md").write_text("old\n## Remarks\n\n* Kept.\n")
+    records.record(
+        "choose", "arm-30min", {"figures": ABOUT | {"world": "arm", "chosen": None, "reason": "Too few."}} | MADE
+    )
+    (tmp_path / "choose.md").write_text("old\n\n**Answer.** Yes.\n\n## Remarks\n\n* Kept.\n")
     choose_page.main()
     text = (tmp_path / "choose.md").read_text()
     assert "| tanks | 20 | 90 % | try it, under watch | `chosen` |" in text
     assert "| tanks | −2.00 |  | 4.00 |" in text and text.endswith("* Kept.\n")
-    assert "30 minutes on two cores" in text and "1 cell, " in text
+    assert "30 minutes on two cores" in text and "2 cells" in text and "**Answer.** Yes." in text
+    assert "Without anything to judge, and not in the tables: arm (Too few)." in text

@@ -87,7 +87,7 @@ def test_the_page_is_made_from_what_is_recorded(tmp_path: Path, monkeypatch: pyt
     assert "same logs, ensembles and loop? **Answer.** By hand. Scores are" in page and page.endswith(
         "## Remarks * Mine."
     )
-    assert "| edac | none | | | | | | | | | 78.7 |" in page and "mean is 56.6." in page
+    assert "| edac | none | | | | | | | | | 78.7 |" in page and "have 56.6 on average, its best has 72.7." in page
     assert (
         "Not run, or not to epoch 50: hopper: mobile-matched, td3_bc, rambo (seeds 0, 1, 2), micro, sac (seed 2)"
         in page

@@ -113,7 +113,7 @@ def test_seeds_become_means_with_intervals_and_pairs(study: Path):
     for seed, (ours, theirs) in enumerate([(40.0, 30.0), (42.0, 31.0), (44.0, 32.0)]):
         tried(f"hopper-micro-seed{seed}-own", ours)
         tried(f"hopper-sac-seed{seed}-own", theirs)
-    trials = robustness_page.found("hopper", OWN)
+    trials = robustness_page.trials_of("hopper", OWN)
     line = robustness_page.table(trials).splitlines()[2]
     half = 4.3027 * 2 / 3**0.5  # t(0.975, 2) and the three seeds' deviation
     nominal = f"42.0 ({42 - half:.1f} to {42 + half:.1f})"
@@ -141,4 +141,4 @@ def test_one_seed_makes_a_page_that_says_so(study: Path):
     assert {path.name for path in study.glob("*.svg")} == {
         f"robustness-halfcheetah-{of}.svg" for of in ("maps", "attacks")
     }
-    np.testing.assert_array_equal(robustness_page.found("hopper", OWN), {})
+    np.testing.assert_array_equal(robustness_page.trials_of("hopper", OWN), {})
