@@ -101,21 +101,28 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
 
     if options.folder is None:
         return fitted()
-    parts = sha256(layout.folds.of_row.tobytes()).hexdigest()
     made_of = {
-        "log": dataset.sha256,
+        "rows": _digest(layout.rows),
         "history": dataset.history,
-        "folds": parts,
+        "folds": layout.folds.size,
         "epochs": epochs,
         "hidden": options.effort.hidden,
         "seed": options.seed,
     }
-    path = kept_judge.place(options.folder, made_of | {"rows": len(layout.rows.number)})
+    path = kept_judge.place(options.folder, made_of)
     ensemble = kept_judge.read(path)
     if ensemble is None:
         ensemble = fitted()
         kept_judge.keep(path, ensemble, layout.scaling, dataset.history, dataset.name)
     return ensemble
+
+
+def _digest(rows: Rows) -> str:
+    """Of everything in the rows: one file may be read in several ways."""
+    digest = sha256()
+    for part in jax.tree.leaves(rows):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
 
 
 def evenly(count: int, most: int) -> Int[np.ndarray, " place"]:

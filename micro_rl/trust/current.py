@@ -93,10 +93,12 @@ def with_columns_read(current: Any, dataset: Dataset) -> Any:
         dataset: the log, single observations.
 
     Raises:
-        UserError: the log has no such columns, or they are too many or too few.
+        UserError: the log has no such columns, they are too many or too few, or there is no action for each row.
     """
-    if not isinstance(current, str):
+    if current is None or callable(current):
         return current
+    if not isinstance(current, str):
+        return _as_actions(current, dataset)
     names, actions = [name.strip() for name in current.split(",")], dataset.columns.actions
     if len(names) != len(actions):
         wanted = ", ".join(column.name for column in actions)
@@ -123,15 +125,23 @@ def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows
         observations = dataset.observations[rows.number][:, : dataset.observation_size].astype(np.float64)
         raw = np.stack([_asked(current, observation, width) for observation in observations])
     else:
-        whole = np.asarray(current, np.float64).reshape(len(np.asarray(current)), -1)
-        if whole.shape != (len(dataset), width):
-            raise UserError(
-                f"current policy: actions of shape {whole.shape}, where the log has [{len(dataset)}, {width}]"
-            )
-        raw = whole[rows.number]
+        raw = _as_actions(current, dataset)[rows.number]
     if not np.isfinite(raw).all():
         raise UserError("current policy: gives actions that are not finite in rows of the log")
     return raw
+
+
+def _as_actions(current: Any, dataset: Dataset) -> Float[np.ndarray, "row act"]:
+    """Actions in all rows of the log, as numbers; those of a single column may be [row]."""
+    try:
+        actions = np.asarray(current, np.float64)
+    except Exception as error:  # whatever a foreign array raises
+        raise UserError(f"current policy: is no function and no array of numbers ({in_words(error)})") from None
+    wanted = len(dataset), dataset.actions.shape[1]
+    actions = actions[:, None] if actions.ndim == 1 else actions
+    if actions.shape != wanted:
+        raise UserError(f"current policy: actions of shape {actions.shape}, where the log has {list(wanted)}")
+    return actions
 
 
 def _asked(current: Callable[[Any], Any], observation: np.ndarray, width: int) -> np.ndarray:

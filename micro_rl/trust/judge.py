@@ -71,9 +71,17 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
     chosen = dataset.usable.copy()
     if chosen.sum() > MOST_ROWS:
         every = -(-int(chosen.sum()) // MOST_ROWS)
-        chosen &= episode % every == 0
+        chosen &= (_place_in_fold(episode, folds) % every == 0)[episode]
     log = to_core(dataset.transitions(True, chosen), scaling)
     return Rows(log, np.flatnonzero(chosen), folds.of_row[chosen], episode[chosen]), jax.tree.map(jnp.asarray, scaling)
+
+
+def _place_in_fold(episode: Int[np.ndarray, " row"], folds: Folds) -> Int[np.ndarray, " episode"]:
+    """Each episode's place in the order of folds, and of the log within one: folds may take turns in the log."""
+    fold = folds.of_row[np.flatnonzero(np.diff(episode, prepend=-1))]
+    place = np.empty_like(fold)
+    place[np.argsort(fold, kind="stable")] = np.arange(len(fold))
+    return place
 
 
 def left_out(member: int, folds: int) -> list[int]:

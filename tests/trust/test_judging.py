@@ -161,6 +161,9 @@ def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypa
     options = SMALL._replace(folder=folder)
     again = prepare(lay_out(log, 1, options), options, lambda *_: None)
     assert again.coverage == judgement.coverage and 0 < again.coverage < 1
+    otherwise = replace(log, rewards=-log.rewards)  # the same file, read with another reward
+    with pytest.raises(TypeError, match="NoneType"):
+        prepare(lay_out(otherwise, 1, options), options, lambda *_: None)
 
 
 def test_bad_inputs_are_one_line(log):
@@ -185,3 +188,5 @@ def test_bad_inputs_are_one_line(log):
     refused("ZeroDivisionError", current=lambda observation: 1 / 0)
     refused("an action of 2 numbers", current=lambda observation: [1, 2])
     refused("actions of shape", current=np.zeros((3, 1)))
+    refused(r"actions of shape \(\)", current=5)
+    refused("no function and no array of numbers", current=["a", "b"])

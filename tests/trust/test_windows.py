@@ -13,9 +13,9 @@ import micro_rl
 from micro_rl import Dataset
 from micro_rl.data.stretches import stretches
 from micro_rl.errors import UserError
-from micro_rl.trust import folds
+from micro_rl.trust import folds, judge
 from micro_rl.trust.grouping import folds_of
-from micro_rl.trust.judge import left_out, strangers
+from micro_rl.trust.judge import left_out, rows_of, strangers
 from micro_rl.trust.window_length import choose
 from tests.trust import line_world
 
@@ -179,3 +179,12 @@ def test_two_members_in_a_row_share_a_fold_that_neither_saw(count):
         first, second = strangers(fold, count)
         assert second == (first + 1) % count
         assert fold in left_out(first, count) and fold in left_out(second, count)
+
+
+def test_a_long_log_is_thinned_out_evenly_in_every_part_even_where_parts_take_turns(monkeypatch):
+    monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 // 4)
+    log = line_world.log()
+    turns = rows_of(log, folds_of(log, np.tile(list("abcd"), 30).tolist()))[0]
+    assert np.bincount(turns.fold).tolist() == [160, 140, 160, 140]  # 8 and 7 of 30 episodes
+    blocks = rows_of(log, folds_of(log, "time"))[0]
+    assert np.array_equal(np.unique(blocks.episode), np.arange(0, 120, 4))
