@@ -150,7 +150,7 @@ MICRO's settings, `mobile-matched` with c = 1.24 beta. Protocol `micro` ([robust
 friction of every geom x 0.5 to 1.5 by gravity x 0.5 to 5, ten values each; attacks of ten sizes up to 0.2 standard
 deviations of the log; ten episodes a cell, the same starts in all. Scores are normalised. The columns of attacks have
 the mean height of their curves. A figure of several seeds is their mean, in brackets Student's 95 % interval over the
-seeds; one seed has none, and says so. CVaR of a grid is the mean of its worst tenth of episodes.
+seeds, which one seed has not. CVaR of a grid is the mean of its worst tenth of episodes.
 
 {parts}
 {missing}

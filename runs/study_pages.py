@@ -35,12 +35,12 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def mean_and_interval(values: Sequence[float], digits: int = 0) -> str:
-    """The seeds' mean and its 95 % interval, Student's; or that there is one seed, or how many diverged."""
+    """The seeds' mean and its 95 % interval, Student's; one seed has none; or how many diverged."""
     if lost := int(np.isnan(values).sum()):
         return f"{lost} of {len(values)} diverged"
     point, low, high = (float(end) for end in t_interval(np.asarray(values, float)[:, None]))
     if len(values) == 1:
-        return f"{point:,.{digits}f} (one seed)"
+        return f"{point:,.{digits}f}"
     return f"{point:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 

@@ -59,7 +59,7 @@ def test_a_line_of_the_page_by_hand():
     middle, half = (130 / 3 + 47) / 2, 12.7062 * (47 - 130 / 3) / 2
     score = f"45.2 ({middle - half:.1f} to {middle + half:.1f})"
     assert row.columns() == ["safety", "`halt`", "0, 1", "12", score, "65.0", "70.0, 65.0"]
-    assert study_pages.mean_and_interval([3.0], 1) == "3.0 (one seed)"
+    assert study_pages.mean_and_interval([3.0], 1) == "3.0"
 
 
 def test_what_was_not_begun_is_named():
