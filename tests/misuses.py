@@ -120,6 +120,13 @@ OTHERS: list[Case] = [
     (lambda: RL.evaluate("Pendulum-v1", POLICY), "policy: 'Pendulum-v1' cannot be called"),
     (lambda: RL.evaluate(POLICY, "Pendulum-v1", episodes="1"), "episodes: '1' is not a whole number"),
     (lambda: RL.Policy.load(3), "path: 3 is no path"),
+    (lambda: RL.trust(5, LOG), "trust: 5 is no run, no policy's file and no policy"),
+    (lambda: RL.trust([POLICY, 5], LOG), "trust: 5 is no run"),
+    (lambda: RL.trust(POLICY, LOG, limits="o0 <= 3"), "limits: 'o0 <= 3' is no list of conditions: give one, as in ["),
+    (lambda: RL.trust(POLICY, LOG, groups=5), "groups: 5 is no list of labels; give one for each row or each episode"),
+    (lambda: RL.trust(POLICY, LOG, folder=5), "folder: 5 is no path"),
+    (lambda: RL.trust(POLICY, LOG, current=5), "current policy: actions of shape (), where the log has [40, 1]"),
+    (lambda: RL.choose(LOG, limits=3), "limits: 3 is no list of conditions"),
 ]
 POLICIES: list[Case] = [
     (lambda: POLICY({0: 1.0}), "observation: 0 is no column's name: give values by the columns' names, or an array"),

@@ -69,11 +69,11 @@ def paths(name: str, value: Any) -> tuple[Path, ...]:
     return tuple(path(name, part) for part in value)
 
 
-def names(name: str, value: Any) -> tuple[str, ...]:
+def names(name: str, value: Any, example: str = "['level', 'flow']", kind: str = "names") -> tuple[str, ...]:
     """A list of texts, and no single one, whose letters would be taken for them."""
     parts = () if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     if isinstance(value, str) or not isinstance(value, Iterable) or not all(isinstance(part, str) for part in parts):
-        raise UserError(f"{name}: {brief(value)} is no list of names: give one, as in ['level', 'flow']")
+        raise UserError(f"{name}: {brief(value)} is no list of {kind}: give one, as in {example}")
     return parts
 
 

@@ -2,7 +2,9 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
+from micro_rl.errors import UserError
 from micro_rl.storage.json_files import read_json, write_json
 
 
@@ -14,9 +16,9 @@ class Clock:
     """
 
     def __init__(self, path: Path):
-        """Goes on from what the file says, where there is one."""
+        """Goes on from what the file says, where there is one; `UserError` where it is damaged."""
         self._path, self._began = path, time.monotonic()
-        self._before = read_json(path) if path.exists() else {"seconds": 0.0, "before_training": None}
+        self._before = _read(path) if path.exists() else {"seconds": 0.0, "before_training": None}
 
     @property
     def seconds(self) -> float:
@@ -33,3 +35,11 @@ class Clock:
             self._before |= {"before_training": self.seconds}
         self.mark()
         return float(self._before["before_training"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    kept = read_json(path)
+    seconds, before = kept.get("seconds"), kept.get("before_training")
+    if isinstance(seconds, float | int) and isinstance(before, float | int | None):
+        return {"seconds": seconds, "before_training": before}
+    raise UserError(f"{path}: tells no seconds; restore it from a copy, or choose another folder")

@@ -20,6 +20,7 @@ from micro_rl.selection import workers
 from micro_rl.selection.needs import bytes_of
 from micro_rl.selection.task import Task
 from micro_rl.selection.workers import Failure
+from micro_rl.storage.files import CannotWrite
 
 DONE, FAILED, UNFIT = "done", "failed", "unfit"
 """How a task ends on a node; `UNFIT`: the node cannot do it, another could."""
@@ -136,6 +137,8 @@ def on_node(task: Task, home: Home, driver: dict[str, str]) -> tuple[str, str]:
         work.carry_out(task)
     except Interrupted as error:
         raise Stopped(str(error), error.whole) from None
+    except CannotWrite as error:
+        return UNFIT, str(error)
     except (UserError, Diverged) as error:
         return FAILED, str(error)
     return DONE, ""

@@ -19,6 +19,7 @@ from micro_rl.selection.watching import Watcher
 from micro_rl.storage.files import remove, replace_file
 from micro_rl.training.log_reading import read_log
 from micro_rl.trust.current import with_columns_read
+from micro_rl.trust.options import Groups
 
 
 def choose(
@@ -28,7 +29,7 @@ def choose(
     out: str | Path | None = None,
     resume: bool = False,
     window: str | int | None = None,
-    groups: str | Sequence[Any] | None = None,
+    groups: Groups | None = None,
     limits: Sequence[str] = (),
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
@@ -79,7 +80,8 @@ def _question(
     """What is asked, of the kinds that it must be; not yet what is to be beaten."""
     length, number = arguments.number("minutes", minutes), arguments.whole("seed", seed, 0)
     asked_plan = arguments.optional_path("plan", plan)
-    return Question(length, window, groups, tuple(limits), None, termination, number, asked_plan)
+    conditions = arguments.names("limits", limits, "['level <= 3']", "conditions")
+    return Question(length, window, groups, conditions, None, termination, number, asked_plan)
 
 
 def hand_over(choice: Choice, folder: Path) -> None:

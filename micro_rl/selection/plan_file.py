@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+
 from micro_rl.errors import UserError
 from micro_rl.selection import schedule
 from micro_rl.selection.clock import Clock
@@ -16,6 +18,7 @@ from micro_rl.selection.workers import Failure
 from micro_rl.storage.json_files import read_json, write_json
 
 PLAN = "plan.json"
+ANEW = "make one anew in another folder"
 FIRST = 2
 """Epochs that tell what one costs: the first is compiled, the second is timed."""
 
@@ -27,8 +30,8 @@ class Planned(NamedTuple):
     """
 
     schedule: Schedule
-    costs: dict[str, float]
-    workers: int
+    costs: dict[str, PositiveFloat]
+    workers: PositiveInt
     failures: dict[str, str]
     asked: dict[str, Any]
     final: bool = False
@@ -122,18 +125,28 @@ def read(path: Path, names: Sequence[str], asked: dict[str, Any]) -> Planned:
         asked: what it should be the plan of.
 
     Raises:
-        UserError: it is damaged, or of other candidates.
+        UserError: it is damaged, of another question, or of other candidates.
     """
-    kept = read_json(path)
-    try:
-        until, places = kept["schedule"]["until"], kept["schedule"]["places"]
-        rungs = Schedule(tuple({name: int(epoch) for name, epoch in row.items()} for row in until), tuple(places))
-        planned = Planned(rungs, dict(kept["costs"]), int(kept["workers"]), dict(kept["failures"]), dict(kept["asked"]))
-        planned = planned._replace(final=bool(kept.get("final", True)))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: is no plan of a choice ({error!r}); make one anew in another folder") from error
+    planned = _checked(path, read_json(path))
     if changed := sorted(name for name in asked if planned.asked.get(name) != asked[name]):
         raise UserError(f"{path}: is the plan of another {' and '.join(changed)}; ask the same, or leave --plan out")
     if unknown := sorted(set(planned.costs) - set(names)):
         raise UserError(f"{path}: {unknown[0]} is no candidate here; leave --plan out")
+    if lacking := [name for row in planned.schedule.until for name in planned.costs if name not in row]:
+        raise UserError(f"{path}: is no plan of a choice (a rung tells no epochs of {lacking[0]}); {ANEW}")
+    return planned
+
+
+def _checked(path: Path, kept: dict[str, Any]) -> Planned:
+    """What a file holds as a plan; one that does not say whether it is final is an old one, and is."""
+    try:
+        known = {name: value for name, value in kept.items() if name in Planned._fields}
+        planned = TypeAdapter(Planned).validate_python({"final": True} | known)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(key) for key in first["loc"])
+        raise UserError(f"{path}: is no plan of a choice ({where}: {first['msg']}); {ANEW}") from error
+    until, places = planned.schedule
+    if not planned.costs or not until or len(until) != len(places):
+        raise UserError(f"{path}: is no plan of a choice (no candidate, or no places for each rung); {ANEW}")
     return planned

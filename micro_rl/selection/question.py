@@ -1,6 +1,6 @@
 """What was asked of a choice, and its folder, which remembers that."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from micro_rl.errors import UserError, in_words
 from micro_rl.storage.files import saving
 from micro_rl.storage.json_files import json_round_trip, read_json, write_json
 from micro_rl.trust.front import conditions
-from micro_rl.trust.options import Options
+from micro_rl.trust.options import Groups, Options
 
 FEWEST_MINUTES = 5.0
 """The judge, the shared fit and the first epochs take a few minutes of any log."""
@@ -27,7 +27,7 @@ class Question(NamedTuple):
 
     minutes: float = 60.0
     window: str | int | None = None
-    groups: str | Sequence[Any] | None = None
+    groups: Groups | None = None
     limits: tuple[str, ...] = ()
     current: Any = None
     termination: str | None = None

@@ -9,6 +9,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from pydantic import PositiveInt
+
 RUNGS = 3
 START = 8.0
 """Seconds in which a process begins its work."""
@@ -21,8 +23,8 @@ MOST_UPDATES = 500_000
 class Schedule(NamedTuple):
     """Epochs that each candidate has behind it after each rung, by name, and how many take part in each."""
 
-    until: tuple[dict[str, int], ...]
-    places: tuple[int, ...]
+    until: tuple[dict[str, PositiveInt], ...]
+    places: tuple[PositiveInt, ...]
 
     def seconds(self, costs: Mapping[str, float], workers: int, after: int = 0) -> float:
         """About how long the rungs take, or those after the first `after` of them."""

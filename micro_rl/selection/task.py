@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+REFUSED = 74
+"""Exit code where the disk refused a save: no fault of the task, which must not count as one that came to nothing."""
+
 
 class Task(NamedTuple):
     """What a process does.
@@ -28,13 +31,17 @@ class Task(NamedTuple):
 
 
 def main() -> None:
-    """Carry out the task that a file holds; the exit code is the command line's."""
+    """Carry out the task that a file holds; the exit code is the command line's, or `REFUSED`."""
     from micro_rl.errors import Diverged, Interrupted, UserError
+    from micro_rl.storage.files import CannotWrite
 
     parent = int(sys.argv[2])
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     try:
         carry_out(read(Path(sys.argv[1])))
+    except CannotWrite as error:
+        print(error, file=sys.stderr)
+        sys.exit(REFUSED)
     except (UserError, Diverged, Interrupted) as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

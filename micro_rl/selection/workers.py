@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from micro_rl.errors import Diverged, Interrupted, UserError
-from micro_rl.selection.task import Task
+from micro_rl.selection.task import REFUSED, Task
 from micro_rl.storage.files import replace_file, saving
 
 GLANCE = 0.5
@@ -54,7 +54,7 @@ def carry_out(
 
     Raises:
         KeyboardInterrupt, Interrupted: it was asked to stop; every process has saved its work.
-        UserError: a process was killed, or ended in a way that nobody foresaw.
+        UserError: the disk refused a save, a process was killed, or one ended in a way that nobody foresaw.
     """
     waiting, running, failures = list(tasks), dict[str, tuple[Task, subprocess.Popen]](), list[Failure]()
     try:
@@ -100,6 +100,8 @@ def _failure(task: Task, code: int, folder: Path) -> list[Failure]:
     last = lines[-1] if lines else "nothing was said"
     if code in (UserError.exit_code, Diverged.exit_code):
         return [Failure(task.name, last)]
+    if code == REFUSED:
+        raise UserError(f"choose: {last}; then go on with --resume")
     how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
     raise UserError(
         f"choose: the process of {task.name} ended {how} ({last}); all that is finished is kept: find out why, perhaps "

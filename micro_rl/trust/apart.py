@@ -36,7 +36,7 @@ def labelled(dataset: Dataset, options: Options) -> tuple[Dataset, Options]:
     Raises:
         UserError: there is no such column, or too few episodes for the way.
     """
-    if options.groups is None or options.groups == "time":
+    if options.groups is None or (isinstance(options.groups, str) and options.groups == "time"):
         return dataset, options
     folds = folds_of(dataset, options.groups)
     return replace(dataset, groups=np.array(folds.names)[folds.of_row]), options._replace(groups=None)

@@ -4,12 +4,13 @@ A group that is left out is foreign to the judge: what it returned was measured,
 prediction. Groups should therefore differ in behaviour: by who controlled, by time, or by what was done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int
 
+from micro_rl.core.arguments import brief
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import Stretches
@@ -117,14 +118,16 @@ def _silhouette(features: Float64[np.ndarray, "episode feature"], cluster: Int[n
     return float(((other - own) / np.maximum(np.maximum(own, other), 1e-12)).mean())
 
 
-def by_labels(dataset: Dataset, labels: Sequence[Any]) -> Folds:
+def by_labels(dataset: Dataset, labels: Sequence[Any] | np.ndarray) -> Folds:
     """Groups that somebody names, one label for each row or each episode.
 
     Few groups are cut into blocks of time, many are dealt out to as many folds as are kept.
 
     Raises:
-        UserError: another number of labels, or an episode with several.
+        UserError: no list, or another number of labels.
     """
+    if not isinstance(labels, Iterable):
+        raise UserError(f"groups: {brief(labels)} is no list of labels; give one for each row or each episode")
     values = np.asarray([str(label) for label in labels])
     if len(values) == len(dataset.stops) != len(dataset):
         values = np.repeat(values, dataset.lengths)

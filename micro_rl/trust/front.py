@@ -1,7 +1,8 @@
 """The front door: runs, files or policies in, a judgement out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.trust import apart
 from micro_rl.trust.current import with_columns_read
 from micro_rl.trust.judging import judge_policies
-from micro_rl.trust.options import Options, Progress
+from micro_rl.trust.options import Groups, Options, Progress
 
 Judgeable = str | Path | Policy
 
@@ -27,7 +28,7 @@ def trust(
     log: str | Path | Dataset | None = None,
     *,
     window: str | int | None = None,
-    groups: str | Sequence[Any] | None = None,
+    groups: Groups | None = None,
     limits: Sequence[str] = (),
     current: Callable[[Any], Any] | Any | None = None,
     termination: str | None = None,
@@ -59,17 +60,25 @@ def trust(
     Raises:
         UserError: the log is too small, a policy has other columns, or whatever else is wrong, in one line.
     """
-    several = [policies] if isinstance(policies, str | Path | Policy) else list(policies)
-    if not several:
-        raise UserError("trust: name a run or a policy to judge")
+    several = _several(policies)
     seed = arguments.whole("seed", seed, 0)
     dataset = log if isinstance(log, Dataset) else own_log(several[0]) if log is None else load(log)
     expected = conditions(dataset, limits)
     current = with_columns_read(current, dataset)
-    options = Options(
-        window, groups, expected, termination, seed, current, folder=None if folder is None else Path(folder)
-    )
+    place = arguments.optional_path("folder", folder)
+    options = Options(window, groups, expected, termination, seed, current, folder=place)
     return _judge(dataset, several, options, progress)
+
+
+def _several(policies: Any) -> list[Judgeable]:
+    """What is to be judged, one or several."""
+    several = list(policies) if isinstance(policies, Iterable) and not isinstance(policies, str) else [policies]
+    if not several or policies is None:
+        raise UserError("trust: name a run or a policy to judge")
+    for item in several:
+        if not isinstance(item, str | PathLike | Policy):
+            raise UserError(f"trust: {arguments.brief(item)} is no run, no policy's file and no policy")
+    return several
 
 
 def _judge(dataset: Dataset, several: Sequence[Judgeable], options: Options, progress: Progress) -> Judgement:
@@ -99,7 +108,8 @@ def conditions(dataset: Dataset, limits: Sequence[str]) -> tuple[Expression, ...
         UserError: one names no column of the log, or is no condition.
     """
     columns = [column.name for column in dataset.columns.observations]
-    read = tuple(parse(text, columns, "limits") for text in limits)
+    texts = arguments.names("limits", limits, "['level <= 3']", "conditions")
+    read = tuple(parse(text, columns, "limits") for text in texts)
     for condition in read:
         if not condition.condition:
             raise UserError(f"limits: {condition.text!r} is a number, not a condition; compare it, as in x <= 3")

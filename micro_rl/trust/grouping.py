@@ -1,20 +1,18 @@
 """What the parts of a log are made by: its order, how episodes act, or labels that tell who controlled."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from jaxtyping import Shaped
 
 from micro_rl.data import Dataset, load
 from micro_rl.errors import UserError
 from micro_rl.trust.folds import Folds, by_behaviour, by_clusters, by_labels, by_time
+from micro_rl.trust.options import Groups
 
 WAYS = {"time": by_time, "behaviour": by_behaviour, "clusters": by_clusters}
 """Those that need no label."""
 
 
-def folds_of(dataset: Dataset, groups: str | Sequence[Any] | None) -> Folds:
+def folds_of(dataset: Dataset, groups: Groups | None) -> Folds:
     """The parts of a log.
 
     Args:

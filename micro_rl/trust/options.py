@@ -4,9 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from micro_rl.core.expression import Expression
 from micro_rl.trust.verdict import Thresholds
 
+Groups = str | Sequence[Any] | np.ndarray
+"""How the log is parted: a way or a column by its name, or a label for each row or each episode."""
 Progress = Callable[[str, float], None]
 """Sees what is being done, and the share of the whole that is behind."""
 
@@ -31,7 +35,7 @@ class Options(NamedTuple):
     """What may be chosen."""
 
     window: str | int | None = None
-    groups: str | Sequence[Any] | None = None
+    groups: Groups | None = None
     limits: tuple[Expression, ...] = ()
     termination: str | None = None
     seed: int = 0

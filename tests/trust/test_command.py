@@ -274,7 +274,9 @@ def test_runs_are_judged_by_what_they_did_not_learn_from(tmp_path, monkeypatch):
     training, whole = learned_from(tmp_path / "a", parts.training), learned_from(tmp_path / "b", log)
     judged_apart = front.trust(training, log, current=log.actions)
     front.trust([training, whole], log)
-    (dataset, policies, options, _), (shared, *_) = asked
+    front.trust(training, log, groups=np.arange(720) % 5)
+    (dataset, policies, options, _), (shared, *_), (by_labels, *_) = asked
+    assert set(by_labels.groups) == set("01234") and len(by_labels) == len(dataset)
     assert dataset.sha256 == parts.judging.sha256 and dataset.name == log.name
     assert list(policies) == [str(training)] and options.window == 20 and judged_apart.window_reason == apart.AS_LONG
     assert np.array_equal(options.current, dataset.actions)
