@@ -67,6 +67,7 @@ NAMES = {
 }
 """In the summary."""
 README = Path("README.md")
+IN_README = ("micro", "halt-anchor", "mobile-matched", "sac", "td3_bc", "iql", "bc")
 BEGIN, END = "<!-- results: python -m runs.methods_page -->\n", "\n<!-- end of results -->"
 HEADS = (
     "method",
@@ -157,9 +158,9 @@ def each(runs: Sequence[Run], key: str) -> str:
     return ", ".join(f"{run.about[key]:,.0f}" for run in runs if key in run.about)
 
 
-def summary(runs: dict[str, Runs]) -> str:
-    """A line a method, a column a log: what the README shows."""
-    entries = [entry for entry in ENTRIES if any(of_log[entry] for of_log in runs.values())]
+def summary(runs: dict[str, Runs], names: Sequence[str] = tuple(ENTRIES)) -> str:
+    """A line a method, a column a log."""
+    entries = [entry for entry in names if any(of_log[entry] for of_log in runs.values())]
     own = ["the log: its mean", *(f"{LOG_SCORES[log]}" for log in runs)]
     best = ["its best episode", *(f"{LOG_BEST[log]}" for log in runs)]
     rows = [[NAMES.get(entry, entry), *(in_short(of_log[entry]) for of_log in runs.values())] for entry in entries]
@@ -254,10 +255,9 @@ def main() -> None:
         for seed, run in of.items()
     }
     draw(runs)
-    short = summary(runs)
     text = TEXT.format(
         answer=answer_on(PAGE),
-        summary=short,
+        summary=summary(runs),
         last=LAST,
         epochs=EPOCHS,
         longer=LONGER,
@@ -269,7 +269,7 @@ def main() -> None:
         made=made(done),
     )
     study_pages.write(PAGE, text)
-    write_readme(short)
+    write_readme(summary(runs, IN_README))
 
 
 def write_readme(short: str) -> None:
