@@ -1,10 +1,11 @@
-"""The methods' table as a page: `python -m runs.methods_page` writes docs/results/methods.md and its figure.
+"""The methods' table: `python -m runs.methods_page` writes docs/results/methods.md, its figure and the README's table.
 
 It has what `runs.long_runs` recorded of the table's entries: every run that came to the table's last epoch.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any, NamedTuple
 
 from micro_rl.core.wording import plural
@@ -46,6 +47,27 @@ PUBLISHED = {
     },
 }
 """arXiv 2503.19267, its table of normalised scores: the methods' own settings, at the end of training."""
+NAMES = {
+    "micro": "**MICRO**",
+    "halt-anchor": "MICRO, halting and anchored",
+    "mobile-matched": "MOBILE at MICRO's strength",
+    "sac": "SAC on the model",
+    "td3_bc": "TD3+BC",
+    "bc": "cloning",
+    "iql": "IQL",
+    "mopo": "MOPO",
+    "morel": "MOReL",
+    "rebrac": "ReBRAC",
+    "rambo": "RAMBO",
+    "edac": "EDAC",
+    "combo": "COMBO",
+    "cql": "CQL",
+    "anchor": "MICRO, anchor 2",
+    "all": "MICRO, all of support",
+}
+"""In the summary."""
+README = Path("README.md")
+BEGIN, END = "<!-- results: python -m runs.methods_page -->\n", "\n<!-- end of results -->"
 HEADS = (
     "method",
     "seeds",
@@ -133,6 +155,21 @@ def each(runs: Sequence[Run], key: str) -> str:
     return ", ".join(f"{run.about[key]:,.0f}" for run in runs if key in run.about)
 
 
+def summary(runs: dict[str, Runs]) -> str:
+    """A line a method, a column a log: what the README shows."""
+    entries = [entry for entry in ENTRIES if any(of_log[entry] for of_log in runs.values())]
+    own = ["the log, on average", *(f"{LOG_SCORES[log]}" for log in runs)]
+    rows = [[NAMES.get(entry, entry), *(in_short(of_log[entry]) for of_log in runs.values())] for entry in entries]
+    return study_pages.table(["", *(TITLES[log].split(" (")[0] for log in runs)], [own, *rows])
+
+
+def in_short(of: dict[int, Run]) -> str:
+    """The seeds' mean, and from the least to the greatest; one seed's figure alone; empty where there is none."""
+    scores = [run.score for run in of.values()]
+    spread = f" ({min(scores):,.1f} to {max(scores):,.1f}; {len(scores)})" if len(scores) > 1 else ""
+    return f"{mean(scores):,.1f}{spread}" if scores else ""
+
+
 def draw(runs: dict[str, Runs]) -> None:
     """Scores over the epochs, a panel a log; a line a run."""
     panels = [
@@ -153,6 +190,11 @@ TEXT = """# The methods on one loop
 
 {answer}
 
+{summary}
+
+The mean over seeds; where there are several, from the least to the greatest, and how many. Halting and anchored is what
+`--preset cautious` makes of MICRO on a narrow log, as SafetyHalfCheetah is; on the others it is MICRO as it is.
+
 Scores are normalised: the mean of the last {last} evaluations up to epoch {epochs} (every second epoch, five
 episodes); the best evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these
 methods are published with are early training;** what [robustness.md](robustness.md) tries was trained for {longer}, and
@@ -163,10 +205,10 @@ MICRO's; `anchor`, `halt-anchor` and `all` are MICRO with settings of [support.m
 MICRO's settings floor the target at 0, which the others' authors do not do. Published figures are of the methods' own
 settings, MOBILE's too, at the end of training.
 
-A score of several seeds is their mean, in brackets Student's 95 % interval over the seeds. "MICRO minus it" is the same
-of the differences seed by seed, with the p of flipping their signs, which n seeds cannot bring below 2 / 2^n. Q at the
-starts and the discounted return there are those at the end of each run. Minutes are from the median epoch's rate on two
-cores that other work shared: no benchmark, [cost.md](cost.md) compares costs.
+In the tables below a score of several seeds is their mean, in brackets Student's 95 % interval over the seeds. "MICRO
+minus it" is the same of the differences seed by seed, with the p of flipping their signs, which n seeds cannot bring
+below 2 / 2^n. Q at the starts and the discounted return there are those at the end of each run. Minutes are from the
+median epoch's rate on two cores that other work shared: no benchmark, [cost.md](cost.md) compares costs.
 
 ![Learning curves, one line a run]({figure})
 
@@ -195,7 +237,7 @@ def made(done: Mapping[Cell, Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
+    """Write the page, its figure and the README's table; the page's answer, and its remarks, are kept."""
     runs = {log: runs_of(log) for log in LOGS}
     done = {
         Cell(log, entry, seed): run.about
@@ -204,8 +246,10 @@ def main() -> None:
         for seed, run in of.items()
     }
     draw(runs)
+    short = summary(runs)
     text = TEXT.format(
         answer=answer_on(PAGE),
+        summary=short,
         last=LAST,
         epochs=EPOCHS,
         longer=LONGER,
@@ -217,6 +261,15 @@ def main() -> None:
         made=made(done),
     )
     study_pages.write(PAGE, text)
+    write_readme(short)
+
+
+def write_readme(short: str) -> None:
+    """Put the table between its two marks."""
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, mark, after = rest.partition(END)
+    assert mark, f"{README} has no lines `{BEGIN.strip()}` and `{END.strip()}`"
+    README.write_text(f"{before}{BEGIN}{short}{END}{after}")
 
 
 if __name__ == "__main__":

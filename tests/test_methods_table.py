@@ -64,6 +64,8 @@ def test_the_page_is_made_from_what_is_recorded(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(records, "FOLDER", tmp_path)
     monkeypatch.setattr(methods_page, "PAGE", tmp_path / "methods.md")
     monkeypatch.setattr(methods_page, "FIGURE", tmp_path / "methods.svg")
+    monkeypatch.setattr(methods_page, "README", tmp_path / "README.md")
+    (tmp_path / "README.md").write_text(f"# Own\n\n{methods_page.BEGIN}old{methods_page.END}\n\nRest.\n")
     new = {"date": "2026-11-29", "commit": "abc", "processor": "one", "minutes_per_million": 150.0}
     for seed, (micro, sac) in enumerate([(40.0, 39.0), (42.0, 38.0)]):
         recorded(f"hopper-micro-seed{seed}", micro, critic_estimate=12.0, **new)
@@ -84,9 +86,10 @@ def test_the_page_is_made_from_what_is_recorded(tmp_path: Path, monkeypatch: pyt
     )
     assert "| anchor | 0 | 30.0 | 30.0 | 30.0 | | 40.0 | | | |" in page and "| bc | 0 |" not in page
     assert "earlier ensembles of their seeds: hopper: anchor (seed 0)." in page and "halfcheetah 40, hopper 20" in page
-    assert "same logs, ensembles and loop? **Answer.** By hand. Scores are" in page and page.endswith(
-        "## Remarks * Mine."
-    )
+    assert "same logs, ensembles and loop? **Answer.** By hand. | |" in page and page.endswith("## Remarks * Mine.")
+    readme = (tmp_path / "README.md").read_text()
+    assert readme.startswith("# Own\n\n") and readme.endswith(f"{methods_page.END}\n\nRest.\n") and "old" not in readme
+    assert "| **MICRO** |  |  |  | 41.0 (40.0 to 42.0; 2) |" in readme and "| the log, on average | 73.6 |" in readme
     assert "| edac | none | | | | | | | | | 78.7 |" in page and "have 56.6 on average, its best has 72.7." in page
     assert (
         "Not run, or not to epoch 50: hopper: mobile-matched, td3_bc, rambo (seeds 0, 1, 2), micro, sac (seed 2)"
