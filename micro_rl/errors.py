@@ -48,8 +48,12 @@ class Interrupted(Exception):
 
 
 def in_words(error: BaseException) -> str:
-    """An exception's kind and the first line of its text."""
-    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    """An exception's kind and the first line of its text, where a stranger's gives one."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {next(iter(text.splitlines()), '')}"
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -67,6 +67,7 @@ NAMES = {
 }
 """In the summary."""
 README = Path("README.md")
+IN_README = ("micro", "halt-anchor", "mobile-matched", "sac", "td3_bc", "iql", "bc")
 BEGIN, END = "<!-- results: python -m runs.methods_page -->\n", "\n<!-- end of results -->"
 HEADS = (
     "method",
@@ -130,7 +131,9 @@ def table(runs: Runs, log: str) -> str:
             continue
         columns = columns_of(of, runs["micro"], entry) if of else ["none", *[""] * (len(HEADS) - 2)]
         rows.append([entry, *columns, *([f"{published.get(entry, '')}"] if published else [])])
-    return study_pages.table([*HEADS, *(["published (NeoRL-2)"] if published else [])], rows)
+    heads = [*HEADS, *(["published (NeoRL-2)"] if published else [])]
+    shown = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    return study_pages.table([heads[place] for place in shown], [[row[place] for place in shown] for row in rows])
 
 
 def columns_of(of: dict[int, Run], micro: dict[int, Run], entry: str) -> list[str]:
@@ -155,19 +158,25 @@ def each(runs: Sequence[Run], key: str) -> str:
     return ", ".join(f"{run.about[key]:,.0f}" for run in runs if key in run.about)
 
 
-def summary(runs: dict[str, Runs]) -> str:
-    """A line a method, a column a log: what the README shows."""
-    entries = [entry for entry in ENTRIES if any(of_log[entry] for of_log in runs.values())]
-    own = ["the log, on average", *(f"{LOG_SCORES[log]}" for log in runs)]
+def summary(runs: dict[str, Runs], names: Sequence[str] = tuple(ENTRIES)) -> str:
+    """A line a method, a column a log."""
+    entries = [entry for entry in names if any(of_log[entry] for of_log in runs.values())]
+    own = ["the log: its mean", *(f"{LOG_SCORES[log]}" for log in runs)]
+    best = ["its best episode", *(f"{LOG_BEST[log]}" for log in runs)]
     rows = [[NAMES.get(entry, entry), *(in_short(of_log[entry]) for of_log in runs.values())] for entry in entries]
-    return study_pages.table(["", *(TITLES[log].split(" (")[0] for log in runs)], [own, *rows])
+    return study_pages.table(["", *(TITLES[log].split(" (")[0] for log in runs)], [own, best, *rows])
 
 
 def in_short(of: dict[int, Run]) -> str:
     """The seeds' mean, and from the least to the greatest; one seed's figure alone; empty where there is none."""
     scores = [run.score for run in of.values()]
-    spread = f" ({min(scores):,.1f} to {max(scores):,.1f}; {len(scores)})" if len(scores) > 1 else ""
-    return f"{mean(scores):,.1f}{spread}" if scores else ""
+    spread = f" ({digits(min(scores))} to {digits(max(scores))}; {len(scores)})" if len(scores) > 1 else ""
+    return f"{digits(mean(scores))}{spread}" if scores else ""
+
+
+def digits(score: float) -> str:
+    """To a tenth; far out to a whole."""
+    return f"{score:,.1f}" if abs(score) < 100 else f"{score:,.0f}"
 
 
 def draw(runs: dict[str, Runs]) -> None:
@@ -246,10 +255,9 @@ def main() -> None:
         for seed, run in of.items()
     }
     draw(runs)
-    short = summary(runs)
     text = TEXT.format(
         answer=answer_on(PAGE),
-        summary=short,
+        summary=summary(runs),
         last=LAST,
         epochs=EPOCHS,
         longer=LONGER,
@@ -261,7 +269,7 @@ def main() -> None:
         made=made(done),
     )
     study_pages.write(PAGE, text)
-    write_readme(short)
+    write_readme(summary(runs, IN_README))
 
 
 def write_readme(short: str) -> None:

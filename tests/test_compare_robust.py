@@ -32,7 +32,10 @@ def test_figures_of_a_sweep_by_hand(tmp_path: Path):
         "area under the curve": pytest.approx(40.0),
     }
     assert figures["nominal"] is None and figures["mean"] and figures["mean"].runs == 1
-    assert (figures["mean"].low, figures["mean"].high) == pytest.approx((100 / 3, 140 / 3))
+    assert (figures["mean"].low, figures["mean"].high) == pytest.approx(
+        (40, 40)
+    )  # both episodes have it over the cells
+    assert figures["worst cell"] and (figures["worst cell"].low, figures["worst cell"].high) == pytest.approx((10, 30))
 
 
 def test_cells_without_effect_are_named_and_count(tmp_path: Path):

@@ -84,13 +84,17 @@ def test_the_page_is_made_from_what_is_recorded(tmp_path: Path, monkeypatch: pyt
         f"| 39.0, 38.0 | 39.0, 38.0 | 2.5 ({2.5 - 1.5 * half:.1f} to {2.5 + 1.5 * half:.1f}), p 0.50 | 49.0, 48.0 |"
         in page
     )
-    assert "| anchor | 0 | 30.0 | 30.0 | 30.0 | | 40.0 | | | |" in page and "| bc | 0 |" not in page
+    assert "| anchor | 0 | 30.0 | 30.0 | 30.0 | | 40.0 | | |" in page and "| bc | 0 |" not in page
     assert "earlier ensembles of their seeds: hopper: anchor (seed 0)." in page and "halfcheetah 40, hopper 20" in page
     assert "same logs, ensembles and loop? **Answer.** By hand. | |" in page and page.endswith("## Remarks * Mine.")
     readme = (tmp_path / "README.md").read_text()
     assert readme.startswith("# Own\n\n") and readme.endswith(f"{methods_page.END}\n\nRest.\n") and "old" not in readme
-    assert "| **MICRO** |  |  |  | 41.0 (40.0 to 42.0; 2) |" in readme and "| the log, on average | 73.6 |" in readme
-    assert "| edac | none | | | | | | | | | 78.7 |" in page and "have 56.6 on average, its best has 72.7." in page
+    assert "| **MICRO** |  |  |  | 41.0 (40.0 to 42.0; 2) |" in readme and "| the log: its mean | 73.6 |" in readme
+    assert (
+        "| method | seeds | published (NeoRL-2) |" in page
+        and "| edac | none | 78.7 |" in page
+        and "have 56.6 on average, its best has 72.7." in page
+    )
     assert (
         "Not run, or not to epoch 50: hopper: mobile-matched, td3_bc, rambo (seeds 0, 1, 2), micro, sac (seed 2)"
         in page

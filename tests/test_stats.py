@@ -278,6 +278,26 @@ def test_pairs_are_drawn_together() -> None:
     np.testing.assert_allclose(stats.interval(apart, scores + 7, simulated(5, 3), paired=True).point, 7)
 
 
+def test_whole_rows_are_drawn_in_all_tasks_at_once() -> None:
+    """The interval of a mean is then that of the rows' own means; a row with a hole is left out."""
+    scores = simulated(10, 4)
+    holed = np.vstack([scores, [[NAN, 1.0, 2.0, 3.0]]])
+    together = stats.interval(stats.mean, holed, whole_rows=True)
+    assert np.allclose(together, stats.interval(stats.mean, scores.mean(1, keepdims=True)))
+    with pytest.raises(UserError, match="no whole rows"):
+        stats.interval(stats.mean, scores, whole_rows=True, ends="bca")
+
+
+def test_what_rows_have_in_common_is_no_longer_forgotten() -> None:
+    """Episodes begin alike in all nine cells: drawn apart in each, the interval held the truth 46 times in 100."""
+    random, held = np.random.default_rng(0), []
+    for seed in range(100):
+        episodes = random.normal(size=(30, 1)) + 0.5 * random.normal(size=(30, 9))
+        low, high = stats.interval(stats.mean, episodes, resamples=300, seed=seed, whole_rows=True)[1:]
+        held.append(low <= 0 <= high)
+    assert np.mean(held) == pytest.approx(0.93, abs=0.05)
+
+
 def test_one_run_has_no_interval() -> None:
     for scores in (simulated(1, 3), np.array([[1.0, 2.0], [3.0, NAN]])):
         for bounds in (stats.interval(stats.iqm, scores), stats.t_interval(scores)):

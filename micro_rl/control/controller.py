@@ -212,15 +212,17 @@ class Controller:
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)
 
-    def reset(self, terminated: Any = False) -> None:
-        """Begin an episode; `terminated` tells that the last one ended by the task's own rule.
+    def reset(self, terminated: Any = False, reward: Any = None) -> None:
+        """Begin an episode; what cannot be read of the last one is told in the next step's reason.
 
-        What is neither true nor false counts as False, and the next step's reason tells it.
+        Args:
+            terminated: whether the last episode ended by the task's own rule; False for what is neither true nor false.
+            reward: a number, what the last step brought, where the plant tells; for the record alone.
         """
         ended = _flag(terminated)
-        self._recorder.ended(bool(ended))
+        wrong = self._recorder.ended(bool(ended), reward)
         self._system.begin()
-        self._of_past = ("terminated: neither true nor false",) if ended is None else ()
+        self._of_past = ("terminated: neither true nor false", *wrong) if ended is None else wrong
 
     def close(self) -> str | None:
         """End the record; what was wrong with that, in words, or None."""

@@ -36,10 +36,8 @@ class Recorder:
             action: what was applied, NaN where that could not be read [act].
             reward: of the step.
         """
-        number = _number(reward)
-        self._write(action, number, False)
-        unreadable = self.record is not None and number is None and reward is not None
-        return ("reward: no finite number",) if unreadable else ()
+        self._write(action, _number(reward), False)
+        return self._complaints(reward)
 
     def decided(self, sight: Sight, decision: Decision) -> str | None:
         """Keep this step's row; tell what the disk refused."""
@@ -48,13 +46,15 @@ class Recorder:
         self.row = datetime.now(UTC).isoformat(timespec="milliseconds"), sight, decision
         return f"record: {self.lost:,} rows lost ({self.why})" if self.lost else None
 
-    def ended(self, terminated: bool) -> None:
-        """Write the last row of an episode."""
+    def ended(self, terminated: bool, reward: Any = None) -> tuple[str, ...]:
+        """Write the last row of an episode; a reward that is no number is told of."""
         if self.row is not None:
             decision = self.row[2]
-            self._write(self.nothing if decision.source == "shadow" else decision.action, None, terminated)
+            action = self.nothing if decision.source == "shadow" else decision.action
+            self._write(action, _number(reward), terminated)
         if self.number:
             self.episode, self.number = self.episode + 1, 0
+        return self._complaints(reward)
 
     def close(self) -> str | None:
         """Write the last row and close the file; what went wrong, or None."""
@@ -84,6 +84,10 @@ class Recorder:
             self.record.write([*front, *own, int(decision.alarm), "; ".join([decision.reason, *wrong])])
         except Exception as error:  # a full disk, a file that was taken away
             self.lost, self.why = self.lost + 1, in_words(error)[:80]
+
+    def _complaints(self, reward: Any) -> tuple[str, ...]:
+        unreadable = self.record is not None and reward is not None and _number(reward) is None
+        return ("reward: no finite number",) if unreadable else ()
 
     def _wrong(self, action: np.ndarray) -> list[str]:
         """Why nobody should learn from an action that was applied [act]."""

@@ -63,7 +63,8 @@ def unusual(actions: Float32[np.ndarray, "row act"], names: Sequence[str] = ()) 
 
 def _spans(actions: Float32[np.ndarray, "row act"], names: Sequence[str]) -> str:
     """From where to where the first few actions go."""
-    low, high = reached(actions)
+    finite = np.where(np.isfinite(actions), actions, 0)
+    low, high = finite.min(0), finite.max(0)
     spans = [
         f"{names[place] if names else f'action {place}'} from {low[place]:.6g} to {high[place]:.6g}"
         for place in range(min(actions.shape[1], findings.SHOWN))

@@ -157,6 +157,8 @@ def _check_names(path: Path, argument: str, names: Sequence[Any], width: int) ->
 
 def _array(path: Path, field: str, values: Any) -> np.ndarray:
     try:
+        if np.ma.isMaskedArray(values):  # what is masked is missing, whatever stands behind the mask
+            return np.ma.filled(values.astype(np.float64), np.nan)
         return np.asarray(values)
     except Exception as error:  # whatever a foreign array raises
         reason = " ".join(str(error).split())[:160]

@@ -66,10 +66,10 @@ class _Blur:
         self._worst: Any = 0.0
 
     def add(self, wide: np.ndarray, narrow: np.ndarray) -> None:
-        wide = wide.astype(np.float64, copy=False)
-        if self._first is None and len(wide):
-            self._first = wide[0].copy()
         with np.errstate(all="ignore"):
+            wide = wide.astype(np.float64, copy=False)
+            if self._first is None and len(wide):
+                self._first = wide[0].copy()
             apart = wide - self._first
             self._sum += apart.sum(0)
             self._squares += np.square(apart).sum(0)

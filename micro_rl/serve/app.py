@@ -65,7 +65,7 @@ class Application:
     async def reset(self, request: Request) -> Response:
         """Begin an episode."""
         reset = await self._read(request, Reset)
-        self._found(request).reset(reset.terminated)
+        self._found(request).reset(reset.terminated, reset.reward)
         return respond(EpisodeBegun())
 
     async def end(self, request: Request) -> Response:

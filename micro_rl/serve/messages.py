@@ -39,6 +39,7 @@ class Reset(Message):
     """The next step begins an episode."""
 
     terminated: bool = Field(default=False, description="whether the last one ended by the task's own rule")
+    reward: Any = Field(default=None, description="what its last step brought, for the record")
 
 
 def why_not(error: ValidationError) -> str:

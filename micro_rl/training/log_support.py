@@ -87,7 +87,7 @@ _MEASURED: "WeakKeyDictionary[Dataset, dict[bool, LogSupport]]" = WeakKeyDiction
 
 
 def log_support(dataset: Dataset, keep_timeouts: bool) -> LogSupport:
-    """What this log can vouch for; measured once for each log.
+    """What this log can vouch for; measured once for each log. `UserError` where it has too few rows for it.
 
     Args:
         dataset: the log, in windows of the history.
@@ -110,14 +110,21 @@ def refuse_unmeasurable(dataset: Dataset, settings: Settings) -> None:
             f"support_level: {level:g} cannot be told from the {plural(rows, 'row')} to score; at most "
             f"{rows / (rows + 1):.4g} can, or 1 for no limit; --support off needs none"
         )
-    if len(np.unique(by_time(dataset).of_row[chosen])) < 2:
+    _blocks(dataset, settings.keep_timeouts)
+
+
+def _blocks(dataset: Dataset, keep_timeouts: bool) -> np.ndarray:
+    """The block of time of each row that can be learned from [row]; `UserError` where there are no two."""
+    block = by_time(dataset).of_row[dataset.learnable(keep_timeouts)]
+    if len(np.unique(block)) < 2:
         raise UserError(f"{dataset.path}: too few rows to tell what it can vouch for; log more, or take --support off")
+    return block
 
 
 def _measure(dataset: Dataset, keep_timeouts: bool) -> LogSupport:
-    scaling = fit_scaling(dataset, standardise=True, scale_reward=False)
-    log, block = to_core(dataset.transitions(keep_timeouts), scaling), by_time(dataset).of_row
-    block, known = block[dataset.learnable(keep_timeouts)], _reference(dataset, log, np.arange(len(log.reward)))
+    block, scaling = _blocks(dataset, keep_timeouts), fit_scaling(dataset, standardise=True, scale_reward=False)
+    log = to_core(dataset.transitions(keep_timeouts), scaling)
+    known = _reference(dataset, log, np.arange(len(log.reward)))
     scored = np.linspace(0, len(block) - 1, min(MEASURED, len(block))).round().astype(int)
     parts, drawn = np.empty((len(scored), 2)), np.empty(len(scored))
     rows = jax.tree.map(lambda column: column[scored], log)

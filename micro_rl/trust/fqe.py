@@ -15,7 +15,6 @@ from jaxtyping import Float, Int, Key, Scalar
 from micro_rl.core.networks import MLP, uniform_mlp
 from micro_rl.core.optim import adam_step, init_opt_state, polyak_update
 from micro_rl.core.types import Transition
-from micro_rl.trust.actors import Judged
 
 HIDDEN, BATCH, RATE, TAU = (128, 128), 256, 1e-3, 0.02
 FEWEST, MOST, OF_A_STEP = 4_000, 10_000, 60
@@ -44,14 +43,6 @@ def targets(
 ) -> Float[Array, " rows"]:
     """The mean reward of `steps` steps, of which the later ones pay `following` on average."""
     return jnp.clip((rows.reward + rows.discount * (steps - 1) * following) / steps, low, high)
-
-
-@jax.jit
-def next_actions(
-    actors: Judged, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"]
-) -> Float[Array, "policy rows act"]:
-    """What each of the stacked policies does in the next observations."""
-    return jax.vmap(lambda actor: actor.act(observation, noise))(actors)
 
 
 @partial(jax.jit, static_argnames=("length", "updates"))

@@ -139,8 +139,10 @@ def own_log(item: Judgeable) -> Dataset:
     """The whole log of a run, read as the run read it.
 
     Raises:
-        UserError: a policy's file, which tells no log, or a log that is no file or is gone.
+        UserError: nothing there, a policy's file, which tells no log, or a log that is no file or is gone.
     """
+    if not isinstance(item, Policy) and not Path(item).exists():
+        raise UserError(f"{item}: no such file or folder; check the path")
     if isinstance(item, Policy) or not Path(item).is_dir():
         raise UserError("trust: a policy's file does not tell its log: name it with --log")
     return whole_log_of(Path(item), RunFolder.open(Path(item)).config())

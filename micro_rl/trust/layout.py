@@ -46,6 +46,8 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
     Raises:
         UserError: the log is too small, or its rewards are all the same.
     """
+    if not len(dataset):
+        raise TooLittle(f"{dataset.name}: has no row: log more")
     if float(np.ptp(dataset.rewards)) == 0:
         reward = f"{float(dataset.rewards[0]):g}"
         raise TooLittle(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")

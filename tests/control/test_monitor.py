@@ -11,10 +11,11 @@ import pytest
 from micro_rl import Controller, ControlSettings, Dataset, UserError
 from micro_rl.cli.main import run as command
 from micro_rl.data.loading import load
+from micro_rl.data.parts import part
 from micro_rl.data.stretches import greatest_length, stretches
 from micro_rl.data.writers.hdf5 import write_log
 from micro_rl.reports.monitor.drift import by_lot, compared, drifts, in_order, stability_index
-from micro_rl.reports.monitor.findings import alarms, find
+from micro_rl.reports.monitor.findings import alarms, find, windows
 from micro_rl.reports.monitor.recorded import Recorded, read
 from micro_rl.trust.trial import margin
 from micro_rl.trust.watching import watch
@@ -72,8 +73,48 @@ def _bare(**fields: Any) -> Recorded:
     plain: dict[str, Any] = dict.fromkeys(("observations", "actions", "advised"), nothing)
     plain |= dict.fromkeys(("rewards", "score", "limit"), nothing[:, 0]) | {"rate": None}
     plain |= dict.fromkeys(("times", "who", "source", "reasons"), words)
-    plain |= {"healthy": np.ones(rows, bool), "columns": proportional().columns}
+    plain |= {"healthy": np.ones(rows, bool), "terminal": np.zeros(rows, bool), "columns": proportional().columns}
     return Recorded(**(plain | fields))
+
+
+def _ending(episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Episodes that go on with a probability of 0.95 from step to step: of each row its number, and whether it ends."""
+    lengths = np.random.default_rng(seed).geometric(0.05, episodes)
+    return np.repeat(np.arange(episodes), lengths), np.isin(np.arange(lengths.sum()), np.cumsum(lengths) - 1)
+
+
+def test_windows_that_an_end_cuts_short_count_as_in_the_log():
+    """Of whoever made the log: a reward of 1 a step brings less than 10 in ten steps, for many end before."""
+    _, ends = _ending(2000, seed=0)
+    x = np.arange(len(ends), dtype=float)[:, None]
+    levels, after, rewards = np.repeat(x, 2, 1), np.repeat(x + 1, 2, 1), np.ones(len(x))
+    log = Dataset.from_arrays(
+        levels,
+        x / len(x),
+        rewards,
+        ends,
+        ~ends & False,
+        after,
+        observation_names=["level", "flow"],
+        action_names=["valve"],
+    )
+    episode, ends = _ending(2000, seed=1)
+    rows = len(ends)
+    record = _bare(
+        alarm=np.zeros(rows, bool), episode=episode, rewards=np.ones(rows), terminal=ends, who=("policy",) * rows
+    )
+    found = windows(record, log, 10)
+    assert found.baseline == pytest.approx(np.mean(0.95 ** np.arange(10)) * 10, rel=0.02)
+    assert found.returns.mean() == pytest.approx(found.baseline, rel=0.02) and len(found.returns) > 3500
+
+
+def test_windows_stand_side_by_side_in_each_stretch_of_the_policy():
+    policy = "oooo.oooooo.oooooooo"  # the second stretch ends with an episode, the third with a terminal
+    record = _bare(
+        alarm=np.zeros(20, bool), episode=np.repeat([0, 1], [11, 9]), rewards=np.arange(20.0),
+        terminal=np.arange(20) == 19, who=tuple("policy" if letter == "o" else "operator" for letter in policy),
+    )  # fmt: skip
+    assert windows(record, plant(), 3).returns.tolist() == [0 + 1 + 2, 5 + 6 + 7, 8 + 9 + 10, 39, 48, 18 + 19]
 
 
 def test_the_index_of_tenths_that_stay_is_nothing_and_of_those_that_move_computed_by_hand():
@@ -225,7 +266,8 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
     best = {"name": "run", "evidence": {"difference": apart}, "trial": trial, "baseline": 0.0}
     judged: dict[str, Any] = {"window": 4, "measured": 0.0, "baseline_error": {}, "policies": [best]}
     words = ["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]
-    for digest, told in (("ab" * 32, True), (load(log).sha256, False)):
+    own = load(log)
+    for digest, told in (("ab" * 32, True), (own.sha256, False), (part(own).judging.sha256, False)):
         judgement.write_text(json.dumps(judged | {"sha256": digest}))
         assert command(words) == 0
         text = capsys.readouterr().out

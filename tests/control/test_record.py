@@ -97,6 +97,19 @@ def test_another_file_is_not_written_over(tmp_path: Path):
     assert path.read_text() == "a,b\n1,2\n"
 
 
+def test_the_last_reward_of_an_episode_is_told_with_its_end(tmp_path: Path):
+    with loop(tmp_path / "record.csv") as control:
+        for episode in range(3):
+            for level in (1.0, 1.1, 1.2):
+                control.step(at(level), reward=None if level == 1.0 else 1.0)
+            control.reset(episode < 2, reward=-5.0)
+        control.reset(True, reward="much")
+        assert control.step(at(1.0)).reason == "reward: no finite number"
+    assert [row["reward"] for row in rows(tmp_path / "record.csv")] == [*(["1.0", "1.0", "-5.0"] * 3), ""]
+    log = load(tmp_path / "record.csv")
+    assert log.terminals.sum() == 2 and log.rewards[log.terminals].tolist() == [-5.0, -5.0]
+
+
 @pytest.mark.parametrize("name", ["record.csv", "record.parquet"])
 def test_it_is_read_back_as_a_log(tmp_path: Path, name: str):
     with loop(tmp_path / name, MAPPING) as control:

@@ -48,8 +48,8 @@ def test_actions_past_the_usual_bounds(reach, found):
 
 def test_of_many_actions_five_are_named():
     six = action_bounds.unusual(np.full((2, 6), 2, np.float32))[0].text
-    assert "action 4 from 2 to 3, ...)" in six and "action 5" not in six
-    assert "action 4 from 2 to 3)" in action_bounds.unusual(np.full((2, 5), 2, np.float32))[0].text
+    assert "action 4 from 2 to 2, ...)" in six and "action 5" not in six
+    assert "action 4 from 2 to 2)" in action_bounds.unusual(np.full((2, 5), 2, np.float32))[0].text
 
 
 def test_actions_outside_their_bounds():

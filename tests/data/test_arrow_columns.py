@@ -77,6 +77,7 @@ def test_changes_go_on_from_batch_to_batch():
     assert changes(pa.array(["b"])).tolist() == [True]
     assert changes.again == [5, 7]
     assert refusal(changes, pa.array(["b", None])) == "log.csv: the episode column 'batch' is empty in row 9: fill it"
+    assert refusal(Changes(LOG, "batch"), pa.array([0.0, np.nan])).endswith("'batch' is empty in row 1: fill it")
     assert refusal(changes, pa.array([[1]])) == (
         "log.csv: the episode column 'batch' holds list<item: int64>: use plain values"
     )

@@ -79,6 +79,7 @@ def test_the_arrays_are_copied_and_their_digest_is_that_of_the_values():
             {"observations": np.full((ROWS, 2), np.nan)},
             "observations (o0, o1) holds NaN or infinity in 12 rows",
         ),
+        ({"rewards": np.ma.masked_equal(np.arange(ROWS), 3)}, "rewards holds NaN or infinity in 1 row (3)"),
         ({"terminals": np.full(ROWS, 2)}, "terminals must be 0 or 1 but is 2 in row 0"),
         ({"next_observations": np.zeros((ROWS, 1))}, "next_observations has 1 column but observations has 2"),
         ({"observation_names": ["p"]}, "observation_names: ('p',) for 2 columns: give each a name of its own"),

@@ -227,6 +227,9 @@ def test_a_log_that_is_too_short_is_told_so(tmp_path):
     short = Dataset.from_arrays(values, values, values[:, 0], horizon=60)
     choice = micro_rl.choose(short, minutes=5, out=tmp_path / "out")
     assert choice.decision == KEEP and "40 are needed" in choice.reason
+    one = Dataset.from_arrays(values[:1], values[:1], values[0], timeouts=[True], next_observations=values[:1])
+    choice = micro_rl.choose(one, minutes=5, out=tmp_path / "one")
+    assert choice.decision == KEEP and any("too few rows to tell" in text for _, text in choice.looks)
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), 4.9])

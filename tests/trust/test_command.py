@@ -188,6 +188,7 @@ def test_a_current_policy_is_named_as_what_is_beaten():
     [
         ([], "name a run folder or a policy's file"),
         (["{}/home.safetensors"], "does not tell its log"),
+        (["{}/no-run"], "no such file or folder"),
         (["{}/none.safetensors", "--log", "{}/line.csv"], "no such file"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "x"], "is a number, not a condition"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--limits", "y < 1"], "no column"),

@@ -98,9 +98,10 @@ def _first_text(column: pa.Array) -> tuple[int, str]:
     return next(((row, text[:40]) for row, text in enumerate(cells) if not _NUMBER.fullmatch(text)), (0, ""))
 
 
-def _refuse_empty(path: Path, what: str, column: pa.Array, rows_before: int) -> None:
-    if column.null_count:
-        row = rows_before + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+def _refuse_empty(path: Path, what: str, is_empty: pa.Array, rows_before: int) -> None:
+    empty = is_empty.to_numpy(zero_copy_only=False)
+    if empty.any():
+        row = rows_before + int(empty.argmax())
         raise UserError(f"{path}: {what} is empty in row {row}: fill it")
 
 
@@ -117,7 +118,8 @@ class Changes:
 
     def __call__(self, column: pa.Array) -> Bool[np.ndarray, " row"]:
         column = plain(column)
-        _refuse_empty(self._path, f"the episode column {self._name!r}", column, self._rows)
+        empty = column.is_null(nan_is_null=True)
+        _refuse_empty(self._path, f"the episode column {self._name!r}", empty, self._rows)
         if pa.types.is_nested(column.type):
             raise UserError(f"{self._path}: the episode column {self._name!r} holds {column.type}: use plain values")
         changed = np.ones(len(column), bool)
@@ -152,7 +154,7 @@ class Steps:
 
     def _ticks(self, column: pa.Array) -> tuple[np.ndarray, float]:
         """Whole ticks of a clock, or numbers, and how many seconds one is."""
-        _refuse_empty(self._path, f"the time column {self._name!r}", column, self._rows)
+        _refuse_empty(self._path, f"the time column {self._name!r}", column.is_null(), self._rows)
         if pa.types.is_date(column.type):
             column = column.cast(pa.timestamp("ms"))
         if pa.types.is_timestamp(column.type):

@@ -86,7 +86,7 @@ def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> np.ndarra
 class Estimate(NamedTuple):
     """A figure of a method: mean over its runs that have it, and its 95 % interval.
 
-    The interval is over runs, or of a single run over its episodes within each cell; NaN where there is neither.
+    The interval is over runs, or of a single run over its episodes, each in all cells; NaN where there is neither.
     """
 
     mean: float
@@ -116,7 +116,7 @@ def _over(runs: list[Swept], figure: Figure) -> Estimate | None:
         return None
     if len(having) == 1:
         run, episodes = having[0]
-        estimate = interval(figure.statistic(run), episodes, resamples=RESAMPLES)
+        estimate = interval(figure.statistic(run), episodes, resamples=RESAMPLES, whole_rows=True)
     else:
         estimate = over_seeds([float(figure.statistic(run)(episodes)) for run, episodes in having])
     return Estimate(float(estimate.point), float(estimate.low), float(estimate.high), len(having))

@@ -120,13 +120,18 @@ def alarms(record: Recorded) -> tuple[Alarm, ...]:
 def windows(record: Recorded, log: Dataset, length: int, policy: str | None = None) -> Windows:
     """The windows of this length in which the policy acted throughout, side by side, and the log's.
 
+    A window that reaches a terminal is whole, as in the log. Where the log has terminals, each stretch of the policy's
+    begins with less than a window left out, by lot: what a window brings then hangs on how far from the episode's
+    beginning it is, and the log's windows begin in every row.
+
     A reward that is computed from what no sensor can show is none, so that all must have been measured. Of a policy
     that is named by its digest those alone.
     """
     measured = np.isfinite(record.score) | record.healthy
     acted = np.array([who == "policy" for who in record.who]) & np.isfinite(record.rewards) & measured
     acted &= True if policy is None else record.by(policy)
-    returns = [float(record.rewards[start : start + length].sum()) for start in _side_by_side(record, acted, length)]
+    spans = _side_by_side(record, acted, length, by_lot=bool(log.terminals.any()))
+    returns = [float(record.rewards[start:stop].sum()) for start, stop in spans]
     own = stretches(log, length)
     if own.disjoint < 2:
         raise ValueError(f"length: the log holds no two windows of {length} steps (`stretches.greatest_length`)")
@@ -134,12 +139,16 @@ def windows(record: Recorded, log: Dataset, length: int, policy: str | None = No
     return Windows(length, np.array(returns, np.float64), mean, own.deviation, alike(log, own), own.disjoint)
 
 
-def _side_by_side(record: Recorded, acted: Bool[np.ndarray, " row"], length: int) -> list[int]:
-    starts, run = [], 0
-    for row in range(len(record)):
-        goes_on = row > 0 and record.episode[row] == record.episode[row - 1] and run > 0
-        run = (run + 1 if goes_on else 1) if acted[row] else 0
-        if run == length:
-            starts.append(row - length + 1)
-            run = 0
-    return starts
+def _side_by_side(
+    record: Recorded, acted: Bool[np.ndarray, " row"], length: int, by_lot: bool
+) -> list[tuple[int, int]]:
+    """The first row of each window, and the one after its last."""
+    goes_on = acted[1:] & acted[:-1] & (np.diff(record.episode) == 0)
+    begins, ends = (np.flatnonzero(acted & ~np.insert(goes_on, place, False)) for place in (0, len(goes_on)))
+    random, spans = np.random.default_rng(0), []
+    for first, stop in zip(begins.tolist(), (ends + 1).tolist(), strict=True):
+        skipped = int(random.integers(length)) if by_lot else 0
+        for start in range(first + skipped, stop, length):
+            if start + length <= stop or record.terminal[stop - 1]:
+                spans.append((start, min(start + length, stop)))
+    return spans

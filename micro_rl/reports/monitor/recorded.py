@@ -33,6 +33,7 @@ class Recorded(NamedTuple):
     score: Float64[np.ndarray, " row"]
     alarm: Bool[np.ndarray, " row"]
     healthy: Bool[np.ndarray, " row"]
+    terminal: Bool[np.ndarray, " row"]
     times: tuple[str, ...]
     who: tuple[str, ...]
     source: tuple[str, ...]
@@ -169,8 +170,8 @@ def _recorded(
     )
     return Recorded(
         columns, observations, actions, together(names.advised), rewards, episode.astype(np.int64),
-        numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, tuple(cells[names.time]),
-        tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
+        numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, numbers(own["terminal"]) == 1,
+        tuple(cells[names.time]), tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
         numbers(own["limit"]), _rate(path, described), cut, _policies(path, described),
     )  # fmt: skip
 

@@ -29,6 +29,7 @@ def interval(
     seed: int = 0,
     paired: bool = False,
     resample_tasks: bool = False,
+    whole_rows: bool = False,
     ends: str = "percentile",
 ) -> Interval:
     """Bootstrap interval of `statistic(*scores)`: runs drawn anew within each task.
@@ -45,6 +46,8 @@ def interval(
         paired: draw the same runs in all arrays, which must then agree in shape (a pair with a missing half is left
             out), not in each independently.
         resample_tasks: draw tasks too, as if they were a sample of many.
+        whole_rows: draw the same runs in all tasks, where a row has something in common, as the episodes of cells that
+            all begin alike; a row in which a run is missing is left out.
         ends: percentile, basic, bc or bca, see `interval_ends.ends`; for bca the statistic must take NaN for a run that
             is left out.
 
@@ -54,7 +57,8 @@ def interval(
     Raises:
         UserError: scores that `scores.checked` refuses, different numbers of tasks, options that cannot be.
     """
-    _refuse_impossible(confidence, resamples, resample_tasks, ends)
+    _refuse_impossible(confidence, resamples, resample_tasks or whole_rows, ends)
+    scores = tuple(each[~np.isnan(each).any(1)] for each in scores) if whole_rows else scores
     arrays = matched(*scores) if paired else [checked(each) for each in scores]
     same_tasks(*arrays)
     point = statistic(*arrays)
@@ -63,7 +67,8 @@ def interval(
         return Interval(point, unknown, unknown)
     from micro_rl.reports.stats import interval_ends  # SciPy is slow to import
 
-    drawn = np.concatenate(list(_drawn(statistic, arrays, resamples, seed, paired, resample_tasks)))
+    draws = _Draws(resamples, seed, paired, resample_tasks, whole_rows)
+    drawn = np.concatenate(list(_drawn(statistic, arrays, draws)))
     skew = interval_ends.acceleration(statistic, arrays, paired) if ends == "bca" else 0.0
     return Interval(point, *interval_ends.ends(drawn, point, confidence, ends, skew))
 
@@ -77,25 +82,29 @@ def matched(*scores: np.ndarray) -> list[np.ndarray]:
     return [checked(np.where(missing, np.nan, each)) for each in scores]
 
 
-def _drawn(
-    statistic: Callable[..., Figures],
-    arrays: list[np.ndarray],
-    resamples: int,
-    seed: int,
-    paired: bool,
-    resample_tasks: bool,
-) -> Iterator[np.ndarray]:
+class _Draws(NamedTuple):
+    """What is drawn: see `interval`."""
+
+    resamples: int
+    seed: int
+    paired: bool
+    resample_tasks: bool
+    whole_rows: bool
+
+
+def _drawn(statistic: Callable[..., Figures], arrays: list[np.ndarray], draws: _Draws) -> Iterator[np.ndarray]:
     """The statistic of one block of resamples after the other."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(draws.seed)
     packed = [np.take_along_axis(each, np.argsort(~present(each), axis=0, kind="stable"), 0) for each in arrays]
     tasks = arrays[0].shape[1]
-    for start in range(0, resamples, BLOCK):
-        count = min(BLOCK, resamples - start)
-        columns = random.integers(0, tasks, (count, tasks)) if resample_tasks else np.tile(np.arange(tasks), (count, 1))
+    for start in range(0, draws.resamples, BLOCK):
+        count = min(BLOCK, draws.resamples - start)
+        columns = np.tile(np.arange(tasks), (count, 1))
+        columns = random.integers(0, tasks, (count, tasks)) if draws.resample_tasks else columns
         blocks, places = [], None
         for each in packed:
-            if places is None or not paired:
-                places = _places(each, columns, random)
+            if places is None or not draws.paired:
+                places = _places(each, columns, random, draws.whole_rows)
             blocks.append(each[places, columns[:, None]])
         if is_batched(statistic):
             yield statistic(*blocks)
@@ -103,17 +112,18 @@ def _drawn(
             yield np.array([statistic(*(block[number] for block in blocks)) for number in range(count)])
 
 
-def _places(packed: np.ndarray, columns: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _places(packed: np.ndarray, columns: np.ndarray, random: np.random.Generator, whole_rows: bool) -> np.ndarray:
     """Which run stands where in each resample: as many of a task's own runs as it has, then the missing ones."""
     runs, place = present(packed).sum(0)[columns][:, None], np.arange(len(packed))[:, None]
-    drawn = (random.random((len(columns), *packed.shape)) * runs).astype(int)
+    each = (len(packed), 1 if whole_rows else packed.shape[1])
+    drawn = (random.random((len(columns), *each)) * runs).astype(int)
     return np.where(place < runs, drawn, place)
 
 
-def _refuse_impossible(confidence: float, resamples: int, resample_tasks: bool, ends: str) -> None:
+def _refuse_impossible(confidence: float, resamples: int, together: bool, ends: str) -> None:
     if not 0 < confidence < 1 or resamples < 1:
         raise UserError(f"confidence {confidence}, {resamples} resamples: between 0 and 1, and one or more, needed")
     if ends not in ("percentile", "basic", "bc", "bca"):
         raise UserError(f"ends '{ends}': choose percentile, basic, bc or bca")
-    if ends == "bca" and resample_tasks:
-        raise UserError("ends 'bca' know no resampled tasks: choose percentile, basic or bc")
+    if ends == "bca" and together:
+        raise UserError("ends 'bca' know no resampled tasks and no whole rows: choose percentile, basic or bc")

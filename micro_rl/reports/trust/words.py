@@ -106,11 +106,6 @@ def vouched(judgement: Judgement) -> str:
     )
 
 
-def per_step(judgement: Judgement, value: float) -> str:
-    """A window's figure as one of a step."""
-    return number(value / judgement.window)
-
-
 def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
     """How to try it."""
     if policy.trial is None:
