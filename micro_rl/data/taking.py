@@ -38,9 +38,14 @@ def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset
         timeouts=(dataset.timeouts | last)[rows],
         usable=usable[rows],
         groups=_labels(dataset, rows),
-        sha256=sha256(dataset.sha256.encode() + np.packbits(rows).tobytes()).hexdigest(),
+        sha256=digest_of(dataset, rows),
         task=Task(horizon=dataset.task.horizon, termination=dataset.task.termination),
     )
+
+
+def digest_of(dataset: Dataset, rows: Bool[np.ndarray, " row"]) -> str:
+    """The SHA-256 of these rows as a log of their own: of the whole log's and the choice of rows."""
+    return sha256(dataset.sha256.encode() + np.packbits(rows).tobytes()).hexdigest()
 
 
 def storable(dataset: Dataset) -> Dataset:

@@ -11,6 +11,7 @@ import pytest
 from micro_rl import Controller, ControlSettings, Dataset, UserError
 from micro_rl.cli.main import run as command
 from micro_rl.data.loading import load
+from micro_rl.data.parts import part
 from micro_rl.data.stretches import greatest_length, stretches
 from micro_rl.data.writers.hdf5 import write_log
 from micro_rl.reports.monitor.drift import by_lot, compared, drifts, in_order, stability_index
@@ -265,7 +266,8 @@ def test_the_command_prints_and_writes_a_page(recorded: Path, capsys: pytest.Cap
     best = {"name": "run", "evidence": {"difference": apart}, "trial": trial, "baseline": 0.0}
     judged: dict[str, Any] = {"window": 4, "measured": 0.0, "baseline_error": {}, "policies": [best]}
     words = ["monitor", str(recorded), "--log", str(log), "--judgement", str(judgement)]
-    for digest, told in (("ab" * 32, True), (load(log).sha256, False)):
+    own = load(log)
+    for digest, told in (("ab" * 32, True), (own.sha256, False), (part(own).judging.sha256, False)):
         judgement.write_text(json.dumps(judged | {"sha256": digest}))
         assert command(words) == 0
         text = capsys.readouterr().out

@@ -56,7 +56,7 @@ def run(arguments: list[str]) -> None:
             raise UserError(f"--{name}: the record's windows are compared with the log's; name it with --run or --log")
     record, log = read(inputs.record), _log(asked)
     prediction = None if log is None else _prediction(asked, record)
-    if prediction and log is not None and prediction.log not in (None, log.sha256):
+    if prediction and log is not None and _of_another(prediction, log, asked):
         say(console(), f"note    {asked.judgement} judges by another log than {log.path}: is it that of this policy?")
     matched, length = _matched(record, prediction, asked), _length(asked, log, prediction)
     findings = find(record, log, length, matched.policy)
@@ -92,6 +92,21 @@ def _log(asked: Monitor) -> "Dataset | None":
     if asked.log is not None:
         return load(asked.log)
     return None if asked.run is None else log_of(asked.run, RunFolder.open(asked.run).config())
+
+
+def _of_another(prediction: "Prediction", log: "Dataset", asked: Monitor) -> bool:
+    """Whether a prediction is of another log: neither of this one, nor of all of it, nor of the judge's part."""
+    from micro_rl.data.parts import judging_rows
+    from micro_rl.data.run_log import whole_log_of
+    from micro_rl.data.taking import digest_of
+    from micro_rl.storage.run_folder import RunFolder
+
+    if prediction.log in (None, log.sha256):
+        return False
+    whole = log
+    if asked.log is None and asked.run is not None:
+        whole = whole_log_of(asked.run, RunFolder.open(asked.run).config())
+    return prediction.log not in (whole.sha256, digest_of(whole, judging_rows(whole)))
 
 
 def _prediction(asked: Monitor, record: "Recorded") -> "Prediction | None":
