@@ -222,7 +222,7 @@ def test_a_table_without_its_description_does_not_stay(tmp_path: Path, form: For
     def refuse(path: Path, content: bytes) -> None:
         raise CannotWrite(f"{path}: cannot be written (No space left on device); free the disk")
 
-    log = load(write_hdf5(tmp_path / "log.hdf5"))
+    log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
     convert(log, target(tmp_path, form), form, "a test")
     monkeypatch.setattr(tables, "replace_file", refuse)
     with pytest.raises(CannotWrite, match="No space left"):
