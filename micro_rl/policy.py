@@ -196,6 +196,10 @@ class Policy:
         """
         policy_file.write(checked_path("path", path), self._parts())
 
+    def encoded(self) -> bytes:
+        """Give the bytes of the policy's file, as `save` writes it."""
+        return policy_file.encoded(self._parts())
+
     @classmethod
     def load(cls, path: str | Path) -> Policy:
         """Read what `save` wrote.

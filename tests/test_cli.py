@@ -401,6 +401,21 @@ def test_a_right_that_is_missing_is_told_in_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == f"micro-rl: {message}\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("monitor", ""), "an empty word is among the arguments"),
+        (("data", "init", ""), "an empty word is among the arguments"),
+        (("runs", 300 * "x"), f"{80 * 'x'}...: cannot be opened (File name too long)"),
+        (("report", 300 * "x"), f"{80 * 'x'}...: cannot be opened (File name too long)"),
+    ],
+)
+def test_words_that_can_be_no_path_are_refused_in_one_line(words, message, capsys):
+    assert cli.run(words) == 2
+    said = capsys.readouterr().err
+    assert message in said and said.count("\n") == 1
+
+
 def test_methods_are_listed_with_their_papers(capsys):
     assert cli.run(["methods"]) == 0
     output = capsys.readouterr().out

@@ -68,6 +68,11 @@ def test_what_the_error_means_is_said_of_a_fitted_and_of_a_given_model(given: bo
     else:
         tell_quality(model._replace(report=report), callback)
     assert callback.sentence == report.sentence() and notes[-1] == report.warning()
+    assert not any("read otherwise" in note for note in notes)
+    if given:
+        other = replace(plan.dataset, rewards=-plan.dataset.rewards)  # the same file, with another reward
+        given_model(replace(plan, dataset=other, model=tmp_path / "model"), tmp_path / "run", False, callback)
+        assert any("its model was fitted to this log read otherwise" in note for note in notes)
     tell_quality(model._replace(report=None), Callback())
 
 

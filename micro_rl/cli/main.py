@@ -1,5 +1,6 @@
 """The command line: the table of its verbs, the help, and the exit codes."""
 
+import errno
 import os
 import signal
 import sys
@@ -108,12 +109,16 @@ def _known(error: Exception) -> str:
         return mistake
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
         return f"{error.filename}: cannot be read or written ({error.strerror}); ask for the right to it"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:80]}...: cannot be opened ({error.strerror}); give a shorter one"
     raise error
 
 
 def _refuse_broken_text(arguments: Sequence[str]) -> None:
-    """A file's name may be any bytes; in pages and records it would be no text."""
+    """A file's name may be any bytes; in pages and records it would be no text. An empty word is no name at all."""
     for word in arguments:
+        if not word:
+            raise UserError("an empty word is among the arguments: is a variable of the shell not set?")
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise UserError(f"{word!a}: its bytes are no letters in this console's encoding; rename the file")
 

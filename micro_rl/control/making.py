@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from micro_rl.control.export_facts import OWN
 from micro_rl.control.guard import Guard
+from micro_rl.control.guard_file import encoded
 from micro_rl.control.settings import ControlSettings
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from micro_rl.storage.files import replace_file, saving
-from micro_rl.storage.json_files import read_json, write_json
+from micro_rl.storage.files import remove, replace_files, saving
+from micro_rl.storage.json_files import json_bytes, read_json
 
 if TYPE_CHECKING:
     from micro_rl.data import Dataset
@@ -79,10 +80,8 @@ def in_folder(folder: Path) -> tuple[Policy, Guard | None, ControlSettings]:
     for name in (POLICY, SETTINGS):
         if not (folder / name).exists():
             raise UserError(f"{folder}: is no controller's folder (no {name} in it); make one with micro-rl controller")
-    guard = folder / GUARD
-    _complete(folder)
-    settings = ControlSettings.from_toml(folder / SETTINGS)
-    return Policy.load(folder / POLICY), Guard.load(guard) if guard.exists() else None, settings
+    parts, settings = _complete(folder), ControlSettings.from_toml(folder / SETTINGS)
+    return Policy.load(folder / POLICY), Guard.load(folder / GUARD) if GUARD in parts else None, settings
 
 
 def write(
@@ -96,24 +95,21 @@ def write(
     """Write a controller's parts, and what is `known` of where its policy comes from (`micro_rl.control.origin`).
 
     Raises:
-        CannotWrite: the disk refuses.
+        CannotWrite: the disk refuses; what was there before is still there, all of it.
         UserError: the folder is a run's, a choice's, or has a policy that is no controller's.
     """
     check_free(folder)
+    settings = settings if other is None else replace(settings, fallback_policy=OTHER)
+    contents = {SETTINGS: settings.as_toml().encode(), POLICY: policy.encoded()}
+    contents |= {} if guard is None else {GUARD: encoded(guard)}
+    contents |= {} if other is None else {OTHER: other.encoded()}
+    about: dict[str, Any] = {"parts": list(contents)}
+    contents[PARTS] = json_bytes(about | ({ORIGIN: {OWN: policy.sha256, **dict(known)}} if known else {}))
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        if guard is None:
-            (folder / GUARD).unlink(missing_ok=True)
-    parts = {POLICY: policy, GUARD: guard, OTHER: other}
-    named: dict[str, Any] = {"parts": [SETTINGS, *(name for name, part in parts.items() if part is not None)]}
-    write_json(folder / PARTS, named | ({ORIGIN: {OWN: policy.sha256, **dict(known)}} if known else {}))
-    policy.save(folder / POLICY)
-    if guard is not None:
-        guard.save(folder / GUARD)
-    if other is not None:
-        other.save(folder / OTHER)
-        settings = replace(settings, fallback_policy=OTHER)
-    replace_file(folder / SETTINGS, settings.as_toml().encode())
+    replace_files({folder / name: content for name, content in contents.items()})
+    if guard is None:
+        remove(folder / GUARD)
 
 
 def check_free(folder: Path) -> None:
@@ -123,19 +119,16 @@ def check_free(folder: Path) -> None:
         raise UserError(f"{folder}: has a {there[0]} that is no controller's; choose another folder for the controller")
 
 
-def _complete(folder: Path) -> None:
-    """Refuse a folder of which a part is lost, the guard above all: without it anything would be decided on."""
-    if not (folder / PARTS).exists():
-        lost = [] if (folder / GUARD).exists() else [GUARD]
-    else:
-        named = read_json(folder / PARTS).get("parts")
-        if not isinstance(named, list) or not set(named) <= {POLICY, GUARD, SETTINGS, OTHER}:
-            raise UserError(f"{folder / PARTS}: names no parts of a controller; make the folder anew")
-        lost = [name for name in named if not (folder / name).exists()]
-    if lost:
+def _complete(folder: Path) -> list[str]:
+    """The parts of a folder; refused where one is lost, the guard above all: without it all would be decided on."""
+    named = read_json(folder / PARTS).get("parts") if (folder / PARTS).exists() else [GUARD]
+    if not isinstance(named, list) or not all(name in (POLICY, GUARD, SETTINGS, OTHER) for name in named):
+        raise UserError(f"{folder / PARTS}: names no parts of a controller; make the folder anew")
+    if lost := [name for name in named if not (folder / name).exists()]:
         raise UserError(
             f"{folder}: {', '.join(lost)} is lost: bring it back, or make the folder anew with micro-rl controller"
         )
+    return named
 
 
 def _log(path: Path, log: Any) -> Dataset:

@@ -1,7 +1,6 @@
 """An export from start to end: its text, its trial against the policy, and only then the file."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from micro_rl.deploy.running import COMPILERS, FLAGS, compiler, run_c, run_pytho
 from micro_rl.deploy.scores import compared_scores
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import Trial, draw
-from micro_rl.storage.files import check_own, remove, replace_file
+from micro_rl.storage.files import check_own, replace_file, replace_files
 
 MARK = b"Written by micro-rl export"
 """Stands at the head of all that is written, and says that an export may replace it."""
@@ -52,7 +51,7 @@ def export_python(source: Source, path: Path) -> Exported:
         file.write_text(text, encoding="utf-8")
         trial = draw(policy, guard=source.guard)
         difference = _compared(source, trial, run_python(file, trial), "Python file")
-    _write({path: text.encode()})
+    replace_file(path, text.encode())
     return Exported((path,), difference, "alone (python -I)")
 
 
@@ -77,11 +76,11 @@ def export_c(source: Source, path: Path) -> Exported:
     if command is not None:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / path.name
-            _write({file.with_name(each.name): content for each, content in contents.items()})
+            replace_files({file.with_name(each.name): content for each, content in contents.items()})
             trial = draw(policy, single=True, guard=source.guard)
             difference = _compared(source, trial, run_c(file, prefix, source, trial), "C file")
         tried = f"compiled ({command} {' '.join(FLAGS)})"
-    _write(contents)
+    replace_files(contents)
     return Exported((path, header), difference, tried, memory(source))
 
 
@@ -104,7 +103,7 @@ def export_onnx(source: Source, path: Path) -> Exported:
     if version is not None:
         trial = draw(policy, single=True, guard=source.guard)
         difference = _compared(source, trial, run_onnx(content, source, trial), "ONNX file")
-    _write({path: content})
+    replace_file(path, content)
     return Exported((path,), difference, "onnxruntime is not installed" if version is None else f"by {version}")
 
 
@@ -119,18 +118,3 @@ def _compared(source: Source, trial: Trial, decisions: Decisions, what: str) -> 
 def _check_free(path: Path) -> None:
     """Refuse to replace what no export wrote."""
     check_own(path, MARK, HEAD, "no export wrote it; choose another name with --out")
-
-
-def _write(contents: Mapping[Path, bytes]) -> None:
-    """Write all files or, where the disk refuses one, leave what was there before."""
-    before = {path: path.read_bytes() if path.is_file() else None for path in contents}
-    done: list[Path] = []
-    try:
-        for path, content in contents.items():
-            replace_file(path, content)
-            done.append(path)
-    except BaseException:
-        for path in done:
-            old = before[path]
-            remove(path) if old is None else replace_file(path, old)
-        raise

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,29 @@ def replace_file(path: Path, content: bytes) -> None:
         write_file(temporary, [content])
         os.replace(temporary, path)
         sync_folder(path.parent)
+
+
+def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Give files of one folder new content, all or none: only a kill between their renames can leave a mixture.
+
+    Raises:
+        CannotWrite: where the disk refuses; the old content of all is still there.
+    """
+    temporary = {path: hidden(path, "tmp") for path in contents}
+    try:
+        for path, content in contents.items():
+            with saving(path):
+                write_file(temporary[path], [content])
+        for path in contents:
+            with saving(path):
+                os.replace(temporary[path], path)
+    except BaseException:
+        for path in temporary.values():
+            remove(path)
+        raise
+    for folder in {path.parent for path in contents}:
+        with saving(folder):
+            sync_folder(folder)
 
 
 @contextmanager

@@ -27,7 +27,12 @@ def write(path: Path, parts: PolicyParts) -> None:
     Raises:
         CannotWrite: where the disk refuses; what was there before is still there.
     """
-    replace_file(path, b"".join(safetensors_chunks(parts.tensors(), _metadata(parts))))
+    replace_file(path, encoded(parts))
+
+
+def encoded(parts: PolicyParts) -> bytes:
+    """Give the bytes of a policy's file."""
+    return b"".join(safetensors_chunks(parts.tensors(), _metadata(parts)))
 
 
 def digest(parts: PolicyParts) -> str:

@@ -16,6 +16,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.core.types import Keys, Problem, Replay, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
+from micro_rl.data.taking import content
 from micro_rl.dynamics.episode_coverage import coverage_of
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
 from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows
@@ -165,6 +166,7 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
     about = {
         "log": dataset.name,
         "log_sha256": dataset.sha256,
+        "log_content": content(dataset),
         "seed": seed,
         "epochs": int(state.epoch),
         "settings": {field.name: getattr(settings, field.name) for field in fields(ModelSettings)},

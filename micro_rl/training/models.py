@@ -11,6 +11,7 @@ from micro_rl.core.settings import OF_A_FIT
 from micro_rl.core.types import Problem, Scaling
 from micro_rl.core.wording import plural
 from micro_rl.data.scaling import fit_scaling
+from micro_rl.data.taking import content
 from micro_rl.dynamics.saved_model import FittedModel, load_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import CannotWrite
@@ -39,9 +40,21 @@ def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> Fit
     model = load_model(source)
     check_fits(model, plan, source)
     callback.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
+    if _read_otherwise(model, plan):
+        callback.note(
+            f"{source}: its model was fitted to this log read otherwise, with another reward or other rows: what it "
+            "pays is what it learned then; fit another model where that is not meant"
+        )
     callback.given(float(np.mean(model.about["holdout"])))
     tell_quality(model, callback, plan.scored_apart)
     return model
+
+
+def _read_otherwise(model: FittedModel, plan: Plan) -> bool:
+    """Whether a given model knows the plan's file by other rows: a reward by a flag, say; older models do not tell."""
+    own = model.about.get("log_content")
+    same_file = model.about.get("log_sha256") == plan.dataset.sha256
+    return same_file and own is not None and own != content(plan.dataset)
 
 
 def tell_quality(model: FittedModel, callback: Callback, scores_alone: bool = False) -> None:

@@ -71,7 +71,7 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         e.support >= least,
         f"{100 * e.support:.0f} % of steps, {100 * e.baseline_support:.0f} % of the baseline's",
         f"at least {100 * least:.0f} %",
-        "train with --bc-weight, so that it stays nearer to the log, or log what it does there",
+        "stay nearer to the log: --bc-weight of a method with a model, or bc or iql; or log what it does there",
     )
     yield Gate(
         "the lower end of the difference is not above 0" if e.difference.low <= 0 else "the whole interval is above 0",
@@ -87,7 +87,7 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         not worse,
         f"{number(e.worst_tenth)} against {number(e.baseline_worst_tenth)}",
         "no lower than the behaviour's, but for noise",
-        "look at where those windows begin; train with a larger --beta",
+        "look at where those windows begin, and log more episodes from there",
     )
     if e.violations is not None:
         allowed = e.log_violations + thresholds.violations

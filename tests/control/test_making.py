@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from micro_rl import Controller, UserError
 from micro_rl.cli.main import run as command
 from micro_rl.control.record import Record
 from micro_rl.data.writers.hdf5 import write_log
+from micro_rl.storage import files
 from tests.control.loops import at, proportional, range_guard
 from tests.control.test_monitor import plant
 
@@ -182,3 +185,22 @@ def test_what_is_not_there_is_told(made: Path):
     (made / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: has no policy.safetensors in it; name the folder of a run"):
         Controller.from_run(made / "empty")
+
+
+def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A new policy beside the old guard would be judged by another log."""
+    Controller(proportional(), range_guard()).save(tmp_path / "loop")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "loop").iterdir()}
+    write = files.write_file
+
+    def refuse(path: Path, chunks: Any) -> Any:
+        if "guard" in path.name:
+            raise OSError(28, "No space left on device")
+        return write(path, chunks)
+
+    monkeypatch.setattr(files, "write_file", refuse)
+    with pytest.raises(UserError, match="No space left on device"):
+        Controller(proportional(3), replace(range_guard(), threshold=7.0)).save(tmp_path / "loop")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "loop").iterdir()} == before
+    Controller(proportional(3)).save(tmp_path / "loop")
+    assert Controller.load(tmp_path / "loop").guard is None and not (tmp_path / "loop" / "guard.safetensors").exists()

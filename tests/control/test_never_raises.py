@@ -125,7 +125,7 @@ class Uncounted:
 def test_any_end_of_an_episode(terminated: Any, steps: Any):
     loop = Controller(proportional(2), range_guard(), ControlSettings(**BOUNDS))
     answered(loop, steps)
-    loop.reset(terminated)
+    loop.reset(terminated, reward=terminated)
     answered(loop, steps)
 
 

@@ -17,7 +17,7 @@ from micro_rl.data import load
 from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of
 from micro_rl.data.writers import tables
 from micro_rl.errors import UserError
-from micro_rl.storage.files import sha256
+from micro_rl.storage.files import CannotWrite, sha256
 from micro_rl.training.plan import make_plan
 from tests.data.logs import columns, write_hdf5, write_npz
 
@@ -213,6 +213,21 @@ def test_a_target_that_does_not_read_back_is_removed(tmp_path: Path, monkeypatch
     with pytest.raises(UserError, match=r"does not read back as .* \(observations\), so it was removed"):
         convert(log, tmp_path / "copy.hdf5", "hdf5", "")
     assert not (tmp_path / "copy.hdf5").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_table_without_its_description_does_not_stay(tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch):
+    """A disk may be full when the TOML is written: the table alone, or beside an older TOML, would be read wrongly."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise CannotWrite(f"{path}: cannot be written (No space left on device); free the disk")
+
+    log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
+    convert(log, target(tmp_path, form), form, "a test")
+    monkeypatch.setattr(tables, "replace_file", refuse)
+    with pytest.raises(CannotWrite, match="No space left"):
+        convert(log, target(tmp_path, form), form, "a test", force=True)
+    assert not target(tmp_path, form).exists()
 
 
 def test_the_suffix_tells_the_format():

@@ -58,7 +58,7 @@ def interval(
         UserError: scores that `scores.checked` refuses, different numbers of tasks, options that cannot be.
     """
     _refuse_impossible(confidence, resamples, resample_tasks or whole_rows, ends)
-    scores = tuple(each[~np.isnan(each).any(1)] for each in scores) if whole_rows else scores
+    scores = _whole(scores, paired) if whole_rows else scores
     arrays = matched(*scores) if paired else [checked(each) for each in scores]
     same_tasks(*arrays)
     point = statistic(*arrays)
@@ -71,6 +71,13 @@ def interval(
     drawn = np.concatenate(list(_drawn(statistic, arrays, draws)))
     skew = interval_ends.acceleration(statistic, arrays, paired) if ends == "bca" else 0.0
     return Interval(point, *interval_ends.ends(drawn, point, confidence, ends, skew))
+
+
+def _whole(scores: tuple[np.ndarray, ...], paired: bool) -> tuple[np.ndarray, ...]:
+    """The rows without a missing run; of pairs those that are whole in every array."""
+    if paired:
+        scores = tuple(matched(*scores))
+    return tuple(each[~np.isnan(each).any(1)] for each in scores)
 
 
 def matched(*scores: np.ndarray) -> list[np.ndarray]:
