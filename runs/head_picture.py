@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 
 from runs.long_runs import LOG_BEST, LOG_SCORES
 from runs.methods_page import runs_of
-from runs.study_pages import end_of
 
 RESULTS = Path("docs/results")
 MICRO, CAUTIOUS, LOG, DIM = "#2457a6", "#b4561f", "#c9ced6", "#5b6470"
@@ -59,13 +58,13 @@ def logs(ax: Axes) -> None:
         ax.plot([place, place], [mean, best], color=LOG, linewidth=14, solid_capstyle="butt", zorder=1)
         ax.plot([place - 0.16, place + 0.16], [mean, mean], color=DIM, linewidth=2)
         runs = runs_of(log)
-        scores = [end_of(run.whole) for run in runs["micro"].values()]
+        scores = [run.score for run in runs["micro"].values()]
         shown = [max(score, FLOOR) for score in scores]
         ax.scatter([place] * len(shown), shown, color=MICRO, s=42, zorder=3, edgecolor="white")
         lowest = min(scores)
         if lowest < FLOOR:
             ax.annotate(f"down to {lowest:,.0f} ↓", (place + 0.08, FLOOR), ha="left", va="center", color=MICRO)
-    cautious = [end_of(run.whole) for run in runs_of(NARROW)["halt-anchor"].values()]
+    cautious = [run.score for run in runs_of(NARROW)["halt-anchor"].values()]
     ax.scatter([0] * len(cautious), cautious, color=CAUTIOUS, s=42, zorder=3, edgecolor="white")
     ax.annotate("--preset cautious", (-0.4, 64), va="center", ha="left", color=CAUTIOUS, weight="bold")
     ax.annotate("the log, from its mean\nto its best episode", (2.58, 62), ha="right", va="center", color=DIM)
@@ -74,7 +73,7 @@ def logs(ax: Axes) -> None:
         xlim=(-0.5, 3.5),
         ylim=(FLOOR - 10, 110),
         ylabel="normalised score",
-        title="Four larger logs, the last two re-created",
+        title="Four larger logs to epoch 50, the last two re-created",
     )
     ax.set_xticks(range(len(TITLES)), TITLES.values())
 

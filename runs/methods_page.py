@@ -98,7 +98,7 @@ class Run(NamedTuple):
     @property
     def later(self) -> str:
         """The same at the end of the longer runs; empty where it was not one."""
-        return f"{end_of(self.whole):,.1f}" if max(self.whole) >= LONGER else ""
+        return f"{end_of(up_to(self.whole, LONGER)):,.1f}" if LONGER in self.whole else ""
 
     def shares_with(self, other: "Run") -> bool:
         """Whether both are of the same ensembles: those that were recorded without a commit are of earlier ones."""
@@ -202,7 +202,8 @@ TEXT = """# The methods on one loop
 {summary}
 
 The mean over seeds; where there are several, from the least to the greatest, and how many. Halting and anchored is what
-`--preset cautious` makes of MICRO on a narrow log, as SafetyHalfCheetah is; on the others it is MICRO as it is.
+`--preset cautious` makes of MICRO on a narrow log, as SafetyHalfCheetah is; on the others the preset is plain MICRO,
+and figures of halting and the anchor are of both set by hand.
 
 Scores are normalised: the mean of the last {last} evaluations up to epoch {epochs} (every second epoch, five
 episodes); the best evaluation stands beside it and is not the score. **Fifty epochs of the thousands that these
@@ -216,7 +217,8 @@ settings, MOBILE's too, at the end of training.
 
 In the tables below a score of several seeds is their mean, in brackets Student's 95 % interval over the seeds. "MICRO
 minus it" is the same of the differences seed by seed, with the p of flipping their signs, which n seeds cannot bring
-below 2 / 2^n. Q at the starts and the discounted return there are those at the end of each run. Minutes are from the
+below 2 / 2^n. Q at the starts and the discounted return there are those at the end of each run: epoch {longer} where it
+has a score there, else {epochs}. Minutes are from the
 median epoch's rate on two cores that other work shared: no benchmark, [cost.md](cost.md) compares costs.
 
 ![Learning curves, one line a run]({figure})

@@ -5,6 +5,7 @@ recorded in docs/results/data/pendulum.json (`runs.records`), and a run that was
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -210,9 +211,8 @@ def main(out: Path) -> None:
     """Every cell that is not recorded yet, then the page."""
     for seed in range(SEEDS):
         for name, make in CELLS.items():
-            print(
-                name, seed, kept(STUDY, f"{name}-seed{seed}", lambda make=make, seed=seed: make(out, seed)), flush=True
-            )
+            figures = kept(STUDY, f"{name}-seed{seed}", partial(make, out, seed))
+            print(name, seed, figures, flush=True)
     write(PAGE, document(finished()))
 
 

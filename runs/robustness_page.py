@@ -167,7 +167,7 @@ PART = """## {title}
 ![Attacks: the seeds' mean, each seed thin]({name}-attacks.svg)
 
 MICRO minus each other method, seed by seed: the mean difference, in brackets Student's 95 % interval, and the p of
-flipping the differences' signs, which three seeds cannot bring below 0.25.
+flipping the differences' signs, which n seeds cannot bring below 2 / 2^n.
 
 {pairs}
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from runs import curve_panels, study_pages
+from runs.kept_cells import origins
 from runs.long_runs import LOG_SCORES, LOGS, STUDY, curves
+from runs.records import recorded
 from runs.study_pages import LAST, end_of, mean_and_interval, up_to
 from runs.support import EPOCHS, RECIPES, cells
 
@@ -101,20 +103,21 @@ Recipes:
 {table}
 
 A score of several seeds is their mean with Student's 95 % interval; one seed has none. "Worst after {fallen}" is the
-lowest single evaluation of any run after epoch {fallen}.
+lowest single evaluation of any run after epoch {fallen}.{earlier}
 
 ![Scores over the epochs, one line a run]({figure})
 
 Made by `python -m runs.support DATA OUT` (cell by cell, each goes on where it was stopped) and
 `python -m runs.support_page`, from what is recorded in `docs/results/data/long-runs.json`. {done} of {all} cells have
-been evaluated, of which {whole} to epoch {epochs}.{earlier}
+been evaluated, of which {whole} to epoch {epochs}{origins}.
 Not begun: {missing}.
 """
 
 
 def main() -> None:
     """Write the page and its figure; the answer, and remarks below a line `## Remarks`, are kept."""
-    curves_of = known()
+    curves_of, every = known(), recorded(STUDY)
+    made = [every[cell.name] for cell in cells() if "commit" in every.get(cell.name, {})]
     lines = rows(curves_of)
     draw(lines)
     text = TEXT.format(
@@ -127,6 +130,7 @@ def main() -> None:
         done=sum(map(bool, curves_of.values())),
         all=len(curves_of),
         whole=sum(EPOCHS in curve for curve in curves_of.values()),
+        origins=f"; those with day and commit: {origins(made)}" if made else "",
         earlier=study_pages.earlier(cells(), STUDY),
         missing=study_pages.not_run(cells(), {name for name, curve in curves_of.items() if curve}),
     )

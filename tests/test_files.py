@@ -12,7 +12,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.storage import arrays, json_files
-from micro_rl.storage.files import CannotWrite
+from micro_rl.storage.files import CannotWrite, replace_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -185,3 +185,13 @@ def test_a_place_that_cannot_be_written(tmp_path):
         arrays.write_arrays(tmp_path / "file" / "x", "state", {})
     with pytest.raises(CannotWrite, match="cannot be written"):
         json_files.write_json(tmp_path / "file" / "x.json", {})
+
+
+def test_files_are_replaced_together_or_not_at_all(tmp_path):
+    """A folder in the place of the last of them: what was renamed before it is put back."""
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(CannotWrite, match="taken"):
+        replace_files({tmp_path / name: b"new" for name in ("old", "fresh", "taken")})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["old", "taken"]
+    assert (tmp_path / "old").read_text() == "old"

@@ -288,6 +288,8 @@ def test_whole_rows_are_drawn_in_all_tasks_at_once() -> None:
     upper = np.vstack([[[1.0, 2.0, 3.0, 4.0]], scores])
     lower[-1, 0], apart = NAN, lambda x, y: stats.mean(x) - stats.mean(y)
     np.testing.assert_allclose(stats.interval(apart, upper, lower, paired=True, whole_rows=True), 7)
+    with pytest.raises(UserError, match="in every run a task is missing"):
+        stats.interval(stats.mean, holed[-1:], whole_rows=True)
     with pytest.raises(UserError, match="no whole rows"):
         stats.interval(stats.mean, scores, whole_rows=True, ends="bca")
 

@@ -109,7 +109,7 @@ def _known(error: Exception) -> str:
         return mistake
     if isinstance(error, PermissionError) and isinstance(error.filename, str):
         return f"{error.filename}: cannot be read or written ({error.strerror}); ask for the right to it"
-    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG and error.filename:
         return f"{str(error.filename)[:80]}...: cannot be opened ({error.strerror}); give a shorter one"
     raise error
 

@@ -1,5 +1,6 @@
 """How long a choice has taken, over all processes that worked on it."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,10 @@ class Clock:
 def _read(path: Path) -> dict[str, Any]:
     kept = read_json(path)
     seconds, before = kept.get("seconds"), kept.get("before_training")
-    if isinstance(seconds, float | int) and isinstance(before, float | int | None):
+    if _is_time(seconds) and (before is None or _is_time(before)):
         return {"seconds": seconds, "before_training": before}
     raise UserError(f"{path}: tells no seconds; restore it from a copy, or choose another folder")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and 0 <= value < math.inf

@@ -97,6 +97,8 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
         CannotWrite: where the disk refuses; the old content of all is still there.
     """
     temporary = {path: hidden(path, "tmp") for path in contents}
+    before = {path: path.read_bytes() if path.is_file() else None for path in contents}
+    renamed: list[Path] = []
     try:
         for path, content in contents.items():
             with saving(path):
@@ -104,7 +106,11 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
         for path in contents:
             with saving(path):
                 os.replace(temporary[path], path)
+            renamed.append(path)
     except BaseException:
+        for path in renamed:
+            old = before[path]
+            remove(path) if old is None else replace_file(path, old)
         for path in temporary.values():
             remove(path)
         raise

@@ -77,7 +77,10 @@ def _whole(scores: tuple[np.ndarray, ...], paired: bool) -> tuple[np.ndarray, ..
     """The rows without a missing run; of pairs those that are whole in every array."""
     if paired:
         scores = tuple(matched(*scores))
-    return tuple(each[~np.isnan(each).any(1)] for each in scores)
+    whole = tuple(each[~np.isnan(each).any(1)] for each in scores)
+    if not all(map(len, whole)):
+        raise UserError("whole_rows: in every run a task is missing; leave whole_rows out")
+    return whole
 
 
 def matched(*scores: np.ndarray) -> list[np.ndarray]:
