@@ -39,8 +39,8 @@ class Clock:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    kept = read_json(path)
-    seconds, before = kept.get("seconds"), kept.get("before_training")
+    times = read_json(path)
+    seconds, before = times.get("seconds"), times.get("before_training")
     if _is_time(seconds) and (before is None or _is_time(before)):
         return {"seconds": seconds, "before_training": before}
     raise UserError(f"{path}: tells no seconds; restore it from a copy, or choose another folder")

@@ -65,8 +65,8 @@ def trust(
     dataset = log if isinstance(log, Dataset) else own_log(several[0]) if log is None else load(log)
     expected = conditions(dataset, limits)
     current = with_columns_read(current, dataset)
-    place = arguments.optional_path("folder", folder)
-    options = Options(window, groups, expected, termination, seed, current, folder=place)
+    judges = arguments.optional_path("folder", folder)
+    options = Options(window, groups, expected, termination, seed, current, folder=judges)
     return _judge(dataset, several, options, progress)
 
 

@@ -79,9 +79,9 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
 def _place_in_fold(episode: Int[np.ndarray, " row"], folds: Folds) -> Int[np.ndarray, " episode"]:
     """Each episode's place in the order of folds, and of the log within one: folds may take turns in the log."""
     fold = folds.of_row[np.flatnonzero(np.diff(episode, prepend=-1))]
-    place = np.empty_like(fold)
-    place[np.argsort(fold, kind="stable")] = np.arange(len(fold))
-    return place
+    ranks = np.empty_like(fold)
+    ranks[np.argsort(fold, kind="stable")] = np.arange(len(fold))
+    return ranks
 
 
 def left_out(member: int, folds: int) -> list[int]:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from micro_rl import Controller, UserError
 from micro_rl.cli.main import run as command
 from micro_rl.control.record import Record
 from micro_rl.data.writers.hdf5 import write_log
-from micro_rl.storage import files
+from tests import full_disk
 from tests.control.loops import at, proportional, range_guard
 from tests.control.test_monitor import plant
 
@@ -191,14 +190,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: py
     """A new policy beside the old guard would be judged by another log."""
     Controller(proportional(), range_guard()).save(tmp_path / "loop")
     before = {path.name: path.read_bytes() for path in (tmp_path / "loop").iterdir()}
-    write = files.write_file
-
-    def refuse(path: Path, chunks: Any) -> Any:
-        if "guard" in path.name:
-            raise OSError(28, "No space left on device")
-        return write(path, chunks)
-
-    monkeypatch.setattr(files, "write_file", refuse)
+    full_disk.refuse(monkeypatch, "guard")
     with pytest.raises(UserError, match="No space left on device"):
         Controller(proportional(3), replace(range_guard(), threshold=7.0)).save(tmp_path / "loop")
     assert {path.name: path.read_bytes() for path in (tmp_path / "loop").iterdir()} == before

@@ -5,7 +5,6 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,8 +16,8 @@ from micro_rl.data import load
 from micro_rl.deploy import exporting, running
 from micro_rl.opened.exported import source_in
 from micro_rl.policy import Policy
-from micro_rl.storage import files
 from micro_rl.storage.run_folder import RunFolder
+from tests import full_disk
 from tests.deploy.policies import imported, random_guard, random_policy
 
 FIXTURE = Path(__file__).parent.parent / "fixtures" / "run-format-3"
@@ -146,14 +145,7 @@ def test_an_export_that_differs_leaves_no_file(run: Path, capsys, monkeypatch: p
 def test_a_disk_that_refuses_the_second_file_leaves_what_was_there(run: Path, untried, monkeypatch, capsys):
     assert cli.run(["export", str(run), "--to", "c"]) == 0
     before = {name: (run / name).read_bytes() for name in ("policy.c", "policy.h")}
-    write = files.write_file
-
-    def refuse(path: Path, chunks: Any) -> Any:
-        if ".c." in path.name:
-            raise OSError(28, "No space left on device")
-        return write(path, chunks)
-
-    monkeypatch.setattr(files, "write_file", refuse)
+    full_disk.refuse(monkeypatch, ".c.")
     assert cli.run(["export", str(run), "--to", "c", "--epoch", "1", "--out", str(run / "policy.c")]) == 2
     assert {name: (run / name).read_bytes() for name in before} == before
     assert cli.run(["export", str(run), "--to", "c", "--out", str(run / "other.c")]) == 2

@@ -134,8 +134,8 @@ def test_every_candidate_trained(made):
 
 def test_it_says_what_the_log_is_and_ranks_after_every_rung(made):
     choice, folder, seen = made
-    kept = json.loads((folder / "plan.json").read_text())
-    assert kept["final"] and kept["schedule"]["places"] == [3, 2, 2, 2]
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan["final"] and plan["schedule"]["places"] == [3, 2, 2, 2]
     assert [word for word, _ in seen.lines] == ["log", "rewards", "breadth", "step", "check", "parts", "judge"]
     assert choice.looks == tuple(seen.lines)
     assert len(seen.rankings) == 4 and set(seen.rankings[0]) == {"bc", "micro-near", "micro"}
