@@ -204,7 +204,7 @@ def answered(read: dict[str, tuple[float, float]], rows: int) -> str:
     peak = max(peak for _, peak in read.values())
     return question_and_answer(
         "How fast is a log read, by its format, and with how much memory?",
-        f"With {rows:,} rows, so many a second: {speeds}; at most {peak:.2f} times the memory of their arrays is taken.",
+        f"At {rows:,} rows, in rows a second: {speeds}. At most {peak:.2f} times the arrays' memory is taken.",
     )
 
 
