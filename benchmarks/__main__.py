@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import cold, history, machine, table
+from benchmarks import answers, cold, history, machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import FULL, QUICK, Scale, every_case, hopper
 
@@ -44,13 +44,14 @@ def main() -> None:
     for name, text in facts.items():
         console.print(f"{name}: {text}")
     rows = measure(QUICK if options.quick else FULL, console)
+    page = table.markdown(rows, facts, command, answered=answers.of_speed(rows))
     if console.is_terminal:
         console.print(table.on_screen(rows))
     else:
-        print(table.markdown(rows, facts, command))
+        print(page)
     if options.write:
         options.write.parent.mkdir(parents=True, exist_ok=True)
-        options.write.write_text(table.markdown(rows, facts, command))
+        options.write.write_text(page)
     if not options.quick:
         print(history.against_last(rows, facts, history.PLACE))
         history.add(rows, facts, history.PLACE)

@@ -21,7 +21,7 @@ import numpy as np
 from jax.stages import Lowered
 from rich.console import Console
 
-from benchmarks import machine, table
+from benchmarks import answers, machine, table
 from benchmarks.measure import interleaved
 from benchmarks.workload import ACT, FULL, KEYS, QUICK, Case, Scale, hopper, make_problem, training
 from micro_rl.algorithms import log_epoch, registry
@@ -142,7 +142,7 @@ def main() -> None:
     rate, timings = interleaved(cases, scale, console.print)
     rows = table.warm_rows(rate, cases, timings, scale, hopper().ensemble_size)
     command = shlex.join(["python", "-m", "benchmarks.methods", *sys.argv[1:]])
-    page = table.markdown(rows, facts, command, "What an update costs, method by method")
+    page = table.markdown(rows, facts, command, "What an update costs, method by method", answers.of_methods(rows))
     print(page)
     if options.write:
         options.write.write_text(page)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from benchmarks.table import question_and_answer
+
 UPDATES_OF_A_RUN = 3_000_000
 FOR_TIME = "left out for time"
 
@@ -86,7 +88,25 @@ def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, facts:
         "Hours are for updates and rollouts: fitting the ensemble, evaluations and saves come on top."
     )
     title, made_by = f"# Runs in one program: {facts['device']}", f"Made by `{command}`."
-    return "\n\n".join([title, made_by, about, "\n".join(table), note]) + "\n"
+    parts = [title, answered(lines, facts["device"]), made_by, about, "\n".join(table), note]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def answered(lines: Sequence[Line | LeftOut], device: str) -> str:
+    """What runs side by side cost against one alone; empty where no method has both."""
+    measured = [line for line in lines if isinstance(line, Line)]
+    said = []
+    for method in dict.fromkeys(line.method for line in measured):
+        own = {line.runs: line.waited / line.runs for line in measured if line.method == method}
+        alone, most = own.get(1), max(own)
+        if alone is not None and most > 1:
+            said.append(f"{method}, {most} runs: {own[most] / alone:.2f}")
+    if not said:
+        return ""
+    return question_and_answer(
+        f"What does a run cost in one program with others on this device ({device})?",
+        f"As a multiple of what a run alone takes: {'; '.join(said)}.",
+    )
 
 
 def failed(lines: Iterable[Line | LeftOut]) -> bool:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.table import question_and_answer
 
 OBS, ACT, LENGTH = 4, 2, 1000
 ROWS = (100_000, 1_000_000, 10_000_000)
@@ -180,6 +181,7 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     print("\n".join(lines))
+    most: dict[str, tuple[float, float]] = {}
     for kind in options.formats:
         for rows in options.rows:
             read = measure(kind, rows)
@@ -188,14 +190,30 @@ def main() -> None:
                 f"{rows / read.seconds:,.0f} | {read.peak / read.arrays:.2f} |"
             )
             print(lines[-1], flush=True)
+            if rows == max(options.rows):
+                most[kind] = rows / read.seconds, read.peak / read.arrays
     if options.write:
-        options.write.write_text(page(lines, " ".join(["python -m benchmarks.reading", *sys.argv[1:]])))
+        options.write.write_text(
+            page(lines, answered(most, max(options.rows)), " ".join(["python -m benchmarks.reading", *sys.argv[1:]]))
+        )
 
 
-def page(lines: list[str], command: str) -> str:
+def answered(read: dict[str, tuple[float, float]], rows: int) -> str:
+    """What each format reads in a second and takes in memory (of its arrays), at the most rows."""
+    speeds = ", ".join(f"{kind} {speed:,.0f}" for kind, (speed, _) in read.items())
+    peak = max(peak for _, peak in read.values())
+    return question_and_answer(
+        "How fast is a log read, by its format, and with how much memory?",
+        f"At {rows:,} rows, in rows a second: {speeds}. At most {peak:.2f} times the arrays' memory is taken.",
+    )
+
+
+def page(lines: list[str], answer: str, command: str) -> str:
     """The table with what it was measured on."""
     facts = "\n".join(f"* {name}: {text}" for name, text in machine.describe().items())
     opening = f"""# Reading logs
+
+{answer}
 
 Made by `{command}`. Logs of {OBS} observations and {ACT} actions in episodes of {LENGTH:,} steps. "Arrays" is the size
 of what the log becomes in memory; "peak / arrays" the greatest memory while reading, above what the process held with

@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import gymnasium
 import jax
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.table import question_and_answer
 from micro_rl.core.networks import uniform_mlp
+from micro_rl.core.wording import plural
 from micro_rl.policy import Policy
 from micro_rl.robustness import running
 from micro_rl.robustness.cells import Protocol
@@ -86,19 +89,50 @@ def measure(folder: Path, quick: bool) -> list[tuple[str, float, int]]:
     for workers in (1,) if quick else (1, 2):
         jobs = [Job(subject, Results(folder / str(workers)), "none")]
         took = seconds(lambda jobs=jobs, workers=workers: running.run(jobs, micro, workers))
-        rows.append((f"protocol micro without min Q, {workers} processes", took, EPISODES * len(micro.cells)))
+        rows.append(
+            (
+                f"protocol micro without min Q, {plural(workers, 'process', 'processes')}",
+                took,
+                EPISODES * len(micro.cells),
+            )
+        )
     return rows
 
 
-def table(rows: list[tuple[str, float, int]]) -> str:
-    """Medians over repetitions, as Markdown."""
+class Speed(NamedTuple):
+    """What was timed: the median of its repetitions, and how much faster its episodes are than the plain loop's."""
+
+    label: str
+    seconds: float
+    episodes: int
+    faster: float
+
+
+def speeds(rows: list[tuple[str, float, int]]) -> list[Speed]:
+    """Medians over repetitions."""
     plain = np.median([took / episodes for label, took, episodes in rows if "plain" in label])
+    each: dict[str, list[tuple[float, int]]] = {}
+    for label, took, episodes in rows:
+        each.setdefault(label, []).append((took, episodes))
+    medians = {label: (float(np.median([took for took, _ in of])), of[0][1]) for label, of in each.items()}
+    return [Speed(label, took, many, float(plain * many / took)) for label, (took, many) in medians.items()]
+
+
+def table(rows: list[Speed]) -> str:
+    """As Markdown."""
     lines = ["| what | seconds | episodes a second | against the plain loop |", "|---|---|---|---|"]
-    for label in dict.fromkeys(label for label, _, _ in rows):
-        each = [(took, episodes) for other, took, episodes in rows if other == label]
-        took, episodes = float(np.median([took for took, _ in each])), each[0][1]
-        lines.append(f"| {label} | {took:.2f} | {episodes / took:.1f} | {plain * episodes / took:.2f} |")
+    for row in rows:
+        lines.append(f"| {row.label} | {row.seconds:.2f} | {row.episodes / row.seconds:.1f} | {row.faster:.2f} |")
     return "\n".join(lines)
+
+
+def answered(rows: list[Speed]) -> str:
+    """In a sentence."""
+    times = "; ".join(f"{row.label}: {row.faster:.2f}" for row in rows[1:])
+    return question_and_answer(
+        "How fast are policies tried, beside a plain loop over Gymnasium?",
+        f"The plain loop makes {rows[0].episodes / rows[0].seconds:.1f} episodes a second. Times that: {times}.",
+    )
 
 
 def main() -> None:
@@ -108,13 +142,14 @@ def main() -> None:
     told_by.add_argument("--write", type=Path, help="the page to write")
     options = told_by.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        text = table(measure(Path(folder), options.quick))
-    print(text)
+        rows = speeds(measure(Path(folder), options.quick))
+    print(table(rows))
     if options.write:
         facts = "\n".join(f"* {name}: {value}" for name, value in machine.describe().items())
         about = (__doc__ or "").split("\n\n")[2].strip()
-        head = "# How fast policies are tried\n\nMade by `python -m benchmarks.robust --write FILE`."
-        options.write.write_text(f"{head}\n\n{about}\n\n{text}\n\n{facts}\n")
+        made = "Made by `python -m benchmarks.robust --write FILE`."
+        parts = ["# How fast policies are tried", answered(rows), made, about, table(rows), facts]
+        options.write.write_text("\n\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

@@ -94,12 +94,15 @@ def on_screen(rows: Iterable[Row]) -> Table:
     return table
 
 
-def markdown(rows: Iterable[Row], machine: dict[str, str], command: str, title: str = "Speed") -> str:
-    """A page of its own: machine, command, table."""
+def markdown(
+    rows: Iterable[Row], machine: dict[str, str], command: str, title: str = "Speed", answered: str = ""
+) -> str:
+    """A page of its own: question and answer where they are given, machine, command, table."""
     described = [f"* {name}: {text}" for name, text in machine.items()]
     lines = [
         f"# {title}",
         "",
+        *([answered, ""] if answered else []),
         f"Written by `{command}`; what each line means: `docs/development/performance.md`.",
         "",
         *described,
@@ -107,6 +110,11 @@ def markdown(rows: Iterable[Row], machine: dict[str, str], command: str, title: 
     ]
     lines += [_line(HEADS), _line(["---"] + ["---:"] * 5)]
     return "\n".join([*lines, *(_line(row.cells()) for row in rows), ""])
+
+
+def question_and_answer(question: str, answer: str) -> str:
+    """As they stand at the head of a page."""
+    return f"**Question.** {question}\n\n**Answer.** {answer}"
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 from micro_rl.core.wording import number, plural
 from runs.choose import STUDY
+from runs.choose_picture import draw
 from runs.kept_cells import made_by
 from runs.records import recorded
-from runs.study_pages import answer_on, write
+from runs.study_pages import answer_on, save, write
 
 PAGE = Path("docs/results/choose.md")
+FIGURE = PAGE.with_suffix(".svg")
 
 
 class Outcome(NamedTuple):
@@ -121,6 +123,13 @@ HEAD = """# Choosing, tried
 rows of the log, policy less what made the log.
 
 """
+PICTURE = f"""
+![What the judge said of each candidate, and what is true]({FIGURE.name})
+
+A panel a world, a line for each candidate: the dot is the true gain a window of its best policy by the judge's word,
+the bar the judge's interval for it, and grey dots its policies of other rungs and seeds. Orange is the best founded,
+hollow where the answer was to keep what there is; the black line is what made the log.
+"""
 REGRET = """
 Regret is what is lacking to the best, in per cent of the range from the worst to the best of all policies of all
 rungs and what made the log. Its mean over {count} choices is {decided:.0f} % for the decision (aim: 5 %), and
@@ -150,7 +159,7 @@ def page(outcomes: list[Outcome]) -> str:
     head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
     made = f"\n{unjudged()}{ONE_SEED} {made_by(STUDY, COMMAND)}\n"
-    return f"{HEAD.format(minutes=minutes, answer=answer_on(PAGE))}{rows}\n{regret}{alone(outcomes)}\n{made}"
+    return f"{HEAD.format(minutes=minutes, answer=answer_on(PAGE))}{rows}\n{PICTURE}{regret}{alone(outcomes)}\n{made}"
 
 
 def unjudged() -> str:
@@ -181,6 +190,7 @@ def main() -> None:
     """Write the page anew; the answer and remarks that stand there stay."""
     if not (recorded_choices := outcomes()):
         sys.exit("nothing is recorded yet: run python -m runs.choose first")
+    save(draw([outcome.about for outcome in recorded_choices]), FIGURE)
     write(PAGE, page(recorded_choices))
     print(PAGE)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from micro_rl.data import Dataset
+from micro_rl.data.checks.inspection import Inspection
 from micro_rl.reports.log import Insight, describe, words
 from micro_rl.reports.log import panels as log_panels
 from micro_rl.simulation.log_check import inspect
@@ -15,6 +16,10 @@ LOGS = {
 }
 TEXT = """# What two logs hold
 
+**Question.** Do `micro-rl data check` and `micro-rl data info` tell a narrow log from a wide one?
+
+**Answer.** {answer}
+
 Made by `python -m runs.describe_logs DATA`, with the functions behind `micro-rl data check` and `micro-rl data info`;
 [checking.md](../guides/checking.md) says what each figure is.
 
@@ -22,11 +27,9 @@ Made by `python -m runs.describe_logs DATA`, with the functions behind `micro-rl
 """
 
 
-def section(path: Path, title: str) -> str:
+def section(inspection: Inspection, insight: Insight, title: str) -> str:
     """A log's findings, figures and sentences; its drawings are written beside the page."""
-    inspection = inspect(path)
-    assert inspection.dataset is not None, f"{path} is a log that can be read"
-    insight = describe(inspection.dataset)
+    assert inspection.dataset is not None
     few = insight.summary
     lines = [f"## {title}", "", f"**{words.headline(insight)}**", ""]
     lines += [
@@ -81,8 +84,14 @@ def _drawings(dataset: Dataset, insight: Insight) -> list[str]:
 
 def main(data: Path) -> None:
     """Write the page."""
-    sections = [section(data / file, title) for file, title in LOGS.items()]
-    PAGE.write_text(TEXT.format(sections="\n".join(sections).rstrip()))
+    sections, answers = [], []
+    for file, title in LOGS.items():
+        inspection = inspect(data / file)
+        assert inspection.dataset is not None, f"{file} is a log that can be read"
+        insight = describe(inspection.dataset)
+        sections.append(section(inspection, insight, title))
+        answers.append(f'Of {title.split(" (")[0]} they say: "{words.headline(insight)}"')
+    PAGE.write_text(TEXT.format(answer=" ".join(answers), sections="\n".join(sections).rstrip()))
 
 
 if __name__ == "__main__":

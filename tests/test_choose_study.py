@@ -42,6 +42,7 @@ def test_regret_is_what_is_lacking_of_the_range_and_an_interval_has_the_measurem
 def test_a_recorded_choice_is_not_made_again_and_stands_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "FOLDER", tmp_path)
     monkeypatch.setattr(choose_page, "PAGE", tmp_path / "choose.md")
+    monkeypatch.setattr(choose_page, "FIGURE", tmp_path / "choose.svg")
     monkeypatch.setattr(choose, "worlds", lambda *_: {"tanks": None})
     monkeypatch.setattr(choose, "tried", lambda *_: ABOUT)
     monkeypatch.setattr("sys.argv", ["choose", "data", "worlds", str(tmp_path)])
@@ -55,6 +56,7 @@ def test_a_recorded_choice_is_not_made_again_and_stands_on_the_page(tmp_path: Pa
     (tmp_path / "choose.md").write_text("old\n\n**Answer.** Yes.\n\n## Remarks\n\n* Kept.\n")
     choose_page.main()
     text = (tmp_path / "choose.md").read_text()
+    assert "tanks: try it, under watch" in (tmp_path / "choose.svg").read_text()
     assert "| tanks | 20 | 90 % | try it, under watch | `chosen` |" in text
     assert "| tanks | −2.00 |  | 4.00 |" in text and text.endswith("* Kept.\n")
     assert "30 minutes on two cores" in text and "2 cells" in text and "**Answer.** Yes." in text

@@ -142,3 +142,12 @@ def test_every_file_is_on_the_page_of_modules_with_what_it_holds(folder: str):
     }
     files = [path for path in (ROOT / folder).rglob("*.py") if path.name != "__init__.py"]
     assert {str(path.relative_to(ROOT)) for path in files} <= listed
+
+
+def test_every_page_of_results_begins_with_its_question_and_its_answer():
+    pages = {path.name: path.read_text() for path in (ROOT / "docs/results").glob("*.md")}
+    for name in sorted(set(pages) - {"index.md", "what-we-know.md"}):
+        title, question, *rest = pages[name].split("\n\n")
+        assert title.startswith("# "), name
+        assert question.startswith("**Question.** "), name
+        assert rest[0].startswith("**Answer.** "), name

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from micro_rl.core.one_thread import ONE_THREAD
 from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Cell, Protocol
 from micro_rl.robustness.results import Results
@@ -193,8 +194,7 @@ _SUBJECTS: list[Subject] = []
 def _begin(subjects: list[Subject], makers: dict[str, Callable[[], Env]]) -> None:
     """In a worker: one core is its share, and it does not outlive its parent."""
     threading.Thread(target=_leave_with_parent, name="parent", daemon=True).start()
-    flags = os.environ.get("XLA_FLAGS", "")
-    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    os.environ |= ONE_THREAD
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     _SUBJECTS[:] = subjects
     env_objects.remember(makers)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from micro_rl.core.one_thread import ONE_THREAD
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.selection.task import REFUSED, Task
 from micro_rl.storage.files import replace_file, saving
 
 GLANCE = 0.5
 """Seconds between looks at the processes."""
-ONE_THREAD = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
 class Failure(NamedTuple):
@@ -78,10 +78,7 @@ def _begin(task: Task, folder: Path, workers: int) -> subprocess.Popen:
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / f"{task.name}.json", json.dumps(task._asdict()).encode())
-    environment = dict(os.environ)
-    if workers > 1:
-        environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {ONE_THREAD}".strip()
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | (ONE_THREAD if workers > 1 else {})
     with (folder / f"{task.name}.txt").open("wb") as said:
         return subprocess.Popen(
             [sys.executable, "-m", "micro_rl.selection.task", str(folder / f"{task.name}.json"), str(os.getpid())],
