@@ -10,6 +10,7 @@ import numpy as np
 from micro_rl.data import Dataset
 from micro_rl.data.taking import content
 from micro_rl.errors import UserError, in_words
+from micro_rl.selection.judge_effort import thorough
 from micro_rl.storage.files import saving
 from micro_rl.storage.json_files import json_round_trip, read_json, write_json
 from micro_rl.trust.front import conditions
@@ -38,7 +39,10 @@ class Question(NamedTuple):
     def options(self, dataset: Dataset, folder: Path) -> Options:
         """What the judge is asked."""
         limits = conditions(dataset, self.limits)
-        return Options(self.window, self.groups, limits, self.termination, self.seed, self.current, folder=folder)
+        effort = thorough(float(self.minutes), len(dataset))
+        return Options(
+            self.window, self.groups, limits, self.termination, self.seed, self.current, effort=effort, folder=folder
+        )
 
     def kept(self, dataset: Dataset) -> dict[str, Any]:
         """What decides the outcome, as JSON."""

@@ -88,16 +88,15 @@ def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
 
 def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Progress) -> Ensemble:
     """The judge's members: found again where they are kept, else fitted now."""
-    dataset, epochs = layout.dataset, options.effort.fit_epochs
+    dataset, effort = layout.dataset, options.effort
 
     def on_epoch(epoch: int, error: float) -> None:
         progress(f"the judge's model, epoch {epoch}, holdout error {error:.3g}", 0.5 * epoch / (epoch + 10))
 
     def fitted() -> Ensemble:
-        hidden = options.effort.hidden
-        decay = (*WEIGHT_DECAY[: len(hidden)], WEIGHT_DECAY[-1])
-        settings = ModelSettings(history=dataset.history, model_hidden_sizes=hidden, weight_decay=decay)
-        return fit(layout.rows, layout.scaling, layout.folds, settings, epochs, key, on_epoch)
+        decay = (*WEIGHT_DECAY[: len(effort.hidden)], WEIGHT_DECAY[-1])
+        settings = ModelSettings(history=dataset.history, model_hidden_sizes=effort.hidden, weight_decay=decay)
+        return fit(layout.rows, layout.scaling, layout.folds, settings, effort, key, on_epoch)
 
     if options.folder is None:
         return fitted()
@@ -105,8 +104,9 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         "rows": _digest(layout.rows),
         "history": dataset.history,
         "folds": layout.folds.size,
-        "epochs": epochs,
-        "hidden": options.effort.hidden,
+        "epochs": effort.fit_epochs,
+        "patience": effort.patience,
+        "hidden": effort.hidden,
         "seed": options.seed,
     }
     path = kept_judge.place(options.folder, made_of)

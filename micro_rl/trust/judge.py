@@ -25,10 +25,10 @@ from micro_rl.dynamics.fit_epoch import FitState, compiled_epoch, compiled_start
 from micro_rl.dynamics.support import Reference
 from micro_rl.errors import UserError
 from micro_rl.trust.folds import LEFT_OUT, Folds
+from micro_rl.trust.options import Effort
 
 MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
-PATIENCE = 4
 LEARNING_RATE = 1e-3
 
 
@@ -99,13 +99,17 @@ def fit(
     scaling: Scaling,
     folds: Folds,
     settings: ModelSettings,
-    epochs: int,
+    effort: Effort,
     key: Key[Array, ""],
     on_epoch: Callable[[int, float], None],
 ) -> Ensemble:
-    """The members, every one with its own episodes, in so many epochs; `on_epoch(epoch, holdout error)` sees each."""
+    """The members, every one with its own episodes; `on_epoch(epoch, holdout error)` sees each pass."""
     sizes = settings.fit_sizes()._replace(
-        ensemble_size=folds.size, patience=PATIENCE, max_epochs=epochs, lr=LEARNING_RATE, lr_drops=0
+        ensemble_size=folds.size,
+        patience=effort.patience,
+        max_epochs=effort.fit_epochs,
+        lr=LEARNING_RATE,
+        lr_drops=0,
     )
     start_key, draw_key, epochs_key = jax.random.split(key, 3)
     log = jax.tree.map(jnp.asarray, rows.log)

@@ -20,6 +20,8 @@ class Effort(NamedTuple):
 
     fit_epochs: int = 40
     """Passes of the judge's fit at the most."""
+    patience: int = 4
+    """Passes in which no member gets better, after which the fit ends."""
     hidden: tuple[int, ...] = (200, 200, 200, 200)
     """Widths of its members' hidden layers."""
     clone_updates: int = 4000

@@ -1,0 +1,33 @@
+"""How thoroughly the judge of a choice is fitted: the longer, the smaller the gains that it can show.
+
+On halfcheetah-medium-replay 120 passes in place of 40 brought the deviation of its errors, over 30 policies, from 43 to
+18 a window; the log collects 268.
+"""
+
+from micro_rl.trust.judge import MOST_ROWS
+from micro_rl.trust.options import Effort
+
+SHARE = 0.2
+"""Of a choice's time that the fit of its judge may take."""
+PASS_SECONDS_OF_A_ROW = 2e-5
+"""What a pass costs for each row that is judged by on one core, about."""
+JUDGED_BY = 3
+"""The judge is given one row of so many."""
+MOST_PASSES = 300
+PATIENCE = 8
+
+
+def thorough(minutes: float, rows: int) -> Effort:
+    """What the judge's fit may take.
+
+    Args:
+        minutes: of the choice.
+        rows: of the whole log.
+
+    Returns:
+        As many passes as the time allows; no fewer than of a judgement alone.
+    """
+    usual = Effort()
+    own = min(rows // JUDGED_BY + 1, MOST_ROWS)
+    passes = int(60 * minutes * SHARE / (PASS_SECONDS_OF_A_ROW * own))
+    return usual._replace(fit_epochs=min(max(passes, usual.fit_epochs), MOST_PASSES), patience=PATIENCE)
