@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from micro_rl.core.wording import number, plural
 from runs.choose import STUDY
 from runs.choose_picture import draw
+from runs.judge_effort import section
 from runs.kept_cells import made_by
 from runs.records import recorded
 from runs.study_pages import answer_on, save, write
@@ -158,7 +159,7 @@ def page(outcomes: list[Outcome]) -> str:
     minutes = " or ".join(f"{asked:g}" for asked in sorted({outcome.about["minutes"] for outcome in outcomes}))
     head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
-    made = f"\n{unjudged()}{ONE_SEED} {made_by(STUDY, COMMAND)}\n"
+    made = f"\n{unjudged()}{ONE_SEED} {made_by(STUDY, COMMAND)}\n{section()}"
     return f"{HEAD.format(minutes=minutes, answer=answer_on(PAGE))}{rows}\n{PICTURE}{regret}{alone(outcomes)}\n{made}"
 
 

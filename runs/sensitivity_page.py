@@ -64,8 +64,7 @@ they are held to the log, and in how many observations they see.
 Found by the functions that a choice begins with (`runs/sensitivity_choose.py`), for its default of 60 minutes. No cell
 here is a candidate itself: those train networks of 256-256 in batches of 256 on two thirds of the log, with an ensemble
 of 4 x 200 of their own, and two of the three are anchored. On hopper they see two observations, the cells here one.
-In real choices of ten minutes, made before they took the means, MICRO as it is was taken on the pendulum and TD3+BC on
-the two tanks ([choose.md](choose.md)); none was made on hopper for this page.
+What real choices of half an hour took is on the page of [choices](choose.md).
 
 ## One setting at a time
 
