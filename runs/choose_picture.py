@@ -32,8 +32,8 @@ def panel(axis: Axes, about: dict[str, Any]) -> None:
         rest = [truth["difference"] for policy, truth in about["truths"].items() if _candidate(policy) == name]
         axis.plot(rest, [place] * len(rest), "o", color=REST, markersize=3)
         axis.plot(about["intervals"][best], [place, place], color=colour, linewidth=5, alpha=0.35)
-        hollow = {} if best != about["chosen"] or about["tried"] else {"markerfacecolor": "white"}
-        axis.plot(about["truths"][best]["difference"], place, "o", color=colour, markersize=6, **hollow)
+        filling = colour if best != about["chosen"] or about["tried"] else "white"
+        axis.plot(about["truths"][best]["difference"], place, "o", color=colour, markersize=6, markerfacecolor=filling)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(range(len(names)), list(reversed(names)))
     axis.set_title(f"{about['world']}: {about['decision']}", fontsize=10)
