@@ -4,10 +4,18 @@ from collections.abc import Iterable
 
 from benchmarks.table import Row, digits, question_and_answer
 
+SAID = {
+    *("update, SAC", "update, MICRO, 1 draw", "update, MICRO, 10 draws"),
+    *("rollout rows", "dynamics fit, rows", "compile everything"),
+}
+"""Lines of the table of speed that its answer is made of."""
+
 
 def of_speed(rows: Iterable[Row]) -> str:
-    """What an update, a rollout and a fit take; of the rows of `benchmarks.__main__.measure`."""
+    """What an update, a rollout and a fit take; empty where not all of that was measured."""
     of = {row.label: row.value.median for row in rows}
+    if not SAID <= set(of):
+        return ""
     sac, one, ten = (of[f"update, {label}"] for label in ("SAC", "MICRO, 1 draw", "MICRO, 10 draws"))
     return question_and_answer(
         "What do an update, a rollout and the fit of the ensemble take on this machine?",
