@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from benchmarks.table import Row, digits, question_and_answer
 
-SAID = {
+NEEDED = {
     *("update, SAC", "update, MICRO, 1 draw", "update, MICRO, 10 draws"),
     *("rollout rows", "dynamics fit, rows", "compile everything"),
 }
@@ -14,7 +14,7 @@ SAID = {
 def of_speed(rows: Iterable[Row]) -> str:
     """What an update, a rollout and a fit take; empty where not all of that was measured."""
     of = {row.label: row.value.median for row in rows}
-    if not set(of) >= SAID:
+    if not set(of) >= NEEDED:
         return ""
     sac, one, ten = (of[f"update, {label}"] for label in ("SAC", "MICRO, 1 draw", "MICRO, 10 draws"))
     return question_and_answer(

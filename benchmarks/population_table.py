@@ -95,17 +95,17 @@ def markdown(lines: Sequence[Line | LeftOut], updates: int, command: str, facts:
 def answered(lines: Sequence[Line | LeftOut], device: str) -> str:
     """What runs side by side cost against one alone; empty where no method has both."""
     measured = [line for line in lines if isinstance(line, Line)]
-    said = []
+    multiples = []
     for method in dict.fromkeys(line.method for line in measured):
         own = {line.runs: line.waited / line.runs for line in measured if line.method == method}
         alone, most = own.get(1), max(own)
         if alone is not None and most > 1:
-            said.append(f"{method}, {most} runs: {own[most] / alone:.2f}")
-    if not said:
+            multiples.append(f"{method}, {most} runs: {own[most] / alone:.2f}")
+    if not multiples:
         return ""
     return question_and_answer(
         f"What does a run cost in one program with others on this device ({device})?",
-        f"As a multiple of what a run alone takes: {'; '.join(said)}.",
+        f"As a multiple of what a run alone takes: {'; '.join(multiples)}.",
     )
 
 

@@ -181,7 +181,7 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     print("\n".join(lines))
-    most: dict[str, tuple[float, float]] = {}
+    largest: dict[str, tuple[float, float]] = {}
     for kind in options.formats:
         for rows in options.rows:
             read = measure(kind, rows)
@@ -191,10 +191,10 @@ def main() -> None:
             )
             print(lines[-1], flush=True)
             if rows == max(options.rows):
-                most[kind] = rows / read.seconds, read.peak / read.arrays
+                largest[kind] = rows / read.seconds, read.peak / read.arrays
     if options.write:
         options.write.write_text(
-            page(lines, answered(most, max(options.rows)), " ".join(["python -m benchmarks.reading", *sys.argv[1:]]))
+            page(lines, answered(largest, max(options.rows)), " ".join(["python -m benchmarks.reading", *sys.argv[1:]]))
         )
 
 

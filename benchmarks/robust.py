@@ -147,8 +147,8 @@ def main() -> None:
     if options.write:
         facts = "\n".join(f"* {name}: {value}" for name, value in machine.describe().items())
         about = (__doc__ or "").split("\n\n")[2].strip()
-        made = "Made by `python -m benchmarks.robust --write FILE`."
-        parts = ["# How fast policies are tried", answered(rows), made, about, table(rows), facts]
+        command = "Made by `python -m benchmarks.robust --write FILE`."
+        parts = ["# How fast policies are tried", answered(rows), command, about, table(rows), facts]
         options.write.write_text("\n\n".join(parts) + "\n")
 
 

@@ -26,14 +26,14 @@ def draw(choices: Sequence[dict[str, Any]]) -> Figure:
 def panel(axis: Axes, about: dict[str, Any]) -> None:
     """A candidate a line: the judge's interval as a bar, the truth as a dot, its other policies' truths in grey."""
     names = [name for name, best in about["candidates"].items() if best is not None]
-    for place, name in enumerate(reversed(names)):
+    for height, name in enumerate(reversed(names)):
         best = about["candidates"][name]
         colour = FOUNDED if best == about["chosen"] else OTHERS
         rest = [truth["difference"] for policy, truth in about["truths"].items() if _candidate(policy) == name]
-        axis.plot(rest, [place] * len(rest), "o", color=REST, markersize=3)
-        axis.plot(about["intervals"][best], [place, place], color=colour, linewidth=5, alpha=0.35)
+        axis.plot(rest, [height] * len(rest), "o", color=REST, markersize=3)
+        axis.plot(about["intervals"][best], [height, height], color=colour, linewidth=5, alpha=0.35)
         filling = colour if best != about["chosen"] or about["tried"] else "white"
-        axis.plot(about["truths"][best]["difference"], place, "o", color=colour, markersize=6, markerfacecolor=filling)
+        axis.plot(about["truths"][best]["difference"], height, "o", color=colour, markersize=6, markerfacecolor=filling)
     axis.axvline(0, color="black", linewidth=0.8)
     axis.set_yticks(range(len(names)), list(reversed(names)))
     axis.set_title(f"{about['world']}: {about['decision']}", fontsize=10)

@@ -107,8 +107,8 @@ def section() -> str:
 
 def main() -> None:
     """Fit and estimate, for each pair of passes and width."""
-    data, made, out, name, *efforts = usage.words(__doc__, 6)
-    world = worlds(Path(data), Path(made))[name]
+    data, logs, out, name, *efforts = usage.words(__doc__, 6)
+    world = worlds(Path(data), Path(logs))[name]
     for passes, width in zip(efforts[::2], efforts[1::2], strict=True):
         effort = Effort(fit_epochs=int(passes), patience=PATIENCE, hidden=(int(width),) * 4)
         cell = kept(STUDY, f"{name}-{passes}x{width}", partial(figures, world, Path(out), effort))
