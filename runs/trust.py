@@ -1,24 +1,37 @@
 """Is trust to be trusted? Judge policies whose true value is known, log by log, and compare.
 
-    python -m runs.trust_truth DATA RESULTS        makes the policies and measures them in their simulators
-    python -m runs.trust DATA RESULTS [WORLD ...]  judges them by the log alone, and compares
+    python -m runs.trust_truth DATA RESULTS ROUNDS   makes the policies and measures them in their simulators
+    python -m runs.trust DATA RESULTS [WORLD ...]    judges them by the log alone, and records both (`runs.records`)
+    python -m runs.trust_page                        makes docs/results/trust.md of the record
 
-A world's judgement is kept in RESULTS/judged/WORLD.json; with it there, the world is not judged again. No simulator is
-asked by the judge. `runs/trust_page.py` makes the page.
+What was estimated of a world's policies is kept in RESULTS/measured/WORLD.pickle: with it there, nothing is fitted
+anew, and only the judgement is made of it. No simulator is asked by the judge.
 """
 
 import json
+import pickle
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from micro_rl import Policy
-from micro_rl.reports.trust.record import plain
+from micro_rl.reports.trust.record import Judgement, PolicyJudgement, plain
 from micro_rl.storage.files import replace_file
-from micro_rl.trust.judging import judge_policies
+from micro_rl.trust.actors import Judged, judged
+from micro_rl.trust.estimates import Estimates
+from micro_rl.trust.judging import conclude
+from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options
-from runs.trust_worlds import worlds
+from micro_rl.trust.yardstick import Yardstick, measure
+from runs.kept_cells import origin, rounded
+from runs.records import record
+from runs.trust_worlds import World, worlds
+
+STUDY = "trust"
+Measured = tuple[Yardstick, dict[str, Judged], dict[str, Estimates], float]
+"""The yardstick, the policies and what was estimated of each, by name, and the seconds that it took."""
 
 
 def policies_of(results: Path, world: str) -> dict[str, Policy]:
@@ -27,12 +40,24 @@ def policies_of(results: Path, world: str) -> dict[str, Policy]:
     return {name: Policy.load(results / "policies" / world / f"{name}.safetensors") for name in names}
 
 
-def judge(results: Path, name: str, world: Any) -> None:
-    """Judge a world's policies, and keep what was said."""
-    path = results / "judged" / f"{name}.json"
+def judge(results: Path, name: str, world: World) -> None:
+    """Judge a world's policies, and record what was said beside what is true."""
     policies = policies_of(results, name)
-    if not policies or (path.exists() and set(policies) <= judged_names(path)):
+    if not policies:
         return
+    yardstick, actors, estimates, seconds = _measured(results / "measured" / f"{name}.pickle", name, world, policies)
+    judgement = conclude(yardstick, actors, estimates, Options(), seconds, dict.fromkeys(actors, ""))
+    pairs = {own.name: _beside_truth(results, name, own, judgement) for own in judgement.policies}
+    figures = _of_log(judgement) | {"pairs": pairs}
+    record(STUDY, name, {"figures": rounded(figures)} | origin() | {"seconds": round(seconds, 1)})
+
+
+def _measured(path: Path, name: str, world: World, policies: Mapping[str, Policy]) -> Measured:
+    """What was estimated, from the file where it stands of these policies, else made now."""
+    if path.exists():
+        kept: Measured = pickle.loads(path.read_bytes())
+        if set(kept[1]) == set(policies):
+            return kept
     path.parent.mkdir(parents=True, exist_ok=True)
     began, shown = time.monotonic(), ""
 
@@ -42,13 +67,36 @@ def judge(results: Path, name: str, world: Any) -> None:
             shown = what.split(",")[0]
             print(f"{name}: {time.monotonic() - began:5.0f} s, {100 * share:3.0f} %, {shown}", flush=True)
 
-    judgement = judge_policies(world.dataset, policies, Options(), progress)
-    replace_file(path, json.dumps(plain(judgement), indent=1).encode())
+    options = Options()
+    layout = lay_out(world.dataset, max(policy.history for policy in policies.values()), options)
+    history = layout.dataset.history
+    actors = {each: judged(policy, layout.scaling, history, each) for each, policy in policies.items()}
+    yardstick, estimates = measure(layout, actors, options, progress)
+    made: Measured = yardstick, actors, estimates, time.monotonic() - began
+    replace_file(path, pickle.dumps(made))
+    return made
 
 
-def judged_names(path: Path) -> set[str]:
-    """The policies that a kept judgement is about."""
-    return {policy["name"] for policy in json.loads(path.read_text())["policies"]}
+def _of_log(judgement: Judgement) -> dict[str, Any]:
+    """What was found of the log itself."""
+    figures = plain(judgement)
+    return {key: figures[key] for key in figures if key not in ("policies", "ranking", "sha256", "version", "seconds")}
+
+
+def _beside_truth(results: Path, world: str, own: PolicyJudgement, judgement: Judgement) -> dict[str, Any]:
+    """A policy's evidence, its true return and difference, and what its critics expected."""
+    truth = json.loads((results / "truth" / world / f"{own.name}.json").read_text())
+    about = json.loads((results / "policies" / world / f"{own.name}.json").read_text())
+    measured = truth["horizons"][str(judgement.window)]
+    return {
+        "evidence": plain(own.evidence),
+        "value": own.value,
+        "fqe_value": own.fqe_value,
+        "critics": about.get("critics"),
+        "truth": measured["difference"],
+        "truth_error": measured["difference_se"],
+        "true_value": measured["policy"],
+    }
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def widening_of(
     by_fqe = np.stack(values) - standard.baseline.fqe
     return max(
         widening(covariance(standard.test.slope * by_model, standard.test.unexplained)),
-        widening(covariance(by_fqe, 0.0)),
+        widening(covariance(standard.fqe_test.slope * by_fqe, standard.fqe_test.unexplained)),
     )
 
 

@@ -11,11 +11,12 @@ from jaxtyping import Float, Int
 
 from micro_rl.data.stretches import Stretches
 from micro_rl.trust import fqe, importance
-from micro_rl.trust.actors import Judged
+from micro_rl.trust.actors import Actor, Behaviour, Judged, Parted
 from micro_rl.trust.case import Case, evenly
 from micro_rl.trust.current import Current, own_actions_at, own_actions_next
 from micro_rl.trust.difference import spread
-from micro_rl.trust.judge import strangers
+from micro_rl.trust.folds import LEFT_OUT
+from micro_rl.trust.judge import left_out, strangers
 from micro_rl.trust.options import Progress
 from micro_rl.trust.rollouts import Collected, Starts, roll_out
 from micro_rl.trust.self_test import SelfTest, self_test
@@ -38,19 +39,30 @@ def common_starts(case: Case) -> Starts:
 
 
 def _common_windows(case: Case) -> Stretches:
-    return case.layout.windows.of(evenly(len(case.layout.windows.starts), case.effort.starts))
+    return case.layout.windows.of(_common_places(case))
+
+
+def _common_places(case: Case) -> Int[np.ndarray, " start"]:
+    return evenly(len(case.layout.windows.starts), case.effort.starts)
 
 
 def _starts(case: Case, windows: Int[np.ndarray, " start"]) -> Starts:
     return starts_at(case.layout.dataset, case.layout.windows.of(windows), case.judge.scaling)
 
 
-def collect(case: Case, actor: Judged, starts: Starts) -> Collected:
+def behaviour(case: Case) -> Behaviour:
+    """What made the log: in its rows, and from the common starts."""
+    clones = jax.tree.map(lambda leaf: leaf[1:], case.clones)
+    at_starts = case.layout.fold[_common_places(case)]
+    return Behaviour(*(Parted(clones, jnp.asarray(part)) for part in (case.layout.rows.fold, at_starts)))
+
+
+def collect(case: Case, actor: Actor, starts: Starts) -> Collected:
     """The rollouts of one policy, as NumPy arrays."""
     key = jax.random.fold_in(case.key, 0)
     collected = roll_out(
         case.judge,
-        actor,
+        actor.starts if isinstance(actor, Behaviour) else actor,
         starts,
         case.rewards,
         case.ends,
@@ -66,8 +78,7 @@ def test_on_folds(case: Case, progress: Progress) -> SelfTest:
     predicted, measured, deviation = [], [], []
     for fold in range(case.layout.folds.size):
         progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.layout.folds.size)
-        windows = np.flatnonzero(case.layout.fold == fold)
-        places = windows[np.linspace(0, len(windows) - 1, case.effort.fold_starts).round().astype(int)]
+        places = _places_in(case, fold)
         total = np.asarray(collect(case, pick(case.clones, 1 + fold), _starts(case, places)).total)
         returns = case.layout.windows.returns[places]
         predicted.append(float(total[strangers(fold, case.layout.folds.size)].mean()))
@@ -76,8 +87,39 @@ def test_on_folds(case: Case, progress: Progress) -> SelfTest:
     return self_test(np.array(predicted), np.array(measured), np.array(deviation))
 
 
+def _places_in(case: Case, fold: int) -> Int[np.ndarray, " start"]:
+    """Windows of a fold, evenly; some stand there twice where it has fewer than are asked for."""
+    windows = np.flatnonzero(case.layout.fold == fold)
+    return windows[np.linspace(0, len(windows) - 1, case.effort.fold_starts).round().astype(int)]
+
+
+def test_fqe_on_folds(case: Case) -> SelfTest:
+    """The same test of FQE: every fold's clone from its own states, by the replica that did not see the fold."""
+    log, folds = jax.tree.map(jnp.asarray, case.layout.rows.log), case.layout.folds.size
+    draw, key = jax.random.split(jax.random.fold_in(case.key, 3))
+    noise = jax.random.normal(draw, log.action.shape)
+    places = [_places_in(case, fold) for fold in range(folds)]
+    starts = jnp.stack([_starts(case, windows).observation for windows in places])
+    still = jnp.zeros((starts.shape[1], log.action.shape[-1]))
+    clones = [pick(case.clones, 1 + fold) for fold in range(folds)]
+    values = fqe.evaluate(
+        log,
+        jnp.stack([_compiled_act(clone, log.next_observation, noise) for clone in clones]),
+        fqe.Variants(jnp.arange(folds), jnp.asarray(_replica_rows(case)[np.arange(folds) // LEFT_OUT])),
+        starts,
+        jnp.stack([_compiled_act(clone, own, still) for clone, own in zip(clones, starts, strict=True)]),
+        jax.random.split(key, folds),
+        length=case.layout.windows.length,
+        updates=_fqe_updates(case),
+    )
+    predicted = np.asarray(values, np.float64) * float(case.judge.scaling.reward_scale)
+    measured = np.stack([case.layout.windows.returns[windows] for windows in places])
+    deviation = [spread((own - truth)[None])[1] for own, truth in zip(predicted, measured, strict=True)]
+    return self_test(predicted.mean(1), measured.mean(1), np.array(deviation) + 1e-9)
+
+
 def evaluate_by_fqe(
-    case: Case, actors: Sequence[Judged], starts: Starts, current: Current | None = None
+    case: Case, actors: Sequence[Actor], starts: Starts, current: Current | None = None
 ) -> list[Float[np.ndarray, "replica start"]]:
     """The window's return of every policy by every replica of FQE, all in one program, raw units.
 
@@ -88,8 +130,9 @@ def evaluate_by_fqe(
     draw, key = jax.random.split(jax.random.fold_in(case.key, 1))
     noise = jax.random.normal(draw, log.action.shape)
     first_noise = jnp.zeros((starts.observation.shape[0], log.action.shape[-1]))
-    then = jnp.stack([_compiled_act(actor, log.next_observation, noise) for actor in actors])
-    first = jnp.stack([_compiled_act(actor, starts.observation, first_noise) for actor in actors])
+    in_rows, at_starts = zip(*((one.rows, one.starts) if isinstance(one, Behaviour) else (one, one) for one in actors))
+    then = jnp.stack([_compiled_act(actor, log.next_observation, noise) for actor in in_rows])
+    first = jnp.stack([_compiled_act(actor, starts.observation, first_noise) for actor in at_starts])
     replicas = _replica_rows(case)
     keys = jax.random.split(key, len(actors) * len(replicas))
     if current is not None:
@@ -106,10 +149,14 @@ def evaluate_by_fqe(
         first[policy],
         keys,
         length=case.layout.windows.length,
-        updates=case.effort.fqe_updates or fqe.updates_for(case.layout.windows.length),
+        updates=_fqe_updates(case),
     )
     whole = np.asarray(values, np.float64) * float(case.judge.scaling.reward_scale)
     return list(whole.reshape(len(then), len(replicas), -1))
+
+
+def _fqe_updates(case: Case) -> int:
+    return case.effort.fqe_updates or fqe.updates_for(case.layout.windows.length)
 
 
 def _own_actions(case: Case, current: Current, then: Array, first: Array) -> tuple[Array, Array]:
@@ -138,12 +185,12 @@ def pick(stacked: Judged, number: int) -> Judged:
 
 
 def _replica_rows(case: Case) -> Int[np.ndarray, "replica row"]:
-    """Rows of half as many replicas as folds, each without two folds."""
+    """Rows of half as many replicas as folds, each without two folds, and every fold is one of these."""
     count, least = case.layout.folds.size, len(case.layout.rows.fold) * 3 // 5
     random = np.random.default_rng(0)
     replicas = []
-    for number in range(0, count - 1, 2):
-        free = np.flatnonzero(~np.isin(case.layout.rows.fold, [number, number + 1]))
+    for number in range(0, count, LEFT_OUT):
+        free = np.flatnonzero(~np.isin(case.layout.rows.fold, left_out(number, count)))
         replicas.append(random.choice(free, least))
     return np.stack(replicas)
 

@@ -30,6 +30,8 @@ from micro_rl.trust.options import Effort
 MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
 LEARNING_RATE = 1e-3
+DROPS = (0.6, 0.8)
+"""Shares of the most passes at which the learning rate has dropped once, twice; before that where patience ran out."""
 
 
 class Judge(NamedTuple):
@@ -69,9 +71,10 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
     if len(dataset.stops) < 10 * folds.size:  # too few to be drawn with repetition: hundreds of rows stand together
         episode = np.arange(len(dataset)) // max(1, len(dataset) // (20 * folds.size))
     chosen = dataset.usable.copy()
-    if chosen.sum() > MOST_ROWS:
-        every = -(-int(chosen.sum()) // MOST_ROWS)
-        chosen &= (_place_in_fold(episode, folds) % every == 0)[episode]
+    share = MOST_ROWS / chosen.sum()
+    if share < 1:
+        place = _place_in_fold(episode, folds)
+        chosen &= (np.floor((place + 1) * share) > np.floor(place * share))[episode]
     log = to_core(dataset.transitions(True, chosen), scaling)
     return Rows(log, np.flatnonzero(chosen), folds.of_row[chosen], episode[chosen]), jax.tree.map(jnp.asarray, scaling)
 
@@ -109,7 +112,7 @@ def fit(
         patience=effort.patience,
         max_epochs=effort.fit_epochs,
         lr=LEARNING_RATE,
-        lr_drops=0,
+        lr_drops=len(DROPS),
     )
     start_key, draw_key, epochs_key = jax.random.split(key, 3)
     log = jax.tree.map(jnp.asarray, rows.log)
@@ -120,6 +123,8 @@ def fit(
     state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)
+        due = sum(epoch >= share * effort.fit_epochs for share in DROPS)
+        state = state._replace(drops=jnp.maximum(state.drops, due))
         state, terms, bad = compiled_epoch(state, log, sizes, jax.random.fold_in(epochs_key, epoch))
         if int(bad["loss"]):
             raise UserError(

@@ -80,7 +80,8 @@ def conclude(
         widening: half widths are multiplied by it (`best_of`).
     """
     case, standard = yardstick.case, yardstick.standard
-    standard = standard._replace(test=standard.test._replace(width=widening * standard.test.width))
+    tests = (test._replace(width=widening * test.width) for test in (standard.test, standard.fqe_test))
+    standard = Standard(standard.baseline, standard.error, *tests, standard.imitation)
     judgements = [
         _judgement(case, name, actor, estimates[name], standard, options.thresholds)._replace(sha256=digests[name])
         for name, actor in actors.items()
@@ -140,7 +141,7 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    estimates, error, test, imitation = standard
+    estimates, error, test, fqe_test, imitation = standard
     counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
     parts = zip(case.layout.folds.names, figures, counts, strict=True)
@@ -162,6 +163,7 @@ def _whole(
         unexplained=test.unexplained,
         width=test.width,
         explained=test.explained,
+        fqe_explained=fqe_test.explained,
         correlation=test.correlation,
         coverage=case.coverage,
         known_windows=float((estimates.model.unknown == 0).mean()),

@@ -18,9 +18,9 @@ Progress = Callable[[str, float], None]
 class Effort(NamedTuple):
     """How much is computed."""
 
-    fit_epochs: int = 40
+    fit_epochs: int = 80
     """Passes of the judge's fit at the most."""
-    patience: int = 4
+    patience: int = 8
     """Passes in which no member gets better, after which the fit ends."""
     hidden: tuple[int, ...] = (200, 200, 200, 200)
     """Widths of its members' hidden layers."""

@@ -147,6 +147,7 @@ class Judgement(NamedTuple):
     unexplained: float
     width: float
     explained: float
+    fqe_explained: float
     correlation: float
     coverage: float
     known_windows: float
