@@ -20,9 +20,10 @@ from micro_rl.selection.question import Question
 from micro_rl.trust.actors import judged
 from micro_rl.trust.apart import labelled, of_the_part, with_length
 from micro_rl.trust.case import Case, prepare
-from micro_rl.trust.estimates import collect, common_starts, pick, test_on_folds
+from micro_rl.trust.estimates import collect, test_on_folds
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Effort
+from micro_rl.trust.places import behaviour, common_starts
 from runs import usage
 from runs.choose import STUDY as CHOICES
 from runs.choose import cell_of
@@ -65,7 +66,7 @@ def figures(world: World, out: Path, effort: Effort) -> dict[str, Any]:
     truths = recorded(CHOICES)[name]["figures"]["truths"]
     case = judge_of(world, effort)
     starts, scaling, history = common_starts(case), case.judge.scaling, case.layout.dataset.history
-    clone, measured = collect(case, pick(case.clones, 0), starts).total.mean(), case.layout.windows.returns.mean()
+    clone, measured = collect(case, behaviour(case), starts).total.mean(), case.layout.windows.returns.mean()
     test = test_on_folds(case, lambda *_: None)
     values = np.array([
         collect(case, judged(Policy.load(out / name / "policies" / f"{policy}.safetensors"), scaling, history), starts)

@@ -1,29 +1,36 @@
-"""The page of the trust study: `python -m runs.trust_page RESULTS` writes docs/results/trust.md.
+"""The page of the trust study: `python -m runs.trust_page` writes docs/results/trust.md of what `runs.trust` recorded.
 
 Every log's verdicts are those of thresholds that were chosen on the other logs: of the candidates the one with the
 fewest truly worse policies called better there, then with the fewest truly better ones not shown. Among equals it is
 what the command ships with, which was set before any of these logs was judged.
 """
 
-import sys
 from pathlib import Path
 
 import numpy as np
 from scipy.stats import spearmanr
 
-from benchmarks import machine
-from micro_rl.reports.trust.record import BETTER, WORSE
-from micro_rl.storage.files import replace_file
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
 from micro_rl.trust import verdict
 from micro_rl.trust.verdict import Thresholds
-from runs import trust_faults
-from runs.trust_pairs import Log, chosen, filled, read, table, totals
+from runs import trust_wrong
+from runs.kept_cells import made_by
+from runs.study_pages import write
+from runs.trust import STUDY
+from runs.trust_pairs import Log, chosen, filled, judged_logs, table, totals
 
-LOOKED_AT = ("pendulum", "two-tanks", "dmsd", "safety", "dryer")
-"""Logs whose truth was known while the judge's form, or its ranking, was still being settled."""
-CLEAN = ("swimmer", "walker2d")
-"""Logs that were made and judged, once, after the last change of the judge."""
-PAGE = Path(__file__).parent.parent / "docs" / "results" / "trust.md"
+PAGE = Path("docs/results/trust.md")
+COMMAND = "python -m runs.trust DATA RESULTS"
+TRUE_WRONG = """\
+On dmsd the model follows the masses rightly and pays them wrongly. Whatever stood far from its target in this log was
+being pushed there: of 5,684 rows that end more than 0.5 away none is idle. They were paid 1.29; put to rest, without an
+action, a model of the judge's kind pays them 6.39, as if they had arrived. It reads the reward off action and speed,
+and its members agree (`python -m runs.trust_rewards DATA RESULTS by-hand-seed0-mean-action`, run once).
+
+On safety the simulator gives -100 above a speed that the log never reached. On both logs many of these policies truly
+collect less a step than the log's worst window does: a step that the log cannot vouch for counts as one of that window,
+which is far too good. No figure of such a log can tell; `--limits` can.
+"""
 
 
 def correlation(values: list[float], truth: list[float]) -> str:
@@ -86,28 +93,20 @@ HEAD = [
 
 def main() -> None:
     """Write the page."""
-    results = Path(sys.argv[1])
-    names = sorted(path.stem for path in (results / "judged").glob("*.json"))
-    logs = [read(results, name) for name in names]
+    logs = judged_logs()
     frozen = {log.name: chosen([other for other in logs if other is not log]) for log in logs}
-    replace_file(PAGE, text(logs, frozen).encode())
+    write(PAGE, text(logs, frozen))
     print(PAGE)
 
 
 def text(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
-    """The page."""
-    every, clean = logs, [log for log in logs if log.name in CLEAN]
-    logs = [log for log in logs if log.name not in CLEAN]
-    fresh = [log for log in logs if log.name not in LOOKED_AT]
-    looked_at = [log for log in logs if log.name in LOOKED_AT]
-    groups = {f"the {len(looked_at)} logs looked at": looked_at, f"the {len(fresh)} others": fresh}
-    rows = [row(log, frozen[log.name]) for log in (*clean, *fresh, *looked_at)]
-    everything = totals(every, frozen)
+    """The page, without the remarks that are written by hand."""
+    everything = totals(logs, frozen)
+    overall = everything.sentence()
     listed = ", ".join(f"{name} {thresholds.support:g}" for name, thresholds in frozen.items())
     supports = (
         f"Each log's threshold of support was chosen on the other logs, the shipped one (0.8) among equals: {listed}."
     )
-    overall = everything.sentence()
     return f"""# Trust, tried
 
 **Question.** Is `micro-rl trust` to be trusted? {everything.pairs} pairs of log and policy on {everything.logs} logs,
@@ -116,9 +115,9 @@ log's own disturbances.
 
 {filled("**Answer.** " + overall[0].upper() + overall[1:])}
 
-{_by_test(every, frozen)}
+{_by_test(logs, frozen)}
 
-{_clean(clean, frozen)}{_fresh(fresh, frozen)}{table(HEAD, rows)}
+{table(HEAD, [row(log, frozen[log.name]) for log in logs])}
 
 Rank correlation is Spearman's, of the true difference with the estimated one and with the standing that policies are
 listed by; of the critics: with their mean Q on the log's rows, over the policies that have critics, across methods.
@@ -129,34 +128,49 @@ behaviour.
 
 {filled(supports)}
 
-The form of the judge was settled while three logs were looked at (pendulum, two-tanks, dmsd): that set-points are taken
-from the log, that the interval spans both estimators, and that unknown steps count beyond the baseline's only. The
-ranking by standing was settled when two more (safety, dryer) had been seen. Those rows are not clean of their author.
+## What decides
 
-{trust_faults.mended(logs, groups, frozen)}
+{trust_wrong.ways(logs, frozen)}
 
-{trust_faults.remaining(logs, frozen)}
+Half width: of the intervals, their median, in per cent of the range of the true differences, mean over the logs. As it
+is: the model's interval decides where its predictions of parts of the log explain more than FQE's, else the interval
+spans both; either estimator's holds the difference from the clones and from what was measured.
 
-{_how()}
+{trust_wrong.estimators(logs)}
+
+"Explains": of what parts of the log differ by, by each estimator's own test. The clones' columns are their estimated
+return of a window less what was measured; those of the policies are the median distance of their estimates from their
+own true returns.
+
+## Where it still goes wrong
+
+{trust_wrong.kinds(logs, frozen)}
+
+{TRUE_WRONG}
+{filled(_withheld(logs, frozen))}
+
+{trust_wrong.misses(logs, frozen)}
+
+"Too high": the policy's return by the model, and by FQE, less its true one.
+
+## How
+
+{_how(logs)}
 """
 
 
-def _how() -> str:
+def _how(logs: list[Log]) -> str:
     """How the page was made."""
-    return f"""## How
-
-Logs, policies and truths: `python -m runs.trust_truth ../shared/data RESULTS`. Judgements:
-`python -m runs.trust ../shared/data RESULTS`. This page: `python -m runs.trust_page RESULTS`. Since the first count no
-judge was fitted anew: today's intervals were computed from the figures that had been kept. hopper-medium was judged
-again in full, and agrees to rounding; pendulum was, with 33 policies more. Policies are checkpoints
-after 500, 2,000 and 8,000 updates of networks 64 wide, one seed a recipe in the first round, and six made by hand (the
-clone negated, halved, shaken, wrecked; a constant action). Every log has BC, TD3+BC, IQL, SAC, MOBILE and MICRO,
-anchored and not; walker2d has ReBRAC, EDAC, MOPO and a stronger anchor as well, pendulum every method that ships.
-Policies of one recipe at several epochs, and of one seed, are no independent pairs. Machine:
-{machine.describe()["processor"]}, two cores.
-
-What it costs: `micro-rl trust` on nine of halfcheetah-replay's policies (110,000 rows) took 2 minutes 33 seconds on two
-idle cores, one run, 28 November 2026; a judge that is kept saves the first minute."""
+    counts = " and ".join(map(str, sorted({len(log.pairs) for log in logs})))
+    return (
+        filled(
+            "Logs, policies, truths: `python -m runs.trust_truth DATA RESULTS 1`. Policies are checkpoints after 500, "
+            "2,000 and 8,000 updates of networks 64 wide, one seed a recipe, and six made by hand (the clone negated, "
+            "halved, shaken, wrecked; two constant actions): BC, TD3+BC, IQL, SAC, MOBILE and MICRO, anchored and not; "
+            f"{counts} policies a log. Policies of one recipe, at several epochs, are no independent pairs."
+        )
+        + f"\n\n{made_by(STUDY, COMMAND)}"
+    )
 
 
 def _by_test(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
@@ -173,28 +187,18 @@ def _by_test(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
     )
 
 
-SILENT = """Why nothing better was shown: swimmer's log is two episodes of a beginner, whose parts do not differ, so
-that no ranking can be tested, and that gate refuses all 27; walker2d's is a learner's first 12,000 rows, a third of
-whose windows the judge knows, and its intervals are some 260 (the model's) and 420 (FQE's) wide where the policies'
-differences are about 20. The aim of half at most not shown, which the ten logs before met, is missed with these two."""
-
-
-def _clean(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
-    """The same of the logs that came after all was settled."""
-    if not logs:
-        return ""
-    names = ", ".join(f"{log.name} ({len(log.pairs)} policies, {log.judgement['windows']} windows)" for log in logs)
-    said = f"{names} were collected and judged once when nothing of the judge was left to change:"
-    return filled(f"A clean test: {said} {totals(logs, frozen).sentence()} {SILENT}") + "\n\n"
-
-
-def _fresh(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
-    """The same of the logs that nobody had looked at, until the first figures of the page."""
-    if not logs:
-        return ""
-    said = totals(logs, frozen).sentence()
-    before = "Before the two faults below were mended, which were found on them, it did in 108."
-    return filled(f"On the {len(logs)} logs that were kept aside while the judge was settled: {said} {before}") + "\n\n"
+def _withheld(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
+    """What would come of giving no interval where nothing supports one."""
+    passed = [log for log in logs if log.judgement["explained"] > 0]
+    failed = [log for log in logs if log.judgement["explained"] <= 0]
+    sums = totals(passed, frozen)
+    lost = sum(pair.said(frozen[log.name]) != NOT_SHOWN for log in failed for pair in log.pairs)
+    return (
+        "One could give no interval where the test explained nothing. Of those that remain "
+        f"{sums.covered} of {sums.pairs} would hold the truth, and of the "
+        f"{sum(len(log.pairs) for log in failed)} policies on the other logs {lost} would lose a verdict other than "
+        '"not shown". The intervals stay, and the page of such a log says that they can promise nothing.'
+    )
 
 
 if __name__ == "__main__":

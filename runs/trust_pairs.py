@@ -1,13 +1,15 @@
 """The pairs of the trust study: what was judged beside what is true, and what is counted over them."""
 
-import json
 import textwrap
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from micro_rl.reports.trust.record import BETTER, Evidence, Interval, spanning
+import numpy as np
+
+from micro_rl.reports.trust.record import BETTER, BaselineError, Evidence, Interval
 from micro_rl.trust import verdict
 from micro_rl.trust.verdict import Thresholds
+from runs.records import recorded
+from runs.trust import STUDY
 
 CANDIDATES = [Thresholds(support=support) for support in (0.8, 0.9, 0.95, 0.7, 0.5, 0.0)]
 
@@ -35,11 +37,6 @@ class Pair(NamedTuple):
         """Whether the interval holds what was measured, but for two standard errors of the measurement."""
         return self.within(self.evidence.difference)
 
-    @property
-    def covered_from_clone(self) -> bool:
-        """The same of the interval that is held against the clone of what made the log alone."""
-        return self.within(spanning(self.evidence.model, self.evidence.fqe))
-
     def within(self, interval: Interval) -> bool:
         """Whether the truth is in there, but for two standard errors."""
         return interval.low - 2 * self.error <= self.truth <= interval.high + 2 * self.error
@@ -57,30 +54,39 @@ class Log(NamedTuple):
     judgement: dict[str, Any]
     pairs: list[Pair]
 
+    @property
+    def error(self) -> BaselineError:
+        """What the estimates of the clones miss of the log's return."""
+        return BaselineError(**self.judgement["baseline_error"])
 
-def read(results: Path, name: str) -> Log:
-    """A judged log."""
-    judgement = json.loads((results / "judged" / f"{name}.json").read_text())
+    @property
+    def alone(self) -> bool:
+        """Whether the model's interval decides without FQE's."""
+        return self.judgement["explained"] > max(0.0, self.judgement["fqe_explained"])
+
+    @property
+    def half_width(self) -> float:
+        """Of the intervals, their median, as a share of what the true differences range over."""
+        ranged = np.ptp([0.0, *(pair.truth for pair in self.pairs)])
+        widths = [pair.evidence.difference.high - pair.evidence.difference.low for pair in self.pairs]
+        return float(np.median(widths) / 2 / ranged)
+
+
+def judged_logs() -> list[Log]:
+    """The recorded logs."""
+    return [Log(name, cell["figures"], _pairs(cell["figures"]["pairs"])) for name, cell in recorded(STUDY).items()]
+
+
+def _pairs(listed: dict[str, dict[str, Any]]) -> list[Pair]:
     pairs = []
-    for policy in judgement["policies"]:
-        truth = json.loads((results / "truth" / name / f"{policy['name']}.json").read_text())
-        about = json.loads((results / "policies" / name / f"{policy['name']}.json").read_text())
-        measured = truth["horizons"][str(judgement["window"])]
-        evidence = policy["evidence"]
+    for name, own in listed.items():
+        evidence = dict(own["evidence"])
         for part in ("difference", "model", "fqe"):
             evidence[part] = Interval(**evidence[part])
-        pairs.append(
-            Pair(
-                policy["name"],
-                Evidence(**evidence),
-                measured["difference"],
-                measured["difference_se"],
-                about.get("critics"),
-                measured["policy"],
-                (policy["value"] - measured["policy"], policy["fqe_value"] - measured["policy"]),
-            )
-        )
-    return Log(name, judgement, pairs)
+        too_high = own["value"] - own["true_value"], own["fqe_value"] - own["true_value"]
+        found = Evidence(**evidence), own["truth"], own["truth_error"], own["critics"], own["true_value"], too_high
+        pairs.append(Pair(name, *found))
+    return pairs
 
 
 def chosen(others: list[Log]) -> Thresholds:

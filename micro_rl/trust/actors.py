@@ -43,7 +43,7 @@ class Parted(NamedTuple):
 
     def act(self, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"]) -> Float[Array, "rows act"]:
         """What the part's actor does where; `noise` is standard normal."""
-        every = jax.vmap(lambda actor: actor.act(observation, noise))(self.actors)
+        every = jax.lax.map(lambda actor: actor.act(observation, noise), self.actors)
         return every[self.part, jnp.arange(self.part.shape[0])]
 
 
@@ -58,6 +58,12 @@ class Behaviour(NamedTuple):
 
 
 Actor = Judged | Behaviour
+compiled_act = jax.jit(lambda actor, observation, noise: actor.act(observation, noise))
+
+
+def pick(stacked: Judged, number: int) -> Judged:
+    """One of several stacked actors."""
+    return jax.tree.map(lambda leaf: leaf[number], stacked)
 
 
 def plain(actor: MLP, act: int) -> Judged:

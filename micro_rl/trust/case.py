@@ -41,10 +41,10 @@ class Case(NamedTuple):
     effort: Effort
 
     @property
-    def raw_rewards(self) -> tuple[float, float]:
-        """The log's least and greatest reward, raw units."""
-        unit = float(self.judge.scaling.reward_scale)
-        return float(self.rewards[0]) * unit, float(self.rewards[1]) * unit
+    def window_rewards(self) -> tuple[float, float]:
+        """The mean reward a step of the log's worst window and of its best, raw units."""
+        windows = self.layout.windows
+        return float(windows.returns.min()) / windows.length, float(windows.returns.max()) / windows.length
 
     @property
     def log_violations(self) -> float:

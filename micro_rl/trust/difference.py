@@ -1,9 +1,9 @@
 """The difference between a policy and what made the log, with what is unknown counted both ways.
 
 Both are estimated from the same starts, by the same members, with the same noise, so that what the judge gets wrong of
-both cancels. Steps that the log cannot vouch for count as its worst reward in the lower end of the interval, and as
-its best in the upper end, as far as there are more of them than the baseline has: that many come of the judge, whose
-rollouts drift, and the self-test has seen them.
+both cancels. Steps that the log cannot vouch for count as those of its worst window in the lower end of the
+interval, and as those of its best in the upper end, as far as there are more of them than the baseline has: that many
+come of the judge, whose rollouts drift, and the self-test has seen them.
 """
 
 from typing import NamedTuple
@@ -50,7 +50,7 @@ def difference(
     Args:
         policy: what its windows collect, as NumPy arrays.
         baseline: the same of what it is compared with.
-        rewards: the log's least and greatest, raw units.
+        rewards: the mean reward a step of the log's worst window and of its best, raw units.
         slope: what the self-test makes of a predicted difference.
         unexplained: deviation that the self-test found beyond those of members and starts.
         width: half widths are so many deviations.
@@ -66,5 +66,14 @@ def difference(
 
 def worst_tenth(values: Float[np.ndarray, " window"]) -> float:
     """Mean of the lowest tenth."""
-    ordered = np.sort(values)
-    return float(ordered[: max(1, len(ordered) // 10)].mean())
+    return float(_lowest(values).mean())
+
+
+def tail_error(values: Float[np.ndarray, " window"]) -> float:
+    """Standard error of that mean by chance; 0 where it is a single window's."""
+    lowest = _lowest(values)
+    return float(lowest.std(ddof=1) / len(lowest) ** 0.5) if len(lowest) > 1 else 0.0
+
+
+def _lowest(values: Float[np.ndarray, " window"]) -> Float[np.ndarray, " window"]:
+    return np.sort(values)[: max(1, len(values) // 10)]

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, spanning, stretched
 from micro_rl.trust.case import Case
-from micro_rl.trust.difference import difference, spread, worst_tenth
+from micro_rl.trust.difference import difference, spread, tail_error, worst_tenth
 from micro_rl.trust.estimates import Estimates
 from micro_rl.trust.self_test import SelfTest
 
@@ -39,9 +39,10 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
     if imitation is not None:  # by either estimator as much, and in no need of a correction
         error, slopes = BaselineError(imitation, imitation), (1.0, 1.0)
     own, base = policy.model, baseline.model
-    apart = difference(own, base, case.raw_rewards, test.slope, test.unexplained, test.width)
+    apart = difference(own, base, case.window_rewards, test.slope, test.unexplained, test.width)
     model = Interval(apart.mean, apart.low, apart.high)
     by_fqe = _interval(policy.fqe - baseline.fqe, fqe_test)
+    windows, usual = (np.asarray(collected.total).mean(0) for collected in (own, base))
     return Evidence(
         difference=deciding(model, by_fqe, error, slopes, alone=test.explained > max(0.0, fqe_test.explained)),
         model=model,
@@ -49,8 +50,9 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
         support=1 - float(own.unknown.sum() / own.lived.sum()),
         baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
         effective=effective,
-        worst_tenth=worst_tenth(np.asarray(own.total).mean(0)),
-        baseline_worst_tenth=worst_tenth(np.asarray(base.total).mean(0)),
+        worst_tenth=worst_tenth(windows),
+        baseline_worst_tenth=worst_tenth(usual),
+        worst_tenth_error=float(np.hypot(tail_error(windows), tail_error(usual))),
         deviation=apart.deviation,
         unknown_cost=apart.cost,
         unknown_gain=apart.gain,

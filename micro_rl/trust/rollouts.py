@@ -84,7 +84,9 @@ def roll_out(
     def step(branch: _Branch, inputs: tuple[Array, Array | None]) -> tuple[_Branch, None]:
         step_key, replayed = inputs
         action_key, state_key, end_key = jax.random.split(step_key, 3)
-        action = _act(actor, branch.observation, jax.random.normal(action_key, (count, judge.scaling.action_mid.shape[-1])))
+        action = _act(
+            actor, branch.observation, jax.random.normal(action_key, (count, judge.scaling.action_mid.shape[-1]))
+        )
         mean, std = predict(judge.ensemble, branch.observation, action)
         outcome = mean + std * jax.random.normal(state_key, (1, count, mean.shape[-1]))
         following, reward = _within(judge, outcome[..., :-1]), jnp.clip(outcome[..., -1], *rewards)

@@ -3,6 +3,7 @@
 "Not shown" is the default. "Worse" takes the whole interval below 0; "better" takes every gate that can be asked.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -81,7 +82,7 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         "more episodes narrow the interval; more varied ones narrow it faster",
     )
     yield _agreement(e)
-    worse = e.worst_tenth < e.baseline_worst_tenth - 2 * e.deviation
+    worse = e.worst_tenth < e.baseline_worst_tenth - 2 * math.hypot(e.deviation, e.worst_tenth_error)
     yield Gate(
         "its worst windows are worse than the log's" if worse else "its worst windows are no worse",
         not worse,

@@ -10,20 +10,14 @@ from jaxtyping import Float
 from micro_rl.data import Dataset
 from micro_rl.policy import Policy
 from micro_rl.trust.actors import Actor, Judged, judged
+from micro_rl.trust.by_fqe import evaluate_by_fqe, test_fqe_on_folds
 from micro_rl.trust.case import Case, prepare
 from micro_rl.trust.current import Current, actions_of, imitate
-from micro_rl.trust.estimates import (
-    Estimates,
-    behaviour,
-    collect,
-    common_starts,
-    evaluate_by_fqe,
-    test_fqe_on_folds,
-    test_on_folds,
-)
+from micro_rl.trust.estimates import Estimates, collect, test_on_folds
 from micro_rl.trust.evidence import Standard, baseline_error
 from micro_rl.trust.layout import Layout, lay_out
 from micro_rl.trust.options import Options, Progress
+from micro_rl.trust.places import behaviour, common_starts
 from micro_rl.trust.rollouts import Starts
 
 

@@ -59,16 +59,18 @@ def test_the_interval_that_decides_spans_both():
 
 
 def test_it_holds_the_difference_from_what_was_measured_too():
-    """The model puts the clone 4 too low, FQE 1 too high; the model's differences are halved."""
+    """The model puts the clones 4 too low, FQE 1 too high; their differences are halved, and multiplied by 0.8."""
     model, fqe = Interval(1.0, 0.0, 2.0), Interval(3.0, 2.0, 4.0)
-    assert deciding(model, fqe, BaselineError(-4.0, 1.0), 0.5) == Interval(2.0, -2.0, 5.0)
-    assert deciding(model, fqe, None, 0.5) == spanning(model, fqe)
+    assert deciding(model, fqe, BaselineError(-4.0, 1.0), (0.5, 0.8), alone=False) == Interval(2.0, -2.0, 4.8)
+    assert deciding(model, fqe, BaselineError(-4.0, 1.0), (0.5, 0.8), alone=True) == Interval(1.0, -2.0, 2.0)
+    assert deciding(model, fqe, None, (0.5, 0.8), alone=False) == spanning(model, fqe)
+    assert deciding(model, fqe, None, (0.5, 0.8), alone=True) == model
 
 
 def test_it_holds_the_difference_from_the_current_policy_itself():
     """The imitation collects 4 less than the policy that it stands for: of 2 more than it, 2 less remain possible."""
     apart = Interval(2.0, 1.0, 3.0)
-    assert deciding(apart, apart, BaselineError(-4.0, -4.0), 1.0) == Interval(2.0, -3.0, 3.0)
+    assert deciding(apart, apart, BaselineError(-4.0, -4.0), (1.0, 1.0), alone=False) == Interval(2.0, -3.0, 3.0)
 
 
 def test_a_log_of_two_behaviours_is_no_clone_of_their_mean():
@@ -80,7 +82,7 @@ def test_a_log_of_two_behaviours_is_no_clone_of_their_mean():
     clone = 2 * noise.cdf(-1.0) + (noise.cdf(1.0) - noise.cdf(-1.0)) - 2 * noise.pdf(1.0)  # E clip(n, -1, 1)^2
     apart = Interval(0.81 - clone, 0.81 - clone, 0.81 - clone)
     assert apart.low > 0.25
-    own = deciding(apart, apart, BaselineError(clone - 1, clone - 1), 1.0)
+    own = deciding(apart, apart, BaselineError(clone - 1, clone - 1), (1.0, 1.0), alone=False)
     assert own.low == pytest.approx(0.81 - 1) and own.high == apart.high
 
 

@@ -13,7 +13,7 @@ from micro_rl.policy import Policy
 from micro_rl.trust import fqe, importance, trial
 from micro_rl.trust.actors import judged
 from micro_rl.trust.current import own_actions_at, own_actions_next
-from micro_rl.trust.difference import difference, spread, worst_tenth
+from micro_rl.trust.difference import difference, spread, tail_error, worst_tenth
 from micro_rl.trust.rollouts import Collected
 from micro_rl.trust.self_test import LEVEL, self_test
 from tests.trust import line_world
@@ -200,7 +200,8 @@ def test_unknown_steps_count_both_ways():
 
 
 def test_worst_tenth_and_spread():
-    assert worst_tenth(np.arange(20.0)) == 0.5
+    assert worst_tenth(np.arange(20.0)) == 0.5 and tail_error(np.arange(20.0)) == pytest.approx(0.5)
+    assert worst_tenth(np.arange(5.0)) == tail_error(np.arange(5.0)) == 0.0
     assert spread(np.array([[1.0, 3.0]])) == pytest.approx((0.0, np.sqrt(2) / np.sqrt(2)))
 
 

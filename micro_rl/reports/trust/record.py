@@ -36,11 +36,13 @@ class Interval(NamedTuple):
 class Evidence(NamedTuple):
     """What is known of one policy and what it is compared with, raw units a window.
 
-    `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals, each
-    stretched by what its estimator misses of the log's own return, or what an imitation misses of a current policy's.
+    `model` and `fqe` are the difference by each estimator; `difference`, which decides, is the model's interval where
+    that predicts parts of the log better (`Judgement.alone`), else it spans both, each stretched by what its estimator
+    misses of the log's own return, or what an imitation misses of a current policy's.
     `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
-    vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
-    measured parts of the log) where the parts do not differ.
+    vouch for, beyond those of the baseline. `worst_tenth_error` is the standard error, by chance, of the difference of
+    the two worst tenths. `violations` is None without limits, `correlation` (of predicted and measured parts of the
+    log) where the parts do not differ.
     """
 
     difference: Interval
@@ -51,6 +53,7 @@ class Evidence(NamedTuple):
     effective: float
     worst_tenth: float
     baseline_worst_tenth: float
+    worst_tenth_error: float
     deviation: float
     unknown_cost: float
     unknown_gain: float
@@ -139,7 +142,8 @@ class Judgement(NamedTuple):
     measured_deviation: float
     baseline_error: BaselineError | None
     imitation_error: float | None
-    reward_range: tuple[float, float]
+    window_rewards: tuple[float, float]
+    """The mean reward a step of the log's worst window and of its best, as which unknown steps count."""
     folds: tuple[FoldTest, ...]
     folds_made: str
     level: float
@@ -148,6 +152,8 @@ class Judgement(NamedTuple):
     width: float
     explained: float
     fqe_explained: float
+    fqe_slope: float
+    fqe_unexplained: float
     correlation: float
     coverage: float
     known_windows: float
@@ -167,6 +173,11 @@ class Judgement(NamedTuple):
     def opponent(self) -> str:
         """What policies are compared with."""
         return "your current policy" if self.baseline_error is None else "what made the log"
+
+    @property
+    def alone(self) -> bool:
+        """Whether the model's interval decides without FQE's: its predictions of parts of the log explain more."""
+        return self.explained > max(0.0, self.fqe_explained)
 
     @property
     def ranked(self) -> list[PolicyJudgement]:
