@@ -105,6 +105,7 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         "history": dataset.history,
         "folds": layout.folds.size,
         "epochs": effort.fit_epochs,
+        "updates": effort.fit_updates,
         "patience": effort.patience,
         "hidden": effort.hidden,
         "seed": options.seed,

@@ -75,5 +75,5 @@ def tail_error(values: Float[np.ndarray, " window"]) -> float:
     return float(lowest.std(ddof=1) / len(lowest) ** 0.5) if len(lowest) > 1 else 0.0
 
 
-def _lowest(values: Float[np.ndarray, " window"]) -> Float[np.ndarray, " window"]:
+def _lowest(values: Float[np.ndarray, " window"]) -> Float[np.ndarray, " tenth"]:
     return np.sort(values)[: max(1, len(values) // 10)]

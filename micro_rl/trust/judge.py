@@ -107,10 +107,11 @@ def fit(
     on_epoch: Callable[[int, float], None],
 ) -> Ensemble:
     """The members, every one with its own episodes; `on_epoch(epoch, holdout error)` sees each pass."""
+    passes = max(effort.fit_epochs, -(-effort.fit_updates // _batches(rows, settings)))
     sizes = settings.fit_sizes()._replace(
         ensemble_size=folds.size,
         patience=effort.patience,
-        max_epochs=effort.fit_epochs,
+        max_epochs=passes,
         lr=LEARNING_RATE,
         lr_drops=len(DROPS),
     )
@@ -123,7 +124,7 @@ def fit(
     state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)
-        due = sum(epoch >= share * effort.fit_epochs for share in DROPS)
+        due = sum(epoch >= share * passes for share in DROPS)
         state = state._replace(drops=jnp.maximum(state.drops, due))
         state, terms, bad = compiled_epoch(state, log, sizes, jax.random.fold_in(epochs_key, epoch))
         if int(bad["loss"]):
@@ -132,6 +133,16 @@ def fit(
             )
         on_epoch(epoch + 1, float(jnp.mean(terms["holdout"])))
     return _in_order(state)
+
+
+def _batches(rows: Rows, settings: ModelSettings) -> int:
+    """Of a pass."""
+    return -(-_wanted(rows) // settings.model_batch_size)
+
+
+def _wanted(rows: Rows) -> int:
+    """Rows that every member draws."""
+    return len(rows.fold) * 3 // 5
 
 
 def _in_order(state: FitState) -> Ensemble:
@@ -148,7 +159,7 @@ def _drawn(
     free[held_out] = False
     places = np.flatnonzero(free)
     episodes, first, counts = np.unique(rows.episode[places], return_index=True, return_counts=True)
-    wanted = len(rows.fold) * 3 // 5
+    wanted = _wanted(rows)
     drawn: list[np.ndarray] = []
     total = 0
     while total < wanted:

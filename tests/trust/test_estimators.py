@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from micro_rl.core.networks import MLP
 from micro_rl.core.types import Scaling, Transition
 from micro_rl.dynamics import support
 from micro_rl.policy import Policy
 from micro_rl.trust import fqe, importance, trial
-from micro_rl.trust.actors import judged
+from micro_rl.trust.actors import Judged, Parted, judged
 from micro_rl.trust.current import own_actions_at, own_actions_next
 from micro_rl.trust.difference import difference, spread, tail_error, worst_tenth
 from micro_rl.trust.rollouts import Collected
@@ -203,6 +204,15 @@ def test_worst_tenth_and_spread():
     assert worst_tenth(np.arange(20.0)) == 0.5 and tail_error(np.arange(20.0)) == pytest.approx(0.5)
     assert worst_tenth(np.arange(5.0)) == tail_error(np.arange(5.0)) == 0.0
     assert spread(np.array([[1.0, 3.0]])) == pytest.approx((0.0, np.sqrt(2) / np.sqrt(2)))
+
+
+def test_every_part_of_the_log_has_its_own_actor():
+    """Two actors without weights: one does 0.5, the other -0.5, each in the rows of its own part."""
+    net = MLP((jnp.zeros((2, 1, 1)),), (jnp.arctanh(jnp.array([[0.5], [-0.5]])),))
+    two = Judged(net, jnp.ones((2, 1)), jnp.zeros((2, 1)), jnp.array([[0.0], [0.1]]))
+    parted = Parted(two, jnp.array([1, 0, 1]))
+    acts = parted.act(jnp.zeros((3, 1)), jnp.array([[1.0], [1.0], [-1.0]]))
+    np.testing.assert_allclose(acts[:, 0], [-0.4, 0.5, -0.6], rtol=1e-6)
 
 
 @given(st.integers(1, 3), st.integers(0, 1000))
