@@ -208,7 +208,7 @@ def test_worst_tenth_and_spread():
 
 def test_every_part_of_the_log_has_its_own_actor():
     """Two actors without weights: one does 0.5, the other -0.5, each in the rows of its own part."""
-    net = MLP((jnp.zeros((2, 1, 1)),), (jnp.arctanh(jnp.array([[0.5], [-0.5]])),))
+    net = MLP((jnp.zeros((2, 1, 2)),), (jnp.arctanh(jnp.array([[0.5, 0.0], [-0.5, 0.0]])),))
     two = Judged(net, jnp.ones((2, 1)), jnp.zeros((2, 1)), jnp.array([[0.0], [0.1]]))
     parted = Parted(two, jnp.array([1, 0, 1]))
     acts = parted.act(jnp.zeros((3, 1)), jnp.array([[1.0], [1.0], [-1.0]]))
