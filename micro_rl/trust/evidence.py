@@ -25,6 +25,11 @@ class Standard(NamedTuple):
     fqe_test: SelfTest
     imitation: float | None = None
 
+    @property
+    def alone(self) -> bool:
+        """Whether the model's interval decides without FQE's: its predictions of parts of the log explain more."""
+        return self.test.explained > max(0.0, self.fqe_test.explained)
+
 
 def baseline_error(case: Case, clone: Estimates) -> BaselineError:
     """What the estimates of the clone of what made the log miss of its return."""
@@ -44,7 +49,7 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
     by_fqe = _interval(policy.fqe - baseline.fqe, fqe_test)
     windows, usual = (np.asarray(collected.total).mean(0) for collected in (own, base))
     return Evidence(
-        difference=deciding(model, by_fqe, error, slopes, alone=test.explained > max(0.0, fqe_test.explained)),
+        difference=deciding(model, by_fqe, error, slopes, alone=standard.alone),
         model=model,
         fqe=by_fqe,
         support=1 - float(own.unknown.sum() / own.lived.sum()),
