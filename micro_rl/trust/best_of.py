@@ -23,7 +23,7 @@ DRAWS = 20_000
 def widening_of(
     collected: Sequence[Collected], values: Sequence[Float[np.ndarray, "replica start"]], standard: Standard
 ) -> float:
-    """What intervals are widened by to hold for all policies that were looked at: by what decides, or the greater of both.
+    """What intervals are widened by to hold for all policies that were looked at, by the estimators that decide.
 
     Args:
         collected: of every policy that could have been chosen, by the model.
