@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from benchmarks.machine import code
 from micro_rl import Policy
 from micro_rl.reports.trust.record import Judgement, PolicyJudgement, plain
 from micro_rl.storage.files import replace_file
@@ -30,8 +31,16 @@ from runs.records import record
 from runs.trust_worlds import World, worlds
 
 STUDY = "trust"
-Measured = tuple[Yardstick, dict[str, Judged], dict[str, Estimates], float]
-"""The yardstick, the policies and what was estimated of each, by name, and the seconds that it took."""
+
+
+class Measured(NamedTuple):
+    """The yardstick, the policies and what was estimated of each, by name; by which code, and how long that took."""
+
+    yardstick: Yardstick
+    actors: dict[str, Judged]
+    estimates: dict[str, Estimates]
+    origin: dict[str, str]
+    seconds: float
 
 
 def policies_of(results: Path, world: str) -> dict[str, Policy]:
@@ -45,34 +54,35 @@ def judge(results: Path, name: str, world: World) -> None:
     policies = policies_of(results, name)
     if not policies:
         return
-    yardstick, actors, estimates, seconds = _measured(results / "measured" / f"{name}.pickle", name, world, policies)
-    judgement = conclude(yardstick, actors, estimates, Options(), seconds, dict.fromkeys(actors, ""))
+    measured = _measured(results / "measured" / f"{name}.pickle", name, world, policies)
+    digests = dict.fromkeys(policies, "")
+    judgement = conclude(*measured[:3], Options(), measured.seconds, digests)
     pairs = {own.name: _beside_truth(results, name, own, judgement) for own in judgement.policies}
-    figures = _of_log(judgement) | {"pairs": pairs}
-    record(STUDY, name, {"figures": rounded(figures)} | origin() | {"seconds": round(seconds, 1)})
+    figures = _of_log(judgement) | {"pairs": pairs, "judged_by": code()}
+    record(STUDY, name, {"figures": rounded(figures)} | measured.origin | {"seconds": round(measured.seconds, 1)})
 
 
 def _measured(path: Path, name: str, world: World, policies: Mapping[str, Policy]) -> Measured:
     """What was estimated, from the file where it stands of these policies, else made now."""
     if path.exists():
-        kept: Measured = pickle.loads(path.read_bytes())
-        if set(kept[1]) == set(policies):
+        kept = Measured(*pickle.loads(path.read_bytes()))
+        if set(kept.actors) == set(policies) and kept.yardstick.case.effort == Options().effort:
             return kept
     path.parent.mkdir(parents=True, exist_ok=True)
-    began, shown = time.monotonic(), ""
+    began, shown, made_by = time.process_time(), "", origin()
 
     def progress(what: str, share: float) -> None:
         nonlocal shown
         if what.split(",")[0] != shown:
             shown = what.split(",")[0]
-            print(f"{name}: {time.monotonic() - began:5.0f} s, {100 * share:3.0f} %, {shown}", flush=True)
+            print(f"{name}: {time.process_time() - began:5.0f} s, {100 * share:3.0f} %, {shown}", flush=True)
 
     options = Options()
     layout = lay_out(world.dataset, max(policy.history for policy in policies.values()), options)
     history = layout.dataset.history
     actors = {each: judged(policy, layout.scaling, history, each) for each, policy in policies.items()}
     yardstick, estimates = measure(layout, actors, options, progress)
-    made: Measured = yardstick, actors, estimates, time.monotonic() - began
+    made = Measured(yardstick, actors, estimates, made_by, time.process_time() - began)
     case = yardstick.case._replace(ends=_never)  # a rule need not be a function that can be pickled
     replace_file(path, pickle.dumps((yardstick._replace(case=case), *made[1:])))
     return made
@@ -86,7 +96,8 @@ def _never(states: Any, *_: Any) -> Any:
 def _of_log(judgement: Judgement) -> dict[str, Any]:
     """What was found of the log itself."""
     figures = plain(judgement)
-    return {key: figures[key] for key in figures if key not in ("policies", "ranking", "sha256", "version", "seconds")}
+    elsewhere = "policies", "ranking", "sha256", "version", "seconds"
+    return {key: figures[key] for key in figures if key not in elsewhere}
 
 
 def _beside_truth(results: Path, world: str, own: PolicyJudgement, judgement: Judgement) -> dict[str, Any]:

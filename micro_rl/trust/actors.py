@@ -51,6 +51,7 @@ class Behaviour(NamedTuple):
     """What made the log, as clones of its parts: in the rows that are learned from, and where windows begin.
 
     A log may be the work of many policies. A clone of all of it does the mean of what they did, and collects less.
+    What it does hangs on the part of the log, which FQE takes for chance.
     """
 
     rows: Parted

@@ -58,7 +58,10 @@ def evaluate_by_fqe(
 
 
 def test_fqe_on_folds(case: Case) -> SelfTest:
-    """Predict what every fold returned: its clone, from its own states, by the replica that did not see it."""
+    """Predict what every fold returned: its clone, from its own states, by the replica that did not see it.
+
+    Policies are estimated by the mean of all replicas; a fold by one, whose own error counts as unexplained.
+    """
     log, folds = jax.tree.map(jnp.asarray, case.layout.rows.log), case.layout.folds.size
     draw, key = jax.random.split(jax.random.fold_in(case.key, 3))
     noise = jax.random.normal(draw, log.action.shape)

@@ -13,6 +13,8 @@ from jaxtyping import Float
 
 from micro_rl.trust.rollouts import Collected
 
+RESAMPLES = 400
+
 
 class Difference(NamedTuple):
     """Policy less behaviour, raw units a window; `deviation` is that of the mean, over members and starts."""
@@ -64,16 +66,12 @@ def difference(
     return Difference(mean, mean - cost - width * deviation, mean + gain + width * deviation, deviation, cost, gain)
 
 
-def worst_tenth(values: Float[np.ndarray, " window"]) -> float:
+def worst_tenth(values: Float[np.ndarray, "*draws window"]) -> Float[np.ndarray, "*draws"]:
     """Mean of the lowest tenth."""
-    return float(_lowest(values).mean())
+    return np.asarray(np.sort(values, axis=-1)[..., : max(1, values.shape[-1] // 10)].mean(-1))
 
 
-def tail_error(values: Float[np.ndarray, " window"]) -> float:
-    """Standard error of that mean by chance; 0 where it is a single window's."""
-    lowest = _lowest(values)
-    return float(lowest.std(ddof=1) / len(lowest) ** 0.5) if len(lowest) > 1 else 0.0
-
-
-def _lowest(values: Float[np.ndarray, " window"]) -> Float[np.ndarray, " tenth"]:
-    return np.sort(values)[: max(1, len(values) // 10)]
+def tail_error(first: Float[np.ndarray, " window"], second: Float[np.ndarray, " window"]) -> float:
+    """Standard error, over starts that both share, of the difference of their worst tenths (bootstrap)."""
+    drawn = np.random.default_rng(0).integers(0, len(first), (RESAMPLES, len(first)))
+    return float((worst_tenth(first[drawn]) - worst_tenth(second[drawn])).std())

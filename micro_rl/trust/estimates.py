@@ -30,7 +30,7 @@ class Estimates(NamedTuple):
 
 
 def collect(case: Case, actor: Actor, starts: Starts) -> Collected:
-    """The rollouts of one policy, as NumPy arrays."""
+    """The rollouts of one policy, as NumPy arrays; of what made the log from the common starts alone."""
     key = jax.random.fold_in(case.key, 0)
     collected = roll_out(
         case.judge,

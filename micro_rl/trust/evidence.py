@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, spanning, stretched
+from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, decides_alone, spanning, stretched
 from micro_rl.trust.case import Case
 from micro_rl.trust.difference import difference, spread, tail_error, worst_tenth
 from micro_rl.trust.estimates import Estimates
@@ -27,8 +27,8 @@ class Standard(NamedTuple):
 
     @property
     def alone(self) -> bool:
-        """Whether the model's interval decides without FQE's: its predictions of parts of the log explain more."""
-        return self.test.explained > max(0.0, self.fqe_test.explained)
+        """Whether the model's interval decides without FQE's."""
+        return decides_alone(self.test.explained, self.fqe_test.explained)
 
 
 def baseline_error(case: Case, clone: Estimates) -> BaselineError:
@@ -48,6 +48,7 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
     model = Interval(apart.mean, apart.low, apart.high)
     by_fqe = _interval(policy.fqe - baseline.fqe, fqe_test)
     windows, usual = (np.asarray(collected.total).mean(0) for collected in (own, base))
+    members = spread(test.slope * (np.asarray(own.total) - np.asarray(base.total)))[0]
     return Evidence(
         difference=deciding(model, by_fqe, error, slopes, alone=standard.alone),
         model=model,
@@ -55,9 +56,9 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
         support=1 - float(own.unknown.sum() / own.lived.sum()),
         baseline_support=1 - float(base.unknown.sum() / base.lived.sum()),
         effective=effective,
-        worst_tenth=worst_tenth(windows),
-        baseline_worst_tenth=worst_tenth(usual),
-        worst_tenth_error=float(np.hypot(tail_error(windows), tail_error(usual))),
+        worst_tenth=float(worst_tenth(windows)),
+        baseline_worst_tenth=float(worst_tenth(usual)),
+        worst_tenth_error=float(np.hypot(np.hypot(members, test.unexplained), tail_error(windows, usual))),
         deviation=apart.deviation,
         unknown_cost=apart.cost,
         unknown_gain=apart.gain,

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, Key
+from jaxtyping import Bool, Float, Int, Key
 
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Scaling, Transition
@@ -31,7 +31,7 @@ MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
 LEARNING_RATE = 1e-3
 DROPS = (0.6, 0.8)
-"""Shares of the most passes at which the learning rate has dropped once, twice; before that where patience ran out."""
+"""Shares of the most passes at which the learning rate has dropped once, twice; earlier where patience runs out."""
 
 
 class Judge(NamedTuple):
@@ -73,10 +73,18 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
     chosen = dataset.usable.copy()
     share = MOST_ROWS / chosen.sum()
     if share < 1:
-        place = _place_in_fold(episode, folds)
-        chosen &= (np.floor((place + 1) * share) > np.floor(place * share))[episode]
+        chosen &= _some_episodes(episode, folds, share)[episode]
     log = to_core(dataset.transitions(True, chosen), scaling)
     return Rows(log, np.flatnonzero(chosen), folds.of_row[chosen], episode[chosen]), jax.tree.map(jnp.asarray, scaling)
+
+
+def _some_episodes(episode: Int[np.ndarray, " row"], folds: Folds, share: float) -> Bool[np.ndarray, " episode"]:
+    """A share of the episodes, evenly in every fold, and one at least."""
+    place, fold = _place_in_fold(episode, folds), folds.of_row[np.flatnonzero(np.diff(episode, prepend=-1))]
+    some = np.floor((place + 1) * share) > np.floor(place * share)
+    for empty in np.setdiff1d(fold, fold[some]):
+        some[np.argmax(fold == empty)] = True
+    return some
 
 
 def _place_in_fold(episode: Int[np.ndarray, " row"], folds: Folds) -> Int[np.ndarray, " episode"]:
@@ -124,8 +132,7 @@ def fit(
     state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)
-        due = sum(epoch >= share * passes for share in DROPS)
-        state = state._replace(drops=jnp.maximum(state.drops, due))
+        state = _dropped(state, sum(epoch >= share * passes for share in DROPS))
         state, terms, bad = compiled_epoch(state, log, sizes, jax.random.fold_in(epochs_key, epoch))
         if int(bad["loss"]):
             raise UserError(
@@ -135,8 +142,17 @@ def fit(
     return _in_order(state)
 
 
+def _dropped(state: FitState, due: int) -> FitState:
+    """With a learning rate that has dropped as often as is due, and patience anew where it drops now."""
+    assert state.drops is not None, "a judge's learning rate drops"
+    if int(state.drops) >= due:
+        return state
+    anew = state.patience._replace(stale=jnp.zeros_like(state.patience.stale))
+    return state._replace(drops=jnp.full_like(state.drops, due), patience=anew)
+
+
 def _batches(rows: Rows, settings: ModelSettings) -> int:
-    """Of a pass."""
+    """How many batches a pass has."""
     return -(-_wanted(rows) // settings.model_batch_size)
 
 

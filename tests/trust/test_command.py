@@ -17,7 +17,7 @@ from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, spanning
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, decides_alone, spanning
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_config
@@ -25,7 +25,7 @@ from micro_rl.trust import apart, front
 from micro_rl.trust.evidence import deciding
 from micro_rl.trust.front import logs_of
 from micro_rl.trust.kept_judge import place
-from micro_rl.trust.verdict import ranking, standing
+from micro_rl.trust.verdict import Thresholds, decide, gates, ranking, standing
 from tests.pages import assert_self_contained
 from tests.trust import line_world
 from tests.trust.judgements import evidence, judged, judgement
@@ -52,6 +52,25 @@ def test_every_gate_can_decide(found, expected, failed):
         assert [failed in gate.name for gate in policy.gates if gate.passed is False] == [True]
         assert failed in policy.sentence
     assert all(gate.remedy for gate in policy.gates)
+
+
+def test_figures_of_numpy_pass_no_gate_that_others_do_not():
+    """A comparison of NumPy's numbers is none of Python's False and True."""
+    asked = gates(evidence(np.float64(-0.5), np.float64(2.0), support=np.float64(0.1)), Thresholds())
+    assert [gate.passed for gate in asked] == [False, False, True, True, True]
+    assert decide(evidence(np.float64(-0.5), 2.0), asked) == NOT_SHOWN
+
+
+def test_worse_asks_for_estimators_that_do_not_contradict_each_other():
+    worse = evidence(-3.0, -1.0)
+    assert decide(worse, gates(worse, Thresholds())) == WORSE
+    contradicted = worse._replace(fqe=Interval(1.0, 0.5, 1.5))
+    assert decide(contradicted, gates(contradicted, Thresholds())) == NOT_SHOWN
+
+
+def test_the_model_decides_alone_where_it_leaves_less_unexplained():
+    assert decides_alone(0.9, 0.8) and not decides_alone(0.9, 0.89)
+    assert decides_alone(0.1, -3.0) and not decides_alone(0.0, -3.0)
 
 
 def test_the_interval_that_decides_spans_both():

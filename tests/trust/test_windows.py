@@ -190,3 +190,6 @@ def test_a_long_log_is_thinned_out_evenly_in_every_part_even_where_parts_take_tu
     assert np.array_equal(np.unique(blocks.episode), np.arange(3, 120, 4))
     monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 * 2 // 3)
     assert np.bincount(rows_of(log, folds_of(log, parts))[0].fold).tolist() == [400] * 4, "no fewer than may be taken"
+    rare = ["e", *parts[1:]]
+    monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 // 4)
+    assert np.bincount(rows_of(log, folds_of(log, rare))[0].fold)[4] == 20, "no part is left out"

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 BETTER, NOT_SHOWN, WORSE = "better", "not shown", "worse"
+LEAVES = 0.8
 
 
 def spanning(first: "Interval", second: "Interval") -> "Interval":
@@ -13,6 +14,14 @@ def spanning(first: "Interval", second: "Interval") -> "Interval":
 def stretched(interval: "Interval", error: float) -> "Interval":
     """The interval that holds this one and itself shifted by the error, around the same mean."""
     return interval._replace(low=interval.low + min(0.0, error), high=interval.high + max(0.0, error))
+
+
+def decides_alone(explained: float, fqe_explained: float) -> bool:
+    """Whether the model's interval decides without FQE's, by what either explains of the parts that it did not see.
+
+    It does where it explains something, and leaves at most `LEAVES` of what FQE leaves unexplained.
+    """
+    return explained > 0 and 1 - explained <= LEAVES * (1 - fqe_explained)
 
 
 class Gate(NamedTuple):
@@ -40,9 +49,9 @@ class Evidence(NamedTuple):
     that predicts parts of the log better (`Judgement.alone`), else it spans both, each stretched by what its estimator
     misses of the log's own return, or what an imitation misses of a current policy's.
     `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
-    vouch for, beyond those of the baseline. `worst_tenth_error` is the standard error, by chance, of the difference of
-    the two worst tenths. `violations` is None without limits, `correlation` (of predicted and measured parts of the
-    log) where the parts do not differ.
+    vouch for, beyond those of the baseline. `worst_tenth_error` is the standard error of the difference of the two
+    worst tenths: over starts, over members, and of what nobody explains. `violations` is None without limits,
+    `correlation` (of predicted and measured parts of the log) where the parts do not differ.
     """
 
     difference: Interval
@@ -121,7 +130,7 @@ class FoldTest(NamedTuple):
 
 
 class BaselineError(NamedTuple):
-    """A window's return of a clone of what made the log, as estimated, less what the log measured."""
+    """A window's return of the clones of what made the log, as estimated, less what the log measured."""
 
     model: float
     fqe: float
@@ -176,8 +185,8 @@ class Judgement(NamedTuple):
 
     @property
     def alone(self) -> bool:
-        """Whether the model's interval decides without FQE's: its predictions of parts of the log explain more."""
-        return self.explained > max(0.0, self.fqe_explained)
+        """Whether the model's interval decides without FQE's."""
+        return decides_alone(self.explained, self.fqe_explained)
 
     @property
     def ranked(self) -> list[PolicyJudgement]:

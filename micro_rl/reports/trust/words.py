@@ -69,8 +69,8 @@ def _deciding(judgement: Judgement) -> str:
     """Whose interval decides."""
     share = f"{100 * max(0.0, judgement.fqe_explained):.0f} %"
     if judgement.alone:
-        return f"Fitted Q evaluation explains {share}, which is less, so the model’s interval decides."
-    return f"Fitted Q evaluation explains {share}, so the interval that decides spans the model’s and its own."
+        return f"Fitted Q evaluation explains {share}: the model’s interval decides."
+    return f"Fitted Q evaluation explains {share}: the interval that decides spans the model’s and its own."
 
 
 def _together(judgement: Judgement) -> str:
