@@ -122,6 +122,15 @@ def test_the_picture_names_policies_of_one_folder_apart():
     assert "…th-a-name/iql-seed0-epoch01" in page and "…ith-a-name/bc-seed0-epoch01" in page
 
 
+def test_the_page_says_whose_interval_decides():
+    alone = judgement(judged("run", evidence(0.5, 2.0)))
+    assert "the model’s interval decides" in sentences.tested(alone)
+    assert "Bar, which decides: the model’s interval" in render(alone)
+    both = alone._replace(fqe_explained=0.95)
+    assert "spans the model’s and its own" in sentences.tested(both)
+    assert "Bar, which decides: what spans both intervals" in render(both)
+
+
 def test_a_judge_that_predicted_nothing_says_so():
     whole = judgement(judged("run", evidence(0.5, 2.0)))
     assert "the interval can promise 90 %" in sentences.tested(whole)

@@ -37,7 +37,7 @@ def differences(judgement: Judgement) -> Panel:
     ]
     known = judgement.baseline_error is not None
     both = "the estimate of what made the log and from what it measured" if known else "the estimate of its imitation"
-    spanned = "the model's interval" if judgement.alone else "what spans both intervals"
+    spanned = "the model’s interval" if judgement.alone else "what spans both intervals"
     caption = f"Dot: by the model. Diamond: by fitted Q evaluation. Bar, which decides: {spanned}, from {both}."
     return _panel("differences", f"Better than {judgement.opponent}?", caption, draw, legend)
 
