@@ -41,6 +41,10 @@ class Pair(NamedTuple):
         """Whether the truth is in there, but for two standard errors."""
         return interval.low - 2 * self.error <= self.truth <= interval.high + 2 * self.error
 
+    def vouched_for(self, thresholds: Thresholds) -> bool:
+        """Whether the log vouches for enough of its steps."""
+        return self.evidence.support >= thresholds.support * self.evidence.baseline_support
+
     @property
     def truly(self) -> int:
         """1 where it is better beyond two standard errors, -1 where it is worse, else 0."""
@@ -109,6 +113,8 @@ class Totals(NamedTuple):
     logs: int
     pairs: int
     covered: int
+    vouched_for: int
+    vouched_and_covered: int
     worse: int
     false: int
     better: int
@@ -119,7 +125,10 @@ class Totals(NamedTuple):
         return (
             f"of {self.worse} policies that are worse (beyond two standard errors) {self.false} were called better; of "
             f"{self.better} that are better {self.silent} were not shown to be. The 90 % interval of the difference "
-            f"holds the truth, but for two standard errors of the measurement, in {self.covered} of {self.pairs} pairs."
+            f"holds the truth, but for two standard errors of the measurement, in {self.vouched_and_covered} of "
+            f"{self.vouched_for} pairs where the log vouches for the policy's steps, and in "
+            f"{self.covered - self.vouched_and_covered} of {self.pairs - self.vouched_for} others, for which it "
+            "promises nothing."
         )
 
 
@@ -128,11 +137,13 @@ def totals(logs: list[Log], frozen: dict[str, Thresholds]) -> Totals:
     every = [(pair, pair.said(frozen[log.name])) for log in logs for pair in log.pairs]
     worse = [word for pair, word in every if pair.truly < 0]
     better = [word for pair, word in every if pair.truly > 0]
-    covered = sum(pair.covered for pair, _ in every)
+    vouched = [pair for log in logs for pair in log.pairs if pair.vouched_for(frozen[log.name])]
     return Totals(
         len(logs),
         len(every),
-        covered,
+        sum(pair.covered for pair, _ in every),
+        len(vouched),
+        sum(pair.covered for pair in vouched),
         len(worse),
         worse.count(BETTER),
         len(better),

@@ -105,18 +105,13 @@ def kinds(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
             counts = (
                 len(missed),
                 sum(pair.truth < pair.evidence.difference.low for pair in missed),
-                sum(_unlike(pair, frozen[log.name]) for pair in missed),
+                sum(not pair.vouched_for(frozen[log.name]) for pair in missed),
                 sum(pair.value / log.judgement["window"] < least for pair in missed),
                 sum(pair.said(frozen[log.name]) == BETTER for pair in missed),
             )
             rows.append([log.name, *map(str, counts), number(least)])
     head = ["log", "missed", "truth below", "too little support", "less a step than the log's worst window"]
     return table([*head, "called better", "of that window"], rows)
-
-
-def _unlike(pair: Pair, thresholds: Thresholds) -> bool:
-    """Whether the log vouches for too few of its steps."""
-    return pair.evidence.support < thresholds.support * pair.evidence.baseline_support
 
 
 def median(values: list[float]) -> str:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from micro_rl.core.wording import number
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Evidence, Gate, Interval, PolicyJudgement
 
+NOTHING = "Its interval promises nothing: too many of its steps are unlike the log."
+
 
 class Thresholds(NamedTuple):
     """What the gates ask for. Set on logs other than those that they are reported on (`runs/trust.py`)."""
@@ -62,7 +64,8 @@ def sentence(verdict: str, evidence: Evidence, asked: tuple[Gate, ...]) -> str:
     if verdict == BETTER:
         return f"Better by {low} to {high} a window, as far as the log can tell: try it, under watch."
     failed = [gate for gate in asked if gate.passed is False]
-    return f"Not shown to be better: {'; '.join(gate.name for gate in failed)}."
+    unknown = "" if asked[0].passed else f" {NOTHING}"
+    return f"Not shown to be better: {'; '.join(gate.name for gate in failed)}.{unknown}"
 
 
 def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:

@@ -51,6 +51,7 @@ def test_every_gate_can_decide(found, expected, failed):
     if failed:
         assert [failed in gate.name for gate in policy.gates if gate.passed is False] == [True]
         assert failed in policy.sentence
+        assert ("promises nothing" in policy.sentence) == (failed == "vouches for too few")
     assert all(gate.remedy for gate in policy.gates)
 
 
