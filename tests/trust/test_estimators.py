@@ -123,6 +123,14 @@ def test_log_ratios_by_hand():
     assert importance.log_ratios(one, one, zero, np.array([0.5])).tolist() == [[pytest.approx(2.0)]]
 
 
+def test_noise_of_parts_that_do_not_differ_is_not_explained():
+    """Predicted to the last digit: parts that differ by their own noise alone test nothing."""
+    measured = np.array([1.0, 1.2, 0.9, 1.1, 1.0, 0.8, 1.2, 1.0, 0.9, 1.1])
+    alike = self_test(measured, measured, np.full(10, 0.1))
+    assert not alike.differ and alike.explained == 0.0
+    assert self_test(measured, measured, np.full(10, 0.01)).explained == pytest.approx(1.0)
+
+
 def test_self_test_of_perfect_predictions():
     measured = np.arange(10.0)
     test = self_test(measured, measured, np.full(10, 0.1))
