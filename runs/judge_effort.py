@@ -14,15 +14,15 @@ import numpy as np
 from micro_rl import Policy
 from micro_rl.core.wording import number
 from micro_rl.data.parts import part
-from micro_rl.selection.judge_effort import PATIENCE
 from micro_rl.selection.look import look
 from micro_rl.selection.question import Question
 from micro_rl.trust.actors import judged
 from micro_rl.trust.apart import labelled, of_the_part, with_length
 from micro_rl.trust.case import Case, prepare
-from micro_rl.trust.estimates import collect, common_starts, pick, test_on_folds
+from micro_rl.trust.estimates import collect, test_on_folds
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Effort
+from micro_rl.trust.places import behaviour, common_starts
 from runs import usage
 from runs.choose import STUDY as CHOICES
 from runs.choose import cell_of
@@ -38,7 +38,7 @@ SECTION = """
 
 The judge of a choice is an ensemble; how far are its estimates from the truth, over all policies of the choice, after
 so many passes over its part of the log, with hidden layers so wide? Errors of the difference, a window: mean ± standard
-deviation over the policies, where the policy is held against the clone of what made the log, and where it is held
+deviation over the policies, where the policy is held against clones of what made the log, and where it is held
 against the return that the log measured. The interval must span both. "Unexplained" is what the judge's test on
 parts of the log, which knows no truth, takes for the deviation.
 
@@ -65,7 +65,7 @@ def figures(world: World, out: Path, effort: Effort) -> dict[str, Any]:
     truths = recorded(CHOICES)[name]["figures"]["truths"]
     case = judge_of(world, effort)
     starts, scaling, history = common_starts(case), case.judge.scaling, case.layout.dataset.history
-    clone, measured = collect(case, pick(case.clones, 0), starts).total.mean(), case.layout.windows.returns.mean()
+    clone, measured = collect(case, behaviour(case), starts).total.mean(), case.layout.windows.returns.mean()
     test = test_on_folds(case, lambda *_: None)
     values = np.array([
         collect(case, judged(Policy.load(out / name / "policies" / f"{policy}.safetensors"), scaling, history), starts)
@@ -110,7 +110,7 @@ def main() -> None:
     data, logs, out, name, *efforts = usage.words(__doc__, 6)
     world = worlds(Path(data), Path(logs))[name]
     for passes, width in zip(efforts[::2], efforts[1::2], strict=True):
-        effort = Effort(fit_epochs=int(passes), patience=PATIENCE, hidden=(int(width),) * 4)
+        effort = Effort(fit_epochs=int(passes), fit_updates=0, hidden=(int(width),) * 4)
         cell = kept(STUDY, f"{name}-{passes}x{width}", partial(figures, world, Path(out), effort))
         print(f"{name}, {passes} passes, {width} wide: {cell}", flush=True)
 

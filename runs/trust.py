@@ -1,24 +1,46 @@
 """Is trust to be trusted? Judge policies whose true value is known, log by log, and compare.
 
-    python -m runs.trust_truth DATA RESULTS        makes the policies and measures them in their simulators
-    python -m runs.trust DATA RESULTS [WORLD ...]  judges them by the log alone, and compares
+    python -m runs.trust_truth DATA RESULTS ROUNDS   makes the policies and measures them in their simulators
+    python -m runs.trust DATA RESULTS [WORLD ...]    judges them by the log alone, and records both (`runs.records`)
+    python -m runs.trust_page                        makes docs/results/trust.md of the record
 
-A world's judgement is kept in RESULTS/judged/WORLD.json; with it there, the world is not judged again. No simulator is
-asked by the judge. `runs/trust_page.py` makes the page.
+What was estimated of a world's policies is kept in RESULTS/measured/WORLD.pickle: with it there, nothing is fitted
+anew, and only the judgement is made of it. No simulator is asked by the judge.
 """
 
 import json
+import pickle
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from benchmarks.machine import code
 from micro_rl import Policy
-from micro_rl.reports.trust.record import plain
+from micro_rl.reports.trust.record import Judgement, PolicyJudgement, plain
 from micro_rl.storage.files import replace_file
-from micro_rl.trust.judging import judge_policies
+from micro_rl.trust.actors import Judged, judged
+from micro_rl.trust.estimates import Estimates
+from micro_rl.trust.judging import conclude
+from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options
-from runs.trust_worlds import worlds
+from micro_rl.trust.yardstick import Yardstick, measure
+from runs.kept_cells import origin, rounded
+from runs.records import record
+from runs.trust_worlds import World, worlds
+
+STUDY = "trust"
+
+
+class Measured(NamedTuple):
+    """The yardstick, the policies and what was estimated of each, by name; by which code, and how long that took."""
+
+    yardstick: Yardstick
+    actors: dict[str, Judged]
+    estimates: dict[str, Estimates]
+    origin: dict[str, str]
+    seconds: float
 
 
 def policies_of(results: Path, world: str) -> dict[str, Policy]:
@@ -27,28 +49,71 @@ def policies_of(results: Path, world: str) -> dict[str, Policy]:
     return {name: Policy.load(results / "policies" / world / f"{name}.safetensors") for name in names}
 
 
-def judge(results: Path, name: str, world: Any) -> None:
-    """Judge a world's policies, and keep what was said."""
-    path = results / "judged" / f"{name}.json"
+def judge(results: Path, name: str, world: World) -> None:
+    """Judge a world's policies, and record what was said beside what is true."""
     policies = policies_of(results, name)
-    if not policies or (path.exists() and set(policies) <= judged_names(path)):
+    if not policies:
         return
+    measured = _measured(results / "measured" / f"{name}.pickle", name, world, policies)
+    digests = dict.fromkeys(policies, "")
+    judgement = conclude(*measured[:3], Options(), measured.seconds, digests)
+    pairs = {own.name: _beside_truth(results, name, own, judgement) for own in judgement.policies}
+    figures = _of_log(judgement) | {"pairs": pairs, "judged_by": code()}
+    record(STUDY, name, {"figures": rounded(figures)} | measured.origin | {"seconds": round(measured.seconds, 1)})
+
+
+def _measured(path: Path, name: str, world: World, policies: Mapping[str, Policy]) -> Measured:
+    """What was estimated, from the file where it stands of these policies, else made now."""
+    if path.exists():
+        kept = Measured(*pickle.loads(path.read_bytes()))
+        if set(kept.actors) == set(policies) and kept.yardstick.case.effort == Options().effort:
+            return kept
     path.parent.mkdir(parents=True, exist_ok=True)
-    began, shown = time.monotonic(), ""
+    began, shown, made_by = time.process_time(), "", origin()
 
     def progress(what: str, share: float) -> None:
         nonlocal shown
         if what.split(",")[0] != shown:
             shown = what.split(",")[0]
-            print(f"{name}: {time.monotonic() - began:5.0f} s, {100 * share:3.0f} %, {shown}", flush=True)
+            print(f"{name}: {time.process_time() - began:5.0f} s, {100 * share:3.0f} %, {shown}", flush=True)
 
-    judgement = judge_policies(world.dataset, policies, Options(), progress)
-    replace_file(path, json.dumps(plain(judgement), indent=1).encode())
+    options = Options()
+    layout = lay_out(world.dataset, max(policy.history for policy in policies.values()), options)
+    history = layout.dataset.history
+    actors = {each: judged(policy, layout.scaling, history, each) for each, policy in policies.items()}
+    yardstick, estimates = measure(layout, actors, options, progress)
+    made = Measured(yardstick, actors, estimates, made_by, time.process_time() - began)
+    case = yardstick.case._replace(ends=_never)  # a rule need not be a function that can be pickled
+    replace_file(path, pickle.dumps((yardstick._replace(case=case), *made[1:])))
+    return made
 
 
-def judged_names(path: Path) -> set[str]:
-    """The policies that a kept judgement is about."""
-    return {policy["name"] for policy in json.loads(path.read_text())["policies"]}
+def _never(states: Any, *_: Any) -> Any:
+    """The end of no episode, in the place of the world's rule: nothing is rolled out any more."""
+    raise AssertionError("what was estimated is not estimated again")
+
+
+def _of_log(judgement: Judgement) -> dict[str, Any]:
+    """What was found of the log itself."""
+    figures = plain(judgement)
+    elsewhere = "policies", "ranking", "sha256", "version", "seconds"
+    return {key: figures[key] for key in figures if key not in elsewhere}
+
+
+def _beside_truth(results: Path, world: str, own: PolicyJudgement, judgement: Judgement) -> dict[str, Any]:
+    """A policy's evidence, its true return and difference, and what its critics expected."""
+    truth = json.loads((results / "truth" / world / f"{own.name}.json").read_text())
+    about = json.loads((results / "policies" / world / f"{own.name}.json").read_text())
+    measured = truth["horizons"][str(judgement.window)]
+    return {
+        "evidence": plain(own.evidence),
+        "value": own.value,
+        "fqe_value": own.fqe_value,
+        "critics": about.get("critics"),
+        "truth": measured["difference"],
+        "truth_error": measured["difference_se"],
+        "true_value": measured["policy"],
+    }
 
 
 def main() -> None:

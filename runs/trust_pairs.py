@@ -1,13 +1,15 @@
 """The pairs of the trust study: what was judged beside what is true, and what is counted over them."""
 
-import json
 import textwrap
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from micro_rl.reports.trust.record import BETTER, Evidence, Interval, spanning
+import numpy as np
+
+from micro_rl.reports.trust.record import BETTER, BaselineError, Evidence, Interval, decides_alone
 from micro_rl.trust import verdict
 from micro_rl.trust.verdict import Thresholds
+from runs.records import recorded
+from runs.trust import STUDY
 
 CANDIDATES = [Thresholds(support=support) for support in (0.8, 0.9, 0.95, 0.7, 0.5, 0.0)]
 
@@ -35,14 +37,13 @@ class Pair(NamedTuple):
         """Whether the interval holds what was measured, but for two standard errors of the measurement."""
         return self.within(self.evidence.difference)
 
-    @property
-    def covered_from_clone(self) -> bool:
-        """The same of the interval that is held against the clone of what made the log alone."""
-        return self.within(spanning(self.evidence.model, self.evidence.fqe))
-
     def within(self, interval: Interval) -> bool:
         """Whether the truth is in there, but for two standard errors."""
         return interval.low - 2 * self.error <= self.truth <= interval.high + 2 * self.error
+
+    def vouched_for(self, thresholds: Thresholds) -> bool:
+        """Whether the log vouches for enough of its steps."""
+        return self.evidence.support >= thresholds.support * self.evidence.baseline_support
 
     @property
     def truly(self) -> int:
@@ -57,30 +58,39 @@ class Log(NamedTuple):
     judgement: dict[str, Any]
     pairs: list[Pair]
 
+    @property
+    def error(self) -> BaselineError:
+        """What the estimates of the clones miss of the log's return."""
+        return BaselineError(**self.judgement["baseline_error"])
 
-def read(results: Path, name: str) -> Log:
-    """A judged log."""
-    judgement = json.loads((results / "judged" / f"{name}.json").read_text())
+    @property
+    def alone(self) -> bool:
+        """Whether the model's interval decides without FQE's."""
+        return decides_alone(self.judgement["explained"], self.judgement["fqe_explained"])
+
+    @property
+    def half_width(self) -> float:
+        """Of the intervals, their median, as a share of what the true differences range over."""
+        ranged = np.ptp([0.0, *(pair.truth for pair in self.pairs)])
+        widths = [pair.evidence.difference.high - pair.evidence.difference.low for pair in self.pairs]
+        return float(np.median(widths) / 2 / ranged)
+
+
+def judged_logs() -> list[Log]:
+    """The recorded logs."""
+    return [Log(name, cell["figures"], _pairs(cell["figures"]["pairs"])) for name, cell in recorded(STUDY).items()]
+
+
+def _pairs(listed: dict[str, dict[str, Any]]) -> list[Pair]:
     pairs = []
-    for policy in judgement["policies"]:
-        truth = json.loads((results / "truth" / name / f"{policy['name']}.json").read_text())
-        about = json.loads((results / "policies" / name / f"{policy['name']}.json").read_text())
-        measured = truth["horizons"][str(judgement["window"])]
-        evidence = policy["evidence"]
+    for name, own in listed.items():
+        evidence = dict(own["evidence"])
         for part in ("difference", "model", "fqe"):
             evidence[part] = Interval(**evidence[part])
-        pairs.append(
-            Pair(
-                policy["name"],
-                Evidence(**evidence),
-                measured["difference"],
-                measured["difference_se"],
-                about.get("critics"),
-                measured["policy"],
-                (policy["value"] - measured["policy"], policy["fqe_value"] - measured["policy"]),
-            )
-        )
-    return Log(name, judgement, pairs)
+        too_high = own["value"] - own["true_value"], own["fqe_value"] - own["true_value"]
+        found = Evidence(**evidence), own["truth"], own["truth_error"], own["critics"], own["true_value"], too_high
+        pairs.append(Pair(name, *found))
+    return pairs
 
 
 def chosen(others: list[Log]) -> Thresholds:
@@ -103,6 +113,8 @@ class Totals(NamedTuple):
     logs: int
     pairs: int
     covered: int
+    vouched_for: int
+    vouched_and_covered: int
     worse: int
     false: int
     better: int
@@ -113,7 +125,10 @@ class Totals(NamedTuple):
         return (
             f"of {self.worse} policies that are worse (beyond two standard errors) {self.false} were called better; of "
             f"{self.better} that are better {self.silent} were not shown to be. The 90 % interval of the difference "
-            f"holds the truth, but for two standard errors of the measurement, in {self.covered} of {self.pairs} pairs."
+            f"holds the truth, but for two standard errors of the measurement, in {self.vouched_and_covered} of "
+            f"{self.vouched_for} pairs where the log vouches for the policy's steps, and in "
+            f"{self.covered - self.vouched_and_covered} of {self.pairs - self.vouched_for} others, for which it "
+            "promises nothing."
         )
 
 
@@ -122,11 +137,13 @@ def totals(logs: list[Log], frozen: dict[str, Thresholds]) -> Totals:
     every = [(pair, pair.said(frozen[log.name])) for log in logs for pair in log.pairs]
     worse = [word for pair, word in every if pair.truly < 0]
     better = [word for pair, word in every if pair.truly > 0]
-    covered = sum(pair.covered for pair, _ in every)
+    vouched = [pair for log in logs for pair in log.pairs if pair.vouched_for(frozen[log.name])]
     return Totals(
         len(logs),
         len(every),
-        covered,
+        sum(pair.covered for pair, _ in every),
+        len(vouched),
+        sum(pair.covered for pair in vouched),
         len(worse),
         worse.count(BETTER),
         len(better),

@@ -1,4 +1,4 @@
-"""The policies of the study of trust: `python -m runs.trust_policies DATA OUT [WORLD...]`.
+"""The policies of the study of trust: `python -m runs.trust_policies DATA OUT ROUNDS [WORLD...]`, ROUNDS 1 to 3.
 
 Cell by cell (world, recipe, seed): short trainings with small networks, of which the policies of an early, a middle
 and the last epoch are kept, and policies that are changed by hand. One model a log is shared (OUT/models/WORLD).
@@ -58,7 +58,7 @@ SECOND = {"bc": 1, "micro-held": 3, "rebrac": 1, "mopo": 4, "edac": 2, "rambo": 
 THIRD = {"cql": 3, "morel": 6, "combo": 7, "sac_n": 4}
 ROUNDS = (FIRST, SECOND, THIRD)
 """Recipes and their seeds, which differ where methods are alike: their first epochs would be the same but for little.
-All worlds take a round before any takes the next."""
+All worlds take a round before any takes the next; how many are taken is chosen."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,10 @@ class Cell:
         return f"{self.recipe}-seed{self.seed}"
 
 
-def cells(chosen: dict[str, World]) -> list[Cell]:
-    """All of them, in the order in which they are made."""
-    return [Cell(world, recipe, seed) for each in ROUNDS for world in chosen.values() for recipe, seed in each.items()]
+def cells(chosen: dict[str, World], rounds: int) -> list[Cell]:
+    """Those of so many rounds, in the order in which they are made."""
+    some = ROUNDS[:rounds]
+    return [Cell(world, recipe, seed) for each in some for world in chosen.values() for recipe, seed in each.items()]
 
 
 def folder_of(out: Path, world: World) -> Path:
@@ -154,15 +155,15 @@ def shared_model(world: World, out: Path) -> Path:
     return folder
 
 
-def main(data: Path, out: Path, chosen: list[str]) -> None:
+def main(data: Path, out: Path, rounds: int, chosen: list[str]) -> None:
     """Makes the policies of the chosen worlds, by default of all."""
     listed = worlds(data, out)
-    for cell in cells({name: listed[name] for name in chosen or listed}):
+    for cell in cells({name: listed[name] for name in chosen or listed}, rounds):
         policies_of(cell, out)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 4:
         print(__doc__, *worlds(Path("DATA"), Path("OUT")), sep="\n")
     else:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+        main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

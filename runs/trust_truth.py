@@ -1,4 +1,4 @@
-"""The truth of the study of trust: `python -m runs.trust_truth DATA OUT [WORLD...]` makes every pair of it.
+"""The truth of the study of trust: `python -m runs.trust_truth DATA OUT ROUNDS [WORLD...]`.
 
 Cell by cell of `runs.trust_policies`, policies are made and then measured in their world's simulator: the returns of
 windows of several lengths, from rows of the log, and the log's own beside them. Each goes to OUT/truth/WORLD/NAME.json,
@@ -62,10 +62,10 @@ def lines(out: Path) -> list[str]:
     return listed
 
 
-def main(data: Path, out: Path, chosen: list[str]) -> None:
+def main(data: Path, out: Path, rounds: int, chosen: list[str]) -> None:
     """Makes and measures the policies of the chosen worlds, by default of all."""
     listed = worlds(data, out)
-    for cell in cells({name: listed[name] for name in chosen or listed}):
+    for cell in cells({name: listed[name] for name in chosen or listed}, rounds):
         for file in policies_of(cell, out):
             measure(cell.world, file, out)
 
@@ -76,4 +76,4 @@ if __name__ == "__main__":
     elif len(sys.argv) == 2:
         print(*lines(Path(sys.argv[1])), sep="\n")
     else:
-        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+        main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

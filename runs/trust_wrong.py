@@ -5,61 +5,79 @@ from collections.abc import Callable
 import numpy as np
 
 from micro_rl.core.wording import number
-from micro_rl.reports.trust.record import BETTER, WORSE, Interval, spanning
+from micro_rl.reports.trust.record import BETTER, WORSE, BaselineError, Interval, spanning
+from micro_rl.trust.evidence import deciding
 from micro_rl.trust.verdict import Thresholds
 from runs.trust_pairs import Log, Pair, table, totals
 
-Held = Callable[[Interval, float], Interval]
-"""A difference from the clone of what made the log, and the error of the clone's estimate, to what decides."""
-WAYS: dict[str, Held] = {
-    "the clone's estimate alone": lambda interval, _: interval,
-    "what was measured alone": lambda interval, error: Interval(*(end + error for end in interval)),
+Way = Callable[[Log, Pair], Interval]
+"""What decides of a pair."""
+
+
+def _as_it_is(log: Log, pair: Pair) -> Interval:
+    return pair.evidence.difference
+
+
+def _by(log: Log, pair: Pair, error: BaselineError | None, *, alone: bool) -> Interval:
+    slopes = log.judgement["slope"], log.judgement["fqe_slope"]
+    return deciding(pair.evidence.model, pair.evidence.fqe, error, slopes, alone=alone)
+
+
+def _from_measured(log: Log, pair: Pair) -> Interval:
+    error, slopes = log.error, (log.judgement["slope"], log.judgement["fqe_slope"])
+    own = zip((pair.evidence.model, pair.evidence.fqe), slopes, error, strict=True)
+    model, fqe = (Interval(*(end + slope * beyond for end in interval)) for interval, slope, beyond in own)
+    return model if log.alone else spanning(model, fqe)
+
+
+WAYS: dict[str, Way] = {
+    "as it is": _as_it_is,
+    "both estimators, always": lambda log, pair: _by(log, pair, log.error, alone=False),
+    "the model's, always": lambda log, pair: _by(log, pair, log.error, alone=True),
+    "as it is, but from the clones' estimate alone": lambda log, pair: _by(log, pair, None, alone=log.alone),
+    "as it is, but from what was measured alone": _from_measured,
 }
 
 
-def against(log: Log, held: Held) -> Log:
-    """The log as if its policies had been held against something else."""
-    error, slope = log.judgement["baseline_error"], log.judgement["slope"]
-    pairs = []
-    for pair in log.pairs:
-        evidence = pair.evidence
-        span = spanning(held(evidence.model, slope * error["model"]), held(evidence.fqe, error["fqe"]))
-        pairs.append(pair._replace(evidence=evidence._replace(difference=span)))
+def against(log: Log, way: Way) -> Log:
+    """The log as if its policies had been judged another way."""
+    pairs = [pair._replace(evidence=pair.evidence._replace(difference=way(log, pair))) for pair in log.pairs]
     return log._replace(pairs=pairs)
 
 
-def ways(groups: dict[str, list[Log]], frozen: dict[str, Thresholds]) -> str:
-    """What policies may be held against, counted over groups of logs."""
+def ways(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
+    """What may decide, counted over the logs."""
     rows = []
-    for name, logs in groups.items():
-        for way, held in {**WAYS, "both, which is what is done": None}.items():
-            own = logs if held is None else [against(log, held) for log in logs]
-            sums = totals(own, frozen)
-            worse = sum(pair.said(frozen[log.name]) == WORSE for log in own for pair in log.pairs)
-            rows.append(
-                [
-                    f"{name}: {way}",
-                    f"{sums.covered} of {sums.pairs}",
-                    f"{sums.false} of {sums.worse}",
-                    f"{sums.silent} of {sums.better}",
-                    f"{worse}",
-                ]
-            )
-    return table(["held against", "holds the truth", "worse, called better", "better, not shown", "called worse"], rows)
+    for name, way in WAYS.items():
+        own = [against(log, way) for log in logs]
+        sums = totals(own, frozen)
+        worse = sum(pair.said(frozen[log.name]) == WORSE for log in own for pair in log.pairs)
+        half = float(np.mean([log.half_width for log in own]))
+        rows.append(
+            [
+                name,
+                f"{sums.covered} of {sums.pairs}",
+                f"{sums.false} of {sums.worse}",
+                f"{sums.silent} of {sums.better}",
+                f"{worse}",
+                f"{100 * half:.0f} %",
+            ]
+        )
+    head = ["what decides", "holds the truth", "worse, called better", "better, not shown", "called worse"]
+    return table([*head, "half width"], rows)
 
 
-def baselines(logs: list[Log]) -> str:
-    """What the estimates of the clone miss of the log's return, beside what those of the policies miss of theirs."""
+def estimators(logs: list[Log]) -> str:
+    """What the self-tests explain, and what the estimates of clones and policies miss."""
     rows = []
     for log in logs:
         error = log.judgement["baseline_error"]
         own = [median([abs(pair.too_high[place]) for pair in log.pairs]) for place in (0, 1)]
-        alone = against(log, WAYS["the clone's estimate alone"])
-        holding = [sum(pair.covered for pair in each.pairs) for each in (alone, log)]
+        tested = (f"{100 * max(0.0, log.judgement[key]):.0f} %" for key in ("explained", "fqe_explained"))
         measured = number(log.judgement["measured"])
-        rows.append([log.name, measured, number(error["model"]), number(error["fqe"]), *own, *map(str, holding)])
-    head = ["log", "measured", "clone, by the model", "by FQE", "policies, by the model", "by FQE"]
-    return table([*head, "holds the truth, from the clone", "from both"], rows)
+        rows.append([log.name, measured, *tested, number(error["model"]), number(error["fqe"]), *own])
+    head = ["log", "measured", "the model explains", "FQE explains", "clones, by the model", "by FQE"]
+    return table([*head, "policies, by the model", "by FQE"], rows)
 
 
 def misses(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
@@ -83,22 +101,17 @@ def kinds(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
     for log in logs:
         missed = [pair for pair in log.pairs if not pair.covered]
         if missed:
-            least = log.judgement["reward_range"][0]
+            least = log.judgement["window_rewards"][0]
             counts = (
                 len(missed),
                 sum(pair.truth < pair.evidence.difference.low for pair in missed),
-                sum(_unlike(pair, frozen[log.name]) for pair in missed),
+                sum(not pair.vouched_for(frozen[log.name]) for pair in missed),
                 sum(pair.value / log.judgement["window"] < least for pair in missed),
                 sum(pair.said(frozen[log.name]) == BETTER for pair in missed),
             )
             rows.append([log.name, *map(str, counts), number(least)])
-    head = ["log", "missed", "truth below", "too little support", "less a step than the log's worst reward"]
-    return table([*head, "called better", "that reward"], rows)
-
-
-def _unlike(pair: Pair, thresholds: Thresholds) -> bool:
-    """Whether the log vouches for too few of its steps."""
-    return pair.evidence.support < thresholds.support * pair.evidence.baseline_support
+    head = ["log", "missed", "truth below", "too little support", "less a step than the log's worst window"]
+    return table([*head, "called better", "of that window"], rows)
 
 
 def median(values: list[float]) -> str:

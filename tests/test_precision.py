@@ -17,7 +17,7 @@ from micro_rl.algorithms.model_based.balls import BALLS
 from micro_rl.algorithms.rollout import RowRules, rollout
 from micro_rl.algorithms.sac import Agent, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method
-from micro_rl.core.networks import MLP, multiplied_by, rounded_product
+from micro_rl.core.networks import MLP, full_product, multiplied_by, rounded_product
 from micro_rl.core.setting import check_value
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import FitSizes
@@ -124,7 +124,7 @@ def test_networks_multiply_by_what_they_are_told():
     near = multiplied_by(rounded_product, models())
     net = near.elites.members.net
     assert isinstance(net, MLP) and net.product is rounded_product
-    jax.tree.map(np.testing.assert_array_equal, multiplied_by(jnp.matmul, near), models())
+    jax.tree.map(np.testing.assert_array_equal, multiplied_by(full_product, near), models())
 
 
 def test_rollouts_are_near_those_in_float32():
@@ -135,7 +135,7 @@ def test_rollouts_are_near_those_in_float32():
             ensemble, 3, actor, RowRules(Method().transform, ()), *where
         ).rows
 
-    exact, near = made(jnp.matmul), made(rounded_product)
+    exact, near = made(full_product), made(rounded_product)
     off = np.abs(near.next_observation - exact.next_observation)
     assert 0 < off.max() < 2 * UNIT * LAYERS * np.abs(exact.next_observation).max()
 

@@ -106,12 +106,16 @@ def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
 
 
 def test_what_policies_are_held_against():
-    """1 to 2 from the clone, which is put 3 too low by the model, whose differences are halved, and rightly by FQE."""
+    """1 to 2 from the clones, put 3 too low by the model, whose differences are halved, and rightly by FQE."""
     pair = Pair("a", evidence(1.0, 2.0), truth=-0.4, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
-    log = Log("log", {"baseline_error": {"model": -3.0, "fqe": 0.0}, "slope": 0.5}, [pair])
-    alone, measured = (trust_wrong.against(log, held).pairs[0] for held in trust_wrong.WAYS.values())
-    assert alone.evidence.difference[1:] == (1.0, 2.0) and not alone.covered
-    assert measured.evidence.difference[1:] == (-0.5, 2.0) and measured.covered
+    slopes = {"slope": 0.5, "fqe_slope": 1.0, "explained": 0.5, "fqe_explained": 0.3}
+    log = Log("log", {"baseline_error": {"model": -3.0, "fqe": 0.0}} | slopes, [pair])
+    decided = {name: trust_wrong.against(log, way).pairs[0] for name, way in trust_wrong.WAYS.items()}
+    ends = {name: own.evidence.difference[1:] for name, own in decided.items()}
+    both, model, clones, measured = list(trust_wrong.WAYS)[1:]
+    assert ends[both] == ends[model] == (-0.5, 2.0) and decided[both].covered
+    assert ends[clones] == (1.0, 2.0) and not decided[clones].covered
+    assert ends[measured] == (-0.5, 0.5) and decided[measured].covered
 
 
 def test_policies_made_by_hand():

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Key, PyTree, Scalar
 from micro_rl.algorithms.critics import CriticRules, critic_rules
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.algorithms.support import Support
-from micro_rl.core.networks import MLP, PRODUCTS, Network, Product
+from micro_rl.core.networks import MLP, PRODUCTS, Network, Product, full_product
 from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Predictions, Replay, Transition
@@ -188,7 +188,7 @@ class Method(AnyMethod):
     target: Target = SoftTarget()
     regularize: Regularize = NoPenalty()
     update_model: ModelUpdate = ModelStays()
-    product: Product = eqx.field(static=True, default=jnp.matmul)
+    product: Product = eqx.field(static=True, default=full_product)
     steps: int = eqx.field(static=True, default=1)
     support: Support | None = None
     critics: CriticRules = CriticRules()

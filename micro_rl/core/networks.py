@@ -18,13 +18,18 @@ Product = Callable[[Array, Array], Array]
 Tree = TypeVar("Tree")
 
 
+def full_product(x: Array, weight: Array) -> Array:
+    """The product in float32; a function with a name of its own, by which networks can be pickled."""
+    return jnp.matmul(x, weight)
+
+
 def rounded_product(x: Array, weight: Array) -> Array:
     """The product of bfloat16 copies, of 8 significant bits, summed in float32."""
     rounded, weights = x.astype(jnp.bfloat16), weight.astype(jnp.bfloat16)
     return jnp.matmul(rounded, weights, preferred_element_type=jnp.float32)
 
 
-PRODUCTS: dict[str, Product] = {"float32": jnp.matmul, "mixed": rounded_product}
+PRODUCTS: dict[str, Product] = {"float32": full_product, "mixed": rounded_product}
 """How matrices are multiplied where nobody learns through them, by the name of the precision."""
 
 
@@ -33,7 +38,7 @@ class MLP(eqx.Module):
 
     weights: tuple[Float[Array, "*stack _in _out"], ...]
     biases: tuple[Float[Array, "*stack _out"], ...]
-    product: Product = eqx.field(static=True, default=jnp.matmul)
+    product: Product = eqx.field(static=True, default=full_product)
 
     def __call__(self, x: Array, activation: Callable[[Array], Array]) -> Array:
         """x [rows, in], or [stack, rows, in] for a stack, to [*stack, rows, out]."""
@@ -93,7 +98,7 @@ def normalised(net: MLP, before_activation: bool = False) -> NormalisedMLP:
     return NormalisedMLP(net, scales, shifts, before_activation)
 
 
-def _affine(x: Array, weight: Array, bias: Array, product: Product = jnp.matmul) -> Array:
+def _affine(x: Array, weight: Array, bias: Array, product: Product = full_product) -> Array:
     return product(x, weight) + bias[..., None, :]
 
 

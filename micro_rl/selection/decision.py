@@ -14,7 +14,8 @@ from micro_rl.selection.portfolio import Candidate
 from micro_rl.selection.question import Question
 from micro_rl.selection.rungs import Rungs
 from micro_rl.trust import best_of
-from micro_rl.trust.estimates import Estimates, evaluate_by_fqe
+from micro_rl.trust.by_fqe import evaluate_by_fqe
+from micro_rl.trust.estimates import Estimates
 from micro_rl.trust.judging import conclude
 from micro_rl.trust.options import Options
 

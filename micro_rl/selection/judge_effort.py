@@ -13,8 +13,7 @@ PASS_SECONDS_OF_A_ROW = 2e-5
 """What a pass costs for each row that is judged by on one core, about."""
 JUDGED_BY = 3
 """The judge is given one row of so many."""
-MOST_PASSES = 300
-PATIENCE = 8
+FEWEST_PASSES, MOST_PASSES = 40, 300
 
 
 def thorough(minutes: float, rows: int) -> Effort:
@@ -25,9 +24,8 @@ def thorough(minutes: float, rows: int) -> Effort:
         rows: of the whole log.
 
     Returns:
-        As many passes as the time allows; no fewer than of a judgement alone.
+        As many passes as the time allows, within bounds.
     """
-    usual = Effort()
     own = min(rows // JUDGED_BY + 1, MOST_ROWS)
     passes = int(60 * minutes * SHARE / (PASS_SECONDS_OF_A_ROW * own))
-    return usual._replace(fit_epochs=min(max(passes, usual.fit_epochs), MOST_PASSES), patience=PATIENCE)
+    return Effort(fit_epochs=min(max(passes, FEWEST_PASSES), MOST_PASSES), fit_updates=0)

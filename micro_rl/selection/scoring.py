@@ -40,7 +40,7 @@ def score(yardstick: Yardstick, policy: Policy, name: str, candidate: str, epoch
     case, baseline, test = yardstick.case, yardstick.standard.baseline, yardstick.standard.test
     actor = yardstick.actor(policy, name)
     collected = collect(case, actor, yardstick.starts)
-    apart = difference(collected, baseline.model, case.raw_rewards, test.slope, test.unexplained, test.width)
+    apart = difference(collected, baseline.model, case.window_rewards, test.slope, test.unexplained, test.width)
     interval = Interval(apart.mean, apart.low, apart.high)
     stands = standing(interval, test.explained)
     return Scored(name, candidate, epoch, actor, collected, *interval, stands, policy.sha256)

@@ -35,6 +35,38 @@ class Judged(NamedTuple):
         )
 
 
+class Parted(NamedTuple):
+    """Actors of parts of the log, each of which acts in rows of its own part: [part, ...], and the part of each row."""
+
+    actors: Judged
+    part: Int[Array, " rows"]
+
+    def act(self, observation: Float[Array, "rows obs"], noise: Float[Array, "rows act"]) -> Float[Array, "rows act"]:
+        """What the part's actor does where; `noise` is standard normal."""
+        every = jax.lax.map(lambda actor: actor.act(observation, noise), self.actors)
+        return every[self.part, jnp.arange(self.part.shape[0])]
+
+
+class Behaviour(NamedTuple):
+    """What made the log, as clones of its parts: in the rows that are learned from, and where windows begin.
+
+    A log may be the work of many policies. A clone of all of it does the mean of what they did, and collects less.
+    What it does hangs on the part of the log, which FQE takes for chance.
+    """
+
+    rows: Parted
+    starts: Parted
+
+
+Actor = Judged | Behaviour
+compiled_act = jax.jit(lambda actor, observation, noise: actor.act(observation, noise))
+
+
+def pick(stacked: Judged, number: int) -> Judged:
+    """One of several stacked actors."""
+    return jax.tree.map(lambda leaf: leaf[number], stacked)
+
+
 def plain(actor: MLP, act: int) -> Judged:
     """An actor in training, whose units are the judge's; it acts by its mode."""
     return Judged(actor, jnp.ones(act), jnp.zeros(act), jnp.zeros(act))

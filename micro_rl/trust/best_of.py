@@ -23,7 +23,7 @@ DRAWS = 20_000
 def widening_of(
     collected: Sequence[Collected], values: Sequence[Float[np.ndarray, "replica start"]], standard: Standard
 ) -> float:
-    """What intervals are widened by to hold for all policies that were looked at, by the estimator that asks for more.
+    """What intervals are widened by to hold for all policies that were looked at, by the estimators that decide.
 
     Args:
         collected: of every policy that could have been chosen, by the model.
@@ -31,11 +31,11 @@ def widening_of(
         standard: the baseline and the self-test.
     """
     by_model = np.stack([np.asarray(own.total) for own in collected]) - np.asarray(standard.baseline.model.total)
-    by_fqe = np.stack(values) - standard.baseline.fqe
-    return max(
-        widening(covariance(standard.test.slope * by_model, standard.test.unexplained)),
-        widening(covariance(by_fqe, 0.0)),
-    )
+    of_model = widening(covariance(standard.test.slope * by_model, standard.test.unexplained))
+    if standard.alone:
+        return of_model
+    by_fqe = standard.fqe_test.slope * (np.stack(values) - standard.baseline.fqe)
+    return max(of_model, widening(covariance(by_fqe, standard.fqe_test.unexplained)))
 
 
 def covariance(apart: Float[np.ndarray, "policy replica start"], unexplained: float) -> Float64[np.ndarray, "p p"]:

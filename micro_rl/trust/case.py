@@ -19,7 +19,7 @@ from micro_rl.trust import kept_judge
 from micro_rl.trust.actors import Judged, clones
 from micro_rl.trust.calibration import calibrate
 from micro_rl.trust.folds import Folds
-from micro_rl.trust.judge import Judge, Rows, fit, references
+from micro_rl.trust.judge import DROPS, LEARNING_RATE, Judge, Rows, fit, references
 from micro_rl.trust.layout import Layout
 from micro_rl.trust.options import Effort, Options, Progress
 
@@ -41,10 +41,10 @@ class Case(NamedTuple):
     effort: Effort
 
     @property
-    def raw_rewards(self) -> tuple[float, float]:
-        """The log's least and greatest reward, raw units."""
-        unit = float(self.judge.scaling.reward_scale)
-        return float(self.rewards[0]) * unit, float(self.rewards[1]) * unit
+    def window_rewards(self) -> tuple[float, float]:
+        """The mean reward a step of the log's worst window and of its best, raw units."""
+        windows = self.layout.windows
+        return float(windows.returns.min()) / windows.length, float(windows.returns.max()) / windows.length
 
     @property
     def log_violations(self) -> float:
@@ -105,7 +105,9 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         "history": dataset.history,
         "folds": layout.folds.size,
         "epochs": effort.fit_epochs,
+        "updates": effort.fit_updates,
         "patience": effort.patience,
+        "rates": (LEARNING_RATE, *DROPS),
         "hidden": effort.hidden,
         "seed": options.seed,
     }

@@ -1,9 +1,9 @@
 """The difference between a policy and what made the log, with what is unknown counted both ways.
 
 Both are estimated from the same starts, by the same members, with the same noise, so that what the judge gets wrong of
-both cancels. Steps that the log cannot vouch for count as its worst reward in the lower end of the interval, and as
-its best in the upper end, as far as there are more of them than the baseline has: that many come of the judge, whose
-rollouts drift, and the self-test has seen them.
+both cancels. Steps that the log cannot vouch for count as those of its worst window in the lower end of the
+interval, and as those of its best in the upper end, as far as there are more of them than the baseline has: that many
+come of the judge, whose rollouts drift, and the self-test has seen them.
 """
 
 from typing import NamedTuple
@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from micro_rl.trust.rollouts import Collected
+
+RESAMPLES = 400
 
 
 class Difference(NamedTuple):
@@ -50,7 +52,7 @@ def difference(
     Args:
         policy: what its windows collect, as NumPy arrays.
         baseline: the same of what it is compared with.
-        rewards: the log's least and greatest, raw units.
+        rewards: the mean reward a step of the log's worst window and of its best, raw units.
         slope: what the self-test makes of a predicted difference.
         unexplained: deviation that the self-test found beyond those of members and starts.
         width: half widths are so many deviations.
@@ -64,7 +66,12 @@ def difference(
     return Difference(mean, mean - cost - width * deviation, mean + gain + width * deviation, deviation, cost, gain)
 
 
-def worst_tenth(values: Float[np.ndarray, " window"]) -> float:
+def worst_tenth(values: Float[np.ndarray, "*draws window"]) -> Float[np.ndarray, "*draws"]:
     """Mean of the lowest tenth."""
-    ordered = np.sort(values)
-    return float(ordered[: max(1, len(ordered) // 10)].mean())
+    return np.asarray(np.sort(values, axis=-1)[..., : max(1, values.shape[-1] // 10)].mean(-1))
+
+
+def tail_error(first: Float[np.ndarray, " window"], second: Float[np.ndarray, " window"]) -> float:
+    """Standard error, over starts that both share, of the difference of their worst tenths (bootstrap)."""
+    drawn = np.random.default_rng(0).integers(0, len(first), (RESAMPLES, len(first)))
+    return float((worst_tenth(first[drawn]) - worst_tenth(second[drawn])).std())

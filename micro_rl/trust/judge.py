@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Int, Key
+from jaxtyping import Bool, Float, Int, Key
 
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.types import Scaling, Transition
@@ -30,6 +30,8 @@ from micro_rl.trust.options import Effort
 MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
 LEARNING_RATE = 1e-3
+DROPS = (0.6, 0.8)
+"""Shares of the most passes at which the learning rate has dropped once, twice; earlier where patience runs out."""
 
 
 class Judge(NamedTuple):
@@ -69,11 +71,20 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
     if len(dataset.stops) < 10 * folds.size:  # too few to be drawn with repetition: hundreds of rows stand together
         episode = np.arange(len(dataset)) // max(1, len(dataset) // (20 * folds.size))
     chosen = dataset.usable.copy()
-    if chosen.sum() > MOST_ROWS:
-        every = -(-int(chosen.sum()) // MOST_ROWS)
-        chosen &= (_place_in_fold(episode, folds) % every == 0)[episode]
+    share = MOST_ROWS / chosen.sum()
+    if share < 1:
+        chosen &= _some_episodes(episode, folds, share)[episode]
     log = to_core(dataset.transitions(True, chosen), scaling)
     return Rows(log, np.flatnonzero(chosen), folds.of_row[chosen], episode[chosen]), jax.tree.map(jnp.asarray, scaling)
+
+
+def _some_episodes(episode: Int[np.ndarray, " row"], folds: Folds, share: float) -> Bool[np.ndarray, " episode"]:
+    """A share of the episodes, evenly in every fold, and one at least."""
+    place, fold = _place_in_fold(episode, folds), folds.of_row[np.flatnonzero(np.diff(episode, prepend=-1))]
+    some = np.floor((place + 1) * share) > np.floor(place * share)
+    for empty in np.setdiff1d(fold, fold[some]):
+        some[np.argmax(fold == empty)] = True
+    return some
 
 
 def _place_in_fold(episode: Int[np.ndarray, " row"], folds: Folds) -> Int[np.ndarray, " episode"]:
@@ -104,12 +115,13 @@ def fit(
     on_epoch: Callable[[int, float], None],
 ) -> Ensemble:
     """The members, every one with its own episodes; `on_epoch(epoch, holdout error)` sees each pass."""
+    passes = max(effort.fit_epochs, -(-effort.fit_updates // _batches(rows, settings)))
     sizes = settings.fit_sizes()._replace(
         ensemble_size=folds.size,
         patience=effort.patience,
-        max_epochs=effort.fit_epochs,
+        max_epochs=passes,
         lr=LEARNING_RATE,
-        lr_drops=0,
+        lr_drops=len(DROPS),
     )
     start_key, draw_key, epochs_key = jax.random.split(key, 3)
     log = jax.tree.map(jnp.asarray, rows.log)
@@ -120,6 +132,7 @@ def fit(
     state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)
+        state = _dropped(state, sum(epoch >= share * passes for share in DROPS))
         state, terms, bad = compiled_epoch(state, log, sizes, jax.random.fold_in(epochs_key, epoch))
         if int(bad["loss"]):
             raise UserError(
@@ -127,6 +140,25 @@ def fit(
             )
         on_epoch(epoch + 1, float(jnp.mean(terms["holdout"])))
     return _in_order(state)
+
+
+def _dropped(state: FitState, due: int) -> FitState:
+    """With a learning rate that has dropped as often as is due, and patience anew where it drops now."""
+    assert state.drops is not None, "a judge's learning rate drops"
+    if int(state.drops) >= due:
+        return state
+    anew = state.patience._replace(stale=jnp.zeros_like(state.patience.stale))
+    return state._replace(drops=jnp.full_like(state.drops, due), patience=anew)
+
+
+def _batches(rows: Rows, settings: ModelSettings) -> int:
+    """How many batches a pass has."""
+    return -(-_wanted(rows) // settings.model_batch_size)
+
+
+def _wanted(rows: Rows) -> int:
+    """Rows that every member draws."""
+    return len(rows.fold) * 3 // 5
 
 
 def _in_order(state: FitState) -> Ensemble:
@@ -143,7 +175,7 @@ def _drawn(
     free[held_out] = False
     places = np.flatnonzero(free)
     episodes, first, counts = np.unique(rows.episode[places], return_index=True, return_counts=True)
-    wanted = len(rows.fold) * 3 // 5
+    wanted = _wanted(rows)
     drawn: list[np.ndarray] = []
     total = 0
     while total < wanted:

@@ -80,7 +80,8 @@ def conclude(
         widening: half widths are multiplied by it (`best_of`).
     """
     case, standard = yardstick.case, yardstick.standard
-    standard = standard._replace(test=standard.test._replace(width=widening * standard.test.width))
+    test, fqe_test = (own._replace(width=widening * own.width) for own in (standard.test, standard.fqe_test))
+    standard = standard._replace(test=test, fqe_test=fqe_test)
     judgements = [
         _judgement(case, name, actor, estimates[name], standard, options.thresholds)._replace(sha256=digests[name])
         for name, actor in actors.items()
@@ -140,7 +141,7 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    estimates, error, test, imitation = standard
+    estimates, error, test, fqe_test, imitation = standard
     counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
     parts = zip(case.layout.folds.names, figures, counts, strict=True)
@@ -154,7 +155,7 @@ def _whole(
         measured_deviation=case.layout.windows.mean_deviation,
         baseline_error=error,
         imitation_error=imitation,
-        reward_range=case.raw_rewards,
+        window_rewards=case.window_rewards,
         folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
         folds_made=case.layout.folds.made,
         level=test.level,
@@ -162,6 +163,9 @@ def _whole(
         unexplained=test.unexplained,
         width=test.width,
         explained=test.explained,
+        fqe_explained=fqe_test.explained,
+        fqe_slope=fqe_test.slope,
+        fqe_unexplained=fqe_test.unexplained,
         correlation=test.correlation,
         coverage=case.coverage,
         known_windows=float((estimates.model.unknown == 0).mean()),

@@ -18,9 +18,11 @@ Progress = Callable[[str, float], None]
 class Effort(NamedTuple):
     """How much is computed."""
 
-    fit_epochs: int = 40
-    """Passes of the judge's fit at the most."""
-    patience: int = 4
+    fit_epochs: int = 80
+    """Passes of the judge's fit at the most, where these are `fit_updates` or more."""
+    fit_updates: int = 2000
+    """Updates that the fit of a small log may take all the same, in as many passes as they need."""
+    patience: int = 8
     """Passes in which no member gets better, after which the fit ends."""
     hidden: tuple[int, ...] = (200, 200, 200, 200)
     """Widths of its members' hidden layers."""

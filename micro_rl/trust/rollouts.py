@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Key
 from micro_rl.core.types import Scaling
 from micro_rl.dynamics.ensemble import predict
 from micro_rl.dynamics.termination_rules import Termination
-from micro_rl.trust.actors import Judged
+from micro_rl.trust.actors import Judged, Parted
 from micro_rl.trust.judge import Judge, parts_of_score
 
 Limits = Callable[[Any], Any]
@@ -58,7 +58,7 @@ class _Branch(NamedTuple):
 @partial(jax.jit, static_argnames=("length", "limits"))
 def roll_out(
     judge: Judge,
-    actor: Judged,
+    actor: Judged | Parted,
     starts: Starts,
     rewards: tuple[Float[Array, ""], Float[Array, ""]],
     ends: Termination,
@@ -84,7 +84,9 @@ def roll_out(
     def step(branch: _Branch, inputs: tuple[Array, Array | None]) -> tuple[_Branch, None]:
         step_key, replayed = inputs
         action_key, state_key, end_key = jax.random.split(step_key, 3)
-        action = _act(actor, branch.observation, jax.random.normal(action_key, (count, actor.scale.shape[-1])))
+        action = _act(
+            actor, branch.observation, jax.random.normal(action_key, (count, judge.scaling.action_mid.shape[-1]))
+        )
         mean, std = predict(judge.ensemble, branch.observation, action)
         outcome = mean + std * jax.random.normal(state_key, (1, count, mean.shape[-1]))
         following, reward = _within(judge, outcome[..., :-1]), jnp.clip(outcome[..., -1], *rewards)
@@ -116,7 +118,7 @@ def _above(
     return jnp.max(parts / judge.scales[None, None], axis=-1) > judge.limit
 
 
-def _act(actor: Judged, observation: Array, noise: Array) -> Float[Array, "member start act"]:
+def _act(actor: Judged | Parted, observation: Array, noise: Array) -> Float[Array, "member start act"]:
     """The same actor in all members' states."""
     return jax.vmap(lambda states: actor.act(states, noise))(observation)
 

@@ -25,7 +25,7 @@ class SelfTest(NamedTuple):
     deviation, no less than a normal distribution asks for. `unexplained` is what the folds' residuals vary by beyond
     the deviation that the estimator gives them: what all members get wrong together. It is part of every deviation.
     `level` is what so many folds can promise. `explained` is the share of the folds' variance that the predictions,
-    corrected, explain.
+    corrected, explain; at most 0 where the folds do not differ, for nothing is tested by telling noise apart.
     """
 
     predicted: Float[np.ndarray, " fold"]
@@ -66,7 +66,7 @@ def self_test(
     deviation = np.hypot(deviation, unexplained)
     width = max(quantile(np.abs(left) / deviation, level), NormalDist().inv_cdf((1 + LEVEL) / 2))
     explained = 1 - (left**2).sum() / spread if spread > 0 else 0.0
-    return SelfTest(
+    tested = SelfTest(
         predicted,
         measured,
         deviation,
@@ -77,6 +77,7 @@ def self_test(
         float(explained),
         correlation(predicted, measured),
     )
+    return tested if tested.differ else tested._replace(explained=min(0.0, tested.explained))
 
 
 def correlation(first: Float[np.ndarray, " fold"], second: Float[np.ndarray, " fold"]) -> float:

@@ -1,6 +1,7 @@
 """Better, not shown, or worse: the gates that decide, each with its figure and what would change it.
 
-"Not shown" is the default. "Worse" takes the whole interval below 0; "better" takes every gate that can be asked.
+"Not shown" is the default. "Worse" takes the whole interval below 0, and estimators that do not contradict each other;
+"better" takes every gate that can be asked.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,8 @@ from typing import NamedTuple
 
 from micro_rl.core.wording import number
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Evidence, Gate, Interval, PolicyJudgement
+
+NOTHING = "Its interval promises nothing: too many of its steps are unlike the log."
 
 
 class Thresholds(NamedTuple):
@@ -23,12 +26,13 @@ class Thresholds(NamedTuple):
 
 def gates(evidence: Evidence, thresholds: Thresholds) -> tuple[Gate, ...]:
     """Every gate, in the order of what a reader asks first."""
-    return tuple(_gates(evidence, thresholds))
+    asked = _gates(evidence, thresholds)
+    return tuple(gate if gate.passed is None else gate._replace(passed=bool(gate.passed)) for gate in asked)
 
 
 def decide(evidence: Evidence, asked: tuple[Gate, ...]) -> str:
     """The verdict."""
-    if evidence.difference.high < 0:
+    if evidence.difference.high < 0 and not _contradict(evidence):
         return WORSE
     return BETTER if all(gate.passed is not False for gate in asked) else NOT_SHOWN
 
@@ -60,7 +64,8 @@ def sentence(verdict: str, evidence: Evidence, asked: tuple[Gate, ...]) -> str:
     if verdict == BETTER:
         return f"Better by {low} to {high} a window, as far as the log can tell: try it, under watch."
     failed = [gate for gate in asked if gate.passed is False]
-    return f"Not shown to be better: {'; '.join(gate.name for gate in failed)}."
+    unknown = "" if asked[0].passed else f" {NOTHING}"
+    return f"Not shown to be better: {'; '.join(gate.name for gate in failed)}.{unknown}"
 
 
 def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
@@ -81,7 +86,7 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         "more episodes narrow the interval; more varied ones narrow it faster",
     )
     yield _agreement(e)
-    worse = e.worst_tenth < e.baseline_worst_tenth - 2 * e.deviation
+    worse = e.worst_tenth < e.baseline_worst_tenth - 2 * e.worst_tenth_error
     yield Gate(
         "its worst windows are worse than the log's" if worse else "its worst windows are no worse",
         not worse,
@@ -101,8 +106,13 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
     yield _tested(e, thresholds)
 
 
+def _contradict(e: Evidence) -> bool:
+    """Whether the estimators' intervals do not overlap."""
+    return bool(e.fqe.low > e.model.high or e.fqe.high < e.model.low)
+
+
 def _agreement(e: Evidence) -> Gate:
-    apart = e.fqe.low > e.model.high or e.fqe.high < e.model.low
+    apart = _contradict(e)
     model, fqe = (f"{number(own.mean)} [{number(own.low)}, {number(own.high)}]" for own in (e.model, e.fqe))
     return Gate(
         "the estimators contradict each other" if apart else "the estimators do not contradict each other",

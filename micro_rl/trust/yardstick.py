@@ -9,20 +9,22 @@ from jaxtyping import Float
 
 from micro_rl.data import Dataset
 from micro_rl.policy import Policy
-from micro_rl.trust.actors import Judged, judged
+from micro_rl.trust.actors import Actor, Judged, judged
+from micro_rl.trust.by_fqe import evaluate_by_fqe, test_fqe_on_folds
 from micro_rl.trust.case import Case, prepare
 from micro_rl.trust.current import Current, actions_of, imitate
-from micro_rl.trust.estimates import Estimates, collect, common_starts, evaluate_by_fqe, pick, test_on_folds
+from micro_rl.trust.estimates import Estimates, collect, test_on_folds
 from micro_rl.trust.evidence import Standard, baseline_error
 from micro_rl.trust.layout import Layout, lay_out
 from micro_rl.trust.options import Options, Progress
+from micro_rl.trust.places import behaviour, common_starts
 from micro_rl.trust.rollouts import Starts
 
 
 class Baseline(NamedTuple):
     """What policies are compared with, what it is called, and the current policy, where it imitates one."""
 
-    actor: Judged
+    actor: Actor
     name: str
     current: Current | None = None
 
@@ -91,16 +93,18 @@ def measure(
         collected.append(collect(case, actor, starts))
     test = test_on_folds(case, progress)
     progress("fitted Q evaluation", 0.8)
+    by_fqe = test_fqe_on_folds(case)
     values = evaluate_by_fqe(case, every, starts, baseline.current)
     imitation = None if baseline.current is None else float((values[0] - values.pop()).mean())
     own, *others = (Estimates(*pair) for pair in zip(collected, values, strict=True))
-    standard = Standard(own, baseline_error(case, own) if imitation is None else None, test, imitation)
+    error = baseline_error(case, own) if imitation is None else None
+    standard = Standard(own, error, test, by_fqe, imitation)
     return Yardstick(case, starts, baseline, standard), dict(zip(actors, others, strict=True))
 
 
 def _baseline(case: Case, current: Float[np.ndarray, "row act"] | None) -> Baseline:
     if current is None:
-        return Baseline(pick(case.clones, 0), "a clone of what made the log, with its noise")
+        return Baseline(behaviour(case), "clones of what made the log, part by part, with their noise")
     key = jax.random.fold_in(case.key, 2)
     imitated = imitate(current, case.layout.rows, case.judge.scaling, key, case.effort.clone_updates)
     return Baseline(

@@ -35,7 +35,7 @@ SMALL: dict[str, Any] = {
 OF_A_MODEL = ("ensemble_size", "num_elites", "model_hidden_sizes", "weight_decay")
 OF_ROLLOUTS = ("rollout_batch_size", "rollout_length")
 EPISODES = 360
-JUDGE = SMALL_JUDGE.effort._replace(fit_epochs=20, fqe_updates=300, starts=60, fold_starts=20)
+JUDGE = SMALL_JUDGE.effort._replace(fit_epochs=50, fqe_updates=300, starts=60, fold_starts=20)
 """Enough to decide by one rule or the other; whether the judge is right is asked in tests/trust/test_judging.py."""
 
 

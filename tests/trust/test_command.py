@@ -17,7 +17,7 @@ from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, spanning
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, decides_alone, spanning
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_config
@@ -25,7 +25,7 @@ from micro_rl.trust import apart, front
 from micro_rl.trust.evidence import deciding
 from micro_rl.trust.front import logs_of
 from micro_rl.trust.kept_judge import place
-from micro_rl.trust.verdict import ranking, standing
+from micro_rl.trust.verdict import Thresholds, decide, gates, ranking, standing
 from tests.pages import assert_self_contained
 from tests.trust import line_world
 from tests.trust.judgements import evidence, judged, judgement
@@ -51,7 +51,27 @@ def test_every_gate_can_decide(found, expected, failed):
     if failed:
         assert [failed in gate.name for gate in policy.gates if gate.passed is False] == [True]
         assert failed in policy.sentence
+        assert ("promises nothing" in policy.sentence) == (failed == "vouches for too few")
     assert all(gate.remedy for gate in policy.gates)
+
+
+def test_figures_of_numpy_pass_no_gate_that_others_do_not():
+    """A comparison of NumPy's numbers is none of Python's False and True."""
+    asked = gates(evidence(np.float64(-0.5), np.float64(2.0), support=np.float64(0.1)), Thresholds())
+    assert [gate.passed for gate in asked] == [False, False, True, True, True]
+    assert decide(evidence(np.float64(-0.5), 2.0), asked) == NOT_SHOWN
+
+
+def test_worse_asks_for_estimators_that_do_not_contradict_each_other():
+    worse = evidence(-3.0, -1.0)
+    assert decide(worse, gates(worse, Thresholds())) == WORSE
+    contradicted = worse._replace(fqe=Interval(1.0, 0.5, 1.5))
+    assert decide(contradicted, gates(contradicted, Thresholds())) == NOT_SHOWN
+
+
+def test_the_model_decides_alone_where_it_leaves_less_unexplained():
+    assert decides_alone(0.9, 0.8) and not decides_alone(0.9, 0.89)
+    assert decides_alone(0.1, -3.0) and not decides_alone(0.0, -3.0)
 
 
 def test_the_interval_that_decides_spans_both():
@@ -59,16 +79,18 @@ def test_the_interval_that_decides_spans_both():
 
 
 def test_it_holds_the_difference_from_what_was_measured_too():
-    """The model puts the clone 4 too low, FQE 1 too high; the model's differences are halved."""
+    """The model puts the clones 4 too low, FQE 1 too high; their differences are halved, and multiplied by 0.8."""
     model, fqe = Interval(1.0, 0.0, 2.0), Interval(3.0, 2.0, 4.0)
-    assert deciding(model, fqe, BaselineError(-4.0, 1.0), 0.5) == Interval(2.0, -2.0, 5.0)
-    assert deciding(model, fqe, None, 0.5) == spanning(model, fqe)
+    assert deciding(model, fqe, BaselineError(-4.0, 1.0), (0.5, 0.8), alone=False) == Interval(2.0, -2.0, 4.8)
+    assert deciding(model, fqe, BaselineError(-4.0, 1.0), (0.5, 0.8), alone=True) == Interval(1.0, -2.0, 2.0)
+    assert deciding(model, fqe, None, (0.5, 0.8), alone=False) == spanning(model, fqe)
+    assert deciding(model, fqe, None, (0.5, 0.8), alone=True) == model
 
 
 def test_it_holds_the_difference_from_the_current_policy_itself():
     """The imitation collects 4 less than the policy that it stands for: of 2 more than it, 2 less remain possible."""
     apart = Interval(2.0, 1.0, 3.0)
-    assert deciding(apart, apart, BaselineError(-4.0, -4.0), 1.0) == Interval(2.0, -3.0, 3.0)
+    assert deciding(apart, apart, BaselineError(-4.0, -4.0), (1.0, 1.0), alone=False) == Interval(2.0, -3.0, 3.0)
 
 
 def test_a_log_of_two_behaviours_is_no_clone_of_their_mean():
@@ -80,7 +102,7 @@ def test_a_log_of_two_behaviours_is_no_clone_of_their_mean():
     clone = 2 * noise.cdf(-1.0) + (noise.cdf(1.0) - noise.cdf(-1.0)) - 2 * noise.pdf(1.0)  # E clip(n, -1, 1)^2
     apart = Interval(0.81 - clone, 0.81 - clone, 0.81 - clone)
     assert apart.low > 0.25
-    own = deciding(apart, apart, BaselineError(clone - 1, clone - 1), 1.0)
+    own = deciding(apart, apart, BaselineError(clone - 1, clone - 1), (1.0, 1.0), alone=False)
     assert own.low == pytest.approx(0.81 - 1) and own.high == apart.high
 
 
@@ -99,6 +121,15 @@ def test_the_picture_names_policies_of_one_folder_apart():
     names = [f"results/policies/a-log-with-a-name/{method}-seed0-epoch01.safetensors" for method in ("iql", "bc")]
     page = render(judgement(*(judged(name, evidence(0.5, 2.0)) for name in names)))
     assert "…th-a-name/iql-seed0-epoch01" in page and "…ith-a-name/bc-seed0-epoch01" in page
+
+
+def test_the_page_says_whose_interval_decides():
+    alone = judgement(judged("run", evidence(0.5, 2.0)))
+    assert "the model’s interval decides" in sentences.tested(alone)
+    assert "Bar, which decides: the model’s interval" in render(alone)
+    both = alone._replace(fqe_explained=0.95)
+    assert "spans the model’s and its own" in sentences.tested(both)
+    assert "Bar, which decides: what spans both intervals" in render(both)
 
 
 def test_a_judge_that_predicted_nothing_says_so():

@@ -18,7 +18,9 @@ from tests.trust import line_world
 
 SMALL = Options(
     window=10,
-    effort=Effort(fit_epochs=40, hidden=(64, 64), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40),
+    effort=Effort(
+        fit_epochs=100, fit_updates=0, hidden=(64, 64), clone_updates=300, fqe_updates=600, starts=100, fold_starts=40
+    ),
 )
 
 
@@ -76,6 +78,7 @@ def test_it_keeps_what_the_log_measured(judgement, log):
     assert judgement.baseline_error is not None
     assert judgement.baseline_error.model == pytest.approx(clone - judgement.measured)
     assert len(judgement.folds) == 10 and judgement.level == pytest.approx(0.9)
+    assert judgement.explained > 0.8 and judgement.fqe_explained > 0.8, "both predict parts that they did not see"
     assert plain(judgement)["policies"][0]["evidence"]["difference"]["low"] > 0
 
 
@@ -101,7 +104,7 @@ def test_a_log_of_two_controllers_calls_nothing_better_that_only_beats_the_clone
     truth = [-line_world.true_return(own, starts, 10).mean() - ahead for own in policies.values()]
     assert truth[0] < -0.1 and truth[1] > 1.0
     slow, fast = judgement.policies
-    assert slow.evidence.model.mean > 0.5 and slow.evidence.fqe.mean > 0.5, "held against the clone alone"
+    assert slow.evidence.model.mean > 0 and slow.evidence.fqe.mean > 0, "held against the clones alone"
     assert slow.verdict != BETTER
     for own, difference in zip(truth, (slow.evidence.difference, fast.evidence.difference), strict=True):
         assert difference.low < own < difference.high

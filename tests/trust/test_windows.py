@@ -182,9 +182,14 @@ def test_two_members_in_a_row_share_a_fold_that_neither_saw(count):
 
 
 def test_a_long_log_is_thinned_out_evenly_in_every_part_even_where_parts_take_turns(monkeypatch):
-    monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 // 4)
     log = line_world.log()
-    turns = rows_of(log, folds_of(log, np.tile(list("abcd"), 30).tolist()))[0]
-    assert np.bincount(turns.fold).tolist() == [160, 140, 160, 140]  # 8 and 7 of 30 episodes
+    parts = np.tile(list("abcd"), 30).tolist()
+    monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 // 4)
+    assert np.bincount(rows_of(log, folds_of(log, parts))[0].fold).tolist() == [140, 160, 140, 160]  # 7 and 8 of 30
     blocks = rows_of(log, folds_of(log, "time"))[0]
-    assert np.array_equal(np.unique(blocks.episode), np.arange(0, 120, 4))
+    assert np.array_equal(np.unique(blocks.episode), np.arange(3, 120, 4))
+    monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 * 2 // 3)
+    assert np.bincount(rows_of(log, folds_of(log, parts))[0].fold).tolist() == [400] * 4, "no fewer than may be taken"
+    rare = ["e", *parts[1:]]
+    monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 // 4)
+    assert np.bincount(rows_of(log, folds_of(log, rare))[0].fold)[4] == 20, "no part is left out"

@@ -37,10 +37,8 @@ def differences(judgement: Judgement) -> Panel:
     ]
     known = judgement.baseline_error is not None
     both = "the estimate of what made the log and from what it measured" if known else "the estimate of its imitation"
-    caption = (
-        "Dot: by the model. Diamond: by fitted Q evaluation. Bar, which decides: what spans both intervals, from "
-        f"{both}."
-    )
+    spanned = "the model’s interval" if judgement.alone else "what spans both intervals"
+    caption = f"Dot: by the model. Diamond: by fitted Q evaluation. Bar, which decides: {spanned}, from {both}."
     return _panel("differences", f"Better than {judgement.opponent}?", caption, draw, legend)
 
 

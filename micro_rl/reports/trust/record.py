@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 BETTER, NOT_SHOWN, WORSE = "better", "not shown", "worse"
+LEAVES = 0.8
 
 
 def spanning(first: "Interval", second: "Interval") -> "Interval":
@@ -13,6 +14,14 @@ def spanning(first: "Interval", second: "Interval") -> "Interval":
 def stretched(interval: "Interval", error: float) -> "Interval":
     """The interval that holds this one and itself shifted by the error, around the same mean."""
     return interval._replace(low=interval.low + min(0.0, error), high=interval.high + max(0.0, error))
+
+
+def decides_alone(explained: float, fqe_explained: float) -> bool:
+    """Whether the model's interval decides without FQE's, by what either explains of the parts that it did not see.
+
+    It does where it explains something, and leaves at most `LEAVES` of what FQE leaves unexplained.
+    """
+    return explained > 0 and 1 - explained <= LEAVES * (1 - fqe_explained)
 
 
 class Gate(NamedTuple):
@@ -36,11 +45,13 @@ class Interval(NamedTuple):
 class Evidence(NamedTuple):
     """What is known of one policy and what it is compared with, raw units a window.
 
-    `model` and `fqe` are the difference by each estimator; `difference`, which decides, spans both intervals, each
-    stretched by what its estimator misses of the log's own return, or what an imitation misses of a current policy's.
+    `model` and `fqe` are the difference by each estimator; `difference`, which decides, is the model's interval where
+    that predicts parts of the log better (`Judgement.alone`), else it spans both, each stretched by what its estimator
+    misses of the log's own return, or what an imitation misses of a current policy's.
     `unknown_cost` and `unknown_gain` are what the interval was widened by, down and up, for steps that the log cannot
-    vouch for, beyond those of the baseline. `violations` is None without limits, `correlation` (of predicted and
-    measured parts of the log) where the parts do not differ.
+    vouch for, beyond those of the baseline. `worst_tenth_error` is the standard error of the difference of the two
+    worst tenths: over starts, over members, and of what nobody explains. `violations` is None without limits,
+    `correlation` (of predicted and measured parts of the log) where the parts do not differ.
     """
 
     difference: Interval
@@ -51,6 +62,7 @@ class Evidence(NamedTuple):
     effective: float
     worst_tenth: float
     baseline_worst_tenth: float
+    worst_tenth_error: float
     deviation: float
     unknown_cost: float
     unknown_gain: float
@@ -118,7 +130,7 @@ class FoldTest(NamedTuple):
 
 
 class BaselineError(NamedTuple):
-    """A window's return of a clone of what made the log, as estimated, less what the log measured."""
+    """A window's return of the clones of what made the log, as estimated, less what the log measured."""
 
     model: float
     fqe: float
@@ -139,7 +151,8 @@ class Judgement(NamedTuple):
     measured_deviation: float
     baseline_error: BaselineError | None
     imitation_error: float | None
-    reward_range: tuple[float, float]
+    window_rewards: tuple[float, float]
+    """The mean reward a step of the log's worst window and of its best, as which unknown steps count."""
     folds: tuple[FoldTest, ...]
     folds_made: str
     level: float
@@ -147,6 +160,9 @@ class Judgement(NamedTuple):
     unexplained: float
     width: float
     explained: float
+    fqe_explained: float
+    fqe_slope: float
+    fqe_unexplained: float
     correlation: float
     coverage: float
     known_windows: float
@@ -166,6 +182,11 @@ class Judgement(NamedTuple):
     def opponent(self) -> str:
         """What policies are compared with."""
         return "your current policy" if self.baseline_error is None else "what made the log"
+
+    @property
+    def alone(self) -> bool:
+        """Whether the model's interval decides without FQE's."""
+        return decides_alone(self.explained, self.fqe_explained)
 
     @property
     def ranked(self) -> list[PolicyJudgement]:

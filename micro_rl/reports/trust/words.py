@@ -60,8 +60,17 @@ def tested(judgement: Judgement) -> str:
     return (
         f"The judge was tested on this log: {plural(folds, 'part')} ({judgement.folds_made}) were left out one by one, "
         f"and what they returned was predicted. The predictions explain {100 * max(0.0, judgement.explained):.0f} % of "
-        f"what the parts differ by. {promise if judgement.explained > 0 else UNTESTED}{_together(judgement)}"
+        f"what the parts differ by. {promise if judgement.explained > 0 else UNTESTED} {_deciding(judgement)}"
+        f"{_together(judgement)}"
     )
+
+
+def _deciding(judgement: Judgement) -> str:
+    """Whose interval decides."""
+    share = f"{100 * max(0.0, judgement.fqe_explained):.0f} %"
+    if judgement.alone:
+        return f"Fitted Q evaluation explains {share}: the model’s interval decides."
+    return f"Fitted Q evaluation explains {share}: the interval that decides spans the model’s and its own."
 
 
 def _together(judgement: Judgement) -> str:
@@ -82,9 +91,9 @@ def against_measured(judgement: Judgement) -> str:
         return known if imitation is None else f"{known} {_imitated(imitation)}"
     model, fqe = judgement.measured + error.model, judgement.measured + error.fqe
     return (
-        f"A clone of what made the log collects {number(model)} a window by the model and {number(fqe)} by fitted Q "
-        f"evaluation, where {number(judgement.measured)} was measured. Whether a policy is misjudged by as much cannot "
-        "be known: the interval holds its difference from the clone’s estimate and from what was measured."
+        f"Clones of what made the log, part by part, collect {number(model)} a window by the model and {number(fqe)} "
+        f"by fitted Q evaluation, where {number(judgement.measured)} was measured. Whether a policy is misjudged by as "
+        "much cannot be known: the interval holds its difference from their estimate and from what was measured."
     )
 
 
@@ -101,8 +110,9 @@ def vouched(judgement: Judgement) -> str:
     """What the log can vouch for."""
     return (
         f"Of true transitions that the judge had not seen, {100 * judgement.coverage:.1f} % count as known (99 % were "
-        f"meant to). A step that is not counts as the log’s worst reward, {number(judgement.reward_range[0])}, in the "
-        f"lower end of the interval and as its best, {number(judgement.reward_range[1])}, in the upper end."
+        f"meant to). A step that is not counts as one of the log’s worst window, "
+        f"{number(judgement.window_rewards[0])}, in the lower end of the interval and as one of its best, "
+        f"{number(judgement.window_rewards[1])}, in the upper end."
     )
 
 
