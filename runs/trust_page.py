@@ -16,11 +16,13 @@ from micro_rl.trust.verdict import Thresholds
 from runs import trust_wrong
 from runs.kept_cells import origins
 from runs.records import recorded
-from runs.study_pages import write
+from runs.study_pages import save, write
 from runs.trust import STUDY
 from runs.trust_pairs import Log, chosen, filled, judged_logs, table, totals
+from runs.trust_picture import draw
 
 PAGE = Path("docs/results/trust.md")
+FIGURE = PAGE.with_suffix(".svg")
 COMMAND = "python -m runs.trust DATA RESULTS"
 KNOWN = """\
 No count here is a clean test: the truths of these logs have been on the table while the judge was changed. Its first
@@ -117,6 +119,7 @@ def main() -> None:
     logs = judged_logs()
     frozen = {log.name: chosen([other for other in logs if other is not log]) for log in logs}
     write(PAGE, text(logs, frozen))
+    save(draw(logs, frozen), FIGURE)
     print(PAGE)
 
 
@@ -135,6 +138,12 @@ whose true value was measured in a simulator that the judge never sees: 300 wind
 log's own disturbances.
 
 {filled("**Answer.** " + overall[0].upper() + overall[1:])}
+
+![Every pair's interval beside the truth](trust.svg)
+
+A line for each policy, the truly best on top: the dot is the true difference from what made the log, a window, the bar
+the interval, green where the policy was called better, orange where worse, gray where nothing was shown, and pale where
+the log vouches for too few of its steps. Wide bars leave the panel.
 
 {_by_test(logs, frozen)}
 
