@@ -42,7 +42,10 @@ The seven other logs were then counted. On dmsd the judge's test explained 64 % 
 nothing, so the model alone decided, and called 5 of 18 worse policies better. But those parts return 481 to 507, as
 nearly alike as chance makes them: that test was passed by noise. So a test explains something only where parts differ
 by more than twice their noise, which the gate on ranking had asked for already; it takes the word from the model on
-dmsd, dryer and hopper-medium. With that all was counted again, which is the count above.
+dmsd, dryer and hopper-medium. With that all was counted again, which is the count above. That the model decides alone
+only where the parts are whole episodes changes none of it, and came of a choice on a third of safety: blocks of rows
+differ by where in an episode they are, the test was passed, and the model alone put a policy that collects 13.9 less
+than the log 1 to 44 above it; too few of its steps were vouched for.
 """
 TRUE_WRONG = """\
 On dmsd the model follows the masses rightly and pays them wrongly. Whatever stood far from its target in this log was

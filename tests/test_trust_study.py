@@ -110,7 +110,7 @@ def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
 def test_what_policies_are_held_against():
     """1 to 2 from the clones, put 3 too low by the model, whose differences are halved, and rightly by FQE."""
     pair = Pair("a", evidence(1.0, 2.0), truth=-0.4, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
-    slopes = {"slope": 0.5, "fqe_slope": 1.0, "explained": 0.5, "fqe_explained": 0.3}
+    slopes = {"slope": 0.5, "fqe_slope": 1.0, "alone": True}
     log = Log("log", {"baseline_error": {"model": -3.0, "fqe": 0.0}} | slopes, [pair])
     decided = {name: trust_wrong.against(log, way).pairs[0] for name, way in trust_wrong.WAYS.items()}
     ends = {name: own.evidence.difference[1:] for name, own in decided.items()}
