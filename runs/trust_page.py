@@ -16,11 +16,13 @@ from micro_rl.trust.verdict import Thresholds
 from runs import trust_wrong
 from runs.kept_cells import origins
 from runs.records import recorded
-from runs.study_pages import write
+from runs.study_pages import save, write
 from runs.trust import STUDY
 from runs.trust_pairs import Log, chosen, filled, judged_logs, table, totals
+from runs.trust_picture import draw
 
 PAGE = Path("docs/results/trust.md")
+FIGURE = PAGE.with_suffix(".svg")
 COMMAND = "python -m runs.trust DATA RESULTS"
 KNOWN = """\
 No count here is a clean test: the truths of these logs have been on the table while the judge was changed. Its first
@@ -40,7 +42,10 @@ The seven other logs were then counted. On dmsd the judge's test explained 64 % 
 nothing, so the model alone decided, and called 5 of 18 worse policies better. But those parts return 481 to 507, as
 nearly alike as chance makes them: that test was passed by noise. So a test explains something only where parts differ
 by more than twice their noise, which the gate on ranking had asked for already; it takes the word from the model on
-dmsd, dryer and hopper-medium. With that all was counted again, which is the count above.
+dmsd, dryer and hopper-medium. With that all was counted again, which is the count above. That the model decides alone
+only where the parts are whole episodes changes none of it, and came of a choice on a third of safety: blocks of rows
+differ by where in an episode they are, the test was passed, and the model alone put a policy that collects 13.9 less
+than the log 1 to 44 above it; too few of its steps were vouched for.
 """
 TRUE_WRONG = """\
 On dmsd the model follows the masses rightly and pays them wrongly. Whatever stood far from its target in this log was
@@ -117,6 +122,7 @@ def main() -> None:
     logs = judged_logs()
     frozen = {log.name: chosen([other for other in logs if other is not log]) for log in logs}
     write(PAGE, text(logs, frozen))
+    save(draw(logs, frozen), FIGURE)
     print(PAGE)
 
 
@@ -135,6 +141,12 @@ whose true value was measured in a simulator that the judge never sees: 300 wind
 log's own disturbances.
 
 {filled("**Answer.** " + overall[0].upper() + overall[1:])}
+
+![Every pair's interval beside the truth](trust.svg)
+
+A line for each policy, the truly best on top: the dot is the true difference from what made the log, a window, the bar
+the interval, green where the policy was called better, orange where worse, gray where nothing was shown, and pale where
+the log vouches for too few of its steps. Wide bars leave the panel.
 
 {_by_test(logs, frozen)}
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micro_rl.reports.trust.record import BETTER, BaselineError, Evidence, Interval, decides_alone
+from micro_rl.reports.trust.record import BETTER, BaselineError, Evidence, Interval
 from micro_rl.trust import verdict
 from micro_rl.trust.verdict import Thresholds
 from runs.records import recorded
@@ -66,7 +66,7 @@ class Log(NamedTuple):
     @property
     def alone(self) -> bool:
         """Whether the model's interval decides without FQE's."""
-        return decides_alone(self.judgement["explained"], self.judgement["fqe_explained"])
+        return self.judgement["alone"]
 
     @property
     def half_width(self) -> float:

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from micro_rl import Dataset, Policy, load
-from runs import trust_recorded, trust_wrong
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
+from micro_rl.trust.verdict import Thresholds
+from runs import trust_picture, trust_recorded, trust_wrong
 from runs.trust_by_hand import by_hand
 from runs.trust_pairs import Log, Pair
 from runs.trust_simulators import MassSpringDamper, Pendulum, Simulator
@@ -108,7 +110,7 @@ def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
 def test_what_policies_are_held_against():
     """1 to 2 from the clones, put 3 too low by the model, whose differences are halved, and rightly by FQE."""
     pair = Pair("a", evidence(1.0, 2.0), truth=-0.4, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
-    slopes = {"slope": 0.5, "fqe_slope": 1.0, "explained": 0.5, "fqe_explained": 0.3}
+    slopes = {"slope": 0.5, "fqe_slope": 1.0, "alone": True}
     log = Log("log", {"baseline_error": {"model": -3.0, "fqe": 0.0}} | slopes, [pair])
     decided = {name: trust_wrong.against(log, way).pairs[0] for name, way in trust_wrong.WAYS.items()}
     ends = {name: own.evidence.difference[1:] for name, own in decided.items()}
@@ -116,6 +118,17 @@ def test_what_policies_are_held_against():
     assert ends[both] == ends[model] == (-0.5, 2.0) and decided[both].covered
     assert ends[clones] == (1.0, 2.0) and not decided[clones].covered
     assert ends[measured] == (-0.5, 0.5) and decided[measured].covered
+
+
+def test_the_picture_has_a_bar_in_the_colour_of_each_verdict():
+    pairs = [
+        Pair(name, evidence(*ends), truth=sum(ends) / 2, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
+        for name, ends in {"a": (1.0, 2.0), "b": (-2.0, -1.0), "c": (-1.0, 1.0)}.items()
+    ]
+    (axis,) = trust_picture.draw([Log("log", {}, pairs)], {"log": Thresholds()}).axes
+    bars = [line.get_color() for line in axis.lines[:3]]
+    assert bars == [trust_picture.COLOURS[word] for word in (WORSE, NOT_SHOWN, BETTER)]
+    assert axis.get_xlim() == (-3.0, 3.0)
 
 
 def test_policies_made_by_hand():

@@ -5,18 +5,21 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, decides_alone, spanning, stretched
+from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, spanning, stretched
 from micro_rl.trust.case import Case
 from micro_rl.trust.difference import difference, spread, tail_error, worst_tenth
 from micro_rl.trust.estimates import Estimates
 from micro_rl.trust.self_test import SelfTest
+
+LEAVES = 0.8
 
 
 class Standard(NamedTuple):
     """What policies are held against, and the self-tests: of the model, and of FQE.
 
     `error` is what the estimates of a clone miss of the log's return. Of a current policy that is not known; in its
-    place `imitation` is what the network that stands for it collects beyond the policy itself, by FQE.
+    place `imitation` is what the network that stands for it collects beyond the policy itself, by FQE. `alone`: whether
+    the model's interval decides without FQE's (`decides_alone`), which takes a test on parts of whole episodes.
     """
 
     baseline: Estimates
@@ -24,11 +27,15 @@ class Standard(NamedTuple):
     test: SelfTest
     fqe_test: SelfTest
     imitation: float | None = None
+    alone: bool = False
 
-    @property
-    def alone(self) -> bool:
-        """Whether the model's interval decides without FQE's."""
-        return decides_alone(self.test.explained, self.fqe_test.explained)
+
+def decides_alone(explained: float, fqe_explained: float) -> bool:
+    """Whether the model's interval decides without FQE's, by what either explains of the parts that it did not see.
+
+    It does where it explains something, and leaves at most `LEAVES` of what FQE leaves unexplained.
+    """
+    return explained > 0 and 1 - explained <= LEAVES * (1 - fqe_explained)
 
 
 def baseline_error(case: Case, clone: Estimates) -> BaselineError:
@@ -39,7 +46,7 @@ def baseline_error(case: Case, clone: Estimates) -> BaselineError:
 
 def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: float) -> Evidence:
     """What the gates look at; `effective` is the share of windows that importance weights leave after a step."""
-    baseline, error, test, fqe_test, imitation = standard
+    baseline, error, test, fqe_test, imitation, alone = standard
     slopes = test.slope, fqe_test.slope
     if imitation is not None:  # by either estimator as much, and in no need of a correction
         error, slopes = BaselineError(imitation, imitation), (1.0, 1.0)
@@ -50,7 +57,7 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
     windows, usual = (np.asarray(collected.total).mean(0) for collected in (own, base))
     members = spread(test.slope * (np.asarray(own.total) - np.asarray(base.total)))[0]
     return Evidence(
-        difference=deciding(model, by_fqe, error, slopes, alone=standard.alone),
+        difference=deciding(model, by_fqe, error, slopes, alone=alone),
         model=model,
         fqe=by_fqe,
         support=1 - float(own.unknown.sum() / own.lived.sum()),

@@ -141,7 +141,7 @@ def _whole(
     policies: list[PolicyJudgement],
     seconds: float,
 ) -> Judgement:
-    estimates, error, test, fqe_test, imitation = standard
+    estimates, error, test, fqe_test, imitation, alone = standard
     counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
     figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
     parts = zip(case.layout.folds.names, figures, counts, strict=True)
@@ -166,6 +166,7 @@ def _whole(
         fqe_explained=fqe_test.explained,
         fqe_slope=fqe_test.slope,
         fqe_unexplained=fqe_test.unexplained,
+        alone=alone,
         correlation=test.correlation,
         coverage=case.coverage,
         known_windows=float((estimates.model.unknown == 0).mean()),

@@ -14,7 +14,7 @@ from micro_rl.trust.by_fqe import evaluate_by_fqe, test_fqe_on_folds
 from micro_rl.trust.case import Case, prepare
 from micro_rl.trust.current import Current, actions_of, imitate
 from micro_rl.trust.estimates import Estimates, collect, test_on_folds
-from micro_rl.trust.evidence import Standard, baseline_error
+from micro_rl.trust.evidence import Standard, baseline_error, decides_alone
 from micro_rl.trust.layout import Layout, lay_out
 from micro_rl.trust.options import Options, Progress
 from micro_rl.trust.places import behaviour, common_starts
@@ -98,7 +98,8 @@ def measure(
     imitation = None if baseline.current is None else float((values[0] - values.pop()).mean())
     own, *others = (Estimates(*pair) for pair in zip(collected, values, strict=True))
     error = baseline_error(case, own) if imitation is None else None
-    standard = Standard(own, error, test, by_fqe, imitation)
+    alone = layout.folds.whole and decides_alone(test.explained, by_fqe.explained)
+    standard = Standard(own, error, test, by_fqe, imitation, alone)
     return Yardstick(case, starts, baseline, standard), dict(zip(actors, others, strict=True))
 
 

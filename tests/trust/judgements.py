@@ -82,6 +82,7 @@ def judgement(*policies: PolicyJudgement) -> Judgement:
         fqe_explained=0.6,
         fqe_slope=1.0,
         fqe_unexplained=0.0,
+        alone=True,
         correlation=0.98,
         coverage=0.989,
         known_windows=0.94,

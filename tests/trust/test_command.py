@@ -17,12 +17,12 @@ from micro_rl.data.read_options import ReadOptions
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.trust import words as sentences
 from micro_rl.reports.trust.page import render
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, decides_alone, spanning
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, BaselineError, Interval, spanning
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.plan import make_plan
 from micro_rl.training.plan_record import plan_to_config
 from micro_rl.trust import apart, front
-from micro_rl.trust.evidence import deciding
+from micro_rl.trust.evidence import decides_alone, deciding
 from micro_rl.trust.front import logs_of
 from micro_rl.trust.kept_judge import place
 from micro_rl.trust.verdict import Thresholds, decide, gates, ranking, standing
@@ -127,7 +127,7 @@ def test_the_page_says_whose_interval_decides():
     alone = judgement(judged("run", evidence(0.5, 2.0)))
     assert "the model’s interval decides" in sentences.tested(alone)
     assert "Bar, which decides: the model’s interval" in render(alone)
-    both = alone._replace(fqe_explained=0.95)
+    both = alone._replace(alone=False)
     assert "spans the model’s and its own" in sentences.tested(both)
     assert "Bar, which decides: what spans both intervals" in render(both)
 

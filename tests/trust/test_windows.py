@@ -81,6 +81,7 @@ def test_folds_by_time_are_whole_episodes():
     assert parts.size == 10
     assert all(len(set(parts.of_row[piece])) == 1 for piece in dataset.episodes)
     assert np.bincount(parts.of_row).tolist() == [100] * 10
+    assert parts.whole and not folds.by_time(line_world.log(episodes=5, length=200)).whole
 
 
 def test_folds_by_behaviour_part_those_who_act_otherwise():

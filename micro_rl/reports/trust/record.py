@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 BETTER, NOT_SHOWN, WORSE = "better", "not shown", "worse"
-LEAVES = 0.8
 
 
 def spanning(first: "Interval", second: "Interval") -> "Interval":
@@ -14,14 +13,6 @@ def spanning(first: "Interval", second: "Interval") -> "Interval":
 def stretched(interval: "Interval", error: float) -> "Interval":
     """The interval that holds this one and itself shifted by the error, around the same mean."""
     return interval._replace(low=interval.low + min(0.0, error), high=interval.high + max(0.0, error))
-
-
-def decides_alone(explained: float, fqe_explained: float) -> bool:
-    """Whether the model's interval decides without FQE's, by what either explains of the parts that it did not see.
-
-    It does where it explains something, and leaves at most `LEAVES` of what FQE leaves unexplained.
-    """
-    return explained > 0 and 1 - explained <= LEAVES * (1 - fqe_explained)
 
 
 class Gate(NamedTuple):
@@ -163,6 +154,8 @@ class Judgement(NamedTuple):
     fqe_explained: float
     fqe_slope: float
     fqe_unexplained: float
+    alone: bool
+    """Whether the model's interval decides without FQE's."""
     correlation: float
     coverage: float
     known_windows: float
@@ -182,11 +175,6 @@ class Judgement(NamedTuple):
     def opponent(self) -> str:
         """What policies are compared with."""
         return "your current policy" if self.baseline_error is None else "what made the log"
-
-    @property
-    def alone(self) -> bool:
-        """Whether the model's interval decides without FQE's."""
-        return decides_alone(self.explained, self.fqe_explained)
 
     @property
     def ranked(self) -> list[PolicyJudgement]:
