@@ -35,7 +35,7 @@ def evaluate_by_fqe(
     in_rows, at_starts = zip(*map(_where, actors), strict=True)
     then = jnp.stack([compiled_act(actor, log.next_observation, noise) for actor in in_rows])
     first = jnp.stack([compiled_act(actor, starts.observation, first_noise) for actor in at_starts])
-    replicas = _replica_rows(case)
+    replicas = replica_rows(case.layout.rows.fold, case.layout.folds.size)
     keys = jax.random.split(key, len(actors) * len(replicas))
     if current is not None:
         own_then, own_first = _own_actions(case, current, then[0], first[0])
@@ -72,7 +72,10 @@ def test_fqe_on_folds(case: Case) -> SelfTest:
     values = fqe.evaluate(
         log,
         jnp.stack([compiled_act(clone, log.next_observation, noise) for clone in clones]),
-        fqe.Variants(jnp.arange(folds), jnp.asarray(_replica_rows(case)[np.arange(folds) // LEFT_OUT])),
+        fqe.Variants(
+            jnp.arange(folds),
+            jnp.asarray(replica_rows(case.layout.rows.fold, case.layout.folds.size)[np.arange(folds) // LEFT_OUT]),
+        ),
         starts,
         jnp.stack([compiled_act(clone, own, still) for clone, own in zip(clones, starts, strict=True)]),
         jax.random.split(key, folds),
@@ -97,15 +100,11 @@ def _own_actions(case: Case, current: Current, then: Array, first: Array) -> tup
     return jnp.asarray(following), jnp.asarray(own_actions_at(starts, rows.number, current.actions, first))
 
 
-def _replica_rows(case: Case) -> Int[np.ndarray, "replica row"]:
+def replica_rows(fold: Int[np.ndarray, " row"], count: int) -> Int[np.ndarray, "replica rows"]:
     """Rows of half as many replicas as folds, each without two folds, and every fold is one of these."""
-    count, least = case.layout.folds.size, len(case.layout.rows.fold) * 3 // 5
-    random = np.random.default_rng(0)
-    replicas = []
-    for number in range(0, count, LEFT_OUT):
-        free = np.flatnonzero(~np.isin(case.layout.rows.fold, left_out(number, count)))
-        replicas.append(random.choice(free, least))
-    return np.stack(replicas)
+    least, random = len(fold) * 3 // 5, np.random.default_rng(0)
+    free = [np.flatnonzero(~np.isin(fold, left_out(number, count))) for number in range(0, count, LEFT_OUT)]
+    return np.stack([random.choice(rows, least) for rows in free])
 
 
 def _updates(case: Case) -> int:

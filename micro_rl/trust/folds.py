@@ -27,20 +27,20 @@ EASY = "for want of episodes: they may differ by where in an episode they are, w
 
 
 class Folds(NamedTuple):
-    """The fold of every row, what each is called, and how they were made.
-
-    Parts that are not `whole` cut episodes: they may differ by where in an episode they are, which is easy to foretell.
-    """
+    """The fold of every row, what each is called, and how they were made."""
 
     of_row: Int[np.ndarray, " row"]
     names: tuple[str, ...]
     made: str
-    whole: bool = True
 
     @property
     def size(self) -> int:
         """How many there are."""
         return len(self.names)
+
+    def whole(self, dataset: Dataset) -> bool:
+        """Whether no episode is cut: parts of one may differ by where in it they are, which is easy to foretell."""
+        return bool(np.isin(np.flatnonzero(np.diff(self.of_row)) + 1, dataset.starts).all())
 
     def of_windows(self, windows: Stretches, dataset: Dataset) -> tuple[Stretches, Int[np.ndarray, " window"]]:
         """The windows that lie in one fold, and that fold."""
@@ -57,7 +57,7 @@ def by_time(dataset: Dataset, count: int = FOLDS) -> Folds:
         cuts = dataset.stops[np.abs(dataset.stops[:, None] - cuts).argmin(0)]
     of_row = np.searchsorted(np.unique(cuts), np.arange(len(dataset)), side="right")
     kind = "blocks of whole episodes in the log's order" if whole else f"blocks of rows in the log's order, {EASY}"
-    return _named(of_row, [f"block {number + 1}" for number in range(of_row.max() + 1)], kind)._replace(whole=whole)
+    return _named(of_row, [f"block {number + 1}" for number in range(of_row.max() + 1)], kind)
 
 
 def by_behaviour(dataset: Dataset, count: int = FOLDS) -> Folds:

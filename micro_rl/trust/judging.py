@@ -22,6 +22,7 @@ from micro_rl.trust.estimates import Estimates, weigh
 from micro_rl.trust.evidence import Standard, evidence_of
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Options, Progress
+from micro_rl.trust.self_test import SelfTest
 from micro_rl.trust.verdict import Thresholds
 from micro_rl.trust.yardstick import Yardstick, measure
 
@@ -142,9 +143,6 @@ def _whole(
     seconds: float,
 ) -> Judgement:
     estimates, error, test, fqe_test, imitation, alone = standard
-    counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
-    figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
-    parts = zip(case.layout.folds.names, figures, counts, strict=True)
     return Judgement(
         log=case.layout.dataset.name,
         sha256=case.layout.dataset.sha256,
@@ -156,7 +154,7 @@ def _whole(
         baseline_error=error,
         imitation_error=imitation,
         window_rewards=case.window_rewards,
-        folds=tuple(FoldTest(name, *row, windows) for name, row, windows in parts),
+        folds=_parts(case, test),
         folds_made=case.layout.folds.made,
         level=test.level,
         slope=test.slope,
@@ -178,4 +176,14 @@ def _whole(
         notes=(*case.layout.dataset.notes, *filter(None, [case.layout.held])),
         seconds=seconds,
         version=__version__,
+    )
+
+
+def _parts(case: Case, test: SelfTest) -> tuple[FoldTest, ...]:
+    """The parts of the log, as predicted and as measured."""
+    counts = [int((case.layout.fold == number).sum()) for number in range(case.layout.folds.size)]
+    figures = zip(test.predicted.tolist(), test.measured.tolist(), test.deviation.tolist(), strict=True)
+    return tuple(
+        FoldTest(name, *row, windows)
+        for name, row, windows in zip(case.layout.folds.names, figures, counts, strict=True)
     )

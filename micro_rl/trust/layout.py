@@ -99,8 +99,7 @@ def _used(folds: Folds, fold: Int[np.ndarray, " window"]) -> tuple[Folds, Int[np
         f"{folds.made}; too short to stand alone, and counted to the one before: {', '.join(few)}" if few else ""
     )
     names = tuple(folds.names[number] for number in filled)
-    left = folds._replace(of_row=renumbered[folds.of_row], names=names, made=described or folds.made)
-    return left, renumbered[fold]
+    return Folds(renumbered[folds.of_row], names, described or folds.made), renumbered[fold]
 
 
 class _Breaks(NamedTuple):

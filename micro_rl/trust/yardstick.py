@@ -98,7 +98,7 @@ def measure(
     imitation = None if baseline.current is None else float((values[0] - values.pop()).mean())
     own, *others = (Estimates(*pair) for pair in zip(collected, values, strict=True))
     error = baseline_error(case, own) if imitation is None else None
-    alone = layout.folds.whole and decides_alone(test.explained, by_fqe.explained)
+    alone = layout.folds.whole(layout.dataset) and decides_alone(test.explained, by_fqe.explained)
     standard = Standard(own, error, test, by_fqe, imitation, alone)
     return Yardstick(case, starts, baseline, standard), dict(zip(actors, others, strict=True))
 

@@ -13,7 +13,8 @@ import micro_rl
 from micro_rl import Dataset
 from micro_rl.data.stretches import stretches
 from micro_rl.errors import UserError
-from micro_rl.trust import folds, judge
+from micro_rl.trust import by_fqe, folds, judge
+from micro_rl.trust.folds import LEFT_OUT
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import left_out, rows_of, strangers
 from micro_rl.trust.window_length import choose
@@ -81,7 +82,9 @@ def test_folds_by_time_are_whole_episodes():
     assert parts.size == 10
     assert all(len(set(parts.of_row[piece])) == 1 for piece in dataset.episodes)
     assert np.bincount(parts.of_row).tolist() == [100] * 10
-    assert parts.whole and not folds.by_time(line_world.log(episodes=5, length=200)).whole
+    few = line_world.log(episodes=5, length=200)
+    assert parts.whole(dataset) and not folds.by_time(few).whole(few)
+    assert not folds.by_labels(few, list("aabbb")).whole(few), "two groups are cut into blocks of time"
 
 
 def test_folds_by_behaviour_part_those_who_act_otherwise():
@@ -172,6 +175,13 @@ def test_windows_of_a_fold_lie_inside_it():
     assert all(
         set(parts.of_row[start : start + 20]) == {number} for start, number in zip(windows.starts, fold, strict=True)
     )
+
+
+@given(st.integers(4, 20))
+def test_every_fold_has_a_replica_of_fqe_that_did_not_see_it(count):
+    fold = np.repeat(np.arange(count), 10)
+    replicas = by_fqe.replica_rows(fold, count)
+    assert all(number not in fold[replicas[number // LEFT_OUT]] for number in range(count))
 
 
 @given(st.integers(4, 20))
