@@ -19,7 +19,7 @@ from micro_rl.trust import kept_judge
 from micro_rl.trust.actors import Judged, clones
 from micro_rl.trust.calibration import calibrate
 from micro_rl.trust.folds import Folds
-from micro_rl.trust.judge import DROPS, LEARNING_RATE, Judge, Rows, fit, references
+from micro_rl.trust.judge import LEARNING_RATE, Judge, Rows, fit, references
 from micro_rl.trust.layout import Layout
 from micro_rl.trust.options import Effort, Options, Progress
 
@@ -107,7 +107,7 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         "epochs": effort.fit_epochs,
         "updates": effort.fit_updates,
         "patience": effort.patience,
-        "rates": (LEARNING_RATE, *DROPS),
+        "rate": LEARNING_RATE,
         "hidden": effort.hidden,
         "seed": options.seed,
     }

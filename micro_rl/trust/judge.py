@@ -30,8 +30,6 @@ from micro_rl.trust.options import Effort
 MOST_ROWS = 100_000
 """Rows that the members are fitted to; longer logs are thinned out evenly, by whole episodes."""
 LEARNING_RATE = 1e-3
-DROPS = (0.6, 0.8)
-"""Shares of the most passes at which the learning rate has dropped once, twice; earlier where patience runs out."""
 
 
 class Judge(NamedTuple):
@@ -121,7 +119,7 @@ def fit(
         patience=effort.patience,
         max_epochs=passes,
         lr=LEARNING_RATE,
-        lr_drops=len(DROPS),
+        lr_drops=0,
     )
     start_key, draw_key, epochs_key = jax.random.split(key, 3)
     log = jax.tree.map(jnp.asarray, rows.log)
@@ -132,7 +130,6 @@ def fit(
     state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)
-        state = _dropped(state, sum(epoch >= share * passes for share in DROPS))
         state, terms, bad = compiled_epoch(state, log, sizes, jax.random.fold_in(epochs_key, epoch))
         if int(bad["loss"]):
             raise UserError(
@@ -140,15 +137,6 @@ def fit(
             )
         on_epoch(epoch + 1, float(jnp.mean(terms["holdout"])))
     return _in_order(state)
-
-
-def _dropped(state: FitState, due: int) -> FitState:
-    """With a learning rate that has dropped as often as is due, and patience anew where it drops now."""
-    assert state.drops is not None, "a judge's learning rate drops"
-    if int(state.drops) >= due:
-        return state
-    anew = state.patience._replace(stale=jnp.zeros_like(state.patience.stale))
-    return state._replace(drops=jnp.full_like(state.drops, due), patience=anew)
 
 
 def _batches(rows: Rows, settings: ModelSettings) -> int:
