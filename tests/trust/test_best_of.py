@@ -7,6 +7,10 @@ import pytest
 
 from micro_rl.trust import best_of
 from micro_rl.trust.difference import spread
+from micro_rl.trust.estimates import Estimates
+from micro_rl.trust.evidence import Standard
+from micro_rl.trust.rollouts import Collected
+from micro_rl.trust.self_test import SelfTest
 
 WIDTH = NormalDist().inv_cdf(0.95)
 
@@ -44,3 +48,26 @@ def test_the_interval_of_the_chosen_one_holds_after_the_choice():
     best = estimates.max(1)
     assert np.mean(np.abs(best) <= WIDTH) < 0.7
     assert np.mean(np.abs(best) <= WIDTH * best_of.widening(errors)) >= 0.9
+
+
+def _tested(unexplained: float) -> SelfTest:
+    ten = np.zeros(10)
+    return SelfTest(ten, ten, ten, 1.0, unexplained, WIDTH, 0.9, 0.9, 0.9)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_estimators_that_decide_say_how_much_wider(alone: bool):
+    """By the model four policies err alike, by FQE each in its own way."""
+    random = np.random.default_rng(0)
+    shared = random.normal(size=(10, 50))
+    rollouts = [Collected(*[shared + policy] * len(Collected._fields)) for policy in range(4)]
+    nothing = Collected(*[np.zeros((10, 50))] * len(Collected._fields))
+    values = [10 * random.normal(size=(5, 50)) for _ in range(4)]
+    standard = Standard(
+        Estimates(nothing, np.zeros((5, 50))), None, _tested(0.0), _tested(0.0), imitation=0.0, alone=alone
+    )
+    wider = best_of.widening_of(rollouts, values, standard)
+    if alone:
+        assert wider == pytest.approx(1.0, abs=0.02)
+    else:
+        assert wider == best_of.widening(best_of.covariance(np.stack(values), 0.0)) > 1.2

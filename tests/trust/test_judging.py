@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
 from micro_rl import Dataset, Policy
 from micro_rl.core.expression import parse
+from micro_rl.core.model_settings import ModelSettings
 from micro_rl.errors import UserError
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Judgement, plain
-from micro_rl.trust import fqe
+from micro_rl.trust import fqe, judge
 from micro_rl.trust.case import prepare
 from micro_rl.trust.judging import judge_policies
 from micro_rl.trust.layout import lay_out
@@ -193,3 +195,22 @@ def test_bad_inputs_are_one_line(log):
     refused("actions of shape", current=np.zeros((3, 1)))
     refused(r"actions of shape \(\)", current=5)
     refused("no function and no array of numbers", current=["a", "b"])
+
+
+def test_a_small_log_is_fitted_for_more_passes(monkeypatch):
+    """So many passes as the updates that are asked for need, at a learning rate that stays."""
+    asked = []
+
+    def stopped(state, sizes):
+        asked.append(sizes)
+        return False
+
+    monkeypatch.setattr(judge, "unfinished", stopped)
+    layout = lay_out(line_world.log(), 1, SMALL)
+    batches = -(-(3 * len(layout.rows.fold) // 5) // 256)
+    for updates, passes in ((0, 7), (7 * batches, 7), (7 * batches + 1, 8), (2000, -(-2000 // batches))):
+        effort = SMALL.effort._replace(fit_epochs=7, fit_updates=updates)
+        judge.fit(
+            layout.rows, layout.scaling, layout.folds, ModelSettings(), effort, jax.random.key(0), lambda *_: None
+        )
+        assert (asked[-1].max_epochs, asked[-1].lr_drops) == (passes, 0)
