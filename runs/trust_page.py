@@ -42,17 +42,18 @@ The seven other logs were then counted. On dmsd the judge's test explained 64 % 
 nothing, so the model alone decided, and called 5 of 18 worse policies better. But those parts return 481 to 507, as
 nearly alike as chance makes them: that test was passed by noise. So a test explains something only where parts differ
 by more than twice their noise, which the gate on ranking had asked for already; it takes the word from the model on
-dmsd and hopper-medium. With that all was counted again. That the model decides alone only where the parts are whole episodes changes none of it, and came of a choice on a third of safety: blocks of rows
-differ by where in an episode they are, the test was passed, and the model alone put a policy that collects 13.9 less
-than the log 1 to 44 above it; too few of its steps were vouched for. That an interval promises nothing where too few
-steps are vouched for was written, and counted apart, when safety's had been seen to miss.
+dmsd and hopper-medium. With that all was counted again. That the model decides alone only where the parts are whole
+episodes changes none of it, and came of a choice on a third of safety: blocks of rows differ by where in an episode
+they are, the test was passed, and the model alone put a policy that collects 13.9 less than the log 1 to 44 above it;
+too few of its steps were vouched for. That an interval promises nothing where too few steps are vouched for was
+written, and counted apart, when safety's had been seen to miss.
 
 That count had a learning rate of the judge's fit that dropped twice: 302 of 324 intervals held the truth, 71 of 124
 better policies were shown, 43 were called worse (this record at commit 06b53b3). With a constant one, on the same
-policies, by the same clones and the same FQE, the median error of a policy's return is smaller on eight logs, greater on
-three and the same on one; what was counted differs by little. The simpler one stayed, and is the count above. On
-dryer the drop decides whether the parts differ by twice their noise, and so whether the model's interval decides alone:
-five intervals miss there that had held, each of a policy whose steps the log does not vouch for.
+policies, by the same clones and the same FQE, the median error of a policy's return is smaller on eight logs, greater
+on three and the same on one; what was counted differs by little. The simpler one stayed, and is the count above. On
+dryer the drop decides whether the parts differ by twice their noise, and so whether the model's interval decides
+alone: five intervals miss there that had held, each of a policy whose steps the log does not vouch for.
 """
 TRUE_WRONG = """\
 On dmsd the model follows the masses rightly and pays them wrongly. Whatever stood far from its target in this log was
