@@ -1,7 +1,7 @@
 """How thoroughly the judge of a choice is fitted: the longer, the smaller the gains that it can show.
 
-On halfcheetah-medium-replay 120 passes in place of 40 bring the deviation of its errors, over 36 policies, from 45 to
-24 a window; the log collects 271 (docs/results/choose.md).
+On halfcheetah-medium-replay 120 passes in place of 40 bring the deviation of its errors, over 36 policies, from 39 to
+17 a window; the log collects 271 (docs/results/choose.md).
 """
 
 from micro_rl.trust.judge import MOST_ROWS
