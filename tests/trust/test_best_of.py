@@ -2,6 +2,7 @@
 
 from statistics import NormalDist
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -59,9 +60,9 @@ def _tested(unexplained: float) -> SelfTest:
 def test_the_estimators_that_decide_say_how_much_wider(alone: bool):
     """By the model four policies err alike, by FQE each in its own way."""
     random = np.random.default_rng(0)
-    shared = random.normal(size=(10, 50))
+    shared = jnp.asarray(random.normal(size=(10, 50)))
     rollouts = [Collected(*[shared + policy] * len(Collected._fields)) for policy in range(4)]
-    nothing = Collected(*[np.zeros((10, 50))] * len(Collected._fields))
+    nothing = Collected(*[jnp.zeros((10, 50))] * len(Collected._fields))
     values = [10 * random.normal(size=(5, 50)) for _ in range(4)]
     standard = Standard(
         Estimates(nothing, np.zeros((5, 50))), None, _tested(0.0), _tested(0.0), imitation=0.0, alone=alone
