@@ -207,10 +207,10 @@ def test_a_small_log_is_fitted_for_more_passes(monkeypatch):
 
     monkeypatch.setattr(judge, "unfinished", stopped)
     layout = lay_out(line_world.log(), 1, SMALL)
-    batches = -(-(3 * len(layout.rows.fold) // 5) // 256)
+    batches = -(-(3 * len(layout.rows.fold) // 5) // ModelSettings().model_batch_size)
     for updates, passes in ((0, 7), (7 * batches, 7), (7 * batches + 1, 8), (2000, -(-2000 // batches))):
         effort = SMALL.effort._replace(fit_epochs=7, fit_updates=updates)
         judge.fit(
             layout.rows, layout.scaling, layout.folds, ModelSettings(), effort, jax.random.key(0), lambda *_: None
         )
-        assert (asked[-1].max_epochs, asked[-1].lr_drops) == (passes, 0)
+        assert (asked[-1].max_epochs, asked[-1].lr, asked[-1].lr_drops) == (passes, judge.LEARNING_RATE, 0)
