@@ -1,5 +1,7 @@
 """The studies of the set that misses the truth: records, the pendulum's closed form, and what sets hold, by hand."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,13 @@ def test_what_is_recorded_is_not_made_again(tmp_path: Path, monkeypatch: pytest.
     kept_cells.add("study", lambda: {"other": 2, "more": 3})
     assert list(records.recorded("study")) == ["cell", "more", "other"]
     assert "3 cells" in kept_cells.made_by("study", "python -m it")
+
+
+def test_the_time_of_a_cell_has_that_of_its_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    busy = "import time\nwhile time.process_time() < 0.5: pass"
+    kept_cells.add("study", lambda: {"cell": subprocess.run([sys.executable, "-c", busy], check=True).returncode})
+    assert records.recorded("study")["cell"]["seconds"] >= 0.5
 
 
 def test_the_pendulum_in_closed_form_is_the_simulators():
