@@ -13,9 +13,8 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # the command's own would 
 os.environ["MPLBACKEND"] = "agg"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's small systems take longer on several, beside other tests
 if "MICRO_RL_TEST_PLATFORM" not in os.environ:
-    # Tests compile much and compute little: less optimisation and one thread make both quicker. A program's code
-    # compiled in one piece, and not in 32 side by side, takes a third less of the processors' time.
-    os.environ["NPROC"] = "1"  # XLA makes as many threads as it says (micro_rl/core/one_thread.py)
+    # Tests compile much and compute little: less optimisation makes both quicker. A program's code compiled in one
+    # piece, and not in 32 side by side, takes a third less of the processors' time.
     os.environ["XLA_FLAGS"] = (
         f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
     )
