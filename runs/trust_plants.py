@@ -1,7 +1,8 @@
-"""The two plants of the study of trust, and the hands that make their logs.
+"""The plants of the study of trust, and the hands that make their logs.
 
-`runs.two_tanks` in steps of five minutes and `runs.dryer`, each under its PI controller with three operators' tunings,
-a little wandering and moves by hand now and then. `runs.trust_recorded` makes the logs.
+`runs.two_tanks` in steps of five minutes, `runs.dryer`, `runs.reactor` and `runs.insulin`, each under its own
+controller with three operators' tunings, a little wandering and moves by hand now and then. `runs.trust_recorded` makes
+the logs.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import gymnasium
 import numpy as np
 
-from runs import dryer, two_tanks
+from runs import dryer, insulin, reactor, two_tanks
 
 MINUTES_PER_STEP = 5
 OPERATORS = 3
@@ -105,6 +106,47 @@ def set_dryer(plant: Any, state: np.ndarray) -> None:
     plant.belt = state[6 + dryer.SENSOR_STEPS :].astype(np.float64)
 
 
+def reactor_controller(operator: int, observation: np.ndarray, random: np.random.Generator) -> Hand:
+    """The reactor's PI controller, as one of three operators has it tuned, at that operator's feed."""
+    gain, steps, feed = ((1.0, 15.0, 100.0), (2.0, 15.0, 90.0), (3.0, 12.0, 105.0))[operator]
+    controller = reactor.Controller(gain, steps, feed)
+    controller.integral = float(observation[2])
+    return Wandering(controller, random, np.array([2.0, 2.0]), np.array([6.0, 8.0]))
+
+
+def reactor_state(plant: Any) -> np.ndarray:
+    """Clock, what is fed, limit, coolant, feed, temperature, concentration, and the analyser's readings to come."""
+    outside = [plant.number, plant.strength, plant.fed_at, plant.limit]
+    return np.array([*outside, plant.coolant, plant.feed, plant.temperature, plant.left, *plant.late])
+
+
+def set_reactor(plant: Any, state: np.ndarray) -> None:
+    """Puts the reactor into a state that `reactor_state` gave."""
+    plant.number = int(state[0])
+    plant.strength, plant.fed_at, plant.limit = map(float, state[1:4])
+    plant.coolant, plant.feed, plant.temperature, plant.left = map(float, state[4:8])
+    plant.late = [float(strength) for strength in state[8:]]
+
+
+def insulin_controller(operator: int, observation: np.ndarray, random: np.random.Generator) -> Hand:
+    """The pump's controller, as one of three operators has it tuned."""
+    tuned = ((0.12, 8.0, 0.1, 80.0), (0.17, 6.0, 0.1, 70.0), (0.2, 9.0, 0.3, 70.0))[operator]
+    return Wandering(insulin.Controller(*tuned), random, np.array([0.05]), np.array([0.5]))
+
+
+def insulin_state(plant: Any) -> np.ndarray:
+    """Clock, snack, action and sensitivity, glucose as it is and as it is read, plasma, skin, gut, the day's meals."""
+    scalars = [plant.number, plant.snack, plant.effect, plant.sensitivity, plant.glucose, plant.sensed, plant.read]
+    return np.array([*scalars, plant.plasma, *plant.skin, *plant.gut, *plant.meals])
+
+
+def set_insulin(plant: Any, state: np.ndarray) -> None:
+    """Puts the patient into a state that `insulin_state` gave."""
+    plant.number, plant.snack = map(int, state[:2])
+    plant.effect, plant.sensitivity, plant.glucose, plant.sensed, plant.read, plant.plasma = map(float, state[2:8])
+    plant.skin, plant.gut, plant.meals = state[8:10].copy(), state[10:12].copy(), state[12:].copy()
+
+
 PLANTS = {
     "two-tanks": Plant(
         lambda: two_tanks.TwoTanks(MINUTES_PER_STEP),
@@ -121,5 +163,21 @@ PLANTS = {
         dryer_controller,
         120,
         (dryer.COLUMNS, {"air_command": "degC", "speed_command": "m/min"}),
+    ),
+    "reactor": Plant(
+        reactor.Reactor,
+        reactor_state,
+        set_reactor,
+        reactor_controller,
+        120,
+        (reactor.COLUMNS, {"coolant_command": "K", "feed_command": "L/min"}),
+    ),
+    "insulin": Plant(
+        insulin.Insulin,
+        insulin_state,
+        set_insulin,
+        insulin_controller,
+        120,
+        (insulin.COLUMNS, {"insulin": "U"}),
     ),
 }

@@ -173,3 +173,16 @@ def double_pendulum() -> Robot:
 
     made = gymnasium.make(gymnasium.spec("InvertedDoublePendulum-v4"), disable_env_checker=True)
     return Robot(made.unwrapped, state)
+
+
+def pusher() -> Robot:
+    """Seven joints and their speeds, the hand, the object, the target; how fast the object moves is not observed."""
+    made = gymnasium.make(gymnasium.spec("Pusher-v5"), disable_env_checker=True)
+    simulation: Any = made.unwrapped
+    home = simulation.model.body("object").pos
+
+    def state(observation: np.ndarray) -> np.ndarray:
+        along, across = observation[17:19] - home[:2]
+        return np.concatenate([observation[:7], [across, along], np.zeros(2), observation[7:14], np.zeros(4)])
+
+    return Robot(simulation, state)

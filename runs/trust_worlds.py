@@ -18,9 +18,11 @@ from jaxtyping import Float
 from micro_rl import Dataset, Policy, load
 from micro_rl.cli import main as cli
 from micro_rl.simulation.collect import log_file
-from runs import trust_recorded, trust_simulators, trust_windows
+from runs import insulin, reactor, trust_recorded, trust_simulators, trust_windows
 from runs.trust_simulators import Rows, Simulator
 
+CLEAN = ("reactor", "insulin", "inverted-pendulum", "pusher", "ant")
+"""The worlds that were named when the judge's rules stood (commit 40a8713), before anything of them was made."""
 HORIZONS = (10, 20, 50, 100, 200)
 
 
@@ -93,6 +95,17 @@ def worlds(data: Path, out: Path) -> dict[str, World]:
         _collected(
             "walker2d", "Walker2d-v4", out, partial(trust_simulators.robot, "Walker2d-v4", 1), 1000, LITTLE_LEARNED
         ),
+        _plant("reactor", out, reactor.STEPS),
+        _plant("insulin", out, insulin.STEPS),
+        _collected(
+            "inverted-pendulum",
+            "InvertedPendulum-v4",
+            out,
+            partial(trust_simulators.robot, "InvertedPendulum-v4", 0),
+            1000,
+        ),
+        _collected("pusher", "Pusher-v5", out, trust_simulators.pusher, 100),
+        _collected("ant", "Ant-v4", out, partial(trust_simulators.robot, "Ant-v4", 2), 1000),
     ]
     return {world.name: world for world in listed}
 

@@ -12,6 +12,7 @@ from micro_rl.trust.verdict import Thresholds
 from runs import trust_picture, trust_recorded, trust_wrong
 from runs.trust_by_hand import by_hand
 from runs.trust_pairs import Log, Pair
+from runs.trust_plants import PLANTS
 from runs.trust_simulators import MassSpringDamper, Pendulum, Simulator
 from runs.trust_windows import behaviour_returns, differences, replayed_returns, window_rows
 from runs.trust_worlds import replay_errors, worlds
@@ -95,7 +96,7 @@ def test_differences_are_paired():
     assert figures["policy_se"] == pytest.approx(1 / 3**0.5) and figures["policy_worst_tenth"] == 1
 
 
-@pytest.mark.parametrize("name", ["two-tanks", "dryer"])
+@pytest.mark.parametrize("name", list(PLANTS))
 def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
     log = tmp_path / "plant.hdf5"
     trust_recorded.make_log(name, log, episodes=2)
