@@ -10,6 +10,19 @@ from micro_rl import Dataset, Policy, load
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
 from micro_rl.trust.verdict import Thresholds
 from runs import trust_picture, trust_recorded, trust_wrong
+from runs.insulin import (
+    ACTION,
+    ARRIVES,
+    AT_BASAL,
+    BASAL,
+    CLEARED,
+    FORGOTTEN,
+    GLUCOSE_VOLUME,
+    MINUTES,
+    STEPS,
+    Insulin,
+)
+from runs.reactor import Reactor
 from runs.trust_by_hand import by_hand
 from runs.trust_pairs import Log, Pair
 from runs.trust_plants import PLANTS
@@ -106,6 +119,49 @@ def test_a_plant_goes_on_from_any_row_of_its_log(name: str, tmp_path: Path):
     np.testing.assert_allclose(replayed_returns(plant, dataset, rows, 15), earned, rtol=1e-5)
     anew = plant.begin(dataset, rows, 1), plant.step(dataset.actions[rows], np.ones(3, bool))[0]
     assert (anew[0] == dataset.observations[rows]).all() and (anew[1] != dataset.next_observations[rows]).any(1).all()
+
+
+def test_a_patient_stays_at_the_basal_rate():
+    patient = Insulin()
+    patient.reset(seed=0)
+    patient.glucose, patient.sensitivity, patient.meals, patient.snack = AT_BASAL, 1.0, 0 * patient.meals, -1
+    for _ in range(STEPS - 1):
+        _, reward, _, over, _ = patient.step(np.array([BASAL]))
+    assert patient.glucose == pytest.approx(AT_BASAL) and not over
+    # f = 1.509 ((ln 120)^1.084 - 5.381) = 0.12006; 10 f^2 / 10
+    assert reward == pytest.approx(-(0.12006**2), rel=1e-3)
+
+
+def test_a_meal_and_a_bolus_reach_the_blood_whole():
+    """Grams by their share in its volume; a unit's whole action by p3 / p2 of its area under the curve in plasma."""
+    fed, treated = Insulin(), Insulin()
+    for patient in (fed, treated):
+        patient.reset(seed=0)
+        patient.glucose, patient.sensitivity, patient.meals, patient.snack = AT_BASAL, 1.0, 0 * patient.meals, -1
+    fed.meals[0] = 10.0
+    appeared = acted = 0.0
+    for number in range(STEPS):
+        before = fed.gut.sum() + 1000 * ARRIVES * fed.meals[number]
+        fed.step(np.array([BASAL]))
+        appeared += (before - fed.gut.sum()) / GLUCOSE_VOLUME
+        treated.sensitivity = 1.0
+        treated.step(np.array([BASAL + (number == 0)]))
+        acted += MINUTES * treated.effect
+    assert appeared == pytest.approx(8000 / GLUCOSE_VOLUME)
+    assert acted == pytest.approx(ACTION / FORGOTTEN * 1000 / CLEARED, rel=0.01)
+
+
+def test_the_reactor_keeps_its_balances():
+    """Held by coolant, what is fed leaves or reacts, and the heat of what reacts leaves with both."""
+    tank = Reactor()
+    tank.reset(seed=0)
+    for _ in range(4000):
+        tank.strength, tank.fed_at = 1.0, 350.0
+        tank._react(315.0, 0.025)
+    flow, reacting = tank.feed / 100, 7.2e10 * np.exp(-8750 / tank.temperature) * tank.left
+    assert flow * (1 - tank.left) == pytest.approx(reacting, rel=1e-3)
+    leaving = flow * (tank.temperature - 350) + 5e4 / 23_900 * (tank.temperature - 315)
+    assert 25 / 0.239 * reacting == pytest.approx(leaving, rel=1e-3)
 
 
 def test_what_policies_are_held_against():

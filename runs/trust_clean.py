@@ -1,0 +1,45 @@
+"""The trust study's logs that were counted once, by rules that stood before anything of them was made."""
+
+from pathlib import Path
+
+from micro_rl.trust.verdict import Thresholds
+from runs import trust_table, trust_wrong
+from runs.trust_pairs import Log, Totals, filled, totals
+
+FIGURE = Path("docs/results/trust-clean.svg")
+HOW = """\
+These logs were named, and their simulators written, when the judge's rules stood (commit 40a8713), before a policy on
+any of them had been trained or judged; nothing of the judge was changed since. Two are plants of our own: a cooled
+reactor that is easily made to oscillate (`runs/reactor.py`) and a patient with an insulin pump (`runs/insulin.py`),
+each under its controller with three operators' tunings. Three are what an online learner saw in Gymnasium's tasks on
+its way to nine tenths of what it reached in 15,000 steps. Their simulators begin in the logs' own rows as the others';
+how fast the pusher's object moves is not observed, so its windows begin with the object at rest.
+"""
+
+
+def shipped(logs: list[Log]) -> dict[str, Thresholds]:
+    """What the command ships with, for every log: nothing is chosen."""
+    return {log.name: Thresholds() for log in logs}
+
+
+def sums(logs: list[Log]) -> Totals:
+    """All that is counted on them."""
+    return totals(logs, shipped(logs))
+
+
+def section(logs: list[Log]) -> str:
+    """Their part of the page."""
+    thresholds = shipped(logs)
+    return f"""## Logs that nobody had looked at
+
+{filled(HOW.replace(chr(10), " ").strip())}
+
+![Every pair's interval beside the truth, on the logs that were counted once](trust-clean.svg)
+
+{trust_table.of_logs(logs, thresholds)}
+
+{trust_wrong.estimators(logs)}
+
+Where the interval misses the truth:
+
+{trust_wrong.misses(logs, thresholds)}"""
