@@ -205,10 +205,16 @@ def test_columns_have_names_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix"), [("policy", "policy"), ("Pump-3 v2", "pump_3_v2"), ("3dof", "n3dof"), ("a" * 90, "a" * 20)]
+    ("name", "prefix"),
+    [("policy", "policy"), ("Pump-3 v2", "pump_3_v2"), ("3dof", "n3dof"), ("a" * 90, "a" * 15 + "_489a")],
 )
 def test_the_prefix_is_the_files_name(name: str, prefix: str):
     assert checked_name(Path(f"{name}.c")) == prefix
+
+
+def test_long_names_that_begin_alike_keep_apart():
+    one, other = (checked_name(Path(f"reactor_temperature_control_{end}.c")) for end in "ab")
+    assert one != other and len(one) <= 20
 
 
 @pytest.mark.parametrize("name", ["math.c", "String.c", "policy.cpp", "policy", 'a"b.c'])
