@@ -34,9 +34,11 @@ def test_every_window(length, starts, returns, last, disjoint):
     assert (windows.length, windows.disjoint) == (length, disjoint)
     assert windows.starts.tolist() == list(starts)
     assert windows.returns.tolist() == list(returns)
-    assert windows.last_rows(log()).tolist() == list(last)
-    rows, there = windows.rows(log())
-    assert rows.tolist() == [[min(start + step, 9) for step in range(length)] for start in starts]
+    assert (windows.stops - 1).tolist() == list(last)
+    rows, there = windows.rows()
+    assert rows.tolist() == [
+        [min(start + step, end) for step in range(length)] for start, end in zip(starts, last, strict=True)
+    ]
     assert there.tolist() == [
         [start + step <= end for step in range(length)] for start, end in zip(starts, last, strict=True)
     ]
@@ -46,7 +48,7 @@ def test_every_window(length, starts, returns, last, disjoint):
 def test_some_of_them():
     windows = stretches(log(), 2)
     assert windows.evenly(3).starts.tolist() == [0, 4, 9]
-    assert windows.evenly(3).disjoint == 2  # 5 * 3 / 9
+    assert windows.evenly(3).disjoint == 3  # rows 0 and 1, 4 and 5, 9
     assert windows.evenly(100).starts.tolist() == windows.starts.tolist()
     single = windows.of(windows.starts == 3)
     assert (single.length, single.returns.tolist(), single.disjoint) == (2, [24.0], 1)

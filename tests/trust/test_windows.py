@@ -38,9 +38,9 @@ def test_windows_by_hand():
     assert windows.starts.tolist() == [0, 1, 2, 5, 6, 7, 8]
     assert windows.returns.tolist() == [7, 14, 28, 7, 14, 12, 8]
     assert windows.disjoint == 1 + 2
-    rows, there = windows.rows(log_of([5, 4], [False, True]))
+    rows, there = windows.rows()
     assert rows[-1].tolist() == [8, 8, 8] and there[-1].tolist() == [True, False, False]
-    assert windows.last_rows(log_of([5, 4], [False, True])).tolist() == [2, 3, 4, 7, 8, 8, 8]
+    assert (windows.stops - 1).tolist() == [2, 3, 4, 7, 8, 8, 8]
 
 
 def test_a_window_needs_a_step():
@@ -171,7 +171,7 @@ def test_named_groups_are_kept_cut_or_dealt():
 def test_windows_of_a_fold_lie_inside_it():
     dataset = line_world.log(episodes=4, length=100)
     parts = folds.by_time(dataset)
-    windows, fold = parts.of_windows(stretches(dataset, 20), dataset)
+    windows, fold = parts.of_windows(stretches(dataset, 20))
     assert all(
         set(parts.of_row[start : start + 20]) == {number} for start, number in zip(windows.starts, fold, strict=True)
     )
