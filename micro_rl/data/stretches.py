@@ -87,6 +87,12 @@ def stretches(dataset: Dataset, length: int) -> Stretches:
     return Stretches(length, starts, ends, sums[ends] - sums[starts])
 
 
+def all_alike(dataset: Dataset) -> bool:
+    """Tells whether no policy can collect more: one reward in all rows, and it is 0, or no episode ever terminates."""
+    rewards = dataset.rewards
+    return not np.ptp(rewards) and (not rewards[0] or not dataset.terminals.any())
+
+
 def greatest_length(dataset: Dataset) -> int:
     """The steps of the longest windows of which a log holds two that do not overlap; 0 where it holds no two at all."""
     lengths = range(1, len(dataset) + 1)

@@ -11,7 +11,7 @@ from micro_rl.core.expression import Expression
 from micro_rl.core.types import Scaling
 from micro_rl.core.wording import with_verb
 from micro_rl.data import Dataset, windowed
-from micro_rl.data.stretches import Stretches
+from micro_rl.data.stretches import Stretches, all_alike
 from micro_rl.errors import TooLittle
 from micro_rl.trust.folds import Folds
 from micro_rl.trust.grouping import folds_of
@@ -48,7 +48,7 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
     """
     if not len(dataset):
         raise TooLittle(f"{dataset.name}: has no row: log more")
-    if float(np.ptp(dataset.rewards)) == 0:
+    if all_alike(dataset):
         reward = f"{float(dataset.rewards[0]):g}"
         raise TooLittle(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
     folds = folds_of(dataset, options.groups)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.stretches import stretches
+from micro_rl.data.stretches import all_alike, stretches
 
 
 def log() -> Dataset:
@@ -66,6 +66,17 @@ def test_a_break_inside_an_episode_ends_a_window():
     )
     assert stretches(whole, 3).starts.tolist() == [0, 3]
     assert stretches(whole, 3).disjoint == 2
+
+
+@pytest.mark.parametrize(
+    ("reward", "terminates", "alike"), [(1.0, False, True), (1.0, True, False), (0.0, True, True), (0.0, False, True)]
+)
+def test_one_reward_for_every_step_is_something_to_learn_from_where_episodes_terminate(reward, terminates, alike):
+    ends, steps = np.arange(6) == 5, np.arange(6.0)[:, None]
+    whole = Dataset.from_arrays(
+        steps, np.zeros((6, 1)), np.full(6, reward), ends & terminates, ends & (not terminates), steps + 1
+    )
+    assert all_alike(whole) == alike
 
 
 def test_a_length_is_one_at_least():
