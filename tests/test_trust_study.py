@@ -125,6 +125,7 @@ def test_a_patient_stays_at_the_basal_rate():
     patient = Insulin()
     patient.reset(seed=0)
     patient.glucose, patient.sensitivity, patient.meals, patient.snack = AT_BASAL, 1.0, 0 * patient.meals, -1
+    reward, over = 0.0, True
     for _ in range(STEPS - 1):
         _, reward, _, over, _ = patient.step(np.array([BASAL]))
     assert patient.glucose == pytest.approx(AT_BASAL) and not over

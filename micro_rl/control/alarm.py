@@ -8,7 +8,10 @@ from micro_rl.control.settings import ControlSettings
 
 
 class Alarm:
-    """On after k of the last n steps were bad, or at once where the controller is blind; off after m good ones."""
+    """On after k of the last n judged steps were bad, or at once where the controller is blind; off after m good ones.
+
+    A step at which a value is held was not judged: it counts for neither.
+    """
 
     def __init__(self, settings: ControlSettings):
         self.after, self.healthy_after = settings.alarm_after, settings.healthy_after
@@ -26,10 +29,13 @@ class Alarm:
         Args:
             bad: the step's score lies above the limit.
             blind: a value has been missing for too long.
-            known: everything was measured at this step; only such steps count as healthy.
+            known: everything was measured at this step.
         """
-        self.last.append(bad)
-        self.healthy = self.healthy + 1 if known and not bad and not blind else 0
+        if known:
+            self.last.append(bad)
+            self.healthy += 1
+        if bad or blind:
+            self.healthy = 0
         if self.on and self.healthy >= self.healthy_after:
             self.on = False
             self.last.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from micro_rl.control.decision import Decision
-from micro_rl.control.fallback import Fallbacks, Function
+from micro_rl.control.fallback import Fallbacks, Function, other_policy
 from micro_rl.control.guard import Guard
 from micro_rl.control.limits import Limits
 from micro_rl.control.record import Record
 from micro_rl.control.recorder import Recorder
 from micro_rl.control.settings import ControlSettings
-from micro_rl.control.system import Sight, System
+from micro_rl.control.system import Sight, System, ranges
+from micro_rl.control.values import flag
 from micro_rl.core.columns import Columns
 from micro_rl.core.wording import plural
 from micro_rl.errors import UserError, in_words
@@ -57,13 +59,18 @@ class Controller:
             UserError: something that is named in the settings is not there, or guard and policy are of other columns.
         """
         self.policy, self.guard, self.settings = policy, guard, settings
-        self._function, self._folder = fallback, Path(folder)
         self._known: tuple[tuple[str, str], ...] = ()  # of where the policy comes from: `micro_rl.control.origin`
-        if guard is not None and _names(guard.columns) != _names(policy.columns):
-            raise UserError("guard: its columns are not the policy's: fit it on the policy's log")
-        self._fallbacks = Fallbacks(policy, settings, fallback, self._folder)
+        if guard is not None and (why := guard.columns.unlike(policy.columns)):
+            raise UserError(f"guard: its columns are not the policy's ({why}): fit it on the policy's log")
+        other = other_policy(policy, Path(folder) / settings.fallback_policy) if settings.fallback == "policy" else None
         self._limits = Limits(policy.columns.actions, (policy.action_low, policy.action_high), settings)
-        self._system = System(policy, _ranges(policy, guard, self._limits), guard, settings, self._fallbacks)
+        self._begin(fallback, other, record)
+
+    def _begin(self, function: Function | None, other: Policy | None, record: str | Path | None) -> None:
+        """Make what belongs to one system alone."""
+        policy, guard, settings = self.policy, self.guard, self.settings
+        self._fallbacks = Fallbacks(policy, settings, function, other)
+        self._system = System(policy, ranges(policy, guard, self._limits), guard, settings, self._fallbacks)
         self._of_past: tuple[str, ...] = ()
         limit = None if guard is None else guard.threshold
         self._recorder = Recorder(policy, None if record is None else Record(record, policy, guard), limit)
@@ -148,10 +155,22 @@ class Controller:
         write(Path(folder), self.policy, self.guard, self.settings, self._fallbacks.policy, self._known)
 
     def fresh(self, record: str | Path | None = None) -> Controller:
-        """Make a controller for another system, of the same parts, with a past and a record of its own."""
-        parts: dict[str, Any] = {"fallback": self._function, "record": record, "folder": self._folder}
-        controller = Controller(self.policy, self.guard, self.settings, **parts)
-        controller._known = self._known
+        """Make a controller for another system, of the same parts, with a past and a record of its own.
+
+        A fallback that is an object, or a method of one, is copied (`copy.deepcopy`), so that each has its own state.
+
+        Raises:
+            UserError: the fallback cannot be copied, or the record cannot be begun.
+        """
+        try:
+            function = copy.deepcopy(self._fallbacks.function)
+        except Exception as error:  # of a stranger's object
+            raise UserError(
+                f"fallback: cannot be copied for another system ({in_words(error)[:80]}): "
+                "make a Controller with a function of its own there"
+            ) from error
+        controller = copy.copy(self)
+        controller._begin(function, self._fallbacks.policy, record)
         return controller
 
     @property
@@ -180,7 +199,7 @@ class Controller:
                 sight, decision = Sight.nothing(self.policy), self._last_resort(error)
             self._system.decided = decision.action
             reasons = self._recorder.decided(sight, decision)
-        return decision if reasons is None else decision._replace(reason=f"{decision.reason}; {reasons}")
+        return (decision if reasons is None else decision._replace(reason=f"{decision.reason}; {reasons}")).copied()
 
     def prime(self, observations: Any, actions: Any) -> tuple[str, ...]:
         """Take over from the real past: an episode that others began.
@@ -219,7 +238,7 @@ class Controller:
             terminated: whether the last episode ended by the task's own rule; False for what is neither true nor false.
             reward: a number, what the last step brought, where the plant tells; for the record alone.
         """
-        ended = _flag(terminated)
+        ended = flag(terminated)
         wrong = self._recorder.ended(bool(ended), reward)
         self._system.begin()
         self._of_past = ("terminated: neither true nor false", *wrong) if ended is None else wrong
@@ -250,11 +269,11 @@ class Controller:
     def _decision(self, sight: Sight) -> Decision:
         """The action of this step, from policy or fallback, within its limits."""
         system, reasons = self._system, list(sight.wrong)
-        asked = None if sight.window is None else self.policy.of_window(sight.window).astype(np.float64)
-        advised, source = asked, "policy"
-        if asked is not None:
-            advised = asked = self._limits.clamped(asked, reasons)
-        if sight.alarm or asked is None:
+        advised = asked = None if sight.window is None else self._asked(sight.window, reasons)
+        alarm, source = sight.alarm, "policy"
+        if asked is None and sight.window is not None:
+            alarm = system.distrust()
+        if alarm or asked is None:
             resort = self._fallbacks(sight.trusted, system.last)
             asked, source = resort.action, resort.source
             reasons += resort.reasons
@@ -264,7 +283,19 @@ class Controller:
             advised, source = action, "shadow"
             action = action if system.last is None else system.last
         reason = "; ".join(reasons) or "healthy"
-        return Decision(action, source, reason, sight.score, sight.alarm, advised)
+        return Decision(action, source, reason, sight.score, alarm, advised)
+
+    def _asked(self, window: np.ndarray, reasons: list[str]) -> np.ndarray | None:
+        """What the policy asks for, within its clamp [act]; None, and why, where it fails or asks for no number."""
+        try:
+            asked = self.policy.of_window(window).astype(np.float64)
+        except Exception as error:  # those of what runs an exported file, too
+            reasons.append(f"the policy failed ({in_words(error)[:80]})")
+            return None
+        if not np.isfinite(asked).all():
+            reasons.append("the policy gave no finite action")
+            return None
+        return self._limits.clamped(asked, reasons)
 
     def _last_resort(self, error: Exception) -> Decision:
         """Hold the last action within its limits, where the controller itself fails."""
@@ -272,24 +303,3 @@ class Controller:
         last = self.policy.action_mid if self._system.last is None else self._system.last
         action = np.minimum(np.maximum(last, self._limits.low), self._limits.high)
         return Decision(action, "fallback: hold", f"the controller failed ({in_words(error)[:80]})", None, True, None)
-
-
-def _flag(given: Any) -> bool | None:
-    """Whether something is true; None where it does not tell."""
-    try:
-        return bool(given)
-    except Exception:  # whatever a stranger's object does must not end the loop
-        return None
-
-
-def _names(columns: Columns) -> list[list[str]]:
-    return [[column.name for column in part] for part in columns]
-
-
-def _ranges(policy: Policy, guard: Guard | None, limits: Limits) -> Columns:
-    """The policy's columns: observations with their ranges in the log, actions with what may be asked of them."""
-    known = all(column.low is not None for column in policy.columns.observations)
-    observations = (policy.columns if known or guard is None else guard.columns).observations
-    low, high = np.minimum(policy.action_low, limits.low), np.maximum(policy.action_high, limits.high)
-    bounds = zip(policy.columns.actions, low.tolist(), high.tolist(), strict=True)
-    return Columns(observations, tuple(column._replace(low=least, high=most) for column, least, most in bounds))

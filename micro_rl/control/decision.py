@@ -26,6 +26,10 @@ class Decision(NamedTuple):
     alarm: bool
     advised: np.ndarray | None
 
+    def copied(self) -> Decision:
+        """Give the same in arrays of its own."""
+        return self._replace(action=self.action.copy(), advised=None if self.advised is None else self.advised.copy())
+
     def as_dict(self, columns: Columns) -> dict[str, Any]:
         """Give it in plain values, actions by the columns' names."""
         names = [column.name for column in columns.actions]

@@ -54,7 +54,13 @@ class Facts(NamedTuple):
 
 
 def guard_of(arrays: Mapping[str, np.ndarray], facts: Facts, columns: Columns) -> Guard:
-    """Make a guard of its arrays; `ValueError` where sizes do not chain or values are none."""
+    """Make a guard of its arrays; `ValueError` where sizes do not chain or values are none.
+
+    Columns whose range the file does not tell have the guard's own, which was in the log too.
+    """
+    ends = zip(columns.observations, arrays["low"].tolist(), arrays["high"].tolist(), strict=True)
+    ranged = (one if one.low is not None else one._replace(low=low, high=high) for one, low, high in ends)
+    columns = columns._replace(observations=tuple(ranged))
     words = {"threshold": facts.threshold, "rate": facts.rate, "counts": "{}", "log": facts.log}
     return checked(arrays, words | {"columns": json.dumps(columns.as_json())})
 

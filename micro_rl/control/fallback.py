@@ -30,16 +30,16 @@ class Resort(NamedTuple):
 class Fallbacks:
     """The fallback of a controller; whatever fails, the last action is held."""
 
-    def __init__(self, policy: Policy, settings: ControlSettings, function: Function | None, folder: Path):
-        """`folder` is where a relative path of a fallback policy begins.
+    def __init__(self, policy: Policy, settings: ControlSettings, function: Function | None, other: Policy | None):
+        """`other` is the fallback policy, where the settings name one.
 
         Raises:
-            UserError: the fallback that the settings name is not there, or does not fit the policy.
+            UserError: the fallback that the settings name is not there.
         """
         self.kind, self.function, self.columns = settings.fallback, function, policy.columns
         self.resting, self.takes = policy.action_mid, Taker(policy.columns.actions, "action")
         self.fixed = _fixed(policy, settings) if self.kind == "fixed" else self.resting
-        self.past = Past(_other(policy, folder / settings.fallback_policy)) if self.kind == "policy" else None
+        self.past = None if other is None else Past(other)
         self.interrupted = False
         if (self.kind == "function") != (function is not None):
             raise UserError(
@@ -116,9 +116,9 @@ def _fixed(policy: Policy, settings: ControlSettings) -> np.ndarray:
     return np.array([action[number] for number in range(len(names))])
 
 
-def _other(policy: Policy, path: Path) -> Policy:
+def other_policy(policy: Policy, path: Path) -> Policy:
+    """Read a fallback policy; `UserError` where there is none, or where it is of other columns."""
     other = Policy.load(path)
-    names = [[column.name for column in part] for part in policy.columns]
-    if names != [[column.name for column in part] for part in other.columns]:
-        raise UserError(f"{path}: its columns are not those of the policy that it stands in for")
+    if why := other.columns.unlike(policy.columns):
+        raise UserError(f"{path}: its columns are not those of the policy that it stands in for ({why})")
     return other

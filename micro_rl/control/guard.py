@@ -199,6 +199,11 @@ class Guard:
         amounts = by_part.get(PARTS[part])
         return None if amounts is None else int(np.argmax(amounts()))
 
+    def still(self, reading: Reading) -> np.ndarray:
+        """Tell the columns that have each stood still for too long, by what the guard remembers [obs]."""
+        longest = _thirds(reading.memory)[0] * self.still_cost
+        return longest / self.usual[PARTS.index("stillness")] > self.threshold
+
     def alone(self, observation: np.ndarray) -> np.ndarray:
         """Compute distance and range of an observation, not yet over what is usual [..., 2]."""
         now = _clipped(observation, self.center, self.scale)

@@ -81,8 +81,8 @@ def _with_records(log: Dataset, episodes: Sequence[int] | None, records: Sequenc
         if record.sha256 in known:
             raise UserError(f"{record.path}: holds the same as {known[record.sha256]}: give each log and record once")
         known[record.sha256] = record.path
-        if [[c.name for c in part] for part in record.columns] != [[c.name for c in part] for part in log.columns]:
-            raise UserError(f"{record.path}: its columns are not those of {log.path}: fit the guard without it")
+        if why := record.columns.unlike(log.columns):
+            raise UserError(f"{record.path}: its columns are not those of {log.path} ({why}): fit the guard without it")
         steps, blocks = _steps(record, None)
         parts.append((steps, blocks + 1 + max((int(taken.max()) for _, taken in parts if len(taken)), default=-1)))
     together = Steps(*(np.concatenate(columns) for columns in zip(*(steps for steps, _ in parts), strict=True)))

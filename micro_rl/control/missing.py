@@ -15,7 +15,7 @@ from micro_rl.core.wording import plural
 class Complete(NamedTuple):
     """An observation with its holes filled as far as that goes.
 
-    `values` are in the columns' order, NaN where nothing can be held [obs]; `held` says which are not of this step
+    `values` are in the columns' order, NaN where a value is lost [obs]; `held` says which are not of this step
     [obs]; `blind` that some value has been missing for too long; `reasons` what is wrong.
     """
 
@@ -52,7 +52,7 @@ class Holder:
         for place in np.flatnonzero(absent):
             after = f"lost for {plural(int(self.age[place]), 'step')}" if lost[place] else f"held for {self.age[place]}"
             reasons.append(f"{self.names[place]} {after}")
-        return Complete(self.last.copy(), absent, bool(lost.any()), tuple(reasons))
+        return Complete(np.where(lost, np.nan, self.last), absent, bool(lost.any()), tuple(reasons))
 
     def _out_of_range(self, place: np.intp, value: np.float64) -> str:
         return f"{self.names[place]} {value:.6g} is outside {self.low[place]:.6g} to {self.high[place]:.6g}"

@@ -10,6 +10,7 @@ from micro_rl.control.alarm import Alarm
 from micro_rl.control.decision import told
 from micro_rl.control.fallback import Fallbacks
 from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading
+from micro_rl.control.limits import Limits
 from micro_rl.control.missing import Holder, possible
 from micro_rl.control.past import Past
 from micro_rl.control.settings import ControlSettings
@@ -51,7 +52,7 @@ class System:
         self, policy: Policy, columns: Columns, guard: Guard | None, settings: ControlSettings, fallbacks: Fallbacks
     ):
         """`columns` are the policy's with their ranges in the log, those of the actions what can be applied."""
-        self.guard, self.fallbacks = guard, fallbacks
+        self.guard, self.fallbacks, self.shadow = guard, fallbacks, settings.shadow
         self.observations = Taker(columns.observations, "observation")
         self.actions = Taker(columns.actions, "applied action")
         self.action_low, self.action_high = possible(
@@ -75,20 +76,29 @@ class System:
         """Go on as after a fault: in alarm, without a past."""
         self.past.begin()
         self.fallbacks.begin()
+        self.fallbacks.interrupted = True
         self.alarm.on, self.alarm.healthy = True, 0
         self._forget_step()
+
+    def distrust(self) -> bool:
+        """Take a policy that gives no action for an alarm, which is true."""
+        if not self.alarm.on:
+            self.fallbacks.take_over(self.last)
+        self.alarm.on, self.alarm.healthy = True, 0
+        return True
 
     def applied(self, action: Any) -> Values:
         """Learn which action was applied, and give it.
 
-        One that cannot be read, or that no actuator can do, is taken for the one decided, and NaN in what is given.
+        One that cannot be read, or that no actuator can do, is NaN in what is given, and taken for the one decided; in
+        the shadow, where another decides, the last one known is kept.
         """
         taken = self._possible(self.actions.take(action))
         if np.isfinite(taken.values).all():
             self.last = taken.values
             return taken
         self._forget_step()
-        if self.decided is not None:
+        if self.decided is not None and not self.shadow:
             self.last = self.decided
         return taken
 
@@ -167,11 +177,22 @@ class System:
 def _blamed(
     guard: Guard, values: np.ndarray, before: Before | None, reading: Reading
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The values without a column that stands still, and in words what the guard minds."""
+    """The values without the columns that stand still, and in words what the guard minds."""
     worst = int(np.argmax(reading.parts))
     column = guard.column(worst, values, before, reading)
+    still = guard.still(reading)
     if column is not None and PARTS[worst] == "stillness":
-        values = values.copy()
-        values[column] = np.nan
-    name = "" if column is None else guard.columns.observations[column].name
-    return values, (told(PARTS[worst], WORDS[worst], name, reading.score, guard.threshold),)
+        still[column] = True
+    names = [own.name for own in guard.columns.observations]
+    words = [told(PARTS[worst], WORDS[worst], "" if column is None else names[column], reading.score, guard.threshold)]
+    words += [f"{names[other]} stands still too" for other in np.flatnonzero(still) if other != column]
+    return np.where(still, np.nan, values), tuple(words)
+
+
+def ranges(policy: Policy, guard: Guard | None, limits: Limits) -> Columns:
+    """The policy's columns: observations with their ranges in the log, actions with what may be asked of them."""
+    known = all(column.low is not None for column in policy.columns.observations)
+    observations = (policy.columns if known or guard is None else guard.columns).observations
+    low, high = np.minimum(policy.action_low, limits.low), np.maximum(policy.action_high, limits.high)
+    bounds = zip(policy.columns.actions, low.tolist(), high.tolist(), strict=True)
+    return Columns(observations, tuple(column._replace(low=least, high=most) for column, least, most in bounds))

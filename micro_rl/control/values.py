@@ -102,3 +102,11 @@ def _brief(value: Any) -> str:
         return in_one_line(f"{value!r:.40}")
     except Exception:
         return f"a {type(value).__name__}"
+
+
+def flag(given: Any) -> bool | None:
+    """Whether something is true; None where it does not tell."""
+    try:
+        return bool(given)
+    except Exception:  # whatever a stranger's object does must not end the loop
+        return None

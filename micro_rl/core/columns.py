@@ -49,6 +49,17 @@ class Columns(NamedTuple):
         """Gives the same with the least and the greatest value of each in these rows, raw units."""
         return Columns(_measured(self.observations, observations), _measured(self.actions, actions))
 
+    def unlike(self, others: "Columns") -> str:
+        """Tells how they differ from others: in number or order of names, or in a unit that both know; else nothing."""
+        for part, own, other in zip(self._fields, self, others, strict=True):
+            names, theirs = ([column.name for column in columns] for columns in (own, other))
+            if names != theirs:
+                return f"{part} {listed(names)}; not {listed(theirs)}"
+            for one, another in zip(own, other, strict=True):
+                if one.unit and another.unit and one.unit != another.unit:
+                    return f"{in_one_line(one.name)} in {one.unit}; not in {another.unit}"
+        return ""
+
     def as_json(self) -> dict[str, Any]:
         """Gives what JSON can hold of it; `of_json` reads it back."""
         return {part: [column._asdict() for column in columns] for part, columns in self._asdict().items()}

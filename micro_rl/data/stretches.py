@@ -19,34 +19,38 @@ MOST_ALIKE = 0.9
 
 
 class Stretches(NamedTuple):
-    """Windows of `length` steps: their first rows, and the undiscounted sum of the rewards in each, raw units.
+    """Windows of `length` steps: their first rows, in order, one past the last row of each, and what each collects.
 
-    They overlap; `disjoint` is how many there are that do not.
+    That is the undiscounted sum of its rewards, raw units. A window that reaches a terminal ends there. Windows
+    overlap; `disjoint` is how many there are that do not.
     """
 
     length: int
     starts: Int[np.ndarray, " window"]
+    stops: Int[np.ndarray, " window"]
     returns: Float64[np.ndarray, " window"]
-    disjoint: int
 
     def of(self, chosen: Bool[np.ndarray, " window"] | Int[np.ndarray, " some"]) -> "Stretches":
-        """Picks some of the windows; those that do not overlap are taken to be as large a share of them as of all."""
-        starts = self.starts[chosen]
-        disjoint = min(len(starts), round(self.disjoint * len(starts) / max(1, len(self.starts))))
-        return Stretches(self.length, starts, self.returns[chosen], disjoint)
+        """Picks some of the windows, in order."""
+        return Stretches(self.length, self.starts[chosen], self.stops[chosen], self.returns[chosen])
+
+    @property
+    def disjoint(self) -> int:
+        """The most of these windows that do not overlap."""
+        following = np.searchsorted(self.starts, self.stops).tolist()
+        count = place = 0
+        while place < len(following):
+            count, place = count + 1, following[place]
+        return count
 
     def evenly(self, count: int) -> "Stretches":
         """Picks at most so many, evenly through the log."""
         return self.of(np.linspace(0, len(self.starts) - 1, min(count, len(self.starts))).round().astype(int))
 
-    def rows(self, dataset: Dataset) -> tuple[Int[np.ndarray, "window step"], Bool[np.ndarray, "window step"]]:
-        """Gives the rows of every window, and which of them are there: those after a terminal are not."""
-        rows = self.starts[:, None] + np.arange(self.length)
-        return np.minimum(rows, len(dataset) - 1), rows < _stops(dataset)[self.starts][:, None]
-
-    def last_rows(self, dataset: Dataset) -> Int[np.ndarray, " window"]:
-        """Gives the last row of each window."""
-        return np.minimum(self.starts + self.length, _stops(dataset)[self.starts]) - 1
+    def rows(self) -> tuple[Int[np.ndarray, "window step"], Bool[np.ndarray, "window step"]]:
+        """Gives the rows of every window, and which are there: after a terminal none is, and its row stands again."""
+        rows, stops = self.starts[:, None] + np.arange(self.length), self.stops[:, None]
+        return np.minimum(rows, stops - 1), rows < stops
 
     @property
     def deviation(self) -> float:
@@ -79,11 +83,14 @@ def stretches(dataset: Dataset, length: int) -> Stretches:
     stops, rows = _stops(dataset), np.arange(len(dataset))
     starts = rows[(stops - rows >= length) | dataset.terminals[stops - 1]]
     sums = np.concatenate([[0.0], np.cumsum(dataset.rewards.astype(np.float64))])
-    returns = sums[np.minimum(starts + length, stops[starts])] - sums[starts]
-    lasting = np.diff(np.unique(stops), prepend=0)
-    ended = dataset.terminals[np.unique(stops) - 1]
-    disjoint = (lasting // length + (ended & (lasting % length > 0))).sum()
-    return Stretches(length, starts, returns, int(disjoint))
+    ends = np.minimum(starts + length, stops[starts])
+    return Stretches(length, starts, ends, sums[ends] - sums[starts])
+
+
+def all_alike(dataset: Dataset) -> bool:
+    """Tells whether no policy can collect more: one reward in all rows, and it is 0, or no episode ever terminates."""
+    rewards = dataset.rewards
+    return not np.ptp(rewards) and (not rewards[0] or not dataset.terminals.any())
 
 
 def greatest_length(dataset: Dataset) -> int:

@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 from micro_rl.errors import UserError
 
-LONGEST_PREFIX = 20
-"""Characters; C99 tells names that other files see apart by their first 31."""
+LONGEST_PREFIX, KEPT = 20, 15
+"""Characters; C99 tells names that other files see apart by their first 31. Of a longer one these are kept."""
 LONGEST_COLUMN = 36
 """Characters; 63 in one file."""
 HEADERS = (
@@ -26,7 +27,10 @@ def checked_name(path: Path) -> str:
         raise UserError(f"--out {path}: its header {path.stem}.h hides one of the C library; choose another name")
     if not re.fullmatch(r"[\w .+-]+", path.stem):
         raise UserError(f"--out {path}: {path.stem!r} cannot stand in an #include; use letters, digits, _ and -")
-    return identifier(path.stem, "policy").lower()[:LONGEST_PREFIX].strip("_")
+    prefix = identifier(path.stem, "policy").lower()
+    if len(prefix) <= LONGEST_PREFIX:
+        return prefix
+    return f"{prefix[:KEPT].strip('_')}_{crc32(path.stem.encode()) & 0xFFFF:04x}"
 
 
 def identifier(name: str, otherwise: str) -> str:

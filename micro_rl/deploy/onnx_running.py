@@ -46,15 +46,17 @@ class OnnxPast:
         self._held = self._blank | {"begin": np.array([[True]])}
 
     def step(self, observation: np.ndarray) -> Decisions:
-        """Decide [1, act] on an observation [obs], and remember it and the action; `applied` corrects the latter."""
+        """Decide [1, act] on an observation [obs], and remember it and the action; `applied` corrects the latter.
+
+        Of an observation that is not finite nothing is remembered, as the guide tells callers to do it.
+        """
         inputs = {"observation": observation[None].astype(np.float32), **self._held}
         outputs = dict(zip(self._names, self._model.run(None, inputs), strict=True))
         action, mean, log_std = (outputs[name] for name in ("action", "mean", "log_std"))
-        self._held = {"window": outputs["next_window"], "applied": action, "begin": np.array([[False]])}
-        if "score" not in outputs:
-            return Decisions(action, mean, log_std)
-        self._held["memory"] = outputs["next_memory"]
-        return Decisions(action, mean, log_std, outputs["score"][:, 0])
+        if np.isfinite(observation).all():
+            self._held = {"window": outputs["next_window"], "applied": action, "begin": np.array([[False]])}
+            self._held |= {"memory": outputs["next_memory"]} if "score" in outputs else {}
+        return Decisions(action, mean, log_std, outputs["score"][:, 0] if "score" in outputs else None)
 
     def applied(self, action: np.ndarray) -> None:
         """Take over the action [act] that was really applied at the last step."""

@@ -34,9 +34,9 @@ class Source(NamedTuple):
     def guarded(self, guard: Guard) -> "Source":
         """Gives the same with a guard; `UserError` where it is one of other columns."""
         policy, sizes = self.policy, (self.policy.observation_size, self.policy.action_size)
-        same = all(names(own) == names(other) for own, other in zip(policy.columns, guard.columns, strict=True))
-        if not same or sizes != (guard.observation_size, guard.action_size):
-            raise UserError("export: the guard's columns are not the policy's: fit it on the policy's log")
+        why = guard.columns.unlike(policy.columns)
+        if why or sizes != (guard.observation_size, guard.action_size):
+            raise UserError(f"export: the guard's columns are not the policy's ({why}): fit it on the policy's log")
         return self._replace(guard=guard)
 
     def facts(self) -> dict[str, str]:

@@ -54,7 +54,8 @@ class FitState(NamedTuple):
     patience: Patience
     epoch: Int[Array, ""]
     bootstrap: Int[Array, "member train"]
-    holdout: Int[Array, " holdout"]
+    holdout: Int[Array, "*member holdout"]
+    """Of all members, or of each its own."""
     input_mean: Float[Array, " in"]
     input_std: Float[Array, " in"]
     target_mean: Float[Array, " out"]

@@ -36,9 +36,13 @@ def fit_loss(members: Members, inputs: Array, targets: Array, sizes: FitSizes) -
 def holdout_errors(
     members: Members, inputs: Array, targets: Array, exogenous: tuple[int, ...] = ()
 ) -> Float[Array, " member"]:
-    """Mean squared error of each member's mean, in the units of the targets, over all columns but exogenous ones."""
+    """Mean squared error of each member's mean, in the units of the targets, over all columns but exogenous ones.
+
+    Rows are those of all members [row, ...], or of each its own [member, row, ...].
+    """
     mean, _ = gaussians(members, inputs)
     if exogenous:
         columns = np.setdiff1d(np.arange(targets.shape[-1]), exogenous)
         mean, targets = mean[..., columns], targets[..., columns]
-    return jnp.mean((mean - targets[None]) ** 2, axis=(-2, -1))
+    own = targets if targets.ndim == mean.ndim else targets[None]
+    return jnp.mean((mean - own) ** 2, axis=(-2, -1))

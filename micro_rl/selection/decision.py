@@ -18,6 +18,7 @@ from micro_rl.trust.by_fqe import evaluate_by_fqe
 from micro_rl.trust.estimates import Estimates
 from micro_rl.trust.judging import conclude
 from micro_rl.trust.options import Options
+from micro_rl.trust.places import common_windows
 
 
 class About(NamedTuple):
@@ -50,7 +51,8 @@ def decide(about: About, rungs: Rungs, options: Options, clock: Clock) -> Choice
     case, starts = rungs.yardstick.case, rungs.yardstick.starts
     values = evaluate_by_fqe(case, list(actors.values()), starts)
     estimates = {own.name: Estimates(own.collected, value) for own, value in zip(finalists, values, strict=True)}
-    wider = best_of.widening_of([own.collected for own in rungs.scored], values, rungs.yardstick.standard)
+    looked_at = [own.collected for own in rungs.scored]
+    wider = best_of.widening_of(looked_at, values, rungs.yardstick.standard, common_windows(case).disjoint)
     digests = {own.name: own.sha256 for own in finalists}
     judgement = conclude(rungs.yardstick, actors, estimates, options, clock.seconds, digests, widening=wider)
     candidates = tuple(_record(candidate, rungs) for candidate in rungs.field.candidates)

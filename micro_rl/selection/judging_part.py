@@ -10,7 +10,7 @@ from micro_rl.trust.apart import of_the_part, with_length
 from micro_rl.trust.options import Options, Progress
 from micro_rl.trust.yardstick import Yardstick, make_yardstick
 
-SHARED = "the log is too short to keep rows from the candidates: the judge sees what they learn from"
+SHARED = "no rows can be kept from the candidates ({}): the judge sees what they learn from"
 
 
 class Judged(NamedTuple):
@@ -46,8 +46,9 @@ def make_judge(dataset: Dataset, history: int, options: Options, progress: Progr
     parts = part(dataset)
     try:
         return Judged(parts, _of_part(parts.judging, dataset, history, options, progress), True)
-    except TooLittle:
-        return Judged(Parts(dataset, dataset, SHARED), make_yardstick(dataset, history, options, progress), False)
+    except TooLittle as error:
+        parts = Parts(dataset, dataset, SHARED.format(error))
+        return Judged(parts, make_yardstick(dataset, history, options, progress), False)
 
 
 def _of_part(judging: Dataset, whole: Dataset, history: int, options: Options, progress: Progress) -> Yardstick:

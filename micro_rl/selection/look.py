@@ -6,6 +6,7 @@ import numpy as np
 
 from micro_rl.core.wording import number, plural
 from micro_rl.data import Dataset
+from micro_rl.data.stretches import all_alike
 from micro_rl.errors import UserError
 from micro_rl.reports.log import timing
 from micro_rl.training.log_findings import log_findings
@@ -53,7 +54,7 @@ def _size(dataset: Dataset) -> str:
 
 
 def _rewards(dataset: Dataset) -> str:
-    if np.ptp(dataset.rewards) == 0:
+    if all_alike(dataset):
         return f"every reward is {number(float(dataset.rewards[0]))}: no policy can be better than another"
     windows = longest(dataset)
     low, high = np.quantile(windows.returns, [0.1, 0.9])

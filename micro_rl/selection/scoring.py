@@ -7,6 +7,7 @@ from micro_rl.reports.trust.record import Interval
 from micro_rl.trust.actors import Judged
 from micro_rl.trust.difference import difference
 from micro_rl.trust.estimates import collect
+from micro_rl.trust.places import common_windows
 from micro_rl.trust.rollouts import Collected
 from micro_rl.trust.verdict import standing
 from micro_rl.trust.yardstick import Yardstick
@@ -40,7 +41,8 @@ def score(yardstick: Yardstick, policy: Policy, name: str, candidate: str, epoch
     case, baseline, test = yardstick.case, yardstick.standard.baseline, yardstick.standard.test
     actor = yardstick.actor(policy, name)
     collected = collect(case, actor, yardstick.starts)
-    apart = difference(collected, baseline.model, case.window_rewards, test.slope, test.unexplained, test.width)
+    corrected = test.slope, test.unexplained, test.width
+    apart = difference(collected, baseline.model, case.window_rewards, *corrected, common_windows(case).disjoint)
     interval = Interval(apart.mean, apart.low, apart.high)
     stands = standing(interval, test.explained)
     return Scored(name, candidate, epoch, actor, collected, *interval, stands, policy.sha256)

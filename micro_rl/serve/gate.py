@@ -13,8 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from micro_rl.errors import in_words
 from micro_rl.serve.answers import refuse
 from micro_rl.serve.metrics import Metrics
-
-OWN_NAMES = {"localhost", "127.0.0.1", "[::1]"}
+from micro_rl.serve.settings import is_loopback
 
 
 class Bucket:
@@ -79,7 +78,8 @@ class Gate:
 
 def _own_name(host: str) -> bool:
     """Whether a request was sent to this machine by name: a page from elsewhere, whose name leads here, was not."""
-    return host in OWN_NAMES or host.rpartition(":")[0] in OWN_NAMES
+    name = host if host.endswith("]") or ":" not in host else host.rpartition(":")[0]
+    return is_loopback(name[1:-1] if name.startswith("[") else name)
 
 
 def _operation(scope: Scope) -> str:

@@ -11,7 +11,7 @@ from micro_rl.data.parts import Parts, judging_rows, part
 from micro_rl.data.stretches import stretches
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.options import Options
-from micro_rl.trust.window_length import FEWEST, longest
+from micro_rl.trust.window_length import FEWEST, LENGTHS, longest
 
 AS_LONG = "as long as the whole log leaves enough of them"
 SHARED = (
@@ -39,7 +39,8 @@ def labelled(dataset: Dataset, options: Options) -> tuple[Dataset, Options]:
     if options.groups is None or (isinstance(options.groups, str) and options.groups == "time"):
         return dataset, options
     folds = folds_of(dataset, options.groups)
-    return replace(dataset, groups=np.array(folds.names)[folds.of_row]), options._replace(groups=None)
+    named = replace(dataset, groups=np.array(folds.names)[folds.of_row])
+    return named, options._replace(groups=None, made=folds.made)
 
 
 def of_the_part(dataset: Dataset, options: Options) -> Options:
@@ -56,10 +57,11 @@ def of_the_part(dataset: Dataset, options: Options) -> Options:
 
 def with_length(judging: Dataset, whole: Dataset, options: Options) -> tuple[Options, str | None]:
     """Windows of the part as long as the whole log's would be, while it holds enough of them, and why; else its own."""
-    length = longest(whole).length
-    if options.window is not None or stretches(judging, length).disjoint < FEWEST:
+    windows = longest(whole)
+    enough = min(windows.disjoint, stretches(judging, windows.length).disjoint) >= FEWEST
+    if options.window is not None or windows.length not in LENGTHS or not enough:
         return options, None
-    return options._replace(window=length), AS_LONG
+    return options._replace(window=windows.length), AS_LONG
 
 
 def apart(dataset: Dataset, parts: Parts, options: Options) -> Judging:
@@ -87,14 +89,15 @@ def learned_apart(parts: Parts, logs: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def notes(dataset: Dataset, parts: Parts, logs: Mapping[str, Mapping[str, Any]]) -> Sequence[str]:
-    """What must be said of runs that saw what judges them, or another log."""
+    """What must be said of runs that saw what judges them, the whole log, or of another log."""
     own = (None, dataset.sha256, parts.training.sha256)
     strangers = [
         STRANGER.format(name=name, log=log.get("name"))
         for name, log in logs.items()
         if log.get("sha256") not in own and not _other_part(dataset, log)
     ]
-    shared = [name for name, log in logs.items() if log.get("sha256") == dataset.sha256]
+    seen = own[1:2] if learned_apart(parts, logs) else own[1:]
+    shared = [name for name, log in logs.items() if log.get("sha256") in seen]
     return [*strangers, *([SHARED.format(names=" and ".join(shared))] if shared else [])]
 
 

@@ -21,7 +21,10 @@ DRAWS = 20_000
 
 
 def widening_of(
-    collected: Sequence[Collected], values: Sequence[Float[np.ndarray, "replica start"]], standard: Standard
+    collected: Sequence[Collected],
+    values: Sequence[Float[np.ndarray, "replica start"]],
+    standard: Standard,
+    disjoint: int,
 ) -> float:
     """What intervals are widened by to hold for all policies that were looked at, by the estimators that decide.
 
@@ -29,29 +32,33 @@ def widening_of(
         collected: of every policy that could have been chosen, by the model.
         values: of every policy that FQE was asked about.
         standard: the baseline and the self-test.
+        disjoint: of the windows that they were looked at in, how many do not overlap.
     """
     by_model = np.stack([np.asarray(own.total) for own in collected]) - np.asarray(standard.baseline.model.total)
-    of_model = widening(covariance(standard.test.slope * by_model, standard.test.unexplained))
+    of_model = widening(covariance(standard.test.slope * by_model, standard.test.unexplained, disjoint))
     if standard.alone:
         return of_model
     by_fqe = standard.fqe_test.slope * (np.stack(values) - standard.baseline.fqe)
-    return max(of_model, widening(covariance(by_fqe, standard.fqe_test.unexplained)))
+    return max(of_model, widening(covariance(by_fqe, standard.fqe_test.unexplained, disjoint)))
 
 
-def covariance(apart: Float[np.ndarray, "policy replica start"], unexplained: float) -> Float64[np.ndarray, "p p"]:
+def covariance(
+    apart: Float[np.ndarray, "policy replica start"], unexplained: float, disjoint: int
+) -> Float64[np.ndarray, "p p"]:
     """Of the policies' mean differences: over replicas, over starts, and what nobody explains, of each its own.
 
     Args:
         apart: policy less baseline, of the same replicas from the same starts; its diagonal is what
             `difference.spread` makes of each policy alone.
         unexplained: deviation that the self-test found beyond these.
+        disjoint: of the windows that begin there, how many do not overlap.
     """
     _, replicas, starts = apart.shape
     whole = np.eye(len(apart)) * unexplained**2
     if replicas > 1:
         whole = whole + (1 + 1 / replicas) * np.atleast_2d(np.cov(apart.mean(2)))
     if starts > 1:
-        whole = whole + np.atleast_2d(np.cov(apart.mean(1))) / starts
+        whole = whole + np.atleast_2d(np.cov(apart.mean(1))) / max(1, disjoint)
     return whole
 
 

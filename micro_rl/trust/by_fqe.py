@@ -25,8 +25,9 @@ def evaluate_by_fqe(
 ) -> list[Float[np.ndarray, "replica start"]]:
     """The window's return of every policy by every replica of FQE, all in one program, raw units.
 
-    With a current policy, whose imitation is the first actor, its own return is the last: by the same networks and
-    batches as the imitation's, with its own actions wherever the log has them.
+    A replica begins with the same networks and sees the same batches whichever policy it evaluates, so that chance
+    cancels in differences, and a policy's figure does not hang on which others are judged. With a current policy, whose
+    imitation is the first actor, its own return is the last, with its own actions wherever the log has them.
     """
     log = jax.tree.map(jnp.asarray, case.layout.rows.log)
     draw, key = jax.random.split(jax.random.fold_in(case.key, 1))
@@ -36,13 +37,12 @@ def evaluate_by_fqe(
     then = jnp.stack([compiled_act(actor, log.next_observation, noise) for actor in in_rows])
     first = jnp.stack([compiled_act(actor, starts.observation, first_noise) for actor in at_starts])
     replicas = replica_rows(case.layout.rows.fold, case.layout.folds.size)
-    keys = jax.random.split(key, len(actors) * len(replicas))
     if current is not None:
         own_then, own_first = _own_actions(case, current, then[0], first[0])
         then, first = jnp.concatenate([then, own_then[None]]), jnp.concatenate([first, own_first[None]])
-        keys = jnp.concatenate([keys, keys[: len(replicas)]])
     policy = np.repeat(np.arange(len(then)), len(replicas))
     which = np.tile(np.arange(len(replicas)), len(then))
+    keys = jax.random.split(key, len(replicas))[which]
     values = fqe.evaluate(
         log,
         then,
@@ -84,7 +84,8 @@ def test_fqe_on_folds(case: Case) -> SelfTest:
     )
     predicted = np.asarray(values, np.float64) * float(case.judge.scaling.reward_scale)
     measured = np.stack([own.returns for own in windows])
-    deviation = [spread((own - truth)[None])[1] for own, truth in zip(predicted, measured, strict=True)]
+    parts = zip(predicted, measured, windows, strict=True)
+    deviation = [spread((own - truth)[None], looked.disjoint)[1] for own, truth, looked in parts]
     return self_test(predicted.mean(1), measured.mean(1), np.array(deviation) + 1e-9)
 
 

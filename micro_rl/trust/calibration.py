@@ -52,7 +52,7 @@ def calibrate(
         windows: of the log.
         fold: of each window.
     """
-    rows, there = windows.rows(dataset)
+    rows, there = windows.rows()
     there = there & dataset.usable[rows]
     parts = np.full((*rows.shape, 3), np.nan)
     for number in np.unique(fold):

@@ -32,10 +32,15 @@ class Difference(NamedTuple):
         return int(self.low > 0) - int(self.high < 0)
 
 
-def spread(values: Float[np.ndarray, "member start"]) -> tuple[float, float]:
-    """Deviation of the mean that the members' differing means tell, and that the starts' tell."""
+def spread(values: Float[np.ndarray, "member start"], disjoint: int) -> tuple[float, float]:
+    """Deviation of the mean that the members' differing means tell, and that the starts' tell.
+
+    Args:
+        values: by every member from every start.
+        disjoint: of the windows that begin there, how many do not overlap: the others tell nothing of their own.
+    """
     members = values.mean(1).std(ddof=1) * np.sqrt(1 + 1 / len(values)) if len(values) > 1 else 0.0
-    chance = values.mean(0).std(ddof=1) / np.sqrt(values.shape[1]) if values.shape[1] > 1 else 0.0
+    chance = values.mean(0).std(ddof=1) / np.sqrt(max(1, disjoint)) if values.shape[1] > 1 else 0.0
     return float(members), float(chance)
 
 
@@ -46,6 +51,7 @@ def difference(
     slope: float,
     unexplained: float,
     width: float,
+    disjoint: int,
 ) -> Difference:
     """The difference and its interval.
 
@@ -56,9 +62,10 @@ def difference(
         slope: what the self-test makes of a predicted difference.
         unexplained: deviation that the self-test found beyond those of members and starts.
         width: half widths are so many deviations.
+        disjoint: of the windows, how many do not overlap.
     """
     apart = slope * (np.asarray(policy.total) - np.asarray(baseline.total))
-    deviation, mean = float(np.hypot(np.hypot(*spread(apart)), unexplained)), float(apart.mean())
+    deviation, mean = float(np.hypot(np.hypot(*spread(apart, disjoint)), unexplained)), float(apart.mean())
     own, usual = float(policy.unknown.mean()), float(baseline.unknown.mean())
     beyond = max(0.0, 1 - usual / own) if own else 0.0
     worst, best = (float((policy.known + policy.unknown * reward - policy.total).mean()) for reward in rewards)
@@ -71,7 +78,14 @@ def worst_tenth(values: Float[np.ndarray, "*draws window"]) -> Float[np.ndarray,
     return np.asarray(np.sort(values, axis=-1)[..., : max(1, values.shape[-1] // 10)].mean(-1))
 
 
-def tail_error(first: Float[np.ndarray, " window"], second: Float[np.ndarray, " window"]) -> float:
-    """Standard error, over starts that both share, of the difference of their worst tenths (bootstrap)."""
+def tail_error(first: Float[np.ndarray, " window"], second: Float[np.ndarray, " window"], disjoint: int) -> float:
+    """Standard error, over starts that both share, of the difference of their worst tenths (bootstrap).
+
+    Args:
+        first: what one collects in each window.
+        second: what the other does.
+        disjoint: of these windows, how many do not overlap.
+    """
     drawn = np.random.default_rng(0).integers(0, len(first), (RESAMPLES, len(first)))
-    return float((worst_tenth(first[drawn]) - worst_tenth(second[drawn])).std())
+    overlap = np.sqrt(len(first) / max(1, disjoint))
+    return float(overlap * (worst_tenth(first[drawn]) - worst_tenth(second[drawn])).std())

@@ -72,11 +72,11 @@ class EarlyJudge:
         rewards = jnp.asarray(self._dataset.rewards.min() / unit), jnp.asarray(self._dataset.rewards.max() / unit)
         starts = starts_at(self._dataset, self._windows, scaling)
         collected = roll_out(judge, actor, starts, rewards, ends, key, length=self.length)
-        return _difference(np.asarray(collected.total, np.float64) - self._windows.returns)
+        return _difference(np.asarray(collected.total, np.float64) - self._windows.returns, self._windows.disjoint)
 
 
-def _difference(apart: Float[np.ndarray, "member start"]) -> WindowDifference:
-    mean, half = float(apart.mean()), WIDTH * float(np.hypot(*spread(apart)))
+def _difference(apart: Float[np.ndarray, "member start"], disjoint: int) -> WindowDifference:
+    mean, half = float(apart.mean()), WIDTH * float(np.hypot(*spread(apart, disjoint)))
     return WindowDifference(mean, mean - half, mean + half)
 
 

@@ -54,14 +54,14 @@ def test_on_folds(case: Case, progress: Progress) -> SelfTest:
         total = np.asarray(collect(case, pick(case.clones, 1 + fold), starts_of(case, windows)).total)
         predicted.append(float(total[strangers(fold, case.layout.folds.size)].mean()))
         measured.append(float(windows.returns.mean()))
-        deviation.append(float(np.hypot(*spread(total - windows.returns))) + 1e-9)
+        deviation.append(float(np.hypot(*spread(total - windows.returns, windows.disjoint))) + 1e-9)
     return self_test(np.array(predicted), np.array(measured), np.array(deviation))
 
 
 def weigh(case: Case, actor: Judged) -> tuple[importance.Weighted, int]:
     """Importance sampling over at most `WEIGHTED` windows of the log."""
     some = case.layout.windows.evenly(WEIGHTED)
-    rows, there = some.rows(case.layout.dataset)
+    rows, there = some.rows()
     core = core_rows(case.layout.dataset, rows.reshape(-1), case.judge.scaling)
     behaviour = pick(case.clones, 0)
     still = jnp.zeros_like(core.action)

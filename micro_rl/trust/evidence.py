@@ -9,6 +9,7 @@ from micro_rl.reports.trust.record import BaselineError, Evidence, Interval, spa
 from micro_rl.trust.case import Case
 from micro_rl.trust.difference import difference, spread, tail_error, worst_tenth
 from micro_rl.trust.estimates import Estimates
+from micro_rl.trust.places import common_windows
 from micro_rl.trust.self_test import SelfTest
 
 LEAVES = 0.8
@@ -50,12 +51,12 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
     slopes = test.slope, fqe_test.slope
     if imitation is not None:  # by either estimator as much, and in no need of a correction
         error, slopes = BaselineError(imitation, imitation), (1.0, 1.0)
-    own, base = policy.model, baseline.model
-    apart = difference(own, base, case.window_rewards, test.slope, test.unexplained, test.width)
+    own, base, disjoint = policy.model, baseline.model, common_windows(case).disjoint
+    apart = difference(own, base, case.window_rewards, test.slope, test.unexplained, test.width, disjoint)
     model = Interval(apart.mean, apart.low, apart.high)
-    by_fqe = _interval(policy.fqe - baseline.fqe, fqe_test)
+    by_fqe = _interval(policy.fqe - baseline.fqe, fqe_test, disjoint)
     windows, usual = (np.asarray(collected.total).mean(0) for collected in (own, base))
-    members = spread(test.slope * (np.asarray(own.total) - np.asarray(base.total)))[0]
+    members = spread(test.slope * (np.asarray(own.total) - np.asarray(base.total)), disjoint)[0]
     return Evidence(
         difference=deciding(model, by_fqe, error, slopes, alone=alone),
         model=model,
@@ -65,7 +66,7 @@ def evidence_of(case: Case, policy: Estimates, standard: Standard, effective: fl
         effective=effective,
         worst_tenth=float(worst_tenth(windows)),
         baseline_worst_tenth=float(worst_tenth(usual)),
-        worst_tenth_error=float(np.hypot(np.hypot(members, test.unexplained), tail_error(windows, usual))),
+        worst_tenth_error=float(np.hypot(np.hypot(members, test.unexplained), tail_error(windows, usual, disjoint))),
         deviation=apart.deviation,
         unknown_cost=apart.cost,
         unknown_gain=apart.gain,
@@ -100,7 +101,7 @@ def deciding(
     return model if alone else spanning(model, by_fqe)
 
 
-def _interval(apart: Float[np.ndarray, "replica start"], test: SelfTest) -> Interval:
+def _interval(apart: Float[np.ndarray, "replica start"], test: SelfTest, disjoint: int) -> Interval:
     apart = test.slope * apart
-    half, mean = test.width * float(np.hypot(np.hypot(*spread(apart)), test.unexplained)), float(apart.mean())
+    half, mean = test.width * float(np.hypot(np.hypot(*spread(apart, disjoint)), test.unexplained)), float(apart.mean())
     return Interval(mean, mean - half, mean + half)

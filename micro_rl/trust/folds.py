@@ -42,10 +42,10 @@ class Folds(NamedTuple):
         """Whether no episode is cut: parts of one may differ by where in it they are, which is easy to foretell."""
         return bool(np.isin(np.flatnonzero(np.diff(self.of_row)) + 1, dataset.starts).all())
 
-    def of_windows(self, windows: Stretches, dataset: Dataset) -> tuple[Stretches, Int[np.ndarray, " window"]]:
+    def of_windows(self, windows: Stretches) -> tuple[Stretches, Int[np.ndarray, " window"]]:
         """The windows that lie in one fold, and that fold."""
         changes = np.concatenate([[0], np.cumsum(np.diff(self.of_row) != 0)])
-        inside = changes[windows.starts] == changes[windows.last_rows(dataset)]
+        inside = changes[windows.starts] == changes[windows.stops - 1]
         return windows.of(inside), self.of_row[windows.starts[inside]]
 
 

@@ -67,7 +67,8 @@ def rows_of(dataset: Dataset, folds: Folds) -> tuple[Rows, Scaling]:
     scaling = fit_scaling(dataset, True, True)
     episode = np.repeat(np.arange(len(dataset.stops)), dataset.lengths)
     if len(dataset.stops) < 10 * folds.size:  # too few to be drawn with repetition: hundreds of rows stand together
-        episode = np.arange(len(dataset)) // max(1, len(dataset) // (20 * folds.size))
+        block = np.arange(len(dataset)) // max(1, len(dataset) // (20 * folds.size))
+        episode = np.cumsum((np.diff(block, prepend=0) != 0) | (np.diff(folds.of_row, prepend=folds.of_row[0]) != 0))
     chosen = dataset.usable.copy()
     share = MOST_ROWS / chosen.sum()
     if share < 1:
@@ -127,7 +128,8 @@ def fit(
     random = np.random.default_rng(np.asarray(jax.random.key_data(draw_key)))
     held_out = np.asarray(state.holdout)
     drawn = np.stack([_drawn(rows, left_out(member, folds.size), held_out, random) for member in range(folds.size)])
-    state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32))
+    own = _own_holdouts(rows, held_out, folds.size)
+    state = state._replace(bootstrap=jnp.asarray(drawn, jnp.int32), holdout=jnp.asarray(own, jnp.int32))
     while bool(unfinished(state, sizes)):
         epoch = int(state.epoch)
         state, terms, bad = compiled_epoch(state, log, sizes, jax.random.fold_in(epochs_key, epoch))
@@ -153,6 +155,14 @@ def _in_order(state: FitState) -> Ensemble:
     """Every member at its best epoch, in the order of the folds."""
     members = Members(state.best, state.members.max_logvar, state.members.min_logvar)
     return Ensemble(members, state.input_mean, state.input_std, state.target_mean, state.target_std)
+
+
+def _own_holdouts(rows: Rows, held_out: Int[np.ndarray, " row"], folds: int) -> Int[np.ndarray, "member own"]:
+    """Of the rows that nobody fits those whose folds a member saw, as many for every member; all where that is none."""
+    seen = [held_out[~np.isin(rows.fold[held_out], left_out(member, folds))] for member in range(folds)]
+    seen = [own if len(own) else held_out for own in seen]
+    fewest = min(map(len, seen))
+    return np.stack([own[:fewest] for own in seen])
 
 
 def _drawn(

@@ -11,14 +11,14 @@ from micro_rl.core.expression import Expression
 from micro_rl.core.types import Scaling
 from micro_rl.core.wording import with_verb
 from micro_rl.data import Dataset, windowed
-from micro_rl.data.stretches import Stretches
+from micro_rl.data.stretches import Stretches, all_alike
 from micro_rl.errors import TooLittle
 from micro_rl.trust.folds import Folds
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import Rows, rows_of
 from micro_rl.trust.options import Options
 from micro_rl.trust.rollouts import Limits
-from micro_rl.trust.window_length import choose
+from micro_rl.trust.window_length import FEWEST, choose, too_few
 
 STILL = 0.9
 """Share of the rows in which a column that is held does not change."""
@@ -48,15 +48,17 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
     """
     if not len(dataset):
         raise TooLittle(f"{dataset.name}: has no row: log more")
-    if float(np.ptp(dataset.rewards)) == 0:
+    if all_alike(dataset):
         reward = f"{float(dataset.rewards[0]):g}"
         raise TooLittle(f"{dataset.name}: every reward is {reward}, so no policy is better: log one that differs")
     folds = folds_of(dataset, options.groups)
     dataset, held = with_held_columns(dataset)
     dataset = windowed(dataset, history)
     windows, reason = choose(dataset, options.window)
-    windows, fold = folds.of_windows(windows, dataset)
-    folds, fold = _used(folds, fold)
+    windows, fold = folds.of_windows(windows)
+    if windows.disjoint < FEWEST:
+        raise too_few(dataset, windows.disjoint, windows.length, " within one of its parts")
+    folds, fold = _used(folds if options.made is None else folds._replace(made=options.made), fold)
     rows, scaling = rows_of(dataset, folds)
     return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason, held)
 

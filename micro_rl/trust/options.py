@@ -49,3 +49,5 @@ class Options(NamedTuple):
     effort: Effort = Effort()
     folder: Path | None = None
     """Where judges are kept and found again; None keeps none."""
+    made: str | None = None
+    """How the log's own groups came about, where they were made of it and not named."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.optimize import root_scalar
 
 from micro_rl.dynamics.support import quantile
 
@@ -22,14 +23,16 @@ class SelfTest(NamedTuple):
 
     A difference is multiplied by `slope`. It is 1 unless predictions, corrected by it, explain something: one that was
     fitted to parts which do not differ only tells that noise predicts nothing. Its half width is `width` times its own
-    deviation, no less than a normal distribution asks for. `unexplained` is what the folds' residuals vary by beyond
-    the deviation that the estimator gives them: what all members get wrong together. It is part of every deviation.
+    deviation, no less than a normal distribution asks for. `noise` is the deviation that the estimator gives each fold;
+    `unexplained` is what the folds' residuals vary by beyond it: what all members get wrong together (Paule and Mandel,
+    Journal of Research of the National Bureau of Standards 1982). It is part of every `deviation`.
     `level` is what so many folds can promise. `explained` is the share of the folds' variance that the predictions,
     corrected, explain; at most 0 where the folds do not differ, for nothing is tested by telling noise apart.
     """
 
     predicted: Float[np.ndarray, " fold"]
     measured: Float[np.ndarray, " fold"]
+    noise: Float[np.ndarray, " fold"]
     deviation: Float[np.ndarray, " fold"]
     slope: float
     unexplained: float
@@ -41,18 +44,18 @@ class SelfTest(NamedTuple):
     @property
     def differ(self) -> bool:
         """Whether the folds' measured returns vary by more than their own noise."""
-        return bool(self.measured.std(ddof=1) > 2 * np.median(self.deviation))
+        return bool(self.measured.std(ddof=1) > 2 * np.median(self.noise))
 
 
 def self_test(
-    predicted: Float[np.ndarray, " fold"], measured: Float[np.ndarray, " fold"], deviation: Float[np.ndarray, " fold"]
+    predicted: Float[np.ndarray, " fold"], measured: Float[np.ndarray, " fold"], noise: Float[np.ndarray, " fold"]
 ) -> SelfTest:
     """Compare predictions of folds with their measured returns.
 
     Args:
         predicted: mean return of a window of the fold's clone, by members that did not see the fold.
         measured: mean return of the fold's own windows.
-        deviation: standard deviation that the estimator gives the difference of both.
+        noise: standard deviation that the estimator gives the difference of both.
     """
     plain = _left_out(predicted, measured, 1.0)
     slopes = np.array([_slope(np.delete(predicted, fold), np.delete(measured, fold)) for fold in range(len(predicted))])
@@ -62,13 +65,14 @@ def self_test(
     left = sloped if better else plain
     slope = _slope(predicted, measured) if better else 1.0
     level = min(LEVEL, len(left) / (len(left) + 1))
-    unexplained = float(np.sqrt(max(0.0, (left**2).mean() - (deviation**2).mean())))
-    deviation = np.hypot(deviation, unexplained)
+    unexplained = _beyond(left, noise)
+    deviation = np.hypot(noise, unexplained)
     width = max(quantile(np.abs(left) / deviation, level), NormalDist().inv_cdf((1 + LEVEL) / 2))
     explained = 1 - (left**2).sum() / spread if spread > 0 else 0.0
     tested = SelfTest(
         predicted,
         measured,
+        noise,
         deviation,
         slope,
         unexplained,
@@ -85,6 +89,16 @@ def correlation(first: Float[np.ndarray, " fold"], second: Float[np.ndarray, " f
     if min(first.std(), second.std()) < 1e-12:
         return 0.0
     return float(np.corrcoef(first, second)[0, 1])
+
+
+def _beyond(left: np.ndarray, noise: np.ndarray) -> float:
+    """The deviation beyond their noise with which residuals, each over its own, are as large as they should be."""
+
+    def excess(beyond: float) -> float:
+        return float((left**2 / (noise**2 + beyond**2)).mean()) - 1
+
+    most = float(np.sqrt((left**2).mean()))
+    return 0.0 if excess(0.0) <= 0 else float(root_scalar(excess, bracket=(0.0, most)).root)
 
 
 def _slope(predicted: np.ndarray, measured: np.ndarray) -> float:

@@ -16,7 +16,7 @@ def starts_at(dataset: Dataset, windows: Stretches, scaling: Scaling) -> Starts:
     first = core_rows(dataset, windows.starts, scaling).observation
     if not dataset.exogenous:
         return Starts(first)
-    rows, _ = windows.rows(dataset)
+    rows, _ = windows.rows()
     following = core_rows(dataset, rows.reshape(-1), scaling).next_observation
     replayed = following.reshape(*rows.shape, -1).swapaxes(0, 1)
     return Starts(first, replayed, jnp.asarray(np.isin(np.arange(first.shape[1]), dataset.exogenous)))

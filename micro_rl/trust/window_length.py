@@ -29,10 +29,10 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
     if asked is not None:
         steps = _steps(dataset, asked)
         if steps > dataset.lengths.max():
-            raise _too_few(dataset, 0, steps)
+            raise too_few(dataset, 0, steps)
         windows = stretches(dataset, steps)
         if windows.disjoint < FEWEST:
-            raise _too_few(dataset, windows.disjoint, steps)
+            raise too_few(dataset, windows.disjoint, steps)
         return windows, "as asked for"
     tried = [stretches(dataset, length) for length in LENGTHS]
     for windows in tried:
@@ -42,7 +42,7 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
             return windows, f"the log holds {windows.disjoint:,} that do not overlap; {why}"
     most = max(tried, key=lambda windows: windows.disjoint)
     if most.disjoint < FEWEST:
-        raise _too_few(dataset, most.disjoint, most.length)
+        raise too_few(dataset, most.disjoint, most.length)
     return most, f"the log holds {most.disjoint} that do not overlap, and fewer of any longer one"
 
 
@@ -71,10 +71,11 @@ def _steps(dataset: Dataset, asked: str | int) -> int:
     return steps
 
 
-def _too_few(dataset: Dataset, count: int, steps: int) -> TooLittle:
+def too_few(dataset: Dataset, count: int, steps: int, where: str = "") -> TooLittle:
+    """The refusal of a log with so few windows of so many steps that do not overlap."""
     longest = int(np.max(dataset.lengths))
     return TooLittle(
         f"{dataset.name}: holds {plural(count, 'uninterrupted window')} of "
-        f"{plural(steps, 'step')} where {FEWEST} are needed to judge anything; its longest episode has "
+        f"{plural(steps, 'step')}{where} where {FEWEST} are needed to judge anything; its longest episode has "
         f"{plural(longest, 'step')}: take a shorter --window, or log more"
     )

@@ -232,7 +232,7 @@ def test_wrong_names_are_told_and_the_rest_is_used():
 def test_a_fault_of_the_controller_itself_holds_the_last_action(monkeypatch: pytest.MonkeyPatch):
     loop = controller()
     act(loop, 1.0)
-    monkeypatch.setattr(loop.policy, "of_window", lambda _: 1 / 0)
+    monkeypatch.setattr(loop._limits, "clamped", lambda *_: 1 / 0)
     decision = loop.step(at(2.0))
     assert (decision.source, decision.action) == ("fallback: hold", pytest.approx([of_level(1.0)]))
     assert "the controller failed (ZeroDivisionError" in decision.reason

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from micro_rl.data.dataset import Dataset
-from micro_rl.data.stretches import stretches
+from micro_rl.data.stretches import all_alike, stretches
 
 
 def log() -> Dataset:
@@ -34,9 +34,11 @@ def test_every_window(length, starts, returns, last, disjoint):
     assert (windows.length, windows.disjoint) == (length, disjoint)
     assert windows.starts.tolist() == list(starts)
     assert windows.returns.tolist() == list(returns)
-    assert windows.last_rows(log()).tolist() == list(last)
-    rows, there = windows.rows(log())
-    assert rows.tolist() == [[min(start + step, 9) for step in range(length)] for start in starts]
+    assert (windows.stops - 1).tolist() == list(last)
+    rows, there = windows.rows()
+    assert rows.tolist() == [
+        [min(start + step, end) for step in range(length)] for start, end in zip(starts, last, strict=True)
+    ]
     assert there.tolist() == [
         [start + step <= end for step in range(length)] for start, end in zip(starts, last, strict=True)
     ]
@@ -46,7 +48,7 @@ def test_every_window(length, starts, returns, last, disjoint):
 def test_some_of_them():
     windows = stretches(log(), 2)
     assert windows.evenly(3).starts.tolist() == [0, 4, 9]
-    assert windows.evenly(3).disjoint == 2  # 5 * 3 / 9
+    assert windows.evenly(3).disjoint == 3  # rows 0 and 1, 4 and 5, 9
     assert windows.evenly(100).starts.tolist() == windows.starts.tolist()
     single = windows.of(windows.starts == 3)
     assert (single.length, single.returns.tolist(), single.disjoint) == (2, [24.0], 1)
@@ -64,6 +66,17 @@ def test_a_break_inside_an_episode_ends_a_window():
     )
     assert stretches(whole, 3).starts.tolist() == [0, 3]
     assert stretches(whole, 3).disjoint == 2
+
+
+@pytest.mark.parametrize(
+    ("reward", "terminates", "alike"), [(1.0, False, True), (1.0, True, False), (0.0, True, True), (0.0, False, True)]
+)
+def test_one_reward_for_every_step_is_something_to_learn_from_where_episodes_terminate(reward, terminates, alike):
+    ends, steps = np.arange(6) == 5, np.arange(6.0)[:, None]
+    whole = Dataset.from_arrays(
+        steps, np.zeros((6, 1)), np.full(6, reward), ends & terminates, ends & (not terminates), steps + 1
+    )
+    assert all_alike(whole) == alike
 
 
 def test_a_length_is_one_at_least():

@@ -124,6 +124,11 @@ def test_refused(pump, changed: dict[str, Any], words):
     refused(pump, words)
 
 
+def test_where_nothing_describes_a_table_its_error_says_what_would(pump):
+    pump.with_suffix(".toml").unlink()
+    refused(pump, f"(`micro-rl data init {pump}` writes a first one), or --observations NAME NAME")
+
+
 def test_gaps_repeats_and_clocks_that_run_back(tmp_path):
     times = [0, 1, 2, 2, 3, 10, 11, 5, 6]
     arrays = logs.columns((9,), (False,))

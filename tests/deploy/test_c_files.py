@@ -112,6 +112,17 @@ def far_out(weight: float) -> Policy:
     )
 
 
+def infinity_less_infinity() -> Policy:
+    """A policy that takes the difference of two units that overflow alike, so that a fused product cannot help it."""
+    return Policy(
+        [([[1e19, 1e19], [0.0, 0.0]], [0.0, 0.0]), ([[1.0, 0.0], [-1.0, 0.0]], [0.0, 0.0])],
+        observation_mean=[0.0, 0.0],
+        observation_std=[1.0, 1.0],
+        action_mid=[30.0],
+        action_half=[20.0],
+    )
+
+
 def test_where_float32_may_overflow_actions_are_finite_and_within_their_range():
     policy = far_out(3e17)
     trial = draw(policy)
@@ -124,7 +135,7 @@ def test_where_float32_may_overflow_actions_are_finite_and_within_their_range():
         action[row] = value
         with pytest.raises(UserError, match=rf"the file gives the action \[{words}\d*\], beyond its range, at"):
             compared(policy, trial, right._replace(action=action), "file")
-    policy = far_out(1e19)  # infinity less infinity
+    policy = infinity_less_infinity()
     with np.errstate(over="ignore", invalid="ignore"):
         decisions = decided(policy, trial)
     with pytest.raises(UserError, match=r"gives the action \[nan\], beyond its range"):
@@ -194,10 +205,16 @@ def test_columns_have_names_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("name", "prefix"), [("policy", "policy"), ("Pump-3 v2", "pump_3_v2"), ("3dof", "n3dof"), ("a" * 90, "a" * 20)]
+    ("name", "prefix"),
+    [("policy", "policy"), ("Pump-3 v2", "pump_3_v2"), ("3dof", "n3dof"), ("a" * 90, "a" * 15 + "_489a")],
 )
 def test_the_prefix_is_the_files_name(name: str, prefix: str):
     assert checked_name(Path(f"{name}.c")) == prefix
+
+
+def test_long_names_that_begin_alike_keep_apart():
+    one, other = (checked_name(Path(f"reactor_temperature_control_{end}.c")) for end in "ab")
+    assert one != other and len(one) <= 20
 
 
 @pytest.mark.parametrize("name", ["math.c", "String.c", "policy.cpp", "policy", 'a"b.c'])

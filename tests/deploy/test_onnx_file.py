@@ -17,7 +17,7 @@ from micro_rl.core.columns import Column, Columns
 from micro_rl.deploy import exporting, onnx_file
 from micro_rl.deploy.equality import Decisions, compared
 from micro_rl.deploy.onnx_file import onnx_model
-from micro_rl.deploy.onnx_running import run_onnx, session
+from micro_rl.deploy.onnx_running import OnnxPast, run_onnx, session
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import draw, true_windows
 from micro_rl.policy import Policy
@@ -170,3 +170,14 @@ def test_an_export_that_differs_or_does_not_run_leaves_no_file(tmp_path: Path, c
     error = capsys.readouterr().err
     assert "onnxruntime cannot run the exported file" in error and error.count("\n") == 1
     assert not list(tmp_path.glob("*.onnx"))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_row_that_is_not_finite_leaves_the_callers_past_as_it_was(first: bool):
+    policy, rng = random_policy(4, history=3), np.random.default_rng(0)
+    seen, with_hole = (OnnxPast(session(content_of(policy))) for _ in range(2))
+    steps = rng.normal(size=(4, 3))
+    for step, observation in enumerate(steps):
+        if step == (0 if first else 2):
+            assert np.isnan(with_hole.step(np.full(3, np.nan)).action).all()
+        assert np.array_equal(seen.step(observation).action, with_hole.step(observation).action)

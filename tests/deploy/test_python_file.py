@@ -104,10 +104,24 @@ def test_a_past_takes_over_the_actions_that_were_really_applied(tmp_path: Path):
     assert np.array_equal(primed.window(observations[7]), own[7])
     with pytest.raises(ValueError, match="3 observations and 2 actions"):
         primed.prime(observations[:3], applied[:2])
+    with pytest.raises(ValueError, match="not finite"):
+        primed.prime(np.full((2, 3), np.nan), applied[:2])
+    assert np.array_equal(primed.window(observations[7]), own[7])  # what is refused changes nothing
     with pytest.raises(ValueError, match="no step was taken"):
         module.Past().applied(applied[0])
     with pytest.raises(ValueError, match="window: is an array of 18 numbers"):
         module.act({"o0": 1.0})
+
+
+class Row:
+    """Values by name that are no mapping, as a row of pandas."""
+
+    def __init__(self, values: dict[str, float]):
+        self.values, self.keys = values, values.keys
+
+    def __getitem__(self, name: str) -> float:
+        """A value."""
+        return self.values[name]
 
 
 def test_values_by_name_and_what_is_refused(tmp_path: Path):
@@ -116,6 +130,7 @@ def test_values_by_name_and_what_is_refused(tmp_path: Path):
     module = module_of(policy, tmp_path)
     by_name = module.act({'"""\\': 2.0, "T_air [°C]": 21.5})
     assert np.array_equal(by_name.action, policy([21.5, 2.0]))
+    assert np.array_equal(module.act(Row({'"""\\': 2.0, "T_air [°C]": 21.5})).action, by_name.action)
     rows = module.act({'"""\\': [2.0, 3.0], "T_air [°C]": [21.5, 20.0]})
     assert np.array_equal(rows.action, policy([[21.5, 2.0], [20.0, 3.0]]))
     assert module.INFO["observations"][0] == {"name": "T_air [°C]", "unit": "°C", "range in the log": (3.0, 40.0)}

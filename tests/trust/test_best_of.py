@@ -36,9 +36,9 @@ def test_it_does_not_depend_on_units():
 
 def test_the_diagonal_is_what_each_policy_has_alone():
     apart = np.random.default_rng(0).normal(size=(3, 5, 40))
-    errors = best_of.covariance(apart, 0.3)
+    errors = best_of.covariance(apart, 0.3, 20)
     for own, variance in zip(apart, np.diag(errors), strict=True):
-        assert variance == pytest.approx(np.hypot(np.hypot(*spread(own)), 0.3) ** 2)
+        assert variance == pytest.approx(np.hypot(np.hypot(*spread(own, 20)), 0.3) ** 2)
 
 
 def test_the_interval_of_the_chosen_one_holds_after_the_choice():
@@ -53,7 +53,7 @@ def test_the_interval_of_the_chosen_one_holds_after_the_choice():
 
 def _tested(unexplained: float) -> SelfTest:
     ten = np.zeros(10)
-    return SelfTest(ten, ten, ten, 1.0, unexplained, WIDTH, 0.9, 0.9, 0.9)
+    return SelfTest(ten, ten, ten, ten, 1.0, unexplained, WIDTH, 0.9, 0.9, 0.9)
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -67,8 +67,8 @@ def test_the_estimators_that_decide_say_how_much_wider(alone: bool):
     standard = Standard(
         Estimates(nothing, np.zeros((5, 50))), None, _tested(0.0), _tested(0.0), imitation=0.0, alone=alone
     )
-    wider = best_of.widening_of(rollouts, values, standard)
+    wider = best_of.widening_of(rollouts, values, standard, 50)
     if alone:
         assert wider == pytest.approx(1.0, abs=0.02)
     else:
-        assert wider == best_of.widening(best_of.covariance(np.stack(values), 0.0)) > 1.2
+        assert wider == best_of.widening(best_of.covariance(np.stack(values), 0.0, 50)) > 1.2

@@ -266,6 +266,16 @@ def test_a_run_of_another_log_is_told(tmp_path):
     ]
 
 
+def test_runs_of_the_training_part_are_told_where_the_whole_log_judges():
+    log = line_world.log(episodes=30)
+    parts = part(log)
+    known = {name: {"name": log.name, "sha256": own.sha256} for name, own in (("a", parts.training), ("b", log))}
+    assert apart.notes(log, parts, known) == [apart.SHARED.format(names="a and b")]
+    assert apart.notes(log, parts, {"a": known["a"]}) == [], (
+        "where the judge's part was too small, another note says so"
+    )
+
+
 def test_a_log_is_read_as_its_run_read_it_and_whole(tmp_path):
     """Its formula, bounds and time limit count, which stand in three places of the record; its part does not."""
     path = tmp_path / "line.csv"

@@ -131,6 +131,26 @@ def test_noise_of_parts_that_do_not_differ_is_not_explained():
     assert self_test(measured, measured, np.full(10, 0.01)).explained == pytest.approx(1.0)
 
 
+def test_a_judge_that_ranks_parts_the_wrong_way_round_does_not_make_them_alike():
+    """Parts differ by their own noise, not by what the judge gets wrong of them."""
+    measured = 10 * np.arange(10.0)
+    reversed_ = self_test(measured[::-1], measured, np.ones(10))
+    assert reversed_.differ and reversed_.correlation == pytest.approx(-1) and reversed_.explained < 0
+    assert self_test(measured[::-1], measured, np.full(10, 20.0)).differ is False
+
+
+def test_what_is_beyond_the_noise_is_found_part_by_part():
+    """Half of the parts have no noise at all: residuals of 1 there are not explained by noise of 10 elsewhere."""
+    random = np.random.default_rng(0)
+    noise = np.tile([1e-9, 10.0], 10)
+    measured = 1000 * np.arange(20.0)
+    left = random.normal(size=20) * np.hypot(noise, 1.0)
+    test = self_test(measured + left, measured, noise)
+    assert 0.3 < test.unexplained < 10 and test.width < 5
+    scaled = np.abs(measured - test.slope * test.predicted - np.mean(measured - test.predicted)) / test.deviation
+    assert np.mean(scaled**2) == pytest.approx(1.0, rel=0.3)
+
+
 def test_self_test_of_perfect_predictions():
     measured = np.arange(10.0)
     test = self_test(measured, measured, np.full(10, 0.1))
@@ -194,7 +214,7 @@ def collected(total: np.ndarray, known: np.ndarray | None = None, unknown: float
 def test_difference_by_hand():
     """Members say 1 and 3: mean 2, deviation sqrt(2) sqrt(1 + 1/2); no chance, nothing unknown."""
     policy, base = collected(np.array([[2.0, 2.0], [4.0, 4.0]])), collected(np.ones((2, 2)))
-    apart = difference(policy, base, (-5.0, 5.0), 1.0, 0.0, 1.0)
+    apart = difference(policy, base, (-5.0, 5.0), 1.0, 0.0, 1.0, 2)
     assert apart.mean == 2 and apart.deviation == pytest.approx(np.sqrt(3))
     assert (apart.low, apart.high) == pytest.approx((2 - np.sqrt(3), 2 + np.sqrt(3)))
 
@@ -202,15 +222,16 @@ def test_difference_by_hand():
 def test_unknown_steps_count_both_ways():
     """Two of ten steps unknown, none of the baseline's: they are worth between -5 and 5 each, not the 1 promised."""
     policy = collected(np.full((2, 3), 10.0), np.full((2, 3), 8.0), 2.0)
-    apart = difference(policy, collected(np.zeros((2, 3))), (-5.0, 5.0), 1.0, 0.0, 1.0)
+    apart = difference(policy, collected(np.zeros((2, 3))), (-5.0, 5.0), 1.0, 0.0, 1.0, 2)
     assert (apart.low, apart.mean, apart.high) == pytest.approx((8 - 10, 10, 8 + 10))
-    usual = difference(policy, collected(np.zeros((2, 3)), None, 2.0), (-5.0, 5.0), 1.0, 0.0, 1.0)
+    usual = difference(policy, collected(np.zeros((2, 3)), None, 2.0), (-5.0, 5.0), 1.0, 0.0, 1.0, 2)
     assert (usual.low, usual.high) == (10, 10)
 
 
 def test_worst_tenth_and_spread():
     assert worst_tenth(np.arange(20.0)) == 0.5 and worst_tenth(np.arange(5.0)) == 0.0
-    assert spread(np.array([[1.0, 3.0]])) == pytest.approx((0.0, np.sqrt(2) / np.sqrt(2)))
+    assert spread(np.array([[1.0, 3.0]]), 2) == pytest.approx((0.0, np.sqrt(2) / np.sqrt(2)))
+    assert spread(np.array([[1.0, 3.0]]), 1) == pytest.approx((0.0, np.sqrt(2))), "windows that overlap tell less"
 
 
 def test_every_part_of_the_log_has_its_own_actor():
@@ -226,9 +247,10 @@ def test_the_error_of_worst_tenths_is_that_of_many_samples():
     """Of 300 normal values the mean of the lowest 30 has a standard error of 0.110, by simulation."""
     random = np.random.default_rng(0)
     first, second = random.normal(size=(2, 300))
-    assert tail_error(first, np.zeros(300)) == pytest.approx(0.11, rel=0.3)
-    assert tail_error(first, first) == 0.0, "what both share cancels"
-    assert tail_error(first, second) == pytest.approx(0.11 * 2**0.5, rel=0.3)
+    assert tail_error(first, np.zeros(300), 300) == pytest.approx(0.11, rel=0.3)
+    assert tail_error(first, np.zeros(300), 75) == pytest.approx(0.22, rel=0.3), "as many tell as do not overlap"
+    assert tail_error(first, first, 300) == 0.0, "what both share cancels"
+    assert tail_error(first, second, 300) == pytest.approx(0.11 * 2**0.5, rel=0.3)
 
 
 @given(st.integers(1, 3), st.integers(0, 1000))

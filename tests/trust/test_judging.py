@@ -12,10 +12,13 @@ from micro_rl.core.model_settings import ModelSettings
 from micro_rl.errors import UserError
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Judgement, plain
 from micro_rl.trust import fqe, judge
-from micro_rl.trust.case import prepare
+from micro_rl.trust.actors import pick
+from micro_rl.trust.by_fqe import evaluate_by_fqe
+from micro_rl.trust.case import Case, prepare
 from micro_rl.trust.judging import judge_policies
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Effort, Options
+from micro_rl.trust.places import common_starts
 from tests.trust import line_world
 
 SMALL = Options(
@@ -161,11 +164,21 @@ def test_what_imitates_the_current_policy_may_miss_it(log):
     assert half.evidence.difference.low == pytest.approx(2.5 - 6.4, rel=0.15), "held against the policy itself"
 
 
+def of_chance(case: Case, count: int) -> list[list[int]]:
+    """The keys of all that FQE draws of so many policies, replica by replica."""
+    drawn = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fqe, "evaluate", lambda *given, **_: drawn.append(given[5]) or np.zeros((len(given[5]), 100)))
+        evaluate_by_fqe(case, [pick(case.clones, 0)] * count, common_starts(case))
+    return np.asarray(jax.random.key_data(drawn[0])).tolist()
+
+
 def test_a_judge_that_is_kept_is_the_same_judge(judgement, log, folder, monkeypatch):
     monkeypatch.setattr("micro_rl.trust.case.fit", None)
     options = SMALL._replace(folder=folder)
     again = prepare(lay_out(log, 1, options), options, lambda *_: None)
     assert again.coverage == judgement.coverage and 0 < again.coverage < 1
+    assert of_chance(again, 2) == of_chance(again, 1) * 2, "FQE's figures do not hang on which others are judged"
     otherwise = replace(log, rewards=-log.rewards)  # the same file, read with another reward
     with pytest.raises(TypeError, match="NoneType"):
         prepare(lay_out(otherwise, 1, options), options, lambda *_: None)

@@ -11,12 +11,18 @@ from hypothesis import strategies as st
 
 import micro_rl
 from micro_rl import Dataset
+from micro_rl.data.parts import part
+from micro_rl.data.scaling import fit_scaling
 from micro_rl.data.stretches import stretches
-from micro_rl.errors import UserError
+from micro_rl.errors import TooLittle, UserError
 from micro_rl.trust import by_fqe, folds, judge
+from micro_rl.trust.apart import with_length
 from micro_rl.trust.folds import LEFT_OUT
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import left_out, rows_of, strangers
+from micro_rl.trust.layout import lay_out
+from micro_rl.trust.options import Options
+from micro_rl.trust.starts import starts_at
 from micro_rl.trust.window_length import choose
 from tests.trust import line_world
 
@@ -38,9 +44,9 @@ def test_windows_by_hand():
     assert windows.starts.tolist() == [0, 1, 2, 5, 6, 7, 8]
     assert windows.returns.tolist() == [7, 14, 28, 7, 14, 12, 8]
     assert windows.disjoint == 1 + 2
-    rows, there = windows.rows(log_of([5, 4], [False, True]))
+    rows, there = windows.rows()
     assert rows[-1].tolist() == [8, 8, 8] and there[-1].tolist() == [True, False, False]
-    assert windows.last_rows(log_of([5, 4], [False, True])).tolist() == [2, 3, 4, 7, 8, 8, 8]
+    assert (windows.stops - 1).tolist() == [2, 3, 4, 7, 8, 8, 8]
 
 
 def test_a_window_needs_a_step():
@@ -171,7 +177,7 @@ def test_named_groups_are_kept_cut_or_dealt():
 def test_windows_of_a_fold_lie_inside_it():
     dataset = line_world.log(episodes=4, length=100)
     parts = folds.by_time(dataset)
-    windows, fold = parts.of_windows(stretches(dataset, 20), dataset)
+    windows, fold = parts.of_windows(stretches(dataset, 20))
     assert all(
         set(parts.of_row[start : start + 20]) == {number} for start, number in zip(windows.starts, fold, strict=True)
     )
@@ -204,3 +210,39 @@ def test_a_long_log_is_thinned_out_evenly_in_every_part_even_where_parts_take_tu
     rare = ["e", *parts[1:]]
     monkeypatch.setattr(judge, "MOST_ROWS", 20 * 120 // 4)
     assert np.bincount(rows_of(log, folds_of(log, rare))[0].fold)[4] == 20, "no part is left out"
+    monkeypatch.setattr(judge, "MOST_ROWS", 1000)
+    short = np.where((np.arange(2400) > 1201) & (np.arange(2400) < 1210), "e", np.repeat(list("abcd"), 600)).tolist()
+    one = replace(log, timeouts=np.arange(2400) == 2399)
+    assert np.bincount(rows_of(one, folds_of(one, short))[0].fold).min() > 0, "nor one within a block"
+
+
+def test_windows_within_parts_are_counted_as_they_are():
+    """Sixty shifts of forty rows without a break, three who take turns: a window of a shift's length is a shift."""
+    rows = 60 * 40
+    x = np.arange(rows, dtype=float)[:, None]
+    log = Dataset.from_arrays(x, np.sin(x), np.sin(0.1 * x[:, 0]), timeouts=np.arange(rows) == rows - 1)
+    labels = np.repeat(np.tile(list("abcd"), 15), 40)
+    for length, count in ((40, 60), (30, 60), (20, 120)):
+        windows, _ = folds_of(log, labels.tolist()).of_windows(stretches(log, length))
+        assert windows.disjoint == count
+    few = np.repeat(np.arange(300), 8)
+    with pytest.raises(TooLittle, match="holds 0 uninterrupted windows of 20 steps within one of its parts"):
+        lay_out(log, 1, Options(20, (few % 5).tolist()))
+
+
+def test_exogenous_columns_stand_still_after_a_terminal():
+    """The first episode ends in row 5 with its set-point at 1; the next one's is 100."""
+    ends, target = np.isin(np.arange(12), [5, 11]), np.repeat([1.0, 100.0], 6)
+    observed = np.stack([np.arange(12.0), target], 1)
+    after = observed + np.array([1.0, 0.0])
+    log = Dataset.from_arrays(observed, np.zeros((12, 1)), np.arange(12.0), ends, np.zeros(12), after, exogenous=["o1"])
+    windows = stretches(log, 4)
+    replayed = starts_at(log, windows.of(windows.starts == 4), fit_scaling(log, False, False)).replayed
+    assert replayed is not None and np.asarray(replayed)[:, 0, 1].tolist() == [1.0] * 4
+
+
+def test_a_part_is_not_judged_by_windows_that_the_whole_log_is_refused_for():
+    short = line_world.log(episodes=150, length=4)
+    with pytest.raises(TooLittle):
+        lay_out(short, 1, Options())
+    assert with_length(part(short).judging, short, Options()) == (Options(), None)

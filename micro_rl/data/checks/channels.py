@@ -10,6 +10,7 @@ from micro_rl.core.columns import Column, titles
 from micro_rl.data.checks import codes, findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.stretches import all_alike
 
 STUCK_ROWS = 12
 """So many equal values in a row are a standstill ..."""
@@ -58,9 +59,8 @@ def odd(dataset: Dataset) -> list[Finding]:
         problems += [_finding(kind, what, columns, alike, len(dataset)) for kind, alike in traits.items()]
     problems += _at_bounds(dataset)
     if len(dataset) > 1 and not np.ptp(dataset.rewards):
-        problems.append(
-            findings.warning("reward-constant", "rewards never change: there is nothing to learn from them")
-        )
+        left = "there is nothing to learn from them" if all_alike(dataset) else "all there is to learn is when to end"
+        problems.append(findings.warning("reward-constant", f"rewards never change: {left}"))
     return problems + _far_rewards(dataset) + codes.odd(dataset) + _apart(dataset)
 
 

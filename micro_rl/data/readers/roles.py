@@ -41,10 +41,11 @@ def find(path: Path, names: tuple[str, ...], description: Description) -> Roles:
     """Finds the roles in a file with columns of those names; `UserError` says what is missing and what is there."""
     reading = description.reading
     toml = description.source or path.with_suffix(".toml")
+    begun = "" if description.source else f" (`micro-rl data init {path}` writes a first one)"
     for part in ("observations", "actions"):
         if not getattr(reading, part):
             raise UserError(
-                f"{path}: which columns are {part}? Say {part} = [...] in {toml}, or --{part} NAME NAME; "
+                f"{path}: which columns are {part}? Say {part} = [...] in {toml}{begun}, or --{part} NAME NAME; "
                 f"columns: {listed(names)}"
             )
     if reading.reward is None:

@@ -8,8 +8,8 @@ from micro_rl.reports.trust import words as trust_words
 from micro_rl.reports.trust.record import PolicyJudgement
 
 SHARED = (
-    "The log is too short to keep rows from the candidates: the judge has seen what they learned from, and its word is "
-    "worth less than on a longer log."
+    "No rows could be kept from the candidates: the judge has seen what they learned from, and its word is worth less "
+    "than on a longer log."
 )
 LIMITS = (
     "No log can tell of a reward that none of its rows ever triggered, nor of a world that has changed since. What a "
