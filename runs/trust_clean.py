@@ -4,7 +4,7 @@ from pathlib import Path
 
 from micro_rl.trust.verdict import Thresholds
 from runs import trust_table, trust_wrong
-from runs.trust_pairs import Log, Totals, filled, totals
+from runs.trust_pairs import Log, Totals, by_test, filled, totals
 
 FIGURE = Path("docs/results/trust-clean.svg")
 HOW = """\
@@ -36,6 +36,12 @@ def section(logs: list[Log]) -> str:
 {filled(HOW.replace(chr(10), " ").strip())}
 
 ![Every pair's interval beside the truth, on the logs that were counted once](trust-clean.svg)
+
+A line for each policy, the truly best on top: the dot is the true difference from what made the log, a window, the bar
+the interval, green where the policy was called better, orange where worse, gray where nothing was shown, and pale where
+the log vouches for too few of its steps. Wide bars leave the panel.
+
+{by_test(logs, thresholds)}
 
 {trust_table.of_logs(logs, thresholds)}
 

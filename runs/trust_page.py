@@ -14,7 +14,7 @@ from runs.kept_cells import origins
 from runs.records import recorded
 from runs.study_pages import save, write
 from runs.trust import STUDY
-from runs.trust_pairs import Log, chosen, filled, judged_logs, totals
+from runs.trust_pairs import Log, by_test, chosen, filled, judged_logs, totals
 from runs.trust_picture import draw
 from runs.trust_worlds import CLEAN
 
@@ -119,11 +119,9 @@ def text(logs: list[Log], frozen: dict[str, Thresholds], clean: list[Log]) -> st
 
 ![Every pair's interval beside the truth](trust.svg)
 
-A line for each policy, the truly best on top: the dot is the true difference from what made the log, a window, the bar
-the interval, green where the policy was called better, orange where worse, gray where nothing was shown, and pale where
-the log vouches for too few of its steps. Wide bars leave the panel.
+Drawn as above.
 
-{_by_test(logs, frozen)}
+{by_test(logs, frozen)}
 
 {trust_table.of_logs(logs, frozen)}
 
@@ -211,20 +209,6 @@ def _made() -> str:
         f"Judgements: `{COMMAND}`, {origins(cells)}; at most {minutes:.0f} minutes of "
         f"processor time. The verdicts on what was estimated are those of commit {judged_by}.{kept} This page: "
         "`python -m runs.trust_page`. Raw figures: `docs/results/data/trust.json`."
-    )
-
-
-def _by_test(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
-    """Apart by whether the judge passed its own test, which is known without any truth."""
-    passed = [log for log in logs if log.judgement["explained"] > 0]
-    failed = [log for log in logs if log.judgement["explained"] <= 0]
-    return "\n\n".join(
-        filled(
-            f"Where the judge's test on the log's own parts explained {what} ({', '.join(log.name for log in group)}): "
-            f"{totals(group, frozen).sentence()}"
-        )
-        for what, group in (("something", passed), ("nothing", failed))
-        if group
     )
 
 
