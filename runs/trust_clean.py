@@ -10,11 +10,13 @@ FIGURE = Path("docs/results/trust-clean.svg")
 HOW = """\
 These logs were named, and their simulators written (commit af2bfa6), before a policy on any of them had been trained.
 Before one was judged the judge was corrected, by what a review of its code found (below), without a look at them; after
-that nothing of it was changed. Two are plants of our own: a cooled reactor that is easily made to oscillate
-(`runs/reactor.py`) and a patient with an insulin pump (`runs/insulin.py`), each under its controller with three
-operators' tunings. Two are what an online learner saw in Gymnasium's tasks on its way to nine tenths of what it reached
-in 15,000 steps; how fast the pusher's object moves is not observed, so its windows begin with the object at rest. A
-fifth, Ant-v4, was named and could not be made: its learner had learned nothing in these steps.
+that nothing of it was changed but one refusal: every step of the balanced pendulum is paid 1, and the judge would not
+look at such a log, though whoever falls later collects more (mended in commit 76aef27). Two are plants of our own: a
+cooled reactor that is easily made to oscillate (`runs/reactor.py`) and a patient with an insulin pump
+(`runs/insulin.py`), each under its controller with three operators' tunings. Two are what an online learner saw in
+Gymnasium's tasks on its way to nine tenths of what it reached in 15,000 steps; how fast the pusher's object moves is
+not observed, so its windows begin with the object at rest. A fifth, Ant-v4, was named and could not be made: its
+learner had learned nothing in these steps.
 """
 
 
