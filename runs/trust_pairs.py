@@ -160,3 +160,17 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 def filled(paragraphs: str) -> str:
     """Paragraphs in lines of 120 characters."""
     return "\n\n".join(textwrap.fill(part, 120, break_on_hyphens=False) for part in paragraphs.split("\n\n"))
+
+
+def by_test(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
+    """Apart by whether the judge passed its own test, which is known without any truth."""
+    passed = [log for log in logs if log.judgement["explained"] > 0]
+    failed = [log for log in logs if log.judgement["explained"] <= 0]
+    return "\n\n".join(
+        filled(
+            f"Where the judge's test on the log's own parts explained {what} ({', '.join(log.name for log in group)}): "
+            f"{totals(group, frozen).sentence()}"
+        )
+        for what, group in (("something", passed), ("nothing", failed))
+        if group
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from micro_rl import Dataset, Policy, load
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
+from micro_rl.trust.self_test import self_test
 from micro_rl.trust.verdict import Thresholds
 from runs import trust_picture, trust_recorded, trust_wrong
 from runs.insulin import (
@@ -24,6 +25,7 @@ from runs.insulin import (
 )
 from runs.reactor import Reactor
 from runs.trust_by_hand import by_hand
+from runs.trust_corrected import corrected
 from runs.trust_pairs import Log, Pair
 from runs.trust_plants import PLANTS
 from runs.trust_simulators import MassSpringDamper, Pendulum, Simulator
@@ -219,3 +221,24 @@ def test_published_logs_are_replayed(name: str):
     if not DATA.is_dir():
         pytest.skip("the logs are not here")
     assert np.median(replay_errors(worlds(DATA, Path("nowhere"))[name], 1)) < 1e-4
+
+
+@pytest.mark.parametrize(("windows", "wider"), [(10_000, 1.0), (250, 2.0)])
+def test_a_recorded_log_is_judged_again_by_windows_that_do_not_overlap(windows: int, wider: float):
+    """250 windows are 25 a part, where a hundred were looked at: half as certain as was claimed."""
+    random = np.random.default_rng(0)
+    measured, noise = 10 * np.arange(10.0), np.full(10, 0.5)
+    predicted = measured + random.normal(size=10)
+    claimed, true = (self_test(predicted, measured, scale * noise) for scale in (1.0, wider))
+    columns = zip(predicted, measured, claimed.deviation, strict=True)
+    figures = {"folds": [dict(zip(("predicted", "measured", "deviation"), row, strict=True)) for row in columns]}
+    figures |= {"unexplained": claimed.unexplained, "windows": windows, "fqe_explained": 0.0, "fqe_slope": 1.0}
+    figures |= {"baseline_error": {"model": 0.0, "fqe": 0.0}}
+    own = evidence(1.0, 2.0)._replace(deviation=float(np.hypot(0.3, claimed.unexplained)))
+    pair = Pair("a", own, truth=-0.4, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
+    again = corrected(Log("log", figures, [pair]))
+    starts = 0.3 * np.sqrt(max(1.0, 300 / windows))
+    half = true.width * np.hypot(starts, true.unexplained)
+    interval = again.pairs[0].evidence.difference
+    assert again.alone and again.judgement["explained"] == pytest.approx(true.explained)
+    assert (interval.low, interval.high) == pytest.approx((own.model.mean - half, own.model.mean + half))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,8 @@ class Record:
             return
         with reading(toml):
             known = toml.read_bytes()
+        if why := _other_units(known.decode(errors="replace"), policy):
+            raise UserError(f"{self.path}: has {why}: choose another name")
         if newest_policy(known.decode(errors="replace")) != policy.sha256:
             replace_file(toml, known.rstrip() + b"\n" + acts_from(self.episode, policy.sha256))
 
@@ -144,6 +147,19 @@ class Record:
             if last and not last[-1].split(b",")[0].isdigit():
                 raise UserError(f"{self.path}: its last line is no row of a record: choose another name")
             return int(last[-1].split(b",")[0]) if last else -1
+
+
+def _other_units(toml: str, policy: Policy) -> str:
+    """In what a record that is described so has other units than a policy; empty where nothing is known of it."""
+    try:
+        units = tomllib.loads(toml).get("units", {})
+    except tomllib.TOMLDecodeError:  # a user's own: `load` says so where it is read
+        return ""
+    for column in (*policy.columns.observations, *policy.columns.actions):
+        own = units.get(column.name) if isinstance(units, dict) else None
+        if isinstance(own, str) and own and column.unit and own != column.unit:
+            return f"{column.name} in {own}, this policy in {column.unit}"
+    return ""
 
 
 def _lock(file: Any, path: Path) -> None:

@@ -185,7 +185,8 @@ def _blamed(
         still[column] = True
     names = [own.name for own in guard.columns.observations]
     words = [told(PARTS[worst], WORDS[worst], "" if column is None else names[column], reading.score, guard.threshold)]
-    words += [f"{names[other]} stands still too" for other in np.flatnonzero(still) if other != column]
+    told_of = column if PARTS[worst] == "stillness" else None
+    words += [f"{names[other]} stands still" for other in np.flatnonzero(still) if other != told_of]
     return np.where(still, np.nan, values), tuple(words)
 
 

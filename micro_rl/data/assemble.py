@@ -9,6 +9,7 @@ import numpy as np
 
 from micro_rl.core.columns import Columns
 from micro_rl.core.tasks import Task
+from micro_rl.core.wording import plural
 from micro_rl.data import action_bounds, episode_ends, log_metadata, log_paths, outliers, unread
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
@@ -53,6 +54,7 @@ def examine(
     problems += outliers.described(odd, named, measured)
     problems += findings.constant("observation", measured[0], named.observations)
     problems += findings.duplicates(*measured)
+    problems += _labels(raw.groups, len(terminals), int((terminals | timeouts).sum()))
     dataset = Dataset(
         name=log_paths.log_name(path),
         observations=columns["observations"],
@@ -78,6 +80,14 @@ def examine(
         groups=raw.groups,
     )
     return Examined(_frozen(dataset), problems)
+
+
+def _labels(groups: np.ndarray | None, rows: int, episodes: int) -> list[Finding]:
+    """An error where there is neither a label for each row nor one for each episode."""
+    if groups is None or len(groups) in (rows, episodes):
+        return []
+    text = f"{plural(len(groups), 'group label')} where the log has {plural(rows, 'row')} and "
+    return [findings.error("labels", f"{text}{plural(episodes, 'episode')}: store one for each row or each episode")]
 
 
 def _frozen(dataset: Dataset) -> Dataset:

@@ -59,6 +59,12 @@ def _check(first: Dataset, other: Dataset) -> None:
                 f"{other.path}: its {side} is {getattr(other, side).tolist()}, that of {first.path} "
                 f"{getattr(first, side).tolist()}: say the same [bounds] in the TOML beside each"
             )
+    own, theirs = first.step_seconds, other.step_seconds
+    if own and theirs and not 0.99 < theirs / own < 1.01:
+        raise UserError(
+            f"{other.path}: a step lasts {theirs:g} s, in {first.path} {own:g} s: say the same resample in the TOML "
+            "beside each"
+        )
     if first.exogenous != other.exogenous or first.termination != other.termination:
         raise UserError(
             f"{other.path}: its exogenous columns or its termination are not those of {first.path}: say the same in "

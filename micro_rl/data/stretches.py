@@ -22,21 +22,29 @@ class Stretches(NamedTuple):
     """Windows of `length` steps: their first rows, in order, one past the last row of each, and what each collects.
 
     That is the undiscounted sum of its rewards, raw units. A window that reaches a terminal ends there. Windows
-    overlap; `disjoint` is how many there are that do not.
+    overlap; `disjoint` is how many there are that do not. `most` is as many as there were among those of which these
+    are a sample; None where they are none.
     """
 
     length: int
     starts: Int[np.ndarray, " window"]
     stops: Int[np.ndarray, " window"]
     returns: Float64[np.ndarray, " window"]
+    most: int | None = None
 
     def of(self, chosen: Bool[np.ndarray, " window"] | Int[np.ndarray, " some"]) -> "Stretches":
         """Picks some of the windows, in order."""
         return Stretches(self.length, self.starts[chosen], self.stops[chosen], self.returns[chosen])
 
+    def sample(self, chosen: Int[np.ndarray, " some"]) -> "Stretches":
+        """Picks windows that stand for all: neighbours that share a row tell nearly as much as such that share none."""
+        return self.of(chosen)._replace(most=self.disjoint)
+
     @property
     def disjoint(self) -> int:
-        """The most of these windows that do not overlap."""
+        """The most of these windows that do not overlap; of a sample as many as there are of all, if it has so many."""
+        if self.most is not None:
+            return min(self.most, len(np.unique(self.starts)))
         following = np.searchsorted(self.starts, self.stops).tolist()
         count = place = 0
         while place < len(following):
@@ -45,7 +53,7 @@ class Stretches(NamedTuple):
 
     def evenly(self, count: int) -> "Stretches":
         """Picks at most so many, evenly through the log."""
-        return self.of(np.linspace(0, len(self.starts) - 1, min(count, len(self.starts))).round().astype(int))
+        return self.sample(np.linspace(0, len(self.starts) - 1, min(count, len(self.starts))).round().astype(int))
 
     def rows(self) -> tuple[Int[np.ndarray, "window step"], Bool[np.ndarray, "window step"]]:
         """Gives the rows of every window, and which are there: after a terminal none is, and its row stands again."""

@@ -121,6 +121,8 @@ def _group(table: Any, number: int) -> Group:
     _refuse_unused(axes, [table["attack"]] if "attack" in table else table["changes"], where)
     if "attack" in table:
         return _attacked(name, axes, table["attack"], where)
+    if sum("actuator-delay" in change for change in _list(table["changes"], where) if isinstance(change, dict)) > 1:
+        raise UserError(f"{where}: actuator-delay stands there twice: add both up to one")
     makers = [_change(change, axes, where) for change in _list(table["changes"], where)]
 
     def changes(*values: float) -> list[Change]:

@@ -40,9 +40,10 @@ def serve(
         How many sessions were open at the end.
 
     Raises:
-        UserError: the address is taken or open to others without a token.
+        UserError: the address is taken or open to others without a token, or a fallback cannot be copied.
     """
     check(settings, token)
+    controller.fresh()  # what cannot be made for another system is refused now, not when a client begins
     sessions = Sessions(controller, settings.sessions, settings.idle, records)
     config = uvicorn.Config(
         application(controller, sessions, settings, token),

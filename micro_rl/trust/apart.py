@@ -8,10 +8,9 @@ import numpy as np
 
 from micro_rl.data import Dataset
 from micro_rl.data.parts import Parts, judging_rows, part
-from micro_rl.data.stretches import stretches
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.options import Options
-from micro_rl.trust.window_length import FEWEST, LENGTHS, longest
+from micro_rl.trust.window_length import FEWEST, LENGTHS, longest, within
 
 AS_LONG = "as long as the whole log leaves enough of them"
 SHARED = (
@@ -57,8 +56,9 @@ def of_the_part(dataset: Dataset, options: Options) -> Options:
 
 def with_length(judging: Dataset, whole: Dataset, options: Options) -> tuple[Options, str | None]:
     """Windows of the part as long as the whole log's would be, while it holds enough of them, and why; else its own."""
-    windows = longest(whole)
-    enough = min(windows.disjoint, stretches(judging, windows.length).disjoint) >= FEWEST
+    windows = longest(whole, folds_of(whole, options.groups))
+    own = within(judging, windows.length, folds_of(judging, options.groups))
+    enough = min(windows.disjoint, own.disjoint) >= FEWEST
     if options.window is not None or windows.length not in LENGTHS or not enough:
         return options, None
     return options._replace(window=windows.length), AS_LONG

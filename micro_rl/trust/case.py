@@ -108,6 +108,7 @@ def _members(layout: Layout, options: Options, key: Key[Any, ""], progress: Prog
         "updates": effort.fit_updates,
         "patience": effort.patience,
         "rate": LEARNING_RATE,
+        "holdout": "each member's own",
         "hidden": effort.hidden,
         "seed": options.seed,
     }

@@ -37,7 +37,7 @@ def spread(values: Float[np.ndarray, "member start"], disjoint: int) -> tuple[fl
 
     Args:
         values: by every member from every start.
-        disjoint: of the windows that begin there, how many do not overlap: the others tell nothing of their own.
+        disjoint: of the windows that begin there, how many do not overlap: the others tell little of their own.
     """
     members = values.mean(1).std(ddof=1) * np.sqrt(1 + 1 / len(values)) if len(values) > 1 else 0.0
     chance = values.mean(0).std(ddof=1) / np.sqrt(max(1, disjoint)) if values.shape[1] > 1 else 0.0

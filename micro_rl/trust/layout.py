@@ -18,7 +18,7 @@ from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import Rows, rows_of
 from micro_rl.trust.options import Options
 from micro_rl.trust.rollouts import Limits
-from micro_rl.trust.window_length import FEWEST, choose, too_few
+from micro_rl.trust.window_length import choose
 
 STILL = 0.9
 """Share of the rows in which a column that is held does not change."""
@@ -54,10 +54,8 @@ def lay_out(dataset: Dataset, history: int, options: Options) -> Layout:
     folds = folds_of(dataset, options.groups)
     dataset, held = with_held_columns(dataset)
     dataset = windowed(dataset, history)
-    windows, reason = choose(dataset, options.window)
+    windows, reason = choose(dataset, options.window, folds)
     windows, fold = folds.of_windows(windows)
-    if windows.disjoint < FEWEST:
-        raise too_few(dataset, windows.disjoint, windows.length, " within one of its parts")
     folds, fold = _used(folds if options.made is None else folds._replace(made=options.made), fold)
     rows, scaling = rows_of(dataset, folds)
     return Layout(dataset, windows, fold, folds, rows, scaling, _limits(dataset, options.limits), reason, held)

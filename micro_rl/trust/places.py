@@ -19,13 +19,13 @@ def common_starts(case: Case) -> Starts:
 
 def common_windows(case: Case) -> Stretches:
     """The windows that begin there."""
-    return case.layout.windows.of(_common(case))
+    return case.layout.windows.sample(_common(case))
 
 
 def windows_in(case: Case, fold: int) -> Stretches:
     """Windows of a fold, evenly; some stand there twice where it has fewer than are asked for."""
-    own = np.flatnonzero(case.layout.fold == fold)
-    return case.layout.windows.of(own[np.linspace(0, len(own) - 1, case.effort.fold_starts).round().astype(int)])
+    own = case.layout.windows.of(case.layout.fold == fold)
+    return own.sample(np.linspace(0, len(own.starts) - 1, case.effort.fold_starts).round().astype(int))
 
 
 def starts_of(case: Case, windows: Stretches) -> Starts:

@@ -97,7 +97,7 @@ def _beyond(left: np.ndarray, noise: np.ndarray) -> float:
     def excess(beyond: float) -> float:
         return float((left**2 / (noise**2 + beyond**2)).mean()) - 1
 
-    most = float(np.sqrt((left**2).mean()))
+    most = 2 * float(np.sqrt((left**2).mean()))
     return 0.0 if excess(0.0) <= 0 else float(root_scalar(excess, bracket=(0.0, most)).root)
 
 

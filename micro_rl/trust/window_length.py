@@ -8,6 +8,7 @@ from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import Stretches, stretches
 from micro_rl.errors import TooLittle, UserError
+from micro_rl.trust.folds import Folds
 
 LENGTHS = (100, 50, 20, 10, 5)
 """Tried from the longest down: beyond a hundred steps few models can be followed."""
@@ -16,11 +17,12 @@ WANTED, FEWEST = 200, 40
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
 
-def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
-    """The log's windows, and why they are so long.
+def choose(dataset: Dataset, asked: str | int | None, folds: Folds) -> tuple[Stretches, str]:
+    """The log's windows that lie in one of its parts, and why they are so long.
 
     Args:
         dataset: the log.
+        folds: its parts.
         asked: steps, or a time such as "8h" where the log has times; None leaves it to the log.
 
     Raises:
@@ -30,11 +32,11 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
         steps = _steps(dataset, asked)
         if steps > dataset.lengths.max():
             raise too_few(dataset, 0, steps)
-        windows = stretches(dataset, steps)
+        windows = within(dataset, steps, folds)
         if windows.disjoint < FEWEST:
             raise too_few(dataset, windows.disjoint, steps)
         return windows, "as asked for"
-    tried = [stretches(dataset, length) for length in LENGTHS]
+    tried = [within(dataset, length, folds) for length in LENGTHS]
     for windows in tried:
         if windows.disjoint >= WANTED:
             longest = windows.length == LENGTHS[0]
@@ -46,12 +48,18 @@ def choose(dataset: Dataset, asked: str | int | None) -> tuple[Stretches, str]:
     return most, f"the log holds {most.disjoint} that do not overlap, and fewer of any longer one"
 
 
-def longest(dataset: Dataset) -> Stretches:
+def within(dataset: Dataset, length: int, folds: Folds | None = None) -> Stretches:
+    """The log's windows of a length, each within one of its parts where there are any."""
+    windows = stretches(dataset, length)
+    return windows if folds is None else folds.of_windows(windows)[0]
+
+
+def longest(dataset: Dataset, folds: Folds | None = None) -> Stretches:
     """The windows that `choose` would take, of a log of any size: single steps where there is nothing longer."""
-    tried = [stretches(dataset, length) for length in LENGTHS]
+    tried = [within(dataset, length, folds) for length in LENGTHS]
     enough = (windows for windows in tried if windows.disjoint >= WANTED)
     most = max(tried, key=lambda windows: windows.disjoint)
-    return next(enough, most if most.disjoint else stretches(dataset, 1))
+    return next(enough, most if most.disjoint else within(dataset, 1, folds))
 
 
 def _steps(dataset: Dataset, asked: str | int) -> int:
@@ -71,11 +79,11 @@ def _steps(dataset: Dataset, asked: str | int) -> int:
     return steps
 
 
-def too_few(dataset: Dataset, count: int, steps: int, where: str = "") -> TooLittle:
-    """The refusal of a log with so few windows of so many steps that do not overlap."""
+def too_few(dataset: Dataset, count: int, steps: int) -> TooLittle:
+    """The refusal of a log whose parts hold so few windows of so many steps that do not overlap."""
     longest = int(np.max(dataset.lengths))
     return TooLittle(
         f"{dataset.name}: holds {plural(count, 'uninterrupted window')} of "
-        f"{plural(steps, 'step')}{where} where {FEWEST} are needed to judge anything; its longest episode has "
-        f"{plural(longest, 'step')}: take a shorter --window, or log more"
+        f"{plural(steps, 'step')}, each within one part, where {FEWEST} are needed to judge anything; its longest "
+        f"episode has {plural(longest, 'step')}: take a shorter --window, other --groups, or log more"
     )

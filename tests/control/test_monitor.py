@@ -10,16 +10,17 @@ import pytest
 
 from micro_rl import Controller, ControlSettings, Dataset, UserError
 from micro_rl.cli.main import run as command
+from micro_rl.core.columns import Column, Columns
 from micro_rl.data.loading import load
 from micro_rl.data.parts import part
 from micro_rl.data.stretches import greatest_length, stretches
 from micro_rl.data.writers.hdf5 import write_log
-from micro_rl.reports.monitor.drift import by_lot, compared, drifts, in_order, stability_index
+from micro_rl.reports.monitor.drift import _as_logged, by_lot, compared, drifts, in_order, stability_index
 from micro_rl.reports.monitor.findings import alarms, find, windows
 from micro_rl.reports.monitor.recorded import Recorded, read
 from micro_rl.trust.trial import margin
 from micro_rl.trust.watching import watch
-from tests.control.loops import at, proportional, range_guard
+from tests.control.loops import COLUMNS, at, proportional, range_guard
 
 
 @pytest.fixture
@@ -186,6 +187,17 @@ def test_a_log_of_other_columns_is_refused(recorded: Path):
     )  # fmt: skip
     with pytest.raises(UserError, match="its columns are flow, level, valve, the record's level, flow, valve"):
         find(read(recorded), other)
+    feet = dataclasses.replace(
+        load(recorded), columns=Columns((Column("level", "ft"), Column("flow")), (Column("valve"),))
+    )
+    with pytest.raises(UserError, match=r"its columns are in other units than the record's \(level in ft; not in m\)"):
+        find(read(recorded), feet)
+
+
+def test_a_record_is_not_gone_on_with_in_other_units(recorded: Path):
+    feet = Columns((Column("level", "ft", 0.0, 4.0), COLUMNS.observations[1]), COLUMNS.actions)
+    with pytest.raises(UserError, match=r"record\.csv: has level in m, this policy in ft: choose another name"):
+        Controller(proportional(columns=feet), record=recorded)
 
 
 @pytest.mark.parametrize("name", ["record.csv", "record.csv.toml", "policy.safetensors"])
@@ -372,3 +384,19 @@ def test_a_page_that_monitor_did_not_write_is_kept(recorded: Path, capsys: pytes
     assert f"{report}: is there and micro-rl monitor did not write it; choose another" in capsys.readouterr().err
     assert report.read_text() == "<title>A run</title>"
     assert [command(["monitor", str(recorded)]) for _ in range(2)] == [0, 0]
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.9], [20.1, 21.3, 22.7], list(np.arange(20) / 10)])
+def test_a_record_of_set_points_has_the_logs_own_values(values: list[float]):
+    """A log rounds 20.1 to single precision, a record writes it out; both are the same set-point."""
+    random = np.random.default_rng(0)
+    drawn = random.choice(values, (2, 2000, 1))
+    assert stability_index(drawn[0, :, 0], drawn[1, :, 0].astype(np.float32).astype(np.float64)) > 0.05, "unrounded"
+    own, known = _as_logged(drawn[0]), drawn[1].astype(np.float32).astype(np.float64)
+    [drift] = compared(["set-point"], own, known, np.repeat(np.arange(40), 50))
+    assert drift.stability < 0.02 and not drift.drifted
+
+
+def test_what_no_sensor_shows_stays_beyond_all_ranges():
+    most = np.finfo(np.float32).max
+    assert _as_logged(np.array([[1e300, -1e300, 1.0]])).tolist() == [[most, -most, 1.0]]

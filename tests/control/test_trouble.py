@@ -74,7 +74,8 @@ def test_every_column_that_stands_still_is_no_number_to_the_fallback():
     loop = with_function(own, guard, alarm_after=1)
     decisions = [loop.step(at(2.0, 0.5)) for _ in range(12)]
     assert decisions[-1].source == "fallback: function"
-    assert "level stands still too" not in decisions[-1].reason and "flow stands still too" in decisions[-1].reason
+    assert decisions[-1].reason.startswith("level: stands still (stillness")
+    assert decisions[-1].reason.endswith("flow stands still")
     assert np.isnan([own.seen[-1]["level"], own.seen[-1]["flow"]]).all()
 
 

@@ -1,5 +1,6 @@
 """Logs put behind one another: rows, episodes and what is known of their ends; what does not fit is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,12 @@ def test_a_log_and_a_controllers_record_become_one(tmp_path: Path, capsys: pytes
     assert len(log) == 100 + len(load(record)) and log.columns.actions[0].name == "valve"
     assert cli.run(["data", "convert", old, record, "--join", record, "--force"]) == 2
     assert "is the log itself" in capsys.readouterr().err
+
+
+def test_logs_of_other_steps_are_refused(tmp_path: Path):
+    one = load(write_hdf5(tmp_path / "one.hdf5", columns(), **NAMES))
+    two = load(write_hdf5(tmp_path / "two.hdf5", columns(seed=1), **NAMES))
+    timed = replace(one, step_seconds=60.0)
+    assert len(join(timed, [replace(two, step_seconds=60.1)])) == len(join(timed, [two])) == 18
+    with pytest.raises(UserError, match=r"two\.hdf5: a step lasts 600 s, in .*one\.hdf5 60 s: say the same resample"):
+        join(timed, [replace(two, step_seconds=600.0)])

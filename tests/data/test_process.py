@@ -159,3 +159,49 @@ def test_steps_without_a_row_take_over_what_was_last_recorded():
     np.testing.assert_array_equal(made["terminals"], [0, 0, 0, 0, 0, 1])
     np.testing.assert_array_equal(starts, [1, 0, 0, 0, 0, 0])
     assert idle == 2
+
+
+def ended(tmp_path, words: str, base: str = BASE.replace('time = "time"\n', "")):
+    """Two episodes of three rows, the first of which lacks its last level, the second its first."""
+    path = tmp_path / "tank.csv"
+    rows = ["1,0,0,0", "2,0,0,0", ",0,1,0", ",0,0,0", "100,0,0,0", "101,0,0,1"]
+    path.write_text("\n".join(["level,valve,terminal,timeout", *rows]) + "\n")
+    path.with_suffix(".toml").write_text(base + words)
+    return path
+
+
+@pytest.mark.parametrize(
+    "words", ['fill = {level = "linear", limit = 3}\nmissing = "drop"\n', 'missing = "previous"\n']
+)
+def test_no_value_crosses_the_end_that_a_flag_marks(words, tmp_path):
+    log = load(ended(tmp_path, words + 'terminal = "terminal"\ntimeout = "timeout"\n'))
+    assert (
+        not set(log.observations[:, 0].tolist()) & {51.0, 34.0, 67.0} and (np.diff(log.observations[:, 0]) >= 0).all()
+    )
+    assert 2 <= log.starts[1] <= 3 and log.observations[log.starts[1], 0] == 100
+
+
+def test_a_terminal_that_is_dropped_is_told(tmp_path):
+    log = load(ended(tmp_path, 'missing = "drop"\nterminal = "terminal"\ntimeout = "timeout"\n'))
+    assert any("1 TERMINAL AMONG THEM" in note for note in log.notes) and not log.terminals.any()
+
+
+@pytest.mark.parametrize("gone", ["where = \"mode == 'AUTO'\"\n", 'missing = "drop"\n'])
+def test_a_horizon_counts_rows_that_are_left_out(gone, tmp_path):
+    lines = [f"{number},0,AUTO" for number in range(9)]
+    lines[1] = ",0,HAND"
+    path = tmp_path / "tank.csv"
+    path.write_text("\n".join(["level,valve,mode", *lines]) + "\n")
+    path.with_suffix(".toml").write_text(BASE.replace('time = "time"\n', "") + gone + "horizon = 3\n")
+    log = load(path)
+    assert log.observations[:, 0].tolist() == [0, 2, 3, 4, 5, 6, 7, 8]
+    assert log.starts.tolist() == [0, 1, 2, 5]
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.001, -0.05])
+def test_a_clock_that_is_off_a_little_delays_no_observation(offset, tmp_path):
+    times = [0.0, *(60 * number + offset for number in range(1, 20))]
+    path = tank(tmp_path, minutes(range(20), range(20), times=times))
+    log = load(path, reading=ReadOptions(resample=("60s",)))
+    np.testing.assert_array_equal(log.observations[:, 0], log.actions[:, 0])
+    assert len(log) == 20

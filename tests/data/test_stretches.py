@@ -48,7 +48,8 @@ def test_every_window(length, starts, returns, last, disjoint):
 def test_some_of_them():
     windows = stretches(log(), 2)
     assert windows.evenly(3).starts.tolist() == [0, 4, 9]
-    assert windows.evenly(3).disjoint == 3  # rows 0 and 1, 4 and 5, 9
+    assert windows.evenly(3).disjoint == 3  # of five
+    assert windows.of(windows.starts < 3).sample(np.arange(3)).disjoint == 2  # neighbours stand for what there is
     assert windows.evenly(100).starts.tolist() == windows.starts.tolist()
     single = windows.of(windows.starts == 3)
     assert (single.length, single.returns.tolist(), single.disjoint) == (2, [24.0], 1)

@@ -88,6 +88,10 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
         ("[[group]]\nname = 'a'", "group 'a': needs either changes or an attack"),
         ("[[group]]\nname = 'a'\nchanges = []", "group 'a': changes is a list of tables"),
         ("[[group]]\nname = 'a'\nchanges = [1]", "a change is a table"),
+        (
+            "[[group]]\nname = 'a'\nchanges = [{actuator-delay = 1}, {actuator-delay = 3}]",
+            "actuator-delay stands there twice: add both up to one",
+        ),
         ("[[group]]\nname = 'a'\nchanges = [{}]", "has parameter, observation, action or actuator-delay"),
         ("[[group]]\nname = 'a'\nchange = []", "group 1: 'change' is not known here"),
         ("[[group]]\nname = 'a'\naxes = {x = []}\nchanges = [{}]", "axis 'x' needs a list of different numbers"),

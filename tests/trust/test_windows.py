@@ -17,6 +17,7 @@ from micro_rl.data.stretches import stretches
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.trust import by_fqe, folds, judge
 from micro_rl.trust.apart import with_length
+from micro_rl.trust.difference import spread
 from micro_rl.trust.folds import LEFT_OUT
 from micro_rl.trust.grouping import folds_of
 from micro_rl.trust.judge import left_out, rows_of, strangers
@@ -77,7 +78,8 @@ def test_a_gap_in_an_episode_ends_a_window():
 
 
 def test_the_length_is_the_longest_that_leaves_enough_windows():
-    windows, why = choose(line_world.log(episodes=200, length=60), None)
+    log = line_world.log(episodes=200, length=60)
+    windows, why = choose(log, None, folds.by_time(log))
     assert windows.length == 50 and windows.disjoint == 200
     assert "no longer one leaves 200" in why
 
@@ -226,8 +228,27 @@ def test_windows_within_parts_are_counted_as_they_are():
         windows, _ = folds_of(log, labels.tolist()).of_windows(stretches(log, length))
         assert windows.disjoint == count
     few = np.repeat(np.arange(300), 8)
-    with pytest.raises(TooLittle, match="holds 0 uninterrupted windows of 20 steps within one of its parts"):
+    with pytest.raises(TooLittle, match="holds 0 uninterrupted windows of 20 steps, each within one part, where 40"):
         lay_out(log, 1, Options(20, (few % 5).tolist()))
+
+
+def test_the_mean_over_a_sample_is_as_certain_as_the_log_has_windows():
+    """300 of the 29,401 windows of 295 that do not overlap; rewards are independent."""
+    random, rows = np.random.default_rng(0), 29_500
+    x = np.arange(rows, dtype=float)[:, None]
+    means, told = [], []
+    for _ in range(80):
+        log = Dataset.from_arrays(x, 0 * x, random.normal(size=rows), timeouts=np.arange(rows) == rows - 1)
+        some = stretches(log, 100).evenly(300)
+        means.append(some.returns.mean())
+        told.append(spread(some.returns[None], some.disjoint)[1])
+    assert np.mean(told) == pytest.approx(np.std(means), rel=0.2)
+
+
+def test_the_length_is_one_that_parts_hold():
+    log = line_world.log(episodes=60, length=100)
+    shifts = np.repeat(np.tile(list("abcde"), 60), 20).tolist()
+    assert lay_out(log, 1, Options(None, shifts)).windows.length == 20
 
 
 def test_exogenous_columns_stand_still_after_a_terminal():

@@ -1,10 +1,12 @@
 """Where a table's episodes begin, and what becomes of rows that lack a value."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float32
 
+from micro_rl.core.wording import plural
 from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding, listed
 from micro_rl.data.raw_log import MEASURED
@@ -44,6 +46,12 @@ def gaps(
     return begins, problems
 
 
+def at_horizon(begins: Bool[np.ndarray, " row"], horizon: int) -> Bool[np.ndarray, " row"]:
+    """Begins an episode after every so many rows of one, too."""
+    row = np.arange(len(begins))
+    return (row - np.maximum.accumulate(np.where(begins, row, 0))) % horizon == 0
+
+
 def usual_step(begins: Bool[np.ndarray, " row"], steps: Float32[np.ndarray, " row"]) -> float | None:
     """Gives the median time in seconds from row to row within episodes; None where there is none."""
     some = slice(None, None, max(1, len(steps) // ENOUGH))
@@ -72,10 +80,17 @@ def complete(
         holds = policy == "previous"
         what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
         text = f"{listed(dropped)} {what} and were dropped: an episode begins after each"
+        text += terminals_among(columns, lacking)
         problems.append(findings.warning("row-dropped", text, dropped))
         begins = _carried(begins | np.concatenate([[False], lacking[:-1]]), lacking)
         columns = {field: values[~lacking] for field, values in columns.items()}
     return columns, begins, problems
+
+
+def terminals_among(columns: Mapping[str, np.ndarray], gone: Bool[np.ndarray, " row"]) -> str:
+    """A remark on terminals in rows that are not kept; empty where there are none."""
+    count = int((columns["terminals"].astype(bool) & gone).sum()) if "terminals" in columns else 0
+    return f"; {plural(count, 'TERMINAL')} AMONG THEM: what ended so is now cut" if count else ""
 
 
 def _lacking(columns: Columns) -> Bool[np.ndarray, " row"]:

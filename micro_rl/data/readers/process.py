@@ -18,8 +18,9 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
 from micro_rl.data.process_words import REWARD, Filling, ResampleKind, Resampling, filling, resampling
+from micro_rl.data.readers.cuts import terminals_among
 from micro_rl.data.readers.holes import Holes
-from micro_rl.data.readers.resample import resampled
+from micro_rl.data.readers.resample import NEAR, ROUNDING, resampled
 from micro_rl.data.readers.roles import Kind, Roles
 from micro_rl.errors import UserError
 
@@ -167,6 +168,7 @@ def chosen(rows: Rows, keep: Bool[np.ndarray, " row"], condition: str, path: Pat
     left_out = f"{stretches:,} {'stretch' if stretches == 1 else 'stretches'}"
     text = f"where: {int(keep.sum()):,} of {len(keep):,} rows are used, the others in {left_out} left out, and an "
     text += "episode begins after each"
+    text += terminals_among(rows.columns, ~keep)
     columns = {field: values[keep] for field, values in rows.columns.items()}
     steps = None if rows.steps is None else rows.steps[keep]
     return Rows(columns, begins, steps), [findings.warning("rows-chosen", text)]
@@ -222,7 +224,8 @@ def steps_of(rows: Rows, words: Resampling, roles: Roles, path: Path) -> tuple[R
         "rewards": [words.kinds.get(REWARD, "mean")],
         GROUPS: ["last"],
     }
-    columns, begins, idle = resampled(rows.columns, rows.begins, rows.steps, words.seconds, kinds)
+    near = max(ROUNDING, NEAR * usual / words.seconds)
+    columns, begins, idle = resampled(rows.columns, rows.begins, rows.steps, words.seconds, kinds, near)
     text = f"resample: {plural(len(rows.begins), 'row')} became {plural(len(begins), 'step')} of {words.text}"
     if idle:
         text += f"; {plural(idle, 'step')} had no row, and what was last recorded stands in (of sums, 0)"

@@ -2,7 +2,8 @@
 
 A step begins at its decision. Its observation is made of the rows since the decision before, up to and including the
 one at the decision itself; its action and its reward of the rows from the decision on, before the next. So an
-observation never holds what its own action did, and rows that already are so far apart stay what they are.
+observation never holds what its own action did, and rows that already are so far apart stay what they are. A row counts
+as one at the decision where it is nearer to it than `NEAR` of the log's own step: clocks are late, early and jitter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,9 @@ from jaxtyping import Bool, Float64, Int
 from micro_rl.data.process_words import ResampleKind
 
 ROUNDING = 1e-6
-"""Share of a step by which clocks round."""
+"""Share of a step by which clocks round at least."""
+NEAR = 0.1
+"""Share of the time from row to row, its median, by which clocks are off at most."""
 
 
 def resampled(
@@ -22,6 +25,7 @@ def resampled(
     steps: Float64[np.ndarray, " row"],
     seconds: float,
     kinds: Mapping[str, Sequence[ResampleKind]],
+    near: float = ROUNDING,
 ) -> tuple[dict[str, np.ndarray], Bool[np.ndarray, " step"], int]:
     """Puts the rows of every episode together; its first row is its first decision.
 
@@ -31,6 +35,7 @@ def resampled(
         steps: seconds since the row before.
         seconds: the length of a step.
         kinds: of matrices and rewards, how each column is put together; of flags a step has any that its rows have.
+        near: the share of a step within which a row counts as one at the decision.
 
     Returns:
         The columns, where episodes begin, and how many steps had no row of their own.
@@ -39,7 +44,7 @@ def resampled(
     for field in ("terminals", "timeouts"):
         if field in columns:
             begins[1:] |= columns[field][:-1].astype(bool)
-    led_to, done_in, first, total = _steps_of_rows(begins, steps, seconds)
+    led_to, done_in, first, total = _steps_of_rows(begins, steps, seconds, near)
     parts, idle = {}, 0
     for field, values in columns.items():
         step = led_to if field == "observations" else done_in
@@ -57,7 +62,7 @@ def resampled(
 
 
 def _steps_of_rows(
-    begins: Bool[np.ndarray, " row"], steps: Float64[np.ndarray, " row"], seconds: float
+    begins: Bool[np.ndarray, " row"], steps: Float64[np.ndarray, " row"], seconds: float, near: float
 ) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"], Int[np.ndarray, " episode"], int]:
     """The step whose observation a row is part of, the step in which it was done, each episode's first, and how many.
 
@@ -67,8 +72,8 @@ def _steps_of_rows(
     starts = np.flatnonzero(begins)
     lengths = np.diff(np.append(starts, len(begins)))
     since = (clock - np.repeat(clock[starts], lengths)) / seconds
-    done_in = np.floor(since + ROUNDING).astype(np.int64)
-    led_to = np.ceil(since - ROUNDING).astype(np.int64)
+    done_in = np.floor(since + near).astype(np.int64)
+    led_to = np.ceil(since - near).astype(np.int64)
     counts = np.maximum.reduceat(done_in, starts) + 1
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     offset = np.repeat(first, lengths)

@@ -12,6 +12,7 @@ from micro_rl.data.checks.findings import Finding, listed
 from micro_rl.data.description import Description
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import MEASURED, RawLog, refuse_oversize
+from micro_rl.data.read_options import ReadOptions
 from micro_rl.data.readers import cuts, process, roles, vectors
 from micro_rl.data.readers.line_names import with_line_names
 from micro_rl.data.readers.process import Process, Rows
@@ -116,7 +117,7 @@ class _Gathered:
         """Joins all rows, cut into episodes."""
         if not self.begins:
             raise UserError(f"{self.path}: holds no rows: write the log again")
-        begins, cut = self._begins(description.reading.largest_gap)
+        begins, cut = self._begins(description.reading)
         names, codes = np.unique(np.concatenate(self.labels), return_inverse=True) if self.labels else (None, None)
         rows, changed = process.carry_out(self.path, self.process, self._rows(begins, codes), self.keep, self.roles)
         columns, begins, more = cuts.complete(self.path, rows.columns, rows.begins, description.reading.missing)
@@ -144,21 +145,26 @@ class _Gathered:
         numbers = {} if groups is None else {process.GROUPS: groups.astype(np.float64)}
         return Rows(measured | flags | inputs | numbers, begins, np.concatenate(self.seconds) if self.seconds else None)
 
-    def _begins(self, largest_gap: float | None) -> tuple[np.ndarray, list[Finding]]:
-        """The rows that begin an episode, by the episode column and by time."""
+    def _begins(self, reading: ReadOptions) -> tuple[np.ndarray, list[Finding]]:
+        """The rows that begin an episode: by the episode column, after a row that ends one, and by time."""
         begins, problems = np.concatenate(self.begins), []
         begins[0] = True
+        for parts in self.flags.values():
+            if parts:
+                begins[1:] |= np.concatenate(parts)[:-1].astype(bool)
         if self.changes and self.changes.again:
             rows = self.changes.again
             text = f"values of {self.roles.episode!r} come back after others at {listed(rows)}: rows shuffled?"
             problems.append(findings.warning("episode-again", text, rows))
-        if self.keep:
-            begins = process.apart(begins, np.concatenate(self.keep))
+        kept = process.apart(begins, np.concatenate(self.keep)) if self.keep else begins
+        late = np.zeros_like(begins)
         if self.clock:
             least = self.process.resampling.seconds if self.process.resampling else 0.0
-            begins, gaps = cuts.gaps(begins, self.steps.values(), largest_gap, least)
+            late, gaps = cuts.gaps(kept, self.steps.values(), reading.largest_gap, least)
             problems += gaps
-        return begins, problems
+        if reading.horizon and not self.process.resampling:  # counted before any row is left out or dropped
+            begins = cuts.at_horizon(begins | (late & ~kept), reading.horizon)
+        return begins | kept | late, problems
 
     def _step_seconds(self) -> float | None:
         """The length of a step, where the rows have times."""

@@ -72,9 +72,15 @@ class Made(NamedTuple):
 
 def drifts(record: Recorded, log: Dataset) -> tuple[Drift, ...]:
     """Every column against the log: observations as they were measured, actions as they were applied."""
-    measured = np.concatenate([record.observations, record.actions], -1)
+    measured = _as_logged(np.concatenate([record.observations, record.actions], -1))
     names = [str(column) for part in record.columns for column in part]
     return compared(names, measured, *known_rows(log))
+
+
+def _as_logged(values: Float64[np.ndarray, "row column"]) -> Float64[np.ndarray, "row column"]:
+    """Values rounded to single precision, as those of a log are: a set-point of 20.1 is then the log's 20.1."""
+    most = np.finfo(np.float32).max
+    return np.clip(values, -most, most).astype(np.float32).astype(np.float64)
 
 
 def known_rows(log: Dataset) -> tuple[Float64[np.ndarray, "row column"], Int[np.ndarray, " row"]]:

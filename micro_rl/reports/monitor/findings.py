@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from micro_rl.core.columns import in_one_line, listed
+from micro_rl.core.columns import Columns, in_one_line, listed
 from micro_rl.data import Dataset
 from micro_rl.data.stretches import alike, stretches
 from micro_rl.errors import UserError
@@ -87,15 +87,17 @@ def find(record: Recorded, log: Dataset | None, length: int | None = None, polic
 
 
 def _check_same(record: Recorded, log: Dataset) -> None:
-    known, own = (
-        [[in_one_line(column.name) for column in part] for part in columns]
+    lines = [
+        Columns(*(tuple(column._replace(name=in_one_line(column.name)) for column in part) for part in columns))
         for columns in (log.measured_columns, record.columns)
-    )
-    if known != own:
-        raise UserError(
-            f"{log.path}: its columns are {_told(known)}, the record's {_told(own)}: "
-            "compare with the log of the policy that acted"
-        )
+    ]
+    known, own = ([[column.name for column in part] for part in columns] for columns in lines)
+    which = f"{_told(known)}, the record's {_told(own)}"
+    if known == own and (why := lines[0].unlike(lines[1])):
+        which = f"in other units than the record's ({why})"
+    elif known == own:
+        return
+    raise UserError(f"{log.path}: its columns are {which}: compare with the log of the policy that acted")
 
 
 def _told(names: list[list[str]]) -> str:
