@@ -29,7 +29,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import Trial, groups, trials
 from micro_rl.training.learning import program_for
-from micro_rl.training.log_support import log_support
+from micro_rl.training.log_support import LogSupport, log_support
 from micro_rl.training.runner import execute
 from micro_rl.training.sweep import carry_out
 from micro_rl.trust.starts import core_rows
@@ -332,3 +332,9 @@ def test_a_log_on_the_host_gives_the_same_bits(tmp_path: Path):
     device, host = (execute(tiny_plan(log_on=where, **more), tmp_path / where) for where in ("device", "host"))
     assert shown(device) == shown(host)
     assert isinstance(host.path, Path) and all(row["rollout/unknown"] > 0 for row in host.metrics)
+
+
+def test_drawn_actions_are_held_against_distances_alone():
+    """How far next states leave the log's range, as where it has a trend, makes it no broader."""
+    own: Any = LogSupport(None, None, None, np.full(10, 9.0), np.arange(10) / 10, np.array([0.5, 5.0]), 0.0, 0.0)  # pyright: ignore[reportArgumentType]
+    assert own.breadth == 0.5

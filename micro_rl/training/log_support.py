@@ -32,12 +32,16 @@ USUAL, BREADTH = 0.99, 0.9
 
 
 class LogSupport(NamedTuple):
-    """The log's reference in the units of `scaling`, and the scores of true transitions and of drawn actions."""
+    """The log's reference in the units of `scaling`, and the scores of true transitions.
+
+    `near` is of the same transitions the distance of state and action alone, as `drawn` is of actions that are drawn.
+    """
 
     known: Reference
     scaling: Scaling
     scales: Float[np.ndarray, " 2"]
     scores: Float[np.ndarray, " row"]
+    near: Float[np.ndarray, " row"]
     drawn: Float[np.ndarray, " row"]
     least_reward: float
     mean_reward: float
@@ -49,7 +53,7 @@ class LogSupport(NamedTuple):
     @property
     def breadth(self) -> float:
         """Share of uniformly drawn actions, at the log's own states, that are as near as nine true ones in ten are."""
-        return float(np.mean(self.drawn <= quantile(self.scores, BREADTH)))
+        return float(np.mean(self.drawn <= quantile(self.near, BREADTH)))
 
     def slot(self, settings: Settings, scaling: Scaling) -> Support:
         """What these settings make of unknown rows, in other core units."""
@@ -137,10 +141,9 @@ def _measure(dataset: Dataset, keep_timeouts: bool) -> LogSupport:
         parts[own] = np.stack(_compiled_parts(others, true), -1)
         drawn[own] = _compiled_parts(others, true._replace(action=actions[own]))[0]
     scales = np.maximum(np.quantile(parts, USUAL, axis=0), LEAST_SCALE)
-    rewards = np.asarray(log.reward, np.float64)
-    return LogSupport(
-        known, scaling, scales, (parts / scales).max(-1), drawn / scales[0], float(rewards.min()), float(rewards.mean())
-    )
+    rewards, scored = np.asarray(log.reward, np.float64), parts / scales
+    least, mean = float(rewards.min()), float(rewards.mean())
+    return LogSupport(known, scaling, scales, scored.max(-1), scored[:, 0], drawn / scales[0], least, mean)
 
 
 @jax.jit
