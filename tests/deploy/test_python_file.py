@@ -107,6 +107,8 @@ def test_a_past_takes_over_the_actions_that_were_really_applied(tmp_path: Path):
     with pytest.raises(ValueError, match="not finite"):
         primed.prime(np.full((2, 3), np.nan), applied[:2])
     assert np.array_equal(primed.window(observations[7]), own[7])  # what is refused changes nothing
+    with pytest.raises(ValueError, match="a table by columns is none"):
+        primed.prime({"o0": [1.0]}, applied[:1])
     with pytest.raises(ValueError, match="no step was taken"):
         module.Past().applied(applied[0])
     with pytest.raises(ValueError, match="window: is an array of 18 numbers"):

@@ -17,6 +17,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
+from micro_rl.robustness import jobs
 from micro_rl.robustness.cells import Cell, Group, Protocol, line, nominal
 from micro_rl.robustness.parameters import Physics
 from micro_rl.robustness.protocols import protocol
@@ -219,3 +220,11 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(job: Job, monkeypatch: pyte
         run([job], SMALL, 1)
     assert not job.results.path.exists()
     assert gone(lambda: not children())
+
+
+def test_critics_of_one_name_are_told_apart(tmp_path: Path):
+    for site, content in (("a", b"one"), ("b", b"other")):
+        (tmp_path / site / "run").mkdir(parents=True)
+        (tmp_path / site / "run" / "policy.safetensors").write_bytes(content)
+    one, other = (jobs._told(tmp_path / site / "run") for site in "ab")
+    assert one != other and one.startswith("run (") and jobs._told(tmp_path / "run") == "run"
