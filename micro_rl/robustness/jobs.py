@@ -13,7 +13,6 @@ from micro_rl.robustness.results import Results
 from micro_rl.robustness.running import Finished, Job, run
 from micro_rl.robustness.subject import of_policy, of_run
 from micro_rl.simulation.env_objects import EnvLike, name_of
-from micro_rl.storage.files import sha256
 from micro_rl.storage.json_files import read_json
 
 
@@ -94,19 +93,13 @@ def planned(
                 f"{path}: is of {subject.env}, {policies[0]} of {subjects[0].env}: try them one after the other"
             )
     cells = protocol_of(protocol, subjects[0].env)
-    critic = ", ".join(map(_told, critics)) or "its own"
+    critic = ", ".join(path.resolve().name for path in critics) or "its own"
     jobs = []
     for path, subject in zip(policies, subjects, strict=True):
         folder = Path(out) / path.resolve().name / cells.name if out else _default_folder(path, cells.name, critics)
         limits = {"episodes": cells.episodes if episodes is None else episodes, "horizon": horizon or subject.horizon}
         jobs.append(Job(replace(subject, **limits), Results(folder), critic))
     return cells, jobs
-
-
-def _told(critic: Path) -> str:
-    """A critic by the name of its run and the digest of its policy: another may be called alike, or trained further."""
-    policy = critic / "policy.safetensors"
-    return f"{critic.resolve().name} ({sha256(policy)[:12]})" if policy.exists() else critic.resolve().name
 
 
 def _default_folder(path: Path, protocol: str, critics: tuple[Path, ...]) -> Path:

@@ -98,7 +98,7 @@ class Results:
         write_json(self.path / "summary.json", summary)
 
     def _check_same(self, recorded: dict[str, Any], now: dict[str, Any]) -> None:
-        unsaid = {"changes"} - set(recorded)  # by folders of earlier versions
+        unsaid = {"changes", "critics_sha256"} - set(recorded)  # by folders of earlier versions
         differing = [key for key in now if key not in unsaid and recorded.get(key) != now[key]]
         if differing:
             raise UserError(

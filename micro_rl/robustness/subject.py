@@ -46,12 +46,18 @@ class Subject:
             raise UserError(f"seed {self.seed}: give a whole number from 0 on, below 2^31")
 
     def about(self) -> dict[str, Any]:
-        """What decides its returns, and how they are scored, as JSON."""
+        """What decides its returns, and how they are scored, as JSON.
+
+        A critic is told by its run's policy, which changes as it does: other runs may be called alike.
+        """
         return {
             "env": self.env,
             "episodes": self.episodes,
             "seed": self.seed,
             "policy_sha256": sha256(self.policy),
+            "critics_sha256": [
+                sha256(policy) for run in self.critics if (policy := run / "policy.safetensors").exists()
+            ],
             "trained": self.trained,
             "task": asdict(self.task),
             "horizon": self.horizon,

@@ -56,10 +56,12 @@ def of_the_part(dataset: Dataset, options: Options) -> Options:
 
 def with_length(judging: Dataset, whole: Dataset, options: Options) -> tuple[Options, str | None]:
     """Windows of the part as long as the whole log's would be, while it holds enough of them, and why; else its own."""
+    if options.window is not None or not len(judging):
+        return options, None
     windows = longest(whole, folds_of(whole, options.groups))
     own = within(judging, windows.length, folds_of(judging, options.groups))
     enough = min(windows.disjoint, own.disjoint) >= FEWEST
-    if options.window is not None or windows.length not in LENGTHS or not enough:
+    if windows.length not in LENGTHS or not enough:
         return options, None
     return options._replace(window=windows.length), AS_LONG
 

@@ -84,6 +84,6 @@ def too_few(dataset: Dataset, count: int, steps: int) -> TooLittle:
     longest = int(np.max(dataset.lengths))
     return TooLittle(
         f"{dataset.name}: holds {plural(count, 'uninterrupted window')} of "
-        f"{plural(steps, 'step')}, each within one part, where {FEWEST} are needed to judge anything; its longest "
-        f"episode has {plural(longest, 'step')}: take a shorter --window, other --groups, or log more"
+        f"{plural(steps, 'step')} where {FEWEST} are needed to judge anything, each within one of its parts; "
+        f"its longest episode has {plural(longest, 'step')}: take a shorter --window, other --groups, or log more"
     )

@@ -17,7 +17,6 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from micro_rl.robustness import jobs
 from micro_rl.robustness.cells import Cell, Group, Protocol, line, nominal
 from micro_rl.robustness.parameters import Physics
 from micro_rl.robustness.protocols import protocol
@@ -226,5 +225,6 @@ def test_critics_of_one_name_are_told_apart(tmp_path: Path):
     for site, content in (("a", b"one"), ("b", b"other")):
         (tmp_path / site / "run").mkdir(parents=True)
         (tmp_path / site / "run" / "policy.safetensors").write_bytes(content)
-    one, other = (jobs._told(tmp_path / site / "run") for site in "ab")
-    assert one != other and one.startswith("run (") and jobs._told(tmp_path / "run") == "run"
+    policy = tmp_path / "a" / "run" / "policy.safetensors"
+    one, other = (Subject(policy, "Pendulum-v1", (1.0,), (tmp_path / site / "run",)).about() for site in "ab")
+    assert [key for key in one if one[key] != other[key]] == ["critics_sha256"]

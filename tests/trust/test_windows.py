@@ -228,7 +228,7 @@ def test_windows_within_parts_are_counted_as_they_are():
         windows, _ = folds_of(log, labels.tolist()).of_windows(stretches(log, length))
         assert windows.disjoint == count
     few = np.repeat(np.arange(300), 8)
-    with pytest.raises(TooLittle, match="holds 0 uninterrupted windows of 20 steps, each within one part, where 40"):
+    with pytest.raises(TooLittle, match="holds 0 uninterrupted windows of 20 steps where 40 are needed"):
         lay_out(log, 1, Options(20, (few % 5).tolist()))
 
 
