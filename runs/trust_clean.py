@@ -4,7 +4,7 @@ from pathlib import Path
 
 from micro_rl.trust.verdict import Thresholds
 from runs import trust_table, trust_wrong
-from runs.trust_pairs import Log, Totals, by_test, filled, totals
+from runs.trust_pairs import Log, Totals, by_test, totals
 
 FIGURE = Path("docs/results/trust-clean.svg")
 HOW = """\
@@ -15,11 +15,13 @@ though whoever falls later collects more (commit 76aef27). They were then counte
 better, of 61 better ones 33 were not shown, 61 of 70 intervals held that the log vouches for (this record at commit
 2e98f11). A second review of the code found that a sample of windows counted for as little as half of what it tells;
 with that mended (commit 6527dc8) they were judged again, which is what stands here. Nothing else was changed, and
-nothing was tuned. Two are plants of our own: a cooled reactor that is easily made to oscillate (`runs/reactor.py`) and
-a patient with an insulin pump (`runs/insulin.py`), each under its controller with three operators' tunings. Two are
-what an online learner saw in Gymnasium's tasks on its way to nine tenths of what it reached in 15,000 steps; how fast
-the pusher's object moves is not observed, so its windows begin with the object at rest. A fifth, Ant-v4, was named and
-could not be made: its learner had learned nothing in these steps.
+nothing was tuned.
+
+Two are plants of our own: a cooled reactor that is easily made to oscillate (`runs/reactor.py`) and a patient with an
+insulin pump (`runs/insulin.py`), each under its controller with three operators' tunings. Two are what an online
+learner saw in Gymnasium's tasks on its way to nine tenths of what it reached in 15,000 steps; how fast the pusher's
+object moves is not observed, so its windows begin with the object at rest. A fifth, Ant-v4, was named and could not be
+made: its learner had learned nothing in these steps.
 """
 
 
@@ -38,8 +40,7 @@ def section(logs: list[Log]) -> str:
     thresholds = shipped(logs)
     return f"""## Logs that nobody had looked at
 
-{filled(HOW.replace(chr(10), " ").strip())}
-
+{HOW}
 ![Every pair's interval beside the truth, on the logs that nobody had looked at](trust-clean.svg)
 
 A line for each policy, the truly best on top: the dot is the true difference from what made the log, a window, the bar
