@@ -60,15 +60,15 @@ A review of the judge's code, without a run, found these faults after the twelve
 * The noise that parts must differ by held what the judge itself gets wrong of them. A judge that cannot rank parts so
   made them alike, and the gate on ranking could never fail. (On these twelve logs nothing hangs on it.)
 * Windows that overlap counted as if each told something of its own: on a log with 20 windows a part a part's noise was
-  2.2 times what was claimed. What was missing was taken for the judge's error and widened every interval.
+  √5 times what was claimed. What was missing was taken for the judge's error and widened every interval.
 * Members ended their fit by rows of the parts that they are tested on, and FQE drew other networks for every policy, so
   that a figure hung on which others were judged.
 * (A second review.) The mend of the second took a sample of windows for less than it is: where neighbours share one
   row, for half of it. It counts as many now as do not overlap in all that it is a sample of.
 
 They are mended. What residuals vary by beyond their noise is now found part by part (the estimator of Paule and
-Mandel), since noise differs: on double-pendulum some parts have none, and the mean over parts would have given
-intervals of 29 deviations.
+Mandel): on double-pendulum some parts have no noise at all, and what the mean over all parts leaves would make every
+interval many times too wide.
 """
 TRUE_WRONG = """\
 On dmsd the model follows the masses rightly and pays them wrongly. Whatever stood far from its target in this log was

@@ -98,8 +98,8 @@ def notes(dataset: Dataset, parts: Parts, logs: Mapping[str, Mapping[str, Any]])
         for name, log in logs.items()
         if log.get("sha256") not in own and not _other_part(dataset, log)
     ]
-    seen = own[1:2] if learned_apart(parts, logs) else own[1:]
-    shared = [name for name, log in logs.items() if log.get("sha256") in seen]
+    digests = own[1:2] if learned_apart(parts, logs) else own[1:]
+    shared = [name for name, log in logs.items() if log.get("sha256") in digests]
     return [*strangers, *([SHARED.format(names=" and ".join(shared))] if shared else [])]
 
 

@@ -159,10 +159,10 @@ def _in_order(state: FitState) -> Ensemble:
 
 def _own_holdouts(rows: Rows, held_out: Int[np.ndarray, " row"], folds: int) -> Int[np.ndarray, "member own"]:
     """Of the rows that nobody fits those whose folds a member saw, as many for every member; all where that is none."""
-    seen = [held_out[~np.isin(rows.fold[held_out], left_out(member, folds))] for member in range(folds)]
-    seen = [own if len(own) else held_out for own in seen]
-    fewest = min(map(len, seen))
-    return np.stack([own[:fewest] for own in seen])
+    holdouts = [held_out[~np.isin(rows.fold[held_out], left_out(member, folds))] for member in range(folds)]
+    holdouts = [own if len(own) else held_out for own in holdouts]
+    fewest = min(map(len, holdouts))
+    return np.stack([own[:fewest] for own in holdouts])
 
 
 def _drawn(

@@ -11,6 +11,8 @@ from micro_rl.control.guard import PARTS, Guard
 from micro_rl.core.columns import Column, Columns
 from micro_rl.deploy.exporting import export_python
 from micro_rl.deploy.source import Source
+from micro_rl.serve.server import serve
+from micro_rl.serve.settings import ServeSettings
 from tests.control.loops import COLUMNS, at, of_level, proportional, range_guard
 
 
@@ -125,6 +127,8 @@ def test_a_fallback_that_cannot_be_copied_is_refused(tmp_path: Path):
         own.file = file  # pyright: ignore[reportAttributeAccessIssue]
         with pytest.raises(UserError, match="fallback: cannot be copied for another system"):
             with_function(own).fresh()
+        with pytest.raises(UserError, match="fallback: cannot be copied"):  # before a client begins a session
+            serve(with_function(own), ServeSettings(port=0))
 
 
 def test_another_system_has_the_same_fallback_policy_whatever_became_of_its_file(tmp_path: Path):

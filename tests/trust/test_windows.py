@@ -16,7 +16,7 @@ from micro_rl.data.scaling import fit_scaling
 from micro_rl.data.stretches import stretches
 from micro_rl.errors import TooLittle, UserError
 from micro_rl.trust import by_fqe, folds, judge
-from micro_rl.trust.apart import with_length
+from micro_rl.trust.apart import labelled, with_length
 from micro_rl.trust.difference import spread
 from micro_rl.trust.folds import LEFT_OUT
 from micro_rl.trust.grouping import folds_of
@@ -243,6 +243,12 @@ def test_the_mean_over_a_sample_is_as_certain_as_the_log_has_windows():
         means.append(some.returns.mean())
         told.append(spread(some.returns[None], some.disjoint)[1])
     assert np.mean(told) == pytest.approx(np.std(means), rel=0.2)
+
+
+def test_a_part_of_the_log_tells_how_its_groups_came_about():
+    log = line_world.log(episodes=120)
+    labels, options = labelled(log, Options(10, "behaviour"))
+    assert lay_out(part(labels).judging, 1, options).folds.made == "episodes in order of how they act"
 
 
 def test_the_length_is_one_that_parts_hold():

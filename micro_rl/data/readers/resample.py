@@ -31,7 +31,7 @@ def resampled(
 
     Args:
         columns: matrices, rewards and flags by field.
-        begins: the rows that begin an episode.
+        begins: the rows that begin an episode; one does after every terminal and timeout.
         steps: seconds since the row before.
         seconds: the length of a step.
         kinds: of matrices and rewards, how each column is put together; of flags a step has any that its rows have.
@@ -40,10 +40,6 @@ def resampled(
     Returns:
         The columns, where episodes begin, and how many steps had no row of their own.
     """
-    begins = begins.copy()
-    for field in ("terminals", "timeouts"):
-        if field in columns:
-            begins[1:] |= columns[field][:-1].astype(bool)
     led_to, done_in, first, total = _steps_of_rows(begins, steps, seconds, near)
     parts, idle = {}, 0
     for field, values in columns.items():

@@ -156,15 +156,15 @@ class _Gathered:
             rows = self.changes.again
             text = f"values of {self.roles.episode!r} come back after others at {listed(rows)}: rows shuffled?"
             problems.append(findings.warning("episode-again", text, rows))
-        kept = process.apart(begins, np.concatenate(self.keep)) if self.keep else begins
+        parted = process.apart(begins, np.concatenate(self.keep)) if self.keep else begins
         late = np.zeros_like(begins)
         if self.clock:
             least = self.process.resampling.seconds if self.process.resampling else 0.0
-            late, gaps = cuts.gaps(kept, self.steps.values(), reading.largest_gap, least)
+            late, gaps = cuts.gaps(parted, self.steps.values(), reading.largest_gap, least)
             problems += gaps
         if reading.horizon and not self.process.resampling:  # counted before any row is left out or dropped
-            begins = cuts.at_horizon(begins | (late & ~kept), reading.horizon)
-        return begins | kept | late, problems
+            begins = cuts.at_horizon(begins | (late & ~parted), reading.horizon)
+        return begins | parted | late, problems
 
     def _step_seconds(self) -> float | None:
         """The length of a step, where the rows have times."""
