@@ -135,5 +135,11 @@ def test_a_model_that_saw_every_episode_is_refused_and_a_level_that_cannot_be_to
     )
     with pytest.raises(UserError, match=r"kept episodes out: fit it with --holdout-episodes 0.1, on this log"):
         execute(replace(plan, model=tmp_path / "all"), tmp_path / "run")
+    fit_to_folder(tmp_path / "some", plan.dataset, plan.settings, 0, False, Callback(), None, "")
+    ends = plan.dataset.timeouts.copy()
+    ends[len(ends) // 4] = True
+    otherwise = replace(plan.dataset, timeouts=ends)
+    with pytest.raises(UserError, match=r"on this log as it is read now: the model's episodes are those of another"):
+        execute(replace(plan, dataset=otherwise, model=tmp_path / "some"), tmp_path / "run-otherwise")
     with pytest.raises(UserError, match=r"set_level: 0.9999 cannot be told from the 120 rows held out"):
         execute(tiny_plan(candidates="calibrated", holdout_episodes=0.4, set_level=0.9999), tmp_path / "level")

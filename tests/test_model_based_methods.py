@@ -18,7 +18,8 @@ from micro_rl.algorithms.model_based import combo, mobile, mopo, morel, rambo, r
 from micro_rl.algorithms.model_based.candidates import CandidateNoise
 from micro_rl.algorithms.slots import EpochContext, Method, MethodContext
 from micro_rl.core.metric_keys import is_raw_reward
-from micro_rl.core.networks import action_error, q_values
+from micro_rl.core.networks import action_error, q_values, sample
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Keys, Problem, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models, predict
 from micro_rl.dynamics.termination_rules import ByRule, never
@@ -220,7 +221,15 @@ def test_rambo_begins_as_a_clone(fitted):
     actor = start(problem, ensemble, Method(), PLAN.settings.sizes(), 1.0, Keys.of(0)).agent.actor
     method = rambo.build(rambo.Options(clone_epochs=200, clone_lr=1e-2))
     cloned, _ = call(method.prepare, actor, ensemble, constant, jax.random.key(0))
-    assert float(action_error(cloned, constant.observation, constant.action)) < 1e-3
+    assert float(action_error(cloned, constant.observation, constant.action)) < 1e-2
+    drawn, _ = sample(cloned, constant.observation, jax.random.normal(jax.random.key(1), constant.action.shape))
+    assert float(jnp.std(drawn)) < 0.1, "what it draws has no spread either"
+
+
+def test_a_lone_member_disagrees_with_nobody():
+    with pytest.raises(UserError, match=r"^ensemble_size: 1 disagrees with nobody; MOReL needs 2 or more$"):
+        morel.build(morel.Options()).refuse(ModelSizes(members=1, elites=1, layers=2))
+    morel.build(morel.Options()).refuse(ModelSizes(members=2, elites=1, layers=2))
 
 
 # Limits and options

@@ -68,8 +68,9 @@ CONSTANT: dict[str, dict[str, Any]] = {
     | {
         "epochs": 2000,
         "actor_schedule": "constant",
-        "temperature_lr": 3e-4,
+        "temperature_lr": 1e-4,
         "rollout_every": 250,
+        "rollouts_kept": 20,
         "standardise": True,
         "model_lr": 3e-4,
         "holdout_fraction": 0.1,

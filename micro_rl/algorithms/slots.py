@@ -72,6 +72,9 @@ class RolloutTransform(eqx.Module):
     @abstractmethod
     def __call__(self, ensemble: Ensemble, method_state: PyTree, rows: Transition) -> Transition: ...
 
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the model; asked before anything is fitted."""
+
 
 class Target(eqx.Module):
     """The Bellman target y on model rows, from the soft value of the stored next observation."""
@@ -212,6 +215,7 @@ class Method(AnyMethod):
         return replace(self, target=self.target.calibrated_by(measure))
 
     def refuse(self, sizes: ModelSizes) -> None:
+        self.transform.refuse(sizes)
         self.target.refuse(sizes)
         self.update_model.refuse(sizes)
 

@@ -7,6 +7,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
+from micro_rl.data.taking import content
 from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, judged_columns
 from micro_rl.dynamics.episode_coverage import MOST_ROWS
 from micro_rl.dynamics.saved_model import FittedModel
@@ -53,4 +54,6 @@ def _held_out(dataset: Dataset, model: FittedModel) -> np.ndarray:
     episodes = model.about.get("episodes_held_out")
     if not episodes or model.about.get("log_sha256") != dataset.sha256:
         raise UserError(f"{NEEDS}, on this log")
+    if model.about.get("log_content") not in (None, content(dataset)):  # older models do not tell
+        raise UserError(f"{NEEDS}, on this log as it is read now: the model's episodes are those of another reading")
     return np.isin(np.repeat(np.arange(len(dataset.stops)), dataset.lengths), episodes)

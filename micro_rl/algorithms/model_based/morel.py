@@ -11,8 +11,10 @@ from jaxtyping import Float, Key, Scalar
 from micro_rl.algorithms.slots import Method, Prepare, RolloutTransform
 from micro_rl.core.networks import MLP
 from micro_rl.core.setting import Setting, check_values
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
+from micro_rl.errors import UserError
 
 SUMMARY = "episodes of the model halt, at a bad reward, where the members disagree"
 PAPER = "arXiv 2005.05951"
@@ -71,6 +73,10 @@ class Halt(RolloutTransform):
         unknown = disagreement(ensemble, rows) > self.threshold * method_state.disagreement
         reward = jnp.where(unknown, method_state.reward - self.penalty, rows.reward)
         return rows._replace(reward=reward, discount=jnp.where(unknown, 0.0, rows.discount))
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        if sizes.members < 2:
+            raise UserError("ensemble_size: 1 disagrees with nobody; MOReL needs 2 or more")
 
 
 def build(options: Options) -> Method:

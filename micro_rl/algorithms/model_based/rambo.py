@@ -7,13 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Key, PyTree, Scalar
+from jaxtyping import Float, Key, PyTree, Scalar
 
 from micro_rl.algorithms.buffer import draw_log
 from micro_rl.algorithms.model_based.rambo_adversary import TurnAgainst
 from micro_rl.algorithms.slots import Method, Prepare
 from micro_rl.core.model_settings import WEIGHT_DECAY
-from micro_rl.core.networks import MLP, action_error
+from micro_rl.core.networks import MLP, sample
 from micro_rl.core.optim import adam_step, init_opt_state
 from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.types import Transition
@@ -30,7 +30,7 @@ class Options:
     adversarial_weight: Annotated[float, Setting(minimum=0, source="OfflineRL-Kit: 3e-4 or 0 by task")] = 3e-4
     """How strongly the model is turned against the policy; 0 leaves it with learning from the log."""
     adversarial_steps: Annotated[int, Setting(minimum=0, unit="steps", source="OfflineRL-Kit")] = 1000
-    """Steps of the model after each epoch; 0 leaves it alone."""
+    """Steps of the model after each epoch, in whole episodes of `adversarial_length`; 0 leaves it alone."""
     adversarial_lr: Annotated[float, Setting(above=0, source="OfflineRL-Kit")] = 3e-4
     """Adam's learning rate of these steps."""
     adversarial_batch_size: Annotated[int, Setting(minimum=1, unit="rows", source="OfflineRL-Kit")] = 256
@@ -57,11 +57,17 @@ class CloneFirst(Prepare):
 
         def step(carry: tuple[MLP, PyTree], step_key: Array) -> tuple[tuple[MLP, PyTree], None]:
             rows = draw_log(log, step_key, self.batch)
-            gradient = jax.grad(action_error)(carry[0], rows.observation, rows.action)
+            noise = jax.random.normal(jax.random.fold_in(step_key, 1), rows.action.shape)
+            gradient = jax.grad(sampled_error)(carry[0], rows, noise)
             return adam_step(carry[0], gradient, carry[1], self.rate), None
 
         (actor, _), _ = jax.lax.scan(step, (actor, init_opt_state(actor)), jax.random.split(key, updates))
         return actor, init_opt_state(ensemble.members)
+
+
+def sampled_error(actor: MLP, rows: Transition, noise: Float[Array, "rows act"]) -> Scalar:
+    """Mean squared distance of what the actor draws from what was done: its spread costs, too, and shrinks."""
+    return jnp.mean((sample(actor, rows.observation, noise)[0] - rows.action) ** 2)
 
 
 def build(options: Options) -> Method:
