@@ -54,15 +54,19 @@ def judge(results: Path, name: str, world: World) -> None:
     policies = policies_of(results, name)
     if not policies:
         return
-    measured = _measured(results / "measured" / f"{name}.pickle", name, world, policies)
-    digests = dict.fromkeys(policies, "")
-    judgement = conclude(*measured[:3], Options(), measured.seconds, digests)
-    pairs = {own.name: _beside_truth(results, name, own, judgement) for own in judgement.policies}
-    figures = _of_log(judgement) | {"pairs": pairs, "judged_by": code()}
+    measured = measured_of(results / "measured" / f"{name}.pickle", name, world, policies)
+    figures = figures_of(results, name, measured) | {"judged_by": code()}
     record(STUDY, name, {"figures": rounded(figures)} | measured.origin | {"seconds": round(measured.seconds, 1)})
 
 
-def _measured(path: Path, name: str, world: World, policies: Mapping[str, Policy]) -> Measured:
+def figures_of(results: Path, name: str, measured: Measured) -> dict[str, Any]:
+    """What is concluded of a world's policies, beside what is true."""
+    judgement = conclude(*measured[:3], Options(), measured.seconds, dict.fromkeys(measured.actors, ""))
+    pairs = {own.name: _beside_truth(results, name, own, judgement) for own in judgement.policies}
+    return _of_log(judgement) | {"pairs": pairs}
+
+
+def measured_of(path: Path, name: str, world: World, policies: Mapping[str, Policy]) -> Measured:
     """What was estimated, from the file where it stands of these policies, else made now."""
     if path.exists():
         kept = Measured(*pickle.loads(path.read_bytes()))
@@ -83,14 +87,11 @@ def _measured(path: Path, name: str, world: World, policies: Mapping[str, Policy
     actors = {each: judged(policy, layout.scaling, history, each) for each, policy in policies.items()}
     yardstick, estimates = measure(layout, actors, options, progress)
     made = Measured(yardstick, actors, estimates, made_by, time.process_time() - began)
-    case = yardstick.case._replace(ends=_never)  # a rule need not be a function that can be pickled
+    case = yardstick.case._replace(
+        ends=None
+    )  # nothing is rolled out any more: a rule need not be a function that can be pickled
     replace_file(path, pickle.dumps((yardstick._replace(case=case), *made[1:])))
     return made
-
-
-def _never(states: Any, *_: Any) -> Any:
-    """The end of no episode, in the place of the world's rule: nothing is rolled out any more."""
-    raise AssertionError("what was estimated is not estimated again")
 
 
 def _of_log(judgement: Judgement) -> dict[str, Any]:

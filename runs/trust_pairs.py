@@ -78,7 +78,12 @@ class Log(NamedTuple):
 
 def judged_logs() -> list[Log]:
     """The recorded logs."""
-    return [Log(name, cell["figures"], _pairs(cell["figures"]["pairs"])) for name, cell in recorded(STUDY).items()]
+    return [log_of(name, cell["figures"]) for name, cell in recorded(STUDY).items()]
+
+
+def log_of(name: str, figures: dict[str, Any]) -> Log:
+    """A log of its recorded figures."""
+    return Log(name, figures, _pairs(figures["pairs"]))
 
 
 def _pairs(listed: dict[str, dict[str, Any]]) -> list[Pair]:

@@ -81,7 +81,7 @@ def prepare(layout: Layout, options: Options, progress: Progress) -> Case:
             scaling=scaling,
             history=dataset.history,
         ),
-        _ends(dataset, ensemble, scaling, options),
+        ends_of(dataset, ensemble, scaling, options),
         _rewards(rows),
         clones(rows.log, _clone_rows(rows, layout.folds), clone_key, options.effort.clone_updates),
         scored.coverage,
@@ -137,7 +137,8 @@ def evenly(count: int, most: int) -> Int[np.ndarray, " place"]:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
-def _ends(dataset: Dataset, ensemble: Ensemble, scaling: Scaling, options: Options) -> Termination:
+def ends_of(dataset: Dataset, ensemble: Ensemble, scaling: Scaling, options: Options) -> Termination:
+    """When the rollouts' episodes end: by the user's rule or the log's, or as learned from it."""
     ends = episode_ends(dataset, options.termination)
     model = ends.complete(FittedModel(ensemble, scaling, {}), dataset, ModelSettings(), options.seed)
     termination = ends.of(model, dataset.observation_size)

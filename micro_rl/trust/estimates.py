@@ -46,23 +46,28 @@ def collect(case: Case, actor: Actor, starts: Starts) -> Collected:
     return Collected(*(np.asarray(part, np.float64) for part in collected))  # pyright: ignore[reportArgumentType]
 
 
-def test_on_folds(case: Case, progress: Progress) -> tuple[float, SelfTest]:
+def test_on_folds(case: Case, progress: Progress, shares: tuple[float, ...] = SHARES) -> tuple[float, SelfTest]:
     """Predict what every fold returned: its clone, from its own states, by the members that did not see it.
+
+    Args:
+        case: the judge and the log.
+        progress: sees how far it is.
+        shares: of the members' noise, to be tried.
 
     Returns:
         The share of their noise with which they predict best, and the test.
     """
     folds = case.layout.folds.size
-    predicted, deviation = (np.empty((len(SHARES), folds)) for _ in range(2))
+    predicted, deviation = (np.empty((len(shares), folds)) for _ in range(2))
     windows = [windows_in(case, fold) for fold in range(folds)]
     for fold, own in enumerate(windows):
         progress("testing the judge on parts it did not see", 0.6 + 0.1 * fold / folds)
-        for number, share in enumerate(SHARES):
+        for number, share in enumerate(shares):
             collected = collect(case.shaken(share), pick(case.clones, 1 + fold), starts_of(case, own))
             total = np.asarray(collected.total)
             predicted[number, fold] = total[strangers(fold, folds)].mean()
             deviation[number, fold] = np.hypot(*spread(total - own.returns, own.disjoint)) + 1e-9
-    return settled(Tried(predicted, deviation, np.array([own.returns.mean() for own in windows])))
+    return settled(Tried(shares, predicted, deviation, np.array([own.returns.mean() for own in windows])))
 
 
 def weigh(case: Case, actor: Judged) -> tuple[importance.Weighted, int]:

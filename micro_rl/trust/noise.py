@@ -17,8 +17,9 @@ SHARES = (1.0, 0.5, 0.0)
 
 
 class Tried(NamedTuple):
-    """What rollouts with every share predict of every fold, and the deviation of that; and what the fold returned."""
+    """What rollouts with each of the shares predict of every fold, the deviation of that, and what folds returned."""
 
+    shares: tuple[float, ...]
     predicted: Float[np.ndarray, "share fold"]
     deviation: Float[np.ndarray, "share fold"]
     measured: Float[np.ndarray, " fold"]
@@ -26,10 +27,10 @@ class Tried(NamedTuple):
 
 def settled(tried: Tried) -> tuple[float, SelfTest]:
     """The share that predicts best, and the test, in which every fold is predicted with the share the others choose."""
-    predicted, deviation, measured = tried
+    shares, predicted, deviation, measured = tried
     folds = np.arange(len(measured))
     others = [_best(np.delete(predicted, fold, axis=1), np.delete(measured, fold)) for fold in folds]
-    return SHARES[_best(predicted, measured)], self_test(predicted[others, folds], measured, deviation[others, folds])
+    return shares[_best(predicted, measured)], self_test(predicted[others, folds], measured, deviation[others, folds])
 
 
 def _best(predicted: Float[np.ndarray, "share fold"], measured: Float[np.ndarray, " fold"]) -> int:

@@ -11,7 +11,7 @@ MEASURED = np.linspace(-9.0, 9.0, 10)
 def tried(*errors: np.ndarray | float) -> Tried:
     """Every share misses all folds by so much."""
     predicted = np.stack([MEASURED + error for error in errors])
-    return Tried(predicted, np.full(predicted.shape, 0.1), MEASURED)
+    return Tried(SHARES, predicted, np.full(predicted.shape, 0.1), MEASURED)
 
 
 @pytest.mark.parametrize(
