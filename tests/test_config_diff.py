@@ -10,6 +10,7 @@ from micro_rl.errors import UserError
 from micro_rl.storage.config_diff import differences, require_same_config
 from micro_rl.training.plan import Plan, make_plan
 from micro_rl.training.plan_record import default_config, plan_to_config
+from tests.data.logs import columns, write_csv
 from tests.tiny_runs import write_log
 
 
@@ -62,3 +63,16 @@ def test_a_setting_from_before_it_was_one_had_its_default(log: Path):
     del config["settings"]["discount"]
     assert differences(config, plan_to_config(plan), default_config(plan)) == [("settings", "discount: 0.99, now 0.5")]
     assert differences(config, plan_to_config(make_plan(log)), default_config(plan)) == []
+
+
+def test_another_reading_of_the_file_is_another_log_also_where_nothing_was_said_before(tmp_path: Path):
+    path = write_csv(tmp_path / "log", columns())
+    plan, config = make_plan(path), plan_to_config(make_plan(path))
+    del config["log"]["reading"]  # as older versions wrote it
+    assert differences(config, plan_to_config(plan), default_config(plan)) == []
+    for reading in (ReadOptions(reward="2 * r"), ReadOptions(exogenous=("o1",))):
+        other = make_plan(path, reading=reading)
+        [(part, text)] = against(plan, other)
+        assert (part, text.partition(", now ")[0]) == ("log", "reading: {}")
+        assert differences(config, plan_to_config(other), default_config(other)) == [(part, text)]
+        assert [part for part, _ in against(other, plan)] == ["log"]

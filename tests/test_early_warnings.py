@@ -56,6 +56,11 @@ def test_costs_alone_and_no_reward_at_all_have_a_way_and_a_span_too():
     assert watch.after({"epoch": 2, "updates": 2_000, "q/model": 1.1})
 
 
+def test_nothing_bounds_a_value_without_discount():
+    watch = EarlyWarnings((-1.0, 2.0), 1.0, 1.0)
+    assert not watch.after({"epoch": 1, "updates": 1_000, "q/real": 1e6})
+
+
 def test_an_entropy_below_0_costs():
     watch = EarlyWarnings((1.0, 1.0), 0.9, 1.0, tau=1.0)  # 10, less 2 x 3 / 0.1: -50 to 10, with half of 60 below
     row = {"updates": 10**6, "temperature": 2.0, "entropy": -3.0}

@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from micro_rl import api
 from micro_rl.core.model_settings import ModelSettings
+from micro_rl.data import ReadOptions
 from micro_rl.errors import Interrupted, UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
@@ -67,6 +69,9 @@ def test_a_fit_alone(whole: Path, tmp_path: Path):
     other = ModelSettings(**SETTINGS | {"model_lr": 0.5})  # pyright: ignore[reportArgumentType]
     with pytest.raises(UserError, match=r"other settings \(model_lr: 0.003, now 0.5\)"):
         api.fit(tiny_dataset(), other, out=folder, resume=True)
+    otherwise = replace(tiny_dataset(), reading=ReadOptions(reward="100 * flow"))
+    with pytest.raises(UserError, match=r"another log \(reading: \{\}, now \{'reward': '100 \* flow'\}\)"):
+        api.fit(otherwise, ModelSettings(**SETTINGS), out=folder, resume=True)
     assert "the dynamics fit goes on after epoch 2" in fit(folder, resume=True)
     assert weights(folder) == weights(whole)
     assert not work.exists() and sorted(path.name for path in tmp_path.iterdir()) == ["model"]

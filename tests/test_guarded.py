@@ -12,6 +12,7 @@ from gymnasium.spaces import Box, Dict, Discrete, Tuple
 from micro_rl.errors import Interrupted, UserError
 from micro_rl.simulation import envs
 from micro_rl.simulation.evaluation import Evaluator
+from micro_rl.simulation.flat_spaces import flat_space
 from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.simulation.recorder import Recorder
 
@@ -151,6 +152,12 @@ def test_groups_are_joined_and_split_in_gymnasiums_order(make: Any) -> None:
     names = ["pos._index_00", "pos._index_01", "pos._index_1", "vel"]
     with pytest.raises(UserError, match="write the log's columns in that order"):
         envs.check_matches("Odd-v0", 4, 3, names=names)
+
+
+def test_of_many_parts_the_first_are_named() -> None:
+    flat = flat_space(Dict({f"sensor{number:02}": Box(-1, 1, (1,)) for number in range(50)}))
+    assert flat is not None
+    assert flat.sentence("observations").endswith("sensor08 (1), sensor09 (1) and 40 more")
 
 
 def test_a_group_without_one_of_its_parts(make: Any) -> None:

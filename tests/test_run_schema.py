@@ -35,6 +35,8 @@ def test_what_runs_wrote(folder: Path):
         },
         {"task": TASK, "notes": ["a"], "settings": {"discount": 1, "target_entropy": None, "hidden_sizes": []}},
         {"command": "x" * 2 * LONGEST, "anything": {"else": [[]]}},
+        {"notes": ["x" * 2 * LONGEST], "task": TASK | {"termination": "x" * 2 * LONGEST}},
+        {"log": {"reading": {"reward": "x" * 2 * LONGEST}, "observation_std": [1.0] * 2 * LONGEST}},
         {"columns": {"observations": [COLUMN], "actions": [COLUMN | {"low": None, "high": None}]}, "mapping": "# pump"},
     ],
 )

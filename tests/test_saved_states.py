@@ -164,6 +164,18 @@ def test_every_sealed_file_is_looked_at(tmp_path: Path, name: str, damage: str):
     assert str(refusal.value) == f"{path}: {words}"
 
 
+def test_a_finished_run_stays_one_while_another_process_looks_at_it(tmp_path: Path):
+    run, notes = sealed(tmp_path), list[str]()
+    for command in ("again", "once more"):
+        with locks.run_lock(run, command, notes.append):
+            run.verify()
+    run.verify()
+    path = run.path / "processes.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"a"', b'"b"'))
+    with pytest.raises(UserError, match=r"processes\.jsonl: is not the file this run wrote"):
+        run.verify()
+
+
 @pytest.mark.parametrize("change", ["less", "more", "page", "no object", "none"])
 def test_what_a_seal_may_list(tmp_path: Path, change: str):
     run = sealed(tmp_path)

@@ -11,7 +11,7 @@ from micro_rl.cli.main import run
 from micro_rl.cli.sweep_file import with_file
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.grid import groups, sweep_folder, trials_of_logs
+from micro_rl.training.grid import groups, sweep_folder, trials_of_logs, twins
 from micro_rl.training.outlook import outlook
 from micro_rl.training.sweep import what_is_fitted
 from tests.probes import TINY, tiny_dataset, tiny_plan
@@ -31,6 +31,15 @@ def test_every_log_has_every_combination_in_its_own_folder_and_programs():
     assert len({what_is_fitted(trial.plan) for trial in every}) == 4
     assert sweep_folder(two_plans(), {}) == Path("trained/tiny-other-micro-sweep")
     assert [trial.name for trial in trials_of_logs(two_plans()[:1], 1, {})] == ["seed0"]
+
+
+def test_two_readings_of_one_file_share_neither_a_program_nor_a_fit():
+    plan = tiny_plan()
+    other = replace(plan.log, name="other", rewards=-plan.log.rewards)
+    every = trials_of_logs([plan, replace(plan, log=other, dataset=other)], 2, {})
+    assert [{trial.name.partition("/")[0] for trial in group} for group in groups(every)] == [{"tiny"}, {"other"}]
+    assert len({what_is_fitted(trial.plan) for trial in every}) == 4
+    assert twins(every) == []
 
 
 def test_two_logs_of_one_name_would_share_a_folder():

@@ -88,6 +88,12 @@ def source_of(name: str) -> dict[str, str]:
     return {"reference": method.reference, "file_sha256": method.sha256} if isinstance(method, OwnMethod) else {}
 
 
+def is_registered(name: str) -> bool:
+    """Whether a method was made known by `register`: no other process can load it by what it is called."""
+    method = find(name)
+    return isinstance(method, OwnMethod) and method.reference == name and name not in from_entry_points(SHIPPED)
+
+
 def check_slots(name: str, method: AnyMethod, sizes: Sizes, shape: ModelShape, rows: int) -> None:
     """Refuse a method from outside that gives other shapes than training takes; those that ship are tested.
 

@@ -17,7 +17,7 @@ from micro_rl.cluster.head import GLANCE, Head, HeadGone
 from micro_rl.cluster.leaving import unsaved
 from micro_rl.cluster.lookout import Lookout
 from micro_rl.cluster.nodes import look_at_nodes
-from micro_rl.cluster.packing import Packer
+from micro_rl.cluster.packing import Packer, refuse_registered
 from micro_rl.cluster.parcels import Parcels, exchange
 from micro_rl.cluster.place import Home, leave_home, make_home
 from micro_rl.cluster.sender import BETWEEN
@@ -77,6 +77,7 @@ def carry_out(
         Interrupted: a signal came, and what was reached is saved.
     """
     refuse(trials, folder, resume, exact, width)
+    refuse_registered(trials)
     with connected(where) as ray:
         has = capacity_for_work(ray, where)
         ahead = graph(trials, exact, width, has.cores, has.memory)

@@ -6,7 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from gymnasium import spaces
 
+from micro_rl.core.wording import first_few
+
 Space = spaces.Space[Any]
+SHOWN = 10
+"""So many parts of a space are named."""
 
 
 class FlatSpace(NamedTuple):
@@ -33,8 +37,9 @@ class FlatSpace(NamedTuple):
         """How its values are joined, for people; "" where they are not."""
         if not self.grouped:
             return ""
-        parts = ", ".join(f"{name} ({width})" if name else str(width) for name, width in _parts(self.space))
-        return f"its {kind} are a {type(self.space).__name__}, joined in Gymnasium's order: {parts}"
+        parts = [f"{name} ({width})" if name else str(width) for name, width in _parts(self.space)]
+        group = type(self.space).__name__
+        return f"its {kind} are a {group}, joined in Gymnasium's order: {first_few(parts, SHOWN)}"
 
 
 def flat_space(space: Space) -> FlatSpace | None:

@@ -1,6 +1,7 @@
 """Rows of numbers, one JSON object a line: appended durably; a line torn by a crash is left out."""
 
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,15 @@ def whole_lines(path: Path) -> list[bytes]:
         raise UserError(f"{path}: is larger than {JSON_LIMIT} bytes, so it is not one of ours; restore it from a copy")
     with reading(path):
         return path.read_bytes().split(b"\n")[:-1]
+
+
+def digests_by_line(path: Path) -> list[str]:
+    """Compute the SHA-256 that a file had after each of its whole lines; raises as `whole_lines`."""
+    digest, digests = sha256(), list[str]()
+    for line in whole_lines(path):
+        digest.update(line + b"\n")
+        digests.append(digest.hexdigest())
+    return digests
 
 
 def read_rows(path: Path | str) -> list[Row]:

@@ -12,12 +12,14 @@ from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
 from micro_rl.storage.files import append_file, reading, regular_size, remove, saving, sha256
 from micro_rl.storage.json_files import FORMAT, check_format, json_line, parse_json, read_json, write_json
-from micro_rl.storage.jsonl import Row, RowFile, append_row, read_rows, rewind_rows, whole_lines
+from micro_rl.storage.jsonl import Row, RowFile, append_row, digests_by_line, read_rows, rewind_rows, whole_lines
 from micro_rl.storage.run_schema import validate_config, validate_scores
 
 _MANIFEST = "manifest.json"
 _ALWAYS = ("config.json", "metrics.jsonl", "policy.safetensors", "scores.json")
-_OFTEN = ("fit.jsonl", "processes.jsonl")
+_GROWS = "processes.jsonl"
+"""Of a finished run too, where the same command is given again: the seal vouches for how it begins."""
+_OFTEN = ("fit.jsonl", _GROWS)
 """Files that a seal lists; those that come often may be missing."""
 _ONCE = "report.html"
 """Listed by older versions; a page can be written anew at any time."""
@@ -180,11 +182,7 @@ class RunFolder:
         for name in files.keys() - {_ONCE}:
             entry = files[name]
             known = entry.get("sha256") if isinstance(entry, dict) else None
-            if (
-                not (self.path / name).exists()
-                or not regular_size(self.path / name)
-                or sha256(self.path / name) != known
-            ):
+            if not _vouched_for(self.path / name, known):
                 raise UserError(
                     f"{self.path / name}: is not the file this run wrote; restore it from a copy or train again"
                 )
@@ -204,6 +202,13 @@ class RunFolder:
         remove(self.diverged)
         rewind_rows(self.path / "metrics.jsonl", epoch, unwritten)
         self.checkpoints.drop_after(epoch)
+
+
+def _vouched_for(path: Path, known: Any) -> bool:
+    """Whether a file is the one with that SHA-256, or begins with it where lines may have come since."""
+    if not path.exists() or not regular_size(path):
+        return False
+    return sha256(path) == known or (path.name == _GROWS and known in digests_by_line(path))
 
 
 def _with_epochs(path: Path) -> list[Row]:

@@ -16,7 +16,8 @@ from micro_rl.core.settings import Settings
 from micro_rl.errors import UserError
 
 LONGEST = 1000
-"""Characters of a text and parts of a list."""
+"""Characters of a text and parts of a list in names and settings; notes, formulas and what is said of a log may be as
+long as the file."""
 
 
 def _fits_counter(number: int | float) -> int | float:
@@ -40,6 +41,8 @@ NumberOrNone = Number | None
 Numbers = Annotated[list[Number], Field(max_length=LONGEST)]
 Scalar = bool | Number | Text | None
 Values = dict[str, Scalar | Annotated[list[Scalar], Field(max_length=LONGEST)]]
+LongScalar = bool | Number | str | None
+LongValues = dict[str, LongScalar | list[LongScalar]]
 SETTING_TYPES = {bool: bool, int: Whole, float: Number, tuple: Numbers}
 """Of a setting in JSON; one of several words is a text, since a later version may know more of them."""
 
@@ -54,18 +57,19 @@ class _Values(_Strict):
     __pydantic_extra__: Values = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class _Log(_Values):
-    name: Text = ""
-    path: Text = ""
-    sha256: Text = ""
-    format: Text = ""
-    reading: Values = {}
+class _Log(_Strict):
+    __pydantic_extra__: LongValues = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+    name: str = ""
+    path: str = ""
+    sha256: str = ""
+    format: str = ""
+    reading: LongValues = {}
 
 
 class _Task(_Strict, extra="forbid"):
     env: Text | None
     horizon: Annotated[Whole, Field(ge=1)] | None
-    termination: Text | None
+    termination: str | None
     score_min: NumberOrNone
     score_max: NumberOrNone
 
@@ -99,8 +103,8 @@ class _Config(_Strict):
     method: Text = ""
     preset: Text = ""
     command: str = ""
-    episodes_end: Text = ""
-    notes: list[Text] = []
+    episodes_end: str = ""
+    notes: list[str] = []
     log: _Log = _Log()
     columns: _Columns = _Columns()
     mapping: str = ""

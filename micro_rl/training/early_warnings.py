@@ -79,6 +79,8 @@ class EarlyWarnings:
 
         Where all rewards are alike their size is the span, and where all have one sign Q is on its way from 0.
         """
+        if self._discount == 1:  # nothing bounds what they add up to
+            return
         row = self._rows[-1]
         bonus = row.get("temperature", 0.0) * self._scale * row.get("entropy", 0.0)
         bounds = self._least + min(bonus, 0.0), self._greatest + max(bonus, 0.0)

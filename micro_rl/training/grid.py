@@ -130,10 +130,13 @@ def _takes(method: str, name: str) -> bool:
 
 
 def groups(runs: Sequence[Trial]) -> list[list[Trial]]:
-    """Trials that one compiled program can make side by side; those of one seed, which share a fit, are neighbours."""
+    """Trials that one compiled program can make side by side; those of one seed, which share a fit, are neighbours.
+
+    Logs are told apart as objects: one file may be read in several ways.
+    """
     together: dict[Any, list[Trial]] = {}
     for trial in sorted(runs, key=lambda trial: trial.plan.settings.seed):
-        together.setdefault((trial.plan.log.sha256, _shape(trial.plan)), []).append(trial)
+        together.setdefault((trial.plan.log, _shape(trial.plan)), []).append(trial)
     return list(together.values())
 
 
@@ -141,7 +144,7 @@ def twins(runs: Sequence[Trial]) -> list[str]:
     """A line for each set of combinations that come to the same runs, such as `support auto` and what it chose."""
     alike: dict[Any, list[str]] = {}
     for name, plan in runs:
-        alike.setdefault((plan.log.sha256, plan.method_name, str(plan.options), plan.settings), []).append(
+        alike.setdefault((plan.log, plan.method_name, str(plan.options), plan.settings), []).append(
             name.rpartition("-seed")[0]
         )
     sets = dict.fromkeys(" and ".join(names) for names in alike.values() if len(names) > 1)

@@ -22,6 +22,7 @@ from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.models import tell_quality
+from micro_rl.training.plan_record import log_record
 from micro_rl.training.saving import FitSaver
 
 FIT = "dynamics fit"
@@ -85,11 +86,10 @@ def _work_folder(
 ) -> RunFolder:
     """Where an unfinished fit is kept: a new folder, or that of the same fit which was stopped."""
     path = folder.with_name(folder.name + ".fit")
-    bounds = {"action_low": dataset.action_low.tolist(), "action_high": dataset.action_high.tolist()}
     config = {
         "method": FIT,
         "notes": notes,
-        "log": {"name": dataset.name, "path": str(dataset.path), "sha256": dataset.sha256, **bounds},
+        "log": log_record(dataset),
         "settings": asdict(settings) | {"seed": seed},
     }
     if not (resume and (path / "config.json").exists()):

@@ -22,7 +22,7 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
     """The whole plan as JSON: enough to run it again."""
     return {
         "command": plan_to_command(plan),
-        "log": _log(plan.dataset),
+        "log": log_record(plan.dataset),
         "columns": plan.dataset.measured_columns.as_json(),
         "mapping": plan.dataset.mapping,
         "reward_rms": reward_size(plan.dataset),
@@ -40,8 +40,9 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _log(dataset: Dataset) -> dict[str, Any]:
-    known = {
+def log_record(dataset: Dataset) -> dict[str, Any]:
+    """What is recorded of a log: by this another one, or another reading of the same file, is known."""
+    return {
         "name": dataset.name,
         "path": str(dataset.path),
         "sha256": dataset.sha256,
@@ -51,15 +52,15 @@ def _log(dataset: Dataset) -> dict[str, Any]:
         "observation_std": dataset.observation_std().tolist(),
         "rows": len(dataset),
         "episodes": len(dataset.starts),
+        "reading": _said(dataset.reading),
     }
-    reading = _said(dataset.reading)
-    return known | {"reading": reading} if reading else known
 
 
 def default_config(plan: Plan) -> dict[str, Any]:
     """The defaults of everything in `plan_to_config` that has some."""
     kinds = {"settings": registry.settings_of, "options": lambda name: registry.find(name).Options}
-    return {part: dataclasses.asdict(kind(plan.method_name)()) for part, kind in kinds.items()}
+    parts = {part: dataclasses.asdict(kind(plan.method_name)()) for part, kind in kinds.items()}
+    return {"log": {"reading": {}}, **parts}
 
 
 def plan_to_command(plan: Plan) -> str:

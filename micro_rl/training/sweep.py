@@ -70,9 +70,9 @@ class SharedFits:
 
 
 def what_is_fitted(plan: Plan) -> Any:
-    """What decides a fit: runs that have the same share one."""
+    """What decides a fit: runs that have the same share one. A log is itself alone, as of `grid.groups`."""
     settings = plan.settings
-    return plan.log.sha256, settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
+    return plan.log, settings.seed, *(getattr(settings, field.name) for field in fields(ModelSettings))
 
 
 def carry_out(

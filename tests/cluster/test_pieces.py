@@ -11,9 +11,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
+import gymnasium
 import pytest
 
 import micro_rl
+from micro_rl.algorithms import registry
+from micro_rl.algorithms.model_free import bc
 from micro_rl.cli import cluster_display
 from micro_rl.cli.cluster_display import ClusterDisplay
 from micro_rl.cli.commands.console import console
@@ -30,6 +33,7 @@ from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.sender import Sender, deliver
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.errors import Interrupted, UserError
+from micro_rl.simulation import env_objects
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
@@ -194,6 +198,31 @@ def test_a_task_reads_its_own_trials_and_each_log_once(here):
     assert list(read) == [every[0].name, every[1].name] and read[every[0].name].plan.log is every[0].plan.log
     assert read[every[1].name].plan.settings == every[1].plan.settings
     assert every[0].plan.method and len(packer.packed(every[:1]).own) < 10_000, "neither log nor compiled functions"
+
+
+def make_pendulum():
+    return gymnasium.make("Pendulum-v1")
+
+
+def test_a_task_knows_what_makes_a_simulator_that_was_an_object(monkeypatch, here):
+    every = trials(tiny_plan(env=make_pendulum, horizon=20), 1, {})
+    own = Packer(here).packed(every)
+    monkeypatch.setattr(env_objects, "_FACTORIES", {})  # as in the task's process
+    read = unpacked(own, here)["seed0"].plan.task.env
+    assert read == "make_pendulum (from Python)"
+    assert env_objects.make_object(read, 20).observation_space.shape == (3,)
+    lock = threading.Lock()
+    locked = trials(tiny_plan(env=lambda: lock and make_pendulum(), horizon=20), 1, {})
+    with pytest.raises(UserError, match=r"^on: simulator '<lambda> \(from Python\)' cannot be sent to nodes"):
+        Packer(here).packed(locked)
+
+
+def test_a_method_that_this_process_alone_knows_is_refused_before_the_cluster_is_begun(tmp_path, monkeypatch):
+    monkeypatch.setattr(registry, "ALL", dict(registry.ALL))
+    registry.register("mine", bc)
+    with pytest.raises(UserError, match=r"^on: method mine was registered in this process, and no node"):
+        micro_rl.sweep(tiny_dataset(), "mine", out=tmp_path / "out", on="nowhere")
+    assert not (tmp_path / "out").exists()
 
 
 def test_versions_that_differ_are_named():
