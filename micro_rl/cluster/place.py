@@ -78,6 +78,7 @@ def unpack(piece: bytes, folder: Path) -> None:
     """Puts a packed folder where it belongs, each file whole or not at all; files that are gone there go here, too."""
     with tarfile.open(fileobj=io.BytesIO(piece)) as tar:
         members = [member for member in tar.getmembers() if member.isfile()]
+        members.sort(key=lambda member: not member.name.endswith(".jsonl"))  # no checkpoint is there before its rows
         for member in members:
             path = folder / member.name
             if ".." in Path(member.name).parts or Path(member.name).is_absolute():

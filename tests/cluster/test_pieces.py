@@ -30,6 +30,7 @@ from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.sender import Sender, deliver
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.errors import Interrupted, UserError
+from micro_rl.storage.files import CannotWrite, replace_file
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
@@ -89,6 +90,23 @@ def test_what_is_sent_home_is_whole_and_takes_the_place_of_what_was_there(tmp_pa
     unpack(packed(run_folder), home)
     files = {str(path.relative_to(home)): path.read_text() for path in home.rglob("*") if path.is_file()}
     assert files == {"a/b.txt": "b", "c.txt": "c"} and not (home / "old").exists()
+
+
+def test_a_disk_that_fills_up_keeps_the_rows_of_every_checkpoint_that_came_home(tmp_path, monkeypatch):
+    run_folder, home = tmp_path / "node" / "run", tmp_path / "home"
+    for name in ("checkpoints/epoch-000002/state.safetensors", "fit.jsonl", "metrics.jsonl"):
+        (run_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (run_folder / name).write_text("new")
+
+    def full(path: Path, content: bytes) -> None:
+        replace_file(path, content)
+        if "checkpoints" in path.parts:
+            raise CannotWrite("no space left")
+
+    monkeypatch.setattr("micro_rl.cluster.place.replace_file", full)
+    with pytest.raises(CannotWrite):
+        unpack(packed(run_folder), home)
+    assert (home / "metrics.jsonl").read_text() == (home / "fit.jsonl").read_text() == "new"
 
 
 def test_a_folder_is_packed_while_its_checkpoints_come_and_go(tmp_path):
