@@ -227,6 +227,22 @@ def test_a_run_is_never_overwritten(finished: Run):
         execute(long_plan(), finished.path)
 
 
+def test_a_finished_run_without_its_checkpoints_is_not_begun_anew(tmp_path: Path):
+    class Listens(Callback):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    notes, plan = [], tiny_plan(method="bc")
+    run = execute(plan, tmp_path / "run")
+    shutil.rmtree(run.path / "checkpoints")
+    with pytest.raises(UserError, match="run: is finished and has no checkpoint to go on from; choose another folder"):
+        execute(plan, run.path, resume=True)
+    RunFolder.open(run.path).verify()
+    (run.path / "manifest.json").unlink()
+    execute(plan, run.path, resume=True, callback=Listens())
+    assert "begins anew: no checkpoint is there" in notes
+
+
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):
     plan = long_plan()
     folder = RunFolder.create(tmp_path / "run", plan_to_config(plan))

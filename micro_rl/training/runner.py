@@ -142,8 +142,15 @@ def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) 
         return RunFolder.create(path, config | {"notes": [*config["notes"], *notes]})
     folder = RunFolder.open(path)
     refuse_half_made(folder)
+    _refuse_without_checkpoint(folder)
     config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path)
     return folder
+
+
+def _refuse_without_checkpoint(folder: RunFolder) -> None:
+    """`UserError` where a finished run would begin anew, over its own policy and scores."""
+    if folder.sealed and not folder.checkpoints.epochs():
+        raise UserError(f"{folder.path}: is finished and has no checkpoint to go on from; choose another folder")
 
 
 def last_epoch(plan: Plan, until: int | None) -> int:
