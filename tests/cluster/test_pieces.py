@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from micro_rl.cluster.place import Home, leave_home, make_home, packed, place_in
 from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.sender import Sender, deliver
 from micro_rl.cluster.tasks import Order, Outcome
+from micro_rl.cluster.watching import Watcher
 from micro_rl.errors import Interrupted, UserError
 from micro_rl.storage.files import CannotWrite, replace_file
 from micro_rl.storage.run_folder import RunFolder
@@ -133,6 +135,34 @@ def test_a_folder_is_packed_while_its_checkpoints_come_and_go(tmp_path):
     for piece in pieces[::100]:
         unpack(piece, tmp_path / "home")
         assert (tmp_path / "home" / "config.json").read_text() == "{}"
+
+
+def test_one_sweep_at_a_time_in_a_folder(tmp_path, monkeypatch):
+    """The second is begun while the first, whose nodes go on seeing the folder, waits for its tasks."""
+    seen = list[bool]()
+    has = Capacity((Node("one", 2, 0, 10 * memory.bytes_of_run(tiny_plan())),), asks_card=False)
+
+    class Driver:
+        def __init__(self, ray: Any, has: Capacity, ahead: Any, home: Home, *_: Any):
+            self.home = home
+
+        def carry_out(self) -> dict[str, Outcome]:
+            if not seen:
+                seen.append(sees(self.home))
+                with pytest.raises(UserError, match=r"out: another sweep is going on there \(process \d+\)"):
+                    carried_out()
+                seen.append(sees(self.home))
+            return {}
+
+    def carried_out() -> dict[str, Outcome]:
+        every, interrupts = trials(tiny_plan(), 1, {}), Interrupts()
+        return sweep.carry_out(every, tmp_path / "out", "ray", watcher=Watcher(), interrupts=interrupts)
+
+    monkeypatch.setattr(sweep, "connected", lambda where: nullcontext())
+    monkeypatch.setattr(sweep, "capacity_for_work", lambda ray, where: has)
+    monkeypatch.setattr(sweep, "_Driver", Driver)
+    assert carried_out() == {} and seen == [True, True]
+    assert carried_out() == {}
 
 
 def test_a_fit_is_sent_home_now_and_then_as_a_training_is(tmp_path, monkeypatch, here):
