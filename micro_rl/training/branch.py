@@ -13,6 +13,7 @@ from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.checkpoints import Checkpoint
 from micro_rl.storage.files import sha256
 from micro_rl.storage.jsonl import Row, rewind_rows
+from micro_rl.storage.locks import begun
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.learning import problem_of, program_for
@@ -45,7 +46,7 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     program = program_for([plan], [model], problem_of(plan, model and model.scaling))
     origin = _origin(old, checkpoint, plan, refit)
     state = _state_to_go_on_from(program, checkpoint, old, origin["changed"])
-    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": origin})
+    new = begun(target, plan_to_config(plan) | {"branched_off": origin})
     rows = _rows_until(old, checkpoint)
     if refit and model is not None:
         hand_over(new, checkpoint, model.scaling, rows)

@@ -11,7 +11,7 @@ from micro_rl.core.types import Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.storage import config_diff
-from micro_rl.storage.locks import run_lock
+from micro_rl.storage.locks import begun, run_lock
 from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbRun, WandbSettings
@@ -140,7 +140,7 @@ def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) 
     """A new run folder, with notes beside the plan's own, or the one to go on with, whose plan must be this one."""
     if not (resume and (path / "config.json").exists()):
         config = plan_to_config(plan)
-        return RunFolder.create(path, config | {"notes": [*config["notes"], *notes]})
+        return begun(path, config | {"notes": [*config["notes"], *notes]})
     folder = RunFolder.open(path)
     refuse_half_made(folder)
     _refuse_without_checkpoint(folder)
