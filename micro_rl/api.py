@@ -8,6 +8,8 @@ from typing import Any, Unpack
 from micro_rl.cluster.results import sweep_on_cluster
 from micro_rl.core import arguments
 from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.setting import check_value
+from micro_rl.core.settings import Settings
 from micro_rl.data import Dataset
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
@@ -151,6 +153,7 @@ def sweep(
     plans = [make_plan(own, method, **choices) for own in _logs(log)]
     combinations, folder = trials_of_logs(plans, seeds, values), folder or sweep_folder(plans, values)
     if on is not None:
+        on = arguments.text("on", on, "name a cluster: ray, auto or ray://HOST:PORT")
         if on_epoch is not None or wandb != "off":
             raise UserError("on: neither on_epoch nor wandb follows runs on a cluster; leave them out")
         return sweep_on_cluster(combinations, folder, on, resume=resume, until=until, exact=exact, width=width)
@@ -201,6 +204,7 @@ def fit(
     """
     _check_fit(dataset, settings, callback)
     seed = arguments.whole("seed", seed, 0)
+    check_value("seed", seed, Settings)
     folder = arguments.optional_path("out", out) or Path("trained") / f"{dataset.name}-model-seed{seed}"
     callback = callback or Callback()
     return folder, fit_to_folder(folder, dataset, settings, seed, resume, callback, interrupts, command)

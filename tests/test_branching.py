@@ -161,6 +161,18 @@ def test_the_same_command_with_resume_goes_on_with_a_branch(old: Run, tmp_path: 
     assert [row["epoch"] for row in gone_on.metrics] == [1, 2, 3, 4]
 
 
+def test_a_branch_of_a_branch_that_was_stopped_before_its_first_epoch_has_all_rows(
+    old: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan = tiny_plan(epochs=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "adopt", stop)
+        with pytest.raises(KeyboardInterrupt):
+            execute(plan, old.path, branch=tmp_path / "stopped")
+    new = execute(plan, tmp_path / "stopped", branch=tmp_path / "new")
+    assert new.metrics[:2] == old.metrics and [row["epoch"] for row in new.metrics] == [1, 2, 3]
+
+
 def test_a_branch_that_took_nothing_over_yet_does_not_begin_anew(tmp_path: Path):
     plan = tiny_plan(epochs=3)
     RunFolder.create(tmp_path / "new", plan_to_config(plan) | {"branched_off": {"run": "old"}})

@@ -7,7 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +22,10 @@ from micro_rl.core.metric_keys import FIT_METRICS, METRICS
 from micro_rl.data import load
 from micro_rl.errors import Diverged, Interrupted, UserError
 from micro_rl.policy import Policy
-from micro_rl.storage import provenance
+from micro_rl.storage import provenance, run_folder
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training import runner
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
@@ -225,6 +229,58 @@ def test_resuming_with_another_setting_is_refused(finished: Run):
 def test_a_run_is_never_overwritten(finished: Run):
     with pytest.raises(UserError, match=str(finished.path)):
         execute(long_plan(), finished.path)
+
+
+def test_a_finished_run_without_its_checkpoints_is_not_begun_anew(tmp_path: Path):
+    class Listens(Callback):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    notes, plan = [], tiny_plan(method="bc")
+    run = execute(plan, tmp_path / "run")
+    shutil.rmtree(run.path / "checkpoints")
+    with pytest.raises(UserError, match="run: is finished and has no checkpoint to go on from; choose another folder"):
+        execute(plan, run.path, resume=True)
+    RunFolder.open(run.path).verify()
+    (run.path / "manifest.json").unlink()
+    execute(plan, run.path, resume=True, callback=Listens())
+    assert "begins anew: no checkpoint is there" in notes
+
+
+def test_of_two_runs_that_begin_together_one_is_refused_and_the_folder_is_the_others(tmp_path: Path, monkeypatch):
+    """Both stand before the writing of config.json, unless one of them is kept from it."""
+    both, write = threading.Barrier(2), run_folder.write_json
+
+    def slow_write(path: Path, content: Any) -> None:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.2)
+        write(path, content)
+
+    def begin(discount: float) -> str:
+        try:
+            runner.run_folder(tiny_plan(method="td3_bc", discount=discount), tmp_path / "run", resume=False)
+        except UserError as error:
+            return str(error)
+        return f"begun with {discount}"
+
+    monkeypatch.setattr(run_folder, "write_json", slow_write)
+    with ThreadPoolExecutor() as pool:
+        refusal, begun = sorted(pool.map(begin, (0.5, 0.9)))
+    assert refusal.endswith("run: is not empty; continue the run there with --resume or choose another folder")
+    assert begun == f"begun with {RunFolder.open(tmp_path / 'run').config()['settings']['discount']}"
+
+
+def test_a_run_that_cannot_begin_leaves_no_lock_in_a_folder_of_others_and_one_that_was_stopped_can(tmp_path: Path):
+    plan, others = tiny_plan(method="bc"), tmp_path / "others"
+    others.mkdir()
+    (others / "letter").write_text("dear")
+    with pytest.raises(UserError, match="others: is not empty"):
+        execute(plan, others)
+    assert [path.name for path in others.iterdir()] == ["letter"]
+    (tmp_path / "run").mkdir()
+    for name in ("lock", "lock.pid", ".config.json.tmp"):
+        (tmp_path / "run" / name).touch()
+    assert runner.run_folder(plan, tmp_path / "run", resume=False).config()["method"] == "bc"
 
 
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):

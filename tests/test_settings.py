@@ -17,6 +17,8 @@ from micro_rl.simulation.online_settings import OnlineSettings
     [
         ({"actor_lr": -1e-3}, "actor_lr: -0.001 is not positive"),
         ({"actor_lr": float("inf")}, "actor_lr: inf is not a finite number"),
+        ({"fit_checkpoint_seconds": -1.0}, "fit_checkpoint_seconds: -1.0 is not 0 or more"),
+        ({"fit_checkpoint_seconds": float("nan")}, "fit_checkpoint_seconds: nan is not 0 or more"),
         ({"critic_lr": 0.0}, "critic_lr: 0.0 is not positive"),
         ({"model_lr": float("nan")}, "model_lr: nan is not a finite number"),
         ({"min_target": float("nan")}, "min_target: nan is not a finite number"),

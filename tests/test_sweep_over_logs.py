@@ -1,6 +1,7 @@
 """Sweeps over several logs, said by words or by a TOML; what is told before any run is begun."""
 
 import shlex
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from micro_rl.cli.main import run
 from micro_rl.cli.sweep_file import with_file
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
+from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.grid import groups, sweep_folder, trials_of_logs, twins
-from micro_rl.training.outlook import outlook
+from micro_rl.training.outlook import outlook, tried
 from micro_rl.training.sweep import what_is_fitted
 from tests.probes import TINY, tiny_dataset, tiny_plan
 from tests.tiny_runs import options, write_log
@@ -56,6 +58,12 @@ def test_the_outlook_counts_programs_and_the_fits_that_runs_share():
     assert timed.programs[0]._replace(until=1).seconds == 4 * 3.0
     most = plan.settings.max_fit_epochs
     assert timed.fitting() == (4 * 2.0 * min(most, plan.settings.patience + 1), 4 * 2.0 * most)
+
+
+def test_an_epoch_that_is_tried_counts_without_the_evaluation_after_it(monkeypatch):
+    monkeypatch.setattr(PolicyEvaluator, "__call__", lambda *_: time.sleep(1) or {})
+    [program] = tried(outlook(trials_of_logs([tiny_plan(method="bc")], 1, {}))).programs
+    assert program.epoch is not None and 0 < program.epoch < 0.5
 
 
 def test_a_toml_is_the_words_of_a_sweep_and_words_behind_it_outrank_it(tmp_path):

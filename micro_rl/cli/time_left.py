@@ -7,6 +7,7 @@ after it. The longest wait of a program is left out, for that is where its first
 import time
 from collections.abc import Callable
 
+from micro_rl.core.epoch_time import computing_seconds
 from micro_rl.storage.jsonl import Row
 
 
@@ -34,7 +35,7 @@ class TimeLeft:
 
     def see(self, row: Row, first: bool) -> None:
         """Take an epoch's row, the moment that it is there; `first`: the run's first in this process."""
-        seconds, beside = _computing(row), max(self._beside, 1)
+        seconds, beside = computing_seconds(row), max(self._beside, 1)
         self._computing += seconds / beside
         if not first:
             self._own_waits.append((row["time/seconds"] - seconds) / beside)
@@ -59,9 +60,3 @@ class TimeLeft:
 
 def _mean(seconds: list[float]) -> float:
     return sum(seconds) / len(seconds) if seconds else 0.0
-
-
-def _computing(row: Row) -> float:
-    """Seconds of an epoch without compiling, which `time/seconds` of a program's first one holds."""
-    speed, updates = row.get("time/updates_per_second", 0.0), row.get("updates", 0.0) / max(row["epoch"], 1)
-    return min(updates / speed, row["time/seconds"]) if speed > 0 and updates else row["time/seconds"]

@@ -2,6 +2,7 @@
 
 import io
 import os
+import secrets
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from micro_rl.storage.files import replace_file, saving
+from micro_rl.storage.locks import locked
 
 SIGN = ".cluster"
 """A file in the sweep's folder; whoever reads the right word in it sees that folder."""
+LOCK = ".cluster.lock"
+"""A file beside it that the driver holds: runs on nodes without the folder have no lock there."""
 
 
 class Home(NamedTuple):
@@ -33,6 +37,27 @@ def make_home(folder: Path, word: str) -> Home:
 def leave_home(home: Home) -> None:
     """Takes the sign away."""
     (Path(home.folder) / SIGN).unlink(missing_ok=True)
+
+
+@contextmanager
+def sweep_home(folder: Path) -> Iterator[Home]:
+    """The sweep's folder with its sign until the block ends; another sweep's driver is kept out meanwhile.
+
+    Args:
+        folder: of all runs' folders, on the driver.
+
+    Raises:
+        UserError: another sweep is going on there.
+        CannotWrite: the disk refuses.
+    """
+    with saving(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, "sweep"):
+        home = make_home(folder, secrets.token_hex(8))
+        try:
+            yield home
+        finally:
+            leave_home(home)
 
 
 def sees(home: Home) -> bool:
@@ -78,6 +103,7 @@ def unpack(piece: bytes, folder: Path) -> None:
     """Puts a packed folder where it belongs, each file whole or not at all; files that are gone there go here, too."""
     with tarfile.open(fileobj=io.BytesIO(piece)) as tar:
         members = [member for member in tar.getmembers() if member.isfile()]
+        members.sort(key=lambda member: not member.name.endswith(".jsonl"))  # no checkpoint is there before its rows
         for member in members:
             path = folder / member.name
             if ".." in Path(member.name).parts or Path(member.name).is_absolute():

@@ -1,6 +1,5 @@
 """A sweep on a cluster: fits and chunks as tasks, results in the same run folders."""
 
-import secrets
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,7 +18,7 @@ from micro_rl.cluster.lookout import Lookout
 from micro_rl.cluster.nodes import look_at_nodes
 from micro_rl.cluster.packing import Packer, refuse_registered
 from micro_rl.cluster.parcels import Parcels, exchange
-from micro_rl.cluster.place import Home, leave_home, make_home
+from micro_rl.cluster.place import Home, sweep_home
 from micro_rl.cluster.sender import BETWEEN
 from micro_rl.cluster.tasks import Order, Outcome
 from micro_rl.cluster.versions import versions
@@ -88,12 +87,8 @@ def carry_out(
             f"cluster {plural(has.nodes, 'node')}, {plural(has.cores, 'core')}, {plural(has.cards, 'card')}: "
             f"{plural(len(ahead.fits), 'fit')}, then {plural(len(ahead.chunks), 'task')} of runs"
         )
-        home = make_home(folder, secrets.token_hex(8))
-        try:
-            driver = _Driver(ray, has, ahead, home, until, command, watcher, interrupts)
-            return driver.carry_out()
-        finally:
-            leave_home(home)
+        with sweep_home(folder) as home:
+            return _Driver(ray, has, ahead, home, until, command, watcher, interrupts).carry_out()
 
 
 class _Driver:

@@ -88,7 +88,14 @@ class ModelSettings:
     keep_timeouts: Annotated[bool, Setting(source="ours: a time limit is no reason to forget a row")] = True
     """Keep rows that end by a time limit where the log has their next observation (the authors drop them)."""
     fit_checkpoint_seconds: Annotated[
-        float, Setting(finite=False, unit="seconds", free=True, source="ours: an interruption costs at most a minute")
+        float,
+        Setting(
+            minimum=0,
+            finite=False,
+            unit="seconds",
+            free=True,
+            source="ours: an interruption costs at most a minute",
+        ),
     ] = 60.0
     """Seconds between checkpoints of the fit's state."""
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 from micro_rl.errors import UserError
 
 YES_OR_NO = "True or False"
+A_NUMBER, FINITE = "a number", "a finite number"
 AUTHORS = "the authors' code"
 """Of the paper that the method is from: of MICRO's, arXiv 2312.03991, for what methods share."""
 
@@ -126,9 +127,9 @@ def _bounds(kind: Any, setting: Setting) -> list[tuple[str, Any]]:
         return [(f"a whole number of at least {least}", lambda value: isinstance(value, int) and value >= least)]
     if kind is bool:
         return [(YES_OR_NO, lambda value: isinstance(value, bool))]
-    rules: list[tuple[str, Any]] = []
+    rules: list[tuple[str, Any]] = [(A_NUMBER, lambda value: isinstance(value, int | float))]
     if setting.finite:
-        rules.append(("a finite number", lambda value: isinstance(value, int | float) and isfinite(value)))
+        rules = [(FINITE, lambda value: isinstance(value, int | float) and isfinite(value))]
     if above is not None:
         rules.append(("positive" if above == 0 else f"above {above:g}", lambda value: value > above))
     if low is not None:
@@ -153,7 +154,7 @@ def reference(kind: type) -> list[Entry]:
     for field in fields(kind):
         declared, setting = known.get(field.name, (field.type, None))
         rules = _bounds(_of_one(declared), setting) if setting else []
-        words = ", ".join(words for words, _ in rules if words not in ("a finite number", YES_OR_NO))
+        words = ", ".join(words for words, _ in rules if words not in (A_NUMBER, FINITE, YES_OR_NO))
         about = setting or Setting()
         help_text = helps.get(field.name, "")
         entries.append(Entry(field.name, declared, field.default, words, about.unit, help_text, about.source))

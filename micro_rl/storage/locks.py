@@ -5,16 +5,17 @@ number while the work goes on, so a number that is left where nobody holds the l
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from micro_rl.errors import UserError
 from micro_rl.storage import provenance
 from micro_rl.storage.files import CannotWrite, saving
-from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.run_folder import RunFolder, refuse_taken
 
 PATIENCE, GLANCE = 0.5, 0.1
 """Seconds that `locked` and `is_locked` wait: whoever looks takes the lock for an instant and turns nobody away."""
@@ -67,6 +68,27 @@ def is_locked(path: Path) -> bool:
         return True
     except OSError:
         return _number(process_file(path)) is not None
+
+
+def begun(path: Path, config: Mapping[str, Any]) -> RunFolder:
+    """Begin a run, others kept out meanwhile: of two that begin in one folder together, one is refused.
+
+    Args:
+        path: a new or empty folder.
+        config: what JSON can hold of the run's plan.
+
+    Returns:
+        Its folder, which is not locked any more.
+
+    Raises:
+        UserError: where the folder is not empty, or another process works there.
+        CannotWrite: where the disk refuses.
+    """
+    refuse_taken(path)  # no lock is left in a folder of others
+    with saving(path):
+        path.mkdir(parents=True, exist_ok=True)
+    with locked(path / "lock"):
+        return RunFolder.create(path, config)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from micro_rl.storage.files import CannotWrite, append_file, replace_file
 from micro_rl.storage.jsonl import Row, RowFile
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.tensorboard_log import TensorBoardFile
-from micro_rl.storage.wandb_log import WandbRun, WandbSettings
+from micro_rl.storage.wandb_log import WandbRun
 
 
 @runtime_checkable
@@ -112,19 +112,19 @@ def _csv_bytes(columns: Sequence[str], rows: Iterable[Row], header: bool) -> byt
     return text.getvalue().encode()
 
 
-def open_metrics(run: RunFolder, wandb: WandbSettings | None = None) -> MetricsLog:
+def open_metrics(run: RunFolder, wandb: WandbRun | None = None) -> MetricsLog:
     """Open what a run's rows go to: metrics.jsonl and its mirrors.
 
     Args:
         run: when resuming, after `run.rewind(epoch)`.
-        wandb: the settings of Weights & Biases, where the rows shall go there too.
+        wandb: the run at Weights & Biases, where the rows shall go there too.
 
-    Raises:
-        UserError: where Weights & Biases is asked for and not installed.
+    Returns:
+        The log; closing it closes that run.
     """
     mirrors: list[Mirror] = [CsvFile(run.path / "metrics.csv"), TensorBoardFile(run.path)]
     if wandb is not None:
-        mirrors.append(WandbRun(run, wandb))
+        mirrors.append(wandb)
     log = MetricsLog(run, mirrors)
     with suppress(CannotWrite):  # the first row tries again, and says so
         log.update_mirrors()

@@ -34,7 +34,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path | str, config: Mapping[str, Any], keep: int = 2) -> "RunFolder":
-        """Begin a run; the configuration is the first thing in its folder.
+        """Begin a run; the configuration is the first thing in its folder. See `locks.begun`.
 
         Args:
             path: a new or empty folder.
@@ -48,9 +48,7 @@ class RunFolder:
         path = Path(path)
         with saving(path):
             path.mkdir(parents=True, exist_ok=True)
-            taken = [entry for entry in path.iterdir() if not entry.name.endswith(".tmp")]
-        if taken:
-            raise UserError(f"{path}: is not empty; continue the run there with --resume or choose another folder")
+        refuse_taken(path)
         write_json(path / "config.json", {"format": FORMAT, **config})
         return cls(path, keep)
 
@@ -209,6 +207,20 @@ def _vouched_for(path: Path, known: Any) -> bool:
     if not path.exists() or not regular_size(path):
         return False
     return sha256(path) == known or (path.name == _GROWS and known in digests_by_line(path))
+
+
+def taken(path: Path) -> bool:
+    """Whether a folder holds more than what a run leaves that was stopped before it was begun; raises `OSError`."""
+    names = [entry.name for entry in path.iterdir()] if path.exists() else []
+    return any(not name.endswith(".tmp") and name not in ("lock", "lock.pid") for name in names)
+
+
+def refuse_taken(path: Path) -> None:
+    """`UserError` where no run can be begun in a folder, since something is there."""
+    with saving(path):
+        full = taken(path)
+    if full:
+        raise UserError(f"{path}: is not empty; continue the run there with --resume or choose another folder")
 
 
 def _with_epochs(path: Path) -> list[Row]:

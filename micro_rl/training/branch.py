@@ -12,7 +12,8 @@ from micro_rl.errors import UserError
 from micro_rl.storage import config_diff, pytree_io
 from micro_rl.storage.checkpoints import Checkpoint
 from micro_rl.storage.files import sha256
-from micro_rl.storage.jsonl import rewind_rows
+from micro_rl.storage.jsonl import Row, rewind_rows
+from micro_rl.storage.locks import begun
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.learning import problem_of, program_for
@@ -45,8 +46,8 @@ def branch_off(plan: Plan, source: Path, target: Path, callback: Callback, refit
     program = program_for([plan], [model], problem_of(plan, model and model.scaling))
     origin = _origin(old, checkpoint, plan, refit)
     state = _state_to_go_on_from(program, checkpoint, old, origin["changed"])
-    new = RunFolder.create(target, plan_to_config(plan) | {"branched_off": origin})
-    rows = _rows_until(old, checkpoint.epoch)
+    new = begun(target, plan_to_config(plan) | {"branched_off": origin})
+    rows = _rows_until(old, checkpoint)
     if refit and model is not None:
         hand_over(new, checkpoint, model.scaling, rows)
     else:
@@ -138,6 +139,8 @@ def _refuse_other_columns(old: RunFolder, plan: Plan) -> None:
                 )
 
 
-def _rows_until(run: RunFolder, epoch: int) -> list[dict[str, float | int]]:
-    """They travel with the checkpoint and are written when the branch goes on."""
-    return [row for row in run.metrics() if row["epoch"] <= epoch]
+def _rows_until(run: RunFolder, checkpoint: Checkpoint) -> list[Row]:
+    """Those that are written, then those that wait in the checkpoint; they travel with the branch's own."""
+    rows = [row for row in run.metrics() if row["epoch"] <= checkpoint.epoch]
+    present = {row["epoch"] for row in rows}
+    return rows + [row for row in checkpoint.meta["unwritten"] if row.get("epoch") not in present]

@@ -13,7 +13,7 @@ from micro_rl.dynamics.termination import EndByHead, needs_head
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.config_diff import require_same_config
 from micro_rl.storage.files import remove
-from micro_rl.storage.locks import run_lock
+from micro_rl.storage.locks import begun, run_lock
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import host_log
 from micro_rl.training.callbacks import Callback
@@ -93,7 +93,7 @@ def _work_folder(
         "settings": asdict(settings) | {"seed": seed},
     }
     if not (resume and (path / "config.json").exists()):
-        return RunFolder.create(path, config)
+        return begun(path, config)
     work = RunFolder.open(path)
     require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path)
     return work

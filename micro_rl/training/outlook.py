@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.core.epoch_time import computing_seconds
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.storage.jsonl import Row
 from micro_rl.training import memory
@@ -92,7 +93,7 @@ def _tried(program: Program) -> Program:
     object.__setattr__(settings, "max_fit_epochs", fewer)  # no field of a method whose fit is for scoring alone
     with tempfile.TemporaryDirectory() as folder:
         run = execute(replace(plan, settings=settings), Path(folder) / "trial", callback=clock)
-        return program._replace(epoch=run.metrics[-1]["time/seconds"], fit=clock.epoch)
+        return program._replace(epoch=computing_seconds(run.metrics[-1]), fit=clock.epoch)
 
 
 def _fits(trials: Sequence[Trial]) -> list[Trial]:

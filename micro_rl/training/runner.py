@@ -1,7 +1,7 @@
 """Runs from start to end, one or several in one compiled program: folders, models, epoch after epoch, the results."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from micro_rl.core.types import Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.storage import config_diff
-from micro_rl.storage.locks import run_lock
+from micro_rl.storage.locks import begun, run_lock
 from micro_rl.storage.metrics_log import open_metrics
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.storage.wandb_log import WandbSettings
+from micro_rl.storage.wandb_log import WandbRun, WandbSettings
 from micro_rl.training import memory
 from micro_rl.training.async_epoch import EpochExecutor
 from micro_rl.training.branch import branch_off, refuse_half_made
@@ -115,9 +115,10 @@ def execute_all(
         jobs = [Job(*parts) for parts in zip(plans, folders, callbacks, models, strict=True)]
         for job in jobs:
             opened.enter_context(run_lock(job.folder, command, job.callback.note))
+        trackers = _trackers(jobs, wandb, opened)  # what it refuses costs no fit
         problem = prepare_models(jobs, interrupts)
         able = [(job, evaluator) for job, evaluator in zip(jobs, evaluators, strict=True) if job.error is None]
-        trainings = _train_all(able, problem, last, wandb, interrupts, opened) if able else {}
+        trainings = _train_all(able, problem, last, trackers, interrupts, opened) if able else {}
         return [_outcome(job, trainings.get(job)) for job in jobs]
 
 
@@ -139,11 +140,18 @@ def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) 
     """A new run folder, with notes beside the plan's own, or the one to go on with, whose plan must be this one."""
     if not (resume and (path / "config.json").exists()):
         config = plan_to_config(plan)
-        return RunFolder.create(path, config | {"notes": [*config["notes"], *notes]})
+        return begun(path, config | {"notes": [*config["notes"], *notes]})
     folder = RunFolder.open(path)
     refuse_half_made(folder)
+    _refuse_without_checkpoint(folder)
     config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path)
     return folder
+
+
+def _refuse_without_checkpoint(folder: RunFolder) -> None:
+    """`UserError` where a finished run would begin anew, over its own policy and scores."""
+    if folder.sealed and not folder.checkpoints.epochs():
+        raise UserError(f"{folder.path}: is finished and has no checkpoint to go on from; choose another folder")
 
 
 def last_epoch(plan: Plan, until: int | None) -> int:
@@ -155,11 +163,22 @@ def last_epoch(plan: Plan, until: int | None) -> int:
     return min(until, plan.settings.epochs)
 
 
+def _trackers(jobs: Sequence[Job], wandb: WandbSettings | None, opened: ExitStack) -> dict[Job, WandbRun]:
+    """Each job's run at Weights & Biases; none where nobody asked for it."""
+    if wandb is None:
+        return {}
+    trackers = {}
+    for job in jobs:
+        trackers[job] = WandbRun(job.folder, wandb)
+        opened.callback(trackers[job].close)
+    return trackers
+
+
 def _train_all(
     able: Sequence[tuple[Job, PolicyEvaluator]],
     problem: Problem | LogProblem,
     last: int,
-    wandb: WandbSettings | None,
+    trackers: Mapping[Job, WandbRun],
     interrupts: Interrupts,
     opened: ExitStack,
 ) -> dict[Job, RunTraining]:
@@ -172,7 +191,8 @@ def _train_all(
     states = _restored(program, [opened.enter_context(saver) for saver in savers])
     trainings = {}
     for (job, evaluator), saver in zip(able, savers, strict=True):
-        log = opened.enter_context(open_metrics(job.folder, wandb))  # after its folder went back to the checkpoint
+        metrics = open_metrics(job.folder, trackers.get(job))  # after its folder went back to the checkpoint
+        log = opened.enter_context(metrics)
         evaluator.score_by(job.model)
         trainings[job] = RunTraining(job, problem, saver, evaluator, log, last)
     _train(list(trainings.values()), program, states, interrupts)

@@ -117,6 +117,8 @@ class RunSaver(_Saver):
         self._try(self._save_model)
         state, checkpoint = self._read_newest(self._folder.checkpoints, fresh)
         if checkpoint is None:
+            if self._folder.metrics():
+                self._note("begins anew: no checkpoint is there")
             self._folder.rewind(0)
             return fresh
         self._note(f"goes on after epoch {checkpoint.epoch}")

@@ -13,7 +13,7 @@ from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading
 from micro_rl.storage.jsonl import rewind_rows
 from micro_rl.storage.locks import is_locked, locked
-from micro_rl.storage.run_folder import RunFolder
+from micro_rl.storage.run_folder import RunFolder, taken
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
@@ -153,9 +153,9 @@ def refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wid
 
 def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
     with reading(path):
-        taken = path.exists() and any(not entry.name.endswith(".tmp") for entry in path.iterdir())
-    begun = taken and (path / "config.json").exists()
-    if taken and not (resume and begun):
+        full = taken(path)
+    begun = full and (path / "config.json").exists()
+    if full and not (resume and begun):
         way = "go on with --resume or choose" if begun else "choose"
         raise UserError(f"{path}: is not empty; {way} another folder with --out")
     if is_locked(path / "lock"):

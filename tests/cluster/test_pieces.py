@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,8 +33,10 @@ from micro_rl.cluster.place import Home, leave_home, make_home, packed, place_in
 from micro_rl.cluster.results import refuse_failures, results
 from micro_rl.cluster.sender import Sender, deliver
 from micro_rl.cluster.tasks import Order, Outcome
+from micro_rl.cluster.watching import Watcher
 from micro_rl.errors import Interrupted, UserError
 from micro_rl.simulation import env_objects
+from micro_rl.storage.files import CannotWrite, replace_file
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import memory
 from micro_rl.training.grid import trials
@@ -95,6 +98,23 @@ def test_what_is_sent_home_is_whole_and_takes_the_place_of_what_was_there(tmp_pa
     assert files == {"a/b.txt": "b", "c.txt": "c"} and not (home / "old").exists()
 
 
+def test_a_disk_that_fills_up_keeps_the_rows_of_every_checkpoint_that_came_home(tmp_path, monkeypatch):
+    run_folder, home = tmp_path / "node" / "run", tmp_path / "home"
+    for name in ("checkpoints/epoch-000002/state.safetensors", "fit.jsonl", "metrics.jsonl"):
+        (run_folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (run_folder / name).write_text("new")
+
+    def full(path: Path, content: bytes) -> None:
+        replace_file(path, content)
+        if "checkpoints" in path.parts:
+            raise CannotWrite("no space left")
+
+    monkeypatch.setattr("micro_rl.cluster.place.replace_file", full)
+    with pytest.raises(CannotWrite):
+        unpack(packed(run_folder), home)
+    assert (home / "metrics.jsonl").read_text() == (home / "fit.jsonl").read_text() == "new"
+
+
 def test_a_folder_is_packed_while_its_checkpoints_come_and_go(tmp_path):
     """As the saver of a run at work makes and removes them; what stays is whole."""
     folder, over = tmp_path / "run", threading.Event()
@@ -119,6 +139,34 @@ def test_a_folder_is_packed_while_its_checkpoints_come_and_go(tmp_path):
     for piece in pieces[::100]:
         unpack(piece, tmp_path / "home")
         assert (tmp_path / "home" / "config.json").read_text() == "{}"
+
+
+def test_one_sweep_at_a_time_in_a_folder(tmp_path, monkeypatch):
+    """The second is begun while the first, whose nodes go on seeing the folder, waits for its tasks."""
+    seen = list[bool]()
+    has = Capacity((Node("one", 2, 0, 10 * memory.bytes_of_run(tiny_plan())),), asks_card=False)
+
+    class Driver:
+        def __init__(self, ray: Any, has: Capacity, ahead: Any, home: Home, *_: Any):
+            self.home = home
+
+        def carry_out(self) -> dict[str, Outcome]:
+            if not seen:
+                seen.append(sees(self.home))
+                with pytest.raises(UserError, match=r"out: another sweep is going on there \(process \d+\)"):
+                    carried_out()
+                seen.append(sees(self.home))
+            return {}
+
+    def carried_out() -> dict[str, Outcome]:
+        every, interrupts = trials(tiny_plan(), 1, {}), Interrupts()
+        return sweep.carry_out(every, tmp_path / "out", "ray", watcher=Watcher(), interrupts=interrupts)
+
+    monkeypatch.setattr(sweep, "connected", lambda where: nullcontext())
+    monkeypatch.setattr(sweep, "capacity_for_work", lambda ray, where: has)
+    monkeypatch.setattr(sweep, "_Driver", Driver)
+    assert carried_out() == {} and seen == [True, True]
+    assert carried_out() == {}
 
 
 def test_a_fit_is_sent_home_now_and_then_as_a_training_is(tmp_path, monkeypatch, here):
