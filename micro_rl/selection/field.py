@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from micro_rl.algorithms.registry import resolve
+from micro_rl.core.epoch_time import computing_seconds
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.setting import settings_in
 from micro_rl.dynamics.saved_model import load_model
@@ -21,6 +22,8 @@ FIT_SECONDS_OF_A_ROW = 4e-4
 """What a pass of the shared fit costs for each row on one core, about: it decides how many passes there may be."""
 FIT_SHARE = 0.2
 """Of all the time, at most, for the shared fit."""
+COMPILED = 2.0
+"""Times the seconds of its computing that an epoch takes at most, where it was not compiled."""
 
 
 class Field(NamedTuple):
@@ -120,8 +123,16 @@ class Field(NamedTuple):
         return bool(rows) and int(rows[-1]["epoch"]) == epoch and (run.path / "policy.safetensors").exists()
 
     def cost(self, candidate: str) -> float:
-        """Seconds of an epoch, all seeds of it together: the second, for the first was compiled."""
-        return max(row["time/seconds"] for seed in self.seeds for row in self._rows(candidate, seed)[1:2])
+        """Seconds of an epoch, all seeds of it together: the second, for the first was compiled.
+
+        Where a process ended after the first, the second was compiled, too: it counts as `COMPILED` of its computing.
+        """
+        seconds = (
+            min(row["time/seconds"], COMPILED * computing_seconds(row))
+            for seed in self.seeds
+            for row in self._rows(candidate, seed)[1:2]
+        )
+        return max(seconds)
 
     def first_seconds(self, candidate: str, epochs: int) -> float:
         """Seconds of its first epochs."""
