@@ -334,6 +334,11 @@ def test_evaluating_in_a_simulator_of_another_width(trained, capsys):
     assert "MountainCarContinuous-v0" in capsys.readouterr().err
 
 
+def test_evaluating_for_no_steps(trained, capsys):
+    assert cli.run(["evaluate", str(trained), "--horizon", "0"]) == 2
+    assert "horizon: 0 is not a whole number of at least 1" in capsys.readouterr().err
+
+
 def test_evaluating_what_is_no_run(tmp_path, capsys):
     assert cli.run(["evaluate", str(tmp_path)]) == 2
     assert "is not a run folder" in capsys.readouterr().err
