@@ -182,6 +182,8 @@ def test_from_the_command_line(tmp_path: Path, capsys, monkeypatch):
     assert cli.run(["report", "runs", "--format", "csv", "--out", "table.csv"]) == 0
     assert capsys.readouterr().out == "table    table.csv\n"
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 3
+    assert cli.run(["report", "runs", "--out", "pages/new/compare.html"]) == 0
+    assert capsys.readouterr().out == "page    pages/new/compare.html\n"
     assert cli.run(["report", "runs/a"]) == 0
     assert capsys.readouterr().out == "page    runs/a/report.html\n"
 

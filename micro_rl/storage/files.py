@@ -77,6 +77,16 @@ def write_file(path: Path, chunks: Iterable[Any]) -> dict[str, Any]:
     return {"bytes": size, "sha256": digest.hexdigest()}
 
 
+def make_parent(path: Path) -> None:
+    """Make the folder in which a file is to be written, and those above it.
+
+    Raises:
+        CannotWrite: where the disk refuses.
+    """
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Give a file new content: readers, now or after a crash, see the old or the new, never a mixture.
 

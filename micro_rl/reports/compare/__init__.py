@@ -39,7 +39,7 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
 
     Args:
         folders: Run folders, or folders that hold some.
-        path: The file.
+        path: The file; its folder is made.
         form: As for `compared`.
 
     Returns:
@@ -48,9 +48,11 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
     Raises:
         UserError: As for `compared`, or the file cannot be written.
     """
-    from micro_rl.storage.files import replace_file
+    from micro_rl.storage.files import make_parent, replace_file
 
-    replace_file(Path(path), compared(folders, form, path).encode())
+    text = compared(folders, form, path)
+    make_parent(Path(path))
+    replace_file(Path(path), text.encode())
     return Path(path)
 
 
