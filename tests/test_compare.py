@@ -204,6 +204,19 @@ def test_the_name_says_what_is_written(tmp_path: Path, monkeypatch, words: list[
     assert Path(words[1]).read_text().startswith(start)
 
 
+@pytest.mark.parametrize("name", ["a.html", "a.md", "a.csv"])
+def test_a_report_replaces_its_own_file_and_no_other(tmp_path: Path, capsys, monkeypatch, name: str):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "runs/a")
+    for text in ("<!doctype html>\n<p>mine", "time,run\n1,2\n", "# Mine\n\nHow long they were trained. On a log.\n"):
+        Path(name).write_text(text)
+        assert cli.run(["report", "runs", "--out", name]) == 2
+        assert capsys.readouterr().err.startswith(f"micro-rl: {name}: is there and micro-rl report did not write it")
+        assert Path(name).read_text() == text
+    Path(name).unlink()
+    assert cli.run(["report", "runs", "--out", name]) == cli.run(["report", "runs", "--out", name]) == 0
+
+
 @pytest.mark.parametrize("here", ["", "runs"])
 @pytest.mark.parametrize(
     ("names", "page"),

@@ -51,6 +51,7 @@ def run(arguments: list[str]) -> None:
 
 
 def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
+    from micro_rl.reports.own_page import check_page
     from micro_rl.reports.trust.page import write
     from micro_rl.reports.trust.record import plain
     from micro_rl.storage.files import make_parent
@@ -64,6 +65,7 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
     if page:
         if page.is_dir():
             raise UserError(f"--page {page}: is a folder; name a file in it")
+        check_page(page, "micro-rl trust", "--page")
         make_parent(page)  # before the work, which takes minutes
     screen = console()
     with _Progress(screen, silent=asked.json) as progress:
