@@ -60,7 +60,8 @@ def test_help_lists_every_verb_and_exit_code(capsys):
     assert cli.run([]) == cli.run(["--help"]) == 0
     text = capsys.readouterr().out
     assert all(f"micro-rl {verb}" in text for verb in cli.VERBS)
-    assert all(code in text for code in ("0 done", "2 a mistake", "3 training diverged", "130 Ctrl-C", "143 SIGTERM"))
+    codes = ("0 done", "2 a mistake", "3 training diverged", "130 Ctrl-C", "141 nobody reads on", "143 SIGTERM")
+    assert all(code in text for code in codes)
     assert max(map(len, text.splitlines())) < 120
 
 
@@ -333,6 +334,11 @@ def test_evaluating_in_a_simulator_of_another_width(trained, capsys):
     assert "MountainCarContinuous-v0" in capsys.readouterr().err
 
 
+def test_evaluating_for_no_steps(trained, capsys):
+    assert cli.run(["evaluate", str(trained), "--horizon", "0"]) == 2
+    assert "horizon: 0 is not a whole number of at least 1" in capsys.readouterr().err
+
+
 def test_evaluating_what_is_no_run(tmp_path, capsys):
     assert cli.run(["evaluate", str(tmp_path)]) == 2
     assert "is not a run folder" in capsys.readouterr().err
@@ -461,10 +467,11 @@ def test_every_methods_options_can_be_given_beside_all_others(method: str, capsy
     assert registry.ALL[method].PAPER in capsys.readouterr().out.replace("\n", "")
 
 
-def test_a_reader_that_has_seen_enough_is_no_mistake():
+@pytest.mark.parametrize("words", [["--help"], ["runs", str(Path(__file__).parent / "fixtures")]])
+def test_a_reader_that_has_seen_enough_is_no_mistake(words: list[str]):
     unread, written = os.pipe()
     os.close(unread)
-    command = [sys.executable, "-c", "from micro_rl.cli.main import main; main()", "--help"]
+    command = [sys.executable, "-c", "from micro_rl.cli.main import main; main()", *words]
     process = subprocess.run(command, stdout=written, stderr=subprocess.PIPE, check=False)
     os.close(written)
     assert (process.returncode, process.stderr) == (141, b"")

@@ -179,11 +179,42 @@ def test_from_the_command_line(tmp_path: Path, capsys, monkeypatch):
         make_run(tmp_path / "runs" / name, seed=ord(name))
     assert cli.run(["report", "runs/a", "runs/b", "--format", "md"]) == 0
     assert "| micro | 50.0 (50.0 to 50.0, 2 seeds) |" in capsys.readouterr().out
-    assert cli.run(["report", "runs", "--format", "csv", "--out", "table.csv"]) == 0
+    assert cli.run(["report", "runs", "--out", "table.csv"]) == 0
     assert capsys.readouterr().out == "table    table.csv\n"
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 3
+    assert cli.run(["report", "runs", "--out", "pages/new/compare.html"]) == 0
+    assert capsys.readouterr().out == "page    pages/new/compare.html\n"
     assert cli.run(["report", "runs/a"]) == 0
     assert capsys.readouterr().out == "page    runs/a/report.html\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "start"),
+    [
+        (["--out", "a.md"], "1 run of micro"),
+        (["--out", "a.csv"], "run,method"),
+        (["--out", "a.htm"], "<!doctype"),
+        (["--out", "a", "--format", "csv"], "run,method"),
+    ],
+)
+def test_the_name_says_what_is_written(tmp_path: Path, monkeypatch, words: list[str], start: str):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "runs/a")
+    assert cli.run(["report", "runs", *words]) == 0
+    assert Path(words[1]).read_text().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.md", "a.csv"])
+def test_a_report_replaces_its_own_file_and_no_other(tmp_path: Path, capsys, monkeypatch, name: str):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "runs/a")
+    for text in ("<!doctype html>\n<p>mine", "time,run\n1,2\n", "# Mine\n\nHow long they were trained. On a log.\n"):
+        Path(name).write_text(text)
+        assert cli.run(["report", "runs", "--out", name]) == 2
+        assert capsys.readouterr().err.startswith(f"micro-rl: {name}: is there and micro-rl report did not write it")
+        assert Path(name).read_text() == text
+    Path(name).unlink()
+    assert cli.run(["report", "runs", "--out", name]) == cli.run(["report", "runs", "--out", name]) == 0
 
 
 @pytest.mark.parametrize("here", ["", "runs"])
@@ -213,6 +244,13 @@ def test_the_page_is_written_where_the_runs_are(tmp_path: Path, capsys, monkeypa
         (["nowhere", "runs"], "nowhere: holds no runs"),
         (["runs", "--out", "runs"], "runs: is a folder"),
         (["runs", "--format", "pdf"], "pdf"),
+        (["runs", "--out", "fig.png"], "--out fig.png: its name ends in none of .html, .htm, .md, .csv"),
+        (
+            ["runs", "--out", "a.html", "--format", "csv"],
+            "--out a.html: a name that ends in .html is not of --format csv",
+        ),
+        (["runs", "--figures", "figures", "--out", "a.html"], "--out: no page or table is written beside --figures"),
+        (["runs", "--figures", "figures", "--format", "md"], "--format: no page or table is written beside --figures"),
     ],
 )
 def test_mistakes_end_in_one_line(tmp_path: Path, capsys, monkeypatch, arguments: list[str], remedy: str):
@@ -221,3 +259,4 @@ def test_mistakes_end_in_one_line(tmp_path: Path, capsys, monkeypatch, arguments
     assert cli.run(["report", *arguments]) == 2
     message = capsys.readouterr().err
     assert remedy in message and len(message.splitlines()) == 1
+    assert os.listdir() == ["runs"]

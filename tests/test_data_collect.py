@@ -48,6 +48,8 @@ def test_a_log_and_how_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[
     [
         (["--level", "best"], "invalid choice"),
         (["--steps", "45"], "no multiple of turn"),
+        (["--steps", "50"], "steps: 50 is no multiple of eval_every (20)"),
+        (["--steps", "10"], "steps: 10 is no multiple of eval_every (20)"),
         (["--medium-fraction", "2"], "medium_fraction: 2.0 is not between 0 and 1"),
     ],
 )

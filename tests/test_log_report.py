@@ -135,6 +135,16 @@ def test_the_command_tells_and_writes(tmp_path, capsys, monkeypatch):
     assert report["narrow"] is False
 
 
+def test_a_page_is_written_over_a_page_alone(tmp_path, capsys):
+    log = logs.write_hdf5(tmp_path / "hopper.hdf5", logs.columns())
+    content, page = log.read_bytes(), tmp_path / "page.html"
+    assert run(["data", "info", str(log), "--page", str(log)]) == 2
+    assert f"{log}: is there and micro-rl data info did not write it" in capsys.readouterr().err
+    assert log.read_bytes() == content
+    page.write_text(render(load(log), describe(load(log))))
+    assert run(["data", "info", str(log), "--page", str(page)]) == 0
+
+
 def test_the_command_refuses_what_training_refuses(tmp_path, capsys):
     columns = logs.columns()
     columns["rewards"][3] = np.nan

@@ -68,6 +68,14 @@ def test_figures_of_every_log_as_files(runs: Path, tmp_path: Path, capsys: pytes
     assert run(["report", str(runs), "--metric", "eval/return"]) == 2
 
 
+def test_logs_whose_names_come_out_alike_have_files_of_their_own(tmp_path: Path):
+    for log in ("a b.csv", "a+b.csv"):
+        make_run(tmp_path / "runs" / log, log=log, scores=[1.0])
+    assert run(["report", str(tmp_path / "runs"), "--figures", str(tmp_path / "figures")]) == 0
+    names = [f"curves-a_b.csv{digest}.{form}" for digest in ("", "-a_b.csva") for form in ("png", "pdf")]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(names)
+
+
 def test_runs_that_a_figure_lacks_or_has_a_part_of_are_named(runs: Path, tmp_path: Path, capsys):
     make_run(runs / "begun", seed=7, scores=[], finished=False)
     make_run(runs / "going", seed=8, scores=[1.0, 2.0], finished=False)

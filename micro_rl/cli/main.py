@@ -39,7 +39,7 @@ HELP = f"""micro-rl {__version__}: a log in, a robust policy out (MICRO, arXiv 2
 LOG is a file (HDF5 as D4RL's, NPZ as NeoRL-2's, CSV, Parquet), the name of one in $D4RL_DATASET_DIR, the id of a
 Minari set, or pendulum-demo.
 `micro-rl VERB --help` shows every option, `micro-rl --version` the version.
-Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 Ctrl-C, 143 SIGTERM.
+Exit codes: 0 done, 2 a mistake that you can mend, 3 training diverged, 130 Ctrl-C, 141 nobody reads on, 143 SIGTERM.
 """
 
 INTERRUPTED = {

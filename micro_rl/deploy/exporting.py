@@ -15,7 +15,7 @@ from micro_rl.deploy.running import COMPILERS, FLAGS, compiler, run_c, run_pytho
 from micro_rl.deploy.scores import compared_scores
 from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import Trial, draw
-from micro_rl.storage.files import check_own, replace_file, replace_files
+from micro_rl.storage.files import check_own, make_parent, replace_file, replace_files
 
 MARK = b"Written by micro-rl export"
 """Stands at the head of all that is written, and says that an export may replace it."""
@@ -38,7 +38,7 @@ def export_python(source: Source, path: Path) -> Exported:
 
     Args:
         source: the policy and where it comes from.
-        path: of the file, NAME.py with a name that Python can import.
+        path: of the file, NAME.py with a name that Python can import; its folder is made.
 
     Raises:
         UserError: another name, or the export differs from the policy; nothing is written then.
@@ -51,6 +51,7 @@ def export_python(source: Source, path: Path) -> Exported:
         file.write_text(text, encoding="utf-8")
         trial = draw(policy, guard=source.guard)
         difference = _compared(source, trial, run_python(file, trial), "Python file")
+    make_parent(path)
     replace_file(path, text.encode())
     return Exported((path,), difference, "alone (python -I)")
 
@@ -60,7 +61,7 @@ def export_c(source: Source, path: Path) -> Exported:
 
     Args:
         source: the policy and where it comes from.
-        path: of the file, NAME.c; NAME.h is written beside it.
+        path: of the file, NAME.c; NAME.h is written beside it. Their folder is made.
 
     Raises:
         UserError: another name, a number that is none of single precision, or the export does not compile or differs
@@ -80,6 +81,7 @@ def export_c(source: Source, path: Path) -> Exported:
             trial = draw(policy, single=True, guard=source.guard)
             difference = _compared(source, trial, run_c(file, prefix, source, trial), "C file")
         tried = f"compiled ({command} {' '.join(FLAGS)})"
+    make_parent(path)
     replace_files(contents)
     return Exported((path, header), difference, tried, memory(source))
 
@@ -89,7 +91,7 @@ def export_onnx(source: Source, path: Path) -> Exported:
 
     Args:
         source: the policy and where it comes from.
-        path: of the file, NAME.onnx.
+        path: of the file, NAME.onnx; its folder is made.
 
     Raises:
         UserError: another name, a number that is none of single precision, the package onnx is missing, or the export
@@ -103,6 +105,7 @@ def export_onnx(source: Source, path: Path) -> Exported:
     if version is not None:
         trial = draw(policy, single=True, guard=source.guard)
         difference = _compared(source, trial, run_onnx(content, source, trial), "ONNX file")
+    make_parent(path)
     replace_file(path, content)
     return Exported((path,), difference, "onnxruntime is not installed" if version is None else f"by {version}")
 

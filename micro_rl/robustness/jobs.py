@@ -97,7 +97,10 @@ def planned(
     jobs = []
     for path, subject in zip(policies, subjects, strict=True):
         folder = Path(out) / path.resolve().name / cells.name if out else _default_folder(path, cells.name, critics)
-        limits = {"episodes": cells.episodes if episodes is None else episodes, "horizon": horizon or subject.horizon}
+        limits = {
+            "episodes": cells.episodes if episodes is None else episodes,
+            "horizon": subject.horizon if horizon is None else horizon,
+        }
         jobs.append(Job(replace(subject, **limits), Results(folder), critic))
     return cells, jobs
 

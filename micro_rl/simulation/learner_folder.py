@@ -65,8 +65,11 @@ class LearnerFolder:
             raise UserError(f"{path}: holds a learner with {changes}; choose another folder with --out")
 
     def rows(self) -> list[Row]:
-        """The evaluations so far: `epoch`, `steps`, `return`, `return_std`, `length`, `seconds`."""
-        return self.folder.metrics()
+        """The evaluations so far: `epoch`, `steps`, `return`, `return_std`, `length`, `seconds`.
+
+        Where a learner of more steps went on there, they are those that this one comes to.
+        """
+        return [row for row in self.folder.metrics() if row["steps"] <= self.config.settings.steps]
 
     def policy(self, steps: int) -> Policy:
         """Load the policy that was evaluated after so many steps; `UserError` where there was none."""

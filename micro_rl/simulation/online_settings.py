@@ -14,7 +14,7 @@ class OnlineSettings:
     """How the learner learns: the usual settings of soft actor-critic (arXiv 1812.05905), by its authors' code."""
 
     steps: Annotated[int, Setting(minimum=1, unit="steps", source=f"{_SAC}, by task")] = 1_000_000
-    """Steps in the simulator."""
+    """Steps in the simulator, a multiple of those between evaluations: the last policy is evaluated, too."""
     random_steps: Annotated[int, Setting(minimum=1, unit="steps", source=_SAC)] = 1000
     """First steps, with uniformly random actions; updates begin after them, one a step."""
     turn: Annotated[int, Setting(minimum=1, unit="steps", source="ours, for speed (the authors' code: 1)")] = 10
@@ -46,6 +46,7 @@ def check(settings: OnlineSettings) -> None:
         UserError: names the setting, its value and its bound.
     """
     check_values(settings)
-    for name in ("steps", "eval_every"):
-        if getattr(settings, name) % settings.turn:
-            raise UserError(f"{name}: {getattr(settings, name)} is no multiple of turn ({settings.turn})")
+    for name, part in (("steps", "turn"), ("eval_every", "turn"), ("steps", "eval_every")):
+        whole, of = getattr(settings, name), getattr(settings, part)
+        if whole % of:
+            raise UserError(f"{name}: {whole} is no multiple of {part} ({of})")

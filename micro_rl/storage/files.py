@@ -15,6 +15,9 @@ from typing import Any
 
 from micro_rl.errors import UserError
 
+LONGEST_LINE = 1 << 16
+"""Bytes of a first line that are looked at."""
+
 
 class CannotWrite(UserError):
     """The disk refused a save; what was saved before is still there."""
@@ -75,6 +78,16 @@ def write_file(path: Path, chunks: Iterable[Any]) -> dict[str, Any]:
         file.flush()
         os.fsync(file.fileno())
     return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def make_parent(path: Path) -> None:
+    """Make the folder in which a file is to be written, and those above it.
+
+    Raises:
+        CannotWrite: where the disk refuses.
+    """
+    with saving(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -145,13 +158,13 @@ def replacing(path: Path) -> Iterator[Path]:
         sync_folder(path.parent)
 
 
-def check_own(path: Path, mark: bytes, head: int, remedy: str) -> None:
+def check_own(path: Path, mark: bytes, head: int | None, remedy: str) -> None:
     """Refuse to replace what somebody else wrote.
 
     Args:
         path: where a file is to be written.
         mark: what stands in each of ours.
-        head: the bytes from the beginning in which it stands.
+        head: the bytes from the beginning in which it stands; None: the first line.
         remedy: who did not write it, and which option names another path.
 
     Raises:
@@ -163,7 +176,7 @@ def check_own(path: Path, mark: bytes, head: int, remedy: str) -> None:
         own = False
         if path.is_file():
             with path.open("rb") as file:
-                own = mark in file.read(head)
+                own = mark in (file.readline(LONGEST_LINE) if head is None else file.read(head))
     if not own:
         raise UserError(f"{path}: is there and {remedy}")
 

@@ -170,6 +170,17 @@ def test_a_log_that_is_there_stays(made: tuple[CollectRequest, Path]):
     assert sha256(log_file(folder, SLOPE, "medium")) == before
 
 
+def test_a_learner_that_went_further_makes_the_same_log(tmp_path: Path):
+    shorter = request(learner=replace(CONFIG, settings=replace(SETTINGS, steps=40)))
+    collect(request(), ["expert"], tmp_path / "further", "")
+    for name in ("further", "fresh"):
+        collect(shorter, ["expert"], tmp_path / name, "", force=True)
+    assert facts(tmp_path / "further", "expert")["expert_steps"] == 40
+    assert sha256(log_file(tmp_path / "further", SLOPE, "expert")) == sha256(
+        log_file(tmp_path / "fresh", SLOPE, "expert")
+    )
+
+
 def test_another_request_is_refused_or_forced(made: tuple[CollectRequest, Path]):
     given, folder = made
     longer = replace(given, rows=31)

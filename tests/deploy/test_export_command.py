@@ -100,7 +100,7 @@ def test_a_choices_policy_and_a_policys_file(tmp_path: Path, untried, capsys):
     ("words", "message"),
     [
         (["--epoch", "77"], "the state of epoch 77 is not kept; kept are: 1, 3"),
-        (["--out", "no/such/folder/policy.c"], "cannot be written"),
+        (["--out", "config.json/policy.c"], "cannot be written"),
         (["--out", "math.c"], "--out math.c: its header math.h hides one of the C library"),
         (["--out", "policy.py"], "--out policy.py: a C file's name ends in .c"),
         (["--to", "onnx", "--out", "policy.c"], "--out policy.c: an ONNX file's name ends in .onnx"),
@@ -114,6 +114,13 @@ def test_mistakes_are_one_line(words: list[str], message: str, run: Path, untrie
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and message in error
     assert sorted(path.name for path in run.iterdir()) == before
+
+
+def test_the_folder_of_an_export_is_made(run: Path, untried, tmp_path: Path):
+    epoch = str(RunFolder.open(run).checkpoints.epochs()[0])
+    for words in (["--epoch", epoch, "--out", "a/policy.safetensors"], ["--out", "b/c/policy.c"], ["--out", "d/p.py"]):
+        assert cli.run(["export", str(run), *words[:-1], str(tmp_path / words[-1])]) == 0
+        assert (tmp_path / words[-1]).is_file()
 
 
 def test_what_no_export_wrote_stays(run: Path, untried, capsys):

@@ -85,6 +85,8 @@ def cli_error(capsys, run: Path, *words: str) -> str:
 def test_what_does_not_suit_is_said_in_a_line(run: Path, capsys, tmp_path: Path):
     assert "is not a run folder" in cli_error(capsys, tmp_path)
     assert "Hopper-v4" in cli_error(capsys, run, "--env", "Hopper-v4")
+    no_steps = cli_error(capsys, run, "--horizon", "0", "--out", str(tmp_path / "none"))
+    assert no_steps == "horizon: 0 is not a whole number of at least 1"
     assert "name a run folder" in cli_error_without_runs()
     assert "robust" in (run / "robust").name
     policy = run / "policy.safetensors"

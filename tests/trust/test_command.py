@@ -233,6 +233,7 @@ def test_a_current_policy_is_named_as_what_is_beaten():
         (["{}/home.safetensors", "--log", "{}/line.csv", "--groups", "who"], "no column 'who'"),
         (["{}/home.safetensors", "--log", "{}/line.csv"], "where 40 are needed"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--page", "{}"], "is a folder"),
+        (["{}/home.safetensors", "--log", "{}/line.csv", "--page", "{}/line.csv"], "micro-rl trust did not write it"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "9" * 30], "where 40 are needed"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--seed=-1"], "seed: -1 is not"),
         (["{}/home.safetensors", "--log", "{}/line.csv", "--window", "0"], "a window has 1, 2, 3"),

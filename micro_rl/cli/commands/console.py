@@ -43,7 +43,11 @@ def console() -> "Console":
     """The terminal, or wide plain lines where the output is piped."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 200)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # and `main` ends the command; rich would, with 1
+
+    return Piped(width=None if sys.stdout.isatty() else 200)
 
 
 def say(screen: "Console", text: str) -> None:

@@ -34,7 +34,8 @@ def run(arguments: list[str]) -> None:
     from micro_rl.data.read_options import ReadOptions
     from micro_rl.reports.log import describe
     from micro_rl.reports.log.page import write_log_page
-    from micro_rl.storage.files import saving
+    from micro_rl.reports.own_page import check_page
+    from micro_rl.storage.files import make_parent
     from micro_rl.training.log_reading import read_log
 
     explanation = "Tell what is in a log: returns, coverage, how it was made, what can be learned from it."
@@ -45,8 +46,8 @@ def run(arguments: list[str]) -> None:
     if page is None and not inputs.options.json:
         page = Path("trained", f"{dataset.name}-info.html")
     if page:
-        with saving(page):  # before the work, which can take a minute
-            page.parent.mkdir(parents=True, exist_ok=True)
+        check_page(page, "micro-rl data info", "--page")
+        make_parent(page)  # before the work, which can take a minute
     insight = describe(dataset)
     if inputs.options.json:
         print_for_machines(json.dumps(_machine(dataset, insight), indent=2, ensure_ascii=False))

@@ -51,9 +51,8 @@ def run(arguments: list[str]) -> None:
     bounds = policy.action_low, policy.action_high
     for note in check_matches(env, policy.observation_size, policy.action_size, bounds).notes:
         print(f"note: {note}")
-    result = evaluate(
-        policy, env, episodes=options.episodes, seed=options.seed, horizon=options.horizon or task.horizon
-    )
+    horizon = task.horizon if options.horizon is None else options.horizon
+    result = evaluate(policy, env, episodes=options.episodes, seed=options.seed, horizon=horizon)
     figures = scores(result, task if env == task.env else Task())
     of = "" if options.epoch is None else f"epoch {options.epoch} in "
     print(f"{of}{env}, {plural(options.episodes, 'episode')}, seeds from {options.seed}")

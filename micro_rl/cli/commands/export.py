@@ -74,6 +74,7 @@ def _kind(options: Export) -> str:
 def _of_epoch(run: Path, options: Export) -> None:
     from micro_rl.opened.exported import is_run
     from micro_rl.opened.kept_policy import kept_policy, policy_path
+    from micro_rl.storage.files import make_parent
     from micro_rl.storage.run_folder import RunFolder
 
     if options.guard is not None:
@@ -92,6 +93,7 @@ def _of_epoch(run: Path, options: Export) -> None:
     policy, path = kept_policy(folder, epoch), options.out or folder.path / f"policy-epoch-{epoch}.safetensors"
     if options.out is not None:
         _check_free(path, policy)
+    make_parent(path)
     policy.save(path)
     print(f"policy  {path}")
 

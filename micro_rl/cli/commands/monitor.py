@@ -46,7 +46,7 @@ def run(arguments: list[str]) -> None:
     from micro_rl.reports.monitor.findings import find
     from micro_rl.reports.monitor.page import render
     from micro_rl.reports.monitor.recorded import read
-    from micro_rl.storage.files import replace_file
+    from micro_rl.storage.files import make_parent, replace_file
 
     inputs: Any = parse("monitor", arguments, shape("MonitorRecord", EXPLANATION, ("record", Path), options=Monitor))
     asked: Monitor = inputs.options
@@ -62,7 +62,9 @@ def run(arguments: list[str]) -> None:
     findings = find(record, log, length, matched.policy)
     test, margins = _tested(findings.windows, prediction if matched.compared else None)
     notes = [matched.note] if matched.note else []
-    replace_file(page, render(inputs.record.name, record, findings, test, margins, notes).encode())
+    text = render(inputs.record.name, record, findings, test, margins, notes)
+    make_parent(page)
+    replace_file(page, text.encode())
     _show(record, findings, test, notes)
     say(console(), f"page    {page}")
 

@@ -16,12 +16,14 @@ class Compare:
     out: Path | None = None
     """The file to write: compare.html in the folder that holds the runs, or the terminal for md and csv."""
     format: Literal["html", "md", "csv"] | None = None
-    """A page, a Markdown table of scores, or a line for each run."""
+    """A page, a Markdown table of scores, or a line for each run; by default as the name in --out ends, else a page."""
     figures: Path | None = None
-    """Folder for learning curves as PNG and PDF, one figure for each log; no page is written then."""
+    """Folder for learning curves as PNG and PDF, one figure for each log; no page or table is written then."""
     metric: str | None = None
     """What the figures show, a key of the metrics; by default the score."""
 
+
+SUFFIXES = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv"}
 
 EXPLANATION = """Check a run's files against their SHA-256 and write its page anew; compare several on one page.
 
@@ -37,7 +39,7 @@ def run(arguments: list[str]) -> None:
     if not inputs.runs:
         raise UserError("report: name a run, or several to compare; `micro-rl report --help` shows every option")
     if inputs.options.figures is not None:
-        _draw_curves(inputs.runs, inputs.options.figures, inputs.options.metric)
+        _draw_curves(inputs.runs, inputs.options)
     elif inputs.options.metric is not None:
         raise UserError("metric: is what --figures DIR shows; name that folder, too")
     elif len(inputs.runs) == 1 and inputs.options == Compare() and not _holds_runs(inputs.runs[0]):
@@ -56,17 +58,34 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _compare(runs: tuple[Path, ...], options: Compare) -> None:
-    from micro_rl.reports.compare import compared, write_comparison
+    from micro_rl.reports.compare import check_free, compared, write_comparison
 
-    form = options.format or "html"
-    if form != "html" and options.out is None:
-        print_for_machines(compared(runs, form), end="")
-        return
     path = options.out or _folder_of_all(runs) / "compare.html"
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name the file to write with --out")
+    form = _form(options)
+    if form != "html" and options.out is None:
+        print_for_machines(compared(runs, form), end="")
+        return
+    check_free(path, form)
     written = write_comparison(runs, path, form)
     print(f"{'page' if form == 'html' else 'table'}    {written}")
+
+
+def _form(options: Compare) -> str:
+    """What is written: as --format says, else as the name in --out ends."""
+    if options.out is None:
+        return options.format or "html"
+    suffix = options.out.suffix
+    if options.format is None and suffix not in SUFFIXES:
+        raise UserError(
+            f"--out {options.out}: its name ends in none of {', '.join(SUFFIXES)}, which say what is written: choose "
+            "one of them, or name it with --format"
+        )
+    form = options.format or SUFFIXES[suffix]
+    if SUFFIXES.get(suffix, form) != form:
+        raise UserError(f"--out {options.out}: a name that ends in {suffix} is not of --format {form}: leave one out")
+    return form
 
 
 def _folder_of_all(runs: tuple[Path, ...]) -> Path:
@@ -76,8 +95,12 @@ def _folder_of_all(runs: tuple[Path, ...]) -> Path:
     return folder.relative_to(here) if folder.is_relative_to(here) else folder
 
 
-def _draw_curves(runs: tuple[Path, ...], folder: Path, metric: str | None) -> None:
+def _draw_curves(runs: tuple[Path, ...], options: Compare) -> None:
     from micro_rl.reports.compare import write_figures
 
-    for path in write_figures(runs, folder, metric, lambda text: print(f"note    {text}")):
+    for name in ("out", "format"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name}: no page or table is written beside --figures DIR; leave one of them out")
+    assert options.figures is not None, "asked for"
+    for path in write_figures(runs, options.figures, options.metric, lambda text: print(f"note    {text}")):
         print(f"figure  {path}")

@@ -51,9 +51,10 @@ def run(arguments: list[str]) -> None:
 
 
 def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
+    from micro_rl.reports.own_page import check_page
     from micro_rl.reports.trust.page import write
     from micro_rl.reports.trust.record import plain
-    from micro_rl.storage.files import saving
+    from micro_rl.storage.files import make_parent
     from micro_rl.training.plan import read_log
     from micro_rl.trust.front import own_log, trust
 
@@ -64,8 +65,8 @@ def _judge(runs: tuple[Path, ...], asked: Trust, reading: Any) -> None:
     if page:
         if page.is_dir():
             raise UserError(f"--page {page}: is a folder; name a file in it")
-        with saving(page):  # before the work, which takes minutes
-            page.parent.mkdir(parents=True, exist_ok=True)
+        check_page(page, "micro-rl trust", "--page")
+        make_parent(page)  # before the work, which takes minutes
     screen = console()
     with _Progress(screen, silent=asked.json) as progress:
         judgement = trust(

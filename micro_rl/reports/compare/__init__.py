@@ -34,12 +34,36 @@ def compared(folders: Sequence[Path | str], form: str = "html", page: Path | str
     return pages.readme(comparison) if form == "md" else pages.html(comparison, Path(page))
 
 
+def check_free(path: Path, form: str) -> None:
+    """Refuse to replace what no report wrote in that form.
+
+    Args:
+        path: The file that is to be written.
+        form: As for `compared`.
+
+    Raises:
+        UserError: Something else is there.
+    """
+    from micro_rl.reports.compare import run_list, story
+    from micro_rl.reports.own_page import check_page
+    from micro_rl.storage.files import check_own
+
+    remedy = "micro-rl report did not write it; choose another name with --out"
+    if form == "html":
+        check_page(path, "micro-rl report", "--out")
+    elif form == "csv":
+        names = ",".join(run_list.COLUMNS).encode()
+        check_own(path, names, len(names), remedy)
+    else:
+        check_own(path, story.FAR.encode(), None, remedy)
+
+
 def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str = "html") -> Path:
     """Write what `compared` gives to a file, whole or not at all.
 
     Args:
         folders: Run folders, or folders that hold some.
-        path: The file.
+        path: The file; its folder is made.
         form: As for `compared`.
 
     Returns:
@@ -48,9 +72,11 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
     Raises:
         UserError: As for `compared`, or the file cannot be written.
     """
-    from micro_rl.storage.files import replace_file
+    from micro_rl.storage.files import make_parent, replace_file
 
-    replace_file(Path(path), compared(folders, form, path).encode())
+    text = compared(folders, form, path)
+    make_parent(Path(path))
+    replace_file(Path(path), text.encode())
     return Path(path)
 
 

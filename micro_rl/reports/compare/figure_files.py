@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.metric_keys import metric_label
 from micro_rl.core.wording import plural
+from micro_rl.reports.compare.comparison import Column
 from micro_rl.reports.compare.metric_curves import MetricCurve, comparison_of, curves_in, left_out
 from micro_rl.reports.compare.palette import Style, drawable, styles
 from micro_rl.reports.compare.score_tables import over_seeds
@@ -33,7 +34,7 @@ def write_figures(
 
     Args:
         folders: Run folders, or folders that hold some.
-        directory: Where `curves-LOG.png` and `curves-LOG.pdf` go; it is made.
+        directory: Where `curves-LOG.png` and `curves-LOG.pdf` go, without letters that a disk may refuse; it is made.
         key: Of the metrics; by default the score, as `curves` chooses it.
         note: Is told of each run that is left out or not finished.
 
@@ -52,14 +53,23 @@ def write_figures(
     files = []
     with saving(directory):
         directory.mkdir(parents=True, exist_ok=True)
+    names = _file_names(comparison.logs)
     for log in dict.fromkeys(curve.log for curve in drawn):
-        name = re.sub(r"[^\w.-]+", "_", log)
         for form in FORMATS:
-            path = directory / f"curves-{name}.{form}"
+            path = directory / f"curves-{names[log]}.{form}"
             picture = _picture([curve for curve in drawn if curve.log == log], looks, form)
             replace_file(path, picture)
             files.append(path)
     return files
+
+
+def _file_names(logs: Sequence[Column]) -> dict[str, str]:
+    """Each log's name as a file may have it; where two come out alike, the second has a part of its digest, too."""
+    names: dict[str, str] = {}
+    for log in logs:
+        name, digest = (re.sub(r"[^\w.-]+", "_", text) for text in (log.name, log.key[:8]))
+        names[log.name] = f"{name}-{digest}" if name in names.values() else name
+    return names
 
 
 def band(values: Float[np.ndarray, "seed epoch"]) -> Interval:

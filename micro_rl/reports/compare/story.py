@@ -6,6 +6,8 @@ from micro_rl.core.wording import plural
 from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
 
+FAR = "How long they were trained."
+"""Stands in the first line of the table for a README, and says that a report wrote it."""
 NAMED = 12
 """Methods and logs that a sentence lists."""
 
@@ -21,7 +23,7 @@ def paragraphs(comparison: Comparison) -> list[str]:
     """Names, then how far the runs on each log went."""
     logs = _listed([log.name for log in comparison.logs])
     what = f"{plural(len(comparison.runs), 'run')} of {_listed(comparison.methods)}, on {logs}."
-    return [what, f"How long they were trained. {' '.join(_far(comparison, log) for log in comparison.logs)}"]
+    return [what, f"{FAR} {' '.join(_far(comparison, log) for log in comparison.logs)}"]
 
 
 def _listed(names: list[str]) -> str:

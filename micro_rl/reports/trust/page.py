@@ -8,7 +8,7 @@ from micro_rl.reports.run.page import Fact, environment
 from micro_rl.reports.run.story import Figure, Story
 from micro_rl.reports.trust import panels, words
 from micro_rl.reports.trust.record import Judgement, PolicyJudgement
-from micro_rl.storage.files import replace_file
+from micro_rl.storage.files import make_parent, replace_file
 
 
 def write(judgement: Judgement, path: Path) -> Path:
@@ -17,7 +17,7 @@ def write(judgement: Judgement, path: Path) -> Path:
     Raises:
         CannotWrite: the disk refuses it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_parent(path)
     replace_file(path, render(judgement).encode())
     return path
 
