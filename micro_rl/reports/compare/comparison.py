@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from micro_rl.reports.compare.compared_runs import Collected, Log, Run, sane
+from micro_rl.reports.compare.compared_runs import Collected, Log, Run
 from micro_rl.reports.compare.variants import differing, labels
+from micro_rl.reports.run.record import sane
 
 
 class Column(NamedTuple):

@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.wording import number
-from micro_rl.reports.compare.compared_runs import MEASURED, Run, sane
+from micro_rl.reports.compare.compared_runs import MEASURED, Run
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.palette import Style, bend, styles
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
 from micro_rl.reports.run.panels import Panel, Swatch
+from micro_rl.reports.run.record import sane
 
 WIDE, NARROW = Size(920, 400, 13), Size(400, 330, 13)
 

@@ -5,14 +5,14 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from micro_rl.core.wording import number, plural
 from micro_rl.dynamics.quality_report import ModelReport
-from micro_rl.reports.compare.compared_runs import Run, sane
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.palette import styles
 from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.record import Series, kept_errors, series
+from micro_rl.reports.run.record import Series, kept_errors, sane, series
 
 MOST = 12
 """Fits that a figure can hold."""

@@ -7,9 +7,10 @@ import numpy as np
 
 from micro_rl.core.metric_keys import WINDOW_DIFFERENCE
 from micro_rl.core.wording import number, plural
-from micro_rl.reports.compare.compared_runs import Run, sane
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.table import Entry, Table
+from micro_rl.reports.run.record import sane
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10

@@ -15,6 +15,9 @@ from micro_rl.storage.json_files import read_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 
+ABSURD = 1e12
+"""Larger figures are no results: they count as not finite, so that no picture overflows."""
+
 
 class Series(NamedTuple):
     """One logged quantity over epochs; only finite values, so it may be shorter than the run."""
@@ -93,9 +96,14 @@ class Record(NamedTuple):
         return self.config.get("episodes_end", rule if self.learns_model else "where the log’s do")
 
 
+def sane(value: float | int) -> bool:
+    """Finite, and of a size that a return can have."""
+    return math.isfinite(value) and abs(value) < ABSURD
+
+
 def series(rows: list[Row], key: str) -> Series:
     """The finite values of one key, with their epochs."""
-    pairs = [(row["epoch"], row[key]) for row in rows if key in row and math.isfinite(row[key])]
+    pairs = [(row["epoch"], row[key]) for row in rows if key in row and sane(row[key]) and sane(row["epoch"])]
     return Series([float(epoch) for epoch, _ in pairs], [float(value) for _, value in pairs])
 
 
