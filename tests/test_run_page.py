@@ -183,6 +183,16 @@ def test_an_empty_run_says_why_everything_is_missing(tmp_path):
     assert "svg" not in page.tags
 
 
+@pytest.mark.parametrize("scores", [None, {"eval/return": score(120.0)}])
+def test_a_diverged_run_says_so_and_how_to_go_on(tmp_path, scores):
+    """Also where it reported a score before it went on and diverged."""
+    run = make_run(tmp_path, [measured_row(1), measured_row(2)], scores)
+    (run / "diverged").mkdir()
+    words = page_of(run).words
+    assert "Diverged." in words and "after 2 of 12 epochs" in words and "--branch" in words
+    assert "No score yet" not in words and "has not finished" not in words and "Better than" not in words
+
+
 def test_values_that_are_not_finite_are_left_out(tmp_path):
     rows = [measured_row(1), measured_row(2) | {"eval/return": math.nan, "temperature": math.inf}]
     page = page_of(make_run(tmp_path, rows, {"eval/return": score(math.nan)}))

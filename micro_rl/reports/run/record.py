@@ -56,6 +56,7 @@ class Record(NamedTuple):
     fit: list[Row]
     policy: PolicyFile | None
     processes: list[dict[str, Any]]
+    diverged: bool
     head: dict[str, Any]
     """What the measurement of a learned termination found, empty where a rule was known."""
     report: ModelReport | None
@@ -122,6 +123,7 @@ def read(path: Path) -> Record:
         fit=folder.fit(),
         policy=_policy(path / "policy.safetensors"),
         processes=folder.processes(),
+        diverged=folder.diverged.exists(),
         head=about.get("termination", {}),
         report=_report(about, model),
     )

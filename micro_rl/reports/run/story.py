@@ -31,7 +31,9 @@ def _last(score: dict[str, Any], thing: str) -> str:
 
 
 def tell(record: Record) -> Story:
-    """The story of a run that was measured, of one that had no simulator, or of one that is not finished."""
+    """The story of a run that diverged, that was measured, that had no simulator, or that is not finished."""
+    if record.diverged:
+        return _diverged(record)
     if EVAL_RETURN in record.scores:
         return _measured(record, record.scores[EVAL_RETURN])
     if WINDOW_DIFFERENCE in record.scores:
@@ -46,6 +48,19 @@ def tell(record: Record) -> Story:
         "No score yet.",
         _log_figures(record),
         ["The folder holds no final score: the run has not finished, or it never evaluated its policy."],
+    )
+
+
+def _diverged(record: Record) -> Story:
+    done, planned = int(record.metrics[-1]["epoch"]) if record.metrics else 0, record.settings.get("epochs")
+    far = f"{done:,} of {plural(planned, 'epoch')}" if planned else plural(done, "epoch")
+    return Story(
+        "Diverged.",
+        _log_figures(record),
+        [
+            f"The training blew up after {far}, so it reached no final score. The same settings would diverge again: "
+            "branch off with others from its newest checkpoint, micro-rl train LOG --out RUN --branch NEW."
+        ],
     )
 
 
