@@ -78,6 +78,12 @@ class Run(NamedTuple):
         return Task(**self.record.config.get("task", {}))
 
     @property
+    def column(self) -> str:
+        """Equal for runs that are measured alike: in log, simulator, time limit and range of scores."""
+        task = self.task
+        return f"{self.log.key} {task.env} {task.horizon} {task.score_min} {task.score_max}"
+
+    @property
     def epochs(self) -> int:
         """How many are done."""
         last = self.record.metrics[-1]["epoch"] if self.record.metrics else 0

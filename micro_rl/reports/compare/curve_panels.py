@@ -45,7 +45,7 @@ def learning_curves(comparison: Comparison) -> list[tuple[Panel, list[Panel]]]:
 def _curves(comparison: Comparison, log: Column) -> tuple[str, list[Curve]]:
     """What they run along, and those that there are."""
     key = next(key for key, unit in MEASURED if unit == log.unit)
-    runs = [run for run in comparison.runs if run.log.key == log.key]
+    runs = [run for run in comparison.runs if run.column == log.key]
     per_epoch = len({run.record.settings.get("updates_per_epoch") for run in runs}) == 1
     curves = [curve(method, comparison.cell(method, log), key, per_epoch) for method in comparison.methods]
     return "epoch" if per_epoch else "thousand updates", [line for line in curves if line]

@@ -70,7 +70,7 @@ def curves_in(comparison: Comparison, key: str | None) -> list[MetricCurve]:
     of_methods = [
         _curve(method, log.name, chosen, runs)
         for log in comparison.logs
-        if (chosen := key or _first_score([run for run in comparison.runs if run.log.key == log.key]))
+        if (chosen := key or _first_score([run for run in comparison.runs if run.column == log.key]))
         for method in comparison.methods
         if (runs := [run for run in comparison.cell(method, log) if run.record.series(chosen)])
     ]
@@ -97,14 +97,13 @@ def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) 
         The sentences; empty where nothing is missing.
     """
     shown = {(curve.method, curve.log, int(seed)) for curve in drawn for seed in curve.seeds}
-    names = {log.key: log.name for log in comparison.logs}
     copies = {run.path: twin for run, twin in comparison.copies}
     sentences = []
     for run in comparison.runs:
         far = f"{run.epochs_done} done"
         if run.path in copies:
             sentences.append(f"{run.name} is left out: {copies[run.path].name} has its settings and its seed")
-        elif (comparison.method_of(run), names[run.log.key], run.seed) not in shown:
+        elif (comparison.method_of(run), comparison.log_of(run).name, run.seed) not in shown:
             sentences.append(f"{run.name} is left out: it has no such metric, or no finite one ({run.state}, {far})")
         elif not run.finished:
             sentences.append(f"{run.name} is {run.state}, {far}: beyond that {beyond}")
