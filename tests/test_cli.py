@@ -364,8 +364,10 @@ def test_divergence_keeps_the_agent_and_names_the_cause(log, tmp_path, capsys):
     error = capsys.readouterr().err
     assert "is not finite" in error and "was the first to blow up" in error and str(tmp_path / "run/diverged") in error
     assert (tmp_path / "run/diverged/state/state.safetensors").exists()
-    assert cli.run(["evaluate", str(tmp_path / "run")]) == 2
-    assert "has no policy yet" in capsys.readouterr().err
+    for words in (["evaluate"], ["export", "--epoch", "1"], ["trust"]):
+        assert cli.run([words[0], str(tmp_path / "run"), *words[1:]]) == 2
+        error = capsys.readouterr().err
+        assert "--resume" not in error and f"--out {tmp_path}/run --branch NEW" in error and error.count("\n") == 1
 
 
 @pytest.mark.parametrize(("verb", "resumes"), [("train", True), ("demo", True), ("fit", True), ("evaluate", False)])

@@ -99,6 +99,46 @@ def test_a_copy_does_not_count_and_the_longer_of_two_does(tmp_path: Path):
     assert len(run_list.run_rows(comparison, Path("x.html"))) == 3
 
 
+def test_other_simulators_time_limits_and_score_ranges_are_apart(tmp_path: Path):
+    unscored = {"score_min": None, "score_max": None}
+    make_run(tmp_path / "v4", scores=[5.0] * 12)
+    make_run(tmp_path / "v5", scores=[13.0] * 12, task=TASK | unscored | {"env": "X-v5"})
+    make_run(tmp_path / "short", scores=[1.0] * 12, task=TASK | unscored | {"horizon": 20})
+    make_run(tmp_path / "wide", scores=[2.0] * 12, task=TASK | {"score_max": 2000.0})
+    make_run(tmp_path / "ends", seed=1, scores=[7.0] * 12, task=TASK | {"termination": None})
+    names = ["v5", "short", "wide", "v4", "ends"]
+    comparison = compared(*(tmp_path / name for name in names))
+    assert comparison.copies == [] and comparison.methods == ["micro"]
+    assert [[run.name for run in comparison.cell("micro", log)] for log in comparison.logs] == [
+        ["v5"], ["short"], ["wide"], ["v4", "ends"],
+    ]  # fmt: skip
+    table = score_tables.table(comparison)
+    assert table.columns[1:3] == ["hopper in X-v5 up to 1,000 steps (return)", "hopper in X-v1 up to 20 steps (return)"]
+    assert table.columns[3].endswith("1,000 steps scored from 0.0 to 2,000.0")
+    assert [entry.value for entry in table.rows[0][1:]] == ["130", "10.0", "2.00", "6.00"]
+    assert [entry.value for entry in table.rows[1][1:]] == ["400", "400", "40.0", "40.0"]
+    assert "The runs on hopper differ in their task" in words(comparison)
+    shown = {row.name: row.facts for row in run_list.run_rows(comparison, Path("x.html"))}
+    assert (shown["v5"][5], shown["v4"][5]) == ("return 130", "score 5.00")
+    assert shown["short"][1] == "hopper in X-v1 up to 20 steps, hopperho" and "does not count" not in shown["v5"][0]
+    rows = list(csv.DictReader(io.StringIO(run_list.csv_table(comparison))))
+    assert [(row["env"], row["horizon"], row["unit"]) for row in rows[:2]] == [
+        ("X-v5", "1000", "return"),
+        ("X-v1", "20", "return"),
+    ]
+    text = comparison_text([tmp_path], "md")
+    assert "not measured" not in text and "1 method on 1 log" in comparison_text([tmp_path])
+
+
+def test_a_return_where_others_have_scores_is_shown_as_one(tmp_path: Path):
+    scores = make_run(tmp_path / "b", "sac") / "scores.json"
+    scores.write_text(scores.read_text().replace("eval/normalised_score", "eval/other"))
+    rows = (tmp_path / "b/metrics.jsonl").read_text().replace("eval/normalised_score", "eval/other")
+    (tmp_path / "b/metrics.jsonl").write_text(rows)
+    make_run(tmp_path / "a")
+    assert score_tables.table(compared(tmp_path)).rows[1] == [Entry("sac"), Entry("–", "return 500")]
+
+
 def test_other_warnings(tmp_path: Path):
     first, second = make_run(tmp_path / "a"), make_run(tmp_path / "b", seed=1, scores=[5.0] * 6)
     (make_run(tmp_path / "c", "sac", scores=[1.0], finished=False) / "diverged").mkdir()
@@ -113,7 +153,7 @@ def test_other_warnings(tmp_path: Path):
     page_text = words(compared(tmp_path))
     assert "c diverged after 1 of 12 epochs." in page_text
     assert "differ in their task" in page_text and "were not trained equally long" in page_text
-    assert "The 2 seeds of micro on hopper share one ensemble" in page_text
+    assert "The 2 seeds of micro on hopper up to 1,000 steps share one ensemble" in page_text
     assert "Left out: " in page_text and "e/config.json" in page_text
 
 

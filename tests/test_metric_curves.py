@@ -84,9 +84,21 @@ def test_runs_that_a_figure_lacks_or_has_a_part_of_are_named(runs: Path, tmp_pat
     assert run(["report", str(runs), "--figures", str(tmp_path / "figures")]) == 0
     notes = [line.removeprefix("note    ") for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
     assert notes[0] == "again is left out: micro-0 has its settings and its seed"
-    assert notes[1] == "begun is left out: it has no such metric (stopped, 0 of 12 epochs done)"
+    assert notes[1] == "begun is left out: it has no such metric, or no finite one (stopped, 0 of 12 epochs done)"
     assert notes[2] == "going is stopped, 2 of 12 epochs done: beyond that the mean is over the other seeds"
     assert notes[3].startswith("left out: ") and "torn" in notes[3] and len(notes) == 4
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 1e308])
+def test_figures_that_no_run_has_are_not_drawn(runs: Path, tmp_path: Path, capsys, wrong: float):
+    make_run(runs / "wrong", seed=7, scores=[wrong] * 3, finished=False)
+    make_run(runs / "partly", seed=8, scores=[5.0, wrong, 5.0])
+    assert run(["report", str(runs), "--figures", str(tmp_path / "figures")]) == 0
+    note = "wrong is left out: it has no such metric, or no finite one (stopped, 3 of 12 epochs done)"
+    assert note in capsys.readouterr().out
+    for key in ("eval/return", None):
+        with pytest.raises(UserError, match="no run has a finite" if key else "no run was evaluated yet"):
+            micro_rl.curves(runs / "wrong", key)
 
 
 def test_arrays_of_runs_that_are_missing_or_not_finished_come_with_a_warning(runs: Path):

@@ -131,6 +131,12 @@ def test_another_simulator_has_no_known_scores():
     assert (other.env, other.score_min, other.score_max) == ("Hopper-v5", None, None)
 
 
+def test_another_time_limit_has_no_known_scores():
+    assert make_plan(named("hopper-medium-v2"), horizon=1000).task.score_max == 3234.3
+    other = make_plan(named("hopper-medium-v2"), horizon=20).task
+    assert (other.horizon, other.score_min, other.score_max) == (20, None, None)
+
+
 def test_horizon_and_preset_can_be_given():
     plan = make_plan(named("mystery"), preset="walker2d-medium", horizon=77)
     assert plan.task.horizon == 77

@@ -183,10 +183,37 @@ def test_an_empty_run_says_why_everything_is_missing(tmp_path):
     assert "svg" not in page.tags
 
 
+@pytest.mark.parametrize("scores", [None, {"eval/return": score(120.0)}])
+def test_a_diverged_run_says_so_and_how_to_go_on(tmp_path, scores):
+    """Also where it reported a score before it went on and diverged."""
+    run = make_run(tmp_path, [measured_row(1), measured_row(2)], scores)
+    (run / "diverged").mkdir()
+    words = page_of(run).words
+    assert "Diverged." in words and "after 2 of 12 epochs" in words and "--branch" in words
+    assert "No score yet" not in words and "has not finished" not in words and "Better than" not in words
+
+
 def test_values_that_are_not_finite_are_left_out(tmp_path):
     rows = [measured_row(1), measured_row(2) | {"eval/return": math.nan, "temperature": math.inf}]
     page = page_of(make_run(tmp_path, rows, {"eval/return": score(math.nan)}))
     assert "not finite" in page.words and "Learning curve" in page.words
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, 1e308])
+def test_figures_that_no_run_has_are_left_out_of_every_picture(tmp_path, wrong: float):
+    """Of a whole quantity, of one row, and of an interval's end alone."""
+    rows = [measured_row(epoch) | {"q/model": wrong} for epoch in (1, 2)]
+    rows[1] |= {"conservative_term": wrong, "eval/critic_estimate": wrong}
+    page = page_of(make_run(tmp_path / "measured", rows, {"eval/return": score(20.0)}))
+    assert "Learning curve" in page.words and "Q on the model’s rows" not in page.words
+    scores = {"window_estimate/difference": score(2.0), "log": LOG | {"window": 50, "window_return": -3.0}}
+    for missing in ((1,), (1, 2)):
+        rows = [windows_row(epoch, 2.0) for epoch in (1, 2)]
+        for epoch in missing:
+            rows[epoch - 1]["window_estimate/high"] = wrong
+        words = page_of(make_run(tmp_path / str(missing), rows, scores, task=CONFIG["task"] | {"env": None})).words
+        assert "collects 2.00 more" in words and "the band is" not in words
+        assert ("the last lies between −3.00 and 7.00" in words) == (missing == (1,))
 
 
 def test_everything_is_escaped(tmp_path):

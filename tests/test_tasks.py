@@ -1,5 +1,7 @@
 """What names tell, and what they must not."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,6 +90,15 @@ def test_scores_of_the_neorl2_logs_are_as_published() -> None:
     published = {"DMSD": (494.45, 56.6), "SafetyHalfCheetah": (1769.31, 73.6), "Fusion": (-7.35, 49.0)}
     for name, (mean_return, score) in published.items():
         assert tasks.normalised(mean_return, tasks.find(name)) == pytest.approx(score, abs=0.3)
+
+
+def test_another_time_limit_has_no_known_scores() -> None:
+    hopper = tasks.find("hopper-medium-v2")
+    assert tasks.at_limit(hopper, None) == tasks.at_limit(hopper, 1000) == hopper
+    assert tasks.at_limit(hopper, 20) == Task("Hopper-v4", 20, "hopper")
+    assert tasks.over(hopper, Task("Hopper-v4", 20)) == Task("Hopper-v4", 20, "hopper")
+    assert tasks.over(hopper, Task(horizon=20, score_min=0.0, score_max=9.0)).score_max == 9.0
+    assert tasks.at_limit(tasks.find("pen-human-v1"), 100) == replace(tasks.find("pen-human-v1"), horizon=100)
 
 
 def test_no_score_without_a_range() -> None:

@@ -81,7 +81,16 @@ def over(by_name: Task, by_file: Task) -> Task:
     """Puts what a log's file tells over what its name tells; a name that means another simulator is silent."""
     if by_file.env is not None and by_name.env not in (None, by_file.env):
         return by_file
-    return replace(by_name, **{field: value for field, value in asdict(by_file).items() if value is not None})
+    recorded = {field: value for field, value in asdict(by_file).items() if value is not None}
+    return replace(at_limit(by_name, by_file.horizon), **recorded)
+
+
+def at_limit(task: Task, horizon: int | None) -> Task:
+    """Sets a time limit, where one is given; episodes of another length than the task's have no known scores."""
+    if horizon is None or horizon == task.horizon:
+        return task
+    known = replace(task, horizon=horizon)
+    return known if task.horizon is None else replace(known, score_min=None, score_max=None)
 
 
 def of_simulator(env: str) -> tuple[str, Task] | None:

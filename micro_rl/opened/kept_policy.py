@@ -54,7 +54,7 @@ def policy_path(folder: RunFolder) -> Path:
     """The file of the last epoch's policy; `UserError` where there is none yet."""
     path = folder.path / "policy.safetensors"
     if not path.exists():
-        raise UserError(f"{folder.path}: has no policy yet; let it go on with micro-rl train LOG --resume")
+        raise UserError(f"{folder.path}: has no policy yet; {folder.way_on}")
     return path
 
 

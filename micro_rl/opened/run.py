@@ -17,7 +17,7 @@ from micro_rl.data.run_log import log_of
 from micro_rl.data.scaling import reward_size
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
-from micro_rl.opened.kept_policy import kept_policy
+from micro_rl.opened.kept_policy import kept_policy, policy_path
 from micro_rl.opened.model import RawModel
 from micro_rl.opened.rows import core_rows
 from micro_rl.policy import Policy
@@ -67,10 +67,7 @@ class OpenedRun:
     @cached_property
     def policy(self) -> Policy:
         """The policy of the last epoch."""
-        path = self.path / "policy.safetensors"
-        if not path.exists():
-            raise UserError(f"{self.path}: has no policy yet; let it go on, with resume")
-        return Policy.load(path)
+        return Policy.load(policy_path(self._folder))
 
     def policy_of(self, epoch: int) -> Policy:
         """The policy of an earlier epoch, one of `kept_epochs`, as training would have written it then.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from micro_rl.core import arguments
+from micro_rl.core.tasks import at_limit
 from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Protocol
 from micro_rl.robustness.protocol_file import protocol_of
@@ -101,7 +102,7 @@ def planned(
             "episodes": cells.episodes if episodes is None else episodes,
             "horizon": subject.horizon if horizon is None else horizon,
         }
-        jobs.append(Job(replace(subject, **limits), Results(folder), critic))
+        jobs.append(Job(replace(subject, task=at_limit(subject.task, horizon), **limits), Results(folder), critic))
     return cells, jobs
 
 

@@ -1,5 +1,6 @@
 """The run folder: all that a training run leaves on disk, and how it goes on from there."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,6 +110,14 @@ class RunFolder:
         """Whether its training went on to its end, or to where it was told to stop."""
         return (self.path / _MANIFEST).exists()
 
+    @property
+    def way_on(self) -> str:
+        """How a run that is not finished comes to its end; one that diverged would do so again as it is."""
+        if self.diverged.exists():
+            command = f"micro-rl train LOG --out {shlex.quote(str(self.path))} --branch NEW"
+            return f"it diverged, and the same settings would again: branch off with others, {command}"
+        return "let it go on with micro-rl train LOG --resume"
+
     def config(self) -> dict[str, Any]:
         """Read the configuration given to `create`, under today's names, and its `format`; `UserError` if damaged."""
         path = self.path / "config.json"
@@ -171,7 +180,7 @@ class RunFolder:
         """Compare the files that `seal` listed; `UserError` names the first that has changed, or says that none are."""
         path = self.path / _MANIFEST
         if not self.sealed:
-            raise UserError(f"{self.path}: its run is not finished; let it go on with micro-rl train LOG --resume")
+            raise UserError(f"{self.path}: its run is not finished; {self.way_on}")
         manifest = read_json(path)
         check_format(manifest.get("format"), path)
         files = manifest.get("files")

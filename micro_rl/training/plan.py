@@ -219,7 +219,7 @@ def _log_and_task(log: str | Path | Dataset, choices: Choices) -> tuple[Dataset,
     env = None if env is None else name_of(env)
     with offering_bounds(env):
         dataset = read_log(log, choices.get("reading", NO_OPTIONS), horizon)
-    task = dataset.task if horizon is None else replace(dataset.task, horizon=horizon)
+    task = tasks.at_limit(dataset.task, horizon)
     if env is None or env == task.env:
         return dataset, task
     return dataset, replace(task, env=env, score_min=None, score_max=None)  # another simulator has other scores

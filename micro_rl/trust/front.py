@@ -129,9 +129,10 @@ def _file(path: Path) -> Path:
     """A policy's file, its own or the run folder's."""
     if not path.is_dir():
         return path
-    file = RunFolder.open(path).path / "policy.safetensors"
+    folder = RunFolder.open(path)
+    file = folder.path / "policy.safetensors"
     if not file.exists():
-        raise UserError(f"{path}: has no policy yet; let the run go on with micro-rl train LOG --resume")
+        raise UserError(f"{path}: has no policy yet; {folder.way_on}")
     return file
 
 

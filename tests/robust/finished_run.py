@@ -16,12 +16,14 @@ OBS, ACT = 3, 1  # Pendulum-v1's
 SCORES = {"mean_of_last": -1.0, "std_of_last": 0.0, "evaluations": 1, "last": -1.0, "best": -1.0}
 
 
-def make_finished_run(path: Path, horizon: int = 20, seed: int = 0) -> Path:
+def make_finished_run(
+    path: Path, horizon: int = 20, seed: int = 0, score_range: tuple[float, float] | tuple[None, None] = (None, None)
+) -> Path:
     """Of Pendulum-v1 with short episodes, two of two epochs done."""
     actor_key, critic_key = jax.random.split(jax.random.key(seed))
     actor = uniform_mlp(actor_key, (OBS, 8, 2 * ACT))
     critics = uniform_mlp(critic_key, (OBS + ACT, 8, 1), (2,))
-    task = Task("Pendulum-v1", horizon, "never")
+    task = Task("Pendulum-v1", horizon, "never", *score_range)
     log = {"name": "log", "sha256": "ab" * 32, "observation_std": [0.7, 0.7, 3.0]}
     settings = {"epochs": 2, "scale_reward": True, "standardise": True}
     folder = RunFolder.create(path, {"log": log, "task": asdict(task), "method": "micro", "settings": settings})

@@ -82,6 +82,17 @@ def cli_error(capsys, run: Path, *words: str) -> str:
     return str(raised.value)
 
 
+def test_another_time_limit_is_not_scored(tmp_path: Path, capsys):
+    run = make_finished_run(tmp_path / "scored", score_range=(-2000.0, 0.0))
+    (tmp_path / "mine.toml").write_text(PROTOCOL)
+    for words, unit in ((["--horizon", "5"], "return"), ([], "normalised score")):
+        assert command(run, "--no-film", "--out", str(tmp_path / unit), *words) == 0
+        assert json.loads((tmp_path / unit / "scored/mine/summary.json").read_text())["unit"] == unit
+        capsys.readouterr()
+        assert cli.run(["evaluate", str(run), "--episodes", "1", *words]) == 0
+        assert ("score  " in capsys.readouterr().out) == (unit == "normalised score")
+
+
 def test_what_does_not_suit_is_said_in_a_line(run: Path, capsys, tmp_path: Path):
     assert "is not a run folder" in cli_error(capsys, tmp_path)
     assert "Hopper-v4" in cli_error(capsys, run, "--env", "Hopper-v4")

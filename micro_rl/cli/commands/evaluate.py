@@ -27,7 +27,7 @@ class Evaluate:
 def run(arguments: list[str]) -> None:
     """Carry the command out."""
     from micro_rl.cli.arguments import parse, shape
-    from micro_rl.core.tasks import Task
+    from micro_rl.core.tasks import Task, at_limit
     from micro_rl.opened.kept_policy import kept_policy, policy_path
     from micro_rl.policy import Policy
     from micro_rl.simulation.envs import check_matches
@@ -39,7 +39,7 @@ def run(arguments: list[str]) -> None:
     path = policy_path(folder)
     folder.verify()
     policy = Policy.load(path) if options.epoch is None else kept_policy(folder, options.epoch)
-    task = folder.task()
+    task = at_limit(folder.task(), options.horizon)
     env = options.env or task.env
     if env is None:
         raise UserError(

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,15 +13,13 @@ from micro_rl.core.wording import plural
 from micro_rl.errors import UserError
 from micro_rl.reports.compare.robust_results import Robust, read_robust
 from micro_rl.reports.run import record
-from micro_rl.reports.run.record import Record
+from micro_rl.reports.run.record import Record, sane
 from micro_rl.storage.json_files import read_json
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.run_index import run_folders, state
 
 MEASURED = tuple((key, metric_label(key)) for key in (EVAL_SCORE, EVAL_RETURN))
 """What a simulator told, by the key of the metrics, and its unit."""
-ABSURD = 1e12
-"""Larger figures are no results: they count as not finite, so that no picture overflows."""
 
 
 class Outcome(NamedTuple):
@@ -81,6 +78,12 @@ class Run(NamedTuple):
         return Task(**self.record.config.get("task", {}))
 
     @property
+    def column(self) -> str:
+        """Equal for runs that are measured alike: in log, simulator, time limit and range of scores."""
+        task = self.task
+        return f"{self.log.key} {task.env} {task.horizon} {task.score_min} {task.score_max}"
+
+    @property
     def epochs(self) -> int:
         """How many are done."""
         last = self.record.metrics[-1]["epoch"] if self.record.metrics else 0
@@ -130,11 +133,6 @@ class Collected(NamedTuple):
 
     runs: list[Run]
     left_out: list[str]
-
-
-def sane(value: float | int) -> bool:
-    """Finite, and of a size that a return can have."""
-    return isfinite(value) and abs(value) < ABSURD
 
 
 def collect(folders: Sequence[Path]) -> Collected:

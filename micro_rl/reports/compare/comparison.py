@@ -1,15 +1,17 @@
 """The runs in their order: methods by logs, the seeds of each, and what a careful reader should be warned of."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
-from micro_rl.reports.compare.compared_runs import Collected, Log, Run, sane
+from micro_rl.core.tasks import Task
+from micro_rl.core.wording import plural
+from micro_rl.reports.compare.compared_runs import Collected, Run
 from micro_rl.reports.compare.variants import differing, labels
+from micro_rl.reports.run.record import sane
 
 
 class Column(NamedTuple):
-    """A log as a column: its name, told apart where two are called the same, and what its own episodes returned."""
+    """A log and its task: `name` tells it from the other columns; `mean` and `best` are of the log's own episodes."""
 
     key: str
     name: str
@@ -19,7 +21,10 @@ class Column(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Methods and logs in the order given; `cells` holds the runs that count, by seed, for each pair that has some."""
+    """Methods and logs in the order given; `cells` holds the runs that count, by seed, for each pair that has some.
+
+    A log whose runs differ in simulator, time limit or range of scores is a column for each.
+    """
 
     runs: list[Run]
     methods: list[str]
@@ -41,6 +46,10 @@ class Comparison(NamedTuple):
             if (outcome := run.outcome) and outcome.final and outcome.unit == log.unit
         ]
 
+    def log_of(self, run: Run) -> Column:
+        """The column that the run belongs to."""
+        return next(log for log in self.logs if log.key == run.column)
+
     def method_of(self, run: Run) -> str:
         """The row that the run belongs to, "" where it does not count."""
         return next((method for (method, _), runs in self.cells.items() if run in runs), "")
@@ -53,7 +62,7 @@ def compare(collected: Collected) -> Comparison:
     cells: dict[tuple[str, str], list[Run]] = {}
     copies = []
     for run, method in zip(runs, named, strict=True):
-        cell = cells.setdefault((method, run.log.key), [])
+        cell = cells.setdefault((method, run.column), [])
         twin = next((other for other in cell if other.seed == run.seed), None)
         if twin is None:
             cell.append(run)
@@ -67,14 +76,37 @@ def compare(collected: Collected) -> Comparison:
     return Comparison(runs, list(dict.fromkeys(named)), _columns(runs), cells, copies, collected.left_out)
 
 
-def _columns(runs: Sequence[Run]) -> list[Column]:
+def log_names(runs: Sequence[Run]) -> dict[str, str]:
+    """The logs' names by their keys, told apart where two are called the same."""
     logs = list({run.log.key: run.log for run in runs}.values())
     names = [log.name for log in logs]
-    return [_column(log, runs, names.count(log.name) > 1) for log in logs]
+    return {log.key: f"{log.name} ({log.key[:8]})" if names.count(log.name) > 1 else log.name for log in logs}
 
 
-def _column(log: Log, runs: Sequence[Run], ambiguous: bool) -> Column:
-    own = [run for run in runs if run.log.key == log.key]
+def _columns(runs: Sequence[Run]) -> list[Column]:
+    columns = []
+    for log, name in log_names(runs).items():
+        keys = dict.fromkeys(run.column for run in runs if run.log.key == log)
+        groups = [[run for run in runs if run.column == key] for key in keys]
+        tasks = [own[0].task for own in groups]
+        columns += [_column(name + _apart(own[0].task, tasks), own) for own in groups]
+    return columns
+
+
+def _apart(task: Task, tasks: Sequence[Task]) -> str:
+    """What tells one of the tasks of a log from the others, to stand behind its name."""
+    words = ""
+    if len({other.env for other in tasks}) > 1:
+        words += f" in {task.env[:100]}" if task.env else " without a simulator"
+    if len({other.horizon for other in tasks}) > 1:
+        words += f" up to {plural(task.horizon, 'step')}" if task.horizon else " without a time limit"
+    if [(other.env, other.horizon) for other in tasks].count((task.env, task.horizon)) > 1:
+        scored = task.score_min is not None
+        words += f" scored from {task.score_min:,} to {task.score_max:,}" if scored else " without scores"
+    return words
+
+
+def _column(name: str, own: Sequence[Run]) -> Column:
     units = {run.outcome.unit for run in own if run.outcome}
     could_score = any("normalised_return_mean" in run.record.log for run in own)
     unit = "score" if "score" in units or (not units and could_score) else "return"
@@ -82,7 +114,7 @@ def _column(log: Log, runs: Sequence[Run], ambiguous: bool) -> Column:
     logs = [run.record.log for run in own if f"{prefix}return_mean" in run.record.log]
     known = logs[0] if logs else {}
     mean, best = (_figure(known.get(f"{prefix}{name}")) for name in ("return_mean", "return_best"))
-    return Column(log.key, f"{log.name} ({log.key[:8]})" if ambiguous else log.name, unit, mean, best)
+    return Column(own[0].column, name, unit, mean, best)
 
 
 def _figure(value: float | int | None) -> float | None:
@@ -108,21 +140,22 @@ def _logs(comparison: Comparison) -> list[str]:
         for name, keys in names.items()
         if len(keys) > 1
     ]
-    for log in comparison.logs:
-        tasks = {run.task for run in comparison.runs if run.log.key == log.key}
-        if len({replace(task, termination=None) for task in tasks}) > 1:
-            sentences.append(f"The runs on {log.name} differ in their task: simulator, time limit or range of scores.")
+    for key, name in log_names(comparison.runs).items():
+        if len({run.column for run in comparison.runs if run.log.key == key}) > 1:
+            sentences.append(
+                f"The runs on {name} differ in their task (simulator, time limit or range of scores), so they are "
+                "compared apart."
+            )
     return sentences
 
 
 def _settings(comparison: Comparison) -> list[str]:
     sentences = []
-    for (method, key), runs in comparison.cells.items():
+    for (method, _), runs in comparison.cells.items():
+        log = comparison.log_of(runs[0]).name
         if names := differing(runs):
-            log = next(log.name for log in comparison.logs if log.key == key)
             sentences.append(f"The seeds of {method} on {log} differ in {', '.join(names)[:300]}.")
         if len({run.epochs for run in runs if run.finished}) > 1:
-            log = next(log.name for log in comparison.logs if log.key == key)
             sentences.append(f"The seeds of {method} on {log} were not trained equally long.")
     return sentences
 
@@ -146,7 +179,7 @@ def _models(comparison: Comparison) -> list[str]:
         known = [run.ensemble.get("sha256") for run in runs]
         if len(runs) > 1 and None not in known and len(set(known)) == 1:
             sentences.append(
-                f"The {len(runs)} seeds of {method} on {runs[0].log.name} share one ensemble: their spread is the "
-                "policy’s part of the variance only."
+                f"The {len(runs)} seeds of {method} on {comparison.log_of(runs[0]).name} share one ensemble: their "
+                "spread is the policy’s part of the variance only."
             )
     return sentences

@@ -5,9 +5,10 @@ from collections import Counter
 import numpy as np
 
 from micro_rl.core.wording import duration, number, plural
-from micro_rl.reports.compare.compared_runs import Run, sane
+from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.table import Entry, Table
+from micro_rl.reports.run.record import sane
 
 CAPTION = (
     "Minutes per million updates come from the median epoch’s speed, without evaluations; the run’s time is with "

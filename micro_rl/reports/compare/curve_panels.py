@@ -7,12 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from micro_rl.core.wording import number
-from micro_rl.reports.compare.compared_runs import MEASURED, Run, sane
+from micro_rl.reports.compare.compared_runs import MEASURED, Run
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.palette import Style, bend, styles
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
 from micro_rl.reports.run.panels import Panel, Swatch
+from micro_rl.reports.run.record import sane
 
 WIDE, NARROW = Size(920, 400, 13), Size(400, 330, 13)
 
@@ -44,7 +45,7 @@ def learning_curves(comparison: Comparison) -> list[tuple[Panel, list[Panel]]]:
 def _curves(comparison: Comparison, log: Column) -> tuple[str, list[Curve]]:
     """What they run along, and those that there are."""
     key = next(key for key, unit in MEASURED if unit == log.unit)
-    runs = [run for run in comparison.runs if run.log.key == log.key]
+    runs = [run for run in comparison.runs if run.column == log.key]
     per_epoch = len({run.record.settings.get("updates_per_epoch") for run in runs}) == 1
     curves = [curve(method, comparison.cell(method, log), key, per_epoch) for method in comparison.methods]
     return "epoch" if per_epoch else "thousand updates", [line for line in curves if line]

@@ -5,14 +5,14 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from micro_rl.core.wording import number, plural
 from micro_rl.dynamics.quality_report import ModelReport
-from micro_rl.reports.compare.compared_runs import Run, sane
-from micro_rl.reports.compare.comparison import Comparison
+from micro_rl.reports.compare.compared_runs import Run
+from micro_rl.reports.compare.comparison import Comparison, log_names
 from micro_rl.reports.compare.palette import styles
 from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import NARROW, ROW, Size
 from micro_rl.reports.run.panels import Panel, Swatch
-from micro_rl.reports.run.record import Series, kept_errors, series
+from micro_rl.reports.run.record import Series, kept_errors, sane, series
 
 MOST = 12
 """Fits that a figure can hold."""
@@ -46,7 +46,7 @@ def _row(runs: list[Run], comparison: Comparison) -> list[Entry]:
     errors = _errors(runs)
     elites = runs[0].record.count_elites(len(errors))
     sha = str(runs[0].ensemble.get("sha256", ""))[:8]
-    log = next(log.name for log in comparison.logs if log.key == runs[0].log.key)
+    log = log_names(comparison.runs)[runs[0].log.key]
     names = [run.name + " (to be scored)" * run.record.scored_by_model for run in runs]
     used = ", ".join(names[:4]) + (f" and {len(runs) - 4} more" if len(runs) > 4 else "")
     return [
@@ -83,7 +83,9 @@ def _epochs(runs: list[Run]) -> int:
 def fits(comparison: Comparison) -> list[Panel]:
     """For each log the error over epochs of the fits that were recorded."""
     return [
-        panel for place, log in enumerate(comparison.logs) if (panel := _panel(comparison, log.key, log.name, place))
+        panel
+        for place, (key, name) in enumerate(log_names(comparison.runs).items())
+        if (panel := _panel(comparison, key, name, place))
     ]
 
 

@@ -20,6 +20,7 @@ from micro_rl.reports.compare.metric_curves import MetricCurve, comparison_of, c
 from micro_rl.reports.compare.palette import Style, drawable, styles
 from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.run.figures import bare
+from micro_rl.reports.run.record import ABSURD
 from micro_rl.reports.stats import Interval
 from micro_rl.storage.files import replace_file, saving
 
@@ -92,8 +93,9 @@ def _picture(drawn: list[MetricCurve], looks: dict[str, Style], form: str) -> by
 
 
 def _draw(axes: Axes, curve: MetricCurve, look: Style) -> None:
-    complete = np.isfinite(curve.values).any(0)
-    epochs, interval = curve.epochs[complete], band(curve.values[:, complete])
+    values = np.where(np.abs(curve.values) < ABSURD, curve.values, np.nan)
+    complete = np.isfinite(values).any(0)
+    epochs, interval = curve.epochs[complete], band(values[:, complete])
     seeds = plural(len(curve.seeds), "seed")
     marker: dict[str, Any] = {"marker": look.marker, "markersize": 3} if len(epochs) <= 25 else {}
     axes.plot(epochs, interval.point, linewidth=1.5, label=f"{drawable(curve.method)}, {seeds}", **look.line, **marker)

@@ -12,8 +12,9 @@ from jaxtyping import Float, Int
 from micro_rl.core import arguments
 from micro_rl.core.metric_keys import SHOWN_SCORES
 from micro_rl.errors import UserError, did_you_mean
-from micro_rl.reports.compare.compared_runs import Run, collect, sane
+from micro_rl.reports.compare.compared_runs import Run, collect
 from micro_rl.reports.compare.comparison import Comparison, compare
+from micro_rl.reports.run.record import sane
 
 
 class MetricCurve(NamedTuple):
@@ -69,14 +70,19 @@ def curves_in(comparison: Comparison, key: str | None) -> list[MetricCurve]:
     of_methods = [
         _curve(method, log.name, chosen, runs)
         for log in comparison.logs
-        if (chosen := key or _first_score([run for run in comparison.runs if run.log.key == log.key]))
+        if (chosen := key or _first_score([run for run in comparison.runs if run.column == log.key]))
         for method in comparison.methods
-        if (runs := [run for run in comparison.cell(method, log) if any(chosen in row for row in run.record.metrics)])
+        if (runs := [run for run in comparison.cell(method, log) if run.record.series(chosen)])
     ]
+    if not of_methods and key is not None:
+        raise UserError(f"{key}: no run has a finite value of this metric; {_others(logged)}")
     if not of_methods:
-        others = f"name a metric: {', '.join(logged)}" if logged else "wait for its first epoch"
-        raise UserError(f"{comparison.runs[0].name}: no run was evaluated yet; {others}")
+        raise UserError(f"{comparison.runs[0].name}: no run was evaluated yet; {_others(logged)}")
     return of_methods
+
+
+def _others(logged: Sequence[str]) -> str:
+    return f"name a metric: {', '.join(logged)}" if logged else "wait for its first epoch"
 
 
 def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) -> list[str]:
@@ -91,15 +97,14 @@ def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) 
         The sentences; empty where nothing is missing.
     """
     shown = {(curve.method, curve.log, int(seed)) for curve in drawn for seed in curve.seeds}
-    names = {log.key: log.name for log in comparison.logs}
     copies = {run.path: twin for run, twin in comparison.copies}
     sentences = []
     for run in comparison.runs:
         far = f"{run.epochs_done} done"
         if run.path in copies:
             sentences.append(f"{run.name} is left out: {copies[run.path].name} has its settings and its seed")
-        elif (comparison.method_of(run), names[run.log.key], run.seed) not in shown:
-            sentences.append(f"{run.name} is left out: it has no such metric ({run.state}, {far})")
+        elif (comparison.method_of(run), comparison.log_of(run).name, run.seed) not in shown:
+            sentences.append(f"{run.name} is left out: it has no such metric, or no finite one ({run.state}, {far})")
         elif not run.finished:
             sentences.append(f"{run.name} is {run.state}, {far}: beyond that {beyond}")
     return sentences + [f"left out: {reason}" for reason in comparison.left_out]
@@ -107,7 +112,7 @@ def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) 
 
 def _first_score(runs: list[Run]) -> str | None:
     """What all of a log's methods are most likely to share."""
-    return next((key for key in SHOWN_SCORES if any(key in row for run in runs for row in run.record.metrics)), None)
+    return next((key for key in SHOWN_SCORES if any(run.record.series(key) for run in runs)), None)
 
 
 def _curve(method: str, log: str, key: str, runs: list[Run]) -> MetricCurve:

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.reports.compare.compared_runs import Run
-from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.comparison import Comparison, log_names
 from micro_rl.reports.compare.ensemble_tables import MOST, ensembles, scale
 from micro_rl.reports.compare.palette import Style, styles
 from micro_rl.reports.run import figures
@@ -27,7 +27,8 @@ class Curve(NamedTuple):
 
 def panels(comparison: Comparison) -> list[Panel]:
     """Two figures for each log whose ensembles have reports, an ensemble a line."""
-    return [panel for place, log in enumerate(comparison.logs) for panel in _of_log(comparison, log, place)]
+    names = log_names(comparison.runs)
+    return [panel for place, log in enumerate(names.items()) for panel in _of_log(comparison, *log, place)]
 
 
 def unrecorded(comparison: Comparison) -> str:
@@ -39,15 +40,15 @@ def unrecorded(comparison: Comparison) -> str:
     return f"No error by steps ahead and no calibration for the ensemble of {named}: the fit kept no such report."
 
 
-def _of_log(comparison: Comparison, log: Column, place: int) -> list[Panel]:
-    runs = [group[0] for group in ensembles(comparison) if group[0].log.key == log.key]
+def _of_log(comparison: Comparison, key: str, log: str, place: int) -> list[Panel]:
+    runs = [group[0] for group in ensembles(comparison) if group[0].log.key == key]
     reports = [(run, run.record.report) for run in runs if run.record.report is not None][:MOST]
     looks = styles([run.name for run, _ in reports])
     panels_of_log = _ahead(reports, looks, log, place), _calibrated(reports, looks, log, place)
     return [panel for panel in panels_of_log if panel is not None]
 
 
-def _ahead(reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Column, place: int) -> Panel | None:
+def _ahead(reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: str, place: int) -> Panel | None:
     known = [(run.name, report.horizon) for run, report in reports if report.horizon]
     if not known:
         return None
@@ -59,12 +60,10 @@ def _ahead(reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log:
         f"standard deviations of the log’s observations. {FLATTERS}"
     )
     names = "standard deviations of the log", "steps ahead"
-    return _panel(f"{log.name}: {AHEAD.lower()}", caption, curves | {"if nothing changed": trivial}, names, f"a{place}")
+    return _panel(f"{log}: {AHEAD.lower()}", caption, curves | {"if nothing changed": trivial}, names, f"a{place}")
 
 
-def _calibrated(
-    reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: Column, place: int
-) -> Panel | None:
+def _calibrated(reports: list[tuple[Run, ModelReport]], looks: dict[str, Style], log: str, place: int) -> Panel | None:
     known = [
         (run.name, calibration)
         for run, report in reports
@@ -79,7 +78,7 @@ def _calibrated(
         "rows held out of the fit. Below the dotted line a model is too sure of itself, above it too little."
     )
     names = "per cent inside", "per cent promised"
-    return _panel(f"{log.name}: {CALIBRATED.lower()}", caption, curves | {"as promised": promised}, names, f"c{place}")
+    return _panel(f"{log}: {CALIBRATED.lower()}", caption, curves | {"as promised": promised}, names, f"c{place}")
 
 
 def _panel(title: str, caption: str, curves: dict[str, Curve], names: tuple[str, str], name: str) -> Panel:

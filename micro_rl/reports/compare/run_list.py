@@ -13,8 +13,8 @@ from micro_rl.reports.compare.comparison import Comparison
 from micro_rl.reports.compare.cost import minutes_per_million
 
 COLUMNS = (
-    "run", "method", "log", "log_sha256", "seed", "state", "epochs", "planned_epochs", "unit", "score", "final",
-    "best_evaluation", "minutes_per_million_updates", "version", "commit", "path",
+    "run", "method", "log", "log_sha256", "env", "horizon", "seed", "state", "epochs", "planned_epochs",
+    "unit", "score", "final", "best_evaluation", "minutes_per_million_updates", "version", "commit", "path",
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ class RunRow(NamedTuple):
 
 
 OUTCOME = ("unit", "value", "final", "best")
-HEAD = ("run", "method", "log, SHA-256", "seed", "epochs", "state", "score", "best evaluation", "code")
+HEAD = ("run", "method", "log, SHA-256", "seed", "epochs", "state", "score or return", "best evaluation", "code")
 
 
 def run_rows(comparison: Comparison, page: Path) -> list[RunRow]:
@@ -38,10 +38,12 @@ def run_rows(comparison: Comparison, page: Path) -> list[RunRow]:
 def _facts(run: Run, comparison: Comparison) -> list[str]:
     outcome = run.outcome
     planned = f" of {run.planned:,}" if run.planned else ""
-    score = "–" if outcome is None else number(outcome.value) if outcome.final else f"so far {number(outcome.value)}"
+    value = f"{outcome.unit} {number(outcome.value)}" if outcome else "–"
+    score = f"so far {value}" if outcome and not outcome.final else value
     code = f"{run.version}, {run.commit[:8]}" if run.commit else run.version
     method = comparison.method_of(run) or f"{run.method} (does not count)"
-    log = f"{run.log.name}, {run.log.key[:8]}" if run.log.key != run.log.name else run.log.name
+    name = comparison.log_of(run).name
+    log = f"{name}, {run.log.key[:8]}" if run.log.key != run.log.name else name
     seed = "–" if run.seed < 0 else str(run.seed)
     best = number(outcome.best) if outcome else "–"
     return [method, log, seed, f"{run.epochs:,}{planned}", run.state, score, best, code or "–"]
@@ -63,10 +65,11 @@ def csv_table(comparison: Comparison) -> str:
 
 
 def _values(run: Run, comparison: Comparison) -> list[object]:
-    outcome, log = run.outcome, run.log
+    outcome, log, task = run.outcome, run.log, run.task
     sha = "" if log.key == log.name else log.key
     return [
-        run.name, comparison.method_of(run) or run.method, log.name, sha, "" if run.seed < 0 else run.seed, run.state,
+        run.name, comparison.method_of(run) or run.method, log.name, sha,
+        task.env or "", task.horizon or "", "" if run.seed < 0 else run.seed, run.state,
         run.epochs, run.planned or "", *(outcome._asdict()[name] if outcome else "" for name in OUTCOME),
         minutes_per_million(run) or "", run.version, run.commit, run.path,
     ]  # fmt: skip

@@ -7,9 +7,10 @@ import numpy as np
 
 from micro_rl.core.metric_keys import WINDOW_DIFFERENCE
 from micro_rl.core.wording import number, plural
-from micro_rl.reports.compare.compared_runs import Run, sane
+from micro_rl.reports.compare.compared_runs import Outcome, Run
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.table import Entry, Table
+from micro_rl.reports.run.record import sane
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
 
 FEW = 10
@@ -90,12 +91,16 @@ def _entry(score: Score | None, runs: list[Run], log: Column) -> Entry:
         return Entry(number(score.mean), ", ".join(filter(None, [span(score.low, score.high), seeds, far(score.runs)])))
     if not runs:
         return Entry("–")
-    outcomes = [(run, run.outcome) for run in runs if run.outcome and run.outcome.unit == log.unit]
-    if not outcomes:
+    measured = [_apart(run, outcome, log) for run in runs if (outcome := run.outcome)]
+    if not measured:
         return Entry("not measured" if any(run.finished for run in runs) else "–", _why_not(runs) or _opinion(runs))
-    return Entry(
-        "–", "; ".join(f"so far {number(outcome.value)}, {far([run])}" for run, outcome in outcomes if outcome)
-    )
+    return Entry("–", "; ".join(measured))
+
+
+def _apart(run: Run, outcome: Outcome, log: Column) -> str:
+    """What a run reached that is in no mean: it is not finished, or its figure has another unit than the column's."""
+    value = number(outcome.value) if outcome.unit == log.unit else f"{outcome.unit} {number(outcome.value)}"
+    return value if outcome.final else f"so far {value}, {far([run])}"
 
 
 def _why_not(runs: list[Run]) -> str:
@@ -131,7 +136,7 @@ def far(runs: list[Run]) -> str:
 def _caption(comparison: Comparison) -> str:
     units = {log.unit for log in comparison.logs}
     what = "Normalised scores: 0 is a random policy, 100 an expert." if "score" in units else "Returns."
-    asked = {run.log.key for run in comparison.runs if run.outcome}
+    asked = {run.column for run in comparison.runs if run.outcome}
     if any(log.key not in asked for log in comparison.logs):
         gain = any(WINDOW_DIFFERENCE in run.record.scores for run in comparison.runs)
         judged = f"micro-rl trust judges these policies by their log. {OPINION if gain else ''}"

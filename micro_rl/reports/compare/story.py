@@ -4,7 +4,7 @@ from collections import Counter
 
 from micro_rl.core.wording import plural
 from micro_rl.reports.compare.compared_runs import Run
-from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.comparison import Column, Comparison, log_names
 
 FAR = "How long they were trained."
 """Stands in the first line of the table for a README, and says that a report wrote it."""
@@ -16,7 +16,8 @@ def headline(comparison: Comparison) -> str:
     """In one line."""
     seeds = sorted({len(runs) for runs in comparison.cells.values()})
     each = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    return f"{plural(len(comparison.methods), 'method')} on {plural(len(comparison.logs), 'log')}, {each} each."
+    logs = plural(len(log_names(comparison.runs)), "log")
+    return f"{plural(len(comparison.methods), 'method')} on {logs}, {each} each."
 
 
 def paragraphs(comparison: Comparison) -> list[str]:
@@ -34,7 +35,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _far(comparison: Comparison, log: Column) -> str:
-    runs = [run for run in comparison.runs if run.log.key == log.key]
+    runs = [run for run in comparison.runs if run.column == log.key]
     counts = [f"{plural(count, 'run')} for {epochs}" for epochs, count in Counter(map(_epochs, runs)).most_common()]
     return f"On {log.name}: {', '.join(counts)}."
 

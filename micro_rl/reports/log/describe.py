@@ -51,7 +51,7 @@ class Insight:
 
 def describe(dataset: Dataset) -> Insight:
     """Every figure; the same log gives the same figures."""
-    summary, task = dataset.summary(), dataset.task
+    summary, task = dataset.summary(), tasks.at_limit(dataset.task, dataset.reading.horizon)
     looked = sample.draw(dataset)
     points = learning_curve.curve(looked)
     return Insight(

@@ -79,15 +79,16 @@ def learning_curve(record: Record) -> Panel | Missing:
 
 def _window_curve(record: Record, curve: Series) -> Panel:
     """The difference from the log in windows, with its interval."""
-    high = record.series("window_estimate/high")
-    spread = [end - value for end, value in zip(high.values, curve.values, strict=True)]
+    high, spread = record.series("window_estimate/high"), None
+    if high.epochs == curve.epochs:
+        spread = [end - value for end, value in zip(high.values, curve.values, strict=True)]
     model = "its own model" if record.learns_model else "the model that scores it"
     line = Line(f"policy less log, by {model}", curve, BLUE, spread=spread)
     level = Level("what made the log", 0.0, INK, DASHED)
+    band = "; the band is a 90 % interval over members and rows" if spread else ""
     caption = (
         f"What the policy collects in a window of {plural(record.log.get('window', 0), 'step')} in {model}, less "
-        "what the log measured from the same rows; the band is a 90 % interval over members and rows. No simulator was "
-        "asked."
+        f"what the log measured from the same rows{band}. No simulator was asked."
     )
     chart = Chart("difference a window", [line], [level])
     return drawn("curve", "Better than the log? The model’s own estimate", caption, chart, (FULL, NARROW))

@@ -15,6 +15,9 @@ from micro_rl.storage.json_files import read_json
 from micro_rl.storage.jsonl import Row
 from micro_rl.storage.run_folder import RunFolder
 
+ABSURD = 1e12
+"""Larger figures are no results: they count as not finite, so that no picture overflows."""
+
 
 class Series(NamedTuple):
     """One logged quantity over epochs; only finite values, so it may be shorter than the run."""
@@ -53,6 +56,7 @@ class Record(NamedTuple):
     fit: list[Row]
     policy: PolicyFile | None
     processes: list[dict[str, Any]]
+    diverged: bool
     head: dict[str, Any]
     """What the measurement of a learned termination found, empty where a rule was known."""
     report: ModelReport | None
@@ -93,9 +97,14 @@ class Record(NamedTuple):
         return self.config.get("episodes_end", rule if self.learns_model else "where the log’s do")
 
 
+def sane(value: float | int) -> bool:
+    """Finite, and of a size that a return can have."""
+    return math.isfinite(value) and abs(value) < ABSURD
+
+
 def series(rows: list[Row], key: str) -> Series:
     """The finite values of one key, with their epochs."""
-    pairs = [(row["epoch"], row[key]) for row in rows if key in row and math.isfinite(row[key])]
+    pairs = [(row["epoch"], row[key]) for row in rows if key in row and sane(row[key]) and sane(row["epoch"])]
     return Series([float(epoch) for epoch, _ in pairs], [float(value) for _, value in pairs])
 
 
@@ -114,6 +123,7 @@ def read(path: Path) -> Record:
         fit=folder.fit(),
         policy=_policy(path / "policy.safetensors"),
         processes=folder.processes(),
+        diverged=folder.diverged.exists(),
         head=about.get("termination", {}),
         report=_report(about, model),
     )

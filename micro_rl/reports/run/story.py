@@ -31,7 +31,9 @@ def _last(score: dict[str, Any], thing: str) -> str:
 
 
 def tell(record: Record) -> Story:
-    """The story of a run that was measured, of one that had no simulator, or of one that is not finished."""
+    """The story of a run that diverged, that was measured, that had no simulator, or that is not finished."""
+    if record.diverged:
+        return _diverged(record)
     if EVAL_RETURN in record.scores:
         return _measured(record, record.scores[EVAL_RETURN])
     if WINDOW_DIFFERENCE in record.scores:
@@ -46,6 +48,19 @@ def tell(record: Record) -> Story:
         "No score yet.",
         _log_figures(record),
         ["The folder holds no final score: the run has not finished, or it never evaluated its policy."],
+    )
+
+
+def _diverged(record: Record) -> Story:
+    done, planned = int(record.metrics[-1]["epoch"]) if record.metrics else 0, record.settings.get("epochs")
+    far = f"{done:,} of {plural(planned, 'epoch')}" if planned else plural(done, "epoch")
+    return Story(
+        "Diverged.",
+        _log_figures(record),
+        [
+            f"The training blew up after {far}, so it reached no final score. The same settings would diverge again: "
+            "branch off with others from its newest checkpoint, micro-rl train LOG --out RUN --branch NEW."
+        ],
     )
 
 
@@ -107,7 +122,6 @@ def _meaning(value: float, spread: float, mean: float, best: float) -> str:
 def _by_windows(record: Record, score: dict[str, Any]) -> Story:
     value, log = score["mean_of_last"], record.log
     steps, measured = log["window"], log["window_return"]
-    low, high = (record.series(f"window_estimate/{end}").last for end in ("low", "high"))
     sign = "+" if value > 0 else ""
     model, trust = (
         ("the model that it was trained on", "A policy pleases the model that trained it, so this is usually too high.")
@@ -121,14 +135,24 @@ def _by_windows(record: Record, score: dict[str, Any]) -> Story:
     paragraphs = [
         f"There is no simulator for this log. In windows of {plural(steps, 'step')} from the log’s own states the "
         f"policy collects {number(abs(value))} {'more' if value > 0 else 'less'} than what made the log, by the "
-        f"opinion of {model}, averaged over the {_last(score, 'estimate')}; the last lies "
-        f"between {number(low)} and {number(high)} ({number(low / steps)} and {number(high / steps)} a step). "
-        f"{opinion(low, high)}",
+        f"opinion of {model}, averaged over the {_last(score, 'estimate')}{_last_interval(record, steps)}",
         f"{trust} The command micro-rl trust asks a "
         "model that was fitted on other episodes, tests it on this log, and says whether the difference is shown.",
     ]
     return Story(
         NOT_MEASURED, [own, window, *_log_figures(record)[:1]], paragraphs + _limits(record, score, "estimated")
+    )
+
+
+def _last_interval(record: Record, steps: int) -> str:
+    """Where the last estimate lies and what that says; only the sentence's end where an end of it is not known."""
+    last = record.series(WINDOW_DIFFERENCE).epochs[-1:]
+    low, high = (record.series(f"window_estimate/{end}") for end in ("low", "high"))
+    if not low or not high or not low.epochs[-1:] == high.epochs[-1:] == last:
+        return "."
+    ends, a_step = ([number(end.last / count) for end in (low, high)] for count in (1, steps))
+    return (
+        f"; the last lies between {' and '.join(ends)} ({' and '.join(a_step)} a step). {opinion(low.last, high.last)}"
     )
 
 
