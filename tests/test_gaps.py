@@ -14,7 +14,6 @@ from micro_rl.algorithms.model_based.gaps import (
     MeanLessSoftMinimum,
     NextValueLessMinimum,
 )
-from micro_rl.core.sizes import ModelSizes
 from micro_rl.errors import UserError
 
 VALUES = jnp.asarray([[1.0, 5.0], [2.0, 5.0], [6.0, 5.0]])
@@ -70,14 +69,3 @@ def test_softness_only_ever_lowers_the_gap(values: np.ndarray, softness: float):
 def test_options_that_contradict_each_other_are_refused(options, message):
     with pytest.raises(UserError, match=message):
         micro.build(micro.Options(**options))
-
-
-@pytest.mark.parametrize(
-    "options", [{}, {"values": "moments"}, {"gap": "soft-min", "softness": 1.0}, {"gap": "kth", "k": 1}]
-)
-def test_a_gap_to_the_mean_needs_two_candidates(options):
-    method, lone = micro.build(micro.Options(**options)), ModelSizes(members=3, elites=1, layers=2)
-    with pytest.raises(UserError, match=r"^candidates: 1 has no spread, so that f is 0; take 2 elites or more$"):
-        method.refuse(lone)
-    method.refuse(lone._replace(elites=2))
-    micro.build(micro.Options(gap="value-min")).refuse(lone)

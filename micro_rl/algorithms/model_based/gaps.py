@@ -40,15 +40,7 @@ def conservative_term(values: Float[Array, "candidate rows"]) -> Float[Array, " 
     return jnp.mean(values, axis=0) - jnp.min(values, axis=0)
 
 
-class MeanLess(Gap):
-    """One that compares the candidates with their mean: of a single one nothing is left."""
-
-    def refuse(self, candidates: int) -> None:
-        if candidates < 2:
-            raise UserError("candidates: 1 has no spread, so that f is 0; take 2 elites or more")
-
-
-class MeanLessMinimum(MeanLess, ExpectedGap):
+class MeanLessMinimum(ExpectedGap):
     """The paper's own f."""
 
     def __call__(
@@ -60,7 +52,7 @@ class MeanLessMinimum(MeanLess, ExpectedGap):
         return jnp.mean(values.mean, axis=0) - least(values).mean
 
 
-class MeanLessSoftMinimum(MeanLess):
+class MeanLessSoftMinimum(Gap):
     """mean_i v_i + tau log mean_i exp(-v_i / tau), the entropic risk: tau -> 0 is the minimum, infinity the mean."""
 
     softness: Scalar
@@ -72,7 +64,7 @@ class MeanLessSoftMinimum(MeanLess):
         return jnp.mean(values, axis=0) + self.softness * soft
 
 
-class MeanLessKthSmallest(MeanLess):
+class MeanLessKthSmallest(Gap):
     """mean_i v_i - v_(k): k = 1 is the minimum. It is below 0 where the k-th value is above the mean."""
 
     k: int = eqx.field(static=True)
@@ -83,7 +75,6 @@ class MeanLessKthSmallest(MeanLess):
         return jnp.mean(values, axis=0) - jnp.sort(values, axis=0)[self.k - 1]
 
     def refuse(self, candidates: int) -> None:
-        super().refuse(candidates)
         if self.k > candidates:
             raise UserError(f"k: {self.k} of {candidates} candidates; at most as many as candidates")
 

@@ -31,7 +31,6 @@ class MomentTarget(Target):
 
     def refuse(self, sizes: ModelSizes) -> None:
         refuse_normalised(sizes)
-        self.gap.refuse(sizes.members if self.every_member else sizes.elites)
 
     def noise(self, key: Key[Array, ""], rows: Transition, models: Models) -> PyTree:
         return ()
