@@ -21,9 +21,6 @@ from micro_rl.simulation.collect import log_file
 from runs import insulin, reactor, trust_recorded, trust_simulators, trust_windows
 from runs.trust_simulators import Rows, Simulator
 
-CLEAN = ("reactor", "insulin", "inverted-pendulum", "pusher")
-"""The worlds that were named before anything of them was made. Ant-v4 was named, too (commit af2bfa6): its learner had
-learned nothing after these steps, so that there is no such log."""
 HORIZONS = (10, 20, 50, 100, 200)
 
 

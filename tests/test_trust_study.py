@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from micro_rl import Dataset, Policy, load
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
-from micro_rl.trust.self_test import self_test
 from micro_rl.trust.verdict import Thresholds
-from runs import trust_picture, trust_recorded, trust_wrong
+from runs import trust_groups, trust_noise, trust_picture, trust_recorded, trust_wrong
 from runs.insulin import (
     ACTION,
     ARRIVES,
@@ -25,7 +25,6 @@ from runs.insulin import (
 )
 from runs.reactor import Reactor
 from runs.trust_by_hand import by_hand
-from runs.trust_corrected import corrected
 from runs.trust_pairs import Log, Pair
 from runs.trust_plants import PLANTS
 from runs.trust_simulators import MassSpringDamper, Pendulum, Simulator
@@ -223,22 +222,28 @@ def test_published_logs_are_replayed(name: str):
     assert np.median(replay_errors(worlds(DATA, Path("nowhere"))[name], 1)) < 1e-4
 
 
-@pytest.mark.parametrize(("windows", "wider"), [(10_000, 1.0), (250, 2.0)])
-def test_a_recorded_log_is_judged_again_by_windows_that_do_not_overlap(windows: int, wider: float):
-    """250 windows are 25 a part, where a hundred were looked at: half as certain as was claimed."""
-    random = np.random.default_rng(0)
-    measured, noise = 10 * np.arange(10.0), np.full(10, 0.5)
-    predicted = measured + random.normal(size=10)
-    claimed, true = (self_test(predicted, measured, scale * noise) for scale in (1.0, wider))
-    columns = zip(predicted, measured, claimed.deviation, strict=True)
-    figures = {"folds": [dict(zip(("predicted", "measured", "deviation"), row, strict=True)) for row in columns]}
-    figures |= {"unexplained": claimed.unexplained, "windows": windows, "fqe_explained": 0.0, "fqe_slope": 1.0}
-    figures |= {"baseline_error": {"model": 0.0, "fqe": 0.0}}
-    own = evidence(1.0, 2.0)._replace(deviation=float(np.hypot(0.3, claimed.unexplained)))
-    pair = Pair("a", own, truth=-0.4, error=0.0, critics=None, value=9.0, too_high=(0.0, 0.0))
-    again = corrected(Log("log", figures, [pair]))
-    starts = 0.3 * np.sqrt(max(1.0, 300 / windows))
-    half = true.width * np.hypot(starts, true.unexplained)
-    interval = again.pairs[0].evidence.difference
-    assert again.alone and again.judgement["explained"] == pytest.approx(true.explained)
-    assert (interval.low, interval.high) == pytest.approx((own.model.mean - half, own.model.mean + half))
+def log_of_pairs(name: str, truths: tuple[float, ...], **judgement: Any) -> Log:
+    """A log whose policies are all estimated between 1 and 2."""
+    own = evidence(1.0, 2.0)
+    pairs = [Pair(f"p{number}", own, truth, 0.1, None, 9.0, (0.0, 0.0)) for number, truth in enumerate(truths)]
+    figures = {"explained": 0.5, "baseline_error": {"model": -3.0, "fqe": 0.0}} | judgement
+    return Log(name, figures, pairs)
+
+
+def test_logs_are_told_apart_by_when_they_were_judged():
+    names = "swimmer", "pusher", "safety"
+    logs = [log_of_pairs(name, (1.0,), **({} if name == "safety" else {"noise": 1.0})) for name in names]
+    groups = trust_groups.grouped(logs)
+    assert [[log.name for log in group] for group in groups] == [["swimmer"], ["pusher"], ["safety"]]
+
+
+def test_what_the_share_of_noise_changed_stands_side_by_side():
+    """Of truths 1.5 and 4 the interval from 1 to 2 holds the first; both are better; the median error is 1.25."""
+    log = log_of_pairs("swimmer", (1.5, 4.0), noise=0.5)
+    now = trust_noise.counted(log)
+    assert (now["covered"], now["better"], now["clones"], now["noise"]) == (1, 2, -3.0, 0.5)
+    assert now["wrong"] == pytest.approx(1.25) and now["half_width"] == pytest.approx(0.5 / 4)
+    before = now | {"clones": -6.0, "explained": -1.0}
+    line = trust_noise.section([log], {"swimmer": {"figures": before}}).splitlines()[-1]
+    assert line.startswith("| swimmer | 50 % | 0 %; 50 % | −6.00; −3.00 | 1.25; 1.25 |")
+    assert len(trust_noise.section([log], {}).splitlines()) == 2

@@ -49,8 +49,8 @@ class Options:
     gap: Annotated[
         Literal["mean-min", "soft-min", "kth", "value-min"], Setting(source="the paper; the others are ours")
     ] = "mean-min"
-    """f: mean - min of the candidates' values, mean - soft minimum, mean - k-th smallest, or V(s') - min; of a lone elite
-    the first three are 0."""
+    """f: mean - min of the candidates' values, mean - soft minimum, mean - k-th smallest, or V(s') - min; of a lone
+    elite the first three are 0."""
     values: Annotated[Literal["draws", "moments", "linear"], Setting(source="the paper; the others are ours")] = "draws"
     """Values of candidates by draws, or f's expectation over them: by each member's moments, or one slope for all."""
     predictions: Annotated[Literal["anew", "stored"], Setting(source=f"{AUTHORS}: anew; stored is ours")] = "anew"
