@@ -42,6 +42,11 @@ of the noise, then with the share that the parts chose (`python -m runs.trust_no
 NOISE_READ = """\
 "Clones" is what the clones' estimate misses of the log's return, "policies" the median distance of the estimated
 differences from the true ones.
+
+It has a price. On the reactor a clone that truly collects 2 % less than the log (-0.49 ± 0.19 of 21.4) is called
+better, by 0.05 to 1.25: without noise the members agree to 0.2 on its difference, while the test on parts, each of
+which is measured to about 0.5, cannot see errors so small, and finds nothing unexplained. Where an interval lies just
+above 0, as here, a trial decides.
 """
 KNOWN = """\
 No count of the twelve older logs is a clean test: their truths have been on the table while the judge was changed. Its

@@ -128,8 +128,9 @@ class Totals(NamedTuple):
     def sentence(self) -> str:
         """All of it."""
         return (
-            f"of {self.worse} policies that are worse (beyond two standard errors) {self.false} were called better; of "
-            f"{self.better} that are better {self.silent} were not shown to be. The 90 % interval of the difference "
+            f"of {self.worse} policies that are worse (beyond two standard errors) {self.false} "
+            f"{'was' if self.false == 1 else 'were'} called better; of {self.better} that are better {self.silent} "
+            "were not shown to be. The 90 % interval of the difference "
             f"holds the truth, but for two standard errors of the measurement, in {self.vouched_and_covered} of "
             f"{self.vouched_for} pairs where the log vouches for the policy's steps, and in "
             f"{self.covered - self.vouched_and_covered} of {self.pairs - self.vouched_for} others, for which it "
