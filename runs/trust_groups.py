@@ -15,8 +15,8 @@ The judge was made with these logs, long before its last rule, the [share of noi
 count their policies were trained anew, and so were the logs that an online learner makes; the rule had been settled on
 the logs of the next section, and each of these was then judged once. Nothing was changed since.
 
-Two tanks and a dryer are plants of our own under operators of different skill, hopper-replay is D4RL's
-hopper-medium-replay, and the others are Gymnasium's tasks as an online learner saw them on its way.
+Two tanks and a dryer are plants of our own under operators of different skill, hopper-replay and halfcheetah-replay are
+D4RL's medium-replay logs, and the others are Gymnasium's tasks as an online learner saw them on its way.
 
 ![Every pair's interval beside the truth](trust.svg)
 
