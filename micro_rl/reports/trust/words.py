@@ -69,8 +69,10 @@ def _shaken(noise: float) -> str:
     """How much of the noise that the model predicts its rollouts take."""
     if noise == 1.0:
         return ""
-    share = f"{100 * noise:.0f} %" if noise else "none"
-    return f" (rollouts take {share} of the noise that the model predicts: with it they predict these parts best)"
+    if noise == 0.0:
+        return " (rollouts take none of the noise that the model predicts: without it they predict these parts best)"
+    share = f"{100 * noise:.0f} %"
+    return f" (rollouts take {share} of the noise that the model predicts: so they predict these parts best)"
 
 
 def _deciding(judgement: Judgement) -> str:
