@@ -178,12 +178,15 @@ and from what was measured.
 
 def _supports(logs: list[Log]) -> str:
     """What a choice of the threshold of support on the other logs would have been."""
-    others = {log.name: chosen([other for other in logs if other is not log]).support for log in logs}
-    apart = [f"{name} {support:g}" for name, support in others.items() if support != Thresholds().support]
+    others: dict[float, list[str]] = {}
+    for log in logs:
+        others.setdefault(chosen([other for other in logs if other is not log]).support, []).append(log.name)
+    usual, *rest = sorted(others, key=lambda support: -len(others[support]))
+    apart = "".join(f", for {', '.join(others[support])} {support:g}" for support in rest)
     return (
-        "The threshold of support is the one that ships, 0.8. Chosen for each log on all others (the fewest worse "
-        "policies called better, then the fewest better ones not shown) it would be the same"
-        + (f", but for {', '.join(apart)}." if apart else " for every log.")
+        "The threshold of support is the one that ships, 0.8, set before any of these logs was judged. Chosen for each "
+        "log on all others (the fewest worse policies called better, then the fewest better ones not shown) it would "
+        f"be {usual:g}{apart}."
     )
 
 
