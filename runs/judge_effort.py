@@ -64,10 +64,9 @@ def figures(world: World, out: Path, effort: Effort) -> dict[str, Any]:
     name = cell_of(world.name, MINUTES)
     truths = recorded(CHOICES)[name]["figures"]["truths"]
     case = judge_of(world, effort)
-    noise, test = test_on_folds(case, lambda *_: None)
-    case = case.shaken(noise)
     starts, scaling, history = common_starts(case), case.judge.scaling, case.layout.dataset.history
     clone, measured = collect(case, behaviour(case), starts).total.mean(), case.layout.windows.returns.mean()
+    test = test_on_folds(case, lambda *_: None)
     values = np.array([
         collect(case, judged(Policy.load(out / name / "policies" / f"{policy}.safetensors"), scaling, history), starts)
         .total.mean()

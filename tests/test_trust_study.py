@@ -10,7 +10,7 @@ import pytest
 from micro_rl import Dataset, Policy, load
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
 from micro_rl.trust.verdict import Thresholds
-from runs import trust_groups, trust_noise, trust_picture, trust_recorded, trust_wrong
+from runs import trust_groups, trust_picture, trust_recorded, trust_wrong
 from runs.insulin import (
     ACTION,
     ARRIVES,
@@ -230,20 +230,7 @@ def log_of_pairs(name: str, truths: tuple[float, ...], **judgement: Any) -> Log:
     return Log(name, figures, pairs)
 
 
-def test_logs_are_told_apart_by_when_they_were_judged():
+def test_logs_are_told_apart_by_what_was_known_of_them():
     names = "swimmer", "pusher", "safety"
-    logs = [log_of_pairs(name, (1.0,), **({} if name == "safety" else {"noise": 1.0})) for name in names]
-    groups = trust_groups.grouped(logs)
-    assert [[log.name for log in group] for group in groups] == [["swimmer"], ["pusher"], ["safety"]]
-
-
-def test_what_the_share_of_noise_changed_stands_side_by_side():
-    """Of truths 1.5 and 4 the interval from 1 to 2 holds the first; both are better; the median error is 1.25."""
-    log = log_of_pairs("swimmer", (1.5, 4.0), noise=0.5)
-    now = trust_noise.counted(log)
-    assert (now["covered"], now["better"], now["clones"], now["noise"]) == (1, 2, -3.0, 0.5)
-    assert now["wrong"] == pytest.approx(1.25) and now["half_width"] == pytest.approx(0.5 / 4)
-    before = now | {"clones": -6.0, "explained": -1.0}
-    line = trust_noise.section([log], {"swimmer": {"figures": before}}).splitlines()[-1]
-    assert line.startswith("| swimmer | 50 % | 0 %; 50 % | −6.00; −3.00 | 1.25; 1.25 |")
-    assert len(trust_noise.section([log], {}).splitlines()) == 2
+    groups = trust_groups.grouped([log_of_pairs(name, (1.0,)) for name in names])
+    assert [[log.name for log in group] for group in groups] == [["pusher"], ["swimmer"], ["safety"]]

@@ -40,10 +40,6 @@ class Case(NamedTuple):
     key: Key[Any, ""]
     effort: Effort
 
-    def shaken(self, share: float) -> "Case":
-        """The same with rollouts that take so much of the noise that members predict."""
-        return self._replace(judge=self.judge._replace(noise=jnp.asarray(share)))
-
     @property
     def window_rewards(self) -> tuple[float, float]:
         """The mean reward a step of the log's worst window and of its best, raw units."""

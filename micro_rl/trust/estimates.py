@@ -12,11 +12,10 @@ from micro_rl.trust.actors import Actor, Behaviour, Judged, compiled_act, pick
 from micro_rl.trust.case import Case
 from micro_rl.trust.difference import spread
 from micro_rl.trust.judge import strangers
-from micro_rl.trust.noise import SHARES, Tried, settled
 from micro_rl.trust.options import Progress
 from micro_rl.trust.places import starts_of, windows_in
 from micro_rl.trust.rollouts import Collected, Starts, roll_out
-from micro_rl.trust.self_test import SelfTest
+from micro_rl.trust.self_test import SelfTest, self_test
 from micro_rl.trust.starts import core_rows
 
 WEIGHTED = 2000
@@ -46,28 +45,17 @@ def collect(case: Case, actor: Actor, starts: Starts) -> Collected:
     return Collected(*(np.asarray(part, np.float64) for part in collected))  # pyright: ignore[reportArgumentType]
 
 
-def test_on_folds(case: Case, progress: Progress, shares: tuple[float, ...] = SHARES) -> tuple[float, SelfTest]:
-    """Predict what every fold returned: its clone, from its own states, by the members that did not see it.
-
-    Args:
-        case: the judge and the log.
-        progress: sees how far it is.
-        shares: of the members' noise, to be tried.
-
-    Returns:
-        The share of their noise with which they predict best, and the test.
-    """
-    folds = case.layout.folds.size
-    predicted, deviation = (np.empty((len(shares), folds)) for _ in range(2))
-    windows = [windows_in(case, fold) for fold in range(folds)]
-    for fold, own in enumerate(windows):
-        progress("testing the judge on parts it did not see", 0.6 + 0.1 * fold / folds)
-        for number, share in enumerate(shares):
-            collected = collect(case.shaken(share), pick(case.clones, 1 + fold), starts_of(case, own))
-            total = np.asarray(collected.total)
-            predicted[number, fold] = total[strangers(fold, folds)].mean()
-            deviation[number, fold] = np.hypot(*spread(total - own.returns, own.disjoint)) + 1e-9
-    return settled(Tried(shares, predicted, deviation, np.array([own.returns.mean() for own in windows])))
+def test_on_folds(case: Case, progress: Progress) -> SelfTest:
+    """Predict what every fold returned: its clone, from its own states, by the members that did not see it."""
+    predicted, measured, deviation = [], [], []
+    for fold in range(case.layout.folds.size):
+        progress("testing the judge on parts it did not see", 0.75 + 0.05 * fold / case.layout.folds.size)
+        windows = windows_in(case, fold)
+        total = np.asarray(collect(case, pick(case.clones, 1 + fold), starts_of(case, windows)).total)
+        predicted.append(float(total[strangers(fold, case.layout.folds.size)].mean()))
+        measured.append(float(windows.returns.mean()))
+        deviation.append(float(np.hypot(*spread(total - windows.returns, windows.disjoint))) + 1e-9)
+    return self_test(np.array(predicted), np.array(measured), np.array(deviation))
 
 
 def weigh(case: Case, actor: Judged) -> tuple[importance.Weighted, int]:

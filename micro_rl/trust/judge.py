@@ -36,8 +36,7 @@ class Judge(NamedTuple):
     """What the log says of the system, by members that each know another part of it; core units.
 
     `scales` are what is usual for the three parts of the score of the unknown, `limit` the score that a chosen share
-    of true transitions keeps, `allowed` the steps above it that a true window has, but for one in twenty. Rollouts take
-    the share `noise` of what members predict to vary (`noise.settled`).
+    of true transitions keeps, `allowed` the steps above it that a true window has, but for one in twenty.
     """
 
     ensemble: Ensemble
@@ -47,7 +46,6 @@ class Judge(NamedTuple):
     allowed: Float[Array, ""]
     scaling: Scaling
     history: int
-    noise: float | Float[Array, ""] = 1.0
 
     @property
     def members(self) -> int:

@@ -174,7 +174,6 @@ def _whole(
         policies=tuple(policies),
         ranking=verdict.ranking(policies, test.explained),
         notes=(*case.layout.dataset.notes, *filter(None, [case.layout.held])),
-        noise=float(case.judge.noise),
         seconds=seconds,
         version=__version__,
     )

@@ -88,7 +88,7 @@ def roll_out(
             actor, branch.observation, jax.random.normal(action_key, (count, judge.scaling.action_mid.shape[-1]))
         )
         mean, std = predict(judge.ensemble, branch.observation, action)
-        outcome = mean + judge.noise * std * jax.random.normal(state_key, (1, count, mean.shape[-1]))
+        outcome = mean + std * jax.random.normal(state_key, (1, count, mean.shape[-1]))
         following, reward = _within(judge, outcome[..., :-1]), jnp.clip(outcome[..., -1], *rewards)
         if replayed is not None and starts.columns is not None:
             following = jnp.where(starts.columns[None, None], replayed[None], following)

@@ -84,15 +84,14 @@ def measure(
     """
     current = None if options.current is None else actions_of(options.current, layout.dataset, layout.rows)
     case = prepare(layout, options, progress)
-    noise, test = test_on_folds(case, progress)
-    case = case.shaken(noise)
     baseline = _baseline(case, current)
     starts = common_starts(case)
     every = [baseline.actor, *actors.values()]
     collected = []
     for number, actor in enumerate(every):
-        progress("rollouts of every policy", 0.7 + 0.1 * number / len(every))
+        progress("rollouts of every policy", 0.6 + 0.15 * number / len(every))
         collected.append(collect(case, actor, starts))
+    test = test_on_folds(case, progress)
     progress("fitted Q evaluation", 0.8)
     by_fqe = test_fqe_on_folds(case)
     values = evaluate_by_fqe(case, every, starts, baseline.current)

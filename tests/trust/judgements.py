@@ -92,7 +92,6 @@ def judgement(*policies: PolicyJudgement) -> Judgement:
         policies=policies,
         ranking=verdict.ranking(policies, 0.95),
         notes=("a column stands still",),
-        noise=1.0,
         seconds=200.0,
         version="0",
     )

@@ -343,15 +343,3 @@ def test_a_part_that_is_too_small_is_said(tmp_path, monkeypatch):
 def test_the_package_can_be_called():
     with pytest.raises(micro_rl.UserError, match="name a run or a policy"):
         micro_rl.trust([])
-
-
-@pytest.mark.parametrize(
-    ("noise", "words"),
-    [
-        (1.0, "differ by. With"),
-        (0.5, "(rollouts take 50 % of the noise that the model predicts: so they predict these parts best). With"),
-        (0.0, "(rollouts take none of the noise that the model predicts: without it they predict"),
-    ],
-)
-def test_the_page_tells_how_much_noise_rollouts_take(noise, words):
-    assert words in sentences.tested(judgement()._replace(noise=noise))

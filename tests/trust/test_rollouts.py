@@ -52,20 +52,6 @@ def test_the_reward_of_the_step_that_ends_an_episode_counts_and_no_later_one():
     np.testing.assert_allclose(collected.total, 3.0, atol=1e-3)
 
 
-def test_rollouts_take_the_share_of_the_predicted_noise_that_is_asked_for():
-    """The deviation of a step's reward is the share of the predicted one; none of it is the mean, exactly."""
-    starts = np.full(2000, 5.0)
-    shaken = judge_of([[0.0]], [1.0])._replace(ensemble=pointing_ensemble([[0.0]], [1.0], act=1, std=0.25))
-    paid = {
-        share: np.asarray(windows(shaken._replace(noise=share), starts=starts, length=1).total)
-        for share in (1.0, 0.5, 0.0)
-    }
-    assert np.ptp(paid[0.0]) == 0
-    assert paid[0.0][0, 0] == pytest.approx(1.0, abs=1e-3)
-    assert paid[1.0].std() == pytest.approx(0.25, rel=0.05)
-    np.testing.assert_allclose(paid[0.5] - 1, (paid[1.0] - 1) / 2, atol=1e-3)
-
-
 def test_no_member_pays_more_than_the_log_ever_did():
     np.testing.assert_allclose(windows(judge_of([[1.0]] * 2, [5.0] * 2), ends=(0.0, 2.0)).total, 12.0, atol=1e-3)
 

@@ -166,8 +166,6 @@ class Judgement(NamedTuple):
     ranking: tuple[str, ...]
     """The policies' names, the one to look at first in front."""
     notes: tuple[str, ...]
-    noise: float
-    """The share of the noise predicted by the model that its rollouts take."""
     seconds: float
     version: str
     widening: float = 1.0

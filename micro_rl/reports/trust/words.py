@@ -60,19 +60,9 @@ def tested(judgement: Judgement) -> str:
     return (
         f"The judge was tested on this log: {plural(folds, 'part')} ({judgement.folds_made}) were left out one by one, "
         f"and what they returned was predicted. The predictions explain {100 * max(0.0, judgement.explained):.0f} % of "
-        f"what the parts differ by{_shaken(judgement.noise)}. {promise if judgement.explained > 0 else UNTESTED} "
-        f"{_deciding(judgement)}{_together(judgement)}"
+        f"what the parts differ by. {promise if judgement.explained > 0 else UNTESTED} {_deciding(judgement)}"
+        f"{_together(judgement)}"
     )
-
-
-def _shaken(noise: float) -> str:
-    """How much of the noise that the model predicts its rollouts take."""
-    if noise == 1.0:
-        return ""
-    if noise == 0.0:
-        return " (rollouts take none of the noise that the model predicts: without it they predict these parts best)"
-    share = f"{100 * noise:.0f} %"
-    return f" (rollouts take {share} of the noise that the model predicts: so they predict these parts best)"
 
 
 def _deciding(judgement: Judgement) -> str:
