@@ -12,6 +12,8 @@ from runs.trust_pairs import Log, Pair, table, totals
 
 Way = Callable[[Log, Pair], Interval]
 """What decides of a pair."""
+REASONS = "too little support", "estimated no better", "too wide an interval", "another gate"
+"""What keeps a policy from being called better, in the order in which it is asked."""
 
 
 def _as_it_is(log: Log, pair: Pair) -> Interval:
@@ -30,12 +32,24 @@ def _from_measured(log: Log, pair: Pair) -> Interval:
     return model if log.alone else spanning(model, fqe)
 
 
+def _narrowed(share: float) -> Way:
+    """Intervals so much as wide, about the same estimate."""
+
+    def way(log: Log, pair: Pair) -> Interval:
+        mean, low, high = pair.evidence.difference
+        return Interval(mean, mean - share * (mean - low), mean + share * (high - mean))
+
+    return way
+
+
 WAYS: dict[str, Way] = {
     "as it is": _as_it_is,
     "both estimators, always": lambda log, pair: _by(log, pair, log.error, alone=False),
     "the model's, always": lambda log, pair: _by(log, pair, log.error, alone=True),
     "as it is, but from the clones' estimate alone": lambda log, pair: _by(log, pair, None, alone=log.alone),
     "as it is, but from what was measured alone": _from_measured,
+    "as it is, but three quarters as wide": _narrowed(0.75),
+    "as it is, but half as wide": _narrowed(0.5),
 }
 
 
@@ -112,6 +126,24 @@ def kinds(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
             rows.append([log.name, *map(str, counts), number(least)])
     head = ["log", "missed", "truth below", "too little support", "less a step than the log's worst window"]
     return table([*head, "called better", "of that window"], rows)
+
+
+def silent(logs: list[Log], frozen: dict[str, Thresholds]) -> str:
+    """Why better policies are not shown to be, each by the first of the reasons that holds, log by log."""
+    rows = []
+    for log in logs:
+        why = [_reason(pair, frozen[log.name]) for pair in log.pairs if pair.truly > 0]
+        if counted := [word for word in why if word]:
+            rows.append([log.name, f"{len(counted)} of {len(why)}", *(f"{counted.count(word)}" for word in REASONS)])
+    return table(["log", "better, not shown", *REASONS], rows)
+
+
+def _reason(pair: Pair, thresholds: Thresholds) -> str | None:
+    """What keeps a policy from being called better."""
+    if pair.said(thresholds) == BETTER:
+        return None
+    stops = not pair.vouched_for(thresholds), pair.evidence.difference.mean <= 0, pair.evidence.difference.low <= 0
+    return next((reason for reason, stop in zip(REASONS, stops, strict=False) if stop), REASONS[-1])
 
 
 def median(values: list[float]) -> str:

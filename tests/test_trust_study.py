@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from micro_rl import Dataset, Policy, load
-from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE
+from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Interval
 from micro_rl.trust.verdict import Thresholds
 from runs import trust_groups, trust_picture, trust_recorded, trust_wrong
 from runs.insulin import (
@@ -234,3 +234,26 @@ def test_logs_are_told_apart_by_what_was_known_of_them():
     names = "swimmer", "pusher", "safety"
     groups = trust_groups.grouped([log_of_pairs(name, (1.0,)) for name in names])
     assert [[log.name for log in group] for group in groups] == [["pusher"], ["swimmer"], ["safety"]]
+
+
+def test_better_policies_that_are_not_shown_are_counted_by_the_first_reason():
+    """Of five truly better ones: shown, unlike the log, estimated below 0, an interval that holds 0, contradicted."""
+    log = log_of_pairs("swimmer", (1.0,) * 5)
+    own = log.pairs[0].evidence
+    changed = (
+        own,
+        own._replace(support=0.0, difference=Interval(-1.0, -2.0, 0.0)),
+        own._replace(difference=Interval(-1.0, -2.0, 1.0)),
+        own._replace(difference=Interval(1.0, -1.0, 3.0)),
+        own._replace(fqe=Interval(9.0, 8.0, 10.0)),
+    )
+    pairs = [pair._replace(evidence=one) for pair, one in zip(log.pairs, changed, strict=True)]
+    table = trust_wrong.silent([log._replace(pairs=pairs)], {"swimmer": Thresholds()})
+    assert table.splitlines()[-1] == "| swimmer | 4 of 5 | 1 | 1 | 1 | 1 |"
+
+
+def test_narrower_intervals_keep_their_estimate():
+    """From 1 to 3 about 1.5, half as wide: 1.25 to 2.25."""
+    log = log_of_pairs("swimmer", (1.0,))
+    pair = log.pairs[0]._replace(evidence=log.pairs[0].evidence._replace(difference=Interval(1.5, 1.0, 3.0)))
+    assert trust_wrong.WAYS["as it is, but half as wide"](log, pair) == Interval(1.5, 1.25, 2.25)
