@@ -63,11 +63,21 @@ def test_rows_logged_twice_are_dropped_without_a_cut(tmp_path):
     assert after.timeouts.tolist() == [False] * 4 + [True]
 
 
-def test_a_system_at_rest_repeats_itself(tmp_path):
+@pytest.mark.parametrize("without", [(), ("next_observations",)])
+def test_a_system_at_rest_repeats_itself(tmp_path, without):
     columns = logs.columns((4,), (False,))
     for name in ("observations", "next_observations", "actions", "rewards"):
         columns[name][:] = 0.5
-    assert mended(tmp_path, columns)[1] == {}
+    assert mended(tmp_path, columns, without=without)[1] == {}
+
+
+def test_a_system_at_rest_loses_only_the_row_that_is_not_finite(tmp_path):
+    columns = logs.columns((8,), (False,))
+    for name in ("observations", "actions", "rewards"):
+        columns[name][:] = 0.5
+    columns["observations"][2, 0] = np.nan
+    after, changes = mended(tmp_path, columns, without=("next_observations",))
+    assert changes == {"not-finite": (2,), "cut": (1,)} and len(after) == 7
 
 
 def test_episodes_that_occurred_before_are_dropped(tmp_path):
@@ -75,6 +85,13 @@ def test_episodes_that_occurred_before_are_dropped(tmp_path):
     after, changes = mended(tmp_path, columns)
     assert changes == {"episode-again": (9, 10)}
     assert len(after) == 9
+
+
+def test_an_episode_at_rest_is_no_copy_of_another(tmp_path):
+    columns = logs.columns((4, 3), (False, False))
+    for name in ("observations", "next_observations", "actions", "rewards"):
+        columns[name][:] = 0.5
+    assert mended(tmp_path, columns, without=("next_observations",))[1] == {}
 
 
 def test_terminals_at_the_time_limit_become_timeouts_when_it_is_given(tmp_path):

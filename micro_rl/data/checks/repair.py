@@ -125,22 +125,29 @@ def _rows(dataset: Dataset) -> tuple[np.ndarray, ...]:
 
 
 def _twice(dataset: Dataset, next_recorded: bool) -> Bool[np.ndarray, " row"]:
-    """Rows equal to the one before in the same episode, unless the system stands still and so may repeat itself."""
+    """Rows equal to the one before in the same episode, unless the system stands still and so may repeat itself.
+
+    Without next observations of its own a log does not tell whether it stands still.
+    """
+    twice = np.zeros(len(dataset), bool)
+    if not next_recorded:
+        return twice
     same = np.ones(len(dataset) - 1, bool)
-    for part in _rows(dataset)[: 4 if next_recorded else 3]:
+    for part in _rows(dataset):
         flat = part.reshape(len(part), -1)
         same &= (flat[1:] == flat[:-1]).all(1)
-    twice = np.concatenate([[False], same])
+    twice[1:] = same
     twice[dataset.starts] = False
-    still = (dataset.next_observations == dataset.observations).all(1) & next_recorded
+    still = (dataset.next_observations == dataset.observations).all(1)
     return twice & ~still
 
 
 def _episodes_again(dataset: Dataset) -> Int[np.ndarray, " again"]:
-    """All rows of the episodes of which every row occurred before; one of a single row may be chance."""
+    """All rows of the episodes of which every row occurred before; one of a single row, or at rest, may be chance."""
     again = np.zeros(len(dataset), bool)
     again[findings.repeated(*_rows(dataset))] = True
-    whole = np.logical_and.reduceat(again, dataset.starts) & (dataset.lengths > 1)
+    moved = (dataset.observations != np.repeat(dataset.observations[dataset.starts], dataset.lengths, axis=0)).any(1)
+    whole = np.logical_and.reduceat(again, dataset.starts) & np.logical_or.reduceat(moved, dataset.starts)
     return np.flatnonzero(np.repeat(whole, dataset.lengths))
 
 
