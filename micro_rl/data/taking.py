@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from micro_rl.core.tasks import Task
+from micro_rl.data import episode_ends
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.writers.rows import lacks_next
 
@@ -57,6 +58,25 @@ def storable(dataset: Dataset) -> Dataset:
     if dataset.usable.all() or lacks_next(dataset):
         return dataset
     return take(dataset, dataset.usable, dataset.name)
+
+
+def as_read(dataset: Dataset, next_recorded: bool) -> Dataset:
+    """The log with the next observations, and what can be believed of them, that a reader will find in its rows.
+
+    Args:
+        dataset: rows that were left out, cut or put together.
+        next_recorded: whether it has next observations of its own.
+    """
+    before, terminals, timeouts = dataset.observations, dataset.terminals, dataset.timeouts
+    if not len(dataset):
+        return dataset
+    if next_recorded:
+        after = dataset.next_observations
+        usable, _ = episode_ends.recorded_next(before, after, terminals, timeouts)
+    else:
+        after, usable, _ = episode_ends.next_rows(before, terminals, terminals | timeouts)
+    read = replace(dataset, next_observations=after, usable=usable)
+    return read if read.outliers is None else replace(read, usable=usable & ~read.outliers.rows)
 
 
 def content(dataset: Dataset) -> str:

@@ -68,6 +68,16 @@ def test_next_observations_that_are_not_there_stay_away(tmp_path: Path, form: Fo
     assert difference(log, back) is None and not back.usable.all()
 
 
+@pytest.mark.parametrize("form", ["hdf5", "csv", "parquet"])
+def test_a_code_for_a_missing_value_is_written_as_it_is(tmp_path: Path, form: Form):
+    arrays = columns((30, 30), (False, False))
+    del arrays["next_observations"]
+    arrays["observations"][40, 0] = -9999
+    log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
+    back, _ = convert(log, target(tmp_path, form), form, "")
+    assert difference(log, back) is None and np.flatnonzero(~back.usable).tolist() == [29, 39, 40, 59]
+
+
 @pytest.mark.parametrize("form", ["npz", "minari"])
 def test_formats_that_need_the_last_observation(tmp_path: Path, form: Form):
     arrays = columns()

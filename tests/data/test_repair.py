@@ -110,6 +110,18 @@ def test_timeouts_that_record_the_next_start_are_dropped(tmp_path):
     assert after.usable.all()
 
 
+@pytest.mark.parametrize("without", [(), ("next_observations",)])
+def test_a_code_for_a_missing_value_stays_unusable_in_the_copy(tmp_path, without):
+    columns = logs.columns((30, 30), (False, False))
+    columns["observations"][40, 0] = columns["next_observations"][39, 0] = -9999
+    columns["rewards"][50] = np.nan
+    rest = {name: values for name, values in columns.items() if name not in without}
+    path, copy = logs.write_hdf5(tmp_path / "hopper.hdf5", rest), tmp_path / "mended.hdf5"
+    assert run(["data", "check", str(path), "--fix", str(copy)]) == 0
+    ends = [29, 49, 58] if without else []
+    assert np.flatnonzero(~load(copy).usable).tolist() == sorted([*ends, 39, 40])
+
+
 @given(st.sets(st.integers(0, 8), max_size=8))
 def test_what_is_left_has_nothing_to_mend(tmp_path_factory, bad):
     columns = logs.columns()

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from micro_rl.core.wording import plural
-from micro_rl.data import conversion, episode_ends
+from micro_rl.data import conversion
 from micro_rl.data.checks import episodes, findings
 from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.taking import as_read
 from micro_rl.errors import UserError
 from micro_rl.storage.files import saving
 
@@ -174,16 +175,4 @@ def _cut(
         terminals=terminals[rows],
         timeouts=timeouts[rows],
     )
-    return _with_next(left, next_recorded), cuts
-
-
-def _with_next(dataset: Dataset, next_recorded: bool) -> Dataset:
-    """The same with next observations, and what can be believed of them, as a reader will find them."""
-    before, terminals, timeouts = dataset.observations, dataset.terminals, dataset.timeouts
-    if not len(dataset):
-        return dataset
-    if not next_recorded:
-        after, usable, _ = episode_ends.next_rows(before, terminals, terminals | timeouts)
-        return replace(dataset, next_observations=after, usable=usable)
-    usable, _ = episode_ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
-    return replace(dataset, usable=usable)
+    return as_read(left, next_recorded), cuts

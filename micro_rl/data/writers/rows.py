@@ -23,9 +23,8 @@ def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
 def lacks_next(log: Dataset) -> bool:
     """Whether the log has no next observations of its own: nothing is then known after an episode's last row."""
     ends = log.terminals | log.timeouts
-    return bool(
-        (log.usable == ~ends).all() and np.array_equal(log.next_observations[ends], log.observations[ends])
-    ) and follows(log)
+    own = log.usable[ends].any() or not np.array_equal(log.next_observations[ends], log.observations[ends])
+    return not own and follows(log)
 
 
 def follows(log: Dataset) -> bool:
