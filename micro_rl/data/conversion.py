@@ -7,7 +7,7 @@ from typing import Any, Literal, cast, get_args
 import h5py
 import numpy as np
 
-from micro_rl.data import toml_file
+from micro_rl.data import log_paths, toml_file
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.loading import load
 from micro_rl.data.log_metadata import ABOUT
@@ -85,8 +85,9 @@ def convert(
     """
     taken = [file for file in _files(path, form) if file.exists() or file.is_symlink()]
     sources = sources or [log]
-    if {own.path.resolve() for own in sources} & {file.resolve() for file in taken}:
-        raise UserError(f"{path}: is the log itself; convert it into another file")
+    for own in sources:
+        if not own.in_memory:
+            _refuse_within(own.path, _files(path, form))
     if taken and not force:
         raise UserError(f"{taken[0]}: is there already; choose another name, or replace it with --force")
     _refuse_unless_replaceable(path, form)
@@ -103,6 +104,16 @@ def convert(
 
 def _files(path: Path, form: Form) -> list[Path]:
     return [path, tables.toml_path(path)] if form in TABLES else [path]
+
+
+def _refuse_within(log: Path, files: Sequence[Path]) -> None:
+    """Refuses to write over a log, over the TOML that describes it, or into the folder in which it lies."""
+    linked = log_paths.parquet_files(log) if log.is_dir() else []
+    own = [part.resolve() for part in (log, toml_file.beside(log), *linked) if part]
+    for file in files:
+        ways = (file.resolve(), file.parent.resolve() / file.name)  # a link may lie in the folder, or lead into it
+        if any(way.is_relative_to(part) for way in ways for part in own):
+            raise UserError(f"{file}: is the log itself, or a part of it; convert it into another file")
 
 
 def _refuse_unless_replaceable(path: Path, form: Form) -> None:

@@ -192,6 +192,32 @@ def test_neither_the_source_nor_a_folder_is_replaced(tmp_path: Path):
         convert(log, tmp_path / "beside.csv", "csv", "")
 
 
+@pytest.mark.parametrize(
+    ("source", "copy", "form"),
+    [
+        ("set-v0", "set-v0", "minari"),
+        ("set-v0", "set-v0/data/main_data.hdf5", "hdf5"),
+        ("set-v0", "set-v0/new.hdf5", "hdf5"),
+        ("parts", "parts/one.parquet", "parquet"),
+        ("parts", "parts/more/two.parquet", "parquet"),
+        ("parts", "store/linked.parquet", "parquet"),
+        ("mine.csv", "mine.csv.toml", "hdf5"),
+    ],
+)
+def test_no_part_of_the_source_is_replaced(tmp_path: Path, source: str, copy: str, form: Form):
+    log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "two.parquet").symlink_to(tmp_path / "store" / "linked.parquet")
+    kinds: dict[str, Form] = {"set-v0": "minari", "mine.csv": "csv", "parts/one.parquet": "parquet"}
+    for name, kind in (*kinds.items(), ("store/linked.parquet", "parquet")):
+        convert(log, tmp_path / name, kind, "")
+    (tmp_path / "parts" / "one.parquet.toml").rename(tmp_path / "parts.toml")
+    own = load(tmp_path / source)
+    with pytest.raises(UserError, match="is the log itself, or a part of it"):
+        convert(own, tmp_path / copy, form, "", force=True)
+    assert difference(own, load(tmp_path / source)) is None
+
+
 def test_formats_of_one_stem_stand_side_by_side(tmp_path: Path):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **TOLD))
     for suffix in (".csv", ".parquet", ".npz"):
