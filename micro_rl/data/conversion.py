@@ -1,6 +1,8 @@
 """A log in another format: written, read back and compared before anyone relies on it."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -14,7 +16,7 @@ from micro_rl.data.log_metadata import ABOUT
 from micro_rl.data.readers import d4rl, neorl2
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
 from micro_rl.errors import UserError, require_extra
-from micro_rl.storage.files import remove
+from micro_rl.storage.files import CannotWrite, hidden, put_in_place, remove, saving, sync_folder
 
 Form = Literal["hdf5", "npz", "csv", "parquet", "minari"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -66,7 +68,7 @@ def form_of(path: Path, choice: Form | None) -> Form:
 def convert(
     log: Dataset, path: Path, form: Form, command: str, force: bool = False, sources: Sequence[Dataset] = ()
 ) -> tuple[Dataset, list[str]]:
-    """Writes a log in a format, reads it back and compares.
+    """Writes a log in a format, reads it back and compares; what was there before is replaced only if both are equal.
 
     Args:
         log: the log.
@@ -98,8 +100,7 @@ def convert(
         "source_sha256": ", ".join(own.sha256 for own in sources),
         "command": command,
     }
-    lost = WRITERS[form](path, log, provenance)
-    return _read_back(log, path, form), lost
+    return _written(log, path, form, provenance)
 
 
 def _files(path: Path, form: Form) -> list[Path]:
@@ -118,23 +119,44 @@ def _refuse_within(log: Path, files: Sequence[Path]) -> None:
 
 def _refuse_unless_replaceable(path: Path, form: Form) -> None:
     """A folder is replaced by a Minari set only, and only where it was one: a mistyped path must not cost any."""
-    if path.is_dir() and not (form == "minari" and {entry.name for entry in path.iterdir()} <= {"data"}):
+    if path.is_dir() and not (form == "minari" and minari_set.replaceable(path)):
         raise UserError(f"{path}: is a folder that is no Minari set; choose another name")
 
 
-def _read_back(log: Dataset, path: Path, form: Form) -> Dataset:
-    """What was written, read as anyone will; removed again if it is not the log."""
-    back, differs = None, ""
+def _written(log: Dataset, path: Path, form: Form, provenance: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
+    """The log as it reads back, and what was lost: the target is replaced only once both are equal."""
+    waiting = hidden(Path(os.path.abspath(path)), "tmp")
+    copy = waiting / path.name  # under its own name and suffix, by which a log is read
     try:
-        back = load(path)
+        remove(waiting)
+        with saving(path):
+            waiting.mkdir(parents=True)
+        lost = WRITERS[form](copy, log, provenance)
+        back = _read_back(log, path, copy)
+        with saving(path):
+            for file, place in zip(_files(copy, form), _files(path, form), strict=True):
+                put_in_place(file, place) if file.is_dir() else os.replace(file, place)
+            sync_folder(waiting.parent)
+    except CannotWrite as error:
+        raise CannotWrite(str(error).replace(str(copy), str(path))) from error
+    finally:
+        remove(waiting)
+    path = log_paths.locate(path)
+    return replace(back, path=path, name=log_paths.log_name(path)), lost
+
+
+def _read_back(log: Dataset, path: Path, copy: Path) -> Dataset:
+    """What was written, read as anyone will; refused if it is not the log."""
+    try:
+        back = load(copy)
         differs = difference(log, back)
     except UserError as error:
-        differs = str(error)
-    if back is not None and not differs:
-        return back
-    for file in _files(path, form):
-        remove(file)
-    raise UserError(f"{path}: does not read back as {log.path} ({differs}), so it was removed; please report this")
+        back, differs = None, str(error)
+    if back is None or differs:
+        raise UserError(
+            f"{path}: would not read back as {log.path} ({differs}), so it was not written; please report this"
+        )
+    return back
 
 
 def difference(first: Dataset, second: Dataset) -> str | None:

@@ -242,13 +242,17 @@ def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert difference(log, convert(log, target(Path(), form), form, "")[0]) is None
 
 
-def test_a_target_that_does_not_read_back_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("form", FORMS)
+def test_a_target_that_would_not_read_back_is_not_written(tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
     other = load(write_hdf5(tmp_path / "other.hdf5", columns(seed=1)))
-    monkeypatch.setattr("micro_rl.data.conversion.load", lambda path: other)
-    with pytest.raises(UserError, match=r"does not read back as .* \(observations\), so it was removed"):
-        convert(log, tmp_path / "copy.hdf5", "hdf5", "")
-    assert not (tmp_path / "copy.hdf5").exists()
+    convert(other, target(tmp_path, form), form, "")
+    before = sorted(tmp_path.rglob("*"))
+    with monkeypatch.context() as patched:
+        patched.setattr("micro_rl.data.conversion.load", lambda path: other)
+        with pytest.raises(UserError, match=r"would not read back as .* \(observations\), so it was not written"):
+            convert(log, target(tmp_path, form), form, "", force=True)
+    assert difference(other, load(target(tmp_path, form))) is None and sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -259,11 +263,25 @@ def test_a_table_without_its_description_does_not_stay(tmp_path: Path, form: For
         raise CannotWrite(f"{path}: cannot be written (No space left on device); free the disk")
 
     log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
+    other = load(write_hdf5(tmp_path / "other.hdf5", columns(seed=1)))
     convert(log, target(tmp_path, form), form, "a test")
     monkeypatch.setattr(tables, "replace_file", refuse)
-    with pytest.raises(CannotWrite, match="No space left"):
-        convert(log, target(tmp_path, form), form, "a test", force=True)
-    assert not target(tmp_path, form).exists()
+    with pytest.raises(CannotWrite, match=f"^{target(tmp_path, form)}.toml: .* No space left".replace(" .* ", ".*")):
+        convert(other, target(tmp_path, form), form, "a test", force=True)
+    assert difference(log, load(target(tmp_path, form))) is None, "what was there stays"
+
+
+@pytest.mark.parametrize(
+    "there", ["data/photo.png", "data/metadata.json data/notes/cat.png", "data/metadata.json cat.png"]
+)
+def test_a_folder_that_only_looks_like_a_set_is_not_replaced(tmp_path: Path, there: str):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    for file in (tmp_path / "folder" / name for name in there.split()):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
+    with pytest.raises(UserError, match="is a folder that is no Minari set"):
+        convert(log, tmp_path / "folder", "minari", "", force=True)
+    assert all((tmp_path / "folder" / name).read_text() == "mine" for name in there.split())
 
 
 def test_the_suffix_tells_the_format():

@@ -11,7 +11,7 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
 from micro_rl.errors import UserError, require_extra
-from micro_rl.storage.files import CannotWrite, remove, replace_file, replacing
+from micro_rl.storage.files import replace_file, replacing
 from micro_rl.storage.json_files import json_bytes
 
 EXTRA = "writing CSV and Parquet files"
@@ -25,7 +25,7 @@ def write_csv(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[s
     named = _Names(log)
     with replacing(path) as temporary:
         csv.write_csv(_table(log, named), temporary)
-    _describe(path, _toml(path.name, log, named, provenance))
+    replace_file(toml_path(path), _toml(path.name, log, named, provenance))
     return ["CSV has no checksums: a damaged digit goes unnoticed"]
 
 
@@ -38,17 +38,8 @@ def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> li
     table = _table(log, named).replace_schema_metadata({ABOUT.encode(): json_bytes(of(log) | dict(provenance))})
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, write_page_checksum=True)
-    _describe(path, _toml(path.name, log, named, provenance))
+    replace_file(toml_path(path), _toml(path.name, log, named, provenance))
     return []
-
-
-def _describe(path: Path, toml: bytes) -> None:
-    """Writes the TOML of a table; a table that the disk refuses its own is removed, for another's would be taken."""
-    try:
-        replace_file(toml_path(path), toml)
-    except CannotWrite:
-        remove(path)
-        raise
 
 
 def toml_path(path: Path) -> Path:
