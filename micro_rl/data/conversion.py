@@ -11,10 +11,12 @@ import numpy as np
 
 from micro_rl.data import log_paths, toml_file
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.description import describe
 from micro_rl.data.loading import load
 from micro_rl.data.log_metadata import ABOUT
 from micro_rl.data.readers import d4rl, neorl2
 from micro_rl.data.writers import hdf5, minari_set, npz, tables
+from micro_rl.data.writers.rows import GROUPS
 from micro_rl.errors import UserError, require_extra
 from micro_rl.storage.files import CannotWrite, hidden, put_in_place, remove, saving, sync_folder
 
@@ -125,13 +127,14 @@ def _refuse_unless_replaceable(path: Path, form: Form) -> None:
 
 def _written(log: Dataset, path: Path, form: Form, provenance: Mapping[str, Any]) -> tuple[Dataset, list[str]]:
     """The log as it reads back, and what was lost: the target is replaced only once both are equal."""
+    log, lost = _holdable(log, form)
     waiting = hidden(Path(os.path.abspath(path)), "tmp")
     copy = waiting / path.name  # under its own name and suffix, by which a log is read
     try:
         remove(waiting)
         with saving(path):
             waiting.mkdir(parents=True)
-        lost = WRITERS[form](copy, log, provenance)
+        lost += WRITERS[form](copy, log, provenance)
         back = _read_back(log, path, copy)
         with saving(path):
             for file, place in zip(_files(copy, form), _files(path, form), strict=True):
@@ -143,6 +146,18 @@ def _written(log: Dataset, path: Path, form: Form, provenance: Mapping[str, Any]
         remove(waiting)
     path = log_paths.locate(path)
     return replace(back, path=path, name=log_paths.log_name(path)), lost
+
+
+def _holdable(log: Dataset, form: Form) -> tuple[Dataset, list[str]]:
+    """The log without what the format has no place for, and what that is."""
+    lost = []
+    if log.step_seconds is not None and form in TABLES:
+        lost.append(f"how long a step is ({log.step_seconds:g} s)")
+        log = replace(log, step_seconds=None)
+    if log.groups is not None and (form == "minari" or (form == "csv" and not tables.text_in_csv(log))):
+        lost.append("who controlled (group)")
+        log = replace(log, groups=None)
+    return log, lost
 
 
 def _read_back(log: Dataset, path: Path, copy: Path) -> Dataset:
@@ -181,24 +196,37 @@ def difference(first: Dataset, second: Dataset) -> str | None:
         return "exogenous columns"
     if first.termination != second.termination:
         return "termination"
+    if first.step_seconds != second.step_seconds:
+        return "how long a step is"
+    if _labels(first) != _labels(second):
+        return "who controlled"
     known = {name: value for name, value in vars(first.task).items() if value is not None}
     return next((name for name, value in known.items() if getattr(second.task, name) != value), None)
+
+
+def _labels(log: Dataset) -> list[str] | None:
+    return None if log.row_groups is None else log.row_groups.tolist()
 
 
 def left_behind(log: Dataset) -> list[str]:
     """Lists what stands in the source's file and is no part of a log, so that it is written nowhere."""
     if log.format == d4rl.FORMAT:
         with h5py.File(log.path, "r", locking=False) as file:
-            others = sorted(set(file) - set(d4rl.KEYS))
+            others = sorted(set(file) - set(d4rl.KEYS) - _group_array(log))
             wide = [name for name in d4rl.KEYS if name in file and _wide(cast(h5py.Dataset, file[name]).dtype)]
     elif log.format == neorl2.FORMAT:
         with np.load(log.path, allow_pickle=False) as file:
-            others = sorted(set(file) - {*neorl2.KEYS.values(), ABOUT})
+            others = sorted(set(file) - {*neorl2.KEYS.values(), ABOUT} - _group_array(log))
             wide = [key for key in neorl2.KEYS.values() if _wide(file[key].dtype)]
     else:
         return []
     losses = [f"{', '.join(others)} of {log.path.name}"] if others else []
     return losses + ([f"{', '.join(wide)} beyond float32's digits"] if wide else [])
+
+
+def _group_array(log: Dataset) -> set[str]:
+    """The name of the array that tells who controlled, which is kept under another."""
+    return set() if log.groups is None else {describe(log.path, log.reading).group or GROUPS}
 
 
 def _wide(dtype: np.dtype) -> bool:

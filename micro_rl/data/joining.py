@@ -23,7 +23,7 @@ def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
         others: of the same columns and bounds.
 
     Returns:
-        The log of all rows; who controlled is not in it.
+        The log of all rows; who controlled is in it where all of them tell.
 
     Raises:
         UserError: columns, units, bounds, set-points or the rule of the end differ, or a log is given twice.
@@ -42,7 +42,15 @@ def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
     arrays = {name: np.concatenate([getattr(log, name) for log in whole]) for name in rows}
     digest = sha256("".join(log.sha256 for log in whole).encode()).hexdigest()
     notes = tuple(f"{log.path.name}: {note}" for log in whole for note in log.notes)
-    return as_read(replace(first, **arrays, sha256=digest, notes=notes, groups=None), not all(lacking))
+    step = next((log.step_seconds for log in whole if log.step_seconds), None)
+    joined = replace(first, **arrays, sha256=digest, notes=notes, step_seconds=step, groups=_labels(whole))
+    return as_read(joined, not all(lacking))
+
+
+def _labels(logs: Sequence[Dataset]) -> np.ndarray | None:
+    """Who controlled in each row, where all logs tell."""
+    labels = [log.row_groups for log in logs]
+    return None if any(own is None for own in labels) else np.concatenate([own for own in labels if own is not None])
 
 
 def _check(first: Dataset, other: Dataset) -> None:
@@ -81,4 +89,5 @@ def _without_last(log: Dataset) -> Dataset:
     rows, cut = ~ends, np.append(ends[1:], False)
     names = ("observations", "actions", "rewards", "next_observations", "usable")
     arrays = {name: getattr(log, name)[rows] for name in names}
-    return replace(log, **arrays, terminals=np.zeros(rows.sum(), bool), timeouts=cut[rows])
+    groups = None if log.row_groups is None else log.row_groups[rows]
+    return replace(log, **arrays, groups=groups, terminals=np.zeros(rows.sum(), bool), timeouts=cut[rows])

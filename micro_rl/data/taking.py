@@ -28,6 +28,7 @@ def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset
     if lacks_next(dataset):  # then the row after the cut is the only one that told what followed
         usable[last] = False
         following = np.where(last[:, None], dataset.observations, following)
+    groups = dataset.row_groups
     return replace(
         dataset,
         name=name,
@@ -38,7 +39,7 @@ def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset
         terminals=dataset.terminals[rows],
         timeouts=(dataset.timeouts | last)[rows],
         usable=usable[rows],
-        groups=_labels(dataset, rows),
+        groups=None if groups is None else groups[rows],
         sha256=digest_of(dataset, rows),
         task=Task(horizon=dataset.task.horizon, termination=dataset.task.termination),
     )
@@ -93,11 +94,3 @@ def content(dataset: Dataset) -> str:
     ):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
-
-
-def _labels(dataset: Dataset, rows: Bool[np.ndarray, " row"]) -> np.ndarray | None:
-    """Who controlled in each of the rows, where the log tells."""
-    if dataset.groups is None:
-        return None
-    each = dataset.groups if len(dataset.groups) == len(dataset) else np.repeat(dataset.groups, dataset.lengths)
-    return each[rows]

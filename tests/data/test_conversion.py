@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 
 from micro_rl.cli import main as cli
 from micro_rl.data import load
-from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of
+from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of, left_behind
 from micro_rl.data.writers import tables
 from micro_rl.errors import UserError
 from micro_rl.storage.files import CannotWrite, sha256
@@ -50,6 +51,23 @@ def test_a_round_trip_keeps_everything(tmp_path: Path, form: Form):
     assert (back.action_low, back.action_high) == ([-3], [2.5]) and back.task == log.task
     again, _ = convert(back, tmp_path / "again.hdf5", "hdf5", "")
     assert difference(log, again) is None
+
+
+@pytest.mark.parametrize("labels", [["ann", "bob "] * 4 + ["ü,"], ["", "NA"] * 4 + ["1"], ["night", "2", "day"]])
+@pytest.mark.parametrize("form", FORMS)
+def test_step_and_controller_are_kept_or_named_as_lost(tmp_path: Path, form: Form, labels: list[str]):
+    own = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    log = replace(own, step_seconds=0.1, groups=np.array(labels))
+    back, lost = convert(log, target(tmp_path, form), form, "")
+    each = labels if len(labels) == 9 else ["night"] * 3 + ["2"] * 2 + ["day"] * 4
+    without_labels = form == "minari" or (form == "csv" and "NA" in labels)
+    assert (back.row_groups is None) if without_labels else (back.row_groups is not None)
+    assert without_labels or np.asarray(back.row_groups).tolist() == each
+    assert ("who controlled (group)" in lost) == without_labels
+    assert back.step_seconds == (None if form in ("csv", "parquet") else 0.1)
+    assert ("how long a step is (0.1 s)" in lost) == (form in ("csv", "parquet"))
+    again, _ = convert(back, tmp_path / "again.hdf5", "hdf5", "")
+    assert difference(back, again) is None and left_behind(again) == []
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -208,8 +226,9 @@ def test_no_part_of_the_source_is_replaced(tmp_path: Path, source: str, copy: st
     log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "two.parquet").symlink_to(tmp_path / "store" / "linked.parquet")
-    kinds: dict[str, Form] = {"set-v0": "minari", "mine.csv": "csv", "parts/one.parquet": "parquet"}
-    for name, kind in (*kinds.items(), ("store/linked.parquet", "parquet")):
+    kinds: dict[str, Form] = {"set-v0": "minari", "mine.csv": "csv"}
+    kinds |= {"parts/one.parquet": "parquet", "store/linked.parquet": "parquet"}
+    for name, kind in kinds.items():
         convert(log, tmp_path / name, kind, "")
     (tmp_path / "parts" / "one.parquet.toml").rename(tmp_path / "parts.toml")
     own = load(tmp_path / source)

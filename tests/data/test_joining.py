@@ -101,6 +101,14 @@ def test_a_log_and_a_controllers_record_become_one(tmp_path: Path, capsys: pytes
     assert "is the log itself" in capsys.readouterr().err
 
 
+def test_who_controlled_is_told_where_all_logs_tell(tmp_path: Path):
+    one = replace(load(write_hdf5(tmp_path / "one.hdf5", columns(), **NAMES)), groups=np.array(["a", "b", "c"]))
+    two = load(write_hdf5(tmp_path / "two.hdf5", columns((3,), (True,), 1), **NAMES))
+    both = join(one, [replace(two, groups=np.array(["d", "e", "f"]), step_seconds=60.0)])
+    assert both.groups is not None and "".join(both.groups) == "aaabbccccdef" and both.step_seconds == 60
+    assert join(one, [two]).groups is None
+
+
 def test_logs_of_other_steps_are_refused(tmp_path: Path):
     one = load(write_hdf5(tmp_path / "one.hdf5", columns(), **NAMES))
     two = load(write_hdf5(tmp_path / "two.hdf5", columns(seed=1), **NAMES))

@@ -132,6 +132,21 @@ def test_what_is_left_has_nothing_to_mend(tmp_path_factory, bad):
     assert changes == [] and len(again) == len(after)
 
 
+def test_the_copy_tells_who_controlled_and_how_long_a_step_is(tmp_path, capsys):
+    path = tmp_path / "tank.csv"
+    lines = [f"{60 * row},{row % 5},{row % 3 - 1},{row},{'ann' if row < 6 else 'bob'}\n" for row in range(12)]
+    lines[7] = "420,,0,7,bob\n"
+    path.write_text("time,level,valve,r,who\n" + "".join(lines))
+    words = 'observations = ["level"]\nactions = ["valve"]\nreward = "r"\ntime = "time"\ngroup = "who"\n'
+    path.with_suffix(".toml").write_text(words)
+    assert run(["data", "check", str(path), "--fix", str(tmp_path / "copy.hdf5")]) == 0
+    assert "not kept" not in capsys.readouterr().out
+    log = load(tmp_path / "copy.hdf5")
+    assert (log.step_seconds, np.asarray(log.row_groups).tolist()) == (60, ["ann"] * 6 + ["bob"] * 5)
+    assert run(["data", "check", str(path), "--fix", str(tmp_path / "copy.parquet"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_kept"] == ["how long a step is (60 s)"]
+
+
 @pytest.mark.parametrize("bad", [range(0), [0], [3, 4], [1, 5, 8], range(1, 9), range(9)])
 def test_the_command_writes_what_loads(tmp_path, bad):
     columns = logs.columns()

@@ -28,7 +28,7 @@ class Change(NamedTuple):
     rows: tuple[int, ...]
 
 
-def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
+def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> tuple[list[Change], list[str]]:
     """Writes a repaired copy of a log, unless there is nothing to mend.
 
     Args:
@@ -38,7 +38,7 @@ def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -
         command: what makes the copy; stored in it.
 
     Returns:
-        All changes; empty where no copy was written.
+        All changes, empty where no copy was written, and what of the log the copy does not keep.
 
     Raises:
         UserError: there is an error that nothing here can mend, no row is left, or `out` exists.
@@ -52,15 +52,15 @@ def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -
     next_recorded = all(finding.kind != "no-next-observations" for finding in inspection.findings)
     dataset, changes = repair(inspection.dataset, next_recorded, horizon)
     if not changes:
-        return changes
+        return changes, []
     if not len(dataset):
         raise UserError(
             f"{inspection.path}: no row is left when those that cannot be used are dropped: write the log again"
         )
     with saving(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    conversion.convert(dataset, out, form, command)
-    return changes
+    _, lost = conversion.convert(dataset, out, form, command)
+    return changes, [*conversion.left_behind(inspection.dataset), *lost]
 
 
 def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
@@ -174,5 +174,6 @@ def _cut(
         usable=dataset.usable[rows],
         terminals=terminals[rows],
         timeouts=timeouts[rows],
+        groups=None if dataset.row_groups is None else dataset.row_groups[rows],
     )
     return as_read(left, next_recorded), cuts

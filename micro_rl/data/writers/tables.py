@@ -42,6 +42,14 @@ def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> li
     return []
 
 
+def text_in_csv(log: Dataset) -> bool:
+    """Whether a CSV reads the labels of who controlled back: none spans lines or stands for a missing value."""
+    from pyarrow import csv
+
+    odd = {*csv.ConvertOptions().null_values} - {""}
+    return log.groups is None or not any(text in odd or len(text.splitlines()) > 1 for text in set(log.groups.tolist()))
+
+
 def toml_path(path: Path) -> Path:
     """Names the TOML of a table."""
     return path.with_name(path.name + ".toml")
@@ -62,6 +70,7 @@ class _Names:
         self.episode, self.reward, self.terminal, self.timeout = map(
             self._own, ("episode", "reward", "terminal", "timeout")
         )
+        self.group = None if log.groups is None else self._own("group")
 
     def all(self) -> list[str]:
         return [*self.observations, *self.actions]
@@ -90,6 +99,8 @@ def _columns(log: Dataset, named: _Names) -> Iterator[tuple[str, np.ndarray]]:
     yield named.reward, log.rewards
     yield named.terminal, log.terminals.astype(np.uint8)
     yield named.timeout, log.timeouts.astype(np.uint8)
+    if named.group is not None and log.row_groups is not None:
+        yield named.group, log.row_groups
 
 
 def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
@@ -103,6 +114,7 @@ def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any])
         "episode": named.episode,
         "terminal": named.terminal,
         "timeout": named.timeout,
+        "group": named.group,
         "termination": log.termination.text if log.termination else None,
     }
     bounds = zip(named.actions, known["action_low"], known["action_high"], strict=True)
