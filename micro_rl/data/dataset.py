@@ -250,6 +250,13 @@ class Dataset:
         """Names and units of the columns with the least and the greatest value of each, raw units; no outliers."""
         return self.columns.measured(self.measured_observations, self.actions)
 
+    @property
+    def row_groups(self) -> Shaped[np.ndarray, " row"] | None:
+        """Who controlled in each row, where the log tells."""
+        if self.groups is None or len(self.groups) == len(self):
+            return self.groups
+        return np.repeat(self.groups, self.lengths)
+
     def summary(self) -> Summary:
         """The log in a dozen figures."""
         return Summary.of(self)

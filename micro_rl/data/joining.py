@@ -7,21 +7,23 @@ from hashlib import sha256
 import numpy as np
 
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.taking import as_read
 from micro_rl.data.writers.rows import lacks_next
 from micro_rl.errors import UserError
 
 
 def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
-    """Put logs behind one another, episodes as they are.
+    """Put logs behind one another.
 
-    Where one of them knows nothing of what followed an episode's last row, nothing is known of it in all.
+    Where one of them knows nothing of what followed an episode's last row and another does, those rows of it, from
+    which nothing could be learned, are left out: its episodes are then cut one row earlier.
 
     Args:
         first: tells name, task and units.
         others: of the same columns and bounds.
 
     Returns:
-        The log of all rows; who controlled is not in it.
+        The log of all rows; who controlled is in it where all of them tell.
 
     Raises:
         UserError: columns, units, bounds, set-points or the rule of the end differ, or a log is given twice.
@@ -33,13 +35,22 @@ def join(first: Dataset, others: Sequence[Dataset]) -> Dataset:
         known[other.sha256] = other
         _check(first, other)
     whole = [first, *others]
-    if any(map(lacks_next, whole)):
-        whole = [_without_last(log) for log in whole]
+    lacking = [lacks_next(log) for log in whole]
+    if not all(lacking):
+        whole = [_without_last(log) if lacks else log for log, lacks in zip(whole, lacking, strict=True)]
     rows = ("observations", "actions", "rewards", "next_observations", "terminals", "timeouts", "usable")
     arrays = {name: np.concatenate([getattr(log, name) for log in whole]) for name in rows}
     digest = sha256("".join(log.sha256 for log in whole).encode()).hexdigest()
     notes = tuple(f"{log.path.name}: {note}" for log in whole for note in log.notes)
-    return replace(first, **arrays, sha256=digest, notes=notes, groups=None)
+    step = next((log.step_seconds for log in whole if log.step_seconds), None)
+    joined = replace(first, **arrays, sha256=digest, notes=notes, step_seconds=step, groups=_labels(whole))
+    return as_read(joined, not all(lacking))
+
+
+def _labels(logs: Sequence[Dataset]) -> np.ndarray | None:
+    """Who controlled in each row, where all logs tell."""
+    labels = [log.row_groups for log in logs]
+    return None if any(own is None for own in labels) else np.concatenate([own for own in labels if own is not None])
 
 
 def _check(first: Dataset, other: Dataset) -> None:
@@ -73,7 +84,10 @@ def _check(first: Dataset, other: Dataset) -> None:
 
 
 def _without_last(log: Dataset) -> Dataset:
-    """The log without what followed the last row of an episode."""
+    """The log without the last row of every episode, which tells what followed the row before."""
     ends = log.terminals | log.timeouts
-    following = np.where(ends[:, None], log.observations, log.next_observations)
-    return replace(log, next_observations=following, usable=log.usable & ~ends)
+    rows, cut = ~ends, np.append(ends[1:], False)
+    names = ("observations", "actions", "rewards", "next_observations", "usable")
+    arrays = {name: getattr(log, name)[rows] for name in names}
+    groups = None if log.row_groups is None else log.row_groups[rows]
+    return replace(log, **arrays, groups=groups, terminals=np.zeros(rows.sum(), bool), timeouts=cut[rows])

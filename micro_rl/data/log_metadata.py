@@ -3,12 +3,13 @@
 `env`, `horizon`, `termination` (a rule's name), `score_min`, `score_max`: see `micro_rl.core.tasks.Task`. `action_low`,
 `action_high`: the bounds of the actions. `observation_names`, `observation_units`, `action_names`, `action_units`: one
 text a column. `exogenous`: the names of observations that no action moves. `termination_expression`: a condition over
-the next observation's columns that ends an episode.
+the next observation's columns that ends an episode. `step_seconds`: the usual time from row to row. `group`: the array
+of the same file that tells who controlled.
 
 A file's word is enough to look a simulator up, never to import a module.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, fields, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -32,7 +33,9 @@ OF_COLUMNS = ("observation_names", "observation_units", "action_names", "action_
 ENDS = "termination_expression"
 BOUNDS = ("action_low", "action_high")
 EXOGENOUS = "exogenous"
-NAMES = (*OF_TASK, *OF_COLUMNS, ENDS, *BOUNDS, EXOGENOUS)
+STEP = "step_seconds"
+GROUP = "group"
+NAMES = (*OF_TASK, *OF_COLUMNS, ENDS, *BOUNDS, EXOGENOUS, STEP, GROUP)
 """All of them."""
 
 ABOUT = "micro_rl"
@@ -47,6 +50,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "score_min": (Real, "a number"),
     "score_max": (Real, "a number"),
     ENDS: (str, "a formula"),
+    STEP: (Real, "a number"),
 }
 
 
@@ -59,6 +63,7 @@ def of(dataset: Dataset) -> dict[str, Any]:
             known |= {f"{kind}_names": [c.name for c in columns], f"{kind}_units": [c.unit for c in columns]}
     if dataset.exogenous:
         known[EXOGENOUS] = [dataset.columns.observations[place].name for place in dataset.exogenous]
+    known |= {} if dataset.step_seconds is None else {STEP: dataset.step_seconds}
     return known if dataset.termination is None else known | {ENDS: dataset.termination.text}
 
 
@@ -71,7 +76,7 @@ def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
         attributes: values by the names in `NAMES`, from NumPy or plain; other names are passed over.
 
     Returns:
-        The log with bounds, columns, termination and task.
+        The log with bounds, columns, termination, task and the length of a step.
 
     Raises:
         UserError: a value cannot be meant so.
@@ -86,6 +91,7 @@ def apply(path: Path, raw: RawLog, attributes: Mapping[str, Any]) -> RawLog:
         columns=raw.columns if named == UNNAMED else named,
         termination=ends,
         task=task(path, attributes),
+        step_seconds=_step_seconds(path, attributes),
     )
     return raw._replace(exogenous=_exogenous(path, attributes, named.filled(*widths)))
 
@@ -98,6 +104,22 @@ def task(path: Path, attributes: Mapping[str, Any]) -> Task:
     if values.get("horizon", 1) < 1:
         raise UserError(f"{path}: horizon is {values['horizon']}: record 1 or more steps")
     return Task(**values)
+
+
+def group(attributes: Any, present: Container[str]) -> str | None:
+    """Reads which array tells who controlled, where there is one of that name among those present."""
+    name = attributes.get(GROUP) if isinstance(attributes, Mapping) else None
+    return name if isinstance(name, str) and name in present else None
+
+
+def _step_seconds(path: Path, attributes: Mapping[str, Any]) -> float | None:
+    """Reads the usual time from row to row."""
+    if STEP not in attributes:
+        return None
+    seconds = _plain(path, STEP, attributes[STEP])
+    if not 0 < seconds < np.inf:
+        raise UserError(f"{path}: {STEP} is {seconds:g}: record more than 0 seconds")
+    return seconds
 
 
 def columns(path: Path, attributes: Mapping[str, Any], observations: int, actions: int) -> Columns:

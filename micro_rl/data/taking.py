@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from micro_rl.core.tasks import Task
+from micro_rl.data import episode_ends
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.writers.rows import lacks_next
 
@@ -27,6 +28,7 @@ def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset
     if lacks_next(dataset):  # then the row after the cut is the only one that told what followed
         usable[last] = False
         following = np.where(last[:, None], dataset.observations, following)
+    groups = dataset.row_groups
     return replace(
         dataset,
         name=name,
@@ -37,7 +39,7 @@ def take(dataset: Dataset, rows: Bool[np.ndarray, " row"], name: str) -> Dataset
         terminals=dataset.terminals[rows],
         timeouts=(dataset.timeouts | last)[rows],
         usable=usable[rows],
-        groups=_labels(dataset, rows),
+        groups=None if groups is None else groups[rows],
         sha256=digest_of(dataset, rows),
         task=Task(horizon=dataset.task.horizon, termination=dataset.task.termination),
     )
@@ -59,6 +61,25 @@ def storable(dataset: Dataset) -> Dataset:
     return take(dataset, dataset.usable, dataset.name)
 
 
+def as_read(dataset: Dataset, next_recorded: bool) -> Dataset:
+    """The log with the next observations, and what can be believed of them, that a reader will find in its rows.
+
+    Args:
+        dataset: rows that were left out, cut or put together.
+        next_recorded: whether it has next observations of its own.
+    """
+    before, terminals, timeouts = dataset.observations, dataset.terminals, dataset.timeouts
+    if not len(dataset):
+        return dataset
+    if next_recorded:
+        after = dataset.next_observations
+        usable, _ = episode_ends.recorded_next(before, after, terminals, timeouts)
+    else:
+        after, usable, _ = episode_ends.next_rows(before, terminals, terminals | timeouts)
+    read = replace(dataset, next_observations=after, usable=usable)
+    return read if read.outliers is None else replace(read, usable=usable & ~read.outliers.rows)
+
+
 def content(dataset: Dataset) -> str:
     """The SHA-256 of everything in a log's rows: two readings of one file have one only if they read the same."""
     digest = sha256()
@@ -73,11 +94,3 @@ def content(dataset: Dataset) -> str:
     ):
         digest.update(np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()
-
-
-def _labels(dataset: Dataset, rows: Bool[np.ndarray, " row"]) -> np.ndarray | None:
-    """Who controlled in each of the rows, where the log tells."""
-    if dataset.groups is None:
-        return None
-    each = dataset.groups if len(dataset.groups) == len(dataset) else np.repeat(dataset.groups, dataset.lengths)
-    return each[rows]

@@ -5,7 +5,6 @@ size and SHA-256 of the other two. Nothing is ever unpickled.
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,17 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import hidden, reading, regular_size, remove, saving, sha256, sync_folder, write_file
+from micro_rl.storage.files import (
+    hidden,
+    put_in_place,
+    reading,
+    regular_size,
+    remove,
+    saving,
+    sha256,
+    sync_folder,
+    write_file,
+)
 from micro_rl.storage.json_files import FORMAT, check_format, json_bytes, read_json
 
 _MANIFEST, _METADATA = "manifest.json", "__metadata__"
@@ -82,17 +91,6 @@ def _check_replaceable(folder: Path, name: str) -> None:
         raise UserError(f"{folder}: holds other files ({others[0]}); choose a new or an empty folder")
 
 
-def _put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a finished folder to its name; between the two renames readers find the old one under `.old`."""
-    previous = hidden(folder, "old")
-    if folder.exists():
-        remove(previous)
-        os.rename(folder, previous)
-    os.rename(temporary, folder)
-    sync_folder(folder.parent)
-    remove(previous)
-
-
 def write_arrays(
     folder: Path | str, name: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any] | None = None
 ) -> None:
@@ -119,7 +117,7 @@ def write_arrays(
         entries = {file: write_file(temporary / file, data) for file, data in zip(_files(name), contents, strict=True)}
         write_file(temporary / _MANIFEST, [json_bytes({"format": FORMAT, "files": entries})])
         sync_folder(temporary)
-        _put_in_place(temporary, folder)
+        put_in_place(temporary, folder)
 
 
 def read_arrays(folder: Path | str, name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

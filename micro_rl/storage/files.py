@@ -67,6 +67,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename a finished folder to its name; between the two renames readers find the old one under `.old`."""
+    previous = hidden(folder, "old")
+    if folder.exists():
+        remove(previous)
+        os.rename(folder, previous)
+    os.rename(temporary, folder)
+    sync_folder(folder.parent)
+    remove(previous)
+
+
 def write_file(path: Path, chunks: Iterable[Any]) -> dict[str, Any]:
     """Write bytes-like chunks durably in one pass, and return the file's manifest entry: bytes and SHA-256."""
     digest, size = hashlib.sha256(), 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis.extra import numpy as arrays_of
 
 from micro_rl.cli import main as cli
 from micro_rl.data import load
-from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of
+from micro_rl.data.conversion import FORMS, Form, convert, difference, form_of, left_behind
 from micro_rl.data.writers import tables
 from micro_rl.errors import UserError
 from micro_rl.storage.files import CannotWrite, sha256
@@ -52,6 +53,23 @@ def test_a_round_trip_keeps_everything(tmp_path: Path, form: Form):
     assert difference(log, again) is None
 
 
+@pytest.mark.parametrize("labels", [["ann", "bob "] * 4 + ["ü,"], ["", "NA"] * 4 + ["1"], ["night", "2", "day"]])
+@pytest.mark.parametrize("form", FORMS)
+def test_step_and_controller_are_kept_or_named_as_lost(tmp_path: Path, form: Form, labels: list[str]):
+    own = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    log = replace(own, step_seconds=0.1, groups=np.array(labels))
+    back, lost = convert(log, target(tmp_path, form), form, "")
+    each = labels if len(labels) == 9 else ["night"] * 3 + ["2"] * 2 + ["day"] * 4
+    without_labels = form == "minari" or (form == "csv" and "NA" in labels)
+    assert (back.row_groups is None) if without_labels else (back.row_groups is not None)
+    assert without_labels or np.asarray(back.row_groups).tolist() == each
+    assert ("who controlled (group)" in lost) == without_labels
+    assert back.step_seconds == (None if form in ("csv", "parquet") else 0.1)
+    assert ("how long a step is (0.1 s)" in lost) == (form in ("csv", "parquet"))
+    again, _ = convert(back, tmp_path / "again.hdf5", "hdf5", "")
+    assert difference(back, again) is None and left_behind(again) == []
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_log_that_knows_nothing_of_itself(tmp_path: Path, form: Form):
     log = load(write_npz(tmp_path / "DMSD-mine.npz", columns()))
@@ -66,6 +84,16 @@ def test_next_observations_that_are_not_there_stay_away(tmp_path: Path, form: Fo
     log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
     back, _ = convert(log, target(tmp_path, form), form, "")
     assert difference(log, back) is None and not back.usable.all()
+
+
+@pytest.mark.parametrize("form", ["hdf5", "csv", "parquet"])
+def test_a_code_for_a_missing_value_is_written_as_it_is(tmp_path: Path, form: Form):
+    arrays = columns((30, 30), (False, False))
+    del arrays["next_observations"]
+    arrays["observations"][40, 0] = -9999
+    log = load(write_hdf5(tmp_path / "mine.hdf5", arrays))
+    back, _ = convert(log, target(tmp_path, form), form, "")
+    assert difference(log, back) is None and np.flatnonzero(~back.usable).tolist() == [29, 39, 40, 59]
 
 
 @pytest.mark.parametrize("form", ["npz", "minari"])
@@ -182,6 +210,33 @@ def test_neither_the_source_nor_a_folder_is_replaced(tmp_path: Path):
         convert(log, tmp_path / "beside.csv", "csv", "")
 
 
+@pytest.mark.parametrize(
+    ("source", "copy", "form"),
+    [
+        ("set-v0", "set-v0", "minari"),
+        ("set-v0", "set-v0/data/main_data.hdf5", "hdf5"),
+        ("set-v0", "set-v0/new.hdf5", "hdf5"),
+        ("parts", "parts/one.parquet", "parquet"),
+        ("parts", "parts/more/two.parquet", "parquet"),
+        ("parts", "store/linked.parquet", "parquet"),
+        ("mine.csv", "mine.csv.toml", "hdf5"),
+    ],
+)
+def test_no_part_of_the_source_is_replaced(tmp_path: Path, source: str, copy: str, form: Form):
+    log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "two.parquet").symlink_to(tmp_path / "store" / "linked.parquet")
+    kinds: dict[str, Form] = {"set-v0": "minari", "mine.csv": "csv"}
+    kinds |= {"parts/one.parquet": "parquet", "store/linked.parquet": "parquet"}
+    for name, kind in kinds.items():
+        convert(log, tmp_path / name, kind, "")
+    (tmp_path / "parts" / "one.parquet.toml").rename(tmp_path / "parts.toml")
+    own = load(tmp_path / source)
+    with pytest.raises(UserError, match="is the log itself, or a part of it"):
+        convert(own, tmp_path / copy, form, "", force=True)
+    assert difference(own, load(tmp_path / source)) is None
+
+
 def test_formats_of_one_stem_stand_side_by_side(tmp_path: Path):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns(), **TOLD))
     for suffix in (".csv", ".parquet", ".npz"):
@@ -206,13 +261,17 @@ def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         assert difference(log, convert(log, target(Path(), form), form, "")[0]) is None
 
 
-def test_a_target_that_does_not_read_back_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("form", FORMS)
+def test_a_target_that_would_not_read_back_is_not_written(tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch):
     log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
     other = load(write_hdf5(tmp_path / "other.hdf5", columns(seed=1)))
-    monkeypatch.setattr("micro_rl.data.conversion.load", lambda path: other)
-    with pytest.raises(UserError, match=r"does not read back as .* \(observations\), so it was removed"):
-        convert(log, tmp_path / "copy.hdf5", "hdf5", "")
-    assert not (tmp_path / "copy.hdf5").exists()
+    convert(other, target(tmp_path, form), form, "")
+    before = sorted(tmp_path.rglob("*"))
+    with monkeypatch.context() as patched:
+        patched.setattr("micro_rl.data.conversion.load", lambda path: other)
+        with pytest.raises(UserError, match=r"would not read back as .* \(observations\), so it was not written"):
+            convert(log, target(tmp_path, form), form, "", force=True)
+    assert difference(other, load(target(tmp_path, form))) is None and sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -223,11 +282,25 @@ def test_a_table_without_its_description_does_not_stay(tmp_path: Path, form: For
         raise CannotWrite(f"{path}: cannot be written (No space left on device); free the disk")
 
     log = load(write_hdf5(tmp_path / "log.hdf5", columns()))
+    other = load(write_hdf5(tmp_path / "other.hdf5", columns(seed=1)))
     convert(log, target(tmp_path, form), form, "a test")
     monkeypatch.setattr(tables, "replace_file", refuse)
-    with pytest.raises(CannotWrite, match="No space left"):
-        convert(log, target(tmp_path, form), form, "a test", force=True)
-    assert not target(tmp_path, form).exists()
+    with pytest.raises(CannotWrite, match=f"^{target(tmp_path, form)}.toml: .* No space left".replace(" .* ", ".*")):
+        convert(other, target(tmp_path, form), form, "a test", force=True)
+    assert difference(log, load(target(tmp_path, form))) is None, "what was there stays"
+
+
+@pytest.mark.parametrize(
+    "there", ["data/photo.png", "data/metadata.json data/notes/cat.png", "data/metadata.json cat.png"]
+)
+def test_a_folder_that_only_looks_like_a_set_is_not_replaced(tmp_path: Path, there: str):
+    log = load(write_hdf5(tmp_path / "mine.hdf5", columns()))
+    for file in (tmp_path / "folder" / name for name in there.split()):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
+    with pytest.raises(UserError, match="is a folder that is no Minari set"):
+        convert(log, tmp_path / "folder", "minari", "", force=True)
+    assert all((tmp_path / "folder" / name).read_text() == "mine" for name in there.split())
 
 
 def test_the_suffix_tells_the_format():

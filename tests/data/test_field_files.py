@@ -113,3 +113,11 @@ def test_data_init_never_takes_a_folder_for_its_file(tmp_path, capsys, force):
     path.with_suffix(".toml").mkdir()
     assert run(["data", "init", str(path), *force]) == 2
     assert "log.toml: is a folder: name a file with --out" in capsys.readouterr().err
+
+
+def test_data_init_never_replaces_the_log(tmp_path, capsys):
+    path = tmp_path / "log.csv"
+    path.write_text(TEXT)
+    assert run(["data", "init", str(path), "--out", str(tmp_path / "." / "log.csv"), "--force"]) == 2
+    assert "log.csv: is the log itself: name another file with --out" in capsys.readouterr().err
+    assert path.read_text() == TEXT

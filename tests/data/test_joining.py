@@ -9,6 +9,7 @@ import pytest
 
 from micro_rl import Controller, UserError, load
 from micro_rl.cli import main as cli
+from micro_rl.data.conversion import convert, difference
 from micro_rl.data.joining import join
 from micro_rl.data.writers.hdf5 import write_log
 from tests.control.loops import at, proportional
@@ -29,15 +30,41 @@ def test_rows_and_episodes_are_those_of_both(tmp_path: Path):
     assert both.sha256 not in (one.sha256, two.sha256)
 
 
-def test_what_follows_an_end_is_known_in_both_or_in_none(tmp_path: Path):
+@pytest.mark.parametrize("first_lacks", [False, True])
+def test_only_the_log_that_does_not_know_what_followed_loses_its_last_rows(tmp_path: Path, first_lacks: bool):
     own = columns()
     bare = {name: values for name, values in columns(seed=1).items() if name != "next_observations"}
-    assert "next_observations" in own
-    one, two = (load(write_hdf5(tmp_path / f"{n}.hdf5", c, **NAMES)) for n, c in (("one", own), ("two", bare)))
-    assert one.usable.all() and not two.usable.all()
+    whole, lacking = (load(write_hdf5(tmp_path / f"{n}.hdf5", c, **NAMES)) for n, c in (("one", own), ("two", bare)))
+    assert whole.lengths.tolist() == [3, 2, 4] and np.flatnonzero(whole.terminals).tolist() == [2, 8]
+    both = join(lacking, [whole]) if first_lacks else join(whole, [lacking])
+    old, short = (slice(6, 15), slice(0, 6)) if first_lacks else (slice(0, 9), slice(9, 15))
+    assert (
+        len(both) == 15 and both.usable.all() and np.array_equal(both.next_observations[old], own["next_observations"])
+    )
+    assert both.terminals[old].tolist() == own["terminals"].tolist() and not both.terminals[short].any()
+    assert np.flatnonzero(both.timeouts[short]).tolist() == [1, 2, 5]
+    assert np.array_equal(both.next_observations[short], bare["observations"][[1, 2, 4, 6, 7, 8]])
+    assert difference(both, convert(both, tmp_path / "both.hdf5", "hdf5", "")[0]) is None
+
+
+def test_what_is_joined_reads_back(tmp_path: Path):
+    """Rows of the first log are not followed by their next observation; a code stands apart in the second alone."""
+    broken = columns((20, 20), (False, True))
+    broken["next_observations"][3] += 1
+    coded = {name: values for name, values in columns((20,), (False,), 1).items() if name != "next_observations"}
+    coded["observations"][10, 0] = -9999
+    one, two = (load(write_hdf5(tmp_path / f"{n}.hdf5", c, **NAMES)) for n, c in (("one", broken), ("two", coded)))
     both = join(one, [two])
-    ends = both.terminals | both.timeouts
-    assert not both.usable[ends].any() and both.usable[~ends].all()
+    back, _ = convert(both, tmp_path / "both.csv", "csv", "")
+    assert difference(both, back) is None and np.flatnonzero(~back.usable).tolist() == [49, 50]
+
+
+def test_the_next_log_may_begin_where_the_one_before_stopped(tmp_path: Path):
+    before, after = columns((3, 3), (True, False)), columns((3,), (False,), 1)
+    after["observations"][0] = before["next_observations"][-1]
+    one, two = (load(write_hdf5(tmp_path / f"{n}.hdf5", c, **NAMES)) for n, c in (("one", before), ("two", after)))
+    both = join(one, [two])
+    assert difference(both, convert(both, tmp_path / "both.hdf5", "hdf5", "")[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -72,6 +99,14 @@ def test_a_log_and_a_controllers_record_become_one(tmp_path: Path, capsys: pytes
     assert len(log) == 100 + len(load(record)) and log.columns.actions[0].name == "valve"
     assert cli.run(["data", "convert", old, record, "--join", record, "--force"]) == 2
     assert "is the log itself" in capsys.readouterr().err
+
+
+def test_who_controlled_is_told_where_all_logs_tell(tmp_path: Path):
+    one = replace(load(write_hdf5(tmp_path / "one.hdf5", columns(), **NAMES)), groups=np.array(["a", "b", "c"]))
+    two = load(write_hdf5(tmp_path / "two.hdf5", columns((3,), (True,), 1), **NAMES))
+    both = join(one, [replace(two, groups=np.array(["d", "e", "f"]), step_seconds=60.0)])
+    assert both.groups is not None and "".join(both.groups) == "aaabbccccdef" and both.step_seconds == 60
+    assert join(one, [two]).groups is None
 
 
 def test_logs_of_other_steps_are_refused(tmp_path: Path):

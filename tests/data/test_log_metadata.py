@@ -66,6 +66,8 @@ def test_an_unknown_simulator_is_a_note(tmp_path: Path):
         ("horizon", 2.5),
         ("horizon", "long"),
         ("termination", 1),
+        ("step_seconds", 0.0),
+        ("step_seconds", "long"),
         ("score_min", 1.0),
         ("score_max", "much"),
         ("observation_names", ["height"]),

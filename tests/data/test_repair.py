@@ -63,11 +63,21 @@ def test_rows_logged_twice_are_dropped_without_a_cut(tmp_path):
     assert after.timeouts.tolist() == [False] * 4 + [True]
 
 
-def test_a_system_at_rest_repeats_itself(tmp_path):
+@pytest.mark.parametrize("without", [(), ("next_observations",)])
+def test_a_system_at_rest_repeats_itself(tmp_path, without):
     columns = logs.columns((4,), (False,))
     for name in ("observations", "next_observations", "actions", "rewards"):
         columns[name][:] = 0.5
-    assert mended(tmp_path, columns)[1] == {}
+    assert mended(tmp_path, columns, without=without)[1] == {}
+
+
+def test_a_system_at_rest_loses_only_the_row_that_is_not_finite(tmp_path):
+    columns = logs.columns((8,), (False,))
+    for name in ("observations", "actions", "rewards"):
+        columns[name][:] = 0.5
+    columns["observations"][2, 0] = np.nan
+    after, changes = mended(tmp_path, columns, without=("next_observations",))
+    assert changes == {"not-finite": (2,), "cut": (1,)} and len(after) == 7
 
 
 def test_episodes_that_occurred_before_are_dropped(tmp_path):
@@ -75,6 +85,13 @@ def test_episodes_that_occurred_before_are_dropped(tmp_path):
     after, changes = mended(tmp_path, columns)
     assert changes == {"episode-again": (9, 10)}
     assert len(after) == 9
+
+
+def test_an_episode_at_rest_is_no_copy_of_another(tmp_path):
+    columns = logs.columns((4, 3), (False, False))
+    for name in ("observations", "next_observations", "actions", "rewards"):
+        columns[name][:] = 0.5
+    assert mended(tmp_path, columns, without=("next_observations",))[1] == {}
 
 
 def test_terminals_at_the_time_limit_become_timeouts_when_it_is_given(tmp_path):
@@ -93,6 +110,18 @@ def test_timeouts_that_record_the_next_start_are_dropped(tmp_path):
     assert after.usable.all()
 
 
+@pytest.mark.parametrize("without", [(), ("next_observations",)])
+def test_a_code_for_a_missing_value_stays_unusable_in_the_copy(tmp_path, without):
+    columns = logs.columns((30, 30), (False, False))
+    columns["observations"][40, 0] = columns["next_observations"][39, 0] = -9999
+    columns["rewards"][50] = np.nan
+    rest = {name: values for name, values in columns.items() if name not in without}
+    path, copy = logs.write_hdf5(tmp_path / "hopper.hdf5", rest), tmp_path / "mended.hdf5"
+    assert run(["data", "check", str(path), "--fix", str(copy)]) == 0
+    ends = [29, 49, 58] if without else []
+    assert np.flatnonzero(~load(copy).usable).tolist() == sorted([*ends, 39, 40])
+
+
 @given(st.sets(st.integers(0, 8), max_size=8))
 def test_what_is_left_has_nothing_to_mend(tmp_path_factory, bad):
     columns = logs.columns()
@@ -101,6 +130,21 @@ def test_what_is_left_has_nothing_to_mend(tmp_path_factory, bad):
     np.testing.assert_array_equal(after.rewards, np.delete(columns["rewards"], list(bad)))
     again, changes = repair(after, True, None)
     assert changes == [] and len(again) == len(after)
+
+
+def test_the_copy_tells_who_controlled_and_how_long_a_step_is(tmp_path, capsys):
+    path = tmp_path / "tank.csv"
+    lines = [f"{60 * row},{row % 5},{row % 3 - 1},{row},{'ann' if row < 6 else 'bob'}\n" for row in range(12)]
+    lines[7] = "420,,0,7,bob\n"
+    path.write_text("time,level,valve,r,who\n" + "".join(lines))
+    words = 'observations = ["level"]\nactions = ["valve"]\nreward = "r"\ntime = "time"\ngroup = "who"\n'
+    path.with_suffix(".toml").write_text(words)
+    assert run(["data", "check", str(path), "--fix", str(tmp_path / "copy.hdf5")]) == 0
+    assert "not kept" not in capsys.readouterr().out
+    log = load(tmp_path / "copy.hdf5")
+    assert (log.step_seconds, np.asarray(log.row_groups).tolist()) == (60, ["ann"] * 6 + ["bob"] * 5)
+    assert run(["data", "check", str(path), "--fix", str(tmp_path / "copy.parquet"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["not_kept"] == ["how long a step is (60 s)"]
 
 
 @pytest.mark.parametrize("bad", [range(0), [0], [3, 4], [1, 5, 8], range(1, 9), range(9)])

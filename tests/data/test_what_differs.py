@@ -22,6 +22,8 @@ def test_logs_that_differ():
         ({"action_high": whole.action_high + 1}, "action_high"),
         ({"columns": named.columns}, "names or units of columns"),
         ({"exogenous": (0,)}, "exogenous columns"),
+        ({"step_seconds": 60.0}, "how long a step is"),
+        ({"groups": np.array(["ann"] * 100)}, "who controlled"),
     ):
         assert conversion.difference(whole, replace(whole, **other)) == what
         assert conversion.difference(replace(whole, **other), whole) == what

@@ -42,20 +42,21 @@ def run(arguments: list[str]) -> None:
     explanation = "Find what is wrong with a log before training on it. Exit code 2 if training would refuse it."
     kind = shape("DataCheck", explanation, ("log", str), options=Checking, reading=ReadOptions)
     inputs = parse("data check", arguments, kind)
-    options, changes = inputs.options, None
+    options, changes, lost = inputs.options, None, []
     inspection, log = inspect(inputs.log, inputs.reading), inputs.log
     if options.fix:
         if not options.json:
             _print(inspection, None)
         command = shlex.join(["micro-rl", "data", "check", *arguments])
-        changes = mend(inspection, options.fix, inputs.reading.horizon, command)
+        changes, lost = mend(inspection, options.fix, inputs.reading.horizon, command)
         if changes:
             inspection, log = inspect(options.fix), str(options.fix)
     verdict = _verdict(inspection, log, changes)
     if options.json:
-        print_for_machines(json.dumps(_machine(inspection, verdict, changes), indent=2, ensure_ascii=False))
+        report = _machine(inspection, verdict, changes) | ({"not_kept": lost} if changes else {})
+        print_for_machines(json.dumps(report, indent=2, ensure_ascii=False))
     else:
-        _print_changes(changes or [])
+        _print_changes(changes or [], lost)
         _print(inspection if changes or not options.fix else None, verdict)
     if errors := inspection.count("error"):
         raise UserError(f"{inspection.path}: {plural(errors, 'error')}, listed above")
@@ -91,13 +92,15 @@ def _mending(log: str) -> str:
     return f"micro-rl data check {shlex.quote(log)} --fix {shlex.quote(str(copy))}"
 
 
-def _print_changes(changes: "list[Change]") -> None:
+def _print_changes(changes: "list[Change]", lost: list[str]) -> None:
     from micro_rl.data.checks.findings import ranges
 
     for change in changes:
         rows = ranges(change.rows)
         more = f"{rows[:LINE]} ... (--json lists all)" if len(rows) > LINE else rows
         print(f"mended   {plural(len(change.rows), 'row')}: {change.text}: {more}")
+    for text in lost:
+        print(f"not kept {text}")
 
 
 def _print(inspection: "Inspection | None", verdict: str | None) -> None:

@@ -42,6 +42,8 @@ def run(arguments: list[str]) -> None:
         line(f"note: {note}")
     command = shlex.join(["micro-rl", "data", "convert", *arguments])
     back, lost = convert(log, inputs.dst, form, command, inputs.options.force, sources)
+    if log.groups is None and any(own.groups is not None for own in sources):
+        lost.append("who controlled (group), which not all of the logs tell")
     for text in (*(text for own in sources for text in left_behind(own)), *lost):
         line(f"not kept: {text}")
     read = f"the {inputs.reading.part} part" if inputs.reading.part else "what was read"

@@ -31,6 +31,8 @@ def run(arguments: list[str]) -> None:
     path = inputs.options.out or inputs.log.with_suffix(".toml")
     if path.is_dir():
         raise UserError(f"{path}: is a folder: name a file with --out")
+    if path.exists() and inputs.log.exists() and path.samefile(inputs.log):
+        raise UserError(f"{path}: is the log itself: name another file with --out")
     if path.exists() and not inputs.options.force:
         raise UserError(f"{path}: is there already; choose another name with --out, or replace it with --force")
     made, line = draft(inputs.log), partial(say, console())

@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from micro_rl.core.wording import plural
-from micro_rl.data import conversion, episode_ends
+from micro_rl.data import conversion
 from micro_rl.data.checks import episodes, findings
 from micro_rl.data.checks.inspection import Inspection
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.taking import as_read
 from micro_rl.errors import UserError
 from micro_rl.storage.files import saving
 
@@ -27,7 +28,7 @@ class Change(NamedTuple):
     rows: tuple[int, ...]
 
 
-def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> list[Change]:
+def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -> tuple[list[Change], list[str]]:
     """Writes a repaired copy of a log, unless there is nothing to mend.
 
     Args:
@@ -37,7 +38,7 @@ def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -
         command: what makes the copy; stored in it.
 
     Returns:
-        All changes; empty where no copy was written.
+        All changes, empty where no copy was written, and what of the log the copy does not keep.
 
     Raises:
         UserError: there is an error that nothing here can mend, no row is left, or `out` exists.
@@ -51,15 +52,15 @@ def mend(inspection: Inspection, out: Path, horizon: int | None, command: str) -
     next_recorded = all(finding.kind != "no-next-observations" for finding in inspection.findings)
     dataset, changes = repair(inspection.dataset, next_recorded, horizon)
     if not changes:
-        return changes
+        return changes, []
     if not len(dataset):
         raise UserError(
             f"{inspection.path}: no row is left when those that cannot be used are dropped: write the log again"
         )
     with saving(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-    conversion.convert(dataset, out, form, command)
-    return changes
+    _, lost = conversion.convert(dataset, out, form, command)
+    return changes, [*conversion.left_behind(inspection.dataset), *lost]
 
 
 def repair(dataset: Dataset, next_recorded: bool, horizon: int | None) -> tuple[Dataset, list[Change]]:
@@ -125,22 +126,29 @@ def _rows(dataset: Dataset) -> tuple[np.ndarray, ...]:
 
 
 def _twice(dataset: Dataset, next_recorded: bool) -> Bool[np.ndarray, " row"]:
-    """Rows equal to the one before in the same episode, unless the system stands still and so may repeat itself."""
+    """Rows equal to the one before in the same episode, unless the system stands still and so may repeat itself.
+
+    Without next observations of its own a log does not tell whether it stands still.
+    """
+    twice = np.zeros(len(dataset), bool)
+    if not next_recorded:
+        return twice
     same = np.ones(len(dataset) - 1, bool)
-    for part in _rows(dataset)[: 4 if next_recorded else 3]:
+    for part in _rows(dataset):
         flat = part.reshape(len(part), -1)
         same &= (flat[1:] == flat[:-1]).all(1)
-    twice = np.concatenate([[False], same])
+    twice[1:] = same
     twice[dataset.starts] = False
-    still = (dataset.next_observations == dataset.observations).all(1) & next_recorded
+    still = (dataset.next_observations == dataset.observations).all(1)
     return twice & ~still
 
 
 def _episodes_again(dataset: Dataset) -> Int[np.ndarray, " again"]:
-    """All rows of the episodes of which every row occurred before; one of a single row may be chance."""
+    """All rows of the episodes of which every row occurred before; one of a single row, or at rest, may be chance."""
     again = np.zeros(len(dataset), bool)
     again[findings.repeated(*_rows(dataset))] = True
-    whole = np.logical_and.reduceat(again, dataset.starts) & (dataset.lengths > 1)
+    moved = (dataset.observations != np.repeat(dataset.observations[dataset.starts], dataset.lengths, axis=0)).any(1)
+    whole = np.logical_and.reduceat(again, dataset.starts) & np.logical_or.reduceat(moved, dataset.starts)
     return np.flatnonzero(np.repeat(whole, dataset.lengths))
 
 
@@ -166,17 +174,6 @@ def _cut(
         usable=dataset.usable[rows],
         terminals=terminals[rows],
         timeouts=timeouts[rows],
+        groups=None if dataset.row_groups is None else dataset.row_groups[rows],
     )
-    return _with_next(left, next_recorded), cuts
-
-
-def _with_next(dataset: Dataset, next_recorded: bool) -> Dataset:
-    """The same with next observations, and what can be believed of them, as a reader will find them."""
-    before, terminals, timeouts = dataset.observations, dataset.terminals, dataset.timeouts
-    if not len(dataset):
-        return dataset
-    if not next_recorded:
-        after, usable, _ = episode_ends.next_rows(before, terminals, terminals | timeouts)
-        return replace(dataset, next_observations=after, usable=usable)
-    usable, _ = episode_ends.recorded_next(before, dataset.next_observations, terminals, timeouts)
-    return replace(dataset, usable=usable)
+    return as_read(left, next_recorded), cuts

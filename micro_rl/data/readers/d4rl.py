@@ -44,7 +44,7 @@ def read(path: Path, timeouts: str | None = None, group: str | None = None) -> R
     Args:
         path: the file.
         timeouts: the array that marks where episodes were cut, where it has another name.
-        group: the array that tells who controlled.
+        group: the array that tells who controlled; by default the one that the file names.
 
     Returns:
         The log.
@@ -58,9 +58,10 @@ def read(path: Path, timeouts: str | None = None, group: str | None = None) -> R
         if grouped and group is not None:
             raise UserError(f"{path}: group: its episodes are groups of their own: give a label for each from Python")
         raw = hdf5_groups.read(path, file, timeouts) if grouped else _flat(path, file, present, timeouts)
+        attributes = {name: _attribute(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
+        group = log_metadata.group(attributes, () if grouped else present) if group is None else group
         if group is not None:
             raw = raw._replace(groups=_labels(path, file, group, len(raw.arrays["rewards"])))
-        attributes = {name: _attribute(path, file, name) for name in log_metadata.NAMES if name in file.attrs}
         return log_metadata.apply(path, unread.turned(raw), attributes)
 
 

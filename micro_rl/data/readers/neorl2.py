@@ -4,7 +4,7 @@ import io
 import math
 import zipfile
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.lib import format as npy
@@ -53,7 +53,7 @@ def read(path: Path, timeouts: str | None = None, group: str | None = None) -> R
     Args:
         path: the file.
         timeouts: the array that marks where episodes were cut, where it has another name.
-        group: the array that tells who controlled.
+        group: the array that tells who controlled; by default the one that the file names.
 
     Returns:
         The log.
@@ -66,16 +66,23 @@ def read(path: Path, timeouts: str | None = None, group: str | None = None) -> R
             raise UserError(f"{path}: {other}")
         members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         raw = unread.turned(_arrays(path, archive, members, timeouts))
+        about = _about(path, archive, members)
+        group = log_metadata.group(about, members) if group is None else group
         if group is not None:
             refuse_missing(path, [group], members)
             _header(path, group, archive, members[group])
             values = _array(path, group, archive, members[group])
             raw = raw._replace(groups=as_labels(path, group, values, len(raw.arrays["rewards"])))
-        if log_metadata.ABOUT not in members:
-            return raw
-        _header(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT])
-        about = _array(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT]).tobytes()
-    return log_metadata.apply(path, raw, parse_json(about, f"{path}: {log_metadata.ABOUT}"))
+    return raw if about is None else log_metadata.apply(path, raw, about)
+
+
+def _about(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> Any:
+    """What the file says of itself, where it does."""
+    if log_metadata.ABOUT not in members:
+        return None
+    _header(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT])
+    about = _array(path, log_metadata.ABOUT, archive, members[log_metadata.ABOUT]).tobytes()
+    return parse_json(about, f"{path}: {log_metadata.ABOUT}")
 
 
 def _arrays(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], timeouts: str | None) -> RawLog:

@@ -9,7 +9,7 @@ import numpy as np
 
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import of
-from micro_rl.data.writers.rows import columns
+from micro_rl.data.writers.rows import columns, groups
 from micro_rl.storage.files import replacing
 
 CHUNK_ROWS = 4096
@@ -32,7 +32,7 @@ def write(path: Path, rows: Mapping[str, np.ndarray], attributes: Mapping[str, A
                 name,
                 data=values,
                 chunks=(min(len(values), CHUNK_ROWS), *values.shape[1:]),
-                compression="gzip",
+                compression=None if values.dtype.kind == "S" else "gzip",  # equal texts shrink as what is refused
                 shuffle=True,
                 fletcher32=True,
                 track_times=False,
@@ -42,5 +42,6 @@ def write(path: Path, rows: Mapping[str, np.ndarray], attributes: Mapping[str, A
 
 def write_log(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
     """Writes a log, with all that it knows of itself; nothing is lost."""
-    write(path, columns(log), of(log) | dict(provenance))
+    labels, word = groups(log)
+    write(path, columns(log) | labels, of(log) | word | dict(provenance))
     return []

@@ -1,6 +1,5 @@
 """Minari's HDF5 layout, written by Minari itself: a folder whose `data` holds episodes and metadata."""
 
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,15 @@ from gymnasium.spaces import Box
 
 from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, of
+from micro_rl.data.log_paths import METADATA
 from micro_rl.data.writers.rows import follows, require_next
 from micro_rl.errors import UserError, require_extra
-from micro_rl.storage.files import hidden, remove, saving
+from micro_rl.storage.files import saving
 from micro_rl.storage.json_files import to_jsonable
 
 
 def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
-    """Writes a folder, whole or not at all."""
+    """Writes a folder that is not there yet."""
     require_extra("minari", "minari", "writing Minari sets")
     require_next(log, "Minari")
     if not follows(log):
@@ -27,19 +27,22 @@ def write(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[str]:
             "observations for both: convert it to HDF5, NPZ, CSV or Parquet"
         )
     path = path.resolve()  # Minari doubles a relative one
-    temporary = hidden(path, "tmp")
-    with saving(path, temporary):
-        try:
-            remove(temporary)
-            (temporary / "data").mkdir(parents=True)
-            _fill(temporary / "data", path.name, log, provenance)
-            if path.is_dir():
-                shutil.rmtree(path)
-            temporary.rename(path)
-        except BaseException:
-            remove(temporary)
-            raise
+    with saving(path):
+        (path / "data").mkdir(parents=True)
+        _fill(path / "data", path.name, log, provenance)
     return ["Minari's files have no checksums: damage may go unnoticed"]
+
+
+def replaceable(folder: Path) -> bool:
+    """Whether a folder is empty, or holds a Minari set and nothing else."""
+    if {entry.name for entry in folder.iterdir()} != {"data"} or not (folder / METADATA).is_file():
+        return not any(folder.iterdir())
+    return all(_of_a_set(entry) for entry in (folder / "data").iterdir())
+
+
+def _of_a_set(entry: Path) -> bool:
+    """Whether Minari writes an entry of that name: one file for all episodes, or a folder for each."""
+    return entry.name in ("metadata.json", "main_data.hdf5") or (entry.is_dir() and entry.name.isdecimal())
 
 
 def _fill(data: Path, name: str, log: Dataset, provenance: Mapping[str, Any]) -> None:

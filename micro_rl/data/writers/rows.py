@@ -4,7 +4,11 @@ import numpy as np
 from jaxtyping import Shaped
 
 from micro_rl.data.dataset import Dataset
+from micro_rl.data.log_metadata import GROUP
 from micro_rl.errors import UserError
+
+GROUPS = "groups"
+"""The array that tells who controlled."""
 
 
 def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
@@ -20,12 +24,18 @@ def columns(log: Dataset) -> dict[str, Shaped[np.ndarray, "row ..."]]:
     return {name: values for name, values in arrays.items() if name != "next_observations" or not lacks_next(log)}
 
 
+def groups(log: Dataset) -> tuple[dict[str, Shaped[np.ndarray, " row"]], dict[str, str]]:
+    """Who controlled in each row, as an array of bytes by its name, and the word that names it; empty without."""
+    if log.row_groups is None:
+        return {}, {}
+    return {GROUPS: np.char.encode(log.row_groups, "utf-8")}, {GROUP: GROUPS}
+
+
 def lacks_next(log: Dataset) -> bool:
     """Whether the log has no next observations of its own: nothing is then known after an episode's last row."""
     ends = log.terminals | log.timeouts
-    return bool(
-        (log.usable == ~ends).all() and np.array_equal(log.next_observations[ends], log.observations[ends])
-    ) and follows(log)
+    own = log.usable[ends].any() or not np.array_equal(log.next_observations[ends], log.observations[ends])
+    return not own and follows(log)
 
 
 def follows(log: Dataset) -> bool:

@@ -11,7 +11,7 @@ from micro_rl.data.dataset import Dataset
 from micro_rl.data.log_metadata import ABOUT, OF_TASK, of
 from micro_rl.data.writers.rows import columns
 from micro_rl.errors import UserError, require_extra
-from micro_rl.storage.files import CannotWrite, remove, replace_file, replacing
+from micro_rl.storage.files import replace_file, replacing
 from micro_rl.storage.json_files import json_bytes
 
 EXTRA = "writing CSV and Parquet files"
@@ -25,7 +25,7 @@ def write_csv(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> list[s
     named = _Names(log)
     with replacing(path) as temporary:
         csv.write_csv(_table(log, named), temporary)
-    _describe(path, _toml(path.name, log, named, provenance))
+    replace_file(toml_path(path), _toml(path.name, log, named, provenance))
     return ["CSV has no checksums: a damaged digit goes unnoticed"]
 
 
@@ -38,17 +38,16 @@ def write_parquet(path: Path, log: Dataset, provenance: Mapping[str, Any]) -> li
     table = _table(log, named).replace_schema_metadata({ABOUT.encode(): json_bytes(of(log) | dict(provenance))})
     with replacing(path) as temporary:
         parquet.write_table(table, temporary, write_page_checksum=True)
-    _describe(path, _toml(path.name, log, named, provenance))
+    replace_file(toml_path(path), _toml(path.name, log, named, provenance))
     return []
 
 
-def _describe(path: Path, toml: bytes) -> None:
-    """Writes the TOML of a table; a table that the disk refuses its own is removed, for another's would be taken."""
-    try:
-        replace_file(toml_path(path), toml)
-    except CannotWrite:
-        remove(path)
-        raise
+def text_in_csv(log: Dataset) -> bool:
+    """Whether a CSV reads the labels of who controlled back: none spans lines or stands for a missing value."""
+    from pyarrow import csv
+
+    odd = {*csv.ConvertOptions().null_values} - {""}
+    return log.groups is None or not any(text in odd or len(text.splitlines()) > 1 for text in set(log.groups.tolist()))
 
 
 def toml_path(path: Path) -> Path:
@@ -71,6 +70,7 @@ class _Names:
         self.episode, self.reward, self.terminal, self.timeout = map(
             self._own, ("episode", "reward", "terminal", "timeout")
         )
+        self.group = None if log.groups is None else self._own("group")
 
     def all(self) -> list[str]:
         return [*self.observations, *self.actions]
@@ -99,6 +99,8 @@ def _columns(log: Dataset, named: _Names) -> Iterator[tuple[str, np.ndarray]]:
     yield named.reward, log.rewards
     yield named.terminal, log.terminals.astype(np.uint8)
     yield named.timeout, log.timeouts.astype(np.uint8)
+    if named.group is not None and log.row_groups is not None:
+        yield named.group, log.row_groups
 
 
 def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any]) -> bytes:
@@ -112,6 +114,7 @@ def _toml(name: str, log: Dataset, named: _Names, provenance: Mapping[str, Any])
         "episode": named.episode,
         "terminal": named.terminal,
         "timeout": named.timeout,
+        "group": named.group,
         "termination": log.termination.text if log.termination else None,
     }
     bounds = zip(named.actions, known["action_low"], known["action_high"], strict=True)
