@@ -74,7 +74,12 @@ def _bare(**fields: Any) -> Recorded:
     plain: dict[str, Any] = dict.fromkeys(("observations", "actions", "advised"), nothing)
     plain |= dict.fromkeys(("rewards", "score", "limit"), nothing[:, 0]) | {"rate": None}
     plain |= dict.fromkeys(("times", "who", "source", "reasons"), words)
-    plain |= {"healthy": np.ones(rows, bool), "terminal": np.zeros(rows, bool), "columns": proportional().columns}
+    plain |= {
+        "step": np.arange(float(rows)),
+        "healthy": np.ones(rows, bool),
+        "terminal": np.zeros(rows, bool),
+        "columns": proportional().columns,
+    }
     return Recorded(**(plain | fields))
 
 
@@ -116,6 +121,17 @@ def test_windows_stand_side_by_side_in_each_stretch_of_the_policy():
         terminal=np.arange(20) == 19, who=tuple("policy" if letter == "o" else "operator" for letter in policy),
     )  # fmt: skip
     assert windows(record, plant(), 3).returns.tolist() == [0 + 1 + 2, 5 + 6 + 7, 8 + 9 + 10, 39, 48, 18 + 19]
+
+
+def test_no_window_reaches_over_a_row_that_is_not_there(recorded: Path):
+    """Of steps 0 to 7 one is lost, as earlier versions left a record: windows of 2 are 0-1, 4-5, 6-7."""
+    lines = recorded.read_text().splitlines(keepends=True)
+    recorded.write_text("".join([*lines[:4], *lines[5:9]]))
+    record = read(recorded)
+    assert record.step.tolist() == [0, 1, 2, 4, 5, 6, 7]
+    assert record.follows.tolist() == [False, True, True, False, True, True, True]
+    spread = Recorded(**(record._asdict() | {"rewards": 10.0 ** np.arange(7)}))
+    assert windows(spread, plant(), 2).returns.tolist() == [11, 11000, 1100000]
 
 
 def test_the_index_of_tenths_that_stay_is_nothing_and_of_those_that_move_computed_by_hand():

@@ -145,7 +145,7 @@ def _side_by_side(
     record: Recorded, acted: Bool[np.ndarray, " row"], length: int, by_lot: bool
 ) -> list[tuple[int, int]]:
     """The first row of each window, and the one after its last."""
-    goes_on = acted[1:] & acted[:-1] & (np.diff(record.episode) == 0)
+    goes_on = acted[1:] & acted[:-1] & record.follows[1:]
     begins, ends = (np.flatnonzero(acted & ~np.insert(goes_on, place, False)) for place in (0, len(goes_on)))
     random, spans = np.random.default_rng(0), []
     for first, stop in zip(begins.tolist(), (ends + 1).tolist(), strict=True):
