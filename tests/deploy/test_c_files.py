@@ -63,6 +63,20 @@ def test_a_file_that_is_c99_alone_is_refused(tmp_path: Path):
         run_c(file, "exported", Source(BY_HAND), draw(BY_HAND, single=True))
 
 
+@pytest.mark.skipif(compiler() is None, reason="no C compiler")
+@pytest.mark.parametrize(("seed", "accepted"), [(1, True), (2, False), (None, False)])
+def test_a_header_of_another_export_is_refused(tmp_path: Path, seed: int | None, accepted: bool):
+    """A kill between the two files leaves the new header beside the old code; an older version's has no digest."""
+    file = write(random_policy(1), tmp_path)
+    header = c_text(Source(random_policy(seed or 1)), "exported", "exported").header
+    header = header if seed else re.sub("#define EXPORTED_DIGEST.*", "", header)
+    file.with_suffix(".h").write_text(header)
+    command = [str(compiler()), "-Wall", "-Wextra", "-Werror", "-fsyntax-only", file.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == 0) is accepted
+    assert ("exported.h is of another export than this file: take both from one" in done.stderr) is not accepted
+
+
 def test_networks_of_every_kind_in_one_program(tmp_path: Path):
     """Five policies, each called by its own prefix, on extreme rows and on one that is not finite; sanitised."""
     policies = {
