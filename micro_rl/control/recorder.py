@@ -108,7 +108,7 @@ class Recorder:
 
 def _number(value: Any) -> float | None:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except Exception:
         return None
     return number if math.isfinite(number) else None

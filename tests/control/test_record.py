@@ -174,7 +174,7 @@ def test_nobody_learns_from_an_action_that_is_not_known_or_beyond_the_bounds(tmp
     assert load(path).actions.max() == 100
 
 
-@pytest.mark.parametrize("reward", ["much", float("inf"), [1.0, 2.0]])
+@pytest.mark.parametrize("reward", ["much", float("inf"), [1.0, 2.0], True])
 def test_a_reward_that_is_no_number_is_told_and_not_recorded(tmp_path: Path, reward: object):
     with loop(tmp_path / "record.csv") as control:
         control.step(at(1.0))
