@@ -56,6 +56,11 @@ def test_a_record_is_read_with_all_of_its_rows(recorded: Path):
     assert record.rewards[:3].tolist() == [1.0, 1.0, 1.0] and np.isnan(record.rewards[-1])
 
 
+@pytest.mark.parametrize("name", ["record.parquet", "record.PARQUET"])
+def test_a_record_in_parquet_is_read_from_its_csv(recorded: Path, name: str):
+    assert len(read(recorded.with_name(name))) == 25
+
+
 def test_who_acted_and_the_alarms(recorded: Path):
     findings = find(read(recorded), None)
     assert dict(findings.who) == {"policy": 17, "fallback: hold": 8}

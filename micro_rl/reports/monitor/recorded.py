@@ -82,7 +82,7 @@ def read(path: Path) -> Recorded:
     Raises:
         UserError: there is none, or it is no controller's.
     """
-    path = path.with_suffix(".csv") if path.suffix == ".parquet" else path
+    path = path.with_suffix(".csv") if path.suffix.lower() == ".parquet" else path
     described = _description(path)
     columns, (rows, ended) = _columns(path, described), _rows(path)
     names = Names(columns)
