@@ -140,6 +140,22 @@ def test_what_a_full_disk_takes_of_a_row_is_taken_back(tmp_path: Path, monkeypat
     assert record.path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("refused", ["heading", "toml"])
+@pytest.mark.parametrize("old", [None, b""])
+def test_a_record_that_the_disk_refuses_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, old: bytes | None
+):
+    path = tmp_path / "record.csv"
+    if old is not None:
+        path.write_bytes(old)
+    if refused == "heading":
+        monkeypatch.setattr("os.write", lambda *_: 0)
+    full_disk.refuse(monkeypatch, "toml")
+    with pytest.raises(UserError, match=r"record\.csv.*cannot be written"):
+        Record(path, proportional())
+    assert [file.name for file in tmp_path.iterdir()] == ([] if old is None else ["record.csv"])
+
+
 def test_a_past_of_two_lengths_is_told_and_the_loop_goes_on():
     loop = Controller(proportional(2), range_guard())
     told = loop.prime([at(1.0)], [[1.0], [2.0]])
