@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from micro_rl.control.guard_file import encoded
 from micro_rl.control.settings import ControlSettings
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from micro_rl.storage.files import remove, replace_files, saving
+from micro_rl.storage.files import remove, replace_files, saving, sha256
 from micro_rl.storage.json_files import json_bytes, read_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ POLICY, GUARD, SETTINGS, OTHER = "policy.safetensors", "guard.safetensors", "con
 DECISION, TRAINING, CONFIG = "decision.json", "training.hdf5", "config.json"
 """Of a choice's folder: what was decided, and the part of the log that its candidates learned from. Of a run's."""
 PARTS = "parts.json"
-"""Names the files that the folder was written with, so that none is lost without a word."""
+"""Names the files that the folder was written with, so that none is lost or of another writing without a word."""
+DIGESTS = "sha256"
+"""In it, the digest of each file but the settings, which users change."""
 ORIGIN = "origin"
 """In it, what is known of where the policy comes from."""
 
@@ -100,11 +103,14 @@ def write(
     """
     check_free(folder)
     settings = settings if other is None else replace(settings, fallback_policy=OTHER)
-    contents = {SETTINGS: settings.as_toml().encode(), POLICY: policy.encoded()}
-    contents |= {} if guard is None else {GUARD: encoded(guard)}
-    contents |= {} if other is None else {OTHER: other.encoded()}
-    about: dict[str, Any] = {"parts": list(contents)}
-    contents[PARTS] = json_bytes(about | ({ORIGIN: {OWN: policy.sha256, **dict(known)}} if known else {}))
+    arrays = {POLICY: policy.encoded()}
+    arrays |= {} if guard is None else {GUARD: encoded(guard)}
+    arrays |= {} if other is None else {OTHER: other.encoded()}
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in arrays.items()}
+    about: dict[str, Any] = {"parts": [SETTINGS, *arrays], DIGESTS: digests}
+    about |= {ORIGIN: {OWN: policy.sha256, **dict(known)}} if known else {}
+    # in this order, so that after a kill between two of them a digest tells
+    contents = {PARTS: json_bytes(about), SETTINGS: settings.as_toml().encode(), **arrays}
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
     replace_files({folder / name: content for name, content in contents.items()})
@@ -120,13 +126,21 @@ def check_free(folder: Path) -> None:
 
 
 def _complete(folder: Path) -> list[str]:
-    """The parts of a folder; refused where one is lost, the guard above all: without it all would be decided on."""
-    named = read_json(folder / PARTS).get("parts") if (folder / PARTS).exists() else [GUARD]
+    """The parts of a folder; refused where one is lost or another's, the guard above all: it tells what is alarming."""
+    about = read_json(folder / PARTS) if (folder / PARTS).exists() else {"parts": [GUARD]}
+    named, digests = about.get("parts"), about.get(DIGESTS, {})  # before, folders told none
     if not isinstance(named, list) or not all(name in (POLICY, GUARD, SETTINGS, OTHER) for name in named):
+        raise UserError(f"{folder / PARTS}: names no parts of a controller; make the folder anew")
+    if not isinstance(digests, dict) or not set(digests) <= set(named):
         raise UserError(f"{folder / PARTS}: names no parts of a controller; make the folder anew")
     if lost := [name for name in named if not (folder / name).exists()]:
         raise UserError(
             f"{folder}: {', '.join(lost)} is lost: bring it back, or make the folder anew with micro-rl controller"
+        )
+    if other := [name for name, digest in digests.items() if sha256(folder / name) != digest]:
+        raise UserError(
+            f"{folder}: {', '.join(other)} is not what the folder was written with (by its {PARTS}): "
+            "make the folder anew with micro-rl controller"
         )
     return named
 

@@ -15,7 +15,7 @@ from micro_rl.control.record_toml import acted_since, acts_from, newest_policy, 
 from micro_rl.core.columns import Columns, in_one_line
 from micro_rl.errors import UserError, require_extra
 from micro_rl.policy import Policy
-from micro_rl.storage.files import reading, regular_size, replace_file, replacing, saving
+from micro_rl.storage.files import reading, regular_size, remove, replace_file, replacing, saving
 
 OWN = ("reward", "terminal", "healthy", "who", "source", "score", "limit", "alarm", "reason")
 """Columns behind observations, actions and what was advised; in front are episode, step and time."""
@@ -74,14 +74,20 @@ class Record:
             _check_own(self.parquet)
         self.path = target.with_suffix(".csv") if self.parquet else target
         self.names = Names(policy.columns)
-        self._line = line(self.names.heading)
+        self._line, new = line(self.names.heading), not self.path.exists()
         try:
             self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - as long as the record
         except OSError as error:
             raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another record") from error
         _lock(self._file, self.path)
-        self.episode = self._going_on() + 1 if regular_size(self.path) else 0
-        self._describe(policy, guard)
+        try:
+            self.episode = self._going_on() + 1 if regular_size(self.path) else 0
+            self._describe(policy, guard)
+        except UserError:
+            self._file.close()
+            if new:
+                remove(self.path)
+            raise
 
     def __del__(self) -> None:
         """Lets go of the file, where nobody has closed it."""

@@ -19,7 +19,10 @@ SAME = 1e-6
 
 
 class Recorder:
-    """Keeps the row that is not over yet. Nothing here raises: what the disk refuses is counted and told."""
+    """Keeps the row that is not over yet. Nothing here raises: what the disk refuses is counted and told.
+
+    A refused row ends the episode, so that nobody takes the rows beside it for steps that follow each other.
+    """
 
     def __init__(self, policy: Policy, record: Record | None, limit: float | None = None):
         """`limit` is the guard's, for the rows."""
@@ -52,8 +55,7 @@ class Recorder:
             decision = self.row[2]
             action = self.nothing if decision.source == "shadow" else decision.action
             self._write(action, _number(reward), terminated)
-        if self.number:
-            self.episode, self.number = self.episode + 1, 0
+        self._next_episode()
         return self._complaints(reward)
 
     def close(self) -> str | None:
@@ -79,11 +81,17 @@ class Recorder:
         healthy = sight.known and not sight.bad and not decision.alarm and not wrong
         front = [self.episode, self.number, time, *sight.raw.tolist(), *action.tolist(), *advised.tolist()]
         own = [reward, int(terminated), int(healthy), who, decision.source, decision.score, self.limit]
-        self.number += 1
         try:
             self.record.write([*front, *own, int(decision.alarm), "; ".join([decision.reason, *wrong])])
+            self.number += 1
         except Exception as error:  # a full disk, a file that was taken away
             self.lost, self.why = self.lost + 1, in_words(error)[:80]
+            self._next_episode()
+
+    def _next_episode(self) -> None:
+        """Number the rows to come as another episode's, where this one has any."""
+        if self.number:
+            self.episode, self.number = self.episode + 1, 0
 
     def _complaints(self, reward: Any) -> tuple[str, ...]:
         unreadable = self.record is not None and reward is not None and _number(reward) is None
@@ -100,7 +108,7 @@ class Recorder:
 
 def _number(value: Any) -> float | None:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except Exception:
         return None
     return number if math.isfinite(number) else None

@@ -87,9 +87,9 @@ class Taker:
 
 
 def _number(value: Any) -> float:
-    """A number as a float; NaN for anything else, texts and masked values too."""
+    """A number as a float; NaN for anything else: texts, true and false, and masked values too."""
     try:
-        if isinstance(value, str | bytes) or value is np.ma.masked:
+        if isinstance(value, str | bytes | bool) or value is np.ma.masked or np.asarray(value).dtype == bool:
             return float("nan")
         array = np.asarray(value, np.float64)
         return float(array.reshape(-1)[0]) if array.size == 1 else float("nan")

@@ -5,6 +5,7 @@ and a build for a controller takes the file as it takes its others.
 """
 
 from typing import NamedTuple
+from zlib import crc32
 
 from micro_rl.core.columns import Column
 from micro_rl.core.constants import LOG_STD_MAX, LOG_STD_MIN
@@ -38,10 +39,9 @@ def c_text(source: Source, prefix: str, stem: str) -> CText:
     history = source.policy.history > 1
     shared = {"p": prefix, "guard": prefix.upper(), "before": source.before}
     shared |= {"seen": "window" if history else "observation"}
-    return CText(
-        filled("policy.c", **shared, **_code(source, shared, f"{stem}.h")),
-        filled("policy.h", **shared, **_header(source, shared)),
-    )
+    code, header = _code(source, shared, f"{stem}.h"), _header(source, shared)
+    shared |= {"digest": f"0x{crc32(repr((code, header)).encode()):08x}u"}
+    return CText(filled("policy.c", **shared, **code), filled("policy.h", **shared, **header))
 
 
 def _code(source: Source, shared: Shared, header: str) -> dict[str, str | int | float]:

@@ -16,6 +16,8 @@ from micro_rl.errors import UserError
 
 COMPILERS = ("cc", "gcc", "clang")
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Werror", "-O2")
+BY_DEFAULT = (*FLAGS[1:], "-fsyntax-only")
+"""Checks a file in the compiler's own language, where the C library declares more names than C99 has."""
 LONGEST = 300
 """Seconds; a process takes one or two."""
 
@@ -41,6 +43,8 @@ def compiler() -> str | None:
 def run_c(file: Path, prefix: str, source: Source, trial: Trial, flags: Sequence[str] = ()) -> Decisions:
     """Compile an exported C file, every warning an error, and run it over a trial.
 
+    It must also be C in the language that the compiler takes by default.
+
     Args:
         file: the .c file; the header is beside it, and so is what is made here.
         prefix: what its names begin with.
@@ -58,8 +62,9 @@ def run_c(file: Path, prefix: str, source: Source, trial: Trial, flags: Sequence
     names = {"header": f"{file.stem}.h", "p": prefix, "guard": prefix.upper(), "steps": longest}
     kind = "trial-past.c" if source.before else "trial.c"
     driver.write_text(filled(kind, **names, on=ON, begin=BEGIN, prime=PRIME))
-    sources = [str(driver), str(file)]
-    _finished([command, *FLAGS, *flags, *sources, "-o", str(program), "-lm"], f"{command} on the exported C file")
+    sources, what = [str(driver), str(file)], f"{command} on the exported C file"
+    _finished([command, *BY_DEFAULT, str(file)], what)
+    _finished([command, *FLAGS, *flags, *sources, "-o", str(program), "-lm"], what)
     steps = trial.observations
     if source.before:
         steps = np.concatenate([trial.kind[:, None], steps, trial.applied], axis=-1)

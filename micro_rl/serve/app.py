@@ -16,7 +16,7 @@ from micro_rl.control.controller import Controller
 from micro_rl.errors import UserError
 from micro_rl.serve.answers import Begun, Ended, EpisodeBegun, Health, complaints, decided, described, refuse, respond
 from micro_rl.serve.gate import Gate
-from micro_rl.serve.messages import Begin, Message, Reset, Step, too_many, why_not
+from micro_rl.serve.messages import Begin, Message, Reset, Step, too_many, twice, why_not
 from micro_rl.serve.metrics import CONTENT_TYPE, Metrics
 from micro_rl.serve.openapi import openapi
 from micro_rl.serve.operations import OPERATIONS
@@ -106,6 +106,8 @@ class Application:
             raise HTTPException(408, "the body did not arrive in time") from None
         except ClientDisconnect:
             raise HTTPException(400, "the connection was closed") from None
+        if (key := twice(content)) is not None:
+            raise HTTPException(422, f"{key[:80]}: is there twice")
         try:
             return kind.model_validate_json(content or b"{}")
         except ValidationError as error:

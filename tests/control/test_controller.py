@@ -63,6 +63,14 @@ def test_a_masked_value_is_missing(given: Any):
     assert decision.action == pytest.approx([of_level(1.0)]) and "flow held for 1" in decision.reason
 
 
+@pytest.mark.parametrize("value", [True, np.bool_(True), np.array(True), np.array([True])])
+def test_true_is_no_number(value: Any):
+    loop = controller()
+    decision = loop.step(at(value))
+    assert "no number for level" in decision.reason and decision.advised is None
+    assert "no number for valve" in loop.step(at(1.0), [value]).reason
+
+
 @pytest.mark.parametrize("applied", [20, np.float32(20), np.array(20.0), np.array([[20]]), {"valve [%]": 20}])
 def test_one_action_may_come_as_a_number_of_any_kind(applied: Any):
     loop = controller(rate={"valve": 0.0})

@@ -1,5 +1,6 @@
 """Where controllers come from: folders, files, the command; and what a kill and a full disk leave of a record."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from micro_rl import Controller, UserError
+from micro_rl import Controller, ControlSettings, UserError
 from micro_rl.cli.main import run as command
+from micro_rl.control import making
 from micro_rl.control.record import Record
 from micro_rl.data.writers.hdf5 import write_log
 from tests import full_disk
@@ -138,6 +140,22 @@ def test_what_a_full_disk_takes_of_a_row_is_taken_back(tmp_path: Path, monkeypat
     assert record.path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("refused", ["heading", "toml"])
+@pytest.mark.parametrize("old", [None, b""])
+def test_a_record_that_the_disk_refuses_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str, old: bytes | None
+):
+    path = tmp_path / "record.csv"
+    if old is not None:
+        path.write_bytes(old)
+    if refused == "heading":
+        monkeypatch.setattr("os.write", lambda *_: 0)
+    full_disk.refuse(monkeypatch, "toml")
+    with pytest.raises(UserError, match=r"record\.csv.*cannot be written"):
+        Record(path, proportional())
+    assert [file.name for file in tmp_path.iterdir()] == ([] if old is None else ["record.csv"])
+
+
 def test_a_past_of_two_lengths_is_told_and_the_loop_goes_on():
     loop = Controller(proportional(2), range_guard())
     told = loop.prime([at(1.0)], [[1.0], [2.0]])
@@ -196,3 +214,34 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: py
     assert {path.name: path.read_bytes() for path in (tmp_path / "loop").iterdir()} == before
     Controller(proportional(3)).save(tmp_path / "loop")
     assert Controller.load(tmp_path / "loop").guard is None and not (tmp_path / "loop" / "guard.safetensors").exists()
+
+
+@pytest.mark.parametrize("renamed", range(5))
+def test_a_folder_that_a_kill_left_half_new_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renamed: int):
+    """Four files are renamed one after the other: all old, all new, or not to be loaded."""
+    folder, limits = tmp_path / "loop", ControlSettings(rate={"valve": 5.0})
+    Controller(proportional(), range_guard()).save(folder)
+    monkeypatch.setattr(
+        making,
+        "replace_files",
+        lambda contents: [path.write_bytes(content) for path, content in list(contents.items())[:renamed]],
+    )
+    Controller(proportional(3), range_guard(threshold=7.0), limits).save(folder)
+    if renamed in (0, 4):
+        loop, new = Controller.load(folder), renamed == 4
+        assert (loop.policy.history, loop.guard and loop.guard.threshold) == ((3, 7.0) if new else (1, 0.5))
+        assert loop.settings == (limits if new else ControlSettings())
+        return
+    with pytest.raises(UserError, match=r"loop: .*\.safetensors is not what the folder was written with") as error:
+        Controller.load(folder)
+    assert "make the folder anew" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_settings_that_a_user_changed_and_folders_without_digests_are_taken(tmp_path: Path):
+    Controller(proportional(), range_guard()).save(tmp_path / "loop")
+    (tmp_path / "loop" / "controller.toml").write_text("alarm_after = 4\n")
+    assert Controller.load(tmp_path / "loop").settings.alarm_after == 4
+    parts = tmp_path / "loop" / "parts.json"
+    parts.write_text(json.dumps({"parts": json.loads(parts.read_text())["parts"]}))
+    proportional(3).save(tmp_path / "loop" / "policy.safetensors")
+    assert Controller.load(tmp_path / "loop").policy.history == 3

@@ -17,7 +17,9 @@ from micro_rl.data.stretches import greatest_length, stretches
 from micro_rl.data.writers.hdf5 import write_log
 from micro_rl.reports.monitor.drift import _as_logged, by_lot, compared, drifts, in_order, stability_index
 from micro_rl.reports.monitor.findings import alarms, find, windows
+from micro_rl.reports.monitor.panels import scores
 from micro_rl.reports.monitor.recorded import Recorded, read
+from micro_rl.reports.run.figures import BLUE, PURPLE, VERMILION
 from micro_rl.trust.trial import margin
 from micro_rl.trust.watching import watch
 from tests.control.loops import COLUMNS, at, proportional, range_guard
@@ -54,6 +56,11 @@ def test_a_record_is_read_with_all_of_its_rows(recorded: Path):
     assert record.rewards[:3].tolist() == [1.0, 1.0, 1.0] and np.isnan(record.rewards[-1])
 
 
+@pytest.mark.parametrize("name", ["record.parquet", "record.PARQUET"])
+def test_a_record_in_parquet_is_read_from_its_csv(recorded: Path, name: str):
+    assert len(read(recorded.with_name(name))) == 25
+
+
 def test_who_acted_and_the_alarms(recorded: Path):
     findings = find(read(recorded), None)
     assert dict(findings.who) == {"policy": 17, "fallback: hold": 8}
@@ -63,9 +70,16 @@ def test_who_acted_and_the_alarms(recorded: Path):
     assert (second.begins, second.line, second.steps) == (20, 22, 5) and np.isnan(second.worst)
 
 
-def test_an_alarm_ends_with_its_episode():
-    record = _bare(alarm=np.array([False, True, True, True]), episode=np.array([0, 0, 1, 1]))
-    assert [(alarm.begins, alarm.steps) for alarm in alarms(record)] == [(1, 1), (2, 2)]
+@pytest.mark.parametrize(
+    ("step", "stretches"),
+    [([0, 1, 0, 1, 2, 3, 4], [(1, 1), (2, 2), (6, 1)]), ([0, 1, 0, 9, 10, 11, 12], [(1, 1), (2, 1), (3, 1), (6, 1)])],
+)
+def test_an_alarm_ends_with_its_episode_and_where_a_row_is_missing(step: list[int], stretches: list[tuple[int, int]]):
+    rows = {"alarm": np.array([0, 1, 1, 1, 0, 0, 1]) == 1, "episode": np.array([0, 0, 1, 1, 1, 1, 1])}
+    record = _bare(**rows, step=np.array(step, float), score=np.array([9.0, np.nan, 2.0, 3.0, 9.0, 9.0, 1.0]))
+    assert [(alarm.begins, alarm.steps) for alarm in alarms(record)] == stretches
+    worst = [alarm.worst for alarm in alarms(record)]
+    assert np.isnan(worst[0]) and max(worst[1:-1]) == 3.0 and worst[-1] == 1.0
 
 
 def _bare(**fields: Any) -> Recorded:
@@ -74,7 +88,12 @@ def _bare(**fields: Any) -> Recorded:
     plain: dict[str, Any] = dict.fromkeys(("observations", "actions", "advised"), nothing)
     plain |= dict.fromkeys(("rewards", "score", "limit"), nothing[:, 0]) | {"rate": None}
     plain |= dict.fromkeys(("times", "who", "source", "reasons"), words)
-    plain |= {"healthy": np.ones(rows, bool), "terminal": np.zeros(rows, bool), "columns": proportional().columns}
+    plain |= {
+        "step": np.arange(float(rows)),
+        "healthy": np.ones(rows, bool),
+        "terminal": np.zeros(rows, bool),
+        "columns": proportional().columns,
+    }
     return Recorded(**(plain | fields))
 
 
@@ -116,6 +135,25 @@ def test_windows_stand_side_by_side_in_each_stretch_of_the_policy():
         terminal=np.arange(20) == 19, who=tuple("policy" if letter == "o" else "operator" for letter in policy),
     )  # fmt: skip
     assert windows(record, plant(), 3).returns.tolist() == [0 + 1 + 2, 5 + 6 + 7, 8 + 9 + 10, 39, 48, 18 + 19]
+
+
+def test_no_window_reaches_over_a_row_that_is_not_there(recorded: Path):
+    """Of steps 0 to 7 one is lost, as earlier versions left a record: windows of 2 are 0-1, 4-5, 6-7."""
+    lines = recorded.read_text().splitlines(keepends=True)
+    recorded.write_text("".join([*lines[:4], *lines[5:9]]))
+    record = read(recorded)
+    assert record.step.tolist() == [0, 1, 2, 4, 5, 6, 7]
+    assert record.follows.tolist() == [False, True, True, False, True, True, True]
+    spread = Recorded(**(record._asdict() | {"rewards": 10.0 ** np.arange(7)}))
+    assert windows(spread, plant(), 2).returns.tolist() == [11, 11000, 1100000]
+
+
+def test_who_acted_is_one_band_however_often_that_changes():
+    who, score = ("policy", "operator") * 30 + ("fallback: hold",) * 40, np.ones(100)
+    record = _bare(alarm=np.zeros(100, bool), episode=np.zeros(100, int), who=who, score=score, limit=score)
+    for _, drawn in scores(record).drawings:
+        assert drawn.count("PolyCollection_") == 1
+        assert [drawn.count(f'style="fill: {colour.lower()}"') for colour in (BLUE, PURPLE, VERMILION)] == [30, 30, 1]
 
 
 def test_the_index_of_tenths_that_stay_is_nothing_and_of_those_that_move_computed_by_hand():

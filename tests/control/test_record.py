@@ -2,7 +2,9 @@
 
 import csv
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +89,36 @@ def test_a_kill_loses_the_last_row_alone(tmp_path: Path):
     assert [row["level"] for row in rows(path)] == ["1.0", "1.1"]
 
 
+@pytest.mark.parametrize(
+    ("lost", "numbers"),
+    [
+        ({2, 3}, [(0, 0, 0), (0, 1, 1), (1, 0, 4), (1, 1, 5), (2, 0, 6), (2, 1, 7)]),
+        ({0}, [(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5), (1, 0, 6), (1, 1, 7)]),
+        ({5}, [(0, 0, 0), (0, 1, 1), (0, 2, 2), (0, 3, 3), (0, 4, 4), (1, 0, 6), (1, 1, 7)]),
+        ({1, 3}, [(0, 0, 0), (1, 0, 2), (2, 0, 4), (2, 1, 5), (3, 0, 6), (3, 1, 7)]),
+    ],
+)
+def test_an_episode_ends_where_the_disk_refused_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: set[int], numbers: list[tuple[int, int, int]]
+):
+    """Eight rows, of which the seventh begins an episode: no transition leads over a hole."""
+    path, write, turn = tmp_path / "record.csv", Record.write, iter(range(8))
+
+    def refusing(record: Record, cells: Sequence[Any]) -> None:
+        if next(turn) in lost:
+            raise OSError(28, "No space left on device")
+        write(record, cells)
+
+    monkeypatch.setattr(Record, "write", refusing)
+    with loop(path) as control:
+        for row in range(8):
+            if row == 6:
+                control.reset()
+            control.step(at(row / 10))
+    cells = [(int(row["episode"]), int(row["step"]), round(10 * float(row["level"]))) for row in rows(path)]
+    assert cells == numbers
+
+
 def test_another_file_is_not_written_over(tmp_path: Path):
     path = tmp_path / "record.csv"
     path.write_text("a,b\n1,2\n")
@@ -142,7 +174,7 @@ def test_nobody_learns_from_an_action_that_is_not_known_or_beyond_the_bounds(tmp
     assert load(path).actions.max() == 100
 
 
-@pytest.mark.parametrize("reward", ["much", float("inf"), [1.0, 2.0]])
+@pytest.mark.parametrize("reward", ["much", float("inf"), [1.0, 2.0], True])
 def test_a_reward_that_is_no_number_is_told_and_not_recorded(tmp_path: Path, reward: object):
     with loop(tmp_path / "record.csv") as control:
         control.step(at(1.0))

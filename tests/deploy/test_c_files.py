@@ -18,7 +18,7 @@ from micro_rl.deploy.source import Source
 from micro_rl.deploy.trial import draw
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from tests.deploy.policies import BY_HAND, decided, random_policy
+from tests.deploy.policies import BY_HAND, decided, random_guard, random_policy
 from tests.deploy.sanitiser import sanitiser
 
 ODD = Columns(
@@ -40,6 +40,41 @@ def test_a_history_under_the_sanitisers_with_names_that_need_mending(tmp_path: P
     decisions = run_c(write(policy, tmp_path), "exported", Source(policy), trial, sanitiser())
     difference = compared(policy, trial, decisions, "C file")
     assert difference.rows == 1000 and 0 < difference.largest <= 1e-5 and difference.unsettled < 100
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C compiler")
+@pytest.mark.parametrize("language", ["c99", "gnu99", "gnu11", "gnu17", None])
+def test_no_name_is_one_of_the_c_librarys(tmp_path: Path, language: str | None):
+    """Outside of C99 <math.h> declares what BSD and POSIX have too, `finite` among it."""
+    policy = random_policy(1, history=2)
+    text = c_text(Source(policy).guarded(random_guard(policy, 1)), "p", "p")
+    (tmp_path / "p.h").write_text(text.header)
+    (tmp_path / "p.c").write_text(text.code)
+    flags = ["-Wall", "-Wextra", "-Werror", *([f"-std={language}"] if language else ["-D_GNU_SOURCE"])]
+    done = subprocess.run([str(compiler()), *flags, "-fsyntax-only", "p.c"], cwd=tmp_path, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C compiler")
+def test_a_file_that_is_c99_alone_is_refused(tmp_path: Path):
+    file = write(BY_HAND, tmp_path)
+    file.write_text(file.read_text().replace("all_finite", "finite"))
+    with pytest.raises(UserError, match=r"on the exported C file ended with 1 \(.*finite"):
+        run_c(file, "exported", Source(BY_HAND), draw(BY_HAND, single=True))
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C compiler")
+@pytest.mark.parametrize(("seed", "accepted"), [(1, True), (2, False), (None, False)])
+def test_a_header_of_another_export_is_refused(tmp_path: Path, seed: int | None, accepted: bool):
+    """A kill between the two files leaves the new header beside the old code; an older version's has no digest."""
+    file = write(random_policy(1), tmp_path)
+    header = c_text(Source(random_policy(seed or 1)), "exported", "exported").header
+    header = header if seed else re.sub("#define EXPORTED_DIGEST.*", "", header)
+    file.with_suffix(".h").write_text(header)
+    command = [str(compiler()), "-Wall", "-Wextra", "-Werror", "-fsyntax-only", file.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode == 0) is accepted
+    assert ("exported.h is of another export than this file: take both from one" in done.stderr) is not accepted
 
 
 def test_networks_of_every_kind_in_one_program(tmp_path: Path):

@@ -41,6 +41,19 @@ def test_trouble_is_answered_with_the_fallback_and_why(client: TestClient):
     assert client.post(f"{session}/step", json={"observation": {"leval": 1}}).json()["reason"].count("level")
 
 
+@pytest.mark.parametrize("value", [True, False, [1.0], [[1.0]], [], {"level": 1.0}, "1.0"])
+def test_what_is_no_number_is_no_measurement(client: TestClient, value: Any):
+    session = begun(client)
+    for body in ({"level": value, "flow": 0.0}, [value, 0.0]):
+        client.post(f"{session}/reset", json={})
+        answer = client.post(f"{session}/step", json={"observation": body}).json()
+        assert "observation: no number for level" in answer["reason"] and answer["advised"] is None
+        past = {"observations": [body], "actions": [[1.0]]}
+        assert client.post("/v1/sessions", json=past).json()["wrong"][0] == "observation: no number for level"
+    step = {"observation": [1.0, 0.0], "applied_action": [value]}
+    assert "action: no number for valve" in client.post(f"{session}/step", json=step).json()["reason"]
+
+
 def test_the_past_is_taken_over_and_each_session_has_its_own():
     client = client_of(history=3)
     past = {"observations": [[0.1, 0.0], [0.2, 0.0]], "actions": [[1.0], [2.0]]}
@@ -129,6 +142,8 @@ def test_strangers_take_nothing_from_the_rate_of_clients():
         (b'{"observation": 1}', "observation: must be numbers by the columns' names or a list of them"),
         (b'{"observation": [1], "extra": 2}', "extra: there is no such key"),
         (b"[" * 60_000, "Invalid JSON"),
+        (b'{"observation": [1, 1], "observation": [2, 2]}', "observation: is there twice"),
+        (b'{"observation": {"level": 1, "flow": 0, "level": 2}}', "level: is there twice"),
         (b'{"observation": [' + b"1," * 100 + b"1]}", "101 values for 2 columns"),
     ],
 )

@@ -105,18 +105,22 @@ def _told(names: list[list[str]]) -> str:
 
 
 def alarms(record: Recorded) -> tuple[Alarm, ...]:
-    """The stretches of alarm, in order; an episode's end ends one."""
-    follows = np.zeros(len(record), bool)
-    follows[1:] = record.alarm[:-1] & (np.diff(record.episode) == 0)
-    starts = np.flatnonzero(record.alarm & ~follows)
-    listed = []
-    for start in starts.tolist():
-        on = record.alarm[start:] & (record.episode[start:] == record.episode[start])
-        steps = len(on) if on.all() else int(np.argmin(on))
-        scores = record.score[start : start + steps]
-        worst = float(np.nanmax(scores)) if np.isfinite(scores).any() else float("nan")
-        listed.append(Alarm(start, steps, record.reasons[start], worst))
-    return tuple(listed)
+    """The stretches of alarm, in order; an episode's end, or a row that is missing, ends one."""
+    return tuple(
+        Alarm(start, stop - start, record.reasons[start], _greatest(record.score[start:stop]))
+        for start, stop in _unbroken(record, record.alarm)
+    )
+
+
+def _greatest(scores: Float64[np.ndarray, " row"]) -> float:
+    return float(np.nanmax(scores)) if np.isfinite(scores).any() else float("nan")
+
+
+def _unbroken(record: Recorded, rows: Bool[np.ndarray, " row"]) -> list[tuple[int, int]]:
+    """The stretches of these rows that follow each other, each by its first row and the one after its last."""
+    goes_on = rows[1:] & rows[:-1] & record.follows[1:]
+    begins, ends = (np.flatnonzero(rows & ~np.insert(goes_on, place, False)) for place in (0, len(goes_on)))
+    return list(zip(begins.tolist(), (ends + 1).tolist(), strict=True))
 
 
 def windows(record: Recorded, log: Dataset, length: int, policy: str | None = None) -> Windows:
@@ -145,10 +149,8 @@ def _side_by_side(
     record: Recorded, acted: Bool[np.ndarray, " row"], length: int, by_lot: bool
 ) -> list[tuple[int, int]]:
     """The first row of each window, and the one after its last."""
-    goes_on = acted[1:] & acted[:-1] & (np.diff(record.episode) == 0)
-    begins, ends = (np.flatnonzero(acted & ~np.insert(goes_on, place, False)) for place in (0, len(goes_on)))
     random, spans = np.random.default_rng(0), []
-    for first, stop in zip(begins.tolist(), (ends + 1).tolist(), strict=True):
+    for first, stop in _unbroken(record, acted):
         skipped = int(random.integers(length)) if by_lot else 0
         for start in range(first + skipped, stop, length):
             if start + length <= stop or record.terminal[stop - 1]:

@@ -29,13 +29,13 @@ def scores(record: Recorded) -> Panel:
     greatest = np.array([known[start:stop].max() for start, stop in itertools.pairwise(edges)])
     greatest = np.where(np.isfinite(greatest), greatest, np.nan)
     top = BEYOND * (record.last_limit or max(1.0, float(np.quantile(np.maximum(known, 0.0), 0.99))))
-    stretches = _by_actor(record)
+    bars, colours = _by_actor(record)
 
     def draw(axes: Axes, size: Size) -> None:
         axes.plot(edges[:-1], np.minimum(greatest, top), color=INK, linewidth=0.9)
         axes.plot(record.limit, color=VERMILION, linewidth=1.5, linestyle="--")
-        for begins, ends, colour in stretches:
-            axes.axvspan(begins, ends, ymax=0.05, color=colour, linewidth=0)
+        at_the_bottom = axes.get_xaxis_transform()
+        axes.broken_barh(bars, (0, 0.05), facecolors=colours, linewidth=0, transform=at_the_bottom)
         axes.set_ylim(-0.08 * top, 1.02 * top)
         _finish(axes, size, "score", "step")
 
@@ -45,11 +45,11 @@ def scores(record: Recorded) -> Panel:
     return _panel("scores", "What the guard saw", caption, draw, legend)
 
 
-def _by_actor(record: Recorded) -> list[tuple[int, int, str]]:
-    """From and to which row each acted, and its colour."""
+def _by_actor(record: Recorded) -> tuple[list[tuple[int, int]], list[str]]:
+    """From which row and for how many each acted, and the colours."""
     changes = [row for row in range(1, len(record)) if record.who[row] != record.who[row - 1]]
-    ends = [0, *changes, len(record)]
-    return [(begins, stops, COLOURS.get(record.who[begins], VERMILION)) for begins, stops in itertools.pairwise(ends)]
+    bars = [(begins, stops - begins) for begins, stops in itertools.pairwise([0, *changes, len(record)])]
+    return bars, [COLOURS.get(record.who[begins], VERMILION) for begins, _ in bars]
 
 
 def returns(windows: Windows, test: Obtained | None, margins: np.ndarray) -> Panel | None:

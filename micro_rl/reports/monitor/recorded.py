@@ -30,6 +30,7 @@ class Recorded(NamedTuple):
     advised: Float64[np.ndarray, "row act"]
     rewards: Float64[np.ndarray, " row"]
     episode: Int[np.ndarray, " row"]
+    step: Float64[np.ndarray, " row"]
     score: Float64[np.ndarray, " row"]
     alarm: Bool[np.ndarray, " row"]
     healthy: Bool[np.ndarray, " row"]
@@ -44,6 +45,13 @@ class Recorded(NamedTuple):
     """Whether half a line stood at the end, which is left out: a power cut, or a copy of a file that grows."""
     policies: tuple[tuple[int, str], ...] = ()
     """The policies in charge: first episode and digest of the file, in order; empty where the record tells none."""
+
+    @property
+    def follows(self) -> Bool[np.ndarray, " row"]:
+        """Whether a row is the step after the row above; no row is missing between the two."""
+        follows = np.zeros(len(self), bool)
+        follows[1:] = (np.diff(self.episode) == 0) & (np.diff(self.step) == 1)
+        return follows
 
     @property
     def last_limit(self) -> float | None:
@@ -74,7 +82,7 @@ def read(path: Path) -> Recorded:
     Raises:
         UserError: there is none, or it is no controller's.
     """
-    path = path.with_suffix(".csv") if path.suffix == ".parquet" else path
+    path = path.with_suffix(".csv") if path.suffix.lower() == ".parquet" else path
     described = _description(path)
     columns, (rows, ended) = _columns(path, described), _rows(path)
     names = Names(columns)
@@ -170,7 +178,8 @@ def _recorded(
     )
     return Recorded(
         columns, observations, actions, together(names.advised), rewards, episode.astype(np.int64),
-        numbers(own["score"]), numbers(own["alarm"]) == 1, numbers(own["healthy"]) == 1, numbers(own["terminal"]) == 1,
+        numbers(names.step), numbers(own["score"]), numbers(own["alarm"]) == 1,
+        numbers(own["healthy"]) == 1, numbers(own["terminal"]) == 1,
         tuple(cells[names.time]), tuple(cells[own["who"]]), tuple(cells[own["source"]]), tuple(cells[own["reason"]]),
         numbers(own["limit"]), _rate(path, described), cut, _policies(path, described),
     )  # fmt: skip
