@@ -174,6 +174,45 @@ def test_what_cannot_be_tried_leaves_nothing_behind(job: Job):
         run([job], SMALL, 0)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"robust.json": b'{"my own": "notes of another program"}', "lock": b"mine"},
+        {"cells.jsonl": b'{"a": 1}\nhalf a line', "summary.json": b"mine"},
+        {"lock": b"mine"},
+    ],
+)
+def test_files_of_others_are_refused_and_stay_as_they_are(job: Job, files: dict[str, bytes]):
+    job.results.path.mkdir(parents=True)
+    for name, content in files.items():
+        (job.results.path / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"choose another .*--out"), job.results.open(job.subject, SMALL, "none"):
+        pass
+    assert contents(job.results.path) == files
+
+
+def test_a_refused_trial_leaves_another_ones_beginning(job: Job):
+    """A trial that was killed in its first cell leaves robust.json alone; in the end cells of others are beside it."""
+    path, other = job.results.path, replace(job.subject, seed=4)
+    with job.results.open(job.subject, SMALL, "none"):
+        files = {"robust.json": (path / "robust.json").read_bytes()}
+    path.mkdir(parents=True)
+    (path / "robust.json").write_bytes(files["robust.json"])
+    with pytest.raises(UserError, match="another seed"), job.results.open(other, SMALL, "none"):
+        pass
+    with pytest.raises(UserError, match="of no use"), job.results.open(job.subject, SMALL, "none"):
+        raise UserError("of no use")
+    assert contents(path) == files
+    (path / "cells.jsonl").write_bytes(b'{"a": 1}\nhalf a line')
+    with pytest.raises(UserError, match="line 1: is no finished cell"), job.results.open(job.subject, SMALL, "none"):
+        pass
+    assert contents(path) == files | {"cells.jsonl": b'{"a": 1}\nhalf a line'}
+
+
 @pytest.mark.parametrize(
     ("values", "message"), [({"episodes": 0}, "episodes 0"), ({"episodes": 10**6}, "1,000"), ({"seed": -1}, "seed -1")]
 )
