@@ -113,8 +113,9 @@ class Results:
         unsaid = {"changes", "critics_sha256"} - set(recorded)  # by folders of earlier versions
         differing = [key for key in now if key not in unsaid and recorded.get(key) != now[key]]
         if differing:
+            names = dict.fromkeys(key.removesuffix("_sha256") for key in differing)
             raise UserError(
-                f"{self.path}: holds results with another {', '.join(differing)}; "
+                f"{self.path}: holds results with another {', '.join(names)}; "
                 "remove that folder or choose another with --out"
             )
 

@@ -1,5 +1,6 @@
 """A simulator as a cell changes it, and whether the change is felt."""
 
+import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
@@ -69,6 +70,14 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
         )
     reasons = [f"{'; '.join(map(str, idle))} does nothing: {cell.may_be_inert}"] if idle else []
     return "; ".join(reasons + ([cell.left_out] if cell.left_out else []))
+
+
+def fingerprint(env: Env) -> str:
+    """Compute the SHA-256 of the observations and rewards that a simulator answers to fixed actions with."""
+    digest = hashlib.sha256()
+    for observation, reward in _played(env, (), _trial_actions(env)):
+        digest.update(observation.tobytes() + np.float64(reward).tobytes())
+    return digest.hexdigest()
 
 
 def _why(change: Change) -> str:

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import PendulumEnv
 
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -25,6 +27,7 @@ from micro_rl.robustness.running import Job, run
 from micro_rl.robustness.signals import Interface
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.trial import Trial
+from micro_rl.simulation.env_objects import name_of
 from micro_rl.simulation.evaluation import evaluate
 from micro_rl.storage.locks import locked
 
@@ -229,6 +232,42 @@ def test_other_changes_under_the_same_names_do_not_mix(job: Job):
     del about["changes"]
     (job.results.path / "robust.json").write_text(json.dumps(about))
     run([job], SMALL, 1)  # a folder of an earlier version
+
+
+def swinging(gravity: float) -> PendulumEnv:
+    return PendulumEnv(g=gravity)
+
+
+def test_simulators_of_one_name_are_told_apart_by_what_they_answer(job: Job):
+    """Both are called `swinging (from Python)`; a folder of an earlier version does not say which one it was."""
+
+    def opened(gravity: float) -> None:
+        subject = replace(job.subject, env=name_of(partial(swinging, gravity)))
+        with job.results.open(subject, SMALL, "none"):
+            (job.results.path / "cells.jsonl").touch()
+
+    about = job.results.path / "robust.json"
+    opened(10.0)
+    opened(10.0)
+    earlier = json.loads(about.read_text())
+    assert len(earlier.pop("env_sha256")) == 64
+    with pytest.raises(UserError, match="holds results with another env;"):
+        opened(9.0)
+    about.write_text(json.dumps(earlier))
+    with pytest.raises(UserError, match="holds results with another env;"):
+        opened(10.0)
+    assert "env_sha256" not in job.subject.about()
+
+
+class Drifting(PendulumEnv):
+    """Whose starts hang on no seed."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        return super().reset(options=options)
+
+
+def test_a_simulator_that_does_not_answer_alike_twice_is_told_by_its_name(job: Job):
+    assert replace(job.subject, env=name_of(Drifting)).about()["env_sha256"] == ""
 
 
 @pytest.mark.parametrize(
