@@ -12,7 +12,7 @@ from micro_rl.robustness.cells import Protocol
 from micro_rl.robustness.protocol_file import protocol_of
 from micro_rl.robustness.results import Results
 from micro_rl.robustness.running import Finished, Job, run
-from micro_rl.robustness.subject import of_policy, of_run
+from micro_rl.robustness.subject import Subject, of_policy, of_run
 from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.storage.json_files import read_json
 
@@ -101,9 +101,21 @@ def planned(
         limits = {
             "episodes": cells.episodes if episodes is None else episodes,
             "horizon": subject.horizon if horizon is None else horizon,
+            "notes": (*subject.notes, *_unit_note(path, subject, cells)),
         }
         jobs.append(Job(replace(subject, task=at_limit(subject.task, horizon), **limits), Results(folder), critic))
     return cells, jobs
+
+
+def _unit_note(path: Path, subject: Subject, protocol: Protocol) -> list[str]:
+    """What a person should see where the log's unit is asked for and a policy's file has none."""
+    unknown = path.is_file() and set(subject.observation_std) == {1.0}
+    if not unknown or not any(cell.in_log_units for cell in protocol.cells):
+        return []
+    return [
+        f"{path}: does not know the log's standard deviations, since it does not standardise, so that its observations "
+        "are attacked and disturbed in raw units; name the run folder to have the log's"
+    ]
 
 
 def _default_folder(path: Path, protocol: str, critics: tuple[Path, ...]) -> Path:

@@ -4,9 +4,12 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.policy import Policy
+from micro_rl.robustness.jobs import planned
 from tests.robust.finished_run import make_finished_run
 
 PROTOCOL = """
@@ -123,3 +126,26 @@ def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: P
     assert f"critic  {run.name}" in output
     there = tmp_path / "mine" / "robust" / f"mine-by-{run.name}"
     assert json.loads((there / "robust.json").read_text())["critic"] == run.name
+
+
+@pytest.mark.parametrize(
+    ("std", "change", "noted"),
+    [
+        (1.0, "changes = [{ observation = 'noise', amount = 0.5 }]", True),
+        (1.0, "attack = { aim = 'random', epsilon = 0.2 }", True),
+        (1.0, "changes = [{ observation = 'delay', amount = 1 }]", False),
+        (1.0, "changes = [{ action = 'noise', amount = 0.5 }]", False),
+        (0.7, "attack = { aim = 'random', epsilon = 0.2 }", False),
+    ],
+)
+def test_a_file_without_the_logs_unit_is_noted_where_it_is_needed(
+    run: Path, tmp_path: Path, std: float, change: str, noted: bool
+):
+    (tmp_path / "one.toml").write_text(f"[[group]]\nname = 'a'\n{change}")
+    policy = Policy.load(run / "policy.safetensors")
+    policy.observation_std = np.full(3, std)
+    policy.save(tmp_path / "alone.safetensors")
+    words = str(tmp_path / "one.toml"), "Pendulum-v1", None, 0, None, (), None
+    notes = planned([tmp_path / "alone.safetensors"], *words)[1][0].subject.notes
+    assert any("attacked and disturbed in raw units; name the run folder" in note for note in notes) == noted
+    assert not planned([run], *words)[1][0].subject.notes
