@@ -15,6 +15,7 @@ from micro_rl.robustness.running import Finished, Job, run
 from micro_rl.robustness.subject import Subject, of_policy, of_run
 from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.storage.json_files import read_json
+from micro_rl.storage.run_folder import RunFolder
 
 
 def robust(
@@ -94,6 +95,7 @@ def planned(
                 f"{path}: is of {subject.env}, {policies[0]} of {subjects[0].env}: try them one after the other"
             )
     cells = protocol_of(protocol, subjects[0].env)
+    _check_critics(critics, cells)
     critic = ", ".join(path.resolve().name for path in critics) or "its own"
     jobs = []
     for path, subject in zip(policies, subjects, strict=True):
@@ -105,6 +107,16 @@ def planned(
         }
         jobs.append(Job(replace(subject, task=at_limit(subject.task, horizon), **limits), Results(folder), critic))
     return cells, jobs
+
+
+def _check_critics(critics: tuple[Path, ...], protocol: Protocol) -> None:
+    """Refuse critics that nothing asks, and those that are not there."""
+    if critics and not any(cell.attack and cell.attack.aim == "min Q" for cell in protocol.cells):
+        raise UserError(
+            f"critic {critics[0]}: protocol {protocol.name} has no min Q attack, so nothing asks it; leave it out"
+        )
+    for critic in critics:
+        RunFolder.open(critic)
 
 
 def _unit_note(path: Path, subject: Subject, protocol: Protocol) -> list[str]:

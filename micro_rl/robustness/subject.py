@@ -60,9 +60,7 @@ class Subject:
             "episodes": self.episodes,
             "seed": self.seed,
             "policy_sha256": sha256(self.policy),
-            "critics_sha256": [
-                sha256(policy) for run in self.critics if (policy := run / "policy.safetensors").exists()
-            ],
+            "critics_sha256": [sha256(run / "policy.safetensors") for run in self.critics],
             "trained": self.trained,
             "task": asdict(self.task),
             "horizon": self.horizon,

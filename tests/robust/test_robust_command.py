@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.robustness.jobs import planned
 from tests.robust.finished_run import make_finished_run
@@ -78,8 +79,6 @@ def test_other_settings_do_not_mix_with_what_is_there(run: Path, capsys):
 
 
 def cli_error(capsys, run: Path, *words: str) -> str:
-    from micro_rl.errors import UserError
-
     with pytest.raises(UserError) as raised:
         cli._run("robust", [str(run), "--protocol", str(run.parent / "mine.toml"), "--workers", "1", *words])
     return str(raised.value)
@@ -107,9 +106,20 @@ def test_what_does_not_suit_is_said_in_a_line(run: Path, capsys, tmp_path: Path)
     assert "name it with --env" in cli_error(capsys, policy)
 
 
-def cli_error_without_runs() -> str:
-    from micro_rl.errors import UserError
+@pytest.mark.parametrize(
+    ("protocol", "critic", "message"),
+    [
+        ("industrial", "run", "run: protocol industrial has no min Q attack, so nothing asks it; leave it out"),
+        ("mine.toml", "typo", "typo: is not a run folder"),
+    ],
+)
+def test_a_critic_that_is_not_asked_or_not_there_is_refused(run: Path, protocol: str, critic: str, message: str):
+    name = str(run.parent / protocol) if protocol.endswith(".toml") else protocol
+    with pytest.raises(UserError, match=message):
+        planned([run], name, None, None, 0, None, (run.parent / critic,), None)
 
+
+def cli_error_without_runs() -> str:
     with pytest.raises(UserError) as raised:
         cli._run("robust", [])
     return str(raised.value)
