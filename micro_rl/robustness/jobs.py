@@ -39,7 +39,8 @@ def robust(
         env: the simulator where it is not the run's own: its id, an instance, or a function or class that makes one,
             which processes of their own must be able to import.
         episodes: of each cell; by default the protocol's own number.
-        seed: of the simulators' starts, the faults and the attacks.
+        seed: of the simulators' starts, the faults and the attacks; episode i starts from seed + i, so that seeds next
+            to each other share episodes.
         horizon: an episode's time limit in steps, where the simulator has none.
         critics: run folders whose critics attack; by default the run's own.
         out: folder of the results, below it one for each policy; by default RUN/robust/PROTOCOL.

@@ -11,6 +11,7 @@ from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.robustness.jobs import planned
+from micro_rl.simulation.envs import Environments, make
 from tests.robust.finished_run import make_finished_run
 
 PROTOCOL = """
@@ -159,3 +160,11 @@ def test_a_file_without_the_logs_unit_is_noted_where_it_is_needed(
     notes = planned([tmp_path / "alone.safetensors"], *words)[1][0].subject.notes
     assert any("attacked and disturbed in raw units; name the run folder" in note for note in notes) == noted
     assert not planned([run], *words)[1][0].subject.notes
+
+
+def test_the_help_says_that_seeds_next_to_each_other_share_episodes(capsys):
+    assert cli.run(["robust", "--help"]) == 0
+    assert "seed + i: seeds next to each other share episodes" in " ".join(capsys.readouterr().out.split())
+    simulators = Environments([make("Pendulum-v1") for _ in range(2)])
+    np.testing.assert_array_equal(simulators.reset(0)[1], simulators.reset(1)[0])
+    simulators.close()
