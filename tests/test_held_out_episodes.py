@@ -67,6 +67,13 @@ def test_the_true_system_is_covered_as_promised_and_its_draws_hold_a_known_share
     assert coverage_of(log, exact, plain_units(2, 1), Settings(ensemble_size=4, num_elites=4)) is None
 
 
+def test_nothing_is_measured_where_no_judged_column_varies():
+    """The second column stands still; the first moves, and is the world's own."""
+    log = replace(system([5] * 8), exogenous=(0,))
+    settings = Settings(ensemble_size=2, num_elites=2, holdout_episodes=0.5)
+    assert coverage_of(log, members([0.0] * 2), plain_units(2, 1), settings) is None
+
+
 def test_what_is_said_and_kept():
     report = from_json(HONEST | {"episodes": MEASURED})
     assert of({KEY: report.as_json()}) == report and report.episodes

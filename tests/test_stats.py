@@ -132,6 +132,41 @@ def test_scores_that_mean_nothing_are_refused(scores: np.ndarray, message: str) 
             statistic(scores)
 
 
+@pytest.mark.parametrize("statistic", [*AGGREGATES, stats.t_interval, partial(stats.interval, stats.mean)])
+def test_lists_are_scores_too(statistic) -> None:
+    assert statistic(X.tolist()) == statistic(X)
+    with pytest.raises(UserError, match="no array of numbers"):
+        statistic([[1.0, 2.0], [3.0]])
+
+
+@pytest.mark.parametrize(
+    "statistic",
+    [
+        stats.probability_of_improvement,
+        stats.average_rank,
+        stats.rank_distribution,
+        stats.paired,
+        partial(stats.interval, lambda x, y: x.mean() - y.mean(), paired=True, whole_rows=True),
+    ],
+)
+def test_lists_are_compared_too(statistic) -> None:
+    np.testing.assert_equal(statistic(X.tolist(), X[::-1].tolist()), statistic(X, X[::-1]))
+
+
+def test_curves_and_profiles_of_lists() -> None:
+    """Half of the four runs of both tasks are above 1; a rise from 1 to 3 over a width of 2 is 2 high on average."""
+    assert stats.performance_profile(X.tolist(), [1.0]) == stats.average_score_profile(X[:1].tolist(), [1.0]) == 0.5
+    assert stats.cvar([1.0, 2.0], 0.5) == 1
+    assert stats.area_under_curve([0.0, 2.0], [1.0, 3.0]) == 2
+    assert stats.efficiency_curve([[[1.0, 2.0]], [[3.0, 4.0]]]).point.tolist() == [2, 3]
+
+
+@pytest.mark.parametrize(("x", "y"), [([0.0, 1.0], [1.0, 1.0, 2.0]), ([0.0, 1.0], [[1.0], [2.0]])])
+def test_a_curve_has_a_height_for_each_place(x: Any, y: Any) -> None:
+    with pytest.raises(UserError, match="as many heights as x has points, 2, needed"):
+        stats.area_under_curve(np.array(x), np.array(y))
+
+
 def test_what_does_not_fit_together_is_refused() -> None:
     with pytest.raises(UserError, match="scores of 2 and 1 tasks"):
         stats.probability_of_improvement(X, Y[:, :1])

@@ -49,7 +49,8 @@ def coverage_of(
         settings: the fit's, and training's where they say how many elites there are.
 
     Returns:
-        The measurement; None where no episode was held out, or none of a half can be learned from.
+        The measurement; None where no episode was held out, none of a half can be learned from, or no column that is
+        judged varies in them.
     """
     rows = _held_out(dataset, settings)
     if rows is None:
@@ -59,8 +60,10 @@ def coverage_of(
     learned = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[fitted_rows(dataset, settings)]
     known = reference(to_core(dataset.rows(learned), scaling), np.arange(len(learned)))
     log = to_core(dataset.rows(rows.number), scaling)
-    levels, coverage = covered(scored(elites, known, log), rows.calibrates)
     inside, unit = between_draws(dataset, elites, log), unit_of(elites, judged_columns(dataset))
+    if not inside.shape[1]:
+        return None
+    levels, coverage = covered(scored(elites, known, log), rows.calibrates)
     ahead = horizon(dataset, elites, scaling, rows.number[~rows.calibrates], 1)
     return EpisodeCoverage(
         episodes=len(held_out_episodes(dataset, settings.holdout_episodes)),

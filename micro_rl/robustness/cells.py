@@ -6,7 +6,7 @@ from itertools import product
 
 from micro_rl.errors import UserError
 from micro_rl.robustness.parameters import Physics
-from micro_rl.robustness.signals import Interface
+from micro_rl.robustness.signals import OF_SPREAD, Interface
 from micro_rl.robustness.substeps import ActuatorDelay
 
 Change = Physics | Interface | ActuatorDelay
@@ -71,6 +71,13 @@ class Cell:
         """Of the group and the place, unique in a protocol."""
         coordinates = ", ".join(f"{axis} {value:g}" for axis, value in self.coordinates.items())
         return f"{self.group}: {coordinates}" if coordinates else self.group
+
+    @property
+    def in_log_units(self) -> bool:
+        """Whether an amount of it is in standard deviations of the log."""
+        faults = [change for change in self.changes if isinstance(change, Interface) and not change.neutral]
+        noticed = any(fault.signal == "observation" and fault.kind in OF_SPREAD for fault in faults)
+        return noticed or (self.attack is not None and self.attack.epsilon > 0)
 
 
 @dataclass(frozen=True)

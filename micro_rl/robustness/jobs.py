@@ -12,9 +12,10 @@ from micro_rl.robustness.cells import Protocol
 from micro_rl.robustness.protocol_file import protocol_of
 from micro_rl.robustness.results import Results
 from micro_rl.robustness.running import Finished, Job, run
-from micro_rl.robustness.subject import of_policy, of_run
+from micro_rl.robustness.subject import Subject, of_policy, of_run
 from micro_rl.simulation.env_objects import EnvLike, name_of
 from micro_rl.storage.json_files import read_json
+from micro_rl.storage.run_folder import RunFolder
 
 
 def robust(
@@ -38,7 +39,8 @@ def robust(
         env: the simulator where it is not the run's own: its id, an instance, or a function or class that makes one,
             which processes of their own must be able to import.
         episodes: of each cell; by default the protocol's own number.
-        seed: of the simulators' starts, the faults and the attacks.
+        seed: of the simulators' starts, the faults and the attacks; episode i starts from seed + i, so that seeds next
+            to each other share episodes.
         horizon: an episode's time limit in steps, where the simulator has none.
         critics: run folders whose critics attack; by default the run's own.
         out: folder of the results, below it one for each policy; by default RUN/robust/PROTOCOL.
@@ -94,6 +96,7 @@ def planned(
                 f"{path}: is of {subject.env}, {policies[0]} of {subjects[0].env}: try them one after the other"
             )
     cells = protocol_of(protocol, subjects[0].env)
+    _check_critics(critics, cells)
     critic = ", ".join(path.resolve().name for path in critics) or "its own"
     jobs = []
     for path, subject in zip(policies, subjects, strict=True):
@@ -101,9 +104,31 @@ def planned(
         limits = {
             "episodes": cells.episodes if episodes is None else episodes,
             "horizon": subject.horizon if horizon is None else horizon,
+            "notes": (*subject.notes, *_unit_note(path, subject, cells)),
         }
         jobs.append(Job(replace(subject, task=at_limit(subject.task, horizon), **limits), Results(folder), critic))
     return cells, jobs
+
+
+def _check_critics(critics: tuple[Path, ...], protocol: Protocol) -> None:
+    """Refuse critics that nothing asks, and those that are not there."""
+    if critics and not any(cell.attack and cell.attack.aim == "min Q" for cell in protocol.cells):
+        raise UserError(
+            f"critic {critics[0]}: protocol {protocol.name} has no min Q attack, so nothing asks it; leave it out"
+        )
+    for critic in critics:
+        RunFolder.open(critic)
+
+
+def _unit_note(path: Path, subject: Subject, protocol: Protocol) -> list[str]:
+    """What a person should see where the log's unit is asked for and a policy's file has none."""
+    unknown = path.is_file() and set(subject.observation_std) == {1.0}
+    if not unknown or not any(cell.in_log_units for cell in protocol.cells):
+        return []
+    return [
+        f"{path}: does not know the log's standard deviations, since it does not standardise, so that its observations "
+        "are attacked and disturbed in raw units; name the run folder to have the log's"
+    ]
 
 
 def _default_folder(path: Path, protocol: str, critics: tuple[Path, ...]) -> Path:

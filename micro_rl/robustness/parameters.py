@@ -108,6 +108,12 @@ def model_of(env: Env) -> Model:
     return model
 
 
+def sets_own(env: Env, change: Physics) -> bool:
+    """Whether it sets what the simulator's own model has already."""
+    values = PARAMETERS[change.parameter].values
+    return change.how == "set" and np.array_equal(values(model_of(env)), values(changed(env, [change])))
+
+
 def _make(model: Model, change: Physics) -> None:
     parameter = PARAMETERS[change.parameter]
     values, rows = parameter.values(model), rows_of(model, parameter, change.names)

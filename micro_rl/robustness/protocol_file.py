@@ -45,6 +45,8 @@ MOST_VALUES = 1000
 """Of an axis, and groups of a protocol: as many as reports read."""
 LARGEST_NUMBER = 1e12
 WAYS = ("scale", "set", "add")
+NUMBERS = (*WAYS, "amount", "actuator-delay", "epsilon")
+"""Keys of a change or an attack that may name an axis."""
 Number = Callable[[dict[str, float]], float]
 """A number of a change, once the axes have their values."""
 
@@ -179,7 +181,7 @@ def _physics(table: dict[str, Any], axes: tuple[Axis, ...], where: str) -> Calla
 def _refuse_unused(axes: tuple[Axis, ...], tables: Any, where: str) -> None:
     """An axis that nothing names would make cells that differ by nothing."""
     tables = [table for table in tables if isinstance(table, dict)] if isinstance(tables, list) else []
-    named = {value for table in tables for value in table.values() if isinstance(value, str)}
+    named = {table[key] for table in tables for key in NUMBERS if isinstance(table.get(key), str)}
     named |= {"epsilon" for table in tables if "aim" in table and "epsilon" not in table}
     unused = [axis.name for axis in axes if tables and axis.name not in named]
     if unused:

@@ -12,12 +12,12 @@ from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Cell, Protocol
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.trial import Outcome
-from micro_rl.storage.files import append_file, remove, replace_file, saving
+from micro_rl.storage.files import append_file, hidden, reading, remove, replace_file, saving
 from micro_rl.storage.json_files import FORMAT, json_line, json_round_trip, parse_json, read_json, write_json
 from micro_rl.storage.jsonl import whole_lines
-from micro_rl.storage.locks import is_locked, locked
+from micro_rl.storage.locks import is_locked, locked, process_file
 
-CELLS, LOCK = "cells.jsonl", "lock"
+ABOUT, CELLS, LOCK = "robust.json", "cells.jsonl", "lock"
 
 
 class Results:
@@ -30,34 +30,46 @@ class Results:
     def open(self, subject: Subject, protocol: Protocol, critic: str) -> Iterator[None]:
         """Make the folder or go on in it, alone, until the block ends; `critic` names whose critics attack.
 
-        A folder in which no cell was finished is taken away again. Raises `UserError` where it holds results of another
-        policy, protocol or seed, and where another process is at work in it.
+        What was begun here without a finished cell is taken away again. Raises `UserError`, and leaves the folder as it
+        is, where it holds results of another policy, protocol or seed, or files of others, and where another process is
+        at work in it.
         """
+        about = json_round_trip(_about(subject, protocol, critic))
+        self._check(about)
+        begun = [self.path / name for name in (ABOUT, LOCK) if not (self.path / name).exists()]
         new_folders = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
         with saving(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         try:
             with locked(self.path / LOCK, "trial"):
-                self._begin(_about(subject, protocol, critic))
+                self._begin(about)
                 yield
         finally:
             if not (self.path / CELLS).exists() and not is_locked(self.path / LOCK):
-                self._take_away(new_folders)
+                _take_away(begun, new_folders)
 
     def _begin(self, about: dict[str, Any]) -> None:
-        file = self.path / "robust.json"
-        if file.exists():
-            self._check_same(read_json(file), json_round_trip(about))
-        else:
-            write_json(file, about)
+        self._check(about)  # again: until the lock was taken, another process could begin here
+        if not (self.path / ABOUT).exists():
+            write_json(self.path / ABOUT, about)
         self._drop_torn_end()
 
-    def _take_away(self, new_folders: list[Path]) -> None:
-        for name in ("robust.json", LOCK):
-            remove(self.path / name)
-        with suppress(OSError):
-            for folder in new_folders:
-                folder.rmdir()
+    def _check(self, about: dict[str, Any]) -> None:
+        if (self.path / ABOUT).exists():
+            self._check_same(read_json(self.path / ABOUT), about)
+            self.finished()
+        elif others := self._files_of_others():
+            raise UserError(
+                f"{self.path}: holds {others[0]} but no {ABOUT}, so it is no folder of a trial; "
+                "move that away or choose another folder with --out"
+            )
+
+    def _files_of_others(self) -> list[str]:
+        """All but what a trial leaves there that was killed before it had begun; its lock is empty."""
+        left = {LOCK, process_file(self.path / LOCK).name, hidden(self.path / ABOUT, "tmp").name}
+        with reading(self.path):
+            entries = sorted(self.path.iterdir()) if self.path.is_dir() else []
+            return [entry.name for entry in entries if entry.name not in left or (entry.name == LOCK and _full(entry))]
 
     def finished(self) -> dict[str, dict[str, Any]]:
         """Finished cells by name; a line torn by a crash is not one. Raises `UserError` for a line that is no cell."""
@@ -101,8 +113,9 @@ class Results:
         unsaid = {"changes", "critics_sha256"} - set(recorded)  # by folders of earlier versions
         differing = [key for key in now if key not in unsaid and recorded.get(key) != now[key]]
         if differing:
+            names = dict.fromkeys(key.removesuffix("_sha256") for key in differing)
             raise UserError(
-                f"{self.path}: holds results with another {', '.join(differing)}; "
+                f"{self.path}: holds results with another {', '.join(names)}; "
                 "remove that folder or choose another with --out"
             )
 
@@ -113,6 +126,18 @@ class Results:
         whole = b"".join(line + b"\n" for line in lines)
         if path.exists() and path.stat().st_size != len(whole):
             replace_file(path, whole)
+
+
+def _take_away(files: list[Path], new_folders: list[Path]) -> None:
+    for file in files:
+        remove(file)
+    with suppress(OSError):
+        for folder in new_folders:
+            folder.rmdir()
+
+
+def _full(file: Path) -> bool:
+    return file.stat().st_size > 0
 
 
 def _about(subject: Subject, protocol: Protocol, critic: str) -> dict[str, Any]:

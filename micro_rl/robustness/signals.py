@@ -133,6 +133,8 @@ OF_ACTIONS = {
     "saturation": Kind(saturation, neutral=1.0, most=1.0),
     "random": Kind(random_action, most=1.0),
 }
+OF_SPREAD = ("noise", "bias", "quantisation")
+"""Those of observations whose amounts are in the log's standard deviations."""
 KINDS = {"observation": OF_OBSERVATIONS, "action": OF_ACTIONS}
 
 

@@ -1,6 +1,7 @@
 """Whom a protocol tries: a run's policy, or one of the user's own, and what must be known of it."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,10 @@ import numpy as np
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
-from micro_rl.simulation.envs import check_matches
+from micro_rl.robustness.stability import warn_nowhere
+from micro_rl.robustness.worlds import fingerprint
+from micro_rl.simulation.env_objects import is_object
+from micro_rl.simulation.envs import check_matches, make
 from micro_rl.storage.files import sha256
 from micro_rl.storage.run_folder import RunFolder
 
@@ -48,21 +52,21 @@ class Subject:
     def about(self) -> dict[str, Any]:
         """What decides its returns, and how they are scored, as JSON.
 
-        A critic is told by its run's policy, which changes as it does: other runs may be called alike.
+        A critic is told by its run's policy, which changes as it does: other runs may be called alike. A simulator that
+        was an object is told by what it answers: others have its name too.
         """
-        return {
+        about = {
             "env": self.env,
             "episodes": self.episodes,
             "seed": self.seed,
             "policy_sha256": sha256(self.policy),
-            "critics_sha256": [
-                sha256(policy) for run in self.critics if (policy := run / "policy.safetensors").exists()
-            ],
+            "critics_sha256": [sha256(run / "policy.safetensors") for run in self.critics],
             "trained": self.trained,
             "task": asdict(self.task),
             "horizon": self.horizon,
             "observation_std": list(self.observation_std),
         }
+        return about | ({"env_sha256": _answers(self.env, self.horizon)} if is_object(self.env) else {})
 
 
 def of_run(path: Path, env: str | None, episodes: int, seed: int, critics: Sequence[Path] = ()) -> Subject:
@@ -133,6 +137,16 @@ def of_policy(path: Path, env: str | None, episodes: int, seed: int, critics: Se
     notes = _match(env, policy)
     std = policy.observation_std[: policy.observation_size]
     return Subject(path, env, tuple(std.tolist()), tuple(critics), episodes=episodes, seed=seed, notes=notes)
+
+
+def _answers(env: str, horizon: int | None) -> str:
+    """The simulator's fingerprint; "" where another one that is made alike has another."""
+    digests = set()
+    for _ in range(2):
+        with closing(make(env, horizon)) as simulator:
+            warn_nowhere(simulator)
+            digests.add(fingerprint(simulator))
+    return digests.pop() if len(digests) == 1 else ""
 
 
 def _match(env: str, policy: Policy) -> tuple[str, ...]:

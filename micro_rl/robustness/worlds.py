@@ -1,5 +1,6 @@
 """A simulator as a cell changes it, and whether the change is felt."""
 
+import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from micro_rl.errors import UserError
 from micro_rl.robustness.cells import Cell, Change
-from micro_rl.robustness.parameters import Physics, changed
+from micro_rl.robustness.parameters import Physics, changed, sets_own
 from micro_rl.robustness.signals import Faulty, Interface, Scale, Signal, alters
 from micro_rl.robustness.substeps import ActuatorDelay, delayed
 from micro_rl.simulation.envs import Env, Environments, action_bounds, widths
@@ -57,10 +58,11 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
     """What the simulator does not feel of a cell, a sentence where the protocol declares it; else "".
 
     Each change is left out in turn: with it, the same start and actions must lead to another observation or reward.
-    Raises `UserError` for a change that does nothing and is not declared inert.
+    Raises `UserError` for a change that does nothing and is not declared inert, but for the simulator's own value.
     """
     changes = [change for change in cell.changes if not change.neutral]
     idle = [change for change in changes if not _felt(env, change, changes, observation_scale)]
+    idle = [change for change in idle if not (isinstance(change, Physics) and sets_own(env, change))]
     if idle and not cell.may_be_inert:
         simulator = env.spec.id if env.spec else env
         raise UserError(
@@ -69,6 +71,14 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
         )
     reasons = [f"{'; '.join(map(str, idle))} does nothing: {cell.may_be_inert}"] if idle else []
     return "; ".join(reasons + ([cell.left_out] if cell.left_out else []))
+
+
+def fingerprint(env: Env) -> str:
+    """Compute the SHA-256 of the observations and rewards that a simulator answers to fixed actions with."""
+    digest = hashlib.sha256()
+    for observation, reward in _played(env, (), _trial_actions(env)):
+        digest.update(observation.tobytes() + np.float64(reward).tobytes())
+    return digest.hexdigest()
 
 
 def _why(change: Change) -> str:

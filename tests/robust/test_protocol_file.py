@@ -116,6 +116,18 @@ def test_the_example_in_the_modules_own_words_is_one(tmp_path: Path):
             "[[group]]\nname = 'a'\naxes = {x = [1, 2]}\nchanges = [{parameter = 'mass', scale = 2}]",
             "no change uses axis 'x'",
         ),
+        (
+            "[[group]]\nname = 'a'\naxes = {friction = [1, 2]}\nchanges = [{parameter = 'friction', scale = 0.7}]",
+            "no change uses axis 'friction'",
+        ),
+        (
+            "[[group]]\nname = 'a'\naxes = {delay = [1, 2]}\nchanges = [{observation = 'delay', amount = 1}]",
+            "no change uses axis 'delay'",
+        ),
+        (
+            "[[group]]\nname = 'a'\naxes = {random = [1, 2]}\nattack = {aim = 'random', epsilon = 1}",
+            "no change uses axis 'random'",
+        ),
         ("[[group]]\nname = 'a'\naxes = {x = [1, 1]}\nchanges = [{}]", "axis 'x' needs a list of different numbers"),
         (
             "[[group]]\nname = 'a'\nchanges = [{parameter = 'mass', scale = 'x'}]",

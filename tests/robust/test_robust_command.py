@@ -4,9 +4,14 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from micro_rl.cli import main as cli
+from micro_rl.errors import UserError
+from micro_rl.policy import Policy
+from micro_rl.robustness.jobs import planned
+from micro_rl.simulation.envs import Environments, make
 from tests.robust.finished_run import make_finished_run
 
 PROTOCOL = """
@@ -75,8 +80,6 @@ def test_other_settings_do_not_mix_with_what_is_there(run: Path, capsys):
 
 
 def cli_error(capsys, run: Path, *words: str) -> str:
-    from micro_rl.errors import UserError
-
     with pytest.raises(UserError) as raised:
         cli._run("robust", [str(run), "--protocol", str(run.parent / "mine.toml"), "--workers", "1", *words])
     return str(raised.value)
@@ -104,9 +107,20 @@ def test_what_does_not_suit_is_said_in_a_line(run: Path, capsys, tmp_path: Path)
     assert "name it with --env" in cli_error(capsys, policy)
 
 
-def cli_error_without_runs() -> str:
-    from micro_rl.errors import UserError
+@pytest.mark.parametrize(
+    ("protocol", "critic", "message"),
+    [
+        ("industrial", "run", "run: protocol industrial has no min Q attack, so nothing asks it; leave it out"),
+        ("mine.toml", "typo", "typo: is not a run folder"),
+    ],
+)
+def test_a_critic_that_is_not_asked_or_not_there_is_refused(run: Path, protocol: str, critic: str, message: str):
+    name = str(run.parent / protocol) if protocol.endswith(".toml") else protocol
+    with pytest.raises(UserError, match=message):
+        planned([run], name, None, None, 0, None, (run.parent / critic,), None)
 
+
+def cli_error_without_runs() -> str:
     with pytest.raises(UserError) as raised:
         cli._run("robust", [])
     return str(raised.value)
@@ -123,3 +137,34 @@ def test_a_policys_file_is_tried_with_another_runs_critic(run: Path, tmp_path: P
     assert f"critic  {run.name}" in output
     there = tmp_path / "mine" / "robust" / f"mine-by-{run.name}"
     assert json.loads((there / "robust.json").read_text())["critic"] == run.name
+
+
+@pytest.mark.parametrize(
+    ("std", "change", "noted"),
+    [
+        (1.0, "changes = [{ observation = 'noise', amount = 0.5 }]", True),
+        (1.0, "attack = { aim = 'random', epsilon = 0.2 }", True),
+        (1.0, "changes = [{ observation = 'delay', amount = 1 }]", False),
+        (1.0, "changes = [{ action = 'noise', amount = 0.5 }]", False),
+        (0.7, "attack = { aim = 'random', epsilon = 0.2 }", False),
+    ],
+)
+def test_a_file_without_the_logs_unit_is_noted_where_it_is_needed(
+    run: Path, tmp_path: Path, std: float, change: str, noted: bool
+):
+    (tmp_path / "one.toml").write_text(f"[[group]]\nname = 'a'\n{change}")
+    policy = Policy.load(run / "policy.safetensors")
+    policy.observation_std = np.full(3, std)
+    policy.save(tmp_path / "alone.safetensors")
+    words = str(tmp_path / "one.toml"), "Pendulum-v1", None, 0, None, (), None
+    notes = planned([tmp_path / "alone.safetensors"], *words)[1][0].subject.notes
+    assert any("attacked and disturbed in raw units; name the run folder" in note for note in notes) == noted
+    assert not planned([run], *words)[1][0].subject.notes
+
+
+def test_the_help_says_that_seeds_next_to_each_other_share_episodes(capsys):
+    assert cli.run(["robust", "--help"]) == 0
+    assert "seed + i: seeds next to each other share episodes" in " ".join(capsys.readouterr().out.split())
+    simulators = Environments([make("Pendulum-v1") for _ in range(2)])
+    np.testing.assert_array_equal(simulators.reset(0)[1], simulators.reset(1)[0])
+    simulators.close()

@@ -9,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.envs.classic_control import PendulumEnv
 
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -25,6 +27,7 @@ from micro_rl.robustness.running import Job, run
 from micro_rl.robustness.signals import Interface
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.trial import Trial
+from micro_rl.simulation.env_objects import name_of
 from micro_rl.simulation.evaluation import evaluate
 from micro_rl.storage.locks import locked
 
@@ -174,6 +177,45 @@ def test_what_cannot_be_tried_leaves_nothing_behind(job: Job):
         run([job], SMALL, 0)
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"robust.json": b'{"my own": "notes of another program"}', "lock": b"mine"},
+        {"cells.jsonl": b'{"a": 1}\nhalf a line', "summary.json": b"mine"},
+        {"lock": b"mine"},
+    ],
+)
+def test_files_of_others_are_refused_and_stay_as_they_are(job: Job, files: dict[str, bytes]):
+    job.results.path.mkdir(parents=True)
+    for name, content in files.items():
+        (job.results.path / name).write_bytes(content)
+    with pytest.raises(UserError, match=r"choose another .*--out"), job.results.open(job.subject, SMALL, "none"):
+        pass
+    assert contents(job.results.path) == files
+
+
+def test_a_refused_trial_leaves_another_ones_beginning(job: Job):
+    """A trial that was killed in its first cell leaves robust.json alone; in the end cells of others are beside it."""
+    path, other = job.results.path, replace(job.subject, seed=4)
+    with job.results.open(job.subject, SMALL, "none"):
+        files = {"robust.json": (path / "robust.json").read_bytes()}
+    path.mkdir(parents=True)
+    (path / "robust.json").write_bytes(files["robust.json"])
+    with pytest.raises(UserError, match="another seed"), job.results.open(other, SMALL, "none"):
+        pass
+    with pytest.raises(UserError, match="of no use"), job.results.open(job.subject, SMALL, "none"):
+        raise UserError("of no use")
+    assert contents(path) == files
+    (path / "cells.jsonl").write_bytes(b'{"a": 1}\nhalf a line')
+    with pytest.raises(UserError, match="line 1: is no finished cell"), job.results.open(job.subject, SMALL, "none"):
+        pass
+    assert contents(path) == files | {"cells.jsonl": b'{"a": 1}\nhalf a line'}
+
+
 @pytest.mark.parametrize(
     ("values", "message"), [({"episodes": 0}, "episodes 0"), ({"episodes": 10**6}, "1,000"), ({"seed": -1}, "seed -1")]
 )
@@ -190,6 +232,42 @@ def test_other_changes_under_the_same_names_do_not_mix(job: Job):
     del about["changes"]
     (job.results.path / "robust.json").write_text(json.dumps(about))
     run([job], SMALL, 1)  # a folder of an earlier version
+
+
+def swinging(gravity: float) -> PendulumEnv:
+    return PendulumEnv(g=gravity)
+
+
+def test_simulators_of_one_name_are_told_apart_by_what_they_answer(job: Job):
+    """Both are called `swinging (from Python)`; a folder of an earlier version does not say which one it was."""
+
+    def opened(gravity: float) -> None:
+        subject = replace(job.subject, env=name_of(partial(swinging, gravity)))
+        with job.results.open(subject, SMALL, "none"):
+            (job.results.path / "cells.jsonl").touch()
+
+    about = job.results.path / "robust.json"
+    opened(10.0)
+    opened(10.0)
+    earlier = json.loads(about.read_text())
+    assert len(earlier.pop("env_sha256")) == 64
+    with pytest.raises(UserError, match="holds results with another env;"):
+        opened(9.0)
+    about.write_text(json.dumps(earlier))
+    with pytest.raises(UserError, match="holds results with another env;"):
+        opened(10.0)
+    assert "env_sha256" not in job.subject.about()
+
+
+class Drifting(PendulumEnv):
+    """Whose starts hang on no seed."""
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        return super().reset(options=options)
+
+
+def test_a_simulator_that_does_not_answer_alike_twice_is_told_by_its_name(job: Job):
+    assert replace(job.subject, env=name_of(Drifting)).about()["env_sha256"] == ""
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,16 @@ def test_an_inert_change_is_an_error_with_its_reason_unless_declared():
         assert unfelt(env, declared, np.ones(11)) == "stiffness of thigh_joint x 2 does nothing: hopper has no springs"
 
 
+def test_what_is_set_to_the_simulators_own_value_is_the_nominal_world():
+    """Hopper's floor has a friction of 1; of two surfaces the larger counts, and its foot's is 2."""
+    with closing(make("Hopper-v4")) as env:
+        mass = float(model_of(env).body("torso").mass[0])
+        for change in (Physics("mass", mass, "set", ("torso",)), Physics("friction", 1.0, "set", ("floor",))):
+            assert unfelt(env, Cell("own", {}, (change,)), np.ones(11)) == ""
+        with pytest.raises(UserError, match=r"friction of floor = 0.5 changes nothing"):
+            unfelt(env, Cell("smooth", {}, (Physics("friction", 0.5, "set", ("floor",)),)), np.ones(11))
+
+
 def test_a_fault_that_is_too_small_to_see_is_an_error():
     late = Cell("late", {}, (Interface("action", "saturation", 0.999),))
     with closing(make("Hopper-v4")) as env:

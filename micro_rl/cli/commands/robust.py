@@ -33,7 +33,7 @@ class Robust:
     episodes: int | None = None
     """Deterministic episodes a cell, by default the protocol's own number."""
     seed: int = 0
-    """Of the simulators' starts, the faults and the attacks."""
+    """Of starts, faults and attacks. Episode i starts from seed + i: seeds next to each other share episodes."""
     horizon: int | None = None
     """An episode's time limit in steps, where the simulator has none."""
     workers: int | None = None

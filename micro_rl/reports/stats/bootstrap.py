@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from micro_rl.errors import UserError
-from micro_rl.reports.stats.scores import Figures, checked, is_batched, present, same_tasks
+from micro_rl.reports.stats.scores import Figures, Listed, array, checked, is_batched, present, same_tasks
 
 BLOCK = 250
 """Resamples made at once."""
@@ -23,7 +23,7 @@ class Interval(NamedTuple):
 
 def interval(
     statistic: Callable[..., Figures],
-    *scores: Float[np.ndarray, "_ _"],
+    *scores: Float[np.ndarray, "_ _"] | Listed,
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
@@ -39,7 +39,7 @@ def interval(
 
     Args:
         statistic: of arrays [run, task]; where `takes_batches` marks it, of [..., run, task].
-        scores: arrays [run, task], or [episode, cell]; NaN where a run is missing.
+        scores: arrays or lists [run, task], or [episode, cell]; NaN where a run is missing.
         confidence: share of data sets whose interval should hold the truth, in (0, 1).
         resamples: number drawn.
         seed: of the draws; the same seed gives the same interval.
@@ -73,23 +73,23 @@ def interval(
     return Interval(point, *interval_ends.ends(drawn, point, confidence, ends, skew))
 
 
-def _whole(scores: tuple[np.ndarray, ...], paired: bool) -> tuple[np.ndarray, ...]:
+def _whole(scores: tuple[np.ndarray | Listed, ...], paired: bool) -> tuple[np.ndarray, ...]:
     """The rows without a missing run; of pairs those that are whole in every array."""
-    if paired:
-        scores = tuple(matched(*scores))
-    whole = tuple(each[~np.isnan(each).any(1)] for each in scores)
+    arrays = matched(*scores) if paired else [array(each) for each in scores]
+    whole = tuple(each[~np.isnan(each).any(1)] for each in arrays)
     if not all(map(len, whole)):
         raise UserError("whole_rows: in every run a task is missing; leave whole_rows out")
     return whole
 
 
-def matched(*scores: np.ndarray) -> list[np.ndarray]:
+def matched(*scores: np.ndarray | Listed) -> list[np.ndarray]:
     """The arrays, each run left out of all where it is missing in one; raises `UserError` where shapes differ."""
-    if len({each.shape for each in scores}) > 1:
-        shapes = " and ".join(str(each.shape) for each in scores)
+    arrays = [array(each) for each in scores]
+    if len({each.shape for each in arrays}) > 1:
+        shapes = " and ".join(str(each.shape) for each in arrays)
         raise UserError(f"scores {shapes}: pairs need as many runs and tasks in each (NaN where a run is missing)")
-    missing = np.isnan(scores).any(0)
-    return [checked(np.where(missing, np.nan, each)) for each in scores]
+    missing = np.isnan(arrays).any(0)
+    return [checked(np.where(missing, np.nan, each)) for each in arrays]
 
 
 class _Draws(NamedTuple):

@@ -6,10 +6,10 @@ from jaxtyping import Float
 from micro_rl.errors import UserError
 from micro_rl.reports.stats.aggregates import mean
 from micro_rl.reports.stats.bootstrap import Interval
-from micro_rl.reports.stats.scores import checked, present, task_means
+from micro_rl.reports.stats.scores import Listed, checked, present, task_means
 
 
-def t_interval(scores: Float[np.ndarray, "run task"], *, confidence: float = 0.95) -> Interval:
+def t_interval(scores: Float[np.ndarray, "run task"] | Listed, *, confidence: float = 0.95) -> Interval:
     """Student's interval of `mean(scores)`, each task with a variance of its own; for x - y of pairs too.
 
     The standard error is sqrt(sum(s^2 / n)) / tasks over the tasks' variances s^2, the degrees of freedom are those of

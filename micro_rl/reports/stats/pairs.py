@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from micro_rl.reports.stats.aggregates import mean
 from micro_rl.reports.stats.bootstrap import Interval, interval, matched
-from micro_rl.reports.stats.scores import present
+from micro_rl.reports.stats.scores import Listed, present
 
 EXACT = 16
 """So many pairs have all their signs tried; more are drawn."""
@@ -34,8 +34,8 @@ class Paired(NamedTuple):
 
 
 def paired(
-    x: Float[np.ndarray, "run task"],
-    y: Float[np.ndarray, "runs tasks"],
+    x: Float[np.ndarray, "run task"] | Listed,
+    y: Float[np.ndarray, "runs tasks"] | Listed,
     *,
     confidence: float = 0.95,
     resamples: int = 10_000,

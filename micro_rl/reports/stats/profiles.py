@@ -6,12 +6,12 @@ One curve above another everywhere is better at every quantile; where they cross
 import numpy as np
 from jaxtyping import Float
 
-from micro_rl.reports.stats.scores import Figures, checked, present, takes_batches, task_means
+from micro_rl.reports.stats.scores import Figures, Listed, array, checked, present, takes_batches, task_means
 
 
 @takes_batches
 def performance_profile(
-    scores: Float[np.ndarray, "*batch run task"], thresholds: Float[np.ndarray, " threshold"]
+    scores: Float[np.ndarray, "*batch run task"] | Listed, thresholds: Float[np.ndarray, " threshold"] | Listed
 ) -> Figures:
     """Share of runs that score more than each threshold, mean over tasks: [..., threshold], never rising.
 
@@ -19,17 +19,18 @@ def performance_profile(
     `interval(partial(performance_profile, thresholds=thresholds), scores)`.
     """
     scores = checked(scores)[..., None, :, :]
-    above = scores > thresholds[:, None, None]
+    above = scores > array(thresholds, "thresholds")[:, None, None]
     return np.mean(above, axis=-2, where=present(scores)).mean(-1)
 
 
 @takes_batches
 def average_score_profile(
-    scores: Float[np.ndarray, "*batch run task"], thresholds: Float[np.ndarray, " threshold"]
+    scores: Float[np.ndarray, "*batch run task"] | Listed, thresholds: Float[np.ndarray, " threshold"] | Listed
 ) -> Figures:
     """Share of tasks whose mean over runs is more than each threshold: [..., threshold].
 
     Biased with few runs: a task's expected score lies above a threshold or not, but its mean over few runs scatters
     across, so the profile falls more slowly than the one of many runs.
     """
-    return (task_means(checked(scores))[..., None, :] > thresholds[:, None]).mean(-1)
+    means = task_means(checked(scores))[..., None, :]
+    return (means > array(thresholds, "thresholds")[:, None]).mean(-1)

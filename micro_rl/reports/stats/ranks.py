@@ -4,11 +4,11 @@ import numpy as np
 from jaxtyping import Float
 
 from micro_rl.reports.stats.aggregates import probability_of_improvement
-from micro_rl.reports.stats.scores import Figures, checked, present, same_tasks, takes_batches
+from micro_rl.reports.stats.scores import Figures, Listed, checked, present, same_tasks, takes_batches
 
 
 @takes_batches
-def average_rank(*methods: Float[np.ndarray, "..."]) -> Figures:
+def average_rank(*methods: Float[np.ndarray, "..."] | Listed) -> Figures:
     """Expected rank of each method among all when each draws a run of the task; mean over tasks: [..., method].
 
     Each array is [..., run, task]; 1 is best. Exact: one more than the sum of the probabilities that another one is
@@ -22,19 +22,20 @@ def average_rank(*methods: Float[np.ndarray, "..."]) -> Figures:
 
 
 def rank_distribution(
-    *methods: Float[np.ndarray, "_ _"], draws: int = 10_000, seed: int = 0
+    *methods: Float[np.ndarray, "_ _"] | Listed, draws: int = 10_000, seed: int = 0
 ) -> Float[np.ndarray, "method rank"]:
     """How probable each rank is for each method, mean over tasks; column 0 is the first place, rows sum to 1.
 
     Each array is [run, task]. Estimated from `draws` times one run of each method and task; ties are broken at random.
     Raises `UserError` where numbers of tasks differ.
     """
-    same_tasks(*methods)
+    scores = [checked(each) for each in methods]
+    same_tasks(*scores)
     random = np.random.default_rng(seed)
-    drawn = np.stack([_runs(checked(each), draws, random) for each in methods])
+    drawn = np.stack([_runs(each, draws, random) for each in scores])
     order = np.lexsort((random.random(drawn.shape), -drawn), axis=0)
     ranks = np.argsort(order, axis=0)
-    return np.stack([(ranks == rank).mean((1, 2)) for rank in range(len(methods))], axis=1)
+    return np.stack([(ranks == rank).mean((1, 2)) for rank in range(len(scores))], axis=1)
 
 
 def _runs(

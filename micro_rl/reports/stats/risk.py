@@ -6,17 +6,17 @@ import numpy as np
 from jaxtyping import Float
 
 from micro_rl.errors import UserError
-from micro_rl.reports.stats.scores import Figures, checked, pooled, present, takes_batches
+from micro_rl.reports.stats.scores import Figures, Listed, array, checked, pooled, present, takes_batches
 
 
 @takes_batches
-def cvar(returns: Float[np.ndarray, "*batch cell"], share: float = 0.1) -> Figures:
+def cvar(returns: Float[np.ndarray, "*batch cell"] | Listed, share: float = 0.1) -> Figures:
     """Conditional value at risk: the mean of the worst `share` of all returns.
 
     Where share * n is no whole number the boundary value has the weight that is left (Rockafellar & Uryasev, 2002).
 
     Args:
-        returns: Array [..., episode, cell], cells pooled, or [episode] of a single cell; NaN where one is missing.
+        returns: Array or lists [..., episode, cell], cells pooled, or [episode] of one cell; NaN where one is missing.
         share: In (0, 1]; 1 is the mean of all.
 
     Returns:
@@ -27,6 +27,7 @@ def cvar(returns: Float[np.ndarray, "*batch cell"], share: float = 0.1) -> Figur
     """
     if not 0 < share <= 1:
         raise UserError(f"share {share}: above 0 and at most 1 needed")
+    returns = array(returns, "returns")
     returns = pooled(checked(returns[:, None] if returns.ndim == 1 else returns))
     wanted = share * present(returns).sum(-1, keepdims=True)
     weights = np.clip(wanted - np.arange(returns.shape[-1]), 0, 1)
@@ -44,7 +45,9 @@ def area_of(x: Float[np.ndarray, " cell"]) -> Callable[[np.ndarray], Figures]:
     return takes_batches(lambda returns: area_under_curve(x, np.nanmean(returns, axis=-2)))
 
 
-def area_under_curve(x: Float[np.ndarray, " point"], y: Float[np.ndarray, "*batch point"]) -> Figures:
+def area_under_curve(
+    x: Float[np.ndarray, " point"] | Listed, y: Float[np.ndarray, "*batch points"] | Listed
+) -> Figures:
     """Mean height of a curve: its trapezoids' area over its width.
 
     Args:
@@ -55,8 +58,11 @@ def area_under_curve(x: Float[np.ndarray, " point"], y: Float[np.ndarray, "*batc
         The mean height [...], in the unit of y.
 
     Raises:
-        UserError: x has fewer than two points or does not rise.
+        UserError: x has fewer than two points or does not rise, or y has another number of points.
     """
-    if len(x) < 2 or not (np.diff(x) > 0).all():
-        raise UserError(f"x with {len(x)} points: two or more, each above the one before, needed")
+    x, y = array(x, "x"), array(y, "y")
+    if x.ndim != 1 or len(x) < 2 or not (np.diff(x) > 0).all():
+        raise UserError(f"x with {x.size} points: two or more, each above the one before, needed")
+    if y.shape[-1:] != x.shape:
+        raise UserError(f"y {y.shape}: as many heights as x has points, {len(x)}, needed in its last axis")
     return np.trapezoid(y, x, axis=-1) / (x[-1] - x[0])

@@ -3,14 +3,16 @@
 In front there may be axes of batches, such as the resamples of a bootstrap.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 
 from micro_rl.errors import UserError
 
+Listed = Sequence[Any]
+"""Numbers, or lists of them, in place of an array."""
 Figures = Any
 """A number, or an array of them where the scores have axes of batches in front."""
 Function = TypeVar("Function", bound=Callable[..., Figures])
@@ -27,13 +29,21 @@ def is_batched(statistic: Callable[..., Figures]) -> bool:
     return getattr(getattr(statistic, "func", statistic), "takes_batches", False)
 
 
-def checked(scores: np.ndarray) -> Float[np.ndarray, "*batch run task"]:
+def array(values: np.ndarray | Listed, name: str = "scores") -> Float64[np.ndarray, "..."]:
+    """In double precision; `UserError` for lists of different lengths, and what are no numbers."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name}: no array of numbers ({error}); a missing one is NaN") from error
+
+
+def checked(scores: np.ndarray | Listed) -> Float64[np.ndarray, "*batch run task"]:
     """In double precision; raises `UserError` where there are no runs, or scores that are infinite."""
+    scores = array(scores)
     if scores.ndim < 2 or not scores.size:
         raise UserError(
             f"scores {scores.shape}: [run, task] with at least one of each needed (one task: scores[:, None])"
         )
-    scores = np.asarray(scores, np.float64)
     if np.isinf(scores).any():
         raise UserError("scores: infinite values; a run that diverged has the score it ended with, a missing one NaN")
     empty = np.argwhere(~present(scores).any(-2))
