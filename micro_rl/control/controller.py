@@ -274,7 +274,7 @@ class Controller:
         if asked is None and sight.window is not None:
             alarm = system.distrust()
         if alarm or asked is None:
-            resort = self._fallbacks(sight.trusted, system.last)
+            resort = self._fallbacks(sight.trusted, system.standing)
             asked, source = resort.action, resort.source
             reasons += resort.reasons
         action = self._limits(asked, system.last, reasons)
@@ -300,6 +300,6 @@ class Controller:
     def _last_resort(self, error: Exception) -> Decision:
         """Hold the last action within its limits, where the controller itself fails."""
         self._system.fail()
-        last = self.policy.action_mid if self._system.last is None else self._system.last
-        action = np.minimum(np.maximum(last, self._limits.low), self._limits.high)
+        standing = self.policy.action_mid if self._system.standing is None else self._system.standing
+        action = np.minimum(np.maximum(standing, self._limits.low), self._limits.high)
         return Decision(action, "fallback: hold", f"the controller failed ({in_words(error)[:80]})", None, True, None)

@@ -76,7 +76,7 @@ class Fallbacks:
 
         Args:
             observation: NaN where a value is lost, or stands still [obs].
-            last: the action applied last, None where none is known [act].
+            last: the action to hold, None where none is known [act].
         """
         held = Resort(self.resting if last is None else last, "fallback: hold")
         if self.kind == "hold":

@@ -18,6 +18,10 @@ from micro_rl.control.values import Taker, Values
 from micro_rl.core.columns import Columns
 from micro_rl.policy import Policy
 
+HAND = 0.05
+"""Of an action's half range: what was applied differs from what was decided by more where another hand moved it, and by
+less where a position is measured with noise or an offset."""
+
 
 class Sight(NamedTuple):
     """What is seen at a step.
@@ -58,6 +62,7 @@ class System:
         self.action_low, self.action_high = possible(
             columns.actions, ControlSettings(range_margin=settings.range_margin)
         )
+        self.hand = HAND * policy.action_half
         self.holder, self.alarm, self.past = Holder(columns.observations, settings), Alarm(settings), Past(policy)
         self.begin()
 
@@ -83,9 +88,19 @@ class System:
     def distrust(self) -> bool:
         """Take a policy that gives no action for an alarm, which is true."""
         if not self.alarm.on:
-            self.fallbacks.take_over(self.last)
+            self.fallbacks.take_over(self.standing)
         self.alarm.on, self.alarm.healthy = True, 0
         return True
+
+    @property
+    def standing(self) -> np.ndarray | None:
+        """The action that a hold keeps: the last one decided, or the one applied where another hand moved it [act].
+
+        What is measured of an actuator has noise and offsets, which would add up where it is commanded anew.
+        """
+        if self.shadow or self.decided is None or self.last is None:
+            return self.last
+        return np.where(np.abs(self.last - self.decided) > self.hand, self.last, self.decided)
 
     def applied(self, action: Any) -> Values:
         """Learn which action was applied, and give it.
@@ -123,7 +138,7 @@ class System:
         window = self._past(complete.values)
         was_on = self.alarm.on
         if self.alarm(bad, complete.blind, known) and not was_on:
-            self.fallbacks.take_over(self.last)
+            self.fallbacks.take_over(self.standing)
         wrong = (*self.complaints, *taken.wrong, *complete.reasons, *words)
         if known and not bad and self.alarm.on:
             wrong = (*wrong, "the alarm is not over yet")

@@ -146,3 +146,34 @@ def test_an_export_keeps_the_ranges_that_its_guard_knows(tmp_path: Path):
     export_python(Source(proportional(columns=bare)).guarded(guard), tmp_path / "policy.py")
     decision = Controller.from_export(tmp_path / "policy.py").step(at(999.0))
     assert "level 999 is outside" in decision.reason
+
+
+class Failing:
+    """A fallback that always fails."""
+
+    def __call__(self, observed: dict[str, float]) -> float:
+        """Nothing."""
+        raise ValueError(f"no rule for {len(observed)} values")
+
+
+@pytest.mark.parametrize("own", [None, Failing()])
+@pytest.mark.parametrize("off", [-2.0, 2.0])
+def test_a_hold_stays_where_it_was_though_the_position_is_measured_with_an_offset(own: Any, off: float):
+    loop = Controller(proportional(), None, ControlSettings(fallback="function" if own else "hold"), fallback=own)
+    decision = loop.step(at(0.0))
+    for _ in range(20):
+        decision = loop.step({}, applied_action=decision.action + off)
+    assert (decision.source, decision.action) == ("fallback: hold", [50.0])
+
+
+def test_a_hold_follows_a_hand_and_a_fault_of_the_controller_holds_too(monkeypatch: pytest.MonkeyPatch):
+    loop = Controller(proportional(), None, ControlSettings(hold_missing=0))
+    assert loop.step({}, applied_action=30.0).action == [30.0]
+    assert [float(loop.step({}, applied_action=own).action[0]) for own in (27.6, 32.4, 32.6, 30.2)] == [
+        30.0,
+        30.0,
+        32.6,
+        32.6,
+    ]
+    monkeypatch.setattr(loop._system, "see", lambda _: 1 / 0)
+    assert [float(loop.step({}, applied_action=own).action[0]) for own in (32.0, 31.0, 20.0)] == [32.6, 32.6, 20.0]
