@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from micro_rl import Controller, ControlSettings, UserError
+from micro_rl.control.alarm import Alarm
 from micro_rl.control.guard import PARTS, Guard
 from micro_rl.core.columns import Column, Columns
 from micro_rl.deploy.exporting import export_python
@@ -79,6 +80,49 @@ def test_every_column_that_stands_still_is_no_number_to_the_fallback():
     assert decisions[-1].reason.startswith("level: stands still (stillness")
     assert decisions[-1].reason.endswith("flow stands still")
     assert np.isnan([own.seen[-1]["level"], own.seen[-1]["flow"]]).all()
+
+
+def still_guard() -> Guard:
+    """A guard that minds nothing but a level that stands still, after six steps."""
+    usual = np.full(len(PARTS), 1e12)
+    usual[PARTS.index("stillness")] = 1.0
+    return range_guard(still_cost=np.array([1.0, 0.0]), usual=usual, threshold=5.0)
+
+
+@pytest.mark.parametrize(
+    ("odd", "applied", "first"),
+    [
+        ({"level": 2.0, "flow": 0.5}, None, 6),
+        ({"level": 2.0}, None, 6),
+        ({"flow": 0.5}, None, 12),  # six times measured anew
+        ({"level": 2.0, "flow": 0.5}, "by hand", 6),
+    ],
+)
+def test_a_column_that_stands_still_is_seen_through_gaps(odd: dict[str, float], applied: Any, first: int):
+    loop = Controller(proportional(), still_guard(), ControlSettings(alarm_after=1))
+    steps = [loop.step(odd if step % 2 else at(2.0, 0.5), applied_action=applied) for step in range(first + 4)]
+    assert [decision.alarm for decision in steps] == [False] * first + [True] * 4
+    assert loop.step(at(2.1), applied_action=applied).score == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_column_that_stands_still_is_no_number_to_the_fallback_where_another_is_held():
+    own = Counting()
+    loop = with_function(own, still_guard(), alarm_after=1)
+    for step in range(9):
+        loop.step({"level": 2.0} if step % 2 else at(2.0, 0.5))
+    assert [(np.isnan(seen["level"]), seen["flow"]) for seen in own.seen] == [(True, 0.5)] * 3
+
+
+@pytest.mark.parametrize(
+    ("first", "counts"),
+    [({"bad": True, "full": True}, 0), ({"bad": True, "full": False}, 3), ({"bad": False, "blind": True}, 3)],
+)
+def test_an_alarm_of_steps_judged_in_full_is_over_after_such(first: dict[str, bool], counts: int):
+    alarm = Alarm(ControlSettings(alarm_after=1, healthy_after=3))
+    usual = {"bad": False, "blind": False, "known": True, "full": False}
+    assert alarm(**usual | first)
+    assert [alarm(**usual) for _ in range(3)] == [True, True, not counts]
+    assert [alarm(**usual | {"full": True}) for _ in range(3)] == ([False] * 3 if counts else [True, True, False])
 
 
 def test_the_caller_may_change_what_is_decided():
