@@ -192,7 +192,9 @@ class Controller:
         """
         with np.errstate(all="ignore"):
             try:
-                self._applied(applied_action, reward)
+                known, wrong = self._applied(applied_action)
+                self._system.complaints = (*self._of_past, *wrong, *self._recorder.applied(known, reward))
+                self._of_past = ()
                 sight = self._system.see(observation)
                 decision = self._decision(sight)
             except Exception as error:  # the loop must go on, whatever this is
@@ -231,21 +233,27 @@ class Controller:
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)
 
-    def reset(self, terminated: Any = False, reward: Any = None) -> None:
+    def reset(self, terminated: Any = False, reward: Any = None, applied_action: Any = None) -> None:
         """Begin an episode; what cannot be read of the last one is told in the next step's reason.
 
         Args:
             terminated: whether the last episode ended by the task's own rule; False for what is neither true nor false.
             reward: a number, what the last step brought, where the plant tells; for the record alone.
+            applied_action: what was applied since the last step, as of `step`; for the record alone.
         """
         ended = flag(terminated)
-        wrong = self._recorder.ended(bool(ended), reward)
+        with np.errstate(all="ignore"):
+            known, wrong = self._applied(applied_action)
+        wrong = (*wrong, *self._recorder.ended(known, bool(ended), reward))
         self._system.begin()
         self._of_past = ("terminated: neither true nor false", *wrong) if ended is None else wrong
 
-    def close(self) -> str | None:
-        """End the record; what was wrong with that, in words, or None."""
-        return self._recorder.close()
+    def close(self, applied_action: Any = None) -> str | None:
+        """End the record, whose last action may be told as to `step`; what was wrong with that, in words, or None."""
+        with np.errstate(all="ignore"):
+            known, wrong = self._applied(applied_action)
+        told = () if applied_action is None else wrong
+        return "; ".join(filter(None, (*told, self._recorder.close(known)))) or None
 
     def __enter__(self) -> Controller:
         """Itself, for a `with`."""
@@ -255,16 +263,15 @@ class Controller:
         """Ends the record."""
         self.close()
 
-    def _applied(self, action: Any, reward: Any) -> None:
-        system, wrong = self._system, ()
+    def _applied(self, action: Any) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """What was applied since the last step [act], None before the first, and what was wrong with it."""
+        system = self._system
         if action is not None:
-            known, wrong = system.applied(action)
-        elif self.settings.shadow and system.decided is not None:
-            known, wrong = system.untold()
-        else:
-            known = system.last = system.last if system.decided is None else system.decided
-        system.complaints = (*self._of_past, *wrong, *self._recorder.applied(known, reward))
-        self._of_past = ()
+            return system.applied(action)
+        if self.settings.shadow and system.decided is not None:
+            return system.untold()
+        system.last = system.last if system.decided is None else system.decided
+        return system.last, ()
 
     def _decision(self, sight: Sight) -> Decision:
         """The action of this step, from policy or fallback, within its limits."""

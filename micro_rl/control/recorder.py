@@ -46,21 +46,18 @@ class Recorder:
         self.row = datetime.now(UTC).isoformat(timespec="milliseconds"), sight, decision
         return f"record: {self.lost:,} rows lost ({self.why})" if self.lost else None
 
-    def ended(self, terminated: bool, reward: Any = None) -> tuple[str, ...]:
-        """Write the last row of an episode; a reward that is no number is told of."""
-        if self.row is not None:
-            decision = self.row[2]
-            action = self.nothing if decision.source == "shadow" else decision.action
-            self._write(action, _number(reward), terminated)
+    def ended(self, action: np.ndarray | None, terminated: bool, reward: Any = None) -> tuple[str, ...]:
+        """Write the last row of an episode, with the action as of `applied`; a reward that is no number is told of."""
+        self._write(action, _number(reward), terminated)
         if self.number:
             self.episode, self.number = self.episode + 1, 0
         return self._complaints(reward)
 
-    def close(self) -> str | None:
-        """Write the last row and close the file; what went wrong, or None."""
+    def close(self, action: np.ndarray | None) -> str | None:
+        """Write the last row, with the action as of `applied`, and close the file; what went wrong, or None."""
         if self.record is None:
             return None
-        self.ended(False)
+        self.ended(action, False)
         try:
             self.record.close()
         except Exception as error:

@@ -3,6 +3,7 @@
 import csv
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,6 +109,24 @@ def test_the_last_reward_of_an_episode_is_told_with_its_end(tmp_path: Path):
     assert [row["reward"] for row in rows(tmp_path / "record.csv")] == [*(["1.0", "1.0", "-5.0"] * 3), ""]
     log = load(tmp_path / "record.csv")
     assert log.terminals.sum() == 2 and log.rewards[log.terminals].tolist() == [-5.0, -5.0]
+
+
+@pytest.mark.parametrize("end", ["reset", "close"])
+@pytest.mark.parametrize(
+    ("applied", "cell", "told"),
+    [(None, "50.0", None), (20.0, "20.0", None), ("by hand", "", "applied action: 'by hand' is not 1 number")],
+)
+def test_an_episodes_last_action_may_be_another_one(tmp_path: Path, end: str, applied: Any, cell: str, told: str):
+    control = loop(tmp_path / "record.csv")
+    control.step(at(0.0))
+    if end == "close":
+        assert control.close(applied_action=applied) == told
+    else:
+        control.reset(applied_action=applied)
+        assert control.step(at(0.0)).reason == (told or "healthy")
+        control.close()
+    row = rows(tmp_path / "record.csv")[0]
+    assert (row["valve"], row["who"] == "policy", row["healthy"]) == (cell, applied is None, str(int(cell != "")))
 
 
 @pytest.mark.parametrize("name", ["record.csv", "record.parquet"])

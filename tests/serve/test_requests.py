@@ -81,6 +81,17 @@ def test_every_session_has_a_record(tmp_path):
     assert len((tmp_path / f"{session.rpartition('/')[2]}.csv").read_text().splitlines()) >= 3
 
 
+def test_an_episodes_last_action_may_be_another_one(tmp_path):
+    client = client_of(records=tmp_path)
+    session = begun(client)
+    client.post(f"{session}/step", json={"observation": [0.0, 0.0]})
+    assert client.post(f"{session}/reset", json={"applied_action": [20.0] * 99}).status_code == 422
+    assert client.post(f"{session}/reset", json={"applied_action": {"valve": 20.0}}).status_code == 200
+    client.delete(session)
+    (row,) = (tmp_path / f"{session.rpartition('/')[2]}.csv").read_text().splitlines()[1:]
+    assert row.split(",")[5] == "20.0"
+
+
 def test_an_outsider_without_the_token_is_refused():
     client = client_of(TOKEN)
     for operation in OPERATIONS:
