@@ -258,6 +258,23 @@ def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
         Controller(proportional(columns=other), range_guard())
 
 
+@pytest.mark.parametrize(
+    ("setting", "name", "unit", "value"),
+    [
+        ("limits", "valve", "%", (0.0, 90.0)),
+        ("clamp", "valve", "%", (0.0, 90.0)),
+        ("rate", "valve", "%", 5.0),
+        ("ranges", "level", "m", (0.0, 4.0)),
+        ("fixed_action", "valve", "%", 40.0),
+    ],
+)
+def test_a_column_is_in_a_table_once(setting: str, name: str, unit: str, value: Any):
+    words: dict[str, Any] = {setting: {name: value, f"{name} [{unit}]": value}}
+    words |= {"fallback": "fixed"} if setting == "fixed_action" else {}
+    with pytest.raises(UserError, match=rf"^{setting}: '{name}' is given twice, as '{name} \[{unit}\]' too; leave one"):
+        Controller(proportional(), None, ControlSettings(**words))
+
+
 def test_a_folder_holds_all_of_it(tmp_path):
     settings = ControlSettings(fallback="fixed", fixed_action={"valve": 7.0}, rate={"valve": 5.0}, alarm_after=1)
     Controller(proportional(), range_guard(), settings).save(tmp_path / "plant")
