@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -260,8 +261,9 @@ class Controller:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the record."""
-        self.close()
+        """Ends the record, and warns of what was wrong with that."""
+        if wrong := self.close():
+            warnings.warn(wrong, stacklevel=2)
 
     def _applied(self, action: Any) -> tuple[np.ndarray | None, tuple[str, ...]]:
         """What was applied since the last step [act], None before the first, and what was wrong with it."""

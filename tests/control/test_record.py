@@ -129,6 +129,20 @@ def test_an_episodes_last_action_may_be_another_one(tmp_path: Path, end: str, ap
     assert (row["valve"], row["who"] == "policy", row["healthy"]) == (cell, applied is None, str(int(cell != "")))
 
 
+def test_a_with_warns_of_what_its_end_refuses_and_the_next_close_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "record.parquet"
+    with (
+        monkeypatch.context() as patch,
+        pytest.warns(match="^record: OSError: gone"),
+        loop(path) as control,
+    ):
+        control.step(at(1.0))
+        patch.setattr("micro_rl.control.record.as_parquet", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+    assert not path.exists() and control.close() is None and path.read_bytes().startswith(b"PAR1")
+
+
 @pytest.mark.parametrize("name", ["record.csv", "record.parquet"])
 def test_it_is_read_back_as_a_log(tmp_path: Path, name: str):
     with loop(tmp_path / name, MAPPING) as control:
