@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micro_rl.control.past import Past
+from micro_rl.control.past import Past, asked
 from micro_rl.control.settings import ControlSettings, by_column
 from micro_rl.control.values import Taker
 from micro_rl.errors import UserError, in_words
@@ -100,7 +100,7 @@ class Fallbacks:
             return self.takes.take(self.function(self.by_name(self.columns.observations, observation))).values
         if self.past is None or not np.isfinite(observation).all():
             return None
-        return self.past.policy.of_window(self.window).astype(np.float64)
+        return asked(self.past.policy, self.window)
 
     @staticmethod
     def by_name(columns: Any, values: np.ndarray) -> dict[str, float]:

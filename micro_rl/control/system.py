@@ -16,6 +16,8 @@ from micro_rl.control.past import Past
 from micro_rl.control.settings import ControlSettings
 from micro_rl.control.values import Taker, Values
 from micro_rl.core.columns import Columns
+from micro_rl.core.wording import plural
+from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 
 HAND = 0.05
@@ -117,10 +119,31 @@ class System:
             self.last = self.decided
         return taken
 
-    def untold(self) -> Values:
-        """Nobody told which action was applied, and it was not the controller's: the last one known is kept."""
-        self.predicts = False
-        return Values(np.full(self.actions.size, np.nan), ("applied action: not told, so the shadow does not know it",))
+    def since(self, action: Any) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """What was applied since the last step [act], None before the first, and what was wrong with that.
+
+        Args:
+            action: as it was told; None where it was the one decided, or, in the shadow, where nobody knows.
+        """
+        if action is not None:
+            return self.applied(action)
+        if self.shadow and self.decided is not None:
+            self.predicts = False
+            unknown = np.full(self.actions.size, np.nan)
+            return unknown, ("applied action: not told, so the shadow does not know it",)
+        self.last = self.last if self.decided is None else self.decided
+        return self.last, ()
+
+    def prime(self, observations: list[Any], actions: list[Any]) -> list[str]:
+        """Take the steps of a past; what was wrong with them, `UserError` where they are not as many."""
+        if len(observations) != len(actions):
+            counts = f"{plural(len(observations), 'observation')}, {plural(len(actions), 'action')}"
+            raise UserError(f"{counts}: give as many")
+        wrong: list[str] = []
+        for observation, action in zip(observations, actions, strict=True):
+            wrong += self.see(observation).wrong
+            wrong += self.applied(action).wrong
+        return wrong
 
     def see(self, observation: Any) -> Sight:
         """Take a step's observation, whatever it is."""

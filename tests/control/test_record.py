@@ -113,17 +113,17 @@ def test_the_last_reward_of_an_episode_is_told_with_its_end(tmp_path: Path):
 
 @pytest.mark.parametrize("end", ["reset", "close"])
 @pytest.mark.parametrize(
-    ("applied", "cell", "told"),
+    ("applied", "cell", "wrong"),
     [(None, "50.0", None), (20.0, "20.0", None), ("by hand", "", "applied action: 'by hand' is not 1 number")],
 )
-def test_an_episodes_last_action_may_be_another_one(tmp_path: Path, end: str, applied: Any, cell: str, told: str):
+def test_an_episodes_last_action_may_be_another_one(tmp_path: Path, end: str, applied: Any, cell: str, wrong: str):
     control = loop(tmp_path / "record.csv")
     control.step(at(0.0))
     if end == "close":
-        assert control.close(applied_action=applied) == told
+        assert control.close(applied_action=applied) == wrong
     else:
         control.reset(applied_action=applied)
-        assert control.step(at(0.0)).reason == (told or "healthy")
+        assert control.step(at(0.0)).reason == (wrong or "healthy")
         control.close()
     row = rows(tmp_path / "record.csv")[0]
     assert (row["valve"], row["who"] == "policy", row["healthy"]) == (cell, applied is None, str(int(cell != "")))

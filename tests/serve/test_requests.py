@@ -103,8 +103,8 @@ def test_what_the_end_of_a_session_lost_is_told_on_the_console(tmp_path, monkeyp
         patch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         clock.now = 11.0
         assert (sessions.close() if stops else len(sessions)) == int(stops)
-    told = f"micro-rl: session {name}: record: 1 rows lost (OSError: [Errno 28] No space left on device)\n"
-    assert capsys.readouterr().err == told
+    line = f"micro-rl: session {name}: record: 1 rows lost (OSError: [Errno 28] No space left on device)\n"
+    assert capsys.readouterr().err == line
 
 
 def test_an_outsider_without_the_token_is_refused():
