@@ -73,6 +73,7 @@ class Recorder:
         advised = self.nothing if decision.advised is None else decision.advised
         same = bool((np.abs(action - decision.action) <= SAME * self.half).all())
         who = decision.source if same and decision.source != "shadow" else "operator"
+        who = who if np.isfinite(action).all() else "unknown"
         healthy = sight.known and not sight.bad and not decision.alarm and not wrong
         front = [self.episode, self.number, time, *sight.raw.tolist(), *action.tolist(), *advised.tolist()]
         own = [reward, int(terminated), int(healthy), who, decision.source, decision.score, self.limit]

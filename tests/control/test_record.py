@@ -167,7 +167,7 @@ def test_nobody_learns_from_an_action_that_is_not_known_or_beyond_the_bounds(tmp
             control.step(at(1.0), applied)
     cells = [(row["valve"], row["healthy"], row["who"], row["reason"]) for row in rows(path)]
     assert cells[:2] == [
-        ("", "0", "operator", "healthy; what was applied is not known"),
+        ("", "0", "unknown", "healthy; what was applied is not known"),
         ("130.0", "0", "operator", "applied action: 'by hand' is not 1 number; what was applied lies beyond the "
          "policy's bounds"),
     ]  # fmt: skip
