@@ -63,7 +63,7 @@ class Fallbacks:
         if callable(begin):
             try:
                 begin(self.by_name(self.columns.actions, self.resting if last is None else last))
-            except Exception:
+            except (Exception, SystemExit):
                 return
 
     def see(self, observation: np.ndarray, applied: np.ndarray | None) -> None:
@@ -86,7 +86,7 @@ class Fallbacks:
         self.interrupted = True
         try:
             action = self._action(observation)
-        except Exception as error:  # a user's function may raise anything
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
             return held._replace(reasons=(f"fallback {self.kind} failed ({in_words(error)[:80]})",))
         if action is None or not np.isfinite(action).all():
             return held._replace(reasons=(f"fallback {self.kind} gave no action",))

@@ -1,5 +1,6 @@
 """The controller in a loop: what it lets through, holds, limits, falls back to, and how it comes back."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +153,22 @@ def test_the_users_function_is_told_what_it_takes_over_from():
     assert loop.step(at(3.0), applied_action=40.0).action == [43.0]
 
 
-@pytest.mark.parametrize("bad", [lambda _: 1 / 0, lambda _: float("nan"), lambda _: "70", lambda _: None, lambda: 1])
+class Leaving:
+    """A fallback that ends its process wherever it is called."""
+
+    def begin(self, action: dict[str, float]) -> None:
+        """Called when it takes over."""
+        sys.exit(f"{action}")
+
+    def __call__(self, observation: dict[str, float]) -> float:
+        """Called at every step."""
+        sys.exit(f"{observation}")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [lambda _: 1 / 0, lambda _: float("nan"), lambda _: "70", lambda _: None, lambda: 1, Leaving()],
+)
 def test_a_function_that_fails_is_replaced_by_the_last_action(bad: Any):
     settings = ControlSettings(fallback="function", alarm_after=1)
     loop = Controller(proportional(), range_guard(), settings, fallback=bad)
