@@ -10,7 +10,8 @@ from micro_rl.control.settings import ControlSettings
 class Alarm:
     """On after k of the last n judged steps were bad, or at once where the controller is blind; off after m good ones.
 
-    A step at which a value is held was not judged: it counts for neither.
+    A step at which a value is held was not judged: it counts for neither. An alarm that steps judged in full have made
+    is over only after such; the others lack the guard's predictions.
     """
 
     def __init__(self, settings: ControlSettings):
@@ -20,25 +21,28 @@ class Alarm:
 
     def begin(self) -> None:
         """Take all for healthy, for an episode begins."""
-        self.on, self.healthy = False, 0
+        self.on, self.healthy, self.strict = False, 0, False
         self.last.clear()
 
-    def __call__(self, bad: bool, blind: bool, known: bool) -> bool:
+    def __call__(self, bad: bool, blind: bool, known: bool, full: bool) -> bool:
         """Say whether to fall back.
 
         Args:
             bad: the step's score lies above the limit.
             blind: a value has been missing for too long.
             known: everything was measured at this step.
+            full: the guard could judge it by all of its parts.
         """
         if known:
             self.last.append(bad)
-            self.healthy += 1
+            self.strict |= bad and full
+            self.healthy += full or not self.strict
         if bad or blind:
             self.healthy = 0
         if self.on and self.healthy >= self.healthy_after:
-            self.on = False
-            self.last.clear()
+            self.begin()
         elif blind or sum(self.last) >= self.after:
             self.on = True
+        elif not self.on and not any(self.last):
+            self.strict = False
         return self.on

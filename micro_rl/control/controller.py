@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from micro_rl.control.decision import Decision
 from micro_rl.control.fallback import Fallbacks, Function, other_policy
 from micro_rl.control.guard import Guard
 from micro_rl.control.limits import Limits
+from micro_rl.control.past import asked
 from micro_rl.control.record import Record
 from micro_rl.control.recorder import Recorder
 from micro_rl.control.settings import ControlSettings
 from micro_rl.control.system import Sight, System, ranges
 from micro_rl.control.values import flag
 from micro_rl.core.columns import Columns
-from micro_rl.core.wording import plural
 from micro_rl.errors import UserError, in_words
 from micro_rl.policy import Policy
 
@@ -192,7 +193,9 @@ class Controller:
         """
         with np.errstate(all="ignore"):
             try:
-                self._applied(applied_action, reward)
+                known, wrong = self._system.since(applied_action)
+                self._system.complaints = (*self._of_past, *wrong, *self._recorder.applied(known, reward))
+                self._of_past = ()
                 sight = self._system.see(observation)
                 decision = self._decision(sight)
             except Exception as error:  # the loop must go on, whatever this is
@@ -215,13 +218,7 @@ class Controller:
         self.reset()
         with np.errstate(all="ignore"):
             try:
-                wrong: list[str] = []
-                seen, done = list(observations), list(actions)
-                if len(seen) != len(done):
-                    raise UserError(f"{plural(len(seen), 'observation')}, {plural(len(done), 'action')}: give as many")
-                for observation, action in zip(seen, done, strict=True):
-                    wrong += self._system.see(observation).wrong
-                    wrong += self._system.applied(action).wrong
+                wrong = self._system.prime(list(observations), list(actions))
             except Exception as error:
                 self._system.begin()
                 why = str(error) if isinstance(error, UserError) else in_words(error)
@@ -231,53 +228,49 @@ class Controller:
         self._of_past = (f"the past: {wrong[0]}{more}",) if wrong else ()
         return tuple(wrong)
 
-    def reset(self, terminated: Any = False, reward: Any = None) -> None:
+    def reset(self, terminated: Any = False, reward: Any = None, applied_action: Any = None) -> None:
         """Begin an episode; what cannot be read of the last one is told in the next step's reason.
 
         Args:
             terminated: whether the last episode ended by the task's own rule; False for what is neither true nor false.
             reward: a number, what the last step brought, where the plant tells; for the record alone.
+            applied_action: what was applied since the last step, as of `step`; for the record alone.
         """
         ended = flag(terminated)
-        wrong = self._recorder.ended(bool(ended), reward)
+        with np.errstate(all="ignore"):
+            known, wrong = self._system.since(applied_action)
+        wrong = (*wrong, *self._recorder.ended(known, bool(ended), reward))
         self._system.begin()
         self._of_past = ("terminated: neither true nor false", *wrong) if ended is None else wrong
 
-    def close(self) -> str | None:
-        """End the record; what was wrong with that, in words, or None."""
-        return self._recorder.close()
+    def close(self, applied_action: Any = None) -> str | None:
+        """End the record, whose last action may be told as to `step`; what was wrong with that, in words, or None."""
+        with np.errstate(all="ignore"):
+            known, wrong = self._system.since(applied_action)
+        wrong = () if applied_action is None else wrong
+        return "; ".join(filter(None, (*wrong, self._recorder.close(known)))) or None
 
     def __enter__(self) -> Controller:
         """Itself, for a `with`."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the record."""
-        self.close()
-
-    def _applied(self, action: Any, reward: Any) -> None:
-        system, wrong = self._system, ()
-        if action is not None:
-            known, wrong = system.applied(action)
-        elif self.settings.shadow and system.decided is not None:
-            known, wrong = system.untold()
-        else:
-            known = system.last = system.last if system.decided is None else system.decided
-        system.complaints = (*self._of_past, *wrong, *self._recorder.applied(known, reward))
-        self._of_past = ()
+        """Ends the record, and warns of what was wrong with that."""
+        if wrong := self.close():
+            warnings.warn(wrong, stacklevel=2)
 
     def _decision(self, sight: Sight) -> Decision:
         """The action of this step, from policy or fallback, within its limits."""
         system, reasons = self._system, list(sight.wrong)
-        advised = asked = None if sight.window is None else self._asked(sight.window, reasons)
+        advised = wanted = None if sight.window is None else self._asked(sight.window, reasons)
         alarm, source = sight.alarm, "policy"
-        if asked is None and sight.window is not None:
+        if wanted is None and sight.window is not None:
             alarm = system.distrust()
-        if alarm or asked is None:
-            resort = self._fallbacks(sight.trusted, system.last)
-            asked, source = resort.action, resort.source
+        if alarm or wanted is None:
+            resort = self._fallbacks(sight.trusted, system.standing)
+            wanted, source = resort.action, resort.source
             reasons += resort.reasons
-        action = self._limits(asked, system.last, reasons)
+        action = self._limits(wanted, system.last, reasons)
         if self.settings.shadow:
             reasons.append(f"shadow: {source} would act")
             advised, source = action, "shadow"
@@ -288,18 +281,18 @@ class Controller:
     def _asked(self, window: np.ndarray, reasons: list[str]) -> np.ndarray | None:
         """What the policy asks for, within its clamp [act]; None, and why, where it fails or asks for no number."""
         try:
-            asked = self.policy.of_window(window).astype(np.float64)
+            action = asked(self.policy, window)
         except Exception as error:  # those of what runs an exported file, too
             reasons.append(f"the policy failed ({in_words(error)[:80]})")
             return None
-        if not np.isfinite(asked).all():
+        if not np.isfinite(action).all():
             reasons.append("the policy gave no finite action")
             return None
-        return self._limits.clamped(asked, reasons)
+        return self._limits.clamped(action, reasons)
 
     def _last_resort(self, error: Exception) -> Decision:
         """Hold the last action within its limits, where the controller itself fails."""
         self._system.fail()
-        last = self.policy.action_mid if self._system.last is None else self._system.last
-        action = np.minimum(np.maximum(last, self._limits.low), self._limits.high)
+        standing = self.policy.action_mid if self._system.standing is None else self._system.standing
+        action = np.minimum(np.maximum(standing, self._limits.low), self._limits.high)
         return Decision(action, "fallback: hold", f"the controller failed ({in_words(error)[:80]})", None, True, None)

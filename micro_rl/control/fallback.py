@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from micro_rl.control.past import Past
+from micro_rl.control.past import Past, asked
 from micro_rl.control.settings import ControlSettings, by_column
 from micro_rl.control.values import Taker
 from micro_rl.errors import UserError, in_words
@@ -63,7 +63,7 @@ class Fallbacks:
         if callable(begin):
             try:
                 begin(self.by_name(self.columns.actions, self.resting if last is None else last))
-            except Exception:
+            except (Exception, SystemExit):
                 return
 
     def see(self, observation: np.ndarray, applied: np.ndarray | None) -> None:
@@ -76,7 +76,7 @@ class Fallbacks:
 
         Args:
             observation: NaN where a value is lost, or stands still [obs].
-            last: the action applied last, None where none is known [act].
+            last: the action to hold, None where none is known [act].
         """
         held = Resort(self.resting if last is None else last, "fallback: hold")
         if self.kind == "hold":
@@ -86,7 +86,7 @@ class Fallbacks:
         self.interrupted = True
         try:
             action = self._action(observation)
-        except Exception as error:  # a user's function may raise anything
+        except (Exception, SystemExit) as error:  # a user's function may raise anything
             return held._replace(reasons=(f"fallback {self.kind} failed ({in_words(error)[:80]})",))
         if action is None or not np.isfinite(action).all():
             return held._replace(reasons=(f"fallback {self.kind} gave no action",))
@@ -100,7 +100,7 @@ class Fallbacks:
             return self.takes.take(self.function(self.by_name(self.columns.observations, observation))).values
         if self.past is None or not np.isfinite(observation).all():
             return None
-        return self.past.policy.of_window(self.window).astype(np.float64)
+        return asked(self.past.policy, self.window)
 
     @staticmethod
     def by_name(columns: Any, values: np.ndarray) -> dict[str, float]:

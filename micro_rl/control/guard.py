@@ -50,12 +50,14 @@ class Before(NamedTuple):
     """What a step began with, raw units: the observation [obs], the action that was applied [act], the guard's memory.
 
     The memory [3 * obs] is what the last `Reading` gave: steps that each column stood still, the running mean of its
-    surprise, that of its square less one. Each may have rows in front.
+    surprise, that of its square less one. Each may have rows in front. Where the action is not known, or the
+    observation is not of the last step, `predicts` is False: then nothing surprises, and the running means stay.
     """
 
     observation: np.ndarray
     action: np.ndarray
     memory: np.ndarray
+    predicts: bool = True
 
 
 class Reading(NamedTuple):
@@ -177,7 +179,7 @@ class Guard:
                 rest = np.zeros((*lone.shape[:-1], len(PARTS) - 2))
                 memory = np.zeros((*lone.shape[:-1], 3 * self.observation_size))
             else:
-                residual = self.residual(observation, before.observation, before.action)
+                residual = self._residual(observation, before)
                 memory = remembered(before.memory, residual, observation == before.observation)
                 rest = self.moving(residual, memory)
         parts = np.concatenate([lone, rest], -1) / self.usual
@@ -193,15 +195,14 @@ class Guard:
             "drift": lambda: np.abs(mean),
             "roughness": lambda: square,
         }
-        if before is not None:
-            residual = self.residual(observation, before.observation, before.action)
+        if before is not None and (residual := self._residual(observation, before)) is not None:
             by_part["surprise"] = lambda: np.abs(residual)
         amounts = by_part.get(PARTS[part])
         return None if amounts is None else int(np.argmax(amounts()))
 
-    def still(self, reading: Reading) -> np.ndarray:
+    def still(self, memory: np.ndarray) -> np.ndarray:
         """Tell the columns that have each stood still for too long, by what the guard remembers [obs]."""
-        longest = _thirds(reading.memory)[0] * self.still_cost
+        longest = _thirds(memory)[0] * self.still_cost
         return longest / self.usual[PARTS.index("stillness")] > self.threshold
 
     def alone(self, observation: np.ndarray) -> np.ndarray:
@@ -216,14 +217,18 @@ class Guard:
         inputs = np.concatenate([then, _clipped(action, self.action_center, self.action_scale)], -1)
         return (now - then - self.weights[0] - inputs @ self.weights[1:]) / self.residual_scale
 
-    def moving(self, residual: np.ndarray, memory: np.ndarray) -> np.ndarray:
+    def _residual(self, observation: np.ndarray, before: Before) -> np.ndarray | None:
+        return self.residual(observation, before.observation, before.action) if before.predicts else None
+
+    def moving(self, residual: np.ndarray | None, memory: np.ndarray) -> np.ndarray:
         """Compute the parts from surprise to roughness, not yet over what is usual [..., 5].
 
         Args:
-            residual: of the step [..., obs].
+            residual: of the step [..., obs]; None where nothing was predicted, and nothing surprises.
             memory: after it [..., 3 * obs].
         """
         still, mean, square = _thirds(memory)
+        residual = np.zeros_like(mean) if residual is None else residual
         joint = np.sqrt(((residual @ self.whitening) ** 2).sum(-1) / self.observation_size)
         parts = [np.abs(residual).max(-1), joint, still @ self.still_cost, np.abs(mean).max(-1), square.max(-1)]
         return np.array(parts).T
@@ -238,16 +243,24 @@ class Guard:
         return (self.references**2).sum(-1)
 
 
-def remembered(memory: np.ndarray, residual: np.ndarray, equal: np.ndarray) -> np.ndarray:
-    """Update the memory [..., 3 * obs] with a step's residual [..., obs] and which columns stood still [..., obs]."""
+def remembered(
+    memory: np.ndarray, residual: np.ndarray | None, equal: np.ndarray, measured: np.ndarray | bool = True
+) -> np.ndarray:
+    """Update the memory [..., 3 * obs] with a step.
+
+    Args:
+        memory: before it.
+        residual: of the step [..., obs]; None where nothing was predicted, and the running means stay.
+        equal: which columns are as they were when they were measured last [..., obs].
+        measured: which were measured; of the others nothing changes [..., obs].
+    """
     still, mean, square = _thirds(memory)
-    bounded = np.minimum(np.maximum(residual, -LARGEST), LARGEST)
-    parts = [
-        np.where(equal, still + 1.0, 0.0),
-        mean + FADING * (bounded - mean),
-        square + FADING * (bounded**2 - 1.0 - square),
-    ]
-    return np.concatenate(parts, -1)
+    still = np.where(measured, np.where(equal, still + 1.0, 0.0), still)
+    if residual is not None:
+        bounded = np.minimum(np.maximum(residual, -LARGEST), LARGEST)
+        mean = mean + FADING * (bounded - mean)
+        square = square + FADING * (bounded**2 - 1.0 - square)
+    return np.concatenate([still, mean, square], -1)
 
 
 def _thirds(memory: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

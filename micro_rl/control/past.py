@@ -8,6 +8,14 @@ from micro_rl.core import windows
 from micro_rl.policy import Policy
 
 
+def asked(policy: Policy, window: np.ndarray) -> np.ndarray:
+    """What a policy asks for [act], within its own bounds where it is finite; single precision rounds beyond them."""
+    action = policy.of_window(window).astype(np.float64)
+    if not np.isfinite(action).all():
+        return action
+    return np.minimum(np.maximum(action, policy.action_low), policy.action_high)
+
+
 class Past:
     """The last window of one system, for a policy."""
 

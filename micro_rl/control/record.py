@@ -105,13 +105,16 @@ class Record:
             raise OSError("no space left")
 
     def close(self) -> None:
-        """Put the lines onto the disk, and write the Parquet file where one was asked for; `OSError`, `UserError`."""
-        if self._file.closed:
-            return
-        os.fsync(self._file.fileno())
-        self._file.close()
+        """Put the lines onto the disk, and write the Parquet file where one was asked for; `OSError`, `UserError`.
+
+        What failed is tried again the next time.
+        """
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
         if self.parquet is not None:
             as_parquet(self.path, self.parquet)
+            self.parquet = None
 
     def _describe(self, policy: Policy, guard: Guard | None) -> None:
         """Write the heading and the TOML of a new record; in that of an old one what a user has changed stays.

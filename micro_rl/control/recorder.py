@@ -49,20 +49,17 @@ class Recorder:
         self.row = datetime.now(UTC).isoformat(timespec="milliseconds"), sight, decision
         return f"record: {self.lost:,} rows lost ({self.why})" if self.lost else None
 
-    def ended(self, terminated: bool, reward: Any = None) -> tuple[str, ...]:
-        """Write the last row of an episode; a reward that is no number is told of."""
-        if self.row is not None:
-            decision = self.row[2]
-            action = self.nothing if decision.source == "shadow" else decision.action
-            self._write(action, _number(reward), terminated)
+    def ended(self, action: np.ndarray | None, terminated: bool, reward: Any = None) -> tuple[str, ...]:
+        """Write the last row of an episode, with the action as of `applied`; a reward that is no number is told of."""
+        self._write(action, _number(reward), terminated)
         self._next_episode()
         return self._complaints(reward)
 
-    def close(self) -> str | None:
-        """Write the last row and close the file; what went wrong, or None."""
+    def close(self, action: np.ndarray | None) -> str | None:
+        """Write the last row, with the action as of `applied`, and close the file; what went wrong, or None."""
         if self.record is None:
             return None
-        self.ended(False)
+        self.ended(action, False)
         try:
             self.record.close()
         except Exception as error:
@@ -78,6 +75,7 @@ class Recorder:
         advised = self.nothing if decision.advised is None else decision.advised
         same = bool((np.abs(action - decision.action) <= SAME * self.half).all())
         who = decision.source if same and decision.source != "shadow" else "operator"
+        who = who if np.isfinite(action).all() else "unknown"
         healthy = sight.known and not sight.bad and not decision.alarm and not wrong
         front = [self.episode, self.number, time, *sight.raw.tolist(), *action.tolist(), *advised.tolist()]
         own = [reward, int(terminated), int(healthy), who, decision.source, decision.score, self.limit]

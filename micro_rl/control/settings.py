@@ -114,16 +114,19 @@ def by_column(source: str, table: Mapping[str, Any], columns: tuple[Column, ...]
         columns: what there is.
 
     Raises:
-        UserError: there is no such column.
+        UserError: there is no such column, or one is given twice.
     """
     places: dict[str, int] = {}
     for number, column in enumerate(columns):
         places.setdefault(column.name, number)
         places.setdefault(str(column), number)
+    spelled: dict[int, str] = {}
     for name in table:
         if name not in places:
             known = ", ".join(column.name for column in columns[:20])
             raise UserError(f"{source}: there is no column {name!r:.40}{did_you_mean(name, places)}; columns: {known}")
+        if (other := spelled.setdefault(places[name], name)) != name:
+            raise UserError(f"{source}: {other!r:.40} is given twice, as {name!r:.40} too; leave one of them out")
     return {places[name]: value for name, value in table.items()}
 
 

@@ -9,14 +9,20 @@ import numpy as np
 from micro_rl.control.alarm import Alarm
 from micro_rl.control.decision import told
 from micro_rl.control.fallback import Fallbacks
-from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading
+from micro_rl.control.guard import PARTS, WORDS, Before, Guard, Reading, remembered
 from micro_rl.control.limits import Limits
-from micro_rl.control.missing import Holder, possible
+from micro_rl.control.missing import Complete, Holder, possible
 from micro_rl.control.past import Past
 from micro_rl.control.settings import ControlSettings
 from micro_rl.control.values import Taker, Values
 from micro_rl.core.columns import Columns
+from micro_rl.core.wording import plural
+from micro_rl.errors import UserError
 from micro_rl.policy import Policy
+
+HAND = 0.05
+"""Of an action's half range: what was applied differs from what was decided by more where another hand moved it, and by
+less where a position is measured with noise or an offset."""
 
 
 class Sight(NamedTuple):
@@ -58,6 +64,7 @@ class System:
         self.action_low, self.action_high = possible(
             columns.actions, ControlSettings(range_margin=settings.range_margin)
         )
+        self.hand = HAND * policy.action_half
         self.holder, self.alarm, self.past = Holder(columns.observations, settings), Alarm(settings), Past(policy)
         self.begin()
 
@@ -70,7 +77,7 @@ class System:
         self.decided: np.ndarray | None = None
         """The action that the controller gave last [act]."""
         self.complaints: tuple[str, ...] = ()
-        self._forget_step()
+        self._forget()
 
     def fail(self) -> None:
         """Go on as after a fault: in alarm, without a past."""
@@ -78,14 +85,24 @@ class System:
         self.fallbacks.begin()
         self.fallbacks.interrupted = True
         self.alarm.on, self.alarm.healthy = True, 0
-        self._forget_step()
+        self._forget()
 
     def distrust(self) -> bool:
         """Take a policy that gives no action for an alarm, which is true."""
         if not self.alarm.on:
-            self.fallbacks.take_over(self.last)
+            self.fallbacks.take_over(self.standing)
         self.alarm.on, self.alarm.healthy = True, 0
         return True
+
+    @property
+    def standing(self) -> np.ndarray | None:
+        """The action that a hold keeps: the last one decided, or the one applied where another hand moved it [act].
+
+        What is measured of an actuator has noise and offsets, which would add up where it is commanded anew.
+        """
+        if self.shadow or self.decided is None or self.last is None:
+            return self.last
+        return np.where(np.abs(self.last - self.decided) > self.hand, self.last, self.decided)
 
     def applied(self, action: Any) -> Values:
         """Learn which action was applied, and give it.
@@ -97,33 +114,54 @@ class System:
         if np.isfinite(taken.values).all():
             self.last = taken.values
             return taken
-        self._forget_step()
+        self.predicts = False
         if self.decided is not None and not self.shadow:
             self.last = self.decided
         return taken
 
-    def untold(self) -> Values:
-        """Nobody told which action was applied, and it was not the controller's: the last one known is kept."""
-        self._forget_step()
-        return Values(np.full(self.actions.size, np.nan), ("applied action: not told, so the shadow does not know it",))
+    def since(self, action: Any) -> tuple[np.ndarray | None, tuple[str, ...]]:
+        """What was applied since the last step [act], None before the first, and what was wrong with that.
+
+        Args:
+            action: as it was told; None where it was the one decided, or, in the shadow, where nobody knows.
+        """
+        if action is not None:
+            return self.applied(action)
+        if self.shadow and self.decided is not None:
+            self.predicts = False
+            unknown = np.full(self.actions.size, np.nan)
+            return unknown, ("applied action: not told, so the shadow does not know it",)
+        self.last = self.last if self.decided is None else self.decided
+        return self.last, ()
+
+    def prime(self, observations: list[Any], actions: list[Any]) -> list[str]:
+        """Take the steps of a past; what was wrong with them, `UserError` where they are not as many."""
+        if len(observations) != len(actions):
+            counts = f"{plural(len(observations), 'observation')}, {plural(len(actions), 'action')}"
+            raise UserError(f"{counts}: give as many")
+        wrong: list[str] = []
+        for observation, action in zip(observations, actions, strict=True):
+            wrong += self.see(observation).wrong
+            wrong += self.applied(action).wrong
+        return wrong
 
     def see(self, observation: Any) -> Sight:
         """Take a step's observation, whatever it is."""
         taken = self.observations.take(observation)
         complete = self.holder(taken.values)
-        known = not complete.held.any()
-        if not known:
-            self._forget_step()  # a prediction is of one step, and the next that is measured is further off
-        before = self._before()
-        reading = self._read(complete.values, before) if known else None
+        known, before = not complete.held.any(), self._before()
+        full = before is not None and before.predicts
+        reading = self._read(complete, before)
         trusted, words = complete.values, ()
         bad = reading is not None and self.guard is not None and reading.score > self.guard.threshold
         if self.guard is not None and reading is not None and bad:
             trusted, words = _blamed(self.guard, complete.values, before, reading)
+        elif self.guard is not None and not known:
+            trusted = np.where(self.guard.still(self.memory), np.nan, trusted)
         window = self._past(complete.values)
         was_on = self.alarm.on
-        if self.alarm(bad, complete.blind, known) and not was_on:
-            self.fallbacks.take_over(self.last)
+        if self.alarm(bad, complete.blind, known, full) and not was_on:
+            self.fallbacks.take_over(self.standing)
         wrong = (*self.complaints, *taken.wrong, *complete.reasons, *words)
         if known and not bad and self.alarm.on:
             wrong = (*wrong, "the alarm is not over yet")
@@ -143,16 +181,24 @@ class System:
         return Values(np.where(outside, np.nan, taken.values), (*taken.wrong, *wrong))
 
     def _before(self) -> Before | None:
-        if self.previous is None or self.last is None:
+        """What this step is judged by: what was measured last and, where that is one step ago, what was applied."""
+        if self.previous is None:
             return None
-        return Before(self.previous, self.last, self.memory)
+        action = np.zeros(self.actions.size) if self.last is None else self.last
+        return Before(self.previous, action, self.memory, self.predicts and self.last is not None)
 
-    def _read(self, values: np.ndarray, before: Before | None) -> Reading | None:
-        """What the guard says; the next step is judged by this one."""
-        self.previous = values
+    def _read(self, complete: Complete, before: Before | None) -> Reading | None:
+        """What the guard says, None where a value is held; the next step is judged by this one."""
+        known = not complete.held.any()
+        self.previous, self.predicts = self.holder.last, known
         if self.guard is None:
             return None
-        reading = self.guard.read(values, before)
+        if not known:
+            if before is not None:
+                same = self.previous == before.observation
+                self.memory = remembered(self.memory, None, same, ~complete.held)
+            return None
+        reading = self.guard.read(complete.values, before)
         self.memory = reading.memory
         return reading
 
@@ -161,7 +207,6 @@ class System:
         if not np.isfinite(values).all():
             self.past.begin()
             self.fallbacks.begin()
-            self._forget_step()
             return None
         if self.past.fresh or self.last is None:
             self.fallbacks.see(values, None)
@@ -169,8 +214,11 @@ class System:
         self.fallbacks.see(values, self.last)
         return self.past.see(values, self.last)
 
-    def _forget_step(self) -> None:
+    def _forget(self) -> None:
         self.previous: np.ndarray | None = None
+        """What was measured last of each column, NaN where nothing was [obs]."""
+        self.predicts = False
+        """Whether all of that is of the last step, and the action since is known."""
         self.memory = np.zeros(0) if self.guard is None else self.guard.blank
 
 
@@ -180,7 +228,7 @@ def _blamed(
     """The values without the columns that stand still, and in words what the guard minds."""
     worst = int(np.argmax(reading.parts))
     column = guard.column(worst, values, before, reading)
-    still = guard.still(reading)
+    still = guard.still(reading.memory)
     if column is not None and PARTS[worst] == "stillness":
         still[column] = True
     names = [own.name for own in guard.columns.observations]

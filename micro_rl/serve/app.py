@@ -64,8 +64,10 @@ class Application:
 
     async def reset(self, request: Request) -> Response:
         """Begin an episode."""
-        reset = await self._read(request, Reset)
-        self._found(request).reset(reset.terminated, reset.reward)
+        reset, controller = await self._read(request, Reset), self._found(request)
+        if why := too_many(reset, controller):
+            return refuse(422, why)
+        controller.reset(reset.terminated, reset.reward, reset.applied_action)
         return respond(EpisodeBegun())
 
     async def end(self, request: Request) -> Response:

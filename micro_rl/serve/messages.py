@@ -53,6 +53,10 @@ class Reset(Message):
 
     terminated: bool = Field(default=False, description="whether the last one ended by the task's own rule")
     reward: Any = Field(default=None, description="what its last step brought, for the record")
+    applied_action: Values = Field(
+        default=None,
+        description="what was applied at its last step; left out where it was the answer's action",
+    )
 
 
 class _Twice(Exception):
@@ -88,13 +92,13 @@ def why_not(error: ValidationError) -> str:
     return f"{key}: {first['msg'][:200]}".removeprefix(": ")
 
 
-def too_many(step: Step, controller: Controller) -> str | None:
-    """Why a step has more values than can be meant."""
+def too_many(message: Step | Reset, controller: Controller) -> str | None:
+    """Why a message has more values than can be meant."""
     for name, columns in (
         ("observation", controller.columns.observations),
         ("applied_action", controller.columns.actions),
     ):
-        values = getattr(step, name)
+        values = getattr(message, name, None)
         if values is not None and len(values) > 2 * len(columns) + 16:
             return f"{name}: {len(values)} values for {len(columns)} columns"
     return None

@@ -1,9 +1,11 @@
 """Sessions: a controller with a past of its own for every system, so many at most, and not for ever."""
 
 import secrets
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from micro_rl.control.controller import Controller
@@ -79,8 +81,14 @@ class Sessions:
         """End all; how many there were."""
         count = len(self._all)
         for name in list(self._all):
-            self.end(name)
+            self._end_and_tell(name)
         return count
+
+    def _end_and_tell(self, name: str) -> None:
+        """End a session that no client ends, so that only the console is left to tell what was wrong."""
+        if wrong := self.end(name):
+            with suppress(OSError):  # a console that refuses must not keep the others from their end
+                print(f"micro-rl: session {name}: {wrong}", file=sys.stderr)
 
     def _drop_idle(self) -> None:
         last = self._clock() - self._idle
@@ -88,4 +96,4 @@ class Sessions:
             name, (_, used) = next(iter(self._all.items()))
             if used >= last:
                 return
-            self.end(name)
+            self._end_and_tell(name)

@@ -1,5 +1,6 @@
 """The controller in a loop: what it lets through, holds, limits, falls back to, and how it comes back."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +161,22 @@ def test_the_users_function_is_told_what_it_takes_over_from():
     assert loop.step(at(3.0), applied_action=40.0).action == [43.0]
 
 
-@pytest.mark.parametrize("bad", [lambda _: 1 / 0, lambda _: float("nan"), lambda _: "70", lambda _: None, lambda: 1])
+class Leaving:
+    """A fallback that ends its process wherever it is called."""
+
+    def begin(self, action: dict[str, float]) -> None:
+        """Called when it takes over."""
+        sys.exit(f"{action}")
+
+    def __call__(self, observation: dict[str, float]) -> float:
+        """Called at every step."""
+        sys.exit(f"{observation}")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [lambda _: 1 / 0, lambda _: float("nan"), lambda _: "70", lambda _: None, lambda: 1, Leaving()],
+)
 def test_a_function_that_fails_is_replaced_by_the_last_action(bad: Any):
     settings = ControlSettings(fallback="function", alarm_after=1)
     loop = Controller(proportional(), range_guard(), settings, fallback=bad)
@@ -264,6 +280,35 @@ def test_what_does_not_fit_is_said_before_the_loop(tmp_path):
     other = Columns((Column("height"), Column("flow")), (Column("valve"),))
     with pytest.raises(UserError, match="guard: its columns are not the policy's"):
         Controller(proportional(columns=other), range_guard())
+
+
+@pytest.mark.parametrize("of", ["policy", "fallback"])
+def test_a_saturated_policy_is_within_its_bounds_and_nothing_is_clamped(tmp_path: Path, of: str):
+    bounds: dict[str, Any] = {"action_mid": np.array([0.05]), "action_half": np.array([0.05])}
+    saturated = proportional(layers=[(np.zeros((2, 2)), np.array([50.0, 0.0]))], **bounds)
+    assert float(saturated([0.0, 0.0])[0]) > 0.1  # float32
+    saturated.save(tmp_path / "other.safetensors")
+    settings = ControlSettings(fallback="policy", fallback_policy="other.safetensors", alarm_after=1)
+    decision = Controller(saturated, range_guard(), settings, folder=tmp_path).step(at(0.0 if of == "policy" else 3.0))
+    assert decision.action == [0.1] and decision.source.startswith(of)
+    assert not any(word in decision.reason for word in ("clamped", "limited"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "unit", "value"),
+    [
+        ("limits", "valve", "%", (0.0, 90.0)),
+        ("clamp", "valve", "%", (0.0, 90.0)),
+        ("rate", "valve", "%", 5.0),
+        ("ranges", "level", "m", (0.0, 4.0)),
+        ("fixed_action", "valve", "%", 40.0),
+    ],
+)
+def test_a_column_is_in_a_table_once(setting: str, name: str, unit: str, value: Any):
+    words: dict[str, Any] = {setting: {name: value, f"{name} [{unit}]": value}}
+    words |= {"fallback": "fixed"} if setting == "fixed_action" else {}
+    with pytest.raises(UserError, match=rf"^{setting}: '{name}' is given twice, as '{name} \[{unit}\]' too; leave one"):
+        Controller(proportional(), None, ControlSettings(**words))
 
 
 def test_a_folder_holds_all_of_it(tmp_path):

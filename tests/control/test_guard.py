@@ -61,6 +61,15 @@ def test_the_parts_are_those_computed_by_hand():
     assert reading.score == pytest.approx(2.0)
 
 
+def test_a_step_whose_action_is_not_known_cannot_surprise_and_what_is_remembered_stays():
+    before = Before(np.array([1.0, 0.5]), np.array([0.5]), np.array([0.0, 2.0, 0.1, 0.0, 1.0, 0.0]), predicts=False)
+    guard, observation = by_hand(), np.array([4.0, 0.5])
+    reading = guard.read(observation, before)
+    assert reading.parts == pytest.approx([0.5, 0.5, 0.0, 0.0, 0.0, 0.1, 1.0])
+    assert reading.memory == pytest.approx([0.0, 3.0, 0.1, 0.0, 1.0, 0.0])
+    assert guard.column(PARTS.index("surprise"), observation, before, reading) is None
+
+
 def test_the_first_step_of_an_episode_cannot_surprise():
     reading = by_hand().read(np.array([4.0, 0.5]))
     assert reading.parts == pytest.approx([0.5, 0.5, 0, 0, 0, 0, 0])

@@ -142,6 +142,38 @@ def test_the_last_reward_of_an_episode_is_told_with_its_end(tmp_path: Path):
     assert log.terminals.sum() == 2 and log.rewards[log.terminals].tolist() == [-5.0, -5.0]
 
 
+@pytest.mark.parametrize("end", ["reset", "close"])
+@pytest.mark.parametrize(
+    ("applied", "cell", "wrong"),
+    [(None, "50.0", None), (20.0, "20.0", None), ("by hand", "", "applied action: 'by hand' is not 1 number")],
+)
+def test_an_episodes_last_action_may_be_another_one(tmp_path: Path, end: str, applied: Any, cell: str, wrong: str):
+    control = loop(tmp_path / "record.csv")
+    control.step(at(0.0))
+    if end == "close":
+        assert control.close(applied_action=applied) == wrong
+    else:
+        control.reset(applied_action=applied)
+        assert control.step(at(0.0)).reason == (wrong or "healthy")
+        control.close()
+    row = rows(tmp_path / "record.csv")[0]
+    assert (row["valve"], row["who"] == "policy", row["healthy"]) == (cell, applied is None, str(int(cell != "")))
+
+
+def test_a_with_warns_of_what_its_end_refuses_and_the_next_close_tries_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = tmp_path / "record.parquet"
+    with (
+        monkeypatch.context() as patch,
+        pytest.warns(match="^record: OSError: gone"),
+        loop(path) as control,
+    ):
+        control.step(at(1.0))
+        patch.setattr("micro_rl.control.record.as_parquet", lambda *_: (_ for _ in ()).throw(OSError("gone")))
+    assert not path.exists() and control.close() is None and path.read_bytes().startswith(b"PAR1")
+
+
 @pytest.mark.parametrize("name", ["record.csv", "record.parquet"])
 def test_it_is_read_back_as_a_log(tmp_path: Path, name: str):
     with loop(tmp_path / name, MAPPING) as control:
@@ -166,7 +198,7 @@ def test_nobody_learns_from_an_action_that_is_not_known_or_beyond_the_bounds(tmp
             control.step(at(1.0), applied)
     cells = [(row["valve"], row["healthy"], row["who"], row["reason"]) for row in rows(path)]
     assert cells[:2] == [
-        ("", "0", "operator", "healthy; what was applied is not known"),
+        ("", "0", "unknown", "healthy; what was applied is not known"),
         ("130.0", "0", "operator", "applied action: 'by hand' is not 1 number; what was applied lies beyond the "
          "policy's bounds"),
     ]  # fmt: skip

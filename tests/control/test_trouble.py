@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from micro_rl import Controller, ControlSettings, UserError
+from micro_rl.control.alarm import Alarm
 from micro_rl.control.guard import PARTS, Guard
 from micro_rl.core.columns import Column, Columns
 from micro_rl.deploy.exporting import export_python
@@ -81,6 +82,49 @@ def test_every_column_that_stands_still_is_no_number_to_the_fallback():
     assert np.isnan([own.seen[-1]["level"], own.seen[-1]["flow"]]).all()
 
 
+def still_guard() -> Guard:
+    """A guard that minds nothing but a level that stands still, after six steps."""
+    usual = np.full(len(PARTS), 1e12)
+    usual[PARTS.index("stillness")] = 1.0
+    return range_guard(still_cost=np.array([1.0, 0.0]), usual=usual, threshold=5.0)
+
+
+@pytest.mark.parametrize(
+    ("odd", "applied", "first"),
+    [
+        ({"level": 2.0, "flow": 0.5}, None, 6),
+        ({"level": 2.0}, None, 6),
+        ({"flow": 0.5}, None, 12),  # six times measured anew
+        ({"level": 2.0, "flow": 0.5}, "by hand", 6),
+    ],
+)
+def test_a_column_that_stands_still_is_seen_through_gaps(odd: dict[str, float], applied: Any, first: int):
+    loop = Controller(proportional(), still_guard(), ControlSettings(alarm_after=1))
+    steps = [loop.step(odd if step % 2 else at(2.0, 0.5), applied_action=applied) for step in range(first + 4)]
+    assert [decision.alarm for decision in steps] == [False] * first + [True] * 4
+    assert loop.step(at(2.1), applied_action=applied).score == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_column_that_stands_still_is_no_number_to_the_fallback_where_another_is_held():
+    own = Counting()
+    loop = with_function(own, still_guard(), alarm_after=1)
+    for step in range(9):
+        loop.step({"level": 2.0} if step % 2 else at(2.0, 0.5))
+    assert [(np.isnan(seen["level"]), seen["flow"]) for seen in own.seen] == [(True, 0.5)] * 3
+
+
+@pytest.mark.parametrize(
+    ("first", "counts"),
+    [({"bad": True, "full": True}, 0), ({"bad": True, "full": False}, 3), ({"bad": False, "blind": True}, 3)],
+)
+def test_an_alarm_of_steps_judged_in_full_is_over_after_such(first: dict[str, bool], counts: int):
+    alarm = Alarm(ControlSettings(alarm_after=1, healthy_after=3))
+    usual = {"bad": False, "blind": False, "known": True, "full": False}
+    assert alarm(**usual | first)
+    assert [alarm(**usual) for _ in range(3)] == [True, True, not counts]
+    assert [alarm(**usual | {"full": True}) for _ in range(3)] == ([False] * 3 if counts else [True, True, False])
+
+
 def test_the_caller_may_change_what_is_decided():
     loop = Controller(proportional())
     decision = loop.step(at(1.0))
@@ -146,3 +190,34 @@ def test_an_export_keeps_the_ranges_that_its_guard_knows(tmp_path: Path):
     export_python(Source(proportional(columns=bare)).guarded(guard), tmp_path / "policy.py")
     decision = Controller.from_export(tmp_path / "policy.py").step(at(999.0))
     assert "level 999 is outside" in decision.reason
+
+
+class Failing:
+    """A fallback that always fails."""
+
+    def __call__(self, observed: dict[str, float]) -> float:
+        """Nothing."""
+        raise ValueError(f"no rule for {len(observed)} values")
+
+
+@pytest.mark.parametrize("own", [None, Failing()])
+@pytest.mark.parametrize("off", [-2.0, 2.0])
+def test_a_hold_stays_where_it_was_though_the_position_is_measured_with_an_offset(own: Any, off: float):
+    loop = Controller(proportional(), None, ControlSettings(fallback="function" if own else "hold"), fallback=own)
+    decision = loop.step(at(0.0))
+    for _ in range(20):
+        decision = loop.step({}, applied_action=decision.action + off)
+    assert (decision.source, decision.action) == ("fallback: hold", [50.0])
+
+
+def test_a_hold_follows_a_hand_and_a_fault_of_the_controller_holds_too(monkeypatch: pytest.MonkeyPatch):
+    loop = Controller(proportional(), None, ControlSettings(hold_missing=0))
+    assert loop.step({}, applied_action=30.0).action == [30.0]
+    assert [float(loop.step({}, applied_action=own).action[0]) for own in (27.6, 32.4, 32.6, 30.2)] == [
+        30.0,
+        30.0,
+        32.6,
+        32.6,
+    ]
+    monkeypatch.setattr(loop._system, "see", lambda _: 1 / 0)
+    assert [float(loop.step({}, applied_action=own).action[0]) for own in (32.0, 31.0, 20.0)] == [32.6, 32.6, 20.0]

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from micro_rl import Controller
 from micro_rl.serve.gate import Bucket
 from micro_rl.serve.operations import OPERATIONS
+from micro_rl.serve.sessions import Sessions
 from tests.control.loops import of_level, proportional, range_guard
 from tests.serve.clients import TOKEN, Clock, begun, client_of
 
@@ -92,6 +93,31 @@ def test_every_session_has_a_record(tmp_path):
         client.post(f"{session}/step", json={"observation": [level, 0.0], "reward": 1.0})
     client.delete(session)
     assert len((tmp_path / f"{session.rpartition('/')[2]}.csv").read_text().splitlines()) >= 3
+
+
+def test_an_episodes_last_action_may_be_another_one(tmp_path):
+    client = client_of(records=tmp_path)
+    session = begun(client)
+    client.post(f"{session}/step", json={"observation": [0.0, 0.0]})
+    assert client.post(f"{session}/reset", json={"applied_action": [20.0] * 99}).status_code == 422
+    assert client.post(f"{session}/reset", json={"applied_action": {"valve": 20.0}}).status_code == 200
+    client.delete(session)
+    (row,) = (tmp_path / f"{session.rpartition('/')[2]}.csv").read_text().splitlines()[1:]
+    assert row.split(",")[5] == "20.0"
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_what_the_end_of_a_session_lost_is_told_on_the_console(tmp_path, monkeypatch, capsys, stops: bool):
+    clock = Clock()
+    sessions = Sessions(Controller(proportional()), 2, 10.0, tmp_path, clock)
+    name, controller = sessions.begin()
+    controller.step([0.0, 0.0])
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        clock.now = 11.0
+        assert (sessions.close() if stops else len(sessions)) == int(stops)
+    line = f"micro-rl: session {name}: record: 1 rows lost (OSError: [Errno 28] No space left on device)\n"
+    assert capsys.readouterr().err == line
 
 
 def test_an_outsider_without_the_token_is_refused():

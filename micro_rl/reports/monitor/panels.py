@@ -19,7 +19,7 @@ POINTS = 2000
 """Steps that are drawn one by one; of more the greatest of each few."""
 BEYOND = 4.0
 """Limits that the score's axis reaches; greater scores are drawn at its end."""
-COLOURS = {"policy": BLUE, "operator": PURPLE}
+COLOURS = {"policy": BLUE, "operator": PURPLE, "unknown": GREY}
 
 
 def scores(record: Recorded) -> Panel:
@@ -41,6 +41,7 @@ def scores(record: Recorded) -> Panel:
 
     legend = [Swatch("the guard's score", INK, ""), Swatch("its limit", VERMILION, figures.DASHED)]
     legend += [Swatch("policy", BLUE, ""), Swatch("operator", PURPLE, ""), Swatch("fallback", VERMILION, "")]
+    legend += [Swatch("unknown", GREY, "")] if "unknown" in record.who else []
     caption = f"The band at the bottom is who acted. Greater scores than {number(top)} are drawn at {number(top)}."
     return _panel("scores", "What the guard saw", caption, draw, legend)
 
