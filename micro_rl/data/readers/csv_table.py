@@ -29,6 +29,7 @@ class Table:
     """One CSV file: comments perhaps, a line of names, then one line a row."""
 
     rows = 0
+    starts: Sequence[int] = ()
     vectors: Vectors = MappingProxyType({})
 
     def __init__(self, path: Path, description: Description):

@@ -1,6 +1,6 @@
 """Where a table's episodes begin, and what becomes of rows that lack a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,16 @@ def gaps(
     begins = begins.copy()
     begins[late] = begins[back] = True
     return begins, problems
+
+
+def at_files(begins: Bool[np.ndarray, " row"], starts: Sequence[int]) -> list[Finding]:
+    """Begins an episode, in place, with every file, its first row among `starts`; a warning where none did."""
+    rows = [start for start in sorted({*starts}) if start < len(begins) and not begins[start]]
+    begins[rows] = True
+    if not rows:
+        return []
+    text = f"no column of times tells whether a file goes on from the one before: an episode begins at {listed(rows)}"
+    return [findings.warning("file-begins", text, rows)]
 
 
 def at_horizon(begins: Bool[np.ndarray, " row"], horizon: int) -> Bool[np.ndarray, " row"]:
