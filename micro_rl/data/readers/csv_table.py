@@ -63,17 +63,28 @@ class Table:
         row = 0
         try:
             with self._open(self._options(asked)) as reader:
-                for read in reader:
-                    batch = _with_flags(read, kinds)
-                    if joint not in kinds:
-                        yield batch
-                        continue
-                    times = csv_times.joined(self._path, batch, self._times, self._description.reading.time_format, row)
+                for batch in reader:
+                    yield self._with_times(_with_flags(batch, kinds), kinds, row)
                     row += len(batch)
-                    columns = [times if name == joint else batch[name] for name in kinds]
-                    yield pa.RecordBatch.from_arrays(columns, names=list(kinds))
         except pa.ArrowInvalid as error:
             raise UserError(f"{self._path}: {self._explained(str(error))}") from error
+
+    def _with_times(self, batch: pa.RecordBatch, kinds: Mapping[str, Kind], before: int) -> pa.RecordBatch:
+        """The rows with times in the place of texts, where those can be read; so many rows stand before them."""
+        time_format, columns = self._description.reading.time_format, []
+        for name, kind in kinds.items():
+            if name not in batch.schema.names:
+                columns.append(csv_times.joined(self._path, batch, self._times, time_format, before))
+                continue
+            column = batch[name]
+            if kind == "time" and pa.types.is_string(column.type):
+                times, wrong = csv_times.read(column, time_format)
+                if wrong is None:
+                    column = times
+                elif wrong or time_format:
+                    raise _unread(name, "timestamp", column[wrong].as_py())
+            columns.append(column)
+        return pa.RecordBatch.from_arrays(columns, names=list(kinds))
 
     def _stored_names(self, names: Sequence[str]) -> tuple[str, ...]:
         """Columns that hold parts of times, as the file calls them; refused where there is none of a name."""
@@ -116,7 +127,7 @@ class Table:
     def _time_type(self, name: str) -> pa.DataType:
         """Of a column of times, as its first block tells, but fine enough for whatever follows."""
         if self._description.reading.time_format:
-            return pa.timestamp("ns")
+            return pa.string()
         with self._open(self._options({}, [name])) as reader:
             kind = reader.schema.field(0).type
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -131,7 +142,6 @@ class Table:
             null_values=[*arrow_csv.ConvertOptions().null_values, *self._description.missing_values],
             strings_can_be_null=True,
             decimal_point=reading.decimal or ".",
-            timestamp_parsers=[reading.time_format] if reading.time_format else None,
         )
 
     def _open(self, options: arrow_csv.ConvertOptions) -> arrow_csv.CSVStreamingReader:
@@ -186,17 +196,21 @@ class Table:
 
 
 def _with_flags(batch: pa.RecordBatch, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
-    """The rows with flags as 1 and 0; a word that means neither is what Arrow says of a value that it cannot read."""
+    """The rows with flags as 1 and 0; refused is a word that means neither."""
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if kinds.get(name) == "flag":
             column, odd = of_words(column)
             if odd is not None:
-                raise pa.ArrowInvalid(
-                    f"In CSV column '{in_one_line(name)}': CSV conversion error to bool: invalid value '{odd}'"
-                )
+                raise _unread(name, "bool", odd)
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _unread(name: str, kind: str, text: str) -> pa.ArrowInvalid:
+    """What Arrow says of a text in that column that it cannot read."""
+    reason = f"CSV conversion error to {kind}: invalid value '{text}'"
+    return pa.ArrowInvalid(f"In CSV column '{in_one_line(name)}': {reason}")
 
 
 def _has_marks(path: Path, block: int) -> bool:
