@@ -50,6 +50,16 @@ def test_a_time_that_is_not_written_so_is_named_with_its_line(tmp_path):
     refused(path, words, reading=reading("Date", "%d.%m.%Y %H:%M:%S"))
 
 
+@pytest.mark.parametrize(("unit", "second"), [("ns", 10**9), ("us", 10**6), ("ms", 1000), (None, 1)])
+def test_a_unit_of_numbers_is_guessed_by_their_size(tmp_path, unit, second):
+    path = written(tmp_path / "log.csv", [str((1_700_000_000 + 30 * row) * second) for row in range(3)])
+    path.write_text(path.read_text().replace("Date", "timestamp"))
+    text = draft(path).text
+    assert tomllib.loads(text).get("time_unit") == unit
+    path.with_suffix(".toml").write_text("reward = 'x'\n" + text)
+    assert load(path).step_seconds == pytest.approx(30)
+
+
 @pytest.mark.parametrize(
     ("times", "time_format"),
     [
