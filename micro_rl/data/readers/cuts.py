@@ -16,6 +16,9 @@ from micro_rl.errors import UserError
 USUAL_GAP = 3.0
 """Times the median step: a longer one is a gap, where nothing else was said."""
 
+USED = "row numbers count only the rows that are used"
+"""Stands behind what left rows out, and what is wrong with those that are left."""
+
 ENOUGH = 1_000_000
 """Steps, evenly spread, that tell a log's median step."""
 
@@ -89,7 +92,7 @@ def complete(
     if len(dropped := np.flatnonzero(lacking)):
         holds = policy == "previous"
         what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
-        text = f"{listed(dropped)} {what} and were dropped: an episode begins after each"
+        text = f"{listed(dropped)} {what} and were dropped: an episode begins after each (other {USED})"
         text += terminals_among(columns, lacking)
         problems.append(findings.warning("row-dropped", text, dropped))
         begins = _carried(begins | np.concatenate([[False], lacking[:-1]]), lacking)

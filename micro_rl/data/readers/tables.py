@@ -131,7 +131,7 @@ class _Gathered:
             action_high=None,
             columns=Columns(*(tuple(map(Column, names)) for names in (self.roles.observations, self.roles.actions))),
             overflow=overflow,
-            remedy=REMEDY,
+            remedy=REMEDY + ("" if same else f" ({cuts.USED})"),
             step_seconds=self._step_seconds(),
             groups=None if names is None or numbers is None else names[numbers.astype(int)],
             blurred={field: column.blurred() for field, column in self.measured.items()},
