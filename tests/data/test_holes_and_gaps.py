@@ -101,12 +101,21 @@ def test_rows_that_lack_values_are_dropped():
     left, starts, [problem] = cuts.complete(LOG, columns, begins, "drop")
     assert left["rewards"].tolist() == [1, 4, 6, 8]
     assert starts.tolist() == [True, True, True, True]
-    assert problem.text == "4 rows (1-2, 4, 6) lack values and were dropped: an episode begins after each" + OTHERS
+    assert (
+        problem.text == "4 rows (1-2, 4, 6) lack finite values and were dropped: an episode begins after each" + OTHERS
+    )
     assert (problem.kind, problem.rows) == ("row-dropped", (1, 2, 4, 6))
     columns["rewards"][:] = NAN
     with pytest.raises(UserError) as caught:
         cuts.complete(LOG, columns, begins, "drop")
     assert str(caught.value) == "log.csv: every row lacks a value: name only columns that were recorded"
+
+
+def test_infinity_is_no_value_to_learn_from_nor_to_hold():
+    columns = {"observations": np.array([[1], [np.inf], [3], [4]], np.float32)}
+    columns |= {"actions": np.ones((4, 1), np.float32), "rewards": np.array([1, 2, -np.inf, 4], np.float32)}
+    assert cuts.complete(LOG, columns, begins_at(4, 0), "drop")[0]["observations"].tolist() == [[1], [4]]
+    assert cuts.complete(LOG, columns, begins_at(4, 0), "previous")[0]["observations"].tolist() == [[1], [1], [4]]
 
 
 def test_values_are_held_within_their_episode():

@@ -91,7 +91,7 @@ def complete(
         raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
     if len(dropped := np.flatnonzero(lacking)):
         holds = policy == "previous"
-        what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
+        what = "lack a reward, which is never held, or a value to hold" if holds else "lack finite values"
         text = f"{listed(dropped)} {what} and were dropped: an episode begins after each (other {USED})"
         text += terminals_among(columns, lacking)
         problems.append(findings.warning("row-dropped", text, dropped))
@@ -107,11 +107,11 @@ def terminals_among(columns: Mapping[str, np.ndarray], gone: Bool[np.ndarray, " 
 
 
 def _lacking(columns: Columns) -> Bool[np.ndarray, " row"]:
-    """The rows that lack a measured value."""
+    """The rows that lack a measured value, or hold infinity in its place."""
     lacking = np.zeros(len(columns["rewards"]), bool)
     for field in MEASURED:
         if field in columns:
-            lacking |= np.any(np.isnan(columns[field]).reshape(len(lacking), -1), axis=1)
+            lacking |= ~np.isfinite(columns[field]).reshape(len(lacking), -1).all(1)
     return lacking
 
 
@@ -122,10 +122,10 @@ def _carried(begins: Bool[np.ndarray, " row"], dropped: Bool[np.ndarray, " row"]
 
 
 def _hold(values: Float32[np.ndarray, "row column"], begins: Bool[np.ndarray, " row"]) -> None:
-    """NaN replaced, in place, by the last value of the same episode, where there is one."""
+    """NaN and infinity replaced, in place, by the last value of the same episode, where there is one."""
     row = np.arange(len(values))
     first = np.maximum.accumulate(np.where(begins, row, 0))
     for column in values.T:
-        known = ~np.isnan(column)
+        known = np.isfinite(column)
         source = np.maximum.accumulate(np.where(known, row, 0))
         column[:] = np.where(source >= first, column[source], np.nan)
