@@ -152,3 +152,18 @@ def test_errors_name_line_and_column_in_our_words(tmp_path, line, words):
 def test_a_flag_that_is_neither(tmp_path):
     path = written(tmp_path, ["level,valve,r,end", *(f"{row},no" for row in ROWS[:3]), "1,0,1,maybe"])
     refused(path, "column 'end' holds 'maybe' in line 5", reading=ReadOptions(**READING, terminal="end"))
+
+
+@pytest.mark.parametrize(
+    "encoding, words",
+    [
+        (None, "column 'mode' in line 13 is not written in UTF-8"),
+        ("ascii", "can't decode byte 0xfc"),
+        ("utf-16", "UTF-16 stream"),
+    ],
+)
+def test_texts_in_another_encoding_ask_for_it(tmp_path, encoding, words):
+    path = written(tmp_path, ["level,valve,r,mode", *(f"{row},on" for row in ROWS[1:]), f"{ROWS[0]},für"], "latin-1")
+    reading = ReadOptions(**READING, episode="mode", encoding=encoding)
+    refused(path, words, ": give its encoding (--encoding latin-1, for one)", reading=reading)
+    assert len(load(path, reading=ReadOptions(**READING, episode="mode", encoding="latin-1"))) == 12

@@ -23,6 +23,7 @@ from micro_rl.errors import UserError
 
 BLOCK_BYTES = 2**20
 HEADER_BYTES = 2**20
+ENCODING = "give its encoding (--encoding latin-1, for one)"
 
 
 class Table:
@@ -180,9 +181,7 @@ class Table:
                 f"{self._path}: there is no encoding {self._encoding[:40]!r}: say utf-8, latin-1 or cp1252, for one"
             ) from None
         except UnicodeDecodeError:
-            raise UserError(
-                f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding latin-1, for one)"
-            ) from None
+            raise UserError(f"{self._path}: is not written in {self._encoding}: {ENCODING}") from None
 
     def _names(self) -> tuple[str, ...]:
         """The names as Arrow itself reads them, so that quotes and marks at the start mean the same to both."""
@@ -235,5 +234,7 @@ def remedy(description: Description, reason: str) -> str:
     """Says what to do about a file that Arrow could not read, for that reason."""
     if description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
         return "are these decimal commas? Say decimal = ',' (--decimal ,)"
-    written = "(delimiter, decimal, missing_values, time_format)"
+    if re.search(r"invalid UTF8|can't decode|UTF-16 stream", reason):
+        return ENCODING
+    written = "(delimiter, decimal, encoding, missing_values, time_format)"
     return f"correct it, use other columns, or say how the file is written {written}"
