@@ -97,6 +97,12 @@ def test_lines_below_the_heading_by_number(tmp_path):
     refused(written(tmp_path, ["level,valve,r", *ROWS]), "skip_rows is 99", reading=ReadOptions(skip_rows=99))
 
 
+@pytest.mark.parametrize("name", ["skip_rows", "skip_after_heading"])
+def test_lines_below_none_are_refused(tmp_path, name):
+    path = written(tmp_path, ["level,valve,r", *ROWS])
+    refused(path, f"{name} is -1: give a number of lines, 0 or more", reading=ReadOptions(**{**READING, name: -1}))
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
 @pytest.mark.parametrize("sign", [",", "\t", ";"])
 def test_marks_tell_the_encoding(tmp_path, encoding, sign):

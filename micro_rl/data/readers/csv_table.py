@@ -168,7 +168,10 @@ class Table:
         head = csv_text.as_utf8(head) if self._encoding == "utf-16" else head
         above = self._description.reading.skip_rows
         above = line_of(head) if above is None else above
-        if not 0 <= above < (lines := head.count(b"\n") + 1):
+        for name in ("skip_rows", "skip_after_heading"):
+            if (count := getattr(self._description.reading, name) or 0) < 0:
+                raise UserError(f"{self._path}: {name} is {count}: give a number of lines, 0 or more")
+        if above >= (lines := head.count(b"\n") + 1):
             raise UserError(
                 f"{self._path}: skip_rows is {above}, and only {with_verb(lines, 'line', 'is', 'are')} there: "
                 "give fewer"
