@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from micro_rl.core import tasks
 from micro_rl.core.columns import Columns
 from micro_rl.core.tasks import Task
 from micro_rl.core.wording import plural
@@ -153,7 +154,7 @@ def _bounded_actions(
     limits = action_bounds.as_bounds(path, "given", overrides.action_low, overrides.action_high, width)
     limits = limits or action_bounds.as_bounds(path, "in the file", raw.action_low, raw.action_high, width)
     if limits is None:
-        by_name = file_format != neorl2.FORMAT and log_paths.log_name(path).split("-")[0] in action_bounds.UNIT_TASKS
+        by_name = file_format != neorl2.FORMAT and _is_published(log_paths.log_name(path))
         names = [column.name for column in raw.columns.actions]
         if not by_name and (wrong := action_bounds.unusual(actions, names)):
             return actions, action_bounds.reached(actions), wrong
@@ -162,6 +163,12 @@ def _bounded_actions(
             problems += [findings.warning("bounds-assumed", "no action bounds given or recorded: [-1, 1] is assumed")]
     actions, wrong = action_bounds.inside(actions, limits, named.actions)
     return actions, limits, problems + wrong
+
+
+def _is_published(name: str) -> bool:
+    """Whether a log is called like a robot whose actions are in [-1, 1], or one of its published logs."""
+    robot = name.split("-")[0]
+    return robot in action_bounds.UNIT_TASKS and (name == robot or tasks.find(name) != tasks.UNKNOWN)
 
 
 def _sha256(path: Path, files: Sequence[Path]) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,15 @@ def _refuse_what_is_no_path(log: Any) -> None:
 
 
 def parquet_files(path: Path) -> list[Path]:
-    """Lists the Parquet files in a folder and those below, in order of their names; LeRobot keeps rows in data/."""
+    """Lists the Parquet files in a folder and those below, log_2 before log_10; LeRobot keeps rows in data/."""
     data_folder = path / "data" if (path / "data").is_dir() else path
-    return sorted(file for file in data_folder.rglob("*.parquet") if file.is_file())
+    return sorted((file for file in data_folder.rglob("*.parquet") if file.is_file()), key=_natural)
+
+
+def _natural(path: Path) -> tuple[list[list[str | int]], Path]:
+    """A key that sorts the digits in names as numbers."""
+    parts = [re.split("([0-9]+)", part) for part in path.parts]
+    return [[int(text) if place % 2 else text for place, text in enumerate(part)] for part in parts], path
 
 
 def folder() -> Path:

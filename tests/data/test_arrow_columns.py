@@ -244,7 +244,7 @@ def test_a_heading_of_numbers_is_none(names, decimal, told):
 
 def test_what_arrow_said_is_cut_short():
     written = "correct it, use other columns, or say how the file is written "
-    written += "(delimiter, decimal, missing_values, time_format)"
+    written += "(delimiter, decimal, encoding, missing_values, time_format)"
     for length, shown in ((201, 200), (200, 200)):
         told = csv_table.explained(LOG, Description(), "x" * length)
         assert told == f"cannot be read as CSV ({'x' * shown}): {written}"

@@ -1,8 +1,11 @@
 """Codes and one-hot columns are told, among actions and observations; quantities are not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from micro_rl.core.columns import Column, Columns
 from micro_rl.data import load
 from micro_rl.data.checks import codes
 from tests.data import logs
@@ -79,3 +82,22 @@ def test_one_hot_beside_a_switch(tmp_path):
 def test_many_coded_columns_are_one_line(tmp_path):
     kinds = codes_in(tmp_path, RANDOM.integers(0, 4, (ROWS, 9)), "observations")
     assert kinds["codes"].text.startswith("observations 4 to 12 take only 4 whole numbers, from 0 to 3")
+
+
+def test_columns_that_are_set_as_often_as_one_hot_ones_are_none(tmp_path):
+    hot = np.eye(4)[np.arange(ROWS) % 4]
+    assert set(codes_in(tmp_path, hot, "actions")) == {"one-hot"}
+    hot[5, 0], hot[4, 0] = 1, 0  # as often, but two at once in one row and none in another
+    assert set(codes_in(tmp_path, hot, "actions")) == {"codes"}
+
+
+def test_one_hot_columns_are_looked_for_in_little_memory():
+    values = (RANDOM.random((20_000, 60)) < 0.3).astype(np.float32)
+    values[:, 20:30] = np.eye(10)[RANDOM.integers(0, 10, 20_000)]
+    columns = Columns(tuple(Column(f"o{place}") for place in range(60)))
+    tracemalloc.start()
+    [one] = codes._in("observation", values, columns)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert one.kind == "one-hot" and one.columns == tuple(range(20, 30))
+    assert peak < values.nbytes / 2

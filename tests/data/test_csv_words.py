@@ -97,6 +97,12 @@ def test_lines_below_the_heading_by_number(tmp_path):
     refused(written(tmp_path, ["level,valve,r", *ROWS]), "skip_rows is 99", reading=ReadOptions(skip_rows=99))
 
 
+@pytest.mark.parametrize("name", ["skip_rows", "skip_after_heading"])
+def test_lines_below_none_are_refused(tmp_path, name):
+    path = written(tmp_path, ["level,valve,r", *ROWS])
+    refused(path, f"{name} is -1: give a number of lines, 0 or more", reading=ReadOptions(**{**READING, name: -1}))
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
 @pytest.mark.parametrize("sign", [",", "\t", ";"])
 def test_marks_tell_the_encoding(tmp_path, encoding, sign):
@@ -152,3 +158,18 @@ def test_errors_name_line_and_column_in_our_words(tmp_path, line, words):
 def test_a_flag_that_is_neither(tmp_path):
     path = written(tmp_path, ["level,valve,r,end", *(f"{row},no" for row in ROWS[:3]), "1,0,1,maybe"])
     refused(path, "column 'end' holds 'maybe' in line 5", reading=ReadOptions(**READING, terminal="end"))
+
+
+@pytest.mark.parametrize(
+    "encoding, words",
+    [
+        (None, "column 'mode' in line 13 is not written in UTF-8"),
+        ("ascii", "can't decode byte 0xfc"),
+        ("utf-16", "UTF-16 stream"),
+    ],
+)
+def test_texts_in_another_encoding_ask_for_it(tmp_path, encoding, words):
+    path = written(tmp_path, ["level,valve,r,mode", *(f"{row},on" for row in ROWS[1:]), f"{ROWS[0]},für"], "latin-1")
+    reading = ReadOptions(**READING, episode="mode", encoding=encoding)
+    refused(path, words, ": give its encoding (--encoding latin-1, for one)", reading=reading)
+    assert len(load(path, reading=ReadOptions(**READING, episode="mode", encoding="latin-1"))) == 12

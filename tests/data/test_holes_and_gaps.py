@@ -8,6 +8,7 @@ import pytest
 from micro_rl.data import ReadOptions
 from micro_rl.data.process_words import ResampleKind
 from micro_rl.data.readers import cuts, process
+from micro_rl.data.readers.cuts import USED
 from micro_rl.data.readers.holes import Holes
 from micro_rl.data.readers.process import Rows
 from micro_rl.data.readers.resample import resampled
@@ -16,6 +17,7 @@ from tests.data.test_loading import refused
 from tests.data.test_process import minutes, tank
 
 LOG = Path("log.csv")
+OTHERS = f" (other {USED})"
 NAN = np.nan
 
 
@@ -99,12 +101,21 @@ def test_rows_that_lack_values_are_dropped():
     left, starts, [problem] = cuts.complete(LOG, columns, begins, "drop")
     assert left["rewards"].tolist() == [1, 4, 6, 8]
     assert starts.tolist() == [True, True, True, True]
-    assert problem.text == ("4 rows (1-2, 4, 6) lack values and were dropped: an episode begins after each")
+    assert (
+        problem.text == "4 rows (1-2, 4, 6) lack finite values and were dropped: an episode begins after each" + OTHERS
+    )
     assert (problem.kind, problem.rows) == ("row-dropped", (1, 2, 4, 6))
     columns["rewards"][:] = NAN
     with pytest.raises(UserError) as caught:
         cuts.complete(LOG, columns, begins, "drop")
     assert str(caught.value) == "log.csv: every row lacks a value: name only columns that were recorded"
+
+
+def test_infinity_is_no_value_to_learn_from_nor_to_hold():
+    columns = {"observations": np.array([[1], [np.inf], [3], [4]], np.float32)}
+    columns |= {"actions": np.ones((4, 1), np.float32), "rewards": np.array([1, 2, -np.inf, 4], np.float32)}
+    assert cuts.complete(LOG, columns, begins_at(4, 0), "drop")[0]["observations"].tolist() == [[1], [4]]
+    assert cuts.complete(LOG, columns, begins_at(4, 0), "previous")[0]["observations"].tolist() == [[1], [1], [4]]
 
 
 def test_values_are_held_within_their_episode():
@@ -116,7 +127,7 @@ def test_values_are_held_within_their_episode():
     assert held.text == "2 rows (1-2) lacked values: the previous ones of the episode are held"
     assert dropped.text == (
         "2 rows (4, 6) lack a reward, which is never held, or a value to hold and were dropped: an episode begins "
-        "after each"
+        "after each" + OTHERS
     )
     assert (held.kind, held.rows, dropped.kind) == ("value-held", (1, 2), "row-dropped")
 
@@ -127,18 +138,19 @@ def test_values_are_held_within_their_episode():
         (
             [1, 1, 0, 0, 1, 1],
             [1, 0, 1, 0],
-            "where: 4 of 6 rows are used, the others in 1 stretch left out, and an episode begins after each",
+            "where: 4 of 6 rows are used, the others in 1 stretch left out, and an episode begins after each" + OTHERS,
         ),
         (
             [0, 1, 0, 1, 1, 0],
             [1, 1, 0],
-            "where: 3 of 6 rows are used, the others in 3 stretches left out, and an episode begins after each",
+            "where: 3 of 6 rows are used, the others in 3 stretches left out, and an episode begins after each"
+            + OTHERS,
         ),
         ([1, 1, 1, 1, 1, 1], [1, 0, 0, 1, 0, 0], None),
         (
             [1, 1, 1, 0, 1, 1],
             [1, 0, 0, 1, 0],
-            "where: 5 of 6 rows are used, the others in 1 stretch left out, and an episode begins after each",
+            "where: 5 of 6 rows are used, the others in 1 stretch left out, and an episode begins after each" + OTHERS,
         ),
     ],
 )

@@ -90,6 +90,22 @@ def test_assumed_bounds_are_said(tmp_path):
     assert "[-1, 1] is assumed" in note
 
 
+@pytest.mark.parametrize(
+    ("name", "assumed"),
+    [
+        ("door_control", True),
+        ("pen_plotter", True),
+        ("ant-farm-v2", True),
+        ("hopper_medium_replay-v2", False),
+        ("door-human-v2", False),
+        ("hopper", False),
+    ],
+)
+def test_only_published_logs_tell_their_bounds_by_name(tmp_path, name, assumed):
+    notes = load(logs.write_hdf5(tmp_path / f"{name}.hdf5", logs.columns())).notes
+    assert any("[-1, 1] is assumed" in note for note in notes) == assumed
+
+
 def test_actions_out_of_bounds(tmp_path):
     arrays = logs.columns()
     arrays["actions"][4] = 1.5

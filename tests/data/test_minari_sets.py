@@ -93,6 +93,21 @@ def test_known_simulators_and_reference_scores(tmp_path):
     assert task is not None and task.score_max is None
 
 
+@pytest.mark.parametrize("layout", ["hdf5", "arrow"])
+def test_an_episode_without_a_flag_on_its_last_step_ends_there_all_the_same(tmp_path, layout):
+    folder = tmp_path / "set-v0" / "data"
+    folder.mkdir(parents=True)
+    storage = MinariStorage.new(folder, Box(-9, 9, (1,)), Box(-1, 1, (1,)), data_format=layout)
+    for place, (terminal, cut) in enumerate([(False, False), (True, False), (False, True), (False, False)]):
+        rows, ends = np.full((3, 1), place, np.float32), ([False, terminal], [False, cut])
+        storage.update_episodes([EpisodeBuffer(place, None, None, list(rows), list(rows[1:] / 9), [1.0, 2.0], *ends)])
+    log = load(tmp_path / "set-v0")
+    assert log.lengths.tolist() == [2, 2, 2, 2] and log.returns.tolist() == [3, 3, 3, 3] and log.usable.all()
+    assert log.terminals.tolist() == [False] * 3 + [True] + [False] * 4
+    text = "the last step of 2 of 4 episodes is neither terminated nor truncated in the file: it counts as a timeout"
+    assert text in log.notes
+
+
 BOX = {"type": "Box", "dtype": "float32"}
 
 

@@ -31,12 +31,17 @@ def test_rows_of_one_mode_and_no_step_across_the_others(tmp_path):
     log = load(path)
     np.testing.assert_array_equal(log.observations[:, 0], [1, 2, 4, 5])
     np.testing.assert_array_equal(log.lengths, [2, 2])
-    assert (
-        "where: 4 of 6 rows are used, the others in 2 stretches left out, and an episode begins after each" in log.notes
-    )
+    text = "where: 4 of 6 rows are used, the others in 2 stretches left out, and an episode begins after each "
+    assert text + "(other row numbers count only the rows that are used)" in log.notes
     path.with_suffix(".toml").write_text(BASE)
     by_flag = load(path, reading=ReadOptions(where="not mode == 'MAN' and level < 6"))
     np.testing.assert_array_equal(by_flag.observations, log.observations)
+
+
+def test_an_error_behind_rows_left_out_says_which_rows_it_counts(tmp_path):
+    path = tank(tmp_path, minutes([1, 2, 3, 4, "", 6], range(6)), 'where = "valve > 1"\n')
+    words = "in 1 row (2): repair them, or say missing = 'drop' or 'previous' (--missing drop)"
+    refused(path, words, "(row numbers count only the rows that are used)")
 
 
 @pytest.mark.parametrize(

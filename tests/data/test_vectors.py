@@ -59,6 +59,26 @@ def test_a_folder_is_one_log_in_order_of_names(tmp_path):
     assert load(tmp_path / "set").sha256 != before
 
 
+@pytest.mark.parametrize(
+    ("more", "lengths", "note"),
+    [
+        ({"episode": "run"}, [2] * 11, "an episode begins at 10 rows (2, 4, 6, 8, 10, ...)"),
+        ({"horizon": 3}, [2] * 11, "no column of times tells whether a file goes on from the one before"),
+        ({"time": "t"}, [22], ""),
+    ],
+)
+def test_files_are_sorted_by_number_and_begin_episodes_where_no_times_tell(tmp_path, more, lengths, note):
+    for part in range(1, 12):
+        level = np.array([2 * part, 2 * part + 1])
+        columns = {"level": level, "valve": level / 99, "r": level, "run": [0, 0], "t": level}
+        pq.write_table(pa.table(columns), tmp_path / f"log_{part}.parquet")
+    log = load(tmp_path, reading=ReadOptions(observations=("level",), actions=("valve",), reward="r", **more))
+    assert log.observations[:, 0].tolist() == list(range(2, 24))
+    assert log.lengths.tolist() == lengths
+    notes = " | ".join(log.notes)
+    assert note in notes and ("file goes on" in notes) == bool(note)
+
+
 def test_a_folder_of_plain_tables_with_a_description_beside_it(tmp_path):
     (tmp_path / "runs").mkdir()
     for part in range(2):

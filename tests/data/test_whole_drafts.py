@@ -171,7 +171,7 @@ def test_units_in_names_holes_and_texts():
 
 def test_times_in_seconds():
     cells = [" 1970-01-02 00:00:01 ", "no time", "1970-01-01T00:00:00+02:00"]
-    np.testing.assert_array_equal(seconds(cells, Guess("t", "time", np.zeros(3))), [86401, np.nan, 0])
+    np.testing.assert_array_equal(seconds(cells, Guess("t", "time", np.zeros(3))), [86401, np.nan, -7200])
     written = Guess("t", "time", np.zeros(1), time_format="%d.%m.%Y %H:%M")
     assert seconds(["02.01.1970 00:01"], written).tolist() == [86460]
     assert seconds(["7"], Guess("t", "number", np.array([7.0]))).tolist() == [7]

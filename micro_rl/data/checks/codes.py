@@ -1,7 +1,7 @@
 """Columns that hold codes instead of quantities: numbers of modes, switches, one column for each of several choices."""
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Float32
 
 from micro_rl.core.columns import Columns, titles
 from micro_rl.data.checks import findings
@@ -81,18 +81,27 @@ def _codes(what: str, values: Float32[np.ndarray, " value"]) -> bool:
 def _one_hot(values: np.ndarray, pairs: dict[int, np.ndarray]) -> list[int]:
     """Stretches of columns of two values, three or more side by side, of which exactly one is set in every row."""
     hot: list[int] = []
+    some = values[:: max(1, len(values) // ROWS)]
     for stretch in _stretches(sorted(pairs)):
-        raised: Bool[np.ndarray, "row column"] = np.stack([values[:, place] == pairs[place][1] for place in stretch], 1)
-        total = np.concatenate([np.zeros((len(values), 1), int), np.cumsum(raised, axis=1)], axis=1)
-        start = 0
+        # What is set in a one-hot stretch is as many cells as there are rows: few stretches are ever looked at.
+        counts = [int((values[:, place] == pairs[place][1]).sum()) for place in stretch]
+        before, start = np.cumsum([0, *counts]), 0
         while start < len(stretch):
-            stop = next(
-                (stop for stop in range(len(stretch), start + 2, -1) if (total[:, stop] - total[:, start] == 1).all()),
-                None,
-            )
-            hot += stretch[start:stop] if stop else []
-            start = stop or start + 1
+            stop = int(np.searchsorted(before, before[start] + len(values), "right")) - 1
+            places = stretch[start:stop] if before[stop] - before[start] == len(values) else []
+            if len(places) >= 3 and all(_exactly_one(rows, places, pairs) for rows in (some, values)):
+                hot, start = hot + places, stop
+            else:
+                start += 1
     return hot
+
+
+def _exactly_one(rows: np.ndarray, places: list[int], pairs: dict[int, np.ndarray]) -> bool:
+    """Whether in every row one of these columns is set, and no other."""
+    count = np.zeros(len(rows), np.int32)
+    for place in places:
+        count += rows[:, place] == pairs[place][1]
+    return bool((count == 1).all())
 
 
 def _stretches(places: list[int]) -> list[list[int]]:

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,15 +21,20 @@ FORMATS = (
     "%Y/%m/%d %H:%M",
     "%d-%b-%y %H:%M:%S",
     "%d-%b-%Y %H:%M:%S",
+    "%m/%d/%Y %I:%M:%S %p",
+    "%m/%d/%Y %I:%M %p",
+    "%d/%m/%Y %I:%M:%S %p",
+    "%d/%m/%Y %I:%M %p",
 )
-"""Those of dates with a time of day that are tried; ISO 8601 needs none."""
+"""Those of dates with a time of day that are tried, fractions of a second left out; ISO 8601 needs none."""
 DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d", "%Y/%m/%d")
-CLOCKS = ("%H:%M:%S", "%H:%M")
+CLOCKS = ("%H:%M:%S", "%H:%M", "%I:%M:%S %p", "%I:%M %p")
 MOSTLY = 0.5
 """From this share of numbers on, other texts in a column are marks of missing values."""
 EMPTY = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "#N/A", "n/a"})
 LARGEST = float(np.finfo(np.float32).max)
 _UNIT = re.compile(r"^(.*?)\s*[\[(]([^\[\]()]{1,20})[\])]$")
+_FRACTION = re.compile(r"(?<=:\d\d)[.,](\d+)")
 _NUMBER = re.compile(r"^[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$")
 
 
@@ -134,12 +139,20 @@ def _share_read(cells: Sequence[str], time_format: str | None) -> float:
 
 def _reads(cell: str, time_format: str | None) -> bool:
     try:
-        if time_format is None:
-            return len(cell) >= 16 and cell[4:5] == "-" and datetime.fromisoformat(cell) is not None
-        datetime.strptime(cell, time_format)
+        _time(cell, time_format)
     except ValueError:
         return False
-    return True
+    return time_format is not None or (len(cell) >= 16 and cell[4:5] == "-")
+
+
+def _time(cell: str, time_format: str | None) -> datetime:
+    """A time written so, of another zone in UTC; `ValueError` where it is not."""
+    if time_format is None:
+        time = datetime.fromisoformat(cell)
+        return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
+    fraction = _FRACTION.search(cell)
+    seconds = float(f"0.{fraction[1]}") if fraction else 0.0
+    return datetime.strptime(_FRACTION.sub("", cell), time_format) + timedelta(seconds=seconds)
 
 
 def seconds(cells: Sequence[str], guess: Guess) -> Float64[np.ndarray, " row"]:
@@ -149,10 +162,8 @@ def seconds(cells: Sequence[str], guess: Guess) -> Float64[np.ndarray, " row"]:
 
     def read(cell: str) -> float:
         try:
-            text = cell.strip()
-            time = datetime.strptime(text, guess.time_format) if guess.time_format else datetime.fromisoformat(text)
+            return (_time(cell.strip(), guess.time_format) - datetime(1970, 1, 1)).total_seconds()
         except ValueError:
             return float("nan")
-        return (time.replace(tzinfo=None) - datetime(1970, 1, 1)).total_seconds()
 
     return np.array([read(cell) for cell in cells], np.float64)

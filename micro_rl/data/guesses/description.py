@@ -18,6 +18,8 @@ from micro_rl.data.guesses.sample import Sample
 SHORT = 5
 """Rows of the longest hole that is proposed to be filled."""
 PERCENT = (0.0, 100.0)
+UNITS = {"ns": 1e17, "us": 1e14, "ms": 1e11, "s": 0.0}
+"""Of times since 1970, which from 1973 on are larger than this."""
 
 
 class Draft(NamedTuple):
@@ -124,13 +126,14 @@ def _clock(time: Guess, name: str | list[str], clock: Float64[np.ndarray, " row"
     steps, unit = steps[steps > 0], ""
     usual = float(np.median(steps)) if len(steps) else 0.0
     if time.kind == "number":
-        unit = "ms" if np.nanmedian(clock) > 1e11 else "s"
+        median = float(np.nanmedian(clock))
+        unit = next((unit for unit, least in UNITS.items() if median > least), "s")
     gaps = int((steps > 3 * usual).sum())
     pace = f"{usual:.6g} {unit or 's'} from row to row; {gaps} gaps longer than three such steps"
     yield _line("time", name, pace)
     if time.time_format:
         yield _line("time_format", time.time_format)
-    if unit == "ms":
+    if unit not in ("", "s"):
         yield _line("time_unit", unit, "a guess, by their size")
     yield '# resample = "5min"   # longer steps; `micro-rl data info` proposes some where they are needed'
     yield ""

@@ -23,12 +23,14 @@ from micro_rl.errors import UserError
 
 BLOCK_BYTES = 2**20
 HEADER_BYTES = 2**20
+ENCODING = "give its encoding (--encoding latin-1, for one)"
 
 
 class Table:
     """One CSV file: comments perhaps, a line of names, then one line a row."""
 
     rows = 0
+    starts: Sequence[int] = ()
     vectors: Vectors = MappingProxyType({})
 
     def __init__(self, path: Path, description: Description):
@@ -62,17 +64,28 @@ class Table:
         row = 0
         try:
             with self._open(self._options(asked)) as reader:
-                for read in reader:
-                    batch = _with_flags(read, kinds)
-                    if joint not in kinds:
-                        yield batch
-                        continue
-                    times = csv_times.joined(self._path, batch, self._times, self._description.reading.time_format, row)
+                for batch in reader:
+                    yield self._with_times(_with_flags(batch, kinds), kinds, row)
                     row += len(batch)
-                    columns = [times if name == joint else batch[name] for name in kinds]
-                    yield pa.RecordBatch.from_arrays(columns, names=list(kinds))
         except pa.ArrowInvalid as error:
             raise UserError(f"{self._path}: {self._explained(str(error))}") from error
+
+    def _with_times(self, batch: pa.RecordBatch, kinds: Mapping[str, Kind], before: int) -> pa.RecordBatch:
+        """The rows with times in the place of texts, where those can be read; so many rows stand before them."""
+        time_format, columns = self._description.reading.time_format, []
+        for name, kind in kinds.items():
+            if name not in batch.schema.names:
+                columns.append(csv_times.joined(self._path, batch, self._times, time_format, before))
+                continue
+            column = batch[name]
+            if kind == "time" and pa.types.is_string(column.type):
+                times, wrong = csv_times.read(column, time_format)
+                if wrong is None:
+                    column = times
+                elif wrong or time_format:
+                    raise _unread(name, "timestamp", column[wrong].as_py())
+            columns.append(column)
+        return pa.RecordBatch.from_arrays(columns, names=list(kinds))
 
     def _stored_names(self, names: Sequence[str]) -> tuple[str, ...]:
         """Columns that hold parts of times, as the file calls them; refused where there is none of a name."""
@@ -115,7 +128,7 @@ class Table:
     def _time_type(self, name: str) -> pa.DataType:
         """Of a column of times, as its first block tells, but fine enough for whatever follows."""
         if self._description.reading.time_format:
-            return pa.timestamp("ns")
+            return pa.string()
         with self._open(self._options({}, [name])) as reader:
             kind = reader.schema.field(0).type
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -130,7 +143,6 @@ class Table:
             null_values=[*arrow_csv.ConvertOptions().null_values, *self._description.missing_values],
             strings_can_be_null=True,
             decimal_point=reading.decimal or ".",
-            timestamp_parsers=[reading.time_format] if reading.time_format else None,
         )
 
     def _open(self, options: arrow_csv.ConvertOptions) -> arrow_csv.CSVStreamingReader:
@@ -156,7 +168,10 @@ class Table:
         head = csv_text.as_utf8(head) if self._encoding == "utf-16" else head
         above = self._description.reading.skip_rows
         above = line_of(head) if above is None else above
-        if not 0 <= above < (lines := head.count(b"\n") + 1):
+        for name in ("skip_rows", "skip_after_heading"):
+            if (count := getattr(self._description.reading, name) or 0) < 0:
+                raise UserError(f"{self._path}: {name} is {count}: give a number of lines, 0 or more")
+        if above >= (lines := head.count(b"\n") + 1):
             raise UserError(
                 f"{self._path}: skip_rows is {above}, and only {with_verb(lines, 'line', 'is', 'are')} there: "
                 "give fewer"
@@ -169,9 +184,7 @@ class Table:
                 f"{self._path}: there is no encoding {self._encoding[:40]!r}: say utf-8, latin-1 or cp1252, for one"
             ) from None
         except UnicodeDecodeError:
-            raise UserError(
-                f"{self._path}: is not written in {self._encoding}: give its encoding (--encoding latin-1, for one)"
-            ) from None
+            raise UserError(f"{self._path}: is not written in {self._encoding}: {ENCODING}") from None
 
     def _names(self) -> tuple[str, ...]:
         """The names as Arrow itself reads them, so that quotes and marks at the start mean the same to both."""
@@ -185,17 +198,21 @@ class Table:
 
 
 def _with_flags(batch: pa.RecordBatch, kinds: Mapping[str, Kind]) -> pa.RecordBatch:
-    """The rows with flags as 1 and 0; a word that means neither is what Arrow says of a value that it cannot read."""
+    """The rows with flags as 1 and 0; refused is a word that means neither."""
     columns = []
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if kinds.get(name) == "flag":
             column, odd = of_words(column)
             if odd is not None:
-                raise pa.ArrowInvalid(
-                    f"In CSV column '{in_one_line(name)}': CSV conversion error to bool: invalid value '{odd}'"
-                )
+                raise _unread(name, "bool", odd)
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _unread(name: str, kind: str, text: str) -> pa.ArrowInvalid:
+    """What Arrow says of a text in that column that it cannot read."""
+    reason = f"CSV conversion error to {kind}: invalid value '{text}'"
+    return pa.ArrowInvalid(f"In CSV column '{in_one_line(name)}': {reason}")
 
 
 def _has_marks(path: Path, block: int) -> bool:
@@ -220,5 +237,7 @@ def remedy(description: Description, reason: str) -> str:
     """Says what to do about a file that Arrow could not read, for that reason."""
     if description.reading.decimal is None and re.search(r"conversion error.*'-?\d+,\d+'", reason):
         return "are these decimal commas? Say decimal = ',' (--decimal ,)"
-    written = "(delimiter, decimal, missing_values, time_format)"
+    if re.search(r"invalid UTF8|can't decode|UTF-16 stream", reason):
+        return ENCODING
+    written = "(delimiter, decimal, encoding, missing_values, time_format)"
     return f"correct it, use other columns, or say how the file is written {written}"

@@ -13,6 +13,8 @@ from micro_rl.errors import UserError
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 """First bytes that tell an encoding."""
 EMPTY = frozenset({"", "-", "--", "[-]", "()", "[]", "nan", "na", "n/a", "null", "none", "#n/a"})
+UNREAD = "\ufffd"
+"""What stands for a letter that cannot be read."""
 BELOW = 4
 """So many lines below the heading may hold units and the like."""
 FOLLOWING = 20
@@ -89,6 +91,11 @@ def explained(path: Path, reason: str, rows: Iterator[tuple[int, list[str]]], na
             f"line {wrong[0]} has {plural(len(wrong[1]), 'value')} and the heading {count[1]}, as with another "
             "delimiter, text above the heading (skip_rows) or a comma within a number"
         )
+    letter = re.search(r"column '(.*)': .*invalid UTF8", reason)
+    if letter is not None and letter[1] in names:
+        place = names.index(letter[1])
+        line = next((line for line, row in rows if place < len(row) and UNREAD in row[place]), None)
+        return f"column {letter[1]!r}{f' in line {line}' if line else ''} is not written in UTF-8"
     value = re.search(r"column '(.*)': .*conversion error to (\w+).*: invalid value '(.*?)'$", reason)
     if value is None or value[1] not in names:
         return None

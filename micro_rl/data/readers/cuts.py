@@ -1,6 +1,6 @@
 """Where a table's episodes begin, and what becomes of rows that lack a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,9 @@ from micro_rl.errors import UserError
 
 USUAL_GAP = 3.0
 """Times the median step: a longer one is a gap, where nothing else was said."""
+
+USED = "row numbers count only the rows that are used"
+"""Stands behind what left rows out, and what is wrong with those that are left."""
 
 ENOUGH = 1_000_000
 """Steps, evenly spread, that tell a log's median step."""
@@ -44,6 +47,16 @@ def gaps(
     begins = begins.copy()
     begins[late] = begins[back] = True
     return begins, problems
+
+
+def at_files(begins: Bool[np.ndarray, " row"], starts: Sequence[int]) -> list[Finding]:
+    """Begins an episode, in place, with every file, its first row among `starts`; a warning where none did."""
+    rows = [start for start in sorted({*starts}) if start < len(begins) and not begins[start]]
+    begins[rows] = True
+    if not rows:
+        return []
+    text = f"no column of times tells whether a file goes on from the one before: an episode begins at {listed(rows)}"
+    return [findings.warning("file-begins", text, rows)]
 
 
 def at_horizon(begins: Bool[np.ndarray, " row"], horizon: int) -> Bool[np.ndarray, " row"]:
@@ -78,8 +91,8 @@ def complete(
         raise UserError(f"{path}: every row lacks a value: name only columns that were recorded")
     if len(dropped := np.flatnonzero(lacking)):
         holds = policy == "previous"
-        what = "lack a reward, which is never held, or a value to hold" if holds else "lack values"
-        text = f"{listed(dropped)} {what} and were dropped: an episode begins after each"
+        what = "lack a reward, which is never held, or a value to hold" if holds else "lack finite values"
+        text = f"{listed(dropped)} {what} and were dropped: an episode begins after each (other {USED})"
         text += terminals_among(columns, lacking)
         problems.append(findings.warning("row-dropped", text, dropped))
         begins = _carried(begins | np.concatenate([[False], lacking[:-1]]), lacking)
@@ -94,11 +107,11 @@ def terminals_among(columns: Mapping[str, np.ndarray], gone: Bool[np.ndarray, " 
 
 
 def _lacking(columns: Columns) -> Bool[np.ndarray, " row"]:
-    """The rows that lack a measured value."""
+    """The rows that lack a measured value, or hold infinity in its place."""
     lacking = np.zeros(len(columns["rewards"]), bool)
     for field in MEASURED:
         if field in columns:
-            lacking |= np.any(np.isnan(columns[field]).reshape(len(lacking), -1), axis=1)
+            lacking |= ~np.isfinite(columns[field]).reshape(len(lacking), -1).all(1)
     return lacking
 
 
@@ -109,10 +122,10 @@ def _carried(begins: Bool[np.ndarray, " row"], dropped: Bool[np.ndarray, " row"]
 
 
 def _hold(values: Float32[np.ndarray, "row column"], begins: Bool[np.ndarray, " row"]) -> None:
-    """NaN replaced, in place, by the last value of the same episode, where there is one."""
+    """NaN and infinity replaced, in place, by the last value of the same episode, where there is one."""
     row = np.arange(len(values))
     first = np.maximum.accumulate(np.where(begins, row, 0))
     for column in values.T:
-        known = ~np.isnan(column)
+        known = np.isfinite(column)
         source = np.maximum.accumulate(np.where(known, row, 0))
         column[:] = np.where(source >= first, column[source], np.nan)

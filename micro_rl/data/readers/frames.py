@@ -19,6 +19,7 @@ class Frame:
 
     findings: Sequence[Finding] = ()
     rows = 0
+    starts: Sequence[int] = ()
     files: tuple[Path, ...] = ()
     units: Mapping[str, str] = MappingProxyType({})
     vectors: Vectors = MappingProxyType({})

@@ -22,6 +22,7 @@ class _LineNames:
         self.names = tuple(map(in_one_line, source.names))
         self._stored = dict(zip(self.names, source.names, strict=True))
         self.rows, self.findings, self.files = source.rows, source.findings, source.files
+        self.starts = source.starts
         self.units: Mapping[str, str] = {in_one_line(name): unit for name, unit in source.units.items()}
         self.vectors: Vectors = {
             in_one_line(name): tuple(map(in_one_line, parts)) for name, parts in source.vectors.items()

@@ -16,6 +16,8 @@ from micro_rl.core.columns import Column, Columns
 from micro_rl.core.tasks import Task
 from micro_rl.core.wording import plural
 from micro_rl.data import log_metadata
+from micro_rl.data.checks import findings
+from micro_rl.data.checks.findings import Finding
 from micro_rl.data.narrowing import Narrowing
 from micro_rl.data.raw_log import RawLog, damage_refused
 from micro_rl.data.readers import minari_arrow, minari_hdf5
@@ -96,14 +98,20 @@ class _Set:
             "rewards": Narrowing(steps),
         }
         flags: dict[str, list[np.ndarray]] = {"terminals": [], "timeouts": []}
+        unmarked, end = [], -1
         for episode in episodes:
+            end += len(episode.rewards)
+            if len(episode.rewards) and not (episode.terminations[-1] or episode.truncations[-1]):
+                episode = episode._replace(truncations=np.append(episode.truncations[:-1], True))
+                unmarked.append(end)
             columns["observations"].add(episode.observations[:-1])
             columns["next_observations"].add(episode.observations[1:])
             columns["actions"].add(episode.actions)
             columns["rewards"].add(episode.rewards)
             flags["terminals"].append(episode.terminations)
             flags["timeouts"].append(episode.truncations)
-        return self._raw(columns, {field: np.concatenate(parts) for field, parts in flags.items()}, files)
+        raw = self._raw(columns, {field: np.concatenate(parts) for field, parts in flags.items()}, files)
+        return raw._replace(findings=_unmarked(unmarked, len(flags["timeouts"])))
 
     def _raw(self, columns: dict[str, Narrowing], flags: dict[str, np.ndarray], files: Sequence[Path]) -> RawLog:
         low, high = (np.concatenate([getattr(leaf, side) for leaf in self.spaces.actions]) for side in ("low", "high"))
@@ -134,3 +142,12 @@ class _Set:
         spec = self.metadata.get("env_spec")
         named = next((env for env in SIMULATORS if isinstance(spec, str) and f'"id": "{env}"' in spec), None)
         return Task(named, score_min=low if known else None, score_max=high if known else None)
+
+
+def _unmarked(ends: Sequence[int], episodes: int) -> tuple[Finding, ...]:
+    """Warns of episodes whose last steps, those rows, had no flag."""
+    if not ends:
+        return ()
+    where = f"the last step of {len(ends):,} of {plural(episodes, 'episode')}"
+    text = f"{where} is neither terminated nor truncated in the file: it counts as a timeout"
+    return (findings.warning("end-unmarked", text, ends),)

@@ -1,5 +1,6 @@
 """Parquet files, one or a folder of them, as a stream of Arrow record batches. Needs pyarrow."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -38,7 +39,7 @@ class Table:
         self.files = tuple(log_paths.parquet_files(path)) if path.is_dir() else (path,)
         opened = [self._open(file) for file in self.files]
         schema = opened[0].schema_arrow
-        self.rows = sum(file.metadata.num_rows for file in opened)
+        *self.starts, self.rows = itertools.accumulate(file.metadata.num_rows for file in opened)
         for file, other in zip(self.files[1:], opened[1:], strict=True):
             if other.schema_arrow.names != schema.names:
                 raise UserError(f"{file}: has other columns than {self.files[0].name}: keep files of one log together")

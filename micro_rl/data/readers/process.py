@@ -18,7 +18,7 @@ from micro_rl.data.checks import findings
 from micro_rl.data.checks.findings import Finding
 from micro_rl.data.description import Description
 from micro_rl.data.process_words import REWARD, Filling, ResampleKind, Resampling, filling, resampling
-from micro_rl.data.readers.cuts import terminals_among
+from micro_rl.data.readers.cuts import USED, terminals_among
 from micro_rl.data.readers.holes import Holes
 from micro_rl.data.readers.resample import NEAR, ROUNDING, resampled
 from micro_rl.data.readers.roles import Kind, Roles
@@ -167,7 +167,7 @@ def chosen(rows: Rows, keep: Bool[np.ndarray, " row"], condition: str, path: Pat
     stretches = int((~keep[1:] & keep[:-1]).sum() + (not keep[0]))
     left_out = f"{stretches:,} {'stretch' if stretches == 1 else 'stretches'}"
     text = f"where: {int(keep.sum()):,} of {len(keep):,} rows are used, the others in {left_out} left out, and an "
-    text += "episode begins after each"
+    text += f"episode begins after each (other {USED})"
     text += terminals_among(rows.columns, ~keep)
     columns = {field: values[keep] for field, values in rows.columns.items()}
     steps = None if rows.steps is None else rows.steps[keep]

@@ -23,6 +23,9 @@ class TableSource(Protocol):
     files: tuple[Path, ...]
     """All that is read, in order."""
 
+    starts: Sequence[int]
+    """Rows with which a further file begins."""
+
     units: Mapping[str, str]
     """Units of columns, where the file tells them."""
 

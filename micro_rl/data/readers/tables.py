@@ -33,7 +33,7 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
     if source.rows and source.files:
         size = sum(file.stat().st_size for file in source.files)
         refuse_oversize(path, "the table", 4 * source.rows * len(kinds), size)
-    gathered = _Gathered(path, table, source.rows, description.reading.time_unit, steps)
+    gathered = _Gathered(path, table, source, description.reading.time_unit, steps)
     for batch in source.batches(kinds):
         if len(batch):
             gathered.add(batch)
@@ -46,10 +46,11 @@ def read(path: Path, source: TableSource, description: Description) -> RawLog:
 class _Gathered:
     """The columns as they come in."""
 
-    def __init__(self, path: Path, roles: Roles, rows: int, time_unit: str | None, process: Process):
+    def __init__(self, path: Path, roles: Roles, source: TableSource, time_unit: str | None, process: Process):
         from micro_rl.data.readers.arrow_columns import Changes, Steps
 
         self.path, self.roles, self.process = path, roles, process
+        rows, self.starts = source.rows, source.starts
         widths = {"observations": roles.observations, "actions": roles.actions}
         widths |= {"next_observations": roles.next_observations} if roles.next_observations else {}
         self.measured = {field: Narrowing(rows, len(names)) for field, names in widths.items()}
@@ -130,7 +131,7 @@ class _Gathered:
             action_high=None,
             columns=Columns(*(tuple(map(Column, names)) for names in (self.roles.observations, self.roles.actions))),
             overflow=overflow,
-            remedy=REMEDY,
+            remedy=REMEDY + ("" if same else f" ({cuts.USED})"),
             step_seconds=self._step_seconds(),
             groups=None if names is None or numbers is None else names[numbers.astype(int)],
             blurred={field: column.blurred() for field, column in self.measured.items()},
@@ -152,6 +153,8 @@ class _Gathered:
         for parts in self.flags.values():
             if parts:
                 begins[1:] |= np.concatenate(parts)[:-1].astype(bool)
+        if not self.clock:
+            problems += cuts.at_files(begins, self.starts)
         if self.changes and self.changes.again:
             rows = self.changes.again
             text = f"values of {self.roles.episode!r} come back after others at {listed(rows)}: rows shuffled?"
