@@ -19,8 +19,8 @@ from micro_rl.reports.compare.comparison import Comparison, cautions
 from micro_rl.reports.compare.curve_panels import learning_curves
 from micro_rl.reports.compare.palette import styles
 from micro_rl.reports.compare.robust_panels import curves, grids
-from micro_rl.reports.compare.robust_sweeps import Sweep, sweeps
-from micro_rl.reports.compare.robust_table import remarks, tables
+from micro_rl.reports.compare.robust_sweeps import sweeps
+from micro_rl.reports.compare.robust_table import heading, remarks, tables
 from micro_rl.reports.compare.table import Table, markdown
 from micro_rl.reports.run.page import environment
 
@@ -71,15 +71,11 @@ def _robust(comparison: Comparison) -> dict[str, Any]:
     maps = [(sweep, figure) for place, sweep in enumerate(swept) if (figure := grids(sweep, place))]
     lines = [(sweep, figure) for place, sweep in enumerate(swept) if (figure := curves(sweep, place, looks))]
     return {
-        "maps": [figure._replace(caption=f"{_where(sweep)} {figure.caption}") for sweep, figure in maps],
-        "sweeps": [figure._replace(caption=f"{_where(sweep)} {figure.caption}") for sweep, figure in lines],
+        "maps": [figure._replace(caption=f"{heading(sweep)}. {figure.caption}") for sweep, figure in maps],
+        "sweeps": [figure._replace(caption=f"{heading(sweep)}. {figure.caption}") for sweep, figure in lines],
         "robust_tables": tables(swept),
         "robust_remarks": remarks(comparison),
     }
-
-
-def _where(sweep: Sweep) -> str:
-    return f"{sweep.log.name}, protocol {sweep.protocol}."
 
 
 def _shown(table: Table | str) -> tuple[Table | None, str]:
