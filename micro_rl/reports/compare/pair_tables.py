@@ -8,14 +8,18 @@ from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.score_tables import span
 from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.stats import interval, paired, probability_of_improvement
+from micro_rl.reports.stats.few_runs import FEW
 
 FEWEST = 2
 """Seeds of each of the two on a log that is counted."""
+FEWEST_FOR_P = 5
+"""Seeds of each of the two on every log, below which the interval of P is far too narrow."""
 CAPTION = (
-    "P is the probability that a run of the first beats a run of the second on the same log (0.5: neither), with its "
-    "95 % interval; it does not say by how much. The paired columns compare runs of the same log and seed: the mean "
-    "difference in score, and the p values of Wilcoxon’s signed-rank test and of flipping the signs. They are not "
-    "corrected for the number of rows."
+    "P is the probability that a run of the first beats a run of the second on the same log (0.5: neither); it does "
+    f"not say by how much. Its 95 % interval is shown from {FEWEST_FOR_P} seeds on, where it has a width. The paired "
+    "columns compare runs of the same log and seed: the mean difference in score, with its 95 % interval (Student’s "
+    f"below {FEW} pairs on a log), and the p values of Wilcoxon’s signed-rank test and of flipping the signs. They are "
+    "not corrected for the number of rows."
 )
 
 
@@ -46,17 +50,20 @@ def _row(comparison: Comparison, method: str, other: str) -> list[Entry] | None:
     if not logs:
         return None
     x, y = matrix(comparison, method, logs), matrix(comparison, other, logs)
-    better = interval(probability_of_improvement, x, y)
     where = f"on {logs[0].name}" if len(logs) == 1 else f"on {len(logs)} logs"
     head = [
         Entry(f"{method} over {other}", where),
-        Entry(f"{float(better.point):.2f}", _share(float(better.low), float(better.high))),
+        _better(x, y),
     ]
     return head + _paired(x, y)
 
 
-def _share(low: float, high: float) -> str:
-    return f"{low:.2f} to {high:.2f}" if np.isfinite(low) else ""
+def _better(x: np.ndarray, y: np.ndarray) -> Entry:
+    """P, and its interval where that says something."""
+    if min((~np.isnan(scores)).sum(0).min() for scores in (x, y)) < FEWEST_FOR_P:
+        return Entry(f"{float(probability_of_improvement(x, y)):.2f}")
+    point, low, high = (float(end) for end in interval(probability_of_improvement, x, y))
+    return Entry(f"{point:.2f}", f"{low:.2f} to {high:.2f}" if low < high else "")
 
 
 def _paired(x: np.ndarray, y: np.ndarray) -> list[Entry]:
@@ -67,7 +74,7 @@ def _paired(x: np.ndarray, y: np.ndarray) -> list[Entry]:
     test = paired(x[:, columns], y[:, columns])
     apart = test.difference
     return [
-        Entry(str(test.pairs), "too few for p ≤ 0.05" if test.caution else ""),
+        Entry(str(test.pairs), test.caution),
         Entry(number(float(apart.point)), span(float(apart.low), float(apart.high))),
         Entry(_p(test.wilcoxon_p)),
         Entry(_p(test.flip_p)),
