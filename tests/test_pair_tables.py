@@ -15,7 +15,7 @@ def pairs(home: Path, methods: dict[str, list[float]]) -> Table | str:
     """Of methods whose seeds have these scores on one log."""
     for method, scores in methods.items():
         for seed, score in enumerate(scores):
-            make_run(home / f"{method}-{seed}", method, seed=seed, scores=[score] * 10)
+            make_run(home / f"{method}-{seed}", method, seed=seed, scores=[score])
     return table(compare(collect([home])))
 
 
@@ -37,3 +37,16 @@ def test_few_seeds_have_no_intervals_that_are_too_narrow(
     assert (p, apart) == (better, difference)
     words = f"{len(micro)} pairs: p cannot be below {caution:g}, however large the difference"
     assert count == Entry(str(len(micro)), words)
+
+
+@pytest.mark.parametrize(
+    ("others", "expected", "many"),
+    [("bcd", ["b over c", "b over d", "c over d"], False), ("bcdefg", [f"{other} over b" for other in "cdefg"], True)],
+)
+def test_many_methods_are_compared_with_the_first_that_has_the_seeds(
+    tmp_path: Path, others: str, expected: list[str], many: bool
+):
+    rows = pairs(tmp_path, {"a": [1.0]} | {method: [1.0, 2.0] for method in others})
+    assert isinstance(rows, Table)
+    assert [row[0].value for row in rows.rows] == expected
+    assert rows.caption.endswith("each is compared with b only.") is many

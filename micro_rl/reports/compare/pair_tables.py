@@ -1,9 +1,11 @@
 """Two methods at a time: how probable it is that one beats the other, and whether seeds they share agree on it."""
 
+from itertools import combinations
+
 import numpy as np
 
 from micro_rl.core.wording import number
-from micro_rl.reports.compare.aggregate_tables import matrix, pairs
+from micro_rl.reports.compare.aggregate_tables import matrix
 from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.score_tables import span
 from micro_rl.reports.compare.table import Entry, Table
@@ -12,6 +14,8 @@ from micro_rl.reports.stats.few_runs import FEW
 
 FEWEST = 2
 """Seeds of each of the two on a log that is counted."""
+MOST = 5
+"""Methods that are compared each with each; of more, all are compared with one of them."""
 FEWEST_FOR_P = 5
 """Seeds of each of the two on every log, below which the interval of P is far too narrow."""
 CAPTION = (
@@ -25,13 +29,26 @@ CAPTION = (
 
 def table(comparison: Comparison) -> Table | str:
     """A row for each pair with two seeds each on a common log, or why there is none."""
-    rows = [row for method, other in pairs(comparison.methods) if (row := _row(comparison, method, other))]
     if len(comparison.methods) < 2:
         return "There is only one method, so there are no pairs of methods."
-    if not rows:
+    pairs, only = _pairs(comparison)
+    if not pairs:
         return f"Pairs of methods are left out: no two have {FEWEST} finished, measured seeds each on one log."
     columns = ["pair", "P", "pairs of seeds", "difference", "p (Wilcoxon)", "p (signs)"]
-    return Table("Pairs of methods", CAPTION, columns, rows)
+    return Table("Pairs of methods", CAPTION + only, columns, [_row(comparison, *pair) for pair in pairs])
+
+
+def _pairs(comparison: Comparison) -> tuple[list[tuple[str, str]], str]:
+    """Those that have the seeds, and what is to be said: of many methods only those with the first one that has a pair.
+
+    That one stands behind the others.
+    """
+    pairs = [pair for pair in combinations(comparison.methods, 2) if _logs(comparison, *pair)]
+    if len({method for pair in pairs for method in pair}) <= MOST:
+        return pairs, ""
+    reference = pairs[0][0]
+    with_it = [(other, reference) for method, other in pairs if method == reference]
+    return with_it, f" With more than {MOST} methods each is compared with {reference} only."
 
 
 def _logs(comparison: Comparison, method: str, other: str) -> list[Column]:
@@ -45,10 +62,8 @@ def _logs(comparison: Comparison, method: str, other: str) -> list[Column]:
     return scored or logs[:1]
 
 
-def _row(comparison: Comparison, method: str, other: str) -> list[Entry] | None:
+def _row(comparison: Comparison, method: str, other: str) -> list[Entry]:
     logs = _logs(comparison, method, other)
-    if not logs:
-        return None
     x, y = matrix(comparison, method, logs), matrix(comparison, other, logs)
     where = f"on {logs[0].name}" if len(logs) == 1 else f"on {len(logs)} logs"
     head = [
