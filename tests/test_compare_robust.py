@@ -112,6 +112,24 @@ def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):
     assert len(sweeps(compare(collect([tmp_path])))) == 2
 
 
+@pytest.mark.parametrize(("nominal", "undisturbed"), [([900.0], "90.0"), (None, "–")])
+def test_a_group_without_axes_is_a_row_and_is_not_the_undisturbed_one(
+    tmp_path: Path, nominal: list[float] | None, undisturbed: str
+):
+    groups = [{"name": "heavy", "axes": []}, *SWEEPS[1:]]
+    run = make_run(tmp_path / "a")
+    returns = {"heavy": [200.0, 400.0], "min Q attack": [100.0], "nominal": nominal}
+    add_robust(run, lambda group, at: returns[group], groups, lambda group, at: "ice" if group == "heavy" else "")
+    (table,) = tables(sweeps(compare(collect([run]))))
+    assert [row[0] for row in table.rows] == [
+        Entry("heavy", "micro, 1 seed, ice"),
+        Entry("min Q attack", "micro, 1 seed"),
+    ]
+    assert [row[1].value for row in table.rows] == [undisturbed] * 2
+    assert [row[2].value for row in table.rows] == ["30.0", "10.0"]
+    assert table.rows[0][2] == Entry("30.0", "20.0 to 40.0")
+
+
 NOT_SCORED = TASK | {"score_min": None, "score_max": None}
 
 

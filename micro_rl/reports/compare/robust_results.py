@@ -13,6 +13,8 @@ from micro_rl.storage.jsonl import whole_lines
 LONGEST = 1000
 """Values of an axis, groups of a protocol and episodes of a cell: more is no result of ours."""
 
+UNDISTURBED = "nominal"
+"""The group of the simulator as it is, which every protocol has."""
 NOMINAL = {("friction by gravity", "friction"): 1.0, ("friction by gravity", "gravity"): 1.0}
 """Where nothing is disturbed on axes whose file does not say: by group and axis."""
 
@@ -38,7 +40,7 @@ class Cell(NamedTuple):
 
 
 class Group(NamedTuple):
-    """One sweep: its axes (none for the undisturbed simulator) and the cells that are finished."""
+    """One sweep: its axes (none for a single world) and the cells that are finished."""
 
     name: str
     axes: tuple[Axis, ...]

@@ -10,7 +10,7 @@ from micro_rl.core.tasks import normalised
 from micro_rl.core.wording import plural
 from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.robust_results import Axis, Cell, Group, Robust, World
+from micro_rl.reports.compare.robust_results import UNDISTURBED, Axis, Cell, Group, Robust, World
 from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.stats import cvar, interval, mean
 from micro_rl.reports.stats.risk import area_of, worst_cell
@@ -105,8 +105,8 @@ def _in_unit(cell: Cell, protocol: Robust, unit: str) -> np.ndarray:
 def _nominal(protocol: Robust, group: Group, unit: str) -> np.ndarray | None:
     """Of the protocol's undisturbed group, else of the group's own undisturbed cell."""
     own = tuple(axis.nominal for axis in group.axes if axis.nominal is not None)
-    plain = next((episode.cells[()] for episode in protocol.groups if not episode.axes and episode.cells), None)
-    cell = plain or (group.cells.get(own) if len(own) == len(group.axes) else None)
+    plain = next((other.cells.get(()) for other in protocol.groups if other.name == UNDISTURBED), None)
+    cell = plain or (group.cells.get(own) if len(own) == len(group.axes) > 0 else None)
     return _in_unit(cell, protocol, unit) if cell else None
 
 

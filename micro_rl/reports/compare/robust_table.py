@@ -6,7 +6,7 @@ from typing import Any
 from micro_rl.core.wording import number, plural
 from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Comparison
-from micro_rl.reports.compare.robust_results import Robust
+from micro_rl.reports.compare.robust_results import UNDISTURBED, Robust
 from micro_rl.reports.compare.robust_sweeps import FIGURES, Estimate, Sweep, summary
 from micro_rl.reports.compare.score_tables import span
 from micro_rl.reports.compare.table import Entry, Table
@@ -23,7 +23,7 @@ def tables(sweeps: list[Sweep]) -> list[Table]:
     """One for each log, protocol and world: methods within groups."""
     by_key: dict[tuple[Any, ...], list[Sweep]] = {}
     for sweep in sweeps:
-        if sweep.axes:
+        if sweep.name != UNDISTURBED:
             by_key.setdefault((sweep.log, sweep.protocol, sweep.world), []).append(sweep)
     return [_table(own) for own in by_key.values()]
 
@@ -43,6 +43,7 @@ def _row(sweep: Sweep, method: str) -> list[Entry]:
     runs = sweep.methods[method]
     cells, size = sum(len(run.results) for run in runs), sum(run.group.size for run in runs)
     notes = [method, plural(len(runs), "seed")] + ([f"{cells} of {size} cells"] if cells < size else [])
+    notes += [] if sweep.axes else list(sweep.inert.values())
     figures = summary(sweep, method)
     return [Entry(sweep.name, ", ".join(notes)), *(_entry(figure, len(runs)) for figure in figures.values())]
 
