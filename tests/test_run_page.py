@@ -135,6 +135,14 @@ def test_a_difference_within_the_spread_is_called_unreliable(tmp_path):
     assert "made 2 of its 12 epochs" in page.words
 
 
+@pytest.mark.parametrize("value", [160.0, 120.0, 100.0, 90.0])
+def test_a_single_evaluation_tells_nothing_of_how_evaluations_differ(tmp_path, value: float):
+    words = page_of(make_run(tmp_path, [measured_row(1)], {"eval/return": score(value, 0.0, 1)})).words
+    assert f"log’s {'best episode' if value > 150 else 'average'} is more than chance is not known." in words
+    assert "differ among themselves by" not in words and "best single evaluation" not in words
+    assert ("do not put the policy in its place" in words) == (value < 100)
+
+
 def test_a_policy_worse_than_the_log_is_not_to_be_used(tmp_path):
     page = page_of(make_run(tmp_path, [measured_row(1)], {"eval/return": score(-30.0)}))
     assert "do not put the policy in its place" in page.words and "−30.0" in page.words
