@@ -15,7 +15,7 @@ from micro_rl.reports.compare import run_list, score_tables
 from micro_rl.reports.compare.aggregate_tables import matrix, pool
 from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import Comparison, cautions, compare
-from micro_rl.reports.compare.curve_panels import curve
+from micro_rl.reports.compare.curve_panels import curve, learning_curves
 from micro_rl.reports.compare.table import Entry, Table, markdown
 from micro_rl.storage.locks import locked
 from tests.compared_runs import TASK, make_run
@@ -174,6 +174,10 @@ def test_curves_are_means_over_the_places_that_all_seeds_have(tmp_path: Path):
     drawn = curve("micro", comparison.cells["micro", comparison.logs[0].key], "eval/normalised_score", True)
     assert drawn and drawn.along.tolist() == [1, 2]
     assert drawn.values.tolist() == [[1.0, 2.0], [3.0, 6.0]]
+    [(panel, _)] = learning_curves(comparison)
+    assert panel.caption.endswith(
+        "A mean ends where one of its seeds does (epoch): micro at 2, though others go on to 3."
+    )
 
 
 def test_aggregates_need_seeds_and_logs_and_say_so(tmp_path: Path):

@@ -92,7 +92,7 @@ def write_figures(
         folders: Run folders, or folders that hold some.
         directory: Where the files go; it is made.
         key: Of the metrics; by default the score.
-        note: Is told of each run that is left out or not finished, in a sentence.
+        note: Is told of each run that is left out, is not finished, or ends before others of its method, in a sentence.
 
     Returns:
         The files written.
