@@ -11,7 +11,7 @@ import pytest
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared as comparison_text
-from micro_rl.reports.compare import run_list, score_tables
+from micro_rl.reports.compare import run_list, score_tables, write_comparison
 from micro_rl.reports.compare.aggregate_tables import matrix, pool
 from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import Comparison, cautions, compare
@@ -259,6 +259,18 @@ def test_a_report_replaces_its_own_file_and_no_other(tmp_path: Path, capsys, mon
         assert Path(name).read_text() == text
     Path(name).unlink()
     assert cli.run(["report", "runs", "--out", name]) == cli.run(["report", "runs", "--out", name]) == 0
+
+
+@pytest.mark.parametrize("form", ["html", "md", "csv"])
+def test_python_replaces_no_other_file_either(tmp_path: Path, form: str):
+    make_run(tmp_path / "runs/a")
+    path = tmp_path / f"a.{form}"
+    path.write_text("mine")
+    with pytest.raises(UserError, match="is there and micro-rl report did not write it"):
+        write_comparison([tmp_path / "runs"], path, form)
+    assert path.read_text() == "mine"
+    path.unlink()
+    assert write_comparison([tmp_path / "runs"], path, form) == write_comparison([tmp_path / "runs"], path, form)
 
 
 @pytest.mark.parametrize("here", ["", "runs"])

@@ -1,10 +1,12 @@
 """Metrics over the course of training: arrays [seed, epoch], and figures with intervals as files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import micro_rl
 from micro_rl.cli.main import run
@@ -69,6 +71,22 @@ def test_figures_of_every_log_as_files(runs: Path, tmp_path: Path, capsys: pytes
     assert run(["report", str(runs), "--metric", "eval/return"]) == 2
 
 
+@pytest.mark.parametrize("form", ["png", "pdf"])
+def test_figures_replace_figures_of_reports_and_no_other_file(tmp_path: Path, form: str):
+    """Also where another program drew it with matplotlib."""
+    make_run(tmp_path / "runs", scores=[1.0])
+    folder, notes = tmp_path / "figures", []
+    path = folder / f"curves-hopper.{form}"
+    folder.mkdir()
+    Figure().savefig(path)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=f"curves-hopper.{form}: is there and no such report drew it; name another"):
+        write_figures([tmp_path / "runs"], folder, note=notes.append)
+    assert path.read_bytes() == before and list(folder.iterdir()) == [path] and not notes
+    path.unlink()
+    assert write_figures([tmp_path / "runs"], folder) == write_figures([tmp_path / "runs"], folder)
+
+
 def test_logs_whose_names_come_out_alike_have_files_of_their_own(tmp_path: Path):
     for log in ("a b.csv", "a+b.csv"):
         make_run(tmp_path / "runs" / log, log=log, scores=[1.0])
@@ -100,7 +118,7 @@ def test_a_mean_over_seeds_ends_where_one_of_them_does(tmp_path: Path, monkeypat
         make_run(tmp_path / "runs" / f"{seed}", seed=seed, scores=scores, finished=finished)
     drawn, notes, plot = [], [], Axes.plot
 
-    def watched(axes: Axes, *lines: np.ndarray, **words: object) -> None:
+    def watched(axes: Axes, *lines: np.ndarray, **words: Any) -> None:
         drawn.append([line.tolist() for line in lines])
         plot(axes, *lines, **words)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from micro_rl.core.wording import number
 from micro_rl.errors import UserError
-from micro_rl.reports.run import record, story, write_report
+from micro_rl.reports.run import record, story, write_page, write_report
 from micro_rl.reports.run.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
 from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.run_folder import RunFolder
@@ -96,6 +96,16 @@ def test_the_page_is_in_the_run_folder_and_always_the_same(tmp_path):
     assert path == folder / "report.html"
     assert write_report(folder).read_bytes() == first
     assert not list(folder.glob(".*"))
+
+
+def test_a_page_replaces_no_other_file(tmp_path):
+    """A training that has just finished ends with a note."""
+    path, notes = measured_run(tmp_path) / "report.html", []
+    path.write_text("mine")
+    with pytest.raises(UserError, match="is there and micro-rl report did not write it; move it away"):
+        write_report(path.parent)
+    write_page(path.parent, notes.append)
+    assert path.read_text() == "mine" and len(notes) == 1 and notes[0].startswith(f"no page: {path}")
 
 
 def test_the_story_of_a_measured_run(tmp_path):

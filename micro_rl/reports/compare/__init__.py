@@ -70,10 +70,11 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
         The file's path.
 
     Raises:
-        UserError: As for `compared`, or the file cannot be written.
+        UserError: As for `compared`, no report wrote the file that is there, or it cannot be written.
     """
     from micro_rl.storage.files import make_parent, replace_file
 
+    check_free(Path(path), form)
     text = compared(folders, form, path)
     make_parent(Path(path))
     replace_file(Path(path), text.encode())
@@ -98,7 +99,8 @@ def write_figures(
         The files written.
 
     Raises:
-        UserError: As for `compared`, no run has the metric, or a file cannot be written.
+        UserError: As for `compared`, no run has the metric, a file that is there was not drawn by this, or one cannot
+            be written.
     """
     from micro_rl.reports.compare import figure_files
 

@@ -23,10 +23,12 @@ from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.run.figures import bare
 from micro_rl.reports.run.record import ABSURD
 from micro_rl.reports.stats import Interval
-from micro_rl.storage.files import replace_file, saving
+from micro_rl.storage.files import check_own, replace_file, saving
 
 INCHES, DOTS = (6.0, 3.6), 200
 FORMATS = ("png", "pdf")
+MARK, HEAD = "micro-rl report --figures", 1 << 24
+"""Stands in the metadata of every figure, and the bytes in which it is looked for: in a PDF it is near the end."""
 APART = "there is no epoch at which every seed has a value"
 
 
@@ -48,7 +50,8 @@ def write_figures(
         The files written.
 
     Raises:
-        UserError: As `curves`, all seeds of no method have an epoch in common, or a file cannot be written.
+        UserError: As `curves`, all seeds of no method have an epoch in common, a file that is there was not drawn by
+            this, or one cannot be written.
     """
     comparison = comparison_of(folders)
     read = curves_in(comparison, key, counted=True)
@@ -58,20 +61,24 @@ def write_figures(
     sentences += [f"{curve.method} on {curve.log} is left out: {APART}" for curve in apart]
     if not drawn:
         raise UserError(f"no figure: {APART}; name fewer runs")
+    paths = _paths(directory, drawn, comparison.logs)
+    for path in paths:
+        check_own(path, MARK.encode(), HEAD, "no such report drew it; name another folder with --figures")
     for sentence in sentences if note is not None else []:
         note(sentence)
     looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))
-    files = []
     with saving(directory):
         directory.mkdir(parents=True, exist_ok=True)
-    names = _file_names(comparison.logs)
-    for log in dict.fromkeys(curve.log for curve in drawn):
-        for form in FORMATS:
-            path = directory / f"curves-{names[log]}.{form}"
-            picture = _picture([curve for curve in drawn if curve.log == log], looks, form)
-            replace_file(path, picture)
-            files.append(path)
-    return files
+    for path, log in paths.items():
+        replace_file(path, _picture([curve for curve in drawn if curve.log == log], looks, path.suffix[1:]))
+    return list(paths)
+
+
+def _paths(directory: Path, drawn: Sequence[MetricCurve], logs: Sequence[Column]) -> dict[Path, str]:
+    """The files to write, and the log of each."""
+    names = _file_names(logs)
+    shown = dict.fromkeys(curve.log for curve in drawn)
+    return {directory / f"curves-{names[log]}.{form}": log for log in shown for form in FORMATS}
 
 
 def _file_names(logs: Sequence[Column]) -> dict[str, str]:
@@ -97,7 +104,7 @@ def _picture(drawn: list[MetricCurve], looks: dict[str, Style], form: str) -> by
             _draw(axes, curve, looks[curve.method])
         _label(axes, drawn)
         content = BytesIO()
-        metadata: dict[str, Any] = {"CreationDate": None} if form == "pdf" else {"Software": None}
+        metadata: dict[str, Any] = {"CreationDate": None, "Creator": MARK} if form == "pdf" else {"Software": MARK}
         figure.savefig(content, format=form, dpi=DOTS, metadata=metadata)
     return content.getvalue()
 
