@@ -11,11 +11,11 @@ import pytest
 from micro_rl.cli import main as cli
 from micro_rl.errors import UserError
 from micro_rl.reports.compare import compared as comparison_text
-from micro_rl.reports.compare import run_list, score_tables
+from micro_rl.reports.compare import run_list, score_tables, write_comparison
 from micro_rl.reports.compare.aggregate_tables import matrix, pool
 from micro_rl.reports.compare.compared_runs import collect
 from micro_rl.reports.compare.comparison import Comparison, cautions, compare
-from micro_rl.reports.compare.curve_panels import curve
+from micro_rl.reports.compare.curve_panels import curve, learning_curves
 from micro_rl.reports.compare.table import Entry, Table, markdown
 from micro_rl.storage.locks import locked
 from tests.compared_runs import TASK, make_run
@@ -174,6 +174,10 @@ def test_curves_are_means_over_the_places_that_all_seeds_have(tmp_path: Path):
     drawn = curve("micro", comparison.cells["micro", comparison.logs[0].key], "eval/normalised_score", True)
     assert drawn and drawn.along.tolist() == [1, 2]
     assert drawn.values.tolist() == [[1.0, 2.0], [3.0, 6.0]]
+    [(panel, _)] = learning_curves(comparison)
+    assert panel.caption.endswith(
+        "A mean ends where one of its seeds does (epoch): micro at 2, though others go on to 3."
+    )
 
 
 def test_aggregates_need_seeds_and_logs_and_say_so(tmp_path: Path):
@@ -255,6 +259,18 @@ def test_a_report_replaces_its_own_file_and_no_other(tmp_path: Path, capsys, mon
         assert Path(name).read_text() == text
     Path(name).unlink()
     assert cli.run(["report", "runs", "--out", name]) == cli.run(["report", "runs", "--out", name]) == 0
+
+
+@pytest.mark.parametrize("form", ["html", "md", "csv"])
+def test_python_replaces_no_other_file_either(tmp_path: Path, form: str):
+    make_run(tmp_path / "runs/a")
+    path = tmp_path / f"a.{form}"
+    path.write_text("mine")
+    with pytest.raises(UserError, match="is there and micro-rl report did not write it"):
+        write_comparison([tmp_path / "runs"], path, form)
+    assert path.read_text() == "mine"
+    path.unlink()
+    assert write_comparison([tmp_path / "runs"], path, form) == write_comparison([tmp_path / "runs"], path, form)
 
 
 @pytest.mark.parametrize("here", ["", "runs"])

@@ -14,7 +14,7 @@ from micro_rl.reports.compare.robust_results import read_robust
 from micro_rl.reports.compare.robust_sweeps import Sweep, summary, sweeps
 from micro_rl.reports.compare.robust_table import inert, remarks, tables
 from micro_rl.reports.compare.table import Entry
-from tests.compared_runs import SWEEPS, add_robust, make_run
+from tests.compared_runs import SWEEPS, TASK, add_robust, make_run
 
 
 def swept(*runs: Path) -> dict[str, Sweep]:
@@ -112,6 +112,64 @@ def test_groups_with_other_axes_are_kept_apart(tmp_path: Path):
     assert len(sweeps(compare(collect([tmp_path])))) == 2
 
 
+@pytest.mark.parametrize(("nominal", "undisturbed"), [([900.0], "90.0"), (None, "–")])
+def test_a_group_without_axes_is_a_row_and_is_not_the_undisturbed_one(
+    tmp_path: Path, nominal: list[float] | None, undisturbed: str
+):
+    groups = [{"name": "heavy", "axes": []}, *SWEEPS[1:]]
+    run = make_run(tmp_path / "a")
+    returns = {"heavy": [200.0, 400.0], "min Q attack": [100.0], "nominal": nominal}
+    add_robust(run, lambda group, at: returns[group], groups, lambda group, at: "ice" if group == "heavy" else "")
+    (table,) = tables(sweeps(compare(collect([run]))))
+    assert [row[0] for row in table.rows] == [
+        Entry("heavy", "micro, 1 seed, ice"),
+        Entry("min Q attack", "micro, 1 seed"),
+    ]
+    assert [row[1].value for row in table.rows] == [undisturbed] * 2
+    assert [row[2].value for row in table.rows] == ["30.0", "10.0"]
+    assert table.rows[0][2] == Entry("30.0", "20.0 to 40.0")
+
+
+NOT_SCORED = TASK | {"score_min": None, "score_max": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"env": "X-v2", "task": NOT_SCORED}, [" in X-v1", " in X-v2"]),
+        ({"horizon": 20, "task": NOT_SCORED}, [" up to 1,000 steps", " up to 20 steps"]),
+        ({"changes": "ab" * 32}, [", contents not recorded", ", contents abababab"]),
+    ],
+)
+def test_results_of_another_world_are_neither_pooled_nor_scored_alike(tmp_path: Path, changes: dict, words: list[str]):
+    """A return of 500 is a score of 50 in the run's own task, and a return where the results' task has no range."""
+    add_robust(make_run(tmp_path / "a"), lambda group, at: [500.0], SWEEPS[1:2])
+    add_robust(make_run(tmp_path / "b", seed=1), lambda group, at: [500.0], SWEEPS[1:2], **changes)
+    swept = sweeps(compare(collect([tmp_path])))
+    figures = [summary(sweep, "micro")["mean"] for sweep in swept]
+    units = ["normalised scores", "returns" if "task" in changes else "normalised scores"]
+    assert [figure.mean for figure in figures if figure] == [50.0, 500.0 if "task" in changes else 50.0]
+    assert [table.title for table in tables(swept)] == [
+        f"hopper, protocol micro{word}: {unit}" for word, unit in zip(words, units, strict=True)
+    ]
+    assert swept[1].log.mean == (None if "task" in changes else 40.0)
+
+
+def test_results_are_scored_by_the_task_of_their_own(tmp_path: Path):
+    run = make_run(tmp_path / "a")
+    add_robust(run, lambda group, at: [500.0], SWEEPS[1:2], task=TASK | {"score_max": 2000.0})
+    figures = summary(swept(run)["min Q attack"], "micro")
+    assert figures["mean"] and figures["mean"].mean == 25.0
+
+
+def test_other_starts_are_remarked_on(tmp_path: Path):
+    for seed in (0, 7):
+        add_robust(make_run(tmp_path / str(seed), seed=seed), lambda group, at: [1.0], SWEEPS[1:2], seed=seed)
+    comparison = compare(collect([tmp_path]))
+    assert len(sweeps(comparison)) == 1
+    assert remarks(comparison)[-1] == "The episodes did not all begin from the same starts: seeds 0 to 7."
+
+
 def test_nothing_is_drawn_of_what_has_no_cells(tmp_path: Path):
     add_robust(make_run(tmp_path / "a"), lambda group, at: None)
     sweep_of = swept(tmp_path / "a")
@@ -143,7 +201,21 @@ NO_NUMBER = [{"name": "g", "axes": [{"name": "a", "values": [None]}]}]
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("groups", None), ("groups", [{}]), ("groups", NO_NUMBER), ("episodes", "3"), ("critic", 3), ("format", 0)],
+    [
+        ("groups", None),
+        ("groups", [{}]),
+        ("groups", NO_NUMBER),
+        ("episodes", "3"),
+        ("critic", 3),
+        ("format", 0),
+        ("task", {}),
+        ("task", TASK | {"score_max": "1"}),
+        ("task", TASK | {"score_max": 0.0}),
+        ("horizon", "20"),
+        ("env", 3),
+        ("changes", None),
+        ("seed", 0.5),
+    ],
 )
 def test_damaged_results_are_refused_in_one_line(tmp_path: Path, name: str, value: object):
     run = make_run(tmp_path / "a")

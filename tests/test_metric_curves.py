@@ -1,21 +1,24 @@
 """Metrics over the course of training: arrays [seed, epoch], and figures with intervals as files."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 import micro_rl
 from micro_rl.cli.main import run
 from micro_rl.errors import UserError
-from micro_rl.reports.compare.figure_files import band
+from micro_rl.reports.compare.figure_files import band, write_figures
 from tests.compared_runs import make_run
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Path:
     folder = tmp_path / "runs"
-    for seed, scores in enumerate(([10.0, 20.0, 30.0], [20.0, 40.0, 60.0], [30.0, 60.0])):
+    for seed, scores in enumerate(([10.0, 20.0, 30.0], [20.0, 40.0, 60.0], [30.0, 60.0, 90.0])):
         make_run(folder / f"micro-{seed}", seed=seed, scores=scores)
     make_run(folder / "sac-0", "sac", scores=[1.0, 2.0, 3.0])
     make_run(folder / "walker", "sac", "walker", scores=[7.0])
@@ -27,7 +30,7 @@ def test_values_by_seed_and_epoch(runs: Path):
     assert (micro.method, micro.log, micro.key) == ("micro", "hopper", "eval/normalised_score")
     assert micro.seeds.tolist() == [0, 1, 2]
     assert micro.epochs.tolist() == [1, 2, 3]
-    np.testing.assert_array_equal(micro.values, [[10, 20, 30], [20, 40, 60], [30, 60, np.nan]])
+    np.testing.assert_array_equal(micro.values, [[10, 20, 30], [20, 40, 60], [30, 60, 90]])
     assert (sac.method, sac.values.tolist()) == ("sac", [[1, 2, 3]])
     assert (walker.log, walker.values.tolist()) == ("walker", [[7]])
 
@@ -68,6 +71,22 @@ def test_figures_of_every_log_as_files(runs: Path, tmp_path: Path, capsys: pytes
     assert run(["report", str(runs), "--metric", "eval/return"]) == 2
 
 
+@pytest.mark.parametrize("form", ["png", "pdf"])
+def test_figures_replace_figures_of_reports_and_no_other_file(tmp_path: Path, form: str):
+    """Also where another program drew it with matplotlib."""
+    make_run(tmp_path / "runs", scores=[1.0])
+    folder, notes = tmp_path / "figures", []
+    path = folder / f"curves-hopper.{form}"
+    folder.mkdir()
+    Figure().savefig(path)
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=f"curves-hopper.{form}: is there and no such report drew it; name another"):
+        write_figures([tmp_path / "runs"], folder, note=notes.append)
+    assert path.read_bytes() == before and list(folder.iterdir()) == [path] and not notes
+    path.unlink()
+    assert write_figures([tmp_path / "runs"], folder) == write_figures([tmp_path / "runs"], folder)
+
+
 def test_logs_whose_names_come_out_alike_have_files_of_their_own(tmp_path: Path):
     for log in ("a b.csv", "a+b.csv"):
         make_run(tmp_path / "runs" / log, log=log, scores=[1.0])
@@ -85,8 +104,44 @@ def test_runs_that_a_figure_lacks_or_has_a_part_of_are_named(runs: Path, tmp_pat
     notes = [line.removeprefix("note    ") for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
     assert notes[0] == "again is left out: micro-0 has its settings and its seed"
     assert notes[1] == "begun is left out: it has no such metric, or no finite one (stopped, 0 of 12 epochs done)"
-    assert notes[2] == "going is stopped, 2 of 12 epochs done: beyond that the mean is over the other seeds"
+    assert notes[2] == "going is left out: other seeds are finished (stopped, 2 of 12 epochs done)"
     assert notes[3].startswith("left out: ") and "torn" in notes[3] and len(notes) == 4
+
+
+ENDS = ([60.0] * 3, [40.0, 40.0, 40.0, 40.0])
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_mean_over_seeds_ends_where_one_of_them_does(tmp_path: Path, monkeypatch, finished: bool):
+    """Of 60 and 40 it is 50 up to the third epoch; it fell to 40 at the fourth, though no seed fell."""
+    for seed, scores in enumerate(ENDS):
+        make_run(tmp_path / "runs" / f"{seed}", seed=seed, scores=scores, finished=finished)
+    drawn, notes, plot = [], [], Axes.plot
+
+    def watched(axes: Axes, *lines: np.ndarray, **words: Any) -> None:
+        drawn.append([line.tolist() for line in lines])
+        plot(axes, *lines, **words)
+
+    monkeypatch.setattr(Axes, "plot", watched)
+    write_figures([tmp_path / "runs"], tmp_path / "figures", note=notes.append)
+    assert drawn == [[[1, 2, 3], [50, 50, 50]]] * 2
+    short = "0 has no value after epoch 3 of 4" if finished else "0 is stopped, 3 of 12 epochs done"
+    assert notes[0] == f"{short}: beyond that the mean over seeds is not drawn"
+    with pytest.warns(UserWarning, match=f"{short}: beyond that its values are NaN"):
+        [curve] = micro_rl.curves(tmp_path / "runs")
+    np.testing.assert_array_equal(curve.values[0], [60, 60, 60, np.nan])
+
+
+def test_seeds_without_a_common_epoch_have_no_mean(tmp_path: Path):
+    folder, reason = tmp_path / "runs", "there is no epoch at which every seed has a value"
+    for seed, scores in enumerate(([1.0, float("nan")], [float("nan"), 1.0])):
+        make_run(folder / f"{seed}", seed=seed, scores=scores)
+    with pytest.raises(UserError, match=f"no figure: {reason}; name fewer runs"):
+        write_figures([folder], tmp_path / "figures")
+    make_run(folder / "sac", "sac", scores=[1.0])
+    notes = []
+    assert len(write_figures([folder], tmp_path / "figures", note=notes.append)) == 2
+    assert notes[-1] == f"micro on hopper is left out: {reason}"
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), 1e308])

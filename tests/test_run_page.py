@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from micro_rl.core.wording import number
 from micro_rl.errors import UserError
-from micro_rl.reports.run import record, story, write_report
+from micro_rl.reports.run import record, story, write_page, write_report
 from micro_rl.reports.run.panels import Panel, beyond_the_limit, conservative_term, entropy_bonus, promise
 from micro_rl.storage.jsonl import append_row
 from micro_rl.storage.run_folder import RunFolder
@@ -98,6 +98,16 @@ def test_the_page_is_in_the_run_folder_and_always_the_same(tmp_path):
     assert not list(folder.glob(".*"))
 
 
+def test_a_page_replaces_no_other_file(tmp_path):
+    """A training that has just finished ends with a note."""
+    path, notes = measured_run(tmp_path) / "report.html", []
+    path.write_text("mine")
+    with pytest.raises(UserError, match="is there and micro-rl report did not write it; move it away"):
+        write_report(path.parent)
+    write_page(path.parent, notes.append)
+    assert path.read_text() == "mine" and len(notes) == 1 and notes[0].startswith(f"no page: {path}")
+
+
 def test_the_story_of_a_measured_run(tmp_path):
     page = page_of(measured_run(tmp_path))
     assert "Better than the log’s average, not better than its best episode." in page.words
@@ -133,6 +143,14 @@ def test_a_difference_within_the_spread_is_called_unreliable(tmp_path):
     assert "no less than the distance to the log’s average: do not rely" in page.words
     assert "evaluated 2 times, fewer than the ten" in page.words
     assert "made 2 of its 12 epochs" in page.words
+
+
+@pytest.mark.parametrize("value", [160.0, 120.0, 100.0, 90.0])
+def test_a_single_evaluation_tells_nothing_of_how_evaluations_differ(tmp_path, value: float):
+    words = page_of(make_run(tmp_path, [measured_row(1)], {"eval/return": score(value, 0.0, 1)})).words
+    assert f"log’s {'best episode' if value > 150 else 'average'} is more than chance is not known." in words
+    assert "differ among themselves by" not in words and "best single evaluation" not in words
+    assert ("do not put the policy in its place" in words) == (value < 100)
 
 
 def test_a_policy_worse_than_the_log_is_not_to_be_used(tmp_path):

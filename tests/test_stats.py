@@ -381,9 +381,18 @@ def test_few_pairs_are_said(pairs: int, smallest: float) -> None:
     outcome = stats.paired(np.full((pairs, 1), 1e9), np.zeros((pairs, 1)))
     assert outcome.flip_p == outcome.wilcoxon_p == outcome.smallest_p == smallest
     assert f"below {smallest:g}" in outcome.caution
-    assert outcome.caution.endswith("a single pair" if pairs == 1 else "the interval is too narrow")
+    assert outcome.caution.endswith("a single pair" if pairs == 1 else "however large the difference")
     assert not stats.paired(np.ones((6, 1)), np.zeros((6, 1))).caution
     assert stats.paired(np.ones((1, 6)), np.zeros((1, 6))).caution == "no interval, since a task has a single pair"
+
+
+@pytest.mark.parametrize(("pairs", "shape"), [(2, (2, 1)), (9, (9, 1)), (9, (9, 2)), (10, (10, 1)), (10, (12, 2))])
+def test_few_pairs_have_students_interval_and_many_the_bootstraps(pairs: int, shape: tuple[int, int]) -> None:
+    """The fewest that a task has count: of two tasks with twelve pairs one lacks two."""
+    apart = simulated(*shape)
+    apart[pairs:, 0] = NAN
+    expected = stats.t_interval(apart) if pairs < 10 else stats.interval(stats.mean, apart)
+    assert stats.paired(apart, np.zeros(shape)).difference == expected
 
 
 @pytest.mark.parametrize("shape", [(8, 1), (4, 3), (2, 5)])

@@ -53,8 +53,9 @@ def test_what_is_given_when_nothing_is_said():
     blocks = []
     stats.interval(stats.takes_batches(lambda drawn: blocks.append(drawn.shape) or stats.mean(drawn)), scores)
     assert blocks == [(4, 2)] + [(250, 4, 2)] * 40
-    assert stats.paired(scores, simulated(4, 2, 1)).difference == stats.interval(
-        stats.mean, scores - simulated(4, 2, 1), confidence=0.95, resamples=10_000, seed=0
+    many = simulated(10, 2)
+    assert stats.paired(many, simulated(10, 2, 1)).difference == stats.interval(
+        stats.mean, many - simulated(10, 2, 1), confidence=0.95, resamples=10_000, seed=0
     )
     assert stats.t_interval(scores) == stats.t_interval(scores, confidence=0.95)
     assert stats.optimality_gap(scores) == stats.optimality_gap(scores, 100.0)
@@ -184,7 +185,7 @@ def test_flips_weigh_pairs_by_their_tasks():
     single = stats.paired(np.ones((1, 1)), np.zeros((1, 1)))
     assert single.caution == f"1 pair: p cannot be below 1{alone}"
     five = stats.paired(np.ones((5, 1)), np.zeros((5, 1)))
-    assert five.caution == "5 pairs: p cannot be below 0.0625, however large the difference; the interval is too narrow"
+    assert five.caution == "5 pairs: p cannot be below 0.0625, however large the difference"
     assert pairs._wilcoxon_p(np.array([0.0, 1.0, -2.0, 3.0])) == pairs._wilcoxon_p(np.array([1.0, -2.0, 3.0])) == 0.75
 
 

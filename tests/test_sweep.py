@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -21,6 +21,8 @@ from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.learner import ModelLearner
 from micro_rl.algorithms.model_based import micro
 from micro_rl.cli import main as cli
+from micro_rl.cli.commands import sweep as sweep_command
+from micro_rl.cli.commands.console import console
 from micro_rl.cli.display import Display
 from micro_rl.core.types import Keys
 from micro_rl.dynamics import fit_epoch
@@ -45,6 +47,7 @@ from micro_rl.training.plan_record import plan_to_config
 from micro_rl.training.program import Program, compiled_epoch
 from micro_rl.training.runner import execute, execute_all
 from micro_rl.training.sweep import SharedFits, SweepCallback, carry_out
+from tests.compared_runs import make_run as make_compared_run
 from tests.probes import tiny_plan
 from tests.tiny_runs import SETTINGS, options, write_log
 
@@ -436,6 +439,17 @@ def test_the_command_makes_every_run_and_one_page(tmp_path: Path, capsys: pytest
     ]
     assert len([line for line in output.splitlines() if line.startswith("policy ")]) == 2
     assert cli.run(words) == 2 and "is not empty" in capsys.readouterr().err
+    (tmp_path / "sweep" / "compare.html").write_text("mine")
+    assert cli.run([*words, "--resume"]) == 2 and "did not write it" in capsys.readouterr().err
+
+
+def test_a_sweep_ends_with_a_note_where_another_file_has_its_pages_name(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.setattr("micro_rl.cli.outcome.print_sweep", lambda *_: None)
+    make_compared_run(tmp_path / "seed0")
+    (tmp_path / "compare.html").write_text("mine")
+    sweep_command._conclude({"seed0": cast(Any, "a run")}, tmp_path, console())
+    assert "note    no page: " in (text := capsys.readouterr().out) and "did not write it" in text.replace("\n", " ")
+    assert (tmp_path / "compare.html").read_text() == "mine"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def _holds_runs(folder: Path) -> bool:
 
 
 def _compare(runs: tuple[Path, ...], options: Compare) -> None:
-    from micro_rl.reports.compare import check_free, compared, write_comparison
+    from micro_rl.reports.compare import compared, write_comparison
 
     path = options.out or _folder_of_all(runs) / "compare.html"
     if path.is_dir():
@@ -67,7 +67,6 @@ def _compare(runs: tuple[Path, ...], options: Compare) -> None:
     if form != "html" and options.out is None:
         print_for_machines(compared(runs, form), end="")
         return
-    check_free(path, form)
     written = write_comparison(runs, path, form)
     print(f"{'page' if form == 'html' else 'table'}    {written}")
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from micro_rl.training.plan import Plan
 
 
+PAGE = "compare.html"
+"""In the sweep's folder."""
+
+
 @dataclass(frozen=True)
 class Sweep(Task):
     """What to vary, and how it is carried out."""
@@ -144,6 +148,7 @@ def _words(name: str, text: str, switch: bool) -> list[str]:
 def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> None:
     from micro_rl.cli.display import Display
     from micro_rl.cli.outlook import print_commands, print_outlook
+    from micro_rl.reports.compare import check_free
     from micro_rl.storage.wandb_log import tracking_in
     from micro_rl.training.grid import methods_of, sweep_folder, trials_of_logs
     from micro_rl.training.interrupts import Interrupts
@@ -164,6 +169,7 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         say(screen, heading)
         print_outlook(runs, screen, task.until, cluster)
         return
+    check_free(folder / PAGE, "html")
     if task.on is not None:
         _on_cluster(runs, folder, task, screen, heading)
         return
@@ -198,14 +204,17 @@ def _cut_for_cluster(runs: Sequence["Trial"], task: Any) -> "tuple[Capacity, Gra
 
 
 def _conclude(outcomes: "dict[str, Run | Diverged]", folder: Path, screen: "Console") -> None:
-    """Print what the runs came to, and write the page that compares them."""
+    """Print what the runs came to, and write the page that compares them, or say why there is none."""
     from micro_rl.cli.outcome import print_sweep
     from micro_rl.errors import Diverged
     from micro_rl.reports.compare import write_comparison
 
     print_sweep(outcomes, screen)
     if not all(isinstance(outcome, Diverged) for outcome in outcomes.values()):
-        say(screen, f"page    {write_comparison([folder], folder / 'compare.html')}")
+        try:
+            say(screen, f"page    {write_comparison([folder], folder / PAGE)}")
+        except UserError as error:
+            say(screen, f"note    no page: {error}")
 
 
 def _refuse_diverged(outcomes: "dict[str, Run | Diverged]") -> None:

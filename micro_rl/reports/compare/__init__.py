@@ -70,10 +70,11 @@ def write_comparison(folders: Sequence[Path | str], path: Path | str, form: str 
         The file's path.
 
     Raises:
-        UserError: As for `compared`, or the file cannot be written.
+        UserError: As for `compared`, no report wrote the file that is there, or it cannot be written.
     """
     from micro_rl.storage.files import make_parent, replace_file
 
+    check_free(Path(path), form)
     text = compared(folders, form, path)
     make_parent(Path(path))
     replace_file(Path(path), text.encode())
@@ -92,13 +93,14 @@ def write_figures(
         folders: Run folders, or folders that hold some.
         directory: Where the files go; it is made.
         key: Of the metrics; by default the score.
-        note: Is told of each run that is left out or not finished, in a sentence.
+        note: Is told of each run that is left out, is not finished, or ends before others of its method, in a sentence.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: As for `compared`, no run has the metric, or a file cannot be written.
+        UserError: As for `compared`, no run has the metric, a file that is there was not drawn by this, or one cannot
+            be written.
     """
     from micro_rl.reports.compare import figure_files
 

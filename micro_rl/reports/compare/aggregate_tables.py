@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -100,8 +99,3 @@ def table(estimates: dict[str, dict[str, Interval]]) -> Table:
 
 def _entry(estimate: Interval) -> Entry:
     return Entry(number(float(estimate.point)), span(float(estimate.low), float(estimate.high)))
-
-
-def pairs(methods: Sequence[str]) -> list[tuple[str, str]]:
-    """All of them, or those with the first method where there are many."""
-    return list(combinations(methods, 2)) if len(methods) <= 5 else [(other, methods[0]) for other in methods[1:]]

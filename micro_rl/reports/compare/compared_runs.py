@@ -162,7 +162,8 @@ def read(path: Path) -> Run:
     """One run folder; raises `UserError` if a file in it is damaged or is not the one that was sealed."""
     content, folder = record.read(path), RunFolder.open(path)
     condition = state(folder, content.metrics, content.settings.get("epochs"))
-    return Run(path, content.name, content, condition, read_robust(path), _ensemble(record.model_folder(folder)))
+    robust = read_robust(path, Task(**content.config.get("task", {})))
+    return Run(path, content.name, content, condition, robust, _ensemble(record.model_folder(folder)))
 
 
 def _named(runs: list[Run]) -> list[Run]:

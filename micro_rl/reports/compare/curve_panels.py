@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from micro_rl.core.wording import number
 from micro_rl.reports.compare.compared_runs import MEASURED, Run
 from micro_rl.reports.compare.comparison import Column, Comparison
+from micro_rl.reports.compare.metric_curves import counting
 from micro_rl.reports.compare.palette import Style, bend, styles
 from micro_rl.reports.run import figures
 from micro_rl.reports.run.figures import DASHED, DOTTED, INK, SOLID, THIRD, Size
@@ -25,6 +26,8 @@ class Curve(NamedTuple):
     along: np.ndarray
     values: np.ndarray
     finished: bool
+    longest: float
+    """Where its longest run was evaluated last."""
 
 
 CROWDED = 4
@@ -53,14 +56,15 @@ def _curves(comparison: Comparison, log: Column) -> tuple[str, list[Curve]]:
 
 def curve(method: str, runs: list[Run], key: str, per_epoch: bool) -> Curve | None:
     """None where no run was evaluated; runs that reported no score count only where none did."""
-    counted = [run for run in runs if run.finished] or runs
+    counted = counting(runs)
     series = [_series(run, key, per_epoch) for run in counted]
     series = [points for points in series if points]
     if not series:
         return None
     common = sorted(set.intersection(*(set(points) for points in series)))
     values = np.array([[points[place] for place in common] for points in series])
-    return Curve(method, np.array(common), values, counted[0].finished) if common else None
+    longest = max(max(points) for points in series)
+    return Curve(method, np.array(common), values, counted[0].finished, longest) if common else None
 
 
 def _series(run: Run, key: str, per_epoch: bool) -> dict[float, float]:
@@ -82,7 +86,7 @@ def _panel(log: Column, drawn: list[Curve], place: int, looks: dict[str, Style],
         name = f"Learning curves on {log.name}"
         pictures.append((kind, figures.drawing(draw, size, f"curves{place}-{kind}", name)))
     swatches = [Swatch(_name(line), *looks[line.method][:2]) for line in drawn]
-    return Panel(log.name, _caption(log, drawn, remark), swatches + _log_swatches(log), pictures)
+    return Panel(log.name, _caption(log, drawn, along, remark), swatches + _log_swatches(log), pictures)
 
 
 def _alone(log: Column, drawn: list[Curve], shown: Curve, looks: dict[str, Style], name: str) -> Panel:
@@ -160,11 +164,17 @@ def _log_swatches(log: Column) -> list[Swatch]:
     return [Swatch(f"{name} {number(value)}", INK, dash) for name, value, dash in named if value is not None]
 
 
-def _caption(log: Column, drawn: list[Curve], remark: str) -> str:
+def _caption(log: Column, drawn: list[Curve], along: str, remark: str) -> str:
     many = any(len(curve.values) > 1 for curve in drawn)
     what = "Normalised score" if log.unit == "score" else "Return"
     parts = [f"{what} of each evaluation"]
     parts[0] += "; the mean over seeds, and a band from the worst to the best seed." if many else ", one seed each."
     if any(not curve.finished for curve in drawn):
         parts.append("Those that are not finished are shown as far as they are.")
+    if ends := [_end(curve) for curve in drawn if curve.along[-1] < curve.longest]:
+        parts.append(f"A mean ends where one of its seeds does ({along}): {'; '.join(ends)}.")
     return " ".join([*parts, remark]).strip()
+
+
+def _end(curve: Curve) -> str:
+    return f"{curve.method} at {curve.along[-1]:,.10g}, though others go on to {curve.longest:,.10g}"

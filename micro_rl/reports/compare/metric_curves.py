@@ -14,7 +14,7 @@ from micro_rl.core.metric_keys import SHOWN_SCORES
 from micro_rl.errors import UserError, did_you_mean
 from micro_rl.reports.compare.compared_runs import Run, collect
 from micro_rl.reports.compare.comparison import Comparison, compare
-from micro_rl.reports.run.record import sane
+from micro_rl.reports.run.record import ABSURD, sane
 
 
 class MetricCurve(NamedTuple):
@@ -39,7 +39,8 @@ def curves(folders: Sequence[Path | str] | Path | str, key: str | None = None) -
     Returns:
         One entry for each method and log that has the metric, methods and logs told apart as `micro-rl report` does.
         Values are in the unit that the reference of metric keys gives. They are NaN beyond the last epoch of a
-        run that is not finished. One `UserWarning` names such runs, and those that are left out, with the reasons.
+        run that is not finished, or that ended before others of its method. One `UserWarning` names such runs, and
+        those that are left out, with the reasons.
 
     Raises:
         UserError: There are no runs, one that is named itself is damaged, or no run has the metric.
@@ -60,15 +61,15 @@ def comparison_of(folders: Sequence[Path | str] | Path | str) -> Comparison:
     return compare(collect(paths))
 
 
-def curves_in(comparison: Comparison, key: str | None) -> list[MetricCurve]:
-    """The curves of runs that are read; raises as `curves`."""
+def curves_in(comparison: Comparison, key: str | None, counted: bool = False) -> list[MetricCurve]:
+    """The curves of runs that are read, or only of those that count in a mean; raises as `curves`."""
     if key is not None:
         arguments.text("key", key, "give one of the metrics, as in 'q/model'")
     logged = sorted({name for run in comparison.runs for row in run.record.metrics for name in row} - {"epoch"})
     if key is not None and key not in logged:
         raise UserError(f"{key}: no run has this metric{did_you_mean(key, logged)}; there are {', '.join(logged)}")
     of_methods = [
-        _curve(method, log.name, chosen, runs)
+        _curve(method, log.name, chosen, counting(runs) if counted else runs)
         for log in comparison.logs
         if (chosen := key or _first_score([run for run in comparison.runs if run.column == log.key]))
         for method in comparison.methods
@@ -81,6 +82,11 @@ def curves_in(comparison: Comparison, key: str | None) -> list[MetricCurve]:
     return of_methods
 
 
+def counting(runs: list[Run]) -> list[Run]:
+    """Those of a method that are finished, or all where none is."""
+    return [run for run in runs if run.finished] or runs
+
+
 def _others(logged: Sequence[str]) -> str:
     return f"name a metric: {', '.join(logged)}" if logged else "wait for its first epoch"
 
@@ -91,23 +97,39 @@ def left_out(comparison: Comparison, drawn: Sequence[MetricCurve], beyond: str) 
     Args:
         comparison: All runs.
         drawn: The curves of them.
-        beyond: What holds beyond the last epoch of a run that is not finished.
+        beyond: What holds beyond the last epoch of a run that is not finished, or that ended before others.
 
     Returns:
         The sentences; empty where nothing is missing.
     """
-    shown = {(curve.method, curve.log, int(seed)) for curve in drawn for seed in curve.seeds}
+    ends = _ends(drawn)
+    keys = {curve.log: curve.key for curve in drawn}
     copies = {run.path: twin for run, twin in comparison.copies}
     sentences = []
     for run in comparison.runs:
-        far = f"{run.epochs_done} done"
+        log, far = comparison.log_of(run).name, f"{run.epochs_done} done"
+        last, latest = ends.get((comparison.method_of(run), log, run.seed), (None, 0))
         if run.path in copies:
             sentences.append(f"{run.name} is left out: {copies[run.path].name} has its settings and its seed")
-        elif (comparison.method_of(run), comparison.log_of(run).name, run.seed) not in shown:
-            sentences.append(f"{run.name} is left out: it has no such metric, or no finite one ({run.state}, {far})")
+        elif last is None:
+            unfinished = log in keys and run.record.series(keys[log])
+            why = "other seeds are finished" if unfinished else "it has no such metric, or no finite one"
+            sentences.append(f"{run.name} is left out: {why} ({run.state}, {far})")
         elif not run.finished:
             sentences.append(f"{run.name} is {run.state}, {far}: beyond that {beyond}")
+        elif last < latest:
+            sentences.append(f"{run.name} has no value after epoch {last:,} of {latest:,}: beyond that {beyond}")
     return sentences + [f"left out: {reason}" for reason in comparison.left_out]
+
+
+def _ends(drawn: Sequence[MetricCurve]) -> dict[tuple[str, str, int], tuple[int, int]]:
+    """The last epochs at which each run, and any of its curve, has a finite value; by method, log and seed."""
+    ends = {}
+    for curve in drawn:
+        lasts = [int(curve.epochs[np.abs(row) < ABSURD].max(initial=0)) for row in curve.values]
+        for seed, last in zip(curve.seeds, lasts, strict=True):
+            ends[curve.method, curve.log, int(seed)] = last, max(lasts)
+    return ends
 
 
 def _first_score(runs: list[Run]) -> str | None:

@@ -57,7 +57,7 @@ def grids(sweep: Sweep, place: int) -> Grids | None:
         title = f"{method}, {count} seeds" if count > 1 else method
         picture = figures.drawing(draw, MAP, f"map{place}-{index}", f"{sweep.name}: {method}")
         maps.append(Panel(title, "", [], [("only", picture)]))
-    return Grids(sweep.name, _caption(sweep, known, low), _legend(low, high), maps)
+    return Grids(sweep.name + sweep.apart, _caption(sweep, known, low), _legend(low, high), maps)
 
 
 def _grid(sweep: Sweep, runs: list[Swept]) -> np.ndarray:
@@ -179,7 +179,7 @@ def curves(sweep: Sweep, place: int, looks: dict[str, Style]) -> Panel | None:
         pictures.append((kind, figures.drawing(draw, size, f"sweep{place}-{kind}", sweep.name)))
     legend = [Swatch(method, looks[method].colour, looks[method].dash) for method in sweep.methods]
     band = "The band goes from the worst to the best seed, or over the 95 % interval of the episodes of a single one."
-    return Panel(sweep.name, " ".join(filter(None, [band, remark, inert(sweep)])), legend, pictures)
+    return Panel(sweep.name + sweep.apart, " ".join(filter(None, [band, remark, inert(sweep)])), legend, pictures)
 
 
 def _curves(axes: Axes, size: Size, sweep: Sweep, looks: dict[str, Style]) -> str:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from micro_rl.core.tasks import UNKNOWN, Task
 from micro_rl.errors import UserError
 from micro_rl.storage.json_files import check_format, parse_json, read_json
 from micro_rl.storage.jsonl import whole_lines
@@ -12,6 +13,8 @@ from micro_rl.storage.jsonl import whole_lines
 LONGEST = 1000
 """Values of an axis, groups of a protocol and episodes of a cell: more is no result of ours."""
 
+UNDISTURBED = "nominal"
+"""The group of the simulator as it is, which every protocol has."""
 NOMINAL = {("friction by gravity", "friction"): 1.0, ("friction by gravity", "gravity"): 1.0}
 """Where nothing is disturbed on axes whose file does not say: by group and axis."""
 
@@ -37,7 +40,7 @@ class Cell(NamedTuple):
 
 
 class Group(NamedTuple):
-    """One sweep: its axes (none for the undisturbed simulator) and the cells that are finished."""
+    """One sweep: its axes (none for a single world) and the cells that are finished."""
 
     name: str
     axes: tuple[Axis, ...]
@@ -49,8 +52,20 @@ class Group(NamedTuple):
         return math.prod(len(axis.values) for axis in self.axes)
 
 
+class World(NamedTuple):
+    """Where a protocol was carried out: simulator, time limit in steps, and a digest of what it does in its cells."""
+
+    env: str | None
+    horizon: int | None
+    changes: str
+    """"" where the file does not say."""
+
+
 class Robust(NamedTuple):
-    """One protocol carried out on one policy."""
+    """One protocol carried out on one policy.
+
+    `task` has the range by which its returns are scored, `seed` is that of its starts, None where it is not known.
+    """
 
     protocol: str
     episodes: int
@@ -58,6 +73,9 @@ class Robust(NamedTuple):
     """Whose critic attacked, "" where there was no attack."""
     policy_sha256: str
     groups: list[Group]
+    task: Task
+    world: World
+    seed: int | None
 
     @property
     def missing(self) -> int:
@@ -70,28 +88,46 @@ class Robust(NamedTuple):
         return sum(cell.unstable > 0 for group in self.groups for cell in group.cells.values())
 
 
-def read_robust(run: Path) -> list[Robust]:
-    """Every protocol's results in RUN/robust, by name; `UserError` where a file is not of the form we write."""
+def read_robust(run: Path, task: Task = UNKNOWN) -> list[Robust]:
+    """Every protocol's results in RUN/robust, by name; `UserError` where a file is not of the form we write.
+
+    Where a file does not say on what its protocol was carried out, that is the run's `task`.
+    """
     paths = sorted((run / "robust").glob("*/robust.json")) if (run / "robust").is_dir() else []
-    return [_read(path) for path in paths]
+    return [_read(path, task) for path in paths]
 
 
-def _read(path: Path) -> Robust:
+def _read(path: Path, usual: Task) -> Robust:
     content = read_json(path)
     check_format(content.get("format"), path)
     try:
         axes = {_text(group["name"]): _axes(group) for group in _few(content["groups"])}
         cells = _cells(path.with_name("cells.jsonl"), axes)
         groups = [Group(name, group_axes, cells.get(name, {})) for name, group_axes in axes.items()]
-        episodes = content.get("episodes", 0)
-        if type(episodes) is not int:
-            raise TypeError
+        episodes = _whole(content.get("episodes")) or 0
         name = _text(path.parent.name)  # one protocol with several attackers has a folder for each
         attacked = any(axis.name == "epsilon" for group in groups for axis in group.axes)
         critic = _text(content.get("critic", "")) if attacked else ""
-        return Robust(name, episodes, critic, _text(content.get("policy_sha256", "")), groups)
+        policy = _text(content.get("policy_sha256", ""))
+        task = _task(content["task"]) if "task" in content else usual
+        return Robust(name, episodes, critic, policy, groups, task, _world(content, usual), _whole(content.get("seed")))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path}: is not what a robustness run writes there; make it again") from error
+
+
+def _task(content: dict[str, Any]) -> Task:
+    """The range of scores alone."""
+    low, high = (None if content[end] is None else _number(content[end]) for end in ("score_min", "score_max"))
+    if low is None or high is None:
+        return UNKNOWN
+    if low == high:
+        raise ValueError
+    return Task(score_min=low, score_max=high)
+
+
+def _world(content: dict[str, Any], usual: Task) -> World:
+    env, horizon = content.get("env", usual.env), content.get("horizon", usual.horizon)
+    return World(None if env is None else _text(env), _whole(horizon), _text(content.get("changes", "")))
 
 
 def _axes(group: dict[str, Any]) -> tuple[Axis, ...]:
@@ -123,6 +159,13 @@ def _number(value: Any) -> float:
     if type(value) not in (int, float) or not abs(value) < 1e12:
         raise ValueError
     return float(value)
+
+
+def _whole(value: Any) -> int | None:
+    """None where it is not known."""
+    if value is not None and type(value) is not int:
+        raise TypeError
+    return value
 
 
 def _text(value: Any) -> str:

@@ -1,15 +1,16 @@
 """Robustness results of many runs side by side: the same group of the same protocol, method by method."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from micro_rl.core.tasks import normalised
+from micro_rl.core.wording import plural
 from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Column, Comparison
-from micro_rl.reports.compare.robust_results import Axis, Cell, Group, Robust
+from micro_rl.reports.compare.robust_results import UNDISTURBED, Axis, Cell, Group, Robust, World
 from micro_rl.reports.compare.score_tables import over_seeds
 from micro_rl.reports.stats import cvar, interval, mean
 from micro_rl.reports.stats.risk import area_of, worst_cell
@@ -33,13 +34,18 @@ class Swept(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A group of a protocol on a log, by method; the axes are the same for all."""
+    """A group of a protocol on a log, by method; axes and world are the same for all, and so is the log's unit here.
+
+    `apart` tells its world from those of other results by that protocol, to stand behind the protocol's name.
+    """
 
     log: Column
     protocol: str
     name: str
     axes: tuple[Axis, ...]
+    world: World
     methods: dict[str, list[Swept]]
+    apart: str = ""
 
     @property
     def inert(self) -> dict[tuple[float, ...], str]:
@@ -49,38 +55,59 @@ class Sweep(NamedTuple):
 
 
 def sweeps(comparison: Comparison) -> list[Sweep]:
-    """By log, protocol and group; equal names with other axes are kept apart."""
-    by_key: dict[tuple[str, str, str, tuple[Axis, ...]], Sweep] = {}
+    """By log, protocol and group; equal names with other axes, worlds or units are kept apart."""
+    by_key: dict[tuple[Any, ...], Sweep] = {}
     for method in comparison.methods:
         for log in comparison.logs:
             for run in comparison.cell(method, log):
                 for protocol in run.robust:
+                    measured = _measured(log, protocol)
                     for group in protocol.groups:
-                        key = (log.key, protocol.protocol, group.name, group.axes)
-                        sweep = by_key.setdefault(key, Sweep(log, protocol.protocol, group.name, group.axes, {}))
-                        sweep.methods.setdefault(method, []).append(_swept(run, protocol, group, log))
-    return list(by_key.values())
+                        about = (measured, protocol.protocol, group.name, group.axes, protocol.world)
+                        sweep = by_key.setdefault((log.key, *about), Sweep(*about, {}))
+                        sweep.methods.setdefault(method, []).append(_swept(run, protocol, group, measured.unit))
+    return [sweep._replace(apart=_apart(sweep, by_key.values())) for sweep in by_key.values()]
 
 
-def _swept(run: Run, protocol: Robust, group: Group, log: Column) -> Swept:
-    return Swept(run, protocol, group, _nominal(run, protocol, group, log), _results(run, group.cells, log))
+def _measured(log: Column, protocol: Robust) -> Column:
+    """The log in the unit of results by the protocol, without its own returns where those have another one."""
+    scored = log.unit == "score" and normalised(0.0, protocol.task) is not None
+    return log if scored or log.unit == "return" else log._replace(unit="return", mean=None, best=None)
 
 
-def _results(run: Run, cells: dict[tuple[float, ...], Cell], log: Column) -> dict[tuple[float, ...], np.ndarray]:
-    return {point: np.array([_in_unit(episode, run, log) for episode in cell.returns]) for point, cell in cells.items()}
+def _apart(sweep: Sweep, sweeps: Iterable[Sweep]) -> str:
+    """What tells the sweep's world from others in which its log's runs were tried by that protocol."""
+    key, world = (sweep.log.key, sweep.protocol), sweep.world
+    worlds = [other.world for other in sweeps if (other.log.key, other.protocol) == key]
+    words = ""
+    if len({other.env for other in worlds}) > 1:
+        words += f" in {world.env[:100]}" if world.env else " in an unnamed simulator"
+    if len({other.horizon for other in worlds}) > 1:
+        words += f" up to {plural(world.horizon, 'step')}" if world.horizon else " without a time limit"
+    if len({other.changes for other in worlds}) > 1:
+        words += f", contents {world.changes[:8]}" if world.changes else ", contents not recorded"
+    return words
 
 
-def _in_unit(value: float, run: Run, log: Column) -> float:
-    score = normalised(value, run.task) if log.unit == "score" else None
-    return value if score is None else score
+def _swept(run: Run, protocol: Robust, group: Group, unit: str) -> Swept:
+    return Swept(run, protocol, group, _nominal(protocol, group, unit), _results(protocol, group.cells, unit))
 
 
-def _nominal(run: Run, protocol: Robust, group: Group, log: Column) -> np.ndarray | None:
+def _results(protocol: Robust, cells: dict[tuple[float, ...], Cell], unit: str) -> dict[tuple[float, ...], np.ndarray]:
+    return {point: _in_unit(cell, protocol, unit) for point, cell in cells.items()}
+
+
+def _in_unit(cell: Cell, protocol: Robust, unit: str) -> np.ndarray:
+    scores = [normalised(value, protocol.task) if unit == "score" else value for value in cell.returns]
+    return np.array(scores, np.float64)
+
+
+def _nominal(protocol: Robust, group: Group, unit: str) -> np.ndarray | None:
     """Of the protocol's undisturbed group, else of the group's own undisturbed cell."""
     own = tuple(axis.nominal for axis in group.axes if axis.nominal is not None)
-    plain = next((episode.cells[()] for episode in protocol.groups if not episode.axes and episode.cells), None)
-    cell = plain or (group.cells.get(own) if len(own) == len(group.axes) else None)
-    return np.array([_in_unit(episode, run, log) for episode in cell.returns]) if cell else None
+    plain = next((other.cells.get(()) for other in protocol.groups if other.name == UNDISTURBED), None)
+    cell = plain or (group.cells.get(own) if len(own) == len(group.axes) > 0 else None)
+    return _in_unit(cell, protocol, unit) if cell else None
 
 
 class Estimate(NamedTuple):

@@ -1,11 +1,12 @@
 """What each method withstands, in figures, and what must be said of them."""
 
 import math
+from typing import Any
 
 from micro_rl.core.wording import number, plural
 from micro_rl.reports.compare.compared_runs import Run
 from micro_rl.reports.compare.comparison import Comparison
-from micro_rl.reports.compare.robust_results import Robust
+from micro_rl.reports.compare.robust_results import UNDISTURBED, Robust
 from micro_rl.reports.compare.robust_sweeps import FIGURES, Estimate, Sweep, summary
 from micro_rl.reports.compare.score_tables import span
 from micro_rl.reports.compare.table import Entry, Table
@@ -19,24 +20,30 @@ CAPTION = (
 
 
 def tables(sweeps: list[Sweep]) -> list[Table]:
-    """One for each log and protocol: methods within groups."""
-    keys = dict.fromkeys((sweep.log.name, sweep.protocol) for sweep in sweeps if sweep.axes)
-    return [
-        _table([sweep for sweep in sweeps if (sweep.log.name, sweep.protocol) == key and sweep.axes], *key)
-        for key in keys
-    ]
+    """One for each log, protocol and world: methods within groups."""
+    by_key: dict[tuple[Any, ...], list[Sweep]] = {}
+    for sweep in sweeps:
+        if sweep.name != UNDISTURBED:
+            by_key.setdefault((sweep.log, sweep.protocol, sweep.world), []).append(sweep)
+    return [_table(own) for own in by_key.values()]
 
 
-def _table(sweeps: list[Sweep], log: str, protocol: str) -> Table:
+def _table(sweeps: list[Sweep]) -> Table:
     rows = [_row(sweep, method) for sweep in sweeps for method in sweep.methods]
     unit = "normalised scores" if sweeps[0].log.unit == "score" else "returns"
-    return Table(f"{log}, protocol {protocol}: {unit}", CAPTION, ["group and method", *FIGURES], rows)
+    return Table(f"{heading(sweeps[0])}: {unit}", CAPTION, ["group and method", *FIGURES], rows)
+
+
+def heading(sweep: Sweep) -> str:
+    """Log, protocol, and what tells its world from others."""
+    return f"{sweep.log.name}, protocol {sweep.protocol}{sweep.apart}"
 
 
 def _row(sweep: Sweep, method: str) -> list[Entry]:
     runs = sweep.methods[method]
     cells, size = sum(len(run.results) for run in runs), sum(run.group.size for run in runs)
     notes = [method, plural(len(runs), "seed")] + ([f"{cells} of {size} cells"] if cells < size else [])
+    notes += [] if sweep.axes else list(sweep.inert.values())
     figures = summary(sweep, method)
     return [Entry(sweep.name, ", ".join(notes)), *(_entry(figure, len(runs)) for figure in figures.values())]
 
@@ -66,6 +73,9 @@ def remarks(comparison: Comparison) -> list[str]:
         )
     elif episodes:
         sentences.append(f"{plural(episodes[0], 'episode')} in each cell.")
+    seeds = sorted({result.seed for run in comparison.runs for result in run.robust if result.seed is not None})
+    if len(seeds) > 1:
+        sentences.append(f"The episodes did not all begin from the same starts: seeds {seeds[0]} to {seeds[-1]}.")
     return sentences
 
 

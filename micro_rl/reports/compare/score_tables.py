@@ -12,9 +12,7 @@ from micro_rl.reports.compare.comparison import Column, Comparison
 from micro_rl.reports.compare.table import Entry, Table
 from micro_rl.reports.run.record import sane
 from micro_rl.reports.stats import Interval, interval, mean, t_interval
-
-FEW = 10
-"""Seeds from which on the bootstrap's interval is about as wide as it says: see docs/guides/statistics.md."""
+from micro_rl.reports.stats.few_runs import FEW
 
 OPINION = (
     "The gain a window over the log is the opinion of the run’s own model or the one that scores it, in the mean over "

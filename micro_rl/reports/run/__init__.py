@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from micro_rl.storage.files import CannotWrite, saving
+from micro_rl.errors import UserError
+from micro_rl.storage.files import saving
 
 
 def write_report(run_folder: Path | str) -> Path:
@@ -16,7 +17,7 @@ def write_report(run_folder: Path | str) -> Path:
         The page's path.
 
     Raises:
-        UserError: There is no run, a file in it is damaged, or the page cannot be written.
+        UserError: There is no run, a file in it is damaged, another file has the page's name, or it cannot be written.
     """
     with saving(Path(run_folder) / "report.html"):  # matplotlib refuses to be imported where it can write nowhere
         from micro_rl.reports.run import page  # and takes a second: only those who draw should wait
@@ -25,8 +26,8 @@ def write_report(run_folder: Path | str) -> Path:
 
 
 def write_page(run_folder: Path, note: Callable[[str], None]) -> None:
-    """Write the page of a run that has just finished; where the disk refuses it, `note` is told and the run stands."""
+    """Write the page of a run that has just finished; where there can be none, `note` is told and the run stands."""
     try:
         write_report(run_folder)
-    except CannotWrite as error:
+    except UserError as error:
         note(f"no page: {error}")

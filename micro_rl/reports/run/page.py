@@ -9,10 +9,11 @@ from markupsafe import Markup
 from micro_rl._version import __version__
 from micro_rl.core.metric_keys import EVAL_RETURN
 from micro_rl.core.wording import duration, plural
+from micro_rl.reports.own_page import HEAD, MARK
 from micro_rl.reports.run import channels, model_panels, panels, record, story
 from micro_rl.reports.run.panels import Missing, Panel
 from micro_rl.reports.run.record import Record
-from micro_rl.storage.files import replace_file
+from micro_rl.storage.files import check_own, replace_file
 from micro_rl.storage.run_folder import RunFolder
 
 
@@ -36,6 +37,7 @@ def write(folder: Path) -> Path:
     """Write report.html into the run folder; see `write_report`."""
     RunFolder.open(folder)
     path = folder / "report.html"
+    check_own(path, MARK, HEAD, "micro-rl report did not write it; move it away")
     replace_file(path, render(record.read(folder)).encode())
     return path
 

@@ -75,17 +75,20 @@ def verdict(score: float, mean: float, best: float) -> str:
 
 def _measured(record: Record, score: dict[str, Any]) -> Story:
     mean, best = record.log["return_mean"], record.log["return_best"]
-    value, spread = score["mean_of_last"], score["std_of_last"]
+    value = score["mean_of_last"]
     notes = [f"mean of the {_last(score, 'evaluation')}"]
     if normalised := record.scores.get(EVAL_SCORE):
         notes.append(f"normalised score {number(normalised['mean_of_last'])}")
     own = Figure("the policy’s return", number(value), notes)
     paragraphs = [
         _comparison(score, mean, best),
-        _meaning(value, spread, mean, best),
-        f"The best single evaluation gave {number(score['best'])}. It is noted here and is not the score: "
-        "whoever picks the best of many measurements reports luck.",
+        _meaning(score, mean, best),
     ]
+    if score["evaluations"] > 1:
+        paragraphs.append(
+            f"The best single evaluation gave {number(score['best'])}. It is noted here and is not the score: "
+            "whoever picks the best of many measurements reports luck."
+        )
     return Story(
         verdict(value, mean, best), [own, *_log_figures(record)], paragraphs + _limits(record, score, "evaluated")
     )
@@ -106,17 +109,27 @@ def _distance(reference: float, value: float) -> str:
     return f"{number(abs(reference - value))} {'more' if reference > value else 'less'} than the policy"
 
 
-def _meaning(value: float, spread: float, mean: float, best: float) -> str:
+_WORSE = (
+    "so do not put the policy in its place. The figures below show where to look first: critics that promise more than "
+    "was obtained, or a model with a large error."
+)
+
+
+def _meaning(score: dict[str, Any], mean: float, best: float) -> str:
+    value, spread = score["mean_of_last"], score["std_of_last"]
     name, reference = ("best episode", best) if value > best else ("average", mean)
+    if score["evaluations"] < 2:
+        unknown = (
+            "A single evaluation does not say how much evaluations differ among themselves, so whether the distance to "
+            f"the log’s {name} is more than chance is not known."
+        )
+        return unknown if value >= reference else f"{unknown} Whatever made the log did better, {_WORSE}"
     differ = f"The evaluations differ among themselves by {number(spread)} (one standard deviation)"
     if abs(value - reference) <= spread:
         return f"{differ}, no less than the distance to the log’s {name}: do not rely on that difference."
     if value > reference:
         return f"{differ}, less than the distance to the log’s {name}."
-    return (
-        "Whatever made the log does better than this policy, so do not put the policy in its place. The figures below "
-        "show where to look first: critics that promise more than was obtained, or a model with a large error."
-    )
+    return f"Whatever made the log does better than this policy, {_WORSE}"
 
 
 def _by_windows(record: Record, score: dict[str, Any]) -> Story:

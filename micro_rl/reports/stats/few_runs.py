@@ -8,6 +8,9 @@ from micro_rl.reports.stats.aggregates import mean
 from micro_rl.reports.stats.bootstrap import Interval
 from micro_rl.reports.stats.scores import Listed, checked, present, task_means
 
+FEW = 10
+"""Runs of a task from which on the bootstrap's interval is about as wide as it says: docs/guides/statistics.md."""
+
 
 def t_interval(scores: Float[np.ndarray, "run task"] | Listed, *, confidence: float = 0.95) -> Interval:
     """Student's interval of `mean(scores)`, each task with a variance of its own; for x - y of pairs too.

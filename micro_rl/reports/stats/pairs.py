@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from micro_rl.reports.stats.aggregates import mean
 from micro_rl.reports.stats.bootstrap import Interval, interval, matched
+from micro_rl.reports.stats.few_runs import FEW, t_interval
 from micro_rl.reports.stats.scores import Listed, present
 
 EXACT = 16
@@ -29,8 +30,7 @@ class Paired(NamedTuple):
         alone, weak = bool(np.isnan(self.difference.low)), self.smallest_p > 0.05
         noun = "pair" if self.pairs == 1 else "pairs"
         least = f"{self.pairs} {noun}: p cannot be below {self.smallest_p:g}, however large the difference"
-        width = "no interval, since a task has a single pair" if alone else "the interval is too narrow"
-        return "; ".join([least] * weak + [width] * (alone or weak))
+        return "; ".join([least] * weak + ["no interval, since a task has a single pair"] * alone)
 
 
 def paired(
@@ -52,7 +52,8 @@ def paired(
     Args:
         x: Scores [run, task] of the one method, NaN where a run is missing.
         y: Those of the other, of the same shape.
-        confidence: Of the interval of the mean difference (mean over tasks), which draws pairs anew within each task.
+        confidence: Of the interval of the mean difference (mean over tasks): `t_interval` where a task has fewer than
+            10 pairs, where the bootstrap's is too narrow, and else that, which draws pairs anew within each task.
         resamples: Number drawn for the interval.
         seed: Of the draws.
 
@@ -66,7 +67,10 @@ def paired(
     differences = first - second
     complete = present(differences)
     values, pairs = differences[complete], int(complete.sum())
-    difference = interval(mean, differences, confidence=confidence, resamples=resamples, seed=seed)
+    if complete.sum(0).min() < FEW:
+        difference = t_interval(differences, confidence=confidence)
+    else:
+        difference = interval(mean, differences, confidence=confidence, resamples=resamples, seed=seed)
     flip_p = _flip_p((differences / complete.sum(0))[complete], seed)
     return Paired(difference, _wilcoxon_p(values), flip_p, pairs, 2.0 ** (1 - pairs))
 
