@@ -62,7 +62,7 @@ def test_decimal_commas_and_the_gap_are_understood(inspection: Inspection):
 
 
 def test_the_row_logged_twice_is_mended(inspection: Inspection, tmp_path: Path):
-    changes = mend(inspection, tmp_path / "mended.hdf5", None, "")
+    changes, _ = mend(inspection, tmp_path / "mended.hdf5", None, "")
     mended = inspect(tmp_path / "mended.hdf5")
     assert [change.rows for change in changes] == [(dmsd_csv.DOUBLED_ROW + 1,)]
     assert mended.dataset is not None and len(mended.dataset) == dmsd_csv.EPISODES * LENGTH

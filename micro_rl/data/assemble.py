@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool
 
 from micro_rl.core import tasks
 from micro_rl.core.columns import Columns
@@ -32,10 +33,14 @@ NO_OVERRIDES = Overrides()
 
 
 class Examined(NamedTuple):
-    """A log and all findings; where there is an error among it, the log is for people's eyes only."""
+    """A log and all findings; where there is an error among it, the log is for people's eyes only.
+
+    `standing` are the rows at which the file's time stands still, where it has times.
+    """
 
     dataset: Dataset
     findings: list[Finding]
+    standing: Bool[np.ndarray, " row"] | None = None
 
 
 def examine(
@@ -80,7 +85,7 @@ def examine(
         step_seconds=raw.step_seconds,
         groups=raw.groups,
     )
-    return Examined(_frozen(dataset), problems)
+    return Examined(_frozen(dataset), problems, raw.standing)
 
 
 def _labels(groups: np.ndarray | None, rows: int, episodes: int) -> list[Finding]:

@@ -134,7 +134,7 @@ def finished(path: Path, kind: str, raw: RawLog, limits: Overrides, described: D
     """Makes all checks of a log that was read from memory; `UserError` for the first error, with the others counted."""
     raw = description.apply(path, raw, described)
     raw = raw._replace(sha256=_digest(raw, limits))
-    dataset, problems = assemble.examine(path, kind, raw, limits, described.reading)
+    dataset, problems, _ = assemble.examine(path, kind, raw, limits, described.reading)
     problems = [replace(problem, text=_said_here(kind, problem.text)) for problem in problems]
     _refuse(path, [problem for problem in problems if problem.level == "error"])
     return replace(dataset, notes=tuple(problem.text for problem in problems))

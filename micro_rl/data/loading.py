@@ -53,7 +53,7 @@ def load(
         UserError: whatever is wrong with the log, in one line.
     """
     horizon, usual_horizon = (arguments.optional_whole("horizon", steps) for steps in (horizon, usual_horizon))
-    dataset, problems = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon), group)
+    dataset, problems, _ = examine(log, reading, usual_horizon, Overrides(action_low, action_high, horizon), group)
     findings.refuse(dataset.path, problems)
     return dataset
 
@@ -96,7 +96,7 @@ def examine(
     examined = assemble.examine(path, file_format, raw, overrides, reading)
     if reading.part is None or any(problem.level == "error" for problem in examined.findings):
         return examined
-    return examined._replace(dataset=parts.alone(examined.dataset, reading.part))
+    return examined._replace(dataset=parts.alone(examined.dataset, reading.part), standing=None)
 
 
 def _reader(path: Path, description: Description) -> tuple[str, Callable[[], RawLog]]:

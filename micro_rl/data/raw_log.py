@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
 
 from micro_rl.core.columns import UNNAMED, Columns
 from micro_rl.core.expression import Expression
@@ -47,9 +47,9 @@ class RawLog(NamedTuple):
     `sha256` the digest of what is no file,
     `remedy` what to do about values that are no numbers, `exogenous` the places of observations that no action
     moves, and `step_seconds` the usual time from row to row, where the file has times. `groups` tell who controlled, a
-    text for each row or each episode, where that was asked for. `unread` are arrays with one
-    value a row that have no meaning here: those of 0 and 1 as flags, which may mark where episodes end, None for any
-    other.
+    text for each row or each episode, where that was asked for, `standing` the rows at which time stands still.
+    `unread` are arrays with one value a row that have no meaning here: those of 0 and 1 as flags, which may mark where
+    episodes end, None for any other.
     """
 
     arrays: Mapping[str, Shaped[np.ndarray, "row ..."]]
@@ -70,6 +70,7 @@ class RawLog(NamedTuple):
     exogenous: tuple[int, ...] = ()
     step_seconds: float | None = None
     groups: Shaped[np.ndarray, " label"] | None = None
+    standing: Bool[np.ndarray, " row"] | None = None
 
 
 @contextmanager

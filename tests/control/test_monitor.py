@@ -144,8 +144,8 @@ def test_no_window_reaches_over_a_row_that_is_not_there(recorded: Path):
     record = read(recorded)
     assert record.step.tolist() == [0, 1, 2, 4, 5, 6, 7]
     assert record.follows.tolist() == [False, True, True, False, True, True, True]
-    spread = Recorded(**(record._asdict() | {"rewards": 10.0 ** np.arange(7)}))
-    assert windows(spread, plant(), 2).returns.tolist() == [11, 11000, 1100000]
+    spread: dict[str, Any] = record._asdict() | {"rewards": 10.0 ** np.arange(7)}
+    assert windows(Recorded(**spread), plant(), 2).returns.tolist() == [11, 11000, 1100000]
 
 
 def test_who_acted_is_one_band_however_often_that_changes():

@@ -110,7 +110,7 @@ def test_an_episode_ends_where_the_disk_refused_rows(
         write(record, cells)
 
     monkeypatch.setattr(Record, "write", refusing)
-    with loop(path) as control:
+    with pytest.warns(UserWarning, match=f"{len(lost)} rows lost"), loop(path) as control:
         for row in range(8):
             if row == 6:
                 control.reset()

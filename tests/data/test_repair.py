@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from micro_rl.cli.main import run
 from micro_rl.data import load, loading
-from micro_rl.data.checks.repair import repair
+from micro_rl.data.checks.inspection import inspect
+from micro_rl.data.checks.repair import mend, repair
 from tests.data import logs
 
 
@@ -17,7 +18,7 @@ def mended(tmp_path, columns, horizon=None, without=(), **attributes):
     """The log after repair, and its changes by kind."""
     rest = {name: values for name, values in columns.items() if name not in without}
     path = logs.write_hdf5(tmp_path / "hopper.hdf5", rest, **attributes)
-    dataset, _ = loading.examine(path, usual_horizon=horizon)
+    dataset, *_ = loading.examine(path, usual_horizon=horizon)
     after, changes = repair(dataset, "next_observations" not in without, horizon)
     return after, {change.kind: change.rows for change in changes}
 
@@ -78,6 +79,18 @@ def test_a_system_at_rest_loses_only_the_row_that_is_not_finite(tmp_path):
     columns["observations"][2, 0] = np.nan
     after, changes = mended(tmp_path, columns, without=("next_observations",))
     assert changes == {"not-finite": (2,), "cut": (1,)} and len(after) == 7
+
+
+def test_a_table_at_rest_loses_the_row_at_which_time_stands_still(tmp_path):
+    """At rest from row 1 on; row 3 was logged twice, row 0 is the valve's filter in front of it."""
+    rows = [(0, 1, 0.5), *((second, 2, 0.5) for second in (1, 2, 2, 3, 4))]
+    path = tmp_path / "rest.csv"
+    path.write_text("mode,t,level,valve\n9,-1,2,0.5\n" + "".join(f"1,{t},{o},{a}\n" for t, o, a in rows))
+    words = 'time = "t"\nwhere = "mode == 1"\nobservations = ["level"]\nactions = ["valve"]\nreward = "-level"\n'
+    path.with_suffix(".toml").write_text(words + "[bounds]\nvalve = [0, 1]\n")
+    changes, _ = mend(inspect(path), tmp_path / "mended.csv", None, "")
+    assert [(change.kind, change.rows) for change in changes] == [("repeated", (3,))]
+    assert load(tmp_path / "mended.csv").observations.ravel().tolist() == [1, 2, 2, 2, 2]
 
 
 def test_episodes_that_occurred_before_are_dropped(tmp_path):

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Bool
+
 from micro_rl.core import tasks
 from micro_rl.data import loading, log_paths
 from micro_rl.data.checks import channels, episodes, findings, order
@@ -17,11 +20,15 @@ WITHOUT_ENDS = frozenset({"no-timeouts", "no-ends"})
 
 
 class Inspection(NamedTuple):
-    """A log with its findings; `dataset` is None where the file cannot even be read."""
+    """A log with its findings; `dataset` is None where the file cannot even be read.
+
+    `standing` are the rows at which the file's time stands still, where it has times.
+    """
 
     path: Path
     dataset: Dataset | None
     findings: list[Finding]
+    standing: Bool[np.ndarray, " row"] | None = None
 
     def count(self, level: str) -> int:
         """Counts errors, or warnings."""
@@ -48,7 +55,7 @@ def inspect(
     path = log_paths.locate(log)
     named = tasks.find(log_paths.log_name(path))
     try:
-        dataset, problems = loading.examine(path, reading=reading, usual_horizon=named.horizon)
+        dataset, problems, standing = loading.examine(path, reading=reading, usual_horizon=named.horizon)
     except UserError as error:
         return Inspection(path, None, [findings.error("unreadable", str(error).removeprefix(f"{path}: "))])
     problems = [*problems, *(against(dataset) if against else [])]
@@ -60,4 +67,4 @@ def inspect(
         problems = [problem for problem in problems if problem.kind != "discontinuous"]  # where episodes end, they are
     else:
         problems += episodes.odd(finite)
-    return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level))
+    return Inspection(path, dataset, sorted(problems, key=lambda problem: problem.level), standing)

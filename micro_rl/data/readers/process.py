@@ -28,6 +28,8 @@ MOST_OF_A_ROW = 1000
 """Steps that resampling makes of a row, on average, at most."""
 GROUPS = "groups"
 """The field of the numbers of who controlled."""
+STANDING = "standing"
+"""The field of the rows at which time stands still."""
 INPUT = "input "
 """Stands before the name of a column that rewards are computed from."""
 

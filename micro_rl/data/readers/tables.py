@@ -123,6 +123,7 @@ class _Gathered:
         rows, changed = process.carry_out(self.path, self.process, self._rows(begins, codes), self.keep, self.roles)
         columns, begins, more = cuts.complete(self.path, rows.columns, rows.begins, description.reading.missing)
         same, numbers = len(begins) == self.rows, columns.pop(process.GROUPS, None)
+        standing = columns.pop(process.STANDING, None)
         overflow = {field: column.overflow if same else [] for field, column in self.measured.items()}
         return RawLog(
             arrays=columns | _ends(columns, begins, bool(self.changes or self.clock or description.reading.horizon)),
@@ -134,6 +135,7 @@ class _Gathered:
             remedy=REMEDY + ("" if same else f" ({cuts.USED})"),
             step_seconds=self._step_seconds(),
             groups=None if names is None or numbers is None else names[numbers.astype(int)],
+            standing=standing,
             blurred={field: column.blurred() for field, column in self.measured.items()},
             findings=(*self._empty_flags(), *cut, *changed, *more),
         )
@@ -144,6 +146,8 @@ class _Gathered:
         measured = {field: part.values() for field, part in self.measured.items() if field != "rewards" or not inputs}
         flags = {field: np.concatenate(parts) for field, parts in self.flags.items() if parts}
         numbers = {} if groups is None else {process.GROUPS: groups.astype(np.float64)}
+        if self.clock and not self.process.resampling:
+            numbers[process.STANDING] = ~begins & (self.steps.values() == 0)
         return Rows(measured | flags | inputs | numbers, begins, np.concatenate(self.seconds) if self.seconds else None)
 
     def _begins(self, reading: ReadOptions) -> tuple[np.ndarray, list[Finding]]:
