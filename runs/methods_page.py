@@ -101,8 +101,8 @@ class Run(NamedTuple):
         return f"{end_of(up_to(self.whole, LONGER)):,.1f}" if LONGER in self.whole else ""
 
     def shares_with(self, other: "Run") -> bool:
-        """Whether both are of the same ensembles: those that were recorded without a commit are of earlier ones."""
-        return ("commit" in self.about) == ("commit" in other.about)
+        """Whether both are of the same ensembles: one processor's; the oldest records name none."""
+        return self.about.get("processor") == other.about.get("processor")
 
 
 Runs = dict[str, dict[int, Run]]

@@ -84,6 +84,17 @@ def earlier(cells: Sequence[Cell], study: str) -> str:
     return f" Recorded before day and commit were, on earlier ensembles of their seeds: {named(old)}." if old else ""
 
 
+def by_processor(cells: Sequence[Cell], study: str) -> str:
+    """A sentence on which cells each processor but the commonest has recorded; empty where there is one."""
+    known = recorded(study)
+    of: dict[str, list[Cell]] = {}
+    for cell in cells:
+        if processor := known.get(cell.name, {}).get("processor"):
+            of.setdefault(processor, []).append(cell)
+    others = sorted(of, key=lambda processor: -len(of[processor]))[1:]
+    return "".join(f" By {processor}, with ensembles of its own: {named(of[processor])}." for processor in others)
+
+
 def answer_on(page: Path) -> str:
     """The page's answer, one paragraph, which is written by hand and kept; or that there is none."""
     paragraphs = page.read_text().split("\n\n") if page.exists() else []

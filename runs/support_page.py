@@ -85,8 +85,8 @@ TEXT = """# Support: does learning stay where the log can vouch?
 MICRO with each recipe, {epochs} epochs of 1,000 updates, every second epoch evaluated in the simulator (5 episodes);
 one draw, the log's preset (the generic one for `safety` and `dmsd`). All recipes of a log's seed share one ensemble,
 but for the calibrated ones, which need one that kept episodes out, and for those named below that were recorded
-earlier. No setting was tuned on these scores; halting and the anchor of 2 were chosen before, on a prototype with seeds
-0 to 2 of `safety`.
+earlier or by another processor. No setting was tuned on these scores; halting and the anchor of 2 were chosen before,
+on a prototype with seeds 0 to 2 of `safety`.
 
 | name | log | its own score |
 |---|---|---|
@@ -131,7 +131,7 @@ def main() -> None:
         all=len(curves_of),
         whole=sum(EPOCHS in curve for curve in curves_of.values()),
         origins=f"; those with day and commit: {origins(made)}" if made else "",
-        earlier=study_pages.earlier(cells(), STUDY),
+        earlier=study_pages.earlier(cells(), STUDY) + study_pages.by_processor(cells(), STUDY),
         missing=study_pages.not_run(cells(), {name for name, curve in curves_of.items() if curve}),
     )
     study_pages.write(PAGE, text)

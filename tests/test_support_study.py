@@ -70,6 +70,15 @@ def test_what_was_not_begun_is_named():
     assert study_pages.not_run(support.cells(), {cell.name for cell in support.cells()}) == "none"
 
 
+def test_what_another_processor_recorded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "FOLDER", tmp_path)
+    assert study_pages.by_processor(support.cells(), long_runs.STUDY) == ""
+    for name, processor in (("micro-seed0", "one"), ("halt-seed0", "two"), ("halt-seed1", "one")):
+        records.record(long_runs.STUDY, f"safety-{name}", {"curve": {}, "processor": processor})
+    words = study_pages.by_processor(support.cells(), long_runs.STUDY)
+    assert words == " By two, with ensembles of its own: safety: halt (seed 0)."
+
+
 def test_what_goes_on_for_another_study_counts_up_to_this_ones_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(records, "FOLDER", tmp_path)
     records.record(long_runs.STUDY, "hopper-micro-seed0", {"curve": {50: 30.0, 48: 20.0, 52: 90.0, 100: 90.0}})
