@@ -80,7 +80,7 @@ def test_figures_replace_figures_of_reports_and_no_other_file(tmp_path: Path, fo
     folder.mkdir()
     Figure().savefig(path)
     before = path.read_bytes()
-    with pytest.raises(UserError, match=f"curves-hopper.{form}: is there and no such report drew it; name another"):
+    with pytest.raises(UserError, match=f"curves-hopper.{form}: is there and no such report drew it, or an earlier"):
         write_figures([tmp_path / "runs"], folder, note=notes.append)
     assert path.read_bytes() == before and list(folder.iterdir()) == [path] and not notes
     path.unlink()

@@ -6,12 +6,15 @@ from collections import deque
 
 from micro_rl.control.settings import ControlSettings
 
+PARTS = 5
+"""Of a good step that was judged in full; one that was not counts one part."""
+
 
 class Alarm:
     """On after k of the last n judged steps were bad, or at once where the controller is blind; off after m good ones.
 
-    A step at which a value is held was not judged: it counts for neither. An alarm that steps judged in full have made
-    is over only after such; the others lack the guard's predictions.
+    A step at which a value is held was not judged: it counts for neither. Of an alarm that steps judged in full have
+    made, a good step without the guard's predictions counts a fifth.
     """
 
     def __init__(self, settings: ControlSettings):
@@ -36,10 +39,10 @@ class Alarm:
         if known:
             self.last.append(bad)
             self.strict |= bad and full
-            self.healthy += full or not self.strict
+            self.healthy += PARTS if full or not self.strict else 1
         if bad or blind:
             self.healthy = 0
-        if self.on and self.healthy >= self.healthy_after:
+        if self.on and self.healthy >= PARTS * self.healthy_after:
             self.begin()
         elif blind or sum(self.last) >= self.after:
             self.on = True

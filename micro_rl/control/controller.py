@@ -270,7 +270,7 @@ class Controller:
             resort = self._fallbacks(sight.trusted, system.standing)
             wanted, source = resort.action, resort.source
             reasons += resort.reasons
-        action = self._limits(wanted, system.last, reasons)
+        action = self._limits(wanted, system.standing, reasons)
         if self.settings.shadow:
             reasons.append(f"shadow: {source} would act")
             advised, source = action, "shadow"

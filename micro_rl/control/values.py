@@ -25,6 +25,7 @@ class Taker:
     def __init__(self, columns: Sequence[Column], what: str):
         """`what` is "observation" or "action", for reasons."""
         self.columns, self.what, self.size = tuple(columns), what, len(columns)
+        self.switches = [(column.low, column.high) == (0.0, 1.0) for column in self.columns]
         self.places: dict[str, int] = {}
         for number, column in enumerate(self.columns):
             self.places.setdefault(column.name, number)
@@ -38,7 +39,8 @@ class Taker:
             given: a mapping by names, a row with names, or anything that makes an array of so many numbers.
 
         Returns:
-            The values; NaN for what is missing, no number, not finite, or given twice.
+            The values; NaN for what is missing, no number, not finite, or given twice. True and false are numbers of
+            columns that go from 0 to 1 in the log.
         """
         try:
             if type(given) is np.ndarray and given.dtype == np.float64 and given.shape == (self.size,):
@@ -64,7 +66,7 @@ class Taker:
                 values[number] = np.nan
                 continue
             taken.add(number)
-            values[number] = _number(value)
+            values[number] = _number(value, self.switches[number])
         return self._checked(values, wrong)
 
     def _in_order(self, given: Any) -> Values:
@@ -73,7 +75,7 @@ class Taker:
         parts = [given] if isinstance(given, int | float) or getattr(given, "shape", None) == () else list(given)
         if isinstance(given, str | bytes) or len(parts) != self.size:
             return self._nothing(f"{self.what}: {_brief(given)} is not {plural(self.size, 'number')}")
-        return self._checked(np.array([_number(part) for part in parts]))
+        return self._checked(np.array([_number(*part) for part in zip(parts, self.switches, strict=True)]))
 
     def _checked(self, values: np.ndarray, wrong: Sequence[str] = ()) -> Values:
         if np.isfinite(values).all():
@@ -86,12 +88,15 @@ class Taker:
         return Values(np.full(self.size, np.nan), (why,))
 
 
-def _number(value: Any) -> float:
-    """A number as a float; NaN for anything else: texts, true and false, and masked values too."""
+def _number(value: Any, switch: bool) -> float:
+    """A number as a float; NaN for anything else: texts, masked values and, but of a switch, true and false."""
     try:
-        if isinstance(value, str | bytes | bool) or value is np.ma.masked or np.asarray(value).dtype == bool:
+        if isinstance(value, str | bytes) or value is np.ma.masked:
             return float("nan")
-        array = np.asarray(value, np.float64)
+        array = np.asarray(value)
+        if array.dtype == bool and not switch:
+            return float("nan")
+        array = array.astype(np.float64)
         return float(array.reshape(-1)[0]) if array.size == 1 else float("nan")
     except Exception:
         return float("nan")

@@ -114,4 +114,5 @@ def inside(
         have = "has" if len(rounded) == 1 else "have"
         text = f"{findings.listed(rounded)} {have} actions past the bounds by rounding: cut off"
         problems.append(findings.warning("rounded", text, rounded))
-    return np.where(outside, actions, np.clip(actions, bounds.low, bounds.high)), problems
+    near = np.isfinite(actions) & ~outside
+    return np.where(near, np.clip(actions, bounds.low, bounds.high), actions), problems

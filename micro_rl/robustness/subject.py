@@ -145,7 +145,7 @@ def _answers(env: str, horizon: int | None) -> str:
     for _ in range(2):
         with closing(make(env, horizon)) as simulator:
             warn_nowhere(simulator)
-            digests.add(fingerprint(simulator))
+            digests.add(fingerprint(simulator, horizon))
     return digests.pop() if len(digests) == 1 else ""
 
 

@@ -73,10 +73,13 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
     return "; ".join(reasons + ([cell.left_out] if cell.left_out else []))
 
 
-def fingerprint(env: Env) -> str:
-    """Compute the SHA-256 of the observations and rewards that a simulator answers to fixed actions with."""
+def fingerprint(env: Env, horizon: int | None) -> str:
+    """Compute the SHA-256 of the observations and rewards that a simulator answers to fixed actions with.
+
+    It plays an episode's steps at least, for simulators may differ late.
+    """
     digest = hashlib.sha256()
-    for observation, reward in _played(env, (), _trial_actions(env)):
+    for observation, reward in _played(env, (), _trial_actions(env, max(PROBE_STEPS, horizon or 0))):
         digest.update(observation.tobytes() + np.float64(reward).tobytes())
     return digest.hexdigest()
 
@@ -105,13 +108,13 @@ def _felt(env: Env, change: Change, changes: Sequence[Change], observation_scale
         )
 
 
-def _trial_actions(env: Env) -> np.ndarray:
+def _trial_actions(env: Env, steps: int = PROBE_STEPS) -> np.ndarray:
     """Uniform in half of the steps, at the bounds in the others."""
     low, high = (np.nan_to_num(bound, posinf=1.0, neginf=-1.0) for bound in action_bounds(env))
     random = np.random.default_rng(0)
-    uniform = random.uniform(low, high, (PROBE_STEPS, len(low)))
+    uniform = random.uniform(low, high, (steps, len(low)))
     extreme = np.where(random.random(uniform.shape) < 0.5, low, high)
-    return np.where(random.random((PROBE_STEPS, 1)) < 0.5, uniform, extreme)
+    return np.where(random.random((steps, 1)) < 0.5, uniform, extreme)
 
 
 def _played(env: Env, changes: Sequence[Change], actions: np.ndarray) -> Generator[tuple[Signal, float], None, None]:

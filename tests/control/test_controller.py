@@ -72,6 +72,16 @@ def test_true_is_no_number(value: Any):
     assert "no number for valve" in loop.step(at(1.0), [value]).reason
 
 
+@pytest.mark.parametrize("value", [True, np.bool_(True), np.array([True])])
+def test_true_is_one_of_a_switch(value: Any):
+    """Of a column that goes from 0 to 1 in the log."""
+    columns = Columns((Column("level", "m", 0.0, 4.0), Column("pump", "", 0.0, 1.0)), (Column("valve", "%", 0.0, 1.0),))
+    unit: dict[str, Any] = {"action_mid": np.array([0.5]), "action_half": np.array([0.5])}
+    loop = Controller(proportional(columns=columns, **unit), None)
+    assert loop.step({"level": 1.0, "pump": value}).reason == "healthy"
+    assert loop.step([1.0, value], value).reason == "healthy"
+
+
 @pytest.mark.parametrize("applied", [20, np.float32(20), np.array(20.0), np.array([[20]]), {"valve [%]": 20}])
 def test_one_action_may_come_as_a_number_of_any_kind(applied: Any):
     loop = controller(rate={"valve": 0.0})

@@ -114,15 +114,15 @@ def test_a_column_that_stands_still_is_no_number_to_the_fallback_where_another_i
 
 
 @pytest.mark.parametrize(
-    ("first", "counts"),
-    [({"bad": True, "full": True}, 0), ({"bad": True, "full": False}, 3), ({"bad": False, "blind": True}, 3)],
+    ("first", "partly", "fully"),
+    [({"bad": True, "full": True}, 15, 3), ({"bad": True, "full": False}, 3, 3), ({"bad": False, "blind": True}, 3, 3)],
 )
-def test_an_alarm_of_steps_judged_in_full_is_over_after_such(first: dict[str, bool], counts: int):
-    alarm = Alarm(ControlSettings(alarm_after=1, healthy_after=3))
-    usual = {"bad": False, "blind": False, "known": True, "full": False}
-    assert alarm(**usual | first)
-    assert [alarm(**usual) for _ in range(3)] == [True, True, not counts]
-    assert [alarm(**usual | {"full": True}) for _ in range(3)] == ([False] * 3 if counts else [True, True, False])
+def test_of_an_alarm_judged_in_full_a_step_judged_in_part_ends_a_fifth(first: dict[str, bool], partly: int, fully: int):
+    for full, steps in ((False, partly), (True, fully)):
+        alarm = Alarm(ControlSettings(alarm_after=1, healthy_after=3))
+        usual = {"bad": False, "blind": False, "known": True, "full": full}
+        assert alarm(**usual | first)
+        assert [alarm(**usual) for _ in range(steps)] == [True] * (steps - 1) + [False]
 
 
 def test_the_caller_may_change_what_is_decided():
@@ -202,8 +202,11 @@ class Failing:
 
 @pytest.mark.parametrize("own", [None, Failing()])
 @pytest.mark.parametrize("off", [-2.0, 2.0])
-def test_a_hold_stays_where_it_was_though_the_position_is_measured_with_an_offset(own: Any, off: float):
-    loop = Controller(proportional(), None, ControlSettings(fallback="function" if own else "hold"), fallback=own)
+@pytest.mark.parametrize("rate", [None, 1.0])
+def test_a_hold_stays_where_it_was_though_the_position_is_measured_with_an_offset(own: Any, off: float, rate: Any):
+    more: dict[str, Any] = {} if rate is None else {"rate": {"valve": rate}}
+    settings = ControlSettings(fallback="function" if own else "hold", **more)
+    loop = Controller(proportional(), None, settings, fallback=own)
     decision = loop.step(at(0.0))
     for _ in range(20):
         decision = loop.step({}, applied_action=decision.action + off)

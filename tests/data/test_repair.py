@@ -81,6 +81,13 @@ def test_a_system_at_rest_loses_only_the_row_that_is_not_finite(tmp_path):
     assert changes == {"not-finite": (2,), "cut": (1,)} and len(after) == 7
 
 
+def test_an_infinite_action_is_dropped_and_not_clipped(tmp_path):
+    columns = logs.columns((5,), (False,))
+    columns["actions"][1, 0], columns["actions"][3, 0] = np.inf, 1.5
+    after, changes = mended(tmp_path, columns, without=("next_observations",))
+    assert changes == {"clipped": (3,), "not-finite": (1,), "cut": (0,)} and len(after) == 4
+
+
 def test_a_table_at_rest_loses_the_row_at_which_time_stands_still(tmp_path):
     """At rest from row 1 on; row 3 was logged twice, row 0 is the valve's filter in front of it."""
     rows = [(0, 1, 0.5), *((second, 2, 0.5) for second in (1, 2, 2, 3, 4))]

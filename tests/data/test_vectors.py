@@ -63,14 +63,17 @@ def test_a_folder_is_one_log_in_order_of_names(tmp_path):
     ("more", "lengths", "note"),
     [
         ({"episode": "run"}, [2] * 11, "an episode begins at 10 rows (2, 4, 6, 8, 10, ...)"),
-        ({"horizon": 3}, [2] * 11, "no column of times tells whether a file goes on from the one before"),
+        ({"horizon": 3}, [2] * 11, "nothing tells whether a file goes on from the one before"),
         ({"time": "t"}, [22], ""),
+        ({"episode": "trial"}, [1] + [3] * 7, ""),
+        ({"timeout": "cut"}, [5] * 4 + [2], ""),
     ],
 )
-def test_files_are_sorted_by_number_and_begin_episodes_where_no_times_tell(tmp_path, more, lengths, note):
+def test_files_are_sorted_by_number_and_begin_episodes_where_nothing_tells(tmp_path, more, lengths, note):
     for part in range(1, 12):
         level = np.array([2 * part, 2 * part + 1])
         columns = {"level": level, "valve": level / 99, "r": level, "run": [0, 0], "t": level}
+        columns |= {"trial": level // 3, "cut": level % 5 == 1}
         pq.write_table(pa.table(columns), tmp_path / f"log_{part}.parquet")
     log = load(tmp_path, reading=ReadOptions(observations=("level",), actions=("valve",), reward="r", **more))
     assert log.observations[:, 0].tolist() == list(range(2, 24))

@@ -259,6 +259,26 @@ def test_simulators_of_one_name_are_told_apart_by_what_they_answer(job: Job):
     assert "env_sha256" not in job.subject.about()
 
 
+class Late(PendulumEnv):
+    """With a load from step 250 on."""
+
+    def __init__(self, load: float):
+        super().__init__()
+        self.load, self.count = load, 0
+
+    def step(self, u: Any) -> tuple[Any, ...]:
+        self.count += 1
+        after, reward, *others = super().step(u)
+        return after, float(reward) - self.load * (self.count > 250), *others
+
+
+def test_simulators_that_differ_late_in_an_episode_are_told_apart(job: Job):
+    first, second = (
+        replace(job.subject, env=name_of(partial(Late, load)), horizon=400).about()["env_sha256"] for load in (0.0, 1.0)
+    )
+    assert first and second and first != second
+
+
 class Drifting(PendulumEnv):
     """Whose starts hang on no seed."""
 

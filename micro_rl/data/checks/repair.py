@@ -86,7 +86,8 @@ def repair(
     if horizon is not None and len(rows := episodes.terminals_at(dataset, horizon)):
         terminals[rows], timeouts[rows] = False, True
         changes.append(_change("terminal-to-timeout", f"terminal after {plural(horizon, 'step')}, now a timeout", rows))
-    actions = np.clip(dataset.actions, dataset.action_low, dataset.action_high)
+    clipped = np.clip(dataset.actions, dataset.action_low, dataset.action_high)
+    actions = np.where(np.isfinite(dataset.actions), clipped, dataset.actions)
     if len(rows := np.flatnonzero(((actions != dataset.actions) & np.isfinite(dataset.actions)).any(1))):
         changes.append(_change("clipped", "an action past its bounds, now clipped to them", rows))
     mended = replace(dataset, actions=actions, terminals=terminals, timeouts=timeouts)

@@ -16,6 +16,9 @@ ISO = (
     "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M",
     "%Y%m%d %H:%M:%S",
+    "%Y-%m-%d %H:%M:%S%z",
+    "%Y-%m-%dT%H:%M:%S%z",
+    "%Y/%m/%d %H:%M:%S%z",
 )
 """Ways of writing that mean one thing only."""
 _DIGITS = {"Y": "[0-9]{4}"} | dict.fromkeys("ymdHIMS", "[0-9]{1,2}")
@@ -52,7 +55,7 @@ def _read(texts: pa.Array, form: str) -> pa.Array:
         return whole
     until = re.escape(form[: form.index("%S") + 2])
     until = re.sub("%(.)", lambda directive: _DIGITS.get(directive[1], ".+?"), until)
-    pattern = f"^(?P<head>{until})(?:{re.escape(mark[1]) if mark else '[.,]'}(?P<fraction>[0-9]+))?(?P<tail>.*)$"
+    pattern = f"^(?P<head>{until})(?:{re.escape(mark[1]) if mark else '[.,:]'}(?P<fraction>[0-9]+))?(?P<tail>.*)$"
     parts = pc.call_function("extract_regex", [texts], pc.ExtractRegexOptions(pattern))
     head, fraction, tail = (pc.call_function("struct_field", [parts], pc.StructFieldOptions([n])) for n in range(3))
     joined = pc.call_function("binary_join_element_wise", [head, tail, pa.scalar("")])

@@ -55,7 +55,7 @@ def at_files(begins: Bool[np.ndarray, " row"], starts: Sequence[int]) -> list[Fi
     begins[rows] = True
     if not rows:
         return []
-    text = f"no column of times tells whether a file goes on from the one before: an episode begins at {listed(rows)}"
+    text = f"nothing tells whether a file goes on from the one before: an episode begins at {listed(rows)}"
     return [findings.warning("file-begins", text, rows)]
 
 

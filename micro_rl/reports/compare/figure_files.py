@@ -29,6 +29,7 @@ INCHES, DOTS = (6.0, 3.6), 200
 FORMATS = ("png", "pdf")
 MARK, HEAD = "micro-rl report --figures", 1 << 24
 """Stands in the metadata of every figure, and the bytes in which it is looked for: in a PDF it is near the end."""
+FOREIGN = "no such report drew it, or an earlier version did; delete it or name another folder with --figures"
 APART = "there is no epoch at which every seed has a value"
 
 
@@ -63,7 +64,7 @@ def write_figures(
         raise UserError(f"no figure: {APART}; name fewer runs")
     paths = _paths(directory, drawn, comparison.logs)
     for path in paths:
-        check_own(path, MARK.encode(), HEAD, "no such report drew it; name another folder with --figures")
+        check_own(path, MARK.encode(), HEAD, FOREIGN)
     for sentence in sentences if note is not None else []:
         note(sentence)
     looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))

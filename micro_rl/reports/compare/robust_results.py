@@ -53,12 +53,16 @@ class Group(NamedTuple):
 
 
 class World(NamedTuple):
-    """Where a protocol was carried out: simulator, time limit in steps, and a digest of what it does in its cells."""
+    """Where a protocol was carried out: simulator, time limit in steps, and a digest of what it does in its cells.
+
+    `answers` is a digest of what a simulator given as an object answers, "" of one that its name tells.
+    """
 
     env: str | None
     horizon: int | None
     changes: str
     """"" where the file does not say."""
+    answers: str
 
 
 class Robust(NamedTuple):
@@ -127,7 +131,8 @@ def _task(content: dict[str, Any]) -> Task:
 
 def _world(content: dict[str, Any], usual: Task) -> World:
     env, horizon = content.get("env", usual.env), content.get("horizon", usual.horizon)
-    return World(None if env is None else _text(env), _whole(horizon), _text(content.get("changes", "")))
+    changes, answers = (_text(content.get(key, "")) for key in ("changes", "env_sha256"))
+    return World(None if env is None else _text(env), _whole(horizon), changes, answers)
 
 
 def _axes(group: dict[str, Any]) -> tuple[Axis, ...]:

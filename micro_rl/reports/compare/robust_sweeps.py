@@ -82,6 +82,8 @@ def _apart(sweep: Sweep, sweeps: Iterable[Sweep]) -> str:
     words = ""
     if len({other.env for other in worlds}) > 1:
         words += f" in {world.env[:100]}" if world.env else " in an unnamed simulator"
+    if len({other.answers for other in worlds}) > 1:
+        words += f", answers {world.answers[:8]}" if world.answers else ", answers not recorded"
     if len({other.horizon for other in worlds}) > 1:
         words += f" up to {plural(world.horizon, 'step')}" if world.horizon else " without a time limit"
     if len({other.changes for other in worlds}) > 1:
