@@ -65,8 +65,9 @@ def write_figures(
     paths = _paths(directory, drawn, comparison.logs)
     for path in paths:
         check_own(path, MARK.encode(), HEAD, FOREIGN)
-    for sentence in sentences if note is not None else []:
-        note(sentence)
+    if note is not None:
+        for sentence in sentences:
+            note(sentence)
     looks = styles(list(dict.fromkeys(curve.method for curve in drawn)))
     with saving(directory):
         directory.mkdir(parents=True, exist_ok=True)
