@@ -93,8 +93,8 @@ def explained(path: Path, reason: str, rows: Iterator[tuple[int, list[str]]], na
         )
     letter = re.search(r"column '(.*)': .*invalid UTF8", reason)
     if letter is not None and letter[1] in names:
-        place = names.index(letter[1])
-        line = next((line for line, row in rows if place < len(row) and UNREAD in row[place]), None)
+        column = names.index(letter[1])
+        line = next((line for line, row in rows if column < len(row) and UNREAD in row[column]), None)
         return f"column {letter[1]!r}{f' in line {line}' if line else ''} is not written in UTF-8"
     value = re.search(r"column '(.*)': .*conversion error to (\w+).*: invalid value '(.*?)'$", reason)
     if value is None or value[1] not in names:

@@ -155,11 +155,11 @@ class _Gathered:
         begins, problems = np.concatenate(self.begins), []
         begins[0] = True
         inside = np.delete(begins, [0, *(start for start in self.starts if start < len(begins))]).any()
-        told = self.clock or self.roles.timeout is not None or (self.changes is not None and inside)
+        continuous = self.clock or self.roles.timeout is not None or (self.changes is not None and inside)
         for parts in self.flags.values():
             if parts:
                 begins[1:] |= np.concatenate(parts)[:-1].astype(bool)
-        if not told:
+        if not continuous:
             problems += cuts.at_files(begins, self.starts)
         if self.changes and self.changes.again:
             rows = self.changes.again
