@@ -14,6 +14,7 @@ from typing import Any
 
 from micro_rl import Policy, choose
 from micro_rl.reports.choice.record import TRY, Choice
+from runs.choose_trial import trials
 from runs.kept_cells import kept
 from runs.trust_windows import behaviour_returns, differences, window_rows
 from runs.trust_worlds import World, worlds
@@ -42,7 +43,19 @@ def measured(world: World, folder: Path, window: int) -> dict[str, dict[str, flo
     return truths
 
 
-def about(world: World, choice: Choice, truths: dict[str, dict[str, float]]) -> dict[str, Any]:
+def on_trial(world: World, choice: Choice, folder: Path, window: int) -> dict[str, Any] | None:
+    """How the trial ends that the choice plans; None where it plans none."""
+    own = choice.on_trial
+    if own is None or own.trial is None:
+        return None
+    policy, rows = Policy.load(folder / "policies" / f"{own.name}.safetensors"), window_rows(world.dataset, window)
+    returns = world.true_returns(policy, world.dataset, rows, window)
+    return trials(own.name, own.trial, returns)._asdict()
+
+
+def about(
+    world: World, choice: Choice, truths: dict[str, dict[str, float]], trial: dict[str, Any] | None
+) -> dict[str, Any]:
     """What the page needs of a choice."""
     judged = choice.judgement.policies if choice.judgement else ()
     return {
@@ -61,6 +74,7 @@ def about(world: World, choice: Choice, truths: dict[str, dict[str, float]]) -> 
         "minutes": choice.minutes,
         "seconds": choice.seconds,
         "truths": truths,
+        "trial": trial,
     }
 
 
@@ -69,7 +83,9 @@ def tried(world: World, folder: Path, minutes: float) -> dict[str, Any]:
     choice = decide(world, folder, minutes)
     window = choice.judgement.window if choice.judgement else 0
     print(f"{world.name}: {choice.decision}; {choice.chosen}; {choice.reason}", flush=True)
-    return about(world, choice, measured(world, folder, window) if window else {})
+    if not window:
+        return about(world, choice, {}, None)
+    return about(world, choice, measured(world, folder, window), on_trial(world, choice, folder, window))
 
 
 def main() -> None:

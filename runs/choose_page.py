@@ -40,6 +40,14 @@ class Outcome(NamedTuple):
         return self.truth(self.about["chosen"] if self.about["tried"] else None)
 
     @property
+    def after_trial(self) -> float:
+        """What is to be expected after the trial of what was not shown to be better, but for the trial itself."""
+        trial = self.about.get("trial")
+        if self.about["tried"] or trial is None:
+            return self.decided
+        return trial["better"] * self.truth(trial["policy"])
+
+    @property
     def founded(self) -> float:
         """What the best founded policy brings, shown to be better or not."""
         return self.truth(self.about["chosen"])
@@ -75,6 +83,16 @@ class Outcome(NamedTuple):
         ]
         return sum(inside), len(inside)
 
+    def trial(self) -> str:
+        """How the trial ends that is planned where the answer is to keep what there is."""
+        if "trial" not in self.about:
+            return "not recorded"
+        if self.about["tried"] or (trial := self.about["trial"]) is None:
+            return ""
+        outcome = f"`{trial['policy']}`: better {100 * trial['better']:.0f} %, worse {100 * trial['worse']:.0f} %"
+        after = f" after {trial['windows']:,.0f}" if trial["windows"] else ""
+        return f"{outcome}{after} of {trial['most_windows']:,} windows, {number(trial['collected'])} in all"
+
     def row(self) -> str:
         """Its line of the first table."""
         inside, judged = self.held()
@@ -88,6 +106,7 @@ class Outcome(NamedTuple):
             number(self.best),
             f"{100 * self.regret(self.decided):.0f} %",
             f"{100 * self.regret(self.founded):.0f} %",
+            self.trial(),
             "yes" if self.right else "no",
             f"{inside} of {judged}",
             f"{self.about['widening']:.2f}",
@@ -107,6 +126,7 @@ COLUMNS = (
     "best in hindsight",
     "regret of the decision",
     "regret of the best founded",
+    "trials of what is not shown",
     "right",
     "intervals hold",
     "widening",
@@ -137,6 +157,11 @@ rungs and what made the log. Its mean over {count} choices is {decided:.0f} % fo
 {founded:.0f} % for whoever takes the best founded policy even where the answer is to keep what there is. "Keep what you
 have" was said {kept}, and was right {right}, by two standard errors of the measurement.
 
+Where the answer is to keep what there is, the page plans a trial of what nothing but the width of an interval speaks
+against. A thousand such trials, of windows drawn from those measured in the simulator: how many show the policy to be
+better and how many worse, after how many windows (the median), and what a trial collects beyond the log, in the mean.
+{trials}
+
 ## Each method alone
 
 The true gain of each candidate's best policy, by the judge's word; those that fell out early were trained for less.
@@ -155,12 +180,31 @@ def page(outcomes: list[Outcome]) -> str:
         founded=100 * mean(outcome.regret(outcome.founded) for outcome in outcomes),
         kept=plural(len(kept), "time"),
         right=plural(sum(outcome.right for outcome in kept), "time"),
+        trials=after_trials(outcomes),
     )
     minutes = " or ".join(f"{asked:g}" for asked in sorted({outcome.about["minutes"] for outcome in outcomes}))
     head = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     rows = "\n".join([*head, *(outcome.row() for outcome in outcomes)])
     made = f"\n{unjudged()}{ONE_SEED} {made_by(STUDY, COMMAND)}\n{section()}"
     return f"{HEAD.format(minutes=minutes, answer=answer_on(PAGE))}{rows}\n{PICTURE}{regret}{alone(outcomes)}\n{made}"
+
+
+def after_trials(outcomes: list[Outcome]) -> str:
+    """The mean regret after these trials, of the choices that recorded them."""
+    own = [outcome for outcome in outcomes if "trial" in outcome.about]
+    if not own:
+        return "None of these choices recorded one."
+    before, after = (
+        mean(map(Outcome.regret, own, values)) for values in zip(*map(_before_and_after, own), strict=True)
+    )
+    return (
+        f"{plural(len(own), 'choice')} recorded them: there the mean regret is {100 * before:.0f} % for the decision, "
+        f"and {100 * after:.0f} % where it is what the trial says."
+    )
+
+
+def _before_and_after(outcome: Outcome) -> tuple[float, float]:
+    return outcome.decided, outcome.after_trial
 
 
 def unjudged() -> str:

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from runs import choose, choose_page, records
+from micro_rl.trust import trial
+from runs import choose, choose_page, choose_trial, records
 
 TRUTHS = {
     "good": {"difference": 8.0, "difference_se": 1.0},
@@ -61,3 +63,23 @@ def test_a_recorded_choice_is_not_made_again_and_stands_on_the_page(tmp_path: Pa
     assert "| tanks | −2.00 |  | 4.00 |" in text and text.endswith("* Kept.\n")
     assert "30 minutes on two cores" in text and "2 cells" in text and "**Answer.** Yes." in text
     assert "Without anything to judge, and not in the tables: arm (Too few)." in text
+
+
+def test_a_trial_of_what_is_better_shows_it_and_one_of_what_is_worse_stops_early():
+    plan = trial.plan(1.0, 10.0, 2.0)
+    spread = np.random.default_rng(1).normal(0.0, 2.0, 300)
+    better, worse = (choose_trial.trials("own", plan, 10.0 + gain + spread) for gain in (2.0, -6.0))
+    assert better.better > 0.9 and better.worse < 0.01 and better.windows and better.windows < plan.most_windows
+    assert worse.worse == 1.0 and worse.better == 0.0 and worse.windows and worse.windows < 10
+    assert -60 < worse.collected < -6
+
+
+def test_the_page_counts_the_regret_after_trials():
+    kept = ABOUT | {"tried": False, "decision": "keep what you have"}
+    ended = choose_trial.Tried("chosen", 80, 0.75, 0.0, 12.0, 40.0)._asdict()
+    outcome = choose_page.Outcome(kept | {"trial": ended})
+    assert outcome.after_trial == 3.0 and outcome.trial().startswith("`chosen`: better 75 %, worse 0 % after 12 of 80")
+    assert choose_page.Outcome(kept).trial() == "not recorded" and choose_page.Outcome(kept).after_trial == 0.0
+    assert choose_page.Outcome(kept | {"trial": None}).trial() == ""
+    text = choose_page.after_trials([outcome, choose_page.Outcome(ABOUT | {"trial": None}), choose_page.Outcome(ABOUT)])
+    assert text.startswith("2 choices recorded them") and "is 60 % for the decision, and 45 % where" in text

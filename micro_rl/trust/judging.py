@@ -8,7 +8,6 @@ from micro_rl.data import Dataset
 from micro_rl.data.stretches import alike
 from micro_rl.policy import Policy
 from micro_rl.reports.trust.record import (
-    BETTER,
     Evidence,
     FoldTest,
     Judgement,
@@ -115,7 +114,7 @@ def _judgement(
         importance=weighted.value if weighted.last >= FEWEST_EFFECTIVE else None,
         effective_first=weighted.first,
         effective_last=weighted.last,
-        trial=_trial(case, standard, evidence) if decided == BETTER else None,
+        trial=_trial(case, standard, evidence) if verdict.worth_a_trial(evidence, gates) else None,
     )
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from micro_rl.core.wording import number
 from micro_rl.reports.trust.record import BETTER, NOT_SHOWN, WORSE, Evidence, Gate, Interval, PolicyJudgement
 
+NOT_ABOVE = "the lower end of the difference is not above 0"
+"""The gate that a trial can pass in the log's place."""
 NOTHING = "Its interval promises nothing: too many of its steps are unlike the log."
 
 
@@ -35,6 +37,12 @@ def decide(evidence: Evidence, asked: tuple[Gate, ...]) -> str:
     if evidence.difference.high < 0 and not _contradict(evidence):
         return WORSE
     return BETTER if all(gate.passed is not False for gate in asked) else NOT_SHOWN
+
+
+def worth_a_trial(evidence: Evidence, asked: tuple[Gate, ...]) -> bool:
+    """Whether a trial is to be planned: nothing speaks against the policy but an interval that holds 0, if that."""
+    failed = {gate.name for gate in asked if gate.passed is False}
+    return failed <= {NOT_ABOVE} and evidence.difference.mean > 0
 
 
 def standing(difference: Interval, explained: float) -> float:
@@ -79,7 +87,7 @@ def _gates(evidence: Evidence, thresholds: Thresholds) -> Iterator[Gate]:
         "stay nearer to the log: --bc-weight of a method with a model, or bc or iql; or log what it does there",
     )
     yield Gate(
-        "the lower end of the difference is not above 0" if e.difference.low <= 0 else "the whole interval is above 0",
+        NOT_ABOVE if e.difference.low <= 0 else "the whole interval is above 0",
         e.difference.low > 0,
         f"{number(e.difference.mean)} [{number(e.difference.low)}, {number(e.difference.high)}]",
         "all above 0",

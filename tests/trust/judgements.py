@@ -1,7 +1,6 @@
 """A judgement made by hand."""
 
 from micro_rl.reports.trust.record import (
-    BETTER,
     BaselineError,
     Evidence,
     FoldTest,
@@ -41,7 +40,7 @@ def judged(name: str, found: Evidence) -> PolicyJudgement:
     """What the gates make of it."""
     gates = verdict.gates(found, Thresholds())
     decided = verdict.decide(found, gates)
-    planned = trial.plan(1.0, -10.0, 2.0) if decided == BETTER else None
+    planned = trial.plan(found.gain, -10.0, 2.0) if verdict.worth_a_trial(found, gates) else None
     return PolicyJudgement(
         name,
         decided,

@@ -53,6 +53,7 @@ def test_every_gate_can_decide(found, expected, failed):
         assert failed in policy.sentence
         assert ("promises nothing" in policy.sentence) == (failed == "vouches for too few")
     assert all(gate.remedy for gate in policy.gates)
+    assert (policy.trial is not None) == (expected == BETTER or failed == "lower end")
 
 
 def test_figures_of_numpy_pass_no_gate_that_others_do_not():
@@ -137,6 +138,19 @@ def test_a_judge_that_predicted_nothing_says_so():
     assert "the interval can promise 90 %" in sentences.tested(whole)
     untested = sentences.tested(whole._replace(explained=-0.1))
     assert "no interval can promise anything" in untested and "90 %" not in untested
+
+
+def test_a_trial_is_planned_for_what_is_estimated_to_be_better_and_only_then():
+    whole = judgement(judged("hopeful", evidence(-0.5, 2.0)), judged("worse", evidence(-2.0, 0.5)))
+    hopeful, worse = whole.policies
+    assert worse.trial is None and sentences.trial(whole, worse) == ""
+    sentence = sentences.trial(whole, hopeful)
+    assert sentence.startswith("The log does not show hopeful to be better; a trial can, where a few bad windows")
+    assert "It takes at most" in sentence and "However often one looks" in sentence
+    assert "worth little" not in sentence
+    assert "even the estimate is worth little" in sentences.trial(whole._replace(explained=-0.1), hopeful)
+    better = judgement(judged("a", evidence(0.5, 2.0)))
+    assert sentences.trial(better, better.policies[0]).startswith("Try it for at most")
 
 
 def test_the_judge_is_held_against_what_was_measured():

@@ -19,6 +19,7 @@ from micro_rl.trust.judging import judge_policies
 from micro_rl.trust.layout import lay_out
 from micro_rl.trust.options import Effort, Options
 from micro_rl.trust.places import common_starts
+from micro_rl.trust.verdict import NOT_ABOVE
 from tests.trust import line_world
 
 SMALL = Options(
@@ -87,9 +88,11 @@ def test_it_keeps_what_the_log_measured(judgement, log):
     assert plain(judgement)["policies"][0]["evidence"]["difference"]["low"] > 0
 
 
-def test_only_better_gets_a_trial(judgement):
+def test_a_trial_is_planned_where_nothing_but_the_interval_speaks_against_a_policy(judgement):
     for policy in judgement.policies:
-        assert (policy.trial is not None) == (policy.verdict == BETTER)
+        failed = {gate.name for gate in policy.gates if gate.passed is False}
+        assert (policy.trial is not None) == (policy.difference.mean > 0 and failed <= {NOT_ABOVE})
+    assert {policy.name: policy.trial is not None for policy in judgement.policies} == {"home": True, "away": False}
 
 
 def test_a_log_of_two_controllers_calls_nothing_better_that_only_beats_the_clone():

@@ -9,7 +9,6 @@ from micro_rl.reports.choice.record import TRY, CandidateRecord, Choice
 from micro_rl.reports.run.page import Fact, environment
 from micro_rl.reports.run.story import Figure, Story
 from micro_rl.reports.trust import panels as trust_panels
-from micro_rl.reports.trust import words as trust_words
 from micro_rl.storage.files import replace_file
 
 
@@ -50,7 +49,8 @@ def render(choice: Choice, run_page: str | None = None) -> str:
         .render(
             title=f"What to do with the log {choice.log}",
             story=Story(words.headline(choice), _figures(choice), [choice.reason, *words.paragraphs(choice)]),
-            trial=trust_words.trial(judgement, choice.best) if judgement and choice.best else "",
+            trial=words.trial(choice),
+            tried=choice.decision == TRY,
             remedies=words.remedies(choice),
             main=pictures,
             rows=[_row(choice, candidate) for candidate in choice.candidates],

@@ -57,6 +57,12 @@ class Choice(NamedTuple):
         return self.judged(self.judgement.ranking[0]) if self.judgement else None
 
     @property
+    def on_trial(self) -> PolicyJudgement | None:
+        """The best founded policy of which a trial could show that it is better; None where no trial can."""
+        ranked = self.judgement.ranked if self.judgement else ()
+        return next((own for own in ranked if own.trial is not None and own.trial.shows(own.evidence.gain)), None)
+
+    @property
     def runner_up(self) -> PolicyJudgement | None:
         """The judgement of the next one in the ranking."""
         ranking = self.judgement.ranking if self.judgement else ()

@@ -27,6 +27,7 @@ def summary(choice: Choice) -> list[tuple[str, str]]:
     lines = [("decision", f"{headline(choice)} {choice.reason}")]
     if choice.best is not None and choice.decision != TRY:
         lines.append(("best", f"{choice.best.name}: {gain(choice.best)}"))
+        lines += [("trial", line) for line in [short_trial(choice)] if line]
     if choice.runner_up is not None:
         lines.append(("runner-up", f"{choice.runner_up.name}: {gain(choice.runner_up)}"))
     lines += [("change", remedy) for remedy in remedies(choice)]
@@ -45,6 +46,23 @@ def gain(policy: PolicyJudgement) -> str:
     """What a policy is expected to bring, with its interval."""
     own = policy.difference
     return f"{'+' if own.mean > 0 else ''}{number(own.mean)} a window, between {number(own.low)} and {number(own.high)}"
+
+
+def short_trial(choice: Choice) -> str:
+    """What could show more than the log does, in a line; empty where no trial can."""
+    own = choice.on_trial
+    if own is None or own.trial is None:
+        return ""
+    windows = plural(own.trial.most_windows, "window")
+    return f"of {own.name} would tell, in at most {windows} under watch: decision.html says how"
+
+
+def trial(choice: Choice) -> str:
+    """How to try a policy, and where it is; empty where no trial can show anything."""
+    own, judgement = choice.on_trial or choice.best, choice.judgement
+    if own is None or judgement is None or not (how := trust_words.trial(judgement, own)):
+        return ""
+    return how if choice.decision == TRY else f"{how} The policy is policies/{own.name}.safetensors in this folder."
 
 
 def remedies(choice: Choice) -> list[str]:

@@ -83,11 +83,16 @@ class Trial(NamedTuple):
     """After so many windows the mean must lie so far above the baseline; or, below it, the trial is stopped."""
     baseline_deviation: float = 0.0
 
+    def shows(self, gain: float) -> bool:
+        """Whether so many windows are enough to show a gain."""
+        return self.decide[-1][1] <= gain
+
 
 class PolicyJudgement(NamedTuple):
     """One policy: the verdict, what decided it, and the figures of every estimator, a window's return each.
 
-    `sha256` is the digest of its file (`Policy.sha256`), empty where the judgement was made without.
+    `trial` is None where something other than an interval that holds 0 speaks against the policy, or where it cannot be
+    planned. `sha256` is the digest of its file (`Policy.sha256`), empty where the judgement was made without.
     """
 
     name: str

@@ -117,7 +117,7 @@ def vouched(judgement: Judgement) -> str:
 
 
 def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
-    """How to try it."""
+    """How to try it, or what a trial could show that the log does not; empty where none is planned."""
     if policy.trial is None:
         return SPREADLESS if policy.verdict == BETTER else ""
     plan, gain = policy.trial, policy.evidence.gain
@@ -125,17 +125,31 @@ def trial(judgement: Judgement, policy: PolicyJudgement) -> str:
     known = " (an estimate of what your current policy collects: better measure it beside)" if estimated else ""
     marks = "; ".join(f"after {windows:,} by {number(margin)}" for windows, margin in plan.decide)
     return (
-        f"Try it for at most {plural(plan.most_windows, 'window')} under watch. Look after each: once the mean of its "
-        f"windows lies above {number(plan.baseline)}{known} by the margin, it is shown to be better ({marks}); "
-        f"once it lies below by as much, stop. However often one looks, at most {100 * plan.alpha:.0f} of 100 such "
-        "trials decide wrongly, if windows are as spread as the log’s, and no more alike one after another"
+        f"{_why_tried(judgement, policy)} at most {plural(plan.most_windows, 'window')} under watch. Look after each: "
+        f"once the mean of its windows lies above {number(plan.baseline)}{known} by the margin, it is shown to be "
+        f"better ({marks}); once it lies below by as much, stop. However often one looks, at most "
+        f"{100 * plan.alpha:.0f} of 100 such trials decide wrongly, if windows are as spread as the log’s, and no more "
+        "alike one after another"
         f"{', and the estimate is true' if estimated else ''}.{_too_small(plan, gain)}"
     )
 
 
+def _why_tried(judgement: Judgement, policy: PolicyJudgement) -> str:
+    """The words before the number of windows: a trial is advised, or is what could decide."""
+    if policy.verdict == BETTER:
+        return "Try it for"
+    untested = (
+        " The judge passed no test on this log, so even the estimate is worth little."
+        if judgement.explained <= 0
+        else ""
+    )
+    shown = f"The log does not show {policy.name} to be better; a trial can, where a few bad windows can be borne."
+    return f"{shown}{untested} It takes"
+
+
 def _too_small(plan: Trial, gain: float) -> str:
     """What is said of a gain that the longest trial does not show."""
-    if plan.decide[-1][1] <= gain:
+    if plan.shows(gain):
         return ""
     more = f"; the log's own mean has a standard error of {number(plan.baseline_deviation)}"
     more = more if plan.baseline_deviation else ""
