@@ -76,3 +76,14 @@ def test_another_reading_of_the_file_is_another_log_also_where_nothing_was_said_
         assert (part, text.partition(", now ")[0]) == ("log", "reading: {}")
         assert differences(config, plan_to_config(other), default_config(other)) == [(part, text)]
         assert [part for part, _ in against(other, plan)] == ["log"]
+
+
+def test_a_flag_that_repeats_the_toml_is_no_other_reading(tmp_path: Path):
+    path = write_csv(tmp_path / "log", columns(), reward="2 * r", exogenous=["o1"])
+    plan = make_plan(path)
+    same = make_plan(path, reading=ReadOptions(reward="2 * r", exogenous=("o1",)))
+    other = make_plan(path, reading=ReadOptions(reward="3 * r"))
+    assert against(plan, same) == against(same, plan) == against(same, same) == []
+    for saved in (plan, same):
+        assert [part for part, _ in against(saved, other)] == ["log"]
+        assert [part for part, _ in against(other, saved)] == ["log"]
