@@ -10,6 +10,8 @@ from micro_rl.storage.json_files import json_round_trip
 PARTS = ("log", "method", "method_source", "options", "settings", "task")
 HARMLESS = ("path", "name", "reference", "checkpoint_every", "fit_checkpoint_seconds")
 """Where the log or the method lies, what the log is called, how often a state is saved: no bit hangs on them."""
+SCORES = ("score_min", "score_max")
+"""A run that had them may go on without: episodes of another time limit than the task's had scores once."""
 
 
 def differences(
@@ -44,7 +46,7 @@ def differences(
 
 def _differs(name: str, before: Any, after: Any, usual: Any) -> bool:
     """Whether a run must not go on with the one in the place of the other."""
-    if name in HARMLESS:
+    if name in HARMLESS or (name in SCORES and after is None):
         return False
     if isinstance(usual, dict) and isinstance(before, dict) and isinstance(after, dict):
         return usual | before != usual | after
