@@ -125,4 +125,9 @@ def _flag(name: str, value: Any) -> list[str]:
         return [option if value else "--no-" + option[2:]]
     if isinstance(value, str) and value.startswith("-"):
         return [f"{option}={value}"]  # or it would be taken for an option itself
-    return [option, *(str(part) for part in (value if isinstance(value, tuple) else (value,)))]
+    return [option, *_words(value)]
+
+
+def _words(value: Any) -> list[str]:
+    """A value's words, those of tuples within tuples one after another."""
+    return [word for part in value for word in _words(part)] if isinstance(value, tuple) else [str(value)]
