@@ -1,6 +1,7 @@
 """What a run was begun with against another plan: the difference is named, and what changes no bit is let be."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,24 @@ def test_another_reading_of_the_file_is_another_log_also_where_nothing_was_said_
         assert (part, text.partition(", now ")[0]) == ("log", "reading: {}")
         assert differences(config, plan_to_config(other), default_config(other)) == [(part, text)]
         assert [part for part, _ in against(other, plan)] == ["log"]
+
+
+def test_a_flag_that_repeats_the_toml_is_no_other_reading(tmp_path: Path):
+    path = write_csv(tmp_path / "log", columns(), reward="2 * r", exogenous=["o1"])
+    plan = make_plan(path)
+    same = make_plan(path, reading=ReadOptions(reward="2 * r", exogenous=("o1",)))
+    other = make_plan(path, reading=ReadOptions(reward="3 * r"))
+    assert against(plan, same) == against(same, plan) == against(same, same) == []
+    for saved in (plan, same):
+        assert [part for part, _ in against(saved, other)] == ["log"]
+        assert [part for part, _ in against(other, saved)] == ["log"]
+
+
+def test_a_run_with_its_own_time_limit_goes_on_that_was_begun_when_such_had_scores(tmp_path: Path):
+    plan = make_plan(write_log(tmp_path / "hopper-medium-v2.hdf5"), horizon=5, env="Pendulum-v1")
+    plan = replace(plan, task=replace(plan.task, env="Hopper-v4", score_min=None, score_max=None))
+    scored = replace(plan, task=replace(plan.task, score_min=-20.0, score_max=3234.3))
+    assert against(scored, plan) == []
+    assert against(plan, scored) == [("task", "score_min: None, now -20.0"), ("task", "score_max: None, now 3234.3")]
+    wider = replace(scored, task=replace(scored.task, score_max=4000.0))
+    assert against(scored, wider) == [("task", "score_max: 3234.3, now 4000.0")]

@@ -136,6 +136,9 @@ def test_final_scores_in_full():
         "eval/return": {"mean_of_last": 3.0, "std_of_last": 1.0, "evaluations": 2, "last": 2.0, "best": 4.0},
         WINDOW_DIFFERENCE: {"mean_of_last": 2.0, "std_of_last": 0.0, "evaluations": 1, "last": 2.0, "best": 2.0},
     }
+    scored = [{"epoch": 1, "eval/return": 4.0, "eval/normalised_score": -12.0}, rows[1]]  # began when it had scores
+    assert "eval/normalised_score" in final_scores(scored, plan)
+    assert "eval/normalised_score" not in final_scores(scored, tiny_plan())
     assert set(final_scores([], tiny_plan())["log"]) == {"rows", "episodes", "return_mean", "return_best"}
 
 

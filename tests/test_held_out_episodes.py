@@ -1,5 +1,6 @@
 """Episodes that a fit keeps out: which, what is measured on them, and that without them nothing changes."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
 from micro_rl.dynamics.episode_coverage import coverage_of, covered
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
-from micro_rl.dynamics.quality_report import KEY, NO_EPISODES, ModelReport, from_json, of
+from micro_rl.dynamics.quality_report import KEY, NO_EPISODES, NOT_MEASURED, ModelReport, from_json, of
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.training.callbacks import Callback
@@ -101,6 +102,9 @@ def test_the_page_shows_it_or_says_how_to_get_it(tmp_path: Path, words_alone):
     run = measured_run(tmp_path)
     add_report(run, HONEST)
     assert NO_EPISODES in page_of(run).words
+    about = {KEY: HONEST, "episodes_held_out": [0, 3]}
+    (run / "model" / "ensemble.json").write_text(json.dumps(about))
+    assert NO_EPISODES not in page_of(run).words and NOT_MEASURED in page_of(run).words
     add_report(run, HONEST | {"episodes": MEASURED})
     words = page_of(run).words
     assert "4 episodes were held out of the fit" in words and "holds 25 % of the true next states" in words

@@ -1,6 +1,7 @@
 """Methods from outside the package: docs/guides/own-method.md run as it stands, and what is refused in one line."""
 
 import re
+import shlex
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from micro_rl.algorithms import registry
 from micro_rl.algorithms.model_based import mopo, rambo
 from micro_rl.algorithms.model_free import bc
 from micro_rl.algorithms.own_definitions import TAKEN
+from micro_rl.cli.commands.planning import planned
 from micro_rl.cli.commands.sweep import Sweep
 from micro_rl.cli.commands.train import Training
 from micro_rl.cli.main import run
@@ -28,6 +30,18 @@ from tests.tiny_runs import options
 
 PAGE = Path(__file__).parent.parent / "docs" / "guides" / "own-method.md"
 FILES = dict(re.findall(r"^\*\*`([^`]+)`\*\*\n\n```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL))
+
+PAIRED = """
+from dataclasses import dataclass
+from micro_rl.algorithms.model_based import mopo
+
+@dataclass(frozen=True)
+class Options:
+    pairs: tuple[tuple[float, float], ...] = ((0.0, 1.0), (2.0, 3.0))
+
+def build(options):
+    return mopo.build(mopo.Options())
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +102,18 @@ def test_a_run_keeps_the_file_and_its_content_and_refuses_another(files: Path):
     (moved / "quantile.py").write_text(FILES["quantile.py"] + "# changed\n")
     with pytest.raises(UserError, match="begun with another method source"):
         execute(tiny("elsewhere/quantile.py"), files / "run", resume=True)
+
+
+def test_options_that_are_tuples_of_tuples_are_typed_as_words(files: Path):
+    (files / "paired.py").write_text(PAIRED)
+    registry.name_of("paired.py")
+    plan = make_plan("pendulum-demo", "paired.py", pairs=[[5.0, 6.0], (7.0, 8.0)])
+    assert plan.options.pairs == ((5.0, 6.0), (7.0, 8.0))
+    assert make_plan("pendulum-demo", "paired.py", pairs=np.eye(2)).options.pairs == ((1.0, 0.0), (0.0, 1.0))
+    words = shlex.split(plan_to_command(plan))[2:]
+    assert words[-5:] == ["--pairs", "5.0", "6.0", "7.0", "8.0"]
+    assert planned("train", Training, lambda *_: "", words).plan.options == plan.options
+    assert "--pairs" not in plan_to_command(make_plan("pendulum-demo", "paired.py"))
 
 
 def test_a_module_on_the_path_of_the_working_folder(files: Path):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +25,7 @@ from micro_rl.cli import main as cli
 from micro_rl.cli.commands import sweep as sweep_command
 from micro_rl.cli.commands.console import console
 from micro_rl.cli.display import Display
+from micro_rl.cluster.place import sweep_home
 from micro_rl.core.types import Keys
 from micro_rl.dynamics import fit_epoch
 from micro_rl.dynamics.fit_epoch import finish_fit
@@ -471,6 +473,29 @@ def test_a_wrong_grid_is_answered_in_one_line(
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sweep_that_goes_on_there_on_a_cluster_is_told_before_anything_is_made(tmp_path: Path):
+    every = [Trial("one", tiny_plan(seed=0)), Trial("two", tiny_plan(seed=1))]
+    with sweep_home(tmp_path), pytest.raises(UserError, match=r"another sweep is going on there \(process \d+\); wait"):
+        carry_out(every, tmp_path)
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_sweep_begins_no_more_runs_once_one_goes_on_there_on_a_cluster(tmp_path: Path, monkeypatch):
+    every = [Trial("one", tiny_plan(seed=0)), Trial("two", tiny_plan(seed=1))]
+    begun = []
+    with ExitStack() as homes:
+
+        def run_chunk(chunk, *_: Any, **__: Any) -> dict[str, Any]:
+            begun.append(chunk[0].name)
+            homes.enter_context(sweep_home(tmp_path))
+            return {}
+
+        monkeypatch.setattr(sweep, "_run_chunk", run_chunk)
+        with pytest.raises(UserError, match="another sweep is going on there"):
+            carry_out(every, tmp_path, exact=True)
+    assert begun == ["one"]
 
 
 def test_a_run_that_another_process_trains_is_told_before_anything_is_made(tmp_path: Path):

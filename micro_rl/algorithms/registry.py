@@ -195,7 +195,7 @@ def changed(method: str, settings: Settings, options: Any, changes: Mapping[str,
 
 
 def _plain(value: Any) -> Any:
-    """A number or a tuple of them, where NumPy's or JAX's is given, or a list."""
-    if getattr(value, "ndim", None) in (0, 1):
+    """A number or a tuple of them, where NumPy's or JAX's is given, or a list; of lists within it too."""
+    if getattr(value, "ndim", None) in (0, 1, 2):
         value = value.tolist()
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from micro_rl.storage.files import replace_file, saving
-from micro_rl.storage.locks import locked
+from micro_rl.storage.locks import OF_CLUSTER, locked
 
 SIGN = ".cluster"
 """A file in the sweep's folder; whoever reads the right word in it sees that folder."""
-LOCK = ".cluster.lock"
-"""A file beside it that the driver holds: runs on nodes without the folder have no lock there."""
 
 
 class Home(NamedTuple):
@@ -52,7 +50,7 @@ def sweep_home(folder: Path) -> Iterator[Home]:
     """
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, "sweep"):
+    with locked(folder / OF_CLUSTER, "sweep"):
         home = make_home(folder, secrets.token_hex(8))
         try:
             yield home

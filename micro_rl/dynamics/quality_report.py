@@ -21,6 +21,10 @@ NO_EPISODES = (
     "no episode was held out of the fit, so nothing tells what the score of the unknown covers: "
     "fit with --holdout-episodes 0.1"
 )
+NOT_MEASURED = (
+    "nothing could be measured on the episodes held out of the fit: half of them have no row to learn from, or nothing "
+    "that is judged varies in them; hold out more, or log more"
+)
 
 
 class Horizon(NamedTuple):

@@ -12,6 +12,7 @@ from micro_rl.robustness.cells import Cell, Change
 from micro_rl.robustness.parameters import Physics, changed, sets_own
 from micro_rl.robustness.signals import Faulty, Interface, Scale, Signal, alters
 from micro_rl.robustness.substeps import ActuatorDelay, delayed
+from micro_rl.simulation.env_objects import time_limit
 from micro_rl.simulation.envs import Env, Environments, action_bounds, widths
 
 PROBE_STEPS = 200
@@ -76,10 +77,10 @@ def unfelt(env: Env, cell: Cell, observation_scale: Scale) -> str:
 def fingerprint(env: Env, horizon: int | None) -> str:
     """Compute the SHA-256 of the observations and rewards that a simulator answers to fixed actions with.
 
-    It plays an episode's steps at least, for simulators may differ late.
+    It plays an episode's steps at least, for simulators may differ late: `horizon`, else the simulator's own limit.
     """
-    digest = hashlib.sha256()
-    for observation, reward in _played(env, (), _trial_actions(env, max(PROBE_STEPS, horizon or 0))):
+    digest, steps = hashlib.sha256(), max(PROBE_STEPS, horizon or time_limit(env) or 0)
+    for observation, reward in _played(env, (), _trial_actions(env, steps)):
         digest.update(observation.tobytes() + np.float64(reward).tobytes())
     return digest.hexdigest()
 

@@ -7,19 +7,23 @@ from typing import Any
 
 from micro_rl.core import arguments
 from micro_rl.data import Dataset
+from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.choice import page
 from micro_rl.reports.choice.record import Choice
+from micro_rl.reports.own_page import HEAD, MARK
 from micro_rl.reports.run import write_report
 from micro_rl.reports.trust import page as trust_page
 from micro_rl.reports.trust.record import plain
 from micro_rl.selection.choosing import choose_policy, folder_of
 from micro_rl.selection.question import Question
 from micro_rl.selection.watching import Watcher
-from micro_rl.storage.files import remove, replace_file
+from micro_rl.storage.files import check_own, remove, replace_file
 from micro_rl.training.log_reading import read_log
 from micro_rl.trust.current import with_columns_read
 from micro_rl.trust.options import Groups
+
+DECISION, TRUST = PAGES = ("decision.html", "trust.html")
 
 
 def choose(
@@ -69,9 +73,18 @@ def choose(
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
-    choice = choose_policy(dataset, question, folder, go_on, watcher or Watcher(), command, on)
-    hand_over(choice, folder)
+    if go_on:  # before the work; a folder that is new has no pages
+        _refuse_foreign_pages(folder)
+    watcher = watcher or Watcher()
+    choice = choose_policy(dataset, question, folder, go_on, watcher, command, on)
+    hand_over(choice, folder, watcher.note)
     return choice
+
+
+def _refuse_foreign_pages(folder: Path) -> None:
+    """`UserError` where a page would replace what somebody else wrote."""
+    for name in PAGES:
+        check_own(folder / name, MARK, HEAD, "micro-rl choose did not write it; move it away")
 
 
 def _question(
@@ -84,19 +97,28 @@ def _question(
     return Question(length, window, groups, conditions, None, termination, number, asked_plan)
 
 
-def hand_over(choice: Choice, folder: Path) -> None:
-    """Write the pages, the record, and the policy that is handed over."""
+def hand_over(choice: Choice, folder: Path, note: Callable[[str], None]) -> None:
+    """Write the pages, the record, and the policy that is handed over; `note` is told why its run has no page."""
+    _refuse_foreign_pages(folder)
     run_page, handed = None, folder / "policy.safetensors"
     remove(handed)
     if choice.chosen is not None:
         Policy.load(folder / "policies" / f"{choice.chosen}.safetensors").save(handed)
-        run = run_of(choice.chosen)
-        write_report(folder / run)
-        run_page = f"{run.as_posix()}/report.html"
+        run_page = _page_of(run_of(choice.chosen), folder, note)
     if choice.judgement is not None:
-        trust_page.write(choice.judgement, folder / "trust.html")
+        trust_page.write(choice.judgement, folder / TRUST)
     replace_file(folder / "decision.json", json.dumps(plain(choice), indent=1, ensure_ascii=False).encode())
-    page.write(choice, folder / "decision.html", run_page)
+    page.write(choice, folder / DECISION, run_page)
+
+
+def _page_of(run: Path, folder: Path, note: Callable[[str], None]) -> str | None:
+    """Write the page of a run, and where it lies from `folder`; None where there can be none."""
+    try:
+        write_report(folder / run)
+    except UserError as error:
+        note(f"no page: {error}")
+        return None
+    return f"{run.as_posix()}/report.html"
 
 
 def run_of(policy: str) -> Path:

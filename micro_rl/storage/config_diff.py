@@ -10,6 +10,8 @@ from micro_rl.storage.json_files import json_round_trip
 PARTS = ("log", "method", "method_source", "options", "settings", "task")
 HARMLESS = ("path", "name", "reference", "checkpoint_every", "fit_checkpoint_seconds")
 """Where the log or the method lies, what the log is called, how often a state is saved: no bit hangs on them."""
+SCORES = ("score_min", "score_max")
+"""A run that had them may go on without: episodes of another time limit than the task's had scores once."""
 
 
 def differences(
@@ -20,7 +22,8 @@ def differences(
     Args:
         saved: the configuration that a run was begun with.
         current: the one that it is to go on with.
-        defaults: what a setting has that `saved` lacks, for it was not yet a choice when the run began.
+        defaults: what a setting has that `saved` lacks, for it was not yet a choice when the run began; of one that
+            is a table, what each of its entries has that either lacks.
 
     Returns:
         Pairs of the part that differs (one of `PARTS`) and how, in words.
@@ -29,15 +32,25 @@ def differences(
     for part in PARTS:
         before, after = json_round_trip(saved.get(part)), json_round_trip(current.get(part))
         if isinstance(before, dict) and isinstance(after, dict):
-            known = {**json_round_trip(defaults.get(part, {})), **before}
+            usual = json_round_trip(defaults.get(part, {}))
+            known = {name: {} if isinstance(value, dict) else value for name, value in usual.items()} | before
             changes += [
                 (part, f"{name}: {known[name]}, now {after.get(name)}")
                 for name in known
-                if name not in HARMLESS and known[name] != after.get(name)
+                if _differs(name, known[name], after.get(name), usual.get(name))
             ]
         elif before != after:
             changes.append((part, f"{before}, now {after}"))
     return changes
+
+
+def _differs(name: str, before: Any, after: Any, usual: Any) -> bool:
+    """Whether a run must not go on with the one in the place of the other."""
+    if name in HARMLESS or (name in SCORES and after is None):
+        return False
+    if isinstance(usual, dict) and isinstance(before, dict) and isinstance(after, dict):
+        return usual | before != usual | after
+    return before != after
 
 
 def require_same_config(

@@ -17,6 +17,8 @@ from micro_rl.storage import provenance
 from micro_rl.storage.files import CannotWrite, saving
 from micro_rl.storage.run_folder import RunFolder, refuse_taken
 
+OF_CLUSTER = ".cluster.lock"
+"""In a sweep's folder, held by whoever carries it out on a cluster: runs on nodes without the folder have no lock."""
 PATIENCE, GLANCE = 0.5, 0.1
 """Seconds that `locked` and `is_locked` wait: whoever looks takes the lock for an instant and turns nobody away."""
 
@@ -41,9 +43,7 @@ def locked(path: Path, work: str = "training") -> Iterator[str | None]:
         try:
             lock.acquire(timeout=PATIENCE, poll_interval=PATIENCE / 10)
         except Timeout as error:
-            number = _number(holder)
-            who = f" (process {number})" if number else ""
-            raise UserError(f"{path.parent}: another {work} is going on there{who}; wait for it or stop it") from error
+            raise _going_on(path, work) from error
     try:
         killed = _number(holder)
         with suppress(OSError):  # a full disk may refuse the number; the lock holds without it
@@ -68,6 +68,18 @@ def is_locked(path: Path) -> bool:
         return True
     except OSError:
         return _number(process_file(path)) is not None
+
+
+def refuse_locked(path: Path, work: str) -> None:
+    """`UserError` where a process holds the lock file; `work` is what goes on in its folder."""
+    if is_locked(path):
+        raise _going_on(path, work)
+
+
+def _going_on(path: Path, work: str) -> UserError:
+    number = _number(process_file(path))
+    who = f" (process {number})" if number else ""
+    return UserError(f"{path.parent}: another {work} is going on there{who}; wait for it or stop it")
 
 
 def begun(path: Path, config: Mapping[str, Any]) -> RunFolder:

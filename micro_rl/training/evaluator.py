@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from micro_rl.algorithms import value_estimates
 from micro_rl.core import tasks, windows
-from micro_rl.core.metric_keys import CRITICS_RETURN, SCORE_KEYS, WINDOW_DIFFERENCE
+from micro_rl.core.metric_keys import CRITICS_RETURN, EVAL_SCORE, SCORE_KEYS, WINDOW_DIFFERENCE
 from micro_rl.core.settings import SCORED_EVALUATIONS
 from micro_rl.core.types import Keys, Scaling
 from micro_rl.data import Dataset
@@ -152,6 +152,8 @@ def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
         "log": _log_scores(plan),
     }
     for key in SCORE_KEYS:
+        if key == EVAL_SCORE and plan.task.score_min is None:  # of a run that was begun when it had scores
+            continue
         values = [row[key] for row in rows if key in row]
         if values:
             last = values[-SCORED_EVALUATIONS:]

@@ -22,7 +22,7 @@ from micro_rl.training.fitting import Fit, fit_models, problem_of
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.models import tell_quality
-from micro_rl.training.plan_record import log_record
+from micro_rl.training.plan_record import default_of_log, log_record
 from micro_rl.training.saving import FitSaver
 
 FIT = "dynamics fit"
@@ -95,5 +95,6 @@ def _work_folder(
     if not (resume and (path / "config.json").exists()):
         return begun(path, config)
     work = RunFolder.open(path)
-    require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path)
+    defaults = {"log": default_of_log(dataset), "settings": asdict(ModelSettings())}
+    require_same_config(work.config(), config, defaults, path)
     return work

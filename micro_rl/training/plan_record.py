@@ -3,14 +3,15 @@
 import dataclasses
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from micro_rl._version import __version__
 from micro_rl.algorithms import registry
-from micro_rl.data import Dataset, log_paths
-from micro_rl.data.read_options import ReadOptions
+from micro_rl.data import Dataset, log_paths, toml_file
+from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.scaling import reward_size
 from micro_rl.simulation.env_objects import is_object
 from micro_rl.training.plan import Plan
@@ -60,7 +61,14 @@ def default_config(plan: Plan) -> dict[str, Any]:
     """The defaults of everything in `plan_to_config` that has some."""
     kinds = {"settings": registry.settings_of, "options": lambda name: registry.find(name).Options}
     parts = {part: dataclasses.asdict(kind(plan.method_name)()) for part, kind in kinds.items()}
-    return {"log": {"reading": {}}, **parts}
+    return {"log": default_of_log(plan.dataset), **parts}
+
+
+def default_of_log(dataset: Dataset) -> dict[str, Any]:
+    """What `log_record` would say of the reading if flags said what the TOML beside the log does."""
+    source = None if dataset.in_memory else toml_file.beside(dataset.path)
+    words = toml_file.read(source) if source else {}
+    return {"reading": _said(replace(NO_OPTIONS, **{name: words[name] for name in vars(NO_OPTIONS) if name in words}))}
 
 
 def plan_to_command(plan: Plan) -> str:
@@ -117,4 +125,9 @@ def _flag(name: str, value: Any) -> list[str]:
         return [option if value else "--no-" + option[2:]]
     if isinstance(value, str) and value.startswith("-"):
         return [f"{option}={value}"]  # or it would be taken for an option itself
-    return [option, *(str(part) for part in (value if isinstance(value, tuple) else (value,)))]
+    return [option, *_words(value)]
+
+
+def _words(value: Any) -> list[str]:
+    """A value's words, those of tuples within tuples one after another."""
+    return [word for part in value for word in _words(part)] if isinstance(value, tuple) else [str(value)]

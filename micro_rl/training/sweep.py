@@ -12,7 +12,7 @@ from micro_rl.dynamics.saved_model import load_model, save_model
 from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.files import reading
 from micro_rl.storage.jsonl import rewind_rows
-from micro_rl.storage.locks import is_locked, locked
+from micro_rl.storage.locks import OF_CLUSTER, is_locked, locked, refuse_locked
 from micro_rl.storage.run_folder import RunFolder, taken
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
@@ -95,6 +95,7 @@ def carry_out(
     `UserError` and `Interrupted`, as `runner.execute_all` does.
     """
     callback, interrupts = callback or SweepCallback(), interrupts or Interrupts()
+    refuse_locked(folder / OF_CLUSTER, "sweep")
     refuse(trials, folder, resume, exact, width)
     for note in dict.fromkeys([*(note for trial in trials for note in trial.plan.notes), *twins(trials)]):
         callback.note(note)
@@ -104,6 +105,7 @@ def carry_out(
         for chunk in chunks(group, 1 if exact else _width(group, width, callback), len(jax.devices())):
             if interrupts.received:
                 interrupts.leave("the runs before it are kept; the same command with --resume goes on")
+            refuse_locked(folder / OF_CLUSTER, "sweep")  # one that began meanwhile has these runs too
             more = {"resume": resume, "until": until, "wandb": wandb, "interrupts": interrupts, "command": command}
             callbacks = [callback.of(trial) for trial in chunk]
             done |= _run_chunk(chunk, folder, fits, callbacks, **more)

@@ -44,6 +44,24 @@ def test_half_a_second_from_row_to_row(tmp_path, times, time_format):
     assert (log.step_seconds, log.lengths.tolist()) == (0.5, [len(times)])
 
 
+def test_names_of_zones_are_refused_since_they_would_be_passed_over(tmp_path):
+    times = ["27.10.2024 02:59:59.5 CEST", "27.10.2024 02:00:00 CET"]
+    path = written(tmp_path / "log.csv", times)
+    refused(path, "names of zones (%Z) are not read", reading=reading("Date", "%d.%m.%Y %H:%M:%S %Z"))
+    path = written(tmp_path / "utc.csv", [time.replace("CEST", "UTC").replace("CET", "UTC") for time in times[::-1]])
+    assert load(path, reading=reading("Date", "%d.%m.%Y %H:%M:%S UTC")).step_seconds == 3599.5
+
+
+@pytest.mark.parametrize("between", [" ", "T"])
+def test_times_of_several_zones_are_read_in_utc_and_those_without_one_refused(tmp_path, between):
+    zoned = [f"2024-10-27{between}02:59:59+02:00", f"2024-10-27{between}02:00:00+01:00"]
+    path = written(tmp_path / "log.csv", zoned)
+    log = load(path, reading=reading("Date", None))
+    assert (log.step_seconds, log.lengths.tolist()) == (1.0, [2])
+    path = written(tmp_path / "mixed.csv", [zoned[0], zoned[1].removesuffix("+01:00")])
+    refused(path, "in line 3, which is no such time", reading=reading("Date", None))
+
+
 def test_a_time_that_is_not_written_so_is_named_with_its_line(tmp_path):
     path = written(tmp_path / "log.csv", [*HALVES, "1 Feb 2024"])
     words = "column 'Date' holds '1 Feb 2024' in line 6, which is no such time"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium.envs.classic_control import PendulumEnv
+from gymnasium.wrappers import TimeLimit
 
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
@@ -27,7 +28,7 @@ from micro_rl.robustness.running import Job, run
 from micro_rl.robustness.signals import Interface
 from micro_rl.robustness.subject import Subject
 from micro_rl.robustness.trial import Trial
-from micro_rl.simulation.env_objects import name_of
+from micro_rl.simulation.env_objects import Env, name_of
 from micro_rl.simulation.evaluation import evaluate
 from micro_rl.storage.locks import locked
 
@@ -275,6 +276,18 @@ class Late(PendulumEnv):
 def test_simulators_that_differ_late_in_an_episode_are_told_apart(job: Job):
     first, second = (
         replace(job.subject, env=name_of(partial(Late, load)), horizon=400).about()["env_sha256"] for load in (0.0, 1.0)
+    )
+    assert first and second and first != second
+
+
+def late(load: float) -> Env:
+    return TimeLimit(Late(load), 400)
+
+
+def test_so_are_those_that_have_their_time_limit_of_their_own(job: Job):
+    first, second = (
+        replace(job.subject, env=name_of(partial(late, load)), horizon=None).about()["env_sha256"]
+        for load in (0.0, 1.0)
     )
     assert first and second and first != second
 

@@ -1,6 +1,7 @@
 """Whole choices of a system where everything is known, with networks of a few units, in this process."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import pytest
 import micro_rl
 from micro_rl import Dataset, UserError
 from micro_rl.reports.choice.record import KEEP, TRY
-from micro_rl.selection import choosing, plan_file, portfolio, workers
+from micro_rl.selection import choosing, front, plan_file, portfolio, workers
 from micro_rl.selection.question import Question
 from micro_rl.selection.task import Task, carry_out, read
 from micro_rl.selection.watching import Watcher
 from micro_rl.storage.files import sha256
 from micro_rl.trust import fqe
+from tests.test_run_formats import FIXTURES
 from tests.trust import line_world
 from tests.trust.test_judging import SMALL as SMALL_JUDGE
 
@@ -230,6 +232,34 @@ def test_a_log_that_is_too_short_is_told_so(tmp_path):
     one = Dataset.from_arrays(values[:1], values[:1], values[0], timeouts=[True], next_observations=values[:1])
     choice = micro_rl.choose(one, minutes=5, out=tmp_path / "one")
     assert choice.decision == KEEP and any("too few rows to tell" in text for _, text in choice.looks)
+
+
+@pytest.mark.parametrize("name", ["decision.html", "trust.html"])
+def test_what_somebody_else_wrote_is_not_replaced_and_told_before_the_work(tmp_path, name):
+    values = np.random.default_rng(0).uniform(-1, 1, (60, 1))
+    short = Dataset.from_arrays(values, values, values[:, 0], horizon=60)
+    micro_rl.choose(short, minutes=5, out=tmp_path / "out")
+    micro_rl.choose(short, minutes=5, out=tmp_path / "out", resume=True)
+    (tmp_path / "out" / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"{name}: is there and micro-rl choose did not write it; move it away"):
+        micro_rl.choose(short, minutes=5, out=tmp_path / "out", resume=True)
+    assert (tmp_path / "out" / name).read_text() == "mine"
+
+
+def test_a_choice_ends_with_a_note_where_another_file_has_its_runs_pages_name(tmp_path):
+    values = np.random.default_rng(0).uniform(-1, 1, (60, 1))
+    short, out = Dataset.from_arrays(values, values, values[:, 0], horizon=60), tmp_path / "out"
+    choice = micro_rl.choose(short, minutes=5, out=out)._replace(chosen="bc-seed0-epoch3")
+    run, notes = shutil.copytree(FIXTURES / "run-format-3", out / "runs" / "bc" / "seed0"), []
+    (out / "policies").mkdir()
+    shutil.copy(run / "policy.safetensors", out / "policies" / "bc-seed0-epoch3.safetensors")
+    front.hand_over(choice, out, notes.append)
+    assert "4 an epoch" in (run / "report.html").read_text() and not notes
+    (run / "report.html").write_text("mine")
+    front.hand_over(choice, out, notes.append)
+    assert (run / "report.html").read_text() == "mine" and (out / "policy.safetensors").exists()
+    [note] = notes
+    assert note.startswith("no page: ") and "did not write it" in note
 
 
 @pytest.mark.parametrize("minutes", [0, -1, float("nan"), 4.9])

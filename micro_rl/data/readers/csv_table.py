@@ -44,6 +44,7 @@ class Table:
                 raise UserError(f"{path}: {name} must be one plain character, not {sign!r}")
         if self._delimiter == reading.decimal:
             raise UserError(f"{path}: decimal and delimiter are both {self._delimiter!r}: give another delimiter")
+        csv_times.refuse_names_of_zones(path, reading.time_format)
         self._below, self._quoted = 0, _has_marks(path, HEADER_BYTES)
         self._stored: tuple[str, ...] = ()
         self._stored = self._names()

@@ -25,6 +25,23 @@ _DIGITS = {"Y": "[0-9]{4}"} | dict.fromkeys("ymdHIMS", "[0-9]{1,2}")
 """What stands for a directive; text for any other."""
 
 
+def refuse_names_of_zones(path: Path, time_format: str | None) -> None:
+    """Refuse `%Z`: whatever stands there would be passed over, so that an hour is lost where CET becomes CEST.
+
+    Args:
+        path: the file, for the message.
+        time_format: how times are written, where that is said.
+
+    Raises:
+        UserError: names of zones are among it.
+    """
+    if time_format and "%Z" in time_format.replace("%%", ""):
+        raise UserError(
+            f"{path}: time_format: names of zones (%Z) are not read: write the name itself where there is one, as in "
+            "'%H:%M:%S UTC', and %z for offsets such as +01:00"
+        )
+
+
 def read(texts: pa.Array, time_format: str | None) -> tuple[pa.Array, int | None]:
     """Reads times, with fractions of a second where there are any; of other zones in UTC.
 

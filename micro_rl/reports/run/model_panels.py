@@ -1,7 +1,14 @@
 """What was measured of a run's ensemble: its error by the steps ahead, and what its intervals hold."""
 
 from micro_rl.core.wording import number, plural, with_verb
-from micro_rl.dynamics.quality_report import NO_EPISODES, Calibration, EpisodeCoverage, Horizon, ModelReport
+from micro_rl.dynamics.quality_report import (
+    NO_EPISODES,
+    NOT_MEASURED,
+    Calibration,
+    EpisodeCoverage,
+    Horizon,
+    ModelReport,
+)
 from micro_rl.reports.run.figures import BLUE, DASHED, DOTTED, GREEN, GREY, INK, NARROW, ROW, VERMILION, Chart, Line
 from micro_rl.reports.run.panels import Missing, Panel, drawn
 from micro_rl.reports.run.record import Record, Series
@@ -19,7 +26,9 @@ def of(record: Record) -> list[Panel | Missing]:
     """The figures, where a model was fitted or given and its report is there; else why they are not."""
     if not (record.fit or record.config.get("model") or record.report):
         return []  # the figure of its holdout error says why
-    shown: list[Panel | Missing] = _measured(record.report) if record.report else [Missing(AHEAD, UNRECORDED)]
+    shown: list[Panel | Missing] = (
+        _measured(record.report, record.held_out) if record.report else [Missing(AHEAD, UNRECORDED)]
+    )
     if record.scored_by_model:
         titles = (panel.title[0].lower() + panel.title[1:] for panel in shown)
         return [
@@ -29,12 +38,12 @@ def of(record: Record) -> list[Panel | Missing]:
     return shown
 
 
-def _measured(report: ModelReport) -> list[Panel | Missing]:
-    ahead, calibrated = report.horizon, report.calibration
+def _measured(report: ModelReport, held_out: int) -> list[Panel | Missing]:
+    ahead, calibrated, uncovered = report.horizon, report.calibration, NOT_MEASURED if held_out else NO_EPISODES
     return [
         steps_ahead(ahead, report.elites) if ahead else Missing(AHEAD, "the log has nothing to follow"),
         calibration(calibrated) if calibrated else Missing(CALIBRATED, "nothing varies in the held-out rows"),
-        episodes(report.episodes) if report.episodes else Missing(COVERAGE, NO_EPISODES),
+        episodes(report.episodes) if report.episodes else Missing(COVERAGE, uncovered),
     ]
 
 

@@ -61,6 +61,8 @@ class Record(NamedTuple):
     """What the measurement of a learned termination found, empty where a rule was known."""
     report: ModelReport | None
     """What was measured of the ensemble, or of the one that scores it, where its fit kept that."""
+    held_out: int = 0
+    """Episodes that its fit kept out."""
 
     def series(self, key: str) -> Series:
         """A key of the metrics over epochs, empty if it was never logged."""
@@ -126,6 +128,7 @@ def read(path: Path) -> Record:
         diverged=folder.diverged.exists(),
         head=about.get("termination", {}),
         report=_report(about, model),
+        held_out=len(about.get("episodes_held_out") or ()),
     )
 
 
