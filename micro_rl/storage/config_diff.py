@@ -11,6 +11,9 @@ PARTS = ("log", "method", "method_source", "options", "settings", "task")
 HARMLESS = ("path", "name", "reference", "checkpoint_every", "fit_checkpoint_seconds")
 """Where the log or the method lies, what the log is called, how often a state is saved: no bit hangs on them."""
 
+BRANCH = "name a new folder with --branch to go on there from the newest checkpoint"
+"""The way on of `micro-rl train` under another plan."""
+
 
 def differences(
     saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any]
@@ -41,13 +44,14 @@ def differences(
 
 
 def require_same_config(
-    saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any], path: Path
+    saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any], path: Path, way: str = BRANCH
 ) -> None:
     """Refuse to go on in a run folder with another plan.
 
     Args:
         saved, current, defaults: as in `differences`.
         path: the run folder, for the error.
+        way: what to do where the plan is meant to be another one.
 
     Raises:
         UserError: where the configurations differ; it names the first part that does.
@@ -58,6 +62,5 @@ def require_same_config(
         other = "other" if first in ("options", "settings") else "another"
         listing = ", ".join(text for part, text in changes if part == first)
         raise UserError(
-            f"{path}: was begun with {other} {first.replace('_', ' ')} ({listing}); resume with the same, "
-            "or name a new folder with --branch to go on there from the newest checkpoint"
+            f"{path}: was begun with {other} {first.replace('_', ' ')} ({listing}); resume with the same, or {way}"
         )

@@ -95,5 +95,6 @@ def _work_folder(
     if not (resume and (path / "config.json").exists()):
         return begun(path, config)
     work = RunFolder.open(path)
-    require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path)
+    way = f"delete {path} to fit anew, or choose another folder with --out"
+    require_same_config(work.config(), config, {"settings": asdict(ModelSettings())}, path, way)
     return work

@@ -1,5 +1,6 @@
 """A sweep carried out: one program after another, each with as many runs as the memory holds."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
 from micro_rl.training.models import given_model
 from micro_rl.training.plan import Plan
+from micro_rl.training.run_begin import run_folder
 
 
 class SweepCallback:
@@ -56,7 +58,7 @@ class SharedFits:
         if not plan.fits_model or shared is None or place.exists():
             return False
         source, model_place = shared
-        folder = runner.run_folder(plan, path, resume)
+        folder = run_folder(plan, path, resume)
         with locked(folder.lock):
             try:
                 model, rows = load_model(model_place), source.fit()
@@ -161,4 +163,6 @@ def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
     if is_locked(path / "lock"):
         raise UserError(f"{path}: another training is going on there; wait for it or stop it")
     if begun:
-        runner.run_folder(plan, path, resume)
+        alone = f"micro-rl train LOG --out {shlex.quote(str(path))} --branch NEW"
+        way = f"choose another folder with --out (this run alone goes on otherwise with {alone})"
+        run_folder(plan, path, resume, way=way)
