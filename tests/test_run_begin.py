@@ -7,11 +7,28 @@ import pytest
 
 from micro_rl import api
 from micro_rl.core.model_settings import ModelSettings
+from micro_rl.dynamics.saved_model import FittedModel, save_model
 from micro_rl.errors import UserError
+from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training import model_fit, sweep
+from micro_rl.training.callbacks import Callback
+from micro_rl.training.evaluator import PolicyEvaluator
+from micro_rl.training.fitting import fit_model, problem_of
 from micro_rl.training.grid import trials
+from micro_rl.training.plan import Plan
 from micro_rl.training.run_begin import run_folder
 from tests.probes import tiny_dataset, tiny_plan
+
+
+@pytest.fixture(scope="module")
+def model() -> FittedModel:
+    """Of the tiny log, with the seed 0."""
+    return fitted(0)
+
+
+def fitted(seed: int) -> FittedModel:
+    plan = tiny_plan()
+    return fit_model(plan.dataset, problem_of(plan.dataset, plan.settings), plan.settings, seed, lambda row: None)
 
 
 def test_a_sweep_under_another_plan_is_told_a_way_that_it_has(tmp_path: Path):
@@ -34,3 +51,19 @@ def test_so_is_a_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     way = f"delete {tmp_path / 'model.fit'} to fit anew, or choose another folder with --out"
     with pytest.raises(UserError, match=re.escape(f"resume with the same, or {way}")):
         api.fit(tiny_dataset(), ModelSettings(patience=9), out=tmp_path / "model", resume=True)
+
+
+def test_a_run_that_takes_over_a_model_has_the_simulators_remarks_in_its_record(
+    model: FittedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    class Remarks(PolicyEvaluator):
+        def __init__(self, plan: Plan):
+            super().__init__(plan)
+            self.notes = ("the log's bounds are others",)
+
+    monkeypatch.setattr(sweep, "PolicyEvaluator", Remarks, raising=False)
+    plan, fits = tiny_plan(), sweep.SharedFits()
+    save_model(tmp_path / "first" / "model", model)
+    fits.remember(plan, tmp_path / "first")
+    assert fits.begin(plan, tmp_path / "second", False, Callback())
+    assert RunFolder.open(tmp_path / "second").config()["notes"][-1] == "the log's bounds are others"

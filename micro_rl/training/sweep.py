@@ -18,6 +18,7 @@ from micro_rl.storage.run_folder import RunFolder, taken
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
+from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.grid import Trial, chunks, groups, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
@@ -58,7 +59,8 @@ class SharedFits:
         if not plan.fits_model or shared is None or place.exists():
             return False
         source, model_place = shared
-        folder = run_folder(plan, path, resume)
+        with PolicyEvaluator(plan) as evaluator:  # its remarks stand in every run's record
+            folder = run_folder(plan, path, resume, evaluator.notes)
         with locked(folder.lock):
             try:
                 model, rows = load_model(model_place), source.fit()
