@@ -1,8 +1,10 @@
 """What a run folder that is there is gone on with, and what is said where it is not."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import pytest
 
 from micro_rl import api
@@ -67,3 +69,29 @@ def test_a_run_that_takes_over_a_model_has_the_simulators_remarks_in_its_record(
     fits.remember(plan, tmp_path / "first")
     assert fits.begin(plan, tmp_path / "second", False, Callback())
     assert RunFolder.open(tmp_path / "second").config()["notes"][-1] == "the log's bounds are others"
+
+
+def test_a_run_goes_on_with_the_model_that_it_was_begun_with_alone(model: FittedModel, tmp_path: Path):
+    """A run that has none yet would take over the other, and one that has its own would ignore it."""
+    own, other, moved = (tmp_path / name for name in ("own", "other", "moved"))
+    save_model(own, model)
+    save_model(moved, model)
+    save_model(other, model._replace(ensemble=jax.tree.map(lambda leaf: 2 * leaf, model.ensemble)))
+    plan, alone, given = tiny_plan(), tmp_path / "alone", tmp_path / "given"
+    run_folder(plan, alone, False)
+    run_folder(replace(plan, model=own), given, False)
+    for path, model_now, words in (
+        (alone, other, f"(none given, now {other})"),
+        (given, other, f"({own}, now {other})"),
+        (given, None, f"({own}, now none given)"),
+        (given, tmp_path / "none", f"({own}, now {tmp_path / 'none'})"),
+    ):
+        with pytest.raises(UserError, match=re.escape(f"was begun with another model {words}; resume with the same")):
+            run_folder(replace(plan, model=model_now), path, True)
+    run_folder(replace(plan, model=moved), given, True)
+    for path in (alone, given):
+        save_model(path / "model", model)
+        for same in (None, own, moved):
+            run_folder(replace(plan, model=same), path, True)
+        with pytest.raises(UserError, match="was begun with another model"):
+            run_folder(replace(plan, model=other), path, True)

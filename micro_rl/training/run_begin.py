@@ -10,6 +10,7 @@ from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.branch import refuse_half_made
 from micro_rl.training.plan import Plan
 from micro_rl.training.plan_record import default_config, plan_to_config
+from micro_rl.training.same_model import refuse_other_model
 
 
 def run_folder(
@@ -35,6 +36,7 @@ def run_folder(
     refuse_half_made(folder)
     _refuse_without_checkpoint(folder)
     config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path, way)
+    refuse_other_model(folder, plan)
     return folder
 
 
