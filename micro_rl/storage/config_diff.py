@@ -11,6 +11,8 @@ PARTS = ("log", "method", "method_source", "options", "settings", "task")
 HARMLESS = ("path", "name", "reference", "checkpoint_every", "fit_checkpoint_seconds")
 """Where the log or the method lies, what the log is called, how often a state is saved: no bit hangs on them."""
 
+RULE = "termination_rule"
+"""What a Python function that ends episodes says of the log's rows; earlier runs do not tell."""
 BRANCH = "name a new folder with --branch to go on there from the newest checkpoint"
 """The way on of `micro-rl train` under another plan."""
 
@@ -26,7 +28,7 @@ def differences(
         defaults: what a setting has that `saved` lacks, for it was not yet a choice when the run began.
 
     Returns:
-        Pairs of the part that differs (one of `PARTS`) and how, in words.
+        Pairs of the part that differs (one of `PARTS`, or `RULE`) and how, in words.
     """
     changes = []
     for part in PARTS:
@@ -40,7 +42,14 @@ def differences(
             ]
         elif before != after:
             changes.append((part, f"{before}, now {after}"))
-    return changes
+    return changes + _other_rule(saved.get(RULE), current.get(RULE), changes)
+
+
+def _other_rule(before: Any, after: Any, changes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What another function of the same name is told by, on the same log."""
+    if before is None or after is None or before == after or any(part == "log" for part, _ in changes):
+        return []
+    return [(RULE, f"{before}, now {after}")]
 
 
 def require_same_config(
