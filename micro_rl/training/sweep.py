@@ -19,10 +19,11 @@ from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.evaluator import PolicyEvaluator
+from micro_rl.training.fitting import measured_for
 from micro_rl.training.grid import Trial, chunks, groups, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
-from micro_rl.training.models import given_model
+from micro_rl.training.models import load_given
 from micro_rl.training.plan import Plan
 from micro_rl.training.run_begin import run_folder
 
@@ -63,7 +64,7 @@ class SharedFits:
             folder = run_folder(plan, path, resume, evaluator.notes)
         with locked(folder.lock):
             try:
-                model, rows = load_model(model_place), source.fit()
+                model, rows = measured_for(load_model(model_place), plan.dataset, plan.settings), source.fit()
                 rewind_rows(path / "fit.jsonl", -1, rows)
                 save_model(place, model)
             except UserError as error:
@@ -152,7 +153,7 @@ def refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wid
         _refuse_folder(trial.plan, folder / trial.name, resume)
     for first, *_ in groups(trials):
         memory.refuse_too_large(first.plan)
-        given_model(first.plan, folder / first.name, resume, Callback())
+        load_given(first.plan, folder / first.name, resume)
 
 
 def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:

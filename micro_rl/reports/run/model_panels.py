@@ -20,6 +20,7 @@ def of(record: Record) -> list[Panel | Missing]:
     if not (record.fit or record.config.get("model") or record.report):
         return []  # the figure of its holdout error says why
     shown: list[Panel | Missing] = _measured(record.report) if record.report else [Missing(AHEAD, UNRECORDED)]
+    shown = [_of_others(panel, record) if isinstance(panel, Panel) else panel for panel in shown]
     if record.scored_by_model:
         titles = (panel.title[0].lower() + panel.title[1:] for panel in shown)
         return [
@@ -27,6 +28,15 @@ def of(record: Record) -> list[Panel | Missing]:
             for panel, title in zip(shown, titles, strict=True)
         ]
     return shown
+
+
+def _of_others(panel: Panel, record: Record) -> Panel:
+    """The panel with a word where it was measured of more or fewer members than the run uses."""
+    used, report = record.settings.get("num_elites"), record.report
+    if report is None or type(used) is not int or used == report.elites:
+        return panel
+    measured = f" It was measured of {plural(report.elites, 'elite')}, and the run uses {used}."
+    return panel._replace(caption=panel.caption + measured)
 
 
 def _measured(report: ModelReport) -> list[Panel | Missing]:
