@@ -150,7 +150,7 @@ def sweep(
     _check_calls({"resume": resume, "exact": exact}, until, on_epoch, "show(name, row, policy)")
     values = {} if grid is None else arguments.by_name("grid", grid, "{'beta': [0.1, 0.5]}")
     seeds, width = arguments.whole("seeds", seeds), arguments.optional_whole("width", width)
-    plans = [make_plan(own, method, **choices) for own in _logs(log)]
+    plans = [make_plan(own, method, for_sweep=True, **choices) for own in _logs(log)]
     combinations, folder = trials_of_logs(plans, seeds, values), folder or sweep_folder(plans, values)
     if on is not None:
         on = arguments.text("on", on, "name a cluster: ray, auto or ray://HOST:PORT")

@@ -10,12 +10,14 @@ import pytest
 from gymnasium.envs.classic_control import PendulumEnv
 
 import micro_rl
+from micro_rl import api
 from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.robustness.jobs import robust
 from micro_rl.simulation.env_objects import MARK, is_object, name_of, time_limit
 from micro_rl.simulation.envs import make
 from micro_rl.simulation.evaluation import evaluate
+from micro_rl.training.run import UNKNOWN_OBJECT
 from tests.tiny_runs import write_log
 
 pytestmark = pytest.mark.usefixtures("no_page")
@@ -91,7 +93,7 @@ def test_an_object_is_tried_in_other_processes(tmp_path: Path):
     assert robust(FIXTURE, "industrial", env=make_pendulum, out=tmp_path / "object", **chosen) == by_id
 
 
-def test_a_run_is_recorded_by_the_name_and_goes_on_with_the_object_alone(tmp_path: Path):
+def test_a_run_is_recorded_by_the_name_and_goes_on_with_the_object_alone(tmp_path: Path, monkeypatch):
     log = micro_rl.load(write_log(tmp_path / "swing.hdf5"))
     small: dict[str, Any] = {"epochs": 2, "updates_per_epoch": 2, "batch_size": 4, "hidden_sizes": (4,)}
     small |= {"eval_episodes": 1, "eval_every": 1, "horizon": 5}
@@ -101,5 +103,8 @@ def test_a_run_is_recorded_by_the_name_and_goes_on_with_the_object_alone(tmp_pat
     assert config["task"]["env"] == f"make_pendulum{MARK}" and config["command"] == ""
     with pytest.raises(UserError, match=r"another task \(env: make_pendulum \(from Python\), now None"):
         micro_rl.train(log, "bc", resume=True, out=tmp_path / "run", **small)
+    notes: list[str] = []
+    monkeypatch.setattr(api._Silent, "note", lambda _, text: notes.append(text))
     done = micro_rl.train(log, "bc", env=make_pendulum, resume=True, out=tmp_path / "run", **small)
+    assert UNKNOWN_OBJECT in notes
     assert [row["eval/return"] for row in done.metrics] == [row["eval/return"] for row in by_id.metrics]

@@ -23,6 +23,11 @@ def test_the_score_is_the_mean_of_the_last_ten_evaluations_and_never_the_best():
     assert (score["evaluations"], score["last"], score["best"]) == (10, 9.0, 900.0)
 
 
+def test_its_epochs_are_those_that_it_was_trained_for_also_where_rows_are_missing():
+    assert final_scores([{"epoch": 1}, {"epoch": 4}], PLAN)["epochs"] == 4
+    assert final_scores([], PLAN)["epochs"] == 0
+
+
 def test_fewer_evaluations_are_counted_as_they_are():
     score = final_scores([{"epoch": 1, "model_estimate/return": 3.0}], PLAN)
     assert score["model_estimate/return"]["evaluations"] == 1

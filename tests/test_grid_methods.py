@@ -1,5 +1,6 @@
 """Sweeps over methods and histories: which runs there are, what they share, and what is refused."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 
 from micro_rl import api
 from micro_rl.algorithms import registry
+from micro_rl.cli.commands.planning import planned
+from micro_rl.cli.commands.sweep import Sweep
+from micro_rl.cli.commands.train import Training
 from micro_rl.cli.main import run
 from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training.grid import method_names, sweep_folder, trials
+from micro_rl.training.grid import Trial, method_names, sweep_folder, trials
 from micro_rl.training.job import Run
 from tests.probes import TINY, tiny_dataset, tiny_plan
 
@@ -108,3 +112,28 @@ def test_an_option_that_none_of_the_grids_methods_has_is_refused():
     with pytest.raises(UserError, match="penalty: does nothing, for none of the grid's methods has it"):
         trials(tiny_plan(method="mopo", penalty=3.0), 1, {"method": ["micro", "iql"]})
     assert trials(tiny_plan(method="mopo", penalty=3.0), 1, {"method": ["micro", "mobile"]})
+
+
+def test_what_the_grid_varies_is_not_refused_for_the_value_that_no_run_has(monkeypatch: pytest.MonkeyPatch):
+    """Three members, and 5 elites are the default; a batch of one leaves no row of the log."""
+    names: list[str] = []
+
+    def carry_out(runs: Sequence[Trial], *_: Any, **__: Any) -> dict[str, Run]:
+        names[:] = [run.name for run in runs]
+        return {}
+
+    monkeypatch.setattr(api, "carry_out", carry_out)
+    few: dict[str, Any] = {"ensemble_size": 3, "seed": 4}
+    api.sweep(tiny_dataset(), grid={"num_elites": [1, 3]}, out="none", **few)
+    assert names == ["num_elites=1-seed4", "num_elites=3-seed4"]
+    api.sweep(tiny_dataset(), grid={"batch_size": [8]}, out="none", batch_size=1)
+    assert names == ["batch_size=8-seed0"]
+    for grid in ({}, {"num_elites": [1, 4]}):
+        with pytest.raises(UserError, match=r"num_elites: [45] of 3 members"):
+            api.sweep(tiny_dataset(), grid=grid, out="none", **few)
+    words = ["pendulum-demo", "--ensemble-size", "3", "--grid", "num_elites=1,3"]
+    assert planned("sweep", Sweep, lambda *_: "", words).plan.settings.ensemble_size == 3
+    with pytest.raises(UserError, match="num_elites: 5 of 3 members"):
+        planned("train", Training, lambda *_: "", words[:3])
+    with pytest.raises(UserError, match="model: bc learns no model, and the simulator scores it"):
+        api.sweep(tiny_dataset(), "bc", env="Pendulum-v1", model="m", out="none")

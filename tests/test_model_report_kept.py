@@ -23,7 +23,7 @@ from micro_rl.reports.compare import compared
 from micro_rl.reports.run import record
 from micro_rl.storage.arrays import read_arrays, write_arrays
 from micro_rl.training.callbacks import Callback
-from micro_rl.training.fitting import fit_model, held_out, problem_of
+from micro_rl.training.fitting import fit_model, held_out, measured_for, problem_of
 from micro_rl.training.models import given_model, tell_quality
 from micro_rl.training.runner import execute
 from tests.compared_runs import add_fit, make_run
@@ -74,6 +74,27 @@ def test_what_the_error_means_is_said_of_a_fitted_and_of_a_given_model(given: bo
         given_model(replace(plan, dataset=other, model=tmp_path / "model"), tmp_path / "run", False, callback)
         assert any("its model was fitted to this log read otherwise" in note for note in notes)
     tell_quality(model._replace(report=None), Callback())
+
+
+def test_a_given_model_is_measured_for_the_members_that_the_run_uses(tmp_path: Path):
+    """To the bits of a fit for that run; of a model whose rows nobody knows it is told whose errors they are."""
+    plan, notes, callback = tiny_plan(num_elites=3), [], Callback()
+    callback.note = notes.append  # pyright: ignore[reportAttributeAccessIssue]
+    problem = problem_of(plan.dataset, plan.settings)
+    two, three = (
+        fit_model(plan.dataset, problem, replace(plan.settings, num_elites=count), 0, lambda row: None)
+        for count in (2, 3)
+    )
+    assert two.report and three.report and two.report.elites == 2 and two.report != three.report
+    assert measured_for(three, plan.dataset, plan.settings) is three
+    save_model(tmp_path / "two", two)
+    model = given_model(replace(plan, model=tmp_path / "two"), tmp_path / "run", False, callback)
+    assert model and model.report == three.report and not any("this run uses" in note for note in notes)
+    for changes in ({"log_content": "another"}, {"settings": {"patience": 2}}, {"seed": "one"}):
+        save_model(tmp_path / "two", two._replace(about=two.about | changes))
+        model = given_model(replace(plan, model=tmp_path / "two"), tmp_path / "run", False, callback)
+        assert model and model.report == two.report
+        assert notes[-1].endswith("two: its errors are those of its best 2 members; this run uses 3")
 
 
 def test_its_rows_are_those_of_the_state():
@@ -143,9 +164,13 @@ def test_a_runs_page_shows_both(tmp_path: Path, words_alone):
     words = page_of(run).words
     assert "From 9 rows of the log 5 elites followed its actions" in words
     assert "After 2 steps the elites disagree by 0.100 where they err by 0.300" in words
+    assert "It was measured of 5 elites, and the run uses 2." in words
     assert "Do its intervals hold?" in words and "on 10 rows held out of the fit" in words
     add_report(run, {"elites": 1, "horizon": HONEST["horizon"] | {"disagreement": []}})
     words = page_of(run).words
+    assert "It was measured of 1 elite, and the run uses 2." in words
+    add_report(run, HONEST | {"elites": 2})
+    assert "It was measured of" not in page_of(run).words
     assert "elites disagree" not in words and "“Do its intervals hold?” is not shown: nothing varies" in words
 
 
@@ -192,7 +217,7 @@ def test_a_fit_and_a_run_keep_it_and_say_it(tmp_path: Path):
     assert report and report.horizon and len(report.horizon.error) == 12 and report.elites == 2
     assert listens.sentence == report.sentence()
     execute(replace(plan, model=tmp_path / "model"), tmp_path / "given", callback=Callback())
-    assert record.read(tmp_path / "given").report == fitted
+    assert record.read(tmp_path / "given").report == report
 
 
 def test_the_rows_measured_are_those_held_out_where_time_outs_are_left_out(monkeypatch):

@@ -25,7 +25,7 @@ from micro_rl.policy import Policy
 from micro_rl.storage import provenance, run_folder
 from micro_rl.storage.locks import locked
 from micro_rl.storage.run_folder import RunFolder
-from micro_rl.training import runner
+from micro_rl.training import run_begin
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
@@ -258,7 +258,7 @@ def test_of_two_runs_that_begin_together_one_is_refused_and_the_folder_is_the_ot
 
     def begin(discount: float) -> str:
         try:
-            runner.run_folder(tiny_plan(method="td3_bc", discount=discount), tmp_path / "run", resume=False)
+            run_begin.run_folder(tiny_plan(method="td3_bc", discount=discount), tmp_path / "run", resume=False)
         except UserError as error:
             return str(error)
         return f"begun with {discount}"
@@ -280,7 +280,7 @@ def test_a_run_that_cannot_begin_leaves_no_lock_in_a_folder_of_others_and_one_th
     (tmp_path / "run").mkdir()
     for name in ("lock", "lock.pid", ".config.json.tmp"):
         (tmp_path / "run" / name).touch()
-    assert runner.run_folder(plan, tmp_path / "run", resume=False).config()["method"] == "bc"
+    assert run_begin.run_folder(plan, tmp_path / "run", resume=False).config()["method"] == "bc"
 
 
 def test_a_second_training_in_one_folder_is_refused(tmp_path: Path):

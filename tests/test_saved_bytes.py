@@ -11,7 +11,7 @@ import pytest
 
 from micro_rl.errors import UserError
 from micro_rl.storage import files, jsonl, metrics_log, tensorboard_log
-from micro_rl.storage.files import CannotWrite, append_file, reading, remove, replacing, saving, write_file
+from micro_rl.storage.files import CannotWrite, append_file, reading, remove, replacing, saving, sha256, write_file
 from micro_rl.storage.json_files import json_bytes, json_line
 from micro_rl.storage.jsonl import RowFile, append_row, read_rows, rewind_rows
 from micro_rl.storage.metrics_log import CsvFile
@@ -145,6 +145,18 @@ def test_processes_are_read_without_lines_that_are_none(tmp_path: Path):
     run.append_process({"command": "b"})
     append_file(run.path / "processes.jsonl", b'{"command"')
     assert run.processes() == [{"command": "a"}, {"command": "b"}]
+
+
+def test_the_process_after_one_that_was_killed_as_it_wrote_its_line_is_recorded(tmp_path: Path):
+    """A seal from before vouches for how the file begins."""
+    run = RunFolder.create(tmp_path / "run", {})
+    run.append_process({"command": "a"})
+    before = sha256(run.path / "processes.jsonl")
+    append_file(run.path / "processes.jsonl", b'{"began": "2026')
+    for command in ("b", "c"):
+        run.append_process({"command": command})
+    assert run.processes() == [{"command": "a"}, {"command": "b"}, {"command": "c"}]
+    assert before in jsonl.digests_by_line(run.path / "processes.jsonl")
 
 
 # Mirrors of the rows

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from micro_rl.cli.commands import sweep
 from micro_rl.cli.display import Display
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.grid import trials
@@ -52,6 +53,20 @@ def test_the_next_program_begins_anew_where_the_last_had_nothing_left_to_do():
     first.finished(Path("none"))
     display.of(trials(tiny_plan(), 2, {})[1]).trained(ROW, POLICY)
     assert "1 run   return -150.0   " in lines(output, "policy")[0]
+
+
+def test_runs_of_a_grid_over_epochs_each_have_their_own_end():
+    output, runs = StringIO(), trials(tiny_plan(), 1, {"epochs": [1, 2]})
+    epochs = sweep._epochs(runs, None)
+    display = Display(2, max(epochs.values()), Console(file=output, width=200), epochs)
+    for trial in runs:
+        run = display.of(trial)
+        for epoch in range(1, trial.plan.settings.epochs + 1):
+            run.trained(ROW | {"epoch": float(epoch)}, POLICY)
+        run.finished(Path("none"))
+    targets, left = zip(*((line.split()[2], line.split()[-2]) for line in lines(output, "policy")), strict=True)
+    assert targets == ("1/1", "1/2", "2/2") and left[1:] == ("0m02s", "0m00s")
+    assert sweep._epochs(runs, 1) == {"epochs=1-seed0": 1, "epochs=2-seed0": 1}
 
 
 def test_a_sweep_of_one_run_is_shown_as_that_run():

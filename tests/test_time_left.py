@@ -58,7 +58,7 @@ def test_epochs_of_earlier_processes_are_not_waited_for():
 
 
 def test_runs_side_by_side_share_the_time():
-    left = TimeLeft(2, 4, Clock())
+    left = TimeLeft(2, 2 * 4, Clock())
     for new in (True, False):
         left.begin(new_program=new)
     for _ in range(2):
@@ -74,7 +74,7 @@ def test_runs_side_by_side_share_the_time():
 
 def test_programs_to_come_fit_and_compile_again():
     clock = Clock()
-    left = TimeLeft(3, 2, clock)
+    left = TimeLeft(3, 3 * 2, clock)
     left.begin(new_program=True)
     clock.time = 62.0  # 60 seconds of fit and compiling, and 2 of the epoch
     left.see(row(1, seconds=32.0), first=True)

@@ -1,6 +1,7 @@
 """How runs look while they go: a live table on a terminal, one line an epoch elsewhere."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +43,16 @@ SCORES = SHOWN[: len(SHOWN_SCORES)]
 class Display(SweepCallback):
     """Shows `runs` runs of `epochs` epochs on a console; use it in a `with`.
 
-    One run is shown with all its figures, many by their scores and a table of runs.
+    One run is shown with all its figures, many by their scores and a table of runs. `own`: the epochs of each run by
+    its name, where a sweep's runs differ in them.
     """
 
-    def __init__(self, runs: int, epochs: int, console: Console):
-        self._runs, self._epochs, self._console = runs, epochs, console
+    def __init__(self, runs: int, epochs: int, console: Console, own: Mapping[str, int] | None = None):
+        self._runs, self._epochs, self._console, self._own = runs, epochs, console, own or {}
+        self._whole = sum(own.values()) if own else runs * epochs
         self._live = Live(console=console, refresh_per_second=4) if console.is_terminal else None
         self._began = time.monotonic()
-        self._time = TimeLeft(runs, epochs)
+        self._time = TimeLeft(runs, self._whole)
         self._fit_epoch = 0
         self._fits: dict[str, Row] = {}
         self._fit_times: dict[str, FitTime] = {}
@@ -126,15 +129,18 @@ class Display(SweepCallback):
         if self._live:
             self._live.update(self._table())
         elif self._is_last(run):
-            say(self._console, self._line(row))
+            say(self._console, self._line(run, row))
 
     def end(self, run: str, divergence: str = "") -> None:
         """Wait for a run no more: it is over, perhaps since an earlier process, or it diverged."""
         if divergence and self._runs > 1:
             self._console.print(Text(f"{run} diverged: {divergence}", style="red"), soft_wrap=True)
         if divergence or run not in self._rows:
-            self._time.skipped += self._epochs - int(self._rows[run]["epoch"] if run in self._rows else 0)
+            self._time.skipped += self._epochs_of(run) - int(self._rows[run]["epoch"] if run in self._rows else 0)
         self._beside.remove(run)
+
+    def _epochs_of(self, run: str) -> int:
+        return self._own.get(run, self._epochs)
 
     def _print_fit(self) -> None:
         if self._fit_epoch % 10 == 1 and not self._live:
@@ -156,7 +162,7 @@ class Display(SweepCallback):
     def _left(self) -> str:
         return f"{clock(self._time.seconds())} left"
 
-    def _line(self, row: Row) -> str:
+    def _line(self, run: str, row: Row) -> str:
         """The epoch's figures: all of one run, mean and range of the scores of many."""
         beside = [other for other in self._rows.values() if other["epoch"] == row["epoch"]]
         if self._runs == 1:
@@ -170,11 +176,11 @@ class Display(SweepCallback):
                     figures.append(f"{label} {figure(float(np.mean(values)))}{spread}")
             speed = sum(other["time/updates_per_second"] for other in beside)
             figures.append(f"updates per second {speed:.0f} together")
-        return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs}", *figures, self._left()])
+        return "   ".join([f"policy  epoch {row['epoch']:4.0f}/{self._epochs_of(run)}", *figures, self._left()])
 
     def _table(self) -> Group:
-        whole, done = self._runs * self._epochs, self._time.skipped + self._time.passed
-        bar = ProgressBar(total=whole, completed=done, width=60)
+        done = self._time.skipped + self._time.passed
+        bar = ProgressBar(total=self._whole, completed=done, width=60)
         if self._runs == 1:
             return Group(bar, self._table_of_one())
         return Group(bar, Text(f"{len(self._rows)} of {self._runs} runs, {self._left()}"), self._table_of_many())
@@ -183,7 +189,7 @@ class Display(SweepCallback):
         """The latest value of every figure; an epoch without an evaluation keeps the last one."""
         table = Table(box=None, show_header=False, pad_edge=False)
         for run, row in self._rows.items():
-            table.add_row("epoch", f"{row['epoch']:.0f} of {self._epochs}, {self._left()}")
+            table.add_row("epoch", f"{row['epoch']:.0f} of {self._epochs_of(run)}, {self._left()}")
             if run in self._fits:
                 table.add_row("model's holdout error", f"{self._fits[run]['holdout/mean']:.5f}")
             for label, key, form in SHOWN:

@@ -12,7 +12,10 @@ from micro_rl.storage.jsonl import Row
 
 
 class TimeLeft:
-    """Sees the epochs of runs that train in programs, one program after the other, several runs in each."""
+    """Sees the epochs of runs that train in programs, one program after the other, several runs in each.
+
+    `epochs`: of all of them together.
+    """
 
     def __init__(self, runs: int, epochs: int, now: Callable[[], float] = time.monotonic):
         self._runs, self._epochs, self._now = runs, epochs, now
@@ -48,7 +51,7 @@ class TimeLeft:
 
     def seconds(self) -> float:
         """Seconds that the epochs to come may take, and what programs to come need before their first."""
-        to_come = max(self._runs * self._epochs - self.skipped - self.passed, 0)
+        to_come = max(self._epochs - self.skipped - self.passed, 0)
         pace = self._computing / max(self.passed, 1) + _mean(self._usual_waits())
         programs = max(self._runs - self._begun, 0) / max(self._beside, 1)
         return pace * to_come + _mean(self._before) * programs

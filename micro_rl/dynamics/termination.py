@@ -13,7 +13,7 @@ from micro_rl.core.types import Keys
 from micro_rl.core.wording import plural, with_verb
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
-from micro_rl.dynamics import termination_classifier, termination_rules
+from micro_rl.dynamics import rule_identity, termination_classifier, termination_rules
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.termination_classifier import Steps
 from micro_rl.dynamics.termination_rules import LEARNED, RULES, ByRule, Formula, Rule, Termination
@@ -47,6 +47,10 @@ class EpisodeEnds(ABC):
         """What was measured of it, in a sentence; empty where nothing was."""
         return ""
 
+    def answers(self, log: Dataset) -> str | None:
+        """What a Python function says of this log's rows, by which it is known; None where the name says it all."""
+        return None
+
     @abstractmethod
     def of(self, model: FittedModel | None, newest: int | None) -> Termination | None:
         """What a compiled rollout asks, if there is one; `newest`: in windows, the newest observation's columns."""
@@ -62,6 +66,9 @@ class EndByRule(EpisodeEnds):
     @property
     def can_be_typed(self) -> bool:
         return isinstance(self.rule, Formula) or self.rule in RULES.values()
+
+    def answers(self, log: Dataset) -> str | None:
+        return None if self.can_be_typed else rule_identity.answers_of(self.rule, log.next_observations[log.usable])
 
     def of(self, model: FittedModel | None, newest: int | None) -> Termination:
         return ByRule(self.rule, newest)
@@ -130,8 +137,7 @@ def episode_ends(dataset: Dataset, termination: str | Rule | None = None) -> Epi
     """
     if callable(termination):
         _try_rule(termination, dataset.observation_size)
-        name = f"{getattr(termination, '__module__', '')}.{getattr(termination, '__qualname__', repr(termination))}"
-        return EndByRule(name, termination)
+        return EndByRule(rule_identity.name_of(termination), termination)
     if termination is not None:
         arguments.text("termination", termination, "give a rule's name, a condition, or a function")
     name = termination or _known(dataset)

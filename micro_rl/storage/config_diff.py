@@ -13,6 +13,11 @@ HARMLESS = ("path", "name", "reference", "checkpoint_every", "fit_checkpoint_sec
 SCORES = ("score_min", "score_max")
 """A run that had them may go on without: episodes of another time limit than the task's had scores once."""
 
+RULE = "termination_rule"
+"""What a Python function that ends episodes says of the log's rows; earlier runs do not tell."""
+BRANCH = "name a new folder with --branch to go on there from the newest checkpoint"
+"""The way on of `micro-rl train` under another plan."""
+
 
 def differences(
     saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any]
@@ -26,7 +31,7 @@ def differences(
             is a table, what each of its entries has that either lacks.
 
     Returns:
-        Pairs of the part that differs (one of `PARTS`) and how, in words.
+        Pairs of the part that differs (one of `PARTS`, or `RULE`) and how, in words.
     """
     changes = []
     for part in PARTS:
@@ -41,7 +46,14 @@ def differences(
             ]
         elif before != after:
             changes.append((part, f"{before}, now {after}"))
-    return changes
+    return changes + _other_rule(saved.get(RULE), current.get(RULE), changes)
+
+
+def _other_rule(before: Any, after: Any, changes: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What another function of the same name is told by, on the same log."""
+    if before is None or after is None or before == after or any(part == "log" for part, _ in changes):
+        return []
+    return [(RULE, f"{before}, now {after}")]
 
 
 def _differs(name: str, before: Any, after: Any, usual: Any) -> bool:
@@ -54,13 +66,14 @@ def _differs(name: str, before: Any, after: Any, usual: Any) -> bool:
 
 
 def require_same_config(
-    saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any], path: Path
+    saved: Mapping[str, Any], current: Mapping[str, Any], defaults: Mapping[str, Any], path: Path, way: str = BRANCH
 ) -> None:
     """Refuse to go on in a run folder with another plan.
 
     Args:
         saved, current, defaults: as in `differences`.
         path: the run folder, for the error.
+        way: what to do where the plan is meant to be another one.
 
     Raises:
         UserError: where the configurations differ; it names the first part that does.
@@ -71,6 +84,5 @@ def require_same_config(
         other = "other" if first in ("options", "settings") else "another"
         listing = ", ".join(text for part, text in changes if part == first)
         raise UserError(
-            f"{path}: was begun with {other} {first.replace('_', ' ')} ({listing}); resume with the same, "
-            "or name a new folder with --branch to go on there from the newest checkpoint"
+            f"{path}: was begun with {other} {first.replace('_', ' ')} ({listing}); resume with the same, or {way}"
         )

@@ -1,12 +1,13 @@
 """Rows of numbers, one JSON object a line: appended durably; a line torn by a crash is left out."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from micro_rl.errors import UserError
-from micro_rl.storage.files import append_file, reading, regular_size, replace_file
+from micro_rl.storage.files import append_file, reading, regular_size, replace_file, saving
 from micro_rl.storage.json_files import JSON_LIMIT, json_line, parse_json
 
 Row = dict[str, float | int]
@@ -76,6 +77,21 @@ def read_rows(path: Path | str) -> list[Row]:
 def append_row(path: Path | str, row: Mapping[str, Any]) -> None:
     """Append a row of numbers durably; raises `CannotWrite`."""
     append_file(Path(path), _row_bytes(row))
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a whole line durably; a crash that tore the one before cost that alone; raises `CannotWrite`."""
+    append_file(path, line if _ends_a_line(path) else b"\n" + line)
+
+
+def _ends_a_line(path: Path) -> bool:
+    """Whether what is appended to a file begins a line."""
+    with saving(path):
+        if not path.exists() or path.stat().st_size == 0:
+            return True
+        with open(path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
 
 
 class RowFile:

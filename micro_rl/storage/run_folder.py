@@ -11,9 +11,18 @@ from micro_rl.core.renamed import renamed_config
 from micro_rl.core.tasks import Task
 from micro_rl.errors import UserError
 from micro_rl.storage.checkpoints import Checkpoints
-from micro_rl.storage.files import append_file, reading, regular_size, remove, saving, sha256
+from micro_rl.storage.files import reading, regular_size, remove, saving, sha256
 from micro_rl.storage.json_files import FORMAT, check_format, json_line, parse_json, read_json, write_json
-from micro_rl.storage.jsonl import Row, RowFile, append_row, digests_by_line, read_rows, rewind_rows, whole_lines
+from micro_rl.storage.jsonl import (
+    Row,
+    RowFile,
+    append_line,
+    append_row,
+    digests_by_line,
+    read_rows,
+    rewind_rows,
+    whole_lines,
+)
 from micro_rl.storage.run_schema import validate_config, validate_scores
 
 _MANIFEST = "manifest.json"
@@ -132,7 +141,7 @@ class RunFolder:
 
     def append_process(self, process: Mapping[str, Any]) -> None:
         """Add to processes.jsonl what a process that trains here says of itself; raises `CannotWrite`."""
-        append_file(self.path / "processes.jsonl", json_line(process))
+        append_line(self.path / "processes.jsonl", json_line(process))
 
     def processes(self) -> list[dict[str, Any]]:
         """Read what every process that trained here says, oldest first, without torn lines; [] in format 1."""

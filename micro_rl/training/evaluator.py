@@ -147,7 +147,7 @@ def _core(observations: np.ndarray, scaling: Scaling) -> Float[Array, "rows obs"
 def final_scores(rows: list[Row], plan: Plan) -> dict[str, Any]:
     """The mean of the last ten evaluations, never the best, which stands beside it under its own name."""
     result: dict[str, Any] = {
-        "epochs": len(rows),
+        "epochs": int(max((row["epoch"] for row in rows), default=0)),
         "planned_epochs": plan.settings.epochs,
         "log": _log_scores(plan),
     }

@@ -25,7 +25,7 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
     Raises:
         UserError: Names what does not suit, and the remedy.
     """
-    _refuse_idle_model(plan)
+    refuse_idle_model(plan)
     _refuse_uneven_updates(plan)
     refuse_too_few(plan.dataset, plan.settings, 2 if plan.fits_model else plan.method.least_rows)
     refuse_unmeasurable(plan.dataset, plan.settings)
@@ -67,8 +67,8 @@ def _refuse_replay(plan: "Plan") -> None:
         )
 
 
-def _refuse_idle_model(plan: "Plan") -> None:
-    """A model that is given to a method that learns none, and that would score nothing."""
+def refuse_idle_model(plan: "Plan") -> None:
+    """`UserError` for a model that is given to a method that learns none, and that would score nothing."""
     if plan.model is not None and plan.task.env is not None and not plan.method.learns_model:
         raise UserError(f"model: {plan.method_name} learns no model, and the simulator scores it; leave it out")
 

@@ -11,7 +11,7 @@ from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Job
 from micro_rl.training.models import given_model, prepare_models
 from micro_rl.training.plan import Plan
-from micro_rl.training.runner import run_folder
+from micro_rl.training.run_begin import run_folder
 
 
 def fit_run(plan: Plan, path: Path, callback: Callback, interrupts: Interrupts, command: str) -> None:

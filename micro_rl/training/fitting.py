@@ -12,18 +12,20 @@ from jaxtyping import Int, Key
 
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.core.model_settings import ModelSettings
+from micro_rl.core.setting import check_values
 from micro_rl.core.settings import Settings
 from micro_rl.core.types import Keys, Problem, Replay, Scaling, Transition
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import fit_scaling, to_core
 from micro_rl.data.taking import content
+from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.episode_coverage import coverage_of
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
 from micro_rl.dynamics.fit_epoch import FitState, finish_fit, split_rows
 from micro_rl.dynamics.measure import report_of
 from micro_rl.dynamics.quality_report import ModelReport
 from micro_rl.dynamics.saved_model import FittedModel, ModelShape
-from micro_rl.errors import Diverged
+from micro_rl.errors import Diverged, UserError
 from micro_rl.storage.jsonl import Row
 from micro_rl.training import divergence
 from micro_rl.training.fit_program import fits_left, run_fit_epoch, start_fits
@@ -182,12 +184,58 @@ def measured(dataset: Dataset, problem: Problem, settings: ModelSettings, seed: 
     }
     if settings.holdout_episodes:
         about["episodes_held_out"] = np.sort(held_out_episodes(dataset, settings.holdout_episodes)).tolist()
-    report = report_of(dataset, ensemble, problem.scaling, state.holdout, settings)
-    episodes = coverage_of(dataset, ensemble, problem.scaling, settings)
-    if episodes is not None:
-        elites = min(ensemble.size, settings.num_elites if isinstance(settings, Settings) else Settings().num_elites)
-        report = (report or ModelReport(elites, None, None))._replace(episodes=episodes)
+    report = _report(dataset, ensemble, problem.scaling, state.holdout, settings)
     return FittedModel(ensemble, problem.scaling, about, report=report)
+
+
+def _report(
+    dataset: Dataset, ensemble: Ensemble, scaling: Scaling, holdout: Any, settings: ModelSettings
+) -> ModelReport | None:
+    """What is measured on the rows and on the episodes that a fit held out."""
+    report = report_of(dataset, ensemble, scaling, holdout, settings)
+    episodes = coverage_of(dataset, ensemble, scaling, settings)
+    if episodes is None:
+        return report
+    elites = min(ensemble.size, settings.num_elites if isinstance(settings, Settings) else Settings().num_elites)
+    return (report or ModelReport(elites, None, None))._replace(episodes=episodes)
+
+
+def measured_for(model: FittedModel, dataset: Dataset, settings: Settings) -> FittedModel:
+    """The model with the report of the members that a run uses, where its own is of others.
+
+    Args:
+        model: That was fitted before.
+        dataset: The run's log.
+        settings: The run's.
+
+    Returns:
+        The model as it is where nobody can tell which rows its fit held out: they were another log's, or another
+        version fitted it.
+    """
+    report, about = model.report, model.about
+    if report is None or report.elites == min(model.ensemble.size, settings.num_elites):
+        return model
+    if about.get("log_content") != content(dataset) or type(about.get("seed")) is not int:
+        return model
+    known = _settings_of(about, settings)
+    if known is None:
+        return model
+    holdout = held_out(about["seed"], int(fitted_rows(dataset, known).sum()), known)
+    return model._replace(report=_report(dataset, model.ensemble, model.scaling, holdout, known))
+
+
+def _settings_of(about: Mapping[str, Any], settings: Settings) -> Settings | None:
+    """A fit's settings with what a run's say of elites and rollouts; None where they are not those of this version."""
+    own = about.get("settings")
+    if not isinstance(own, dict) or set(own) != {field.name for field in fields(ModelSettings)}:
+        return None
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
+    known = Settings(**values, num_elites=settings.num_elites, rollout_length=settings.rollout_length)
+    try:
+        check_values(known)
+    except UserError:
+        return None
+    return known
 
 
 def _without_episodes(log: Transition, dataset: Dataset, settings: ModelSettings) -> Transition:

@@ -96,5 +96,6 @@ def _work_folder(
         return begun(path, config)
     work = RunFolder.open(path)
     defaults = {"log": default_of_log(dataset), "settings": asdict(ModelSettings())}
-    require_same_config(work.config(), config, defaults, path)
+    way = f"delete {path} to fit anew, or choose another folder with --out"
+    require_same_config(work.config(), config, defaults, path, way)
     return work

@@ -33,12 +33,11 @@ from micro_rl.training.saving import FitSaver
 
 def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> FittedModel | None:
     """The run's own copy if it has one, else the shared one; None where a model is to be fitted."""
-    own = plan.model_use.place(RunFolder(path))
-    source = own if resume and own.exists() else plan.model
-    if source is None:
+    loaded = load_given(plan, path, resume)
+    if loaded is None:
         return None
-    model = load_model(source)
-    check_fits(model, plan, source)
+    source, model = loaded
+    model = fitting.measured_for(model, plan.dataset, plan.settings)
     callback.note(f"model of {model.about.get('log')} from {source}{_other_than_asked(model, plan)}")
     if _read_otherwise(model, plan):
         callback.note(
@@ -47,7 +46,21 @@ def given_model(plan: Plan, path: Path, resume: bool, callback: Callback) -> Fit
         )
     callback.given(float(np.mean(model.about["holdout"])))
     tell_quality(model, callback, plan.scored_apart)
+    used = min(model.ensemble.size, plan.settings.num_elites)
+    if model.report is not None and model.report.elites != used:
+        callback.note(f"{source}: its errors are those of its best {model.report.elites} members; this run uses {used}")
     return model
+
+
+def load_given(plan: Plan, path: Path, resume: bool) -> tuple[Path, FittedModel] | None:
+    """Where `given_model` has the model from, and the model, which suits the plan; `UserError` where it does not."""
+    own = plan.model_use.place(RunFolder(path))
+    source = own if resume and own.exists() else plan.model
+    if source is None:
+        return None
+    model = load_model(source)
+    check_fits(model, plan, source)
+    return source, model
 
 
 def _read_otherwise(model: FittedModel, plan: Plan) -> bool:

@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 from micro_rl.algorithms import presets, registry
 from micro_rl.algorithms.method import AnyMethod
 from micro_rl.core import arguments, tasks
+from micro_rl.core.setting import check_values
 from micro_rl.core.settings import Settings, check
 from micro_rl.data import Dataset
 from micro_rl.data.checks import episodes
@@ -24,7 +25,7 @@ from micro_rl.dynamics.termination_rules import Rule
 from micro_rl.errors import UserError
 from micro_rl.simulation.bounds_offer import offering_bounds
 from micro_rl.simulation.env_objects import EnvLike, name_of
-from micro_rl.training.feasible import refuse_what_cannot_work
+from micro_rl.training.feasible import refuse_idle_model, refuse_what_cannot_work
 from micro_rl.training.log_findings import log_findings
 from micro_rl.training.log_reading import read_log
 from micro_rl.training.log_support import log_support
@@ -166,6 +167,7 @@ def make_plan(
     method: str = "micro",
     *,
     resolved: tuple[Settings, Any] | None = None,
+    for_sweep: bool = False,
     **choices: Unpack[Choices],
 ) -> Plan:
     """Resolve names and settings: what is chosen outranks the preset, which outranks the defaults.
@@ -174,6 +176,8 @@ def make_plan(
         log: A path, a name, or a loaded log, whose episodes are cut and whose action bounds are known.
         method: A name in the registry, or one of your own: a file, or `package.module:definition`.
         resolved: Its settings and options where they are known in full, as the command line parses them.
+        for_sweep: It is not run itself. What must suit each other is then checked of the plans that `Plan.varied`
+            makes of it, since a grid may hold other values.
         choices: See `Choices`.
 
     Returns:
@@ -187,7 +191,7 @@ def make_plan(
     dataset, task = _log_and_task(log, choices)
     preset = choices.get("preset") or presets.name_for(dataset.name)
     settings, options = resolved or registry.resolve(method, preset, _settings_among(choices))
-    check(settings)
+    check_values(settings) if for_sweep else check(settings)
     _refuse_for_a_model(method, choices)
     windows, settings, reasons = settled(dataset, settings)
     ends, model = model_use_of(method).ends(dataset, choices.get("termination")), choices.get("model")
@@ -204,7 +208,7 @@ def make_plan(
         findings=log_findings(dataset) + reasons,
         bounds_recorded=dataset is not log and choices.get("reading", NO_OPTIONS).action_bounds is None,
     )
-    refuse_what_cannot_work(plan)
+    refuse_idle_model(plan) if for_sweep else refuse_what_cannot_work(plan)
     return plan
 
 

@@ -14,6 +14,7 @@ from micro_rl.data import Dataset, log_paths, toml_file
 from micro_rl.data.read_options import NO_OPTIONS, ReadOptions
 from micro_rl.data.scaling import reward_size
 from micro_rl.simulation.env_objects import is_object
+from micro_rl.storage import config_diff
 from micro_rl.training.plan import Plan
 
 PACKAGES = ("jax", "jaxlib", "equinox", "optax", "numpy", "gymnasium", "mujoco")
@@ -33,6 +34,7 @@ def plan_to_config(plan: Plan) -> dict[str, Any]:
         "method": plan.method_name,
         "learns_model": plan.method.learns_model,
         "episodes_end": plan.ends.on_page,
+        **({config_diff.RULE: answers} if (answers := plan.ends.answers(plan.log)) else {}),
         **({"method_source": source} if (source := registry.source_of(plan.method_name)) else {}),
         "options": dataclasses.asdict(plan.options),
         "settings": dataclasses.asdict(plan.settings),

@@ -18,6 +18,7 @@ from micro_rl.core.metric_keys import is_raw_reward
 from micro_rl.core.types import Keys, Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.policy import Policy
+from micro_rl.simulation.env_objects import is_object
 from micro_rl.simulation.guarded import SimulatorFault
 from micro_rl.storage import pytree_io
 from micro_rl.storage.jsonl import Row
@@ -31,6 +32,11 @@ from micro_rl.training.learning import learner_for, program_for
 from micro_rl.training.saving import Kept, RunSaver
 
 ENDS_RUN = "the same command with --resume ends the run without that evaluation"
+
+UNKNOWN_OBJECT = (
+    "the simulator is an object in Python, known by its name alone: whether it is the one of the epochs before cannot "
+    "be told"
+)
 
 
 class Epoch(NamedTuple):
@@ -89,7 +95,10 @@ class RunTraining:
         self._limit = divergence.largest_value(self._problem, self._settings.discount)
         self._pending: _Pending | None = None
         self._warnings = EarlyWarnings.of(job.plan, scale)
-        self._warnings.resume(job.folder.metrics())
+        rows = job.folder.metrics()
+        self._warnings.resume(rows)
+        if rows and is_object(job.plan.task.env):
+            job.callback.note(UNKNOWN_OBJECT)
 
     def coefficients(self, number: int) -> Coefficients:
         """Those of epoch `number`, from 0."""

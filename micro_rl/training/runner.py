@@ -10,14 +10,12 @@ from micro_rl.algorithms.log_epoch import LogProblem
 from micro_rl.core.types import Problem
 from micro_rl.errors import Diverged, UserError
 from micro_rl.simulation.guarded import SimulatorFault
-from micro_rl.storage import config_diff
-from micro_rl.storage.locks import begun, run_lock
+from micro_rl.storage.locks import run_lock
 from micro_rl.storage.metrics_log import open_metrics
-from micro_rl.storage.run_folder import RunFolder
 from micro_rl.storage.wandb_log import WandbRun, WandbSettings
 from micro_rl.training import memory
 from micro_rl.training.async_epoch import EpochExecutor
-from micro_rl.training.branch import branch_off, refuse_half_made
+from micro_rl.training.branch import branch_off
 from micro_rl.training.callbacks import Callback
 from micro_rl.training.evaluator import PolicyEvaluator
 from micro_rl.training.interrupts import Interrupts
@@ -26,10 +24,10 @@ from micro_rl.training.lanes import set_run, stack, take_run, view_run
 from micro_rl.training.learning import program_for
 from micro_rl.training.models import given_model, prepare_models
 from micro_rl.training.plan import Plan
-from micro_rl.training.plan_record import default_config, plan_to_config
 from micro_rl.training.program import Program
 from micro_rl.training.refit import adopt
 from micro_rl.training.run import Epoch, RunTraining
+from micro_rl.training.run_begin import run_folder
 from micro_rl.training.saving import GO_ON, RunSaver, kept_of_all
 
 
@@ -134,24 +132,6 @@ def _evaluator(plan: Plan, callback: Callback, opened: ExitStack) -> PolicyEvalu
     for note in evaluator.notes:
         callback.note(note)
     return evaluator
-
-
-def run_folder(plan: Plan, path: Path, resume: bool, notes: Sequence[str] = ()) -> RunFolder:
-    """A new run folder, with notes beside the plan's own, or the one to go on with, whose plan must be this one."""
-    if not (resume and (path / "config.json").exists()):
-        config = plan_to_config(plan)
-        return begun(path, config | {"notes": [*config["notes"], *notes]})
-    folder = RunFolder.open(path)
-    refuse_half_made(folder)
-    _refuse_without_checkpoint(folder)
-    config_diff.require_same_config(folder.config(), plan_to_config(plan), default_config(plan), path)
-    return folder
-
-
-def _refuse_without_checkpoint(folder: RunFolder) -> None:
-    """`UserError` where a finished run would begin anew, over its own policy and scores."""
-    if folder.sealed and not folder.checkpoints.epochs():
-        raise UserError(f"{folder.path}: is finished and has no checkpoint to go on from; choose another folder")
 
 
 def last_epoch(plan: Plan, until: int | None) -> int:

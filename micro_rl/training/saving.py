@@ -15,6 +15,7 @@ import numpy as np
 from micro_rl.core.metric_keys import SCORE_KEYS
 from micro_rl.core.model_settings import ModelSettings
 from micro_rl.core.settings import Settings
+from micro_rl.core.wording import first_few
 from micro_rl.dynamics.fit_epoch import FitState
 from micro_rl.dynamics.saved_model import FittedModel, save_model
 from micro_rl.storage import pytree_io
@@ -45,6 +46,16 @@ def kept_of_all(kept: Sequence[Kept]) -> Kept:
     if not refused:
         return Kept("every run is saved", True)
     return Kept(f"of {len(kept)} runs {len(refused)} could not be saved ({refused[0].words}, ...)", False)
+
+
+def missing_epochs(rows: Sequence[Row], last: int) -> str:
+    """Which epochs up to the last have no row, in words; empty where every one has its own."""
+    present = {int(row["epoch"]) for row in rows}
+    missing = {epoch for epoch in range(1, last + 1) if epoch not in present}
+    first = sorted(epoch for epoch in missing if epoch - 1 not in missing)
+    until = sorted(epoch for epoch in missing if epoch + 1 not in missing)
+    parts = [str(one) if one == other else f"{one} to {other}" for one, other in zip(first, until, strict=True)]
+    return f"{'epoch' if len(missing) == 1 else 'epochs'} {first_few(parts)}" if parts else ""
 
 
 class _Saver:
@@ -123,6 +134,8 @@ class RunSaver(_Saver):
             return fresh
         self._note(f"goes on after epoch {checkpoint.epoch}")
         self._folder.rewind(checkpoint.epoch, checkpoint.meta["unwritten"])
+        if gaps := missing_epochs(self._folder.metrics(), checkpoint.epoch):
+            self._note(f"metrics.jsonl lacks the rows of {gaps}; scores and figures count those that are there")
         self._saved_epoch = checkpoint.epoch
         return state
 

@@ -1,5 +1,6 @@
 """A sweep carried out: one program after another, each with as many runs as the memory holds."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -17,11 +18,14 @@ from micro_rl.storage.run_folder import RunFolder, taken
 from micro_rl.storage.wandb_log import WandbSettings
 from micro_rl.training import memory, runner
 from micro_rl.training.callbacks import Callback
+from micro_rl.training.evaluator import PolicyEvaluator
+from micro_rl.training.fitting import measured_for
 from micro_rl.training.grid import Trial, chunks, groups, twins
 from micro_rl.training.interrupts import Interrupts
 from micro_rl.training.job import Run
-from micro_rl.training.models import given_model
+from micro_rl.training.models import load_given
 from micro_rl.training.plan import Plan
+from micro_rl.training.run_begin import run_folder
 
 
 class SweepCallback:
@@ -56,10 +60,11 @@ class SharedFits:
         if not plan.fits_model or shared is None or place.exists():
             return False
         source, model_place = shared
-        folder = runner.run_folder(plan, path, resume)
+        with PolicyEvaluator(plan) as evaluator:  # its remarks stand in every run's record
+            folder = run_folder(plan, path, resume, evaluator.notes)
         with locked(folder.lock):
             try:
-                model, rows = load_model(model_place), source.fit()
+                model, rows = measured_for(load_model(model_place), plan.dataset, plan.settings), source.fit()
                 rewind_rows(path / "fit.jsonl", -1, rows)
                 save_model(place, model)
             except UserError as error:
@@ -150,7 +155,7 @@ def refuse(trials: Sequence[Trial], folder: Path, resume: bool, exact: bool, wid
         _refuse_folder(trial.plan, folder / trial.name, resume)
     for first, *_ in groups(trials):
         memory.refuse_too_large(first.plan)
-        given_model(first.plan, folder / first.name, resume, Callback())
+        load_given(first.plan, folder / first.name, resume)
 
 
 def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
@@ -163,4 +168,6 @@ def _refuse_folder(plan: Plan, path: Path, resume: bool) -> None:
     if is_locked(path / "lock"):
         raise UserError(f"{path}: another training is going on there; wait for it or stop it")
     if begun:
-        runner.run_folder(plan, path, resume)
+        alone = f"micro-rl train LOG --out {shlex.quote(str(path))} --branch NEW"
+        way = f"choose another folder with --out (this run alone goes on otherwise with {alone})"
+        run_folder(plan, path, resume, way=way)

@@ -49,6 +49,7 @@ def planned(verb: str, kind: type[Task], explain: Callable[[str, Any], str], arg
         inputs.log,
         name,
         resolved=(inputs.settings, inputs.options),
+        for_sweep=verb == "sweep",
         preset=task.preset,
         env=task.env,
         horizon=inputs.reading.horizon,

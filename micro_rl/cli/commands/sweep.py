@@ -174,8 +174,8 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         _on_cluster(runs, folder, task, screen, heading)
         return
     say(screen, heading)
-    epochs = max(min(task.until or plan.settings.epochs, plan.settings.epochs) for plan in plans)
-    with Display(len(runs), epochs, screen) as display, Interrupts(display.note) as interrupts:
+    epochs = _epochs(runs, task.until)
+    with Display(len(runs), max(epochs.values()), screen, epochs) as display, Interrupts(display.note) as interrupts:
         outcomes = carry_out(
             runs,
             folder,
@@ -190,6 +190,12 @@ def _carry_out(plans: list["Plan"], task: Any, grid: dict[str, list[Any]]) -> No
         )
     _conclude(outcomes, folder, screen)
     _refuse_diverged(outcomes)
+
+
+def _epochs(runs: Sequence["Trial"], until: int | None) -> dict[str, int]:
+    """How far each run goes, by its name: the grid may have epochs, and another method or log others."""
+    planned = {trial.name: trial.plan.settings.epochs for trial in runs}
+    return {name: min(until or epochs, epochs) for name, epochs in planned.items()}
 
 
 def _cut_for_cluster(runs: Sequence["Trial"], task: Any) -> "tuple[Capacity, Graph]":

@@ -29,6 +29,7 @@ def of(record: Record) -> list[Panel | Missing]:
     shown: list[Panel | Missing] = (
         _measured(record.report, record.held_out) if record.report else [Missing(AHEAD, UNRECORDED)]
     )
+    shown = [_of_others(panel, record) if isinstance(panel, Panel) else panel for panel in shown]
     if record.scored_by_model:
         titles = (panel.title[0].lower() + panel.title[1:] for panel in shown)
         return [
@@ -36,6 +37,15 @@ def of(record: Record) -> list[Panel | Missing]:
             for panel, title in zip(shown, titles, strict=True)
         ]
     return shown
+
+
+def _of_others(panel: Panel, record: Record) -> Panel:
+    """The panel with a word where it was measured of more or fewer members than the run uses."""
+    used, report = record.settings.get("num_elites"), record.report
+    if report is None or type(used) is not int or used == report.elites:
+        return panel
+    measured = f" It was measured of {plural(report.elites, 'elite')}, and the run uses {used}."
+    return panel._replace(caption=panel.caption + measured)
 
 
 def _measured(report: ModelReport, held_out: int) -> list[Panel | Missing]:

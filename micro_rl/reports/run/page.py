@@ -12,7 +12,7 @@ from micro_rl.core.wording import duration, plural
 from micro_rl.reports.own_page import HEAD, MARK
 from micro_rl.reports.run import channels, model_panels, panels, record, story
 from micro_rl.reports.run.panels import Missing, Panel
-from micro_rl.reports.run.record import Record
+from micro_rl.reports.run.record import Record, sane
 from micro_rl.storage.files import check_own, replace_file
 from micro_rl.storage.run_folder import RunFolder
 
@@ -85,6 +85,7 @@ def environment() -> Environment:
 def trained(run: Record) -> list[Fact]:
     """What was trained on what."""
     config, log, settings, task = run.config, run.log, run.settings, run.config.get("task", {})
+    done = int(max((row["epoch"] for row in run.metrics if sane(row["epoch"])), default=0))
     sizes = [plural(log[key], thing) for key, thing in (("rows", "row"), ("episodes", "episode")) if key in log]
     facts = [
         Fact("Log", ", ".join([_log_name(run), *sizes])),
@@ -97,14 +98,14 @@ def trained(run: Record) -> list[Fact]:
         Fact("Seed", str(settings.get("seed", "unknown"))),
         Fact(
             "Epochs",
-            f"{len(run.metrics):,} of {settings['epochs']:,}" if "epochs" in settings else str(len(run.metrics)),
+            f"{done:,} of {settings['epochs']:,}" if "epochs" in settings else str(done),
         ),
     ]
     if "updates_per_epoch" in settings:
         facts.append(
             Fact(
                 "Updates",
-                f"{len(run.metrics) * settings['updates_per_epoch']:,}, {settings['updates_per_epoch']:,} an epoch",
+                f"{done * settings['updates_per_epoch']:,}, {settings['updates_per_epoch']:,} an epoch",
             )
         )
     seconds = run.series("time/seconds").values
