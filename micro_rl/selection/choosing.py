@@ -13,7 +13,6 @@ from micro_rl.core.wording import duration, plural
 from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
 from micro_rl.data.parts import Parts
-from micro_rl.data.taking import content
 from micro_rl.dynamics.termination import episode_ends
 from micro_rl.errors import TooLittle
 from micro_rl.reports.choice.record import Choice
@@ -25,7 +24,7 @@ from micro_rl.selection.judging_part import make_judge
 from micro_rl.selection.look import Look, look
 from micro_rl.selection.plan_file import Planned
 from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
-from micro_rl.selection.question import Question, check, enter
+from micro_rl.selection.question import READING, Question, check, enter
 from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
 from micro_rl.storage.locks import locked
@@ -71,10 +70,11 @@ def choose_policy(
     labels, options = labelled(dataset, question.options(dataset, folder / "judge"))
     _refuse_mistakes(labels, seen.history, options)
     candidates = _candidates(question, seen)
-    asked = {"log": content(dataset), "minutes": question.minutes, "seed": question.seed}
+    own = question.kept(dataset)
+    asked = {name: own[name] for name in ("log", READING, "minutes", "seed")}
     if question.plan is not None:
         plan_file.read(question.plan, [candidate.name for candidate in candidates], asked)
-    enter(folder, question.kept(dataset), resume)
+    enter(folder, own, resume)
     with locked(folder / "lock", "choice"), crew_for(on, folder, watcher.note) as crew:
         watcher.looked(seen.lines)
         work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"), crew)

@@ -1,6 +1,6 @@
 """What was asked of a choice, and its folder, which remembers that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from micro_rl.trust.options import Groups, Options
 
 FEWEST_MINUTES = 5.0
 """The judge, the shared fit and the first epochs take a few minutes of any log."""
-QUESTION = "question.json"
+QUESTION, READING = "question.json", "reading"
 ASKED = 100
 """Rows of the log in which the current policy is asked what it does, to know it again."""
 
@@ -49,6 +49,7 @@ class Question(NamedTuple):
         return json_round_trip(
             {
                 "log": content(dataset),
+                READING: reading(dataset),
                 "minutes": self.minutes,
                 "window": self.window,
                 "groups": self.groups if self.groups is None or isinstance(self.groups, str) else list(self.groups),
@@ -84,8 +85,7 @@ def enter(folder: Path, question: dict[str, Any], resume: bool) -> None:
         if not resume:
             raise UserError(f"{folder}: is not empty; go on with --resume or choose another folder with --out")
         before = read_json(path)
-        changed = sorted(name for name in question if before.get(name) != question[name])
-        if changed:
+        if changed := asked_otherwise(before, question):
             raise UserError(
                 f"{folder}: was asked with another {', '.join(changed)}; ask the same, or choose another folder with "
                 "--out"
@@ -94,6 +94,32 @@ def enter(folder: Path, question: dict[str, Any], resume: bool) -> None:
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(path, question)
+
+
+def reading(dataset: Dataset) -> dict[str, Any]:
+    """How the log's rows are understood, as JSON: what decides the outcome beside the rows themselves."""
+    labels, rule = dataset.row_groups, dataset.termination
+    return json_round_trip(
+        {
+            "action_bounds": [dataset.action_low.tolist(), dataset.action_high.tolist()],
+            "columns": [[[own.name, own.unit] for own in columns] for columns in dataset.columns],
+            "exogenous": dataset.exogenous,
+            "groups": None if labels is None else sha256(repr(labels.tolist()).encode()).hexdigest(),
+            "horizon": dataset.task.horizon,
+            "step_seconds": dataset.step_seconds,
+            "termination": [None if rule is None else rule.text, dataset.task.termination],
+        }
+    )
+
+
+def asked_otherwise(before: Mapping[str, Any], question: Mapping[str, Any]) -> list[str]:
+    """What differs between two questions, in words; the reading only where both tell it: older ones do not."""
+    changed = [name for name in sorted(question) if name != READING and before.get(name) != question[name]]
+    own, other = (asked.get(READING) for asked in (question, before))
+    if isinstance(own, dict) and isinstance(other, dict):
+        parts = [part for part in own if other.get(part) != own[part]]
+        changed += [f"reading of the log ({', '.join(parts)})"] if parts else []
+    return changed
 
 
 def answers(current: Callable[[Any], Any] | Any, dataset: Dataset) -> str:

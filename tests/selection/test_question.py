@@ -1,0 +1,76 @@
+"""What is asked of a choice: what is refused before anything is computed, and what a folder and a plan remember."""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+import micro_rl
+from micro_rl import Dataset, UserError
+from micro_rl.core.columns import Column, Columns
+from micro_rl.core.tasks import Task
+from micro_rl.reports.choice.record import KEEP
+from micro_rl.selection import choosing, plan_file
+from micro_rl.selection.clock import Clock
+from micro_rl.selection.look import Look
+from micro_rl.selection.question import Question, reading
+from tests.selection.test_further_rungs import PLAN
+from tests.trust import line_world
+
+
+class Reached(Exception):
+    """The judge would be made now."""
+
+
+@pytest.fixture(autouse=True)
+def no_work(monkeypatch):
+    """Looks at nothing, and stops where the judge would be made."""
+
+    def make_judge(*about: Any):
+        raise Reached
+
+    monkeypatch.setattr(choosing, "make_judge", make_judge)
+    monkeypatch.setattr(choosing, "look", lambda dataset: Look((), 1, False, True))
+
+
+@pytest.fixture(scope="module")
+def log() -> Dataset:
+    return line_world.log(60)
+
+
+OTHERWISE = {
+    "action_bounds": {"action_high": np.float32([2])},
+    "exogenous": {"exogenous": (0,)},
+    "columns": {"columns": Columns((Column("level", "m"),), (Column("valve"),))},
+    "step_seconds": {"step_seconds": 2.0},
+    "groups": {"groups": np.array(["a", "b"] * 30)},
+    "horizon": {"task": Task(horizon=7)},
+    "termination": {"task": Task(termination="never")},
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_a_folder_is_not_gone_on_with_under_another_reading_of_the_log(log, tmp_path, name):
+    with pytest.raises(Reached):
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out")
+    other = replace(log, **OTHERWISE[name])
+    with pytest.raises(UserError, match=rf"was asked with another reading of the log \({name}\); ask the same"):
+        micro_rl.choose(other, minutes=5, out=tmp_path / "out", resume=True)
+    with pytest.raises(Reached):
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out", resume=True)
+
+
+def test_a_plan_fits_one_reading_of_the_log(log, tmp_path):
+    path, other = tmp_path / "plan.json", replace(log, exogenous=(0,))
+    plan_file.write(path, PLAN._replace(asked={"reading": reading(log)}))
+    assert plan_file.read(path, ["a", "b"], {"reading": reading(log)})
+    with pytest.raises(UserError, match=r"is the plan of another reading of the log \(exogenous\); ask the same"):
+        plan_file.read(path, ["a", "b"], {"reading": reading(other)})
+
+
+def test_what_was_begun_before_readings_were_remembered_goes_on(log, tmp_path):
+    path = tmp_path / "plan.json"
+    plan_file.write(path, PLAN)
+    assert plan_file.read(path, ["a", "b"], PLAN.asked | {"reading": reading(log)})
