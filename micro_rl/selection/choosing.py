@@ -107,7 +107,8 @@ class _Work(NamedTuple):
             self.watcher.note(f"{'try':10}{candidate.name}: {candidate.why}")
         seeds = (self.question.seed, self.question.seed + 1)
         seeds = seeds if self.question.minutes >= SEEDS_FROM else seeds[:1]
-        field = Field(candidates, _training_log(judge.parts, self.folder), self.folder, seeds, self.crew)
+        log, mapping = _training_log(judge.parts, self.folder), self.dataset.mapping
+        field = Field(candidates, log, self.folder, seeds, self.crew, mapping)
         planned = self._planned(field, len(judge.parts.training), asked)
         rungs = Rungs(field, judge.yardstick, planned, self.folder / "tasks", self.watcher, self.clock)
         rungs.carry_out(planned)
