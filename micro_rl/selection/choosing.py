@@ -14,7 +14,7 @@ from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
 from micro_rl.data.parts import Parts
 from micro_rl.dynamics.termination import episode_ends
-from micro_rl.errors import TooLittle
+from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.choice.record import Choice
 from micro_rl.selection import decision, plan_file
 from micro_rl.selection.clock import Clock
@@ -67,8 +67,7 @@ def choose_policy(
     if on is not None:
         connection.check(on)
     seen = look(dataset)
-    labels, options = labelled(dataset, question.options(dataset, folder / "judge"))
-    _refuse_mistakes(labels, seen.history, options)
+    labels, options = _judged_by(dataset, seen.history, question.options(dataset, folder / "judge"))
     candidates = _candidates(question, seen)
     own = question.kept(dataset)
     asked = {name: own[name] for name in ("log", READING, "minutes", "seed")}
@@ -164,13 +163,29 @@ def _candidates(question: Question, seen: Look) -> tuple[Candidate, ...]:
     return tuple(own._replace(settings=own.settings | ends) if own.learns_model else own for own in every)
 
 
-def _refuse_mistakes(dataset: Dataset, history: int, options: Options) -> None:
-    """`UserError` for whatever the user can ask otherwise; a log that is too small is no mistake."""
-    episode_ends(dataset, options.termination)
+def _judged_by(dataset: Dataset, history: int, asked: Options) -> tuple[Dataset, Options]:
+    """The log with the labels that were asked for, and the judge's options.
+
+    Raises:
+        UserError: for whatever the user can ask otherwise; a log that is too small is no mistake.
+    """
+    labels, options = labelled(dataset, asked)
+    episode_ends(labels, options.termination)
     try:
-        lay_out(dataset, history, options)
+        lay_out(labels, history, options)
     except TooLittle:
-        return
+        if (asked.window is not None or asked.groups is not None) and _is_enough(dataset, history, asked):
+            raise
+    return labels, options
+
+
+def _is_enough(dataset: Dataset, history: int, asked: Options) -> bool:
+    """Whether the log can be judged by windows and groups that nobody asked for."""
+    try:
+        lay_out(dataset, history, asked._replace(window=None, groups=None))
+    except UserError:
+        return False
+    return True
 
 
 def _training_log(parts: Parts, folder: Path) -> Path:

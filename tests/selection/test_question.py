@@ -74,3 +74,23 @@ def test_what_was_begun_before_readings_were_remembered_goes_on(log, tmp_path):
     path = tmp_path / "plan.json"
     plan_file.write(path, PLAN)
     assert plan_file.read(path, ["a", "b"], PLAN.asked | {"reading": reading(log)})
+
+
+@pytest.mark.parametrize(("asked", "words"), [({"window": 200}, "take a shorter --window"), ({"window": 19}, "--window")])
+def test_a_window_that_the_log_cannot_serve_is_a_mistake_and_takes_no_folder(tmp_path, asked, words):
+    with pytest.raises(UserError, match=words):
+        micro_rl.choose(line_world.log(39), minutes=5, out=tmp_path / "out", **asked)
+    assert not (tmp_path / "out").exists()
+
+
+def test_groups_that_the_log_cannot_serve_are_a_mistake(log, tmp_path):
+    by_rows = np.tile(["a", "b"], 600)
+    with pytest.raises(UserError, match="other --groups"):
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out", groups=by_rows)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_log_that_no_window_fits_is_no_mistake_of_who_asked_for_one(tmp_path, monkeypatch):
+    monkeypatch.undo()
+    choice = micro_rl.choose(line_world.log(2), minutes=5, out=tmp_path / "out", window=10)
+    assert choice.decision == KEEP and "are needed to judge anything" in choice.reason
