@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from micro_rl.reports.choice import words
-from micro_rl.reports.choice.record import KEEP, CandidateRecord, Choice
+from micro_rl.reports.choice import panels, words
+from micro_rl.reports.choice.record import KEEP, CandidateRecord, Choice, Rung
 from micro_rl.selection import decision, schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.plan_file import Planned
@@ -89,3 +89,19 @@ def test_more_minutes_are_advised_where_they_would_train_further(tmp_path: Path,
     assert record.failure == (None if failed is None else "policy diverged")
     advised = [remedy for remedy in words.remedies(choice_of(record)) if "--minutes" in remedy]
     assert advised == (["bc was still rising when its time was up: more --minutes"] if rising else [])
+
+
+def trained(name: str, rungs: int, failure: str | None = None) -> CandidateRecord:
+    """A candidate that took part in so many rungs."""
+    parts = tuple(Rung(4 * (1 + rung), 0.1 * rung, -1.0, 1.0) for rung in range(rungs))
+    best = f"{name}-seed0-epoch{4 * rungs}" if rungs else None
+    return CandidateRecord(name, name, {}, "a reason", parts, 75.0, best, failure)
+
+
+@pytest.mark.parametrize(("rungs", "ends"), [((5, 5), False), ((5, 5, 1), True), ((3, 3, 0), False)])
+def test_the_picture_of_the_rungs_says_why_lines_end_only_where_some_do(rungs, ends):
+    choice = choice_of(*(trained(f"c{number}", count) for number, count in enumerate(rungs)))
+    assert choice.judgement is not None
+    (panel,) = panels.rungs(choice, choice.judgement)
+    assert "by the judge's model." in panel.caption and "fewer went on" not in panel.caption
+    assert ("fell out, failed or had trained as long as any may" in panel.caption) == ends
