@@ -14,7 +14,7 @@ from micro_rl.reports.run import write_report
 from micro_rl.reports.trust import page as trust_page
 from micro_rl.reports.trust.record import plain
 from micro_rl.selection.choosing import choose_policy, folder_of
-from micro_rl.selection.question import Question
+from micro_rl.selection.question import Question, refuse_file
 from micro_rl.selection.watching import Watcher
 from micro_rl.storage.files import remove, replace_file
 from micro_rl.training.log_reading import read_log
@@ -69,6 +69,7 @@ def choose(
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
+    refuse_file(folder)
     choice = choose_policy(dataset, question, folder, go_on, watcher or Watcher(), command, on)
     hand_over(choice, folder)
     return choice

@@ -76,9 +76,10 @@ def enter(folder: Path, question: dict[str, Any], resume: bool) -> None:
     """Makes the folder, or goes on in one that was asked the same.
 
     Raises:
-        UserError: it is taken, or was asked something else.
+        UserError: it is a file, is taken, or was asked something else.
     """
     path = folder / QUESTION
+    refuse_file(folder)
     if folder.exists() and any(folder.iterdir()):
         if not path.exists():
             raise UserError(f"{folder}: is not empty; choose another folder with --out")
@@ -94,6 +95,12 @@ def enter(folder: Path, question: dict[str, Any], resume: bool) -> None:
     with saving(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(path, question)
+
+
+def refuse_file(folder: Path) -> None:
+    """Refuse a file where a folder should be; `UserError`."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; name a folder with --out")
 
 
 def reading(dataset: Dataset) -> dict[str, Any]:

@@ -94,3 +94,10 @@ def test_a_log_that_no_window_fits_is_no_mistake_of_who_asked_for_one(tmp_path, 
     monkeypatch.undo()
     choice = micro_rl.choose(line_world.log(2), minutes=5, out=tmp_path / "out", window=10)
     assert choice.decision == KEEP and "are needed to judge anything" in choice.reason
+
+
+@pytest.mark.parametrize(("name", "words"), [("afile", "afile: is a file; name a folder"), ("afile/within", "afile")])
+def test_a_folder_that_is_a_file_is_refused(log, tmp_path, name, words):
+    (tmp_path / "afile").write_text("mine")
+    with pytest.raises(UserError, match=words):
+        micro_rl.choose(log, minutes=5, out=tmp_path / name)
