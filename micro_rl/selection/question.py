@@ -9,10 +9,11 @@ import numpy as np
 
 from micro_rl.data import Dataset
 from micro_rl.data.taking import content
-from micro_rl.errors import UserError, in_words
+from micro_rl.errors import UserError
 from micro_rl.selection.judge_effort import thorough
 from micro_rl.storage.files import saving
 from micro_rl.storage.json_files import json_round_trip, read_json, write_json
+from micro_rl.trust.current import actions_in
 from micro_rl.trust.front import conditions
 from micro_rl.trust.options import Groups, Options
 
@@ -130,21 +131,16 @@ def asked_otherwise(before: Mapping[str, Any], question: Mapping[str, Any]) -> l
 
 
 def answers(current: Callable[[Any], Any] | Any, dataset: Dataset) -> str:
-    """What a current policy does in some rows of the log, as a SHA-256.
+    """What a current policy does in some of the rows that can be learned from, as a SHA-256.
 
     Args:
         current: a function of one raw observation [obs], or actions [row, act].
         dataset: the log, single observations.
 
     Raises:
-        UserError: it fails, or is no action for each row.
+        UserError: it fails, or gives no finite action for each row.
     """
-    some = np.linspace(0, len(dataset) - 1, min(ASKED, len(dataset))).round().astype(int)
-    try:
-        if callable(current):
-            acts = np.stack([np.asarray(current(row), np.float64) for row in dataset.observations[some]])
-        else:
-            acts = np.asarray(current, np.float64).reshape(len(dataset), -1)[some]
-    except Exception as error:
-        raise UserError(f"current policy: {in_words(error)}") from error
-    return sha256(acts.tobytes()).hexdigest()
+    usable = np.flatnonzero(dataset.usable)
+    rows = usable if len(usable) else np.arange(len(dataset))
+    some = rows[np.linspace(0, len(rows) - 1, min(ASKED, len(rows))).round().astype(int)]
+    return sha256(actions_in(current, dataset, some).tobytes()).hexdigest()

@@ -101,3 +101,26 @@ def test_a_folder_that_is_a_file_is_refused(log, tmp_path, name, words):
     (tmp_path / "afile").write_text("mine")
     with pytest.raises(UserError, match=words):
         micro_rl.choose(log, minutes=5, out=tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("current", "words"),
+    [
+        (lambda row: [0.0, 0.0, 0.0], "gives an action of 3 numbers where the log has 1"),
+        (lambda row: [np.nan], "gives actions that are not finite"),
+        (lambda row: {}[1], "KeyError"),
+        (np.full(1200, np.inf), "gives actions that are not finite"),
+    ],
+)
+def test_a_current_policy_that_cannot_be_takes_no_folder(log, tmp_path, current, words):
+    with pytest.raises(UserError, match=words):
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out", current=current)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_current_policy_is_known_again(log, tmp_path):
+    for resume in (False, True):
+        with pytest.raises(Reached):
+            micro_rl.choose(log, minutes=5, out=tmp_path / "out", current=lambda row: -row, resume=resume)
+    with pytest.raises(UserError, match="another current"):
+        micro_rl.choose(log, minutes=5, out=tmp_path / "out", current=lambda row: row, resume=True)
