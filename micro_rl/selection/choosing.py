@@ -5,6 +5,7 @@ that one that was killed goes on. Once its plan is final it ends as it would hav
 hangs on the clock.
 """
 
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,6 +46,7 @@ def choose_policy(
     watcher: Watcher,
     command: str = "",
     on: str | None = None,
+    began: float | None = None,
 ) -> Choice:
     """Choose a policy from a log.
 
@@ -56,6 +58,7 @@ def choose_policy(
         watcher: is told how it goes.
         command: what was typed, for the record.
         on: the cluster that trains; None: this machine.
+        began: when the log began to be read, by `time.monotonic`; by default now.
 
     Returns:
         The decision; the folder holds the policies and runs behind it.
@@ -63,6 +66,7 @@ def choose_policy(
     Raises:
         UserError: in one line, before anything is computed where that is possible.
     """
+    began = time.monotonic() if began is None else began
     check(question)
     if on is not None:
         connection.check(on)
@@ -76,7 +80,7 @@ def choose_policy(
     enter(folder, own, resume)
     with locked(folder / "lock", "choice"), crew_for(on, folder, watcher.note) as crew:
         watcher.looked(seen.lines)
-        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"), crew)
+        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json", began), crew)
         about = decision.About(dataset, question, seen.lines, command, folder)
         return work.choose(candidates, seen, asked, about)
 

@@ -1,6 +1,7 @@
 """The front door: a log in, a decision out, and a folder that holds what is behind it."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,13 +65,14 @@ def choose(
     Raises:
         UserError: a mistake, in one line with its remedy.
     """
+    began = time.monotonic()
     question = _question(minutes, window, groups, limits, termination, seed, plan)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
     refuse_file(folder)
-    choice = choose_policy(dataset, question, folder, go_on, watcher or Watcher(), command, on)
+    choice = choose_policy(dataset, question, folder, go_on, watcher or Watcher(), command, on, began)
     hand_over(choice, folder)
     return choice
 

@@ -15,7 +15,7 @@ from micro_rl.reports.choice.record import KEEP
 from micro_rl.selection import choosing, plan_file
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.look import Look
-from micro_rl.selection.question import Question, reading
+from micro_rl.selection.question import reading
 from tests.selection.test_further_rungs import PLAN
 from tests.trust import line_world
 
@@ -124,3 +124,26 @@ def test_a_current_policy_is_known_again(log, tmp_path):
             micro_rl.choose(log, minutes=5, out=tmp_path / "out", current=lambda row: -row, resume=resume)
     with pytest.raises(UserError, match="another current"):
         micro_rl.choose(log, minutes=5, out=tmp_path / "out", current=lambda row: row, resume=True)
+
+
+def test_the_time_of_reading_and_looking_counts(log, tmp_path, monkeypatch):
+    clocks: list[Clock] = []
+
+    def read_slowly(log: Any) -> Dataset:
+        time.sleep(0.3)
+        return line_world.log(60)
+
+    def look_slowly(dataset: Dataset) -> Look:
+        time.sleep(0.3)
+        return Look((), 1, False, True)
+
+    def remembered(*about: Any) -> Clock:
+        clocks.append(Clock(*about))
+        return clocks[-1]
+
+    monkeypatch.setattr("micro_rl.selection.front.read_log", read_slowly)
+    monkeypatch.setattr(choosing, "look", look_slowly)
+    monkeypatch.setattr(choosing, "Clock", remembered)
+    with pytest.raises(Reached):
+        micro_rl.choose("a.csv", minutes=5, out=tmp_path / "out")
+    assert clocks[0].seconds >= 0.6
