@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from micro_rl.reports.choice import panels, words
+from micro_rl.reports.choice import page, panels, words
 from micro_rl.reports.choice.record import KEEP, CandidateRecord, Choice, Rung
 from micro_rl.selection import decision, schedule
 from micro_rl.selection.clock import Clock
@@ -105,3 +105,9 @@ def test_the_picture_of_the_rungs_says_why_lines_end_only_where_some_do(rungs, e
     (panel,) = panels.rungs(choice, choice.judgement)
     assert "by the judge's model." in panel.caption and "fewer went on" not in panel.caption
     assert ("fell out, failed or had trained as long as any may" in panel.caption) == ends
+
+
+def test_a_candidate_without_a_rung_shows_its_time_and_no_epochs():
+    row = page._row(choice_of(trained("a", 2), trained("b", 0, "diverged")), trained("b", 0, "policy diverged in epoch 57"))
+    assert (row.trained, row.verdict) == ("75 seconds", "policy diverged in epoch 57")
+    assert page._row(choice_of(trained("a", 2)), trained("a", 2)).trained == "8 epochs, 75 seconds"
