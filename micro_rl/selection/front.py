@@ -8,6 +8,7 @@ from typing import Any
 
 from micro_rl.core import arguments
 from micro_rl.data import Dataset
+from micro_rl.errors import UserError
 from micro_rl.policy import Policy
 from micro_rl.reports.choice import page
 from micro_rl.reports.choice.record import Choice
@@ -68,6 +69,10 @@ def choose(
     began = time.monotonic()
     question = _question(minutes, window, groups, limits, termination, seed, plan)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
+    if on is not None:
+        arguments.text("on", on, "give ray, auto or ray://HOST:PORT")
+    if watcher is not None and not isinstance(watcher, Watcher):
+        raise UserError(f"watcher: {arguments.brief(watcher)} is no Watcher of micro_rl.selection.watching: leave it out")
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
