@@ -69,10 +69,7 @@ def choose(
     began = time.monotonic()
     question = _question(minutes, window, groups, limits, termination, seed, plan)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
-    if on is not None:
-        arguments.text("on", on, "give ray, auto or ray://HOST:PORT")
-    if watcher is not None and not isinstance(watcher, Watcher):
-        raise UserError(f"watcher: {arguments.brief(watcher)} is no Watcher of micro_rl.selection.watching: leave it out")
+    _check_helpers(on, watcher)
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
@@ -90,6 +87,16 @@ def _question(
     asked_plan = arguments.optional_path("plan", plan)
     conditions = arguments.names("limits", limits, "['level <= 3']", "conditions")
     return Question(length, window, groups, conditions, None, termination, number, asked_plan)
+
+
+def _check_helpers(on: Any, watcher: Any) -> None:
+    """Refuse what trains, or is told, and is of another kind than it must be."""
+    if on is not None:
+        arguments.text("on", on, "give ray, auto or ray://HOST:PORT")
+    if watcher is not None and not isinstance(watcher, Watcher):
+        raise UserError(
+            f"watcher: {arguments.brief(watcher)} is no Watcher of micro_rl.selection.watching: leave it out"
+        )
 
 
 def hand_over(choice: Choice, folder: Path) -> None:

@@ -27,7 +27,8 @@ FIRST = 2
 class Planned(NamedTuple):
     """Rungs, what an epoch of each candidate was seen to cost, how many processes train, and who failed at once.
 
-    `asked` is what it is the plan of: the log and how it is read, the minutes and the seed. No rung is added to a plan that is final.
+    `asked` is what it is the plan of: the log and how it is read, the minutes and the seed. No rung is added to a plan
+    that is final.
     """
 
     schedule: Schedule

@@ -108,6 +108,8 @@ def test_the_picture_of_the_rungs_says_why_lines_end_only_where_some_do(rungs, e
 
 
 def test_a_candidate_without_a_rung_shows_its_time_and_no_epochs():
-    row = page._row(choice_of(trained("a", 2), trained("b", 0, "diverged")), trained("b", 0, "policy diverged in epoch 57"))
-    assert (row.trained, row.verdict) == ("75 seconds", "policy diverged in epoch 57")
-    assert page._row(choice_of(trained("a", 2)), trained("a", 2)).trained == "8 epochs, 75 seconds"
+    row = page._row(
+        choice_of(trained("a", 2), trained("b", 0, "diverged")), trained("b", 0, "policy diverged in epoch 57")
+    )
+    assert (row.trained, row.verdict) == ("75.0 seconds", "policy diverged in epoch 57")
+    assert page._row(choice_of(trained("a", 2)), trained("a", 2)).trained == "8 epochs, 75.0 seconds"

@@ -41,7 +41,7 @@ def log() -> Dataset:
 
 
 OTHERWISE = {
-    "action_bounds": {"action_high": np.float32([2])},
+    "action_bounds": {"action_high": np.array([2], np.float32)},
     "exogenous": {"exogenous": (0,)},
     "columns": {"columns": Columns((Column("level", "m"),), (Column("valve"),))},
     "step_seconds": {"step_seconds": 2.0},
@@ -76,7 +76,9 @@ def test_what_was_begun_before_readings_were_remembered_goes_on(log, tmp_path):
     assert plan_file.read(path, ["a", "b"], PLAN.asked | {"reading": reading(log)})
 
 
-@pytest.mark.parametrize(("asked", "words"), [({"window": 200}, "take a shorter --window"), ({"window": 19}, "--window")])
+@pytest.mark.parametrize(
+    ("asked", "words"), [({"window": 200}, "take a shorter --window"), ({"window": 19}, "--window")]
+)
 def test_a_window_that_the_log_cannot_serve_is_a_mistake_and_takes_no_folder(tmp_path, asked, words):
     with pytest.raises(UserError, match=words):
         micro_rl.choose(line_world.log(39), minutes=5, out=tmp_path / "out", **asked)

@@ -29,7 +29,7 @@ class CandidateRecord(NamedTuple):
     """The policy of it that was judged in the end."""
     failure: str | None = None
     rising: bool = False
-    """Whether more time would have taken it further: its last rung lifted it, and nothing else kept it from going on."""
+    """Whether more time would have taken it further: its last rung lifted it, and it could have gone on."""
 
 
 class Choice(NamedTuple):
