@@ -130,6 +130,8 @@ OTHERS: list[Case] = [
     (lambda: RL.trust(POLICY, LOG, folder=5), "folder: 5 is no path"),
     (lambda: RL.trust(POLICY, LOG, current=5), "current policy: actions of shape (), where the log has [40, 1]"),
     (lambda: RL.choose(LOG, limits=3), "limits: 3 is no list of conditions"),
+    (lambda: RL.choose(LOG, on=5), "on: 5 is no text: give ray, auto or ray://HOST:PORT"),
+    (lambda: RL.choose(LOG, watcher=3), "watcher: 3 is no Watcher"),
 ]
 POLICIES: list[Case] = [
     (lambda: POLICY({0: 1.0}), "observation: 0 is no column's name: give values by the columns' names, or an array"),

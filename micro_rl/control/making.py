@@ -44,6 +44,8 @@ def policy_of(path: Path) -> Policy:
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; check the path")
     if path.is_dir() and not (path / POLICY).exists():
+        if (path / DECISION).exists():
+            raise left_none(path)
         raise UserError(f"{path}: has no {POLICY} in it; name the folder of a run or a choice, or a policy's file")
     try:
         return Policy.load(path / POLICY if path.is_dir() else path)
@@ -54,6 +56,14 @@ def policy_of(path: Path) -> Policy:
             f"{str(error).partition(';')[0]}; give a policy's .safetensors, the .py or .onnx that micro-rl export "
             "wrote, or the folder of a run, a choice or a controller"
         ) from error
+
+
+def left_none(choice: Path) -> UserError:
+    """The refusal of a choice's folder that has no policy, with the reason."""
+    reason = str(read_json(choice / DECISION).get("reason", "nothing was judged"))
+    others = any((choice / "policies").glob("*.safetensors"))
+    remedy = "name one of policies/*.safetensors there to take one" if others else "name a run's folder, or a policy"
+    return UserError(f"{choice}: the choice left no policy ({reason}): {remedy}")
 
 
 def is_export(path: Path) -> bool:

@@ -81,7 +81,10 @@ def as_read(dataset: Dataset, next_recorded: bool) -> Dataset:
 
 
 def content(dataset: Dataset) -> str:
-    """The SHA-256 of everything in a log's rows: two readings of one file have one only if they read the same."""
+    """The SHA-256 of everything in a log's rows: two readings of one file have one only if these are the same.
+
+    How rows are understood (names, bounds, exogenous columns, groups, ends by rule) is no part of it.
+    """
     digest = sha256()
     for part in (
         dataset.observations,

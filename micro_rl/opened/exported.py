@@ -4,7 +4,7 @@ from pathlib import Path
 
 from micro_rl.control import origin
 from micro_rl.control.guard import Guard
-from micro_rl.control.making import SETTINGS, in_folder
+from micro_rl.control.making import SETTINGS, in_folder, left_none
 from micro_rl.deploy.source import Source
 from micro_rl.errors import UserError
 from micro_rl.opened.kept_policy import kept_policy, policy_path
@@ -66,8 +66,5 @@ def _of_run(folder: RunFolder, epoch: int | None) -> Source:
 def _of_choice(path: Path) -> Source:
     record = read_json(path / "decision.json")
     if not (path / "policy.safetensors").exists():
-        reason = str(record.get("reason", "nothing was judged"))
-        raise UserError(
-            f"{path}: the choice left no policy ({reason}): name one of policies/*.safetensors there to export one"
-        )
+        raise left_none(path)
     return Source(Policy.load(path / "policy.safetensors"), origin.of_choice(record))

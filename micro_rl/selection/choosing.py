@@ -5,6 +5,7 @@ that one that was killed goes on. Once its plan is final it ends as it would hav
 hangs on the clock.
 """
 
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +14,8 @@ from micro_rl.core.wording import duration, plural
 from micro_rl.data import Dataset
 from micro_rl.data.conversion import convert
 from micro_rl.data.parts import Parts
-from micro_rl.data.taking import content
 from micro_rl.dynamics.termination import episode_ends
-from micro_rl.errors import TooLittle
+from micro_rl.errors import TooLittle, UserError
 from micro_rl.reports.choice.record import Choice
 from micro_rl.selection import decision, plan_file
 from micro_rl.selection.clock import Clock
@@ -25,7 +25,7 @@ from micro_rl.selection.judging_part import make_judge
 from micro_rl.selection.look import Look, look
 from micro_rl.selection.plan_file import Planned
 from micro_rl.selection.portfolio import SEEDS_FROM, Candidate, portfolio
-from micro_rl.selection.question import Question, check, enter
+from micro_rl.selection.question import READING, Question, check, enter
 from micro_rl.selection.rungs import Rungs
 from micro_rl.selection.watching import Watcher
 from micro_rl.storage.locks import locked
@@ -46,6 +46,7 @@ def choose_policy(
     watcher: Watcher,
     command: str = "",
     on: str | None = None,
+    began: float | None = None,
 ) -> Choice:
     """Choose a policy from a log.
 
@@ -57,6 +58,7 @@ def choose_policy(
         watcher: is told how it goes.
         command: what was typed, for the record.
         on: the cluster that trains; None: this machine.
+        began: when the log began to be read, by `time.monotonic`; by default now.
 
     Returns:
         The decision; the folder holds the policies and runs behind it.
@@ -64,20 +66,21 @@ def choose_policy(
     Raises:
         UserError: in one line, before anything is computed where that is possible.
     """
+    began = time.monotonic() if began is None else began
     check(question)
     if on is not None:
         connection.check(on)
     seen = look(dataset)
-    labels, options = labelled(dataset, question.options(dataset, folder / "judge"))
-    _refuse_mistakes(labels, seen.history, options)
+    labels, options = _judged_by(dataset, seen.history, question.options(dataset, folder / "judge"))
     candidates = _candidates(question, seen)
-    asked = {"log": content(dataset), "minutes": question.minutes, "seed": question.seed}
+    own = question.kept(dataset)
+    asked = {name: own[name] for name in ("log", READING, "minutes", "seed")}
     if question.plan is not None:
         plan_file.read(question.plan, [candidate.name for candidate in candidates], asked)
-    enter(folder, question.kept(dataset), resume)
+    enter(folder, own, resume)
     with locked(folder / "lock", "choice"), crew_for(on, folder, watcher.note) as crew:
         watcher.looked(seen.lines)
-        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json"), crew)
+        work = _Work(labels, question, options, folder, watcher, Clock(folder / "clock.json", began), crew)
         about = decision.About(dataset, question, seen.lines, command, folder)
         return work.choose(candidates, seen, asked, about)
 
@@ -107,7 +110,8 @@ class _Work(NamedTuple):
             self.watcher.note(f"{'try':10}{candidate.name}: {candidate.why}")
         seeds = (self.question.seed, self.question.seed + 1)
         seeds = seeds if self.question.minutes >= SEEDS_FROM else seeds[:1]
-        field = Field(candidates, _training_log(judge.parts, self.folder), self.folder, seeds, self.crew)
+        log, mapping = _training_log(judge.parts, self.folder), self.dataset.mapping
+        field = Field(candidates, log, self.folder, seeds, self.crew, mapping)
         planned = self._planned(field, len(judge.parts.training), asked)
         rungs = Rungs(field, judge.yardstick, planned, self.folder / "tasks", self.watcher, self.clock)
         rungs.carry_out(planned)
@@ -163,13 +167,29 @@ def _candidates(question: Question, seen: Look) -> tuple[Candidate, ...]:
     return tuple(own._replace(settings=own.settings | ends) if own.learns_model else own for own in every)
 
 
-def _refuse_mistakes(dataset: Dataset, history: int, options: Options) -> None:
-    """`UserError` for whatever the user can ask otherwise; a log that is too small is no mistake."""
-    episode_ends(dataset, options.termination)
+def _judged_by(dataset: Dataset, history: int, asked: Options) -> tuple[Dataset, Options]:
+    """The log with the labels that were asked for, and the judge's options.
+
+    Raises:
+        UserError: for whatever the user can ask otherwise; a log that is too small is no mistake.
+    """
+    labels, options = labelled(dataset, asked)
+    episode_ends(labels, options.termination)
     try:
-        lay_out(dataset, history, options)
+        lay_out(labels, history, options)
     except TooLittle:
-        return
+        if (asked.window is not None or asked.groups is not None) and _is_enough(dataset, history, asked):
+            raise
+    return labels, options
+
+
+def _is_enough(dataset: Dataset, history: int, asked: Options) -> bool:
+    """Whether the log can be judged by windows and groups that nobody asked for."""
+    try:
+        lay_out(dataset, history, asked._replace(window=None, groups=None))
+    except UserError:
+        return False
+    return True
 
 
 def _training_log(parts: Parts, folder: Path) -> Path:

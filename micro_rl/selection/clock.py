@@ -16,9 +16,14 @@ class Clock:
     other plan.
     """
 
-    def __init__(self, path: Path):
-        """Goes on from what the file says, where there is one; `UserError` where it is damaged."""
-        self._path, self._began = path, time.monotonic()
+    def __init__(self, path: Path, began: float | None = None):
+        """Goes on from what the file says, where there is one; `UserError` where it is damaged.
+
+        Args:
+            path: its file.
+            began: when this process began with the choice, by `time.monotonic`; by default now.
+        """
+        self._path, self._began = path, time.monotonic() if began is None else began
         self._before = _read(path) if path.exists() else {"seconds": 0.0, "before_training": None}
 
     @property

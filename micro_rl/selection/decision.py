@@ -80,6 +80,7 @@ def _record(candidate: Candidate, rungs: Rungs) -> CandidateRecord:
         rungs.field.seconds(candidate.name),
         rungs.best(candidate.name).name if after else None,
         rungs.failures.get(candidate.name),
+        rungs.would_rise(candidate.name),
     )
 
 

@@ -27,13 +27,17 @@ COMPILED = 2.0
 
 
 class Field(NamedTuple):
-    """Candidates that share a log, a folder, seeds, an ensemble, and who trains them."""
+    """Candidates that share a log, a folder, seeds, an ensemble, and who trains them.
+
+    `mapping` is how the log was described, as TOML: the file that candidates learn from does not tell it.
+    """
 
     candidates: tuple[Candidate, ...]
     log: Path
     folder: Path
     seeds: tuple[int, ...]
     crew: Crew
+    mapping: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -111,7 +115,9 @@ class Field(NamedTuple):
         for seed in self.seeds:
             run, path = self.run(candidate, seed), folder / f"{candidate}-seed{seed}-epoch{epoch}.safetensors"
             if not mark.exists() and self._reached(run, epoch):
-                Policy.load(run.path / "policy.safetensors").save(path)
+                policy = Policy.load(run.path / "policy.safetensors")
+                policy.mapping = self.mapping
+                policy.save(path)
             if path.exists():
                 policies[path.stem] = Policy.load(path)
         replace_file(mark, b"")

@@ -1,6 +1,7 @@
 """The front door: a log in, a decision out, and a folder that holds what is behind it."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from micro_rl.reports.run import write_report
 from micro_rl.reports.trust import page as trust_page
 from micro_rl.reports.trust.record import plain
 from micro_rl.selection.choosing import choose_policy, folder_of
-from micro_rl.selection.question import Question
+from micro_rl.selection.question import Question, refuse_file
 from micro_rl.selection.watching import Watcher
 from micro_rl.storage.files import check_own, remove, replace_file
 from micro_rl.training.log_reading import read_log
@@ -68,15 +69,18 @@ def choose(
     Raises:
         UserError: a mistake, in one line with its remedy.
     """
+    began = time.monotonic()
     question = _question(minutes, window, groups, limits, termination, seed, plan)
     place, go_on = arguments.optional_path("out", out), arguments.flag("resume", resume)
+    _check_helpers(on, watcher)
     dataset = log if isinstance(log, Dataset) else read_log(log)
     question = question._replace(current=with_columns_read(current, dataset))
     folder = (place or folder_of(dataset)) if on is None else (place or folder_of(dataset)).absolute()
+    refuse_file(folder)
     if go_on:  # before the work; a folder that is new has no pages
         _refuse_foreign_pages(folder)
     watcher = watcher or Watcher()
-    choice = choose_policy(dataset, question, folder, go_on, watcher, command, on)
+    choice = choose_policy(dataset, question, folder, go_on, watcher, command, on, began)
     hand_over(choice, folder, watcher.note)
     return choice
 
@@ -95,6 +99,16 @@ def _question(
     asked_plan = arguments.optional_path("plan", plan)
     conditions = arguments.names("limits", limits, "['level <= 3']", "conditions")
     return Question(length, window, groups, conditions, None, termination, number, asked_plan)
+
+
+def _check_helpers(on: Any, watcher: Any) -> None:
+    """Refuse what trains, or is told, and is of another kind than it must be."""
+    if on is not None:
+        arguments.text("on", on, "give ray, auto or ray://HOST:PORT")
+    if watcher is not None and not isinstance(watcher, Watcher):
+        raise UserError(
+            f"watcher: {arguments.brief(watcher)} is no Watcher of micro_rl.selection.watching: leave it out"
+        )
 
 
 def hand_over(choice: Choice, folder: Path, note: Callable[[str], None]) -> None:

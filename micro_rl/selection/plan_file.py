@@ -11,6 +11,7 @@ from micro_rl.selection import schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import MODEL, Field
 from micro_rl.selection.portfolio import COMMON
+from micro_rl.selection.question import asked_otherwise
 from micro_rl.selection.schedule import Schedule
 from micro_rl.selection.task import Task
 from micro_rl.selection.watching import Watcher
@@ -26,7 +27,8 @@ FIRST = 2
 class Planned(NamedTuple):
     """Rungs, what an epoch of each candidate was seen to cost, how many processes train, and who failed at once.
 
-    `asked` is what it is the plan of: the log, the minutes and the seed. No rung is added to a plan that is final.
+    `asked` is what it is the plan of: the log and how it is read, the minutes and the seed. No rung is added to a plan
+    that is final.
     """
 
     schedule: Schedule
@@ -128,7 +130,7 @@ def read(path: Path, names: Sequence[str], asked: dict[str, Any]) -> Planned:
         UserError: it is damaged, of another question, or of other candidates.
     """
     planned = _checked(path, read_json(path))
-    if changed := sorted(name for name in asked if planned.asked.get(name) != asked[name]):
+    if changed := asked_otherwise(planned.asked, asked):
         raise UserError(f"{path}: is the plan of another {' and '.join(changed)}; ask the same, or leave --plan out")
     if unknown := sorted(set(planned.costs) - set(names)):
         raise UserError(f"{path}: {unknown[0]} is no candidate here; leave --plan out")

@@ -8,6 +8,7 @@ from micro_rl.selection import schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.field import Field
 from micro_rl.selection.plan_file import Planned
+from micro_rl.selection.portfolio import COMMON
 from micro_rl.selection.scoring import Scored, score
 from micro_rl.selection.task import Task
 from micro_rl.selection.watching import Watcher
@@ -48,6 +49,15 @@ class Rungs:
     def rising(self) -> list[str]:
         """Those of the last rung that it brought above all before; none that it could not train further."""
         return [name for name in self._trained if schedule.risen([own.standing for own in self.after(name)])]
+
+    def would_rise(self, candidate: str) -> bool:
+        """Whether more time would have taken a candidate further: its last rung lifted it, and it could go on."""
+        after, until = self.after(candidate), self._planned.schedule.until
+        most = schedule.MOST_UPDATES // COMMON["updates_per_epoch"]
+        if len(after) < 2 or after[-1].epoch >= most:
+            return False
+        failed = any(self.field.failure(candidate, epochs[candidate]) for epochs in until if candidate in epochs)
+        return not failed and schedule.risen([own.standing for own in after])
 
     def _rung(self, until: dict[str, int]) -> None:
         self._trained = [name for name in self.going if not any(own.epoch == until[name] for own in self._of(name))]

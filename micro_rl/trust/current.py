@@ -110,22 +110,29 @@ def with_columns_read(current: Any, dataset: Dataset) -> Any:
 
 
 def actions_of(current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Rows) -> Float[np.ndarray, "row act"]:
-    """What the current policy does in the rows, raw units.
+    """What the current policy does in the rows that are learned from; see `actions_in`."""
+    return actions_in(current, dataset, rows.number)
+
+
+def actions_in(
+    current: Callable[[Any], Any] | Any, dataset: Dataset, rows: Int[np.ndarray, " some"]
+) -> Float[np.ndarray, "some act"]:
+    """What the current policy does in some rows, raw units.
 
     Args:
         current: a function of one raw observation [obs] that gives an action [act], or actions of all rows [row, act].
         dataset: the log.
-        rows: those that are learned from.
+        rows: by their numbers.
 
     Raises:
         UserError: it fails, or gives something else than finite actions.
     """
     width = dataset.actions.shape[1]
     if callable(current):
-        observations = dataset.observations[rows.number][:, : dataset.observation_size].astype(np.float64)
+        observations = dataset.observations[rows][:, : dataset.observation_size].astype(np.float64)
         raw = np.stack([_asked(current, observation, width) for observation in observations])
     else:
-        raw = _as_actions(current, dataset)[rows.number]
+        raw = _as_actions(current, dataset)[rows]
     if not np.isfinite(raw).all():
         raise UserError("current policy: gives actions that are not finite in rows of the log")
     return raw

@@ -202,6 +202,13 @@ def test_what_is_not_there_is_told(made: Path):
     (made / "empty").mkdir()
     with pytest.raises(UserError, match=r"empty: has no policy.safetensors in it; name the folder of a run"):
         Controller.from_run(made / "empty")
+    (made / "empty" / "decision.json").write_text('{"decision": "keep what you have", "reason": "All are worse."}')
+    with pytest.raises(UserError, match=r"the choice left no policy \(All are worse\.\): name a run's folder"):
+        Controller.from_run(made / "empty")
+    (made / "empty" / "policies").mkdir()
+    (made / "empty" / "policies" / "bc-seed0-epoch4.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match=r"name one of policies/\*\.safetensors there"):
+        Controller.from_run(made / "empty")
 
 
 def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from micro_rl.policy import Policy
 from micro_rl.selection.field import Field
 from micro_rl.selection.portfolio import Candidate
+from tests.trust import line_world
 
 
 def field_of(folder: Path, *seconds: tuple[float, float]) -> Field:
@@ -35,3 +37,13 @@ def field_of(folder: Path, *seconds: tuple[float, float]) -> Field:
 )
 def test_compiling_is_no_part_of_an_epochs_cost(tmp_path: Path, seconds, cost: float):
     assert field_of(tmp_path, *seconds).cost("bc") == pytest.approx(cost)
+
+
+def test_policies_know_how_the_log_was_described(tmp_path: Path):
+    described = 'reward = "-o0**2"\nexogenous = ["o1"]\n'
+    field = field_of(tmp_path, (3.0, 0.7))._replace(mapping=described)
+    line_world.policy(1.0).save(tmp_path / "runs" / "bc" / "seed0" / "policy.safetensors")
+    policies = field.collect("bc", 2)
+    assert policies["bc-seed0-epoch2"].mapping == described
+    kept = Policy.load(tmp_path / "policies" / "bc-seed0-epoch2.safetensors")
+    assert (kept.mapping, kept.sha256) == (described, policies["bc-seed0-epoch2"].sha256)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from micro_rl.cli.commands.console import console, say, typed
 from micro_rl.cli.commands.judging import Judging, current_policy
-from micro_rl.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,8 +49,6 @@ def run(arguments: list[str]) -> None:
     kind = shape("Choose", EXPLANATION, ("log", str), options=Choosing, reading=ReadOptions)
     inputs: Any = parse("choose", arguments, kind)
     asked, dataset = inputs.options, read_log(inputs.log, inputs.reading)
-    if asked.out is not None and asked.out.is_file():
-        raise UserError(f"--out {asked.out}: is a file; name a folder")
     folder, screen = asked.out or folder_of(dataset), console()
     with leaving_on_sigterm("the same command with --resume goes on"), ChoiceDisplay(screen) as display:
         choice = choose(

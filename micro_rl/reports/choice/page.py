@@ -87,15 +87,16 @@ def _figures(choice: Choice) -> list[Figure]:
 def _row(choice: Choice, candidate: CandidateRecord) -> Row:
     judged = choice.judged(candidate.best)
     settings = ", ".join(f"{name} {value}" for name, value in candidate.settings.items()) or "the usual ones"
-    epochs = candidate.rungs[-1].epoch if candidate.rungs else 0
+    epochs = f"{plural(candidate.rungs[-1].epoch, 'epoch')}, " if candidate.rungs else ""
+    trained = f"{epochs}{duration(candidate.seconds)}"
     if judged is None:
         reason = candidate.failure or "left no policy"
-        return Row(candidate.name, candidate.why, settings, plural(epochs, "epoch"), "", "", reason)
+        return Row(candidate.name, candidate.why, settings, trained, "", "", reason)
     return Row(
         candidate.name,
         candidate.why,
         settings,
-        f"{plural(epochs, 'epoch')}, {duration(candidate.seconds)}",
+        trained,
         words.gain(judged),
         _cost(choice, candidate),
         "; ".join(

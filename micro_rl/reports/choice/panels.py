@@ -10,6 +10,12 @@ from micro_rl.reports.trust.record import Judgement
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, INK, "#b8860b", "#56b4e9", GREY)
 
+ENDS = (
+    " What ends before the last rung fell out, failed or had trained as long as any may; those that still rose went on "
+    "first."
+)
+"""Of a picture in which a candidate took part in fewer rungs than another."""
+
 
 def rungs(choice: Choice, judgement: Judgement) -> list[Panel]:
     """Each candidate's best policy after every rung that it took part in, by the judge's model."""
@@ -28,10 +34,8 @@ def rungs(choice: Choice, judgement: Judgement) -> list[Panel]:
         figures.place(axes, size)
 
     legend = [Swatch(own.name, colour, "") for colour, own in zip(COLOURS, shown, strict=False)]
-    caption = (
-        f"Policy less {judgement.opponent}, by the judge's model. After every rung fewer went on, "
-        "those that still rose first; a single dot fell out after the first."
-    )
+    ends = ENDS if len({len(candidate.rungs) for candidate in shown}) > 1 else ""
+    caption = f"Policy less {judgement.opponent}, by the judge's model.{ends}"
     drawings = []
     for size in (ROW, NARROW):
         kind = "narrow" if size == NARROW else "wide"

@@ -28,6 +28,8 @@ class CandidateRecord(NamedTuple):
     best: str | None
     """The policy of it that was judged in the end."""
     failure: str | None = None
+    rising: bool = False
+    """Whether more time would have taken it further: its last rung lifted it, and it could have gone on."""
 
 
 class Choice(NamedTuple):

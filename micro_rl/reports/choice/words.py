@@ -3,7 +3,7 @@
 import shlex
 
 from micro_rl.core.wording import duration, number, plural
-from micro_rl.reports.choice.record import TRY, CandidateRecord, Choice
+from micro_rl.reports.choice.record import TRY, Choice
 from micro_rl.reports.trust import words as trust_words
 from micro_rl.reports.trust.record import PolicyJudgement
 
@@ -71,13 +71,8 @@ def remedies(choice: Choice) -> list[str]:
         return []
     gates = [gate for gate in choice.best.gates if gate.passed is False]
     failed = [f"{gate.name}: {REMEDIES.get(gate.name, gate.remedy)}" for gate in gates]
-    rising = [own.name for own in choice.candidates if own.best == choice.best.name and _rising(own)]
+    rising = [own.name for own in choice.candidates if own.best == choice.best.name and own.rising]
     return failed + [f"{name} was still rising when its time was up: more --minutes" for name in rising]
-
-
-def _rising(candidate: CandidateRecord) -> bool:
-    means = [rung.mean for rung in candidate.rungs]
-    return len(means) > 1 and means[-1] == max(means)
 
 
 def paragraphs(choice: Choice) -> list[str]:
