@@ -19,6 +19,7 @@ from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Predictions, Replay, Transition
 from micro_rl.dynamics.calibrated_set import CalibratedSet
 from micro_rl.dynamics.ensemble import Ensemble, Models
+from micro_rl.dynamics.log_units import LogUnits
 
 METHOD_STREAM = 1 << 30
 """Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
@@ -64,6 +65,10 @@ class Prepare(eqx.Module):
 
     @abstractmethod
     def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]: ...
+
+    def in_units_of(self, units: LogUnits) -> "Prepare":
+        """The same with what it needs of the log's units; asked when the model is fitted."""
+        return self
 
 
 class RolloutTransform(eqx.Module):
@@ -213,6 +218,10 @@ class Method(AnyMethod):
     def calibrated_by(self, measure: Callable[[float], CalibratedSet]) -> "Method":
         """The same with the set of next states that its target asks for, if it does."""
         return replace(self, target=self.target.calibrated_by(measure))
+
+    def in_units_of(self, units: LogUnits) -> "Method":
+        """The same with what its slots need of the log's units."""
+        return replace(self, prepare=self.prepare.in_units_of(units))
 
     def refuse(self, sizes: ModelSizes) -> None:
         self.transform.refuse(sizes)
