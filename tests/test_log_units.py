@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from micro_rl.algorithms.buffer import rows_of
+from micro_rl.algorithms.learner import ModelLearner
+from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.types import Problem, Transition
-from micro_rl.dynamics.ensemble import Ensemble
+from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.dynamics.episode_coverage import scored
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
 from micro_rl.dynamics.fit_epoch import compiled_start, finish_fit
@@ -18,10 +20,10 @@ from micro_rl.dynamics.log_units import LogUnits, has_raw_targets, target_units
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.support import reference
 from micro_rl.training.fitting import problem_of
-from micro_rl.training.learning import program_for
+from micro_rl.training.learning import learner_for, program_for
 from micro_rl.training.plan import Plan
 from micro_rl.training.set_calibration import calibrated_set
-from tests.probes import pointing_ensemble, tiny_dataset, tiny_plan
+from tests.probes import call, linear_critics, pointing_ensemble, steady_actor, tiny_dataset, tiny_plan
 
 RAW: dict[str, Any] = {"standardise": False, "standardise_targets": False, "rollout_batch_size": 10}
 """As the D4RL presets have it."""
@@ -112,3 +114,40 @@ def test_disagreement_on_held_out_episodes_is_in_units_of_the_logs_changes():
     parts = scored(ensemble, reference(rows, np.arange(100)), rows, unit)
     apart = np.append((CHANGES[0] - CHANGES[1]), 0) / unit
     np.testing.assert_allclose(parts[:, 2], np.sqrt(np.mean(apart**2)), rtol=1e-4)
+
+
+BALL: dict[str, Any] = {"radius": 1.0, "beta": 1.0, "log": still()}
+
+
+@pytest.mark.parametrize(("kind", "share"), [("l2", 0.6), ("linf", 3 / 7), ("mahalanobis", 1.0)])
+def test_a_ball_in_the_logs_units_leaves_columns_that_never_vary(kind: str, share: float):
+    """V(s) = 3 s_0 + 4 s_1: a fall of 5 or 7 in the whole ball, of 3 in the first column alone."""
+    plan, problem = planned("micro", candidates=kind, **BALL)
+    model = FittedModel(pointing_ensemble([[0.0] * 3] * 2, [0.0] * 2, act=1, std=1.0), problem.scaling, {})
+    log = rows_of(problem.log)
+    learner = learner_for(plan, model, log=log)
+    assert isinstance(learner, ModelLearner)
+    critics = linear_critics([[3.0, 4.0, 0.0, 0.0]] * 2, [0.0] * 2)
+    models = Models.of(model.ensemble, 2)
+    context = MethodContext(critics, critics, steady_actor([0.0], obs=3), models, jnp.asarray(0.9))
+    rows = jax.tree.map(lambda column: column[:4], log)
+    falls = [call(slot, rows, jnp.zeros(4), context, ()) for slot in (learner.method.target, plan.method.target)]
+    ours, whole = (float(logged["conservative_term"]) for _, logged in falls)
+    assert ours == pytest.approx(share * whole, rel=1e-4)
+
+
+def test_where_every_column_varies_the_ball_is_the_same_program():
+    plan, problem = planned("micro", candidates="l2", radius=1.0)
+    model = FittedModel(fresh_fit(plan, problem), problem.scaling, {})
+    learner = learner_for(plan, model, log=rows_of(problem.log))
+    assert isinstance(learner, ModelLearner)
+    assert jax.tree.structure(learner.method) == jax.tree.structure(plan.method)
+
+
+@pytest.mark.parametrize("standardised", [True, False])
+def test_the_calibrated_set_leaves_columns_whose_change_never_varies(standardised: bool):
+    plan, problem = planned(
+        "micro", candidates="calibrated", holdout_episodes=0.4, log=still(), standardise_targets=standardised
+    )
+    own = calibrated_set(plan.dataset, held_out(plan, problem, fresh_fit(plan, problem)), plan.settings, 0.9)
+    assert own.unit[1] == 0 and (own.unit[jnp.asarray([0, 2])] > 0).all()

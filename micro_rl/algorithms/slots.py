@@ -108,6 +108,10 @@ class Target(eqx.Module):
         """The same with the set that holds a share of true next states, where it asks `measure` for one."""
         return self
 
+    def in_units_of(self, units: LogUnits) -> "Target":
+        """The same with what it needs of the log's units; asked when the model is fitted."""
+        return self
+
 
 class Regularize(eqx.Module):
     """What is added to the critics' loss.
@@ -221,7 +225,7 @@ class Method(AnyMethod):
 
     def in_units_of(self, units: LogUnits) -> "Method":
         """The same with what its slots need of the log's units."""
-        return replace(self, prepare=self.prepare.in_units_of(units))
+        return replace(self, prepare=self.prepare.in_units_of(units), target=self.target.in_units_of(units))
 
     def refuse(self, sizes: ModelSizes) -> None:
         self.transform.refuse(sizes)

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float, Scalar
 from micro_rl.core.types import Transition
 from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble, inputs_of, predict
-from micro_rl.dynamics.log_units import target_units
+from micro_rl.dynamics.log_units import change_deviations, target_units
 from micro_rl.dynamics.support import Reference, distance, quantile
 
 BLOCK = 4096
@@ -111,7 +111,7 @@ def _parts(
 
 
 def unit_of(elites: Ensemble, fitted: Transition, judged: Bool[np.ndarray, " obs"]) -> Float[Array, " obs"]:
-    """The deviation of each column's change in the log.
+    """The deviation of each column's change in the log; 0 where that never varies.
 
     Args:
         elites: whose predictions are held against it.
@@ -119,6 +119,7 @@ def unit_of(elites: Ensemble, fitted: Transition, judged: Bool[np.ndarray, " obs
         judged: the columns that have a part in it, what is predicted and moves by actions; others have the unit 0.
     """
     predicted = target_units(elites, fitted)[:-1]
+    predicted = np.where(change_deviations(fitted, len(predicted)) > 0, predicted, 0.0)
     return jnp.asarray(np.where(judged, np.resize(predicted, len(judged)), 0.0), jnp.float32)
 
 
