@@ -10,7 +10,7 @@ import pytest
 
 from micro_rl.algorithms.buffer import rows_of
 from micro_rl.algorithms.learner import ModelLearner
-from micro_rl.algorithms.slots import MethodContext
+from micro_rl.algorithms.slots import Method, MethodContext
 from micro_rl.core.types import Problem, Transition
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.dynamics.episode_coverage import scored
@@ -126,7 +126,7 @@ def test_a_ball_in_the_logs_units_leaves_columns_that_never_vary(kind: str, shar
     model = FittedModel(pointing_ensemble([[0.0] * 3] * 2, [0.0] * 2, act=1, std=1.0), problem.scaling, {})
     log = rows_of(problem.log)
     learner = learner_for(plan, model, log=log)
-    assert isinstance(learner, ModelLearner)
+    assert isinstance(learner, ModelLearner) and isinstance(plan.method, Method)
     critics = linear_critics([[3.0, 4.0, 0.0, 0.0]] * 2, [0.0] * 2)
     models = Models.of(model.ensemble, 2)
     context = MethodContext(critics, critics, steady_actor([0.0], obs=3), models, jnp.asarray(0.9))

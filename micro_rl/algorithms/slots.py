@@ -125,6 +125,14 @@ class Regularize(eqx.Module):
     @abstractmethod
     def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
 
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the critics; asked before anything is fitted."""
+
+    @property
+    def keeps_apart(self) -> str:
+        """Its option that keeps the critics' gradients by the action apart; empty where none does."""
+        return ""
+
 
 class ModelUpdate(eqx.Module):
     """What happens to the model, and to the method's own state, after an epoch."""
@@ -230,10 +238,15 @@ class Method(AnyMethod):
     def refuse(self, sizes: ModelSizes) -> None:
         self.transform.refuse(sizes)
         self.target.refuse(sizes)
+        self.regularize.refuse(sizes)
         self.update_model.refuse(sizes)
 
     def rows_kept(self, settings: Settings) -> int:
         return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
+
+    @property
+    def keeps_apart(self) -> str:
+        return self.regularize.keeps_apart or ("" if self.critics.diversity is None else "critic_diversity")
 
     @property
     def needs_held_out(self) -> bool:
