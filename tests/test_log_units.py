@@ -1,6 +1,7 @@
 """In what units methods measure where a fit leaves its targets as they are, and columns in which a log stands still."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -22,6 +23,7 @@ from micro_rl.dynamics.support import reference
 from micro_rl.training.fitting import problem_of
 from micro_rl.training.learning import learner_for, program_for
 from micro_rl.training.plan import Plan
+from micro_rl.training.runner import execute
 from micro_rl.training.set_calibration import calibrated_set
 from tests.probes import call, linear_critics, pointing_ensemble, steady_actor, tiny_dataset, tiny_plan
 
@@ -151,3 +153,12 @@ def test_the_calibrated_set_leaves_columns_whose_change_never_varies(standardise
     )
     own = calibrated_set(plan.dataset, held_out(plan, problem, fresh_fit(plan, problem)), plan.settings, 0.9)
     assert own.unit[1] == 0 and (own.unit[jnp.asarray([0, 2])] > 0).all()
+
+
+def test_a_run_of_morel_on_raw_targets_goes_on_to_the_same_bits(tmp_path: Path):
+    plan, _ = planned("morel")
+    whole = execute(plan, tmp_path / "whole")
+    execute(plan, tmp_path / "halves", until=1)
+    halves = execute(plan, tmp_path / "halves", resume=True)
+    policies = [(run.path / "policy.safetensors").read_bytes() for run in (whole, halves)]
+    assert policies[0] == policies[1]
