@@ -14,7 +14,7 @@ from micro_rl.algorithms.model_based import micro
 from micro_rl.algorithms.model_based.calibrated_target import CalibratedTarget
 from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.types import Transition
-from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, measured, norm
+from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, measured, norm, unit_of
 from micro_rl.dynamics.ensemble import Ensemble, Models
 from micro_rl.dynamics.support import Reference
 from micro_rl.errors import UserError
@@ -72,13 +72,14 @@ def test_its_parts_by_hand():
 
 def test_c_balances_the_parts_and_the_radius_is_the_conformal_quantile():
     """Rows are off by 3/2 and by 4/3 of sigma + c d, 19 of each: the 16th of 39 ranks is 4/3, the 20th 3/2."""
-    judged, count = np.ones(2, bool), 19
+    unit, count = unit_of(elites(), ROWS, np.ones(2, bool)), 19
+    np.testing.assert_array_equal(unit, UNIT)
     rows = jax.tree.map(lambda column: jnp.concatenate([column] * count), ROWS)
     for level, radius in ((0.4, 4 / 3), (0.5, 3 / 2)):
-        calibrated = calibrate(elites(), ALONE, rows, judged, level)
+        calibrated = calibrate(elites(), ALONE, rows, unit, level)
         assert float(calibrated.mix) == pytest.approx(np.sqrt(0.5) / (FAR / 2), rel=1e-3)
         assert float(calibrated.radius) == pytest.approx(radius, rel=1e-3)
-    assert np.isinf(calibrate(elites(), ALONE, ROWS, judged, 0.9).radius)
+    assert np.isinf(calibrate(elites(), ALONE, ROWS, unit, 0.9).radius)
 
 
 def test_it_grows_away_from_the_log():

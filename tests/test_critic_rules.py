@@ -1,5 +1,6 @@
 """Critic ensembles: a pair of target critics, critics kept apart on the model's rows, and layer norm."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from micro_rl.dynamics.saved_model import load_model
 from micro_rl.errors import UserError
 from micro_rl.storage.run_folder import RunFolder
 from micro_rl.training.runner import execute
-from tests.probes import agent_of, coefficients, no_rows, steady_actor, tiny_plan
+from tests.probes import agent_of, coefficients, no_rows, steady_actor, tiny_dataset, tiny_plan
 
 OBS, ACT, ROWS = 2, 2, 6
 
@@ -112,11 +113,36 @@ def test_values_of_normalised_critics_are_bounded_however_far_away():
         ({"num_critics": 1, "critic_diversity": 0.5}, "critic_diversity: 0.5 needs num_critics of 2 or more"),
         ({"critic_norm": True, "values": "linear"}, "critic_norm: values moments and linear need critics without"),
         ({"critic_diversity": -1.0}, "critic_diversity"),
+        ({"method": "edac", "num_critics": 1}, "eta: 1 needs num_critics of 2 or more; 0 is SAC-N"),
     ],
 )
 def test_refused(changes: dict[str, Any], message: str):
     with pytest.raises(UserError, match=message):
         tiny_plan(**changes)
+
+
+def test_a_lone_critic_may_do_without_eta():
+    tiny_plan(method="edac", num_critics=1, eta=0.0)
+    tiny_plan(method="sac_n", num_critics=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "name"),
+    [
+        ("micro", {"critic_diversity": 0.5}, "critic_diversity"),
+        ("edac", {}, "eta"),
+        ("micro", {}, None),
+        ("edac", {"eta": 0.0}, None),
+        ("sac_n", {}, None),
+    ],
+)
+def test_a_note_says_that_gradients_by_one_action_cannot_be_kept_apart(method: str, changes: Any, name: str | None):
+    about = [note for note in tiny_plan(method=method, **changes).notes if "by the action apart" in note]
+    assert [note.partition(":")[0] for note in about] == ([name] if name else [])
+    log = tiny_dataset()
+    twice = {part: np.repeat(getattr(log, part), 2, -1) for part in ("actions", "action_low", "action_high")}
+    plan = tiny_plan(method=method, log=replace(log, **twice), **changes)
+    assert not [note for note in plan.notes if "by the action apart" in note]
 
 
 ALL_AT_ONCE: dict[str, Any] = {"critic_norm": True, "target_critics": "pair", "critic_diversity": 1.0, "num_critics": 3}

@@ -1,14 +1,19 @@
 """A training that blows up: it is noticed, the culprit is named with its update, what led there leads there again."""
 
 from pathlib import Path
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from micro_rl.algorithms import log_epoch
 from micro_rl.algorithms.coefficients import coefficients
 from micro_rl.algorithms.epoch import TrainState, compiled_epoch, compiled_start
+from micro_rl.algorithms.model_free.base import ModelFreeMethod
+from micro_rl.core.metric_keys import METRICS
 from micro_rl.core.types import Keys
 from micro_rl.dynamics.fit_epoch import compiled_epoch as fit_once
 from micro_rl.dynamics.fit_epoch import compiled_start as begin_fit
@@ -102,3 +107,34 @@ def test_without_a_model_the_first_number_to_go_is_found_too(tmp_path: Path):
     with pytest.raises(Diverged, match=r"was the first to blow up, in update \d+ of that epoch") as stopped:
         execute(plan, tmp_path / "run")
     assert "the critics feed on their own values" in str(stopped.value)
+
+
+class Counting(ModelFreeMethod):
+    """Its agent is the number of calls, which is the target that it logs."""
+
+    steps: int = eqx.field(static=True)
+
+    def start(self, key: Any, obs: int, act: int, sizes: Any, temperature: Any) -> Any:
+        return jnp.zeros(())
+
+    def update(self, agent: Any, rows: Any, key: Any, c: Any) -> tuple[Any, dict[str, jax.Array]]:
+        return agent + 1, {"q/target": agent + 1, "loss/critic": agent}
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_without_a_model_a_call_that_makes_several_updates_counts_as_its_first(steps: int):
+    plan = tiny_plan(method="td3_bc", policy_delay=steps)
+    problem, sizes = log_epoch.problem_of(plan.dataset, plan.settings), plan.settings.sizes()
+    method, c = Counting(steps), coefficients(plan.settings, 1)
+    state = log_epoch.compiled_start(problem, method, sizes, 0.0, Keys.of(0))
+    _, _, first = log_epoch.compiled_epoch(state, method, problem, c, Keys.of(0).epochs, sizes=sizes, value_limit=3)
+    assert {name: int(update) for name, update in first.items()} == {"q/target": 2 * steps + 1, "loss/critic": 0}
+
+
+def test_what_is_added_to_the_critics_loss_may_be_the_diversity():
+    """It is logged under one key, for every method where critic_diversity is set: meaning and advice name it."""
+    cause = divergence.find_cause({}, {"loss/penalty": 2, "q/target": 3}, 1.0)
+    assert cause.term == "loss/penalty" and "critic_diversity" in cause.diagnosis()
+    assert "own.py: look there first; else " in (text := cause.diagnosis({"regularize": "own.py"}))
+    assert text.endswith("lower its weight (critic_diversity, where that is set), or critic_lr")
+    assert "critic_diversity" in METRICS["loss/penalty"].meaning

@@ -78,7 +78,8 @@ def epoch(
 ) -> tuple[LogState, dict[str, Array], dict[str, Int[Array, ""]]]:
     """Make `sizes.updates_per_epoch` updates on rows of the log.
 
-    Args, and what is returned, are those of `algorithms.epoch.epoch`; a call of the method's update counts as one.
+    Args, and what is returned, are those of `algorithms.epoch.epoch`; what is bad in a call that makes several
+    updates counts at the first of them.
     """
 
     def call(agent: Any, call_key: Array) -> tuple[Any, dict[str, Array]]:
@@ -87,7 +88,8 @@ def epoch(
 
     agent, by_call = jax.lax.scan(call, state.agent, call_keys(state, method, key, sizes))
     logged = {name: jnp.mean(value) for name, value in by_call.items()}
-    first = first_bad_of_each(by_call, dict.fromkeys(VALUES, value_limit))
+    calls = first_bad_of_each(by_call, dict.fromkeys(VALUES, value_limit))
+    first = {name: jnp.where(bad, (bad - 1) * method.steps + 1, 0) for name, bad in calls.items()}
     return LogState(agent, state.epoch + 1), logged, first
 
 

@@ -32,7 +32,12 @@ class AnyMethod(eqx.Module):
         """Names of the functions that are its own, the others being those of soft actor-critic on the model."""
 
     def refuse(self, sizes: ModelSizes) -> None:
-        """Raise `UserError` where an option does not fit the model; asked before anything is fitted."""
+        """Raise `UserError` where an option does not fit the model or the critics; asked before anything is fitted."""
+
+    @property
+    def keeps_apart(self) -> str:
+        """What of its settings keeps the critics' gradients by the action apart; empty where nothing does."""
+        return ""
 
     @property
     def needs_held_out(self) -> bool:

@@ -189,8 +189,9 @@ def sample_ensemble(
     """Sample next observation and reward from the ensemble.
 
     The elites take the rows in turn, so that their shares differ by one at most.
-    Rows must come in random order: then each row's elite is uniform. Where the elites do not divide the rows,
-    the first rows fill up the last turn and what comes of them there is dropped.
+    Rows must come in random order: then each row's elite is uniform where the elites divide the rows. Where they do
+    not, the better ones take a row more, of fewer rows than elites only the best act; the first rows fill up the last
+    turn and what comes of them there is dropped.
     """
     rows = observation.shape[0]
     turns = -(-rows // elites.size)

@@ -19,6 +19,7 @@ from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch, Predictions, Replay, Transition
 from micro_rl.dynamics.calibrated_set import CalibratedSet
 from micro_rl.dynamics.ensemble import Ensemble, Models
+from micro_rl.dynamics.log_units import LogUnits
 
 METHOD_STREAM = 1 << 30
 """Folded into a key, the stream of a method's own draws. `split(key, n)[i]` is `fold_in(key, i)`, so a small
@@ -65,6 +66,10 @@ class Prepare(eqx.Module):
     @abstractmethod
     def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, PyTree]: ...
 
+    def in_units_of(self, units: LogUnits) -> "Prepare":
+        """The same with what it needs of the log's units; asked when the model is fitted."""
+        return self
+
 
 class RolloutTransform(eqx.Module):
     """The model's reward and discount, at rollout time."""
@@ -103,6 +108,10 @@ class Target(eqx.Module):
         """The same with the set that holds a share of true next states, where it asks `measure` for one."""
         return self
 
+    def in_units_of(self, units: LogUnits) -> "Target":
+        """The same with what it needs of the log's units; asked when the model is fitted."""
+        return self
+
 
 class Regularize(eqx.Module):
     """What is added to the critics' loss.
@@ -115,6 +124,14 @@ class Regularize(eqx.Module):
 
     @abstractmethod
     def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar: ...
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        """Raise `UserError` where its options do not fit the critics; asked before anything is fitted."""
+
+    @property
+    def keeps_apart(self) -> str:
+        """Its option that keeps the critics' gradients by the action apart; empty where none does."""
+        return ""
 
 
 class ModelUpdate(eqx.Module):
@@ -214,13 +231,22 @@ class Method(AnyMethod):
         """The same with the set of next states that its target asks for, if it does."""
         return replace(self, target=self.target.calibrated_by(measure))
 
+    def in_units_of(self, units: LogUnits) -> "Method":
+        """The same with what its slots need of the log's units."""
+        return replace(self, prepare=self.prepare.in_units_of(units), target=self.target.in_units_of(units))
+
     def refuse(self, sizes: ModelSizes) -> None:
         self.transform.refuse(sizes)
         self.target.refuse(sizes)
+        self.regularize.refuse(sizes)
         self.update_model.refuse(sizes)
 
     def rows_kept(self, settings: Settings) -> int:
         return settings.rollout_batch_size * settings.rollout_length * settings.rollouts_kept
+
+    @property
+    def keeps_apart(self) -> str:
+        return self.regularize.keeps_apart or ("" if self.critics.diversity is None else "critic_diversity")
 
     @property
     def needs_held_out(self) -> bool:

@@ -51,7 +51,8 @@ _TRAINING = (
         "loss/penalty",
         "penalty on the critics",
         f"{CORE_REWARD}, squared",
-        "what a method of one's own adds to the critics' loss",
+        "what the regularize slot of a method of one's own adds to the critics' loss; of any method where "
+        "critic_diversity is above 0, that and all else that the method adds",
     ),
     Metric("loss/actor", "actor loss", CORE_REWARD, "the actor's loss; of cloning, the squared error of actions"),
     Metric("loss/value", "value loss", f"{CORE_REWARD}, squared", "IQL: the loss of V"),

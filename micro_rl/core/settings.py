@@ -80,7 +80,7 @@ class Settings(SupportSettings, CriticSettings, ModelSettings):
     rollout_batch_size: Annotated[
         int, Setting(minimum=1, unit="log states", source="ours: small logs (the authors: 50,000)")
     ] = 5000
-    """Log states from which rollouts branch each time."""
+    """Log states from which rollouts branch each time; of fewer than elites some elites never act."""
     rollout_length: Annotated[int, Setting(minimum=1, unit="steps", source=f"{AUTHORS}: 1, 5 or 10 by task")] = 5
     """Steps of a rollout (h)."""
     rollout_member: Annotated[

@@ -32,6 +32,7 @@ class ModelSizes(NamedTuple):
     members: int
     elites: int
     critic_norm: bool = False
+    critics: int = 2
 
 
 class Sizes(NamedTuple):

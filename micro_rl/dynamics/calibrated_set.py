@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float, Scalar
 from micro_rl.core.types import Transition
 from micro_rl.data import Dataset
 from micro_rl.dynamics.ensemble import Ensemble, inputs_of, predict
+from micro_rl.dynamics.log_units import change_deviations, target_units
 from micro_rl.dynamics.support import Reference, distance, quantile
 
 BLOCK = 4096
@@ -42,7 +43,7 @@ class CalibratedSet(eqx.Module):
 
 
 def calibrate(
-    elites: Ensemble, known: Reference, rows: Transition, judged: Bool[np.ndarray, " obs"], level: float
+    elites: Ensemble, known: Reference, rows: Transition, unit: Float[Array, " obs"], level: float
 ) -> CalibratedSet:
     """Set c and q on true transitions that no member saw.
 
@@ -50,13 +51,12 @@ def calibrate(
         elites: whose predictions are the centre.
         known: the log's rows, those of `rows` not among them.
         rows: true transitions, core units.
-        judged: the columns that have a part in it: what is predicted and moves by actions.
+        unit: of each column, as `unit_of` has it.
         level: share of true next states that the set is to hold.
 
     Returns:
         The set; its radius is infinite where there are too few rows for the level.
     """
-    unit = unit_of(elites, judged)
     parts = measured(elites, known, unit, rows)
     mix = mix_of(parts)
     radius = quantile(parts[:, 0] / size_of(parts, mix), level)
@@ -110,9 +110,16 @@ def _parts(
     return centre, norm(jnp.sqrt(variance), unit), distance(known, inputs_of(rows))
 
 
-def unit_of(elites: Ensemble, judged: Bool[np.ndarray, " obs"]) -> Float[Array, " obs"]:
-    """The deviation of each column's change in the log; 0 for columns that are not judged."""
-    predicted = np.asarray(elites.target_std)[:-1]
+def unit_of(elites: Ensemble, fitted: Transition, judged: Bool[np.ndarray, " obs"]) -> Float[Array, " obs"]:
+    """The deviation of each column's change in the log; 0 where that never varies.
+
+    Args:
+        elites: whose predictions are held against it.
+        fitted: the log's rows that they were fitted to, core units.
+        judged: the columns that have a part in it, what is predicted and moves by actions; others have the unit 0.
+    """
+    predicted = target_units(elites, fitted)[:-1]
+    predicted = np.where(change_deviations(fitted, len(predicted)) > 0, predicted, 0.0)
     return jnp.asarray(np.where(judged, np.resize(predicted, len(judged)), 0.0), jnp.float32)
 
 

@@ -20,6 +20,7 @@ from micro_rl.data.scaling import to_core
 from micro_rl.dynamics.calibrated_set import judged_columns, measured, mix_of, size_of, unit_of
 from micro_rl.dynamics.ensemble import Ensemble, inputs_of, predict, predicted_part
 from micro_rl.dynamics.episode_holdout import fitted_rows, held_out_episodes
+from micro_rl.dynamics.log_units import target_units
 from micro_rl.dynamics.measure import horizon
 from micro_rl.dynamics.quality_report import COVERED, EpisodeCoverage
 from micro_rl.dynamics.support import Reference, disagreement, distance, excess, quantile, reference, usual
@@ -58,12 +59,13 @@ def coverage_of(
     training = settings if isinstance(settings, Settings) else Settings()
     elites = ensemble.best(training.num_elites)
     learned = np.flatnonzero(dataset.learnable(settings.keep_timeouts))[fitted_rows(dataset, settings)]
-    known = reference(to_core(dataset.rows(learned), scaling), np.arange(len(learned)))
+    fitted = to_core(dataset.rows(learned), scaling)
+    known = reference(fitted, np.arange(len(learned)))
     log = to_core(dataset.rows(rows.number), scaling)
-    inside, unit = between_draws(dataset, elites, log), unit_of(elites, judged_columns(dataset))
+    inside, unit = between_draws(dataset, elites, log), unit_of(elites, fitted, judged_columns(dataset))
     if not inside.shape[1]:
         return None
-    levels, coverage = covered(scored(elites, known, log), rows.calibrates)
+    levels, coverage = covered(scored(elites, known, log, target_units(elites, fitted)), rows.calibrates)
     ahead = horizon(dataset, elites, scaling, rows.number[~rows.calibrates], 1)
     return EpisodeCoverage(
         episodes=len(held_out_episodes(dataset, settings.holdout_episodes)),
@@ -94,14 +96,19 @@ def covered_by_sets(
     return [float((ratio[~calibrates] <= quantile(ratio[calibrates], level)).mean()) for level in levels]
 
 
-def scored(elites: Ensemble, known: Reference, log: Transition) -> Float[np.ndarray, "row 3"]:
-    """Distance, excess and disagreement of the two best elites, of true transitions in core units."""
+def scored(
+    elites: Ensemble, known: Reference, log: Transition, unit: Float[np.ndarray, " out"]
+) -> Float[np.ndarray, "row 3"]:
+    """Distance, excess and disagreement of the two best elites, of true transitions in core units.
+
+    Disagreement is in `unit`, that of each target.
+    """
     count = len(np.asarray(log.reward))
     blocks = []
     for begin in range(0, count, BLOCK):
         taken = np.minimum(np.arange(begin, begin + BLOCK), count - 1)
         rows = Transition(*(jnp.asarray(np.asarray(part)[taken]) for part in log))
-        blocks.append(np.asarray(_compiled_parts(elites, known, rows), np.float64)[: count - begin])
+        blocks.append(np.asarray(_compiled_parts(elites, known, rows, jnp.asarray(unit)), np.float64)[: count - begin])
     return np.concatenate(blocks)
 
 
@@ -127,14 +134,16 @@ def _held_out(dataset: Dataset, settings: ModelSettings) -> _Rows | None:
 
 
 @jax.jit
-def _compiled_parts(elites: Ensemble, known: Reference, rows: Transition) -> Float[jax.Array, "row 3"]:
+def _compiled_parts(
+    elites: Ensemble, known: Reference, rows: Transition, unit: Float[jax.Array, " out"]
+) -> Float[jax.Array, "row 3"]:
     mean, _ = predict(elites, rows.observation, rows.action)
     first, second = (predicted_part(elites, mean[place]) for place in (0, min(1, elites.size - 1)))
     return jnp.stack(
         [
             distance(known, inputs_of(rows)),
             excess(known, rows.next_observation),
-            disagreement(first, second, elites.target_std),
+            disagreement(first, second, unit),
         ],
         axis=-1,
     )

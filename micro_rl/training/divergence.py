@@ -43,7 +43,8 @@ ADVICE = {
     "the method more conservative",
     "actor": "the actor moves too fast for its critics: lower actor_lr",
     "temperature": "the temperature ran away: lower temperature_lr, or keep it with --no-learn-temperature",
-    "penalty": "what the method adds to the critics' loss ran away: lower its weight, or critic_lr",
+    "penalty": "what the method adds to the critics' loss ran away: lower its weight (critic_diversity, where that is "
+    "set), or critic_lr",
     "other": "lower the learning rates",
 }
 LOG_ROWS, AGENT, OTHERS = "log rows", "the agent", "others"
@@ -73,7 +74,10 @@ SLOTS = {
     PENALTY: ("regularize",),
     **dict.fromkeys(("conservative_term", "inconsistency", OTHERS, "q/target"), ("target",)),
 }
-"""The slots of a method that a term may come from; in a method without a model all are `update`'s."""
+"""The slots of a method that a term may come from; in a method without a model all are `update`'s.
+
+The penalty may be critic_diversity's alone, which the advice names.
+"""
 
 
 class Cause(NamedTuple):

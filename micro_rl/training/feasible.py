@@ -41,7 +41,7 @@ def refuse_what_cannot_work(plan: "Plan") -> None:
 
 def sizes_of(settings: Settings, layers: int, members: int) -> ModelSizes:
     """What a method's options are held against, of a model with so many layers and members."""
-    return ModelSizes(layers, members, settings.num_elites, settings.critic_norm)
+    return ModelSizes(layers, members, settings.num_elites, settings.critic_norm, settings.num_critics)
 
 
 def _refuse_wrong_slots(plan: "Plan") -> None:

@@ -78,7 +78,7 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What a person must know of the log before trusting the result."""
         small = (finding.text for finding in episodes.small(self.dataset, self.settings.batch_size))
-        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings, *self._support]))
+        return tuple(dict.fromkeys([*self.dataset.notes, *small, *self.findings, *self._support, *self._one_action]))
 
     @property
     def _support(self) -> list[str]:
@@ -86,6 +86,17 @@ class Plan:
         if self.settings.support == "off":
             return []
         return log_support(self.dataset, self.settings.keep_timeouts).sentences(self.settings)
+
+    @property
+    def _one_action(self) -> list[str]:
+        """That nothing keeps critics apart whose actions have one direction."""
+        name = self.method.keeps_apart
+        if not name or self.dataset.actions.shape[1] > 1:
+            return []
+        return [
+            f"{name}: keeps the critics' gradients by the action apart, and with a single action they have no "
+            "direction to differ in: it changes nothing on this log but the time of an update; set it to 0"
+        ]
 
     @cached_property
     def method(self) -> AnyMethod:

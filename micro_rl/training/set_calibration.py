@@ -8,7 +8,7 @@ from micro_rl.core.wording import plural
 from micro_rl.data import Dataset
 from micro_rl.data.scaling import to_core
 from micro_rl.data.taking import content
-from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, judged_columns
+from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, judged_columns, unit_of
 from micro_rl.dynamics.episode_coverage import MOST_ROWS
 from micro_rl.dynamics.saved_model import FittedModel
 from micro_rl.dynamics.support import reference
@@ -32,9 +32,10 @@ def calibrated_set(dataset: Dataset, model: FittedModel, settings: Settings, lev
     out, learnable = _held_out(dataset, model), dataset.learnable(settings.keep_timeouts)
     fitted, held_out = np.flatnonzero(learnable & ~out), np.flatnonzero(learnable & out)
     held_out = held_out[np.linspace(0, len(held_out) - 1, min(len(held_out), MOST_ROWS)).round().astype(int)]
-    known = reference(to_core(dataset.rows(fitted), model.scaling), np.arange(len(fitted)))
+    log = to_core(dataset.rows(fitted), model.scaling)
+    known = reference(log, np.arange(len(fitted)))
     rows, elites = to_core(dataset.rows(held_out), model.scaling), model.ensemble.best(settings.num_elites)
-    measured = calibrate(elites, known, rows, judged_columns(dataset), level)
+    measured = calibrate(elites, known, rows, unit_of(elites, log, judged_columns(dataset)), level)
     if not np.isfinite(measured.radius):
         raise UserError(
             f"set_level: {level:g} cannot be told from the {plural(len(held_out), 'row')} held out: "

@@ -4,12 +4,13 @@ It is a variant of ours of MICRO's uncertainty set (arXiv 2312.03991), which the
 """
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float, Scalar
+from jaxtyping import Bool, Float, Scalar
 
 from micro_rl.algorithms.slots import MethodContext
 from micro_rl.core.networks import gaussian, q_values
@@ -24,6 +25,9 @@ STRIDE = 2.5
 
 class Ball(eqx.Module):
     """Displacements u in units of standard deviations; how they move a state, and which are inside."""
+
+    in_log_units: ClassVar[bool] = True
+    """Whether those are deviations in the log."""
 
     @abstractmethod
     def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
@@ -71,6 +75,8 @@ class LInfinity(Ball):
 class Mahalanobis(Ball):
     """By the elites' predictive covariance of this very row: that of their means plus their mean variance."""
 
+    in_log_units: ClassVar[bool] = False
+
     def units(self, context: MethodContext, rows: Transition) -> Float[Array, "#rows obs obs"]:
         mean, std = predict(context.models.elites, rows.observation, rows.action)
         apart = mean[..., :-1] - jnp.mean(mean[..., :-1], axis=0, keepdims=True)
@@ -109,7 +115,12 @@ def state_value(context: MethodContext, states: Float[Array, "rows obs"]) -> Flo
 
 
 def worst_in_ball(
-    context: MethodContext, rows: Transition, ball: Ball, radius: Scalar, steps: int
+    context: MethodContext,
+    rows: Transition,
+    ball: Ball,
+    radius: Scalar,
+    steps: int,
+    constant: Bool[Array, " obs"] | None = None,
 ) -> Float[Array, "two rows"]:
     """Search a ball around the stored next state for the smallest value, by projected gradient descent.
 
@@ -119,6 +130,7 @@ def worst_in_ball(
         ball: The norm.
         radius: In the norm's units.
         steps: Of the descent.
+        constant: Columns that the ball does not reach into; None: it reaches into all.
 
     Returns:
         The value at the centre, and the smallest that was met on the way [2, rows].
@@ -129,6 +141,8 @@ def worst_in_ball(
         units = units * (jnp.arange(columns) < newest)[None, :, None]
     if context.models.exogenous is not None:  # what no action moves is no reason to fear an action
         units = units * ~context.models.exogenous[None, :, None]
+    if constant is not None:
+        units = units * ~constant[None, :, None]
 
     return descend(context, rows.next_observation, units, ball, radius, steps)
 

@@ -1,6 +1,6 @@
 """MOReL (arXiv 2005.05951): model rows on which the members disagree too much end the episode at a bad reward."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
 
 import jax
@@ -14,6 +14,7 @@ from micro_rl.core.setting import Setting, check_values
 from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Transition
 from micro_rl.dynamics.ensemble import Ensemble, predict
+from micro_rl.dynamics.log_units import LogUnits
 from micro_rl.errors import UserError
 
 SUMMARY = "episodes of the model halt, at a bad reward, where the members disagree"
@@ -37,17 +38,24 @@ class Options:
 
 
 class Known(NamedTuple):
-    """What the log tells: its largest disagreement and its smallest reward."""
+    """What the log tells: its largest disagreement, its smallest reward, and the units of its targets.
+
+    The latter are None where the model was fitted in such units: they are then its own.
+    """
 
     disagreement: Scalar
     reward: Scalar
+    unit: Float[Array, " out"] | None = None
 
 
-def disagreement(ensemble: Ensemble, rows: Transition) -> Float[Array, " rows"]:
-    """max_ij |mu_i(s, a) - mu_j(s, a)| over next states, in the units of the log's changes."""
+def disagreement(
+    ensemble: Ensemble, rows: Transition, unit: Float[Array, " out"] | None = None
+) -> Float[Array, " rows"]:
+    """max_ij |mu_i(s, a) - mu_j(s, a)| over next states, in the units of the log's changes; by default the model's."""
     mean, _ = predict(ensemble, rows.observation, rows.action)
-    newest = ensemble.target_std.shape[0] - 1  # the rest of a window is known, and no member differs there
-    states = mean[..., :newest] / ensemble.target_std[None, None, :newest]
+    unit = ensemble.target_std if unit is None else unit
+    newest = unit.shape[0] - 1  # the rest of a window is known, and no member differs there
+    states = mean[..., :newest] / unit[None, None, :newest]
     apart = states[:, None] - states[None]
     return jnp.max(jnp.linalg.norm(apart, axis=-1), axis=(0, 1))
 
@@ -55,12 +63,22 @@ def disagreement(ensemble: Ensemble, rows: Transition) -> Float[Array, " rows"]:
 class FitThreshold(Prepare):
     """The largest disagreement on the log, block by block, and the smallest reward."""
 
+    unit: Float[Array, " out"] | None = None
+
+    def in_units_of(self, units: LogUnits) -> "FitThreshold":
+        unit = units.of_targets()
+        return self if unit is None else replace(self, unit=jnp.asarray(unit))
+
     def __call__(self, actor: MLP, ensemble: Ensemble, log: Transition, key: Key[Array, ""]) -> tuple[MLP, Known]:
         count = log.reward.shape[0]
         block = min(BLOCK, count)
         index = (jnp.arange(-(-count // block) * block) % count).reshape(-1, block)
-        in_block = lambda rows: jnp.max(disagreement(ensemble, jax.tree.map(lambda c: c[rows], log)))  # noqa: E731
-        return actor, Known(jnp.max(jax.lax.map(in_block, index)), jnp.min(log.reward))
+
+        def in_block(rows: Array) -> Scalar:
+            return jnp.max(disagreement(ensemble, jax.tree.map(lambda column: column[rows], log), self.unit))
+
+        unit = None if self.unit is None else jnp.copy(self.unit)  # what an epoch uses up must not be this one's own
+        return actor, Known(jnp.max(jax.lax.map(in_block, index)), jnp.min(log.reward), unit)
 
 
 class Halt(RolloutTransform):
@@ -70,7 +88,8 @@ class Halt(RolloutTransform):
     penalty: Scalar
 
     def __call__(self, ensemble: Ensemble, method_state: Known, rows: Transition) -> Transition:
-        unknown = disagreement(ensemble, rows) > self.threshold * method_state.disagreement
+        apart = disagreement(ensemble, rows, method_state.unit)
+        unknown = apart > self.threshold * method_state.disagreement
         reward = jnp.where(unknown, method_state.reward - self.penalty, rows.reward)
         return rows._replace(reward=reward, discount=jnp.where(unknown, 0.0, rows.discount))
 

@@ -13,7 +13,9 @@ from micro_rl.algorithms.model_free.sac_n import SacOnLog
 from micro_rl.algorithms.slots import Regularize
 from micro_rl.core.networks import MLP, Network
 from micro_rl.core.setting import Setting, check_values
+from micro_rl.core.sizes import ModelSizes
 from micro_rl.core.types import Batch
+from micro_rl.errors import UserError
 
 SUMMARY = "SAC-N whose critics' gradients by the action are kept apart, so that fewer critics do"
 PAPER = "arXiv 2110.01548"
@@ -37,6 +39,14 @@ class Diversity(Regularize):
 
     def __call__(self, critics: Network, actor: MLP, batch: Batch, key: Key[Array, ""]) -> Scalar:
         return diversity(self.weight, critics, batch.real, key)
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        if self.keeps_apart and sizes.critics < 2:
+            raise UserError(f"eta: {float(self.weight):g} needs num_critics of 2 or more; 0 is SAC-N")
+
+    @property
+    def keeps_apart(self) -> str:
+        return "eta" if float(self.weight) > 0 else ""
 
 
 def build(options: Options) -> SacOnLog:

@@ -12,7 +12,7 @@ from micro_rl.algorithms import sac
 from micro_rl.algorithms.model_free.base import CRITICS, TEMPERATURE, TRAINING, ModelFreeMethod
 from micro_rl.algorithms.sac import Agent, Coefficients, draw_noise, start_agent
 from micro_rl.algorithms.slots import Method, NoPenalty, Regularize
-from micro_rl.core.sizes import Sizes
+from micro_rl.core.sizes import ModelSizes, Sizes
 from micro_rl.core.types import Batch, LogRows
 from micro_rl.dynamics.ensemble import Models
 
@@ -45,6 +45,13 @@ class SacOnLog(ModelFreeMethod):
         noise = draw_noise(noise_key, method, batch, models)
         agent, logged = sac.update(agent, method, models, batch, noise, own_key, c)
         return agent, {name: value for name, value in logged.items() if name != "q/model"}
+
+    def refuse(self, sizes: ModelSizes) -> None:
+        self.regularize.refuse(sizes)
+
+    @property
+    def keeps_apart(self) -> str:
+        return self.regularize.keeps_apart
 
 
 def build(options: Options) -> SacOnLog:
