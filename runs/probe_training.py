@@ -19,7 +19,7 @@ from micro_rl.core.settings import Settings
 from micro_rl.core.sizes import Sizes
 from micro_rl.core.types import Keys, Problem, Transition
 from micro_rl.data import Dataset
-from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate, unit_of
+from micro_rl.dynamics.calibrated_set import CalibratedSet, calibrate
 from micro_rl.dynamics.ensemble import Ensemble
 from micro_rl.dynamics.support import reference
 from micro_rl.dynamics.termination_rules import ByRule, never
@@ -118,11 +118,10 @@ def limits_of(log: Problem) -> LogSupport:
 
 
 def calibrated_set(elites: Ensemble, log: Problem, held_out: Problem, level: float) -> CalibratedSet:
-    """The set around what the elites expect that holds this share of the true next states held out."""
+    """The set around the elites' mean that holds a share of the true next states held out, in the model's own units."""
     rows = transitions(log)
     known = reference(rows, np.arange(len(rows.reward)))
-    unit = unit_of(elites, rows, np.ones(rows.observation.shape[1], bool))
-    return calibrate(elites, known, transitions(held_out), unit, level)
+    return calibrate(elites, known, transitions(held_out), elites.target_std[:-1], level)
 
 
 def transitions(problem: Problem) -> Transition:
