@@ -85,10 +85,12 @@ class Outcome(NamedTuple):
 
     def trial(self) -> str:
         """How the trial ends that is planned where the answer is to keep what there is."""
+        if self.about["tried"]:
+            return ""
         if "trial" not in self.about:
             return "not recorded"
-        if self.about["tried"] or (trial := self.about["trial"]) is None:
-            return ""
+        if (trial := self.about["trial"]) is None:
+            return "none"
         outcome = f"`{trial['policy']}`: better {100 * trial['better']:.0f} %, worse {100 * trial['worse']:.0f} %"
         after = f" after {trial['windows']:,.0f}" if trial["windows"] else ""
         return f"{outcome}{after} of {trial['most_windows']:,} windows, {number(trial['collected'])} in all"

@@ -80,6 +80,6 @@ def test_the_page_counts_the_regret_after_trials():
     outcome = choose_page.Outcome(kept | {"trial": ended})
     assert outcome.after_trial == 3.0 and outcome.trial().startswith("`chosen`: better 75 %, worse 0 % after 12 of 80")
     assert choose_page.Outcome(kept).trial() == "not recorded" and choose_page.Outcome(kept).after_trial == 0.0
-    assert choose_page.Outcome(kept | {"trial": None}).trial() == ""
+    assert choose_page.Outcome(kept | {"trial": None}).trial() == "none" and choose_page.Outcome(ABOUT).trial() == ""
     text = choose_page.after_trials([outcome, choose_page.Outcome(ABOUT | {"trial": None}), choose_page.Outcome(ABOUT)])
     assert text.startswith("2 choices recorded them") and "is 60 % for the decision, and 45 % where" in text

@@ -52,6 +52,7 @@ def render(choice: Choice, run_page: str | None = None) -> str:
             trial=words.trial(choice),
             tried=choice.decision == TRY,
             remedies=words.remedies(choice),
+            best=choice.best.name if choice.best else "",
             main=pictures,
             rows=[_row(choice, candidate) for candidate in choice.candidates],
             judgement=judgement,
