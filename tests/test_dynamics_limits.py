@@ -177,12 +177,13 @@ def test_rows_are_scored_block_by_block_and_each_by_itself(monkeypatch: pytest.M
     rows = Transition(*(jnp.asarray(part, jnp.float32) for part in dataset.transitions(True)))
     known = support.reference(rows, np.arange(10))
     elites = members([0.0, 0.5, 9.0], 1.0)
-    whole = episode_coverage.scored(elites, known, rows)
+    unit = np.asarray(elites.target_std)
+    whole = episode_coverage.scored(elites, known, rows, unit)
     monkeypatch.setattr(episode_coverage, "BLOCK", 6)
-    np.testing.assert_allclose(episode_coverage.scored(elites, known, rows), whole, atol=1e-6)
+    np.testing.assert_allclose(episode_coverage.scored(elites, known, rows, unit), whole, atol=1e-6)
     assert whole.shape == (20, 3)
     np.testing.assert_allclose(whole[:, 2], 0.5 / np.sqrt(3), rtol=1e-5)  # of three outputs one is half a unit apart
-    np.testing.assert_allclose(episode_coverage.scored(members([0.5]), known, rows)[:, 2], 0, atol=1e-6)
+    np.testing.assert_allclose(episode_coverage.scored(members([0.5]), known, rows, unit)[:, 2], 0, atol=1e-6)
 
 
 def test_a_next_state_on_the_edge_of_the_draws_lies_between_them():

@@ -85,4 +85,4 @@ def test_without_a_model_too():
         assert set(first) == set(logged)
         firsts.append(jax.device_get(first))
     assert not any(firsts[0].values())
-    assert all(number in (1, 2) for number in firsts[1].values())
+    assert all(number in (1, 3) for number in firsts[1].values())  # a call makes two updates

@@ -61,7 +61,8 @@ def test_what_the_error_means_is_said_of_a_fitted_and_of_a_given_model(given: bo
     callback = Listens()
     callback.note = notes.append  # pyright: ignore[reportAttributeAccessIssue]
     model = fit_model(plan.dataset, problem_of(plan.dataset, plan.settings), plan.settings, 0, lambda row: None)
-    report = from_json(HONEST | {"horizon": HONEST["horizon"] | {"error": [2.0, 3.0]}})
+    horizon = HONEST["horizon"] | {"error": [2.0, 3.0]}
+    report = from_json(HONEST | {"horizon": horizon, "elites": plan.settings.num_elites})
     if given:
         save_model(tmp_path / "model", model._replace(report=report))
         given_model(replace(plan, model=tmp_path / "model"), tmp_path / "run", False, callback)
