@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from micro_rl.reports.choice import page, panels, words
-from micro_rl.reports.choice.record import KEEP, CandidateRecord, Choice, Rung
+from micro_rl.reports.choice.record import CandidateRecord, Choice, Rung
 from micro_rl.selection import decision, schedule
 from micro_rl.selection.clock import Clock
 from micro_rl.selection.plan_file import Planned
@@ -16,8 +16,9 @@ from micro_rl.selection.schedule import Schedule
 from micro_rl.selection.scoring import Scored
 from micro_rl.selection.watching import Watcher
 from micro_rl.trust.yardstick import Yardstick
+from tests.selection.choices import choice
 from tests.selection.test_field import field_of
-from tests.trust.judgements import evidence, judged, judgement
+from tests.trust.judgements import evidence, judged
 
 MOST = schedule.MOST_UPDATES // COMMON["updates_per_epoch"]
 
@@ -33,24 +34,7 @@ class Idle:
 
 def choice_of(*candidates: CandidateRecord) -> Choice:
     """A choice whose best policy, of the first candidate, is not shown to be better."""
-    own = judgement(judged(candidates[0].best or "none", evidence(-1.0, 3.0)))
-    return Choice(
-        log="pump",
-        sha256="0" * 64,
-        decision=KEEP,
-        reason="a reason",
-        looks=(),
-        candidates=candidates,
-        judgement=own,
-        chosen=None,
-        minutes=5.0,
-        workers=2,
-        seconds=290.0,
-        command="",
-        folder="out",
-        apart=True,
-        version="0",
-    )
+    return choice(judged(candidates[0].best or "none", evidence(-1.0, 3.0)), candidates=candidates)
 
 
 def scored(epoch: int, standing: float) -> Scored:

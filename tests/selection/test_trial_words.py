@@ -2,31 +2,9 @@
 
 from micro_rl.reports.choice import words
 from micro_rl.reports.choice.page import render
-from micro_rl.reports.choice.record import KEEP, TRY, Choice
-from micro_rl.reports.trust.record import PolicyJudgement
-from tests.trust.judgements import evidence, judged, judgement
-
-
-def choice(*policies: PolicyJudgement, decision: str = KEEP) -> Choice:
-    """A choice among policies that were judged, the first of them the best founded."""
-    whole = judgement(*policies)
-    return Choice(
-        log="pump",
-        sha256="0" * 64,
-        decision=decision,
-        reason="So it is.",
-        looks=(),
-        candidates=(),
-        judgement=whole,
-        chosen=policies[0].name if decision == TRY else None,
-        minutes=10.0,
-        workers=2,
-        seconds=60.0,
-        command="",
-        folder="trained/pump",
-        apart=True,
-        version="0",
-    )
+from micro_rl.reports.choice.record import TRY
+from tests.selection.choices import choice
+from tests.trust.judgements import evidence, judged
 
 
 def test_where_the_log_does_not_decide_a_trial_would():
@@ -54,3 +32,10 @@ def test_a_gain_that_no_trial_can_show_gets_none():
 def test_a_policy_that_is_handed_over_is_simply_tried():
     made = choice(judged("iql-seed0-epoch2", evidence(0.5, 4.0)), decision=TRY)
     assert words.trial(made).startswith("Try it for at most") and "How to try it" in render(made)
+
+
+def test_what_is_handed_over_is_what_is_tried_even_where_only_anothers_trial_can_show_its_gain():
+    sure = judged("iql-seed0-epoch2", evidence(0.0001, 0.0002))
+    made = choice(sure, judged("micro-seed0-epoch3", evidence(-0.5, 8.0)), decision=TRY)
+    assert made.on_trial is not None and made.on_trial.name == "iql-seed0-epoch2"
+    assert "is too small for so many windows" in words.trial(made) and "micro" not in words.trial(made)

@@ -60,7 +60,9 @@ class Choice(NamedTuple):
 
     @property
     def on_trial(self) -> PolicyJudgement | None:
-        """The best founded policy of which a trial could show that it is better; None where no trial can."""
+        """What is to be tried: what is handed over, else the best founded whose gain a trial can show."""
+        if self.decision == TRY:
+            return self.best
         ranked = self.judgement.ranked if self.judgement else ()
         return next((own for own in ranked if own.trial is not None and own.trial.shows(own.evidence.gain)), None)
 
