@@ -87,7 +87,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  "$$python" -m venv --clear $$pip $(VENV); \
 	fi; \
 	if $(PY) -c 'import pip' 2>/dev/null; then install="$(PY) -m pip"; else install="$$python -m pip --python $(PY)"; fi; \
-	echo "Installing the locked packages in $(VENV) ($$($(PY) -V)): about a minute the first time" >&2; \
+	echo "Installing the locked packages in $(VENV) ($$($(PY) -V)): one to four minutes the first time" >&2; \
 	$$install install -qq --require-hashes --requirement requirements.lock; \
 	$$install install -qq --no-deps --no-build-isolation --no-index --editable .; \
 	touch $@
