@@ -82,20 +82,23 @@ def log_of(name: str, data: Path) -> str | Path:
     return LOGS[name] if name == "pendulum" else data / LOGS[name]
 
 
-def shared_model(name: str, log: Path | str, seed: int, out: Path, **fit: Any) -> Path:
-    """The ensemble of a log's seed, with the settings that the preset has for MICRO or these; fitted, or its rest."""
+def shared_model(name: str, log: Path | str, seed: int, out: Path, preset: str | None = None, **fit: Any) -> Path:
+    """The ensemble of a log's seed, with the settings that a preset has for MICRO or these; fitted, or its rest."""
     folder = out / f"{name}-seed{seed}-model"
     if not folder.exists():
         dataset = load(log)
-        settings, _ = resolve("micro", make_plan(dataset).preset, fit)
+        settings, _ = resolve("micro", preset or make_plan(dataset).preset, fit)
         api.fit(dataset, settings, seed, out=folder, resume=True, callback=Lines())
     return folder
 
 
 def plan_of(cell: Cell, entry: Entry, data: Path, out: Path) -> Plan:
-    """Every method that learns a model has MICRO's settings for that log, and of its own only its options."""
-    log = log_of(cell.log, data)
-    like = make_plan(log, "micro")
+    """Every method that learns a model has MICRO's settings for that log, and of its own only its options.
+
+    MICRO under another preset than the log's has an ensemble of that preset's.
+    """
+    log, preset = log_of(cell.log, data), entry.changes.get("preset")
+    like = make_plan(log, "micro", preset=preset)
     own: dict[str, Any] = EVALUATED | {"seed": cell.seed, "epochs": max(LONGEST, like.settings.epochs)}
     own |= {"env": DMSD} if cell.log == "dmsd" else {}
     if entry.method not in METHODS:
@@ -103,9 +106,9 @@ def plan_of(cell: Cell, entry: Entry, data: Path, out: Path) -> Plan:
     own |= {"num_samples": 1} if entry.method in DRAWING else {}
     own |= entry.changes | {name: times * like.options.beta for name, times in entry.per_beta.items()}
     cap = {"max_fit_epochs": FIT_EPOCHS[cell.log]} if cell.log in FIT_EPOCHS else {}
-    name = f"{cell.log}-held-out" if entry.fit else cell.log
-    model = shared_model(name, log, cell.seed, out, **cap, **entry.fit)
-    others = asdict(make_plan(log, entry.method).settings)
+    name = "-".join([cell.log, *(["held-out"] if entry.fit else []), *([preset] if preset else [])])
+    model = shared_model(name, log, cell.seed, out, preset, **cap, **entry.fit)
+    others = asdict(make_plan(log, entry.method, preset=preset).settings)
     differing = {name: value for name, value in asdict(like.settings).items() if value != others[name]}
     return make_plan(log, entry.method, model=model, **(differing | own))
 

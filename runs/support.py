@@ -36,6 +36,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "low-beta": {"beta": 0.1},
     "means": {"num_samples": 0},
     "halt-anchor-means": {"support": "halt", "num_samples": 0} | ANCHOR,
+    "cautious": {"preset": "cautious", "num_samples": 0},
     "calibrated": CALIBRATED,
     "calibrated-anchor": CALIBRATED | ANCHOR,
     "long-anchor": {"support": "truncate", "rollout_length": 20, "rollout_member": "rollout"} | ANCHOR,
@@ -44,8 +45,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 """In the order in which they are run."""
 ON_THE_NARROW_LOG = ("strong-anchor", "weak-anchor")
 """How strong an anchor has to be is asked where MICRO needs one; 0.4 is TD3+BC's own balance."""
-SAME_AS_MICRO = {("hopper", "low-beta")}
-"""The preset of hopper-medium-replay has a beta of 0.1 itself."""
+ANOTHER_ALREADY = {("hopper", "low-beta"), ("safety", "cautious"), ("dmsd", "cautious")}
+"""The preset of hopper-medium-replay has a beta of 0.1 itself; `cautious` is `halt-anchor-means` and `means` there."""
 
 
 def entry_of(recipe: str) -> Entry:
@@ -61,7 +62,7 @@ def cells() -> list[Cell]:
         for log in LOGS
         for seed in SEEDS
         for recipe in RECIPES
-        if (log == "safety" or recipe not in ON_THE_NARROW_LOG) and (log, recipe) not in SAME_AS_MICRO
+        if (log == "safety" or recipe not in ON_THE_NARROW_LOG) and (log, recipe) not in ANOTHER_ALREADY
     ]
 
 

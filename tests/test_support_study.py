@@ -16,7 +16,7 @@ def test_the_narrow_log_comes_first_and_a_seed_before_the_next():
     names = [cell.name for cell in support.cells()]
     assert names[:2] == ["safety-halt-anchor-seed0", "safety-anchor-seed0"]
     everywhere = len(support.RECIPES) - len(support.ON_THE_NARROW_LOG)
-    each = len(long_runs.LOGS) * everywhere + len(support.ON_THE_NARROW_LOG) - len(support.SAME_AS_MICRO)
+    each = len(long_runs.LOGS) * everywhere + len(support.ON_THE_NARROW_LOG) - len(support.ANOTHER_ALREADY)
     wanted = len(support.SEEDS) * each
     assert len(set(names)) == len(names) == wanted
     assert "hopper-low-beta-seed0" not in names
@@ -96,6 +96,18 @@ def test_a_cell_that_is_recorded_is_not_run_again(tmp_path: Path, monkeypatch: p
     assert long_runs.curves() == {"dmsd-halt-seed0": {2: 70.5, 50: 71.0}}
     monkeypatch.setattr(long_runs, "execute", pytest.fail)
     support.main(tmp_path, tmp_path, ["dmsd-halt-seed0"], 50)
+
+
+def test_another_preset_than_the_logs_has_an_ensemble_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(long_runs, "shared_model", lambda *words, **_: asked.append(words))
+    cells = [long_runs.Cell("pendulum", recipe, 0) for recipe in ("micro", "cautious")]
+    plans = [long_runs.plan_of(cell, support.entry_of(cell.entry), tmp_path, tmp_path) for cell in cells]
+    assert [plan.preset for plan in plans] == ["pendulum-demo", "cautious"]
+    assert [(name, preset) for name, _, _, _, preset in asked] == [
+        ("pendulum", None),
+        ("pendulum-cautious", "cautious"),
+    ]
 
 
 @pytest.mark.slow
